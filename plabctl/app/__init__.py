@@ -1,0 +1,1 @@
+"""The use cases. `tick` tells the whole story on one page."""

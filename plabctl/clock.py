@@ -1,0 +1,56 @@
+"""The one place that reads the time.
+
+I/O. `core/` never asks: it is told `now`. Tests hand in a `ManualClock`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the rest of the program may ask about time."""
+
+    def now(self) -> float:
+        """Return seconds since 1970 (UTC), to the millisecond."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that is never set, for measuring durations."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> float:
+        """Return seconds since 1970 (UTC), to the millisecond."""
+        return round(time.time(), 3)
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that is never set, for measuring durations."""
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that stands still until it is told to go on; it refuses to go back."""
+
+    def __init__(self, start: float = 1_700_000_000.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        """Return the instant it stands at."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the same instant: this clock is never set."""
+        return self._now
+
+    def advance(self, seconds: float) -> float:
+        """Move on by `seconds`, which must not be negative, and return the new instant."""
+        if seconds < 0:
+            message = f"a manual clock does not go back ({seconds} s)"
+            raise ValueError(message)
+        self._now = round(self._now + seconds, 3)
+        return self._now

@@ -1,0 +1,227 @@
+"""The nouns of plabctl: nodes, their place in a pool, claims, reports, transitions and events.
+
+Pure. Every value is frozen: a decision makes a new one. Instants are seconds since 1970 (UTC) and end in `_at`,
+durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What a probe says."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no secret
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """Evidence about us, not about the node: it never counts and never moves a node."""
+
+
+class Cause(StrEnum):
+    """Why a probe did not pass."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    HOST_KEY = "host-key"
+    AUTH = "auth"
+    PROTOCOL = "protocol"
+    SETUP = "setup"
+    UP_TIMEOUT = "up-timeout"
+    CHECK = "check"
+    TEARDOWN = "teardown"
+    DEADLINE = "deadline"
+    """A stage, or the connection under it, gave no answer in time."""
+    NO_OPINION = "no-opinion"
+    """The recipe itself declined to judge (exit code 75, or 3 of a monitoring plug-in)."""
+    LOCAL = "local"
+    """Our own fault: descriptors, memory, a missing key, the resolver."""
+    INTERRUPTED = "interrupted"
+    """The tick was told to stop, or died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A physical machine we may use.
+
+    `variables` holds `ssh_host`, `ssh_port`, `ssh_user`, `recipe`, `site` and any label.
+    """
+
+    name: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    source: str = "operator"
+    """Where it came from: `operator`, or the name of an inventory."""
+    added_at: float = 0.0
+
+    @property
+    def site(self) -> str | None:
+        """The site it stands at, when that is known."""
+        return self.variables.get("site")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A person's pin on a node: probes go on, the machine makes no move until `until_at` (None: until released)."""
+
+    actor: str
+    reason: str
+    since_at: float
+    until_at: float | None = None
+
+    def holds(self, now: float) -> bool:
+        """Say whether the pin is still in force."""
+        return self.until_at is None or now < self.until_at
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the latest probe said, kept with the member so that `status` needs no history."""
+
+    outcome: Outcome
+    cause: Cause | None
+    reason: str
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Debris:
+    """A vnode that may still be on its node; it is torn down before that node is probed again."""
+
+    vnode: str
+    recipe: str
+    since_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """The record of a node as it was in good before a first failure; a refuted failure puts all of it back."""
+
+    pool: str
+    since_at: float
+    ok_streak: int
+    failed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node's place in its health pool, with its counters.
+
+    `ok_streak` and `fail_streak` count equal outcomes in a row, across moves made by the machine; at most one of them
+    is positive. `probed_at` is the end of the last probe and `interval_s` the wait drawn then; 0 means "at once".
+    """
+
+    node: str
+    pool: str
+    since_at: float
+    due_at: float
+    ok_streak: int = 0
+    fail_streak: int = 0
+    probed_at: float | None = None
+    interval_s: float = 0.0
+    requested_at: float | None = None
+    """When a person asked for a retest that has not been started since."""
+    penalty: float = 0.0
+    """The flap penalty as it was at `penalty_at`; it decays from there."""
+    penalty_at: float = 0.0
+    suspicion: Suspicion | None = None
+    hold: Hold | None = None
+    last: Verdict | None = None
+    debris: tuple[Debris, ...] = ()
+
+    def is_held(self, now: float) -> bool:
+        """Say whether a person's pin keeps the machine from moving this node."""
+        return self.hold is not None and self.hold.holds(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A member taken for a probe.
+
+    It is void when its slot can be locked by somebody else, when the machine was booted since, or past its deadline.
+    """
+
+    node: str
+    token: str
+    slot: int
+    tick: str
+    boot: str
+    pool: str
+    recipe: str
+    vnode: str
+    started_at: float
+    deadline_at: float
+    superseded: bool = False
+    """A person moved the node meanwhile: the report will be recorded and not applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage of a probe as it went. `output` is cleaned and capped; `exit_code` is None when there was none."""
+
+    stage: str
+    seconds: float
+    exit_code: int | None
+    output: str = ""
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one probe, addressed by the claim's token."""
+
+    node: str
+    token: str
+    outcome: Outcome
+    cause: Cause | None
+    reason: str
+    started_at: float
+    seconds: float
+    stages: tuple[StageRun, ...] = ()
+    left: tuple[str, ...] = ()
+    """Vnodes, of this probe or earlier debris, that may still be on the node."""
+    note: str = ""
+    """A remark that does not decide, such as a teardown that failed after a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A node's move between health pools."""
+
+    node: str
+    origin: str
+    target: str
+    at: float
+    actor: str
+    """`plabctl`, or the person who moved it."""
+    cause: str
+    """A `Cause`, or `passed`, `refuted`, `operator`."""
+    evidence: str
+    """In words: what was seen, or the reason a person gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened and must be told: to the history first, then to whoever wants to know.
+
+    `id` is unique for ever and makes telling idempotent. `kind` is one of `probe`, `late`, `void`, `transition`,
+    `suspect`, `refuted`, `hold`, `release`, `retest`, `node-added`, `node-removed`, `node-changed`. `data` holds JSON
+    scalars, lists and objects only.
+    """
+
+    id: str
+    at: float
+    kind: str
+    node: str | None
+    actor: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TickMark:
+    """The newest tick that claims: the one that fills the window."""
+
+    id: str
+    started_at: float

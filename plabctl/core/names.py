@@ -1,0 +1,45 @@
+"""What a node, label, pool or vnode may be called: checked once, at the door.
+
+Pure. A name that passed here can be an argument of a command, a cell of a table and part of a file name.
+Source: RFC 1123 section 2.1 for host names; an address literal is read by the standard library.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+_POOL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+MAX_NAME = 253
+
+
+def is_node_name(text: str) -> bool:
+    """Say whether `text` is a host name or an IP address literal."""
+    if len(text) > MAX_NAME or not text.isascii():
+        return False
+    if _HOST.fullmatch(text):
+        return True
+    return ":" in text and _is_address(text)
+
+
+def _is_address(text: str) -> bool:
+    # Imported here: only names with a colon need it, and it costs every command a few milliseconds.
+    import ipaddress  # noqa: PLC0415
+
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def is_label_name(text: str) -> bool:
+    """Say whether `text` can name a node variable."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_pool_name(text: str) -> bool:
+    """Say whether `text` can name a pool or a recipe."""
+    return _POOL.fullmatch(text) is not None

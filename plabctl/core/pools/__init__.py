@@ -1,0 +1,1 @@
+"""The health pools: how a report is judged in each kind of pool."""

@@ -1,0 +1,71 @@
+"""How a vnode is made: the stages of a recipe and the filling-in of their placeholders.
+
+Pure. `plabctl.probes` runs what stands here; `plabctl.config` reads it from the config file.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+NO_OPINION = 75
+"""The exit code by which a stage declines to judge (EX_TEMPFAIL of sysexits)."""
+
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+class Transport(StrEnum):
+    """Where a recipe's commands run."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a recipe: a command line for `sh`, or a script file to send; with its time-out in seconds."""
+
+    run: str = ""
+    script: str = ""
+    timeout_s: float = 60.0
+    every_s: float = 5.0
+    """Only for `up`: the pause between two looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make, look at and remove a vnode. A stage that is None is passed over."""
+
+    name: str
+    transport: Transport = Transport.SSH
+    setup: Stage | None = None
+    up: Stage | None = None
+    check: Stage | None = None
+    teardown: Stage | None = None
+    teardown_required: bool = False
+
+    def longest_s(self, connect_timeout_s: float) -> float:
+        """Return the seconds that a probe can take at most, from its start to the end of its teardown.
+
+        The teardown counts twice, because debris of an earlier probe is torn down first.
+        """
+        stages = (self.setup, self.up, self.check, self.teardown, self.teardown)
+        return connect_timeout_s + sum(stage.timeout_s for stage in stages if stage)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Return `text` with each `{name}` that `values` knows replaced by its value, quoted for `sh`.
+
+    Braces around other words are left alone, so that shell code such as `${x}` or `awk '{print}'` needs no escaping.
+    """
+
+    def replacement(match: re.Match[str]) -> str:
+        if match.start() and text[match.start() - 1] == "$":
+            return match.group(0)
+        value = values.get(match.group(1))
+        return match.group(0) if value is None else shlex.quote(value)
+
+    return _PLACEHOLDER.sub(replacement, text)

@@ -1,0 +1,132 @@
+"""What the operator decided: the configuration as values, with every default in one place.
+
+Pure. `plabctl.config` fills these from TOML and explains them; nothing else invents a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from plabctl.core.recipe import Recipe
+
+
+class BackoffKind(StrEnum):
+    """The shapes of back-off; their formulas stand in `plabctl.core.backoff`."""
+
+    ADDITIVE = "additive"
+    FIXED = "fixed"
+    EXPONENTIAL = "exponential"
+    QUADRATIC = "quadratic"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How the wait grows with equal results in a row. All in seconds."""
+
+    kind: BackoffKind = BackoffKind.ADDITIVE
+    base_s: float = 300.0
+    step_s: float = 150.0
+    max_s: float = 3600.0
+    jitter_s: float = 60.0
+
+
+class PoolKind(StrEnum):
+    """The kinds of health pool."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """One health pool. `goes_to` is where a node leaves to: `on_fail` of a good pool, `on_pass` of a bad one."""
+
+    name: str
+    kind: PoolKind
+    goes_to: str
+    recipe: str = "process"
+    backoff: Backoff = field(default_factory=Backoff)
+    confirm: int = 0
+    """Quick retests while still in good before a failure counts; 0: leave at once as suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlapSettings:
+    """The flap penalty: it halves every `half_life_s`; each whole point asks for one more pass, `apart_s` apart."""
+
+    half_life_s: float = 21600.0
+    max_passes: int = 12
+    apart_s: float = 300.0
+
+
+class HostKeys(StrEnum):
+    """What to do with a host key that known_hosts does not have. A changed key is always refused."""
+
+    REJECT = "reject"
+    FIRST_USE = "first-use"
+
+
+@dataclass(frozen=True, slots=True)
+class SshSettings:
+    """How nodes are reached over SSH. Paths are absolute; `user` empty means the user who runs plabctl."""
+
+    user: str = ""
+    port: int = 22
+    key: str = ""
+    known_hosts: str = ""
+    host_keys: HostKeys = HostKeys.REJECT
+    connect_timeout_s: float = 20.0
+    """Over connect, banner, key exchange and authentication, all together."""
+    output_limit: int = 65536
+    """Bytes kept of what one stage prints; a stage that prints more is cut there."""
+    use_ssh_config: bool = False
+    """Read the user's ssh_config through `ssh -G`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventorySettings:
+    """One source of nodes."""
+
+    kind: str
+    path: str = ""
+    command: tuple[str, ...] = ()
+    every_s: float = 300.0
+    timeout_s: float = 60.0
+
+    @property
+    def name(self) -> str:
+        """The name that its nodes carry as their source."""
+        return f"{self.kind}:{self.path or ' '.join(self.command)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HookSettings:
+    """A command that is told of events: argv, the event as JSON on its standard input, no shell."""
+
+    on: tuple[str, ...]
+    command: tuple[str, ...]
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration. `path` is the file it came from; relative paths in it were made absolute."""
+
+    path: str
+    state_dir: str
+    pools: Mapping[str, PoolSettings]
+    recipes: Mapping[str, Recipe]
+    window: int = 40
+    max_load: float = 0.0
+    """No new probes while the load average is above it; 0: off."""
+    entry_pool: str = "bad"
+    ssh: SshSettings = field(default_factory=SshSettings)
+    flap: FlapSettings = field(default_factory=FlapSettings)
+    inventories: tuple[InventorySettings, ...] = ()
+    hooks: tuple[HookSettings, ...] = ()
+
+    def recipe_of(self, variables: Mapping[str, str], pool: str) -> Recipe | None:
+        """Return the recipe for a node with these variables in `pool`: its own, else the pool's; None if unknown."""
+        return self.recipes.get(variables.get("recipe", self.pools[pool].recipe))

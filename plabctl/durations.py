@@ -1,0 +1,47 @@
+"""Read and print durations such as `90s`, `5m`, `2m30s`, `12h`, `2d`.
+
+Pure. Durations are seconds everywhere inside; only text seen by people has units.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_UNITS_SHOWN = 2
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that `text` names; raise ValueError when it names none.
+
+    Units may be combined (`2m30s`, `1h30m`); a bare number is refused, because its unit would be a guess. Only `0`
+    needs no unit.
+    """
+    text = text.strip()
+    if text == "0":
+        return 0.0
+    if not _WHOLE.fullmatch(text):
+        message = f"{text!r} is no duration; write it like 90s, 5m, 2m30s, 12h or 2d"
+        raise ValueError(message)
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def format_duration(seconds: float) -> str:
+    """Return `seconds` as people write it, in at most two units: `45s`, `2m30s`, `3h10m`, `2d4h`."""
+    if seconds < 0:
+        return "-" + format_duration(-seconds)
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms" if seconds else "0s"
+    rest = round(seconds)
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+        elif parts:
+            break
+        if len(parts) == _UNITS_SHOWN:
+            break
+    return "".join(parts) or "0s"

@@ -1,0 +1,71 @@
+"""The errors that plabctl raises: one tree, each with its exit code and a hint at what to do.
+
+Pure. A node's failure is never an error: it is a `Report`. What is raised here is ours. `plabctl.cli.main` is the
+one place that turns these into output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class PlabctlError(Exception):
+    """Something of ours failed or was refused; the message says what, where and why, the hint what to do."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Refused(PlabctlError):
+    """What was asked for is understood and not done."""
+
+
+class NoSuchNode(PlabctlError):
+    """A name, glob or pool selects no node."""
+
+
+class NoSuchPool(PlabctlError):
+    """A pool is named that the configuration does not have."""
+
+
+class UsageFault(PlabctlError):
+    """A value on the command line or in an imported file cannot be meant."""
+
+    exit_code = 2
+
+
+class ConfigError(PlabctlError):
+    """The configuration cannot be used; every fault found is listed."""
+
+    exit_code = 78
+
+    def __init__(self, faults: Sequence[str], *, hint: str = "") -> None:
+        super().__init__("\n".join(faults), hint=hint)
+        self.faults = tuple(faults)
+
+
+class StoreError(PlabctlError):
+    """The state directory cannot be read or written."""
+
+    exit_code = 74
+
+
+class StateDamaged(StoreError):
+    """The state file is empty, cut short, altered or no state file at all."""
+
+
+class StateTooNew(StoreError):
+    """The state file was written by a later version of plabctl."""
+
+
+class CommitUncertain(StoreError):
+    """The change is in place, but the disk did not confirm that it will survive a power cut."""
+
+
+class StoreBusy(PlabctlError):
+    """Another process keeps the lock of the state for too long."""
+
+    exit_code = 75

@@ -1,0 +1,1 @@
+"""What happened, for ever: an SQLite file written from the outbox."""

@@ -1,0 +1,1 @@
+"""What people and programs are shown: views (pure) and their renderers."""

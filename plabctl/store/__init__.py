@@ -1,0 +1,1 @@
+"""The JSON store: lock, slots, TinyDB storage, codec and session. Start with `session`."""

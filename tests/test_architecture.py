@@ -1,0 +1,127 @@
+"""The house keeps its shape: imports go one way, core is pure, rooms stay small."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "plabctl"
+FILES = sorted(ROOT.rglob("*.py"))
+
+GROUND = {"errors", "durations", "clock"}
+ADAPTERS = {"config", "store", "history", "probes", "runner", "inventory", "notify", "report"}
+MAY_IMPORT: dict[str, set[str]] = {
+    **{name: {name} for name in GROUND},
+    "core": {"core", "errors", "durations"},
+    **{name: {name, "core"} | GROUND for name in ADAPTERS},
+    "sim": {"sim", "core"} | ADAPTERS | GROUND,
+    "app": {"app", "core"} | ADAPTERS | GROUND,
+    "cli": {"cli", "app", "sim", "core", "config", "report"} | GROUND,
+}
+ONLY_IN = {
+    "click": ("cli/",),
+    "rich": ("report/",),
+    "fabric": ("probes/",),
+    "paramiko": ("probes/",),
+    "invoke": ("probes/",),
+    "tinydb": ("store/",),
+    "sqlite3": ("history/",),
+}
+CORE_MAY_USE = {
+    "__future__", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "re",
+    "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress",
+}  # fmt: skip
+CORE_MAY_NAME_OF_RANDOM = {"Random"}
+MAX_LINES = 250
+MAX_FUNCTION_LINES = 40
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def room_of(path: Path) -> str:
+    return relative(path).split("/")[0].removesuffix(".py")
+
+
+def imports_of(path: Path, *, late: bool = True) -> Iterator[str]:
+    """Every module that a file imports; `late` says whether imports inside functions count."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if late else tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield node.module or ""
+            if (node.module or "").startswith("plabctl"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_imports_go_one_way(path: Path) -> None:
+    room = room_of(path)
+    if room in {"__init__", "__main__"}:
+        return
+    targets = {name.split(".")[1] for name in imports_of(path) if name.startswith("plabctl.")}
+
+    assert targets - {"__version__"} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_each_library_has_one_room(path: Path) -> None:
+    for name in imports_of(path):
+        places = ONLY_IN.get(name.split(".")[0])
+        assert places is None or relative(path).startswith(places), f"{name} in {relative(path)}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "core"], ids=relative)
+def test_core_is_pure(path: Path) -> None:
+    outside = {name.split(".")[0] for name in imports_of(path)} - {"plabctl"}
+
+    assert outside <= CORE_MAY_USE
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "random":
+            assert {alias.name for alias in node.names} <= CORE_MAY_NAME_OF_RANDOM, "random numbers come as an argument"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"open", "print", "input", "exec", "eval"}
+
+
+def test_there_is_no_import_cycle() -> None:
+    names = {relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in FILES}
+    graph = {
+        name: {target for found in imports_of(path, late=False) if (target := found.removeprefix("plabctl.")) in names}
+        - {name}
+        for name, path in names.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail, name))
+        if name not in done:
+            for target in sorted(graph[name]):
+                visit(target, (*trail, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_rooms_are_small(path: Path) -> None:
+    text = path.read_text()
+
+    assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, f"{node.name} is long"
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), "no docstring"
+
+
+def test_the_python_here_is_one_we_support() -> None:
+    assert sys.version_info >= (3, 11)
