@@ -1,0 +1,139 @@
+"""The first decision of a tick: which claims are void, and which due members to take for the free slots.
+
+Pure. The second decision is `settle`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from plabctl.core import events
+from plabctl.core.model import Claim, Debris, Member, TickMark
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, Due, State
+
+GRACE_S = 60.0
+"""How much longer than its longest probe a claim lives: time to start the probe, and to settle it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """The tick that claims: its mark, the boot it runs in, and its dice."""
+
+    mark: TickMark
+    boot: str
+    rng: Random
+
+
+def void_reason(claim: Claim, boot: str, now: float) -> str | None:
+    """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives."""
+    if claim.boot != boot:
+        return "the machine was booted since"
+    if now > claim.deadline_at:
+        return "its deadline has passed"
+    return None
+
+
+def void(state: State, dead: Mapping[str, str], now: float) -> Changes:
+    """Return the changes that end the claims of `dead` (node to reason).
+
+    What they were about counts neither as success nor as failure. Each vnode is remembered as debris.
+    """
+    members, happened = [], []
+    for name, why in dead.items():
+        claim = state.claims[name]
+        member = state.member(name)
+        if member:
+            members.append(replace(member, debris=with_debris(member, claim, [claim.vnode])))
+        happened.append(events.of_void(claim, why, now))
+    return Changes(members=tuple(members), released=tuple(dead), events=tuple(happened))
+
+
+def with_debris(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Debris, ...]:
+    """Return the member's debris with `vnodes` added, as left by `claim`."""
+    known = {piece.vnode for piece in member.debris}
+    new = (Debris(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode not in known)
+    return (*member.debris, *new)
+
+
+def choose(
+    state: State, settings: Settings, slots: Sequence[int], now: float, *, only: Collection[str] | None = None
+) -> list[Due]:
+    """Return the due members to probe next, one for each of `slots` at most.
+
+    With `only`, these nodes count as due whatever their time. Requested retests come first. Then the next slot goes to
+    the pool that holds the fewest, so that pools share the window by slot-seconds however long their probes take;
+    inside a pool to the largest (time since the last probe) / interval, and members due at once before all.
+    """
+    due = state.due(now) if only is None else _named(state, only)
+    free = [row for row in due if row.node not in state.claims and row.pool in settings.pools]
+    wanted = len(slots)
+    requested = [row for row in free if row.requested_at is not None]
+    chosen = heapq.nsmallest(wanted, requested, key=lambda row: (row.requested_at, row.node))
+    queues = _queues(free, wanted - len(chosen), now)
+    holds = Counter(dict.fromkeys(settings.pools, 0))
+    holds.update(claim.pool for claim in state.claims.values())
+    holds.update(row.pool for row in chosen)
+    while len(chosen) < wanted and queues:
+        pool = min(queues, key=lambda name: (holds[name], _urgency(queues[name][-1], now), name))
+        chosen.append(queues[pool].pop())
+        holds[pool] += 1
+        if not queues[pool]:
+            del queues[pool]
+    return chosen
+
+
+def _named(state: State, only: Collection[str]) -> list[Due]:
+    return [row for row in state.due(float("inf")) if row.node in only]
+
+
+def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[Due]]:
+    """Return each pool's most urgent rows, at most `wanted`, the most urgent last."""
+    by_pool: dict[str, list[Due]] = {}
+    if wanted <= 0:
+        return by_pool
+    for row in rows:
+        if row.requested_at is None:
+            by_pool.setdefault(row.pool, []).append(row)
+    return {
+        pool: heapq.nsmallest(wanted, queue, key=lambda row: _urgency(row, now))[::-1]
+        for pool, queue in by_pool.items()
+    }
+
+
+def _urgency(row: Due, now: float) -> tuple[float, float, str]:
+    """Return a key that sorts the most urgent row first."""
+    if row.interval_s <= 0:
+        return (float("-inf"), row.due_at, row.node)
+    return (-(now - row.waiting_since) / row.interval_s, row.due_at, row.node)
+
+
+def claims_for(
+    state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
+) -> Changes:
+    """Return the changes by which `claimant` takes `rows`, each with the slot at the same place in `slots`."""
+    claims = []
+    for row, slot in zip(rows, slots, strict=False):
+        node = state.node(row.node)
+        recipe = settings.recipe_of(node.variables if node else {}, row.pool)
+        token = events.new_token(claimant.rng)
+        longest_s = recipe.longest_s(settings.ssh.connect_timeout_s) if recipe else 0.0
+        claims.append(
+            Claim(
+                node=row.node,
+                token=token,
+                slot=slot,
+                tick=claimant.mark.id,
+                boot=claimant.boot,
+                pool=row.pool,
+                recipe=recipe.name if recipe else "",
+                vnode=f"plabctl-{token}",
+                started_at=now,
+                deadline_at=round(now + longest_s + GRACE_S, 3),
+            )
+        )
+    return Changes(claims=tuple(claims))

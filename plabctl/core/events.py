@@ -1,0 +1,83 @@
+"""How what happened is written down: one function for each kind of event.
+
+Pure. The ids are made so that writing the same thing twice is recognised: what a probe led to carries its token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from plabctl.core.model import Claim, Event, Report, Transition
+from plabctl.core.pools.base import Move
+
+MACHINE = "plabctl"
+"""The actor of everything that no person did."""
+
+
+def new_token(rng: Random) -> str:
+    """Return 16 random hexadecimal digits."""
+    return f"{rng.getrandbits(64):016x}"
+
+
+def of_report(report: Report, pool: str, now: float, *, late: bool = False) -> Event:
+    """Return the event of a probe that ended; `late` when its claim was not current any more: it decided nothing."""
+    data: dict[str, object] = {
+        "pool": pool,
+        "outcome": str(report.outcome),
+        "cause": str(report.cause) if report.cause else None,
+        "reason": report.reason,
+        "started_at": report.started_at,
+        "seconds": round(report.seconds, 3),
+        "note": report.note,
+        "left": list(report.left),
+        "stages": [
+            {
+                "stage": run.stage,
+                "seconds": round(run.seconds, 3),
+                "exit_code": run.exit_code,
+                "output": run.output,
+                "truncated": run.truncated,
+            }
+            for run in report.stages
+        ],
+    }
+    kind = "late" if late else "probe"
+    return Event(f"{report.token}-{kind}", now, kind, report.node, MACHINE, _without_nothing(data))
+
+
+def of_move(move: Move, report: Report, now: float) -> Event:
+    """Return the event of a step between pools that a report led to."""
+    transition = Transition(report.node, move.origin, move.target, move.at, MACHINE, move.cause, move.evidence)
+    return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, _of_transition(transition))
+
+
+def of_order(transition: Transition, until_at: float | None, rng: Random) -> Event:
+    """Return the event of a move that a person made."""
+    data = _without_nothing({**_of_transition(transition), "until_at": until_at})
+    return Event(new_token(rng), transition.at, "transition", transition.node, transition.actor, data)
+
+
+def of_person(kind: str, node: str, actor: str, now: float, rng: Random, **data: object) -> Event:
+    """Return the event of something else that a person did to a node."""
+    return Event(new_token(rng), now, kind, node, actor, _without_nothing(data))
+
+
+def of_void(claim: Claim, why: str, now: float) -> Event:
+    """Return the event of a claim whose holder is gone."""
+    data = {"pool": claim.pool, "vnode": claim.vnode, "tick": claim.tick, "started_at": claim.started_at, "reason": why}
+    return Event(f"{claim.token}-void", now, "void", claim.node, MACHINE, data)
+
+
+def _of_transition(transition: Transition) -> dict[str, object]:
+    return {
+        "from": transition.origin,
+        "to": transition.target,
+        "since_at": transition.at,
+        "cause": transition.cause,
+        "reason": transition.evidence,
+    }
+
+
+def _without_nothing(data: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in data.items() if value is not None and value not in ("", [])}

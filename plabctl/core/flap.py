@@ -1,0 +1,34 @@
+"""What flopping costs: a penalty that decays, and the passes it asks for before a node may return.
+
+Pure. Source: the decaying penalty of route flap damping (RFC 2439), with passes in a row in place of a waiting time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from plabctl.core.model import Member
+from plabctl.core.settings import FlapSettings
+
+
+def penalty(member: Member, flap: FlapSettings, now: float) -> float:
+    """Return the member's penalty at `now`: P * 2 ** (-(now - penalty_at) / half_life)."""
+    if member.penalty <= 0:
+        return 0.0
+    age_s = max(0.0, now - member.penalty_at)
+    return float(member.penalty * 2.0 ** (-age_s / flap.half_life_s))
+
+
+def after_flop(member: Member, flap: FlapSettings, now: float) -> float:
+    """Return the penalty after one more confirmed move from good to bad; it never exceeds `max_passes`."""
+    return min(float(flap.max_passes), penalty(member, flap, now) + 1.0)
+
+
+def passes_required(member: Member, flap: FlapSettings, now: float) -> int:
+    """Return how many passes in a row the member needs to return to good: 1 + floor(P), at most `max_passes`."""
+    return max(1, min(flap.max_passes, 1 + math.floor(penalty(member, flap, now))))
+
+
+def passes_needed(member: Member, flap: FlapSettings, now: float) -> int:
+    """Return how many more passes the member needs, beyond those it has already in a row."""
+    return max(0, passes_required(member, flap, now) - member.ok_streak)

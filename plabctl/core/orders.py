@@ -1,0 +1,139 @@
+"""What a person may order: move, retest, hold, release, add and remove nodes.
+
+Pure. Each function returns the changes, or raises `Refused` and changes nothing. `plabctl.app.orders` commits them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from plabctl.core import events
+from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
+from plabctl.core.pools.base import entered
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.errors import NoSuchNode, NoSuchPool, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who orders, why, and when; `rng` names the events."""
+
+    actor: str
+    reason: str
+    now: float
+    rng: Random
+
+
+def move(
+    state: State, settings: Settings, names: Sequence[str], pool: str, order: Order, until_at: float | None
+) -> Changes:
+    """Put the nodes into `pool`, due at once; with `until_at` the machine leaves them there until then.
+
+    A probe that is running meanwhile will be recorded and not applied. Nodes that are in `pool` already are left as
+    they are; raise `Refused` when that is all of them and no `until_at` is asked for.
+    """
+    if pool not in settings.pools:
+        raise NoSuchPool(f"no pool is named {pool!r}", hint=f"the pools are: {', '.join(settings.pools)}")
+    members, claims, happened = [], [], []
+    for member in _members(state, names):
+        if member.pool == pool and until_at is None:
+            continue
+        pin = member.hold if until_at is None else Hold(order.actor, order.reason, order.now, until_at)
+        moved = replace(
+            entered(member, pool, order.now), ok_streak=0, fail_streak=0, suspicion=None, requested_at=None, hold=pin
+        )
+        members.append(moved)
+        claims.extend(_superseded(state, member.node))
+        transition = Transition(member.node, member.pool, pool, order.now, order.actor, "operator", order.reason)
+        happened.append(events.of_order(transition, until_at, order.rng))
+    if not members:
+        raise Refused(f"{_these(names)} in {pool!r} already")
+    return Changes(members=tuple(members), claims=tuple(claims), events=tuple(happened))
+
+
+def retest(state: State, names: Sequence[str], order: Order) -> Changes:
+    """Make the nodes due now, before all others. A node that is being tested is tested once more afterwards."""
+    members = [replace(member, requested_at=order.now, due_at=order.now) for member in _members(state, names)]
+    return Changes(members=tuple(members), events=_told("retest", names, order))
+
+
+def hold(state: State, names: Sequence[str], order: Order, until_at: float | None) -> Changes:
+    """Pin the nodes where they are: probes go on, the machine moves none until `until_at` or `release`."""
+    pin = Hold(order.actor, order.reason, order.now, until_at)
+    members = [replace(member, hold=pin) for member in _members(state, names)]
+    return Changes(members=tuple(members), events=_told("hold", names, order, until_at=until_at))
+
+
+def release(state: State, names: Sequence[str], order: Order) -> Changes:
+    """Take the pins out. The nodes are due at once: what they are now is for a probe to say, not for the release."""
+    held = [member for member in _members(state, names) if member.hold]
+    if not held:
+        raise Refused(f"{_these(names)} not held")
+    members = [replace(member, hold=None, due_at=order.now, interval_s=0.0) for member in held]
+    return Changes(members=tuple(members), events=_told("release", [member.node for member in held], order))
+
+
+def add_nodes(
+    state: State, settings: Settings, nodes: Sequence[Node], order: Order, *, replacing: bool = False
+) -> Changes:
+    """Add the nodes to the entry pool, due at once. With `replacing`, nodes that are there get the new variables.
+
+    Raise `Refused` when a node is there already and `replacing` is false. A node that is the same stays untouched.
+    """
+    known = [node.name for node in nodes if state.node(node.name)]
+    if known and not replacing:
+        raise Refused(f"{_these(known)} there already", hint="with --replace its variables are set anew")
+    added, changed, members = [], [], []
+    happened: list[Event] = []
+    for node in nodes:
+        before = state.node(node.name)
+        if before is None:
+            added.append(replace(node, added_at=order.now))
+            members.append(Member(node.name, settings.entry_pool, order.now, order.now))
+            happened.extend(_told("node-added", [node.name], order, source=node.source, **_variables(node)))
+        elif dict(before.variables) != dict(node.variables):
+            changed.append(replace(before, variables=node.variables))
+            happened.extend(_told("node-changed", [node.name], order, source=node.source, **_variables(node)))
+    return Changes(nodes=(*added, *changed), members=tuple(members), events=tuple(happened))
+
+
+def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
+    """Forget the nodes; a probe that is running ends by itself and is recorded as late."""
+    happened: list[Event] = []
+    for member in _members(state, names):
+        debris = [piece.vnode for piece in member.debris]
+        happened.extend(_told("node-removed", [member.node], order, pool=member.pool, debris=debris))
+    released = tuple(name for name in names if name in state.claims)
+    return Changes(removed=tuple(names), released=released, events=tuple(happened))
+
+
+def _members(state: State, names: Iterable[str]) -> list[Member]:
+    found = []
+    for name in names:
+        member = state.member(name)
+        if member is None:
+            raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
+        found.append(member)
+    return found
+
+
+def _superseded(state: State, name: str) -> list[Claim]:
+    claim = state.claims.get(name)
+    return [replace(claim, superseded=True)] if claim else []
+
+
+def _told(kind: str, names: Iterable[str], order: Order, **data: object) -> tuple[Event, ...]:
+    return tuple(
+        events.of_person(kind, name, order.actor, order.now, order.rng, reason=order.reason, **data) for name in names
+    )
+
+
+def _variables(node: Node) -> dict[str, object]:
+    return {"variables": dict(node.variables)} if node.variables else {}
+
+
+def _these(names: Sequence[str]) -> str:
+    return f"{names[0]!r} is" if len(names) == 1 else f"all {len(names)} nodes are"

@@ -1,0 +1,54 @@
+"""The bad pool: nodes that cannot be used now, retested end to end until they come up.
+
+Pure. Suspects from the good pool are here too, for the one retest that confirms or refutes their failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plabctl.core.flap import after_flop, passes_needed
+from plabctl.core.model import Member, Suspicion
+from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+
+
+class BadPool(Pool):
+    """Nodes that failed, or that have not proved themselves yet."""
+
+    def passed(self, member: Member, reading: Reading) -> Judgement:
+        """Return to good when enough passes in a row are there; a refuted suspicion leaves no trace at all."""
+        now = reading.now
+        if member.is_held(now):
+            return Judgement(self.stay(member, reading))
+        if member.suspicion:
+            return self._refuted(member, member.suspicion, reading)
+        if passes_needed(member, self.settings.flap, now):
+            return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
+        move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _passes(member.ok_streak))
+        return Judgement(entered(member, self.own.goes_to, now), move)
+
+    def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:  # noqa: ARG002 - good's concern
+        """Stay; due after the back-off. The failed retest of a suspect confirms its move, which counts as a flop."""
+        if not member.suspicion:
+            return Judgement(self.stay(member, reading))
+        suspicion, now = member.suspicion, reading.now
+        confirmed = replace(member, suspicion=None, penalty=after_flop(member, self.settings.flap, now), penalty_at=now)
+        move = Move(
+            "transition", suspicion.pool, self.own.name, suspicion.failed_at, reading.cause, reading.report.reason
+        )
+        return Judgement(self.stay(confirmed, reading), move)
+
+    def _refuted(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+        restored = replace(
+            member,
+            pool=suspicion.pool,
+            since_at=suspicion.since_at,
+            ok_streak=suspicion.ok_streak + 1,
+            suspicion=None,
+        )
+        move = Move("refuted", self.own.name, suspicion.pool, reading.now, "passed", "the retest passed")
+        return Judgement(self.stay(restored, reading), move)
+
+
+def _passes(count: int) -> str:
+    return "a pass" if count == 1 else f"{count} passes in a row"

@@ -1,0 +1,98 @@
+"""What all health pools share: how a report becomes the member's new place, counters and due time.
+
+Pure. A kind of pool decides two things only, in `passed` and `failed`: see `good` and `bad`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+from plabctl.core.backoff import interval
+from plabctl.core.model import Member, Outcome, Report, Verdict
+from plabctl.core.settings import PoolSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step between pools that a report led to: `suspect`, `refuted` or `transition`."""
+
+    kind: str
+    origin: str
+    target: str
+    at: float
+    cause: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a report makes of a member, and the move it led to, if any."""
+
+    member: Member
+    move: Move | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A report as a pool reads it: with the instant of judging and the dice for the jitter, in [0, 1)."""
+
+    report: Report
+    now: float
+    roll: float
+
+    @property
+    def cause(self) -> str:
+        """The cause in the report, as a word."""
+        return str(self.report.cause or "passed")
+
+
+class Pool(ABC):
+    """One health pool: its own settings, and the whole configuration for looking at the pools it sends nodes to."""
+
+    def __init__(self, own: PoolSettings, settings: Settings) -> None:
+        self.own = own
+        self.settings = settings
+
+    def judge(self, member: Member, reading: Reading) -> Judgement:
+        """Return what `reading` makes of `member`.
+
+        An unknown outcome counts for nothing and moves nobody: the node is due again after the shortest wait.
+        """
+        report, now = reading.report, reading.now
+        verdict = Verdict(report.outcome, report.cause, report.reason, now, report.seconds)
+        seen = replace(member, last=verdict, probed_at=now)
+        match report.outcome:
+            case Outcome.PASS:
+                seen = replace(seen, ok_streak=member.ok_streak + 1, fail_streak=0)
+                return self.passed(seen, reading)
+            case Outcome.FAIL:
+                seen = replace(seen, ok_streak=0, fail_streak=member.fail_streak + 1)
+                return self.failed(seen, reading, ok_streak=member.ok_streak)
+            case Outcome.UNKNOWN:
+                return Judgement(self.wait(seen, reading, interval(self.own.backoff, 0, reading.roll)))
+
+    @abstractmethod
+    def passed(self, member: Member, reading: Reading) -> Judgement:
+        """Judge a pass; the streaks of `member` are counted already."""
+
+    @abstractmethod
+    def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
+        """Judge a failure; the streaks of `member` are counted already, `ok_streak` is what it had before."""
+
+    def wait(self, member: Member, reading: Reading, seconds: float) -> Member:
+        """Return `member` due in `seconds`, or when its hold ends if that is sooner."""
+        due_at = reading.now + seconds
+        if member.hold and member.hold.until_at is not None and member.hold.until_at > reading.now:
+            due_at = min(due_at, member.hold.until_at)
+        return replace(member, due_at=round(due_at, 3), interval_s=seconds)
+
+    def stay(self, member: Member, reading: Reading) -> Member:
+        """Return `member` due after the back-off of the pool it is in now, by its run of equal results."""
+        backoff = self.settings.pools[member.pool].backoff
+        return self.wait(member, reading, interval(backoff, member.ok_streak + member.fail_streak, reading.roll))
+
+
+def entered(member: Member, pool: str, now: float) -> Member:
+    """Return `member` as it enters `pool`: due at once."""
+    return replace(member, pool=pool, since_at=now, due_at=now, interval_s=0.0)

@@ -1,0 +1,60 @@
+"""The second decision of a tick: what the reports of ended probes make of their nodes.
+
+Pure. A report counts only while its token is current; everything else about judging is in `plabctl.core.pools`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from random import Random
+
+from plabctl.core import events
+from plabctl.core.claim import with_debris
+from plabctl.core.model import Claim, Event, Member, Report
+from plabctl.core.pools.base import Pool, Reading
+from plabctl.core.state import Changes, State
+
+
+def settle(state: State, reports: Iterable[Report], pools: Mapping[str, Pool], now: float, rng: Random) -> Changes:
+    """Return what `reports` change: members, ended claims, and the events of each.
+
+    A report whose token is not current, or whose node a person moved meanwhile, is recorded as late and not applied;
+    only the debris it speaks of is remembered. Settling the same report twice changes nothing the second time.
+    """
+    members: dict[str, Member] = {}
+    released: list[str] = []
+    happened: list[Event] = []
+    for report in reports:
+        claim = state.claims.get(report.node)
+        current = claim is not None and claim.token == report.token and report.node not in released
+        member = members.get(report.node) or state.member(report.node)
+        if current and claim:
+            released.append(report.node)
+            if member:
+                member = _without_torn_down(member, claim, report)
+                members[report.node] = member
+        if not (current and claim and member) or claim.superseded:
+            happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
+            continue
+        judgement = pools[member.pool].judge(member, Reading(report, now, rng.random()))
+        members[report.node] = _answered(judgement.member, claim, now)
+        happened.append(events.of_report(report, claim.pool, now))
+        if judgement.move:
+            happened.append(events.of_move(judgement.move, report, now))
+    return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened))
+
+
+def _without_torn_down(member: Member, claim: Claim, report: Report) -> Member:
+    """Return `member` with only that debris which the report says may still be there."""
+    kept = tuple(piece for piece in member.debris if piece.vnode in report.left)
+    return replace(member, debris=with_debris(replace(member, debris=kept), claim, report.left))
+
+
+def _answered(member: Member, claim: Claim, now: float) -> Member:
+    """Return `member` without a request that this probe answered; a later request makes it due again at once."""
+    if member.requested_at is None:
+        return member
+    if member.requested_at <= claim.started_at:
+        return replace(member, requested_at=None)
+    return replace(member, due_at=now)
