@@ -60,35 +60,37 @@ def with_debris(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[De
     return (*member.debris, *new)
 
 
-def choose(
-    state: State, settings: Settings, slots: Sequence[int], now: float, *, only: Collection[str] | None = None
-) -> list[Due]:
-    """Return the due members to probe next, one for each of `slots` at most.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The members to probe next, and how many more are due and must wait."""
 
-    With `only`, these nodes count as due whatever their time. Requested retests come first. Then the next slot goes to
-    the pool that holds the fewest, so that pools share the window by slot-seconds however long their probes take;
-    inside a pool to the largest (time since the last probe) / interval, and members due at once before all.
+    rows: tuple[Due, ...]
+    waiting_count: int
+
+
+def choose(state: State, settings: Settings, count: int, now: float, *, only: Collection[str] | None = None) -> Choice:
+    """Return the due members to probe next, at most `count`.
+
+    With `only`, these nodes count as due whatever their time, and no others. Requested retests come first. Then the
+    next slot goes to the pool that holds the fewest, so that pools share the window by slot-seconds however long their
+    probes take; inside a pool to the largest (time since the last probe) / interval, and to members due at once before
+    all. A slot is never taken from a running probe, so a due member waits at most until its pool's share of the slots
+    has come free once for each member ahead of it: one longest probe for each share's worth of members ahead, plus one.
     """
-    due = state.due(now) if only is None else _named(state, only)
+    due = state.due(now) if only is None else [row for row in state.due(float("inf")) if row.node in only]
     free = [row for row in due if row.node not in state.claims and row.pool in settings.pools]
-    wanted = len(slots)
     requested = [row for row in free if row.requested_at is not None]
-    chosen = heapq.nsmallest(wanted, requested, key=lambda row: (row.requested_at, row.node))
-    queues = _queues(free, wanted - len(chosen), now)
-    holds = Counter(dict.fromkeys(settings.pools, 0))
-    holds.update(claim.pool for claim in state.claims.values())
+    chosen = heapq.nsmallest(count, requested, key=lambda row: (row.requested_at, row.node))
+    queues = _queues(free, count - len(chosen), now)
+    holds = Counter(claim.pool for claim in state.claims.values())
     holds.update(row.pool for row in chosen)
-    while len(chosen) < wanted and queues:
-        pool = min(queues, key=lambda name: (holds[name], _urgency(queues[name][-1], now), name))
+    while len(chosen) < count and queues:
+        pool = min(queues, key=lambda name: (holds[name], _urgency(queues[name][-1], now)))
         chosen.append(queues[pool].pop())
         holds[pool] += 1
         if not queues[pool]:
             del queues[pool]
-    return chosen
-
-
-def _named(state: State, only: Collection[str]) -> list[Due]:
-    return [row for row in state.due(float("inf")) if row.node in only]
+    return Choice(tuple(chosen), len(free) - len(chosen))
 
 
 def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[Due]]:
