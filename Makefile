@@ -1,0 +1,71 @@
+# Everything sets itself up: a Python >= 3.11, make and git are enough.
+# demo: a small testbed to look at   test: all checks   bench: speed, side by side with others   clean: away with it
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check
+# One process for each core; the tests that need a machine to themselves carry a group and stay in one process.
+PYTEST_FLAGS ?= -q -n auto --dist loadgroup
+
+.PHONY: help demo test bench check format packages clean
+
+help:
+	@echo 'make demo    a testbed of a dozen embedded SSH nodes on loopback, some faulty; ends by itself'
+	@echo 'make test    lint, types and all tests; as root on Debian it installs what the tests need'
+	@echo 'make bench   speed and size as ratios, measured side by side'
+	@echo 'make check   lint and types only'
+	@echo 'make format  put the source into its form'
+	@echo 'make clean   remove what the others made'
+
+demo: $(VENV)/.stamp-run
+	@$(RUN) -m plabctl demo $(DEMO_FLAGS)
+
+test: check packages
+	@$(RUN) -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+bench: $(VENV)/.stamp-bench packages
+	@$(RUN) -m tests.benchmarks $(BENCH_FLAGS)
+
+check: $(VENV)/.stamp-dev
+	@$(RUN) -m ruff check -q plabctl tests
+	@$(RUN) -m ruff format -q --check plabctl tests || { echo 'run: make format' >&2; exit 1; }
+	@$(RUN) -m mypy --no-error-summary
+
+format: $(VENV)/.stamp-dev
+	@$(RUN) -m ruff format plabctl tests
+	@$(RUN) -m ruff check -q --fix plabctl tests
+
+packages:
+	@sh tests/lab/packages
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find plabctl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are made last: what was interrupted is done again.
+$(VENV)/.stamp-venv:
+	@test -n '$(PYTHON)' || { echo 'plabctl needs Python 3.11 or later; name it with: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo '$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'setting up $(VENV) with '"$$($(PYTHON) --version)"' (once)' >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml
+	@echo 'installing plabctl into $(VENV)' >&2
+	@$(PIP) install -qq -e .
+	@touch $@
+
+# Dependency groups are known to pip from 25.1 on; the one that comes with Python 3.11 is older.
+$(VENV)/.stamp-dev: $(VENV)/.stamp-run
+	@echo 'installing what the tests need into $(VENV)' >&2
+	@$(PIP) install -qq --upgrade 'pip>=25.1'
+	@$(PIP) install -qq --group dev
+	@touch $@
+
+$(VENV)/.stamp-bench: $(VENV)/.stamp-dev
+	@echo 'installing what we measure ourselves against into $(VENV)' >&2
+	@$(PIP) install -qq --group bench
+	@touch $@

@@ -1,0 +1,19 @@
+"""Wait for something to become true, with an end.
+
+I/O: it sleeps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(is_so: Callable[[], bool], *, within_s: float = 20.0) -> bool:
+    """Return True as soon as `is_so()` is true, False when it is not within `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

@@ -1,0 +1,48 @@
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.lab.needs import program
+from tests.lab.patience import wait_until
+from tests.lab.sshd import Sshd, descendants, is_alive
+
+pytestmark = pytest.mark.sshd
+
+
+def ssh(server: Sshd, command: str) -> subprocess.CompletedProcess[str]:
+    known = server.folder / "known_hosts"
+    known.write_text(server.known_hosts())
+    options = ["BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", f"UserKnownHostsFile={known}"]
+    flags = [part for option in options for part in ("-o", option)]
+    where = ["-i", str(server.key), "-p", str(server.port), "-l", server.user, server.address]
+    argv = [program("ssh"), "-n", "-F", "none", *flags, *where, command]
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
+
+
+def test_it_lets_us_in_and_counts_what_runs_at_once(tmp_path: Path) -> None:
+    with Sshd(tmp_path) as server:
+        assert ssh(server, "echo hello; exit 3").returncode == 3
+        assert server.ledger.most_at_once() == 1
+
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: ssh(server, "sleep 0.7").returncode, range(4)))
+
+        assert results == [0] * 4
+        assert server.ledger.most_at_once() == 4
+        assert server.ledger.connections() == 5
+        assert server.ledger.open_commands() == 0
+
+
+def test_nothing_of_it_is_left(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool, Sshd(tmp_path) as server:
+        running = pool.submit(ssh, server, "sleep 60")
+        assert wait_until(lambda: server.ledger.commands() > 0)
+        pids = [server.pid, *descendants(server.pid)]
+        assert len(pids) > 2
+
+        server.stop()
+
+        assert running.result().returncode != 0
+        assert wait_until(lambda: not any(is_alive(pid) for pid in pids))
