@@ -30,8 +30,8 @@ ONLY_IN = {
     "sqlite3": ("history/",),
 }
 CORE_MAY_USE = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "re",
-    "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress",
+    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
+    "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
 MAX_LINES = 250
