@@ -1,0 +1,92 @@
+"""A network of the test's own: namespaces that end with the process that asked for them.
+
+I/O, root. One keeper process holds a network, a mount and a process namespace, with a bridge in it. It ends when its
+standard input closes, which the kernel does for us however the test ends; being the first process of its process
+namespace, it takes every process in there with it, and the networks go with the last of them. So there is nothing to
+sweep and no name that could clash: nothing is seen from outside. Go on with `tests.lab.hosts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from tests.lab.needs import program
+from tests.lab.patience import wait_until
+from tests.lab.sshd import children
+
+PREFIX = "10.213"
+_KEEPER = f"""
+ip link set lo up
+ip link add lab type bridge
+ip addr add {PREFIX}.0.1/16 dev lab
+ip link set lab up
+echo ready
+exec cat >/dev/null
+"""
+
+
+class Network:
+    """The test's own network; we are `10.213.0.1` in it."""
+
+    def __init__(self) -> None:
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+        """The keeper, as seen from outside."""
+
+    def __enter__(self) -> Self:
+        flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._keeper = spawn([program("unshare"), *flags, "sh", "-ec", _KEEPER])
+        read_ready(self._keeper)
+        self.pid = children(self._keeper.pid)[0]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        assert self._keeper
+        end(self._keeper)
+
+    def inside(self) -> list[str]:
+        """Return what to put before a command that is to run here in all but the network."""
+        return [program("nsenter"), "--target", str(self.pid), "--net", "--"]
+
+    def within(self) -> list[str]:
+        """Return what to put before a command that is to end with the network, at the latest."""
+        return [program("nsenter"), "--target", str(self.pid), "--net", "--pid", "--mount", "--"]
+
+    def ip(self, *args: str) -> None:
+        """Run `ip` in the network."""
+        subprocess.run([*self.inside(), program("ip"), *args], check=True, timeout=20)
+
+
+def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a process that we talk to through its standard input and output."""
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def read_ready(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the line `ready`."""
+    assert process.stdout
+    line = process.stdout.readline()
+    assert line == b"ready\n", f"{process.args!r} said {line!r}"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process of ours and wait for it."""
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin:
+            process.stdin.close()
+    process.kill()
+    process.wait(timeout=20)
+    if process.stdout:
+        process.stdout.close()
+
+
+def innermost(pid: int, depth: int) -> int:
+    """Return the process `depth` generations below `pid`, where each has one child."""
+    for _ in range(depth):
+        assert wait_until(lambda: bool(children(pid))), f"process {pid} has no child"  # noqa: B023 - called at once
+        pid = children(pid)[0]
+    return pid
