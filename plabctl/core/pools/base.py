@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 from plabctl.core.backoff import interval
-from plabctl.core.model import Member, Outcome, Report, Verdict
+from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.settings import PoolSettings, Settings
 
 
@@ -57,9 +57,12 @@ class Pool(ABC):
     def judge(self, member: Member, reading: Reading) -> Judgement:
         """Return what `reading` makes of `member`.
 
-        An unknown outcome counts for nothing and moves nobody: the node is due again after the shortest wait.
+        An unknown outcome counts for nothing and moves nobody: the node is due again after the shortest wait, or stays
+        due when the probe was merely interrupted.
         """
         report, now = reading.report, reading.now
+        if report.cause is Cause.INTERRUPTED:
+            return Judgement(member)
         verdict = Verdict(report.outcome, report.cause, report.reason, now, report.seconds)
         seen = replace(member, last=verdict, probed_at=now)
         match report.outcome:

@@ -1,0 +1,92 @@
+"""Values with plausible defaults, so that a test names only what it is about. Pure: no hidden state."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from plabctl.core.model import Cause, Claim, Member, Node, Outcome, Report, TickMark
+from plabctl.core.orders import Order
+from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import Judgement, Reading
+from plabctl.core.recipe import Recipe, Stage
+from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings
+from plabctl.core.state import Changes, MemoryState
+
+NOW = 1_700_000_000.0
+STEADY = Backoff(jitter_s=0.0)
+"""The default back-off without its dice."""
+
+
+def make_recipe(name: str = "process", **fields: Any) -> Recipe:
+    stage = Stage(run="true", timeout_s=10.0)
+    return replace(Recipe(name, setup=stage, up=stage, check=stage, teardown=stage), **fields)
+
+
+def make_settings(*, backoff: Backoff = STEADY, confirm: int = 0, **fields: Any) -> Settings:
+    pools = {
+        "good": PoolSettings("good", PoolKind.GOOD, "bad", backoff=backoff, confirm=confirm),
+        "bad": PoolSettings("bad", PoolKind.BAD, "good", backoff=backoff),
+    }
+    settings = Settings("plabctl.toml", "/nowhere", pools, {"process": make_recipe()})
+    return replace(settings, **fields)
+
+
+def make_node(name: str = "n1", **variables: str) -> Node:
+    return Node(name, variables)
+
+
+def make_member(node: str = "n1", pool: str = "good", **fields: Any) -> Member:
+    return replace(Member(node, pool, since_at=NOW - 86400.0, due_at=NOW), **fields)
+
+
+def make_state(*members: Member, claims: Iterable[Claim] = ()) -> MemoryState:
+    nodes = tuple(Node(member.node) for member in members)
+    return MemoryState(Changes(nodes=nodes, members=members, claims=tuple(claims)))
+
+
+def make_claim(node: str = "n1", **fields: Any) -> Claim:
+    claim = Claim(
+        node=node,
+        token=f"token-of-{node}",
+        slot=1,
+        tick="tick-1",
+        boot="boot-1",
+        pool="good",
+        recipe="process",
+        vnode=f"plabctl-{node}",
+        started_at=NOW,
+        deadline_at=NOW + 600.0,
+    )
+    return replace(claim, **fields)
+
+
+def make_report(node: str = "n1", outcome: str = "pass", **fields: Any) -> Report:
+    cause = {"pass": None, "fail": Cause.CONNECT, "unknown": Cause.LOCAL}[outcome]
+    reason = "" if outcome == "pass" else "connection refused"
+    report = Report(node, f"token-of-{node}", Outcome(outcome), cause, reason, NOW, 2.0)
+    return replace(report, **fields)
+
+
+def make_order(*, actor: str = "ada", reason: str = "disk swapped", now: float = NOW, seed: int = 1) -> Order:
+    return Order(actor, reason, now, Random(seed))
+
+
+def make_mark(tick: str = "tick-1", started_at: float = NOW) -> TickMark:
+    return TickMark(tick, started_at)
+
+
+def judged(member: Member, outcome: str, *, at: float = NOW, settings: Settings | None = None) -> Judgement:
+    """What one probe that ends `at` with `outcome` makes of `member`."""
+    pools = build_pools(settings or make_settings())
+    return pools[member.pool].judge(member, Reading(make_report(member.node, outcome), at, 0.0))
+
+
+def played(member: Member, outcomes: str, *, settings: Settings | None = None) -> list[Member]:
+    """The member after each probe of a history such as "PFFP?" (? is unknown), each run when it is due."""
+    words = {"P": "pass", "F": "fail", "?": "unknown"}
+    members = []
+    for letter in outcomes:
+        member = judged(member, words[letter], at=max(NOW, member.due_at), settings=settings).member
+        members.append(member)
+    return members

@@ -1,0 +1,172 @@
+"""What a pass, a failure and an unknown outcome make of a node."""
+
+import itertools
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core.model import Cause, Hold, Member
+from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import Reading
+from plabctl.core.settings import Backoff, FlapSettings
+from tests.builders import NOW, judged, make_member, make_report, make_settings, played
+
+GOOD = make_member(pool="good", ok_streak=7)
+BAD = make_member(pool="bad", fail_streak=3)
+
+
+def test_a_pass_in_good_waits_longer_each_time() -> None:
+    waits = [member.due_at - NOW for member in played(make_member(), "PPP")]
+
+    assert waits == [450, 450 + 600, 450 + 600 + 750]
+
+
+def test_a_failure_in_good_makes_a_suspect_that_is_due_at_once() -> None:
+    result = judged(GOOD, "fail")
+
+    assert (result.member.pool, result.member.due_at, result.member.interval_s) == ("bad", NOW, 0.0)
+    assert result.member.suspicion is not None
+    assert result.move is not None
+    assert (result.move.kind, result.move.cause) == ("suspect", "connect")
+
+
+def test_a_refuted_failure_leaves_no_trace() -> None:
+    never_failed = judged(GOOD, "pass", at=NOW + 5).member
+
+    suspect = judged(GOOD, "fail").member
+    result = judged(suspect, "pass", at=NOW + 5)
+
+    assert result.member == never_failed
+    assert result.move is not None
+    assert result.move.kind == "refuted"
+
+
+def test_a_confirmed_failure_is_a_move_since_the_first_failure_and_a_flop() -> None:
+    suspect = judged(GOOD, "fail").member
+    result = judged(suspect, "fail", at=NOW + 30)
+
+    assert result.member.pool == "bad"
+    assert (result.member.since_at, result.member.penalty, result.member.fail_streak) == (NOW, 1.0, 2)
+    assert result.member.due_at == NOW + 30 + 600
+    assert result.move is not None
+    assert (result.move.kind, result.move.at) == ("transition", NOW)
+
+
+def test_a_suspicion_waits_for_a_verdict_when_the_retest_says_nothing() -> None:
+    suspect = judged(GOOD, "fail").member
+    after = judged(suspect, "unknown", at=NOW + 5).member
+
+    assert after.suspicion == suspect.suspicion
+    assert after.due_at == NOW + 5 + 300
+
+
+def test_with_confirm_a_node_stays_in_good_for_that_many_quick_retests() -> None:
+    settings = make_settings(confirm=2)
+    members = played(make_member(), "FFF", settings=settings)
+
+    assert [member.pool for member in members] == ["good", "good", "bad"]
+    assert [member.due_at for member in members] == [NOW, NOW, NOW]
+    assert [member.penalty for member in members] == [0.0, 0.0, 1.0]
+
+
+def test_a_failure_in_bad_waits_longer_each_time() -> None:
+    assert [member.interval_s for member in played(make_member(pool="bad"), "FFF")] == [450, 600, 750]
+
+
+def test_a_pass_in_bad_returns_a_steady_node_to_good_due_at_once() -> None:
+    result = judged(BAD, "pass")
+
+    assert (result.member.pool, result.member.since_at, result.member.due_at) == ("good", NOW, NOW)
+    assert result.move is not None
+    assert (result.move.kind, result.move.cause) == ("transition", "passed")
+
+
+def test_a_flopping_node_needs_several_passes_apart() -> None:
+    flopping = replace(BAD, penalty=2.9, penalty_at=NOW)
+
+    members = played(flopping, "PPP")
+
+    assert [member.pool for member in members] == ["bad", "bad", "good"]
+    assert [member.interval_s for member in members[:2]] == [300, 300]
+
+
+def test_a_failure_between_passes_starts_the_count_anew() -> None:
+    flopping = replace(BAD, penalty=2.9, penalty_at=NOW)
+
+    assert [member.ok_streak for member in played(flopping, "PFP")] == [1, 0, 1]
+
+
+def test_unknown_counts_for_nothing_and_is_tried_again_soon() -> None:
+    for member in (GOOD, BAD):
+        result = judged(member, "unknown")
+
+        assert result.move is None
+        assert result.member == replace(
+            member, due_at=NOW + 300, interval_s=300, probed_at=NOW, last=result.member.last
+        )
+
+
+def test_an_interrupted_probe_leaves_its_node_as_it_was() -> None:
+    report = make_report(outcome="unknown", cause=Cause.INTERRUPTED)
+
+    assert build_pools(make_settings())["good"].judge(GOOD, Reading(report, NOW, 0.0)).member == GOOD
+
+
+def test_a_held_node_is_tested_and_not_moved() -> None:
+    pin = Hold("ada", "in use", NOW - 1)
+    for member, outcomes in ((GOOD, "FFFF"), (BAD, "PPPP")):
+        members = played(replace(member, hold=pin), outcomes)
+
+        assert {after.pool for after in members} == {member.pool}
+        assert members[-1].due_at > members[0].due_at
+
+
+def test_a_node_is_tested_when_its_hold_ends() -> None:
+    held = replace(GOOD, hold=Hold("ada", "in use", NOW - 1, until_at=NOW + 60))
+
+    assert judged(held, "fail").member.due_at == NOW + 60
+    assert judged(held, "fail", at=NOW + 60).member.pool == "bad"
+
+
+histories = st.text("PF?", max_size=60)
+
+
+@given(histories, st.integers(0, 3), st.booleans())
+def test_any_history_keeps_a_member_whole(outcomes: str, confirm: int, starts_good: bool) -> None:
+    settings = make_settings(confirm=confirm)
+    before = make_member(pool="good" if starts_good else "bad")
+    for member in played(before, outcomes, settings=settings):
+        assert member.pool in settings.pools
+        assert not (member.ok_streak and member.fail_streak)
+        assert member.suspicion is None or member.pool == "bad"
+        assert member.due_at >= before.due_at
+        assert member.due_at - (member.probed_at or NOW) <= 3600
+        before = member
+
+
+@given(histories)
+def test_no_move_is_made_on_unknown(outcomes: str) -> None:
+    member = make_member()
+    for outcome in outcomes:
+        after = played(member, outcome)[0]
+        assert outcome != "?" or (after.pool, after.ok_streak, after.fail_streak) == _place(member)
+        member = after
+
+
+def _place(member: Member) -> tuple[str, int, int]:
+    return (member.pool, member.ok_streak, member.fail_streak)
+
+
+@given(st.integers(1, 400))
+def test_a_node_that_alternates_makes_few_moves(rounds: int) -> None:
+    settings = make_settings(backoff=Backoff(jitter_s=0.0), flap=FlapSettings())
+    members = [make_member(), *played(make_member(), "FFP" * rounds, settings=settings)]
+    days = (members[-1].due_at - NOW) / 86400
+
+    moves = sum(
+        after.pool == "bad" and after.suspicion is None and before.suspicion is not None
+        for before, after in itertools.pairwise(members)
+    )
+
+    assert moves <= 2 + 12 * days

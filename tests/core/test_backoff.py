@@ -1,0 +1,55 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core.backoff import interval
+from plabctl.core.settings import Backoff, BackoffKind
+
+backoffs = st.builds(
+    Backoff,
+    kind=st.sampled_from(BackoffKind),
+    base_s=st.floats(1, 1e4),
+    step_s=st.floats(0, 1e4),
+    max_s=st.floats(1, 1e6),
+    jitter_s=st.floats(0, 1e4),
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "streak", "expected"),
+    [
+        ("additive", 0, 300),
+        ("additive", 1, 450),
+        ("additive", 2, 600),
+        ("additive", 22, 3600),
+        ("additive", 23, 3600),
+        ("additive", 10**9, 3600),
+        ("fixed", 1, 300),
+        ("fixed", 99, 300),
+        ("exponential", 1, 300),
+        ("exponential", 2, 600),
+        ("exponential", 5, 3600),
+        ("exponential", 10**9, 3600),
+        ("quadratic", 1, 300),
+        ("quadratic", 3, 2700),
+        ("quadratic", 10**9, 3600),
+    ],
+)
+def test_the_wait_follows_the_formula(kind: str, streak: int, expected: float) -> None:
+    assert interval(Backoff(kind=BackoffKind(kind)), streak, 0.0) == expected
+
+
+def test_jitter_comes_on_top_of_the_cap() -> None:
+    assert interval(Backoff(), 1000, 0.5) == 3630
+
+
+@given(backoffs, st.integers(0, 10**12), st.floats(0, 1, exclude_max=True))
+def test_the_wait_stays_between_its_bounds(backoff: Backoff, streak: int, roll: float) -> None:
+    least = min(backoff.base_s, backoff.max_s)
+
+    assert least - 0.001 <= interval(backoff, streak, roll) <= backoff.max_s + backoff.jitter_s + 0.001
+
+
+@given(backoffs, st.integers(0, 10**6))
+def test_a_longer_run_never_shortens_the_wait(backoff: Backoff, streak: int) -> None:
+    assert interval(backoff, streak, 0.0) <= interval(backoff, streak + 1, 0.0)

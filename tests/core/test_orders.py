@@ -1,0 +1,104 @@
+import pytest
+
+from plabctl.core import orders
+from plabctl.core.model import Hold
+from plabctl.errors import NoSuchNode, NoSuchPool, Refused
+from tests.builders import NOW, judged, make_claim, make_member, make_node, make_order, make_settings, make_state
+
+SETTINGS = make_settings()
+
+
+def test_a_moved_node_is_due_at_once_with_a_clean_record() -> None:
+    state = make_state(make_member(ok_streak=9, due_at=NOW + 99))
+
+    changes = orders.move(state, SETTINGS, ["n1"], "bad", make_order(), None)
+
+    member = changes.members[0]
+    assert (member.pool, member.since_at, member.due_at, member.ok_streak) == ("bad", NOW, NOW, 0)
+    assert changes.events[0].data == {
+        "from": "good", "to": "bad", "since_at": NOW, "cause": "operator", "reason": "disk swapped",
+    }  # fmt: skip
+    assert changes.events[0].actor == "ada"
+
+
+def test_a_move_overrules_the_probe_under_way() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+
+    changes = orders.move(state, SETTINGS, ["n1"], "bad", make_order(), None)
+
+    assert [claim.superseded for claim in changes.claims] == [True]
+
+
+def test_a_move_for_a_time_is_not_undone_by_the_machine_before_its_end() -> None:
+    state = make_state(make_member(pool="bad"))
+
+    moved = orders.move(state, SETTINGS, ["n1"], "good", make_order(), NOW + 3600).members[0]
+
+    assert judged(moved, "fail", at=NOW + 3599).member.pool == "good"
+    assert judged(moved, "fail", at=NOW + 3600).member.pool == "bad"
+
+
+def test_moving_nodes_to_where_they_are_is_refused() -> None:
+    with pytest.raises(Refused, match="in 'good' already"):
+        orders.move(make_state(make_member()), SETTINGS, ["n1"], "good", make_order(), None)
+
+
+def test_an_unknown_pool_and_an_unknown_node_are_refused() -> None:
+    state = make_state(make_member())
+    with pytest.raises(NoSuchPool):
+        orders.move(state, SETTINGS, ["n1"], "ugly", make_order(), None)
+    with pytest.raises(NoSuchNode):
+        orders.move(state, SETTINGS, ["n1", "n2"], "bad", make_order(), None)
+
+
+def test_a_retest_is_due_now() -> None:
+    changes = orders.retest(make_state(make_member(due_at=NOW + 999)), ["n1"], make_order())
+
+    assert (changes.members[0].due_at, changes.members[0].requested_at) == (NOW, NOW)
+    assert [event.kind for event in changes.events] == ["retest"]
+
+
+def test_a_release_means_a_test_and_no_verdict() -> None:
+    pin = Hold("ada", "in use", NOW)
+    state = make_state(make_member(pool="bad", hold=pin, due_at=NOW + 999), make_member("n2"))
+
+    changes = orders.release(state, ["n1", "n2"], make_order())
+
+    assert [(m.node, m.pool, m.hold, m.due_at) for m in changes.members] == [("n1", "bad", None, NOW)]
+
+
+def test_releasing_what_is_not_held_is_refused() -> None:
+    with pytest.raises(Refused, match="not held"):
+        orders.release(make_state(make_member()), ["n1"], make_order())
+
+
+def test_a_new_node_enters_the_entry_pool_due_at_once() -> None:
+    changes = orders.add_nodes(make_state(), SETTINGS, [make_node("n1", site="oslo")], make_order())
+
+    assert (changes.members[0].pool, changes.members[0].due_at) == ("bad", NOW)
+    assert changes.nodes[0].added_at == NOW
+
+
+def test_adding_a_node_that_is_there_is_refused_whole() -> None:
+    state = make_state(make_member("n1"))
+    with pytest.raises(Refused, match="'n1' is there already"):
+        orders.add_nodes(state, SETTINGS, [make_node("n2"), make_node("n1")], make_order())
+
+
+def test_replacing_changes_variables_and_nothing_else() -> None:
+    state = make_state(make_member("n1"))
+
+    changes = orders.add_nodes(state, SETTINGS, [make_node("n1", site="oslo")], make_order(), replacing=True)
+
+    assert not changes.members
+    assert dict(changes.nodes[0].variables) == {"site": "oslo"}
+    assert [event.kind for event in changes.events] == ["node-changed"]
+
+
+def test_removing_a_node_ends_its_claim() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+
+    state.apply(orders.remove_nodes(state, ["n1"], make_order()))
+
+    assert not list(state.names())
+    assert not state.claims

@@ -1,0 +1,161 @@
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core.claim import void
+from plabctl.core.model import Debris, Report
+from plabctl.core.pools import build_pools
+from plabctl.core.settle import settle
+from plabctl.core.state import Changes, MemoryState
+from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
+
+POOLS = build_pools(make_settings())
+
+
+def settled(state: MemoryState, *reports: Report) -> Changes:
+    changes = settle(state, reports, POOLS, NOW + 2, Random(1))
+    state.apply(changes)
+    return changes
+
+
+def test_a_current_report_is_judged_and_ends_its_claim() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+
+    changes = settled(state, make_report())
+
+    assert changes.released == ("n1",)
+    assert [event.kind for event in changes.events] == ["probe"]
+    member = state.member("n1")
+    assert member is not None
+    assert (member.ok_streak, member.probed_at) == (1, NOW + 2)
+
+
+def test_settling_the_same_report_twice_changes_nothing_more() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+    settled(state, make_report(outcome="fail"))
+    before = state.member("n1")
+
+    changes = settled(state, make_report(outcome="fail"))
+
+    assert state.member("n1") == before
+    assert [event.kind for event in changes.events] == ["late"]
+
+
+def test_the_same_report_twice_in_one_batch_counts_once() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+
+    changes = settled(state, make_report(), make_report())
+
+    assert [event.kind for event in changes.events] == ["probe", "late"]
+    member = state.member("n1")
+    assert member is not None
+    assert member.ok_streak == 1
+
+
+def test_a_report_with_another_token_is_recorded_and_not_applied() -> None:
+    state = make_state(make_member(), claims=[make_claim(token="newer")])
+    before = state.member("n1")
+
+    changes = settled(state, make_report(outcome="fail"))
+
+    assert state.member("n1") == before
+    assert state.claims["n1"].token == "newer"
+    assert [event.kind for event in changes.events] == ["late"]
+
+
+def test_the_move_of_a_person_beats_the_probe_that_ran_meanwhile() -> None:
+    state = make_state(make_member(), claims=[make_claim(superseded=True)])
+    before = state.member("n1")
+
+    changes = settled(state, make_report(outcome="fail"))
+
+    assert state.member("n1") == before
+    assert not state.claims
+    assert [event.kind for event in changes.events] == ["late"]
+
+
+def test_the_report_of_a_node_that_was_removed_is_recorded() -> None:
+    state = make_state(make_member("other"))
+
+    assert [event.kind for event in settled(state, make_report()).events] == ["late"]
+
+
+def test_a_suspect_and_its_move_are_told_with_the_probe() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+
+    changes = settled(state, make_report(outcome="fail"))
+
+    assert [event.kind for event in changes.events] == ["probe", "suspect"]
+    assert changes.events[1].data["from"] == "good"
+    assert changes.events[1].data["to"] == "bad"
+
+
+def test_what_may_be_left_on_the_node_is_remembered_until_it_is_torn_down() -> None:
+    old = Debris("plabctl-old", "process", NOW - 99)
+    gone = Debris("plabctl-gone", "process", NOW - 99)
+    state = make_state(make_member(debris=(old, gone)), claims=[make_claim()])
+
+    settled(state, make_report(outcome="fail", left=("plabctl-n1", "plabctl-old")))
+
+    member = state.member("n1")
+    assert member is not None
+    assert member.debris == (old, Debris("plabctl-n1", "process", NOW))
+
+
+def test_a_superseded_probe_still_tells_what_it_left() -> None:
+    state = make_state(make_member(), claims=[make_claim(superseded=True)])
+
+    settled(state, make_report(left=("plabctl-n1",)))
+
+    member = state.member("n1")
+    assert member is not None
+    assert [piece.vnode for piece in member.debris] == ["plabctl-n1"]
+
+
+def test_a_request_made_before_the_probe_is_answered_by_it() -> None:
+    state = make_state(make_member(requested_at=NOW - 1), claims=[make_claim()])
+
+    settled(state, make_report())
+
+    member = state.member("n1")
+    assert member is not None
+    assert member.requested_at is None
+    assert member.due_at > NOW + 2
+
+
+def test_a_request_made_during_the_probe_is_tested_once_more() -> None:
+    state = make_state(make_member(requested_at=NOW + 1), claims=[make_claim()])
+
+    settled(state, make_report())
+
+    member = state.member("n1")
+    assert member is not None
+    assert (member.requested_at, member.due_at) == (NOW + 1, NOW + 2)
+
+
+def test_a_voided_claim_counts_for_nothing_and_leaves_debris() -> None:
+    state = make_state(make_member(ok_streak=4), claims=[make_claim()])
+
+    changes = void(state, {"n1": "its tick is gone"}, NOW)
+    state.apply(changes)
+
+    member = state.member("n1")
+    assert member is not None
+    assert (member.ok_streak, member.fail_streak, member.due_at) == (4, 0, NOW)
+    assert member.debris == (Debris("plabctl-n1", "process", NOW),)
+    assert not state.claims
+    assert [event.kind for event in changes.events] == ["void"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["pass", "fail", "unknown"])), max_size=20))
+def test_every_node_stays_in_exactly_one_health_pool(steps: list[tuple[int, str]]) -> None:
+    state = make_state(*(make_member(f"n{number}") for number in range(5)))
+    for number, outcome in steps:
+        state.apply(Changes(claims=(make_claim(f"n{number}"),)))
+        settled(state, make_report(f"n{number}", outcome))
+
+    pools = [member.pool for member in state.members()]
+    assert len(pools) == 5
+    assert set(pools) <= {"good", "bad"}
+    assert not state.claims
