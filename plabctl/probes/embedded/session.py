@@ -7,6 +7,7 @@ Unlike sshd it kills a command whose channel was closed, with its process group.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -22,6 +23,8 @@ LOOK_S = 0.25
 """A channel that is closed after the client ended its input wakes nobody: it is looked at this often."""
 LAST_READS = 8
 """Reads after the command's end, at most: two full pipes need four, and a background child may print for ever."""
+GONE = (OSError, EOFError, paramiko.SSHException)
+"""What paramiko raises from a send, and from a close, when the client is no longer there."""
 COULD_NOT_START = 126
 KILLED = 128
 
@@ -65,7 +68,7 @@ class Session:
                 finally:
                     self._end(process)
         finally:
-            self._channel.close()
+            self._close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -82,12 +85,13 @@ class Session:
     def _give_up(self, error: OSError) -> None:
         self._tell_end()
         self._selector.close()
-        try:
+        with contextlib.suppress(*GONE):
             self._channel.sendall_stderr(f"the node cannot start a command: {error}\n".encode())
             self._channel.send_exit_status(COULD_NOT_START)
-        except OSError:
-            pass  # the client has gone: nobody is left to tell
-        finally:
+        self._close()
+
+    def _close(self) -> None:
+        with contextlib.suppress(*GONE):
             self._channel.close()
 
     def _serve(self, process: subprocess.Popen[bytes]) -> None:
@@ -100,7 +104,7 @@ class Session:
                 self._turn(LOOK_S)
                 if self._exited and not self._told:
                     self._tell_status(process)
-        except OSError:
+        except GONE:
             pass  # the client went in the middle of a send, or descriptors ran out: the command is cut
         finally:
             if descriptor is not None:
