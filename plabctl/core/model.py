@@ -206,9 +206,8 @@ class Transition:
 class Event:
     """Something that happened and must be told: to the history first, then to whoever wants to know.
 
-    `id` is unique for ever and makes telling idempotent. `kind` is one of `probe`, `late`, `void`, `transition`,
-    `suspect`, `refuted`, `hold`, `release`, `retest`, `node-added`, `node-removed`, `node-changed`. `data` holds JSON
-    scalars, lists and objects only.
+    `id` is unique for ever and makes telling idempotent. `kind` is one of `plabctl.core.settings.EVENT_KINDS`.
+    `data` holds JSON scalars, lists and objects only.
     """
 
     id: str

@@ -35,6 +35,15 @@ class Stage:
     """Only for `up`: the pause between two looks."""
 
 
+DEFAULT_STAGES: Mapping[str, Stage] = {
+    "setup": Stage(timeout_s=600.0),
+    "up": Stage(timeout_s=600.0),
+    "check": Stage(timeout_s=60.0),
+    "teardown": Stage(timeout_s=300.0),
+}
+"""The stages in the order they run, each with the time it is given when a recipe says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How to make, look at and remove a vnode. A stage that is None is passed over."""

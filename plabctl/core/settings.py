@@ -61,6 +61,29 @@ class FlapSettings:
     apart_s: float = 300.0
 
 
+class GuardThen(StrEnum):
+    """What becomes of a move that the guard has held for its longest time."""
+
+    MOVE = "move"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """When moves to bad are held: more than `max_ratio` of the good nodes tested `within_s` failed, or every canary."""
+
+    max_ratio: float = 0.2
+    min_tested: int = 10
+    """Distinct nodes that must have been tested before the share means anything."""
+    within_s: float = 600.0
+    site_label: str = "site"
+    """The node variable that groups nodes into sites."""
+    canary: tuple[str, ...] = ()
+    """`host:port` of machines that are up when we ourselves are connected."""
+    max_age_s: float = 3600.0
+    then: GuardThen = GuardThen.MOVE
+
+
 class HostKeys(StrEnum):
     """What to do with a host key that known_hosts does not have. A changed key is always refused."""
 
@@ -101,6 +124,23 @@ class InventorySettings:
         return f"{self.kind}:{self.path or ' '.join(self.command)}"
 
 
+EVENT_KINDS = (
+    "transition",
+    "suspect",
+    "refuted",
+    "hold",
+    "release",
+    "retest",
+    "node-added",
+    "node-removed",
+    "node-changed",
+    "void",
+    "late",
+    "probe",
+)
+"""What events may be about. They stand here because most who ask want to check a hook, and `model` costs more."""
+
+
 @dataclass(frozen=True, slots=True)
 class HookSettings:
     """A command that is told of events: argv, the event as JSON on its standard input, no shell."""
@@ -124,8 +164,11 @@ class Settings:
     entry_pool: str = "bad"
     ssh: SshSettings = field(default_factory=SshSettings)
     flap: FlapSettings = field(default_factory=FlapSettings)
+    guard: GuardSettings = field(default_factory=GuardSettings)
     inventories: tuple[InventorySettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
+    digest: str = ""
+    """Changes whenever the bytes of the config file do."""
 
     def recipe_of(self, variables: Mapping[str, str], pool: str) -> Recipe | None:
         """Return the recipe for a node with these variables in `pool`: its own, else the pool's; None if unknown."""

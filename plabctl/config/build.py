@@ -1,0 +1,71 @@
+"""Turn the values of a faultless configuration into `Settings`, the defaults filled in.
+
+Pure. The defaults that depend on who runs us are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from plabctl.config.base import Base
+from plabctl.config.crosscheck import EXIT_KEY, OTHER, Values, entry_pool_of, kind_of, only_pool, pools_of
+from plabctl.config.schema import POOL, ROOT, Shape, Table
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import PoolSettings, Settings
+
+
+def build(
+    values: Values, builtin: Mapping[str, Recipe], base: Base, *, path: str, state_dir: str, user: str, digest: str
+) -> Settings:
+    """Return the settings that faultless `values` mean.
+
+    What they mean depends on where they stand and who reads them: `base` is what relative paths are relative to,
+    `state_dir` and `user` are the defaults, `path` and `digest` say which file it was.
+    """
+    given: Settings = _fill(ROOT, values, base)
+    state = given.state_dir or state_dir
+    ssh = replace(
+        given.ssh,
+        user=given.ssh.user or user,
+        known_hosts=given.ssh.known_hosts or f"{state}/known_hosts",
+    )
+    own = {name: replace(recipe, name=name) for name, recipe in given.recipes.items()}
+    return replace(
+        given,
+        path=path,
+        state_dir=state,
+        entry_pool=entry_pool_of(values) or "",
+        pools=_pools(pools_of(values), base),
+        recipes={**builtin, **own},
+        ssh=ssh,
+        digest=digest,
+    )
+
+
+def _pools(pools: Mapping[str, Values], base: Base) -> dict[str, PoolSettings]:
+    built = {}
+    for name, values in pools.items():
+        kind = kind_of(name, values)
+        assert kind is not None, f"pool {name} has a kind, or the faults would say so"  # noqa: S101
+        goes_to = values.get(EXIT_KEY[kind]) or only_pool(pools, OTHER[kind]) or ""
+        built[name] = replace(_fill(POOL, values, base), name=name, kind=kind, goes_to=goes_to)
+    return built
+
+
+def _fill(table: Table, values: Values, base: Base) -> Any:  # noqa: ANN401 - each table fills a value of its own type
+    """Return the table's defaults with `values` over them."""
+    fields: dict[str, object] = {}
+    for name, value in values.items():
+        key = table.keys[name]
+        kind = key.kind
+        if not isinstance(kind, Table):
+            fields[key.field] = kind.placed(value, base)
+        elif kind.shape is Shape.ONE:
+            fields[key.field] = _fill(kind, value, base)
+        elif kind.shape is Shape.NAMED:
+            fields[key.field] = {each: _fill(kind, inner, base) for each, inner in value.items()}
+        else:
+            fields[key.field] = tuple(_fill(kind, inner, base) for inner in value)
+    return replace(table.defaults, **fields)  # type: ignore[type-var]

@@ -1,0 +1,175 @@
+"""Judge what keys of the configuration say about each other: pools that name pools, recipes that must exist.
+
+Pure. Works on the values that `plabctl.config.reading` could read, so that one fault does not hide the others: what was
+given and could not be read counts as given and is not judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from plabctl.config.reading import Fault
+from plabctl.config.wording import exact_duration, nearest, quoted
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings
+
+Values = Mapping[str, Any]
+
+OTHER = {PoolKind.GOOD: PoolKind.BAD, PoolKind.BAD: PoolKind.GOOD}
+EXIT_KEY = {PoolKind.GOOD: "on_fail", PoolKind.BAD: "on_pass"}
+DEFAULT_POOLS: Mapping[str, Values] = {"good": {}, "bad": {}}
+_VERDICT_STAGES = ("setup", "up", "check")
+_DEFAULT_RECIPE = PoolSettings("", PoolKind.GOOD, "").recipe
+_DEFAULT_ENTRY_POOL = Settings("", "", {}, {}).entry_pool
+_SOURCE_KEY = {"file": "path", "ansible": "path", "command": "command"}
+
+
+def pools_of(values: Values) -> Mapping[str, Values]:
+    """Return the pools by name: those of the file, or good and bad when it has none."""
+    return values.get("pool") or DEFAULT_POOLS
+
+
+def kind_of(name: str, pool: Values) -> PoolKind | None:
+    """Return a pool's kind; a pool called good or bad need not say it. None when nobody said it."""
+    given: PoolKind | None = pool.get("kind")
+    return given or next((kind for kind in PoolKind if kind == name), None)
+
+
+def only_pool(pools: Mapping[str, Values], kind: PoolKind) -> str | None:
+    """Return the name of the one pool of that kind; None when there is none or more than one."""
+    names = [name for name, pool in pools.items() if kind_of(name, pool) is kind]
+    return names[0] if len(names) == 1 else None
+
+
+def entry_pool_of(values: Values) -> str | None:
+    """Return the pool that new nodes enter: as given, else the default's name if it exists, else the only bad one."""
+    pools = pools_of(values)
+    given: str | None = values.get("entry_pool")
+    return given or (_DEFAULT_ENTRY_POOL if _DEFAULT_ENTRY_POOL in pools else only_pool(pools, PoolKind.BAD))
+
+
+def cross_faults(values: Values, builtin: Mapping[str, Recipe], broken: Collection[str]) -> Iterator[Fault]:
+    """Yield every fault between keys; `broken` are the paths of keys at fault already."""
+    recipes = values.get("recipe", {})
+    yield from _stage_faults(recipes, broken)
+    yield from _inventory_faults(values.get("inventory", ()), broken)
+    # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
+    if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
+        yield from _pool_faults(pools_of(values), broken)
+        yield from _entry_faults(values)
+    users: dict[str, str] = {}
+    for name, pool in pools_of(values).items():
+        yield from _backoff_faults(f"pool.{name}.backoff", pool.get("backoff", {}))
+        if f"pool.{name}.recipe" not in broken:
+            users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
+    for name, pool_name in users.items():
+        yield from _recipe_faults(pool_name, name, recipes, builtin, broken)
+
+
+def _pool_faults(pools: Mapping[str, Values], broken: Collection[str]) -> Iterator[Fault]:
+    undecided = False
+    for name, pool in pools.items():
+        path = f"pool.{name}"
+        kind = kind_of(name, pool)
+        if f"{path}.kind" in broken:
+            undecided = True
+        elif kind is None:
+            undecided = True
+            yield f"{path}.kind", f"missing, allowed: one of {_listed(tuple(PoolKind))}"
+        else:
+            yield from _exit_faults(path, kind, pool, pools, broken)
+    for kind in PoolKind:
+        if not undecided and not any(kind_of(name, pool) is kind for name, pool in pools.items()):
+            yield "pool", f'no pool is of kind "{kind}", add [pool.NAME] with kind = "{kind}"'
+
+
+def _exit_faults(
+    path: str, kind: PoolKind, pool: Values, pools: Mapping[str, Values], broken: Collection[str]
+) -> Iterator[Fault]:
+    mine, other = EXIT_KEY[kind], EXIT_KEY[OTHER[kind]]
+    if other in pool:
+        yield f"{path}.{other}", f'means nothing in a pool of kind "{kind}", allowed: {mine}'
+    if kind is PoolKind.BAD and "confirm" in pool:
+        yield f"{path}.confirm", 'means nothing in a pool of kind "bad", allowed: only where kind = "good"'
+    targets = [name for name, each in pools.items() if kind_of(name, each) is OTHER[kind]]
+    if mine in pool:
+        target = pool[mine]
+        if target not in targets and f"pool.{target}.kind" not in broken:
+            what = f'{quoted(target)} is of kind "{kind}" too' if target in pools else f"no pool {quoted(target)}"
+            yield f"{path}.{mine}", f"{what}, allowed: {_one_of(targets)}{nearest(target, targets)}"
+    elif len(targets) > 1 and f"{path}.{mine}" not in broken:
+        yield f"{path}.{mine}", f"missing, allowed: {_one_of(targets)}"
+
+
+def _entry_faults(values: Values) -> Iterator[Fault]:
+    pools = pools_of(values)
+    entry = entry_pool_of(values)
+    if entry is None and sum(kind_of(name, pool) is PoolKind.BAD for name, pool in pools.items()) > 1:
+        yield "entry_pool", f"missing, allowed: {_one_of(pools)}"
+    elif entry is not None and entry not in pools:
+        yield "entry_pool", f"no pool {quoted(entry)}, allowed: {_one_of(pools)}{nearest(entry, pools)}"
+
+
+def _backoff_faults(path: str, given: Values) -> Iterator[Fault]:
+    defaults = Backoff()
+    base = given.get("base", defaults.base_s)
+    longest = given.get("max", defaults.max_s)
+    if base > longest:
+        key, bound = ("base", "at most max") if "base" in given else ("max", "at least base")
+        sizes = f"base is {exact_duration(base)} and max is {exact_duration(longest)}"
+        yield f"{path}.{key}", f"{sizes}, allowed: {bound}"
+
+
+def _recipe_faults(
+    pool: str, name: str, recipes: Mapping[str, Values], builtin: Mapping[str, Recipe], broken: Collection[str]
+) -> Iterator[Fault]:
+    if "recipe" in broken or f"recipe.{name}" in broken:
+        return
+    if name in recipes:
+        if not any(stage in recipes[name] or f"recipe.{name}.{stage}" in broken for stage in _VERDICT_STAGES):
+            needed = ", ".join(_VERDICT_STAGES)
+            yield f"recipe.{name}", f"tests nothing, but pool.{pool} uses it, allowed: at least one of {needed}"
+    elif name not in builtin:
+        known = sorted({*builtin, *recipes})
+        yield f"pool.{pool}.recipe", f"no recipe {quoted(name)}, allowed: {_one_of(known)}{nearest(name, known)}"
+
+
+def _stage_faults(recipes: Mapping[str, Values], broken: Collection[str]) -> Iterator[Fault]:
+    for name, recipe in recipes.items():
+        for stage, keys in recipe.items():
+            path = f"recipe.{name}.{stage}"
+            if not isinstance(keys, dict):
+                continue
+            given = [key for key in ("run", "script") if key in keys or f"{path}.{key}" in broken]
+            if len(given) != 1:
+                what = "has both run and script" if given else "does nothing"
+                yield path, f"{what}, allowed: one of run and script"
+
+
+def _inventory_faults(inventories: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
+    first: dict[object, int] = {}
+    for number, inventory in enumerate(inventories, 1):
+        path = f"inventory[{number}]"
+        if "kind" not in inventory:
+            continue
+        kind = inventory["kind"]
+        for key in ("path", "command"):
+            wanted = _SOURCE_KEY[kind] == key
+            if wanted and key not in inventory and f"{path}.{key}" not in broken:
+                yield f"{path}.{key}", f'missing, an inventory of kind "{kind}" needs it'
+            if not wanted and key in inventory:
+                yield f"{path}.{key}", f'means nothing where kind = "{kind}", allowed: {_SOURCE_KEY[kind]}'
+        source = (kind, inventory.get(_SOURCE_KEY[kind]))
+        if source[1] is not None and first.setdefault(source, number) != number:
+            yield path, f"the same as inventory[{first[source]}], allowed: each source once"
+
+
+def _listed(words: Collection[str]) -> str:
+    return ", ".join(quoted(str(word)) for word in words)
+
+
+def _one_of(names: Collection[str]) -> str:
+    if not names:
+        return "nothing yet, such a pool is missing"
+    return f"one of {_listed(names)}" if len(names) > 1 else _listed(names)

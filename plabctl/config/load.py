@@ -1,0 +1,109 @@
+"""Load the configuration: find the file, read it, and return `Settings` or say every fault in it.
+
+I/O: reads one file and changes nothing. The steps: `locate` finds it, `reading` reads it against `schema`, `crosscheck`
+looks at what keys say about each other, `build` makes the settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from plabctl.config.base import Base
+from plabctl.config.build import build
+from plabctl.config.crosscheck import cross_faults
+from plabctl.config.locate import default_state_dir, find_config, home_of, user_of
+from plabctl.config.reading import Fault, read_document
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import Settings
+from plabctl.errors import ConfigError
+
+MAX_BYTES = 16 * 1024**2
+_REWORDED = {
+    "Cannot overwrite a value": "a key or table is given twice",
+    "maximum recursion depth exceeded": "nested too deeply",
+}
+_HINT = "correct the file; `plabctl config check` looks at it again"
+
+
+def load(path: str | None, builtin: Mapping[str, Recipe], environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of the config file at `path`, or of the first that the search order finds.
+
+    `builtin` are the recipes that need not be written; one of the file replaces the built-in one of its name whole.
+    Raise ConfigError with every fault found, each as `FILE: KEY: what is wrong, what is allowed`.
+    """
+    surroundings = os.environ if environ is None else environ
+    found = find_config(path, surroundings)
+    raw = read_bytes(found)
+    values, faults = examine(parse(raw, found), builtin)
+    if faults:
+        raise ConfigError([f"{found}: {where}: {what}" for where, what in faults], hint=_HINT)
+    absolute = os.path.abspath(found)  # noqa: PTH100 - pathlib is slow to import
+    return build(
+        values,
+        builtin,
+        Base(os.path.dirname(absolute), home_of(surroundings)),  # noqa: PTH120 - pathlib is slow to import
+        path=absolute,
+        state_dir=default_state_dir(surroundings),
+        user=user_of(surroundings),
+        digest=_digest(raw),
+    )
+
+
+def examine(document: dict[str, Any], builtin: Mapping[str, Recipe]) -> tuple[dict[str, Any], list[Fault]]:
+    """Return the values of a parsed document and every fault in it."""
+    values, faults = read_document(document)
+    broken = {where for where, _ in faults}
+    return values, [*faults, *cross_faults(values, builtin, broken)]
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the bytes of the file; raise ConfigError when it cannot be read or is no config file by its size."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([f"{path}: {_why(error)}"], hint="check its path and its permissions") from error
+    if len(raw) > MAX_BYTES:
+        raise ConfigError([f"{path}: more than {MAX_BYTES // 1024**2} MiB is no config file"], hint="check its path")
+    return raw
+
+
+def parse(raw: bytes, path: str) -> dict[str, Any]:
+    """Return the document that `raw` holds; raise ConfigError naming the line that is no TOML."""
+    import tomllib  # noqa: PLC0415 - costs milliseconds, and importers of this module may only want `read_bytes`
+
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{path}:{line}: not UTF-8"], hint=_HINT) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([_syntax_fault(raw, path, str(error))], hint=_HINT) from error
+
+
+def _syntax_fault(raw: bytes, path: str, message: str) -> str:
+    """Return the parser's complaint with the line where people and editors look for it."""
+    import re  # noqa: PLC0415 - only a broken file needs it
+
+    what, _, place = message.partition(" (at ")
+    what = _REWORDED.get(what, what[:1].lower() + what[1:])
+    found = re.match(r"line (\d+), column (\d+)", place)
+    if found:
+        return f"{path}:{found[1]}: not TOML: {what} (column {found[2]})"
+    if not place:
+        return f"{path}: not TOML: {what}"
+    last_line = raw.rstrip().count(b"\n") + 1
+    return f"{path}:{last_line}: not TOML: {what} (at the end)"
+
+
+def _digest(raw: bytes) -> str:
+    """Return what tells an edited file from the same file; no secret and no signature hangs on it."""
+    import zlib  # noqa: PLC0415 - beside the one line that needs it
+
+    return f"{len(raw):x}-{zlib.crc32(raw):08x}"
+
+
+def _why(error: OSError) -> str:
+    return "is a directory, not a config file" if isinstance(error, IsADirectoryError) else str(error.strerror)

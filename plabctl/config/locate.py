@@ -1,0 +1,75 @@
+"""Where the configuration and the state are when nobody says: the search order, and the defaults that depend on it.
+
+I/O: asks which files exist and who runs us; the environment is an argument.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from plabctl.errors import ConfigError
+
+SYSTEM_CONFIG = "/etc/plabctl/config.toml"
+SYSTEM_STATE = "/var/lib/plabctl"
+
+
+def find_config(explicit: str | None, environ: Mapping[str, str]) -> str:
+    """Return the path of the config file to read, as a person would write it.
+
+    A file that was asked for by `explicit` or $PLABCTL_CONFIG must exist; else the first that does is taken. Raise
+    ConfigError when there is none.
+    """
+    asked = explicit or environ.get("PLABCTL_CONFIG")
+    places = [asked] if asked else places_of_config(environ)
+    for place in places:
+        if os.path.exists(place):  # noqa: PTH110 - pathlib is slow to import
+            return place
+    if asked:
+        by = "" if explicit else " ($PLABCTL_CONFIG)"
+        raise ConfigError([f"{asked}: no such config file{by}"], hint="`plabctl init` writes one")
+    raise ConfigError(
+        [f"no config file: looked for {', '.join(places)}"],
+        hint="`plabctl init` writes one here; --config or $PLABCTL_CONFIG name one elsewhere",
+    )
+
+
+def places_of_config(environ: Mapping[str, str]) -> list[str]:
+    """Return where a config file is looked for when none is named, in order."""
+    return ["plabctl.toml", f"{_xdg(environ, 'XDG_CONFIG_HOME', '.config')}/plabctl/config.toml", SYSTEM_CONFIG]
+
+
+def default_state_dir(environ: Mapping[str, str]) -> str:
+    """Return the state directory of a configuration that names none."""
+    named = environ.get("PLABCTL_STATE_DIR")
+    if named:
+        return os.path.abspath(named)  # noqa: PTH100 - pathlib is slow to import
+    if os.geteuid() == 0:
+        return SYSTEM_STATE
+    return f"{_xdg(environ, 'XDG_STATE_HOME', '.local/state')}/plabctl"
+
+
+def home_of(environ: Mapping[str, str]) -> str:
+    """Return the home directory of the user who runs us."""
+    return environ.get("HOME") or _account()[1] or "/"
+
+
+def user_of(environ: Mapping[str, str]) -> str:
+    """Return the name of the user who runs us; as the environment says it where the system has no such user."""
+    return _account()[0] or environ.get("LOGNAME") or environ.get("USER") or ""
+
+
+def _account() -> tuple[str, str]:
+    import pwd  # noqa: PLC0415 - not every system has it, and not every command asks
+
+    try:
+        entry = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return "", ""
+    return entry.pw_name, entry.pw_dir
+
+
+def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> str:
+    folder = environ.get(variable, "")
+    # The specification of these variables says that a relative path in them is to be ignored.
+    return folder if folder.startswith("/") else f"{home_of(environ)}/{below_home}"

@@ -1,0 +1,197 @@
+"""The declared schema: every key of the config file, once, with its kind, its bounds and where its default stands.
+
+Pure. Defaults are not written here: they are those of the values in `plabctl.core.settings` and `plabctl.core.recipe`,
+each table naming the value it fills. Help and examples stand beside it in `plabctl.config.texts`, because only people
+who ask need them. To add a key: declare it here, describe it there. Go on with `plabctl.config.reading`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from plabctl.config.paths import Argv, FilePath
+from plabctl.config.values import DAY_S, Choice, Duration, Flag, Kind, Number, Size, Text, Whole, Words
+from plabctl.core.names import is_label_name, is_pool_name
+from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
+from plabctl.core.settings import (
+    EVENT_KINDS,
+    Backoff,
+    BackoffKind,
+    FlapSettings,
+    GuardSettings,
+    GuardThen,
+    HookSettings,
+    HostKeys,
+    InventorySettings,
+    PoolKind,
+    PoolSettings,
+    Settings,
+    SshSettings,
+)
+
+INVENTORY_KINDS = ("file", "command", "ansible")
+MAX_WINDOW = 10_000
+_NAME = "a name of lower-case letters, digits, - and _, beginning with a letter"
+
+
+class Shape(StrEnum):
+    """How a table stands in the file."""
+
+    ONE = "one"
+    """`[ssh]`, or an inline table."""
+    NAMED = "named"
+    """`[pool.NAME]`: any number, each with a name."""
+    MANY = "many"
+    """`[[hook]]`: any number, in order."""
+
+
+class Key:
+    """One key: its `name` in the file, the `field` of the value it fills, and the `kind` of what it holds."""
+
+    __slots__ = ("field", "kind", "name", "required")
+
+    def __init__(self, name: str, kind: Kind | Table, field: str = "", *, required: bool = False) -> None:
+        self.name = name
+        self.kind = kind
+        self.field = field or name
+        self.required = required
+
+
+class Table:
+    """One table: its `keys`, and the value with the defaults that they override.
+
+    `topic` is how `plabctl.config.texts` calls it.
+    """
+
+    __slots__ = ("defaults", "keys", "shape", "topic")
+
+    def __init__(self, topic: str, defaults: object, *keys: Key, shape: Shape = Shape.ONE) -> None:
+        self.topic = topic
+        self.defaults = defaults
+        self.keys = {key.name: key for key in keys}
+        self.shape = shape
+
+
+def is_plain_word(text: str) -> bool:
+    """Say whether `text` is printable, without blanks, and no option of a command."""
+    return bool(text) and text.isprintable() and " " not in text and not text.startswith("-")
+
+
+def is_endpoint(text: str) -> bool:
+    """Say whether `text` is `host:port`."""
+    host, _, port = text.rpartition(":")
+    return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535  # noqa: PLR2004
+
+
+def is_event_kind(text: str) -> bool:
+    """Say whether there are events of that kind."""
+    return text in EVENT_KINDS
+
+
+def is_command_line(text: str) -> bool:
+    """Say whether `text` is something for a shell to run."""
+    return bool(text.strip()) and "\0" not in text
+
+
+def _stage(name: str) -> Key:
+    keys = [
+        Key("run", Text("a command line for sh", is_command_line)),
+        Key("script", FilePath()),
+        Key("timeout", Duration(0.1, 30 * DAY_S), "timeout_s"),
+    ]
+    if name == "up":
+        keys.append(Key("every", Duration(0.05, DAY_S), "every_s"))
+    return Key(name, Table("stage", DEFAULT_STAGES[name], *keys))
+
+
+BACKOFF = Table(
+    "backoff",
+    Backoff(),
+    Key("kind", Choice(tuple(BackoffKind))),
+    Key("base", Duration(0.1), "base_s"),
+    Key("step", Duration(), "step_s"),
+    Key("max", Duration(0.1), "max_s"),
+    Key("jitter", Duration(), "jitter_s"),
+)
+POOL = Table(
+    "pool",
+    PoolSettings("", PoolKind.GOOD, ""),
+    Key("kind", Choice(tuple(PoolKind))),
+    Key("on_fail", Text(_NAME, is_pool_name), "goes_to"),
+    Key("on_pass", Text(_NAME, is_pool_name), "goes_to"),
+    Key("recipe", Text(_NAME, is_pool_name)),
+    Key("backoff", BACKOFF),
+    Key("confirm", Whole(0, 20)),
+    shape=Shape.NAMED,
+)
+RECIPE = Table(
+    "recipe",
+    Recipe(""),
+    Key("transport", Choice(tuple(Transport))),
+    *(_stage(name) for name in DEFAULT_STAGES),
+    Key("teardown_required", Flag()),
+    shape=Shape.NAMED,
+)
+SSH = Table(
+    "ssh",
+    SshSettings(),
+    Key("user", Text("a user name", is_plain_word)),
+    Key("port", Whole(1, 65535)),
+    Key("key", FilePath()),
+    Key("known_hosts", FilePath()),
+    Key("host_keys", Choice(tuple(HostKeys))),
+    Key("connect_timeout", Duration(0.1, DAY_S), "connect_timeout_s"),
+    Key("output_limit", Size(256, 64 * 1024**2)),
+    Key("use_ssh_config", Flag()),
+)
+FLAP = Table(
+    "flap",
+    FlapSettings(),
+    Key("half_life", Duration(0.1), "half_life_s"),
+    Key("max_passes", Whole(1, 1000)),
+    Key("apart", Duration(), "apart_s"),
+)
+GUARD = Table(
+    "guard",
+    GuardSettings(),
+    Key("max_ratio", Number(0, 1)),
+    Key("min_tested", Whole(1, 1_000_000)),
+    Key("within", Duration(1.0), "within_s"),
+    Key("site_label", Text("the name of a node variable", is_label_name)),
+    Key("canary", Words('a list of "host:port"', is_endpoint, least=0)),
+    Key("max_age", Duration(), "max_age_s"),
+    Key("then", Choice(tuple(GuardThen))),
+)
+INVENTORY = Table(
+    "inventory",
+    InventorySettings(""),
+    Key("kind", Choice(INVENTORY_KINDS), required=True),
+    Key("path", FilePath()),
+    Key("command", Argv()),
+    Key("every", Duration(), "every_s"),
+    Key("timeout", Duration(0.1, DAY_S), "timeout_s"),
+    shape=Shape.MANY,
+)
+HOOK = Table(
+    "hook",
+    HookSettings((), ()),
+    Key("on", Words("a list of: " + ", ".join(EVENT_KINDS), is_event_kind), required=True),
+    Key("command", Argv(), required=True),
+    Key("timeout", Duration(0.1, DAY_S), "timeout_s"),
+    shape=Shape.MANY,
+)
+ROOT = Table(
+    "",
+    Settings("", "", {}, {}),
+    Key("state_dir", FilePath()),
+    Key("window", Whole(1, MAX_WINDOW)),
+    Key("max_load", Number(0, 100_000)),
+    Key("entry_pool", Text(_NAME, is_pool_name)),
+    Key("ssh", SSH),
+    Key("pool", POOL, "pools"),
+    Key("recipe", RECIPE, "recipes"),
+    Key("flap", FLAP),
+    Key("guard", GUARD),
+    Key("inventory", INVENTORY, "inventories"),
+    Key("hook", HOOK, "hooks"),
+)

@@ -1,0 +1,211 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plabctl.config.load import MAX_BYTES, load
+from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.settings import (
+    Backoff,
+    BackoffKind,
+    FlapSettings,
+    GuardSettings,
+    GuardThen,
+    HookSettings,
+    HostKeys,
+    InventorySettings,
+    PoolKind,
+    PoolSettings,
+    SshSettings,
+)
+from plabctl.errors import ConfigError
+from tests.config.loading import BUILTIN, ENVIRON, faults_of, load_text
+
+
+def bad_files() -> list[tuple[str, list[str]]]:
+    """The cases of bad_files.txt: the text of a config file, and the faults it must be told."""
+    cases = (Path(__file__).parent / "bad_files.txt").read_text().split("\n\n")[1:]
+    return [
+        (text + "\n", ["plabctl.toml" + (fault if fault[0] == ":" else f": {fault}") for fault in faults])
+        for text, *faults in (case.strip().split("\n--> ") for case in cases if case.strip())
+    ]
+
+
+FULL = """
+state_dir = "state"
+window = 7
+max_load = 2.5
+entry_pool = "down"
+
+[ssh]
+user = "probe"
+port = 2222
+key = "keys/id"
+known_hosts = "/etc/hosts.known"
+host_keys = "first-use"
+connect_timeout = "1m30s"
+output_limit = "1MiB"
+use_ssh_config = true
+
+[pool.up]
+kind = "good"
+on_fail = "down"
+recipe = "shell"
+backoff = { kind = "exponential", base = "1m", step = 0, max = "2h", jitter = "500ms" }
+confirm = 2
+[pool.down]
+kind = "bad"
+on_pass = "up"
+
+[recipe.shell]
+transport = "local"
+setup = { run = "true", timeout = "5s" }
+up = { script = "bin/up.sh", every = "2s" }
+check = { run = "false" }
+teardown = { run = "rm -rf {vnode}" }
+teardown_required = true
+
+[flap]
+half_life = "1d"
+max_passes = 3
+apart = "10s"
+
+[guard]
+max_ratio = 0.5
+min_tested = 4
+within = "5m"
+site_label = "rack"
+canary = ["gw:22", "[::1]:22"]
+max_age = "10m"
+then = "leave"
+
+[[inventory]]
+kind = "file"
+path = "nodes.txt"
+[[inventory]]
+kind = "command"
+command = ["./list", "--all"]
+every = "1h"
+timeout = "3s"
+
+[[hook]]
+on = ["transition", "hold"]
+command = ["logger", "-t", "a/b"]
+timeout = "1s"
+"""
+
+
+def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, "")
+
+    assert settings.pools == {
+        "good": PoolSettings("good", PoolKind.GOOD, "bad"),
+        "bad": PoolSettings("bad", PoolKind.BAD, "good"),
+    }
+    assert settings.recipes == BUILTIN
+    assert (settings.window, settings.max_load, settings.entry_pool) == (40, 0.0, "bad")
+    assert (settings.flap, settings.guard) == (FlapSettings(), GuardSettings())
+    assert (settings.inventories, settings.hooks) == ((), ())
+    assert settings.path == str(tmp_path / "plabctl.toml")
+    assert replace(settings.ssh, user="", known_hosts="") == SshSettings()
+    assert settings.ssh.user
+    assert settings.ssh.known_hosts == f"{settings.state_dir}/known_hosts"
+
+
+def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, FULL)
+
+    assert settings.state_dir == f"{tmp_path}/state"
+    assert (settings.window, settings.max_load, settings.entry_pool) == (7, 2.5, "down")
+    assert settings.ssh == SshSettings(
+        "probe", 2222, f"{tmp_path}/keys/id", "/etc/hosts.known", HostKeys.FIRST_USE, 90.0, 1024**2, use_ssh_config=True
+    )
+    assert settings.pools == {
+        "up": PoolSettings(
+            "up", PoolKind.GOOD, "down", "shell", Backoff(BackoffKind.EXPONENTIAL, 60.0, 0.0, 7200.0, 0.5), 2
+        ),
+        "down": PoolSettings("down", PoolKind.BAD, "up"),
+    }
+    assert settings.recipes["shell"] == Recipe(
+        "shell",
+        Transport.LOCAL,
+        setup=Stage(run="true", timeout_s=5.0),
+        up=Stage(script=f"{tmp_path}/bin/up.sh", timeout_s=600.0, every_s=2.0),
+        check=Stage(run="false", timeout_s=60.0),
+        teardown=Stage(run="rm -rf {vnode}", timeout_s=300.0),
+        teardown_required=True,
+    )
+    assert settings.flap == FlapSettings(86400.0, 3, 10.0)
+    assert settings.guard == GuardSettings(0.5, 4, 300.0, "rack", ("gw:22", "[::1]:22"), 600.0, GuardThen.LEAVE)
+    assert settings.inventories == (
+        InventorySettings("file", f"{tmp_path}/nodes.txt"),
+        InventorySettings("command", command=(f"{tmp_path}/list", "--all"), every_s=3600.0, timeout_s=3.0),
+    )
+    assert settings.hooks == (HookSettings(("transition", "hold"), ("logger", "-t", "a/b"), 1.0),)
+
+
+@pytest.mark.parametrize(("text", "faults"), bad_files())
+def test_each_fault_is_told_with_its_place_and_what_is_allowed(tmp_path: Path, text: str, faults: list[str]) -> None:
+    assert faults_of(tmp_path, text) == faults
+
+
+def test_a_recipe_of_the_file_replaces_the_built_in_one_whole(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, '[recipe.process]\ncheck = { run = "uptime" }')
+
+    assert settings.recipes["process"] == Recipe("process", check=Stage(run="uptime", timeout_s=60.0))
+    assert settings.recipes["command"] == BUILTIN["command"]
+
+
+def test_pools_of_other_names_need_no_more_than_their_kind(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, '[pool.prod]\nkind = "good"\n[pool.hwdown]\nkind = "bad"')
+
+    assert settings.pools["prod"].goes_to == "hwdown"
+    assert settings.pools["hwdown"].goes_to == "prod"
+    assert settings.entry_pool == "hwdown"
+
+
+def test_the_digest_tells_one_content_from_another(tmp_path: Path) -> None:
+    first = load_text(tmp_path, "window = 3").digest
+
+    assert load_text(tmp_path, "window = 4").digest != first
+    assert load_text(tmp_path, "window = 3").digest == first
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "plabctl.toml"
+    path.write_bytes(b"\xef\xbb\xbfwindow = 3\r\n[ssh]\r\nport = 23\r\n")
+
+    settings = load(str(path), BUILTIN, ENVIRON)
+
+    assert (settings.window, settings.ssh.port) == (3, 23)
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        (b"window = 3\n# caf\xe9\n", "{path}:2: not UTF-8"),
+        (b"window = 3\n\0\n", "{path}:2: not TOML: invalid statement (column 1)"),
+        (b"a = " + b"[" * 20_000, "{path}: not TOML: nested too deeply"),
+        (b" " * (MAX_BYTES + 1), "{path}: more than 16 MiB is no config file"),
+    ],
+    ids=["latin1", "nul", "deep", "huge"],
+)
+def test_a_file_that_is_no_text_of_ours_is_refused_in_one_line(tmp_path: Path, raw: bytes, fault: str) -> None:
+    path = tmp_path / "plabctl.toml"
+    path.write_bytes(raw)
+
+    with pytest.raises(ConfigError) as caught:
+        load(str(path), BUILTIN, ENVIRON)
+
+    assert caught.value.faults == (fault.format(path=path),)
+
+
+def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory, not a config file"):
+        load(str(tmp_path), BUILTIN, ENVIRON)
+
+
+def test_loading_changes_nothing(tmp_path: Path) -> None:
+    load_text(tmp_path, FULL)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["plabctl.toml"]
