@@ -1,0 +1,122 @@
+"""Put `plabctl tick` into the user's crontab, and take it out again.
+
+I/O: runs crontab(1). What the line looks like is in `plabctl.app.cronline`, what can be wrong with it in
+`plabctl.app.croncheck`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from plabctl.app.cronline import Job, runs_tick, with_line, without_line
+from plabctl.config.locate import SYSTEM_CONFIG, default_state_dir
+from plabctl.core.settings import Settings
+from plabctl.errors import PlabctlError
+
+_TIMEOUT_S = 30.0
+
+
+def job_for(settings: Settings, environ: Mapping[str, str], argv0: str | None = None) -> Job:
+    """Return what cron has to run for this installation.
+
+    Cron starts in the user's home with hardly any environment: what the configuration's place or the state directory
+    owes to the current directory or to a variable is spelled out in the line.
+    """
+    home = str(Path.home())
+    bare = {"HOME": home}
+    needs_state_dir = settings.state_dir == default_state_dir(environ) and settings.state_dir != default_state_dir(bare)
+    return Job(
+        program=program_path(sys.argv[0] if argv0 is None else argv0),
+        config=settings.path,
+        names_config=_found_without_help(home) != settings.path,
+        variables=(("PLABCTL_STATE_DIR", settings.state_dir),) if needs_state_dir else (),
+    )
+
+
+def _found_without_help(home: str) -> str | None:
+    places = (f"{home}/plabctl.toml", f"{home}/.config/plabctl/config.toml", SYSTEM_CONFIG)
+    return next((place for place in places if Path(place).exists()), None)
+
+
+def program_path(argv0: str) -> tuple[str, ...]:
+    """Return how to start this plabctl from anywhere: by its own absolute path, else through its interpreter."""
+    beside = Path(sys.executable).parent / "plabctl"
+    for path in (Path(argv0).absolute(), beside):
+        if path.name == "plabctl" and path.is_file() and os.access(path, os.X_OK):
+            return (str(path),)
+    return (sys.executable, "-m", "plabctl")
+
+
+def install(job: Job) -> bool:
+    """Put the job into the user's crontab; return whether that changed anything. Raise PlabctlError when refused."""
+    before = read()
+    after = with_line(before, job)
+    if after == before:
+        return False
+    write(after)
+    if job.line.encode() not in read().splitlines():
+        raise PlabctlError("the crontab was changed by somebody else meanwhile", hint="run it again")
+    return True
+
+
+def remove(job: Job) -> bool:
+    """Take the job's line out of the user's crontab; return whether it was there. Raise PlabctlError when refused."""
+    before = read()
+    after = without_line(before, job)
+    if after == before:
+        return False
+    write(after)
+    return True
+
+
+def others(job: Job) -> list[str]:
+    """Return the lines of the user's crontab that run `plabctl tick` and are not the job's own."""
+    lines = without_line(read(), job).decode(errors="replace").splitlines()
+    return [line for line in lines if runs_tick(line)]
+
+
+def read() -> bytes:
+    """Return the user's crontab, empty when there is none; raise PlabctlError when crontab(1) refuses."""
+    code, out, err = _crontab(["-l"])
+    if code and b"no crontab for" not in err:
+        raise _refused("read", err)
+    return b"" if code else out
+
+
+def write(text: bytes) -> None:
+    """Make `text` the user's crontab, none at all when it is empty; raise PlabctlError when crontab(1) refuses."""
+    code, _, err = _crontab(["-"], text) if text else _crontab(["-r"])
+    if code:
+        raise _refused("change", err)
+
+
+def _crontab(args: list[str], text: bytes | None = None) -> tuple[int, bytes, bytes]:
+    import subprocess  # noqa: PLC0415 - not cheap, and `doctor` may not come here
+
+    try:
+        done = subprocess.run(
+            ["crontab", *args],  # noqa: S607 - the user's own path says which crontab
+            input=text or b"",
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise PlabctlError(
+            "there is no crontab command", hint="install cron, or use the systemd timer of the cron directory"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise PlabctlError(f"crontab gave no answer within {_TIMEOUT_S:g} s", hint="look what it waits for") from error
+    return done.returncode, done.stdout, done.stderr
+
+
+def _refused(what: str, err: bytes) -> PlabctlError:
+    lines = err.decode(errors="replace").strip().splitlines()
+    return PlabctlError(
+        f"cannot {what} the crontab: {lines[-1] if lines else 'crontab failed and did not say why'}",
+        hint="see `crontab -l`; /etc/cron.allow and /etc/cron.deny say who may have one",
+    )
