@@ -152,7 +152,9 @@ class MemoryState:
             del self.claims[name]
         for claim in changes.claims:
             self.claims[claim.node] = claim
-        self.outbox = [event for event in self.outbox if event.id not in changes.told] + list(changes.events)
+        self.outbox = [event for event in self.outbox if event.id not in changes.told]
+        known = {event.id for event in self.outbox}
+        self.outbox.extend(event for event in changes.events if event.id not in known)
         self.tick = changes.tick or self.tick
         for topic, note in (changes.notes or {}).items():
             if note is None:

@@ -1,1 +1,4 @@
-"""What happened, for ever: an SQLite file written from the outbox."""
+"""What happened, for ever: events in SQLite, each exactly once.
+
+I/O. Everything is in `plabctl.history.history`.
+"""

@@ -1,1 +1,4 @@
-"""The JSON store: lock, slots, TinyDB storage, codec and session. Start with `session`."""
+"""The JSON store: a lock, slots, TinyDB over a storage of our own, and readers that need neither.
+
+I/O. Begin with `plabctl.store.store`; `head` is all that an idle tick reads; `slots` enforces the window.
+"""

@@ -1,0 +1,208 @@
+"""The history: every event that was told, in the order it was told, kept for ever.
+
+I/O. SQLite, opened when it is first used. It keeps a write-ahead log because of who reads beside the tick: in that
+mode a long look at the history never holds a tick up, nor a tick the reader. `synchronous = FULL`, because a recorded
+event leaves the outbox and is nowhere else then. Go on with `plabctl.core.model.Event`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from plabctl.core.model import Event
+from plabctl.errors import StateTooNew, StoreError
+
+HISTORY_NAME = "history.db"
+_FORMAT = 1
+_PRIVATE = 0o600
+_BUSY_S = 5.0
+_BEGIN_ANEW = "move it away (with its -wal and -shm files) to begin a new one; the pools are not affected"
+_TABLE = f"""
+begin;
+create table event (
+  seq integer primary key autoincrement,
+  id text not null unique,
+  at real not null,
+  kind text not null,
+  node text,
+  actor text not null,
+  data text not null
+) strict;
+create index event_by_node on event (node, seq);
+create index event_by_time on event (at);
+pragma user_version = {_FORMAT};
+commit;
+"""
+# One value however many names: SQLite has a limit on the number of values.
+_OF_NODES = " and node in (select value from json_each(?))"
+_OF_KINDS = " and kind in (select value from json_each(?))"
+_HINTS = {
+    "SQLITE_FULL": "free some space on that file system; what could not be recorded waits in the outbox",
+    "SQLITE_READONLY": "mount the file system read-write, or run plabctl as the user that owns the state directory",
+    "SQLITE_CANTOPEN": "run plabctl as the user that owns the state directory",
+    "SQLITE_IOERR": "check that disk (`dmesg`); what could not be recorded waits in the outbox",
+    "SQLITE_BUSY": "another process writes it; what could not be recorded waits in the outbox",
+    "SQLITE_NOTADB": _BEGIN_ANEW,
+    "SQLITE_CORRUPT": _BEGIN_ANEW,
+    "SQLITE_ERROR": _BEGIN_ANEW,
+}
+
+
+class Record(NamedTuple):
+    """An event and its place in the history; `seq` only grows."""
+
+    seq: int
+    event: Event
+
+
+class History:
+    """The history kept in `state_dir`. For use by one thread; every method raises StoreError, in one line."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = Path(state_dir) / HISTORY_NAME
+        self._connection: sqlite3.Connection | None = None
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Record `events` durably, all or none; those recorded before are left as they are."""
+        if not events:
+            return
+        with self._opened(for_writing=True) as connection, connection:
+            rows = [
+                (event.id, event.at, event.kind, event.node, event.actor, json.dumps(event.data, allow_nan=False))
+                for event in events
+            ]
+            connection.execute("begin immediate")
+            connection.executemany(
+                "insert into event (id, at, kind, node, actor, data) values (?, ?, ?, ?, ?, ?)"
+                " on conflict (id) do nothing",
+                rows,
+            )
+
+    def read(
+        self,
+        *,
+        nodes: Collection[str] | None = None,
+        since: float | None = None,
+        kinds: Collection[str] | None = None,
+        limit: int | None = None,
+        after: int = 0,
+    ) -> list[Record]:
+        """Return what was recorded, oldest first.
+
+        `nodes` and `kinds` select (None: all; empty: nothing), `since` is an instant, `after` a `seq`: only later
+        records are returned, which is how to follow. With `limit`, the newest that many.
+        """
+        if not os.path.lexists(self._path):
+            return []
+        query = "select seq, id, at, kind, node, actor, data from event where seq > ?"
+        values: list[object] = [after]
+        for clause, chosen in ((_OF_NODES, nodes), (_OF_KINDS, kinds)):
+            if chosen is not None:
+                query += clause
+                values.append(json.dumps(list(chosen)))
+        if since is not None:
+            query += " and at >= ?"
+            values.append(since)
+        query += " order by seq desc limit ?"
+        values.append(-1 if limit is None else limit)
+        with self._opened(for_writing=False) as connection:
+            rows = connection.execute(query, values).fetchall()
+            return [_record(row) for row in reversed(rows)]
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _opened(self, *, for_writing: bool) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = self._open(for_writing=for_writing)
+            yield self._connection
+        except sqlite3.Error as error:
+            self.close()
+            raise _store_error(self._path, error) from error
+        except (ValueError, TypeError) as error:
+            raise StoreError(f"an event of '{self._path}' cannot be written or read: {error}") from error
+
+    def _open(self, *, for_writing: bool) -> sqlite3.Connection:
+        if for_writing and not os.path.lexists(self._path):
+            _make(self._path)
+        _refuse_unless_regular(self._path)
+        # On a read-only file system the log's shared memory cannot be made, and nobody writes: read the bare file.
+        bare = not for_writing and not os.access(self._path.parent, os.W_OK)
+        where = self._path.absolute().as_uri() + ("?immutable=1" if bare else "?mode=rw")
+        connection = sqlite3.connect(where, timeout=_BUSY_S, isolation_level=None, uri=True)
+        try:
+            _refuse_unless_ours(self._path, connection)
+            connection.execute("pragma synchronous = full")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _make(path: Path) -> None:
+    """Make an empty history in one step: an empty file is then always a damaged one, and two may try at once."""
+    new = path.with_name(f"{HISTORY_NAME}.new-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE)
+        try:
+            os.fchmod(fd, _PRIVATE)  # whatever the umask; SQLite gives its log the same mode
+            with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+                connection.execute("pragma journal_mode = wal")
+                connection.executescript(_TABLE)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        with suppress(FileExistsError):  # another process was first: its history is as good
+            os.link(new, path)
+    except OSError as error:
+        raise StoreError(f"cannot make '{path}': {(error.strerror or str(error)).lower()}") from error
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _refuse_unless_regular(path: Path) -> None:
+    """Refuse what is no regular file: SQLite would follow a link."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        raise StoreError(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"'{path}' is no regular file", hint="look who put it there, then remove it")
+
+
+def _refuse_unless_ours(path: Path, connection: sqlite3.Connection) -> None:
+    (found,) = connection.execute("pragma user_version").fetchone()
+    if found > _FORMAT:
+        raise StateTooNew(f"'{path}' was written by a later plabctl", hint="use that one; nothing was changed")
+    if found < _FORMAT:
+        raise StoreError(f"the history '{path}' is damaged: it is empty, or no history", hint=_BEGIN_ANEW)
+
+
+def _record(row: tuple[int, str, float, str, str | None, str, str]) -> Record:
+    seq, id_, at, kind, node, actor, data = row
+    return Record(seq, Event(id_, at, kind, node, actor, json.loads(data)))
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    name = str(getattr(error, "sqlite_errorname", ""))
+    hint = next((hint for prefix, hint in _HINTS.items() if name.startswith(prefix)), "")
+    return StoreError(f"the history '{path}' cannot be used: {error}", hint=hint)

@@ -1,0 +1,165 @@
+"""The nouns of the state as documents of the state file.
+
+Pure. Each function raises ValueError when a value cannot be written or a document cannot be read.
+Go on with `plabctl.store.documents`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plabctl.core.model import (
+    Cause,
+    Claim,
+    Debris,
+    Event,
+    Hold,
+    Member,
+    Node,
+    Outcome,
+    Suspicion,
+    TickMark,
+    Verdict,
+)  # fmt: skip
+from plabctl.core.state import Due
+from plabctl.store.shapes import Doc, Part, Shape, plain, plain_object
+
+_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
+_CAUSES: dict[str | None, Cause | None] = {None: None, **{str(cause): cause for cause in Cause}}
+
+
+def _nested(shape: Shape[Any]) -> Part:
+    return Part([dict], shape.put, shape.get)
+
+
+def _object(name: str) -> Part:
+    return Part([dict], lambda value: plain_object(value, name), lambda stored: stored)
+
+
+_HOLD = Shape(Hold)
+_SUSPICION = Shape(Suspicion)
+_DEBRIS = Shape(Debris)
+_VERDICT = Shape(
+    Verdict,
+    parts={
+        "outcome": Part([str], str, _OUTCOMES.__getitem__),
+        "cause": Part([str, type(None)], lambda cause: cause and str(cause), _CAUSES.__getitem__),
+    },
+)
+_MEMBER = Shape(
+    Member,
+    "node",
+    {
+        "suspicion": _nested(_SUSPICION),
+        "hold": _nested(_HOLD),
+        "last": _nested(_VERDICT),
+        "debris": Part(
+            [list],
+            lambda pieces: [_DEBRIS.put(piece) for piece in pieces],
+            lambda docs: tuple(_DEBRIS.get(doc) for doc in docs),
+        ),
+    },
+)
+_CLAIM = Shape(Claim, "node")
+_EVENT = Shape(Event, "id", {"data": _object("data")})
+_TICK = Shape(TickMark)
+_NODE_KEYS = frozenset({"vars", "source", "added_at", "member"})
+_OPERATOR = "operator"
+
+
+def node_doc(node: Node, member: Doc) -> Doc:
+    """Return the document of a node together with that of its member."""
+    doc: Doc = {"member": member}
+    if node.variables:
+        doc["vars"] = _texts(plain(node.variables, "variables"))
+    if node.source != _OPERATOR:
+        doc["source"] = _text(plain(node.source, "source"))
+    if node.added_at:
+        doc["added_at"] = _number(plain(node.added_at, "added_at"))
+    return doc
+
+
+def node_of(name: str, doc: Doc) -> Node:
+    """Return the node that is filed under `name`."""
+    if not _NODE_KEYS.issuperset(doc):
+        raise ValueError(f"a node has no {sorted(doc.keys() - _NODE_KEYS)}")
+    return Node(
+        name, _texts(doc.get("vars", {})), _text(doc.get("source", _OPERATOR)), _number(doc.get("added_at", 0.0))
+    )
+
+
+def member_doc(member: Member) -> Doc:
+    """Return the document of a member, without its node's name."""
+    return _MEMBER.put(member)
+
+
+def member_of(name: str, doc: Doc) -> Member:
+    """Return the member of the node that is filed under `name`; `doc` is the node's document."""
+    return _MEMBER.get(doc["member"], name)
+
+
+def due_of(name: str, member: Doc) -> Due:
+    """Return the light row of a member's document."""
+    probed_at = member.get("probed_at")
+    return Due(
+        name,
+        member["pool"],
+        member["due_at"],
+        member.get("requested_at"),
+        member["since_at"] if probed_at is None else probed_at,
+        member.get("interval_s", 0.0),
+    )
+
+
+def claim_doc(claim: Claim) -> Doc:
+    """Return the document of a claim, without its node's name."""
+    return _CLAIM.put(claim)
+
+
+def claim_of(name: str, doc: Doc) -> Claim:
+    """Return the claim of the node `name`."""
+    return _CLAIM.get(doc, name)
+
+
+def event_doc(event: Event) -> Doc:
+    """Return the document of an event, without its id."""
+    return _EVENT.put(event)
+
+
+def event_of(id_: str, doc: Doc) -> Event:
+    """Return the event that is filed under `id_`."""
+    return _EVENT.get(doc, id_)
+
+
+def tick_doc(mark: TickMark) -> Doc:
+    """Return the document of the newest tick."""
+    return _TICK.put(mark)
+
+
+def tick_of(_id: str, doc: Doc) -> TickMark:
+    """Return the newest tick."""
+    return _TICK.get(doc)
+
+
+def note_doc(note: Mapping[str, object]) -> Doc:
+    """Return the document of a note."""
+    return plain_object(note, "note")
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(type(text) is str for text in value.values()):
+        raise ValueError(f"variables are texts by name, not {value!r}")
+    return value
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: object) -> float:
+    if type(value) not in {int, float}:
+        raise ValueError(f"{value!r} is no number")
+    return value  # type: ignore[return-value]

@@ -1,0 +1,171 @@
+"""Files of the state directory, opened so that no planted link is followed and no inherited umask matters.
+
+I/O. Every other module of the store opens its files here; errors of the system become one clear `StoreError` each.
+Go on with `plabctl.store.lock`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from plabctl.errors import StoreError
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIR = 0o700
+_OTHERS_MAY_WRITE = 0o022
+
+_HINTS = {
+    errno.EACCES: "run plabctl as the user that owns the state directory",
+    errno.EPERM: "run plabctl as the user that owns the state directory",
+    errno.EROFS: "mount the file system read-write, or set another `state_dir`",
+    errno.ENOSPC: "free some space on that file system; nothing was changed",
+    errno.EDQUOT: "free some space within the quota; nothing was changed",
+    errno.EFBIG: "raise the limit on file sizes (`ulimit -f`); nothing was changed",
+    errno.EIO: "check that disk (`dmesg`) before anything else; nothing was changed",
+    errno.ELOOP: "a symbolic link stands there, and none is followed: look who put it there, then remove it",
+    errno.ENOTDIR: "set `state_dir` to a directory",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "close some programs: the machine has no file descriptors left",
+}
+
+
+def store_error(doing: str, path: str, error: OSError) -> StoreError:
+    """Return the error to raise when the system refused: `doing` is a verb, such as `write`."""
+    reason = (error.strerror or str(error)).lower()
+    return StoreError(f"cannot {doing} '{path}': {reason}", hint=_HINTS.get(error.errno or 0, ""))
+
+
+@contextmanager
+def as_store_error(doing: str, path: str) -> Iterator[None]:
+    """Turn an OSError of the block into a StoreError that names the file and what was tried."""
+    try:
+        yield
+    except OSError as error:
+        raise store_error(doing, path, error) from error
+
+
+def open_for_reading(path: str) -> int | None:
+    """Open a regular file and return its descriptor, None when there is none; raise StoreError when it is no file."""
+    # O_NONBLOCK: a FIFO planted there must not keep us waiting for a writer.
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise store_error("read", path, error) from error
+    try:
+        _refuse_unless_regular(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+    """Open a file of ours, made 0600 whatever the umask when it is new; raise OSError, or StoreError if it is no file.
+
+    `flags` says how, for instance `os.O_RDWR | os.O_CREAT`. With `dir_fd`, `path` is a name in that directory.
+    """
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE, dir_fd=dir_fd)
+    try:
+        mode = _refuse_unless_regular(fd, path)
+        if flags & os.O_CREAT and stat.S_IMODE(mode) != PRIVATE_FILE:
+            os.fchmod(fd, PRIVATE_FILE)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _refuse_unless_regular(fd: int, path: str) -> int:
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"'{path}' is no regular file", hint="look who put it there, then remove it")
+    return mode
+
+
+def open_dir(path: str) -> int:
+    """Open a directory of ours for writing in it, made 0700 when it is missing; return its descriptor.
+
+    Raises StoreError when it cannot be made or opened, or when others could write in it: whoever may do that could
+    change the state under us.
+    """
+    with as_store_error("open the state directory", path):
+        try:
+            fd = _open_dir(path)
+        except FileNotFoundError:
+            _make_dir(path)
+            fd = _open_dir(path)
+    try:
+        _refuse_unless_ours(os.fstat(fd), path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _open_dir(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _make_dir(path: str) -> None:
+    parent = os.path.dirname(os.path.abspath(path))
+    os.makedirs(parent, exist_ok=True)
+    with suppress(FileExistsError):  # another process made it just now, the same way
+        os.mkdir(path, PRIVATE_DIR)
+        os.chmod(path, PRIVATE_DIR)  # the umask may have taken away what we need ourselves
+        sync_dir(parent)
+
+
+def sync_dir(path: str) -> None:
+    """Make the names in directory `path` durable; raise OSError when the disk does not confirm it."""
+    fd = _open_dir(path)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _refuse_unless_ours(found: os.stat_result, path: str) -> None:
+    if found.st_uid != os.geteuid():
+        # Also for root: files made by root in another user's directory would lock that user's ticks out.
+        owner = _user_name(found.st_uid)
+        raise StoreError(f"the state directory '{path}' belongs to {owner}", hint=f"run plabctl as {owner}")
+    if found.st_mode & _OTHERS_MAY_WRITE:
+        raise StoreError(f"other users may write in the state directory '{path}'", hint=f"run: chmod go-w '{path}'")
+
+
+def _user_name(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - only for a message
+
+    try:
+        return f"'{pwd.getpwuid(uid).pw_name}'"
+    except KeyError:
+        return f"user {uid}"
+
+
+def is_same_file(fd: int, path: str, *, dir_fd: int | None = None) -> bool:
+    """Say whether `path` still leads to the file that `fd` has open: somebody may have deleted or replaced it."""
+    try:
+        there = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+def write_all(fd: int, *parts: bytes | memoryview) -> None:
+    """Write all of `parts` to `fd`; raise OSError."""
+    for part in parts:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+
+
+def read_all(fd: int) -> bytes:
+    """Return everything from the beginning of `fd` on, and close it; raise OSError."""
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        return file.read()  # one buffer of the file's size: no second copy on the way

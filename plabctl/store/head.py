@@ -1,0 +1,156 @@
+"""The first line of the state file, and the proof that the rest is whole.
+
+I/O. The file is one JSON document. Its first line is the head; the checksum in it covers everything else: the head's
+other fields and every byte after the line. So an idle tick learns what it needs by hashing, without parsing the nodes.
+Go on with `plabctl.store.documents`, where the rest is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from plabctl.errors import StateDamaged, StateTooNew
+from plabctl.store.files import as_store_error, open_for_reading
+
+STATE_NAME = "state.json"
+PREVIOUS_NAME = "state.json.previous"
+SCHEMA_VERSION = 1
+MAX_STATE_BYTES = 512 * 1024 * 1024
+"""More than a million nodes; a larger file is none of ours."""
+
+_CHUNK = 256 * 1024
+_LONGEST_LINE = 1024
+_VERSION = re.compile(rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]')
+_NUMBER = rb"(-?\d[0-9.e+-]*)"
+_LINE = re.compile(
+    rb'(\{"plabctl":\{"schema_version":(\d{1,9}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
+    + _NUMBER + rb'),"nodes":(\d{1,9}),"bytes":(\d{1,12}),)"checksum":"sha256:([0-9a-f]{64})"\},\n'
+)  # fmt: skip
+RESTORE_HINT = "run `plabctl doctor --restore` to go back to the state before the last change"
+
+
+class Head(NamedTuple):
+    """What the first line says.
+
+    `rev` counts the commits. `wake_at` is the earliest instant at which a tick has anything to do: 0 means at once,
+    None never (there are no nodes). `bytes_` is the size of everything after the line.
+    """
+
+    schema_version: int
+    rev: int
+    saved_at: float
+    wake_at: float | None
+    node_count: int
+    bytes_: int
+
+
+def head_line(head: Head, body: bytes | memoryview) -> bytes:
+    """Return the first line for `body`, which begins after it."""
+    wake_at = "null" if head.wake_at is None else repr(float(head.wake_at))
+    covered = (
+        f'{{"plabctl":{{"schema_version":{head.schema_version},"rev":{head.rev},"saved_at":{float(head.saved_at)!r},'
+        f'"wake_at":{wake_at},"nodes":{head.node_count},"bytes":{head.bytes_},'
+    ).encode()
+    return covered + b'"checksum":"sha256:' + _digest(covered, body).encode() + b'"},\n'
+
+
+def _digest(*parts: bytes | memoryview) -> str:
+    import hashlib  # noqa: PLC0415 - most commands that load this module for its names hash nothing
+
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def read_head(path: str) -> Head | None:
+    """Return the head of the file, verified against the whole file; None when there is no file.
+
+    Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
+    """
+    import hashlib  # noqa: PLC0415 - as above
+
+    fd = open_for_reading(path)
+    if fd is None:
+        return None
+    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
+        refuse_size(path, os.fstat(fd).st_size)
+        chunk = bytearray(_CHUNK)
+        view = memoryview(chunk)
+        filled = file.readinto(chunk) or 0
+        line = _first_line(path, bytes(view[: min(filled, _LONGEST_LINE)]))
+        digest = hashlib.sha256(line.covered)
+        size = 0
+        part = view[line.length : filled]
+        while part:
+            digest.update(part)
+            size += len(part)
+            part = view[: file.readinto(chunk) or 0]
+    _refuse_unless_whole(path, line, size, digest.hexdigest())
+    return line.head
+
+
+def verified_head(path: str, data: bytes) -> Head:
+    """Return the head of a whole file's bytes, verified against them; raise StateDamaged or StateTooNew."""
+    refuse_size(path, len(data))
+    line = _first_line(path, data[:_LONGEST_LINE])
+    body = memoryview(data)[line.length :]
+    _refuse_unless_whole(path, line, len(body), _digest(line.covered, body))
+    return line.head
+
+
+class _Line(NamedTuple):
+    head: Head
+    covered: bytes
+    checksum: str
+    length: int
+
+
+def _first_line(path: str, data: bytes) -> _Line:
+    if not data:
+        raise damaged(path, "it is empty")
+    version = _VERSION.match(data)
+    if version and int(version[1]) > SCHEMA_VERSION:
+        raise StateTooNew(
+            f"'{path}' was written by a later plabctl: its schema version is {int(version[1])},"
+            f" this one knows {SCHEMA_VERSION}",
+            hint="use the plabctl that wrote it; nothing was changed",
+        )
+    found = _LINE.match(data)
+    if not found:
+        raise damaged(path, "its first line is none that plabctl wrote")
+    covered, schema, rev, saved_at, wake_at, nodes, size, checksum = found.groups()
+    try:
+        head = Head(
+            int(schema), int(rev), float(saved_at), None if wake_at is None else float(wake_at), int(nodes), int(size)
+        )
+    except ValueError as error:
+        raise damaged(path, "its first line holds a number that is none") from error
+    return _Line(head, covered, checksum.decode(), found.end())
+
+
+def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: str) -> None:
+    if size != line.head.bytes_:
+        raise damaged(path, f"it was written with {line.head.bytes_} bytes after the first line and now has {size}")
+    if checksum != line.checksum:
+        raise damaged(path, "its checksum does not match: it was altered after plabctl wrote it")
+
+
+def refuse_size(path: str, size: int) -> None:
+    """Raise StateDamaged when a file of `size` bytes is too large to be a state."""
+    if size > MAX_STATE_BYTES:
+        raise damaged(path, f"it has {size} bytes, and a state has at most {MAX_STATE_BYTES}")
+
+
+def refuse_lost_state(state_dir: str) -> None:
+    """Raise StateDamaged when the state file is missing and its previous generation is not."""
+    if os.path.lexists(os.path.join(state_dir, PREVIOUS_NAME)):
+        path = os.path.join(state_dir, STATE_NAME)
+        raise StateDamaged(f"'{path}' is gone, but its previous generation is there", hint=RESTORE_HINT)
+
+
+def damaged(path: str, why: str) -> StateDamaged:
+    """Return the error for a state file that cannot be what plabctl wrote."""
+    return StateDamaged(f"'{path}' is damaged: {why}", hint=RESTORE_HINT)

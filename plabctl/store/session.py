@@ -1,0 +1,151 @@
+"""A session: the state under its lock, changed through TinyDB's tables and committed once.
+
+I/O through its storage. Go on with `plabctl.core.state`, whose `State` and `Changes` this implements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from tinydb import TinyDB
+from tinydb.table import Document, Table
+
+from plabctl.core.state import Changes
+from plabctl.errors import StoreError
+from plabctl.store import codec
+from plabctl.store.documents import CLAIMS, META, NODES, NOTES, OUTBOX, TICK_ID, DocumentState
+from plabctl.store.head import Head
+from plabctl.store.shapes import Doc
+from plabctl.store.storage import StagedStorage
+
+
+class NamedTable(Table):
+    """A table whose documents are filed under names."""
+
+    document_id_class = str  # type: ignore[assignment]  # tinydb declares numbers and documents that it may be changed
+
+
+class NamedTinyDB(TinyDB):
+    """A TinyDB of such tables."""
+
+    table_class = NamedTable
+
+
+class _Ended(dict[str, dict[str, Doc]]):
+    """What a session holds after its end: reading on would read what is no longer true."""
+
+    def __missing__(self, name: str) -> dict[str, Doc]:
+        raise AssertionError("the session has ended; open another one")
+
+
+class Session(DocumentState):
+    """The state as one process may read and change it while it holds the lock."""
+
+    def __init__(self, storage: StagedStorage) -> None:
+        super().__init__(storage.rev, storage.tables)
+        self._storage = storage
+        self._db = NamedTinyDB(storage=lambda: storage)
+        self._is_open = True
+
+    def apply(self, changes: Changes) -> None:
+        """Stage `changes`.
+
+        Raises AssertionError when they would break an invariant and StoreError when a value cannot be stored; then
+        nothing of this session is committed.
+        """
+        if not self._is_open:
+            raise AssertionError("a session takes no changes after its end, nor after changes that failed")
+        self._is_open = False
+        try:
+            self._apply(changes)
+        except (ValueError, KeyError) as error:
+            raise StoreError(f"the change cannot be stored: {error}") from error
+        self._is_open = True
+        self.__dict__.pop("claims", None)
+        self.__dict__.pop("outbox", None)
+
+    def end(self) -> None:
+        """Let go of the documents: the next session loads its own, and two copies would be held."""
+        self._is_open = False
+        self._tables = _Ended()
+
+    def commit(self, now: float) -> Head | None:
+        """End the session: write what was staged at the instant `now`; return the new head, None without changes."""
+        if not self._is_open:
+            raise AssertionError("changes that failed are not committed")
+        self._is_open = False
+        if not self._storage.is_changed:
+            return None
+        self._assert_invariants()
+        head = self._storage.commit(now)
+        self._rev = head.rev
+        return head
+
+    def _apply(self, changes: Changes) -> None:
+        self._put(NODES, self._node_docs(changes))
+        self._drop(NODES, changes.removed)
+        self._drop(CLAIMS, changes.released)
+        self._put(CLAIMS, {claim.node: codec.claim_doc(claim) for claim in changes.claims})
+        self._drop(OUTBOX, changes.told & self._tables[OUTBOX].keys())
+        known = self._tables[OUTBOX].keys()
+        self._put(OUTBOX, {event.id: codec.event_doc(event) for event in changes.events if event.id not in known})
+        if changes.tick:
+            self._put(META, {TICK_ID: codec.tick_doc(changes.tick)})
+        notes = changes.notes or {}
+        self._drop(NOTES, [topic for topic, note in notes.items() if note is None and topic in self._tables[NOTES]])
+        self._put(NOTES, {topic: codec.note_doc(note) for topic, note in notes.items() if note is not None})
+
+    def _node_docs(self, changes: Changes) -> dict[str, Doc]:
+        """Return the new documents of all nodes that `changes` speaks of, as node, as member or as both."""
+        table = self._tables[NODES]
+        members = {member.node: codec.member_doc(member) for member in changes.members}
+        docs: dict[str, Doc] = {}
+        for node in changes.nodes:
+            member = members.get(node.name) or table.get(node.name, {}).get("member")
+            if member is None:
+                raise AssertionError(f"the new node '{node.name}' comes without its member")
+            docs[node.name] = codec.node_doc(node, member)
+        for name, member in members.items():
+            if name not in docs and name not in table:
+                raise AssertionError(f"the member '{name}' has no node")
+            docs[name] = {**(docs.get(name) or table[name]), "member": member}
+        return docs
+
+    def _put(self, name: str, docs: Mapping[str, Doc]) -> None:
+        """File `docs`; one operation for those that are there already and one for the new ones, not one for each."""
+        there = self._tables[name]
+        table = self._db.table(name)
+        known = [id_ for id_ in docs if id_ in there]
+        if known:
+            replacements = iter([docs[id_] for id_ in known])
+
+            # TinyDB calls this once for each id, in the order given.
+            def replace(doc: Doc) -> None:
+                new = next(replacements)
+                doc.clear()
+                doc.update(new)
+
+            table.update(replace, doc_ids=known)  # type: ignore[arg-type]
+        if len(known) < len(docs):
+            table.insert_multiple(
+                Document(doc, id_)  # type: ignore[arg-type]
+                for id_, doc in docs.items()
+                if id_ not in there
+            )
+
+    def _drop(self, name: str, ids: Collection[str]) -> None:
+        if not ids:
+            return
+        missing = [id_ for id_ in ids if id_ not in self._tables[name]]
+        if missing:
+            raise AssertionError(f"there is no {missing[0]!r} in '{name}' to take out")
+        self._db.table(name).remove(doc_ids=ids)  # type: ignore[arg-type]
+
+    def _assert_invariants(self) -> None:
+        # That every node is in exactly one health pool needs no check: its member is a part of its document.
+        claims = self._tables[CLAIMS]
+        unknown = claims.keys() - self._tables[NODES].keys()
+        if unknown:
+            raise AssertionError(f"claims for unknown nodes: {sorted(unknown)}")
+        if len({doc["slot"] for doc in claims.values()}) < len(claims):
+            raise AssertionError("two claims have the same slot")

@@ -1,0 +1,122 @@
+"""How a frozen dataclass of scalars becomes a dictionary for the state file, and comes back.
+
+Pure. Fields at their default are left out. Nothing is tolerated: a field that is not known, is missing or has another
+type raises ValueError, in both directions, so that what was written can always be read. Go on with
+`plabctl.store.codec`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any, Generic, TypeVar
+
+Doc = dict[str, Any]
+T = TypeVar("T")
+
+_NOTHING = type(None)
+_TYPES: dict[str, frozenset[type]] = {
+    "str": frozenset({str}),
+    "bool": frozenset({bool}),
+    "str | None": frozenset({str, _NOTHING}),
+    "int": frozenset({int}),
+    "float": frozenset({float, int}),
+    "float | None": frozenset({float, int, _NOTHING}),
+}
+_LARGEST_INT = 2**63 - 1
+
+
+class Part:
+    """How one field that is no scalar is written (`put`, as one of the types `stored`) and read (`get`)."""
+
+    def __init__(self, stored: Iterable[type], put: Callable[[Any], Any], get: Callable[[Any], Any]) -> None:
+        self.stored = frozenset(stored)
+        self.put = put
+        self.get = get
+
+
+class Shape(Generic[T]):
+    """The stored form of the dataclass `cls`; `key` is the field that the document is filed under, or ''."""
+
+    def __init__(self, cls: type[T], key: str = "", parts: Mapping[str, Part] | None = None) -> None:
+        self._cls = cls
+        self._key = key
+        self._parts = dict(parts or {})
+        stored = [field for field in fields(cls) if field.name != key]  # type: ignore[arg-type]
+        self._types = {
+            field.name: self._parts[field.name].stored if field.name in self._parts else _TYPES[str(field.type)]
+            for field in stored
+        }
+        self._defaults = {field.name: _default_of(field) for field in stored}
+
+    def put(self, value: T) -> Doc:
+        """Return the document of `value`; raise ValueError when it could not be read back."""
+        doc: Doc = {}
+        for name, default in self._defaults.items():
+            content = getattr(value, name)
+            if content == default:
+                continue
+            part = self._parts.get(name)
+            stored = part.put(content) if part else scalar(content, name)
+            if type(stored) not in self._types[name]:
+                raise ValueError(f"{name!r} holds {content!r}")
+            doc[name] = stored
+        return doc
+
+    def get(self, doc: Doc, key: str = "") -> T:
+        """Return the value of `doc`, filed under `key`; raise ValueError when it is no document of this shape."""
+        types = self._types
+        try:
+            for name, content in doc.items():
+                if type(content) not in types[name]:
+                    raise ValueError(f"{name!r} holds {content!r}")
+            if not self._parts.keys().isdisjoint(doc):
+                parts = self._parts
+                doc = {name: parts[name].get(content) if name in parts else content for name, content in doc.items()}
+            if self._key:
+                return self._cls(**{self._key: key}, **doc)
+            return self._cls(**doc)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"no document of a {self._cls.__name__.lower()}: {error}") from error
+
+
+def _default_of(field: Field[Any]) -> object:
+    if field.default is not MISSING:
+        return field.default
+    return field.default_factory() if field.default_factory is not MISSING else MISSING
+
+
+def scalar(value: object, name: str) -> object:
+    """Return `value` as JSON can hold it exactly; raise ValueError when it cannot."""
+    if isinstance(value, str):
+        text = str(value)  # members of an enumeration too: what is staged equals what will be read
+        if not text.isascii():
+            text.encode()  # a UnicodeEncodeError is a ValueError; JSON has no halves of characters
+        return text
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is int and -_LARGEST_INT <= value <= _LARGEST_INT:
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    raise ValueError(f"{name!r} holds {value!r}, which JSON cannot hold")
+
+
+def plain(value: object, name: str) -> object:
+    """Return a copy of `value`, made of scalars, lists and objects only; raise ValueError for anything else."""
+    if isinstance(value, Mapping):
+        return plain_object(value, name)
+    if isinstance(value, list | tuple):
+        return [plain(content, name) for content in value]
+    return scalar(value, name)
+
+
+def plain_object(value: Mapping[str, object], name: str) -> Doc:
+    """Return a copy of `value`, made of scalars, lists and objects only; raise ValueError for anything else."""
+    doc: Doc = {}
+    for key, content in value.items():
+        if not isinstance(key, str):
+            raise ValueError(f"{name!r} has the key {key!r}, which is no text")  # noqa: TRY004 - one kind for all refusals
+        doc[str(scalar(key, name))] = plain(content, key)
+    return doc

@@ -1,0 +1,173 @@
+"""Slots: the window, enforced by the kernel.
+
+I/O. A slot is a lock file, held with `flock` for as long as its probe runs. So the window is shared by all processes,
+and a slot comes back however its holder ends. Go on with `plabctl.core.claim`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from plabctl.errors import StoreError
+from plabctl.store.files import as_store_error, is_same_file, open_dir, open_own
+
+SLOTS_NAME = "slots"
+_TURN_WAIT_S = 5.0
+_TURN_PAUSE_S = 0.002
+_OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
+
+
+class Slots:
+    """The slots of one state directory, as this process sees them.
+
+    `window` is how many may be held at once over all processes. Not for use by several threads at once.
+    """
+
+    def __init__(self, state_dir: os.PathLike[str] | str, window: int) -> None:
+        self._state_dir = os.fspath(state_dir)
+        self._path = os.path.join(self._state_dir, SLOTS_NAME)
+        self._window = window
+        self._dir_fd: int | None = None
+        self._held: dict[int, int] = {}
+
+    @property
+    def held(self) -> frozenset[int]:
+        """The slots that this process holds."""
+        return frozenset(self._held)
+
+    def take(self, limit: int) -> list[int]:
+        """Hold up to `limit` more slots and return their numbers, lowest first; fewer or none when the window is full.
+
+        Raises StoreError when the lock files cannot be made. Runs short of descriptors: returns what it could get.
+        """
+        if limit <= 0:
+            return []
+        with as_store_error("take a slot in", self._path), self._turn() as mine:
+            # In our turn no other process takes a slot, so what we count cannot grow; slots that come free meanwhile
+            # only make us take too few, and we are asked again soon.
+            room = min(limit, self._window - self._holders()) if mine else 0
+            return self._take_free(room) if room > 0 else []
+
+    def release(self, slot: int) -> None:
+        """Give a slot back; it must be held by this process."""
+        os.close(self._held.pop(slot))
+
+    def is_free(self, slot: int) -> bool:
+        """Say whether somebody could hold `slot` now, its holder being gone; False for slots held by this process.
+
+        A slot that another process took meanwhile is not free either, although its former holder is gone: before a
+        claim is made on a slot, older claims on that slot have to be voided.
+        """
+        if slot in self._held:
+            return False
+        with as_store_error("look at a slot in", self._path):
+            return not self._is_locked(slot)
+
+    def close(self) -> None:
+        """Give all slots back."""
+        for slot in list(self._held):
+            self.release(slot)
+        if self._dir_fd is not None:
+            os.close(self._dir_fd)
+            self._dir_fd = None
+
+    def _holders(self) -> int:
+        """Count the slots held by any process; the count stops at the window, more makes no difference.
+
+        All files count, not only those within the window: it may have been larger a moment ago.
+        """
+        count = len(self._held)
+        for slot in self._known():
+            if count >= self._window:
+                break
+            if slot not in self._held and self._is_locked(slot):
+                count += 1
+        return count
+
+    def _known(self) -> list[int]:
+        return sorted(int(name) for name in os.listdir(self._fd()) if name.isdecimal())
+
+    def _take_free(self, room: int) -> list[int]:
+        taken: list[int] = []
+        for slot in range(1, self._window + 1):
+            if len(taken) == room:
+                break
+            if slot in self._held:
+                continue
+            try:
+                fd = self._lock(slot)
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    break
+                raise
+            if fd is not None:
+                self._held[slot] = fd
+                taken.append(slot)
+        return taken
+
+    def _lock(self, slot: int) -> int | None:
+        name = f"{slot:04d}"
+        fd = open_own(name, os.O_RDWR | os.O_CREAT, dir_fd=self._fd())
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_same_file(fd, name, dir_fd=self._fd()):
+                return fd
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+        return None
+
+    def _is_locked(self, slot: int) -> bool:
+        try:
+            fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._fd())
+        except FileNotFoundError:
+            return False
+        try:
+            # Shared, so that two who look at the same moment do not take each other for a holder.
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Hold the right to take slots; False when another process keeps it for seconds (stopped, most likely)."""
+        fd = self._fd()
+        try:
+            yield _wait_for_turn(fd)
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+    def _fd(self) -> int:
+        if self._dir_fd is None:
+            os.close(open_dir(self._state_dir))
+            if os.path.islink(self._path):
+                raise StoreError(f"'{self._path}' is a symbolic link", hint="remove it; plabctl makes the directory")
+            self._dir_fd = open_dir(self._path)
+        return self._dir_fd
+
+
+def _wait_for_turn(fd: int) -> bool:
+    # The lock is on the directory itself: unlike a file in it, it cannot be deleted between two processes.
+    waited_s = 0.0
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waited_s >= _TURN_WAIT_S:
+                return False
+            time.sleep(_TURN_PAUSE_S)
+            waited_s += _TURN_PAUSE_S
+        else:
+            return True

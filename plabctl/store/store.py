@@ -1,0 +1,129 @@
+"""The state directory: read it without a lock, change it under one.
+
+I/O. What changes anything imports TinyDB, late; what only reads does not. Go on with `plabctl.store.session`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from plabctl.clock import Clock
+from plabctl.store.documents import DocumentState, Tables, empty_tables, no_collection, read_documents
+from plabctl.store.files import as_store_error, open_dir, open_own
+from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, read_head, refuse_lost_state
+from plabctl.store.lock import state_lock
+
+if TYPE_CHECKING:
+    from plabctl.store.restore import Restored
+    from plabctl.store.session import Session
+
+BEAT_NAME = "last_tick"
+
+
+class Snapshot(DocumentState):
+    """The state as it was at one commit, for reading only. `head` is None when nothing was ever written."""
+
+    def __init__(self, head: Head | None, tables: Tables) -> None:
+        super().__init__(head.rev if head else 0, tables)
+        self.head = head
+
+
+class Store:
+    """The state in `state_dir`; the directory is made when something is written for the first time.
+
+    Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
+    StateTooNew, or StoreError when the file cannot be read.
+    """
+
+    def __init__(self, state_dir: os.PathLike[str] | str, clock: Clock, *, lock_timeout_s: float = 10.0) -> None:
+        self._dir = os.fspath(state_dir)
+        self._clock = clock
+        self._lock_timeout_s = lock_timeout_s
+
+    def head(self) -> Head | None:
+        """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
+        head = read_head(self._path(STATE_NAME))
+        if head is None:
+            refuse_lost_state(self._dir)
+        return head
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state for reading; an empty one when there is none yet."""
+        found = read_documents(self._path(STATE_NAME))
+        if found is None:
+            refuse_lost_state(self._dir)
+            return Snapshot(None, empty_tables())
+        return Snapshot(*found)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Lock the state for the block; commit what it applied when it ends without an exception.
+
+        After a clean end the change is durable. Raises StoreBusy when the lock stays taken, StateDamaged, StateTooNew
+        and StoreError with nothing changed, CommitUncertain with everything changed but not confirmed by the disk.
+        """
+        # TinyDB is imported before the lock is taken, and only by those who write.
+        from plabctl.store.session import Session  # noqa: PLC0415
+        from plabctl.store.storage import StagedStorage  # noqa: PLC0415
+
+        with self._locked() as dir_fd, no_collection():
+            session = Session(StagedStorage(self._dir, dir_fd))
+            try:
+                yield session
+                session.commit(self._clock.now())
+            finally:
+                session.end()
+
+    def beat(self) -> None:
+        """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted."""
+        path = self._path(BEAT_NAME)
+        now = self._clock.now()
+        with as_store_error("touch", path):
+            try:
+                fd = open_own(path, os.O_WRONLY | os.O_CREAT)
+            except FileNotFoundError:
+                os.close(open_dir(self._dir))
+                fd = open_own(path, os.O_WRONLY | os.O_CREAT)
+            try:
+                os.utime(fd, (now, now))
+            finally:
+                os.close(fd)
+
+    def last_beat(self) -> float | None:
+        """Return the instant of the last beat, None when there was none."""
+        path = self._path(BEAT_NAME)
+        with as_store_error("read", path):
+            try:
+                return round(os.stat(path, follow_symlinks=False).st_mtime, 3)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def previous(self) -> Head | None:
+        """Return the verified head of the previous generation, None when there is none."""
+        return read_head(self._path(PREVIOUS_NAME))
+
+    def restore(self) -> Restored:
+        """Go back from a damaged or lost state file to its previous generation.
+
+        Raises Refused when the state is sound, StateTooNew when a later plabctl wrote it, StateDamaged when the
+        previous generation is damaged too or missing; then nothing is changed.
+        """
+        from plabctl.store.restore import restore  # noqa: PLC0415 - needed once in a lifetime, we hope
+
+        with self._locked() as dir_fd:
+            return restore(self._dir, dir_fd, self._clock.now())
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        dir_fd = open_dir(self._dir)
+        try:
+            with state_lock(self._dir, dir_fd, self._lock_timeout_s):
+                yield dir_fd
+        finally:
+            os.close(dir_fd)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._dir, name)

@@ -1,0 +1,204 @@
+"""The window holds over all processes, whatever becomes of them."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from plabctl.errors import StoreError
+from plabctl.store.slots import Slots
+
+WORKER = """
+import os, random, sys, time
+from plabctl.store.slots import Slots
+state_dir, window, log, seed = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+dice = random.Random(seed)
+out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+slots = Slots(state_dir, window)
+print("ready", flush=True)
+while True:
+    for slot in slots.take(dice.randint(1, 4)):
+        os.write(out, b"%d %d %d\\n" % (os.getpid(), slot, window))
+    time.sleep(dice.random() * 0.004)
+    for slot in list(slots.held):
+        if dice.random() < 0.5:
+            slots.release(slot)
+"""
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def test_slots_are_taken_up_to_the_limit_and_the_window(state_dir: Path) -> None:
+    slots = Slots(state_dir, 5)
+
+    assert (slots.take(2), slots.take(9), slots.take(1), slots.take(0)) == ([1, 2], [3, 4, 5], [], [])
+    assert slots.held == {1, 2, 3, 4, 5}
+
+
+def test_two_holders_share_one_window(state_dir: Path) -> None:
+    one, two = Slots(state_dir, 4), Slots(state_dir, 4)
+
+    assert (one.take(3), two.take(3), one.take(1)) == ([1, 2, 3], [4], [])
+    one.release(2)
+    assert two.take(3) == [2]
+
+
+def test_a_slot_is_free_when_its_holder_let_go(state_dir: Path) -> None:
+    mine, others = Slots(state_dir, 2), Slots(state_dir, 2)
+    mine.take(1)
+
+    assert (mine.is_free(1), others.is_free(1), others.is_free(2)) == (False, False, True)
+    mine.close()
+    assert (mine.is_free(1), others.is_free(1), mine.held) == (True, True, frozenset())
+
+
+def test_looking_at_a_slot_does_not_hold_it(state_dir: Path) -> None:
+    looking, taking = Slots(state_dir, 1), Slots(state_dir, 1)
+    taking.take(1)
+    taking.close()
+
+    assert looking.is_free(1)
+    assert taking.take(1) == [1]
+
+
+def test_a_lowered_window_counts_the_holders_above_it(state_dir: Path) -> None:
+    wide = Slots(state_dir, 6)
+    wide.take(6)
+    for slot in (1, 2, 3):
+        wide.release(slot)
+    narrow = Slots(state_dir, 4)
+
+    assert narrow.take(9) == [1]
+    wide.release(5)
+    assert narrow.take(9) == [2]
+    assert narrow.is_free(6) is False
+
+
+def test_a_killed_holder_gives_its_slots_back_at_once(state_dir: Path) -> None:
+    program = (
+        "from plabctl.store.slots import Slots\n"
+        f"s = Slots({str(state_dir)!r}, 3); s.take(3); print(1, flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        slots = Slots(state_dir, 3)
+        assert slots.take(3) == []
+        holder.kill()
+
+    assert slots.take(3) == [1, 2, 3]
+
+
+def test_a_child_program_does_not_keep_a_slot(state_dir: Path) -> None:
+    slots = Slots(state_dir, 1)
+    slots.take(1)
+    with subprocess.Popen(["sleep", "60"], close_fds=False) as child:
+        slots.close()
+        try:
+            assert Slots(state_dir, 1).take(1) == [1]
+        finally:
+            child.kill()
+
+
+def test_a_planted_link_is_not_followed(state_dir: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (state_dir / "slots").mkdir(mode=0o700, parents=True)
+    state_dir.chmod(0o700)
+    (state_dir / "slots" / "0001").symlink_to(victim)
+
+    with pytest.raises(StoreError, match="slots"):
+        Slots(state_dir, 2).take(2)
+    assert victim.read_text() == "precious"
+
+
+def test_slots_that_are_a_link_are_refused(state_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    state_dir.mkdir(mode=0o700)
+    (state_dir / "slots").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StoreError, match="symbolic link"):
+        Slots(state_dir, 2).take(1)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_short_of_descriptors_it_takes_what_it_can(state_dir: Path) -> None:
+    program = (
+        "import resource; from plabctl.store.slots import Slots\n"
+        f"s = Slots({str(state_dir)!r}, 99); s.take(1)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n"
+        "print(len(s.take(98)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert 2 <= int(done.stdout) <= 12
+
+
+def test_a_full_disk_is_told_in_one_line(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = Slots(state_dir, 2)
+    slots.take(1)
+
+    def full(*args: object, **kwargs: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(StoreError, match="no space left") as caught:
+        slots.take(1)
+    assert "\n" not in str(caught.value)
+    assert "free some space" in caught.value.hint
+
+
+@pytest.mark.timeout(60)
+def test_many_processes_and_random_kills_never_hold_more_than_the_window(state_dir: Path, tmp_path: Path) -> None:
+    """The kernel's own list of locks is the judge: it knows nothing of our counting."""
+    window, narrow = 6, 4
+    log = tmp_path / "takes"
+
+    def start(seed: int) -> subprocess.Popen[bytes]:
+        width = str(window)
+        args = [sys.executable, "-c", WORKER, str(state_dir), width, str(log), str(seed)]
+        process = subprocess.Popen(args, stdout=subprocess.PIPE)
+        assert process.stdout
+        process.stdout.readline()
+        return process
+
+    Slots(state_dir, window).close()
+    workers = [start(seed) for seed in range(5)]
+    highest, kills = 0, 0
+    try:
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            highest = max(highest, locks_held(state_dir))
+            if kills < 12 and time.monotonic() > until - 5 + kills * 0.35:
+                victim = workers.pop(0)
+                victim.send_signal(signal.SIGKILL)
+                victim.communicate()
+                workers.append(start(100 + kills))
+                kills += 1
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+
+    assert highest == window, "the window was reached and never exceeded"
+    assert kills >= 5
+    assert Slots(state_dir, narrow).take(99) == [1, 2, 3, 4]
+
+
+def locks_held(state_dir: Path) -> int:
+    """Exclusive locks on slot files, as the kernel lists them."""
+    inodes = {path.stat().st_ino for path in (state_dir / "slots").glob("[0-9]*")}
+    held = set()
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[3] == "WRITE":
+            held.add(int(words[5].split(":")[2]))
+    return len(held & inodes)

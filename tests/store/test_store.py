@@ -1,0 +1,227 @@
+"""The state directory as its users see it: sessions, snapshots, heads, beats."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from plabctl.clock import ManualClock, SystemClock
+from plabctl.core.model import Event
+from plabctl.core.state import Changes
+from plabctl.errors import StoreBusy, StoreError
+from plabctl.store.store import Store
+from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+
+ONE = Changes(nodes=(make_node(),), members=(make_member(due_at=NOW + 60),))
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def store(state_dir: Path) -> Store:
+    return Store(state_dir, ManualClock(NOW), lock_timeout_s=0.05)
+
+
+def commit(store: Store, *steps: Changes) -> None:
+    for changes in steps:
+        with store.session() as session:
+            session.apply(changes)
+
+
+def test_reading_what_was_never_written_makes_nothing(store: Store, state_dir: Path) -> None:
+    assert (store.head(), store.previous(), store.last_beat(), store.snapshot().head) == (None, None, None, None)
+    assert not state_dir.exists()
+
+
+def test_the_head_tells_what_an_idle_tick_needs(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+
+    head = store.head()
+
+    assert head is not None
+    assert (head.rev, head.saved_at, head.wake_at, head.node_count) == (1, NOW, NOW + 60, 1)
+    assert head.bytes_ == len((state_dir / "state.json").read_bytes().split(b"\n", 1)[1])
+
+
+def test_without_nodes_nothing_ever_wakes_a_tick(store: Store) -> None:
+    commit(store, Changes(tick=make_mark()))
+
+    head = store.head()
+    assert head is not None
+    assert head.wake_at is None
+
+
+@pytest.mark.parametrize(
+    "pending",
+    [Changes(claims=(make_claim(),)), Changes(events=(Event("e", NOW, "probe", "n1", "plabctl"),))],
+    ids=["claim", "event"],
+)
+def test_claims_and_untold_events_wake_the_next_tick(store: Store, pending: Changes) -> None:
+    commit(store, ONE, pending)
+
+    head = store.head()
+    assert head is not None
+    assert head.wake_at == 0
+
+
+def test_the_state_file_is_one_json_document(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+
+    document = json.loads((state_dir / "state.json").read_text())
+    assert document["plabctl"]["rev"] == 1
+    assert list(document["nodes"]) == ["n1"]
+
+
+def test_the_generation_before_is_kept(store: Store) -> None:
+    commit(store, ONE, Changes(tick=make_mark("t2")), Changes(tick=make_mark("t3")))
+
+    previous = store.previous()
+    assert previous is not None
+    assert previous.rev == 2
+
+
+def test_a_session_without_changes_writes_nothing(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+    before = (state_dir / "state.json").stat()
+
+    commit(store, Changes())
+
+    assert (state_dir / "state.json").stat() == before
+
+
+def test_an_exception_takes_the_whole_session_back(store: Store) -> None:
+    commit(store, ONE)
+
+    with suppress(ZeroDivisionError), store.session() as session:
+        session.apply(Changes(removed=("n1",)))
+        raise ZeroDivisionError
+
+    assert list(store.snapshot().names()) == ["n1"]
+
+
+def test_a_session_whose_changes_failed_commits_nothing_even_when_the_error_is_swallowed(store: Store) -> None:
+    commit(store, ONE)
+
+    def swallow() -> None:
+        with store.session() as session:
+            session.apply(Changes(tick=make_mark("t9")))
+            with suppress(AssertionError):
+                session.apply(Changes(removed=("nobody",)))
+
+    with pytest.raises(AssertionError, match="not committed"):
+        swallow()
+
+    assert store.snapshot().tick is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        Changes(claims=(make_claim("stranger"),)),
+        Changes(claims=(make_claim("n1", slot=4), make_claim("n2", slot=4))),
+        Changes(claims=(make_claim("n1"),), removed=("n1",)),
+    ],
+    ids=["claim for nobody", "one slot twice", "claim of a removed node"],
+)
+def test_a_broken_state_is_never_written(store: Store, changes: Changes) -> None:
+    commit(store, ONE, Changes(nodes=(make_node("n2"),), members=(make_member("n2"),)))
+
+    with pytest.raises(AssertionError):
+        commit(store, changes)
+
+    head = store.head()
+    assert head is not None
+    assert head.rev == 2
+
+
+def test_a_session_is_of_no_use_after_its_end(store: Store) -> None:
+    with store.session() as session:
+        session.apply(ONE)
+
+    with pytest.raises(AssertionError):
+        session.apply(ONE)
+    with pytest.raises(AssertionError):
+        session.member("n1")
+    assert session.rev == 1
+
+
+def test_a_second_writer_gives_up_and_names_the_first(store: Store, state_dir: Path) -> None:
+    with store.session(), pytest.raises(StoreBusy, match=f"process {os.getpid()}"), store.session():
+        pass
+
+    assert (state_dir / "state.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_readers_need_no_lock(store: Store) -> None:
+    commit(store, ONE)
+
+    with store.session() as session:
+        session.apply(Changes(removed=("n1",)))
+        assert list(store.snapshot().names()) == ["n1"]
+        assert store.head() is not None
+
+
+def test_a_snapshot_does_not_import_tinydb(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+    program = (
+        "import sys; from plabctl.store.store import Store; from plabctl.clock import SystemClock\n"
+        f"s = Store({str(state_dir)!r}, SystemClock()); s.head(); list(s.snapshot().members()); s.beat()\n"
+        "print({'tinydb', 'orjson', 'logging', 'subprocess', 'random', 'sqlite3'} & set(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set()\n"
+
+
+def test_a_beat_is_remembered_and_changes_no_state(state_dir: Path) -> None:
+    clock = ManualClock(NOW + 0.125)
+    store = Store(state_dir, clock)
+
+    store.beat()
+    first = store.last_beat()
+    clock.advance(60)
+    store.beat()
+
+    assert (first, store.last_beat()) == (NOW + 0.125, NOW + 60.125)
+    assert store.head() is None
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_modes_do_not_depend_on_the_umask(store: Store, state_dir: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        commit(store, ONE, Changes(tick=make_mark()))
+        store.beat()
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in state_dir.iterdir()} == {0o600}
+
+
+def test_a_directory_where_others_may_write_is_refused(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+    state_dir.chmod(0o770)
+
+    with pytest.raises(StoreError, match="other users may write") as caught:
+        commit(store, Changes(tick=make_mark()))
+
+    assert "chmod go-w" in caught.value.hint
+
+
+def test_a_commit_is_stamped_with_the_time_it_is_made(state_dir: Path) -> None:
+    store = Store(state_dir, SystemClock())
+    commit(store, ONE)
+
+    head = store.head()
+    assert head is not None
+    assert abs(head.saved_at - SystemClock().now()) < 60
