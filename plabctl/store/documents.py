@@ -103,6 +103,11 @@ def wake_at(tables: Tables) -> float | None:
     return min((doc["member"]["due_at"] for doc in tables[NODES].values()), default=None)
 
 
+def newest_tick(tables: Tables) -> str:
+    """Return the id of the newest tick that claimed, empty if there was none."""
+    return str(tables[META].get(TICK_ID, {}).get("id", ""))
+
+
 class DocumentState:
     """A `State` over the documents of the tables; values are decoded when they are asked for.
 

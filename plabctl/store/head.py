@@ -24,9 +24,11 @@ _CHUNK = 256 * 1024
 _LONGEST_LINE = 1024
 _VERSION = re.compile(rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]')
 _NUMBER = rb"(-?\d[0-9.e+-]*)"
+_TICK = re.compile(r"[0-9A-Za-z_-]{0,64}")
 _LINE = re.compile(
     rb'(\{"plabctl":\{"schema_version":(\d{1,9}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
-    + _NUMBER + rb'),"nodes":(\d{1,9}),"bytes":(\d{1,12}),)"checksum":"sha256:([0-9a-f]{64})"\},\n'
+    + _NUMBER + rb'),"tick":"([0-9A-Za-z_-]{0,64})","nodes":(\d{1,9}),"bytes":(\d{1,12}),)'
+    rb'"checksum":"sha256:([0-9a-f]{64})"\},\n'
 )  # fmt: skip
 RESTORE_HINT = "run `plabctl doctor --restore` to go back to the state before the last change"
 
@@ -35,23 +37,27 @@ class Head(NamedTuple):
     """What the first line says.
 
     `rev` counts the commits. `wake_at` is the earliest instant at which a tick has anything to do: 0 means at once,
-    None never (there are no nodes). `bytes_` is the size of everything after the line.
+    None never (there are no nodes). `tick` is the id of the newest tick that claimed, empty if there was none.
+    `bytes_` is the size of everything after the line.
     """
 
     schema_version: int
     rev: int
     saved_at: float
     wake_at: float | None
+    tick: str
     node_count: int
     bytes_: int
 
 
 def head_line(head: Head, body: bytes | memoryview) -> bytes:
     """Return the first line for `body`, which begins after it."""
+    if not _TICK.fullmatch(head.tick):
+        raise AssertionError(f"the id {head.tick!r} of a tick would break the first line")
     wake_at = "null" if head.wake_at is None else repr(float(head.wake_at))
     covered = (
         f'{{"plabctl":{{"schema_version":{head.schema_version},"rev":{head.rev},"saved_at":{float(head.saved_at)!r},'
-        f'"wake_at":{wake_at},"nodes":{head.node_count},"bytes":{head.bytes_},'
+        f'"wake_at":{wake_at},"tick":"{head.tick}","nodes":{head.node_count},"bytes":{head.bytes_},'
     ).encode()
     return covered + b'"checksum":"sha256:' + _digest(covered, body).encode() + b'"},\n'
 
@@ -92,6 +98,18 @@ def read_head(path: str) -> Head | None:
     return line.head
 
 
+def glance(path: str) -> Head | None:
+    """Return the head of the file, unverified, reading no more than its first line; None when there is no file.
+
+    Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
+    """
+    fd = open_for_reading(path)
+    if fd is None:
+        return None
+    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
+        return _first_line(path, file.read(_LONGEST_LINE)).head
+
+
 def verified_head(path: str, data: bytes) -> Head:
     """Return the head of a whole file's bytes, verified against them; raise StateDamaged or StateTooNew."""
     refuse_size(path, len(data))
@@ -121,10 +139,16 @@ def _first_line(path: str, data: bytes) -> _Line:
     found = _LINE.match(data)
     if not found:
         raise damaged(path, "its first line is none that plabctl wrote")
-    covered, schema, rev, saved_at, wake_at, nodes, size, checksum = found.groups()
+    covered, schema, rev, saved_at, wake_at, tick, nodes, size, checksum = found.groups()
     try:
         head = Head(
-            int(schema), int(rev), float(saved_at), None if wake_at is None else float(wake_at), int(nodes), int(size)
+            schema_version=int(schema),
+            rev=int(rev),
+            saved_at=float(saved_at),
+            wake_at=None if wake_at is None else float(wake_at),
+            tick=tick.decode(),
+            node_count=int(nodes),
+            bytes_=int(size),
         )
     except ValueError as error:
         raise damaged(path, "its first line holds a number that is none") from error

@@ -14,7 +14,7 @@ from tinydb.storages import Storage
 
 from plabctl.errors import StoreError
 from plabctl.store.commit import replace_state, sweep
-from plabctl.store.documents import NODES, Tables, empty_tables, read_documents, wake_at
+from plabctl.store.documents import NODES, Tables, empty_tables, newest_tick, read_documents, wake_at
 from plabctl.store.head import MAX_STATE_BYTES, SCHEMA_VERSION, STATE_NAME, Head, head_line, refuse_lost_state
 
 
@@ -59,7 +59,7 @@ class StagedStorage(Storage):
 def serialised(tables: Tables, rev: int, now: float) -> tuple[Head, bytes, memoryview]:
     """Return the head, the first line and the rest of a state file; raise StoreError when it cannot be one."""
     body = _body(tables)
-    head = Head(SCHEMA_VERSION, rev, now, wake_at(tables), len(tables[NODES]), len(body))
+    head = Head(SCHEMA_VERSION, rev, now, wake_at(tables), newest_tick(tables), len(tables[NODES]), len(body))
     return head, head_line(head, body), body
 
 

@@ -129,7 +129,7 @@ def test_a_session_whose_changes_failed_commits_nothing_even_when_the_error_is_s
         Changes(claims=(make_claim("n1", slot=4), make_claim("n2", slot=4))),
         Changes(claims=(make_claim("n1"),), removed=("n1",)),
     ],
-    ids=["claim for nobody", "one slot twice", "claim of a removed node"],
+    ids=["claim for nobody", "claim of a removed node"],
 )
 def test_a_broken_state_is_never_written(store: Store, changes: Changes) -> None:
     commit(store, ONE, Changes(nodes=(make_node("n2"),), members=(make_member("n2"),)))
@@ -225,3 +225,11 @@ def test_a_commit_is_stamped_with_the_time_it_is_made(state_dir: Path) -> None:
     head = store.head()
     assert head is not None
     assert abs(head.saved_at - SystemClock().now()) < 60
+
+
+def test_the_newest_tick_is_known_at_a_glance(store: Store) -> None:
+    assert store.newest_tick() is None
+
+    commit(store, ONE, Changes(tick=make_mark("tick-7")))
+
+    assert store.newest_tick() == "tick-7"

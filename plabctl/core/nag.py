@@ -1,0 +1,40 @@
+"""Saying a repeating error once, then hourly, then once when it is over.
+
+Pure. Cron mails whatever a job prints: the same line every minute makes people stop reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plabctl.durations import format_duration
+
+AGAIN_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error that lasts: its text, since when, when it was last said, and how often it came."""
+
+    text: str
+    since_at: float
+    told_at: float
+    count: int = 1
+
+
+def complain(before: Complaint | None, text: str, now: float) -> tuple[Complaint, str | None]:
+    """Return the complaint to remember, and what to say now: nothing if the same was said within the hour."""
+    if before is None or before.text != text or now < before.told_at:
+        return Complaint(text, now, now), text
+    count = before.count + 1
+    if now - before.told_at < AGAIN_S:
+        return Complaint(text, before.since_at, before.told_at, count), None
+    lasted = format_duration(now - before.since_at)
+    return Complaint(text, before.since_at, now, count), f"{text}\nplabctl: the same for {lasted} now, {count} times"
+
+
+def recovered(before: Complaint, now: float) -> str:
+    """Return what to say when the error is over."""
+    lasted = format_duration(max(0.0, now - before.since_at))
+    times = "once" if before.count == 1 else f"{before.count} times"
+    return f"plabctl: all is well again; what had failed {times} over {lasted} was:\n{before.text}"

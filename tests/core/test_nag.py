@@ -1,0 +1,35 @@
+from plabctl.core.nag import complain, recovered
+from tests.builders import NOW
+
+
+def test_the_same_error_every_minute_is_said_once_and_then_hourly() -> None:
+    said, before = [], None
+    for minute in range(181):
+        before, message = complain(before, "plabctl: disk full", NOW + 60 * minute)
+        if message:
+            said.append((minute, message))
+
+    assert [minute for minute, _ in said] == [0, 60, 120, 180]
+    assert said[0][1] == "plabctl: disk full"
+    assert said[1][1] == "plabctl: disk full\nplabctl: the same for 1h now, 61 times"
+
+
+def test_another_error_is_said_at_once() -> None:
+    before, _ = complain(None, "disk full", NOW)
+
+    assert complain(before, "no key", NOW + 60)[1] == "no key"
+
+
+def test_a_clock_set_back_does_not_silence_an_error() -> None:
+    before, _ = complain(None, "disk full", NOW)
+
+    assert complain(before, "disk full", NOW - 1e6)[1] == "disk full"
+
+
+def test_recovery_says_what_it_was_and_how_long() -> None:
+    before, _ = complain(None, "disk full", NOW)
+    before, _ = complain(before, "disk full", NOW + 60)
+
+    assert recovered(before, NOW + 120) == (
+        "plabctl: all is well again; what had failed 2 times over 2m was:\ndisk full"
+    )
