@@ -126,7 +126,6 @@ def test_a_session_whose_changes_failed_commits_nothing_even_when_the_error_is_s
     "changes",
     [
         Changes(claims=(make_claim("stranger"),)),
-        Changes(claims=(make_claim("n1", slot=4), make_claim("n2", slot=4))),
         Changes(claims=(make_claim("n1"),), removed=("n1",)),
     ],
     ids=["claim for nobody", "claim of a removed node"],
