@@ -17,20 +17,16 @@ from plabctl.core.settings import PoolSettings, Settings
 
 
 def build(
-    values: Values, builtin: Mapping[str, Recipe], base: Base, *, path: str, state_dir: str, user: str, digest: str
+    values: Values, builtin: Mapping[str, Recipe], base: Base, *, path: str, state_dir: str, digest: str
 ) -> Settings:
     """Return the settings that faultless `values` mean.
 
     What they mean depends on where they stand and who reads them: `base` is what relative paths are relative to,
-    `state_dir` and `user` are the defaults, `path` and `digest` say which file it was.
+    `state_dir` is the default, `path` and `digest` say which file it was.
     """
     given: Settings = _fill(ROOT, values, base)
     state = given.state_dir or state_dir
-    ssh = replace(
-        given.ssh,
-        user=given.ssh.user or user,
-        known_hosts=given.ssh.known_hosts or f"{state}/known_hosts",
-    )
+    ssh = replace(given.ssh, known_hosts=given.ssh.known_hosts or f"{state}/known_hosts")
     own = {name: replace(recipe, name=name) for name, recipe in given.recipes.items()}
     return replace(
         given,

@@ -13,7 +13,7 @@ from typing import Any
 from plabctl.config.base import Base
 from plabctl.config.build import build
 from plabctl.config.crosscheck import cross_faults
-from plabctl.config.locate import default_state_dir, find_config, home_of, user_of
+from plabctl.config.locate import default_state_dir, find_config, home_of
 from plabctl.config.reading import Fault, read_document
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
@@ -46,7 +46,6 @@ def load(path: str | None, builtin: Mapping[str, Recipe], environ: Mapping[str, 
         Base(os.path.dirname(absolute), home_of(surroundings)),  # noqa: PTH120 - pathlib is slow to import
         path=absolute,
         state_dir=default_state_dir(surroundings),
-        user=user_of(surroundings),
         digest=_digest(raw),
     )
 

@@ -51,22 +51,16 @@ def default_state_dir(environ: Mapping[str, str]) -> str:
 
 def home_of(environ: Mapping[str, str]) -> str:
     """Return the home directory of the user who runs us."""
-    return environ.get("HOME") or _account()[1] or "/"
+    return environ.get("HOME") or _home_of_account()
 
 
-def user_of(environ: Mapping[str, str]) -> str:
-    """Return the name of the user who runs us; as the environment says it where the system has no such user."""
-    return _account()[0] or environ.get("LOGNAME") or environ.get("USER") or ""
-
-
-def _account() -> tuple[str, str]:
-    import pwd  # noqa: PLC0415 - not every system has it, and not every command asks
+def _home_of_account() -> str:
+    import pwd  # noqa: PLC0415 - nearly always HOME is set
 
     try:
-        entry = pwd.getpwuid(os.geteuid())
+        return pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:
-        return "", ""
-    return entry.pw_name, entry.pw_dir
+        return "/"
 
 
 def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> str:

@@ -93,7 +93,8 @@ class Number(Kind):
 
     def show(self, value: object) -> str:
         """Return the number as TOML."""
-        return f"{value:g}"
+        number = cast("float", value)
+        return str(int(number)) if number.is_integer() else str(number)
 
 
 class Flag(Kind):

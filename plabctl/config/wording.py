@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 
 _DURATIONS_MS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 _SIZES = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024), ("B", 1))
+_SHORT = {"\n": "\\n", "\t": "\\t"}
 _SHOWN_LENGTH = 60
 _MAX_DIGITS = 18
 
@@ -50,6 +51,8 @@ def quoted(text: str) -> str:
 
 
 def _escape(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
     code = ord(char)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - where \u ends
 

@@ -107,8 +107,7 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     assert (settings.flap, settings.guard) == (FlapSettings(), GuardSettings())
     assert (settings.inventories, settings.hooks) == ((), ())
     assert settings.path == str(tmp_path / "plabctl.toml")
-    assert replace(settings.ssh, user="", known_hosts="") == SshSettings()
-    assert settings.ssh.user
+    assert replace(settings.ssh, known_hosts="") == SshSettings()
     assert settings.ssh.known_hosts == f"{settings.state_dir}/known_hosts"
 
 

@@ -1,0 +1,65 @@
+"""The reference of the configuration, as `docs/config.md` has it.
+
+Pure. Made from the schema and its texts; a test keeps the page equal to what this returns.
+"""
+
+from __future__ import annotations
+
+from plabctl.config.sample import default_of
+from plabctl.config.schema import BACKOFF, FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
+from plabctl.config.texts import TABLES, text_of
+
+_HEAD = """\
+# The configuration
+
+plabctl reads one TOML file: the one that `--config` names, else `$PLABCTL_CONFIG`, else the first of `./plabctl.toml`,
+`$XDG_CONFIG_HOME/plabctl/config.toml` (`~/.config/plabctl/config.toml`) and `/etc/plabctl/config.toml` that exists.
+`plabctl init` writes one with every key and its default; `plabctl config check` tells all mistakes in one at once, and
+while there is a mistake no tick does anything; `plabctl config show` prints what holds and where it was said.
+
+Durations are texts such as `"90s"`, `"2m30s"`, `"12h"`, `"2d"`, or `0`. Sizes are texts such as `"64KiB"`. Paths are
+relative to the config file; `~` is the home directory. A message that names `hook[2]` means the second `[[hook]]`.
+
+This page is made from the program by `plabctl.config.reference`; a test compares the two.
+"""
+
+_STAGE = RECIPE.keys["up"].kind
+assert isinstance(_STAGE, Table), "a stage is a table"  # noqa: S101
+_SECTIONS: tuple[tuple[str, Table], ...] = (
+    ("Top of the file", ROOT),
+    ("`[ssh]`", SSH),
+    ("`[pool.NAME]`", POOL),
+    ("`backoff` of a pool", BACKOFF),
+    ("`[flap]`", FLAP),
+    ("`[guard]`", GUARD),
+    ("`[recipe.NAME]`", RECIPE),
+    ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
+    ("`[[inventory]]`", INVENTORY),
+    ("`[[hook]]`", HOOK),
+)
+
+
+def reference() -> str:
+    """Return the reference as Markdown: every key with what it does, what is allowed, its default and an example."""
+    return "\n".join([_HEAD, *(_section(title, table) for title, table in _SECTIONS)])
+
+
+def _section(title: str, table: Table) -> str:
+    rows = [_row(table, key) for key in table.keys.values() if not (table is ROOT and isinstance(key.kind, Table))]
+    head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
+    return "\n".join([f"## {title}", "", TABLES[table.topic], "", *head, *rows, ""])
+
+
+def _row(table: Table, key: Key) -> str:
+    text = text_of(table.topic, key.name)
+    allowed = "a table, see below" if isinstance(key.kind, Table) else key.kind.allowed
+    default = text.default or _constant(table, key)
+    cells = [f"`{key.name}`", text.help, allowed, default, f"`{key.name} = {text.example}`"]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _constant(table: Table, key: Key) -> str:
+    if isinstance(key.kind, Table):
+        return "its own defaults" if key.kind is BACKOFF else "none"
+    default = default_of(table, key)
+    return "none" if default in {None, '""'} else f"`{default}`"

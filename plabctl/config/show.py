@@ -1,0 +1,102 @@
+"""What holds: every key of a loaded configuration with its value and where that was said.
+
+I/O: reads the config file again, for the lines. What it prints is TOML that means the same settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from plabctl.config.lines import lines_of
+from plabctl.config.load import load, parse, read_bytes
+from plabctl.config.reading import path_of
+from plabctl.config.schema import ROOT, Key, Shape, Table
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import PoolKind, PoolSettings
+
+
+class Effective(NamedTuple):
+    """One key: its path, its value as TOML, and its origin: `default`, `built in`, `$VARIABLE` or `FILE:LINE`."""
+
+    path: str
+    value: str
+    origin: str
+
+
+class _Origins(NamedTuple):
+    """Where values come from: the lines of the file, and which recipes are built in."""
+
+    file: str
+    lines: Mapping[str, int]
+    environ: Mapping[str, str]
+
+    def of(self, path: str) -> str:
+        if path in self.lines:
+            return f"{self.file}:{self.lines[path]}"
+        if path == "state_dir" and self.environ.get("PLABCTL_STATE_DIR"):
+            return "$PLABCTL_STATE_DIR"
+        if path.startswith("recipe.") and ".".join(path.split(".")[:2]) not in self.lines:
+            return "built in"
+        return "default"
+
+
+def effective(
+    path: str | None, builtin: Mapping[str, Recipe], environ: Mapping[str, str] | None = None
+) -> list[Effective]:
+    """Return every key that holds, in the order of the schema; raise ConfigError as `load` does."""
+    environ = os.environ if environ is None else environ
+    settings = load(path, builtin, environ)
+    raw = read_bytes(settings.path)
+    parse(raw, settings.path)  # it may have been edited since `load`, and lines_of needs a faultless text
+    origins = _Origins(os.path.basename(settings.path), lines_of(raw.decode("utf-8-sig")), environ)  # noqa: PTH119 - as load
+    return list(_table(ROOT, settings, "", origins))
+
+
+def show(items: list[Effective]) -> str:
+    """Return `items` as TOML, each with its origin as a comment."""
+    lines: list[str] = []
+    table = ""
+    width = max(len(f"{item.path.rpartition('.')[2]} = {item.value}") for item in items)
+    width = min(width, 60)
+    for item in items:
+        parent, _, name = item.path.rpartition(".")
+        if parent != table:
+            table = parent
+            lines += ["", f"[[{parent.partition('[')[0]}]]" if parent.endswith("]") else f"[{parent}]"]
+        lines.append(f"{f'{name} = {item.value}':<{width}}  # {item.origin}")
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _table(table: Table, value: object, path: str, origins: _Origins) -> Iterator[Effective]:
+    """Yield the keys of one table, those that hold no table first, as TOML wants them."""
+    keys = sorted(table.keys.values(), key=lambda key: isinstance(key.kind, Table))
+    for key in keys:
+        if isinstance(value, PoolSettings) and key.name == _MEANINGLESS[value.kind]:
+            continue
+        if isinstance(value, PoolSettings) and key.name == "confirm" and value.kind is PoolKind.BAD:
+            continue
+        yield from _key(key, getattr(value, key.field), path_of(path, key.name), origins)
+
+
+_MEANINGLESS = {PoolKind.GOOD: "on_pass", PoolKind.BAD: "on_fail"}
+
+
+def _key(key: Key, value: object, path: str, origins: _Origins) -> Iterator[Effective]:
+    kind = key.kind
+    if not isinstance(kind, Table):
+        if value not in {"", ()} or path in origins.lines:
+            yield Effective(path, kind.show(value), origins.of(path))
+    elif value is None:
+        return
+    elif kind.shape is Shape.NAMED:
+        assert isinstance(value, Mapping), "a table of named tables fills a mapping"  # noqa: S101
+        for name, each in value.items():
+            yield from _table(kind, each, path_of(path, name), origins)
+    elif kind.shape is Shape.MANY:
+        assert isinstance(value, tuple), "a table that may stand many times fills a tuple"  # noqa: S101
+        for number, each in enumerate(value, 1):
+            yield from _table(kind, each, f"{path}[{number}]", origins)
+    else:
+        yield from _table(kind, value, path, origins)

@@ -1,0 +1,66 @@
+from dataclasses import fields, replace
+from pathlib import Path
+
+from plabctl.config.sample import sample
+from plabctl.config.schema import ROOT, Table
+from plabctl.config.texts import TABLES, TEXTS
+from plabctl.core.settings import Settings
+from tests.config.loading import load_text
+
+COMPARED = [field.name for field in fields(Settings) if field.name != "digest"]
+
+
+def uncommented(text: str) -> str:
+    """The sample with every key set: in it, `#key` is a key and `# word` a comment."""
+    return "\n".join(
+        line[1:] if line.startswith("#") and line[1:2] not in {" ", ""} else line for line in text.split("\n")
+    )
+
+
+def topics(table: Table) -> dict[str, Table]:
+    """The table and those in it, by topic; of the stages the one with the most keys."""
+    found = {table.topic: table}
+    for key in table.keys.values():
+        for topic, inner in (topics(key.kind) if isinstance(key.kind, Table) else {}).items():
+            found[topic] = max(found.get(topic, inner), inner, key=lambda each: len(each.keys))
+    return found
+
+
+def test_the_sample_means_the_defaults(tmp_path: Path) -> None:
+    sampled, empty = load_text(tmp_path, sample()), load_text(tmp_path, "")
+
+    assert [getattr(sampled, name) for name in COMPARED] == [getattr(empty, name) for name in COMPARED]
+
+
+def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> None:
+    everything, empty = load_text(tmp_path, uncommented(sample())), load_text(tmp_path, "")
+
+    assert (everything.window, everything.max_load) == (empty.window, empty.max_load)
+    assert everything.pools == empty.pools
+    assert (everything.flap, everything.guard) == (empty.flap, empty.guard)
+    assert replace(everything.ssh, user="", key="", known_hosts="") == replace(empty.ssh, known_hosts="")
+    assert everything.recipes["mine"].teardown is not None
+    assert [each.kind for each in everything.inventories] == ["file"]
+    assert [each.on for each in everything.hooks] == [("transition",)]
+
+
+def test_every_key_stands_in_the_sample() -> None:
+    lines = [line.lstrip("#").partition(" = ")[0] for line in sample().split("\n")]
+
+    for topic, table in topics(ROOT).items():
+        for name, key in table.keys.items():
+            if topic not in {"backoff", "stage"} and not isinstance(key.kind, Table):
+                assert name in lines or (topic, name) == ("inventory", "command")
+
+
+def test_chosen_keys_are_set_in_it(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, sample({"ssh.key": '"/keys/id"', "window": "3", "pool.good.confirm": "1"}))
+
+    assert (settings.ssh.key, settings.window, settings.pools["good"].confirm) == ("/keys/id", 3, 1)
+
+
+def test_every_key_and_table_is_described_and_nothing_else_is() -> None:
+    described = {f"{topic}.{name}" if topic else name for topic, table in topics(ROOT).items() for name in table.keys}
+
+    assert set(TABLES) == set(topics(ROOT))
+    assert set(TEXTS) == described - {"ssh", "pool", "recipe", "flap", "guard", "inventory", "hook"}

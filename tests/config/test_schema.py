@@ -1,0 +1,164 @@
+import math
+import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plabctl.config.base import Base
+from plabctl.config.load import examine
+from plabctl.config.schema import BACKOFF, FLAP, GUARD, ROOT, SSH, Table, is_endpoint
+from plabctl.config.texts import text_of
+from plabctl.config.values import Choice, Duration, Flag, Kind, Number, Size, Whole
+from plabctl.config.wording import exact_duration, format_size, nearest, parse_size, quoted, seen
+from plabctl.durations import parse_duration
+from tests.config.loading import BUILTIN, load_text
+from tests.config.test_sample import topics
+
+SCALARS = {
+    f"{topic}.{name}": (key.kind, text_of(topic, name).example)
+    for topic, table in topics(ROOT).items()
+    for name, key in table.keys.items()
+    if not isinstance(key.kind, Table)
+}
+
+
+def values_of(kind: Kind, example: str) -> st.SearchStrategy[str]:
+    """Values that `kind` allows, as TOML; the example where they cannot be made up."""
+    made: st.SearchStrategy[str] = st.just(example)
+    match kind:
+        case Whole() | Size():
+            made = st.integers(kind.least, kind.most).map(kind.show)
+        case Number():
+            made = st.floats(kind.least, kind.most).map(str)
+        case Flag():
+            made = st.booleans().map(kind.show)
+        case Duration():
+            made = st.integers(math.ceil(kind.least_s * 1000), int(kind.most_s * 1000)).map(
+                lambda ms: kind.show(ms / 1000)
+            )
+        case Choice():
+            made = st.sampled_from([quoted(str(word)) for word in kind.words])
+    return made
+
+
+def subsets(table: Table) -> st.SearchStrategy[dict[str, str]]:
+    """Any subset of the keys of `table` that hold no table, with allowed values as TOML."""
+    keys = {name: key.kind for name, key in table.keys.items() if not isinstance(key.kind, Table)}
+    return st.fixed_dictionaries(
+        {}, optional={name: values_of(kind, text_of(table.topic, name).example) for name, kind in keys.items()}
+    )
+
+
+def written(header: str, keys: dict[str, str]) -> str:
+    return "\n".join([header, *(f"{name} = {value}" for name, value in keys.items()), ""])
+
+
+def sane(backoff: dict[str, str]) -> bool:
+    """Whether base is at most max, which is not a matter of one key alone."""
+    base, longest = backoff.get("base", '"5m"'), backoff.get("max", '"1h"')
+    return parse_duration(base.strip('"')) <= parse_duration(longest.strip('"'))
+
+
+@given(subsets(ROOT), subsets(SSH), subsets(FLAP), subsets(GUARD), subsets(BACKOFF).filter(sane))
+def test_any_subset_of_valid_keys_loads(
+    root: dict[str, str], ssh: dict[str, str], flap: dict[str, str], guard: dict[str, str], backoff: dict[str, str]
+) -> None:
+    parts = [written("", root | ({"entry_pool": '"good"'} if "entry_pool" in root else {}))]
+    parts += [written("[ssh]", ssh), written("[flap]", flap), written("[guard]", guard)]
+    parts += ["[pool.bad]\n[pool.good]\n", written("[pool.good.backoff]", backoff)]
+
+    with TemporaryDirectory() as folder:
+        loaded = load_text(Path(folder), "\n".join(parts))
+
+    assert loaded.window == int(root.get("window", "40"))
+    assert loaded.ssh.port == int(ssh.get("port", "22"))
+    assert loaded.flap.half_life_s == parse_duration(flap.get("half_life", '"6h"').strip('"'))
+    assert loaded.pools["good"].backoff.jitter_s == parse_duration(backoff.get("jitter", '"1m"').strip('"'))
+    assert loaded.entry_pool == ("good" if "entry_pool" in root else "bad")
+
+
+junk = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.datetimes()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    max_leaves=4,
+)
+names = st.one_of(
+    st.sampled_from(sorted({name.rpartition(".")[2] for name in SCALARS} | set(ROOT.keys))), st.text(max_size=5)
+)
+
+
+@given(st.dictionaries(names, st.one_of(junk, st.dictionaries(names, st.one_of(junk, st.dictionaries(names, junk))))))
+@settings(max_examples=30)
+def test_no_document_breaks_the_reading_of_it(document: dict[str, Any]) -> None:
+    _, faults = examine(document, BUILTIN)
+
+    assert all(path.isprintable() and what.isprintable() for path, what in faults)
+
+
+@pytest.mark.parametrize(("kind", "example"), SCALARS.values(), ids=SCALARS)
+@given(data=st.data())
+@settings(max_examples=25)
+def test_a_value_survives_being_written(kind: Kind, example: str, data: st.DataObject) -> None:
+    toml = data.draw(values_of(kind, example))
+    value: object = kind.read(tomllib.loads(f"x = {toml}")["x"])
+
+    assert kind.read(tomllib.loads(f"x = {kind.show(value)}")["x"]) == value
+
+
+@given(st.text())
+def test_a_quoted_text_is_the_same_text_in_toml_and_inert(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+
+    assert tomllib.loads(f"x = {quoted(text)}")["x"] == text
+    assert quoted(text).isprintable()
+
+
+@given(st.integers(0, 10**12))
+def test_durations_and_sizes_are_written_without_loss(number: int) -> None:
+    assert round(parse_duration(exact_duration(number / 1000)) * 1000) == number
+    assert parse_size(format_size(number)) == number
+
+
+def test_what_was_seen_is_told_briefly() -> None:
+    assert seen("x" * 100_000) == '"' + "x" * 60 + '..."'
+    assert seen("\x1b[31m") == '"\\u001b[31m"'
+    assert (seen({}), seen([]), seen([1]), seen(1.5), seen(False)) == (
+        "a table",
+        "an empty list",
+        "a list",
+        "1.5",
+        "false",
+    )
+
+
+def test_the_nearest_word_is_offered_only_when_there_is_one() -> None:
+    assert nearest("windw", ["window", "ssh"]) == ', did you mean "window"?'
+    assert nearest("qqq", ["window", "ssh"]) == ""
+
+
+def test_paths_are_taken_from_the_folder_of_the_file_and_from_home() -> None:
+    base = Base("/etc/plabctl", "/home/plab")
+
+    assert [base.absolute(path) for path in ("/a/../b", "keys/id", "~/id", "~", "~other/id")] == [
+        "/b", "/etc/plabctl/keys/id", "/home/plab/id", "/home/plab", "/etc/plabctl/~other/id"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("gw:22", True),
+        ("[::1]:65535", True),
+        ("gw:0", False),
+        ("gw:65536", False),
+        (":22", False),
+        ("-o:22", False),
+        ("gw:", False),
+    ],
+)
+def test_an_endpoint_is_a_host_and_a_port(text: str, expected: bool) -> None:
+    assert is_endpoint(text) is expected
