@@ -121,7 +121,8 @@ def claims_for(
     claims = []
     for row, slot in zip(rows, slots, strict=False):
         node = state.node(row.node)
-        recipe = settings.recipe_of(node.variables if node else {}, row.pool)
+        name = settings.recipe_name_of(node.variables if node else {}, row.pool)
+        recipe = settings.recipes.get(name)
         token = events.new_token(claimant.rng)
         longest_s = recipe.longest_s(settings.ssh.connect_timeout_s) if recipe else 0.0
         claims.append(
@@ -132,7 +133,7 @@ def claims_for(
                 tick=claimant.mark.id,
                 boot=claimant.boot,
                 pool=row.pool,
-                recipe=recipe.name if recipe else "",
+                recipe=name,
                 vnode=f"plabctl-{token}",
                 started_at=now,
                 deadline_at=round(now + longest_s + GRACE_S, 3),

@@ -170,6 +170,10 @@ class Settings:
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
 
+    def recipe_name_of(self, variables: Mapping[str, str], pool: str) -> str:
+        """Return the name of the recipe for a node with these variables in `pool`: its own, else the pool's."""
+        return variables.get("recipe", self.pools[pool].recipe)
+
     def recipe_of(self, variables: Mapping[str, str], pool: str) -> Recipe | None:
-        """Return the recipe for a node with these variables in `pool`: its own, else the pool's; None if unknown."""
-        return self.recipes.get(variables.get("recipe", self.pools[pool].recipe))
+        """Return that recipe; None when none of that name is configured."""
+        return self.recipes.get(self.recipe_name_of(variables, pool))
