@@ -8,6 +8,7 @@ a tick looks at forty of 100,000.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.state import Due
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
-from plabctl.store.files import as_store_error, open_for_reading, read_all
+from plabctl.store.files import as_store_error, open_for_reading
 from plabctl.store.head import RESTORE_HINT, Head, damaged, refuse_size, verified_head
 from plabctl.store.shapes import Doc
 
@@ -29,7 +30,7 @@ TICK_ID = "tick"
 Tables = dict[str, dict[str, Doc]]
 T = TypeVar("T")
 
-_SMALL_BYTES = 256 * 1024
+_SMALL_BYTES = 1024 * 1024
 
 
 def empty_tables() -> Tables:
@@ -45,9 +46,9 @@ def read_documents(path: str) -> tuple[Head, Tables] | None:
     fd = open_for_reading(path)
     if fd is None:
         return None
-    with as_store_error("read", path):
-        data = read_all(fd)
-    refuse_size(path, len(data))
+    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
+        refuse_size(path, os.fstat(fd).st_size)
+        data = file.read()  # one buffer of the file's size: no second copy on the way
     head = verified_head(path, data)
     with no_collection():
         tables = _parsed(path, data)

@@ -163,9 +163,3 @@ def write_all(fd: int, *parts: bytes | memoryview) -> None:
         rest = memoryview(part)
         while rest:
             rest = rest[os.write(fd, rest) :]
-
-
-def read_all(fd: int) -> bytes:
-    """Return everything from the beginning of `fd` on, and close it; raise OSError."""
-    with os.fdopen(fd, "rb", buffering=0) as file:
-        return file.read()  # one buffer of the file's size: no second copy on the way

@@ -1,0 +1,154 @@
+"""What is written comes back equal, and what could not come back is not written."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core.model import Claim, Event, Member, Node, TickMark
+from plabctl.core.state import due_of
+from plabctl.store import codec
+from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+SCALAR = TEXT | NUMBER | st.booleans() | st.none()
+JSON = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
+
+st.register_type_strategy(float, NUMBER)
+st.register_type_strategy(str, TEXT)
+st.register_type_strategy(int, st.integers(-(2**63) + 1, 2**63 - 1))
+NODES = st.builds(Node, TEXT, st.dictionaries(TEXT, TEXT, max_size=3), TEXT, NUMBER)
+EVENTS = st.builds(Event, data=st.dictionaries(TEXT, JSON, max_size=3))
+
+
+def through_the_file(doc: Any) -> Any:
+    """What both readers make of the file; they must agree."""
+    data = orjson.dumps(doc)
+    assert json.loads(data) == orjson.loads(data)
+    return orjson.loads(data)
+
+
+@given(member=st.builds(Member, node=st.just("n")))
+def test_a_member_comes_back_equal(member: Member) -> None:
+    doc = through_the_file({"member": codec.member_doc(member)})
+
+    assert codec.member_of("n", doc) == member
+    assert codec.due_of("n", doc["member"]) == due_of(member)
+
+
+@given(node=NODES)
+def test_a_node_comes_back_equal(node: Node) -> None:
+    assert codec.node_of(node.name, through_the_file(codec.node_doc(node, {}))) == node
+
+
+@given(claim=st.builds(Claim, node=st.just("n")))
+def test_a_claim_comes_back_equal(claim: Claim) -> None:
+    assert codec.claim_of("n", through_the_file(codec.claim_doc(claim))) == claim
+
+
+@given(event=EVENTS)
+def test_an_event_comes_back_equal(event: Event) -> None:
+    assert codec.event_of(event.id, through_the_file(codec.event_doc(event))) == event
+
+
+@given(mark=st.builds(TickMark))
+def test_the_newest_tick_comes_back_equal(mark: TickMark) -> None:
+    assert codec.tick_of("tick", through_the_file(codec.tick_doc(mark))) == mark
+
+
+@given(note=st.dictionaries(TEXT, JSON))
+def test_a_note_comes_back_equal(note: dict[str, object]) -> None:
+    assert through_the_file(codec.note_doc(note)) == note
+
+
+@given(event=EVENTS)
+def test_staging_and_reading_back_look_the_same(event: Event) -> None:
+    doc = codec.event_doc(event)
+
+    assert through_the_file(doc) == doc
+    assert codec.event_of(event.id, doc) == event
+
+
+def test_what_is_at_its_default_takes_no_space() -> None:
+    assert codec.member_doc(make_member()) == {"pool": "good", "since_at": NOW - 86400.0, "due_at": NOW}
+    assert codec.node_doc(make_node(), {}) == {"member": {}}
+
+
+WRONG = [math.nan, math.inf, -math.inf, 2**63, "\ud800", b"bytes", {1, 2}, object(), {1: 2}]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda value: codec.event_doc(Event("e", NOW, "probe", "n", "a", {"x": [{"deep": value}]})),
+        lambda value: codec.note_doc({"x": value}),
+        lambda value: codec.member_doc(make_member(due_at=value)),
+        lambda value: codec.member_doc(make_member(penalty=value)),
+        lambda value: codec.claim_doc(make_claim(slot=value)),
+        lambda value: codec.node_doc(Node("n", {"label": value}), {}),
+        lambda value: codec.node_doc(Node("n", {}, "operator", value), {}),
+        lambda value: codec.tick_doc(make_mark("t", value)),
+    ],
+    ids=["event", "note", "due_at", "penalty", "slot", "variable", "added_at", "tick"],
+)
+def test_what_json_cannot_hold_is_refused(write: Callable[[object], object], value: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        write(value)
+
+
+MEMBER: dict[str, object] = {"pool": "good", "since_at": 1.0, "due_at": 2.0}
+LAST: dict[str, object] = {"outcome": "pass", "cause": None, "reason": "", "at": 1, "seconds": 1}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {},
+        {"pool": "good", "since_at": 1.0},
+        MEMBER | {"colour": "red"},
+        MEMBER | {"node": "n2"},
+        MEMBER | {"pool": None},
+        MEMBER | {"pool": 3},
+        MEMBER | {"due_at": "soon"},
+        MEMBER | {"due_at": None},
+        MEMBER | {"due_at": True},
+        MEMBER | {"ok_streak": 1.5},
+        MEMBER | {"ok_streak": True},
+        MEMBER | {"debris": {}},
+        MEMBER | {"debris": [7]},
+        MEMBER | {"debris": [{"vnode": "v"}]},
+        MEMBER | {"hold": []},
+        MEMBER | {"hold": {"actor": "ada"}},
+        MEMBER | {"last": LAST | {"outcome": "maybe"}},
+        MEMBER | {"last": LAST | {"outcome": None}},
+        MEMBER | {"last": LAST | {"cause": "gremlins"}},
+        MEMBER | {"last": LAST | {"cause": 5}},
+        MEMBER | {"last": LAST | {"mood": 5}},
+    ],
+    ids=str,
+)
+def test_a_member_of_another_shape_is_refused(member: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        codec.member_of("n", {"member": member})
+
+
+@pytest.mark.parametrize(
+    "node",
+    [{"vars": []}, {"vars": {"a": 1}}, {"vars": None}, {"source": 1}, {"added_at": "x"}, {"added_at": True}, {"x": 1}],
+    ids=str,
+)
+def test_a_node_of_another_shape_is_refused(node: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        codec.node_of("n", {"member": {}, **node})
+
+
+def test_the_sound_shapes_of_these_tests_are_sound() -> None:
+    assert codec.member_of("n", {"member": MEMBER | {"last": LAST}}).last is not None
+    assert codec.node_of("n", {"member": {}, "vars": {"a": "b"}, "source": "x", "added_at": 1}).added_at == 1

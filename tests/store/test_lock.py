@@ -1,0 +1,211 @@
+"""Writers are serialised over processes, and a lock never outlives its holder."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from plabctl.clock import ManualClock
+from plabctl.errors import StoreBusy, StoreError
+from plabctl.store.store import Store
+from tests.store.faults import commit
+
+ROOT = Path(__file__).parents[2]
+COUNTER = """
+import sys
+from plabctl.clock import SystemClock
+from plabctl.core.state import Changes
+from plabctl.store.store import Store
+
+def count(state_dir, times, lock_timeout_s=60.0):
+    store = Store(state_dir, SystemClock(), lock_timeout_s=lock_timeout_s)
+    for _ in range(times):
+        with store.session() as session:
+            so_far = session.notes.get("count", {}).get("n", 0)
+            session.apply(Changes(notes={"count": {"n": so_far + 1}}))
+"""
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def start(program: str, *args: object) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-c", COUNTER + program, *map(str, args)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+@contextmanager
+def a_holder(state_dir: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process inside a session that it never ends."""
+    program = (
+        "store = Store(sys.argv[1], SystemClock())\nwith store.session():\n    print('in', flush=True)\n    input()"
+    )
+    argv = [sys.executable, "-c", COUNTER + program, str(state_dir)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "in\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def counted(state_dir: Path) -> tuple[object, int]:
+    state = Store(state_dir, ManualClock()).snapshot()
+    return state.notes["count"]["n"], state.rev
+
+
+def test_no_change_of_several_writers_is_lost(state_dir: Path) -> None:
+    writers = [start("count(sys.argv[1], 60)", state_dir) for _ in range(4)]
+
+    assert [writer.communicate(timeout=100)[1] for writer in writers] == [""] * 4
+    assert counted(state_dir) == (240, 240), "the sum, and a count of commits without a gap"
+
+
+def test_no_change_is_lost_either_when_the_lock_file_is_deleted_all_the_time(state_dir: Path) -> None:
+    writers = [start("count(sys.argv[1], 40)", state_dir) for _ in range(3)]
+    deleted = 0
+    while any(writer.poll() is None for writer in writers):
+        try:
+            (state_dir / "state.lock").unlink()
+            deleted += 1
+        except FileNotFoundError:
+            pass
+
+    assert [writer.communicate()[1] for writer in writers] == [""] * 3
+    assert deleted > 10
+    assert counted(state_dir) == (120, 120)
+
+
+def test_threads_of_one_process_are_serialised_too(state_dir: Path) -> None:
+    scope: dict[str, object] = {}
+    exec(COUNTER, scope)
+    count = scope["count"]
+    threads = [threading.Thread(target=count, args=(state_dir, 15)) for _ in range(3)]  # type: ignore[arg-type]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert counted(state_dir) == (45, 45)
+
+
+def test_a_holder_that_is_killed_leaves_no_lock(state_dir: Path) -> None:
+    with a_holder(state_dir) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(10)
+
+        with Store(state_dir, ManualClock(), lock_timeout_s=5.0).session():
+            pass
+
+
+def test_a_holder_that_is_stopped_is_named_after_a_bounded_wait(state_dir: Path) -> None:
+    with a_holder(state_dir) as holder:
+        holder.send_signal(signal.SIGSTOP)
+
+        with pytest.raises(StoreBusy, match=rf"locked by process {holder.pid}: waited 0\.2 s") as caught:
+            commit_within(state_dir, 0.2)
+
+        assert "\n" not in str(caught.value)
+        assert caught.value.exit_code == 75
+        assert caught.value.hint
+
+
+def commit_within(state_dir: Path, seconds: float) -> None:
+    with Store(state_dir, ManualClock(), lock_timeout_s=seconds).session():
+        pass
+
+
+def test_a_program_started_inside_a_session_does_not_keep_the_lock(state_dir: Path) -> None:
+    with Store(state_dir, ManualClock()).session():
+        child = subprocess.Popen(["sleep", "60"], close_fds=False)
+    try:
+        commit_within(state_dir, 0.0)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.parametrize("name", ["state.lock", "state.json"])
+def test_a_planted_link_is_not_followed(state_dir: Path, tmp_path: Path, name: str) -> None:
+    commit(state_dir)
+    victim = tmp_path / "victim"
+    victim.write_bytes((state_dir / name).read_bytes())
+    before = victim.read_bytes()
+    (state_dir / name).unlink()
+    (state_dir / name).symlink_to(victim)
+
+    with pytest.raises(StoreError, match=name) as caught:
+        commit(state_dir)
+
+    assert "symbolic link" in caught.value.hint
+    assert victim.read_bytes() == before
+    assert (state_dir / name).is_symlink()
+
+
+def test_a_link_that_leads_nowhere_makes_nothing_there(state_dir: Path, tmp_path: Path) -> None:
+    state_dir.mkdir(mode=0o700)
+    (state_dir / "state.lock").symlink_to(tmp_path / "new")
+
+    with pytest.raises(StoreError):
+        commit(state_dir)
+
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["state.lock", "state.json", "last_tick"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "fifo"])
+def test_what_is_no_file_is_refused_and_nobody_waits_for_it(state_dir: Path, name: str, make: object) -> None:
+    state_dir.mkdir(mode=0o700)
+    make(state_dir / name)  # type: ignore[operator]
+    store = Store(state_dir, ManualClock())
+
+    with pytest.raises(StoreError, match=name):
+        store.beat() if name == "last_tick" else commit(state_dir)
+
+
+def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match="not a directory") as caught:
+        commit(tmp_path / "file" / "state")
+
+    assert caught.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: becomes another user")
+def test_another_users_state_is_refused_by_name_of_its_owner(state_dir: Path) -> None:
+    commit(state_dir)
+    os.chown(state_dir, 65534, 65534)
+
+    with pytest.raises(StoreError, match="belongs to 'nobody'") as caught:
+        commit(state_dir)
+
+    assert caught.value.hint == "run plabctl as 'nobody'"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: becomes another user")
+def test_a_directory_that_is_not_ours_to_enter_is_told_in_one_line(state_dir: Path) -> None:
+    commit(state_dir)
+    program = (
+        "import hashlib, os; from plabctl.errors import StoreError; os.setuid(65534)\n"
+        "for use in (Store(sys.argv[1], SystemClock()).head, lambda: count(sys.argv[1], 1)):\n"
+        "    try:\n        use()\n"
+        "    except StoreError as error:\n        print(error, '|', error.hint)"
+    )
+    # The place must be reachable for that user, or it would be the way there that is refused.
+    for parent in state_dir.parents:
+        if parent.stat().st_uid == os.geteuid() and parent.is_relative_to("/tmp/pytest-of-root"):
+            parent.chmod(0o755)
+    out, err = start("import plabctl.store.session\n" + program, state_dir).communicate(timeout=30)
+
+    assert err == ""
+    assert [("permission denied" in line, "owns" in line) for line in out.splitlines()] == [(True, True)] * 2
