@@ -1,0 +1,58 @@
+"""What a stage prints, kept within bounds while it is being read.
+
+Pure. The head is kept, and a little of the end, because the reason for a failure stands in the last line.
+"""
+
+from __future__ import annotations
+
+from plabctl.probes.clean import clean
+
+_TAIL = 4096
+_FLOOD = 1 << 20
+
+
+class Capture:
+    """The output of one stage: at most `limit` bytes of its head and a few KiB of its end."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.total = 0
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Take the next bytes, in the order in which they came."""
+        self.total += len(data)
+        room = self.limit - len(self._head)
+        self._head += data[: max(room, 0)]
+        if rest := data[max(room, 0) :]:
+            self._tail += rest
+            del self._tail[:-_TAIL]
+
+    @property
+    def truncated(self) -> bool:
+        """Say whether something was printed that is not kept."""
+        return bool(self._tail)
+
+    @property
+    def is_flood(self) -> bool:
+        """Say whether so much came that reading on would only cost: the stage is cut off here."""
+        return self.total > max(_FLOOD, 16 * self.limit)
+
+    def skip_to(self, mark: bytes) -> bool:
+        """Drop everything up to and with `mark`; say whether it was there."""
+        noise, found, rest = bytes(self._head).partition(mark)
+        if not found:
+            return False
+        self.total -= len(noise) + len(mark)
+        self._head = bytearray(rest)
+        return True
+
+    def text(self) -> str:
+        """Return what was kept, cleaned, with a line that says how much is missing."""
+        head = clean(bytes(self._head))
+        if not self._tail:
+            return head
+        end = clean(bytes(self._tail)).rstrip("\n").rpartition("\n")[2]
+        missing = self.total - len(self._head)
+        return f"{head}\n[... {missing} bytes more, of which this is the end:]\n{end}"

@@ -1,0 +1,47 @@
+"""The private key that nodes know us by: read once, shared by all connections.
+
+I/O. Loads paramiko.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import paramiko
+
+from plabctl.core.model import Cause
+from plabctl.probes.trouble import Trouble, words
+
+
+class Keys:
+    """Private keys by path; a key that cannot be used is our fault, not the node's."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._found: dict[str, paramiko.PKey | Trouble] = {}
+
+    def find(self, path: str = "") -> paramiko.PKey:
+        """Return the key at `path`, by default the configured one; raise Trouble if it cannot be used."""
+        path = path or self._path
+        with self._lock:  # so that a thousand threads do not all parse it
+            found = self._found.get(path)
+            if found is None:
+                found = self._found[path] = _read(path)
+        if isinstance(found, Trouble):
+            raise Trouble(found.cause, found.reason)
+        return found
+
+
+def _read(path: str) -> paramiko.PKey | Trouble:
+    if not path:
+        return Trouble(Cause.LOCAL, "no SSH key is configured ('key' under [ssh])")
+    try:
+        return paramiko.PKey.from_path(Path(path).expanduser())
+    except paramiko.PasswordRequiredException:
+        return Trouble(Cause.LOCAL, f"the SSH key '{path}' has a passphrase; plabctl needs one without")
+    except OSError as error:
+        return Trouble(Cause.LOCAL, f"the SSH key '{path}' cannot be read: {words(error)}")
+    except Exception as error:  # noqa: BLE001 - key parsers raise whatever they stumble over
+        return Trouble(Cause.LOCAL, f"the SSH key '{path}' cannot be used: {words(error)}")

@@ -1,0 +1,103 @@
+"""The door of this room: an assignment goes in, a report comes out, whatever happens in between.
+
+I/O. Light to import: fabric and paramiko are loaded by `prepare`, when there is something to probe over SSH. The course
+of a probe stands in `plabctl.probes.course`.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from plabctl.clock import Clock
+from plabctl.core.assignment import Assignment
+from plabctl.core.model import Report
+from plabctl.core.recipe import Transport
+from plabctl.core.settings import SshSettings
+from plabctl.probes.course import Course
+from plabctl.probes.cut import Cut
+from plabctl.probes.shell import Shell
+from plabctl.probes.target import Targets
+from plabctl.probes.trouble import Trouble
+from plabctl.probes.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from plabctl.probes.ssh import Ssh
+
+
+class Prober:
+    """Runs probes; one for the whole process, used by many threads at once."""
+
+    def __init__(self, ssh: SshSettings, clock: Clock) -> None:
+        self._settings = ssh
+        self._clock = clock
+        self._watchdog = Watchdog(clock)
+        self._targets = Targets(ssh)
+        # Re-entrant, because a signal handler may interrupt the very thread that holds it.
+        self._lock = threading.RLock()
+        self._ssh: Ssh | None = None
+        self._cuts: set[Cut] = set()
+        self._is_interrupted = False
+
+    def prepare(self) -> None:
+        """Load the SSH library, the key and known_hosts, and allow as many descriptors as the system does.
+
+        Called in the main thread before the first probe, so that threads do not queue behind an import. A key that
+        cannot be used is no error here: every probe that needs it says so.
+        """
+        _raise_descriptor_limit()
+        ssh = self._connector()
+        with suppress(Trouble):
+            ssh.keys.find()
+        with suppress(Trouble):
+            ssh.known.load()
+        with suppress(RuntimeError):  # no thread to be had: the probes will say so
+            self._watchdog.start()
+
+    def probe(self, assignment: Assignment) -> Report:
+        """Carry `assignment` out by its deadline and return what came of it; never raises."""
+        cut = Cut()
+        with self._lock:
+            self._cuts.add(cut)
+            if self._is_interrupted:
+                cut.make()
+
+        def open_shell(transport: Transport, end: float) -> Shell:
+            if transport is Transport.LOCAL:
+                from plabctl.probes.local import LocalShell  # noqa: PLC0415 - subprocess is for local recipes only
+
+                return LocalShell(cut, self._watchdog, self._clock, self._settings.output_limit)
+            target = self._targets.of(assignment.node)
+            end = min(end, self._clock.monotonic() + self._settings.connect_timeout_s)
+            return self._connector().connect(target, end, cut)
+
+        try:
+            return Course(assignment, open_shell, cut, self._clock).run()
+        finally:
+            with self._lock:
+                self._cuts.discard(cut)
+
+    def interrupt(self) -> None:
+        """Cut all probes that run and those that are still to come; does not block, may come from a signal handler."""
+        self._is_interrupted = True
+        with self._lock:
+            cuts = list(self._cuts)
+        for cut in cuts:
+            cut.make()
+
+    def _connector(self) -> Ssh:
+        with self._lock:
+            if self._ssh is None:
+                from plabctl.probes.ssh import Ssh  # noqa: PLC0415 - loads fabric, 0.15 s
+
+                self._ssh = Ssh(self._settings, self._clock, self._watchdog)
+            return self._ssh
+
+
+def _raise_descriptor_limit() -> None:
+    import resource  # noqa: PLC0415 - only a process that probes needs it
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # as many as there are must do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,82 @@
+"""What is sent to a node so that a stage runs there, and runs there no longer than it may.
+
+Pure. Only `sh` is needed on the node. The command line passes through the login shell of the account, which may be
+csh or fish, so it holds nothing that any of them reads differently. See `plabctl.probes.remote` for the sending.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plabctl.core.assignment import Assignment
+
+MARK = b"\x1eplabctl\x1e"
+"""Printed before the recipe's own first command: what stands before it is noise of the node's shell start-up files."""
+
+KILL_GRACE_S = 5
+"""Seconds between TERM and KILL on the node."""
+
+_MAX_ARGUMENT = 24 * 1024
+_PLAIN = re.compile(r"[A-Za-z0-9 \t#&()*+,./:;<=>?@\[\]^_{|}~-]")
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
+
+_BOUNDED = "exec timeout -k {grace} {seconds} sh -c {code}"
+# For nodes without `timeout -k`: a subshell that survives its own TERM ends the process group, or at least the shell.
+_GUARDED = (
+    "exec sh -c "
+    '\'exec 3<&0; sh -c "$1" <&3 3<&- & p=$!; '
+    '(trap "" TERM; sleep {seconds}; kill -TERM -$$ || kill -TERM $p; '
+    "sleep {grace}; kill -KILL -$$ || kill -KILL $p) >/dev/null 2>&1 3<&- & w=$!; "
+    "wait $p; s=$?; kill -KILL $w; exit $s' sh {code}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A command line for the node's login shell, and what goes to its standard input (mostly nothing)."""
+
+    command: str
+    stdin: bytes = b""
+
+
+def values_of(assignment: Assignment, vnode: str | None = None) -> dict[str, str]:
+    """Return what the placeholders of a recipe stand for: the node's variables, and over them our own four."""
+    return {
+        **assignment.node.variables,
+        "node": assignment.node.name,
+        "vnode": assignment.vnode if vnode is None else vnode,
+        "pool": assignment.pool,
+        "experiment": assignment.experiment,
+    }
+
+
+def environment(values: Mapping[str, str]) -> dict[str, str]:
+    """Return `values` as environment variables: `PLABCTL_` and the name in capitals, odd characters as `_`."""
+    ours = ("node", "vnode", "pool", "experiment")
+    ordered = [name for name in values if name not in ours] + [name for name in ours if name in values]
+    return {f"PLABCTL_{_NOT_IN_NAMES.sub('_', name.upper())}": values[name].replace("\0", "") for name in ordered}
+
+
+def wrap(text: str, variables: Mapping[str, str], timeout_s: float, *, has_timeout: bool = True) -> Sending:
+    """Return how to send the shell code `text` so that it is ended on the node after `timeout_s`.
+
+    `has_timeout` says whether the node has coreutils' or busybox' `timeout -k`; else a watchdog in plain sh stands in.
+    """
+    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    head = f"printf '\\036plabctl\\036'\nexport {exports}\n" if exports else "printf '\\036plabctl\\036'\n"
+    script = (head + text).encode("utf-8", "replace")
+    form = _BOUNDED if has_timeout else _GUARDED
+    seconds = max(1, math.ceil(timeout_s))
+    if len(packed := _pack(script)) <= _MAX_ARGUMENT:
+        return Sending(form.format(grace=KILL_GRACE_S, seconds=seconds, code=packed))
+    return Sending(form.format(grace=KILL_GRACE_S, seconds=seconds, code="""'eval "$(cat)"'"""), script)
+
+
+def _pack(script: bytes) -> str:
+    """Return `script` as one argument in single quotes without quotes, newline, `!` or backslash-newline inside."""
+    text = "".join(char if _PLAIN.fullmatch(char := chr(byte)) else f"\\{byte:03o}" for byte in script.rstrip(b"\n"))
+    return f"""'eval "$(printf "{text}")"'"""

@@ -1,0 +1,53 @@
+"""What running one stage gives, wherever it runs.
+
+Pure. `plabctl.probes.remote` and `plabctl.probes.local` make these, `plabctl.probes.course` judges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Fault(StrEnum):
+    """Why a stage has no exit code that counts."""
+
+    LATE = "late"
+    """It did not end in time and was cut off."""
+    LOST = "lost"
+    """The connection under it ended."""
+    FLOOD = "flood"
+    """It printed far more than is kept, and was cut off."""
+    NOT_RUN = "not-run"
+    """The node did something else than to run it."""
+    ENDED = "ended"
+    """It ended without an exit code: a signal killed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How one stage went. `output` is cleaned and capped; `said` says more about a fault."""
+
+    exit_code: int | None
+    output: str
+    truncated: bool
+    fault: Fault | None = None
+    said: str = ""
+
+
+class Shell(Protocol):
+    """A place where the stages of a recipe run."""
+
+    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
+        """Run shell code with `variables` exported, for at most `timeout_s`; raise Trouble when told to stop."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Say whether it makes sense to run something more, after a stage that was late or lost."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...

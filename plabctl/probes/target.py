@@ -1,0 +1,105 @@
+"""Where a node is reached, from its variables, the configuration and, on request, the user's ssh_config.
+
+I/O only when `use_ssh_config` is on: then `ssh -G` is asked once for each node.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plabctl.core.model import Cause, Node
+from plabctl.core.settings import SshSettings
+from plabctl.probes.trouble import Trouble
+
+_SSH_G_TIMEOUT_S = 10
+_MAX_PORT = 65535
+_SSH_PORT = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An SSH server to log in at; `label` is its name in known_hosts."""
+
+    node: str
+    host: str
+    port: int
+    user: str
+    label: str
+    key: str = ""
+    """A key file of this node's own; empty: the configured one."""
+
+
+def label_of(host: str, port: int) -> str:
+    """Return the name under which known_hosts keeps the keys of this server."""
+    return host if port == _SSH_PORT else f"[{host}]:{port}"
+
+
+class Targets:
+    """Finds the target of each node; may be used from many threads."""
+
+    def __init__(self, ssh: SshSettings) -> None:
+        self._ssh = ssh
+        self._lock = threading.Lock()
+        self._asked: dict[str, dict[str, str]] = {}
+
+    def of(self, node: Node) -> Target:
+        """Return where `node` is reached; raise Trouble if its variables cannot be meant."""
+        seen = self._ssh_config(node.name) if self._ssh.use_ssh_config else {}
+        if any(seen.get(key, "none") != "none" for key in ("proxycommand", "proxyjump")):
+            raise Trouble(
+                Cause.LOCAL, f"ssh_config sends '{node.name}' through a proxy, which plabctl does not support"
+            )
+        host = node.variables.get("ssh_host") or seen.get("hostname") or node.name
+        port = _port(node.variables.get("ssh_port") or seen.get("port") or str(self._ssh.port), node.name)
+        user = node.variables.get("ssh_user") or self._ssh.user or seen.get("user") or _own_name()
+        alias = seen.get("hostkeyalias")
+        key = "" if self._ssh.key else seen.get("identityfile", "")
+        return Target(node.name, host, port, user, alias or label_of(host, port), key)
+
+    def _ssh_config(self, name: str) -> Mapping[str, str]:
+        with self._lock:
+            known = self._asked.get(name)
+        if known is None:
+            known = _ask_ssh(name)
+            with self._lock:
+                self._asked[name] = known
+        return known
+
+
+def _port(text: str, node: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT:
+        return int(text)
+    raise Trouble(Cause.LOCAL, f"the variable ssh_port of '{node}' is '{text}', which is no port")
+
+
+def _own_name() -> str:
+    import getpass  # noqa: PLC0415 - only when no user is configured
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise Trouble(Cause.LOCAL, "no SSH user is configured and this account has no name") from None
+
+
+def _ask_ssh(name: str) -> dict[str, str]:
+    """Return the first value of each keyword that `ssh -G` prints for `name`."""
+    import subprocess  # noqa: PLC0415 - only with use_ssh_config
+
+    try:
+        done = subprocess.run(
+            ["ssh", "-G", "--", name],  # noqa: S607 - the user's own ssh, as found on the user's own PATH
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SSH_G_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Trouble(Cause.LOCAL, f"'ssh -G {name}' failed: {error}") from None
+    answer: dict[str, str] = {}
+    for line in done.stdout.decode(errors="replace").splitlines():
+        keyword, _, value = line.partition(" ")
+        if keyword not in answer and value:
+            answer[keyword] = value
+    return answer

@@ -1,0 +1,86 @@
+"""The SSH library, set up for many connections at once.
+
+Importing this loads fabric and paramiko (0.15 s), so it is imported only when something is to be probed. All that we
+lean on inside these libraries stands here and in `plabctl.probes.remote`; `tests/probes/test_insides.py` holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import suppress
+
+import fabric
+import paramiko
+from paramiko.packet import Packetizer
+
+from plabctl.probes.cut import hang_up
+
+WINDOW = 128 * 1024
+"""Bytes a node may send ahead of our reading: what an endless printer can make us hold."""
+
+_JOIN_S = 1.0
+
+# A failing node is a report, not a message on the terminal.
+_log = logging.getLogger("paramiko")
+_log.addHandler(logging.NullHandler())
+_log.setLevel(logging.CRITICAL + 1)
+_log.propagate = False
+
+
+class _Packetizer(Packetizer):
+    """Without the timer thread that paramiko starts for each handshake: our own deadline covers it."""
+
+    def start_handshake(self, timeout: float) -> None:
+        """Start no timer."""
+
+
+class NodeTransport(paramiko.Transport):
+    """A transport that sends at once and does not wake up ten times a second to find nothing."""
+
+    _active_check_timeout = 1.0
+
+    def __init__(self, sock: socket.socket, disabled_algorithms: dict[str, list[str]] | None = None) -> None:
+        # Nagle's algorithm against delayed acknowledgements costs 50 ms for each login.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__(
+            sock,
+            default_window_size=WINDOW,
+            disabled_algorithms=disabled_algorithms,
+            packetizer_class=_Packetizer,
+        )
+
+    @property
+    def has_banner(self) -> bool:
+        """Say whether the other side has said that it speaks SSH."""
+        return bool(self.remote_version)
+
+
+class NodeConnection(fabric.Connection):  # type: ignore[misc]  # fabric carries no types
+    """A connection that can share its configuration with others.
+
+    `Connection.__init__` assigns `inline_ssh_env`. Without a class attribute of that name the assignment lands in the
+    shared configuration, which merges itself anew by way of an empty one, under the eyes of all other threads.
+    """
+
+    inline_ssh_env = None
+
+
+def shared_config() -> fabric.Config:
+    """Return a configuration for all connections that has read no file: neither fabric's nor ssh_config."""
+    return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True, overrides={"load_ssh_configs": False})
+
+
+def shut(transport: paramiko.Transport | None, sock: socket.socket) -> None:
+    """End a connection so that neither its descriptor nor its thread stays.
+
+    The transport's thread sits in `recv` for up to a second; shutting the socket down wakes it, and only when it has
+    ended is the descriptor closed, so that it never reads from a stranger's connection.
+    """
+    hang_up(sock)
+    if transport is not None:
+        if transport.is_alive():
+            transport.join(_JOIN_S)
+        transport.close()
+    with suppress(OSError):
+        sock.close()

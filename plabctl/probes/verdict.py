@@ -1,0 +1,57 @@
+"""What the end of a stage says about the node.
+
+Pure. Over SSH: 0 passes, 75 is no opinion, anything else fails. Here, with monitoring plug-ins: 0 passes, 1 passes with
+a remark, 3 and 75 are no opinion, anything else fails.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.model import Cause
+from plabctl.core.recipe import NO_OPINION, Transport
+from plabctl.probes.clean import first_line, last_line
+from plabctl.probes.shell import Fault, Ran
+from plabctl.probes.trouble import Trouble
+
+_WARNING = 1
+_UNKNOWN = 3
+
+_CAUSES = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK}
+_FAULT_CAUSES = {Fault.LATE: Cause.DEADLINE, Fault.LOST: Cause.CONNECT}
+
+
+def passes(transport: Transport, exit_code: int | None) -> bool:
+    """Say whether a stage with this exit code did what it should."""
+    return exit_code == 0 or (transport is Transport.LOCAL and exit_code == _WARNING)
+
+
+def judge(stage: str, transport: Transport, ran: Ran, timeout_s: float) -> str:
+    """Return a remark on a stage that passed, mostly empty; raise Trouble for one that did not.
+
+    An `up` that is not up yet raises `Cause.UP_TIMEOUT`; whether its time is over is for the caller to say.
+    """
+    if ran.fault is not None:
+        raise Trouble(_FAULT_CAUSES.get(ran.fault, _CAUSES[stage]), f"{stage} {explain(ran, timeout_s)}")
+    is_local = transport is Transport.LOCAL
+    if passes(transport, ran.exit_code):
+        return first_line(ran.output) if is_local and ran.exit_code == _WARNING else ""
+    if ran.exit_code == NO_OPINION or (is_local and ran.exit_code == _UNKNOWN):
+        raise Trouble(Cause.NO_OPINION, explain(ran, timeout_s))
+    raise Trouble(_CAUSES[stage], explain(ran, timeout_s))
+
+
+def explain(ran: Ran, timeout_s: float) -> str:
+    """Return in words why a stage did not pass: what it said last, or what became of it."""
+    said = last_line(ran.output)
+    match ran.fault:
+        case Fault.LATE:
+            return f"did not end within {timeout_s:g} s" + (f"; its last words: {said}" if said else "")
+        case Fault.LOST:
+            return f"lost its connection{': ' * bool(ran.said)}{ran.said}"
+        case Fault.FLOOD:
+            return "printed without end and was cut off"
+        case Fault.NOT_RUN:
+            return f"was not run by the node, which says: {said or 'nothing'}"
+        case Fault.ENDED:
+            return "was killed by a signal" + (f"; its last words: {said}" if said else "")
+        case None:
+            return said or f"exit code {ran.exit_code}, without a word"

@@ -1,0 +1,176 @@
+"""Probes side by side, in threads that can be left behind.
+
+I/O. Plain daemon threads: the pool of the standard library joins its threads at exit, so that a single stuck one would
+keep the process alive for ever. Begin at `ThreadRunner`; what runs in a thread stands in `plabctl.probes`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+from plabctl.clock import Clock
+from plabctl.core.assignment import Assignment
+from plabctl.core.model import Cause, Outcome, Report
+
+STACK_BYTES = 256 * 1024
+"""Of each thread: a thousand probes are two thousand threads."""
+
+LATE_S = 0.9
+"""Seconds after a probe's deadline at which it is reported for if its thread has not come back."""
+
+INTERRUPT_S = 1.2
+"""Seconds that probes have to come back after an interrupt."""
+
+
+class Prober(Protocol):
+    """What carries an assignment out."""
+
+    def probe(self, assignment: Assignment) -> Report:
+        """Return what came of it, by its deadline; never raises."""
+        ...
+
+    def interrupt(self) -> None:
+        """Make all probes return soon; does not block."""
+        ...
+
+
+@dataclass(slots=True)
+class _Running:
+    assignment: Assignment
+    started_at: float
+    start: float
+    overdue: float
+
+
+class ThreadRunner:
+    """Runs each assignment in a thread and hands the reports back.
+
+    One thread owns the runner: it alone calls `start` and `wait`. `interrupt` may come from a signal handler in that
+    thread. The workers share nothing with it but two queues.
+    """
+
+    def __init__(self, prober: Prober, clock: Clock) -> None:
+        # For the whole process: the SSH library starts a thread of its own for each connection.
+        threading.stack_size(STACK_BYTES)
+        self._prober = prober
+        self._clock = clock
+        self._work: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
+        # None only wakes the owner. A SimpleQueue may be put to from a signal handler that interrupts a get.
+        self._done: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._running: dict[str, _Running] = {}
+        self._workers = 0
+        self._interrupted_at: float | None = None
+
+    @property
+    def running(self) -> int:
+        """Return how many assignments were started and not yet reported."""
+        return len(self._running)
+
+    def start(self, assignment: Assignment) -> None:
+        """Begin an assignment; its report comes from `wait`, also when no thread is to be had for it."""
+        now = self._clock.monotonic()
+        overdue = now + assignment.deadline_s + LATE_S
+        self._running[assignment.token] = _Running(assignment, self._clock.now(), now, overdue)
+        if self._interrupted_at is not None:
+            self._done.put(_stand_in(assignment, self._clock.now(), 0.0, Cause.INTERRUPTED, "interrupted", begun=False))
+        elif self._workers >= self.running or self._has_new_worker():
+            self._work.put(assignment)
+        else:
+            reason = "this machine has no thread left for the probe"
+            self._done.put(_stand_in(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False))
+
+    def wait(self, timeout_s: float | None = None) -> list[Report]:
+        """Return the reports that have come in, as soon as there is one; none after `timeout_s` or if nothing runs."""
+        end = None if timeout_s is None else self._clock.monotonic() + timeout_s
+        found: list[Report] = []
+        while self._running and not found:
+            found = self._overdue() + self._arrived(self._patience(end))
+            if end is not None and self._clock.monotonic() >= end:
+                break
+        return found + self._arrived(0) if self._running else found
+
+    def interrupt(self) -> None:
+        """Cut everything that runs; within 1.5 s `wait` reports each probe, as interrupted unless it had ended."""
+        if self._interrupted_at is None:
+            self._interrupted_at = self._clock.monotonic()
+        self._prober.interrupt()
+        self._done.put(None)
+
+    def _has_new_worker(self) -> bool:
+        try:
+            threading.Thread(target=self._labour, name="plabctl-probe", daemon=True).start()
+        except RuntimeError:
+            return False
+        self._workers += 1
+        return True
+
+    def _labour(self) -> None:
+        while True:
+            assignment = self._work.get()
+            try:
+                report = self._prober.probe(assignment)
+            except BaseException as error:  # noqa: BLE001 - a thread that dies silently would cost a slot until its deadline
+                reason = f"a fault of plabctl itself: {type(error).__name__}: {error}"
+                report = _stand_in(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
+            self._done.put(report)
+            del assignment, report  # a waiting thread holds on to nothing
+
+    def _patience(self, end: float | None) -> float | None:
+        """Return how long the owner may sleep: until its own time-out or until the next probe is overdue."""
+        until = [self._due(running) for running in self._running.values()]
+        if end is not None:
+            until.append(end)
+        return max(min(until) - self._clock.monotonic(), 0) if until else None
+
+    def _due(self, running: _Running) -> float:
+        if self._interrupted_at is None:
+            return running.overdue
+        return min(running.overdue, self._interrupted_at + INTERRUPT_S)
+
+    def _arrived(self, patience_s: float | None) -> list[Report]:
+        """Return the reports in the queue, after waiting for the first; those already given up on are dropped."""
+        found: list[Report] = []
+        try:
+            report = self._done.get(timeout=patience_s) if patience_s != 0 else self._done.get_nowait()
+            while True:
+                if report is not None and self._running.pop(report.token, None) is not None:
+                    found.append(report)
+                report = self._done.get_nowait()
+        except queue.Empty:
+            return found
+
+    def _overdue(self) -> list[Report]:
+        """Report for probes whose threads have not come back, and leave those threads to themselves."""
+        now = self._clock.monotonic()
+        late = [running for running in self._running.values() if self._due(running) <= now]
+        reports = []
+        for running in late:
+            cause, reason = Cause.LOCAL, "the probe did not come back by its deadline and was given up"
+            if self._interrupted_at is not None:
+                cause, reason = Cause.INTERRUPTED, "interrupted"
+            reports.append(_stand_in(running.assignment, running.started_at, now - running.start, cause, reason))
+            del self._running[running.assignment.token]
+            self._workers -= 1
+        return reports
+
+
+def _stand_in(
+    job: Assignment, started_at: float, seconds: float, cause: Cause, reason: str, *, begun: bool = True
+) -> Report:
+    """Return a report in the place of one that did not come; `begun` says whether the vnode may be there."""
+    vnodes = [debris.vnode for debris, _ in job.debris]
+    if begun and job.recipe.teardown is not None:
+        vnodes.append(job.vnode)
+    return Report(
+        node=job.node.name,
+        token=job.token,
+        outcome=Outcome.UNKNOWN,
+        cause=cause,
+        reason=reason,
+        started_at=started_at,
+        seconds=round(seconds, 3),
+        left=tuple(vnodes),
+    )

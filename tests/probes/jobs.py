@@ -1,0 +1,55 @@
+"""Assignments and recipes for tests, with defaults that work."""
+
+import itertools
+import os
+
+from plabctl.clock import SystemClock
+from plabctl.core.assignment import Assignment
+from plabctl.core.model import Debris, Node, Report
+from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.settings import SshSettings
+from plabctl.probes.prober import Prober
+
+_NUMBERS = itertools.count(1)
+
+
+def make_recipe(
+    *,
+    setup: str | Stage | None = None,
+    up: str | Stage | None = None,
+    check: str | Stage | None = None,
+    teardown: str | Stage | None = None,
+    transport: Transport = Transport.SSH,
+    required: bool = False,
+) -> Recipe:
+    def stage(of: str | Stage | None) -> Stage | None:
+        return Stage(run=of, timeout_s=10, every_s=0.05) if isinstance(of, str) else of
+
+    return Recipe(
+        "made-up", transport, stage(setup), stage(up), stage(check), stage(teardown), teardown_required=required
+    )
+
+
+def make_assignment(
+    recipe: Recipe,
+    *,
+    debris: tuple[tuple[Debris, Recipe], ...] = (),
+    deadline_s: float | None = None,
+    **variables: str,
+) -> Assignment:
+    number = next(_NUMBERS)
+    return Assignment(
+        node=Node(f"node{number}", {"ssh_host": "127.0.0.1", **variables}),
+        token=f"token{number}",
+        recipe=recipe,
+        vnode=f"test-{os.getpid()}-{number}",
+        pool="bad",
+        deadline_s=recipe.longest_s(10) if deadline_s is None else deadline_s,
+        debris=debris,
+    )
+
+
+def probe(settings: SshSettings, recipe: Recipe, **more: str) -> Report:
+    prober = Prober(settings, SystemClock())
+    prober.prepare()
+    return prober.probe(make_assignment(recipe, **more))  # type: ignore[arg-type]  # variables are strings
