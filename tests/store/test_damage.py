@@ -39,7 +39,8 @@ def state_dir(tmp_path: Path) -> Path:
 def with_head(body: bytes, **changed: object) -> bytes:
     """A file whose head fits `body`, but for what is `changed`."""
     head: dict[str, Any] = {
-        "schema_version": 1, "rev": 1, "saved_at": 1.0, "wake_at": None, "nodes": 0, "bytes": len(body), **changed,
+        "schema_version": 1, "rev": 1, "saved_at": 1.0, "wake_at": None, "tick": "", "nodes": 0,
+        "bytes": len(body), **changed,
     }  # fmt: skip
     covered = b'{"plabctl":' + json.dumps(head, separators=(",", ":")).encode()[:-1] + b","
     digest = hashlib.sha256(covered + body).hexdigest()
@@ -84,6 +85,7 @@ CORPUS = {
     "other checksum": GOOD.replace(b"sha256:", b"sha256:0", 1),
     "schema 0": GOOD.replace(b'"schema_version":1', b'"schema_version":0'),
     "wake_at altered": GOOD.replace(b'"wake_at":null', b'"wake_at":9e99'),
+    "tick altered": GOOD.replace(b'"tick":""', b'"tick":"x"'),
     "rev altered": GOOD.replace(b'"rev":1', b'"rev":2'),
 }
 WELL_SUMMED = {
