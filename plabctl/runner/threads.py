@@ -93,66 +93,6 @@ class ThreadRunner:
         return []
 
     def interrupt(self) -> None:
-        """Make all probes return soon; does not block."""
-        ...
-
-
-@dataclass(slots=True)
-class _Running:
-    assignment: Assignment
-    started_at: float
-    start: float
-    overdue: float
-
-
-class ThreadRunner:
-    """Runs each assignment in a thread and hands the reports back.
-
-    One thread owns the runner: it alone calls `start` and `wait`. `interrupt` may come from a signal handler in that
-    thread. The workers share nothing with it but two queues.
-    """
-
-    def __init__(self, prober: Prober, clock: Clock) -> None:
-        # For the whole process: the SSH library starts a thread of its own for each connection.
-        threading.stack_size(STACK_BYTES)
-        self._prober = prober
-        self._clock = clock
-        self._work: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
-        # None only wakes the owner. A SimpleQueue may be put to from a signal handler that interrupts a get.
-        self._done: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
-        self._running: dict[str, _Running] = {}
-        self._workers = 0
-        self._interrupted_at: float | None = None
-
-    @property
-    def running(self) -> int:
-        """Return how many assignments were started and not yet reported."""
-        return len(self._running)
-
-    def start(self, assignment: Assignment) -> None:
-        """Begin an assignment; its report comes from `wait`, also when no thread is to be had for it."""
-        now = self._clock.monotonic()
-        overdue = now + assignment.deadline_s + LATE_S
-        self._running[assignment.token] = _Running(assignment, self._clock.now(), now, overdue)
-        if self._interrupted_at is not None:
-            self._done.put(_stand_in(assignment, self._clock.now(), 0.0, Cause.INTERRUPTED, "interrupted", begun=False))
-        elif self._workers >= self.running or self._has_new_worker():
-            self._work.put(assignment)
-        else:
-            reason = "this machine has no thread left for the probe"
-            self._done.put(_stand_in(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False))
-
-    def wait(self, timeout_s: float | None = None) -> list[Report]:
-        """Return the reports that have come in, as soon as there is one; none after `timeout_s` or if nothing runs."""
-        end = None if timeout_s is None else self._clock.monotonic() + timeout_s
-        found: list[Report] = []
-        while self._running and not found:
-            found = self._overdue() + self._arrived(self._patience(end))
-            if end is not None and self._clock.monotonic() >= end:
-                break
-        return found + self._arrived(0) if self._running else found
-
-    def interrupt(self) -> None:
         """Cut everything that runs; within 1.5 s `wait` reports each probe, as interrupted unless it had ended."""
         if self._interrupted_at is None:
             self._interrupted_at = self._clock.monotonic()
