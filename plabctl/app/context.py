@@ -1,0 +1,52 @@
+"""What every use case stands on: the settings, the clock, the store and the dice.
+
+I/O. `open_app` is the one place that reads the configuration; `plabctl.app.tick` is the use case to read first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plabctl.clock import Clock, SystemClock
+from plabctl.config.load import load
+from plabctl.core.settings import Settings
+from plabctl.errors import ConfigError
+from plabctl.probes.builtin import BUILTIN
+from plabctl.store.store import Store
+
+if TYPE_CHECKING:
+    from plabctl.core.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An installation of plabctl: its settings, clock and store."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+
+    @property
+    def state_dir(self) -> Path:
+        """The directory of the state."""
+        return Path(self.settings.state_dir)
+
+
+def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
+    """Return the installation that `config_path`, or the first configuration found, describes; nothing is written."""
+    clock = clock or SystemClock()
+    settings = load(config_path, BUILTIN)
+    return App(settings, clock, Store(Path(settings.state_dir), clock))
+
+
+def check_pools(settings: Settings, state: State) -> None:
+    """Raise ConfigError when nodes are in a pool that the configuration does not have (any more)."""
+    lost: dict[str, int] = {}
+    for member in state.members():
+        if member.pool not in settings.pools:
+            lost[member.pool] = lost.get(member.pool, 0) + 1
+    if lost:
+        faults = [f"{settings.path}: pool.{pool}: missing, but {lost[pool]} nodes are in it" for pool in sorted(lost)]
+        raise ConfigError(faults, hint="put the pool back, or move its nodes first: plabctl move @POOL OTHER")

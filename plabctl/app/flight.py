@@ -1,0 +1,121 @@
+"""The slots of one tick and what is running in them.
+
+I/O through the runner. A slot that this process has locked passes from probe to probe without being unlocked, and a
+few claims are kept in hand, so that the next probe starts the moment one ends and not after the next commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+from plabctl.core.assignment import Assignment
+from plabctl.core.model import Cause, Claim, Outcome, Report
+from plabctl.runner.threads import ThreadRunner
+from plabctl.store.slots import Slots
+
+STALE_S = 5.0
+"""A claim in hand for longer than this is given back: its node may be due elsewhere, or not at all any more."""
+
+
+class Flight:
+    """Which claim runs in which slot, which slots are idle, and which claims wait in hand."""
+
+    def __init__(self, runner: ThreadRunner, slots: Slots) -> None:
+        self._runner = runner
+        self._slots = slots
+        self._running: dict[str, Claim] = {}
+        self._in_hand: deque[tuple[Claim, Assignment]] = deque()
+        self._idle: list[int] = []
+        self._moved: dict[str, Claim] = {}
+
+    @property
+    def running_count(self) -> int:
+        """How many probes run."""
+        return len(self._running)
+
+    @property
+    def in_hand_count(self) -> int:
+        """How many claims wait for a slot of ours."""
+        return len(self._in_hand)
+
+    @property
+    def idle(self) -> tuple[int, ...]:
+        """The slots that we hold and that nothing runs in."""
+        return tuple(self._idle)
+
+    def take_slots(self, limit: int) -> None:
+        """Lock up to `limit` more slots; they are idle at first."""
+        if limit > 0:
+            self._idle.extend(self._slots.take(limit))
+
+    def launch(self, work: Iterable[tuple[Claim, Assignment]]) -> None:
+        """Start each claim in its slot if that is idle, else keep it in hand. The claims must be committed."""
+        for claim, assignment in work:
+            if claim.slot in self._idle:
+                self._idle.remove(claim.slot)
+                self._start(claim, assignment)
+            else:
+                self._in_hand.append((claim, assignment))
+
+    def collect(self, timeout_s: float) -> list[Report]:
+        """Return the reports of probes that ended, waiting up to `timeout_s` for a first one.
+
+        Each slot that comes free takes up the next claim in hand, or is idle.
+        """
+        if not self._running:
+            time.sleep(timeout_s)
+        reports = self._runner.wait(timeout_s)
+        for report in reports:
+            slot = self._running.pop(report.token).slot
+            self._moved.pop(report.token, None)
+            if self._in_hand:
+                claim, assignment = self._in_hand.popleft()
+                claim = replace(claim, slot=slot)
+                self._moved[claim.token] = claim
+                self._start(claim, assignment)
+            else:
+                self._idle.append(slot)
+        return reports
+
+    def moved(self) -> tuple[Claim, ...]:
+        """Return the claims that run in another slot than the store says, once."""
+        moved = tuple(self._moved.values())
+        self._moved.clear()
+        return moved
+
+    def give_back(self, now: float, *, everything: bool) -> tuple[Claim, ...]:
+        """Let go of claims in hand, all of them or the stale ones, and return them. None of them was started."""
+        kept: deque[tuple[Claim, Assignment]] = deque()
+        given: list[Claim] = []
+        for claim, assignment in self._in_hand:
+            if everything or now - claim.started_at > STALE_S:
+                given.append(claim)
+            else:
+                kept.append((claim, assignment))
+        self._in_hand = kept
+        return tuple(given)
+
+    def release_idle(self) -> None:
+        """Unlock the idle slots. Call it only after the commit that settled what ran in them.
+
+        Before that commit another tick that found the slot free would take the claim for a dead one.
+        """
+        for slot in self._idle:
+            self._slots.release(slot)
+        self._idle.clear()
+
+    def interrupt(self) -> None:
+        """Cut every probe that runs; each reports at once that it was interrupted."""
+        self._runner.interrupt()
+
+    def _start(self, claim: Claim, assignment: Assignment) -> None:
+        self._running[claim.token] = claim
+        self._runner.start(assignment)
+
+
+def refused(claim: Claim, reason: str, now: float) -> Report:
+    """Return the report of a probe that could not even be started; the node is not to blame."""
+    return Report(claim.node, claim.token, Outcome.UNKNOWN, Cause.LOCAL, reason, now, 0.0)

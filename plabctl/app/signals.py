@@ -1,0 +1,39 @@
+"""Being told to stop.
+
+I/O. The handler only takes a note: what must be closed and committed is done by the loop that looks at it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Whether this process was asked to stop, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of custom: 128 + signal; 0 when nobody asked."""
+        return 0 if self.signal is None else 128 + self.signal
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take note of SIGTERM and SIGINT while the block runs."""
+        before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number

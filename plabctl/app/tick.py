@@ -1,0 +1,170 @@
+"""One tick, the whole story: claim, probe, settle, deliver.
+
+I/O. What is decided is decided in `plabctl.core` (`claim`, `settle`); here it is carried out. The lock of the state is
+held for a step only, never while a probe runs. Go on with `claims` and `flight` for the slots, `deliver` for telling.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from plabctl.app import claims
+from plabctl.app.context import App, check_pools
+from plabctl.app.deliver import Delivery
+from plabctl.app.flight import Flight, refused
+from plabctl.app.signals import Stop
+from plabctl.core.claim import Claimant
+from plabctl.core.events import new_token
+from plabctl.core.model import Claim, Report, TickMark
+from plabctl.core.pools import build_pools
+from plabctl.core.settle import settle
+from plabctl.core.state import Changes
+from plabctl.store.boot import boot_id
+from plabctl.store.session import Session
+from plabctl.store.slots import Slots
+
+POLL_S = 0.025
+"""How often a tick that waits for a slot of another process tries to lock one."""
+LOOK_S = 0.1
+"""How often a tick that merely waits for its probes looks up: was it told to stop, has a newer one taken over?"""
+REST_S = 0.05
+"""The least pause between two steps; a costly step is followed by a pause of four times its length."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What one tick knows while it runs."""
+
+    app: App
+    flight: Flight
+    slots: Slots
+    delivery: Delivery
+    stop: Stop
+    claimant: Claimant
+    only: set[str] | None
+    """The nodes it was asked for and that have no verdict yet; None for whatever is due."""
+    reports: list[Report] = field(default_factory=list)
+    waiting_count: int = 0
+    """How many due members found no slot at the last look."""
+    settled_count: int = 0
+    last_batch: int = 0
+    is_newest: bool = True
+    rest_until: float = 0.0
+
+    @property
+    def is_leaving(self) -> bool:
+        """Say whether this tick claims no more, but drains what it has."""
+        return bool(self.stop) or not self.is_newest
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether there is nothing left to run, to settle or to wait for."""
+        if self.flight.running_count or self.flight.in_hand_count or self.reports:
+            return False
+        return self.is_leaving or not (self.waiting_count or self.only)
+
+
+def run_tick(app: App, stop: Stop, *, only: Collection[str] | None = None) -> int:
+    """Run one tick and return how many probes it settled.
+
+    With `only`, the named nodes, whose retest must have been ordered, are probed here and now, or waited for when
+    another tick is at them; nothing else is claimed. Raise StoreError when the state cannot be read or written.
+    """
+    from plabctl.app.wiring import make_runner  # noqa: PLC0415 - imports fabric, which a tick with nothing due can spare
+
+    rng = random.Random()  # noqa: S311 - names and jitter, no secrets
+    claimant = Claimant(TickMark(new_token(rng), app.clock.now()), boot_id(), rng)
+    slots = Slots(app.state_dir, app.settings.window)
+    flight = Flight(make_runner(app), slots)
+    run = Run(app, flight, slots, Delivery(app), stop, claimant, None if only is None else set(only))
+    step(run)
+    while not run.is_over:
+        wait(run)
+        if is_time_for_step(run):
+            step(run)
+    run.delivery.finish()
+    return run.settled_count
+
+
+def wait(run: Run) -> None:
+    """Wait for a probe to end, or for a slot of another process to come free."""
+    if run.stop:
+        run.flight.interrupt()
+    needs_slot = bool(run.waiting_count) and not run.is_leaving and not run.flight.in_hand_count
+    run.reports += run.flight.collect(POLL_S if needs_slot or run.reports else LOOK_S)
+    if needs_slot and not run.flight.idle:
+        run.flight.take_slots(run.waiting_count)
+
+
+def is_time_for_step(run: Run) -> bool:
+    """Say whether the state has to be visited: to settle, to claim for a free slot, or to give claims back."""
+    if run.app.clock.monotonic() < run.rest_until and not run.stop:
+        return False
+    if run.is_newest and run.only is None and run.app.store.newest_tick() not in {run.claimant.mark.id, None}:
+        run.is_newest = False
+        return True
+    return bool(run.reports or run.stop or run.only or (run.flight.idle and run.waiting_count))
+
+
+def step(run: Run) -> None:
+    """Visit the state once: settle what ended, claim for the slots that are free, commit both together, then launch."""
+    began = run.app.clock.monotonic()
+    with run.app.store.session() as state:
+        now = run.app.clock.now()
+        settle_reports(run, state, now)
+        taken = claim_due(run, state, now)
+        state.apply(Changes(told=run.delivery.take_told()))
+        outbox = tuple(state.outbox)
+    run.waiting_count = taken.waiting_count
+    run.flight.launch(taken.work)
+    run.reports += [refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible]
+    run.flight.release_idle()
+    run.delivery.offer(outbox)
+    ended = run.app.clock.monotonic()
+    run.rest_until = ended + max(REST_S, 4 * (ended - began))
+
+
+def settle_reports(run: Run, state: Session, now: float) -> None:
+    """Apply the reports of ended probes, give back what will not be started soon, say truly which claim runs where."""
+    reports, run.reports = run.reports, []
+    run.settled_count += len(reports)
+    run.last_batch = len(reports)
+    state.apply(settle(state, reports, build_pools(run.app.settings), now, run.claimant.rng))
+    given = [claim for claim in run.flight.give_back(now, everything=run.is_leaving) if is_current(state, claim)]
+    moved = [claim for claim in run.flight.moved() if is_current(state, claim)]
+    state.apply(
+        Changes(
+            claims=tuple(replace(state.claims[claim.node], slot=claim.slot) for claim in moved),
+            released=tuple(claim.node for claim in given),
+        )
+    )
+    if run.only is not None:
+        run.only = {name for name in run.only if is_unanswered(state, name)}
+
+
+def is_current(state: Session, claim: Claim) -> bool:
+    """Say whether `claim` still stands in the state: others may have voided it meanwhile."""
+    stored = state.claims.get(claim.node)
+    return stored is not None and stored.token == claim.token
+
+
+def is_unanswered(state: Session, name: str) -> bool:
+    """Say whether the retest that was ordered of this node has no verdict yet, from us or from another tick."""
+    member = state.member(name)
+    return member is not None and member.requested_at is not None
+
+
+def claim_due(run: Run, state: Session, now: float) -> claims.Taken:
+    """Claim what is due, unless this tick is leaving, a newer one has taken over, or the machine is too busy."""
+    settings = run.app.settings
+    if run.only is None and state.tick and state.tick.started_at > run.claimant.mark.started_at:
+        run.is_newest = False
+    overloaded = run.only is None and 0 < settings.max_load < os.getloadavg()[0]
+    if run.is_leaving or overloaded:
+        return claims.Taken()
+    check_pools(settings, state)
+    ahead = min(settings.window, 2 * run.last_batch + 1)
+    return claims.take(state, settings, run.flight, run.slots, run.claimant, now, ahead=ahead, only=run.only)

@@ -1,0 +1,17 @@
+"""Where concrete parts are chosen: what runs the probes of this installation.
+
+I/O. Importing this module imports fabric.
+"""
+
+from __future__ import annotations
+
+from plabctl.app.context import App
+from plabctl.probes.prober import Prober
+from plabctl.runner.threads import ThreadRunner
+
+
+def make_runner(app: App) -> ThreadRunner:
+    """Return a runner whose probes go by this installation's SSH settings."""
+    prober = Prober(app.settings.ssh, app.clock)
+    prober.prepare()
+    return ThreadRunner(prober, app.clock)
