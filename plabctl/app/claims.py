@@ -64,13 +64,13 @@ def take(
     dead = dead_claims(state, slots, claimant, now)
     if dead:
         state.apply(claiming.void(state, dead, now))
-    due_count = len(state.due(now)) if only is None else len(only)
-    flight.take_slots(min(due_count, settings.window) - len(flight.idle))
+    rows = claiming.candidates(state, settings, now, only=only)
+    flight.take_slots(min(len(rows), settings.window) - len(flight.idle))
     free = list(flight.idle)
     if slots.held:
         # The claims kept in hand name a slot that we hold, so that others see them alive; see `Flight.moved`.
         free += [min(slots.held)] * max(0, ahead - flight.in_hand_count)
-    choice = claiming.choose(state, settings, len(free), now, only=only)
+    choice = claiming.choose(rows, state.claims.values(), len(free), now)
     changes = claiming.claims_for(state, settings, choice.rows, free, claimant, now)
     state.apply(changes)
     if only is None and state.tick != claimant.mark and (changes or choice.waiting_count):

@@ -68,21 +68,32 @@ class Choice:
     waiting_count: int
 
 
-def choose(state: State, settings: Settings, count: int, now: float, *, only: Collection[str] | None = None) -> Choice:
-    """Return the due members to probe next, at most `count`.
+def candidates(state: State, settings: Settings, now: float, *, only: Collection[str] | None = None) -> list[Due]:
+    """Return the members that may be probed now: due, not claimed; with `only` these nodes, whatever their time.
 
-    With `only`, these nodes count as due whatever their time, and no others. Requested retests come first. Then the
-    next slot goes to the pool that holds the fewest, so that pools share the window by slot-seconds however long their
-    probes take; inside a pool to the largest (time since the last probe) / interval, and to members due at once before
-    all. A slot is never taken from a running probe, so a due member waits at most until its pool's share of the slots
-    has come free once for each member ahead of it: one longest probe for each share's worth of members ahead, plus one.
+    A member that would have to wait longer than the longest wait there is counts as due: the clock was set back.
     """
-    due = state.due(now) if only is None else [row for row in state.due(float("inf")) if row.node in only]
-    free = [row for row in due if row.node not in state.claims and row.pool in settings.pools]
-    requested = [row for row in free if row.requested_at is not None]
+    if only is None:
+        rows = state.due(now, latest=now + settings.longest_wait_s)
+    else:
+        rows = [row for row in state.due(float("inf")) if row.node in only]
+    claims = state.claims
+    return [row for row in rows if row.node not in claims and row.pool in settings.pools]
+
+
+def choose(rows: Sequence[Due], claims: Iterable[Claim], count: int, now: float) -> Choice:
+    """Return which of `rows`, the candidates, to probe next, at most `count`; `claims` are those that run.
+
+    Requested retests come first. Then the next slot goes to the pool that holds the fewest, so that pools share the
+    window by slot-seconds however long their probes take; inside a pool to the largest (time since the last probe) /
+    interval, and to members due at once before all. A slot is never taken from a running probe, so a due member waits
+    at most until its pool's share of the slots has come free once for each member ahead of it: one longest probe for
+    each share's worth of members ahead, plus one.
+    """
+    requested = [row for row in rows if row.requested_at is not None]
     chosen = heapq.nsmallest(count, requested, key=lambda row: (row.requested_at, row.node))
-    queues = _queues(free, count - len(chosen), now)
-    holds = Counter(claim.pool for claim in state.claims.values())
+    queues = _queues(rows, count - len(chosen), now)
+    holds = Counter(claim.pool for claim in claims)
     holds.update(row.pool for row in chosen)
     while len(chosen) < count and queues:
         pool = min(queues, key=lambda name: (holds[name], _urgency(queues[name][-1], now)))
@@ -90,7 +101,7 @@ def choose(state: State, settings: Settings, count: int, now: float, *, only: Co
         holds[pool] += 1
         if not queues[pool]:
             del queues[pool]
-    return Choice(tuple(chosen), len(free) - len(chosen))
+    return Choice(tuple(chosen), len(rows) - len(chosen))
 
 
 def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[Due]]:

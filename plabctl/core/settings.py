@@ -170,6 +170,12 @@ class Settings:
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
 
+    @property
+    def longest_wait_s(self) -> float:
+        """The longest time that a member is ever made to wait for its next probe."""
+        waits = [pool.backoff.max_s + pool.backoff.jitter_s for pool in self.pools.values()]
+        return max(*waits, self.flap.apart_s)
+
     def recipe_name_of(self, variables: Mapping[str, str], pool: str) -> str:
         """Return the name of the recipe for a node with these variables in `pool`: its own, else the pool's."""
         return variables.get("recipe", self.pools[pool].recipe)

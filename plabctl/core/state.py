@@ -73,8 +73,11 @@ class State(Protocol):
         """Return all members of health pools."""
         ...
 
-    def due(self, now: float) -> list[Due]:
-        """Return the members whose time has come, claimed or not, in no order."""
+    def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
+        """Return the members whose time has come, claimed or not, in no order.
+
+        A time after `latest` cannot be meant: the clock was set back since, and that member counts as due.
+        """
         ...
 
 
@@ -136,9 +139,9 @@ class MemoryState:
         """Return all members of health pools."""
         return self._members.values()
 
-    def due(self, now: float) -> list[Due]:
-        """Return the members whose time has come, claimed or not, in no order."""
-        return [due_of(member) for member in self._members.values() if member.due_at <= now]
+    def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
+        """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
+        return [due_of(member) for member in self._members.values() if not now < member.due_at <= latest]
 
     def apply(self, changes: Changes) -> None:
         """Make `changes`; raise AssertionError when they would break an invariant."""

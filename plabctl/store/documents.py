@@ -173,13 +173,13 @@ class DocumentState:
         except (KeyError, ValueError) as error:
             raise _misshapen(NODES, name, error) from error
 
-    def due(self, now: float) -> list[Due]:
-        """Return the members whose time has come, claimed or not, in no order."""
+    def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
+        """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
         try:
             return [
                 codec.due_of(name, member)
                 for name, doc in self._tables[NODES].items()
-                if (member := doc["member"])["due_at"] <= now
+                if not now < (member := doc["member"])["due_at"] <= latest
             ]
         except (KeyError, TypeError) as error:
             raise _misshapen(NODES, "?", error) from error

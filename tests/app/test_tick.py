@@ -214,7 +214,7 @@ def test_the_report_of_a_tick_that_slept_through_a_move_is_not_applied(tmp_path:
     with here.store.session() as state:
         moved = orders.move(state, here.settings, ["n1"], "good", make_order(now=here.clock.now()), None)
         state.apply(moved)
-        state.apply(Changes(members=(replace(moved.members[0], due_at=here.clock.now() + 999),)))
+        state.apply(Changes(members=(replace(moved.members[0], due_at=here.clock.now() + 300),)))
     os.kill(process.pid, signal.SIGCONT)
     process.communicate(timeout=20)
 
