@@ -20,7 +20,7 @@ from plabctl.core.state import Due
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
 from plabctl.store.files import as_store_error, open_for_reading
-from plabctl.store.head import RESTORE_HINT, Head, damaged, refuse_size, verified_head
+from plabctl.store.head import RESTORE_HINT, SCHEMA_VERSION, Head, damaged, refuse_size, verified_head
 from plabctl.store.shapes import Doc
 
 HEAD_KEY = "plabctl"
@@ -29,6 +29,9 @@ TABLE_NAMES = (NODES, CLAIMS, OUTBOX, NOTES, META)
 TICK_ID = "tick"
 Tables = dict[str, dict[str, Doc]]
 T = TypeVar("T")
+
+MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {}
+"""By schema version: the pure function that makes tables of the next version. There has been one version so far."""
 
 _SMALL_BYTES = 1024 * 1024
 
@@ -52,6 +55,8 @@ def read_documents(path: str) -> tuple[Head, Tables] | None:
     head = verified_head(path, data)
     with no_collection():
         tables = _parsed(path, data)
+    for version in range(head.schema_version, SCHEMA_VERSION):
+        tables = MIGRATIONS[version](tables)
     if len(tables[NODES]) != head.node_count:
         raise damaged(path, f"it was written with {head.node_count} nodes and now has {len(tables[NODES])}")
     return head, tables
@@ -183,6 +188,14 @@ class DocumentState:
             ]
         except (KeyError, TypeError) as error:
             raise _misshapen(NODES, "?", error) from error
+
+
+class Snapshot(DocumentState):
+    """The state as it was at one commit, for reading only. `head` is None when nothing was ever written."""
+
+    def __init__(self, head: Head | None, tables: Tables) -> None:
+        super().__init__(head.rev if head else 0, tables)
+        self.head = head
 
 
 def _decoded(decode: Callable[[str, Doc], T], table: str, id_: str, doc: Doc) -> T:

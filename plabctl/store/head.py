@@ -26,7 +26,7 @@ _VERSION = re.compile(rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]')
 _NUMBER = rb"(-?\d[0-9.e+-]*)"
 _TICK = re.compile(r"[0-9A-Za-z_-]{0,64}")
 _LINE = re.compile(
-    rb'(\{"plabctl":\{"schema_version":(\d{1,9}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
+    rb'(\{"plabctl":\{"schema_version":([1-9]\d{0,8}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
     + _NUMBER + rb'),"tick":"([0-9A-Za-z_-]{0,64})","nodes":(\d{1,9}),"bytes":(\d{1,12}),)'
     rb'"checksum":"sha256:([0-9a-f]{64})"\},\n'
 )  # fmt: skip

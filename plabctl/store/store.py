@@ -1,6 +1,7 @@
 """The state directory: read it without a lock, change it under one.
 
-I/O. What changes anything imports TinyDB, late; what only reads does not. Go on with `plabctl.store.session`.
+I/O. Imports are late: reading the head needs next to nothing, reading the rest the nouns, changing it TinyDB too.
+Go on with `plabctl.store.session`.
 """
 
 from __future__ import annotations
@@ -12,24 +13,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from plabctl.clock import Clock
-from plabctl.store.documents import DocumentState, Tables, empty_tables, no_collection, read_documents
 from plabctl.store.files import as_store_error, open_dir, open_own
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, glance, read_head, refuse_lost_state
 from plabctl.store.lock import state_lock
 
 if TYPE_CHECKING:
+    from plabctl.store.documents import Snapshot
     from plabctl.store.restore import Restored
     from plabctl.store.session import Session
 
 BEAT_NAME = "last_tick"
-
-
-class Snapshot(DocumentState):
-    """The state as it was at one commit, for reading only. `head` is None when nothing was ever written."""
-
-    def __init__(self, head: Head | None, tables: Tables) -> None:
-        super().__init__(head.rev if head else 0, tables)
-        self.head = head
 
 
 class Store:
@@ -58,6 +51,9 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
+        # Imported here: an idle tick reads the head only, and needs none of the nouns.
+        from plabctl.store.documents import Snapshot, empty_tables, read_documents  # noqa: PLC0415
+
         found = read_documents(self._path(STATE_NAME))
         if found is None:
             refuse_lost_state(self._dir)
@@ -74,6 +70,7 @@ class Store:
         and StoreError with nothing changed, CommitUncertain with everything changed but not confirmed by the disk.
         """
         # TinyDB is imported before the lock is taken, and only by those who write.
+        from plabctl.store.documents import no_collection  # noqa: PLC0415
         from plabctl.store.session import Session  # noqa: PLC0415
         from plabctl.store.storage import StagedStorage  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.errors import Refused, StateDamaged, StateTooNew, StoreError
+from plabctl.store import documents, head, storage
 from plabctl.store.store import Store
 from tests.builders import NOW, make_mark, make_member, make_node
 
@@ -150,6 +151,24 @@ def test_a_state_of_a_later_version_is_refused_whatever_its_shape(state_dir: Pat
     with pytest.raises(StateTooNew):
         open_store(state_dir).restore()
     assert (state_dir / "state.json").read_bytes() == content
+
+
+def test_a_state_of_an_earlier_version_is_brought_forward_step_by_step(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renamed(tables: documents.Tables) -> documents.Tables:
+        return {**tables, "notes": {"was": {"version": 1}}}
+
+    monkeypatch.setattr(documents, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(storage, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(head, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(documents, "MIGRATIONS", {1: renamed, 2: lambda tables: tables})
+
+    assert open_store(state_dir).snapshot().notes == {"was": {"version": 1}}
+    commit(state_dir, "t4")
+    found = open_store(state_dir).head()
+    assert found is not None
+    assert found.schema_version == 3
 
 
 def test_a_lost_state_with_a_previous_generation_is_damaged_and_not_empty(state_dir: Path) -> None:

@@ -181,6 +181,19 @@ def test_a_snapshot_does_not_import_tinydb(store: Store, state_dir: Path) -> Non
     assert done.stdout == "set()\n"
 
 
+def test_an_idle_tick_learns_what_it_needs_without_the_nouns(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+    program = (
+        "import sys; from plabctl.store.store import Store; from plabctl.clock import SystemClock\n"
+        f"s = Store({str(state_dir)!r}, SystemClock()); s.head(); s.newest_tick(); s.last_beat(); s.beat()\n"
+        "print([name for name in sys.modules if name.startswith('plabctl.core') or name in {'json', 'dataclasses'}])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
 def test_a_beat_is_remembered_and_changes_no_state(state_dir: Path) -> None:
     clock = ManualClock(NOW + 0.125)
     store = Store(state_dir, clock)
