@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock"}
+GROUND = {"errors", "durations", "clock", "process"}
 ADAPTERS = {"config", "store", "history", "probes", "runner", "inventory", "notify", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},

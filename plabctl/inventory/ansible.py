@@ -1,0 +1,80 @@
+"""Nodes out of what `ansible-inventory --list` prints.
+
+Pure. Only what plabctl can use is taken: address, port, user, `recipe`, `site` and the groups. All other variables are
+left where they are, because secrets are among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from plabctl.errors import UsageFault
+from plabctl.inventory.rows import Row
+
+GROUPS_LABEL = "groups"
+_TAKEN = {
+    "ansible_host": "ssh_host",
+    "ansible_port": "ssh_port",
+    "ansible_user": "ssh_user",
+    "recipe": "recipe",
+    "site": "site",
+}
+_EVERYBODY = {"all", "ungrouped", "_meta"}
+
+
+def ansible_rows(text: str, where: str) -> Iterator[Row]:
+    """Yield a row for each host, its groups as the variable `groups`; raise UsageFault when it is no listing."""
+    import json  # noqa: PLC0415 - only for this kind of inventory
+
+    try:
+        listing = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageFault(f"{where}: ansible-inventory printed no JSON") from error
+    if not isinstance(listing, dict) or not all(isinstance(group, dict) for group in listing.values()):
+        raise UsageFault(f"{where}: ansible-inventory printed no listing of groups")
+    hostvars = _dict(_dict(listing.get("_meta")).get("hostvars"))
+    groups = _groups_of_hosts(listing)
+    for number, host in enumerate(dict.fromkeys([*groups, *hostvars]), 1):
+        variables = _variables(_dict(hostvars.get(host)))
+        if groups.get(host):
+            variables[GROUPS_LABEL] = ",".join(sorted(groups[host]))
+        yield Row(f"host {number}", str(host), variables)
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _variables(given: Mapping[str, object]) -> dict[str, str]:
+    found = {}
+    for key, name in _TAKEN.items():
+        value = given.get(key)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            found[name] = str(value)
+    return found
+
+
+def _groups_of_hosts(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return the groups each host is in, also through groups of groups."""
+    parents: dict[str, set[str]] = {}
+    for name, group in listing.items():
+        for child in group.get("children", ()):
+            parents.setdefault(child, set()).add(name)
+    found: dict[str, set[str]] = {}
+    for name, group in listing.items():
+        above = _with_ancestors(name, parents) - _EVERYBODY
+        for host in group.get("hosts", ()):
+            found.setdefault(host, set()).update(above)
+    return found
+
+
+def _with_ancestors(name: str, parents: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        group = waiting.pop()
+        if group not in found:
+            found.add(group)
+            waiting.extend(parents.get(group, ()))
+    return found

@@ -1,0 +1,106 @@
+"""Nodes written down as text: a plain list, CSV with a header, or JSON.
+
+Pure. Whether the nodes make sense with a configuration is for others to say. The forms are taken apart in
+`plabctl.inventory.rows`; here names and variables are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from plabctl.core.model import Node
+from plabctl.core.names import is_label_name, is_node_name
+from plabctl.errors import UsageFault
+from plabctl.inventory.rows import Row, rows_of, shown
+
+MAX_VALUE = 1000
+MAX_FAULTS = 20
+"""How many faults are told; a wrong file may have one on each of its 100,000 lines."""
+_MAX_PLACES = 10
+_MAX_PORT = 65535
+
+
+def parse_nodes(text: str, where: str, source: str = "operator") -> list[Node]:
+    """Return the nodes in `text`; raise UsageFault with every fault, as `WHERE:LINE: what`, or if there is none.
+
+    A plain list has one node a line, with its variables as `key=value` after the name; `#` begins a remark. Text whose
+    first line has a comma is CSV: one column gives the names, the others are variables, empty cells are none. JSON is a
+    list of names, or of objects with a name.
+    """
+    nodes = judge(rows_of(text, where), where, source)
+    if not nodes:
+        raise UsageFault(f"{where} names no node")
+    return nodes
+
+
+def judge(rows: Iterable[Row], where: str, source: str) -> list[Node]:
+    """Return the nodes that `rows` name; raise UsageFault with every fault of a name, a variable or a repetition."""
+    faults: list[str] = []
+    nodes: dict[str, Node] = {}
+    first: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
+    for row in rows:
+        fault = row.fault or name_fault(row.name) or variables_fault(row.variables)
+        if fault:
+            faults.append(f"{_at(where, row.place)}: {fault}")
+        elif row.name in nodes:
+            repeated.setdefault(row.name, [first[row.name]]).append(row.place)
+        else:
+            nodes[row.name] = Node(row.name, row.variables, source)
+            first[row.name] = row.place
+    faults += [
+        f"{_at(where, places[1])}: {shown(name)} is there {len(places)} times: {_listed(places)}"
+        for name, places in repeated.items()
+    ]
+    if faults:
+        raise UsageFault("\n".join(_few(faults)), hint="nothing was changed")
+    return list(nodes.values())
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, str]:
+    """Return the variables that `words` such as `site=here` set; raise UsageFault for one that sets none."""
+    variables: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageFault(f"{shown(word)} sets nothing", hint="write it like --set site=here")
+        variables[key] = value
+    if fault := variables_fault(variables):
+        raise UsageFault(fault)
+    return variables
+
+
+def name_fault(name: str) -> str:
+    """Return what is wrong with a node's name, empty when nothing is."""
+    return "" if is_node_name(name) else f"{shown(name)} is no host name and no address"
+
+
+def variables_fault(variables: Mapping[str, str]) -> str:
+    """Return what is wrong with the variables of a node, empty when nothing is."""
+    for key, value in variables.items():
+        if not is_label_name(key):
+            return f"{shown(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
+        if len(value) > MAX_VALUE or not value.isprintable():
+            return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
+        if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
+            return f"ssh_port is {shown(value)}, not a port from 1 to {_MAX_PORT}"
+        if key == "ssh_host" and not is_node_name(value):
+            return f"ssh_host is {shown(value)}, no host name and no address"
+        if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
+            return f"ssh_user is {shown(value)}, no user name"
+    return ""
+
+
+def _at(where: str, place: str) -> str:
+    """Return a place as editors read it: `FILE:LINE`, or `FILE: item N`."""
+    return f"{where}:{place}" if place.isdigit() else f"{where}: {place}"
+
+
+def _listed(places: Sequence[str]) -> str:
+    few = ", ".join(places[:_MAX_PLACES]) + (" ..." if len(places) > _MAX_PLACES else "")
+    return f"lines {few}" if places[0].isdigit() else few
+
+
+def _few(faults: list[str]) -> list[str]:
+    more = len(faults) - MAX_FAULTS
+    return faults if more <= 0 else [*faults[:MAX_FAULTS], f"... and {more} more"]

@@ -1,0 +1,165 @@
+"""Run a command of this machine so that it cannot hold us up: a group of its own, a deadline, capped output.
+
+I/O. For what the operator names in the configuration: sources of nodes and hooks. A command that leaves children behind
+is not waited for, and they are left alone; at the deadline the whole group is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+_TERM_S = 0.3
+"""Between asking a command to end and killing it."""
+_LOOK_S = 0.05
+"""How often a command is looked at whose output stays open."""
+_QUIET_S = 0.2
+"""How long the output of a command that has ended is still read; a child of it may keep it open for ever."""
+_REAP_S = 1.0
+_READ_BYTES = 65536
+
+
+class Ran(NamedTuple):
+    """How a command went. `fault` is empty when it ended by itself, whatever its exit code says."""
+
+    exit_code: int | None
+    output: bytes
+    errors: bytes
+    fault: str = ""
+    never_ran: bool = False
+    """It could not be started at all."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    keep_bytes: int,
+    flood_bytes: int,
+    given: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run `argv` without a shell, `given` on its standard input and `variables` added to its environment.
+
+    Of its output and of its errors `keep_bytes` each are kept; a command that prints more than `flood_bytes` in all is
+    killed. It never raises: what went wrong is in the result.
+    """
+    source = _readable(given)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(variables or {})},
+            start_new_session=True,
+            bufsize=0,
+        )
+    except (OSError, ValueError) as error:
+        return Ran(None, b"", b"", f"cannot be run: {_why(error)}", never_ran=True)
+    finally:
+        os.close(source)
+    try:
+        return _attend(process, timeout_s, keep_bytes, flood_bytes)
+    finally:
+        # Here also when a signal cut in: nothing of ours goes on running behind our back.
+        _end(process)
+
+
+def _readable(data: bytes) -> int:
+    """Return a descriptor that reads `data`: a file in memory, as a pipe blocks us on a command that does not read."""
+    descriptor = os.memfd_create("plabctl-input", os.MFD_CLOEXEC)
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+class _Capture:
+    """What was printed, and how much of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], keep_bytes: int) -> None:
+        assert process.stdout, "it was asked for"  # noqa: S101
+        assert process.stderr, "it was asked for"  # noqa: S101
+        self.total = 0
+        self._keep = keep_bytes
+        self._kept = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+        self.output, self.errors = self._kept.values()
+        self._poll = select.poll()  # not select(): descriptors may be above 1,023
+        self.open = len(self._kept)
+        for descriptor in self._kept:
+            os.set_blocking(descriptor, False)
+            self._poll.register(descriptor, select.POLLIN)
+
+    def read(self, wait_s: float) -> bool:
+        """Read what is there, waiting for it at most `wait_s`; say whether there was anything."""
+        ready = self._poll.poll(max(0.0, wait_s) * 1000)
+        for descriptor, _ in ready:
+            data = os.read(descriptor, _READ_BYTES)
+            if not data:
+                self._poll.unregister(descriptor)
+                self.open -= 1
+            kept = self._kept[descriptor]
+            kept += data[: max(0, self._keep - len(kept))]
+            self.total += len(data)
+        return bool(ready)
+
+
+def _attend(process: subprocess.Popen[bytes], timeout_s: float, keep_bytes: int, flood_bytes: int) -> Ran:
+    capture = _Capture(process, keep_bytes)
+    fault = _follow(process, capture, timeout_s, flood_bytes)
+    if not fault:
+        quiet_at = time.monotonic() + _QUIET_S
+        while capture.open and capture.total <= flood_bytes and capture.read(quiet_at - time.monotonic()):
+            pass
+        if process.returncode < 0:
+            fault = f"was ended by signal {-process.returncode}"
+    return Ran(None if fault else process.returncode, bytes(capture.output), bytes(capture.errors), fault)
+
+
+def _follow(process: subprocess.Popen[bytes], capture: _Capture, timeout_s: float, flood_bytes: int) -> str:
+    """Read until the command has ended by itself; return what it did wrong if it did not."""
+    end = time.monotonic() + timeout_s
+    while process.poll() is None:
+        left = end - time.monotonic()
+        if left <= 0:
+            return f"did not end within {timeout_s:g} s"
+        if capture.open:
+            capture.read(min(left, _LOOK_S))
+        else:
+            time.sleep(min(left, _LOOK_S))
+        if capture.total > flood_bytes:
+            return f"printed more than {flood_bytes} bytes"
+    return ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the command's group if the command has not ended, reap it, and close our ends."""
+    if process.poll() is None:
+        # The group's number cannot become another's as long as the command has not been reaped.
+        os.killpg(process.pid, signal.SIGTERM)
+        end = time.monotonic() + _TERM_S
+        while time.monotonic() < end and not _is_dead(process):
+            time.sleep(_LOOK_S / 5)
+        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: we go on without it
+            process.wait(_REAP_S)
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+def _is_dead(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether the command has ended, without reaping it."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
