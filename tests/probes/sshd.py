@@ -51,6 +51,7 @@ class Sshd:
             "UseDNS no",
             "PidFile none",
             "PermitRootLogin yes",
+            f"SetEnv HOME={directory}",  # so that the start-up files of whoever runs the tests are not read
             *lines,
             "MaxStartups 500",
         ]

@@ -96,22 +96,22 @@ def test_up_is_polled_until_it_is_up(sshd: Sshd, tmp_path: Path) -> None:
 
 def test_a_vnode_that_never_comes_up_fails_after_its_time(sshd: Sshd) -> None:
     start = time.monotonic()
-    report = probe(sshd.settings(), make_recipe(up=Stage(run="echo booting; false", timeout_s=1, every_s=0.1)))
+    report = probe(sshd.settings(), make_recipe(up=Stage(run="echo booting; false", timeout_s=2, every_s=0.1)))
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.UP_TIMEOUT)
-    assert report.reason == "not up after 1 s: booting"
-    assert time.monotonic() - start < 3
+    assert report.reason == "not up after 2 s: booting"
+    assert time.monotonic() - start < 2 + 10 + 1
 
 
 def test_a_stage_that_is_late_is_cut_and_torn_down_over_the_same_connection(sshd: Sshd) -> None:
-    setup = Stage(run="echo on it; sleep 60", timeout_s=1)
+    setup = Stage(run="echo on it; sleep 60", timeout_s=2)
     report = probe(sshd.settings(), make_recipe(setup=setup, teardown="true"))
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.DEADLINE)
     assert "on it" in report.reason
     assert report.left == ()
     assert [stage.stage for stage in report.stages] == ["connect", "setup", "teardown"]
-    assert report.seconds < 1 + 1
+    assert sum(stage.seconds for stage in report.stages[:2]) < 2 + 1
 
 
 class TestConnecting:

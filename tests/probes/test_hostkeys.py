@@ -1,0 +1,134 @@
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.core.model import Node
+from plabctl.errors import PlabctlError
+from plabctl.probes.hostkeys import HostKey, KnownHosts, trust
+from plabctl.probes.scan import scan, scan_node
+from plabctl.probes.target import label_of
+from plabctl.probes.trouble import Trouble
+from tests.probes.sshd import Sshd, free_port, make_key, needs_sshd
+
+ONE = HostKey("ssh-ed25519", b"one")
+TWO = HostKey("ssh-ed25519", b"two")
+RSA = HostKey("ssh-rsa", b"three")
+
+
+@pytest.fixture(scope="module")
+def many_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    server = Sshd(tmp_path_factory.mktemp("many"), kinds=("ed25519", "ecdsa", "rsa"))
+    yield server
+    server.stop()
+
+
+@needs_sshd
+def test_a_scan_finds_every_kind_of_key(many_keys: Sshd) -> None:
+    keys = scan("127.0.0.1", many_keys.port, 10)
+
+    assert [f"{key.kind} {key.line('x').split()[2]}" for key in keys] == many_keys.host_lines
+
+
+@needs_sshd
+def test_a_scan_names_the_node_as_known_hosts_does(sshd: Sshd) -> None:
+    label, keys = scan_node(Node("n1", {"ssh_host": "127.0.0.1"}), sshd.settings())
+
+    assert label == f"[127.0.0.1]:{sshd.port}"
+    assert [key.kind for key in keys] == ["ssh-ed25519"]
+
+
+def test_a_scan_of_a_server_that_never_speaks_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with pytest.raises(PlabctlError, match="in time"):
+            scan("127.0.0.1", silent.getsockname()[1], 0.5)
+        assert time.monotonic() - start < 0.5 + 1
+
+
+def test_a_scan_of_a_closed_port_says_so() -> None:
+    with pytest.raises(PlabctlError, match="refused"):
+        scan("127.0.0.1", free_port(), 5)
+
+
+def test_the_fingerprint_is_that_of_openssh(tmp_path: Path) -> None:
+    kind, blob = make_key(tmp_path / "key").split()
+    (tmp_path / "known").write_text(f"host {kind} {blob}\n")
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key.pub"], capture_output=True, check=True)
+
+    (key,) = KnownHosts(tmp_path / "known").find("host")
+    assert key.fingerprint in shown.stdout.decode()
+
+
+def test_names_are_written_as_openssh_does() -> None:
+    assert [label_of("host", 22), label_of("host", 2022)] == ["host", "[host]:2022"]
+
+
+def test_trust_replaces_the_keys_of_one_server_only(tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    trust(known, "a", [ONE])
+    trust(known, "b", [ONE, RSA])
+    trust(known, "a", [TWO])
+
+    assert [KnownHosts(known).find(label) for label in "ab"] == [(TWO,), (ONE, RSA)]
+    assert known.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["known_hosts", "known_hosts.lock"]
+
+
+def test_trust_keeps_what_it_does_not_understand(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text("# a comment\n@cert-authority *.x ssh-ed25519 AAAA\nodd line\n")
+    trust(known, "a", [ONE])
+
+    assert known.read_text().splitlines()[:3] == ["# a comment", "@cert-authority *.x ssh-ed25519 AAAA", "odd line"]
+
+
+def test_trust_replaces_hashed_entries_too(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    trust(known, "a", [ONE])
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
+    assert known.read_text().startswith("|1|")
+    assert KnownHosts(known).find("a") == (ONE,)
+
+    trust(known, "a", [TWO])
+    assert KnownHosts(known).find("a") == (TWO,)
+
+
+def test_broken_lines_hide_no_others(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_bytes(b"\xff\xfe\n\nx\na ssh-ed25519 %%%\na ssh-dss AAAA\n" + ONE.line("a").encode() + b"\n")
+
+    assert KnownHosts(known).find("a") == (ONE,)
+
+
+def test_the_first_key_learnt_wins_among_threads_and_processes(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text("torn line without end")
+    tables = [KnownHosts(known) for _ in range(4)]
+    for table in tables:
+        table.load()
+    answers: list[tuple[HostKey, bool]] = []
+
+    def learn(number: int) -> None:
+        key = HostKey("ssh-ed25519", b"%d" % number)
+        answers.append((key, tables[number % 4].learn("host", key)))
+
+    threads = [threading.Thread(target=learn, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    winners = [key for key, won in answers if won]
+    assert len(winners) == 1
+    assert KnownHosts(known).find("host") == tuple(winners)
+    assert len(known.read_text().splitlines()) == 2
+
+
+def test_a_file_that_cannot_be_read_is_our_fault(tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match="cannot be read"):
+        KnownHosts(tmp_path).find("host")
