@@ -1,0 +1,119 @@
+"""Listings for programs: TSV, CSV, JSON, JSON lines, names.
+
+Pure: text comes out piece by piece, so that 100,000 rows need no memory of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from plabctl.report.listing import SCHEMA_VERSION, Listing, Row
+
+_ROWS_PER_PIECE = 512
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ONE_LINE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
+
+
+def dumps(value: object) -> str:
+    """Return `value` as JSON on one line, keys sorted."""
+    # Imported here: TSV, names and tables never need it. The store reads its file with the same library.
+    import orjson  # noqa: PLC0415
+
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
+    """Return the text of `listing` in a form for programs, in pieces; raise KeyError for a form that is none."""
+    make: Mapping[str, Callable[[], Iterator[str]]] = {
+        "tsv": lambda: tsv(listing, header=header),
+        "csv": lambda: csv(listing),
+        "json": lambda: json(listing),
+        "jsonl": lambda: jsonl(listing.rows),
+        "name": lambda: names(listing),
+    }
+    return make[form]()
+
+
+def tsv(listing: Listing, *, header: bool = False) -> Iterator[str]:
+    """Return one line a row: constant columns, nothing cut, empty for unknown."""
+    if header:
+        yield "\t".join(field.replace(".", "_") for field in listing.fields) + "\n"
+    yield from _pieces("\t".join(line) for line in _lines(listing))
+
+
+def csv(listing: Listing) -> Iterator[str]:
+    """Return CSV with a header, as spreadsheets read it; a cell that would be taken for a formula is defused."""
+    yield ",".join(field.replace(".", "_") for field in listing.fields) + "\n"
+    yield from _pieces(",".join(map(_csv_cell, line)) for line in _lines(listing))
+
+
+def json(listing: Listing) -> Iterator[str]:
+    """Return one object: the head, and the rows under their name."""
+    yield dumps({"schema_version": SCHEMA_VERSION, **listing.head, listing.plural: list(listing.rows)})
+    yield "\n"
+
+
+def jsonl(rows: Iterable[Row]) -> Iterator[str]:
+    """Return one JSON object a line."""
+    return _pieces(map(dumps, rows))
+
+
+def names(listing: Listing) -> Iterator[str]:
+    """Return the name of each row, one a line."""
+    return _pieces(str(row[listing.key]) for row in listing.rows)
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    piece: list[str] = []
+    for line in lines:
+        piece.append(line)
+        if len(piece) == _ROWS_PER_PIECE:
+            yield "\n".join(piece) + "\n"
+            piece.clear()
+    if piece:
+        yield "\n".join(piece) + "\n"
+
+
+def _lines(listing: Listing) -> Iterator[list[str]]:
+    plan = [tuple(field.split(".")) for field in listing.fields]
+    for row in listing.rows:
+        line = []
+        for path in plan:
+            value = row.get(path[0])
+            if len(path) > 1 and value is not None:
+                value = value.get(path[1])  # type: ignore[attr-defined]  # a field with a dot names an object's field
+            line.append(value if value.__class__ is str and value.isprintable() else cell(value))  # type: ignore[attr-defined]
+        yield line
+
+
+def cell(value: object) -> str:
+    """Return one value as the text of a TSV cell, on one line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, Mapping):
+        text = ",".join(f"{key}={inner}" for key, inner in value.items())
+    elif isinstance(value, list | tuple):
+        text = " ".join(map(str, value))
+    else:
+        text = str(value)
+    return text.translate(_ONE_LINE)
+
+
+def _csv_cell(text: str) -> str:
+    if text.startswith(_FORMULA) and not _is_number(text):
+        text = "'" + text
+    if any(mark in text for mark in ',"\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

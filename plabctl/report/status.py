@@ -1,0 +1,143 @@
+"""The status of all nodes, or of some: the list itself, its totals, and the line under the table.
+
+Pure. `node` makes one row, `words` what people read in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from plabctl.core.settings import Settings
+from plabctl.core.state import State
+from plabctl.durations import format_duration
+from plabctl.report.instants import ago, iso, until
+from plabctl.report.listing import Listing, Row
+from plabctl.report.node import node_row
+from plabctl.report.words import status_columns
+
+FIELDS = (
+    "name",
+    "pool",
+    "since_at",
+    "due_at",
+    "testing",
+    "held",
+    "suspect",
+    "ok_streak",
+    "fail_streak",
+    "passes_needed",
+    "penalty",
+    "last.outcome",
+    "last.cause",
+    "last.at",
+    "last.seconds",
+    "last.reason",
+    "site",
+    "labels",
+)
+"""The columns of `status -o tsv`: new ones are only ever added at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that the status is made from, read at one instant."""
+
+    settings: Settings
+    state: State
+    now: float
+    last_tick_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts over all nodes there are, whatever part of them is listed."""
+
+    nodes: int
+    pools: dict[str, int]
+    held: int
+    suspect: int
+    testing: int
+    next_due_at: float | None
+
+
+def rows(situation: Situation, names: Iterable[str]) -> Iterator[Row]:
+    """Yield the row of each of these nodes."""
+    state, settings, now = situation.state, situation.settings, situation.now
+    claims = state.claims
+    for name in names:
+        node, member = state.node(name), state.member(name)
+        if node is not None and member is not None:
+            yield node_row(node, member, claims.get(name), settings, now)
+
+
+def totals(situation: Situation) -> Totals:
+    """Count all nodes."""
+    now = situation.now
+    pools = dict.fromkeys(situation.settings.pools, 0)
+    held = suspect = nodes = 0
+    claims = situation.state.claims
+    next_due_at: float | None = None
+    for member in situation.state.members():
+        nodes += 1
+        pools[member.pool] = pools.get(member.pool, 0) + 1
+        held += member.is_held(now)
+        suspect += member.suspicion is not None
+        if member.node not in claims and (next_due_at is None or member.due_at < next_due_at):
+            next_due_at = member.due_at
+    testing = sum(claim.deadline_at > now for claim in claims.values())
+    return Totals(nodes, pools, held, suspect, testing, next_due_at)
+
+
+def in_pools(situation: Situation, names: Iterable[str], pools: Collection[str]) -> Iterator[str]:
+    """Yield those of `names` that are in one of `pools`; all of them when no pool is asked for."""
+    for name in names:
+        if not pools or ((member := situation.state.member(name)) and member.pool in pools):
+            yield name
+
+
+def listing(situation: Situation, names: Iterable[str], *, head: bool = True) -> Listing:
+    """Return the status of these nodes. Without `head` the totals are not counted: TSV and names do not show them."""
+    counted = totals(situation) if head else None
+    return Listing(
+        plural="nodes",
+        rows=rows(situation, names),
+        fields=FIELDS,
+        columns=status_columns(situation.settings, situation.now),
+        head=_head(situation, counted) if counted else {},
+        footer=footer(situation, counted) if counted else "",
+    )
+
+
+def _head(situation: Situation, counted: Totals) -> Row:
+    head: dict[str, object] = {
+        "generated_at": iso(situation.now),
+        "rev": situation.state.rev,
+        "window": {"size": situation.settings.window, "in_use": counted.testing},
+        "guard": {"state": "off"},
+        "counts": counted.pools,
+    }
+    if situation.last_tick_at is not None:
+        head["last_tick_at"] = iso(situation.last_tick_at)
+    return head
+
+
+def footer(situation: Situation, counted: Totals) -> str:
+    """Return the totals as one line for people."""
+    now = situation.now
+    parts = [f"{count} {pool}" for pool, count in counted.pools.items()]
+    extras = [f"{count} {word}" for count, word in ((counted.suspect, "suspect"), (counted.held, "held")) if count]
+    of_these = f" ({', '.join(extras)})" if extras else ""
+    window = f"window {situation.settings.window} ({counted.testing} in use)"
+    last = "no tick yet" if situation.last_tick_at is None else f"last tick {ago(situation.last_tick_at, now)}"
+    count = f"{counted.nodes} node{'' if counted.nodes == 1 else 's'}"
+    line = [f"{count}: {', '.join(parts)}{of_these}", window, last]
+    if counted.next_due_at is not None:
+        line.append(_next_due(counted.next_due_at, now))
+    return " · ".join(line)
+
+
+def _next_due(due_at: float, now: float) -> str:
+    if due_at <= now:
+        return f"next due now (for {format_duration(float(int(now - due_at)))})"
+    return f"next due {until(due_at, now)}"
