@@ -1,0 +1,79 @@
+"""Writing to standard output, in the form that was asked for.
+
+I/O. Programs get their forms from `report.machine`, people theirs from `report.sheet`, which is imported for them only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from plabctl.cli.faults import OutputLost, silence
+from plabctl.report.colour import wants_color
+from plabctl.report.listing import Listing
+
+FOR_PEOPLE = ("table", "wide")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How to write: the name of the form, whether TSV gets a header, and whether there is colour."""
+
+    name: str
+    header: bool = False
+    color: bool = False
+
+    @property
+    def is_for_people(self) -> bool:
+        """Say whether people read it."""
+        return self.name in FOR_PEOPLE
+
+
+def choose_form(name: str | None, *, header: bool = False, color: str = "auto") -> Form:
+    """Return the form of that name; without one, a table on a terminal and TSV elsewhere."""
+    is_terminal = sys.stdout.isatty()
+    return Form(name or ("table" if is_terminal else "tsv"), header, color_for(color))
+
+
+def color_for(choice: str) -> bool:
+    """Say whether standard output gets colour."""
+    return wants_color(choice, os.environ, is_terminal=sys.stdout.isatty())
+
+
+def write(pieces: Iterable[str]) -> None:
+    """Write the pieces; raise OutputLost when they cannot be written."""
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF}:
+            raise
+        silence()
+        raise OutputLost(f"the output cannot be written: {os.strerror(error.errno)}") from error
+
+
+def say(line: str) -> None:
+    """Write one line."""
+    write([line, "\n"])
+
+
+def note(line: str) -> None:
+    """Write one line for people beside the data: on standard error."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one place for remarks
+
+
+def show(listing: Listing, form: Form) -> None:
+    """Write the listing in this form."""
+    if form.is_for_people:
+        from plabctl.report import sheet  # noqa: PLC0415 - rich, which only people need
+
+        sheet.show(listing, sys.stdout, color=form.color, wide=form.name == "wide")
+        return
+    from plabctl.report import machine  # noqa: PLC0415 - not needed for people
+
+    write(machine.render(listing, form.name, header=form.header))

@@ -1,0 +1,90 @@
+"""Which nodes the words on a command line mean: names, globs, `@pool`, several in one word between commas.
+
+Pure. `-` for standard input is read by `plabctl.cli.options` before it comes here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from plabctl.core.state import State
+from plabctl.errors import NoSuchNode, NoSuchPool
+
+_GLOB = re.compile(r"[*?\[]")
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The nodes that were meant, without doubles; `is_broad` when a glob or a pool stood for more than one."""
+
+    names: tuple[str, ...]
+    is_broad: bool = False
+
+
+def select(words: Sequence[str], state: State, pools: Collection[str]) -> Selection:
+    """Return the nodes that `words` mean, sorted by name.
+
+    Raise NoSuchNode when a word means none, with the nearest name; raise NoSuchPool for an unknown `@pool`.
+    """
+    found: set[str] = set()
+    is_broad = False
+    for word in (part.strip() for word in words for part in word.split(",")):
+        if not word:
+            continue
+        matches = _matches(word, state, pools)
+        is_broad = is_broad or (len(matches) > 1)
+        found.update(matches)
+    if not found:
+        raise NoSuchNode("no node is named", hint="give names, globs such as 'pl*', or @POOL")
+    return Selection(tuple(sorted(found)), is_broad)
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key by which `node2` comes before `node10`."""
+    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that is most like `word`, if any is like it at all."""
+    # Imported here: only a typing error needs it.
+    import difflib  # noqa: PLC0415
+
+    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def _matches(word: str, state: State, pools: Collection[str]) -> list[str]:
+    if word.startswith("@"):
+        return _in_pool(word[1:], state, pools)
+    if state.node(word) is not None:
+        return [word]
+    if _GLOB.search(word):
+        found = _globbed(word, state)
+        if found:
+            return found
+        raise NoSuchNode(f"no node matches {word!r}", hint="see: plabctl node list")
+    like = nearest(word, state.names())
+    hint = f"the nearest name is {like!r}" if like else "see: plabctl node list"
+    raise NoSuchNode(f"no node is named {word!r}", hint=hint)
+
+
+def _globbed(word: str, state: State) -> list[str]:
+    # Imported here: most calls name their nodes.
+    import fnmatch  # noqa: PLC0415
+
+    matches = re.compile(fnmatch.translate(word)).match
+    return [name for name in state.names() if matches(name)]
+
+
+def _in_pool(pool: str, state: State, pools: Collection[str]) -> list[str]:
+    found = [member.node for member in state.members() if member.pool == pool]
+    if found:
+        return found
+    if pool in pools:
+        raise NoSuchNode(f"no node is in pool {pool!r}", hint="see: plabctl pool list")
+    like = nearest(pool, pools)
+    hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(pools)}"
+    raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)
