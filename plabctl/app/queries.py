@@ -5,8 +5,12 @@ I/O. Nothing here writes, waits for a tick, or disturbs one. `plabctl.report` ma
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from plabctl.app.context import App, open_app
-from plabctl.core.selection import select
+from plabctl.core.names import is_node_name
+from plabctl.core.selection import nearest, select
+from plabctl.errors import NoSuchNode, NoSuchPool, UsageFault
 from plabctl.report.status import Situation, in_pools
 
 
@@ -25,6 +29,42 @@ def chosen(situation: Situation, words: tuple[str, ...], pools: tuple[str, ...] 
 
     Raise NoSuchNode or NoSuchPool for a word or pool that there is nothing for.
     """
-    selection = select(words or ("*",), situation.state, situation.settings.pools) if words else None
+    selection = select(words, situation.state, situation.settings.pools) if words else None
     names = selection.names if selection else sorted(situation.state.names())
     return list(in_pools(situation, names, pools))
+
+
+def check_pool_names(situation: Situation, pools: Iterable[str]) -> None:
+    """Raise NoSuchPool when one of `pools` is none."""
+    known = situation.settings.pools
+    for pool in pools:
+        if pool not in known:
+            like = nearest(pool, known)
+            hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(known)}"
+            raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)
+
+
+def are_any_in(situation: Situation, names: Iterable[str], pool: str) -> bool:
+    """Say whether one of these nodes is in `pool`."""
+    return any(True for _ in in_pools(situation, names, (pool,)))
+
+
+def the_one(situation: Situation, word: str) -> str:
+    """Return the name of the one node that `word` means; raise NoSuchNode for none, UsageFault for several."""
+    names = select([word], situation.state, situation.settings.pools).names
+    if len(names) > 1:
+        raise UsageFault(f"{word!r} means {len(names)} nodes", hint="name one")
+    return names[0]
+
+
+def chosen_or_gone(situation: Situation, words: tuple[str, ...]) -> list[str]:
+    """Return what `words` select, and the words that could be names of nodes that were removed."""
+    names: set[str] = set()
+    for word in (part for given in words for part in given.split(",") if part):
+        try:
+            names.update(select([word], situation.state, situation.settings.pools).names)
+        except NoSuchNode:
+            if not is_node_name(word):
+                raise
+            names.add(word)
+    return sorted(names)

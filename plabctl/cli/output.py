@@ -11,9 +11,11 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plabctl.cli.faults import OutputLost, silence
+from plabctl.cli.faults import OutputLost, flush, silence
 from plabctl.report.colour import wants_color
 from plabctl.report.listing import Listing
+
+__all__ = ["FOR_PEOPLE", "Form", "choose_form", "color_for", "flush", "note", "say", "show", "write"]
 
 FOR_PEOPLE = ("table", "wide")
 

@@ -51,6 +51,8 @@ class Listing:
     head: Mapping[str, object] = field(default_factory=dict)
     """What stands beside the rows in JSON."""
     footer: str = ""
+    titles: bool = True
+    """Whether people get the titles of the columns; more of the same does without."""
     key: str = "name"
     """The field that `-o name` prints."""
 

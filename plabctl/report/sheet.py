@@ -34,28 +34,31 @@ _ASCII = str.maketrans({"✓": "+", "✗": "x", "»": ">", "‖": "#", "·": "-"
 class Sheet:
     """A table that rich can draw: on its own, or inside a live view."""
 
-    def __init__(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, wide: bool = False) -> None:
+    def __init__(
+        self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, wide: bool = False, titles: bool = True
+    ) -> None:
         self._columns = columns
         self._rows = list(rows)
         self._wide = wide
+        self._titles = titles
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the segments of all lines, no wider than the console if that can be without cutting a name."""
         room = None if self._wide or not console.is_terminal else options.max_width
-        return _draw(self._columns, self._rows, room)
+        return _draw(self._columns, self._rows, room, titles=self._titles)
 
 
-def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None) -> Iterator[Segment]:
+def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None, *, titles: bool) -> Iterator[Segment]:
     lengths = [[_length(row[place].text) for row in rows] for place in range(len(columns))]
     wants = [
         # A column with nothing in it asks for nothing, and its title goes with it.
-        Want(max(longest, len(column.title)) if (longest := max(own, default=0)) else 0, column.rank, column.flexible)
+        Want(max(longest, len(column.title) * titles) if (longest := max(own, default=0)) else 0, column.rank, column.flexible)
         for column, own in zip(columns, lengths, strict=True)
     ]
     widths = list(fit(wants, room).items())
-    titles = [Cell(column.title, "title") for column in columns]
+    first = [[Cell(column.title, "title") for column in columns]] if titles else []
     newline = Segment.line()
-    for number, row in enumerate([titles, *rows], start=-1):
+    for number, row in enumerate([*first, *rows], start=-len(first)):
         blanks = 0
         for place, width in widths:
             text, style = row[place]
@@ -122,7 +125,7 @@ def show(listing: Listing, out: TextIO, *, color: bool, wide: bool = False) -> N
 def sheet_of(listing: Listing, *, wide: bool = False) -> Sheet:
     """Return the listing's rows as a table."""
     columns = [column for column in listing.columns if wide or not column.wide]
-    return Sheet(columns, ([column.cell(row) for column in columns] for row in listing.rows), wide=wide)
+    return Sheet(columns, ([column.cell(row) for column in columns] for row in listing.rows), wide=wide, titles=listing.titles)
 
 
 class _Line:

@@ -1,0 +1,164 @@
+"""What a person orders: choose the nodes, commit the change, tell the history, and say what changed.
+
+I/O: the lock of the state, for milliseconds. What an order means is decided in `plabctl.core.orders`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from plabctl.app.context import App
+from plabctl.core import orders
+from plabctl.core.model import Hold, Node
+from plabctl.core.selection import Selection, select
+from plabctl.core.state import Changes, State
+from plabctl.errors import PlabctlError, UsageFault
+from plabctl.report.changes import Change, Done, undo_command
+from plabctl.report.instants import local
+
+MAX_REASON = 500
+
+
+def choose(app: App, words: Sequence[str]) -> Selection:
+    """Return the nodes that `words` mean now; raise NoSuchNode or NoSuchPool."""
+    return select(words, app.store.snapshot(), app.settings.pools)
+
+
+def order_of(app: App, actor: str, reason: str) -> orders.Order:
+    """Return who orders, why and when; raise UsageFault for a reason that is no single line of text."""
+    if len(reason) > MAX_REASON or not reason.isprintable():
+        raise UsageFault(f"the reason must be one line of at most {MAX_REASON} printable characters")
+    return orders.Order(actor, reason.strip(), app.clock.now(), random.Random())  # noqa: S311 - names events, no secret
+
+
+def move(app: App, names: Sequence[str], pool: str, order: orders.Order, for_s: float | None) -> Done:
+    """Put the nodes into `pool`; with `for_s` the machine leaves them there for that many seconds."""
+    until_at = None if for_s is None else order.now + for_s
+
+    def decide(state: State) -> tuple[Changes, Done]:
+        changes = orders.move(state, app.settings, names, pool, order, until_at)
+        before = {member.node: _pool(state, member.node) for member in changes.members}
+        ends = f", until {local(until_at)}" if until_at is not None else ""
+        done = [Change(node, origin, f"{pool}{ends}") for node, origin in before.items()]
+        origins = sorted(set(before.values()))
+        undo = [
+            undo_command(["move"], [node for node in before if before[node] == origin], [origin, "--reason", "undo"])
+            for origin in origins
+            if origin != pool
+        ]
+        if until_at is not None:
+            undo.insert(0, undo_command(["release"], list(before)))
+        return changes, Done(tuple(done), tuple(undo))
+
+    return _commit(app, decide)
+
+
+def retest(app: App, names: Sequence[str], order: orders.Order) -> Done:
+    """Make the nodes due now, before all others."""
+
+    def decide(state: State) -> tuple[Changes, Done]:
+        changes = orders.retest(state, names, order)
+        return changes, Done(tuple(Change(member.node, "", "due now") for member in changes.members))
+
+    return _commit(app, decide)
+
+
+def hold(app: App, names: Sequence[str], order: orders.Order, for_s: float | None) -> Done:
+    """Pin the nodes where they are."""
+    until_at = None if for_s is None else order.now + for_s
+
+    def decide(state: State) -> tuple[Changes, Done]:
+        changes = orders.hold(state, names, order, until_at)
+        ends = "until released" if until_at is None else f"until {local(until_at)}"
+        done = [
+            Change(member.node, _held(state, member.node, order.now), f"held in {member.pool}, {ends}")
+            for member in changes.members
+        ]
+        return changes, Done(tuple(done), (undo_command(["release"], names),))
+
+    return _commit(app, decide)
+
+
+def release(app: App, names: Sequence[str], order: orders.Order) -> Done:
+    """Take the pins out; the nodes are due at once."""
+
+    def decide(state: State) -> tuple[Changes, Done]:
+        changes = orders.release(state, names, order)
+        done, undo = [], []
+        for member in changes.members:
+            done.append(Change(member.node, _held(state, member.node, order.now) or "held", "released, due now"))
+            pin = _hold(state, member.node)
+            undo.append(undo_command(["hold"], [member.node], ["--reason", pin.reason if pin else "undo"]))
+        return changes, Done(tuple(done), tuple(undo))
+
+    return _commit(app, decide)
+
+
+def add_nodes(app: App, nodes: Sequence[Node], order: orders.Order, *, replacing: bool) -> Done:
+    """Add the nodes to the entry pool; with `replacing`, give those that are there the new variables."""
+
+    def decide(state: State) -> tuple[Changes, Done]:
+        changes = orders.add_nodes(state, app.settings, nodes, order, replacing=replacing)
+        new = {member.node for member in changes.members}
+        entry = app.settings.entry_pool
+        done = [
+            Change(node.name, "", f"added to {entry}, due now" if node.name in new else "variables changed")
+            for node in changes.nodes
+        ]
+        added = [node.name for node in changes.nodes if node.name in new]
+        return changes, Done(tuple(done), (undo_command(["node", "rm"], added),) if added else ())
+
+    return _commit(app, decide)
+
+
+def remove_nodes(app: App, names: Sequence[str], order: orders.Order) -> Done:
+    """Forget the nodes; their history stays."""
+
+    def decide(state: State) -> tuple[Changes, Done]:
+        changes = orders.remove_nodes(state, names, order)
+        undo = []
+        for name in names:
+            node = state.node(name)
+            settings = [f"--set={key}={value}" for key, value in (node.variables if node else {}).items()]
+            undo.append(undo_command(["node", "add"], [name], settings))
+        done = tuple(Change(name, _pool(state, name), "removed") for name in changes.removed)
+        return changes, Done(done, tuple(undo))
+
+    return _commit(app, decide)
+
+
+def _commit(app: App, decide: Callable[[State], tuple[Changes, Done]]) -> Done:
+    # The nodes were chosen from a snapshot; a tick may have moved or removed some since. `decide` looks again under
+    # the lock, so that what is said here is what was changed.
+    with app.store.session() as state:
+        changes, done = decide(state)
+        state.apply(changes)
+    return _told(app, done)
+
+
+def _told(app: App, done: Done) -> Done:
+    from dataclasses import replace  # noqa: PLC0415 - only for a warning
+
+    from plabctl.app.deliver import deliver  # noqa: PLC0415 - the history, which choosing does not need
+
+    try:
+        deliver(app)
+    except (PlabctlError, OSError) as error:
+        return replace(done, warning=f"the change is made; the next tick will tell the history of it ({error})")
+    return done
+
+
+def _pool(state: State, name: str) -> str:
+    member = state.member(name)
+    return member.pool if member else ""
+
+
+def _hold(state: State, name: str) -> Hold | None:
+    member = state.member(name)
+    return member.hold if member else None
+
+
+def _held(state: State, name: str, now: float) -> str:
+    pin = _hold(state, name)
+    return f"held by {pin.actor}" if pin and pin.holds(now) else ""

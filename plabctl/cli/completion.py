@@ -1,0 +1,32 @@
+"""`plabctl completion`: the script by which a shell completes commands, options, nodes and pools."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.cli.options import verb
+from plabctl.cli.output import say
+
+_EXAMPLE = """\
+plabctl completion bash > ~/.local/share/bash-completion/completions/plabctl
+plabctl completion zsh  > ~/.zfunc/_plabctl
+plabctl completion fish > ~/.config/fish/completions/plabctl.fish
+"""
+
+
+@verb("completion", example=_EXAMPLE)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the completion script for a shell.
+
+    Write it to where your shell looks for such scripts, as above, and open a new shell.
+    """
+    from click.shell_completion import ShellComplete, get_completion_class  # noqa: PLC0415 - only this command needs it
+
+    from plabctl.cli.main import plabctl  # noqa: PLC0415 - main imports this module on use
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"no completion for {shell!r}")
+    # Not the class's own `source`: bash's starts a bash first, to look at its version.
+    say(ShellComplete.source(found(plabctl, {}, "plabctl", "_PLABCTL_COMPLETE")).strip())

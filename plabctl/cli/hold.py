@@ -1,0 +1,39 @@
+"""`plabctl hold`: pin nodes where they are."""
+
+from __future__ import annotations
+
+from plabctl.cli.options import (
+    actor,
+    config_option,
+    for_option,
+    nodes_argument,
+    quiet_option,
+    reason_option,
+    verb,
+    yes_option,
+)
+
+_EXAMPLE = """\
+plabctl hold pc1.example.org --reason "being debugged" --for 4h
+plabctl hold @good --reason "power works tonight" --for 12h --yes
+"""
+
+
+@verb("hold", example=_EXAMPLE)
+@nodes_argument(required=True)
+@reason_option
+@for_option
+@yes_option
+@quiet_option
+@config_option
+def command(
+    nodes: tuple[str, ...], reason: str, for_s: float | None, yes: bool, quiet: bool, config: str | None
+) -> None:
+    """Pin nodes where they are: tests go on, but move them nowhere."""
+    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+
+    app = open_app(config)
+    order = use.order_of(app, actor(), reason)
+    report(use.hold(app, choose(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)

@@ -1,0 +1,130 @@
+"""The command line as click sees it: one group, whose commands are modules that are imported when they are used.
+
+I/O. What goes wrong is told in `faults`. To add a command, write a module with a `command` in it and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from plabctl import __version__
+from plabctl.cli.options import CONTEXT
+from plabctl.errors import PlabctlError, UsageFault
+
+COMMANDS: dict[str, dict[str, str]] = {
+    "Look": {
+        "status": "Which nodes are good, which are bad, and why.",
+        "show": "All about one node, in words.",
+        "history": "What happened, oldest first.",
+        "pool": "The pools and their rules: list, show.",
+    },
+    "Change": {
+        "node": "The nodes there are: add, rm, list, import.",
+        "move": "Put nodes into another pool.",
+        "retest": "Test nodes before all others.",
+        "hold": "Pin nodes where they are.",
+        "release": "Take the pin out.",
+        "trust": "Accept the host keys of nodes.",
+    },
+    "Run": {
+        "tick": "Test the nodes that are due and move them; for cron.",
+        "test": "Run the set-up test on one node and show each stage.",
+        "cron": "The crontab line: print, install, remove, check.",
+        "check": "Say in one line whether all is well; a Nagios plug-in.",
+    },
+    "Set up": {
+        "demo": "A small testbed on this machine, to see how it works.",
+        "init": "Write a configuration file to begin with.",
+        "config": "The configuration: check, show, sample.",
+        "doctor": "Find what is wrong with the installation, and mend it.",
+        "completion": "The completion script for bash, zsh or fish.",
+    },
+}
+"""The commands with their short helps, which stand here so that `plabctl --help` imports none of them."""
+
+_EXAMPLE = """\
+Know which machines really work: plabctl sets a virtual node up on each, again and again.
+
+\b
+  plabctl demo
+  plabctl init
+  plabctl node add pc1.example.org pc2.example.org
+  plabctl status
+
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 74 state not readable or writable, 75 busy, try again,
+78 wrong configuration, 130 or 143 interrupted.
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands, in the order in which they are shown."""
+        return [name for section in COMMANDS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command of that name; None when there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found = import_module(f"plabctl.cli.{cmd_name}").command
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or fail with the nearest name."""
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(ctx):
+            from plabctl.core.selection import nearest  # noqa: PLC0415 - only for a typing error
+
+            like = nearest(name, self.list_commands(ctx))
+            raise UsageFault(
+                f"no command is named {name!r}", hint=f"plabctl {like}" if like else "the commands: plabctl --help"
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the commands by section, without importing any."""
+        for title, section in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(section.items()), col_max=12)
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, help=_EXAMPLE, context_settings=CONTEXT)
+@click.option("--config", "-c", metavar="PATH", help="The configuration file, in place of the first one found.")
+@click.version_option(__version__, message="plabctl %(version)s")
+@click.pass_context
+def plabctl(ctx: click.Context, config: str | None) -> None:  # noqa: ARG001 - read by `options.config_option`
+    """Show the help when no command is given."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; return the exit code, or raise PlabctlError."""
+    try:
+        result = plabctl.main(list(arguments), prog_name="plabctl", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.UsageError as error:
+        raise UsageFault(_said(error), hint=_usage_hint(error)) from error
+    except click.ClickException as error:
+        raise PlabctlError(_said(error)) from error
+    return result if isinstance(result, int) else 0
+
+
+def _said(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _usage_hint(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "plabctl"
+    return f"{path} --help"

@@ -1,0 +1,176 @@
+"""Options and arguments that several commands share, as decorators, so that they mean the same everywhere.
+
+I/O: standard input, when a command's NODES are `-`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from plabctl.cli.candidates import complete_nodes, complete_nodes_and_pools, complete_pools
+from plabctl.durations import parse_duration
+from plabctl.errors import UsageFault
+
+F = TypeVar("F", bound=Callable[..., Any])
+Made = TypeVar("Made")
+Decorator = Callable[[F], F]
+Maker = Callable[[Callable[..., Any]], Made]
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Duration(click.ParamType):
+    """A duration such as `90s`, `5m` or `2d`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+        """Return the seconds; fail like any wrong option when it is no duration."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def verb(name: str, *, example: str, parent: click.Group | None = None, **settings: Any) -> Maker[click.Command]:  # noqa: ANN401 - handed on to click
+    """Make a click command, under `parent` if given; its help begins with one line, and then `example`."""
+
+    def make(function: Callable[..., Any]) -> click.Command:
+        text = _help(function, example)
+        made = click.command(name, help=text, context_settings=CONTEXT, **settings)(function)
+        if parent:
+            parent.add_command(made)
+        return made
+
+    return make
+
+
+def noun(name: str, *, example: str) -> Maker[click.Group]:
+    """Make a group of click commands; its help begins with one line, and then `example`."""
+
+    def make(function: Callable[..., Any]) -> click.Group:
+        return click.group(name, help=_help(function, example), context_settings=CONTEXT)(function)
+
+    return make
+
+
+def _help(function: Callable[..., Any], example: str) -> str:
+    first, _, rest = (function.__doc__ or "").strip().partition("\n")
+    lines = "\n".join(f"  {line}" for line in example.strip().splitlines())
+    tidy = "\n".join(line.strip() for line in rest.strip().splitlines())
+    return f"{first}\n\n\b\n{lines}\n\n{tidy}".rstrip()
+
+
+def config_option(function: F) -> F:
+    """Add `--config`; given before the command's name it means the same."""
+    return click.option(
+        "--config",
+        "-c",
+        metavar="PATH",
+        callback=lambda ctx, _param, value: value or ctx.find_root().params.get("config"),
+        help="The configuration file, in place of the first one found.",
+    )(function)
+
+
+def output_options(*forms: str) -> Decorator[F]:
+    """Add `-o`, `--header` and `--color` for these forms."""
+
+    def decorate(function: F) -> F:
+        function = color_option(function)
+        if "tsv" in forms:
+            function = click.option("--header", is_flag=True, help="Begin TSV with the names of its columns.")(function)
+        return click.option(
+            "-o",
+            "--output",
+            "form",
+            type=click.Choice(forms),
+            help="The form; a table on a terminal and TSV elsewhere, if not given.",
+        )(function)
+
+    return decorate
+
+
+def color_option(function: F) -> F:
+    """Add `--color`."""
+    return click.option(
+        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour; auto if not given."
+    )(function)
+
+
+def quiet_option(function: F) -> F:
+    """Add `-q`."""
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing when all went well.")(function)
+
+
+def yes_option(function: F) -> F:
+    """Add `--yes`."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask, also when many nodes are meant.")(function)
+
+
+def reason_option(function: F) -> F:
+    """Add `--reason`, which must be given."""
+    return click.option("--reason", "-r", metavar="TEXT", required=True, help="Why; kept in the history.")(function)
+
+
+def for_option(function: F) -> F:
+    """Add `--for`."""
+    return click.option(
+        "--for", "for_s", metavar="DURATION", type=Duration(), help="How long, such as 90m or 2d; else until released."
+    )(function)
+
+
+def pool_option(function: F) -> F:
+    """Add `-p`, which limits a listing to pools."""
+    return click.option(
+        "-p", "--pool", "pools", multiple=True, shell_complete=complete_pools, help="Only nodes in this pool."
+    )(function)
+
+
+def nodes_argument(*, required: bool, pools: bool = True) -> Decorator[F]:
+    """Add `NODES`: names, globs, `@pool`, with commas between them or not; `-` reads them from standard input."""
+    return click.argument(
+        "nodes",
+        nargs=-1,
+        required=required,
+        callback=lambda _ctx, _param, value: words(value),
+        shell_complete=complete_nodes_and_pools if pools else complete_nodes,
+    )
+
+
+def words(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the words, with those of standard input in place of a `-`; a `#` there begins a remark."""
+    found: list[str] = []
+    for word in given:
+        found.extend(_from_stdin() if word == "-" else [word])
+    if given and not found:
+        raise UsageFault("standard input names no node")
+    return tuple(found)
+
+
+def _from_stdin() -> list[str]:
+    return [word for line in sys.stdin for word in line.partition("#")[0].split()]
+
+
+def actor() -> str:
+    """Return the name of whoever gives the order: of the person behind sudo, if it is one."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on a terminal; elsewhere `--yes` must have been given. Raise UsageFault or click's Abort for a no."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageFault(f"this is about many nodes: {question}", hint="say --yes if it is meant")
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,48 @@
+"""`plabctl pool`: the pools and their rules."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.app import queries
+from plabctl.cli import output
+from plabctl.cli.candidates import complete_pools
+from plabctl.cli.options import config_option, noun, output_options, verb
+from plabctl.cli.show import show_lines
+from plabctl.report import pools
+
+_EXAMPLE = """\
+plabctl pool list
+plabctl pool show bad
+"""
+
+
+@noun("pool", example=_EXAMPLE)
+def command() -> None:
+    """Show the pools and their rules."""
+
+
+@verb("list", example="plabctl pool list -o json", parent=command)
+@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@config_option
+def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
+    """List the pools with how many nodes they hold."""
+    output.show(pools.listing(queries.look(config)), output.choose_form(form, header=header, color=color))
+
+
+@verb("show", example="plabctl pool show bad", parent=command)
+@click.argument("pool", shell_complete=complete_pools)
+@output_options("table", "tsv", "json")
+@config_option
+def show(pool: str, form: str | None, header: bool, color: str, config: str | None) -> None:
+    """Show one pool: its nodes, what tests them, when they leave, and how long they wait."""
+    situation = queries.look(config)
+    queries.check_pool_names(situation, [pool])
+    row = next(row for row in pools.pool_rows(situation) if row["name"] == pool)
+    how = output.choose_form(form, header=header, color=color)
+    if how.name == "json":
+        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+
+        output.say(dumps({"schema_version": 1, **row}))
+    else:
+        show_lines(pools.pool_story(row, situation.settings), how)

@@ -1,0 +1,54 @@
+"""`plabctl show`: all about one node, in words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from plabctl.app import queries
+from plabctl.cli import output
+from plabctl.cli.candidates import complete_nodes
+from plabctl.cli.options import config_option, output_options, verb
+from plabctl.report.listing import Cell
+
+_EXAMPLE = """\
+plabctl show pc1.example.org
+plabctl show pc1.example.org -o json
+"""
+
+
+@verb("show", example=_EXAMPLE)
+@click.argument("node", shell_complete=complete_nodes)
+@output_options("table", "tsv", "json")
+@config_option
+def command(node: str, form: str | None, header: bool, color: str, config: str | None) -> None:
+    """Show all about one node: why it is where it is, since when, its last test, when it is tested next.
+
+    The last test comes with the output of each stage. With tsv each line is a label and what is said.
+    """
+    from plabctl.app.stories import subject  # noqa: PLC0415 - the history, which --help can spare
+    from plabctl.report import story  # noqa: PLC0415 - as above
+
+    situation = queries.look(config)
+    found = subject(situation, queries.the_one(situation, node))
+    how = output.choose_form(form, header=header, color=color)
+    if how.name == "json":
+        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+
+        output.say(dumps(story.document(found, situation)))
+    else:
+        show_lines(story.tell(found, situation), how)
+
+
+def show_lines(lines: Sequence[tuple[str, Cell]], how: output.Form) -> None:
+    """Write labelled lines, for people or as TSV."""
+    if how.is_for_people:
+        from plabctl.report import lines as drawn  # noqa: PLC0415 - rich, which only people need
+
+        drawn.show(lines, sys.stdout, color=how.color)
+        return
+    if how.header:
+        output.say("label\ttext")
+    output.write(f"{label}\t{cell.text}\n" for label, cell in lines)

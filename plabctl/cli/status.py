@@ -1,0 +1,56 @@
+"""`plabctl status`: which nodes are good, which are bad, and why."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.app import queries
+from plabctl.cli import output
+from plabctl.cli.candidates import complete_pools
+from plabctl.cli.options import config_option, nodes_argument, output_options, pool_option, verb
+from plabctl.core.selection import natural
+from plabctl.report import status
+
+_EXAMPLE = """\
+plabctl status
+plabctl status -p bad -o name
+plabctl status 'pc*.example.org' -o json
+plabctl status --watch
+"""
+
+
+@verb("status", example=_EXAMPLE)
+@nodes_argument(required=False)
+@pool_option
+@output_options("table", "wide", "tsv", "json", "jsonl", "name")
+@click.option("--watch", "-w", is_flag=True, help="Stay and show every change; JSON lines where there is no terminal.")
+@click.option(
+    "--fail-on", metavar="POOL", shell_complete=complete_pools, help="Exit with 1 when a listed node is in this pool."
+)
+@config_option
+def command(  # noqa: PLR0917 - click passes the options by name
+    nodes: tuple[str, ...],
+    pools: tuple[str, ...],
+    form: str | None,
+    header: bool,
+    color: str,
+    watch: bool,
+    fail_on: str | None,
+    config: str | None,
+) -> int:
+    """Show which nodes are good, which are bad, and why.
+
+    NODES are names, globs or @POOL; all nodes if none are given. The totals always count all nodes.
+    """
+    if watch:
+        from plabctl.cli.watch import watch_status  # noqa: PLC0415 - only a watch needs it
+
+        return watch_status(config, nodes, pools, form, color)
+    situation = queries.look(config)
+    queries.check_pool_names(situation, (*pools, *([fail_on] if fail_on else [])))
+    names = queries.chosen(situation, nodes, pools)
+    how = output.choose_form(form, header=header, color=color)
+    if how.is_for_people:
+        names.sort(key=natural)
+    output.show(status.listing(situation, names, head=how.name not in {"tsv", "name", "jsonl"}), how)
+    return int(bool(fail_on) and queries.are_any_in(situation, names, fail_on or ""))

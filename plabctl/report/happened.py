@@ -1,0 +1,134 @@
+"""The history: what happened, as rows for programs and in words for people.
+
+Pure. An event's data stands beside its kind and node, so that a row is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from plabctl.core.events import MACHINE
+from plabctl.core.model import Event
+from plabctl.report.instants import iso, local
+from plabctl.report.listing import Cell, Column, Listing, Row, plain, text_of
+
+FIELDS = (
+    "at",
+    "kind",
+    "node",
+    "actor",
+    "pool",
+    "from",
+    "to",
+    "outcome",
+    "cause",
+    "seconds",
+    "reason",
+    "until_at",
+    "note",
+    "id",
+)
+"""The columns of `history -o tsv`: new ones are only ever added at the end."""
+
+_STYLES = {"transition": "title", "suspect": "suspect", "late": "faint", "void": "faint", "hold": "held"}
+
+
+def event_row(event: Event) -> Row:
+    """Return one event; the instants in its data become text like all others."""
+    data = {
+        key: iso(value) if key.endswith("_at") and isinstance(value, int | float) else value
+        for key, value in event.data.items()
+    }
+    row = {**data, "id": event.id, "at": iso(event.at), "kind": event.kind, "actor": event.actor}
+    if event.node is not None:
+        row["node"] = event.node
+    return row
+
+
+def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
+    """Return the history as a listing, in the order in which the events come."""
+    return Listing(
+        plural="events",
+        rows=_rows(events),
+        fields=FIELDS,
+        columns=(
+            Column("TIME", lambda row: Cell(_local(row), "faint")),
+            Column("NODE", plain("node")),
+            Column("WHAT", lambda row: Cell(told(row), _style(row)), rank=1, flexible=True),
+            Column("BY", lambda row: Cell(_by(row)), rank=2),
+            Column("ID", plain("id"), wide=True),
+        ),
+        titles=titles,
+        key="node",
+    )
+
+
+def _rows(events: Iterable[Event]) -> Iterator[Row]:
+    return map(event_row, events)
+
+
+def told(row: Row) -> str:
+    """Return what happened in words, without when, where and by whom."""
+    kind, reason = text_of(row, "kind"), text_of(row, "reason")
+    match kind:
+        case "probe":
+            return _verdict(row)
+        case "late":
+            return f"came too late and decided nothing: {_verdict(row)}"
+        case "void":
+            return _joined("test given up", reason)
+        case "transition":
+            return _joined(_step(row), reason) + _until(row)
+        case "suspect":
+            return _joined(f"{_step(row)} as a suspect", reason)
+        case "refuted":
+            return f"{_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
+        case "hold":
+            return _joined("held", reason) + _until(row)
+        case "release":
+            return _joined("released", reason)
+        case "retest":
+            return _joined("a retest was asked for", reason)
+        case _:
+            return _joined(kind.replace("-", " "), reason)
+
+
+def _verdict(row: Row) -> str:
+    seconds = row.get("seconds")
+    took = f" in {seconds:.1f} s" if isinstance(seconds, float | int) else ""
+    match row.get("outcome"):
+        case "pass":
+            return _joined(f"test passed{took}", text_of(row, "note"))
+        case "fail":
+            return _joined(f"test failed{took} ({text_of(row, 'cause')})", text_of(row, "reason"))
+        case _:
+            return _joined(f"no verdict ({text_of(row, 'cause')})", text_of(row, "reason"))
+
+
+def _joined(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _step(row: Row) -> str:
+    return f"{text_of(row, 'from')} -> {text_of(row, 'to')}"
+
+
+def _until(row: Row) -> str:
+    return f", until {text_of(row, 'until_at')}" if row.get("until_at") else ""
+
+
+def _style(row: Row) -> str:
+    if row.get("kind") == "probe":
+        return {"pass": "good", "fail": "bad"}.get(text_of(row, "outcome"), "suspect")
+    return _STYLES.get(text_of(row, "kind"), "")
+
+
+def _by(row: Row) -> str:
+    actor = text_of(row, "actor")
+    return "" if actor == MACHINE else actor
+
+
+def _local(row: Row) -> str:
+    from datetime import datetime  # noqa: PLC0415 - only what people read needs it
+
+    return local(datetime.fromisoformat(text_of(row, "at")).timestamp())

@@ -1,0 +1,95 @@
+"""The status on a terminal, kept up to date until somebody presses `q`.
+
+I/O: the terminal. It takes no lock and disturbs no tick.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.segment import Segment
+
+from plabctl.report.listing import Listing
+from plabctl.report.sheet import STYLES, make_console, sheet_of
+
+REFRESH_S = 1.0
+_LEAVE = frozenset({"q", "Q", "\x03", "\x04", "\x1b", ""})
+
+
+class Frame:
+    """One picture: the totals, then as much of the table as there is room for."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._footer = listing.footer
+        self._sheet = sheet_of(listing)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines, cut to the size of the terminal."""
+        room = max(3, options.size.height)
+        yield from _cut(Segment(self._footer, STYLES["title"]), options.max_width)
+        yield from _cut(Segment("q leaves", STYLES["faint"]), options.max_width)
+        drawn = list(Segment.split_and_crop_lines(console.render(self._sheet, options), options.max_width, pad=False))
+        shown = drawn[: room - 3]
+        for line in shown:
+            yield from line
+        if len(drawn) > len(shown):
+            yield Segment(f"… and {len(drawn) - len(shown)} more", STYLES["faint"])
+
+
+def _cut(segment: Segment, width: int) -> Iterator[Segment]:
+    for line in Segment.split_and_crop_lines([segment], width, pad=False, include_new_lines=False):
+        yield from line
+    yield Segment.line()
+
+
+def watch(frame: Callable[[], Listing], *, color: bool, has_changed: Callable[[], bool]) -> None:
+    """Show `frame` on the alternate screen and again when `has_changed`, or a second went by; return when `q` is hit."""
+    console = make_console(sys.stdout, color=color)
+    with (
+        _keys() as pressed,
+        Live(
+            Frame(frame()),
+            console=console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        ) as live,
+    ):
+        while not pressed(REFRESH_S, has_changed):
+            live.update(Frame(frame()), refresh=True)
+
+
+@contextmanager
+def _keys() -> Iterator[Callable[[float, Callable[[], bool]], bool]]:
+    """Give a function that waits for a key, a change or a second, and says whether to leave; then restore the terminal."""
+    descriptor = sys.stdin.fileno()
+    if not os.isatty(descriptor):
+        yield lambda seconds, has_changed: _wait(None, seconds, has_changed)
+        return
+    before = termios.tcgetattr(descriptor)
+    try:
+        # Not raw: Ctrl-C must still come as a signal, which leaves by the same way.
+        tty.setcbreak(descriptor)
+        yield lambda seconds, has_changed: _wait(descriptor, seconds, has_changed)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _wait(descriptor: int | None, seconds: float, has_changed: Callable[[], bool], step_s: float = 0.2) -> bool:
+    for _ in range(max(1, round(seconds / step_s))):
+        ready, _, _ = select.select([descriptor] if descriptor is not None else [], [], [], step_s)
+        if ready:
+            return os.read(descriptor or 0, 1).decode("ascii", "replace") in _LEAVE
+        if has_changed():
+            return False
+    return False
