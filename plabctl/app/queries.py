@@ -68,3 +68,30 @@ def chosen_or_gone(situation: Situation, words: tuple[str, ...]) -> list[str]:
                 raise
             names.add(word)
     return sorted(names)
+
+
+def chosen_if_any(situation: Situation, words: tuple[str, ...], pools: tuple[str, ...]) -> list[str]:
+    """Return what `chosen` does, or nothing at all when there is no such node now."""
+    try:
+        return chosen(situation, words, pools)
+    except NoSuchNode:
+        return []
+
+
+class Eye:
+    """Looks at one installation again and again, and knows when there is something new to see."""
+
+    def __init__(self, config_path: str | None) -> None:
+        self._app = open_app(config_path)
+        self._seen: tuple[int | None, float | None] | None = None
+
+    def look(self) -> Situation:
+        """Return the situation now."""
+        situation = look_at(self._app)
+        self._seen = (situation.state.rev or None, situation.last_tick_at)
+        return situation
+
+    def has_changed(self) -> bool:
+        """Say whether something was committed, or a tick came by, since the last look."""
+        head = self._app.store.head()
+        return self._seen != (head.rev if head else None, self._app.store.last_beat())

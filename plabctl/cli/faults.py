@@ -24,22 +24,29 @@ class OutputLost(PlabctlError):
     exit_code = EXIT_OUTPUT
 
 
-def guarded(work: Callable[[], int]) -> int:
-    """Do `work` and return its exit code, or tell in one line what went wrong and return the code for that."""
+def guarded(work: Callable[[], int], complain: Callable[[str], str | None] | None = None) -> int:
+    """Do `work` and return its exit code, or tell in one line what went wrong and return the code for that.
+
+    `complain`, if given, is asked with what is to be said, and returns what is to be said instead, or None.
+    """
     try:
         code = work()
         flush()
-    except PlabctlError as error:
-        tell(error)
-        return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone: nobody is left to tell.
         silence()
         return EXIT_BROKEN_PIPE
+    except PlabctlError as error:
+        code, text = error.exit_code, told(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes one line, never a traceback
-        return _bug(error)
+        code, text = EXIT_BUG, _bug(error)
+    else:
+        return code
+    said = complain(text) if complain else text
+    if said:
+        _say(said)
     return code
 
 
@@ -61,22 +68,20 @@ def silence() -> None:
     os.close(nowhere)
 
 
-def tell(error: PlabctlError) -> None:
-    """Write the error on standard error: one line, or one for each fault of a configuration; then the hint."""
-    for line in error.faults if isinstance(error, ConfigError) else [str(error)]:
-        _say(f"plabctl: {line}")
-    if error.hint:
-        _say(f"  hint: {error.hint}")
+def told(error: PlabctlError) -> str:
+    """Return what to say about the error: one line, or one for each fault of a configuration; then the hint."""
+    faults = error.faults if isinstance(error, ConfigError) else str(error).splitlines()
+    lines = [f"plabctl: {fault}" for fault in faults]
+    return "\n".join([*lines, f"  hint: {error.hint}"] if error.hint else lines)
 
 
-def _bug(error: Exception) -> int:
+def _bug(error: Exception) -> str:
     if os.environ.get("PLABCTL_DEBUG") == "1":
         import traceback  # noqa: PLC0415 - only a bug needs it
 
         traceback.print_exception(error)
     what = " ".join(str(error).split())
-    _say(f"plabctl: this is a bug in plabctl: {type(error).__name__}: {what} (PLABCTL_DEBUG=1 shows where)")
-    return EXIT_BUG
+    return f"plabctl: this is a bug in plabctl: {type(error).__name__}: {what} (PLABCTL_DEBUG=1 shows where)"
 
 
 def _say(line: str) -> None:

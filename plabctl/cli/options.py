@@ -17,15 +17,15 @@ from plabctl.cli.candidates import complete_nodes, complete_nodes_and_pools, com
 from plabctl.durations import parse_duration
 from plabctl.errors import UsageFault
 
-F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., Any]
+"""What click calls: it takes the options by name."""
 Made = TypeVar("Made")
-Decorator = Callable[[F], F]
-Maker = Callable[[Callable[..., Any]], Made]
+Maker = Callable[[Function], Made]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A duration such as `90s`, `5m` or `2d`, as seconds."""
 
     name = "duration"
@@ -43,8 +43,8 @@ class Duration(click.ParamType):
 def verb(name: str, *, example: str, parent: click.Group | None = None, **settings: Any) -> Maker[click.Command]:  # noqa: ANN401 - handed on to click
     """Make a click command, under `parent` if given; its help begins with one line, and then `example`."""
 
-    def make(function: Callable[..., Any]) -> click.Command:
-        text = _help(function, example)
+    def make(function: Function) -> click.Command:
+        text = help_of(function, example)
         made = click.command(name, help=text, context_settings=CONTEXT, **settings)(function)
         if parent:
             parent.add_command(made)
@@ -56,20 +56,21 @@ def verb(name: str, *, example: str, parent: click.Group | None = None, **settin
 def noun(name: str, *, example: str) -> Maker[click.Group]:
     """Make a group of click commands; its help begins with one line, and then `example`."""
 
-    def make(function: Callable[..., Any]) -> click.Group:
-        return click.group(name, help=_help(function, example), context_settings=CONTEXT)(function)
+    def make(function: Function) -> click.Group:
+        return click.group(name, help=help_of(function, example), context_settings=CONTEXT)(function)
 
     return make
 
 
-def _help(function: Callable[..., Any], example: str) -> str:
+def help_of(function: Callable[..., Any], example: str) -> str:
+    """Return the help of a command: its first line, the example, then the rest of its docstring."""
     first, _, rest = (function.__doc__ or "").strip().partition("\n")
     lines = "\n".join(f"  {line}" for line in example.strip().splitlines())
     tidy = "\n".join(line.strip() for line in rest.strip().splitlines())
     return f"{first}\n\n\b\n{lines}\n\n{tidy}".rstrip()
 
 
-def config_option(function: F) -> F:
+def config_option(function: Function) -> Function:
     """Add `--config`; given before the command's name it means the same."""
     return click.option(
         "--config",
@@ -80,10 +81,10 @@ def config_option(function: F) -> F:
     )(function)
 
 
-def output_options(*forms: str) -> Decorator[F]:
+def output_options(*forms: str) -> Maker[Function]:
     """Add `-o`, `--header` and `--color` for these forms."""
 
-    def decorate(function: F) -> F:
+    def decorate(function: Function) -> Function:
         function = color_option(function)
         if "tsv" in forms:
             function = click.option("--header", is_flag=True, help="Begin TSV with the names of its columns.")(function)
@@ -98,43 +99,43 @@ def output_options(*forms: str) -> Decorator[F]:
     return decorate
 
 
-def color_option(function: F) -> F:
+def color_option(function: Function) -> Function:
     """Add `--color`."""
     return click.option(
         "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour; auto if not given."
     )(function)
 
 
-def quiet_option(function: F) -> F:
+def quiet_option(function: Function) -> Function:
     """Add `-q`."""
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing when all went well.")(function)
 
 
-def yes_option(function: F) -> F:
+def yes_option(function: Function) -> Function:
     """Add `--yes`."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask, also when many nodes are meant.")(function)
 
 
-def reason_option(function: F) -> F:
+def reason_option(function: Function) -> Function:
     """Add `--reason`, which must be given."""
     return click.option("--reason", "-r", metavar="TEXT", required=True, help="Why; kept in the history.")(function)
 
 
-def for_option(function: F) -> F:
+def for_option(function: Function) -> Function:
     """Add `--for`."""
     return click.option(
         "--for", "for_s", metavar="DURATION", type=Duration(), help="How long, such as 90m or 2d; else until released."
     )(function)
 
 
-def pool_option(function: F) -> F:
+def pool_option(function: Function) -> Function:
     """Add `-p`, which limits a listing to pools."""
     return click.option(
         "-p", "--pool", "pools", multiple=True, shell_complete=complete_pools, help="Only nodes in this pool."
     )(function)
 
 
-def nodes_argument(*, required: bool, pools: bool = True) -> Decorator[F]:
+def nodes_argument(*, required: bool, pools: bool = True) -> Maker[Function]:
     """Add `NODES`: names, globs, `@pool`, with commas between them or not; `-` reads them from standard input."""
     return click.argument(
         "nodes",

@@ -47,9 +47,9 @@ def parse(arguments: Sequence[str]) -> tuple[str, str | None, str | None] | None
 
 def _tick(config: str | None) -> int | None:
     # Imported here: each of the two calls has its own needs.
-    from plabctl.app.idle import is_idle  # noqa: PLC0415
+    from plabctl.app.invocation import end_idle  # noqa: PLC0415
 
-    return 0 if is_idle(config) else None
+    return 0 if end_idle(config) else None
 
 
 def _status(config: str | None, form: str) -> int:

@@ -28,7 +28,7 @@ plabctl status --watch
     "--fail-on", metavar="POOL", shell_complete=complete_pools, help="Exit with 1 when a listed node is in this pool."
 )
 @config_option
-def command(  # noqa: PLR0917 - click passes the options by name
+def command(
     nodes: tuple[str, ...],
     pools: tuple[str, ...],
     form: str | None,

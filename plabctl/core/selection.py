@@ -31,9 +31,7 @@ def select(words: Sequence[str], state: State, pools: Collection[str]) -> Select
     """
     found: set[str] = set()
     is_broad = False
-    for word in (part.strip() for word in words for part in word.split(",")):
-        if not word:
-            continue
+    for word in filter(None, (part.strip() for given in words for part in given.split(","))):
         matches = _matches(word, state, pools)
         is_broad = is_broad or (len(matches) > 1)
         found.update(matches)

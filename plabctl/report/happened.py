@@ -30,6 +30,7 @@ FIELDS = (
 )
 """The columns of `history -o tsv`: new ones are only ever added at the end."""
 
+_NAMES = {"void": "test given up", "hold": "held", "release": "released", "retest": "retest asked for"}
 _STYLES = {"transition": "title", "suspect": "suspect", "late": "faint", "void": "faint", "hold": "held"}
 
 
@@ -72,25 +73,18 @@ def told(row: Row) -> str:
     kind, reason = text_of(row, "kind"), text_of(row, "reason")
     match kind:
         case "probe":
-            return _verdict(row)
+            words = _verdict(row)
         case "late":
-            return f"came too late and decided nothing: {_verdict(row)}"
-        case "void":
-            return _joined("test given up", reason)
-        case "transition":
-            return _joined(_step(row), reason) + _until(row)
+            words = f"came too late and decided nothing: {_verdict(row)}"
         case "suspect":
-            return _joined(f"{_step(row)} as a suspect", reason)
+            words = _joined(f"{_step(row)} as a suspect", reason)
         case "refuted":
-            return f"{_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
-        case "hold":
-            return _joined("held", reason) + _until(row)
-        case "release":
-            return _joined("released", reason)
-        case "retest":
-            return _joined("a retest was asked for", reason)
+            words = f"{_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
+        case "transition":
+            words = _joined(_step(row), reason)
         case _:
-            return _joined(kind.replace("-", " "), reason)
+            words = _joined(_NAMES.get(kind, kind.replace("-", " ")), reason)
+    return words + _until(row)
 
 
 def _verdict(row: Row) -> str:

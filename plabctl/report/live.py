@@ -51,7 +51,7 @@ def _cut(segment: Segment, width: int) -> Iterator[Segment]:
 
 
 def watch(frame: Callable[[], Listing], *, color: bool, has_changed: Callable[[], bool]) -> None:
-    """Show `frame` on the alternate screen and again when `has_changed`, or a second went by; return when `q` is hit."""
+    """Show `frame` on the alternate screen, anew on a change and every second; return when `q` is hit."""
     console = make_console(sys.stdout, color=color)
     with (
         _keys() as pressed,
@@ -71,7 +71,7 @@ def watch(frame: Callable[[], Listing], *, color: bool, has_changed: Callable[[]
 
 @contextmanager
 def _keys() -> Iterator[Callable[[float, Callable[[], bool]], bool]]:
-    """Give a function that waits for a key, a change or a second, and says whether to leave; then restore the terminal."""
+    """Give a function that waits and says whether to leave; restore the terminal afterwards."""
     descriptor = sys.stdin.fileno()
     if not os.isatty(descriptor):
         yield lambda seconds, has_changed: _wait(None, seconds, has_changed)

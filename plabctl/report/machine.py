@@ -82,7 +82,7 @@ def _lines(listing: Listing) -> Iterator[list[str]]:
             value = row.get(path[0])
             if len(path) > 1 and value is not None:
                 value = value.get(path[1])  # type: ignore[attr-defined]  # a field with a dot names an object's field
-            line.append(value if value.__class__ is str and value.isprintable() else cell(value))  # type: ignore[attr-defined]
+            line.append(value if value.__class__ is str and value.isprintable() else cell(value))
         yield line
 
 

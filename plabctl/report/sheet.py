@@ -48,11 +48,17 @@ class Sheet:
         return _draw(self._columns, self._rows, room, titles=self._titles)
 
 
-def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None, *, titles: bool) -> Iterator[Segment]:
+def _draw(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None, *, titles: bool
+) -> Iterator[Segment]:
     lengths = [[_length(row[place].text) for row in rows] for place in range(len(columns))]
     wants = [
         # A column with nothing in it asks for nothing, and its title goes with it.
-        Want(max(longest, len(column.title) * titles) if (longest := max(own, default=0)) else 0, column.rank, column.flexible)
+        Want(
+            max(longest, len(column.title) * titles) if (longest := max(own, default=0)) else 0,
+            column.rank,
+            column.flexible,
+        )
         for column, own in zip(columns, lengths, strict=True)
     ]
     widths = list(fit(wants, room).items())
@@ -125,7 +131,9 @@ def show(listing: Listing, out: TextIO, *, color: bool, wide: bool = False) -> N
 def sheet_of(listing: Listing, *, wide: bool = False) -> Sheet:
     """Return the listing's rows as a table."""
     columns = [column for column in listing.columns if wide or not column.wide]
-    return Sheet(columns, ([column.cell(row) for column in columns] for row in listing.rows), wide=wide, titles=listing.titles)
+    return Sheet(
+        columns, ([column.cell(row) for column in columns] for row in listing.rows), wide=wide, titles=listing.titles
+    )
 
 
 class _Line:

@@ -1,0 +1,49 @@
+"""What `init` and `config` do: write a configuration to begin with, look one over, show what holds.
+
+I/O: reads configuration files, and writes a new one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from plabctl.config.load import load
+from plabctl.config.sample import sample
+from plabctl.config.show import Effective, effective
+from plabctl.core.settings import Settings
+from plabctl.errors import PlabctlError, Refused
+from plabctl.probes.builtin import BUILTIN
+
+NAME = "plabctl.toml"
+
+
+def check(path: str | None) -> Settings:
+    """Return the settings; raise ConfigError with every fault."""
+    return load(path, BUILTIN)
+
+
+def show(path: str | None) -> list[Effective]:
+    """Return every key that holds, with where it comes from; raise ConfigError with every fault."""
+    return effective(path, BUILTIN)
+
+
+def sample_text() -> str:
+    """Return a commented configuration that means the defaults."""
+    return sample()
+
+
+def write_sample(directory: str) -> Path:
+    """Write a commented configuration into `directory` and return its path; refuse to overwrite one."""
+    path = Path(directory) / NAME
+    try:
+        # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
+        with path.open("x", encoding="utf-8") as file:
+            file.write(sample_text())
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError as error:
+        raise Refused(f"{path} is there already", hint="edit it, or remove it first; nothing was changed") from error
+    except OSError as error:
+        raise PlabctlError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path

@@ -1,0 +1,60 @@
+"""One invocation of `plabctl tick`: idle at once, or a whole tick; and the memory of what it complained about.
+
+I/O. Nearly all invocations end in `end_idle`, so nothing is imported before that which only a busy tick needs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plabctl.app.context import App, open_app
+from plabctl.app.idle import is_idle
+from plabctl.errors import PlabctlError
+
+if TYPE_CHECKING:
+    from plabctl.app.nag import Nag
+
+
+def end_idle(config_path: str | None) -> bool:
+    """Say whether there was nothing to do and nothing to say, which is noted as a tick; raise nothing of ours.
+
+    What goes wrong here goes wrong once more on the long way, which knows how often to say it.
+    """
+    try:
+        app = open_app(config_path)
+        if not is_idle(app) or nag_of(config_path).remembers:
+            return False
+        app.store.beat()
+    except PlabctlError:
+        return False
+    return True
+
+
+def tick(config_path: str | None) -> int:
+    """Run one tick and return the exit code; raise ConfigError or StoreError."""
+    app = open_app(config_path)
+    idle = is_idle(app)
+    app.store.beat()
+    return 0 if idle else _run(app)
+
+
+def _run(app: App) -> int:
+    # Imported here: an idle tick needs none of it.
+    from plabctl.app.signals import Stop  # noqa: PLC0415
+    from plabctl.app.tick import run_tick  # noqa: PLC0415
+
+    stop = Stop()
+    with stop.listening():
+        run_tick(app, stop)
+    return stop.exit_code
+
+
+def nag_of(config_path: str | None) -> Nag:
+    """Return the memory of what the ticks with this configuration complained about."""
+    from plabctl.app.nag import Nag  # noqa: PLC0415 - reading commands that import this module can spare it
+    from plabctl.config.locate import default_state_dir  # noqa: PLC0415 - as above
+
+    named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
+    return Nag(Path(default_state_dir(os.environ)), str(Path(named).absolute()))

@@ -1,0 +1,50 @@
+"""Nodes that a person names: made from words or from a file, and checked against the configuration.
+
+I/O: reads the file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plabctl.app.context import App
+from plabctl.core.model import Node
+from plabctl.errors import UsageFault
+from plabctl.inventory.text import name_fault, parse_nodes, parse_settings, shown
+
+MAX_BYTES = 64 * 1024**2
+
+
+def named(app: App, names: Sequence[str], settings: Sequence[str]) -> list[Node]:
+    """Return nodes of these names, all with the same variables; raise UsageFault for what cannot be meant."""
+    variables = parse_settings(settings)
+    given = [name for word in names for name in word.split(",") if name]
+    faults = [fault for name in given if (fault := name_fault(name))]
+    faults += [f"{shown(name)} is given twice" for name in sorted({name for name in given if given.count(name) > 1})]
+    if faults:
+        raise UsageFault("\n".join(faults), hint="nothing was changed")
+    return _checked(app, [Node(name, variables) for name in given])
+
+
+def from_file(app: App, path: str) -> list[Node]:
+    """Return the nodes in the file, or of standard input for `-`; raise UsageFault for what cannot be meant."""
+    where = "standard input" if path == "-" else path
+    try:
+        raw = sys.stdin.buffer.read(MAX_BYTES) if path == "-" else Path(path).read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageFault(f"{where} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageFault(f"{where} is not UTF-8 (byte {error.start})") from error
+    return _checked(app, parse_nodes(text, where))
+
+
+def _checked(app: App, nodes: list[Node]) -> list[Node]:
+    recipes = app.settings.recipes
+    own = {node.name: node.variables["recipe"] for node in nodes if "recipe" in node.variables}
+    faults = [f"{name!r}: no recipe is named {shown(recipe)}" for name, recipe in own.items() if recipe not in recipes]
+    if faults:
+        raise UsageFault("\n".join(faults), hint=f"the recipes are: {', '.join(recipes)}")
+    return nodes

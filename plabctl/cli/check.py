@@ -1,0 +1,65 @@
+"""`plabctl check`: one line and one exit code for monitoring systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from plabctl.cli.options import CONTEXT, Duration, config_option, help_of
+from plabctl.cli.output import say
+from plabctl.report.nagios import Health, Limits, judge, line, performance_data
+
+_EXAMPLE = """\
+plabctl check --max-age 3m
+plabctl check --warn-bad 5 --crit-bad 20
+"""
+
+
+class Plugin(click.Command):
+    """A command whose own faults come out as UNKNOWN: a wrong option must not read as CRITICAL."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's signature
+        """Read the command line; a fault in it is UNKNOWN."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise _unknown(error.format_message()) from error
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the check; whatever keeps it from an answer is UNKNOWN."""
+        try:
+            return int(super().invoke(ctx))
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            raise _unknown(f"{error}") from error
+
+
+def _unknown(words: str) -> click.exceptions.Exit:
+    say(line(Health.UNKNOWN, words))
+    return click.exceptions.Exit(Health.UNKNOWN)
+
+
+@click.option("--max-age", metavar="DURATION", type=Duration(), default="3m", help="How old the last tick may be; 3m.")
+@click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING from this many bad nodes on.")
+@click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL from this many bad nodes on.")
+@config_option
+def _check(max_age: float, warn_bad: int | None, crit_bad: int | None, config: str | None) -> int:
+    """Say in one line whether ticks come and how many nodes are good; a Nagios plug-in.
+
+    Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
+    the bar.
+    """
+    from plabctl.app.queries import look  # noqa: PLC0415 - what --help can spare
+    from plabctl.report.status import totals  # noqa: PLC0415 - as above
+
+    situation = look(config)
+    counted = totals(situation)
+    limits = Limits(max_age, warn_bad, crit_bad)
+    health, words = judge(situation, counted, limits)
+    say(line(health, words, performance_data(situation, counted, limits)))
+    return int(health)
+
+
+command = click.command("check", cls=Plugin, help=help_of(_check, _EXAMPLE), context_settings=CONTEXT)(_check)

@@ -1,0 +1,58 @@
+"""`plabctl config`: look the configuration over, show what holds, print one to begin with."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.options import config_option, noun, verb
+
+_EXAMPLE = """\
+plabctl config check
+plabctl config show
+plabctl config sample > plabctl.toml
+"""
+
+
+@noun("config", example=_EXAMPLE)
+def command() -> None:
+    """Check the configuration, show what holds, print one to begin with."""
+
+
+@verb("check", example="plabctl config check", parent=command)
+@config_option
+def check(config: str | None) -> None:
+    """Say every fault in the configuration, or that there is none."""
+    from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
+
+    settings = configuration.check(config)
+    output.say(f"{settings.path}: no fault found")
+
+
+@verb("show", example="plabctl config show -o json", parent=command)
+@click.option("-o", "--output", "form", type=click.Choice(["toml", "tsv", "json"]), default="toml", help="The form; TOML.")
+@config_option
+def show(form: str, config: str | None) -> None:
+    """Show every key that holds, and where it comes from: the default, or a line of the file."""
+    from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
+
+    items = configuration.show(config)
+    if form == "toml":
+        from plabctl.config.show import show as as_toml  # noqa: PLC0415 - as above
+
+        output.write([as_toml(items)])
+    elif form == "tsv":
+        output.write(f"{item.path}\t{item.value}\t{item.origin}\n" for item in items)
+    else:
+        from plabctl.report.machine import dumps  # noqa: PLC0415 - as above
+
+        keys = [{"key": item.path, "value": item.value, "origin": item.origin} for item in items]
+        output.say(dumps({"schema_version": 1, "keys": keys}))
+
+
+@verb("sample", example="plabctl config sample > plabctl.toml", parent=command)
+def sample() -> None:
+    """Print a commented configuration in which every key stands with its default."""
+    from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
+
+    output.write([configuration.sample_text()])

@@ -1,0 +1,41 @@
+"""`plabctl init`: write a configuration file to begin with."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from plabctl.cli.options import verb
+from plabctl.cli.output import say
+
+_EXAMPLE = """\
+plabctl init
+plabctl init /etc/plabctl
+"""
+_NEXT = """\
+wrote {path}
+
+next:
+  ssh-keygen -t ed25519 -N '' -f id_ed25519     a key for plabctl alone; name it in the file: [ssh] key = "id_ed25519"
+  ssh-copy-id -i id_ed25519.pub USER@NODE       let it in on each node
+  {plabctl} node add NODE...
+  {plabctl} trust NODE...                       accept the host keys, after comparing them
+  {plabctl} test NODE                           see one set-up test, step by step
+  {plabctl} tick                                test all that is due, once
+  {plabctl} status
+  {plabctl} cron install                        from now on every minute"""
+
+
+@verb("init", example=_EXAMPLE)
+@click.argument("directory", type=click.Path(file_okay=False), default=".")
+def command(directory: str) -> None:
+    """Write a commented plabctl.toml here, or into a directory, and say what to do next.
+
+    Every key stands in it with its default. A file that is there already is left alone.
+    """
+    from plabctl.app.configuration import NAME, write_sample  # noqa: PLC0415 - what --help can spare
+
+    path = write_sample(directory)
+    here = "plabctl" if directory == "." else f"plabctl --config {shlex.quote(str(path))}"
+    say(_NEXT.format(path=NAME if directory == "." else path, plabctl=here))

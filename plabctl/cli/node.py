@@ -1,0 +1,113 @@
+"""`plabctl node`: the nodes there are."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.options import (
+    actor,
+    config_option,
+    nodes_argument,
+    noun,
+    output_options,
+    quiet_option,
+    verb,
+    words,
+    yes_option,
+)
+
+_EXAMPLE = """\
+plabctl node add pc1.example.org pc2.example.org --set site=north
+plabctl node import nodes.csv
+plabctl node list
+"""
+_ADD = """\
+plabctl node add pc1.example.org pc2.example.org --set site=north
+plabctl node add lab7 --set ssh_host=10.0.0.7 --set ssh_port=2222 --set ssh_user=plab
+"""
+_IMPORT = """\
+plabctl node import nodes.csv
+printf 'pc1.example.org site=north\\n' | plabctl node import -
+"""
+
+
+@noun("node", example=_EXAMPLE)
+def command() -> None:
+    """Add, remove and list nodes."""
+
+
+def _replace_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option("--replace", is_flag=True, help="Give nodes that are there already these variables.")(function)
+
+
+@verb("add", example=_ADD, parent=command)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A variable of these nodes.")
+@_replace_option
+@quiet_option
+@config_option
+def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet: bool, config: str | None) -> None:
+    """Add nodes; they are tested at once, and must pass before they count as good.
+
+    Names may come from standard input with `-`. Variables that mean something: ssh_host, ssh_port, ssh_user, recipe
+    and site; all others are labels of your own.
+    """
+    from plabctl.app import nodes, orders  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.cli.orders import report  # noqa: PLC0415 - as above
+
+    app = open_app(config)
+    found = nodes.named(app, words(names), settings)
+    report(orders.add_nodes(app, found, orders.order_of(app, actor(), ""), replacing=replace), quiet=quiet)
+
+
+@verb("import", example=_IMPORT, parent=command)
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@_replace_option
+@quiet_option
+@config_option
+def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
+    """Add the nodes of a file, or of standard input with `-`.
+
+    A plain list has one node a line, with `key=value` words after the name and remarks after `#`. CSV has a header with
+    a column `name`; its other columns are variables. One fault in the file, and no node is added.
+    """
+    from plabctl.app import nodes, orders  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.cli.orders import report  # noqa: PLC0415 - as above
+
+    app = open_app(config)
+    found = nodes.from_file(app, file)
+    report(orders.add_nodes(app, found, orders.order_of(app, actor(), ""), replacing=replace), quiet=quiet)
+
+
+@verb("rm", example="plabctl node rm pc1.example.org", parent=command)
+@nodes_argument(required=True)
+@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
+@yes_option
+@quiet_option
+@config_option
+def remove(nodes: tuple[str, ...], reason: str, yes: bool, quiet: bool, config: str | None) -> None:
+    """Forget nodes. Their history stays."""
+    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+
+    app = open_app(config)
+    order = use.order_of(app, actor(), reason)
+    report(use.remove_nodes(app, choose(app, nodes, "forget", yes=yes), order), quiet=quiet)
+
+
+@verb("list", example="plabctl node list -o name", parent=command)
+@nodes_argument(required=False)
+@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@config_option
+def list_(nodes: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None) -> None:
+    """List the nodes with their variables."""
+    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
+    from plabctl.report import nodes as views  # noqa: PLC0415 - as above
+
+    situation = queries.look(config)
+    names = queries.chosen(situation, nodes)
+    output.show(views.listing(situation, names), output.choose_form(form, header=header, color=color))
