@@ -5,13 +5,16 @@ I/O. Nothing here writes, waits for a tick, or disturbs one. `plabctl.report` ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_node_name
-from plabctl.core.selection import nearest, select
 from plabctl.errors import NoSuchNode, NoSuchPool, UsageFault
 from plabctl.report.status import Situation, in_pools
+
+if TYPE_CHECKING:
+    from plabctl.core.selection import Selection
 
 
 def look(config_path: str | None) -> Situation:
@@ -24,13 +27,19 @@ def look_at(app: App) -> Situation:
     return Situation(app.settings, app.store.snapshot(), app.clock.now(), app.store.last_beat())
 
 
+def select_in(situation: Situation, words: Sequence[str]) -> Selection:
+    """Return the nodes that `words` mean; raise NoSuchNode or NoSuchPool."""
+    from plabctl.core.selection import select  # noqa: PLC0415 - a list of all nodes can spare it
+
+    return select(words, situation.state, situation.settings.pools)
+
+
 def chosen(situation: Situation, words: tuple[str, ...], pools: tuple[str, ...] = ()) -> list[str]:
     """Return the names of the nodes that `words` select (all when there are none), sorted, limited to `pools`.
 
     Raise NoSuchNode or NoSuchPool for a word or pool that there is nothing for.
     """
-    selection = select(words, situation.state, situation.settings.pools) if words else None
-    names = selection.names if selection else sorted(situation.state.names())
+    names = select_in(situation, words).names if words else sorted(situation.state.names())
     return list(in_pools(situation, names, pools))
 
 
@@ -39,6 +48,8 @@ def check_pool_names(situation: Situation, pools: Iterable[str]) -> None:
     known = situation.settings.pools
     for pool in pools:
         if pool not in known:
+            from plabctl.core.selection import nearest  # noqa: PLC0415 - only for a typing error
+
             like = nearest(pool, known)
             hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(known)}"
             raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)
@@ -51,7 +62,7 @@ def are_any_in(situation: Situation, names: Iterable[str], pool: str) -> bool:
 
 def the_one(situation: Situation, word: str) -> str:
     """Return the name of the one node that `word` means; raise NoSuchNode for none, UsageFault for several."""
-    names = select([word], situation.state, situation.settings.pools).names
+    names = select_in(situation, [word]).names
     if len(names) > 1:
         raise UsageFault(f"{word!r} means {len(names)} nodes", hint="name one")
     return names[0]
@@ -62,7 +73,7 @@ def chosen_or_gone(situation: Situation, words: tuple[str, ...]) -> list[str]:
     names: set[str] = set()
     for word in (part for given in words for part in given.split(",") if part):
         try:
-            names.update(select([word], situation.state, situation.settings.pools).names)
+            names.update(select_in(situation, [word]).names)
         except NoSuchNode:
             if not is_node_name(word):
                 raise

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from plabctl.cli.options import CONTEXT, Duration, config_option, help_of
+from plabctl.cli.options import Duration, config_option, verb
 from plabctl.cli.output import say
 from plabctl.report.nagios import Health, Limits, judge, line, performance_data
 
@@ -24,7 +24,7 @@ class Plugin(click.Command):
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            raise _unknown(error.format_message()) from error
+            raise _unknown(error.format_message().rstrip(".")) from error
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the check; whatever keeps it from an answer is UNKNOWN."""
@@ -41,11 +41,12 @@ def _unknown(words: str) -> click.exceptions.Exit:
     return click.exceptions.Exit(Health.UNKNOWN)
 
 
+@verb("check", example=_EXAMPLE, cls=Plugin)
 @click.option("--max-age", metavar="DURATION", type=Duration(), default="3m", help="How old the last tick may be; 3m.")
 @click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING from this many bad nodes on.")
 @click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL from this many bad nodes on.")
 @config_option
-def _check(max_age: float, warn_bad: int | None, crit_bad: int | None, config: str | None) -> int:
+def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: str | None) -> int:
     """Say in one line whether ticks come and how many nodes are good; a Nagios plug-in.
 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
@@ -60,6 +61,3 @@ def _check(max_age: float, warn_bad: int | None, crit_bad: int | None, config: s
     health, words = judge(situation, counted, limits)
     say(line(health, words, performance_data(situation, counted, limits)))
     return int(health)
-
-
-command = click.command("check", cls=Plugin, help=help_of(_check, _EXAMPLE), context_settings=CONTEXT)(_check)

@@ -30,7 +30,9 @@ def check(config: str | None) -> None:
 
 
 @verb("show", example="plabctl config show -o json", parent=command)
-@click.option("-o", "--output", "form", type=click.Choice(["toml", "tsv", "json"]), default="toml", help="The form; TOML.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["toml", "tsv", "json"]), default="toml", help="The form; TOML."
+)
 @config_option
 def show(form: str, config: str | None) -> None:
     """Show every key that holds, and where it comes from: the default, or a line of the file."""

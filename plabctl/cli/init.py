@@ -16,15 +16,19 @@ plabctl init /etc/plabctl
 _NEXT = """\
 wrote {path}
 
-next:
-  ssh-keygen -t ed25519 -N '' -f id_ed25519     a key for plabctl alone; name it in the file: [ssh] key = "id_ed25519"
-  ssh-copy-id -i id_ed25519.pub USER@NODE       let it in on each node
-  {plabctl} node add NODE...
-  {plabctl} trust NODE...                       accept the host keys, after comparing them
-  {plabctl} test NODE                           see one set-up test, step by step
-  {plabctl} tick                                test all that is due, once
-  {plabctl} status
-  {plabctl} cron install                        from now on every minute"""
+next, in this order:
+  a key for plabctl alone, which the file then names under [ssh]
+      ssh-keygen -t ed25519 -N '' -f id_ed25519
+      ssh-copy-id -i id_ed25519.pub USER@NODE
+  the nodes, and their host keys
+      {plabctl} node add NODE...
+      {plabctl} trust NODE...
+  one set-up test, stage by stage; then all that are due
+      {plabctl} test NODE
+      {plabctl} tick
+      {plabctl} status
+  from now on every minute
+      {plabctl} cron install"""
 
 
 @verb("init", example=_EXAMPLE)

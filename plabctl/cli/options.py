@@ -40,12 +40,14 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
-def verb(name: str, *, example: str, parent: click.Group | None = None, **settings: Any) -> Maker[click.Command]:  # noqa: ANN401 - handed on to click
+def verb(
+    name: str, *, example: str, parent: click.Group | None = None, cls: type[click.Command] = click.Command
+) -> Maker[click.Command]:
     """Make a click command, under `parent` if given; its help begins with one line, and then `example`."""
 
     def make(function: Function) -> click.Command:
         text = help_of(function, example)
-        made = click.command(name, help=text, context_settings=CONTEXT, **settings)(function)
+        made: click.Command = click.command(name, help=text, context_settings=CONTEXT, cls=cls)(function)
         if parent:
             parent.add_command(made)
         return made

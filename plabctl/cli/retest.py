@@ -46,5 +46,9 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     if not quiet:
         from plabctl.report import status  # noqa: PLC0415 - as above
 
-        output.show(status.listing(verdict.situation, names), output.choose_form(None))
+        how = output.choose_form(None)
+        situation = verdict.situation
+        output.show(
+            status.listing(situation, names) if how.is_for_people else status.data(situation, names, how.name), how
+        )
     return verdict.exit_code

@@ -52,5 +52,7 @@ def command(
     how = output.choose_form(form, header=header, color=color)
     if how.is_for_people:
         names.sort(key=natural)
-    output.show(status.listing(situation, names, head=how.name not in {"tsv", "name", "jsonl"}), how)
+        output.show(status.listing(situation, names), how)
+    else:
+        output.show(status.data(situation, names, how.name), how)
     return int(bool(fail_on) and queries.are_any_in(situation, names, fail_on or ""))

@@ -40,7 +40,7 @@ def watch_status(
 
     while True:
         situation = eye.look()
-        output.write(json(status.listing(situation, queries.chosen_if_any(situation, nodes, pools))))
+        output.write(json(status.data(situation, queries.chosen_if_any(situation, nodes, pools), "json")))
         output.flush()
         while not eye.has_changed():
             time.sleep(_PACE_S)

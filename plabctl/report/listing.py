@@ -47,12 +47,14 @@ class Listing:
     rows: Iterable[Row]
     fields: tuple[str, ...]
     """The columns of TSV and CSV, for good; `last.outcome` is the field `outcome` in the object `last`."""
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...] = ()
     head: Mapping[str, object] = field(default_factory=dict)
     """What stands beside the rows in JSON."""
     footer: str = ""
     titles: bool = True
     """Whether people get the titles of the columns; more of the same does without."""
+    tsv_lines: Iterable[str] | None = None
+    """The lines of TSV, where there is a quicker way to them than by the rows."""
     key: str = "name"
     """The field that `-o name` prints."""
 

@@ -5,6 +5,7 @@ Pure: text comes out piece by piece, so that 100,000 rows need no memory of thei
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from plabctl.report.listing import SCHEMA_VERSION, Listing, Row
@@ -16,10 +17,14 @@ _ONE_LINE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
 def dumps(value: object) -> str:
     """Return `value` as JSON on one line, keys sorted."""
-    # Imported here: TSV, names and tables never need it. The store reads its file with the same library.
-    import orjson  # noqa: PLC0415
+    # orjson takes longer to import than the standard library takes for a small document; a large state has brought it.
+    if "orjson" in sys.modules:
+        import orjson  # noqa: PLC0415
 
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    import json as standard  # noqa: PLC0415 - TSV, names and tables never need it
+
+    return standard.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
@@ -38,7 +43,7 @@ def tsv(listing: Listing, *, header: bool = False) -> Iterator[str]:
     """Return one line a row: constant columns, nothing cut, empty for unknown."""
     if header:
         yield "\t".join(field.replace(".", "_") for field in listing.fields) + "\n"
-    yield from _pieces("\t".join(line) for line in _lines(listing))
+    yield from _pieces(listing.tsv_lines or ("\t".join(line) for line in _lines(listing)))
 
 
 def csv(listing: Listing) -> Iterator[str]:

@@ -28,12 +28,11 @@ def node_row(node: Node, member: Member, claim: Claim | None, settings: Settings
         "suspect": member.suspicion is not None,
         "ok_streak": member.ok_streak,
         "fail_streak": member.fail_streak,
-        "penalty": round(penalty(member, settings.flap, now), 3),
+        "penalty": penalty_of(member, settings, now),
     }
     pool = settings.pools.get(member.pool)
     if pool and pool.kind is PoolKind.BAD:
-        # A suspect needs one pass whatever its penalty: that pass refutes the failure.
-        row["passes_needed"] = 1 if member.suspicion else max(1, passes_needed(member, settings.flap, now))
+        row["passes_needed"] = passes_needed_of(member, settings, now)
     if member.last:
         row["last"] = verdict_row(member.last)
     if member.hold and row["held"]:
@@ -43,6 +42,16 @@ def node_row(node: Node, member: Member, claim: Claim | None, settings: Settings
     if node.variables:
         row |= _of_variables(node.variables)
     return row
+
+
+def penalty_of(member: Member, settings: Settings, now: float) -> float:
+    """Return the flap penalty at `now`, to three places."""
+    return round(penalty(member, settings.flap, now), 3) if member.penalty else 0.0
+
+
+def passes_needed_of(member: Member, settings: Settings, now: float) -> int:
+    """Return how many more passes bring the member back to good: one for a suspect, because that refutes it."""
+    return 1 if member.suspicion else max(1, passes_needed(member, settings.flap, now))
 
 
 def verdict_row(last: Verdict) -> Row:
@@ -67,7 +76,12 @@ def _of_variables(variables: Mapping[str, str]) -> Row:
     row: dict[str, object] = {}
     if "site" in variables:
         row["site"] = variables["site"]
-    labels = {key: value for key, value in variables.items() if key not in _NO_LABELS}
+    labels = labels_of(variables)
     if labels:
         row["labels"] = labels
     return row
+
+
+def labels_of(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that mean nothing to plabctl."""
+    return {key: value for key, value in variables.items() if key not in _NO_LABELS}

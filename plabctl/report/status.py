@@ -5,16 +5,16 @@ Pure. `node` makes one row, `words` what people read in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from plabctl.core.model import Member
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.durations import format_duration
 from plabctl.report.instants import ago, iso, until
 from plabctl.report.listing import Listing, Row
 from plabctl.report.node import node_row
-from plabctl.report.words import status_columns
 
 FIELDS = (
     "name",
@@ -61,24 +61,30 @@ class Totals:
     next_due_at: float | None
 
 
-def rows(situation: Situation, names: Iterable[str]) -> Iterator[Row]:
-    """Yield the row of each of these nodes."""
+def rows(situation: Situation, names: Iterable[str], members: Mapping[str, Member] | None = None) -> Iterator[Row]:
+    """Yield the row of each of these nodes; `members` are all members, if they have been read already."""
     state, settings, now = situation.state, situation.settings, situation.now
     claims = state.claims
+    member_of = state.member if members is None else members.get
     for name in names:
-        node, member = state.node(name), state.member(name)
+        node, member = state.node(name), member_of(name)
         if node is not None and member is not None:
             yield node_row(node, member, claims.get(name), settings, now)
 
 
-def totals(situation: Situation) -> Totals:
-    """Count all nodes."""
+def all_members(situation: Situation) -> dict[str, Member]:
+    """Return all members, by node: reading them twice would cost twice."""
+    return {member.node: member for member in situation.state.members()}
+
+
+def totals(situation: Situation, members: Iterable[Member] | None = None) -> Totals:
+    """Count all nodes; `members` are all members, if they have been read already."""
     now = situation.now
     pools = dict.fromkeys(situation.settings.pools, 0)
     held = suspect = nodes = 0
     claims = situation.state.claims
     next_due_at: float | None = None
-    for member in situation.state.members():
+    for member in situation.state.members() if members is None else members:
         nodes += 1
         pools[member.pool] = pools.get(member.pool, 0) + 1
         held += member.is_held(now)
@@ -96,17 +102,33 @@ def in_pools(situation: Situation, names: Iterable[str], pools: Collection[str])
             yield name
 
 
-def listing(situation: Situation, names: Iterable[str], *, head: bool = True) -> Listing:
-    """Return the status of these nodes. Without `head` the totals are not counted: TSV and names do not show them."""
-    counted = totals(situation) if head else None
+def listing(situation: Situation, names: Sequence[str]) -> Listing:
+    """Return the status of these nodes for people: with columns and the line under the table."""
+    from plabctl.report.words import status_columns  # noqa: PLC0415 - programs can spare it
+
+    members = all_members(situation)
     return Listing(
         plural="nodes",
-        rows=rows(situation, names),
+        rows=rows(situation, names, members),
         fields=FIELDS,
         columns=status_columns(situation.settings, situation.now),
-        head=_head(situation, counted) if counted else {},
-        footer=footer(situation, counted) if counted else "",
+        footer=footer(situation, totals(situation, members.values())),
     )
+
+
+def data(situation: Situation, names: Sequence[str], form: str) -> Listing:
+    """Return the status of these nodes for programs; what `form` does not show is not worked out."""
+    if form == "name":
+        return Listing("nodes", ({"name": name} for name in names), FIELDS)
+    if form == "tsv":
+        from plabctl.report.quick import status_lines  # noqa: PLC0415 - other forms can spare it
+
+        return Listing("nodes", (), FIELDS, tsv_lines=status_lines(situation, names))
+    if form == "jsonl":
+        return Listing("nodes", rows(situation, names), FIELDS)
+    members = all_members(situation)
+    head = _head(situation, totals(situation, members.values()))
+    return Listing("nodes", rows(situation, names, members), FIELDS, head=head)
 
 
 def _head(situation: Situation, counted: Totals) -> Row:
