@@ -22,6 +22,11 @@ class Nag:
 
         self._path = directory / f"tick-error-{zlib.crc32(config_path.encode()):08x}.json"
 
+    @property
+    def remembers(self) -> bool:
+        """Say whether there was an error that nobody was told the end of."""
+        return self._path.exists()
+
     def failed(self, text: str, now: float) -> str | None:
         """Return what to say about an error, and remember it; what cannot be remembered is always said."""
         complaint, message = complain(self._read(), text, now)

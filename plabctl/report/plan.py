@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from plabctl.core.claim import choose
+from plabctl.core.claim import candidates, choose
 from plabctl.core.state import Due
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso
@@ -22,7 +22,8 @@ def listing(situation: Situation, only: Collection[str] | None = None) -> Listin
     state, settings, now = situation.state, situation.settings, situation.now
     in_use = sum(claim.deadline_at > now for claim in state.claims.values())
     free = max(0, settings.window - in_use)
-    due = choose(state, settings, len(state.due(now)) if only is None else len(only), now, only=only).rows
+    found = candidates(state, settings, now, only=only)
+    due = choose(found, state.claims.values(), len(found), now).rows
     rows = [_row(situation, row, is_free=place < free) for place, row in enumerate(due)]
     waiting = max(0, len(rows) - free)
     return Listing(

@@ -51,6 +51,8 @@ class Sheet:
 def _draw(
     columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None, *, titles: bool
 ) -> Iterator[Segment]:
+    if not rows:
+        return
     lengths = [[_length(row[place].text) for row in rows] for place in range(len(columns))]
     wants = [
         # A column with nothing in it asks for nothing, and its title goes with it.
@@ -122,10 +124,9 @@ def make_console(out: TextIO, *, color: bool) -> Console:
 def show(listing: Listing, out: TextIO, *, color: bool, wide: bool = False) -> None:
     """Write the listing as a table, with its footer under it."""
     console = make_console(out, color=color)
-    sheet = sheet_of(listing, wide=wide)
-    console.print(sheet, crop=False, end="")
+    console.print(sheet_of(listing, wide=wide), crop=False, end="")
     if listing.footer:
-        console.print(_Line(f"\n{listing.footer}\n", "faint"), crop=False, end="")
+        console.print(_Footer(listing.footer), crop=False, end="")
 
 
 def sheet_of(listing: Listing, *, wide: bool = False) -> Sheet:
@@ -136,9 +137,9 @@ def sheet_of(listing: Listing, *, wide: bool = False) -> Sheet:
     )
 
 
-class _Line:
-    def __init__(self, text: str, style: str) -> None:
-        self._segment = Segment(text, STYLES[style])
+class _Footer:
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._segment
+        yield from (Segment.line(), Segment(self._text, STYLES["faint"]), Segment.line())

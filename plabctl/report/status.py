@@ -152,6 +152,8 @@ def footer(situation: Situation, counted: Totals) -> str:
     of_these = f" ({', '.join(extras)})" if extras else ""
     window = f"window {situation.settings.window} ({counted.testing} in use)"
     last = "no tick yet" if situation.last_tick_at is None else f"last tick {ago(situation.last_tick_at, now)}"
+    if not counted.nodes:
+        return "no nodes yet: plabctl node add NAME"
     count = f"{counted.nodes} node{'' if counted.nodes == 1 else 's'}"
     line = [f"{count}: {', '.join(parts)}{of_these}", window, last]
     if counted.next_due_at is not None:

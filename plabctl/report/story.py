@@ -87,7 +87,7 @@ def _place(subject: Subject, situation: Situation) -> list[Line]:
     pool = situation.settings.pools.get(member.pool)
     style = "suspect" if member.suspicion else str(pool.kind) if pool else ""
     suspect = ", as a suspect" if member.suspicion else ""
-    since = f"for {format_duration(max(0.0, now - member.since_at))}, since {local(member.since_at)}"
+    since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {local(member.since_at)}"
     return [("pool", Cell(f"{GLYPHS[style]} {member.pool}{suspect}", style)), ("", Cell(since)), _why(subject)]
 
 
@@ -145,7 +145,7 @@ def stage_lines(stage: Row) -> list[Line]:
 def _next_test(subject: Subject, situation: Situation) -> list[Line]:
     member, claim, now = subject.member, subject.claim, situation.now
     if claim and claim.deadline_at > now:
-        where = f"for {format_duration(max(0.0, now - claim.started_at))}, in slot {claim.slot}"
+        where = f"for {format_duration(float(max(0, int(now - claim.started_at))))}, in slot {claim.slot}"
         return [("next test", Cell(f"{GLYPHS['testing']} running {where}", "testing"))]
     when = "now, as soon as a slot is free" if member.due_at <= now else f"{until(member.due_at, now)}, at "
     at = "" if member.due_at <= now else local(member.due_at)
