@@ -12,7 +12,8 @@ from pathlib import Path
 from plabctl.app.context import App
 from plabctl.core.model import Node
 from plabctl.errors import UsageFault
-from plabctl.inventory.text import name_fault, parse_nodes, parse_settings, shown
+from plabctl.inventory.rows import shown
+from plabctl.inventory.text import name_fault, parse_nodes, parse_settings
 
 MAX_BYTES = 64 * 1024**2
 
