@@ -1,0 +1,119 @@
+"""Tell commands what happened: one run for each event, its JSON on standard input.
+
+I/O. Never raises and always ends. Telling is at least once: the event's `id` lets a command know what it has seen.
+`tell` tells one command of one event; `deliver` tells all commands of all events within a budget of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from plabctl.clock import Clock
+from plabctl.core.model import Event
+from plabctl.core.settings import HookSettings
+from plabctl.notify.message import message
+
+KEEP_BYTES = 64 * 1024
+"""How much of what a command prints is kept, for the case that it fails."""
+FLOOD_BYTES = 64 * 1024**2
+GIVE_UP_AFTER_S = 86400.0
+"""An event that a command could not be told of for so long is old news, and dropped."""
+_SHOWN = 200
+_NAME_SHOWN = 80
+
+Receipt = tuple[str, str]
+"""Which hook, by its command, knows of which event, by its id."""
+
+
+class Told(NamedTuple):
+    """Whether a command took an event; if not, why, and whether trying again is of no use."""
+
+    ok: bool
+    error: str = ""
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of telling a batch of events."""
+
+    told: frozenset[str]
+    """Ids of the events that nobody needs to be told of any more."""
+    receipts: frozenset[Receipt]
+    """Who knows already of events that others could not be told of; to be handed in next time."""
+    faults: tuple[str, ...]
+    """What went wrong, at most one line for each hook."""
+
+
+def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> Told:
+    """Run the command of `hook` with `event`; wait at most `timeout_s`, by default as long as the hook may take."""
+    from plabctl.process import run  # noqa: PLC0415 - most ticks tell nobody
+
+    ran = run(
+        hook.command,
+        timeout_s=hook.timeout_s if timeout_s is None else timeout_s,
+        keep_bytes=KEEP_BYTES,
+        flood_bytes=FLOOD_BYTES,
+        given=message(event),
+        variables={"PLABCTL_EVENT": event.kind, "PLABCTL_NODE": event.node or "", "PLABCTL_EVENT_ID": event.id},
+    )
+    if ran.exit_code == 0:
+        return Told(ok=True)
+    why = ran.fault or f"exit code {ran.exit_code}"
+    said = _last_words(ran.errors) or _last_words(ran.output)
+    error = f"hook {name_of(hook)[:_NAME_SHOWN]!r}: {why}{f': {said}' if said else ''}"
+    return Told(ok=False, error=error, permanent=ran.never_ran)
+
+
+def deliver(
+    hooks: Sequence[HookSettings],
+    events: Sequence[Event],
+    clock: Clock,
+    budget_s: float,
+    receipts: Collection[Receipt] = (),
+) -> Delivery:
+    """Tell each hook of the events it wants, oldest first, within `budget_s`.
+
+    A hook that fails is not tried again in this delivery: its events wait for the next, unless trying is of no use or
+    the event is a day old. Hooks in `receipts` are not told of the same event again.
+    """
+    end = clock.monotonic() + budget_s
+    known = set(receipts)
+    faults = []
+    waiting: set[str] = set()
+    for hook in hooks:
+        name = name_of(hook)
+        failed = False
+        for event in events:
+            if event.kind not in hook.on or (name, event.id) in known:
+                continue
+            left = end - clock.monotonic()
+            if failed or left <= 0:
+                waiting.add(event.id)
+                continue
+            told = tell(hook, event, min(hook.timeout_s, left))
+            if told.error and told.error not in faults:
+                faults.append(told.error)
+            failed = not told.ok and not told.permanent
+            if failed and clock.now() - event.at < GIVE_UP_AFTER_S:
+                waiting.add(event.id)
+            else:
+                known.add((name, event.id))
+    return Delivery(
+        told=frozenset(event.id for event in events) - waiting,
+        receipts=frozenset(receipt for receipt in known if receipt[1] in waiting),
+        faults=tuple(faults),
+    )
+
+
+def name_of(hook: HookSettings) -> str:
+    """Return what a hook is called: its command."""
+    return " ".join(hook.command)
+
+
+def _last_words(output: bytes) -> str:
+    """Return the last line of what a command printed, short and inert."""
+    line = output.decode(errors="replace").strip().split("\n")[-1].strip()
+    return "".join(char if char.isprintable() else "?" for char in line[:_SHOWN])
