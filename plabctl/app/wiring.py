@@ -6,12 +6,13 @@ I/O. Importing this module imports fabric.
 from __future__ import annotations
 
 from plabctl.app.context import App
+from plabctl.probes.course import OnStage
 from plabctl.probes.prober import Prober
 from plabctl.runner.threads import ThreadRunner
 
 
-def make_runner(app: App) -> ThreadRunner:
-    """Return a runner whose probes go by this installation's SSH settings."""
-    prober = Prober(app.settings.ssh, app.clock)
+def make_runner(app: App, on_stage: OnStage | None = None) -> ThreadRunner:
+    """Return a runner whose probes go by this installation's SSH settings; `on_stage` is told of each stage's end."""
+    prober = Prober(app.settings.ssh, app.clock, on_stage)
     prober.prepare()
     return ThreadRunner(prober, app.clock)

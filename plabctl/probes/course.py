@@ -22,6 +22,8 @@ from plabctl.probes.verdict import explain, judge, passes
 
 Open = Callable[[Transport, float], Shell]
 """Opens a shell by an instant on the monotonic clock; raises Trouble."""
+OnStage = Callable[[StageRun], None]
+"""Is told of each stage when it ends, in the probe's thread; of `up` after each look, with the time of all of them."""
 
 _MAX_WORDS = 500
 _DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD})
@@ -30,8 +32,11 @@ _DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD})
 class Course:
     """One probe under way. Used once, by one thread."""
 
-    def __init__(self, assignment: Assignment, open_shell: Open, cut: Cut, clock: Clock) -> None:
+    def __init__(
+        self, assignment: Assignment, open_shell: Open, cut: Cut, clock: Clock, on_stage: OnStage | None = None
+    ) -> None:
         self._job = assignment
+        self._on_stage = on_stage
         self._open_shell = open_shell
         self._cut = cut
         self._clock = clock
@@ -164,7 +169,7 @@ class Course:
         self._is_doubtful = ran.fault in _DOUBTFUL
         if name == "up" and self._stages[-1].stage == "up":
             seconds += self._stages.pop().seconds  # the last look stands for all of them
-        self._stages.append(StageRun(name, round(seconds, 3), ran.exit_code, ran.output, ran.truncated))
+        self._append(StageRun(name, round(seconds, 3), ran.exit_code, ran.output, ran.truncated))
         return ran
 
     def _shell(self, transport: Transport) -> Shell:
@@ -175,8 +180,13 @@ class Course:
                 shell = self._shells[transport] = self._open_shell(transport, self._forward_end)
             finally:
                 if transport is Transport.SSH:
-                    self._stages.append(StageRun("connect", round(self._clock.monotonic() - start, 3), None))
+                    self._append(StageRun("connect", round(self._clock.monotonic() - start, 3), None))
         return shell
+
+    def _append(self, run: StageRun) -> None:
+        self._stages.append(run)
+        if self._on_stage:
+            self._on_stage(run)
 
     def _note(self, text: str) -> None:
         if text:

@@ -15,7 +15,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.model import Report
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import SshSettings
-from plabctl.probes.course import Course
+from plabctl.probes.course import Course, OnStage
 from plabctl.probes.cut import Cut
 from plabctl.probes.shell import Shell
 from plabctl.probes.target import Targets
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Prober:
     """Runs probes; one for the whole process, used by many threads at once."""
 
-    def __init__(self, ssh: SshSettings, clock: Clock) -> None:
+    def __init__(self, ssh: SshSettings, clock: Clock, on_stage: OnStage | None = None) -> None:
+        self._on_stage = on_stage
         self._settings = ssh
         self._clock = clock
         self._watchdog = Watchdog(clock)
@@ -73,7 +74,7 @@ class Prober:
             return self._connector().connect(target, end, cut)
 
         try:
-            return Course(assignment, open_shell, cut, self._clock).run()
+            return Course(assignment, open_shell, cut, self._clock, self._on_stage).run()
         finally:
             with self._lock:
                 self._cuts.discard(cut)

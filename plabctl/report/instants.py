@@ -40,3 +40,8 @@ def ago(at: float, now: float) -> str:
 def until(at: float, now: float) -> str:
     """Return how long it is until `at`, as `in 8s`, or `now` when it has come."""
     return "now" if at <= now else f"in {format_duration(float(int(at - now) or 1))}"
+
+
+def took(seconds: float) -> str:
+    """Return how long something took: `0.3 s`, and from a minute on `2m30s`."""
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)  # noqa: PLR2004 - a minute has 60 seconds

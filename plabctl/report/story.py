@@ -13,7 +13,7 @@ from plabctl.core.model import Claim, Event, Member, Node, Outcome
 from plabctl.core.settings import PoolKind
 from plabctl.durations import format_duration
 from plabctl.report.happened import event_row, told
-from plabctl.report.instants import ago, iso, local, until
+from plabctl.report.instants import ago, iso, local, took, until
 from plabctl.report.listing import Cell, Row, text_of
 from plabctl.report.node import node_row
 from plabctl.report.status import Situation
@@ -110,7 +110,7 @@ def _last_test(subject: Subject, now: float) -> list[Line]:
     style = {Outcome.PASS: "good", Outcome.FAIL: "bad"}.get(last.outcome, "suspect")
     word = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}[last.outcome]
     cause = f" ({last.cause})" if last.cause else ""
-    when = f"{ago(last.at, now)}, took {format_duration(round(last.seconds, 1))}"
+    when = f"{ago(last.at, now)}, took {took(last.seconds)}"
     lines: list[Line] = [("last test", Cell(f"{word}{cause} {when}", style))]
     if last.reason:
         lines.append(("", Cell(last.reason)))
@@ -132,11 +132,11 @@ def _stages(row: Row) -> list[Line]:
 def stage_lines(stage: Row) -> list[Line]:
     """Return one stage of a test: how it went and what it printed, the end of it if that is long."""
     code = stage.get("exit_code")
-    ended = "no exit status" if code is None else f"exit {code}"
+    ended = "" if code is None else f"exit {code}"
     cut = ", output cut" if stage.get("truncated") else ""
-    lines: list[Line] = [
-        ("", Cell(f"{stage['stage']:<9} {stage['seconds']:6.2f} s  {ended}{cut}", "good" if code == 0 else "bad"))
-    ]
+    style = "" if code is None else "good" if code == 0 else "bad"
+    text = f"{stage['stage']:<9} {stage['seconds']:6.2f} s  {ended}{cut}".rstrip()
+    lines: list[Line] = [("", Cell(text, style))]
     output = text_of(stage, "output").splitlines()
     lines.extend(("", Cell(f"  │ {text}", "faint")) for text in output[-_OUTPUT_LINES:])
     return lines

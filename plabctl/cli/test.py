@@ -1,0 +1,65 @@
+"""`plabctl test`: run the set-up test on one node and show each stage."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.candidates import complete_nodes
+from plabctl.cli.options import color_option, config_option, verb
+
+if TYPE_CHECKING:
+    from plabctl.core.model import StageRun
+    from plabctl.report.story import Line
+
+_EXAMPLE = """\
+plabctl test pc1.example.org
+plabctl test pc1.example.org -o json
+"""
+
+
+@verb("test", example=_EXAMPLE)
+@click.argument("node", shell_complete=complete_nodes)
+@click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The form; text.")
+@color_option
+@config_option
+def command(node: str, form: str, color: str, config: str | None) -> int:
+    """Run the set-up test on one node now, and show each stage with its time and output.
+
+    Nothing is recorded and no pool changes; `plabctl retest NODE --wait` does that. The exit code is 0 for a pass,
+    else 1.
+    """
+    from plabctl.app import queries, trial  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.report import outcome  # noqa: PLC0415 - as above
+
+    app = open_app(config)
+    job = trial.assignment_for(app, queries.the_one(queries.look_at(app), node))
+    colored = output.color_for(color)
+
+    def tell(lines: Sequence[Line]) -> None:
+        if form == "text":
+            _show(lines, color=colored)
+
+    def tell_stage(run: StageRun) -> None:
+        tell(outcome.stage_told(run))
+
+    tell(outcome.beginning(job.node.name, job.recipe))
+    done = trial.run(app, job, tell_stage)
+    tell(outcome.verdict(done.report))
+    if form == "json":
+        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+
+        output.say(dumps(outcome.document(done.report)))
+    return done.exit_code or outcome.exit_code(done.report)
+
+
+def _show(lines: Sequence[Line], *, color: bool) -> None:
+    from plabctl.report import lines as drawn  # noqa: PLC0415 - rich, which --help can spare
+
+    drawn.show(lines, sys.stdout, color=color)
+    output.flush()

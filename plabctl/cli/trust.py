@@ -1,0 +1,68 @@
+"""`plabctl trust`: accept the host keys of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from plabctl.cli.options import config_option, confirm, nodes_argument, quiet_option, verb, yes_option
+
+if TYPE_CHECKING:
+    from plabctl.app.trust import Offer
+
+_EXAMPLE = """\
+plabctl trust pc1.example.org
+plabctl trust '*' --yes
+plabctl trust pc1.example.org --changed
+"""
+
+
+@verb("trust", example=_EXAMPLE)
+@nodes_argument(required=True)
+@click.option("--changed", is_flag=True, help="Also accept keys that are not those we knew: the node was set up anew.")
+@yes_option
+@quiet_option
+@config_option
+def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, config: str | None) -> int:
+    """Ask nodes for their host keys, show them, and accept them after a yes.
+
+    Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): what is
+    accepted now is what every later connection is checked against. A key that changed is accepted with --changed only.
+    """
+    from plabctl.app import orders, trust  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.cli import output  # noqa: PLC0415 - as above
+
+    app = open_app(config)
+    names = orders.choose(app, nodes).names
+    wanted, refused = [], 0
+    for offer in trust.ask(app, app.store.snapshot(), names):
+        if not quiet or offer.fault or offer.is_changed:
+            output.write(f"{line}\n" for line in _lines(offer))
+        if offer.fault or (offer.is_changed and not changed):
+            refused += 1
+        elif not offer.is_known:
+            wanted.append(offer)
+    output.flush()
+    if wanted:
+        confirm(f"accept the keys of {len(wanted)} node{'' if len(wanted) == 1 else 's'}?", yes=yes)
+        trust.accept(app, wanted)
+        if not quiet:
+            output.note(f"accepted: {', '.join(offer.node for offer in wanted)}")
+    return int(refused > 0)
+
+
+def _lines(offer: Offer) -> list[str]:
+    if offer.fault:
+        return [offer.fault]
+    lines = []
+    for key in offer.shown:
+        before = [known.fingerprint for known in offer.known if known.kind == key.kind]
+        word = "known" if key in offer.known else f"CHANGED, was {before[0]}" if before else "new"
+        lines.append(f"{offer.node}: {key.kind} {key.fingerprint} ({word})")
+    gone = {known.kind for known in offer.known} - {key.kind for key in offer.shown}
+    lines.extend(f"{offer.node}: {kind} is not shown any more" for kind in sorted(gone))
+    if offer.is_changed:
+        lines.append(f"{offer.node}: if it was set up anew, accept this with: plabctl trust {offer.node} --changed")
+    return lines

@@ -1,0 +1,62 @@
+"""One test as it goes and as it ended: what `plabctl test` shows.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from plabctl.core.model import Outcome, Report, StageRun
+from plabctl.core.recipe import Recipe
+from plabctl.report.instants import iso, took
+from plabctl.report.listing import Cell, Row
+from plabctl.report.story import Line, stage_lines
+
+_STYLES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.UNKNOWN: "suspect"}
+_WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}
+
+
+def beginning(node: str, recipe: Recipe) -> list[Line]:
+    """Return what is said before the test."""
+    return [
+        ("", Cell(f"testing {node} with recipe {recipe.name} over {recipe.transport}; nothing is recorded", "title"))
+    ]
+
+
+def stage_told(run: StageRun) -> list[Line]:
+    """Return what is said of one stage when it ends."""
+    return stage_lines(asdict(run))
+
+
+def verdict(report: Report) -> list[Line]:
+    """Return what is said at the end."""
+    cause = f" ({report.cause})" if report.cause else ""
+    reason = f": {report.reason}" if report.reason else ""
+    lines: list[Line] = [
+        ("", Cell(f"{_WORDS[report.outcome]}{cause} in {took(report.seconds)}{reason}", _STYLES[report.outcome]))
+    ]
+    if report.note:
+        lines.append(("", Cell(report.note, "suspect")))
+    lines.extend(("", Cell(f"vnode {vnode} may still be on the node", "suspect")) for vnode in report.left)
+    return lines
+
+
+def document(report: Report) -> Row:
+    """Return the test for programs."""
+    row = {
+        "schema_version": 1,
+        "node": report.node,
+        "outcome": report.outcome.value,
+        "started_at": iso(report.started_at),
+        "seconds": report.seconds,
+        "stages": [asdict(run) for run in report.stages],
+        "left": list(report.left),
+    }
+    extras = {"cause": report.cause and report.cause.value, "reason": report.reason, "note": report.note}
+    return row | {key: value for key, value in extras.items() if value}
+
+
+def exit_code(report: Report) -> int:
+    """Return 0 for a pass, else 1."""
+    return int(report.outcome is not Outcome.PASS)
