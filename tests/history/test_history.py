@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,52 @@ def test_a_killed_writer_leaves_a_history_that_reads(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
 
     assert ids(History(tmp_path)) == ["a"]
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.lab
+def test_a_full_file_system_is_told_and_what_was_recorded_stays(mount: Path) -> None:
+    with History(mount) as history:
+        history.record([event("a")])
+        subprocess.run(["dd", "if=/dev/zero", f"of={mount}/filler", "bs=4k"], stderr=subprocess.DEVNULL, check=False)
+
+        with pytest.raises(StoreError) as caught:
+            history.record([event("b", output="x" * 50_000)])
+        assert "\n" not in str(caught.value)
+        assert caught.value.hint
+        assert ids(history) == ["a"]
+
+        (mount / "filler").unlink()
+        history.record([event("b")])
+        assert ids(history) == ["a", "b"]
+
+
+@pytest.mark.lab
+def test_without_any_space_no_history_is_begun(mount: Path) -> None:
+    subprocess.run(["dd", "if=/dev/zero", f"of={mount}/filler", "bs=4k"], stderr=subprocess.DEVNULL, check=False)
+
+    with pytest.raises(StoreError):
+        History(mount).record([event("a")])
+
+    assert [path.name for path in mount.iterdir()] == ["filler"]
+
+
+@pytest.mark.lab
+def test_on_a_read_only_file_system_it_can_be_read(mount: Path) -> None:
+    with History(mount) as history:
+        history.record([event("a")])
+    subprocess.run(["mount", "-o", "remount,ro", mount], check=True)
+
+    with History(mount) as history:
+        assert ids(history) == ["a"]
+    with History(mount) as history, pytest.raises(StoreError):
+        history.record([event("b")])

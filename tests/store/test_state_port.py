@@ -124,6 +124,14 @@ def test_due_are_those_whose_time_has_come(play: Play) -> None:
     assert sorted(state.due(NOW)) == [due_of(late), due_of(now)]
 
 
+def test_a_time_after_the_latest_that_can_be_meant_is_due_too(play: Play) -> None:
+    soon, far = make_member("n1", due_at=NOW + 60), make_member("n2", due_at=NOW + 9e6)
+
+    state = play(Changes(nodes=(make_node("n1"), make_node("n2")), members=(soon, far)))
+
+    assert state.due(NOW, latest=NOW + 60) == [due_of(far)]
+
+
 def test_a_claim_lasts_until_it_is_released(play: Play) -> None:
     first, second = make_claim("n1", slot=1), make_claim("n2", slot=2, superseded=True)
     before = (one_node("n1"), one_node("n2"), Changes(claims=(first, second)))
