@@ -66,8 +66,8 @@ class History:
     """The history kept in `state_dir`. For use by one thread; every method raises StoreError, in one line."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._path = Path(state_dir) / HISTORY_NAME
         self._connection: sqlite3.Connection | None = None
+        self._path = Path(state_dir) / HISTORY_NAME
 
     def record(self, events: Sequence[Event]) -> None:
         """Record `events` durably, all or none; those recorded before are left as they are."""
@@ -128,6 +128,9 @@ class History:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        self.close()  # a history that is merely dropped leaves no log behind either
 
     @contextmanager
     def _opened(self, *, for_writing: bool) -> Iterator[sqlite3.Connection]:

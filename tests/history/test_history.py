@@ -170,6 +170,12 @@ def test_a_reader_does_not_hold_a_writer_up(tmp_path: Path, history: History) ->
     assert ids(history) == ["a", "b"]
 
 
+def test_a_history_that_is_dropped_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
+    History(tmp_path).record([event("a")])
+
+    assert [path.name for path in tmp_path.iterdir()] == ["history.db"]
+
+
 def test_several_processes_record_at_once(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from plabctl.core.model import Event\n"
