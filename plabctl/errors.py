@@ -47,6 +47,10 @@ class ConfigError(PlabctlError):
         self.faults = tuple(faults)
 
 
+class InventoryFault(PlabctlError):
+    """A source of nodes cannot be read, or lists what cannot be meant; nothing was changed."""
+
+
 class StoreError(PlabctlError):
     """The state directory cannot be read or written."""
 

@@ -10,11 +10,16 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+from plabctl.app.context import App
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Claim, Outcome, Report
-from plabctl.runner.threads import ThreadRunner
 from plabctl.store.slots import Slots
+
+if TYPE_CHECKING:
+    from plabctl.runner.threads import ThreadRunner
 
 STALE_S = 5.0
 """A claim in hand for longer than this is given back: its node may be due elsewhere, or not at all any more."""
@@ -23,8 +28,8 @@ STALE_S = 5.0
 class Flight:
     """Which claim runs in which slot, which slots are idle, and which claims wait in hand."""
 
-    def __init__(self, runner: ThreadRunner, slots: Slots) -> None:
-        self._runner = runner
+    def __init__(self, app: App, slots: Slots) -> None:
+        self._app = app
         self._slots = slots
         self._running: dict[str, Claim] = {}
         self._in_hand: deque[tuple[Claim, Assignment]] = deque()
@@ -67,6 +72,7 @@ class Flight:
         """
         if not self._running:
             time.sleep(timeout_s)
+            return []
         reports = self._runner.wait(timeout_s)
         for report in reports:
             slot = self._running.pop(report.token).slot
@@ -109,7 +115,15 @@ class Flight:
 
     def interrupt(self) -> None:
         """Cut every probe that runs; each reports at once that it was interrupted."""
-        self._runner.interrupt()
+        if self._running:
+            self._runner.interrupt()
+
+    @cached_property
+    def _runner(self) -> ThreadRunner:
+        """The runner, made when there is something to run: it imports fabric, which costs as much as all the rest."""
+        from plabctl.app.wiring import make_runner  # noqa: PLC0415 - see above
+
+        return make_runner(self._app)
 
     def _start(self, claim: Claim, assignment: Assignment) -> None:
         self._running[claim.token] = claim

@@ -14,13 +14,15 @@ CLOCK_SLACK_S = 1.0
 def is_idle(app: App) -> bool:
     """Say whether nothing is due, running or untold, so that a tick may end at once.
 
-    The answer is no whenever the clock looks set back since the last commit, and with inventories configured, because
-    only the body of the state says when those are due. Raise StoreError when the state is damaged.
+    The answer is no whenever the clock looks set back since the last commit. With inventories configured the body of
+    the state is read too, because only that says when they are due. Raise StoreError when the state is damaged.
     """
     head = app.store.head()
-    if app.settings.inventories:
-        return False
-    if head is None or head.wake_at is None:
-        return True
     now = app.clock.now()
-    return head.saved_at - CLOCK_SLACK_S <= now < head.wake_at
+    if head and head.wake_at is not None and not head.saved_at - CLOCK_SLACK_S <= now < head.wake_at:
+        return False
+    if not app.settings.inventories:
+        return True
+    from plabctl.app.inventories import due_inventories  # noqa: PLC0415 - only with inventories
+
+    return not due_inventories(app, app.store.snapshot().notes)

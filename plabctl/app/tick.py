@@ -15,6 +15,7 @@ from plabctl.app import claims
 from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
 from plabctl.app.flight import Flight, refused
+from plabctl.app.inventories import sync
 from plabctl.app.signals import Stop
 from plabctl.core.claim import Claimant
 from plabctl.core.events import new_token
@@ -68,17 +69,17 @@ class Run:
 
 
 def run_tick(app: App, stop: Stop, *, only: Collection[str] | None = None) -> int:
-    """Run one tick and return how many probes it settled.
+    """Fetch, claim, probe, settle and deliver until nothing is due; return how many probes were settled.
 
     With `only`, the named nodes, whose retest must have been ordered, are probed here and now, or waited for when
-    another tick is at them; nothing else is claimed. Raise StoreError when the state cannot be read or written.
+    another tick is at them; nothing else is claimed. Raise StoreError when the state cannot be read or written, and
+    InventoryFault, after all else is done, when a source of nodes could not be read.
     """
-    from plabctl.app.wiring import make_runner  # noqa: PLC0415 - imports fabric, which a tick with nothing due can spare
-
+    faults = sync(app) if only is None else []
     rng = random.Random()  # noqa: S311 - names and jitter, no secrets
     claimant = Claimant(TickMark(new_token(rng), app.clock.now()), boot_id(), rng)
     slots = Slots(app.state_dir, app.settings.window)
-    flight = Flight(make_runner(app), slots)
+    flight = Flight(app, slots)
     run = Run(app, flight, slots, Delivery(app), stop, claimant, None if only is None else set(only))
     step(run)
     while not run.is_over:
@@ -86,6 +87,8 @@ def run_tick(app: App, stop: Stop, *, only: Collection[str] | None = None) -> in
         if is_time_for_step(run):
             step(run)
     run.delivery.finish()
+    if faults:
+        raise faults[0]
     return run.settled_count
 
 
