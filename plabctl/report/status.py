@@ -91,7 +91,8 @@ def totals(situation: Situation, members: Iterable[Member] | None = None) -> Tot
         suspect += member.suspicion is not None
         if member.node not in claims and (next_due_at is None or member.due_at < next_due_at):
             next_due_at = member.due_at
-    testing = sum(claim.deadline_at > now for claim in claims.values())
+    # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
+    testing = len({claim.slot for claim in claims.values() if claim.deadline_at > now})
     return Totals(nodes, pools, held, suspect, testing, next_due_at)
 
 

@@ -1,0 +1,151 @@
+"""The demo from its beginning to its end: nodes up, ticks as cron would start them, and everything looked at meanwhile.
+
+I/O. It reads what any command would read, the state and the history, and knows nothing that plabctl does not. What a
+person sees is up to the `Screen`. Go on with `cast`, `testbed`, `cron`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from plabctl.app.context import App
+from plabctl.app.demo.cast import LEAST, REPAIRED, cast
+from plabctl.app.demo.cron import Cron
+from plabctl.app.demo.testbed import Testbed
+from plabctl.app.queries import look_at
+from plabctl.app.signals import Stop
+from plabctl.core.model import Event
+from plabctl.errors import Refused, StoreError
+from plabctl.history.history import History
+from plabctl.report.status import Situation
+
+LOOK_S = 0.25
+WINDOW = 6
+TICK_EVERY_S = 2.0
+PATIENCE = "4s"
+REPAIR_AT_RATIO = 0.4
+ACTOR = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for. `directory` None means a fresh one under the directory for temporary files."""
+
+    nodes: int = 12
+    seconds: float = 60.0
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What there is to see at one look; `fresh` is what happened since the last."""
+
+    situation: Situation
+    fresh: tuple[Event, ...]
+    left_s: float
+    tick_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended: the last situation, all that happened, and where it can be looked at."""
+
+    situation: Situation
+    events: tuple[Event, ...]
+    config_path: Path
+    tick_count: int
+    most_ticks_at_once: int
+    most_commands_at_once: int
+    said: str
+    """What the ticks printed, which is nothing when all went well."""
+
+
+class Screen(Protocol):
+    """Where the demo is shown."""
+
+    def show(self, scene: Scene) -> None:
+        """Show how things stand."""
+        ...
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Reads what is new in the history."""
+
+    app: App
+    history: History
+    seen: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    def fresh(self) -> tuple[Event, ...]:
+        records = self.history.read(after=self.seen)
+        if records:
+            self.seen = records[-1].seq
+        found = tuple(record.event for record in records)
+        self.events.extend(found)
+        return found
+
+
+def run_demo(plan: Plan, screen: Screen, stop: Stop) -> Ending:
+    """Run the demo for `plan.seconds`, or until `stop`; leave nothing of it but its directory.
+
+    Raise Refused when that directory holds something, and OSError when it cannot be written.
+    """
+    directory = prepare(plan.directory)
+    roles = cast(max(plan.nodes, LEAST))
+    with contextlib.ExitStack() as stack:
+        testbed = stack.enter_context(Testbed(directory, roles, window=WINDOW, patience=PATIENCE))
+        app = testbed.enrol()
+        follower = _Follower(app, stack.enter_context(History(app.state_dir)))
+        with Cron(testbed.config_path, app.state_dir, TICK_EVERY_S) as cron:
+            play(plan, testbed, cron, follower, screen, stop)
+        screen.show(Scene(look_at(app), follower.fresh(), 0.0, cron.started_count))
+        return Ending(
+            look_at(app),
+            tuple(follower.events),
+            testbed.config_path,
+            cron.started_count,
+            cron.most_at_once,
+            testbed.commands.peak,
+            cron.said(),
+        )
+
+
+def prepare(directory: Path | None) -> Path:
+    """Return an empty directory that only we can read: this one, or a fresh one."""
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="plabctl-demo-"))
+    directory = directory.absolute()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise Refused(
+            f"'{directory}' is not empty", hint="name a directory that does not exist yet, or leave --dir out"
+        )
+    return directory
+
+
+def play(plan: Plan, testbed: Testbed, cron: Cron, follower: _Follower, screen: Screen, stop: Stop) -> None:
+    """Let ticks come and go, and show what they do."""
+    began = time.monotonic()
+    repair_s = plan.seconds * REPAIR_AT_RATIO
+    is_repaired = REPAIRED not in {role.name for role in testbed.roles}
+    while (elapsed := time.monotonic() - began) < plan.seconds and not stop:
+        cron.turn()
+        fresh: tuple[Event, ...] = ()
+        with contextlib.suppress(StoreError):  # a tick is at it: there is another look in a moment
+            fresh = follower.fresh()
+        if not is_repaired and elapsed >= repair_s:
+            testbed.repair()
+            is_repaired = True
+            fresh = (*fresh, _repair(follower.app.clock.now()))
+        screen.show(Scene(look_at(follower.app), fresh, plan.seconds - elapsed, cron.started_count))
+        time.sleep(LOOK_S)
+
+
+def _repair(now: float) -> Event:
+    return Event("", now, "repair", REPAIRED, ACTOR, {"reason": "somebody loads the module that it lacked"})

@@ -1,0 +1,141 @@
+"""`plabctl demo`: a small testbed on this machine, to see how it works.
+
+I/O. What happens is in `plabctl.app.demo.show`; here it is shown, live on a terminal and as plain lines elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from plabctl.app.demo.cast import LEAST, cast
+from plabctl.app.demo.show import TICK_EVERY_S, Ending, Plan, Scene, Screen, run_demo
+from plabctl.app.signals import Stop
+from plabctl.cli import output
+from plabctl.cli.options import color_option, verb
+from plabctl.core.model import Outcome
+from plabctl.core.selection import natural
+from plabctl.durations import format_duration
+from plabctl.report import board, fates, status
+from plabctl.report.listing import Cell
+from plabctl.report.news import News
+
+_EXAMPLE = """\
+plabctl demo
+plabctl demo --nodes 30 --seconds 120
+plabctl demo --dir /tmp/testbed
+"""
+_FAREWELL = "The nodes are gone now: another tick would find them all dead. What was found stays:"
+
+
+class _Terminal:
+    """The demo on a terminal: a table that is always up to date, and the news under it."""
+
+    def __init__(self, view: board.Board, names: Sequence[str]) -> None:
+        self._view = view
+        self._names = names
+        self._news = News(names)
+
+    def show(self, scene: Scene) -> None:
+        """Draw the table anew."""
+        title = f"plabctl demo: {_setting(self._names)}, {scene.left_s:.0f} s to go"
+        self._view.draw(title, status.listing(scene.situation, self._names), self._news.lines(scene.fresh))
+
+
+class _Pipe:
+    """The demo elsewhere: a line for each move and each new verdict."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._news = News(names)
+        self._title = f"plabctl demo: {_setting(names)}"
+
+    def show(self, scene: Scene) -> None:
+        """Write what is new."""
+        if self._title:
+            output.say(self._title)
+            self._title = ""
+        for cells in self._news.lines(scene.fresh):
+            output.say("  ".join(cell.text for cell in cells))
+        sys.stdout.flush()
+
+
+def _setting(names: Sequence[str]) -> str:
+    return f"{len(names)} SSH nodes on 127.0.0.1, a tick every {format_duration(TICK_EVERY_S)}"
+
+
+@verb("demo", example=_EXAMPLE)
+@click.option("--nodes", type=click.IntRange(LEAST, 200), default=12, show_default=True, help="How many nodes.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="How long.")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to put configuration, state and nodes: an empty directory. A temporary one, if not given.",
+)
+@color_option
+def command(nodes: int, seconds: float, directory: Path | None, color: str) -> int:
+    """Watch a testbed of embedded SSH nodes, some of them faulty, under real ticks.
+
+    Needs no root, no sshd and no network beyond this machine. The configuration and the state stay when it ends, to be
+    looked at with the other commands; the nodes go.
+    """
+    stop = Stop()
+    colored = output.color_for(color)
+    names = sorted((role.name for role in cast(nodes)), key=natural)
+    # A terminal that goes away says SIGHUP: the nodes' processes must not be left behind then.
+    with stop.listening(signal.SIGHUP), contextlib.ExitStack() as stack:
+        screen: Screen = _Pipe(names)
+        if sys.stdout.isatty():
+            screen = _Terminal(stack.enter_context(board.Board(sys.stdout, color=colored)), names)
+        ending = run_demo(Plan(nodes, seconds, directory), screen, stop)
+    board.write_lines(_story(ending, names), sys.stdout, color=colored)
+    for line, count in Counter(ending.said.splitlines()).items():
+        output.note(f"a tick said{f' ({count} times)' if count > 1 else ''}: {line}")
+    return stop.exit_code or int(bool(ending.said))
+
+
+def _story(ending: Ending, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    yield ()
+    yield (Cell("What happened to each node, and why", "title"),)
+    yield ()
+    yield from fates.lines(fates.fates(ending.situation, ending.events, names), width)
+    yield ()
+    for line in (*fates.folded(_sums(ending), width), *fates.folded(_FAREWELL, width)):
+        yield (Cell(line),)
+    yield ()
+    program, config = _program(), shlex.quote(str(ending.config_path))
+    for words in ("status", "show flops.demo", "history flops.demo"):
+        yield (Cell(f"  {program} {words} --config {config}"),)
+    yield ()
+    yield (Cell(f"the state is in {ending.situation.settings.state_dir}", "faint"),)
+    yield (Cell(f"when you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
+
+
+def _sums(ending: Ending) -> str:
+    outcomes = Counter(event.data.get("outcome") for event in ending.events if event.kind == "probe")
+    cut = outcomes.pop(Outcome.UNKNOWN, 0)
+    return (
+        f"{ending.tick_count} ticks, at most {ending.most_ticks_at_once} at once, made {outcomes.total()} tests"
+        f"{f' and broke {cut} off at the end' if cut else ''};"
+        f" no more than {ending.most_commands_at_once} ran on the nodes at once"
+        f" (window {ending.situation.settings.window})."
+    )
+
+
+def _program() -> str:
+    """Return how the person at the terminal can call us again."""
+    if shutil.which("plabctl"):
+        return "plabctl"
+    beside = Path(sys.executable).with_name("plabctl")
+    if not beside.exists():
+        return f"{shlex.quote(sys.executable)} -m plabctl"
+    return shlex.quote(str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside))
