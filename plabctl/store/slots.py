@@ -20,6 +20,8 @@ SLOTS_NAME = "slots"
 _TURN_WAIT_S = 5.0
 _TURN_PAUSE_S = 0.002
 _OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
+_RESERVE = 8
+"""Descriptors left over when they run short: the commit that follows needs some."""
 
 
 class Slots:
@@ -43,7 +45,7 @@ class Slots:
     def take(self, limit: int) -> list[int]:
         """Hold up to `limit` more slots and return their numbers, lowest first; fewer or none when the window is full.
 
-        Raises StoreError when the lock files cannot be made. Runs short of descriptors: returns what it could get.
+        Raises StoreError when the lock files cannot be made. Short of descriptors, it takes fewer.
         """
         if limit <= 0:
             return []
@@ -102,9 +104,11 @@ class Slots:
             try:
                 fd = self._lock(slot)
             except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS:
-                    break
-                raise
+                if error.errno not in _OUT_OF_DESCRIPTORS:
+                    raise
+                for last in taken[-_RESERVE:]:
+                    self.release(last)
+                return taken[:-_RESERVE]
             if fd is not None:
                 self._held[slot] = fd
                 taken.append(slot)

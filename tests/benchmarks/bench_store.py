@@ -87,7 +87,7 @@ def bare(state_dir: Path) -> Callable[[], object]:
 
 
 def settle(state_dir: Path) -> Callable[[], object]:
-    import tinydb  # noqa: F401 - imported beforehand: a tick pays for it once, not at each settle
+    import plabctl.store.session  # noqa: F401 - a tick imports it once, and not at each settle
 
     store = open_store(state_dir)
 

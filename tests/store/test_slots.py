@@ -133,16 +133,20 @@ def test_slots_that_are_a_link_are_refused(state_dir: Path, tmp_path: Path) -> N
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_short_of_descriptors_it_takes_what_it_can(state_dir: Path) -> None:
+def test_short_of_descriptors_it_takes_what_it_can_and_leaves_some_for_the_commit(state_dir: Path) -> None:
     program = (
-        "import resource; from plabctl.store.slots import Slots\n"
-        f"s = Slots({str(state_dir)!r}, 99); s.take(1)\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n"
-        "print(len(s.take(98)))"
+        "import resource, sys; from pathlib import Path; from plabctl.store.slots import Slots\n"
+        "from tests.store.faults import commit; import plabctl.store.session\n"
+        "state_dir = Path(sys.argv[1]); s = Slots(state_dir, 99); s.take(1)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+        "print(len(s.take(98))); commit(state_dir)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program, state_dir], capture_output=True, text=True, check=True, cwd=root
+    )
 
-    assert 2 <= int(done.stdout) <= 12
+    assert 16 <= int(done.stdout) <= 32
 
 
 def test_a_full_disk_is_told_in_one_line(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
