@@ -169,6 +169,7 @@ class Lab:
     """`count` hosts on a network of the test's own, with one client key that all of them know."""
 
     def __init__(self, folder: Path, count: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.key = make_key(folder / "client_key")
         self.network = Network()

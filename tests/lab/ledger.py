@@ -13,12 +13,12 @@ from pathlib import Path
 
 _WRAPPER = """\
 #!/bin/sh
-# client address, port, own address, port
+# A connection is told by the client's port and by the process that serves it: a port alone may be taken again.
 set -- $SSH_CONNECTION
-echo "+ $2 $$" >>'{ledger}'
+echo "+ $2.$PPID" >>'{ledger}'
 sh -c "${{SSH_ORIGINAL_COMMAND:-:}}"
 code=$?
-echo "- $2 $$" >>'{ledger}'
+echo "- $2.$PPID" >>'{ledger}'
 exit $code
 """
 
@@ -37,8 +37,8 @@ class Ledger:
         return f"ForceCommand /bin/sh {wrapper}"
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return what happened, in order: `+` or `-`, and the client's port, which stands for its connection."""
-        return [(words[0], words[1]) for line in self.path.read_text().splitlines() if len(words := line.split()) == 3]
+        """Return what happened, in order: `+` or `-`, and a name for the connection."""
+        return [(words[0], words[1]) for line in self.path.read_text().splitlines() if len(words := line.split()) == 2]
 
     def commands(self) -> int:
         """Return how many remote commands began."""
@@ -46,25 +46,28 @@ class Ledger:
 
     def connections(self) -> int:
         """Return how many connections ran a command."""
-        return len({port for _, port in self.lines()})
+        return len({name for _, name in self.lines()})
 
     def open_commands(self) -> int:
         """Return how many commands have begun and not ended."""
         return sum(1 if sign == "+" else -1 for sign, _ in self.lines())
 
-    def most_at_once(self) -> int:
-        """Return the largest number of connections that were in use together."""
+    def most_at_once(self, *, since: int = 0) -> int:
+        """Return the largest number of connections that were in use together, of those begun after `since` lines."""
         first: dict[str, int] = {}
         last: dict[str, int] = {}
         running: dict[str, int] = {}
-        lines = self.lines()
-        for index, (sign, port) in enumerate(lines):
-            first.setdefault(port, index)
-            last[port] = index
-            running[port] = running.get(port, 0) + (1 if sign == "+" else -1)
-        for port, count in running.items():
+        lines = self.lines()[since:]
+        new = {name for sign, name in lines if sign == "+"}
+        for index, (sign, name) in enumerate(lines):
+            if name not in new:
+                continue
+            first.setdefault(name, index)
+            last[name] = index
+            running[name] = running.get(name, 0) + (1 if sign == "+" else -1)
+        for name, count in running.items():
             if count:
-                last[port] = len(lines)
+                last[name] = len(lines)
         steps = sorted([(at, 1) for at in first.values()] + [(at + 0.5, -1) for at in last.values()])
         most = now = 0
         for _, step in steps:

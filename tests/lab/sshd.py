@@ -43,6 +43,8 @@ def config_text(folder: Path, address: str, port: int, extra: Sequence[str] = ()
         "MaxStartups 2000",
         "MaxSessions 100",
         "PerSourcePenalties no" if _knows_penalties() else "",
+        # A login shell that thinks it is not the first one leaves the user's own start-up files alone.
+        "SetEnv SHLVL=2",
         "PrintMotd no",
         "PrintLastLog no",
         "X11Forwarding no",

@@ -1,0 +1,107 @@
+"""Find what is wrong with an installation, and go back to the last good state when a person says so.
+
+I/O. `diagnose` looks and changes nothing; `restore` is the one order given here. The checks: `statecheck`, `sshcheck`,
+`croncheck`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from plabctl.app import croncheck, crontab, sshcheck, statecheck
+from plabctl.app.context import App, open_app
+from plabctl.app.findings import Finding, Level, fail, ok
+from plabctl.core.model import Node
+from plabctl.errors import ConfigError, StoreError
+
+
+def diagnose(config_path: str | None) -> Iterator[Finding]:
+    """Yield one finding after the other; a configuration that cannot be used is told and ends it."""
+    try:
+        app = open_app(config_path)
+    except ConfigError as error:
+        yield from (fail("config", fault, error.hint) for fault in error.faults)
+        return
+    settings = app.settings
+    yield ok("config", f"'{settings.path}': {len(settings.pools)} pools, {len(settings.recipes)} recipes")
+    yield from statecheck.check(app)
+    yield from sshcheck.check(settings, _nodes(app))
+    yield from _history(app)
+    yield from _cron(app)
+
+
+def _nodes(app: App) -> list[Node]:
+    try:
+        return list(app.store.snapshot().nodes())
+    except StoreError:
+        return []
+
+
+def _history(app: App) -> Iterator[Finding]:
+    # Imported here: sqlite3 is not cheap.
+    from plabctl.history.history import History  # noqa: PLC0415
+
+    try:
+        with History(app.state_dir) as history:
+            newest = history.read(limit=1)
+    except StoreError as error:
+        yield fail("history", str(error), error.hint)
+        return
+    yield ok("history", f"{newest[0].seq} events" if newest else "nothing recorded yet")
+
+
+def _cron(app: App) -> Iterator[Finding]:
+    try:
+        last_tick_at = app.store.last_beat()
+    except StoreError as error:
+        yield fail("ticks", str(error), error.hint)
+        return
+    job = crontab.job_for(app.settings, os.environ)
+    for finding in croncheck.check(job, last_tick_at, app.clock.now()):
+        # Before the first tick of all, nothing has stopped: somebody is just setting plabctl up.
+        is_new = last_tick_at is None and finding.level is Level.FAIL
+        yield replace(finding, level=Level.WARN) if is_new else finding
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What a restore brought back, and what it set aside."""
+
+    rev: int
+    saved_at: float
+    """When the state that was brought back had been saved."""
+    node_count: int
+    kept: str | None
+    """Where the damaged file is now; None when there was none to keep."""
+
+
+def restore(app: App) -> Restoration:
+    """Bring the previous generation of the state back.
+
+    Raise Refused when the state is sound, StateDamaged when the previous generation is damaged too.
+    """
+    previous = app.store.previous()
+    restored = app.store.restore()
+    saved_at = previous.saved_at if previous else restored.head.saved_at
+    return Restoration(restored.head.rev, saved_at, restored.head.node_count, restored.kept)
+
+
+def written_paths(app: App) -> list[tuple[str, str]]:
+    """Return every file that plabctl writes for this installation, as pairs of path and what it is for."""
+    folder, settings = app.state_dir, app.settings
+    return [
+        (settings.path, "the configuration; written once, by `plabctl init`"),
+        (str(folder), "the state directory"),
+        (f"{folder}/state.json", "nodes, pools, claims, what is still to be told"),
+        (f"{folder}/state.json.previous", "the state before the last change"),
+        (f"{folder}/state.json.damaged-*", "damaged states, set aside by `plabctl doctor --restore`"),
+        (f"{folder}/state.lock", "the lock of the state"),
+        (f"{folder}/slots/", "one lock for each slot of the window"),
+        (f"{folder}/last_tick", "its time of change is that of the last tick"),
+        (f"{folder}/history.db", "what happened, for ever; with -wal and -shm beside it while it is open"),
+        (settings.ssh.known_hosts, "the host keys that were accepted"),
+        (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
+        ("crontab -l", "the line of `plabctl cron install`; `plabctl cron remove` takes it out"),
+    ]

@@ -1,0 +1,100 @@
+"""Whether nodes can be reached with what we have: the key, and the host keys that were accepted.
+
+I/O, reads only, and asks no node. The formats: PROTOCOL.key of OpenSSH, and sshd(8) on known_hosts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from plabctl.app.findings import Finding, fail, ok, warn
+from plabctl.core.model import Node
+from plabctl.core.recipe import Transport
+from plabctl.core.settings import HostKeys, Settings
+from plabctl.probes.hostkeys import KnownHosts
+from plabctl.probes.target import Targets
+from plabctl.probes.trouble import Trouble
+
+_KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
+_MAGIC = b"openssh-key-v1\0"
+_NAMES_SHOWN = 5
+
+
+def check(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
+    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH."""
+    recipes = [settings.recipes.get(pool.recipe) for pool in settings.pools.values()]
+    if not any(recipe and recipe.transport is Transport.SSH for recipe in recipes):
+        return
+    yield from _key(settings.ssh.key)
+    if nodes:
+        yield from _known_hosts(settings, nodes)
+
+
+def _known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
+    known, targets, topic = KnownHosts(settings.ssh.known_hosts), Targets(settings.ssh), "known hosts"
+    unknown: list[str] = []
+    for node in nodes:
+        own = settings.recipes.get(node.variables.get("recipe", ""))
+        if own and own.transport is not Transport.SSH:
+            continue
+        try:
+            if not known.find(targets.of(node).label):
+                unknown.append(node.name)
+        except Trouble as trouble:
+            yield fail(topic, str(trouble), "correct it: no node that it concerns can be reached")
+            return
+    if not unknown:
+        yield ok(topic, f"a key for each of {len(nodes)} nodes")
+    elif settings.ssh.host_keys is HostKeys.FIRST_USE:
+        yield ok(topic, f"{len(unknown)} of {len(nodes)} nodes have no key yet; the first one seen will be accepted")
+    else:
+        shown = " ".join(unknown[:_NAMES_SHOWN])
+        more = " ..." if len(unknown) > _NAMES_SHOWN else ""
+        yield warn(topic, f"{len(unknown)} of {len(nodes)} nodes have no key", f"run: plabctl trust {shown}{more}")
+
+
+def _key(name: str) -> Iterator[Finding]:
+    if not name:
+        yield fail("key", "the configuration names none", "set ssh.key")
+        return
+    path = Path(name)
+    try:
+        mode, text = path.stat().st_mode, path.read_text(errors="replace")
+    except FileNotFoundError:
+        yield fail("key", f"'{path}' is not there", f"{_KEY_HINT} {path}")
+        return
+    except OSError as error:
+        yield fail("key", f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "check owner and mode")
+        return
+    protected = is_protected(text)
+    if protected is None:
+        yield fail("key", f"'{path}' is no private key", f"{_KEY_HINT} PATH")
+    elif protected:
+        yield fail(
+            "key", f"'{path}' has a passphrase, and nobody is there to type it", f"ssh-keygen -p -N '' -f {path}"
+        )
+    elif mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")
+    else:
+        yield ok("key", f"'{path}'")
+
+
+def is_protected(text: str) -> bool | None:
+    """Say whether a private key has a passphrase; None when `text` is none."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    if not lines or not lines[0].startswith("-----BEGIN ") or "PRIVATE KEY" not in lines[0]:
+        return None
+    if "OPENSSH" not in lines[0]:
+        return "ENCRYPTED" in lines[0] or any(line.startswith("Proc-Type:") and "ENCRYPTED" in line for line in lines)
+    try:
+        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+    except binascii.Error:
+        return None
+    if not blob.startswith(_MAGIC):
+        return None
+    length = int.from_bytes(blob[len(_MAGIC) : len(_MAGIC) + 4])
+    return blob[len(_MAGIC) + 4 :][:length] != b"none"

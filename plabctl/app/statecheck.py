@@ -1,0 +1,192 @@
+"""Whether the state can be read, written and trusted: its directory, its disk, its file, its lock, its slots.
+
+I/O. Nothing is changed: the lock is taken and given back, no slot is taken. What the store does when it meets one of
+these is in `plabctl.store.files` and `plabctl.store.head`.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from plabctl.app.context import App, check_pools
+from plabctl.app.findings import Finding, fail, ok, warn
+from plabctl.durations import format_duration
+from plabctl.errors import ConfigError, PlabctlError, StoreError
+from plabctl.store.slots import SLOTS_NAME, Slots
+from plabctl.store.store import Store
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "nfs", "nfs4", "ocfs2", "smb3"}
+)
+LOCK_WAIT_S = 2.0
+CLOCK_SLACK_S = 2.0
+EARLIEST = 1_700_000_000.0
+"""An instant before plabctl existed: a clock that shows an earlier one was never set."""
+_ENOUGH_BYTES = 64 * 1024**2
+_FILES_FOR_A_PROBE = 4
+_FILES_BESIDES = 64
+_OUTBOX_IS_LONG = 1000
+
+
+def check(app: App) -> Iterator[Finding]:
+    """Yield what was found out about the state directory and all that lies in it but the history."""
+    folder = app.state_dir
+    if not folder.is_dir():
+        yield _missing(folder)
+        return
+    yield from _directory(folder)
+    yield from _disk(folder)
+    yield from _state(app)
+    yield _lock(app)
+    yield from _slots(app)
+
+
+def _missing(folder: Path) -> Finding:
+    if folder.exists():
+        return fail("state directory", f"'{folder}' is no directory", "set `state_dir` to one")
+    parent = next(path for path in folder.parents if path.exists())
+    if os.access(parent, os.W_OK | os.X_OK):
+        return ok("state directory", f"'{folder}' is not there yet; it is made with the first node")
+    return fail(
+        "state directory",
+        f"'{folder}' is not there, and '{parent}' is not ours to write in",
+        "make it, or set `state_dir`",
+    )
+
+
+def _directory(folder: Path) -> Iterator[Finding]:
+    topic, found = "state directory", folder.stat()
+    if found.st_uid != os.geteuid():
+        yield fail(topic, f"'{folder}' belongs to {_user(found.st_uid)}", f"run plabctl as {_user(found.st_uid)}")
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield fail(topic, f"other users may write in '{folder}'", f"run: chmod 700 '{folder}'")
+    elif found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield warn(topic, f"other users may look into '{folder}'", f"run: chmod 700 '{folder}'")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield fail(topic, f"'{folder}' cannot be written", "mount it read-write, or check its mode")
+    else:
+        yield ok(topic, f"'{folder}' is ours alone")
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"'{pwd.getpwuid(uid).pw_name}'"
+    except KeyError:
+        return f"user {uid}"
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    kind = file_system_of(folder, Path("/proc/self/mountinfo"))
+    if kind in NETWORK_FILE_SYSTEMS:
+        yield warn("disk", f"'{folder}' is on {kind}, where locks may not hold", "move `state_dir` to a local disk")
+    found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    shown = f"{free // 1024**2} MiB free on {kind or 'its file system'}"
+    if free == 0 or (found.f_files and not found.f_favail):
+        yield fail("disk", f"the file system of '{folder}' is full", "free some space: nothing can be recorded")
+    elif free < _ENOUGH_BYTES:
+        yield warn("disk", shown, "free some space soon")
+    else:
+        yield ok("disk", shown)
+
+
+def file_system_of(folder: Path, mountinfo: Path) -> str | None:
+    """Return the type of the file system that `folder` is on, by the kernel's list of mounts (proc(5))."""
+    target = folder.resolve()
+    best: tuple[int, str] | None = None
+    try:
+        lines = mountinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
+            point = Path(fields[4].encode().decode("unicode_escape"))
+            if target.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
+                best = (len(point.parts), after.split()[0])
+    return best[1] if best else None
+
+
+def _state(app: App) -> Iterator[Finding]:
+    topic, now = "state", app.clock.now()
+    if now < EARLIEST:
+        yield fail("clock", "it was never set: it shows a time before plabctl existed", "set the clock")
+    try:
+        snapshot = app.store.snapshot()
+    except StoreError as error:
+        yield fail(topic, str(error), error.hint)
+        yield from _previous(app, is_needed=True)
+        return
+    if snapshot.head is None:
+        yield ok(topic, "there are no nodes yet")
+        return
+    head = snapshot.head
+    age = format_duration(max(now - head.saved_at, 0))
+    yield ok(topic, f"{head.node_count} nodes, revision {head.rev}, saved {age} ago, checksum correct")
+    yield from _previous(app, is_needed=False)
+    ahead = head.saved_at - now
+    if ahead > CLOCK_SLACK_S:
+        yield fail(
+            "clock", f"it was set back: the state was saved {format_duration(ahead)} from now", "check the clock"
+        )
+    if len(snapshot.outbox) > _OUTBOX_IS_LONG:
+        yield warn("outbox", f"{len(snapshot.outbox)} events wait to be told", "look for errors of history and hooks")
+    try:
+        check_pools(app.settings, snapshot)
+    except ConfigError as error:
+        yield from (fail("pools", fault, error.hint) for fault in error.faults)
+    damaged = sorted(app.state_dir.glob("state.json.damaged-*"))
+    if damaged:
+        yield warn(
+            topic, f"{len(damaged)} damaged files were set aside, such as '{damaged[-1]}'", "delete them when done"
+        )
+
+
+def _previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
+    topic = "previous state"
+    try:
+        head = app.store.previous()
+    except StoreError as error:
+        yield warn(
+            topic, str(error), "the next commit makes a new one" if not is_needed else "put back a copy of yours"
+        )
+        return
+    if head is not None:
+        yield ok(topic, f"{head.node_count} nodes, revision {head.rev}")
+    elif is_needed:
+        yield warn(topic, "there is none", "put back a copy of yours, or move the damaged file away to begin anew")
+
+
+def _lock(app: App) -> Finding:
+    try:
+        with Store(app.state_dir, app.clock, lock_timeout_s=LOCK_WAIT_S).session():
+            pass
+    except StoreError as error:
+        return warn("lock", f"not tried: {error}", "")
+    except PlabctlError as error:
+        return fail("lock", str(error), error.hint)
+    return ok("lock", "taken and given back")
+
+
+def _slots(app: App) -> Iterator[Finding]:
+    window, folder = app.settings.window, app.state_dir / SLOTS_NAME
+    wanted = window * _FILES_FOR_A_PROBE + _FILES_BESIDES
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit not in {resource.RLIM_INFINITY, -1} and limit < wanted:
+        yield warn("window", f"{window} probes need {wanted} open files, {limit} are allowed", f"ulimit -n {wanted}")
+    slots = Slots(app.state_dir, window)
+    try:
+        known = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.exists() else []
+        used = sum(not slots.is_free(slot) for slot in known)
+    except (StoreError, OSError) as error:
+        yield fail("slots", str(error), getattr(error, "hint", ""))
+        return
+    finally:
+        slots.close()
+    yield ok("slots", f"{used} of {window} in use")
