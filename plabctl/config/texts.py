@@ -130,11 +130,18 @@ TEXTS: dict[str, Text] = {
         "none: it must be given",
     ),
     "inventory.path": Text("For `file` and `ansible`: the file.", '"nodes.txt"', "none: it must be given"),
-    "inventory.command": Text("For `command`: the command.", '["list-nodes", "--all"]', "none: it must be given"),
+    "inventory.command": Text(
+        "For `command`: the command, run without a shell.", '["list-nodes", "--all"]', "none: it must be given"
+    ),
     "inventory.every": Text("How often it is read.", '"5m"'),
     "inventory.timeout": Text("How long reading it may take.", '"1m"'),
     "hook.on": Text("The kinds of event it is told of.", '["transition"]', "none: it must be given"),
-    "hook.command": Text("The command.", '["logger", "-t", "plabctl"]', "none: it must be given"),
+    "hook.command": Text(
+        "The command, run without a shell. A relative path to it is relative to the config file; a bare name is looked "
+        "for in `PATH`.",
+        '["logger", "-t", "plabctl"]',
+        "none: it must be given",
+    ),
     "hook.timeout": Text("How long it may take.", '"30s"'),
 }
 

@@ -155,6 +155,12 @@ def test_a_recipe_of_the_file_replaces_the_built_in_one_whole(tmp_path: Path) ->
     assert settings.recipes["command"] == BUILTIN["command"]
 
 
+def test_a_back_off_may_begin_at_its_cap(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, '[pool.good]\nbackoff = { base = "1h" }\n[pool.bad]')
+
+    assert settings.pools["good"].backoff == Backoff(base_s=3600.0)
+
+
 def test_pools_of_other_names_need_no_more_than_their_kind(tmp_path: Path) -> None:
     settings = load_text(tmp_path, '[pool.prod]\nkind = "good"\n[pool.hwdown]\nkind = "bad"')
 
