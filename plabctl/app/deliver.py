@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from plabctl.app.context import App
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
+from plabctl.errors import StoreError
 from plabctl.history.history import History
 
 PAUSE_S = 2.0
@@ -28,6 +29,7 @@ class Delivery:
         self._told: frozenset[str] = frozenset()
         self._lock: int | None = None
         self._next_at = app.clock.monotonic() + PAUSE_S
+        self._fault: StoreError | None = None
 
     def offer(self, outbox: Sequence[Event]) -> None:
         """Take note of the outbox as it is now, and tell it unless that was done a moment ago."""
@@ -45,8 +47,12 @@ class Delivery:
         return told
 
     def finish(self) -> None:
-        """Tell what is left, take it out of the outbox, and let other processes deliver."""
+        """Tell what is left, take it out of the outbox, and let other processes deliver.
+
+        Raise the StoreError for which something could not be told, now or earlier; it waits in the outbox.
+        """
         try:
+            self._fault = None
             self._tell()
             if self._told:
                 with self._app.store.session() as state:
@@ -55,11 +61,19 @@ class Delivery:
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
+        if self._fault:
+            raise self._fault
 
     def _tell(self) -> None:
         if not self._outbox or not self._is_ours():
             return
-        History(self._app.state_dir).record(self._outbox)
+        try:
+            with History(self._app.state_dir) as history:
+                history.record(self._outbox)
+        except StoreError as fault:
+            # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.
+            self._fault = fault
+            return
         self._told |= {event.id for event in self._outbox}
         self._outbox = ()
 

@@ -70,10 +70,10 @@ rm -rf "$dir"
 
 PROCESS = Recipe(
     name="process",
-    setup=Stage(run=_SETUP, timeout_s=60),
-    up=Stage(run=_UP, timeout_s=30, every_s=0.5),
+    setup=Stage(run=_SETUP, timeout_s=600),
+    up=Stage(run=_UP, timeout_s=600, every_s=1),
     check=Stage(run=_CHECK, timeout_s=60),
-    teardown=Stage(run=_TEARDOWN, timeout_s=60),
+    teardown=Stage(run=_TEARDOWN, timeout_s=300),
 )
 """A background process in a directory of its own: it is started, found alive, made to write and read, and ended."""
 

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from plabctl.core import orders
 from plabctl.core.recipe import Stage
 from plabctl.core.state import Changes
+from plabctl.errors import StoreError
 from plabctl.store.slots import Slots
 from tests.app.installation import Installation
 from tests.builders import make_order
@@ -285,3 +288,15 @@ def test_a_failed_teardown_is_remembered_and_done_before_the_next_probe(tmp_path
 
     assert here.member("n1").debris == ()
     assert left <= set((tmp_path / "torn-down").read_text().split())
+
+
+def test_a_damaged_history_keeps_no_node_from_moving_and_nothing_is_forgotten(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.add("n1")
+    (here.app.state_dir / "history.db").write_bytes(b"no database" * 100)
+
+    with pytest.raises(StoreError, match=r"history\.db"):
+        here.tick()
+
+    assert here.pools() == {"n1": "good"}
+    assert {"node-added", "probe", "transition"} <= {event.kind for event in here.store.snapshot().outbox}
