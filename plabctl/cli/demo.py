@@ -6,12 +6,14 @@ I/O. What happens is in `plabctl.app.demo.show`; here it is shown, live on a ter
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import shutil
 import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import ceil
 from pathlib import Path
 
 import click
@@ -35,6 +37,9 @@ plabctl demo --dir /tmp/testbed
 """
 _FAREWELL = "The nodes are gone now: another tick would find them all dead. What was found stays:"
 
+NO_PLACE_FOR_A_VIEW = frozenset({"", "dumb", "unknown"})
+"""Kinds of terminal on which nothing can be drawn twice."""
+
 
 class _Terminal:
     """The demo on a terminal: a table that is always up to date, and the news under it."""
@@ -46,7 +51,8 @@ class _Terminal:
 
     def show(self, scene: Scene) -> None:
         """Draw the table anew."""
-        title = f"plabctl demo: {_setting(self._names)}, {scene.left_s:.0f} s to go"
+        rest = f"{ceil(scene.left_s)} s to go" if scene.left_s > 0 else "time is up"
+        title = f"plabctl demo: {_setting(self._names)}, {rest}"
         self._view.draw(title, status.listing(scene.situation, self._names), self._news.lines(scene.fresh))
 
 
@@ -93,7 +99,7 @@ def command(nodes: int, seconds: float, directory: Path | None, color: str) -> i
     # A terminal that goes away says SIGHUP: the nodes' processes must not be left behind then.
     with stop.listening(signal.SIGHUP), contextlib.ExitStack() as stack:
         screen: Screen = _Pipe(names)
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and os.environ.get("TERM", "") not in NO_PLACE_FOR_A_VIEW:
             screen = _Terminal(stack.enter_context(board.Board(sys.stdout, color=colored)), names)
         ending = run_demo(Plan(nodes, seconds, directory), screen, stop)
     board.write_lines(_story(ending, names), sys.stdout, color=colored)
@@ -113,11 +119,11 @@ def _story(ending: Ending, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
         yield (Cell(line),)
     yield ()
     program, config = _program(), shlex.quote(str(ending.config_path))
-    for words in ("status", "show flops.demo", "history flops.demo"):
-        yield (Cell(f"  {program} {words} --config {config}"),)
+    yield (Cell(f"  {program} status --config {config}", "title"),)
     yield ()
-    yield (Cell(f"the state is in {ending.situation.settings.state_dir}", "faint"),)
-    yield (Cell(f"when you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
+    yield (Cell("Try with the same --config: show flops.demo, history flops.demo, pool list, config show."),)
+    yield (Cell(f"The state is in {ending.situation.settings.state_dir}", "faint"),)
+    yield (Cell(f"When you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
 
 
 def _sums(ending: Ending) -> str:

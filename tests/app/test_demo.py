@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.app.demo.cast import COMMON, FAULTY, LEAST, cast, program
-from plabctl.app.demo.show import prepare
+from plabctl.app.demo.show import Plan, Scene, prepare, run_demo
+from plabctl.app.signals import Stop
 from plabctl.core.names import is_node_name
 from plabctl.errors import Refused
 from plabctl.history.history import History
@@ -31,6 +32,11 @@ CAUSES = {
     "silent.demo": "protocol",
 }
 MARK = "PLABCTL_TEST_OF_THE_DEMO"
+
+
+class Unwatched:
+    def show(self, scene: Scene) -> None:
+        raise AssertionError("nothing should be shown")
 
 
 def start(directory: Path, *more: str) -> subprocess.Popen[str]:
@@ -171,6 +177,12 @@ def test_a_directory_with_something_in_it_is_not_touched(tmp_path: Path) -> None
     with pytest.raises(Refused, match="not empty"):
         prepare(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("place", ["/proc/demo", "/dev/null", "/dev/null/demo"])
+def test_a_directory_that_cannot_be_is_refused_in_words(place: str) -> None:
+    with pytest.raises(Refused, match=f"'{place}': "):
+        run_demo(Plan(directory=Path(place)), Unwatched(), Stop())
 
 
 @given(st.integers(LEAST, 300))

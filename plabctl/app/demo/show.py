@@ -94,12 +94,18 @@ class _Follower:
 def run_demo(plan: Plan, screen: Screen, stop: Stop) -> Ending:
     """Run the demo for `plan.seconds`, or until `stop`; leave nothing of it but its directory.
 
-    Raise Refused when that directory holds something, and OSError when it cannot be written.
+    Raise Refused when that directory holds something or cannot be written.
     """
-    directory = prepare(plan.directory)
     roles = cast(max(plan.nodes, LEAST))
     with contextlib.ExitStack() as stack:
-        testbed = stack.enter_context(Testbed(directory, roles, window=WINDOW, patience=PATIENCE))
+        try:
+            directory = prepare(plan.directory)
+            testbed = stack.enter_context(Testbed(directory, roles, window=WINDOW, patience=PATIENCE))
+        except OSError as error:
+            where = error.filename or plan.directory or tempfile.gettempdir()
+            raise Refused(
+                f"the demo cannot be put up: '{where}': {error.strerror}", hint="name another directory with --dir"
+            ) from error
         app = testbed.enrol()
         follower = _Follower(app, stack.enter_context(History(app.state_dir)))
         with Cron(testbed.config_path, app.state_dir, TICK_EVERY_S) as cron:
