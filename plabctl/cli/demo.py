@@ -121,7 +121,7 @@ def _story(ending: Ending, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
     program, config = _program(), shlex.quote(str(ending.config_path))
     yield (Cell(f"  {program} status --config {config}", "title"),)
     yield ()
-    yield (Cell("Try with the same --config: show flops.demo, history flops.demo, pool list, config show."),)
+    yield (Cell("Likewise: show flops.demo, history flops.demo, pool list, config show."),)
     yield (Cell(f"The state is in {ending.situation.settings.state_dir}", "faint"),)
     yield (Cell(f"When you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
 
@@ -132,7 +132,7 @@ def _sums(ending: Ending) -> str:
     return (
         f"{ending.tick_count} ticks, at most {ending.most_ticks_at_once} at once, made {outcomes.total()} tests"
         f"{f' and broke {cut} off at the end' if cut else ''};"
-        f" no more than {ending.most_commands_at_once} ran on the nodes at once"
+        f" no more than {ending.most_commands_at_once} commands ran on the nodes at once"
         f" (window {ending.situation.settings.window})."
     )
 

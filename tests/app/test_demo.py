@@ -139,7 +139,7 @@ def test_no_process_stays(finished: Finished) -> None:
 
 def test_the_window_holds_over_all_ticks(finished: Finished) -> None:
     _, done = finished
-    said = re.search(r"no more than (\d+) ran on the nodes at once \(window (\d+)\)", done.stdout)
+    said = re.search(r"no more than (\d+) commands ran on the nodes at once \(window (\d+)\)", done.stdout)
 
     assert said
     assert 0 < int(said[1]) <= int(said[2])
