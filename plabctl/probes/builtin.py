@@ -18,10 +18,12 @@ _SETUP = f"""
 umask 077
 dir=${{TMPDIR:-/tmp}}/plabctl-{{vnode}}
 said=$(mkdir -m 700 "$dir" 2>&1) || {{ echo "cannot make the vnode's directory: $said"; exit 1; }}
-cd "$dir" || exit 1
-sh -c 'echo ready >ready; n=0; while [ -e ready ] && [ $n -lt {LIFE_S} ]; do sleep 1; n=$((n+1)); done' "$dir" \\
-  </dev/null >/dev/null 2>&1 &
-echo $! >pid || {{ echo "cannot write to $dir: is its file system full?"; exit 1; }}
+cd / || exit 1
+sh -c '
+  echo ready >"$0/ready"; n=0
+  while [ -e "$0/ready" ] && [ $n -lt {LIFE_S} ]; do sleep 1; n=$((n+1)); done
+' "$dir" </dev/null >/dev/null 2>&1 &
+echo $! >"$dir/pid" || {{ echo "cannot write to $dir: is its file system full?"; exit 1; }}
 """
 
 # Its number alone proves nothing, as numbers are used again: where there is a /proc, its command line must name us.

@@ -50,6 +50,7 @@ class Course:
         self._stages: list[StageRun] = []
         self._left = {debris.vnode: None for debris, _ in assignment.debris}
         self._notes: list[str] = []
+        self._allowed_s = 0.0
         self._is_doubtful = False
         self._has_begun = False
 
@@ -89,7 +90,7 @@ class Course:
                 self._wait_until_up(stage)
             else:
                 ran = self._run(recipe, name, stage, self._forward_end)
-                self._note(judge(name, recipe.transport, ran, stage.timeout_s))
+                self._note(judge(name, recipe.transport, ran, self._allowed_s))
 
     def _wait_until_up(self, stage: Stage) -> None:
         """Look again and again until the vnode is up; raise Trouble when its time is over."""
@@ -99,15 +100,15 @@ class Course:
         while True:
             ran = self._run(recipe, "up", stage, end)
             try:
-                self._note(judge("up", recipe.transport, ran, stage.timeout_s))
+                self._note(judge("up", recipe.transport, ran, self._allowed_s))
             except Trouble as trouble:
                 if trouble.cause is Cause.UP_TIMEOUT and ran.fault is None:
                     said = trouble.reason
                 elif trouble.cause is not Cause.DEADLINE:
                     raise
                 if ran.fault is not None or self._clock.monotonic() + stage.every_s >= end:
-                    words_of_it = said or trouble.reason
-                    raise Trouble(Cause.UP_TIMEOUT, f"not up after {stage.timeout_s:g} s: {words_of_it}") from None
+                    why = said or trouble.reason
+                    raise Trouble(Cause.UP_TIMEOUT, f"not up after {stage.timeout_s:g} s: {why}") from None
             else:
                 return
             self._cut.sleep(stage.every_s)
@@ -153,7 +154,7 @@ class Course:
         if ran.fault is None and passes(recipe.transport, ran.exit_code):
             del self._left[vnode]
             return ""
-        return explain(ran, stage.timeout_s)
+        return explain(ran, self._allowed_s)
 
     def _run(self, recipe: Recipe, name: str, stage: Stage, end: float, vnode: str = "") -> Ran:
         """Run one stage, at the longest until `end`, and write down how it went."""
@@ -164,10 +165,11 @@ class Course:
         budget = min(stage.timeout_s, end - start)
         if budget <= 0:
             raise Trouble(Cause.DEADLINE, f"no time was left for {name}")
+        self._allowed_s = round(budget, 1)
         ran = self._shell(recipe.transport).run(text, environment(values), budget)
         seconds = self._clock.monotonic() - start
         self._is_doubtful = ran.fault in _DOUBTFUL
-        if name == "up" and self._stages[-1].stage == "up":
+        if name == "up" and self._stages and self._stages[-1].stage == "up":
             seconds += self._stages.pop().seconds  # the last look stands for all of them
         self._append(StageRun(name, round(seconds, 3), ran.exit_code, ran.output, ran.truncated))
         return ran

@@ -13,7 +13,7 @@ import pytest
 from plabctl.core.settings import SshSettings
 
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-needs_sshd = pytest.mark.skipif(PROGRAM is None, reason="needs OpenSSH's sshd (Debian: openssh-server)")
+needs_sshd = pytest.mark.sshd
 
 
 def make_key(path: Path, kind: str = "ed25519") -> str:

@@ -1,0 +1,130 @@
+"""What the `process` recipe does on a node, run by sh itself."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.core.recipe import fill
+from plabctl.probes.builtin import BUILTIN, PROCESS
+
+VNODE = "v-1"
+
+
+class Place:
+    """A node as the recipe sees it: a directory for temporary files."""
+
+    def __init__(self, directory: Path) -> None:
+        self.temporary = directory
+        self.directory = directory / f"plabctl-{VNODE}"
+
+    def run(self, name: str) -> tuple[int, str]:
+        stage = getattr(PROCESS, name)
+        done = subprocess.run(
+            ["/bin/sh", "-c", fill(stage.run, {"vnode": VNODE})],
+            env={"TMPDIR": str(self.temporary), "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        lines = (done.stdout + done.stderr).splitlines()
+        return done.returncode, lines[-1] if lines else ""
+
+    def pid(self) -> int:
+        return int((self.directory / "pid").read_text())
+
+    def await_ready(self) -> None:
+        while self.run("up")[0]:
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    here = Place(tmp_path)
+    yield here
+    here.run("teardown")
+
+
+def is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+
+
+def test_the_default_recipe_is_there() -> None:
+    assert set(BUILTIN) == {"process", "command"}
+
+
+def test_a_vnode_lives_from_setup_to_teardown(place: Place) -> None:
+    assert place.run("setup") == (0, "")
+    place.await_ready()
+    pid = place.pid()
+    assert place.directory.stat().st_mode & 0o777 == 0o700
+    assert place.run("check") == (0, "")
+    assert is_there(pid)
+
+    assert place.run("teardown") == (0, "")
+    assert not place.directory.exists()
+    assert not is_there(pid)
+
+
+def test_tearing_down_nothing_is_fine(place: Place) -> None:
+    assert place.run("teardown") == (0, "")
+    assert place.run("teardown") == (0, "")
+
+
+def test_a_directory_that_is_there_is_refused(place: Place) -> None:
+    place.directory.mkdir()
+    code, reason = place.run("setup")
+
+    assert code == 1
+    assert "exists" in reason
+
+
+@pytest.mark.parametrize("stage", ["up", "check"])
+def test_a_dead_process_is_noticed(place: Place, stage: str) -> None:
+    place.run("setup")
+    place.await_ready()
+    subprocess.run(["kill", "-9", str(place.pid())], check=True)
+    time.sleep(0.1)
+
+    assert place.run(stage) == (1, "the vnode's process is gone")
+
+
+def test_a_stranger_with_the_same_number_is_left_alone(place: Place) -> None:
+    place.run("setup")
+    place.await_ready()
+    own = place.pid()
+    with subprocess.Popen(["sleep", "30"]) as stranger:
+        (place.directory / "pid").write_text(f"{stranger.pid}\n")
+        assert place.run("up")[0] == 1
+        assert place.run("teardown") == (0, "")
+        assert stranger.poll() is None
+        stranger.kill()
+    # Without its number it is not killed; it ends itself when its mark is gone.
+    deadline = time.monotonic() + 5
+    while is_there(own) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_there(own)
+
+
+@pytest.mark.lab
+def test_a_full_file_system_is_the_reason(tmp_path: Path) -> None:
+    mount = tmp_path / "full"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", mount], check=False, capture_output=True)
+    if done.returncode:
+        pytest.skip(f"needs to mount: {done.stderr.decode().strip()}")
+    here = Place(mount)
+    try:
+        assert here.run("setup") == (0, "")
+        here.await_ready()
+        code, reason = here.run("check")
+        assert code == 1
+        assert "file system full" in reason
+        assert here.run("teardown") == (0, "")
+    finally:
+        here.run("teardown")
+        subprocess.run(["umount", "-l", mount], check=True)

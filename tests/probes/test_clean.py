@@ -1,0 +1,108 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.probes.capture import Capture
+from plabctl.probes.clean import clean, first_line, last_line
+
+ESCAPES = {
+    "the window's title": b"\x1b]0;owned\x07ok",
+    "a title that ends in ST": b"\x1b]2;owned\x1b\\ok",
+    "a title that never ends": b"ok\x1b]0;owned",
+    "clearing the screen": b"\x1b[2J\x1b[1;1Hok",
+    "colours": b"\x1b[1;31mok\x1b[0m",
+    "C1 as one byte, which is no UTF-8": b"ok",
+    "C1 in UTF-8": b"\xc2\x9b31mok",
+    "a device string": b"\x1bP1$r\x1b\\ok",
+    "a hyperlink": b"\x1b]8;;http://x\x1b\\ok\x1b]8;;\x1b\\",
+    "another character set": b"\x1b(0ok",
+    "backspaces and bells": b"\x08\x07o\x00k\x7f",
+    "direction": "\u202eok\u2066".encode(),
+    "zero width": "o\u200b\ufeffk".encode(),
+    "tags": "ok\U000e0041".encode(),
+    "a lone escape": b"\x1bcok",
+}
+
+
+@pytest.mark.parametrize("data", ESCAPES.values(), ids=ESCAPES.keys())
+def test_escapes_go_whole(data: bytes) -> None:
+    assert clean(data) == "ok"
+
+
+def test_a_title_that_never_ends_costs_one_line() -> None:
+    assert clean(b"\x1b]0;owned\nnext") == "\nnext"
+
+
+def test_ordinary_text_stays() -> None:
+    text = "Grüße, 世界 🙂 [red]x[/red] <b>&amp;</b>\n\ttabbed | $(x) `y`\n"
+
+    assert clean(text) == text
+    assert clean("a\r\nb\rc") == "a\nb\nc"
+
+
+def shown(text: str) -> bool:
+    return all(char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in text)
+
+
+@given(st.one_of(st.binary(), st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))))
+def test_nothing_that_acts_comes_through(data: bytes) -> None:
+    text = clean(data)
+
+    assert not any(char in text for char in "\x1b\x07\x08\r\x9b\x9d\u202e\u200b")
+    assert all(char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"} for char in text)
+    assert clean(text) == text
+    text.encode()
+
+
+@given(st.text(alphabet="\x1b[]PX^_\\0;1mJ\x07\x9b\x9d\x9c\na ("))
+def test_made_up_escape_sequences_leave_no_escape(text: str) -> None:
+    assert shown(clean(text))
+
+
+@given(st.text(), st.integers(0, 50))
+def test_the_length_is_capped(text: str, limit: int) -> None:
+    assert len(clean(text, limit)) <= limit
+
+
+def test_the_first_and_last_lines_are_those_with_words() -> None:
+    text = "\n  first  \nmiddle\nlast \n\n \t\n"
+
+    assert (first_line(text), last_line(text)) == ("first", "last")
+    assert (first_line(""), last_line("\n\n")) == ("", "")
+    assert len(last_line("x" * 10_000)) == 300
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(0, 100))
+def test_a_capture_keeps_its_bounds_and_counts_everything(pieces: list[bytes], limit: int) -> None:
+    capture = Capture(limit)
+    for piece in pieces:
+        capture.add(piece)
+    whole = b"".join(pieces)
+
+    assert capture.total == len(whole)
+    assert capture.truncated == (len(whole) > limit)
+    if not capture.truncated:
+        assert capture.text() == clean(whole)
+
+
+def test_a_capture_keeps_the_head_and_the_last_line() -> None:
+    capture = Capture(10)
+    capture.add(b"0123456789" + b"x\n" * 5000 + b"why\n")
+
+    head, middle, end = capture.text().split("\n")
+    assert (head, end) == ("0123456789", "why")
+    assert "10004 bytes" in middle
+    assert not capture.is_flood
+    capture.add(b"x" * (1 << 20))
+    assert capture.is_flood
+
+
+def test_what_stands_before_the_mark_is_dropped() -> None:
+    capture = Capture(100)
+    capture.add(b"noise\x1emark\x1eword")
+
+    assert not capture.skip_to(b"other")
+    assert capture.skip_to(b"\x1emark\x1e")
+    assert capture.text() == "word"

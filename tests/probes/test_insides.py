@@ -1,0 +1,92 @@
+"""What we lean on inside fabric and paramiko is still there, and does what we think."""
+
+import socket
+import threading
+import time
+
+import fabric
+import paramiko
+import pytest
+from paramiko.packet import Packetizer
+
+from plabctl.probes.transport import WINDOW, NodeConnection, NodeTransport, shared_config, shut
+
+
+def test_the_wake_up_of_a_transport_is_ours_to_set() -> None:
+    assert paramiko.Transport._active_check_timeout == 0.1  # type: ignore[attr-defined]
+    here, there = socket.socketpair(socket.AF_UNIX)
+    with here, there, socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        assert sock.gettimeout() == 1.0
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert transport.default_window_size == WINDOW
+        shut(transport, sock)
+
+
+def test_no_timer_thread_is_started_for_a_handshake() -> None:
+    assert "start_handshake" in vars(Packetizer)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        before = threading.active_count()
+        transport.start_client(event=threading.Event())
+        time.sleep(0.1)
+        assert threading.active_count() == before + 1
+        shut(transport, sock)
+        assert threading.active_count() == before
+
+
+def test_a_silent_transport_is_shut_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        transport.start_client(event=threading.Event())
+        time.sleep(0.1)
+        start = time.monotonic()
+        shut(transport, sock)
+
+        assert time.monotonic() - start < 0.5
+        assert not transport.is_alive()
+        assert sock.fileno() == -1
+
+
+def test_a_message_can_be_sent_without_waiting_for_its_answer() -> None:
+    assert callable(paramiko.Transport._send_user_message)  # type: ignore[attr-defined]
+    assert paramiko.common.cMSG_CHANNEL_REQUEST == b"b"
+    assert isinstance(paramiko.Channel(0).status_event, threading.Event)
+
+
+def test_making_connections_in_threads_is_no_race_about_their_shared_configuration() -> None:
+    config = shared_config()
+    faults: list[Exception] = []
+
+    def make() -> None:
+        try:
+            for number in range(100):
+                connection = NodeConnection(
+                    "h", user="u", port=number + 1, config=config, connect_kwargs={"sock": None}
+                )
+                assert connection.port == number + 1
+        except Exception as error:  # noqa: BLE001 - the race shows as whatever it breaks
+            faults.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+    assert "inline_ssh_env" in vars(NodeConnection)
+
+
+def test_the_shared_configuration_has_read_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was read")
+
+    monkeypatch.setattr(fabric.Config, "_load_ssh_files", refuse)
+    monkeypatch.setattr(fabric.Config, "_load_file", refuse)
+    config = shared_config()
+
+    assert config.base_ssh_config.get_hostnames() == set()

@@ -1,0 +1,178 @@
+"""Whatever a node does not do, the report is there a second after the deadline, and the process can end."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.clock import SystemClock
+from plabctl.core.model import Cause, Outcome
+from plabctl.core.recipe import Stage
+from plabctl.probes.prober import Prober
+from plabctl.runner.threads import ThreadRunner
+from tests.probes.jobs import make_assignment, make_recipe
+from tests.probes.sshd import Sshd, needs_sshd
+from tests.probes.zoo import STAGES, Zoo
+
+DEADLINE_S = 1.5
+
+CONNECTING = {
+    "accept": (Cause.PROTOCOL, "no SSH banner"),
+    "banner": (Cause.PROTOCOL, "no SSH banner"),
+    "drip-banner": (Cause.PROTOCOL, "no SSH banner"),
+    "drip-lines": (Cause.PROTOCOL, "no SSH banner"),
+    "kex": (Cause.DEADLINE, "key exchange"),
+    "kex-reply": (Cause.DEADLINE, "key exchange"),
+    "auth": (Cause.DEADLINE, "authentication"),
+}
+RUNNING = {
+    "channel": (Cause.DEADLINE, "did not end"),
+    "exec": (Cause.DEADLINE, "did not end"),
+    "silence": (Cause.DEADLINE, "did not end"),
+    "drip": (Cause.DEADLINE, "last words: ..."),
+    "eof-only": (Cause.DEADLINE, "did not end"),
+    "close-only": (Cause.SETUP, "killed by a signal"),
+    "flood": (Cause.SETUP, "printed without end"),
+}
+DEAF = {"channel", "exec"}  # these answer nothing any more, so the vnode stays
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Iterator[Callable[[str], Zoo]]:
+    made: list[Zoo] = []
+
+    def make(stage: str) -> Zoo:
+        made.append(Zoo(stage, tmp_path))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def test_every_stall_has_its_expectation() -> None:
+    assert set(STAGES) == CONNECTING.keys() | RUNNING.keys()
+
+
+@pytest.mark.parametrize("stage", sorted(CONNECTING))
+def test_a_stall_before_the_login_ends_at_the_connect_time_out(zoo: Callable[[str], Zoo], stage: str) -> None:
+    prober = Prober(zoo(stage).settings(connect_timeout_s=DEADLINE_S), SystemClock())
+    prober.prepare()
+    start = time.monotonic()
+    report = prober.probe(make_assignment(make_recipe(setup="true", teardown="true"), deadline_s=60))
+
+    assert time.monotonic() - start < DEADLINE_S + 1
+    cause, words = CONNECTING[stage]
+    assert (report.outcome, report.cause) == (Outcome.FAIL, cause)
+    assert words in report.reason
+    assert report.left == ()
+
+
+@pytest.mark.parametrize("stage", sorted(RUNNING))
+def test_a_stall_of_a_stage_ends_at_its_deadline(zoo: Callable[[str], Zoo], stage: str) -> None:
+    prober = Prober(zoo(stage).settings(connect_timeout_s=10.0), SystemClock())
+    prober.prepare()
+    recipe = make_recipe(setup=Stage(run="stall", timeout_s=DEADLINE_S), teardown="true")
+    job = make_assignment(recipe, deadline_s=60)
+    start = time.monotonic()
+    report = prober.probe(job)
+
+    assert time.monotonic() - start < DEADLINE_S + 1
+    cause, words = RUNNING[stage]
+    assert (report.outcome, report.cause) == (Outcome.FAIL, cause)
+    assert words in report.reason
+    assert report.left == ((job.vnode,) if stage in DEAF else ())
+
+
+@pytest.mark.parametrize("stage", ["banner", "auth", "channel", "exec", "silence"])
+def test_an_interrupt_ends_any_wait_at_once(zoo: Callable[[str], Zoo], stage: str) -> None:
+    prober = Prober(zoo(stage).settings(connect_timeout_s=30.0), SystemClock())
+    prober.prepare()
+    runner = ThreadRunner(prober, SystemClock())
+    job = make_assignment(make_recipe(setup=Stage(run="stall", timeout_s=30), teardown="true"))
+    runner.start(job)
+    assert runner.wait(0.7) == []
+    start = time.monotonic()
+    runner.interrupt()
+    (report,) = runner.wait(5)
+
+    assert time.monotonic() - start < 1
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.INTERRUPTED)
+    assert report.left == (() if stage in {"banner", "auth"} else (job.vnode,))
+
+
+PROGRAM = """
+import sys
+from plabctl.clock import SystemClock
+from plabctl.probes.prober import Prober
+from plabctl.runner.threads import ThreadRunner
+from plabctl.core.recipe import Stage
+from plabctl.core.settings import SshSettings
+from tests.probes.jobs import make_assignment, make_recipe
+
+port, key, known = sys.argv[1:]
+clock = SystemClock()
+prober = Prober(SshSettings("any", int(port), key, known, connect_timeout_s=1.0), clock)
+prober.prepare()
+runner = ThreadRunner(prober, clock)
+recipe = make_recipe(setup=Stage(run="stall", timeout_s=1))
+for _ in range(3):
+    runner.start(make_assignment(recipe))
+while runner.running:
+    for report in runner.wait(10):
+        print(report.cause)
+"""
+
+
+@pytest.mark.parametrize("stage", ["banner", "auth", "channel", "exec"])
+def test_a_process_with_stalled_probes_ends_by_itself(zoo: Callable[[str], Zoo], stage: str) -> None:
+    server = zoo(stage)
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(server.port), server.user_key, server.known_hosts],
+        capture_output=True,
+        timeout=30,
+        text=True,
+        check=True,
+    )
+
+    assert len(done.stdout.split()) == 3
+    assert done.stderr == ""
+    assert time.monotonic() - start < 1 + 1 + 8  # the imports of a busy machine
+
+
+@needs_sshd
+def test_a_session_that_is_stopped_in_mid_command_ends_at_the_deadline(own_sshd: Sshd, tmp_path: Path) -> None:
+    prober = Prober(own_sshd.settings(), SystemClock())
+    prober.prepare()
+    recipe = make_recipe(
+        setup=Stage(run=f"touch {tmp_path}/begun; sleep 60", timeout_s=DEADLINE_S), teardown=Stage("true", timeout_s=60)
+    )
+    job = make_assignment(recipe)
+    stopped: list[int] = []
+
+    def stop_it() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        for session in own_sshd.sessions():
+            stopped.append(session)
+            os.kill(session, signal.SIGSTOP)
+
+    threading.Thread(target=stop_it, daemon=True).start()
+    try:
+        start = time.monotonic()
+        report = prober.probe(job)
+        seconds = time.monotonic() - start
+    finally:
+        for session in stopped:
+            os.kill(session, signal.SIGCONT)
+
+    assert stopped
+    assert seconds < DEADLINE_S + 1
+    assert (report.outcome, report.cause, report.left) == (Outcome.FAIL, Cause.DEADLINE, (job.vnode,))
