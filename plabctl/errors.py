@@ -51,6 +51,10 @@ class InventoryFault(PlabctlError):
     """A source of nodes cannot be read, or lists what cannot be meant; nothing was changed."""
 
 
+class HookFault(PlabctlError):
+    """A hook could not be told of an event."""
+
+
 class StoreError(PlabctlError):
     """The state directory cannot be read or written."""
 

@@ -1,98 +1,146 @@
 """Telling what happened: the history first, then the hooks, then the event leaves the outbox.
 
-I/O. An event leaves the outbox only after everybody was told, so that a death in between tells it again; the history
-knows an event by its id and keeps it once, a hook gets the id and may do the same.
+I/O, in a thread beside the tick, because a slow hook must never keep a slot empty. An event leaves the outbox only
+after everybody was told, so that a death in between tells it again; the history knows an event by its id and keeps it
+once, a hook gets the id and may do the same.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from plabctl.app.context import App
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
-from plabctl.errors import StoreError
+from plabctl.errors import HookFault, PlabctlError, StoreError
 from plabctl.history.history import History
+from plabctl.notify.hooks import deliver as tell_hooks
 
 PAUSE_S = 2.0
 """A long tick tells what happened this often, not after every step."""
+HOOKS_BUDGET_S = 60.0
+"""How long the hooks of one telling may take together; what they were not told of waits for the next."""
+TOPIC = "hooks"
+"""The note of who was told already of events that others could not be told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What came of telling a batch: what may leave the outbox, the note to keep, and what went wrong."""
+
+    told: frozenset[str] = frozenset()
+    receipts: tuple[tuple[str, str], ...] = ()
+    fault: PlabctlError | None = None
 
 
 class Delivery:
-    """Delivers for one process. Only one process delivers at a time: the holder of `deliver.lock`."""
+    """Delivers for one process. Only one process delivers at a time: the holder of `deliver.lock`.
 
-    def __init__(self, app: App) -> None:
+    Whoever does not get the lock leaves its events to the holder, or to the next tick.
+    """
+
+    def __init__(self, app: App, *, hooks_budget_s: float = HOOKS_BUDGET_S) -> None:
         self._app = app
-        self._outbox: tuple[Event, ...] = ()
-        self._told: frozenset[str] = frozenset()
+        self._budget_s = hooks_budget_s
         self._lock: int | None = None
+        self._worker: threading.Thread | None = None
+        self._result: Telling | None = None
         self._next_at = app.clock.monotonic() + PAUSE_S
-        self._fault: StoreError | None = None
+        self._left: tuple[Event, ...] = ()
+        self._notes: Mapping[str, Mapping[str, object]] = {}
+        self._fault: PlabctlError | None = None
 
-    def offer(self, outbox: Sequence[Event]) -> None:
-        """Take note of the outbox as it is now, and tell it unless that was done a moment ago."""
-        self._outbox = tuple(event for event in outbox if event.id not in self._told)
-        if self._outbox and self._app.clock.monotonic() >= self._next_at:
-            self._tell()
+    @property
+    def has_news(self) -> bool:
+        """Say whether a telling has ended whose events can leave the outbox now."""
+        return self._result is not None
+
+    def offer(self, outbox: Sequence[Event], notes: Mapping[str, Mapping[str, object]]) -> None:
+        """Take note of the outbox as it was just committed, and begin to tell it unless that is going on."""
+        self._left, self._notes = tuple(outbox), notes
+        if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._locked():
+            self._worker = threading.Thread(target=self._tell, args=(self._left, notes), daemon=True)
+            self._worker.start()
+
+    def changes(self) -> Changes:
+        """Return the changes by which told events leave the outbox, for the commit under way."""
+        result = self._result
+        if result is None:
+            return Changes()
+        self._fault = result.fault or self._fault
+        receipts = {"receipts": [list(receipt) for receipt in result.receipts]} if result.receipts else None
+        has_note = receipts or TOPIC in self._notes
+        return Changes(told=result.told, notes={TOPIC: receipts} if has_note else None)
+
+    def committed(self) -> None:
+        """Let others deliver: what was told has left the outbox. If the commit failed it is told again, harmlessly."""
+        if self._result is not None:
+            self._result, self._worker = None, None
+            self._unlock()
             self._next_at = self._app.clock.monotonic() + PAUSE_S
-
-    def take_told(self) -> frozenset[str]:
-        """Return the ids of events that were told, to be taken out of the outbox by the commit under way.
-
-        They are told again when that commit fails; that is harmless.
-        """
-        told, self._told = self._told, frozenset()
-        return told
 
     def finish(self) -> None:
         """Tell what is left, take it out of the outbox, and let other processes deliver.
 
-        Raise the StoreError for which something could not be told, now or earlier; it waits in the outbox.
+        Raise the error for which something could not be told, now or earlier; it waits in the outbox.
         """
         try:
-            self._fault = None
-            self._tell()
-            if self._told:
-                with self._app.store.session() as state:
-                    state.apply(Changes(told=self.take_told()))
+            if self._worker:
+                self._worker.join()
+                self._commit()
+            if self._left and self._locked():
+                self._fault = None
+                self._tell(self._left, self._notes)
+                self._commit()
         finally:
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._unlock()
         if self._fault:
             raise self._fault
 
-    def _tell(self) -> None:
-        if not self._outbox or not self._is_ours():
-            return
+    def _commit(self) -> None:
+        with self._app.store.session() as state:
+            state.apply(self.changes())
+            self._left, self._notes = tuple(state.outbox), dict(state.notes)
+        self.committed()
+
+    def _tell(self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]]) -> None:
         try:
             with History(self._app.state_dir) as history:
-                history.record(self._outbox)
-        except StoreError as fault:
+                history.record(events)
+        except StoreError as error:
             # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.
-            self._fault = fault
+            self._result = Telling(fault=error)
             return
-        self._told |= {event.id for event in self._outbox}
-        self._outbox = ()
+        known = notes.get(TOPIC, {}).get("receipts")
+        receipts = [(str(hook), str(id_)) for hook, id_ in known] if isinstance(known, list) else []
+        done = tell_hooks(self._app.settings.hooks, events, self._app.clock, self._budget_s, receipts)
+        fault = HookFault("; ".join(done.faults), hint="it is told again by the next tick") if done.faults else None
+        self._result = Telling(done.told, tuple(sorted(done.receipts)), fault)
 
-    def _is_ours(self) -> bool:
-        """Say whether we are the process that delivers; if not, that one sees our events, or the next tick does."""
-        if self._lock is None:
-            path = self._app.state_dir / "deliver.lock"
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return False
-            self._lock = descriptor
+    def _locked(self) -> bool:
+        path = self._app.state_dir / "deliver.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
         return True
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def deliver(app: App) -> None:
-    """Tell the whole outbox now, for a command that just made an event."""
-    delivery = Delivery(app)
-    delivery.offer(app.store.snapshot().outbox)
+    """Write the outbox into the history now, for a command that just made an event; a person waits for no hook."""
+    delivery = Delivery(app, hooks_budget_s=0)
+    snapshot = app.store.snapshot()
+    delivery.offer(snapshot.outbox, snapshot.notes)
     delivery.finish()

@@ -109,7 +109,8 @@ def is_time_for_step(run: Run) -> bool:
     if run.is_newest and run.only is None and run.app.store.newest_tick() not in {run.claimant.mark.id, None}:
         run.is_newest = False
         return True
-    return bool(run.reports or run.stop or run.only or (run.flight.idle and run.waiting_count))
+    can_claim = run.flight.idle and run.waiting_count
+    return bool(run.reports or run.stop or run.only or can_claim or run.delivery.has_news)
 
 
 def step(run: Run) -> None:
@@ -119,13 +120,14 @@ def step(run: Run) -> None:
         now = run.app.clock.now()
         settle_reports(run, state, now)
         taken = claim_due(run, state, now)
-        state.apply(Changes(told=run.delivery.take_told()))
-        outbox = tuple(state.outbox)
+        state.apply(run.delivery.changes())
+        outbox, notes = tuple(state.outbox), dict(state.notes)
     run.waiting_count = taken.waiting_count
     run.flight.launch(taken.work)
     run.reports += [refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible]
     run.flight.release_idle()
-    run.delivery.offer(outbox)
+    run.delivery.committed()
+    run.delivery.offer(outbox, notes)
     ended = run.app.clock.monotonic()
     run.rest_until = ended + max(REST_S, 4 * (ended - began))
 

@@ -1,0 +1,86 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from plabctl.app.deliver import deliver
+from plabctl.core.settings import HookSettings
+from plabctl.errors import HookFault
+from tests.app.installation import Installation
+from tests.app.test_tick import until
+
+
+def hook(script: str, *on: str, timeout_s: float = 5.0) -> HookSettings:
+    return HookSettings(on, ("sh", "-c", script), timeout_s)
+
+
+def test_a_hook_is_told_of_what_it_asked_for_with_the_event_on_its_input(tmp_path: Path) -> None:
+    here = Installation(tmp_path, hooks=(hook(f"cat >> {tmp_path}/told; echo >> {tmp_path}/told", "transition"),))
+    here.add("n1")
+
+    here.tick()
+
+    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines() if line.strip()]
+    assert [(event["kind"], event["node"]) for event in told] == [("transition", "n1")]
+
+
+def test_a_hook_that_fails_is_told_again_and_others_are_not(tmp_path: Path) -> None:
+    fails = hook(f"echo no >> {tmp_path}/failing; test -e {tmp_path}/go", "transition")
+    works = hook(f"echo yes >> {tmp_path}/working", "transition")
+    here = Installation(tmp_path, hooks=(fails, works))
+    here.add("n1")
+    with pytest.raises(HookFault, match="exit code 1"):
+        here.tick()
+    assert [event.kind for event in here.store.snapshot().outbox] == ["transition"]
+
+    (tmp_path / "go").touch()
+    here.tick()
+
+    assert not here.store.snapshot().outbox
+    assert (tmp_path / "failing").read_text().split() == ["no", "no"]
+    assert (tmp_path / "working").read_text().split() == ["yes"]
+    assert not here.store.snapshot().notes
+    assert len(here.history("transition")) == 1
+
+
+def test_a_hook_that_hangs_keeps_no_slot_empty(tmp_path: Path) -> None:
+    slow = hook("sleep 6", "probe", timeout_s=6.0)
+    here = Installation(tmp_path, setup=f"echo {{node}} >> {tmp_path}/log; sleep 0.2", window=1, hooks=(slow,))
+    here.add(*(f"n{number}" for number in range(20)))
+    process = here.spawn_tick()
+    began = time.monotonic()
+    try:
+        until(lambda: set(here.pools().values()) == {"good"})
+        assert time.monotonic() - began < 20
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_while_another_process_delivers_its_events_are_left_to_it(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.add("n1")
+    import fcntl
+
+    with (here.app.state_dir / "deliver.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        deliver(here.app)
+        assert len(here.store.snapshot().outbox) == 1
+
+    deliver(here.app)
+
+    assert not here.store.snapshot().outbox
+    assert len(here.history("node-added")) == 1
+
+
+def test_a_person_does_not_wait_for_hooks(tmp_path: Path) -> None:
+    here = Installation(tmp_path, hooks=(hook(f"echo told >> {tmp_path}/told", "node-added"),))
+    here.add("n1")
+
+    deliver(here.app)
+
+    assert len(here.history("node-added")) == 1
+    assert not (tmp_path / "told").exists()
+    here.tick()
+    assert (tmp_path / "told").read_text().split() == ["told"]
