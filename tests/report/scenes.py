@@ -1,0 +1,49 @@
+"""Situations to show: nodes in all the states there are, built without hidden state."""
+
+from dataclasses import replace
+
+from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Suspicion, Verdict
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, MemoryState
+from plabctl.report.status import Situation
+from tests.builders import NOW, make_claim, make_member, make_settings
+
+PASSED = Verdict(Outcome.PASS, None, "", NOW - 300.0, 1.25)
+FAILED = Verdict(Outcome.FAIL, Cause.CONNECT, "connection refused", NOW - 400.5, 0.25)
+UNSURE = Verdict(Outcome.UNKNOWN, Cause.LOCAL, "too many open files", NOW - 60.0, 0.0)
+
+
+def make_situation(
+    *pairs: tuple[Node, Member], settings: Settings | None = None, testing: tuple[str, ...] = ()
+) -> Situation:
+    nodes, members = tuple(node for node, _ in pairs), tuple(member for _, member in pairs)
+    claims = tuple(make_claim(name) for name in testing)
+    state = MemoryState(Changes(nodes=nodes, members=members, claims=claims))
+    return Situation(settings or make_settings(), state, NOW, NOW - 22.0)
+
+
+def make_pair(
+    name: str, pool: str = "good", variables: dict[str, str] | None = None, **fields: object
+) -> tuple[Node, Member]:
+    member = replace(make_member(name, pool), **fields)  # type: ignore[arg-type]  # any field of Member
+    return Node(name, variables or {}), member
+
+
+def every_kind() -> Situation:
+    """Return one node of each kind that the status tells apart."""
+    return make_situation(
+        make_pair("good.example.org", ok_streak=5, last=PASSED, due_at=NOW + 480.0),
+        make_pair("bad.example.org", "bad", fail_streak=3, last=FAILED, due_at=NOW + 8.0, penalty=2.5, penalty_at=NOW),
+        make_pair("new.example.org", "bad"),
+        make_pair("suspect.example.org", "bad", last=FAILED, suspicion=Suspicion("good", NOW - 9e4, 7, NOW - 400.0)),
+        make_pair("held.example.org", last=PASSED, hold=Hold("ann", "swapping the disk", NOW - 60.0, NOW + 3600.0)),
+        make_pair("over.example.org", last=PASSED, hold=Hold("ann", "long ago", NOW - 600.0, NOW - 300.0)),
+        make_pair("asked.example.org", last=UNSURE, requested_at=NOW - 5.0),
+        make_pair("labelled.example.org", variables={"site": "north", "rack": "3", "ssh_port": "2222"}, last=PASSED),
+        make_pair("busy.example.org", last=PASSED),
+        testing=("busy.example.org",),
+    )
+
+
+def names_of(situation: Situation) -> list[str]:
+    return sorted(situation.state.names())
