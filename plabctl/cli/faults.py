@@ -16,6 +16,8 @@ EXIT_BUG = 70
 EXIT_OUTPUT = 74
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+LOST = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF})
+"""What an output that cannot be written says."""
 
 
 class OutputLost(PlabctlError):
@@ -40,6 +42,12 @@ def guarded(work: Callable[[], int], complain: Callable[[str], str | None] | Non
         return EXIT_BROKEN_PIPE
     except PlabctlError as error:
         code, text = error.exit_code, told(error)
+    except OSError as error:
+        # The store and the probes tell of their own faults; what is left is click, writing to a full disk.
+        if error.errno not in LOST or error.filename is not None:
+            code, text = EXIT_BUG, _bug(error)
+        else:
+            code, text = EXIT_OUTPUT, told(_lost(error))
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes one line, never a traceback
         code, text = EXIT_BUG, _bug(error)
     else:
@@ -57,8 +65,12 @@ def flush() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        silence()
-        raise OutputLost(f"the output cannot be written: {os.strerror(error.errno or errno.EIO)}") from error
+        raise _lost(error) from error
+
+
+def _lost(error: OSError) -> OutputLost:
+    silence()
+    return OutputLost(f"the output cannot be written: {os.strerror(error.errno or errno.EIO)}")
 
 
 def silence() -> None:

@@ -5,6 +5,7 @@ I/O. What goes wrong is told in `faults`. To add a command, write a module with 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -106,8 +107,14 @@ def plabctl(ctx: click.Context, config: str | None) -> None:  # noqa: ARG001 - r
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code, or raise PlabctlError."""
+    if "_PLABCTL_COMPLETE" in os.environ:
+        plabctl.main(prog_name="plabctl")  # answers the shell and exits
     try:
-        result = plabctl.main(list(arguments), prog_name="plabctl", standalone_mode=False)
+        # Not `main`, which has a way of its own with broken pipes and Ctrl-C; ours is `faults`.
+        with plabctl.make_context("plabctl", list(arguments)) as ctx:
+            result = plabctl.invoke(ctx)
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0

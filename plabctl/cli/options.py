@@ -15,7 +15,7 @@ import click
 
 from plabctl.cli.candidates import complete_nodes, complete_nodes_and_pools, complete_pools
 from plabctl.durations import parse_duration
-from plabctl.errors import UsageFault
+from plabctl.errors import Refused, UsageFault
 
 Function = Callable[..., Any]
 """What click calls: it takes the options by name."""
@@ -171,9 +171,10 @@ def actor() -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on a terminal; elsewhere `--yes` must have been given. Raise UsageFault or click's Abort for a no."""
+    """Ask on a terminal; elsewhere `--yes` must have been given. Raise UsageFault without it, Refused for a no."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageFault(f"this is about many nodes: {question}", hint="say --yes if it is meant")
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        raise Refused("nothing was changed")

@@ -5,13 +5,12 @@ I/O. Programs get their forms from `report.machine`, people theirs from `report.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plabctl.cli.faults import OutputLost, flush, silence
+from plabctl.cli.faults import flush
 from plabctl.report.colour import wants_color
 from plabctl.report.listing import Listing
 
@@ -46,17 +45,9 @@ def color_for(choice: str) -> bool:
 
 
 def write(pieces: Iterable[str]) -> None:
-    """Write the pieces; raise OutputLost when they cannot be written."""
-    try:
-        for piece in pieces:
-            sys.stdout.write(piece)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF}:
-            raise
-        silence()
-        raise OutputLost(f"the output cannot be written: {os.strerror(error.errno)}") from error
+    """Write the pieces to standard output."""
+    for piece in pieces:
+        sys.stdout.write(piece)
 
 
 def say(line: str) -> None:

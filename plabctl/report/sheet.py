@@ -106,10 +106,16 @@ class _Plain:
         return self._out.fileno()
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `plabctl.cli.faults`, where rich would end the process by itself."""
+        raise BrokenPipeError
+
+
 def make_console(out: TextIO, *, color: bool) -> Console:
     """Return a console on `out`. Whether there is colour is our own decision, not rich's (see `colour`)."""
     utf8 = (getattr(out, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    return Console(
+    return _Console(
         file=out if utf8 else _Plain(out),  # type: ignore[arg-type]  # has all of a stream that rich uses
         force_terminal=out.isatty(),
         color_system="standard" if color else None,

@@ -1,0 +1,172 @@
+"""Every fault is one line that says what, where and what to do, with the exit code of its kind."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.desk import Desk
+
+
+def break_config(desk: Desk) -> None:
+    desk.config.write_text("windw = 3\nstate_dir = 4\n")
+
+
+def damage_state(desk: Desk) -> None:
+    (desk.folder / "state/state.json").write_text("{}")
+
+
+def state_is_a_file(desk: Desk) -> None:
+    (desk.folder / "other").write_text("")
+    desk.config.write_text(desk.config.read_text().replace('"state"', '"other"'))
+
+
+def nothing(desk: Desk) -> None:
+    pass
+
+
+TABLE: list[tuple[Callable[[Desk], None], list[str], int, str]] = [
+    (nothing, ["status", "nope"], 1, "no node is named 'nope'"),
+    (nothing, ["status", "@nope"], 1, "no pool is named 'nope'"),
+    (nothing, ["status", "-p", "gud"], 1, "no pool is named 'gud'"),
+    (nothing, ["status", "--fail-on", "bad"], 1, ""),
+    (nothing, ["move", "pc1", "nowhere", "-r", "x"], 1, "no pool is named 'nowhere'"),
+    (nothing, ["move", "pc1", "good", "-r", "x"], 1, "'pc1' is in 'good' already"),
+    (nothing, ["release", "pc1"], 1, "'pc1' is not held"),
+    (nothing, ["node", "add", "pc1"], 1, "'pc1' is there already"),
+    (nothing, ["show", "pc3"], 1, "no node is named 'pc3'"),
+    (nothing, ["init"], 1, "plabctl.toml is there already"),
+    (nothing, ["statsu"], 2, "no command is named 'statsu'"),
+    (nothing, ["status", "--frobnicate"], 2, "no such option"),
+    (nothing, ["status", "-o", "xml"], 2, "'xml' is not one of"),
+    (nothing, ["history", "--since", "3"], 2, "'3' is no duration"),
+    (nothing, ["move", "pc1", "bad"], 2, "missing option '--reason'"),
+    (nothing, ["move", "pc*", "bad", "-r", "x"], 2, "this is about many nodes"),
+    (nothing, ["hold", "pc1", "-r", "a\x1b[31mb"], 2, "the reason must be one line"),
+    (nothing, ["node", "add", "-x"], 2, "no such option"),
+    (nothing, ["node", "add", "--", "-x"], 2, "'-x' is no host name"),
+    (nothing, ["node", "add", "a b"], 2, "'a b' is no host name"),
+    (nothing, ["node", "add", "$(reboot)"], 2, "is no host name"),
+    (nothing, ["node", "add", "a\x1bb"], 2, r"'a\x1bb' is no host name"),
+    (nothing, ["node", "add", "n" * 300], 2, "is no host name"),
+    (nothing, ["node", "add", "new", "new"], 2, "'new' is given twice"),
+    (nothing, ["node", "add", "new", "--set", "recipe=nope"], 2, "no recipe is named 'nope'"),
+    (nothing, ["node", "add", "new", "--set", "site"], 2, "'site' sets nothing"),
+    (nothing, ["node", "import", "missing.csv"], 2, "missing.csv"),
+    (state_is_a_file, ["status"], 74, "other"),
+    (damage_state, ["status"], 74, "damaged"),
+    (damage_state, ["status", "-o", "json"], 74, "damaged"),
+    (damage_state, ["tick"], 74, "damaged"),
+    (damage_state, ["hold", "pc1", "-r", "x"], 74, "damaged"),
+    (break_config, ["status"], 78, "windw"),
+    (break_config, ["tick"], 78, "windw"),
+    (break_config, ["config", "check"], 78, "state_dir"),
+    (nothing, ["status", "--config", "nowhere.toml"], 78, "nowhere.toml"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "code", "message"),
+    TABLE,
+    ids=[f"{row[0].__name__}: {' '.join(row[1])[:40]!a}" for row in TABLE],
+)
+def test_a_fault_is_told_in_a_line(
+    used_desk: Desk, prepare: object, arguments: list[str], code: int, message: str
+) -> None:
+    prepare(used_desk)  # type: ignore[operator]  # one of the functions above
+    said = used_desk.run(*arguments)
+
+    assert said.code == code, said
+    assert message in said.err
+    assert all(line.startswith(("plabctl: ", "  hint: ")) for line in said.err.splitlines())
+    assert "Traceback" not in said.err
+    assert "\x1b" not in said.err
+
+
+def test_every_fault_of_a_configuration_is_told(used_desk: Desk) -> None:
+    break_config(used_desk)
+    said = used_desk.run("status")
+
+    assert "windw" in said.err
+    assert "state_dir" in said.err
+    assert said.err.count("plabctl: ") >= 2
+
+
+def test_a_refused_command_changes_nothing(used_desk: Desk) -> None:
+    before = (used_desk.folder / "state/state.json").read_bytes()
+    for prepare, arguments, _, _ in TABLE:
+        if prepare is nothing:
+            used_desk.run(*arguments)
+
+    assert (used_desk.folder / "state/state.json").read_bytes() == before
+
+
+def test_a_bug_is_one_line_and_a_traceback_on_request(used_desk: Desk) -> None:
+    (used_desk.folder / "sitecustomize.py").write_text(
+        "import plabctl.report.status as status\n"
+        "def broken(*_, **__): raise RuntimeError('two\\nlines')\n"
+        "status.data = broken\n"
+    )
+    environ = {"PYTHONPATH": f"{used_desk.folder}:{used_desk.environ['PYTHONPATH']}"}
+    said = used_desk.run("status", "-o", "json", environ=environ)
+    loud = used_desk.run("status", "-o", "json", environ={**environ, "PLABCTL_DEBUG": "1"})
+
+    assert said.code == loud.code == 70
+    assert said.err.count("\n") == 1
+    assert "RuntimeError: two lines" in said.err
+    assert "PLABCTL_DEBUG=1" in said.err
+    assert "Traceback" in loud.err
+
+
+FULL = ["status", "status -o json", "status -o table", "history", "show pc1", "--help", "--version", "config sample"]
+
+
+@pytest.mark.parametrize("arguments", FULL)
+def test_a_full_disk_behind_standard_output_is_told(used_desk: Desk, arguments: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            used_desk.command(*arguments.split()),
+            cwd=used_desk.folder,
+            env=used_desk.environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 74
+    assert done.stderr == "plabctl: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("form", ["tsv", "json", "table"])
+def test_a_reader_that_leaves_is_no_fault(desk: Desk, form: str) -> None:
+    desk.ok("node", "import", "-", stdin="\n".join(f"node{number}" for number in range(5000)))
+    with desk.running("status", "*", "-o", form) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(10)
+        process.stdout.close()
+
+        assert process.stderr.read() == ""
+        assert process.wait(20) == 141
+
+
+def test_ctrl_c_is_130_and_silent(used_desk: Desk) -> None:
+    with used_desk.running("history", "--follow") as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20) == 130
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_cannot_be_written_is_told(desk: Desk) -> None:
+    desk.folder.chmod(0o500)
+
+    assert desk.run("node", "add", "pc1").code == 74

@@ -1,0 +1,96 @@
+"""NODES: names, globs and pools mean what they say, and nothing is never something."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core.selection import natural, nearest, select
+from plabctl.errors import NoSuchNode, NoSuchPool
+from tests.builders import make_member, make_state
+
+STATE = make_state(
+    make_member("pc1.example.org"),
+    make_member("pc2.example.org"),
+    make_member("lab7", "bad"),
+    make_member("2001:db8::1"),
+)
+POOLS = ("good", "bad", "spare")
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "is_broad"),
+    [
+        (["lab7"], ["lab7"], False),
+        (["lab7", "lab7"], ["lab7"], False),
+        (["pc2.example.org,lab7"], ["lab7", "pc2.example.org"], False),
+        ([" lab7 , "], ["lab7"], False),
+        (["2001:db8::1"], ["2001:db8::1"], False),
+        (["pc*"], ["pc1.example.org", "pc2.example.org"], True),
+        (["pc[1]*"], ["pc1.example.org"], False),
+        (["pc?.example.org"], ["pc1.example.org", "pc2.example.org"], True),
+        (["@bad"], ["lab7"], False),
+        (["@good"], ["2001:db8::1", "pc1.example.org", "pc2.example.org"], True),
+        (["*"], ["2001:db8::1", "lab7", "pc1.example.org", "pc2.example.org"], True),
+    ],
+)
+def test_words_mean_nodes(words: list[str], names: list[str], is_broad: bool) -> None:
+    selection = select(words, STATE, POOLS)
+
+    assert list(selection.names) == names
+    assert selection.is_broad is is_broad
+
+
+@pytest.mark.parametrize("word", ["pc1.exmaple.org", "x*", "@spare", "LAB7"])
+def test_a_word_for_nothing_is_an_error(word: str) -> None:
+    with pytest.raises(NoSuchNode) as caught:
+        select([word], STATE, POOLS)
+
+    assert repr(word.removeprefix("@")) in str(caught.value)
+    assert caught.value.hint
+
+
+def test_one_good_word_does_not_hide_a_bad_one() -> None:
+    with pytest.raises(NoSuchNode):
+        select(["lab7", "nope"], STATE, POOLS)
+
+
+@pytest.mark.parametrize("words", [[], [","], [" "]])
+def test_no_word_is_an_error(words: list[str]) -> None:
+    with pytest.raises(NoSuchNode):
+        select(words, STATE, POOLS)
+
+
+def test_the_nearest_name_is_told() -> None:
+    with pytest.raises(NoSuchNode) as caught:
+        select(["pc1.exmaple.org"], STATE, POOLS)
+
+    assert "'pc1.example.org'" in caught.value.hint
+
+
+def test_an_unknown_pool_is_told_apart_from_an_empty_one() -> None:
+    with pytest.raises(NoSuchPool) as caught:
+        select(["@god"], STATE, POOLS)
+
+    assert "'good'" in caught.value.hint
+
+
+def test_nodes_of_a_pool_that_the_configuration_lost_can_be_named() -> None:
+    assert select(["@good"], STATE, ("bad",)).names
+
+
+def test_a_glob_as_long_as_it_likes_ends() -> None:
+    with pytest.raises(NoSuchNode):
+        select(["*a" * 2000 + "!"], STATE, POOLS)
+
+
+def test_numbers_sort_as_numbers() -> None:
+    assert sorted(["node10", "node9", "a", "node9b"], key=natural) == ["a", "node9", "node9b", "node10"]
+
+
+@given(st.lists(st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)))
+def test_any_names_can_be_sorted(names: list[str]) -> None:
+    assert sorted(sorted(names, key=natural)) == sorted(names)
+
+
+def test_nothing_like_it_means_none() -> None:
+    assert nearest("zzz", ["good", "bad"]) is None

@@ -1,0 +1,40 @@
+"""Instants and waits as text."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.report.instants import ago, iso, took, until
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_iso_says_the_instant_to_the_millisecond(millis: int) -> None:
+    text = iso(millis / 1000)
+
+    assert round(datetime.fromisoformat(text).timestamp() * 1000) == millis
+    assert datetime.fromisoformat(text).tzinfo == UTC
+    assert ("." in text) == bool(millis % 1000)
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [(0.0, "1970-01-01T00:00:00Z"), (1.25, "1970-01-01T00:00:01.250Z"), (59.9999, "1970-01-01T00:01:00Z")],
+)
+def test_iso_by_example(at: float, text: str) -> None:
+    assert iso(at) == text
+
+
+@pytest.mark.parametrize(("at", "said"), [(100.0, "0s ago"), (78.0, "22s ago"), (40.5, "59s ago"), (130.0, "in 30s")])
+def test_ago(at: float, said: str) -> None:
+    assert ago(at, 100.0) == said
+
+
+@pytest.mark.parametrize(("at", "said"), [(100.0, "now"), (50.0, "now"), (100.2, "in 1s"), (580.0, "in 8m")])
+def test_until(at: float, said: str) -> None:
+    assert until(at, 100.0) == said
+
+
+def test_what_takes_long_is_told_in_other_units() -> None:
+    assert [took(0.04), took(12.34), took(150.0)] == ["0.0 s", "12.3 s", "2m30s"]

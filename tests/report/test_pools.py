@@ -1,0 +1,42 @@
+"""The pools: counts that add up, rules in words."""
+
+import pytest
+
+from plabctl.core.settings import Backoff, BackoffKind
+from plabctl.report import pools
+from tests.builders import make_settings
+from tests.report.scenes import every_kind, make_situation
+
+
+def test_every_node_is_counted_once() -> None:
+    rows = {row["name"]: row for row in pools.pool_rows(every_kind())}
+
+    assert rows["good"]["nodes_count"] == 6
+    assert rows["bad"]["nodes_count"] == 3
+    assert rows["good"]["held_count"] == 1
+    assert rows["good"]["testing_count"] == 1
+    assert rows["bad"]["suspect_count"] == 1
+
+
+def test_a_node_that_is_tested_is_not_due() -> None:
+    rows = {row["name"]: row for row in pools.pool_rows(every_kind())}
+
+    assert rows["good"]["due_count"] == 4
+    assert rows["bad"]["due_count"] == 2
+
+
+@pytest.mark.parametrize("name", ["good", "bad"])
+@pytest.mark.parametrize("confirm", [0, 2])
+def test_the_story_of_a_pool_has_its_rules(name: str, confirm: int) -> None:
+    situation = make_situation(settings=make_settings(confirm=confirm))
+    row = next(row for row in pools.pool_rows(situation) if row["name"] == name)
+    story = dict(pools.pool_story(row, situation.settings))
+
+    assert story["leaves"].text.startswith(f"to {situation.settings.pools[name].goes_to} ")
+    assert story["nodes"].text == "0"
+    assert story["new nodes"].text == ("enter here" if name == "bad" else "enter bad")
+
+
+@pytest.mark.parametrize("kind", list(BackoffKind))
+def test_every_back_off_has_words(kind: BackoffKind) -> None:
+    assert "at most 1h" in pools.backoff_words(Backoff(kind))

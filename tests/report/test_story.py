@@ -1,0 +1,119 @@
+"""`show` says all about a node, in words."""
+
+from dataclasses import replace
+
+import pytest
+
+from plabctl.core.model import Debris, Event, Member, Node, Suspicion
+from plabctl.report import story
+from plabctl.report.status import Situation
+from plabctl.report.story import Subject
+from tests.builders import NOW, make_claim
+from tests.report.scenes import FAILED, PASSED, every_kind, make_pair, make_situation
+
+PROBE = Event(
+    "t1-probe",
+    FAILED.at,
+    "probe",
+    "n1",
+    "plabctl",
+    {
+        "outcome": "fail",
+        "cause": "setup",
+        "reason": "no space left",
+        "seconds": 3.2,
+        "stages": [
+            {"stage": "connect", "seconds": 0.1, "exit_code": None, "output": "", "truncated": False},
+            {"stage": "setup", "seconds": 3.1, "exit_code": 1, "output": "making\nno space [/x]\n", "truncated": True},
+        ],
+        "note": "teardown: exit 1",
+    },
+)
+MOVE = Event(
+    "m1",
+    NOW - 500.0,
+    "transition",
+    "n1",
+    "ann",
+    {"from": "good", "to": "bad", "cause": "operator", "reason": "new disk"},
+)
+
+
+def told(node: Node, member: Member, *recent: Event, testing: bool = False) -> str:
+    situation = make_situation((node, member))
+    claim = make_claim(node.name) if testing else None
+    return "\n".join(
+        f"{label}: {cell.text}" for label, cell in story.tell(Subject(node, member, claim, recent), situation)
+    )
+
+
+def test_a_bad_node_is_told_with_what_its_last_test_printed() -> None:
+    text = told(*make_pair("n1", "bad", last=FAILED, fail_streak=3, due_at=NOW + 480.0), MOVE, PROBE)
+
+    assert "because: good -> bad: new disk (by ann)" in text
+    assert "last test: failed (connect) 6m40s ago, took 0.2 s" in text
+    assert "setup       3.10 s  exit 1, output cut" in text
+    assert "│ no space [/x]" in text
+    assert "teardown: exit 1" in text
+    assert "next test: in 8m" in text
+    assert "3 failures in a row" in text
+    assert "to return: needs 1 more pass, then goes to good" in text
+
+
+def test_a_flopping_node_is_told_how_many_passes_it_needs() -> None:
+    text = told(*make_pair("n1", "bad", last=PASSED, ok_streak=1, penalty=2.5, penalty_at=NOW))
+
+    assert "to return: needs 2 more passes in a row, 5m apart, then goes to good" in text
+    assert "flapping: penalty 2.5, halved every 6h" in text
+
+
+def test_a_suspect_is_told_as_one() -> None:
+    text = told(*make_pair("n1", "bad", last=FAILED, suspicion=Suspicion("good", NOW - 9e4, 7, NOW)))
+
+    assert "pool: ? bad, as a suspect" in text
+    assert "because: it failed once in good; the next test confirms or refutes that" in text
+
+
+def test_a_new_node_has_no_past() -> None:
+    text = told(*make_pair("n1", "bad"))
+
+    assert "it has not been tested yet" in text
+    assert "last test: never" in text
+    assert "next test: now" in text
+
+
+def test_debris_and_a_running_test_are_told() -> None:
+    text = told(*make_pair("n1", debris=(Debris("plabctl-x", "process", NOW - 60.0),)), testing=True)
+
+    assert "debris: vnode plabctl-x of 1m ago" in text
+    assert "next test: » running for 0s, in slot 1" in text
+
+
+@pytest.mark.parametrize("name", ["held.example.org", "over.example.org"])
+def test_a_hold_is_told_while_it_holds(name: str) -> None:
+    situation = every_kind()
+    node, member = situation.state.node(name), situation.state.member(name)
+    assert node
+    assert member
+
+    text = told(node, member)
+
+    assert ("held: by ann" in text) == (name == "held.example.org")
+
+
+def test_an_old_test_is_not_shown_as_the_last() -> None:
+    member = replace(make_pair("n1", "bad", last=FAILED)[1], last=replace(FAILED, at=NOW - 5.0))
+
+    assert "making" not in told(Node("n1"), member, PROBE)
+
+
+@pytest.mark.parametrize("name", sorted(every_kind().state.names()))
+def test_every_kind_of_node_can_be_told_and_documented(name: str) -> None:
+    situation: Situation = every_kind()
+    node, member = situation.state.node(name), situation.state.member(name)
+    assert node
+    assert member
+    subject = Subject(node, member, situation.state.claims.get(name), (MOVE, PROBE))
+
+    assert story.tell(subject, situation)
+    assert story.document(subject, situation)["name"] == name
