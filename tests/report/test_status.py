@@ -129,4 +129,6 @@ def test_the_window_in_use_is_counted_in_slots_and_not_in_claims_kept_in_hand() 
     claims = [make_claim("n1", slot=0), make_claim("n2", slot=1), make_claim("n3", slot=1)]
     over = make_claim("n4", slot=2, deadline_at=NOW - 1)
 
-    assert status.totals(status.Situation(make_settings(), make_state(*members, claims=[*claims, over]), NOW)).testing == 2
+    assert (
+        status.totals(status.Situation(make_settings(), make_state(*members, claims=[*claims, over]), NOW)).testing == 2
+    )
