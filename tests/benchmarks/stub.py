@@ -1,0 +1,62 @@
+"""A cheap SSH server for all addresses at once, in one process: nodes that cost this machine next to nothing.
+
+I/O. Run as `python -m tests.benchmarks.stub FOLDER PORT`. It knows three commands: `true`; `sleep S`; and `together N S`,
+which waits for N of its kind, lets all of them sleep S seconds from then on, and writes that instant to FOLDER/together.
+"""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import asyncssh
+
+
+class Gate:
+    """Where sessions wait for each other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._mark = folder / "together"
+        self._waiting = 0
+        self._open = asyncio.Event()
+
+    async def pass_with(self, count: int) -> None:
+        """Return when `count` sessions are here."""
+        self._waiting += 1
+        if self._waiting < count:
+            await self._open.wait()
+            return
+        self._mark.write_text(str(time.time()))
+        self._open.set()
+        self._waiting, self._open = 0, asyncio.Event()
+
+
+async def serve(folder: Path, port: int) -> None:
+    """Answer on `port` until the process is stopped."""
+    gate = Gate(folder)
+
+    async def handle(process: asyncssh.SSHServerProcess[str]) -> None:
+        words = (process.command or "").replace("'", " ").split()
+        if "together" in words:
+            at = words.index("together")
+            await gate.pass_with(int(words[at + 1]))
+            await asyncio.sleep(float(words[at + 2]))
+        elif "sleep" in words:
+            await asyncio.sleep(float(words[words.index("sleep") + 1]))
+        process.exit(0)
+
+    await asyncssh.listen(
+        "0.0.0.0",
+        port,
+        backlog=4096,
+        server_host_keys=[str(folder / "host_key")],
+        authorized_client_keys=str(folder / "authorized_keys"),
+        process_factory=handle,
+        login_timeout=300,
+        compression_algs=None,
+    )
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
