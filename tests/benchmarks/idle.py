@@ -14,9 +14,7 @@ BARE = "python -c pass"
 
 def run(options: Options) -> list[Row]:
     """Measure; return the rows."""
-    bed = Testbed(
-        options.folder / "idle", options.installation, Plan.idle(options.count(1000)), {"check": "true"}
-    )
+    bed = Testbed(options.folder / "idle", options.installation, Plan.idle(options.count(1000)), {"check": "true"})
     commands = [
         (bed.contestant("idle tick", "tick"), 5.0),
         (bed.contestant("status -o json", "status", "-o", "json"), 5.0),

@@ -38,6 +38,7 @@ class Run:
     peak_mib: float
     code: int
     output: str
+    ended_at: float = 0.0
     samples: tuple[Sample, ...] = ()
 
     @property
@@ -90,6 +91,7 @@ def run(who: Contestant, limit_s: float = 240) -> Run:
             process.kill()
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.monotonic() - started
+        ended_at = time.time()
         process.returncode = os.waitstatus_to_exitcode(status)
         if near is not None:
             os.close(near)
@@ -100,7 +102,7 @@ def run(who: Contestant, limit_s: float = 240) -> Run:
         raise Failed(f"{who.name}: exit code {process.returncode}{late}: {output[-400:].strip()}")
     who.after()
     cpu_s = usage.ru_utime + usage.ru_stime
-    return Run(wall_s, cpu_s, usage.ru_maxrss / 1024, process.returncode, output, tuple(samples or ()))
+    return Run(wall_s, cpu_s, usage.ru_maxrss / 1024, process.returncode, output, ended_at, tuple(samples or ()))
 
 
 def _attend(pid: int, terminal: int | None, sink: int, until: float, *, watch: bool) -> list[Sample] | None:

@@ -71,9 +71,7 @@ class Nodes:
         self.stub = stub
         self.user = account(self.folder)
         daemons = 1 if stub else -(-count // PER_DAEMON)
-        self.addresses = [
-            (f"127.0.{1 + n // 250}.{1 + n % 250}", FIRST_PORT + n % daemons) for n in range(count)
-        ]
+        self.addresses = [(f"127.0.{1 + n // 250}.{1 + n % 250}", FIRST_PORT + n % daemons) for n in range(count)]
         self.ports = sorted({port for _, port in self.addresses})
         self.daemons: list[subprocess.Popen[bytes]] = []
 
@@ -119,7 +117,9 @@ class Nodes:
         for port in self.ports:
             argv = ["ssh", "-F", self.path("ssh_config_curve"), "-p", str(port), self._host_at(port), "true"]
             until = time.monotonic() + 15
-            while (tried := subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)).returncode:
+            while (
+                tried := subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            ).returncode:
                 if time.monotonic() > until:
                     self.__exit__(None, None, None)
                     raise RuntimeError(f"the nodes' daemons do not answer: {tried.stderr.decode()}")

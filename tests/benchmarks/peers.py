@@ -60,13 +60,17 @@ def peers(nodes: Nodes, command: str) -> Iterator[Peer]:
     yield library("parallel-ssh", nodes, command, checked=False, rounds=3)
 
 
-def library(name: str, nodes: Nodes, command: str, *, checked: bool, at_once: int = AT_ONCE, rounds: int = 1000) -> Peer:
+def library(
+    name: str, nodes: Nodes, command: str, *, checked: bool, at_once: int = AT_ONCE, rounds: int = 1000
+) -> Peer:
     """Return one of the libraries of `clients` as a peer."""
     module = {"parallel-ssh": "pssh"}.get(name, name)
     words = ("-m", "tests.benchmarks.clients", name, str(nodes.folder), nodes.user, str(len(nodes.addresses)))
     argv = (sys.executable, *words, str(at_once), command, *(() if checked else ("--unchecked",)))
     label = {"fabric": "plain fabric in a pool"}.get(name, name)
-    return Peer(label if checked or name != "asyncssh" else f"{label}, unchecked", checked, argv * _has(module), {}, rounds)
+    return Peer(
+        label if checked or name != "asyncssh" else f"{label}, unchecked", checked, argv * _has(module), {}, rounds
+    )
 
 
 def _has(module: str) -> bool:
@@ -77,7 +81,7 @@ def _has(module: str) -> bool:
 
 def _peer(name: str, tool: str, arguments: tuple[str, ...], env: dict[str, str], *, rounds: int) -> Peer:
     path = program(tool)
-    return Peer(name, True, (path, *arguments) if path else (), env, rounds)  # noqa: FBT003 - all of these check keys
+    return Peer(name, True, (path, *arguments) if path else (), env, rounds)
 
 
 def _pdsh(name: str, nodes: Nodes, config: str, command: str, rounds: int) -> Peer:

@@ -80,7 +80,14 @@ def _stages(results: Results) -> list[Row]:
     found = ratio(results, THREE, ONE)
     rows = [
         Row("three stages against one", seconds(three), seconds(one), found, 1.3),
-        Row("G5 one connection for three stages against three", seconds(three), seconds(3 * one), 3 / found, 2, at_least=True),
+        Row(
+            "G5 one connection for three stages against three",
+            seconds(three),
+            seconds(3 * one),
+            3 / found,
+            2,
+            at_least=True,
+        ),
     ]
     fabric = "plain fabric in a pool"
     if results.get(fabric):

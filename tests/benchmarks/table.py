@@ -19,8 +19,6 @@ class Row:
     ratio: float | None
     goal: float | None = None
     at_least: bool = False
-    limit: bool = False
-    """`ratio` is no ratio but a plain figure."""
 
     @property
     def met(self) -> bool | None:

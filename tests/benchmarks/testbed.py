@@ -157,10 +157,11 @@ class Testbed:
 
 def build(state: Path) -> None:
     """Write a state with the nodes that standard input describes; each has been tested for a day."""
+    from plabctl.store.session import Store
+
     from plabctl.clock import SystemClock
     from plabctl.core.model import Member, Node, Outcome, Verdict
     from plabctl.core.state import Changes
-    from plabctl.store.session import Store
 
     plan = json.loads(sys.stdin.read())
     now = round(time.time(), 3)
@@ -179,15 +180,18 @@ def build(state: Path) -> None:
 
 def verdicts(state: Path) -> None:
     """Print which nodes did not pass in the last minutes."""
+    from plabctl.store.session import Store
+
     from plabctl.clock import SystemClock
     from plabctl.core.model import Outcome
-    from plabctl.store.session import Store
 
     lost = []
     for member in Store(state, SystemClock()).snapshot().members():
         last = member.last
         if not last or last.outcome is not Outcome.PASS or last.at < time.time() - 600:
-            lost.append(f"{member.node}: {last.outcome if last else 'not tested'} {last.reason if last else ''}".strip())
+            lost.append(
+                f"{member.node}: {last.outcome if last else 'not tested'} {last.reason if last else ''}".strip()
+            )
     print(json.dumps({"lost": lost}))
 
 

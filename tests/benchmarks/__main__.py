@@ -1,0 +1,69 @@
+"""Speed and size, as ratios of things that are taken alternately in one run. `make bench` runs all of it.
+
+I/O. `python -m tests.benchmarks --help` names the parts; each is a module beside this one. Ratios hold on any machine
+that is at rest, absolute figures only on the one that printed them. Read `measure` first, then `sweep`.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+from tests.benchmarks.measure import Failed
+from tests.benchmarks.nodes import missing
+from tests.benchmarks.options import Options
+from tests.benchmarks.sealed import seal
+from tests.benchmarks.table import Row, draw
+from tests.benchmarks.testbed import Installation
+
+PARTS = {
+    "sweep": "200 nodes, forty at once, against the other tools; three stages against one",
+    "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
+    "large": "100,000 nodes: time, memory, growth, the store's own work",
+    "backlog": "busy slots while ticks overlap and probes differ in length",
+    "slow": "a thousand slow probes at once",
+    "reach": "what the client can do when the nodes are other machines",
+    "login": "one login, nothing else running",
+}
+
+
+def main() -> int:
+    """Run the parts that were asked for and print their tables; return 1 when a part could not be run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("part", nargs="*", help="; ".join(f"{name}: {what}" for name, what in PARTS.items()))
+    parser.add_argument("--quick", action="store_true", help="a handful of nodes, to see that everything still runs")
+    parser.add_argument("--rounds", type=int, help="rounds of each comparison, instead of each part's own number")
+    given = parser.parse_args()
+    unknown = set(given.part) - PARTS.keys()
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if absent := missing():
+        print(f"benchmarks not run: {absent} not installed here (Debian: openssh-server, openssh-client)")
+        return 0
+    seal()
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="plabctl-bench-") as folder:
+        options = Options(Path(folder), Installation(Path(folder) / "venv"), given.quick, given.rounds)
+        for name in given.part or PARTS:
+            failed |= not _run_part(name, options)
+    return int(failed)
+
+
+def _run_part(name: str, options: Options) -> bool:
+    print(f"\n$ python -m tests.benchmarks {name}    # {PARTS[name]}", flush=True)
+    started = time.monotonic()
+    try:
+        rows: list[Row] = import_module(f"tests.benchmarks.{name}").run(options)
+    except Failed as failure:
+        print(f"not measured: {failure}")
+        return False
+    print(draw(rows))
+    print(f"# {time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f} at the end", flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""What the client itself can do when the nodes are other machines: a cheap stub on one core, the client on another.
+
+I/O. Many short probes (nodes per second), then hundreds of slow ones that all begin at the same moment.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tests.benchmarks.measure import Contestant, Run, alternate, median, middle, ratio
+from tests.benchmarks.nodes import Nodes
+from tests.benchmarks.options import Options
+from tests.benchmarks.peers import AT_ONCE, library, peers
+from tests.benchmarks.table import Row, seconds
+from tests.benchmarks.testbed import Plan, Testbed
+
+OURS = "plabctl tick"
+FABRIC = "plain fabric in a pool"
+NAP_S = 5.0
+FEW = 500
+
+
+def run(options: Options) -> list[Row]:
+    """Measure; return the rows."""
+    return [*_short(options), *_together(options, FEW), *_together(options, 1000)]
+
+
+def pinned(who: Contestant) -> Contestant:
+    """Return `who` on the first core alone; the stub has the last."""
+    return replace(who, argv=("taskset", "-c", "0", *who.argv))
+
+
+def _short(options: Options) -> list[Row]:
+    count = options.count(400)
+    with Nodes(count, stub=True) as nodes:
+        bed = Testbed(options.folder / "short", options.installation, Plan.of(nodes), {"check": "true"}, nodes, AT_ONCE)
+        xargs = next(peer for peer in peers(nodes, "true") if peer.name.startswith("xargs"))
+        others = [library("fabric", nodes, "true", checked=False), xargs]
+        contestants = [bed.contestant(OURS, "tick"), *(peer.contestant(nodes) for peer in others)]
+        results = alternate([pinned(who) for who in contestants], options.repeats(3))
+    own = median(results, OURS)
+    goals = {"G3": (FABRIC, 1.30), "G3b": (xargs.name, 2.5)}
+    return [
+        Row(
+            f"{goal} nodes/s of {count} nodes elsewhere against {name}",
+            f"{count / own:.0f}/s",
+            f"{count / median(results, name):.0f}/s",
+            ratio(results, name, OURS),
+            least,
+            at_least=True,
+        )
+        for goal, (name, least) in goals.items()
+    ]
+
+
+def _together(options: Options, full: int) -> list[Row]:
+    """Let `full` probes begin their nap at one moment; plain fabric drowns at a thousand and is left out there."""
+    count = options.count(full)
+    nap_s = 1.0 if options.quick else NAP_S
+    marks: dict[str, list[float]] = {OURS: [], FABRIC: []}
+    with Nodes(count, stub=True) as nodes:
+        command = f"together {count} {nap_s}"
+        folder = options.folder / f"together-{full}"
+        bed = Testbed(folder, options.installation, Plan.of(nodes), {"check": command}, nodes, window=count)
+        contestants = [bed.contestant(OURS, "tick", watch=True)]
+        if full == FEW:
+            plain = library("fabric", nodes, command, checked=False, at_once=count).contestant(nodes)
+            contestants.append(replace(plain, watch=True))
+        noted = [_noting(pinned(who), nodes, marks[who.name]) for who in contestants]
+        results = alternate(noted, options.repeats(3), warm_up=False)
+    naps = {
+        name: [Nap(marks[name][number], nap_s, taken) for number, taken in runs.items()]
+        for name, runs in results.items()
+    }
+    own = naps[OURS]
+    tail_s = middle([nap.tail_s for nap in own])
+    limit = 1.20 if full == FEW else 1.25
+    rows = [Row(f"G4 {count} naps at once, last result", seconds(tail_s), seconds(nap_s), tail_s / nap_s, limit)]
+    if full == FEW:
+        rows += _against_fabric(own, naps[FABRIC], count)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Nap:
+    """One run of `together`: when the naps began, how long they are, how the client did."""
+
+    began_at: float
+    nap_s: float
+    taken: Run
+
+    @property
+    def tail_s(self) -> float:
+        """Seconds from the common start to the end of the client."""
+        return self.taken.ended_at - self.began_at
+
+    @property
+    def burnt_s(self) -> float:
+        """Seconds of CPU that the client used in the middle of the nap, with nothing to do."""
+        from_at, to_at = self.began_at + 0.2 * self.nap_s, self.began_at + 0.9 * self.nap_s
+        inside = [sample.cpu_s for sample in self.taken.samples if from_at <= sample.at <= to_at]
+        return inside[-1] - inside[0]
+
+    @property
+    def threads(self) -> int:
+        """The most threads that were seen."""
+        return max(sample.threads for sample in self.taken.samples)
+
+
+def _against_fabric(own: Sequence[Nap], fabric: Sequence[Nap], count: int) -> list[Row]:
+    def compare(what: str, quantity: Callable[[Nap], float], goal: float, unit: str) -> Row:
+        mine, other = middle(list(map(quantity, own))), middle(list(map(quantity, fabric)))
+        found = mine / other if other else None
+        return Row(f"{what} against {FABRIC}", f"{mine:.2f} {unit}", f"{other:.2f} {unit}", found, goal)
+
+    threads = max(nap.threads for nap in own) / count
+    return [
+        compare(f"G4c CPU while {count} sleep", lambda nap: nap.burnt_s, 0.20, "s"),
+        compare(f"G4d peak memory of {count}", lambda nap: nap.taken.peak_mib, 0.85, "MiB"),
+        Row("G4d threads for each probe", f"{threads:.1f}", "", threads, 4.0),
+    ]
+
+
+def _noting(who: Contestant, nodes: Nodes, marks: list[float]) -> Contestant:
+    """Return `who` so that after each run the instant of the common start is noted."""
+
+    def after() -> object:
+        marks.append(float((nodes.folder / "together").read_text()))
+        return who.after()
+
+    return replace(who, after=after)
