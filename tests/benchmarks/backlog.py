@@ -40,7 +40,8 @@ def run(options: Options) -> list[Row]:
     busy_s = sum(max(0.0, min(end, last) - start) for start, end in spans)
     share = busy_s / (window * (last - first)) if last > first else 1.0
     at_once = _most_at_once(spans)
-    what = f"busy slots over {last - first:.0f} s of backlog: {count} probes, mean {sum(naps) / count:.1f} s, {ticks} ticks"
+    mean_s = sum(naps) / count
+    what = f"busy slots over {last - first:.0f} s of backlog: {count} probes of {mean_s:.1f} s, {ticks} ticks"
     return [
         Row(what, f"{busy_s:.0f} s", f"{window} slots", share, 0.97, at_least=True),
         Row("most probes at once in it", str(at_once), f"window {window}", at_once / window, 1.0),

@@ -1,7 +1,7 @@
 """The yardsticks that are Python libraries: the same command on the same nodes, as well as each library can.
 
-I/O. Run as `python -m tests.benchmarks.clients LIBRARY FOLDER COUNT AT_ONCE COMMAND [--unchecked]`, where FOLDER is that
-of `nodes.Nodes`; prints one JSON line. Host keys are checked against FOLDER/known_hosts unless `--unchecked`.
+I/O. Run as `python -m tests.benchmarks.clients LIBRARY FOLDER USER COUNT AT_ONCE COMMAND`, FOLDER that of
+`nodes.Nodes`; prints one JSON line. Host keys are checked against FOLDER/known_hosts unless `--unchecked`.
 """
 
 import argparse

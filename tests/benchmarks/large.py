@@ -29,7 +29,7 @@ def run(options: Options) -> list[Row]:
     return [
         *_commands(beds, options.repeats(5)),
         *_settles(beds[100_000], options.repeats(5)),
-        *_tick_work(beds[10_000], options.repeats(3)),
+        *_tick_work(_bed_with_forty_due(options), options.repeats(3)),
     ]
 
 
@@ -87,6 +87,11 @@ def _tick_work(bed: Testbed, rounds: int) -> list[Row]:
         )
         for name, (what, goal) in yardsticks.items()
     ]
+
+
+def _bed_with_forty_due(options: Options) -> Testbed:
+    plan = Plan.idle(options.count(10_000, 50), due_count=40)
+    return Testbed(options.folder / "work", options.installation, plan, {"check": "true"})
 
 
 def _timed(mode: str, bed: Testbed) -> float:

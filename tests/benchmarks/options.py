@@ -11,7 +11,7 @@ from tests.benchmarks.testbed import Installation
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where to work, with which installation, and how much of it; `quick` is for a test of the benchmarks themselves."""
+    """Where to work, with which installation, and how much of it; `quick` is for a test of the benchmarks."""
 
     folder: Path
     installation: Installation

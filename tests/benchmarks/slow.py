@@ -25,9 +25,15 @@ def run(options: Options) -> list[Row]:
         yardstick = library("asyncssh", nodes, command, checked=True, at_once=count).contestant(nodes)
         results = alternate([bed.contestant(OURS, "tick"), yardstick], options.repeats(3), warm_up=False)
     own, other = (median(results, name, lambda taken: taken.peak_mib) for name in (OURS, yardstick.name))
-    wall = [seconds(median(results, name)) for name in (OURS, yardstick.name)]
+    ours, theirs = (seconds(median(results, name)) for name in (OURS, yardstick.name))
     return [
-        Row(f"wall of {count} x {command} at once against asyncssh", *wall, ratio(results, OURS, yardstick.name), 1.25),
+        Row(
+            f"wall of {count} x {command} at once against asyncssh",
+            ours,
+            theirs,
+            ratio(results, OURS, yardstick.name),
+            1.25,
+        ),
         Row("peak memory of the same, MiB", f"{own:.0f}", f"{other:.0f} for asyncssh", own, MOST_MIB),
         Row("nodes lost in it", str(len(bed.lost)), "; ".join(bed.lost[:1]), float(len(bed.lost)), 0),
     ]

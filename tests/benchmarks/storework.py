@@ -19,16 +19,16 @@ FAR = 1e12
 
 def settle(config: Path, state: Path) -> float:
     """Settle 40 reports of claims that were committed before, as a tick does it."""
-    from plabctl.config.load import load
     from plabctl.probes.builtin import BUILTIN
-    from plabctl.store.session import Store
 
     from plabctl.clock import SystemClock
+    from plabctl.config.load import load
     from plabctl.core.claim import Claimant, choose, claims_for
     from plabctl.core.model import Outcome, Report, TickMark
     from plabctl.core.pools import build_pools
     from plabctl.core.settle import settle as decide
     from plabctl.core.state import Changes
+    from plabctl.store.store import Store
 
     settings, rng, now = load(str(config), BUILTIN), Random(1), round(time.time(), 3)
     claimant = Claimant(TickMark("t", now), "boot", rng)
@@ -48,15 +48,15 @@ def settle(config: Path, state: Path) -> float:
 
 def work(config: Path, state: Path) -> float:
     """Load, find what is due, change 40 members, save."""
-    from plabctl.store.session import Store
-
+    import plabctl.store.session  # noqa: F401 - the store imports it late, and that is not the question here
     from plabctl.clock import SystemClock
     from plabctl.core.state import Changes
+    from plabctl.store.store import Store
 
     store = Store(state, SystemClock())
     started = time.perf_counter()
     with store.session() as session:
-        rows = session.due(FAR)[:MANY]
+        rows = session.due(time.time())
         members = [member for row in rows if (member := session.member(row.node))]
         session.apply(Changes(members=tuple(replace(member, ok_streak=8, due_at=FAR) for member in members)))
     return time.perf_counter() - started
@@ -81,7 +81,7 @@ def _bare(state: Path, *, look: bool) -> float:
     gc.disable()
     document: dict[str, Any] = orjson.loads(path.read_bytes())
     if look:
-        due = [doc for doc in document["nodes"].values() if doc["member"]["due_at"] <= FAR][:MANY]
+        due = [doc for doc in document["nodes"].values() if doc["member"]["due_at"] <= time.time()]
         for doc in due:
             doc["member"]["due_at"] = FAR
     with new.open("wb") as file:
@@ -99,7 +99,7 @@ def multiple(config: Path, state: Path) -> float:
     path = _tinydb_file(state)
     started = time.perf_counter()
     with TinyDB(path) as database:
-        names = [doc["name"] for doc in database.search(where("due_at") <= FAR)[:MANY]]
+        names = [doc["name"] for doc in database.search(where("due_at") <= time.time())]
         database.update_multiple([({"due_at": FAR}, where("name") == name) for name in names])
     return time.perf_counter() - started
 
@@ -111,7 +111,7 @@ def each(config: Path, state: Path) -> float:
     path = _tinydb_file(state)
     started = time.perf_counter()
     with TinyDB(path) as database:
-        ids = [doc.doc_id for doc in database.search(where("due_at") <= FAR)[: MANY // 4]]
+        ids = [doc.doc_id for doc in database.search(where("due_at") <= time.time())][: MANY // 4]
         looked = time.perf_counter()
         for number in ids:
             database.update({"due_at": FAR}, doc_ids=[number])

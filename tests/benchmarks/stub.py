@@ -1,15 +1,21 @@
 """A cheap SSH server for all addresses at once, in one process: nodes that cost this machine next to nothing.
 
-I/O. Run as `python -m tests.benchmarks.stub FOLDER PORT`. It knows three commands: `true`; `sleep S`; and `together N S`,
-which waits for N of its kind, lets all of them sleep S seconds from then on, and writes that instant to FOLDER/together.
+I/O. Run as `python -m tests.benchmarks.stub FOLDER PORT`. Any command is `true`, but for
+`together N S`, which waits for N of its kind, lets all of them sleep S seconds from then on, and writes that instant
+to FOLDER/together.
 """
 
 import asyncio
+import re
 import sys
 import time
 from pathlib import Path
 
 import asyncssh
+
+from plabctl.probes.script import MARK
+
+TOGETHER = re.compile(r"together (\d+) ([\d.]+)")
 
 
 class Gate:
@@ -36,13 +42,12 @@ async def serve(folder: Path, port: int) -> None:
     gate = Gate(folder)
 
     async def handle(process: asyncssh.SSHServerProcess[str]) -> None:
-        words = (process.command or "").replace("'", " ").split()
-        if "together" in words:
-            at = words.index("together")
-            await gate.pass_with(int(words[at + 1]))
-            await asyncio.sleep(float(words[at + 2]))
-        elif "sleep" in words:
-            await asyncio.sleep(float(words[words.index("sleep") + 1]))
+        command = process.command or ""
+        if "plabctl" in command:  # ours comes wrapped, and what it prints first is awaited
+            process.stdout.write(MARK.decode())
+        if found := TOGETHER.search(command):
+            await gate.pass_with(int(found[1]))
+            await asyncio.sleep(float(found[2]))
         process.exit(0)
 
     await asyncssh.listen(

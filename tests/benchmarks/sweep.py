@@ -1,4 +1,4 @@
-"""A sweep: one command on 200 nodes, forty at once, by plabctl and by every other tool; then three stages instead of one.
+"""A sweep: one command on 200 nodes, forty at once, by plabctl and by every other tool; then three stages.
 
 I/O. Whole processes from start to end. All nodes are addresses of one loopback sshd per 200.
 """

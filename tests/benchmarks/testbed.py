@@ -67,10 +67,10 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a state holds: nodes with their variables, all due now or none."""
+    """What a state holds: nodes with their variables; the first `due_count` of them are due now."""
 
     nodes: Sequence[tuple[str, Mapping[str, str]]]
-    due: bool = True
+    due_count: int
 
     @classmethod
     def of(cls, nodes: Nodes, variables: Sequence[Mapping[str, str]] = ()) -> "Plan":
@@ -79,12 +79,19 @@ class Plan:
         for number, (host, port) in enumerate(nodes.addresses):
             own = variables[number] if variables else {}
             rows.append((f"n{number:05}", {"ssh_host": host, "ssh_port": str(port), **own}))
-        return cls(rows)
+        return cls(rows, len(rows))
 
     @classmethod
-    def idle(cls, count: int) -> "Plan":
-        """Return `count` nodes of which none is due."""
-        return cls([(f"n{number:06}", {"site": f"s{number % 50}"}) for number in range(count)], due=False)
+    def idle(cls, count: int, due_count: int = 0) -> "Plan":
+        """Return `count` nodes of which none is due, or only a few."""
+        rows = [
+            (
+                f"n{number:06}",
+                {"site": f"s{number % 50}", "ssh_host": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"},
+            )
+            for number in range(count)
+        ]
+        return cls(rows, due_count)
 
 
 @dataclass(slots=True)
@@ -112,7 +119,7 @@ class Testbed:
             config += f"{stage} = {{ run = {json.dumps(command)}, timeout = '90s' }}\n"
         self.config.write_text(config)
         state = self.folder / "built"
-        self._child("build", str(state), given=json.dumps({"nodes": self.plan.nodes, "due": self.plan.due}))
+        self._child("build", str(state), given=json.dumps({"nodes": self.plan.nodes, "due_count": self.plan.due_count}))
         self.renew()
 
     @property
@@ -138,7 +145,7 @@ class Testbed:
 
     def contestant(self, name: str, *words: str, terminal: bool = False, watch: bool = False) -> Contestant:
         """Return `plabctl WORDS` as something to be run; a tick starts from the state as it was built."""
-        tick = words[0] == "tick" and self.plan.due
+        tick = words[0] == "tick" and self.plan.due_count > 0
         return Contestant(
             name,
             (self.installation.plabctl, *words),
@@ -157,18 +164,17 @@ class Testbed:
 
 def build(state: Path) -> None:
     """Write a state with the nodes that standard input describes; each has been tested for a day."""
-    from plabctl.store.session import Store
-
     from plabctl.clock import SystemClock
     from plabctl.core.model import Member, Node, Outcome, Verdict
     from plabctl.core.state import Changes
+    from plabctl.store.store import Store
 
     plan = json.loads(sys.stdin.read())
     now = round(time.time(), 3)
     nodes, members = [], []
     for number, (name, variables) in enumerate(plan["nodes"]):
         probed_at = now - 1200 - number % 600
-        due_at = now - 1 if plan["due"] else now + 1e7 + number % 600
+        due_at = now - 1 if number < plan["due_count"] else now + 1e7 + number % 600
         nodes.append(Node(name, variables, "file:nodes.txt", now - 86400))
         verdict = Verdict(Outcome.PASS, None, "", probed_at, 1.234)
         members.append(
@@ -180,10 +186,9 @@ def build(state: Path) -> None:
 
 def verdicts(state: Path) -> None:
     """Print which nodes did not pass in the last minutes."""
-    from plabctl.store.session import Store
-
     from plabctl.clock import SystemClock
     from plabctl.core.model import Outcome
+    from plabctl.store.store import Store
 
     lost = []
     for member in Store(state, SystemClock()).snapshot().members():
@@ -197,7 +202,7 @@ def verdicts(state: Path) -> None:
 
 def spans(state: Path) -> None:
     """Print the start of each probe and its length, both in seconds."""
-    from plabctl.history.events import History
+    from plabctl.history.history import History
 
     found = [record.event.data for record in History(state).read(kinds=["probe"])]
     print(json.dumps([(data["started_at"], data["seconds"]) for data in found]))
