@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,6 @@ from typing import Self
 from tests.benchmarks.sealed import account
 
 SSHD = "/usr/sbin/sshd"
-FIRST_PORT = 22022
 PER_DAEMON = 200
 CURVE = "KexAlgorithms curve25519-sha256"
 SSHD_CONFIG = """\
@@ -62,6 +62,15 @@ def missing() -> str:
     return ", ".join(name for name in wanted if shutil.which(name) is None)
 
 
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
 class Nodes:
     """So many nodes, as a context manager: their daemons run from entering to leaving."""
 
@@ -71,9 +80,14 @@ class Nodes:
         self.stub = stub
         self.user = account(self.folder)
         daemons = 1 if stub else -(-count // PER_DAEMON)
-        self.addresses = [(f"127.0.{1 + n // 250}.{1 + n % 250}", FIRST_PORT + n % daemons) for n in range(count)]
-        self.ports = sorted({port for _, port in self.addresses})
+        self.ports = _free_ports(daemons)
+        self.addresses = [(f"127.0.{1 + n // 250}.{1 + n % 250}", self.ports[n % daemons]) for n in range(count)]
         self.daemons: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def port(self) -> int:
+        """The port of all nodes, as long as there is one daemon."""
+        return self.ports[0]
 
     def path(self, name: str) -> str:
         """Return the path of one of the files beside the daemons."""
@@ -88,13 +102,13 @@ class Nodes:
         (self.folder / "known_hosts").write_text("".join(lines))
         (self.folder / "addresses").write_text("".join(f"{host} {port}\n" for host, port in self.addresses))
         (self.folder / "hosts").write_text("".join(f"{host}\n" for host, _ in self.addresses))
-        config = SSH_CONFIG.format(user=self.user, port=FIRST_PORT, folder=self.folder)
+        config = SSH_CONFIG.format(user=self.user, port=self.port, folder=self.folder)
         (self.folder / "ssh_config").write_text(config)
         (self.folder / "ssh_config_curve").write_text(f"{config}  {CURVE}\n")
 
     def _start(self) -> None:
         if self.stub:
-            argv = [sys.executable, "-m", "tests.benchmarks.stub", str(self.folder), str(FIRST_PORT)]
+            argv = [sys.executable, "-m", "tests.benchmarks.stub", str(self.folder), str(self.port)]
             self._spawn(["taskset", "-c", str(max(os.sched_getaffinity(0))), *argv])
             return
         if not os.geteuid():

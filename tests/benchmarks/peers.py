@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.measure import Contestant
-from tests.benchmarks.nodes import FIRST_PORT, Nodes
+from tests.benchmarks.nodes import Nodes
 
 AT_ONCE = 40
 ANSIBLE_CONFIG = """\
@@ -105,7 +105,7 @@ def _write_inventories(nodes: Nodes) -> None:
     lines = [f"{host} ansible_port={port} ansible_user={nodes.user}\n" for host, port in nodes.addresses]
     (nodes.folder / "inventory.ini").write_text("[all]\n" + "".join(lines))
     data = {
-        "ssh_port": FIRST_PORT,
+        "ssh_port": nodes.port,
         "ssh_user": nodes.user,
         "ssh_key": nodes.path("user_key"),
         "ssh_known_hosts_file": nodes.path("known_hosts"),
