@@ -8,14 +8,14 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from tests.benchmarks.measure import helper
 from tests.benchmarks.nodes import Nodes
 from tests.benchmarks.options import Options
 from tests.benchmarks.table import Row
-from tests.benchmarks.testbed import ROOT, Plan, Testbed
+from tests.benchmarks.testbed import Plan, Testbed
 
 EVERY_S = 2.0
 SHAPE = 1.6
@@ -67,9 +67,7 @@ def _tick_until_done(bed: Testbed) -> int:
 
 def _spans(state: Path) -> list[tuple[float, float]]:
     """Return when each probe of the history began and ended."""
-    argv = [sys.executable, "-m", "tests.benchmarks.testbed", "spans", str(state)]
-    text = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    return [(start, start + length) for start, length in json.loads(text)]
+    return [(start, start + length) for start, length in json.loads(helper("testbed", "spans", str(state)))]
 
 
 def _most_at_once(spans: list[tuple[float, float]]) -> int:

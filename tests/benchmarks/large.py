@@ -5,14 +5,11 @@ I/O. Wall time and peak memory of whole processes; then the store's own work, ti
 """
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-from tests.benchmarks.measure import alternate, median, middle, ratio
+from tests.benchmarks.measure import alternate, helper, median, middle, ratio
 from tests.benchmarks.options import Options
 from tests.benchmarks.table import Row, seconds
-from tests.benchmarks.testbed import ROOT, Plan, Testbed
+from tests.benchmarks.testbed import Plan, Testbed
 
 MOST_S, MOST_MIB = 2.0, 500.0
 LINEAR = (100_000 - 1_000) / (10_000 - 1_000)
@@ -97,7 +94,5 @@ def _bed_with_forty_due(options: Options) -> Testbed:
 def _timed(mode: str, bed: Testbed) -> float:
     """Return the seconds that one kind of store work takes, on a state as it was built."""
     bed.renew()
-    argv = [sys.executable, "-m", "tests.benchmarks.storework", mode, str(bed.config), str(bed.state)]
-    text = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=Path(ROOT)).stdout
-    found: float = json.loads(text)["seconds"]
+    found: float = json.loads(helper("storework", mode, str(bed.config), str(bed.state)))["seconds"]
     return found

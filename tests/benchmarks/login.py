@@ -4,22 +4,17 @@ I/O. Inside one process, imports excluded, so that only the conversation counts.
 """
 
 import json
-import subprocess
-import sys
 
-from tests.benchmarks.measure import middle
+from tests.benchmarks.measure import helper, middle
 from tests.benchmarks.nodes import Nodes
 from tests.benchmarks.options import Options
 from tests.benchmarks.table import Row, seconds
-from tests.benchmarks.testbed import ROOT
 
 
 def run(options: Options) -> list[Row]:
     """Measure; return the rows."""
     with Nodes(1) as nodes:
-        argv = [sys.executable, "-m", "tests.benchmarks.loginwork", str(nodes.folder), nodes.user]
-        argv += ["2" if options.quick else "20"]
-        text = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        text = helper("loginwork", str(nodes.folder), nodes.user, "2" if options.quick else "20")
     took = {name: middle(times) for name, times in json.loads(text).items()}
     return [
         Row(

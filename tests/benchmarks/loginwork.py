@@ -35,26 +35,28 @@ def main(folder: Path, user: str, times: int) -> None:
     prober = Prober(settings, SystemClock())
     prober.prepare()
     recipe = Recipe("bench", check=Stage(run="true"))
-    assignment = Assignment(Node("n", {"ssh_host": host}), "t", recipe, "v", "good", "", (), 60.0)
+    assignment = Assignment(
+        node=Node("n", {"ssh_host": host}), token="t", recipe=recipe, vnode="v", pool="good", deadline_s=60.0
+    )
     ssh = ["ssh", "-F", str(folder / "ssh_config_curve"), host, "true"]
 
-    def probe() -> bool:
-        return prober.probe(assignment).outcome is Outcome.PASS
+    def probe() -> None:
+        report = prober.probe(assignment)
+        if report.outcome is not Outcome.PASS:
+            sys.exit(f"the probe did not pass: {report.cause}: {report.reason}")
 
-    def delayed() -> bool:
+    def delayed() -> None:
         with patch.object(socket.socket, "setsockopt", _with_delay):
-            return probe()
+            probe()
 
-    def child() -> bool:
-        return subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True, check=True).returncode == 0
+    def child() -> None:
+        subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True, check=True)
 
     took: dict[str, list[float]] = {"plabctl": [], "delayed": [], "ssh": []}
     for number in range(-1, times):
         for name, work in (("plabctl", probe), ("delayed", delayed), ("ssh", child)):
             started = time.perf_counter()
-            passed = work()
-            if not passed:
-                sys.exit(f"{name} did not pass")
+            work()
             if number >= 0:
                 took[name].append(time.perf_counter() - started)
     print(json.dumps(took))

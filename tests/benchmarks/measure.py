@@ -10,12 +10,14 @@ import os
 import select
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 LOOK_S = 0.05
 
@@ -133,6 +135,15 @@ def sample(pid: int) -> list[Sample]:
         words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return [Sample(time.time(), sum(map(int, words[11:15])) / TICKS, int(words[17]))]
     return []
+
+
+def helper(module: str, *words: str, given: str = "") -> str:
+    """Return what a module of this folder prints, run as a process of its own; raise Failed with its complaint."""
+    argv = [sys.executable, "-m", f"tests.benchmarks.{module}", *words]
+    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode:
+        raise Failed(f"{module} {words[0]}: {done.stderr[-2000:].strip()}")
+    return done.stdout
 
 
 Results = dict[str, dict[int, Run]]

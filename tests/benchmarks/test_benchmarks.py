@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from tests.benchmarks.__main__ import PARTS
+from tests.benchmarks.measure import ROOT
 from tests.benchmarks.table import Row, draw
-from tests.benchmarks.testbed import ROOT
 
 
 @pytest.mark.sshd

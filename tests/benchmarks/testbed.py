@@ -16,10 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.measure import Contestant
+from tests.benchmarks.measure import ROOT, Contestant, helper
 from tests.benchmarks.nodes import Nodes
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """\
 #!{python}
 # as pip writes it, with the import that it makes
@@ -119,7 +118,12 @@ class Testbed:
             config += f"{stage} = {{ run = {json.dumps(command)}, timeout = '90s' }}\n"
         self.config.write_text(config)
         state = self.folder / "built"
-        self._child("build", str(state), given=json.dumps({"nodes": self.plan.nodes, "due_count": self.plan.due_count}))
+        helper(
+            "testbed",
+            "build",
+            str(state),
+            given=json.dumps({"nodes": self.plan.nodes, "due_count": self.plan.due_count}),
+        )
         self.renew()
 
     @property
@@ -141,7 +145,7 @@ class Testbed:
 
     def verify(self) -> None:
         """Note every node whose latest verdict is not that it passed just now."""
-        self.lost += json.loads(self._child("verdicts", str(self.state)))["lost"]
+        self.lost += json.loads(helper("testbed", "verdicts", str(self.state)))["lost"]
 
     def contestant(self, name: str, *words: str, terminal: bool = False, watch: bool = False) -> Contestant:
         """Return `plabctl WORDS` as something to be run; a tick starts from the state as it was built."""
@@ -155,11 +159,6 @@ class Testbed:
             terminal=terminal,
             watch=watch,
         )
-
-    @staticmethod
-    def _child(*words: str, given: str = "") -> str:
-        argv = [sys.executable, "-m", "tests.benchmarks.testbed", *words]
-        return subprocess.run(argv, input=given, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
 def build(state: Path) -> None:
