@@ -19,7 +19,7 @@ from plabctl.probes.capture import Capture
 from plabctl.probes.cut import Cut, hang_up
 from plabctl.probes.script import MARK, Sending, wrap
 from plabctl.probes.shell import Fault, Ran
-from plabctl.probes.transport import shut
+from plabctl.probes.transport import farewell, shut
 from plabctl.probes.trouble import Trouble, words
 from plabctl.probes.watchdog import Watchdog
 
@@ -30,6 +30,7 @@ _LOOK_S = 2.0
 """How often a silent stage is asked whether it has ended: a child left in the background keeps its output open."""
 
 _DYING_S = 0.2
+_FAREWELL_S = 0.2
 _READ_BYTES = 32768
 
 _EXIT_LATE = frozenset({124, 137, 143})
@@ -90,6 +91,10 @@ class RemoteShell:
 
     def close(self) -> None:
         """End the connection, leaving neither its descriptor nor its thread."""
+        if self._transport.is_active():
+            alarm = self._watchdog.arm(self._clock.monotonic() + _FAREWELL_S, partial(hang_up, self._sock))
+            farewell(self._transport)
+            alarm.disarm()
         shut(self._transport, self._sock)
 
     def _run(self, sending: Sending, end: float) -> Ran:
