@@ -25,7 +25,8 @@ demo: $(VENV)/.stamp-run
 test: check packages
 	@$(RUN) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
-bench: $(VENV)/.stamp-bench packages
+bench: $(VENV)/.stamp-bench
+	@sh tests/lab/packages pdsh
 	@$(RUN) -m tests.benchmarks $(BENCH_FLAGS)
 
 check: $(VENV)/.stamp-dev
@@ -66,6 +67,8 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-run
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-dev
-	@echo 'installing what we measure ourselves against into $(VENV)' >&2
-	@$(PIP) install -qq --group bench
+	@echo 'installing what we measure ourselves against into $(VENV)/peers' >&2
+	@$(PYTHON) -m venv --clear $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(VENV)/peers/bin/python -m pip install -qq --group bench
 	@touch $@

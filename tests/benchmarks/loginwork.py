@@ -11,13 +11,12 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from plabctl.core.assignment import Assignment
-from plabctl.probes.prober import Prober
-
 from plabctl.clock import SystemClock
+from plabctl.core.assignment import Assignment
 from plabctl.core.model import Node, Outcome
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import SshSettings
+from plabctl.probes.prober import Prober
 
 REAL = socket.socket.setsockopt
 

@@ -4,6 +4,7 @@ I/O (their configuration files). A tool that is not installed is left out, and t
 """
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from tests.benchmarks.measure import Contestant
 from tests.benchmarks.nodes import Nodes
 
 AT_ONCE = 40
+PEERS = Path(sys.prefix) / "peers"
+"""A virtual environment of theirs: what they need of paramiko is not what we need."""
+
 ANSIBLE_CONFIG = """\
 [defaults]
 host_key_checking = True
@@ -37,9 +41,9 @@ class Peer:
 
 
 def program(name: str) -> str:
-    """Return the path of a tool of this virtual environment or of the system; empty when there is none."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name) or ""
+    """Return the path of a tool of the peers' environment or of the system; empty when there is none."""
+    own = PEERS / "bin" / name
+    return str(own) if own.exists() else shutil.which(name) or ""
 
 
 def peers(nodes: Nodes, command: str) -> Iterator[Peer]:
@@ -64,19 +68,22 @@ def library(
     name: str, nodes: Nodes, command: str, *, checked: bool, at_once: int = AT_ONCE, rounds: int = 1000
 ) -> Peer:
     """Return one of the libraries of `clients` as a peer."""
-    module = {"parallel-ssh": "pssh"}.get(name, name)
+    python = program("python") if name == "parallel-ssh" else sys.executable
     words = ("-m", "tests.benchmarks.clients", name, str(nodes.folder), nodes.user, str(len(nodes.addresses)))
-    argv = (sys.executable, *words, str(at_once), command, *(() if checked else ("--unchecked",)))
+    argv = (python, *words, str(at_once), command, *(() if checked else ("--unchecked",)))
     label = {"fabric": "plain fabric in a pool"}.get(name, name)
     return Peer(
-        label if checked or name != "asyncssh" else f"{label}, unchecked", checked, argv * _has(module), {}, rounds
+        label if checked or name != "asyncssh" else f"{label}, unchecked",
+        checked,
+        argv if _has(name, python) else (),
+        {},
+        rounds,
     )
 
 
-def _has(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None
+def _has(library: str, python: str) -> bool:
+    module = {"parallel-ssh": "pssh"}.get(library, library)
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
 
 
 def _peer(name: str, tool: str, arguments: tuple[str, ...], env: dict[str, str], *, rounds: int) -> Peer:

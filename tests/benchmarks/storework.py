@@ -19,21 +19,20 @@ FAR = 1e12
 
 def settle(config: Path, state: Path) -> float:
     """Settle 40 reports of claims that were committed before, as a tick does it."""
-    from plabctl.probes.builtin import BUILTIN
-
     from plabctl.clock import SystemClock
     from plabctl.config.load import load
-    from plabctl.core.claim import Claimant, choose, claims_for
+    from plabctl.core.claim import Claimant, claims_for
     from plabctl.core.model import Outcome, Report, TickMark
     from plabctl.core.pools import build_pools
     from plabctl.core.settle import settle as decide
     from plabctl.core.state import Changes
+    from plabctl.probes.builtin import BUILTIN
     from plabctl.store.store import Store
 
     settings, rng, now = load(str(config), BUILTIN), Random(1), round(time.time(), 3)
     claimant = Claimant(TickMark("t", now), "boot", rng)
     with Store(state, SystemClock()).session() as session:
-        rows = choose(session, settings, MANY, FAR).rows
+        rows = session.due(FAR)[:MANY]
         claims = claims_for(session, settings, rows, range(MANY), claimant, now).claims
         session.apply(Changes(claims=claims))
     reports = [Report(claim.node, claim.token, Outcome.PASS, None, "", now, 1.0) for claim in claims]

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import asyncssh
+
 from plabctl.probes.script import MARK
 
 TOGETHER = re.compile(r"together (\d+) ([\d.]+)")
