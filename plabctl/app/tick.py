@@ -104,7 +104,8 @@ def wait(run: Run) -> None:
 
 def is_time_for_step(run: Run) -> bool:
     """Say whether the state has to be visited: to settle, to claim for a free slot, or to give claims back."""
-    if run.app.clock.monotonic() < run.rest_until and not run.stop:
+    is_resting = run.app.clock.monotonic() < run.rest_until
+    if is_resting and run.flight.running_count and not run.stop:
         return False
     if run.is_newest and run.only is None and run.app.store.newest_tick() not in {run.claimant.mark.id, None}:
         run.is_newest = False
@@ -122,14 +123,15 @@ def step(run: Run) -> None:
         taken = claim_due(run, state, now)
         state.apply(run.delivery.changes())
         outbox, notes = tuple(state.outbox), dict(state.notes)
+    # Launching is not counted: the first one imports fabric, and slots would stand idle for four times as long.
+    ended = run.app.clock.monotonic()
+    run.rest_until = ended + max(REST_S, 4 * (ended - began))
     run.waiting_count = taken.waiting_count
     run.flight.launch(taken.work)
     run.reports += [refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible]
     run.flight.release_idle()
     run.delivery.committed()
     run.delivery.offer(outbox, notes)
-    ended = run.app.clock.monotonic()
-    run.rest_until = ended + max(REST_S, 4 * (ended - began))
 
 
 def settle_reports(run: Run, state: Session, now: float) -> None:

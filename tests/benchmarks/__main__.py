@@ -43,6 +43,7 @@ def main() -> int:
     if absent := missing():
         print(f"benchmarks not run: {absent} not installed here (Debian: openssh-server, openssh-client)")
         return 0
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody runs an installed program without its bytecode
     seal()
     failed = False
     with tempfile.TemporaryDirectory(prefix="plabctl-bench-") as folder:
