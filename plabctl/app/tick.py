@@ -105,7 +105,8 @@ def wait(run: Run) -> None:
 def is_time_for_step(run: Run) -> bool:
     """Say whether the state has to be visited: to settle, to claim for a free slot, or to give claims back."""
     is_resting = run.app.clock.monotonic() < run.rest_until
-    if is_resting and run.flight.running_count and not run.stop:
+    has_landed = bool(run.reports) and not run.flight.running_count  # nothing more will come to settle with these
+    if is_resting and not has_landed and not run.stop:
         return False
     if run.is_newest and run.only is None and run.app.store.newest_tick() not in {run.claimant.mark.id, None}:
         run.is_newest = False
