@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from plabctl.app import croncheck, crontab, sshcheck, statecheck
 from plabctl.app.context import App, open_app
 from plabctl.app.findings import Finding, Level, fail, ok
+from plabctl.config.locate import default_state_dir
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, StoreError
 
@@ -103,5 +104,9 @@ def written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/history.db", "what happened, for ever; with -wal and -shm beside it while it is open"),
         (settings.ssh.known_hosts, "the host keys that were accepted"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
+        (
+            f"{default_state_dir(os.environ)}/tick-error-*.json",
+            "which error was told last, so that it is not told again",
+        ),
         ("crontab -l", "the line of `plabctl cron install`; `plabctl cron remove` takes it out"),
     ]

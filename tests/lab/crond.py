@@ -27,11 +27,13 @@ mount --bind /mnt/spool /var/spool/cron
 mount --bind /mnt/cron.d /etc/cron.d
 mount --bind /mnt/crontab /etc/crontab
 mount --bind /mnt/run /run
+# Where root's programs keep what they remember: a test must not find, nor leave, anything there.
+mount -t tmpfs cron /var/lib
 # cron hands mail to /usr/sbin/sendmail, which may not be there: all other programs stay beside ours.
 mount --bind /usr/sbin /mnt/programs
 ln -s /mnt/programs/* /mnt/sbin/
 rm -f /mnt/sbin/sendmail
-printf '#!/bin/sh\\nexec cat >"%s/mail/$$"\\n' "$folder" >/mnt/sbin/sendmail
+printf '#!/bin/sh\\ncd "%s" && cat >"$$" && mv "$$" mail/\\n' "$folder" >/mnt/sbin/sendmail
 chmod 755 /mnt/sbin/sendmail
 mount --bind /mnt/sbin /usr/sbin
 echo ready

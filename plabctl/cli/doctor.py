@@ -1,0 +1,61 @@
+"""`plabctl doctor`: find what is wrong with the installation, and go back to the last good state."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.options import config_option, verb
+
+_EXAMPLE = """\
+plabctl doctor
+plabctl doctor --restore
+plabctl doctor --paths
+"""
+
+
+@verb("doctor", example=_EXAMPLE)
+@click.option("--restore", is_flag=True, help="Replace a damaged state by the one before its last change.")
+@click.option("--paths", is_flag=True, help="List every file that plabctl writes.")
+@config_option
+def command(restore: bool, paths: bool, config: str | None) -> int:
+    """Look at the configuration, the state, the keys and cron, and say what to do; exit with 1 on any FAIL.
+
+    It changes nothing, unless --restore is given; that keeps the damaged file under another name.
+    """
+    if restore and paths:
+        raise click.UsageError("--restore and --paths exclude each other")
+    if restore:
+        return _restore(config)
+    if paths:
+        return _paths(config)
+    from plabctl.app.doctor import diagnose  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.findings import has_failed  # noqa: PLC0415 - as above
+
+    findings = []
+    for finding in diagnose(config):
+        findings.append(finding)
+        output.say(str(finding))
+    return 1 if has_failed(findings) else 0
+
+
+def _restore(config: str | None) -> int:
+    from datetime import UTC, datetime  # noqa: PLC0415 - only here
+
+    from plabctl.app import doctor  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+
+    done = doctor.restore(open_app(config))
+    saved = datetime.fromtimestamp(done.saved_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    output.say(f"restored the state of {saved}: {done.node_count} nodes, now revision {done.rev}")
+    output.say(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
+    output.note("what the lost change said is lost with it; the history still has it: plabctl history")
+    return 0
+
+
+def _paths(config: str | None) -> int:
+    from plabctl.app.context import open_app  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.doctor import written_paths  # noqa: PLC0415 - as above
+
+    output.write(f"{path}\t{purpose}\n" for path, purpose in written_paths(open_app(config)))
+    return 0

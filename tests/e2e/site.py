@@ -1,0 +1,147 @@
+"""An installation of plabctl in a folder, used only as a person or cron uses it: by running `plabctl`.
+
+I/O. Go on with the tests beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+PLABCTL = Path(sys.executable).parent / "plabctl"
+
+# A tick lasts until nothing is due. With an hour between probes, a test says by `retest` what is due.
+_CONFIG = """\
+state_dir = "state"
+window = {window}
+
+[ssh]
+user = "{user}"
+key = "{key}"
+connect_timeout = "{connect_timeout}"
+
+[pool.good]
+kind = "good"
+on_fail = "bad"
+recipe = "{recipe}"
+backoff = {{ kind = "fixed", base = "1h", jitter = "0s" }}
+
+[pool.bad]
+kind = "bad"
+on_pass = "good"
+recipe = "{recipe}"
+backoff = {{ kind = "fixed", base = "1h", jitter = "0s" }}
+
+[flap]
+apart = "0s"
+
+[guard]
+max_ratio = 1.0
+"""
+
+
+class Site:
+    """One installation; what it started ends with its `with` block.
+
+    `inside` is put before each command, to run it in another network or file system.
+    """
+
+    def __init__(self, folder: Path, *, inside: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.config = folder / "plabctl.toml"
+        # Whoever enters another file system stands at its root.
+        self.inside = [*inside, "sh", "-c", 'cd "$0" && exec "$@"', str(folder)] if inside else []
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.environ = {key: value for key, value in os.environ.items() if not key.startswith(("PLABCTL", "COLUMNS"))}
+        self.environ["PLABCTL_STATE_DIR"] = str(folder / "unused")
+
+    def configure(
+        self,
+        *,
+        key: Path,
+        user: str = "root",
+        window: int = 10,
+        recipe: str = "process",
+        connect_timeout: str = "3s",
+        more: str = "",
+    ) -> None:
+        """Write the configuration; `more` is put at its end, for recipes."""
+        text = _CONFIG.format(window=window, user=user, key=key, recipe=recipe, connect_timeout=connect_timeout)
+        self.config.write_text(text + more)
+
+    def argv(self, *args: str) -> list[str]:
+        """Return the command line for `plabctl ARGS`."""
+        return [*self.inside, str(PLABCTL), *args]
+
+    def run(self, *args: str, code: int = 0, text: str = "", timeout_s: float = 90.0) -> str:
+        """Run `plabctl ARGS` in the folder, insist on its exit code, and return what it printed."""
+        done = subprocess.run(
+            self.argv(*args),
+            cwd=self.folder,
+            env=self.environ,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+        assert done.returncode == code, f"plabctl {args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start `plabctl ARGS` in the folder; what it prints goes into the file `output` there."""
+        with (self.folder / "output").open("ab") as output:
+            process = subprocess.Popen(
+                self.argv(*args),
+                cwd=self.folder,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        self._started.append(process)
+        return process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+    def output(self) -> str:
+        """Return what the started ones printed."""
+        return (self.folder / "output").read_text(errors="replace")
+
+    def add(self, nodes: Mapping[str, Mapping[str, str]]) -> None:
+        """Add nodes with these variables."""
+        keys = sorted({key for variables in nodes.values() for key in variables})
+        rows = [",".join(["name", *keys])]
+        rows += [",".join([name, *(variables.get(key, "") for key in keys)]) for name, variables in nodes.items()]
+        self.run("node", "import", "-", text="".join(f"{row}\n" for row in rows))
+
+    def status(self) -> dict[str, Any]:
+        """Return what `status -o json` says, with the nodes by name."""
+        found: dict[str, Any] = json.loads(self.run("status", "-o", "json"))
+        found["nodes"] = {node["name"]: node for node in found["nodes"]}
+        return found
+
+    def pools(self) -> dict[str, str]:
+        """Return the pool of each node."""
+        return {name: node["pool"] for name, node in self.status()["nodes"].items()}
+
+    def causes(self) -> dict[str, str]:
+        """Return, for each node that is not good, why: the cause of its last probe."""
+        nodes = self.status()["nodes"].items()
+        return {name: node.get("last", {}).get("cause", "") for name, node in nodes if node["pool"] != "good"}
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the events of the history, oldest first."""
+        return [json.loads(line) for line in self.run("history", "-o", "jsonl").splitlines()]
