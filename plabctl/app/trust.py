@@ -46,7 +46,7 @@ class Offer:
 
 
 def ask(app: App, state: State, names: Sequence[str]) -> Iterator[Offer]:
-    """Ask the nodes for their keys, many at once, and yield what each offers as it comes."""
+    """Ask the nodes for their keys, many at once, and yield what each offers, in the order in which they are named."""
     known = KnownHosts(app.settings.ssh.known_hosts)
     try:
         known.load()
@@ -68,8 +68,12 @@ def ask(app: App, state: State, names: Sequence[str]) -> Iterator[Offer]:
 
     for _ in range(min(_AT_ONCE, len(nodes))):
         threading.Thread(target=work, daemon=True).start()
-    for _ in nodes:
-        yield done.get()
+    came: dict[str, Offer] = {}
+    for node in nodes:
+        while node.name not in came:
+            offer = done.get()
+            came[offer.node] = offer
+        yield came[node.name]
 
 
 def _offer(app: App, node: Node, known: KnownHosts) -> Offer:
