@@ -1,0 +1,187 @@
+"""On a real pseudo-terminal, of any width: tables that fit, colour that goes when told, a live view that tidies up."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pyte
+import pytest
+
+from tests.cli.desk import Desk
+
+ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+PATIENCE_S = 30.0
+OWN_TERMINAL = (
+    "import fcntl, os, sys, termios\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes a signal\n"
+    "os.execv(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+class Terminal:
+    """One process on a pseudo-terminal, and what its screen shows."""
+
+    def __init__(self, descriptor: int, process: subprocess.Popen[bytes], width: int, height: int) -> None:
+        self._descriptor = descriptor
+        self.process = process
+        self.raw = b""
+        self.screen = pyte.Screen(width, height)
+        self._stream = pyte.ByteStream(self.screen)
+
+    def read(self, timeout_s: float = 0.1) -> bool:
+        """Take in what has come; say whether there may be more."""
+        ready, _, _ = select.select([self._descriptor], [], [], timeout_s)
+        if not ready:
+            return True
+        try:
+            data = os.read(self._descriptor, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return bool(data)
+
+    def wait_for(self, text: str) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not any(text in line for line in self.screen.display):
+            assert time.monotonic() < end, self.raw
+            assert self.read(), self.raw
+
+    def type(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def end(self) -> int:
+        while self.read():
+            pass
+        return self.process.wait(PATIENCE_S)
+
+    def local_flags(self) -> int:
+        flags: int = termios.tcgetattr(self._descriptor)[3]
+        return flags
+
+
+@contextmanager
+def terminal(
+    desk: Desk, *arguments: str, width: int = 80, environ: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWN_TERMINAL, *desk.command(*arguments)],
+        cwd=desk.folder,
+        env={**desk.environ, **(environ or {})},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(ours, process, width, 24)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        os.close(ours)
+
+
+@pytest.mark.parametrize("width", [20, 80, 300])
+@pytest.mark.parametrize(
+    "arguments",
+    ["status", "status -o wide", "show pc2", "history", "node list", "pool list", "pool show bad", "--help"],
+)
+def test_no_width_is_too_much_or_too_little(used_desk: Desk, arguments: str, width: int) -> None:
+    with terminal(used_desk, *arguments.split(), width=width) as shown:
+        assert shown.end() == 0
+
+    assert b"Traceback" not in shown.raw
+
+
+@pytest.mark.parametrize("width", [20, 80, 300])
+def test_a_table_fits_and_names_are_whole(used_desk: Desk, width: int) -> None:
+    with terminal(used_desk, "status", width=width) as shown:
+        assert shown.end() == 0
+    table = ESCAPE.sub(b"", shown.raw).decode().split("\r\n\r\n")[0].splitlines()
+
+    assert all(len(line) <= width for line in table)
+    assert table[0].split()[:2] == ["STATE", "NODE"]
+    assert [line.split()[1:3] for line in table[1:]] == [["good", "pc1"], ["bad", "pc2"]]
+
+
+@pytest.mark.parametrize(
+    ("environ", "arguments"),
+    [({"NO_COLOR": "1"}, []), ({"TERM": "dumb"}, []), ({}, ["--color", "never"]), ({"TERM": ""}, [])],
+)
+def test_without_colour_no_escape_is_sent(used_desk: Desk, environ: dict[str, str], arguments: list[str]) -> None:
+    for command in ("status", "history", "node list"):
+        with terminal(used_desk, *command.split(), *arguments, environ=environ) as shown:
+            assert shown.end() == 0
+
+        assert b"pc1" in shown.raw
+        assert b"\x1b" not in shown.raw
+
+
+def test_colour_is_there_by_default(used_desk: Desk) -> None:
+    with terminal(used_desk, "status") as shown:
+        assert shown.end() == 0
+
+    assert b"\x1b[32m" in shown.raw
+    assert b"\x1b[31m" in shown.raw
+
+
+def test_many_nodes_are_asked_about(desk: Desk) -> None:
+    desk.ok("node", "add", "node1", "node2")
+    with terminal(desk, "move", "*", "good", "--reason", "x") as asked:
+        asked.wait_for("move to good 2 nodes?")
+        asked.type("n\r")
+        assert asked.end() == 1
+    assert desk.ok("status", "-p", "good", "-o", "name") == ""
+
+    with terminal(desk, "move", "*", "good", "--reason", "x") as asked:
+        asked.wait_for("move to good 2 nodes?")
+        asked.type("y\r")
+        assert asked.end() == 0
+    assert desk.ok("status", "-p", "good", "-o", "name") == "node1\nnode2\n"
+
+
+@pytest.mark.parametrize("key", ["q", "\x03"])
+def test_the_live_view_shows_changes_and_leaves_the_terminal_as_it_was(used_desk: Desk, key: str) -> None:
+    with terminal(used_desk, "status", "--watch") as shown:
+        before = shown.local_flags()
+        shown.wait_for("pc2")
+        used_desk.ok("hold", "pc1", "--reason", "look at me")
+        shown.wait_for("held by")
+        shown.type(key)
+
+        assert shown.end() == 0
+        assert shown.local_flags() == before
+    assert shown.raw.count(b"\x1b[?1049h") == shown.raw.count(b"\x1b[?1049l") == 1
+    assert shown.raw.rstrip().endswith(b"\x1b[?25h") or shown.raw.rfind(b"\x1b[?25h") > shown.raw.rfind(b"\x1b[?25l")
+
+
+@pytest.mark.parametrize("width", [20, 300])
+def test_the_live_view_takes_any_width(used_desk: Desk, width: int) -> None:
+    with terminal(used_desk, "status", "--watch", width=width) as shown:
+        shown.wait_for("pc1")
+        shown.type("q")
+
+        assert shown.end() == 0
+    assert b"Traceback" not in shown.raw
+
+
+def test_more_nodes_than_lines_are_counted(desk: Desk) -> None:
+    desk.ok("node", "import", "-", stdin="\n".join(f"node{number}" for number in range(100)))
+    with terminal(desk, "status", "--watch") as shown:
+        shown.wait_for("more")
+        shown.type("q")
+
+        assert shown.end() == 0
