@@ -43,10 +43,10 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
 
 def check_pools(settings: Settings, state: State) -> None:
     """Raise ConfigError when nodes are in a pool that the configuration does not have (any more)."""
-    lost: dict[str, int] = {}
-    for member in state.members():
-        if member.pool not in settings.pools:
-            lost[member.pool] = lost.get(member.pool, 0) + 1
-    if lost:
-        faults = [f"{settings.path}: pool.{pool}: missing, but {lost[pool]} nodes are in it" for pool in sorted(lost)]
+    counts = state.counts()
+    faults = [
+        f"{settings.path}: pool.{pool}: missing, but {counts[pool]} nodes are in it"
+        for pool in sorted(counts.keys() - settings.pools.keys())
+    ]
+    if faults:
         raise ConfigError(faults, hint="put the pool back, or move its nodes first: plabctl move @POOL OTHER")

@@ -26,7 +26,7 @@ def subject(situation: Situation, name: str) -> Subject:
         raise NoSuchNode(f"no node is named {name!r}")
     with History(Path(situation.settings.state_dir)) as history:
         records = history.read(nodes=[name], limit=_RECENT)
-        moves = history.read(nodes=[name], kinds=["transition", "suspect", "refuted"], limit=1)
+        moves = history.read(nodes=[name], kinds=["transition", "suspect", "refuted", "guarded"], limit=1)
     recent = [record.event for record in records]
     older = [record.event for record in moves if record.event not in recent]
     return Subject(node, member, state.claims.get(name), (*older, *recent, *_untold(situation, name, recent)))

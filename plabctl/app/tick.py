@@ -12,14 +12,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from plabctl.app import claims
+from plabctl.app.canaries import Canaries
 from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
 from plabctl.app.flight import Flight, refused
 from plabctl.app.inventories import sync
 from plabctl.app.signals import Stop
+from plabctl.core import guard
 from plabctl.core.claim import Claimant
 from plabctl.core.events import new_token
-from plabctl.core.model import Claim, Report, TickMark
+from plabctl.core.model import Claim, Outcome, Report, TickMark
 from plabctl.core.pools import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
@@ -45,6 +47,7 @@ class Run:
     delivery: Delivery
     stop: Stop
     claimant: Claimant
+    canaries: Canaries
     only: set[str] | None
     """The nodes it was asked for and that have no verdict yet; None for whatever is due."""
     reports: list[Report] = field(default_factory=list)
@@ -53,6 +56,8 @@ class Run:
     settled_count: int = 0
     last_batch: int = 0
     is_newest: bool = True
+    is_guarded: bool = True
+    """Whether the guard was on at the last step; it may be on at the first."""
     rest_until: float = 0.0
 
     @property
@@ -80,7 +85,8 @@ def run_tick(app: App, stop: Stop, *, only: Collection[str] | None = None) -> in
     claimant = Claimant(TickMark(new_token(rng), app.clock.now()), boot_id(), rng)
     slots = Slots(app.state_dir, app.settings.window)
     flight = Flight(app, slots)
-    run = Run(app, flight, slots, Delivery(app), stop, claimant, None if only is None else set(only))
+    canaries = Canaries(app.settings.guard.canary, app.clock)
+    run = Run(app, flight, slots, Delivery(app), stop, claimant, canaries, None if only is None else set(only))
     step(run)
     while not run.is_over:
         wait(run)
@@ -117,10 +123,12 @@ def is_time_for_step(run: Run) -> bool:
 
 def step(run: Run) -> None:
     """Visit the state once: settle what ended, claim for the slots that are free, commit both together, then launch."""
+    may_be_cut_off = run.is_guarded or any(report.outcome is Outcome.FAIL for report in run.reports)
+    is_cut_off = run.canaries.are_all_silent() if may_be_cut_off else None
     began = run.app.clock.monotonic()
     with run.app.store.session() as state:
         now = run.app.clock.now()
-        settle_reports(run, state, now)
+        settle_reports(run, state, now, is_cut_off=is_cut_off)
         taken = claim_due(run, state, now)
         state.apply(run.delivery.changes())
         outbox, notes = tuple(state.outbox), dict(state.notes)
@@ -135,12 +143,18 @@ def step(run: Run) -> None:
     run.delivery.offer(outbox, notes)
 
 
-def settle_reports(run: Run, state: Session, now: float) -> None:
-    """Apply the reports of ended probes, give back what will not be started soon, say truly which claim runs where."""
+def settle_reports(run: Run, state: Session, now: float, *, is_cut_off: bool | None) -> None:
+    """Apply the reports of ended probes as the guard lets them; give back what will not be started soon.
+
+    Claims that run in another slot than they were made for say so from now on.
+    """
     reports, run.reports = run.reports, []
     run.settled_count += len(reports)
     run.last_batch = len(reports)
-    state.apply(settle(state, reports, build_pools(run.app.settings), now, run.claimant.rng))
+    watch, changes = guard.evaluate(state, run.app.settings, reports, now, is_cut_off=is_cut_off)
+    state.apply(changes)
+    run.is_guarded = bool(watch.watches)
+    state.apply(settle(state, reports, build_pools(run.app.settings), now, run.claimant.rng, watch))
     given = [claim for claim in run.flight.give_back(now, everything=run.is_leaving) if is_current(state, claim)]
     moved = [claim for claim in run.flight.moved() if is_current(state, claim)]
     state.apply(

@@ -131,6 +131,16 @@ class Member:
     last: Verdict | None = None
     debris: tuple[Debris, ...] = ()
 
+    @property
+    def is_suspect(self) -> bool:
+        """Say whether it left good on a failure that its next probe confirms or refutes."""
+        return self.suspicion is not None and self.suspicion.pool != self.pool
+
+    @property
+    def is_guarded(self) -> bool:
+        """Say whether it failed and is still in good only because the guard holds its move."""
+        return self.suspicion is not None and self.suspicion.pool == self.pool
+
     def is_held(self, now: float) -> bool:
         """Say whether a person's pin keeps the machine from moving this node."""
         return self.hold is not None and self.hold.holds(now)
@@ -206,8 +216,9 @@ class Transition:
 class Event:
     """Something that happened and must be told: to the history first, then to whoever wants to know.
 
-    `id` is unique for ever and makes telling idempotent. `kind` is one of `plabctl.core.settings.EVENT_KINDS`.
-    `data` holds JSON scalars, lists and objects only.
+    `id` is unique for ever and makes telling idempotent. `kind` is one of `probe`, `late`, `void`, `transition`,
+    `suspect`, `refuted`, `guarded`, `guard-on`, `guard-off`, `hold`, `release`, `retest`, `node-added`, `node-removed`,
+    `node-changed`. `data` holds JSON scalars, lists and objects only.
     """
 
     id: str

@@ -11,13 +11,21 @@ from random import Random
 
 from plabctl.core import events
 from plabctl.core.claim import with_debris
-from plabctl.core.model import Claim, Event, Member, Report
+from plabctl.core.guard import UNGUARDED, Guard
+from plabctl.core.model import Claim, Event, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
 from plabctl.core.state import Changes, State
 
 
-def settle(state: State, reports: Iterable[Report], pools: Mapping[str, Pool], now: float, rng: Random) -> Changes:
-    """Return what `reports` change: members, ended claims, and the events of each.
+def settle(
+    state: State,
+    reports: Iterable[Report],
+    pools: Mapping[str, Pool],
+    now: float,
+    rng: Random,
+    guard: Guard = UNGUARDED,
+) -> Changes:
+    """Return what `reports` change: members, ended claims, and the events of each; `guard` holds moves to bad.
 
     A report whose token is not current, or whose node a person moved meanwhile, is recorded as late and not applied;
     only the debris it speaks of is remembered. Settling the same report twice changes nothing the second time.
@@ -37,12 +45,20 @@ def settle(state: State, reports: Iterable[Report], pools: Mapping[str, Pool], n
         if not (current and claim and member) or claim.superseded:
             happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
             continue
-        judgement = pools[member.pool].judge(member, Reading(report, now, rng.random()))
+        is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
+        judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded))
         members[report.node] = _answered(judgement.member, claim, now)
         happened.append(events.of_report(report, claim.pool, now))
         if judgement.move:
             happened.append(events.of_move(judgement.move, report, now))
     return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened))
+
+
+def _is_guarded(state: State, guard: Guard, member: Member) -> bool:
+    if not guard.watches:
+        return False
+    node = state.node(member.node)
+    return guard.holds(member.suspicion.pool if member.suspicion else member.pool, node)
 
 
 def _without_torn_down(member: Member, claim: Claim, report: Report) -> Member:

@@ -6,6 +6,7 @@ so that the policy cannot tell them apart. Decisions: `claim`, `settle`, `orders
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
@@ -73,6 +74,14 @@ class State(Protocol):
         """Return all members of health pools."""
         ...
 
+    def counts(self) -> Mapping[str, int]:
+        """Return how many nodes are in each pool that has any."""
+        ...
+
+    def recent(self, since: float) -> Iterable[Member]:
+        """Return the members whose last probe ended at `since` or later."""
+        ...
+
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, claimed or not, in no order.
 
@@ -138,6 +147,16 @@ class MemoryState:
     def members(self) -> Iterable[Member]:
         """Return all members of health pools."""
         return self._members.values()
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many nodes are in each pool that has any."""
+        return Counter(member.pool for member in self._members.values())
+
+    def recent(self, since: float) -> Iterable[Member]:
+        """Return the members whose last probe ended at `since` or later."""
+        return [
+            member for member in self._members.values() if member.probed_at is not None and member.probed_at >= since
+        ]
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""

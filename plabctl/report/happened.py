@@ -80,6 +80,11 @@ def told(row: Row) -> str:
             words = _joined(f"{_step(row)} as a suspect", reason)
         case "refuted":
             words = f"{_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
+        case "guarded":
+            words = _joined(f"{_step(row)}, its move is held by the guard", reason)
+        case "guard-on" | "guard-off":
+            held = "moves to bad are held" if kind == "guard-on" else "moves to bad go on"
+            words = _joined(f"{kind.replace('-', ' ')} for {text_of(row, 'scope')}, {held}", reason)
         case "transition":
             words = _joined(_step(row), reason)
         case _:

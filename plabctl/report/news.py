@@ -12,7 +12,7 @@ from plabctl.report.happened import event_row, told
 from plabctl.report.instants import local
 from plabctl.report.listing import Cell
 
-MOVES = frozenset({"transition", "suspect", "refuted"})
+MOVES = frozenset({"transition", "suspect", "refuted", "guarded"})
 _PASSED_OVER = frozenset({"node-added"})
 _STYLES = {"suspect": "suspect", "repair": "title", "late": "faint", "void": "faint"}
 

@@ -25,7 +25,7 @@ def node_row(node: Node, member: Member, claim: Claim | None, settings: Settings
         "due_at": iso(member.due_at),
         "testing": claim is not None and claim.deadline_at > now,
         "held": member.is_held(now),
-        "suspect": member.suspicion is not None,
+        "suspect": member.is_suspect,
         "ok_streak": member.ok_streak,
         "fail_streak": member.fail_streak,
         "penalty": penalty_of(member, settings, now),
@@ -51,7 +51,7 @@ def penalty_of(member: Member, settings: Settings, now: float) -> float:
 
 def passes_needed_of(member: Member, settings: Settings, now: float) -> int:
     """Return how many more passes bring the member back to good: one for a suspect, because that refutes it."""
-    return 1 if member.suspicion else max(1, passes_needed(member, settings.flap, now))
+    return 1 if member.is_suspect else max(1, passes_needed(member, settings.flap, now))
 
 
 def verdict_row(last: Verdict) -> Row:

@@ -41,7 +41,7 @@ def pool_rows(situation: Situation) -> list[Row]:
             own["testing"] += testing
             own["due"] += member.due_at <= now and not testing
             own["held"] += member.is_held(now)
-            own["suspect"] += member.suspicion is not None
+            own["suspect"] += member.is_suspect
     return [_row(pool, counts[name]) for name, pool in situation.settings.pools.items()]
 
 

@@ -42,7 +42,7 @@ def _line(node: Node, member: Member, claim: Claim | None, settings: Settings, n
     return (
         f"{node.name}\t{member.pool}\t{iso(member.since_at)}\t{iso(member.due_at)}"
         f"\t{_BOOL[claim is not None and claim.deadline_at > now]}\t{_BOOL[member.is_held(now)]}"
-        f"\t{_BOOL[member.suspicion is not None]}\t{member.ok_streak}\t{member.fail_streak}"
+        f"\t{_BOOL[member.is_suspect]}\t{member.ok_streak}\t{member.fail_streak}"
         f"\t{needed}\t{penalty}\t{tested}\t{cell(node.variables.get('site'))}\t{labels}"
     )
 

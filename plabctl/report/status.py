@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from plabctl.core.guard import of_state
 from plabctl.core.model import Member
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
@@ -88,7 +89,7 @@ def totals(situation: Situation, members: Iterable[Member] | None = None) -> Tot
         nodes += 1
         pools[member.pool] = pools.get(member.pool, 0) + 1
         held += member.is_held(now)
-        suspect += member.suspicion is not None
+        suspect += member.is_suspect
         if member.node not in claims and (next_due_at is None or member.due_at < next_due_at):
             next_due_at = member.due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
@@ -137,7 +138,7 @@ def _head(situation: Situation, counted: Totals) -> Row:
         "generated_at": iso(situation.now),
         "rev": situation.state.rev,
         "window": {"size": situation.settings.window, "in_use": counted.testing},
-        "guard": {"state": "off"},
+        "guard": _guard(situation),
         "counts": counted.pools,
     }
     if situation.last_tick_at is not None:
@@ -145,8 +146,24 @@ def _head(situation: Situation, counted: Totals) -> Row:
     return head
 
 
+def _guard(situation: Situation) -> Row:
+    watches = of_state(situation.state).watches.values()
+    if not watches:
+        return {"state": "off"}
+    scopes = [{"scope": watch.scope, "since_at": iso(watch.since_at), "reason": watch.why} for watch in watches]
+    return {"state": "on", "scopes": scopes}
+
+
+def guard_lines(situation: Situation) -> list[str]:
+    """Return a line for people about each scope whose moves to bad are held now."""
+    return [
+        f"guard on for {watch.scope} since {ago(watch.since_at, situation.now)}, moves to bad are held: {watch.why}"
+        for watch in of_state(situation.state).watches.values()
+    ]
+
+
 def footer(situation: Situation, counted: Totals) -> str:
-    """Return the totals as one line for people."""
+    """Return the totals as one line for people, after a line for each guard that is on."""
     now = situation.now
     parts = [f"{count} {pool}" for pool, count in counted.pools.items()]
     extras = [f"{count} {word}" for count, word in ((counted.suspect, "suspect"), (counted.held, "held")) if count]
@@ -159,7 +176,7 @@ def footer(situation: Situation, counted: Totals) -> str:
     line = [f"{count}: {', '.join(parts)}{of_these}", window, last]
     if counted.next_due_at is not None:
         line.append(_next_due(counted.next_due_at, now))
-    return " · ".join(line)
+    return "\n".join([*guard_lines(situation), " · ".join(line)])
 
 
 def _next_due(due_at: float, now: float) -> str:

@@ -43,7 +43,7 @@ class Subject:
     @property
     def last_move(self) -> Event | None:
         """The event that brought it to where it is, if the history still has it."""
-        kinds = {"transition", "suspect", "refuted"}
+        kinds = {"transition", "suspect", "refuted", "guarded"}
         return next((event for event in reversed(self.recent) if event.kind in kinds), None)
 
 
@@ -85,14 +85,16 @@ def tell(subject: Subject, situation: Situation) -> list[Line]:
 def _place(subject: Subject, situation: Situation) -> list[Line]:
     member, now = subject.member, situation.now
     pool = situation.settings.pools.get(member.pool)
-    style = "suspect" if member.suspicion else str(pool.kind) if pool else ""
-    suspect = ", as a suspect" if member.suspicion else ""
+    style = "suspect" if member.is_suspect else str(pool.kind) if pool else ""
+    suspect = ", as a suspect" if member.is_suspect else ""
     since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {local(member.since_at)}"
     return [("pool", Cell(f"{GLYPHS[style]} {member.pool}{suspect}", style)), ("", Cell(since)), _why(subject)]
 
 
 def _why(subject: Subject) -> Line:
     member = subject.member
+    if member.suspicion and member.is_guarded:
+        return "because", Cell("it fails, and the guard holds its move: too many fail together")
     if member.suspicion:
         return "because", Cell(f"it failed once in {member.suspicion.pool}; the next test confirms or refutes that")
     if move := subject.last_move:
@@ -168,7 +170,7 @@ def _return(member: Member, situation: Situation) -> list[Line]:
     pool = situation.settings.pools.get(member.pool)
     score = penalty(member, flap, now)
     lines: list[Line] = []
-    if pool and pool.kind is PoolKind.BAD and not member.suspicion:
+    if pool and pool.kind is PoolKind.BAD and not member.is_suspect:
         required = passes_required(member, flap, now)
         needed = max(1, required - member.ok_streak)
         apart = f" in a row, {format_duration(flap.apart_s)} apart" if needed > 1 else ""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import chain
 from typing import TypeVar, cast
 
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
@@ -106,7 +108,9 @@ def wake_at(tables: Tables) -> float | None:
     """Return the earliest instant at which a tick has anything to do: 0 at once, None never."""
     if tables[CLAIMS] or tables[OUTBOX]:
         return 0.0
-    return min((doc["member"]["due_at"] for doc in tables[NODES].values()), default=None)
+    members = (doc["member"]["due_at"] for doc in tables[NODES].values())
+    notes = (note["due_at"] for note in tables[NOTES].values() if isinstance(note.get("due_at"), int | float))
+    return min(chain(members, notes), default=None)
 
 
 def newest_tick(tables: Tables) -> str:
@@ -177,6 +181,16 @@ class DocumentState:
                 yield codec.member_of(name, doc)
         except (KeyError, ValueError) as error:
             raise _misshapen(NODES, name, error) from error
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many nodes are in each pool that has any."""
+        return Counter(doc["member"]["pool"] for doc in self._tables[NODES].values())
+
+    def recent(self, since: float) -> Iterator[Member]:
+        """Return the members whose last probe ended at `since` or later, one by one."""
+        for name, doc in self._tables[NODES].items():
+            if doc["member"].get("probed_at", float("-inf")) >= since:
+                yield _decoded(codec.member_of, NODES, name, doc)
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""

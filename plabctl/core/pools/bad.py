@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plabctl.core.flap import after_flop, passes_needed
+from plabctl.core.backoff import interval
+from plabctl.core.flap import passes_needed
 from plabctl.core.model import Member, Suspicion
 from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
 
@@ -28,15 +29,20 @@ class BadPool(Pool):
         return Judgement(entered(member, self.own.goes_to, now), move)
 
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:  # noqa: ARG002 - good's concern
-        """Stay; due after the back-off. The failed retest of a suspect confirms its move, which counts as a flop."""
-        if not member.suspicion:
+        """Stay; due after the back-off. The failed retest of a suspect confirms its move, unless the guard holds it."""
+        suspicion = member.suspicion
+        if not suspicion:
             return Judgement(self.stay(member, reading))
-        suspicion, now = member.suspicion, reading.now
-        confirmed = replace(member, suspicion=None, penalty=after_flop(member, self.settings.flap, now), penalty_at=now)
-        move = Move(
-            "transition", suspicion.pool, self.own.name, suspicion.failed_at, reading.cause, reading.report.reason
-        )
-        return Judgement(self.stay(confirmed, reading), move)
+        if reading.is_guarded and not member.is_held(reading.now):
+            return self._taken_back(member, suspicion, reading)
+        return self.confirmed(member, suspicion, self.own.name, reading)
+
+    def _taken_back(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+        back = replace(member, pool=suspicion.pool, since_at=suspicion.since_at)
+        wait_s = interval(self.settings.pools[suspicion.pool].backoff, 0, reading.roll)
+        evidence = "too many fail together"
+        move = Move("guarded", self.own.name, suspicion.pool, reading.now, "guard", evidence)
+        return Judgement(self.wait(back, reading, wait_s), move)
 
     def _refuted(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         restored = replace(

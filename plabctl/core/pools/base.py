@@ -9,13 +9,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 from plabctl.core.backoff import interval
-from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
+from plabctl.core.flap import after_flop
+from plabctl.core.model import Cause, Member, Outcome, Report, Suspicion, Verdict
 from plabctl.core.settings import PoolSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A step between pools that a report led to: `suspect`, `refuted` or `transition`."""
+    """A step between pools that a report led to: `suspect`, `refuted`, `guarded` or `transition`."""
 
     kind: str
     origin: str
@@ -40,6 +41,8 @@ class Reading:
     report: Report
     now: float
     roll: float
+    is_guarded: bool = False
+    """Too many fail together: a failure moves nobody to bad."""
 
     @property
     def cause(self) -> str:
@@ -94,6 +97,20 @@ class Pool(ABC):
         """Return `member` due after the back-off of the pool it is in now, by its run of equal results."""
         backoff = self.settings.pools[member.pool].backoff
         return self.wait(member, reading, interval(backoff, member.ok_streak + member.fail_streak, reading.roll))
+
+    def confirmed(self, member: Member, suspicion: Suspicion, target: str, reading: Reading) -> Judgement:
+        """Return `member` moved to `target` for good: since the first failure, and counted as a flop."""
+        flopped = replace(
+            member,
+            pool=target,
+            since_at=suspicion.failed_at,
+            suspicion=None,
+            penalty=after_flop(member, self.settings.flap, reading.now),
+            penalty_at=reading.now,
+        )
+        evidence = reading.report.reason
+        move = Move("transition", suspicion.pool, target, suspicion.failed_at, reading.cause, evidence)
+        return Judgement(self.stay(flopped, reading), move)
 
 
 def entered(member: Member, pool: str, now: float) -> Member:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plabctl.core.backoff import interval
 from plabctl.core.flap import after_flop
 from plabctl.core.model import Member, Suspicion
 from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+from plabctl.core.settings import GuardThen
 
 
 class GoodPool(Pool):
     """Nodes that can be used."""
 
     def passed(self, member: Member, reading: Reading) -> Judgement:
-        """Stay; due after the back-off."""
+        """Stay; due after the back-off. Failures that the guard held leave no trace."""
+        if member.suspicion:
+            member = replace(member, ok_streak=member.suspicion.ok_streak + 1, suspicion=None)
         return Judgement(self.stay(member, reading))
 
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
@@ -24,14 +28,27 @@ class GoodPool(Pool):
         now = reading.now
         if member.is_held(now):
             return Judgement(self.stay(member, reading))
+        suspicion = member.suspicion or Suspicion(self.own.name, member.since_at, ok_streak, now)
+        if reading.is_guarded:
+            return self._guarded(replace(member, suspicion=suspicion), suspicion, reading)
+        if member.suspicion:
+            return self.confirmed(member, suspicion, self.own.goes_to, reading)
         if member.fail_streak <= self.own.confirm:
             return Judgement(replace(member, due_at=now, interval_s=0.0))
         left = entered(member, self.own.goes_to, now)
         if self.own.confirm:
             left = replace(left, penalty=after_flop(member, self.settings.flap, now), penalty_at=now)
             return Judgement(left, self._move("transition", reading))
-        suspicion = Suspicion(self.own.name, member.since_at, ok_streak, now)
         return Judgement(replace(left, suspicion=suspicion), self._move("suspect", reading))
+
+    def _guarded(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+        """Stay and be tested soon; when that has lasted for the guard's longest time, move or stay by its settings."""
+        guard = self.settings.guard
+        if reading.now - suspicion.failed_at < guard.max_age_s:
+            return Judgement(self.wait(member, reading, interval(self.own.backoff, 0, reading.roll)))
+        if guard.then is GuardThen.LEAVE:
+            return Judgement(self.stay(member, reading))
+        return self.confirmed(member, suspicion, self.own.goes_to, reading)
 
     def _move(self, kind: str, reading: Reading) -> Move:
         evidence = reading.report.reason

@@ -1,0 +1,59 @@
+"""Asking the canaries: machines that answer whenever we ourselves are connected.
+
+I/O: one TCP connection to each, all at once, with a short deadline. What it means when none answers is the guard's
+business: `plabctl.core.guard`.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+
+from plabctl.clock import Clock
+
+TIMEOUT_S = 2.0
+KEEP_S = 10.0
+"""How long an answer holds: failures come in crowds."""
+
+
+class Canaries:
+    """The canaries of one installation, asked only when something fails."""
+
+    def __init__(self, targets: Sequence[str], clock: Clock) -> None:
+        self._targets = targets
+        self._clock = clock
+        self._asked_at = float("-inf")
+        self._answer: bool | None = None
+
+    def are_all_silent(self) -> bool | None:
+        """Say whether no canary answers, asking them at most every 10 s; None when there are none."""
+        if self._targets and self._clock.monotonic() - self._asked_at >= KEEP_S:
+            self._answer = not _any_answers(self._targets)
+            self._asked_at = self._clock.monotonic()
+        return self._answer
+
+
+def _any_answers(targets: Sequence[str]) -> bool:
+    answered = threading.Event()
+    left = threading.Semaphore(0)
+
+    def ask(target: str) -> None:
+        host, _, port = target.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT_S).close()
+        except ConnectionRefusedError:
+            answered.set()  # nobody listens, but the machine said so
+        except OSError:
+            pass
+        else:
+            answered.set()
+        left.release()
+
+    for target in targets:
+        # A daemon: the resolver knows no deadline, and must not keep us at exit.
+        threading.Thread(target=ask, args=(target,), daemon=True).start()
+    for _ in targets:
+        if answered.is_set() or not left.acquire(timeout=TIMEOUT_S + 1):
+            break
+    return answered.is_set()

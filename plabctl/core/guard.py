@@ -1,0 +1,187 @@
+"""The guard: too many failing together are more likely our fault than theirs, so their moves to bad are held.
+
+Pure. Testing goes on, and so do returns to good. What the guard says is worked out anew at every step of a tick, from
+the members themselves; only since when it is on is remembered. `pools.good` and `pools.bad` ask it through `Reading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from plabctl.core.model import Cause, Event, Member, Node, Outcome, Report
+from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.state import Changes, State
+from plabctl.durations import format_duration
+
+TOPIC = "guard"
+"""The note of which scopes are guarded, since when and why."""
+MONITOR = "monitor"
+"""The scope of everything: our own connection, or our own machine."""
+
+
+class Sighting(NamedTuple):
+    """What was last seen of a node that was good when it was tested, lately."""
+
+    node: str
+    pool: str
+    site: str | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One scope that is guarded: `monitor`, `pool NAME` or `site NAME`."""
+
+    scope: str
+    since_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Which scopes are guarded now."""
+
+    watches: Mapping[str, Watch] = field(default_factory=dict)
+    site_label: str = "site"
+
+    def holds(self, pool: str, node: Node | None) -> bool:
+        """Say whether moves of `node` out of `pool` are held."""
+        site = node.variables.get(self.site_label) if node else None
+        return any(scope in self.watches for scope in (MONITOR, f"pool {pool}", f"site {site}"))
+
+
+UNGUARDED = Guard()
+"""No guard at all."""
+
+
+def of_state(state: State) -> Guard:
+    """Return the guard as it was left by the last step of a tick."""
+    watches = {}
+    scopes = state.notes.get(TOPIC, {}).get("scopes")
+    for scope, kept in scopes.items() if isinstance(scopes, Mapping) else ():
+        watches[scope] = Watch(scope, float(kept["since_at"]), str(kept["why"]))
+    return Guard(watches)
+
+
+def evaluate(
+    state: State, settings: Settings, reports: Iterable[Report], now: float, *, is_cut_off: bool | None
+) -> tuple[Guard, Changes]:
+    """Return the guard at `now` with `reports` counted in, and the changes that say so.
+
+    `is_cut_off` says whether every canary failed; None when none is configured or none was asked. With no failure in
+    `reports` and no guard on there is nothing to work out: failures are what turns it on.
+    """
+    before = of_state(state)
+    fresh = {report.node: report.outcome for report in reports if _counts(state, settings, report)}
+    if not before.watches and not is_cut_off and all(outcome is Outcome.PASS for outcome in fresh.values()):
+        return before, Changes()
+    found = _reasons(list(_sightings(state, settings, fresh, now)), settings)
+    if is_cut_off:
+        found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
+    watches = {
+        scope: Watch(scope, before.watches[scope].since_at if scope in before.watches else now, why)
+        for scope, why in found.items()
+    }
+    return Guard(watches, settings.guard.site_label), _changes(before.watches, watches, now)
+
+
+def _sightings(state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float) -> Iterable[Sighting]:
+    label = settings.guard.site_label
+    seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
+    for name in fresh:
+        member = state.member(name)
+        if member:
+            seen[name] = member
+    for name, member in seen.items():
+        pool = _home(member, settings)
+        outcome = fresh.get(name) or _seen(member, settings, now)
+        node = state.node(name)
+        if pool and outcome and node:
+            yield Sighting(name, pool, node.variables.get(label), outcome)
+
+
+def _counts(state: State, settings: Settings, report: Report) -> bool:
+    """Say whether a report speaks of a node as a good one: it is in good, or a suspect from there."""
+    member = state.member(report.node)
+    if member is None or (report.outcome is Outcome.UNKNOWN and report.cause is not Cause.LOCAL):
+        return False
+    own = settings.pools.get(member.pool)
+    return own is not None and (own.kind is PoolKind.GOOD or member.suspicion is not None)
+
+
+def _home(member: Member, settings: Settings) -> str | None:
+    """Return the good pool that the member is in, or was in when it failed."""
+    own = settings.pools.get(member.pool)
+    if own is None:
+        return None
+    if own.kind is PoolKind.GOOD:
+        return own.name
+    if member.suspicion:
+        return member.suspicion.pool
+    # A move that was confirmed: since then the penalty stands as it was set.
+    return own.goes_to if member.penalty > 0 and member.penalty_at >= member.since_at else None
+
+
+def _seen(member: Member, settings: Settings, now: float) -> Outcome | None:
+    """Return what a recent look at the member said of it as a good node; None when it is nothing or too long ago."""
+    if settings.pools[member.pool].kind is not PoolKind.GOOD:
+        failed_at = member.suspicion.failed_at if member.suspicion else member.since_at
+        return Outcome.FAIL if failed_at >= now - settings.guard.within_s else None
+    if member.last is None or (member.last.outcome is Outcome.UNKNOWN and member.last.cause is not Cause.LOCAL):
+        return None
+    return member.last.outcome
+
+
+def _reasons(sightings: list[Sighting], settings: Settings) -> dict[str, str]:
+    """Return the scopes that ask to be guarded, with the reason of each; a pool's guard makes those of sites idle."""
+    within = format_duration(settings.guard.within_s)
+
+    def too_many(some: list[Sighting], bad: Outcome) -> str | None:
+        count = sum(sighting.outcome is bad for sighting in some)
+        if len(some) < settings.guard.min_tested or count <= settings.guard.max_ratio * len(some):
+            return None
+        what = "failed" if bad is Outcome.FAIL else "could not be tested, for a fault of this machine"
+        return f"{count} of {len(some)} good nodes tested within {within} {what}"
+
+    if why := too_many(sightings, Outcome.UNKNOWN):
+        return {MONITOR: why}
+    tested = [sighting for sighting in sightings if sighting.outcome is not Outcome.UNKNOWN]
+    reasons = {}
+    for pool in sorted({sighting.pool for sighting in tested}):
+        own = [sighting for sighting in tested if sighting.pool == pool]
+        if why := too_many(own, Outcome.FAIL):
+            reasons[f"pool {pool}"] = why
+            tested = [sighting for sighting in tested if sighting.pool != pool]
+    for site in sorted({sighting.site for sighting in tested if sighting.site}):
+        if why := too_many([sighting for sighting in tested if sighting.site == site], Outcome.FAIL):
+            reasons[f"site {site}"] = why
+    return reasons
+
+
+def _changes(before: Mapping[str, Watch], after: Mapping[str, Watch], now: float) -> Changes:
+    """Return the note and, for each scope that was turned on or off, one event."""
+    happened = [
+        Event(f"guard-on {scope} {now}", now, "guard-on", None, "plabctl", {"scope": scope, "reason": after[scope].why})
+        for scope in after.keys() - before.keys()
+    ]
+    happened += [
+        Event(
+            f"guard-off {scope} {now}",
+            now,
+            "guard-off",
+            None,
+            "plabctl",
+            {"scope": scope, "reason": before[scope].why, "since_at": before[scope].since_at},
+        )
+        for scope in before.keys() - after.keys()
+    ]
+    if not before and not after:
+        return Changes()
+    note: Mapping[str, object] | None = None
+    if after:
+        # With a due time the note wakes every tick, so that the guard is looked at also when nothing else is due.
+        scopes = {scope: {"since_at": watch.since_at, "why": watch.why} for scope, watch in after.items()}
+        note = {"scopes": scopes, "due_at": now}
+    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={TOPIC: note})
