@@ -38,7 +38,9 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     names = orders.choose(app, nodes).names
     wanted, refused = [], 0
     for offer in trust.ask(app, app.store.snapshot(), names):
-        if not quiet or offer.fault or offer.is_changed:
+        if offer.fault:
+            output.note(f"plabctl: {offer.node}: {offer.fault}")
+        elif not quiet or offer.is_changed:
             output.write(f"{line}\n" for line in _lines(offer))
         if offer.fault or (offer.is_changed and not changed):
             refused += 1
@@ -54,8 +56,6 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
 
 
 def _lines(offer: Offer) -> list[str]:
-    if offer.fault:
-        return [offer.fault]
     lines = []
     for key in offer.shown:
         before = [known.fingerprint for known in offer.known if known.kind == key.kind]
