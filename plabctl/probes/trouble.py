@@ -22,6 +22,7 @@ _OUR_ERRORS = frozenset(
         errno.EAGAIN,
         errno.EADDRNOTAVAIL,
         errno.ENETDOWN,
+        errno.ENETUNREACH,
         errno.EACCES,
         errno.EPERM,
         errno.ENOSPC,
