@@ -33,15 +33,16 @@ class Frame:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines, cut to the size of the terminal."""
-        room = max(3, options.size.height)
-        yield from _cut(Segment(self._footer, STYLES["title"]), options.max_width)
-        yield from _cut(Segment("q leaves", STYLES["faint"]), options.max_width)
+        head = [*self._footer.splitlines(), ""]
+        for line in head:
+            yield from _cut(Segment(line, STYLES["title"]), options.max_width)
         drawn = list(Segment.split_and_crop_lines(console.render(self._sheet, options), options.max_width, pad=False))
-        shown = drawn[: room - 3]
-        for line in shown:
-            yield from line
-        if len(drawn) > len(shown):
-            yield Segment(f"… and {len(drawn) - len(shown)} more", STYLES["faint"])
+        # One line tells how to leave, and the last one stays empty: a full one would scroll.
+        shown = drawn[: max(1, options.size.height - len(head) - 2)]
+        for row in shown:
+            yield from row
+        more = f"… and {len(drawn) - len(shown)} more; " if len(drawn) > len(shown) else ""
+        yield Segment(f"{more}q leaves"[: options.max_width], STYLES["faint"])
 
 
 def _cut(segment: Segment, width: int) -> Iterator[Segment]:

@@ -11,7 +11,7 @@ from enum import IntEnum
 from plabctl.core.settings import PoolKind
 from plabctl.durations import format_duration
 from plabctl.report.instants import ago
-from plabctl.report.status import Situation, Totals
+from plabctl.report.status import Situation, Totals, guard_lines
 
 
 class Health(IntEnum):
@@ -47,6 +47,8 @@ def judge(situation: Situation, counted: Totals, limits: Limits) -> tuple[Health
         return Health.CRITICAL, words
     if limits.warn_bad is not None and bad >= limits.warn_bad:
         return Health.WARNING, words
+    if guards := guard_lines(situation):
+        return Health.WARNING, f"{words}; {'; '.join(guards)}"
     return Health.OK, words
 
 

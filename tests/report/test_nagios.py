@@ -44,3 +44,16 @@ def test_performance_data_keeps_to_its_grammar(situation: Situation, limits: Lim
 def test_words_cannot_break_out_of_the_line() -> None:
     assert line(Health.UNKNOWN, "a | b\nc") == "PLABCTL UNKNOWN - a / b c"
     assert line(Health.OK, "fine", "x=1;;;;") == "PLABCTL OK - fine | x=1;;;;"
+
+
+def test_a_guard_that_is_on_is_a_warning() -> None:
+    from plabctl.core.state import Changes, MemoryState
+
+    situation = every_kind()
+    assert isinstance(situation.state, MemoryState)
+    scopes = {"pool good": {"since_at": NOW - 60.0, "why": "5 of 12 good nodes failed"}}
+    situation.state.apply(Changes(notes={"guard": {"scopes": scopes}}))
+    health, words = verdict(situation, Limits(180.0))
+
+    assert health is Health.WARNING
+    assert "5 of 12 good nodes failed" in words
