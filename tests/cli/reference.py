@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from plabctl.cli.main import plabctl
-from plabctl.cli.options import CONTEXT
 
 PAGE = Path(__file__).parents[2] / "docs/commands.md"
 _INTRO = """\
@@ -27,7 +26,14 @@ standard output, remarks to standard error. The object that `plabctl status -o j
 
 def helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
     """Yield the path and the help of a command and of all below it."""
-    ctx = click.Context(command, info_name=name, parent=parent, terminal_width=100, **CONTEXT)
+    ctx = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=100,
+        max_content_width=100,
+        help_option_names=["-h", "--help"],
+    )
     yield ctx.command_path, command.get_help(ctx)
     if isinstance(command, click.Group):
         for below in command.list_commands(ctx):
