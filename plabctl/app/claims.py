@@ -65,7 +65,7 @@ def take(
     if dead:
         state.apply(claiming.void(state, dead, now))
     rows = claiming.candidates(state, settings, now, only=only)
-    flight.take_slots(min(len(rows), settings.window) - len(flight.idle))
+    flight.take_slots(min(len(rows) + flight.in_hand_count, settings.window) - len(flight.idle))
     free = list(flight.idle)
     if slots.held:
         # The claims kept in hand name a slot that we hold, so that others see them alive; see `Flight.moved`.

@@ -51,10 +51,15 @@ class Flight:
         """The slots that we hold and that nothing runs in."""
         return tuple(self._idle)
 
+    def prepare(self) -> None:
+        """Load what running takes, before anybody waits for it."""
+        _ = self._runner
+
     def take_slots(self, limit: int) -> None:
-        """Lock up to `limit` more slots; they are idle at first."""
+        """Lock up to `limit` more slots; each takes up the next claim in hand, or is idle."""
         if limit > 0:
-            self._idle.extend(self._slots.take(limit))
+            for slot in self._slots.take(limit):
+                self._use(slot)
 
     def launch(self, work: Iterable[tuple[Claim, Assignment]]) -> None:
         """Start each claim in its slot if that is idle, else keep it in hand. The claims must be committed."""
@@ -77,13 +82,7 @@ class Flight:
         for report in reports:
             slot = self._running.pop(report.token).slot
             self._moved.pop(report.token, None)
-            if self._in_hand:
-                claim, assignment = self._in_hand.popleft()
-                claim = replace(claim, slot=slot)
-                self._moved[claim.token] = claim
-                self._start(claim, assignment)
-            else:
-                self._idle.append(slot)
+            self._use(slot)
         return reports
 
     def moved(self) -> tuple[Claim, ...]:
@@ -124,6 +123,15 @@ class Flight:
         from plabctl.app.wiring import make_runner  # noqa: PLC0415 - see above
 
         return make_runner(self._app)
+
+    def _use(self, slot: int) -> None:
+        if not self._in_hand:
+            self._idle.append(slot)
+            return
+        claim, assignment = self._in_hand.popleft()
+        claim = replace(claim, slot=slot)
+        self._moved[claim.token] = claim
+        self._start(claim, assignment)
 
     def _start(self, claim: Claim, assignment: Assignment) -> None:
         self._running[claim.token] = claim

@@ -19,7 +19,7 @@ from plabctl.app.flight import Flight, refused
 from plabctl.app.inventories import sync
 from plabctl.app.signals import Stop
 from plabctl.core import guard
-from plabctl.core.claim import Claimant
+from plabctl.core.claim import Claimant, candidates
 from plabctl.core.events import new_token
 from plabctl.core.model import Claim, Outcome, Report, TickMark
 from plabctl.core.pools import build_pools
@@ -29,10 +29,12 @@ from plabctl.store.boot import boot_id
 from plabctl.store.session import Session
 from plabctl.store.slots import Slots
 
-POLL_S = 0.025
+POLL_S = 0.01
 """How often a tick that waits for a slot of another process tries to lock one."""
 LOOK_S = 0.1
 """How often a tick that merely waits for its probes looks up: was it told to stop, has a newer one taken over?"""
+LEAST_AHEAD = 3
+"""How many claims are kept in hand at least, for slots that come free before the next step."""
 REST_S = 0.05
 """The least pause between two steps; a costly step is followed by a pause of four times its length."""
 
@@ -87,6 +89,9 @@ def run_tick(app: App, stop: Stop, *, only: Collection[str] | None = None) -> in
     flight = Flight(app, slots)
     canaries = Canaries(app.settings.guard.canary, app.clock)
     run = Run(app, flight, slots, Delivery(app), stop, claimant, canaries, None if only is None else set(only))
+    if candidates(app.store.snapshot(), app.settings, app.clock.now(), only=run.only):
+        # Before the older ticks are told to claim no more: their slots would wait for our imports.
+        flight.prepare()
     step(run)
     while not run.is_over:
         wait(run)
@@ -102,10 +107,11 @@ def wait(run: Run) -> None:
     """Wait for a probe to end, or for a slot of another process to come free."""
     if run.stop:
         run.flight.interrupt()
-    needs_slot = bool(run.waiting_count) and not run.is_leaving and not run.flight.in_hand_count
+    wanted = run.waiting_count + run.flight.in_hand_count
+    needs_slot = wanted and not run.is_leaving
     run.reports += run.flight.collect(POLL_S if needs_slot or run.reports else LOOK_S)
     if needs_slot and not run.flight.idle:
-        run.flight.take_slots(run.waiting_count)
+        run.flight.take_slots(wanted)
 
 
 def is_time_for_step(run: Run) -> bool:
@@ -134,7 +140,8 @@ def step(run: Run) -> None:
         outbox, notes = tuple(state.outbox), dict(state.notes)
     # Launching is not counted: the first one imports fabric, and slots would stand idle for four times as long.
     ended = run.app.clock.monotonic()
-    run.rest_until = ended + max(REST_S, 4 * (ended - began))
+    # Others wait for the slots of a tick that is leaving.
+    run.rest_until = ended + (ended - began if run.is_leaving else max(REST_S, 4 * (ended - began)))
     run.waiting_count = taken.waiting_count
     run.flight.launch(taken.work)
     run.reports += [refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible]
@@ -150,13 +157,13 @@ def settle_reports(run: Run, state: Session, now: float, *, is_cut_off: bool | N
     """
     reports, run.reports = run.reports, []
     run.settled_count += len(reports)
-    run.last_batch = len(reports)
     watch, changes = guard.evaluate(state, run.app.settings, reports, now, is_cut_off=is_cut_off)
     state.apply(changes)
     run.is_guarded = bool(watch.watches)
     state.apply(settle(state, reports, build_pools(run.app.settings), now, run.claimant.rng, watch))
     given = [claim for claim in run.flight.give_back(now, everything=run.is_leaving) if is_current(state, claim)]
     moved = [claim for claim in run.flight.moved() if is_current(state, claim)]
+    run.last_batch = max(len(reports), len(moved))
     state.apply(
         Changes(
             claims=tuple(replace(state.claims[claim.node], slot=claim.slot) for claim in moved),
@@ -188,5 +195,5 @@ def claim_due(run: Run, state: Session, now: float) -> claims.Taken:
     if run.is_leaving or overloaded:
         return claims.Taken()
     check_pools(settings, state)
-    ahead = min(settings.window, 2 * run.last_batch + 1)
+    ahead = min(settings.window, 2 * run.last_batch + LEAST_AHEAD)
     return claims.take(state, settings, run.flight, run.slots, run.claimant, now, ahead=ahead, only=run.only)
