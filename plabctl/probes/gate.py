@@ -1,43 +1,83 @@
 """Not everybody logs in at once.
 
 A key exchange is a few milliseconds of work here, so a thousand of them side by side would all be slow together, and a
-server that many nodes share would start to drop connections. The gate smooths that; it never stops a probe for long.
+server that many nodes share would start to drop connections. The gate lets them through in turn, and never waits for
+a node that does not answer.
 """
 
 from __future__ import annotations
 
 import threading
-import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from plabctl.clock import Clock
 from plabctl.probes.cut import Cut
+from plabctl.probes.watchdog import Watchdog
 
-_WIDTH = 64
-_WAIT_S = 2.0
-_LOOK_S = 0.25
+WIDTH = 64
+HOLD_S = 1.0
+"""A login that takes longer gives its place away: it waits for its node, not for us."""
+
+
+class _Ticket:
+    """One login: it waits, then holds a place, then has given it back. Its state changes under the gate's lock."""
+
+    __slots__ = ("called", "has_place")
+
+    def __init__(self) -> None:
+        self.called = threading.Event()
+        self.has_place = False
 
 
 class Gate:
-    """Lets `width` handshakes through at a time, and whoever has waited long enough.
+    """Lets `width` logins through at a time, in the order in which they came."""
 
-    The wait is bounded because those inside may be nodes that never answer: they must not hold up the others.
-    """
-
-    def __init__(self, width: int = _WIDTH, wait_s: float = _WAIT_S) -> None:
-        self._places = threading.Semaphore(width)
-        self._wait_s = wait_s
+    def __init__(self, clock: Clock, watchdog: Watchdog, width: int = WIDTH, hold_s: float = HOLD_S) -> None:
+        self._clock = clock
+        self._watchdog = watchdog
+        self._hold_s = hold_s
+        self._lock = threading.Lock()
+        self._free = width
+        self._waiting: deque[_Ticket] = deque()
 
     @contextmanager
-    def passed(self, budget_s: float, cut: Cut) -> Iterator[None]:
-        """Hold a place while the body runs; wait for it at most a quarter of `budget_s`."""
-        end = time.monotonic() + min(self._wait_s, budget_s / 4)
-        held = self._places.acquire(blocking=False)
-        while not held and (left := end - time.monotonic()) > 0:
-            held = self._places.acquire(timeout=min(left, _LOOK_S))
-            cut.check()
+    def passed(self, patience_s: float, cut: Cut) -> Iterator[None]:
+        """Hold a place while the body runs, at first; who has waited for `patience_s` goes without one."""
+        ticket = _Ticket()
+        alarm = None
         try:
+            if not self._take(ticket):
+                with cut.ends(ticket.called.set):
+                    ticket.called.wait(patience_s)
+                cut.check()
+            alarm = self._watchdog.arm(self._clock.monotonic() + self._hold_s, lambda: self._give_back(ticket))
             yield
         finally:
-            if held:
-                self._places.release()
+            if alarm is not None:
+                alarm.disarm()
+            self._give_back(ticket)
+
+    def _take(self, ticket: _Ticket) -> bool:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                ticket.has_place = True
+            else:
+                self._waiting.append(ticket)
+            return ticket.has_place
+
+    def _give_back(self, ticket: _Ticket) -> None:
+        with self._lock:
+            if not ticket.has_place:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                return
+            ticket.has_place = False
+            if self._waiting:
+                following = self._waiting.popleft()
+                following.has_place = True
+                following.called.set()
+            else:
+                self._free += 1

@@ -70,7 +70,6 @@ class Prober:
 
                 return LocalShell(cut, self._watchdog, self._clock, self._settings.output_limit)
             target = self._targets.of(assignment.node)
-            end = min(end, self._clock.monotonic() + self._settings.connect_timeout_s)
             return self._connector().connect(target, end, cut)
 
         try:

@@ -45,32 +45,41 @@ class Ssh:
         self._clock = clock
         self._watchdog = watchdog
         self._config = shared_config()
-        self._gate = Gate()
+        self._gate = Gate(clock, watchdog)
         self.keys = Keys(settings.key)
         self.known = KnownHosts(settings.known_hosts)
 
-    def connect(self, target: Target, end: float, cut: Cut) -> RemoteShell:
-        """Return a shell on `target`, logged in by `end` on the monotonic clock; raise Trouble if that cannot be."""
-        start = self._clock.monotonic()
+    def connect(self, target: Target, latest: float, cut: Cut) -> RemoteShell:
+        """Return a shell on `target`; raise Trouble if that cannot be.
+
+        A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then the configured
+        time-out runs, over everything from the look-up of the name to the end of the login.
+        """
         key = self.keys.find(target.key)
         self.known.load()
-        with self._gate.passed(end - start, cut):
-            for last in (False, True):
-                try:
-                    sock, connection = self._attempt(target, key, end, cut)
-                except _NoBanner:
-                    pause = random.uniform(_LOW, _HIGH)  # noqa: S311 - spreads retries, guards nothing
-                    if last or self._clock.monotonic() + pause >= end:
-                        raise Trouble(
-                            Cause.PROTOCOL, "connection closed before the SSH banner (sshd's MaxStartups?)"
-                        ) from None
-                    cut.sleep(pause)
-                else:
-                    break
+        with self._gate.passed((latest - self._clock.monotonic()) / 4, cut):
+            start = self._clock.monotonic()
+            sock, connection = self._logged_in(target, key, min(latest, start + self._settings.connect_timeout_s), cut)
         patience = min(5.0, max(0.5, 2 * (self._clock.monotonic() - start)))
         return RemoteShell(
             connection.transport, sock, cut, self._watchdog, self._clock, self._settings.output_limit, patience
         )
+
+    def _logged_in(
+        self, target: Target, key: paramiko.PKey, end: float, cut: Cut
+    ) -> tuple[socket.socket, NodeConnection]:
+        try:
+            return self._attempt(target, key, end, cut)
+        except _NoBanner:
+            pass  # an sshd with too many logins under way drops some by chance: once more
+        try:
+            pause = random.uniform(_LOW, _HIGH)  # noqa: S311 - spreads retries, guards nothing
+            if self._clock.monotonic() + pause < end:
+                cut.sleep(pause)
+                return self._attempt(target, key, end, cut)
+        except _NoBanner:
+            pass
+        raise Trouble(Cause.PROTOCOL, "connection closed before the SSH banner (sshd's MaxStartups?)")
 
     def _attempt(
         self, target: Target, key: paramiko.PKey, end: float, cut: Cut

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from contextlib import suppress
 
 import fabric
@@ -47,12 +48,52 @@ class NodeTransport(paramiko.Transport):
         # paramiko 4 says something of GSSAPI too, which is off and which paramiko 5 has no more.
         # Nagle's algorithm against delayed acknowledgements costs 50 ms for each login.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._opening_s: float | None = None
         super().__init__(
             sock,
             default_window_size=WINDOW,
             disabled_algorithms=disabled_algorithms,
             packetizer_class=_Packetizer,
         )
+
+    # paramiko waits for the other side by looking ten times a second; with a thousand logins under way that is most of
+    # the work. Here the waits end when there is something to see. All of them end when the socket is shut down.
+
+    def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
+        """Negotiate a session; without `event`, until that is done or the connection is gone."""
+        done = event or threading.Event()
+        super().start_client(event=done)
+        if event is None:
+            done.wait(timeout)
+            if not self.is_active() or not done.is_set():
+                raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
+
+    def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
+        """Log in with `key`; without `event`, wait for the answer and raise what paramiko raises."""
+        answered = event or threading.Event()
+        super().auth_publickey(username, key, answered)
+        if event is not None or self.auth_handler is None:
+            return []
+        answered.wait()
+        return list(self.auth_handler.wait_for_response(answered))
+
+    def open_session(
+        self, window_size: int | None = None, max_packet_size: int | None = None, timeout: float | None = None
+    ) -> paramiko.Channel:
+        """Open a channel within `timeout` seconds."""
+        self._opening_s = timeout
+        try:
+            return super().open_session(window_size, max_packet_size, timeout)
+        finally:
+            self._opening_s = None
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)  # type: ignore[misc]  # not in paramiko's published types
+        if self._opening_s is not None and threading.current_thread() is not self:
+            # The request for a channel has just gone out. Its event is the last one registered, unless the answer is
+            # here already. Only the probe's thread opens channels; our own thread may be answering something meanwhile.
+            for event in list(self.channel_events.values())[-1:]:
+                event.wait(self._opening_s)
 
     @property
     def has_banner(self) -> bool:
