@@ -59,10 +59,10 @@ class Course:
         trouble = self._guarded(self._forward)
         if self._has_begun and not self._cut.is_made:
             trouble = self._guarded(lambda: self._backward(passed=trouble is None)) or trouble
+        if self._cut.is_made and (trouble is not None or self._left):
+            trouble = Trouble(Cause.INTERRUPTED, "interrupted")
         for shell in self._shells.values():
             shell.close()
-        if self._cut.is_made and trouble is not None:
-            trouble = Trouble(Cause.INTERRUPTED, "interrupted")
         return self._report(trouble)
 
     def _guarded(self, part: Callable[[], None]) -> Trouble | None:

@@ -66,7 +66,7 @@ class KnownHosts:
         self._lock = threading.Lock()
         self._by_label: dict[str, list[HostKey]] | None = None
         self._hashed: list[tuple[str, HostKey]] = []
-        self._trouble: str = ""
+        self._trouble = "" if str(path) else "no file of known host keys is configured ('known_hosts' under [ssh])"
 
     def load(self) -> None:
         """Read the file if that was not done yet; raise Trouble if it is there and cannot be read."""

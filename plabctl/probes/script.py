@@ -21,7 +21,7 @@ KILL_GRACE_S = 5
 """Seconds between TERM and KILL on the node."""
 
 _MAX_ARGUMENT = 24 * 1024
-_PLAIN = re.compile(r"[A-Za-z0-9 \t#&()*+,./:;<=>?@\[\]^_{|}~-]")
+_ODD = re.compile(rb"[^A-Za-z0-9 \t#&()*+,./:;<=>?@\[\]^_{|}~-]")
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
 _BOUNDED = "exec timeout -k {grace} {seconds} sh -c {code}"
@@ -78,5 +78,5 @@ def wrap(text: str, variables: Mapping[str, str], timeout_s: float, *, has_timeo
 
 def _pack(script: bytes) -> str:
     """Return `script` as one argument in single quotes without quotes, newline, `!` or backslash-newline inside."""
-    text = "".join(char if _PLAIN.fullmatch(char := chr(byte)) else f"\\{byte:03o}" for byte in script.rstrip(b"\n"))
+    text = _ODD.sub(lambda match: b"\\%03o" % ord(match.group()), script.rstrip(b"\n")).decode("ascii")
     return f"""'eval "$(printf "{text}")"'"""
