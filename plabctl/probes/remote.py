@@ -26,6 +26,9 @@ from plabctl.probes.watchdog import Watchdog
 _HARD_S = 0.4
 """Seconds after a stage's deadline at which the connection goes if the stage has not let go."""
 
+_ANSWER_S = 0.5
+"""Seconds that a node has to show that it is still there, so that its vnode can be torn down now and not next time."""
+
 _LOOK_S = 2.0
 """How often a silent stage is asked whether it has ended: a child left in the background keeps its output open."""
 
@@ -52,7 +55,6 @@ class RemoteShell:
         watchdog: Watchdog,
         clock: Clock,
         output_limit: int,
-        patience_s: float,
     ) -> None:
         self._transport = transport
         self._sock = sock
@@ -60,7 +62,6 @@ class RemoteShell:
         self._watchdog = watchdog
         self._clock = clock
         self._output_limit = output_limit
-        self._patience_s = patience_s
         self._has_timeout = True
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
@@ -74,13 +75,13 @@ class RemoteShell:
         return ran
 
     def is_alive(self) -> bool:
-        """Say whether the node still answers on this connection; it has about twice the time its login took."""
+        """Say whether the node still answers on this connection, at once: the deadline has passed already."""
         if not self._transport.is_active():
             return False
-        alarm = self._watchdog.arm(self._clock.monotonic() + self._patience_s + _HARD_S, partial(hang_up, self._sock))
+        alarm = self._watchdog.arm(self._clock.monotonic() + _ANSWER_S + _HARD_S, partial(hang_up, self._sock))
         try:
             with self._cut.ends(partial(hang_up, self._sock)):
-                self._transport.open_session(timeout=self._patience_s).close()
+                self._transport.open_session(timeout=_ANSWER_S).close()
         except paramiko.ChannelException:
             return True  # refused, but by somebody who is there
         except (paramiko.SSHException, EOFError, OSError):

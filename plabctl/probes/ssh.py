@@ -58,12 +58,9 @@ class Ssh:
         key = self.keys.find(target.key)
         self.known.load()
         with self._gate.passed((latest - self._clock.monotonic()) / 4, cut):
-            start = self._clock.monotonic()
-            sock, connection = self._logged_in(target, key, min(latest, start + self._settings.connect_timeout_s), cut)
-        patience = min(5.0, max(0.5, 2 * (self._clock.monotonic() - start)))
-        return RemoteShell(
-            connection.transport, sock, cut, self._watchdog, self._clock, self._settings.output_limit, patience
-        )
+            end = min(latest, self._clock.monotonic() + self._settings.connect_timeout_s)
+            sock, connection = self._logged_in(target, key, end, cut)
+        return RemoteShell(connection.transport, sock, cut, self._watchdog, self._clock, self._settings.output_limit)
 
     def _logged_in(
         self, target: Target, key: paramiko.PKey, end: float, cut: Cut
