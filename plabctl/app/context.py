@@ -5,7 +5,6 @@ I/O. `open_app` is the one place that reads the configuration; `plabctl.app.tick
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError
 from plabctl.probes.builtin import BUILTIN
 from plabctl.store.store import Store
+from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.state import State

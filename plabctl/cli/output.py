@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from plabctl.cli.faults import flush
 from plabctl.report.colour import wants_color
 from plabctl.report.listing import Listing
+from plabctl.values import dataclass
 
 __all__ = ["FOR_PEOPLE", "Form", "choose_form", "color_for", "flush", "note", "say", "show", "write"]
 

@@ -7,8 +7,10 @@ durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is j
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from plabctl.values import dataclass
 
 
 class Outcome(StrEnum):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from plabctl.values import dataclass
 
 NO_OPINION = 75
 """The exit code by which a stage declines to judge (EX_TEMPFAIL of sysexits)."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from plabctl.core.state import State
 from plabctl.errors import NoSuchNode, NoSuchPool
+from plabctl.values import dataclass
 
 _GLOB = re.compile(r"[*?\[]")
 _DIGITS = re.compile(r"(\d+)")

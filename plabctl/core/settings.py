@@ -6,10 +6,11 @@ Pure. `plabctl.config` fills these from TOML and explains them; nothing else inv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from plabctl.core.recipe import Recipe
+from plabctl.values import dataclass
 
 
 class BackoffKind(StrEnum):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
+from plabctl.values import dataclass
 
 
 class Due(NamedTuple):

@@ -6,7 +6,6 @@ Pure. `node` makes one row, `words` what people read in it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from plabctl.core.guard import of_state
 from plabctl.core.model import Member
@@ -16,6 +15,7 @@ from plabctl.durations import format_duration
 from plabctl.report.instants import ago, iso, until
 from plabctl.report.listing import Listing, Row
 from plabctl.report.node import node_row
+from plabctl.values import dataclass
 
 FIELDS = (
     "name",
