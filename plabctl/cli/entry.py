@@ -6,17 +6,36 @@ loop. Both would spend most of their time on importing what they do not need. Go
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
 from plabctl.cli import quick
 from plabctl.cli.faults import guarded
 
+_STDERR = 2
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    if argv is None:
+        _prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _run(arguments))
+
+
+def _prepare_streams() -> None:
+    """Make all three standard streams usable, whatever the caller did to them."""
+    # A caller that closed one would have its number given to the next file that is opened: to the state, perhaps.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115 - open for as long as the process lives
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the locale cannot write must not end a list
 
 
 def _run(arguments: list[str]) -> int:

@@ -84,7 +84,8 @@ class LazyGroup(click.Group):
 
             like = nearest(name, self.list_commands(ctx))
             raise UsageFault(
-                f"no command is named {name!r}", hint=f"plabctl {like}" if like else "the commands: plabctl --help"
+                f"no command is named {name!r}",
+                hint=f"the nearest is: plabctl {like}" if like else "the commands: plabctl --help",
             )
         return super().resolve_command(ctx, args)
 

@@ -170,3 +170,27 @@ def test_a_directory_that_cannot_be_written_is_told(desk: Desk) -> None:
     desk.folder.chmod(0o500)
 
     assert desk.run("node", "add", "pc1").code == 74
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", ["status", "status -o json", "tick", "hold pc1 --reason x", "--help"])
+def test_closed_streams_are_no_fault_and_reach_no_file(used_desk: Desk, arguments: str, closed: str) -> None:
+    line = f'exec "$@" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", *used_desk.command(*arguments.split())],
+        cwd=used_desk.folder,
+        env=used_desk.environ,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert used_desk.run("status").code == 0
+
+
+def test_a_locale_without_the_signs_gets_others(used_desk: Desk) -> None:
+    environ = {"PYTHONIOENCODING": "ascii"}
+
+    assert "x bad" in used_desk.run("status", "-o", "table", environ=environ).out
+    assert used_desk.run("show", "pc2", "-o", "tsv", environ=environ).code == 0
