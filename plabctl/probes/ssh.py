@@ -135,7 +135,8 @@ class Ssh:
             return Trouble(
                 Cause.HOST_KEY,
                 f"the host key has changed: it offers {HostKey.of(error.key).fingerprint}, known is "
-                f"{HostKey.of(error.expected_key).fingerprint}; if that is right, run 'plabctl trust {target.node}'",
+                f"{HostKey.of(error.expected_key).fingerprint}; if that is right, run "
+                f"'plabctl trust {target.node} --changed'",
             )
         if transport is None or isinstance(error, MemoryError | RuntimeError):
             return of_ours(error)

@@ -34,7 +34,7 @@ class Ledger:
         wrapper.write_text(_WRAPPER.format(ledger=self.path))
         self.path.touch(mode=0o666)
         self.path.chmod(0o666)
-        return f"ForceCommand /bin/sh {wrapper}"
+        return f"ForceCommand exec /bin/sh {wrapper}"
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what happened, in order: `+` or `-`, and a name for the connection."""
