@@ -5,7 +5,6 @@ I/O. `open_app` is the one place that reads the configuration; `plabctl.app.tick
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plabctl.clock import Clock, SystemClock
@@ -17,6 +16,8 @@ from plabctl.store.store import Store
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from plabctl.core.state import State
 
 
@@ -31,6 +32,8 @@ class App:
     @property
     def state_dir(self) -> Path:
         """The directory of the state."""
+        from pathlib import Path  # noqa: PLC0415 - slow to import, and short commands need the text only
+
         return Path(self.settings.state_dir)
 
 
@@ -38,7 +41,7 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     """Return the installation that `config_path`, or the first configuration found, describes; nothing is written."""
     clock = clock or SystemClock()
     settings = load(config_path, BUILTIN)
-    return App(settings, clock, Store(Path(settings.state_dir), clock))
+    return App(settings, clock, Store(settings.state_dir, clock))
 
 
 def check_pools(settings: Settings, state: State) -> None:

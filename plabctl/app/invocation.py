@@ -6,7 +6,6 @@ I/O. Nearly all invocations end in `end_idle`, so nothing is imported before tha
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
@@ -57,4 +56,4 @@ def nag_of(config_path: str | None) -> Nag:
     from plabctl.config.locate import default_state_dir  # noqa: PLC0415 - as above
 
     named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
-    return Nag(Path(default_state_dir(os.environ)), str(Path(named).absolute()))
+    return Nag(default_state_dir(os.environ), os.path.abspath(named))  # noqa: PTH100 - pathlib is slow to import

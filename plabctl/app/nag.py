@@ -6,33 +6,39 @@ include a configuration that names no usable state directory. The rule itself is
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict
-from pathlib import Path
+import zlib
+from typing import TYPE_CHECKING
 
-from plabctl.core.nag import Complaint, complain, recovered
+if TYPE_CHECKING:
+    from plabctl.core.nag import Complaint
 
 
 class Nag:
     """The memory of one installation's ticks, told apart by the configuration they were given."""
 
-    def __init__(self, directory: Path, config_path: str) -> None:
-        import zlib  # noqa: PLC0415 - only a tick that may have something to say gets here
-
-        self._path = directory / f"tick-error-{zlib.crc32(config_path.encode()):08x}.json"
+    def __init__(self, directory: str, config_path: str) -> None:
+        self._directory = directory
+        self._path = f"{directory}/tick-error-{zlib.crc32(config_path.encode()):08x}.json"
 
     @property
     def remembers(self) -> bool:
         """Say whether there was an error that nobody was told the end of."""
-        return self._path.exists()
+        return os.path.exists(self._path)  # noqa: PTH110 - every idle tick asks, and pathlib is slow to import
 
     def failed(self, text: str, now: float) -> str | None:
         """Return what to say about an error, and remember it; what cannot be remembered is always said."""
+        # Imported here, as below: most ticks have nothing to say.
+        import json  # noqa: PLC0415
+        from dataclasses import asdict  # noqa: PLC0415
+        from pathlib import Path  # noqa: PLC0415
+
+        from plabctl.core.nag import complain  # noqa: PLC0415
+
         complaint, message = complain(self._read(), text, now)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside = self._path.with_suffix(f".{os.getpid()}")
+            Path(self._directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside = Path(f"{self._path}.{os.getpid()}")
             beside.write_text(json.dumps(asdict(complaint)))
             beside.replace(self._path)
         except OSError:
@@ -44,11 +50,20 @@ class Nag:
         before = self._read()
         if before is None:
             return None
-        self._path.unlink(missing_ok=True)
+        from plabctl.core.nag import recovered  # noqa: PLC0415
+
+        os.unlink(self._path)  # noqa: PTH108 - as above
         return recovered(before, now)
 
     def _read(self) -> Complaint | None:
+        if not self.remembers:
+            return None
+        import json  # noqa: PLC0415
+
+        from plabctl.core.nag import Complaint  # noqa: PLC0415
+
         try:
-            return Complaint(**json.loads(self._path.read_text()))
+            with open(self._path, encoding="utf-8") as file:  # noqa: PTH123 - as above
+                return Complaint(**json.load(file))
         except (OSError, ValueError, TypeError):
             return None

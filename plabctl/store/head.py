@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from typing import NamedTuple
 
 from plabctl.errors import StateDamaged, StateTooNew
@@ -28,7 +29,7 @@ _TICK = re.compile(r"[0-9A-Za-z_-]{0,64}")
 _LINE = re.compile(
     rb'(\{"plabctl":\{"schema_version":([1-9]\d{0,8}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
     + _NUMBER + rb'),"tick":"([0-9A-Za-z_-]{0,64})","nodes":(\d{1,9}),"bytes":(\d{1,12}),)'
-    rb'"checksum":"sha256:([0-9a-f]{64})"\},\n'
+    rb'"checksum":"crc32:([0-9a-f]{8})"\},\n'
 )  # fmt: skip
 RESTORE_HINT = "run `plabctl doctor --restore` to go back to the state before the last change"
 
@@ -59,16 +60,15 @@ def head_line(head: Head, body: bytes | memoryview) -> bytes:
         f'{{"plabctl":{{"schema_version":{head.schema_version},"rev":{head.rev},"saved_at":{float(head.saved_at)!r},'
         f'"wake_at":{wake_at},"tick":"{head.tick}","nodes":{head.node_count},"bytes":{head.bytes_},'
     ).encode()
-    return covered + b'"checksum":"sha256:' + _digest(covered, body).encode() + b'"},\n'
+    return covered + f'"checksum":"crc32:{_checksum(covered, body):08x}"}},\n'.encode()
 
 
-def _digest(*parts: bytes | memoryview) -> str:
-    import hashlib  # noqa: PLC0415 - most commands that load this module for its names hash nothing
-
-    digest = hashlib.sha256()
+def _checksum(*parts: bytes | memoryview) -> int:
+    """Return the CRC-32 of `parts`: against accidents it is enough, and it need not be loaded first."""
+    checksum = 0
     for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
+        checksum = zlib.crc32(part, checksum)
+    return checksum
 
 
 def read_head(path: str) -> Head | None:
@@ -76,8 +76,6 @@ def read_head(path: str) -> Head | None:
 
     Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
     """
-    import hashlib  # noqa: PLC0415 - as above
-
     fd = open_for_reading(path)
     if fd is None:
         return None
@@ -87,14 +85,14 @@ def read_head(path: str) -> Head | None:
         view = memoryview(chunk)
         filled = file.readinto(chunk) or 0
         line = _first_line(path, bytes(view[: min(filled, _LONGEST_LINE)]))
-        digest = hashlib.sha256(line.covered)
+        checksum = _checksum(line.covered)
         size = 0
         part = view[line.length : filled]
         while part:
-            digest.update(part)
+            checksum = zlib.crc32(part, checksum)
             size += len(part)
             part = view[: file.readinto(chunk) or 0]
-    _refuse_unless_whole(path, line, size, digest.hexdigest())
+    _refuse_unless_whole(path, line, size, checksum)
     return line.head
 
 
@@ -115,14 +113,14 @@ def verified_head(path: str, data: bytes) -> Head:
     refuse_size(path, len(data))
     line = _first_line(path, data[:_LONGEST_LINE])
     body = memoryview(data)[line.length :]
-    _refuse_unless_whole(path, line, len(body), _digest(line.covered, body))
+    _refuse_unless_whole(path, line, len(body), _checksum(line.covered, body))
     return line.head
 
 
 class _Line(NamedTuple):
     head: Head
     covered: bytes
-    checksum: str
+    checksum: int
     length: int
 
 
@@ -152,10 +150,10 @@ def _first_line(path: str, data: bytes) -> _Line:
         )
     except ValueError as error:
         raise damaged(path, "its first line holds a number that is none") from error
-    return _Line(head, covered, checksum.decode(), found.end())
+    return _Line(head, covered, int(checksum, 16), found.end())
 
 
-def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: str) -> None:
+def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: int) -> None:
     if size != line.head.bytes_:
         raise damaged(path, f"it was written with {line.head.bytes_} bytes after the first line and now has {size}")
     if checksum != line.checksum:
