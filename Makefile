@@ -1,5 +1,6 @@
 # Everything sets itself up: a Python >= 3.11, make and git are enough.
-# demo: a small testbed to look at   test: all checks   bench: speed, side by side with others   clean: away with it
+# demo: a small testbed to look at   test: all checks   bench: speed, side by side with others
+# docs: the pages made from the program   clean: away with it
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -9,7 +10,9 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 # One process for each core; the tests that need a machine to themselves carry a group and stay in one process.
 PYTEST_FLAGS ?= -q -n auto --dist loadgroup
 
-.PHONY: help demo test bench check format packages clean
+SOURCES := $(shell find plabctl -name '*.py')
+
+.PHONY: help demo test bench check format docs packages clean
 
 help:
 	@echo 'make demo    a testbed of a dozen embedded SSH nodes on loopback, some faulty; ends by itself'
@@ -17,12 +20,13 @@ help:
 	@echo 'make bench   speed and size as ratios, measured side by side'
 	@echo 'make check   lint and types only'
 	@echo 'make format  put the source into its form'
+	@echo 'make docs    write docs/cli.md and docs/config.md anew from the program'
 	@echo 'make clean   remove what the others made'
 
-demo: $(VENV)/.stamp-run
+demo: $(VENV)/.stamp-compiled
 	@$(RUN) -m plabctl demo $(DEMO_FLAGS)
 
-test: check packages
+test: check packages $(VENV)/.stamp-compiled
 	@$(RUN) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
 bench: $(VENV)/.stamp-bench
@@ -37,6 +41,9 @@ check: $(VENV)/.stamp-dev
 format: $(VENV)/.stamp-dev
 	@$(RUN) -m ruff format plabctl tests
 	@$(RUN) -m ruff check -q --fix plabctl tests
+
+docs: $(VENV)/.stamp-dev
+	@$(RUN) -m tests.docs.pages
 
 packages:
 	@sh tests/lab/packages
@@ -57,6 +64,11 @@ $(VENV)/.stamp-venv:
 $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml
 	@echo 'installing plabctl into $(VENV)' >&2
 	@$(PIP) install -qq -e .
+	@touch $@
+
+# Where Python is told to write no bytecode, every start would compile the whole package.
+$(VENV)/.stamp-compiled: $(VENV)/.stamp-run $(SOURCES)
+	@$(RUN) -m compileall -q plabctl
 	@touch $@
 
 # Dependency groups are known to pip from 25.1 on; the one that comes with Python 3.11 is older.

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _RULES = doctest.ELLIPSIS
-# What is another one each time: fingerprints, instants, durations. A page shows likely ones.
-_FLEETING = re.compile(r"SHA256:[^ ]+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?:\d+(?:\.\d+)? ?[smhd])+\b")
+# What is another one each time: fingerprints, vnodes, instants, durations. A page shows likely ones.
+_FLEETING = re.compile(
+    r"SHA256:[^ ]+|plabctl-[0-9a-f]{16}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?:\d+(?:\.\d+)? ?[smhd])+\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,16 @@ def steps(page: str) -> list[Step | Edit]:
 
 
 def edited(config: str, wanted: str) -> str:
-    """Return the configuration with each `key = value` of `wanted` in its table, in place of the line that has it."""
-    table = ""
-    for line in wanted.splitlines():
-        if line.startswith("["):
-            table = line
-        elif line:
-            head, tail = config.split(f"{table}\n", 1) if table else ("", config)
-            key = re.escape(line.partition(" =")[0])
-            tail, count = re.subn(rf"^#?{key} = .*$", line.replace("\\", r"\\"), tail, count=1, flags=re.MULTILINE)
-            assert count, f"the configuration has no line for: {line}"
-            config = f"{head}{table}\n{tail}" if table else tail
-    return config
+    """Return the configuration with what `wanted` says: a new table at its end, or each key where its table has it."""
+    table = wanted.partition("\n")[0]
+    if f"{table}\n" not in config:
+        return f"{config}\n{wanted}"
+    head, tail = config.split(f"{table}\n", 1)
+    for line in wanted.splitlines()[1:]:
+        key = re.escape(line.partition(" =")[0])
+        tail, count = re.subn(rf"^#?{key} = .*$", line.replace("\\", r"\\"), tail, count=1, flags=re.MULTILINE)
+        assert count, f"the configuration has no line for: {line}"
+    return f"{head}{table}\n{tail}"
 
 
 def _typed(block: str, line: int) -> list[Step]:

@@ -53,3 +53,7 @@ def test_an_edit_takes_the_place_of_the_line_in_its_table() -> None:
 def test_an_edit_of_a_key_that_the_configuration_does_not_show_is_a_mistake() -> None:
     with pytest.raises(AssertionError, match="no line for"):
         edited("[ssh]\n", '[ssh]\nkey = "id"\n')
+
+
+def test_a_table_that_is_not_there_is_added() -> None:
+    assert edited("[ssh]\n", "[recipe.mine]\ncheck = 1\n") == "[ssh]\n\n[recipe.mine]\ncheck = 1\n"

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.console import Edit, edited, steps
+from tests.docs.pages import written_pages
 from tests.docs.stage import Stage
 
 ROOT = Path(__file__).parents[2]
-PAGES = [page for page in [ROOT / "README.md", *sorted(ROOT.glob("*/*.md"))] if "```console" in page.read_text()]
+PAGES = [page for page in written_pages() if "```console" in page.read_text()]
 
 
 @pytest.mark.lab
