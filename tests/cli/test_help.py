@@ -71,9 +71,3 @@ def test_the_version(desk: Desk) -> None:
     from plabctl import __version__
 
     assert desk.ok("--version") == f"plabctl {__version__}\n"
-
-
-def test_the_page_of_commands_is_what_they_say() -> None:
-    from tests.cli.reference import PAGE, page
-
-    assert PAGE.read_text() == page(), "make it anew: python -m tests.cli.reference"

@@ -60,7 +60,7 @@ class Verb:
 
 def all_commands() -> list[Verb]:
     """Return every command, in the order of `plabctl --help`, a group before what is in it."""
-    return list(_below(plabctl, click.Context(plabctl, info_name="plabctl")))
+    return list(_below(plabctl, _context(plabctl, "plabctl", None)))
 
 
 def calls(example: str) -> list[list[str]]:
@@ -85,11 +85,16 @@ def _without_redirection(words: list[str]) -> list[str]:
     return words[: places[0]] if places else words
 
 
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    # With its own settings: a command keeps the help option that it was first asked for, whoever asks next.
+    return click.Context(command, info_name=name, parent=parent, **command.context_settings)
+
+
 def _below(group: click.Group, context: click.Context) -> Iterator[Verb]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command, f"`{name}` is listed and cannot be loaded"
-        inner = click.Context(command, info_name=name, parent=context)
+        inner = _context(command, name, context)
         yield Verb(inner.command_path, command, inner)
         if isinstance(command, click.Group):
             yield from _below(command, inner)

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _RULES = doctest.ELLIPSIS
 # What is another one each time: fingerprints, vnodes, instants, durations. A page shows likely ones.
-_FLEETING = re.compile(
-    r"SHA256:[^ ]+|plabctl-[0-9a-f]{16}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?:\d+(?:\.\d+)? ?[smhd])+\b"
-)
+_FLEETING = re.compile(r"SHA256:[^ ]+|plabctl-[0-9a-f]{16}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?:\d+(?:\.\d+)? ?[smhd])+\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,32 @@ _HEAD = """\
 # The commands
 
 `plabctl COMMAND -h` says what this page says. `--config` may stand before the command's name or after it, and
-`plabctl --version` says which version this is. The exit codes are in the [README](../README.md#exit-codes).
+`plabctl --version` says which version this is.
 
-NODES are names, globs (quoted, so that the shell leaves them alone) or `@POOL`, with commas between them or not, or `-`
-for names on standard input. NODES that match nothing are an error. A command that changes several nodes asks first when a
-glob or a pool stood for them, or wants `--yes` where nobody can be asked.
+NODES are names, globs (`'pc*.example.org'`) or pools (`@bad`), with commas or blanks between them, or `-` for names on
+standard input. NODES that match nothing are an error. A command that changes several nodes asks first when a glob or a
+pool stood for them, or wants `--yes` where nobody can be asked.
+
+Output is a table on a terminal and TSV elsewhere; `-o` chooses another form. Data goes to standard output, remarks to
+standard error. What `plabctl status -o json` prints is described by [status.schema.json](status.schema.json).
 
 This page is made from the program by `make docs`; a test compares the two.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed or refused: no such node, or with `--wait` a verdict that is not a pass |
+| 2 | wrong usage |
+| 70 | a fault of plabctl itself |
+| 74 | the state, or the output, cannot be read or written |
+| 75 | busy: try again |
+| 78 | wrong configuration; nothing was done |
+| 130, 143 | interrupted, by Ctrl-C or by SIGTERM |
+| 141 | nobody reads the output any more |
+
+Only `plabctl check` differs: it speaks Nagios, 0 to 3.
 """
 
 

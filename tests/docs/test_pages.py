@@ -6,7 +6,7 @@ import pytest
 
 from plabctl.cli.main import COMMANDS
 from plabctl.cli.main import plabctl as top
-from tests.docs.commands import Verb, all_commands, calls
+from tests.docs.commands import all_commands, calls
 from tests.docs.pages import DOCS, PAGES, written_pages
 
 ROOT = DOCS.parent
@@ -20,25 +20,6 @@ _CALL = re.compile(r"`(plabctl [^`]*)`|^ {4}(plabctl .*?)(?:  +#.*)?$|^\$ (plabc
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_what_the_program_says(name: str) -> None:
     assert PAGES[name]() == (DOCS / name).read_text(), "write it anew: make docs"
-
-
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_the_help_begins_with_one_sentence_and_an_example_of_the_command(verb: Verb) -> None:
-    assert verb.first.endswith(".")
-    assert "\n" not in verb.first
-    assert any(example.startswith((verb.name, "printf ")) and verb.name in example for example in verb.examples)
-
-
-@pytest.mark.parametrize("example", [example for verb in VERBS for example in verb.examples])
-def test_an_example_uses_only_what_there_is(example: str) -> None:
-    assert calls(example)
-    for arguments in calls(example):
-        parsed(arguments)
-
-
-def test_a_command_that_is_not_there_is_noticed() -> None:
-    with pytest.raises(click.UsageError):
-        parsed(["status", "--no-such-option"])
 
 
 @pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(ROOT)))
@@ -68,21 +49,6 @@ def test_every_short_help_is_of_a_command_that_is_there() -> None:
     assert {name for names in COMMANDS.values() for name in names} == {verb.name.split()[1] for verb in VERBS}
 
 
-def parsed(arguments: list[str]) -> None:
-    """Let click read the arguments, down to the last command, without running any."""
-    command: click.Command = top
-    context: click.Context | None = None
-    words = list(arguments)
-    while True:
-        context = command.make_context(command.name or "plabctl", words, parent=context)
-        if not isinstance(command, click.Group):
-            return
-        words = [*context._protected_args, *context.args]
-        _, found, words = command.resolve_command(context, words)
-        assert found
-        command = found
-
-
 def known(words: list[str]) -> bool:
     """Say whether the words name a command, and only options that it has."""
     command: click.Command | None = top
@@ -90,7 +56,7 @@ def known(words: list[str]) -> bool:
     for word in words:
         if not isinstance(command, click.Group) or word.startswith("-"):
             break
-        command = command.get_command(click.Context(command), word)
+        command = command.get_command(click.Context(command, **command.context_settings), word)
     if command is None:
         return False
     having = {name for one in (top, command) for param in one.params for name in param.opts}
