@@ -18,7 +18,7 @@ from plabctl.app.deliver import Delivery
 from plabctl.app.flight import Flight, refused
 from plabctl.app.inventories import sync
 from plabctl.app.signals import Stop
-from plabctl.core import guard
+from plabctl.core import budget, guard
 from plabctl.core.claim import Claimant, candidates
 from plabctl.core.events import new_token
 from plabctl.core.model import Claim, Outcome, Report, TickMark
@@ -135,6 +135,7 @@ def step(run: Run) -> None:
     with run.app.store.session() as state:
         now = run.app.clock.now()
         settle_reports(run, state, now, is_cut_off=is_cut_off)
+        state.apply(budget.adjust(state, run.app.settings, now))
         taken = claim_due(run, state, now)
         state.apply(run.delivery.changes())
         outbox, notes = tuple(state.outbox), dict(state.notes)

@@ -11,9 +11,9 @@ from typing import Any
 
 from plabctl.config.base import Base
 from plabctl.config.crosscheck import EXIT_KEY, OTHER, Values, entry_pool_of, kind_of, only_pool, pools_of
-from plabctl.config.schema import POOL, ROOT, Shape, Table
+from plabctl.config.schema import BACKOFF, POOL, ROOT, Shape, Table
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings, default_backoff
 
 
 def build(
@@ -46,12 +46,20 @@ def _pools(pools: Mapping[str, Values], base: Base) -> dict[str, PoolSettings]:
         kind = kind_of(name, values)
         assert kind is not None, f"pool {name} has a kind, or the faults would say so"  # noqa: S101
         goes_to = values.get(EXIT_KEY[kind]) or only_pool(pools, OTHER[kind]) or ""
-        built[name] = replace(_fill(POOL, values, base), name=name, kind=kind, goes_to=goes_to)
+        backoff = _backoff(values.get("backoff", {}), kind, base)
+        built[name] = replace(_fill(POOL, values, base), name=name, kind=kind, goes_to=goes_to, backoff=backoff)
     return built
 
 
-def _fill(table: Table, values: Values, base: Base) -> Any:  # noqa: ANN401 - each table fills a value of its own type
-    """Return the table's defaults with `values` over them."""
+def _backoff(values: Values, pool: PoolKind, base: Base) -> Backoff:
+    """Return the back-off; what is not given is as its kind has it in a pool of this kind."""
+    defaults = default_backoff(values.get("kind", Backoff().kind), pool)
+    backoff: Backoff = _fill(BACKOFF, values, base, defaults)
+    return backoff
+
+
+def _fill(table: Table, values: Values, base: Base, defaults: object = None) -> Any:  # noqa: ANN401 - each table fills a value of its own type
+    """Return the table's defaults, or these, with `values` over them."""
     fields: dict[str, object] = {}
     for name, value in values.items():
         key = table.keys[name]
@@ -64,4 +72,4 @@ def _fill(table: Table, values: Values, base: Base) -> Any:  # noqa: ANN401 - ea
             fields[key.field] = {each: _fill(kind, inner, base) for each, inner in value.items()}
         else:
             fields[key.field] = tuple(_fill(kind, inner, base) for inner in value)
-    return replace(table.defaults, **fields)  # type: ignore[type-var]
+    return replace(defaults or table.defaults, **fields)  # type: ignore[type-var]

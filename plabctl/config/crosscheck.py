@@ -12,7 +12,7 @@ from typing import Any
 from plabctl.config.reading import Fault
 from plabctl.config.wording import exact_duration, nearest, quoted
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings
+from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings, default_backoff
 
 Values = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def cross_faults(values: Values, builtin: Mapping[str, Recipe], broken: Collecti
         yield from _entry_faults(values)
     users: dict[str, str] = {}
     for name, pool in pools_of(values).items():
-        yield from _backoff_faults(f"pool.{name}.backoff", pool.get("backoff", {}))
+        yield from _backoff_faults(f"pool.{name}.backoff", pool.get("backoff", {}), kind_of(name, pool))
         if f"pool.{name}.recipe" not in broken:
             users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
     for name, pool_name in users.items():
@@ -111,8 +111,8 @@ def _entry_faults(values: Values) -> Iterator[Fault]:
         yield "entry_pool", f"no pool {quoted(entry)}, allowed: {_one_of(pools)}{nearest(entry, pools)}"
 
 
-def _backoff_faults(path: str, given: Values) -> Iterator[Fault]:
-    defaults = Backoff()
+def _backoff_faults(path: str, given: Values, pool: PoolKind | None) -> Iterator[Fault]:
+    defaults = default_backoff(given.get("kind", Backoff().kind), pool or PoolKind.GOOD)
     base = given.get("base", defaults.base_s)
     longest = given.get("max", defaults.max_s)
     if base > longest:

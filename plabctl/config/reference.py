@@ -6,7 +6,7 @@ Pure. Made from the schema and its texts; a test keeps the page equal to what th
 from __future__ import annotations
 
 from plabctl.config.sample import default_of
-from plabctl.config.schema import BACKOFF, FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
+from plabctl.config.schema import ADAPTIVE, BACKOFF, FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
 from plabctl.config.texts import TABLES, text_of
 
 _HEAD = """\
@@ -32,6 +32,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`backoff` of a pool", BACKOFF),
     ("`[flap]`", FLAP),
     ("`[guard]`", GUARD),
+    ("`[adaptive]`", ADAPTIVE),
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
     ("`[[inventory]]`", INVENTORY),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 
-from plabctl.config.schema import FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
+from plabctl.config.schema import ADAPTIVE, FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
 from plabctl.config.texts import TABLES, text_of
 
 _WIDTH = 100
@@ -40,6 +40,7 @@ def sample(live: Mapping[str, str] | None = None) -> str:
         _block(POOL, "[pool.bad]", given, without={"on_fail", "confirm"}, again=True),
         _block(FLAP, "[flap]", given),
         _block(GUARD, "[guard]", given),
+        _block(ADAPTIVE, "[adaptive]", given),
         _block(RECIPE, "#[recipe.mine]", given),
         _block(INVENTORY, "#[[inventory]]", given, without={"command"}),
         _block(HOOK, "#[[hook]]", given),

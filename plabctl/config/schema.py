@@ -15,6 +15,7 @@ from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
 from plabctl.core.settings import (
     EVENT_KINDS,
+    AdaptiveSettings,
     Backoff,
     BackoffKind,
     FlapSettings,
@@ -162,6 +163,12 @@ GUARD = Table(
     Key("max_age", Duration(), "max_age_s"),
     Key("then", Choice(tuple(GuardThen))),
 )
+ADAPTIVE = Table(
+    "adaptive",
+    AdaptiveSettings(),
+    Key("load", Number(0.01, 1), "load_ratio"),
+    Key("half_life", Duration(60.0), "half_life_s"),
+)
 INVENTORY = Table(
     "inventory",
     InventorySettings(""),
@@ -192,6 +199,7 @@ ROOT = Table(
     Key("recipe", RECIPE, "recipes"),
     Key("flap", FLAP),
     Key("guard", GUARD),
+    Key("adaptive", ADAPTIVE),
     Key("inventory", INVENTORY, "inventories"),
     Key("hook", HOOK, "hooks"),
 )

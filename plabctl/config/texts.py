@@ -41,6 +41,10 @@ TABLES: dict[str, str] = {
         "of a penalty that counts confirmed moves from good to bad and halves again and again."
     ),
     "guard": "When many nodes fail together it is more likely us: moves to bad are held, testing goes on.",
+    "adaptive": (
+        "What the back-off `adaptive` aims at. It waits the geometric mean of what a node's test costs and how long "
+        "its states last, stretched for all nodes alike so that a share of the window is used."
+    ),
     "inventory": (
         "A source of nodes. Nodes that appear in it are added, nodes that vanish from it are removed; a source that "
         "cannot be read, is suddenly empty or shrinks to less than half changes nothing."
@@ -91,12 +95,22 @@ TEXTS: dict[str, Text] = {
     ),
     "backoff.kind": Text(
         "How the wait grows with the number n of equal results in a row: `additive` base + n * step, `fixed` base, "
-        "`exponential` base * 2^(n-1), `quadratic` base * n^2.",
-        '"exponential"',
+        "`exponential` base * 2^(n-1), `linear` base * n, `quadratic` base * n^2; or with the time since the node "
+        "last changed: `age` base * sqrt(1 + hours); or so that a share of the window is used: `adaptive`, see "
+        "`[adaptive]`.",
+        '"age"',
     ),
-    "backoff.base": Text("What the wait starts from.", '"5m"'),
+    "backoff.base": Text(
+        "What the wait starts from; for `adaptive` the shortest wait.",
+        '"5m"',
+        '`"5m"`; `fixed` 1h, `linear` 20m, `age` in a bad pool 10m, `adaptive` 2m',
+    ),
     "backoff.step": Text("What each equal result adds; only for `additive`.", '"2m30s"'),
-    "backoff.max": Text("The longest wait, before jitter.", '"1h"'),
+    "backoff.max": Text(
+        "The longest wait, before jitter.",
+        '"1h"',
+        '`"1h"`; `quadratic` and `age` in a bad pool 12h, `adaptive` 96h',
+    ),
     "backoff.jitter": Text("A random part of up to this much, added so that nodes do not march in step.", '"1m"'),
     "recipe.transport": Text("Where the stages run: on the node over SSH, or on the monitor itself.", '"local"'),
     "recipe.setup": Text("Makes the vnode.", '{ run = "mkdir /tmp/{vnode}", timeout = "10m" }'),
@@ -123,6 +137,8 @@ TEXTS: dict[str, Text] = {
     "guard.canary": Text("Machines that answer as long as we are connected ourselves.", '["192.0.2.1:22"]'),
     "guard.max_age": Text("How long a move is held at most.", '"1h"'),
     "guard.then": Text("What becomes of a move that was held that long.", '"leave"'),
+    "adaptive.load": Text("The share of the window that is to be busy on average.", "0.8"),
+    "adaptive.half_life": Text("How long it takes what was seen of a node to count half.", '"14d"'),
     "inventory.kind": Text(
         "`file`: a list of names, or CSV, or JSON; `command`: the same, printed by a command; `ansible`: an Ansible "
         "inventory, read by `ansible-inventory`.",

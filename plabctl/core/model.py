@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
+from plabctl.core.spells import Spells
 from plabctl.values import dataclass
 
 
@@ -123,6 +124,7 @@ class Member:
     fail_streak: int = 0
     probed_at: float | None = None
     interval_s: float = 0.0
+    last: Verdict | None = None
     requested_at: float | None = None
     """When a person asked for a retest that has not been started since."""
     penalty: float = 0.0
@@ -130,8 +132,8 @@ class Member:
     penalty_at: float = 0.0
     suspicion: Suspicion | None = None
     hold: Hold | None = None
-    last: Verdict | None = None
     debris: tuple[Debris, ...] = ()
+    spells: Spells | None = None
 
     @property
     def is_suspect(self) -> bool:

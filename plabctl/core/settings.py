@@ -19,12 +19,15 @@ class BackoffKind(StrEnum):
     ADDITIVE = "additive"
     FIXED = "fixed"
     EXPONENTIAL = "exponential"
+    LINEAR = "linear"
     QUADRATIC = "quadratic"
+    AGE = "age"
+    ADAPTIVE = "adaptive"
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How the wait grows with equal results in a row. All in seconds."""
+    """How the wait grows with equal results in a row, or with age. All in seconds. See `default_backoff`."""
 
     kind: BackoffKind = BackoffKind.ADDITIVE
     base_s: float = 300.0
@@ -38,6 +41,32 @@ class PoolKind(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+
+
+def default_backoff(kind: BackoffKind, pool: PoolKind) -> Backoff:
+    """Return the back-off of that kind as it is in a pool of that kind when nothing else is said."""
+    is_good = pool is PoolKind.GOOD
+    match kind:
+        case BackoffKind.FIXED:
+            return Backoff(kind, base_s=3600.0)
+        case BackoffKind.LINEAR:
+            return Backoff(kind, base_s=1200.0)
+        case BackoffKind.QUADRATIC:
+            return Backoff(kind, max_s=3600.0 if is_good else 43200.0)
+        case BackoffKind.AGE:
+            return Backoff(kind, base_s=300.0 if is_good else 600.0, max_s=3600.0 if is_good else 43200.0)
+        case BackoffKind.ADAPTIVE:
+            return Backoff(kind, base_s=120.0, max_s=345600.0)
+        case _:
+            return Backoff(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveSettings:
+    """What the adaptive back-off aims at: so much of the window, by what it saw with this half-life."""
+
+    load_ratio: float = 0.8
+    half_life_s: float = 1209600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +198,7 @@ class Settings:
     ssh: SshSettings = field(default_factory=SshSettings)
     flap: FlapSettings = field(default_factory=FlapSettings)
     guard: GuardSettings = field(default_factory=GuardSettings)
+    adaptive: AdaptiveSettings = field(default_factory=AdaptiveSettings)
     inventories: tuple[InventorySettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
     digest: str = ""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import events
+from plabctl.core import budget, events
 from plabctl.core.claim import with_debris
 from plabctl.core.guard import UNGUARDED, Guard
 from plabctl.core.model import Claim, Event, Member, Outcome, Report
@@ -33,6 +33,7 @@ def settle(
     members: dict[str, Member] = {}
     released: list[str] = []
     happened: list[Event] = []
+    scale = budget.scale_of(state)
     for report in reports:
         claim = state.claims.get(report.node)
         current = claim is not None and claim.token == report.token and report.node not in released
@@ -46,7 +47,7 @@ def settle(
             happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
             continue
         is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
-        judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded))
+        judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded, scale))
         members[report.node] = _answered(judgement.member, claim, now)
         happened.append(events.of_report(report, claim.pool, now))
         if judgement.move:

@@ -117,7 +117,10 @@ def backoff_words(backoff: Backoff) -> str:
         BackoffKind.ADDITIVE: f"{base} and {step} for each equal result in a row",
         BackoffKind.FIXED: f"{base} always",
         BackoffKind.EXPONENTIAL: f"{base}, doubled by each equal result in a row",
+        BackoffKind.LINEAR: f"{base} times the equal results in a row",
         BackoffKind.QUADRATIC: f"{base} times the square of the equal results in a row",
+        BackoffKind.AGE: f"{base}, twice as long at four times the age",
+        BackoffKind.ADAPTIVE: f"at least {base}, by how long its states last and what a test costs",
     }[backoff.kind]
     jitter = f", jitter up to {format_duration(backoff.jitter_s)}" if backoff.jitter_s else ""
     return f"{how}, at most {format_duration(backoff.max_s)}{jitter}"

@@ -22,6 +22,7 @@ from plabctl.core.model import (
     TickMark,
     Verdict,
 )  # fmt: skip
+from plabctl.core.spells import Spells
 from plabctl.core.state import Due
 from plabctl.store.shapes import Doc, Part, Shape, plain, plain_object
 
@@ -40,6 +41,7 @@ def _object(name: str) -> Part:
 _HOLD = Shape(Hold)
 _SUSPICION = Shape(Suspicion)
 _DEBRIS = Shape(Debris)
+_SPELLS = Shape(Spells)
 _VERDICT = Shape(
     Verdict,
     parts={
@@ -59,6 +61,7 @@ _MEMBER = Shape(
             lambda pieces: [_DEBRIS.put(piece) for piece in pieces],
             lambda docs: tuple(_DEBRIS.get(doc) for doc in docs),
         ),
+        "spells": _nested(_SPELLS),
     },
 )
 _CLAIM = Shape(Claim, "node")

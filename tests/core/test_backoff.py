@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.backoff import interval
-from plabctl.core.settings import Backoff, BackoffKind
+from plabctl.core.settings import Backoff, BackoffKind, PoolKind, default_backoff
 
 backoffs = st.builds(
     Backoff,
@@ -53,3 +53,21 @@ def test_the_wait_stays_between_its_bounds(backoff: Backoff, streak: int, roll: 
 @given(backoffs, st.integers(0, 10**6))
 def test_a_longer_run_never_shortens_the_wait(backoff: Backoff, streak: int) -> None:
     assert interval(backoff, streak, 0.0) <= interval(backoff, streak + 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("pool", "age_s", "expected"),
+    [("good", 0, 300), ("good", 3 * 3600, 600), ("good", 1e9, 3600), ("bad", 3 * 3600, 1200), ("bad", 1e9, 43200)],
+)
+def test_the_age_doubles_the_wait_when_it_is_four_times_as_much(pool: str, age_s: float, expected: float) -> None:
+    backoff = default_backoff(BackoffKind.AGE, PoolKind(pool))
+
+    assert {interval(backoff, streak, 0.0, age_s) for streak in (0, 1, 99)} == {expected}
+
+
+def test_the_monitor_of_2007_can_be_said() -> None:
+    good = default_backoff(BackoffKind.LINEAR, PoolKind.GOOD)
+    bad = default_backoff(BackoffKind.QUADRATIC, PoolKind.BAD)
+
+    assert [interval(good, n, 0.0) / 60 for n in (1, 2, 3, 4)] == [20, 40, 60, 60]
+    assert [interval(bad, n, 0.0) / 60 for n in (1, 2, 3, 11, 12, 13)] == [5, 20, 45, 605, 720, 720]

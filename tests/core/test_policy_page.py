@@ -5,21 +5,51 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.backoff import interval
-from plabctl.core.settings import Backoff, BackoffKind
+from plabctl.core.settings import BackoffKind, PoolKind, default_backoff
+from plabctl.durations import parse_duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
+BY_COUNT = [kind for kind in BackoffKind if kind not in {BackoffKind.AGE, BackoffKind.ADAPTIVE}]
 
 
 def table_after(heading: str) -> list[list[str]]:
     lines = PAGE.read_text().split(heading)[1].splitlines()
-    rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
-    return [[cell.strip() for cell in row] for row in rows]
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
 
 
-@pytest.mark.parametrize("kind", BackoffKind)
-def test_the_table_of_waits_is_what_the_formula_gives(kind: BackoffKind) -> None:
+def shown(rows: list[list[str]], name: str) -> list[float]:
+    return [float(cell) for cell in next(row for row in rows if row[0] == name)[1:]]
+
+
+@pytest.mark.parametrize("pool", PoolKind)
+@pytest.mark.parametrize("kind", BY_COUNT)
+def test_the_table_of_waits_by_count_is_what_the_formula_gives(kind: BackoffKind, pool: PoolKind) -> None:
     rows = table_after("in minutes:")
     streaks = [int(cell) for cell in rows[0][1:]]
-    shown = next(row for row in rows if row[0] == kind)[1:]
+    name = kind if kind is not BackoffKind.QUADRATIC or pool is PoolKind.GOOD else "quadratic in bad"
 
-    assert [float(cell) for cell in shown] == [interval(Backoff(kind=kind), n, 0.0) / 60 for n in streaks]
+    assert shown(rows, name) == [interval(default_backoff(kind, pool), n, 0.0) / 60 for n in streaks]
+
+
+@pytest.mark.parametrize("pool", PoolKind)
+def test_the_table_of_waits_by_age_is_what_the_formula_gives(pool: PoolKind) -> None:
+    rows = table_after("by age, in minutes")
+    ages = [parse_duration(cell) for cell in rows[0][1:]]
+    backoff = default_backoff(BackoffKind.AGE, pool)
+
+    assert shown(rows, pool) == [round(interval(backoff, 1, 0.0, age) / 60, 1) for age in ages]
+
+
+def test_the_table_of_fair_waits_is_what_the_formula_gives() -> None:
+    from tests.core.test_adaptive import unit_after
+
+    rows = table_after("adaptive, in minutes")
+    ages = [parse_duration(cell) for cell in rows[0][1:]]
+    for pool, seconds in (("good", 60.0), ("bad", 600.0)):
+        assert shown(rows, pool) == [round(unit_after(age, pool, seconds) / 60, 1) for age in ages]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plabctl.core.adaptive import after_spell
 from plabctl.core.backoff import interval
 from plabctl.core.flap import passes_needed
 from plabctl.core.model import Member, Suspicion
@@ -26,7 +27,8 @@ class BadPool(Pool):
         if passes_needed(member, self.settings.flap, now):
             return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
         move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _passes(member.ok_streak))
-        return Judgement(entered(member, self.own.goes_to, now), move)
+        spells = after_spell(member, self.own.kind, member.since_at, now, self.settings)
+        return Judgement(replace(entered(member, self.own.goes_to, now), spells=spells), move)
 
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:  # noqa: ARG002 - good's concern
         """Stay; due after the back-off. The failed retest of a suspect confirms its move, unless the guard holds it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plabctl.core.adaptive import after_spell
 from plabctl.core.backoff import interval
 from plabctl.core.flap import after_flop
 from plabctl.core.model import Member, Suspicion
@@ -37,7 +38,8 @@ class GoodPool(Pool):
             return Judgement(replace(member, due_at=now, interval_s=0.0))
         left = entered(member, self.own.goes_to, now)
         if self.own.confirm:
-            left = replace(left, penalty=after_flop(member, self.settings.flap, now), penalty_at=now)
+            spells = after_spell(member, self.own.kind, member.since_at, now, self.settings)
+            left = replace(left, penalty=after_flop(member, self.settings.flap, now), penalty_at=now, spells=spells)
             return Judgement(left, self._move("transition", reading))
         return Judgement(replace(left, suspicion=suspicion), self._move("suspect", reading))
 

@@ -1,0 +1,79 @@
+"""What the adaptive back-off knows of a node, and the wait that it deems fair.
+
+Pure. Testing costs slot time, being wrong costs something for as long as it lasts; the wait with the least sum of the
+two is the geometric mean of what a test costs and how long the node's state lasts:
+
+    wait = K * sqrt(s * T / (N * h))
+
+s   seconds of the node's last test
+h   the harm of being wrong for a second: 1 in good, 0.5 in bad
+T   seconds the node was seen in this state; starts at 1 day (good) or 15 minutes (bad)
+N   how often it was seen to leave it; starts at 0.3
+K   the same for all nodes, so that the load planned is the share of the window aimed at: see `budget`
+
+T and N halve every `half_life`. The spell under way counts in T, so a node that stays dead is tested ever less.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from plabctl.core.model import Member
+from plabctl.core.settings import BackoffKind, PoolKind, Settings
+from plabctl.core.spells import Spells, faded_length, fading
+
+_FIRST_GOOD_S = 86400.0
+_FIRST_BAD_S = 900.0
+_FIRST_COUNT = 0.3
+_LEAST_COUNT = 1e-9
+_BAD_HARM = 0.5
+_FIRST_TEST_S = 60.0
+_LEAST_TEST_S = 0.1
+
+
+def is_adaptive(settings: Settings) -> bool:
+    """Say whether any pool backs off adaptively."""
+    return any(pool.backoff.kind is BackoffKind.ADAPTIVE for pool in settings.pools.values())
+
+
+def unit_wait(member: Member, settings: Settings, now: float) -> float:
+    """Return the seconds that the adaptive back-off would wait after a result at `now` if K were 1."""
+    half_life_s = settings.adaptive.half_life_s
+    known = member.spells or _nothing_seen(member.since_at)
+    is_good = settings.pools[member.pool].kind is PoolKind.GOOD
+    total_s, count, harm = (
+        (known.good_s, known.good_count, 1.0) if is_good else (known.bad_s, known.bad_count, _BAD_HARM)
+    )
+    left = fading(known.at, now, half_life_s)
+    lasted_s = total_s * left + faded_length(now - member.since_at, half_life_s)
+    return sqrt(test_seconds(member) * lasted_s / (max(_LEAST_COUNT, count * left) * harm))
+
+
+def test_seconds(member: Member) -> float:
+    """Return how long a test of this node is expected to take: as long as its last one."""
+    return max(_LEAST_TEST_S, member.last.seconds) if member.last else _FIRST_TEST_S
+
+
+def after_spell(member: Member, kind: PoolKind, began_at: float, ended_at: float, settings: Settings) -> Spells | None:
+    """Return what is known of the node once its spell in a pool of that kind is over; None where no pool asks for it.
+
+    The spell is the one that really was: of a node whose failure was confirmed later, up to its first failure.
+    """
+    if not is_adaptive(settings):
+        return member.spells
+    known = member.spells or _nothing_seen(began_at)
+    half_life_s = settings.adaptive.half_life_s
+    left = fading(known.at, ended_at, half_life_s)
+    lasted_s = faded_length(ended_at - began_at, half_life_s)
+    is_good = kind is PoolKind.GOOD
+    return Spells(
+        at=ended_at,
+        good_s=known.good_s * left + (lasted_s if is_good else 0.0),
+        good_count=known.good_count * left + is_good,
+        bad_s=known.bad_s * left + (0.0 if is_good else lasted_s),
+        bad_count=known.bad_count * left + (not is_good),
+    )
+
+
+def _nothing_seen(at: float) -> Spells:
+    return Spells(at, _FIRST_GOOD_S, _FIRST_COUNT, _FIRST_BAD_S, _FIRST_COUNT)

@@ -1,0 +1,170 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core import budget
+from plabctl.core.adaptive import after_spell, unit_wait
+from plabctl.core.model import Member, Outcome, Verdict
+from plabctl.core.settings import AdaptiveSettings, BackoffKind, PoolKind, Settings, default_backoff
+from plabctl.core.state import Changes
+from tests.builders import NOW, judged, make_member, make_settings, make_state, played
+
+DAY_S = 86400.0
+
+
+def make_adaptive(window: int = 40, **fields: float) -> Settings:
+    settings = make_settings(window=window, adaptive=AdaptiveSettings(**fields))
+    pools = {
+        name: replace(pool, backoff=replace(default_backoff(BackoffKind.ADAPTIVE, pool.kind), jitter_s=0.0))
+        for name, pool in settings.pools.items()
+    }
+    return replace(settings, pools=pools)
+
+
+def with_last_test(member: Member, seconds: float) -> Member:
+    return replace(member, last=Verdict(Outcome.PASS, None, "", NOW, seconds))
+
+
+def unit_after(age_s: float, pool: str, seconds: float) -> float:
+    """The wait, were K 1, of a node that has been in `pool` for `age_s` and of which nothing else was seen."""
+    return unit_wait(with_last_test(make_member(pool=pool, since_at=NOW - age_s), seconds), make_adaptive(), NOW)
+
+
+def test_a_test_that_takes_a_hundred_times_as_long_comes_a_tenth_as_often() -> None:
+    assert unit_after(DAY_S, "good", 6000.0) == pytest.approx(10 * unit_after(DAY_S, "good", 60.0))
+
+
+def test_being_wrong_in_bad_is_half_as_bad() -> None:
+    same = {"good_s": 7000.0, "good_count": 1.0, "bad_s": 7000.0, "bad_count": 1.0}
+    member = with_last_test(make_member(since_at=NOW), 60.0)
+    spells = after_spell(member, PoolKind.GOOD, NOW, NOW, make_adaptive())
+    assert spells is not None
+    member = replace(member, spells=replace(spells, **same))
+
+    assert unit_wait(replace(member, pool="bad"), make_adaptive(), NOW) == pytest.approx(
+        2**0.5 * unit_wait(member, make_adaptive(), NOW)
+    )
+
+
+@pytest.mark.parametrize("pool", ["good", "bad"])
+def test_the_longer_a_spell_lasts_the_longer_the_wait(pool: str) -> None:
+    waits = [unit_after(days * DAY_S, pool, 60.0) for days in (0, 1, 10, 100, 1000)]
+
+    assert waits == sorted(waits)
+    assert waits[-1] > 10 * waits[0]
+
+
+def test_a_node_that_changes_often_is_tested_more_often() -> None:
+    settings = make_adaptive()
+    steady = played(with_last_test(make_member(since_at=NOW), 2.0), "P" * 20, settings=settings)[-1]
+    flopping = played(with_last_test(make_member(since_at=NOW), 2.0), "PFFPPFFPPPFFPPPPPPPPPPP", settings=settings)[-1]
+
+    assert flopping.pool == "good"
+    assert flopping.spells is not None
+    assert flopping.interval_s < steady.interval_s / 2
+
+
+def test_only_confirmed_changes_are_counted() -> None:
+    settings = make_adaptive()
+    refuted = played(make_member(), "PFPFPFP", settings=settings)[-1]
+    confirmed = played(make_member(), "PFF", settings=settings)[-1]
+
+    assert refuted.spells is None
+    assert confirmed.spells is not None
+    assert confirmed.spells.good_count > 1
+    assert confirmed.spells.at == confirmed.since_at, "the spell in good ended with the first failure"
+
+
+def test_nothing_is_kept_of_nodes_while_no_back_off_is_adaptive() -> None:
+    assert all(member.spells is None for member in played(make_member(), "PFFFPPP"))
+
+
+@given(st.text("PF?", max_size=30))
+def test_the_wait_stays_between_its_bounds_whatever_happened(history: str) -> None:
+    for member in played(make_member(), history, settings=make_adaptive()):
+        assert member.interval_s in {0, 300} or 120 <= member.interval_s <= 345600
+
+
+def many(count: int, pool: str, seconds: float) -> list[Member]:
+    return [
+        with_last_test(make_member(f"{pool}{number}", pool, since_at=NOW - number * DAY_S, probed_at=NOW), seconds)
+        for number in range(count)
+    ]
+
+
+def test_the_planned_load_comes_to_the_share_of_the_window_that_is_aimed_at() -> None:
+    settings = make_adaptive(window=10)
+    shares = [budget.share_of(member, settings) for member in (*many(90, "good", 60.0), *many(30, "bad", 600.0))]
+    scale = budget.FIRST_SCALE
+    for _ in range(12):
+        scale = budget.next_scale(scale, shares, settings)
+
+    assert budget.planned_load(scale, shares) == pytest.approx(8.0, rel=0.01)
+
+
+def test_nodes_whose_pool_backs_off_otherwise_count_with_the_wait_they_have() -> None:
+    member = with_last_test(make_member(interval_s=540.0), 60.0)
+
+    assert budget.planned_load(7.0, [budget.share_of(member, make_settings())]) == pytest.approx(0.1)
+
+
+def test_the_scale_is_looked_at_every_ten_minutes_and_by_nobody_who_does_not_adapt() -> None:
+    state = make_state(*many(100, "good", 60.0))
+    assert not budget.adjust(state, make_settings(), NOW)
+
+    state.apply(budget.adjust(state, make_adaptive(), NOW))
+    first = budget.scale_of(state)
+    assert first != budget.FIRST_SCALE
+    assert not budget.adjust(state, make_adaptive(), NOW + 599)
+    state.apply(budget.adjust(state, make_adaptive(), NOW + 600))
+    assert budget.scale_of(state) != first
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_scale() -> None:
+    state = make_state(*many(3, "good", 60.0))
+    state.apply(budget.adjust(state, make_adaptive(), NOW + 1e6))
+
+    assert budget.adjust(state, make_adaptive(), NOW)
+
+
+def test_without_nodes_the_scale_stays() -> None:
+    state = make_state()
+    state.apply(budget.adjust(state, make_adaptive(), NOW))
+
+    assert budget.scale_of(state) == budget.FIRST_SCALE
+
+
+def test_a_damaged_note_counts_as_none() -> None:
+    state = make_state(*many(3, "good", 60.0))
+    state.apply(Changes(notes={budget.TOPIC: {"scale": "much", "at": None}}))
+
+    assert budget.scale_of(state) == budget.FIRST_SCALE
+    assert budget.adjust(state, make_adaptive(), NOW)
+
+
+def test_the_scale_stretches_what_is_drawn() -> None:
+    from plabctl.core.pools import build_pools
+    from plabctl.core.pools.base import Reading
+    from tests.builders import make_report
+
+    pool = build_pools(make_adaptive())["good"]
+    drawn = [
+        pool.judge(make_member(), Reading(make_report(), NOW, 0.0, scale=scale)).member.interval_s for scale in (10, 20)
+    ]
+
+    assert drawn[1] == pytest.approx(2 * drawn[0])
+
+
+def test_a_report_keeps_all_of_a_member_that_it_does_not_change() -> None:
+    from dataclasses import fields
+
+    member = with_last_test(
+        make_member(ok_streak=3, penalty=1.5, penalty_at=NOW, requested_at=NOW, interval_s=9.0), 1.0
+    )
+    after = judged(member, "pass", at=NOW + 60).member
+    changed = {"due_at", "ok_streak", "fail_streak", "probed_at", "interval_s", "last"}
+
+    for field in fields(Member):
+        assert field.name in changed or getattr(after, field.name) == getattr(member, field.name)
