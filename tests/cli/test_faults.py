@@ -73,7 +73,7 @@ TABLE: list[tuple[Callable[[Desk], None], list[str], int, str]] = [
     TABLE,
     ids=[f"{row[0].__name__}: {' '.join(row[1])[:40]!a}" for row in TABLE],
 )
-def test_a_fault_is_told_in_a_line(
+def test_a_fault_is_told_in_a_line_and_changes_nothing(
     used_desk: Desk, prepare: object, arguments: list[str], code: int, message: str
 ) -> None:
     prepare(used_desk)  # type: ignore[operator]  # one of the functions above
@@ -93,15 +93,6 @@ def test_every_fault_of_a_configuration_is_told(used_desk: Desk) -> None:
     assert "windw" in said.err
     assert "state_dir" in said.err
     assert said.err.count("plabctl: ") >= 2
-
-
-def test_a_refused_command_changes_nothing(used_desk: Desk) -> None:
-    before = (used_desk.folder / "state/state.json").read_bytes()
-    for prepare, arguments, _, _ in TABLE:
-        if prepare is nothing:
-            used_desk.run(*arguments)
-
-    assert (used_desk.folder / "state/state.json").read_bytes() == before
 
 
 def test_a_bug_is_one_line_and_a_traceback_on_request(used_desk: Desk) -> None:
