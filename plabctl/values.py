@@ -1,19 +1,41 @@
 """Frozen dataclasses that cost next to nothing to define.
 
-Pure. The standard decorator compiles half a dozen methods for every class, close to a millisecond each; a command that
-answers in forty has no time to define forty classes of which it uses ten. This one leaves each method to its first use.
-It is used exactly like the standard one, which is also what type checkers see.
+Pure. The standard decorator compiles half a dozen methods for every class, close to a millisecond each, and loads the
+inspection of source code to do it; a command that answers in forty milliseconds has no time for that. This one leaves
+everything to the first use. It is used exactly like the standard one, which is what type checkers see, and the standard
+functions (`replace`, `fields`, `asdict`) take its values.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+MISSING = object()
+"""The default of a field that has none."""
+
+
+class Field(NamedTuple):
+    """One field as the class declares it."""
+
+    name: str
+    type: str
+    default: object
+    default_factory: Callable[[], object] | None
+
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - marks it as exported
+    from dataclasses import field as field  # noqa: PLC0414 - as above
 else:
+
+    class _Made(NamedTuple):
+        factory: Callable[[], object]
+
+    def field(*, default_factory: Callable[[], object]) -> _Made:
+        """Say how the default of a field is made for each value anew."""
+        return _Made(default_factory)
 
     def dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Callable[[type], type]:
         """Return a decorator for a class of frozen values with slots, which is the only kind it makes."""
@@ -22,27 +44,54 @@ else:
 
         def decorate(cls: type) -> type:
             body = {key: value for key, value in cls.__dict__.items() if key not in {"__dict__", "__weakref__"}}
-            lazy = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
-            for name in ("__init__", "__repr__", "__eq__", "__hash__"):
-                if name not in body:
-                    setattr(lazy, name, _at_first_use(lazy, body, name, kw_only=kw_only))
-            lazy.__setattr__ = _refuse
-            lazy.__delattr__ = _refuse
-            lazy.__getstate__ = _getstate
-            lazy.__setstate__ = _setstate
+            own = fields_in(body)
+            rest = {key: value for key, value in body.items() if key not in {found.name for found in own}}
+            lazy = type(cls.__name__, (), {**rest, **_frozen(body, kw_only), "__slots__": tuple(f.name for f in own)})
+            lazy.__qualname__ = cls.__qualname__
+            lazy.__match_args__ = () if kw_only else lazy.__slots__
+            lazy.__value_fields__ = own
             return lazy
 
         return decorate
 
 
-def _at_first_use(lazy: type, body: Mapping[str, object], name: str, *, kw_only: bool) -> Callable[..., object]:
-    """Return a method that puts the real one in its own place when it is first called, and calls that."""
+def fields(cls: type) -> tuple[Field, ...]:
+    """Return the fields of a class of values, in the order in which they are declared."""
+    found: tuple[Field, ...] = cls.__value_fields__  # type: ignore[attr-defined]  # set by the decorator
+    return found
 
+
+def fields_in(body: Mapping[str, object]) -> tuple[Field, ...]:
+    """Return the fields that the body of a class declares; its annotations are text, as everywhere here."""
+    annotations = body.get("__annotations__", {})
+    made: list[Field] = []
+    for name, type_ in annotations.items():  # type: ignore[attr-defined]  # a mapping
+        default = body.get(name, MISSING)
+        factory = getattr(default, "factory", None)
+        made.append(Field(name, type_, MISSING if factory else default, factory))
+    return tuple(made)
+
+
+def _frozen(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
+    """Return the methods of a value, each of which puts the real one in its place at its first use."""
+    methods: dict[str, object] = {
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+        "__getstate__": _getstate,
+        "__setstate__": _setstate,
+        "__dataclass_fields__": _AtFirstLook(body, kw_only),
+    }
+    for name in ("__init__", "__repr__", "__eq__", "__hash__"):
+        if name not in body:
+            methods[name] = _at_first_use(body, name, kw_only)
+    return methods
+
+
+def _at_first_use(body: Mapping[str, object], name: str, kw_only: bool) -> Callable[..., object]:
     def method(self: object, *args: object, **kwargs: object) -> object:
         # Another thread may be here too: both make the same, and the last one to set it wins.
-        is_init = name == "__init__"
-        make = dataclasses.dataclass(frozen=True, repr=not is_init, eq=not is_init, kw_only=kw_only)
-        real = getattr(make(type(lazy.__name__, (), dict(body))), name)
+        lazy = type(self)
+        real = _compiled_init(lazy, kw_only) if name == "__init__" else getattr(_standard(lazy, body, kw_only), name)
         real.__qualname__ = f"{lazy.__qualname__}.{name}"
         setattr(lazy, name, real)
         return real(self, *args, **kwargs)
@@ -50,14 +99,64 @@ def _at_first_use(lazy: type, body: Mapping[str, object], name: str, *, kw_only:
     return method
 
 
+def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
+    """Return `__init__`, compiled: it is the one method that has to be fast, and that most classes need."""
+    own = fields(lazy)
+    space: dict[str, object] = {"_set": object.__setattr__, "_missing": MISSING}
+    parameters, lines = [], []
+    for name, _, default, factory in own:
+        value = name
+        if factory:
+            space[f"_make_{name}"] = factory
+            value = f"_make_{name}() if {name} is _missing else {name}"
+            parameters.append(f"{name}=_missing")
+        elif default is not MISSING:
+            space[f"_default_{name}"] = default
+            parameters.append(f"{name}=_default_{name}")
+        else:
+            parameters.append(name)
+        lines.append(f"  _set(self, {name!r}, {value})")
+    star = "*, " if kw_only and own else ""
+    head = f"def make({', '.join(space)}):\n def __init__(self, {star}{', '.join(parameters)}):\n"
+    found: dict[str, Callable[..., Callable[..., object]]] = {}
+    # In the class's own module, so that whoever resolves the annotations finds their names.
+    exec(head + ("\n".join(lines) or "  pass") + "\n return __init__", sys.modules[lazy.__module__].__dict__, found)  # noqa: S102 - of identifiers, as the standard decorator does
+    init = found["make"](*space.values())
+    init.__annotations__ = {name: type_ for name, type_, _, _ in own}
+    return init
+
+
+def _standard(lazy: type, body: Mapping[str, object], kw_only: bool) -> type:
+    """Return the same class as the standard decorator makes it."""
+    import dataclasses  # noqa: PLC0415 - slow to import, and short commands get here for nothing
+
+    own = {f.name: dataclasses.field(default_factory=f.default_factory) for f in fields(lazy) if f.default_factory}
+    return dataclasses.dataclass(frozen=True, kw_only=kw_only)(type(lazy.__name__, (), {**body, **own}))
+
+
+class _AtFirstLook:
+    """What makes a value a dataclass for the standard functions, worked out when one of them asks."""
+
+    def __init__(self, body: Mapping[str, object], kw_only: bool) -> None:
+        self._body = body
+        self._kw_only = kw_only
+
+    def __get__(self, value: object, lazy: type) -> object:
+        found = _standard(lazy, self._body, self._kw_only).__dataclass_fields__  # type: ignore[attr-defined]  # it is one
+        type.__setattr__(lazy, "__dataclass_fields__", found)
+        return found
+
+
 def _refuse(self: object, name: str, *_: object) -> None:
+    import dataclasses  # noqa: PLC0415 - only a mistake gets here
+
     raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r} of {type(self).__name__}")
 
 
 def _getstate(self: object) -> list[object]:
-    return [getattr(self, name) for name in type(self).__slots__]  # type: ignore[attr-defined]  # made with slots
+    return [getattr(self, found.name) for found in fields(type(self))]
 
 
 def _setstate(self: object, state: list[object]) -> None:
-    for name, value in zip(type(self).__slots__, state, strict=True):  # type: ignore[attr-defined]  # as above
-        object.__setattr__(self, name, value)
+    for found, value in zip(fields(type(self)), state, strict=True):
+        object.__setattr__(self, found.name, value)

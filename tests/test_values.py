@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from plabctl.values import dataclass
+from plabctl.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     x: int
     y: int = 0
-    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

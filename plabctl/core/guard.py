@@ -7,14 +7,13 @@ the members themselves; only since when it is on is remembered. `pools.good` and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from typing import NamedTuple
 
 from plabctl.core.model import Cause, Event, Member, Node, Outcome, Report
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
-from plabctl.values import dataclass
+from plabctl.values import dataclass, field
 
 TOPIC = "guard"
 """The note of which scopes are guarded, since when and why."""

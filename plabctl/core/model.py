@@ -7,11 +7,10 @@ durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is j
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import StrEnum
 
 from plabctl.core.spells import Spells
-from plabctl.values import dataclass
+from plabctl.values import dataclass, field
 
 
 class Outcome(StrEnum):

@@ -6,11 +6,10 @@ Pure. `plabctl.config` fills these from TOML and explains them; nothing else inv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import StrEnum
 
 from plabctl.core.recipe import Recipe
-from plabctl.values import dataclass
+from plabctl.values import dataclass, field
 
 
 class BackoffKind(StrEnum):

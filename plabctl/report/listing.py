@@ -6,10 +6,9 @@ Pure. `machine` turns a listing into TSV, CSV, JSON or names, `sheet` into a tab
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
 from typing import NamedTuple
 
-from plabctl.values import dataclass
+from plabctl.values import dataclass, field
 
 Row = Mapping[str, object]
 """One thing as programs see it, ready for JSON. What is not known is absent."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, Field, fields
 from typing import Any, Generic, TypeVar
+
+from plabctl.values import Field, fields
 
 Doc = dict[str, Any]
 T = TypeVar("T")
@@ -43,9 +44,9 @@ class Shape(Generic[T]):
         self._cls = cls
         self._key = key
         self._parts = dict(parts or {})
-        stored = [field for field in fields(cls) if field.name != key]  # type: ignore[arg-type]
+        stored = [field for field in fields(cls) if field.name != key]
         self._types = {
-            field.name: self._parts[field.name].stored if field.name in self._parts else _TYPES[str(field.type)]
+            field.name: self._parts[field.name].stored if field.name in self._parts else _TYPES[field.type]
             for field in stored
         }
         self._defaults = {field.name: _default_of(field) for field in stored}
@@ -91,10 +92,8 @@ class Shape(Generic[T]):
         return tuple((name, part.get) for name, part in self._parts.items() if name in doc)
 
 
-def _default_of(field: Field[Any]) -> object:
-    if field.default is not MISSING:
-        return field.default
-    return field.default_factory() if field.default_factory is not MISSING else MISSING
+def _default_of(field: Field) -> object:
+    return field.default_factory() if field.default_factory else field.default
 
 
 def scalar(value: object, name: str) -> object:

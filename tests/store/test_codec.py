@@ -15,6 +15,9 @@ from plabctl.core.state import due_of
 from plabctl.store import codec
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
+# Values are given their real constructors, which hypothesis reads, at their first use.
+_ = (make_member(), make_claim(), make_mark(), make_node(), Event("", 0.0, "", None, ""))
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 SCALAR = TEXT | NUMBER | st.booleans() | st.none()
