@@ -28,7 +28,16 @@ class Field(NamedTuple):
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - marks it as exported
     from dataclasses import field as field  # noqa: PLC0414 - as above
+    from dataclasses import replace as replace  # noqa: PLC0414 - as above
 else:
+
+    def replace(value: object, /, **changes: object) -> object:
+        """Return a value like `value` but for `changes`."""
+        cls = type(value)
+        for name in cls.__slots__:
+            if name not in changes:
+                changes[name] = getattr(value, name)
+        return cls(**changes)
 
     class _Made(NamedTuple):
         factory: Callable[[], object]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from plabctl.values import dataclass, field
+from plabctl.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def test_wrong_arguments_are_refused_by_name() -> None:
 
 
 def test_they_work_with_the_standard_functions() -> None:
-    assert dataclasses.replace(Point(1), y=5) == Point(1, 5)
+    assert dataclasses.replace(Point(1), y=5) == replace(Point(1), y=5) == Point(1, 5)
     assert dataclasses.asdict(Point(1)) == {"x": 1, "y": 0, "names": {}}
     assert pickle.loads(pickle.dumps(Point(1, 2))) == Point(1, 2)
 

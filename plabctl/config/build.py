@@ -6,7 +6,6 @@ Pure. The defaults that depend on who runs us are arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from plabctl.config.base import Base
@@ -14,6 +13,7 @@ from plabctl.config.crosscheck import EXIT_KEY, OTHER, Values, entry_pool_of, ki
 from plabctl.config.schema import BACKOFF, POOL, ROOT, Shape, Table
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings, default_backoff
+from plabctl.values import replace
 
 
 def build(

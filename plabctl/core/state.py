@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
@@ -197,20 +196,4 @@ def due_of(member: Member) -> Due:
         member.requested_at,
         member.since_at if member.probed_at is None else member.probed_at,
         member.interval_s,
-    )
-
-
-def merged(first: Changes, second: Changes) -> Changes:
-    """Return changes that make `first` and then `second`; they must not speak of the same node twice."""
-    return replace(
-        first,
-        nodes=first.nodes + second.nodes,
-        removed=first.removed + second.removed,
-        members=first.members + second.members,
-        claims=first.claims + second.claims,
-        released=first.released + second.released,
-        events=first.events + second.events,
-        told=first.told | second.told,
-        tick=second.tick or first.tick,
-        notes={**(first.notes or {}), **(second.notes or {})} or None,
     )
