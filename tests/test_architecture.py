@@ -31,7 +31,7 @@ ONLY_IN = {
 }
 CORE_MAY_USE = {
     "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
-    "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib",
+    "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
 MAX_LINES = 250

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from plabctl.app.flight import Flight
 from plabctl.core import claim as claiming
 from plabctl.core.assignment import Assignment
+from plabctl.core.deadlines import Lessons
 from plabctl.core.model import Claim, Debris
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
@@ -75,26 +76,29 @@ def take(
     state.apply(changes)
     if only is None and state.tick != claimant.mark and (changes or choice.waiting_count):
         state.apply(Changes(tick=claimant.mark))
-    return _prepared(state, settings, changes.claims, choice.waiting_count)
+    return _prepared(state, settings, changes.claims, choice.waiting_count, now)
 
 
-def _prepared(state: State, settings: Settings, claims: Sequence[Claim], waiting_count: int) -> Taken:
+def _prepared(state: State, settings: Settings, claims: Sequence[Claim], waiting_count: int, now: float) -> Taken:
     work, impossible = [], []
+    lessons = Lessons(state.notes, settings)
     for claim in claims:
         node, member, recipe = state.node(claim.node), state.member(claim.node), settings.recipes.get(claim.recipe)
         if not (node and member and recipe):
             impossible.append(claim)
             continue
         debris = tuple((piece, _recipe_of(settings, piece)) for piece in member.debris)
-        deadline_s = recipe.longest_s(settings.ssh.connect_timeout_s)
+        plan = lessons.plan(member, recipe, now)
         assignment = Assignment(
             node=node,
             token=claim.token,
-            recipe=recipe,
+            recipe=plan.applied(recipe),
             vnode=claim.vnode,
             pool=claim.pool,
             debris=debris,
-            deadline_s=deadline_s,
+            deadline_s=plan.longest_s(recipe),
+            connect_timeout_s=plan.connect_s,
+            lowered=plan.lowered,
         )
         work.append((claim, assignment))
     return Taken(tuple(work), tuple(impossible), waiting_count)

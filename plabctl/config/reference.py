@@ -6,7 +6,21 @@ Pure. Made from the schema and its texts; a test keeps the page equal to what th
 from __future__ import annotations
 
 from plabctl.config.sample import default_of
-from plabctl.config.schema import ADAPTIVE, BACKOFF, FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
+from plabctl.config.schema import (
+    ADAPTIVE,
+    BACKOFF,
+    DEADLINES,
+    FLAP,
+    GUARD,
+    HOOK,
+    INVENTORY,
+    POOL,
+    RECIPE,
+    ROOT,
+    SSH,
+    Key,
+    Table,
+)
 from plabctl.config.texts import TABLES, text_of
 
 _HEAD = """\
@@ -33,6 +47,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[flap]`", FLAP),
     ("`[guard]`", GUARD),
     ("`[adaptive]`", ADAPTIVE),
+    ("`[deadlines]`", DEADLINES),
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
     ("`[[inventory]]`", INVENTORY),

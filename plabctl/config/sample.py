@@ -9,7 +9,20 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 
-from plabctl.config.schema import ADAPTIVE, FLAP, GUARD, HOOK, INVENTORY, POOL, RECIPE, ROOT, SSH, Key, Table
+from plabctl.config.schema import (
+    ADAPTIVE,
+    DEADLINES,
+    FLAP,
+    GUARD,
+    HOOK,
+    INVENTORY,
+    POOL,
+    RECIPE,
+    ROOT,
+    SSH,
+    Key,
+    Table,
+)
 from plabctl.config.texts import TABLES, text_of
 
 _WIDTH = 100
@@ -41,6 +54,7 @@ def sample(live: Mapping[str, str] | None = None) -> str:
         _block(FLAP, "[flap]", given),
         _block(GUARD, "[guard]", given),
         _block(ADAPTIVE, "[adaptive]", given),
+        _block(DEADLINES, "[deadlines]", given),
         _block(RECIPE, "#[recipe.mine]", given),
         _block(INVENTORY, "#[[inventory]]", given, without={"command"}),
         _block(HOOK, "#[[hook]]", given),

@@ -18,6 +18,7 @@ from plabctl.core.settings import (
     AdaptiveSettings,
     Backoff,
     BackoffKind,
+    DeadlineSettings,
     FlapSettings,
     GuardSettings,
     GuardThen,
@@ -169,6 +170,15 @@ ADAPTIVE = Table(
     Key("load", Number(0.01, 1), "load_ratio"),
     Key("half_life", Duration(60.0), "half_life_s"),
 )
+DEADLINES = Table(
+    "deadlines",
+    DeadlineSettings(),
+    Key("enabled", Flag()),
+    Key("floor", Duration(0.1, DAY_S), "floor_s"),
+    Key("factor", Number(3, 100)),
+    Key("min_passes", Whole(1, 500)),
+    Key("full_every", Whole(1, 1000)),
+)
 INVENTORY = Table(
     "inventory",
     InventorySettings(""),
@@ -200,6 +210,7 @@ ROOT = Table(
     Key("flap", FLAP),
     Key("guard", GUARD),
     Key("adaptive", ADAPTIVE),
+    Key("deadlines", DEADLINES),
     Key("inventory", INVENTORY, "inventories"),
     Key("hook", HOOK, "hooks"),
 )

@@ -45,6 +45,12 @@ TABLES: dict[str, str] = {
         "What the back-off `adaptive` aims at. It waits the geometric mean of what a node's test costs and how long "
         "its states last, stretched for all nodes alike so that a share of the window is used."
     ),
+    "deadlines": (
+        "What a stage may take at most is learned from what it took in tests that passed, of the node itself and of "
+        "its peers under the same recipe, so that dead nodes do not fill the window: `factor` times what 95 % of the "
+        "passes took, at least `floor`, never more than the time-outs of the recipe. `plabctl explain` shows the "
+        "deadlines of a node."
+    ),
     "inventory": (
         "A source of nodes. Nodes that appear in it are added, nodes that vanish from it are removed; a source that "
         "cannot be read, is suddenly empty or shrinks to less than half changes nothing."
@@ -139,6 +145,27 @@ TEXTS: dict[str, Text] = {
     "guard.then": Text("What becomes of a move that was held that long.", '"leave"'),
     "adaptive.load": Text("The share of the window that is to be busy on average.", "0.8"),
     "adaptive.half_life": Text("How long it takes what was seen of a node to count half.", '"14d"'),
+    "deadlines.enabled": Text("Whether deadlines are learned; if not, each stage has its recipe's time-out.", "true"),
+    "deadlines.floor": Text(
+        "No stage gets less than this. 10s because TCP repeats what was lost after 1, 3 and 7 s: three lost packets "
+        "are no reason to give a node up.",
+        '"10s"',
+    ),
+    "deadlines.factor": Text(
+        "How many times longer than 95 % of the passes a stage may take. 3 because only passes teach: below it, what "
+        "is cut off would be missed in what is learned, and deadlines could shrink without end.",
+        "3",
+    ),
+    "deadlines.min_passes": Text(
+        "So many passes of a stage must have been seen; until then it has its recipe's time-out. 20 because that is "
+        "how many it takes to tell what 95 % of them need.",
+        "20",
+    ),
+    "deadlines.full_every": Text(
+        "In a bad pool, of so many failing tests in a row the last has the recipe's time-outs. 4 because then a slow "
+        "but sound node is back within a few tests, while a dead one costs about a quarter.",
+        "4",
+    ),
     "inventory.kind": Text(
         "`file`: a list of names, or CSV, or JSON; `command`: the same, printed by a command; `ansible`: an Ansible "
         "inventory, read by `ansible-inventory`.",

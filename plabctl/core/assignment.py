@@ -5,10 +5,14 @@ Pure. A claim becomes an assignment; `plabctl.probes` carries it out and answers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from plabctl.core.model import Debris, Node
+from plabctl.core.model import Debris, Node, StageRun
 from plabctl.core.recipe import Recipe
+
+_CLOSE_S = 0.1
+"""A stage that ended this close to its time-out was ended by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +31,17 @@ class Assignment:
     deadline_s: float
     experiment: str = ""
     debris: tuple[tuple[Debris, Recipe], ...] = ()
+    connect_timeout_s: float | None = None
+    """In place of what the configuration allows."""
+    lowered: Mapping[str, float] = field(default_factory=dict)
+    """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
+
+    def cut_short(self, run: StageRun) -> float | None:
+        """Return the seconds that the recipe allows for this stage, if a lowered time-out is what ended it."""
+        stage = self.recipe.stages.get(run.stage)
+        limit_s = self.connect_timeout_s if stage is None else stage.timeout_s
+        if run.stage not in self.lowered or limit_s is None:
+            return None
+        # `up` is given up when there is no time for another look.
+        pause_s = stage.every_s if stage and run.stage == "up" else 0.0
+        return self.lowered[run.stage] if run.seconds + pause_s >= limit_s - _CLOSE_S else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from plabctl.core import events
+from plabctl.core.deadlines import Lessons
 from plabctl.core.model import Claim, Debris, Member, TickMark
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, Due, State
@@ -130,12 +131,13 @@ def claims_for(
 ) -> Changes:
     """Return the changes by which `claimant` takes `rows`, each with the slot at the same place in `slots`."""
     claims = []
+    lessons = Lessons(state.notes, settings)
     for row, slot in zip(rows, slots, strict=False):
-        node = state.node(row.node)
+        node, member = state.node(row.node), state.member(row.node)
         name = settings.recipe_name_of(node.variables if node else {}, row.pool)
         recipe = settings.recipes.get(name)
         token = events.new_token(claimant.rng)
-        longest_s = recipe.longest_s(settings.ssh.connect_timeout_s) if recipe else 0.0
+        longest_s = lessons.plan(member, recipe, now).longest_s(recipe) if recipe and member else 0.0
         claims.append(
             Claim(
                 node=row.node,

@@ -133,6 +133,8 @@ class Member:
     hold: Hold | None = None
     debris: tuple[Debris, ...] = ()
     spells: Spells | None = None
+    slow: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of its own slowest passes, by stage, where they set it apart from its peers."""
 
     @property
     def is_suspect(self) -> bool:

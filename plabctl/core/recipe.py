@@ -57,6 +57,12 @@ class Recipe:
     teardown: Stage | None = None
     teardown_required: bool = False
 
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """The stages it has, by name, in the order they run."""
+        found = ((name, getattr(self, name)) for name in DEFAULT_STAGES)
+        return {name: stage for name, stage in found if stage is not None}
+
     def longest_s(self, connect_timeout_s: float) -> float:
         """Return the seconds that a probe can take at most, from its start to the end of its teardown.
 

@@ -113,6 +113,21 @@ class GuardSettings:
     then: GuardThen = GuardThen.MOVE
 
 
+@dataclass(frozen=True, slots=True)
+class DeadlineSettings:
+    """How the time-outs of a recipe are lowered to what its passes have shown; see `plabctl.core.deadlines`."""
+
+    enabled: bool = True
+    floor_s: float = 10.0
+    """TCP repeats a lost packet after 1, 3 and 7 s: three lost packets are no reason to give a node up."""
+    factor: float = 3.0
+    """Below 3, what is cut off would be missed among what is learned from, and deadlines could shrink without end."""
+    min_passes: int = 20
+    """The slowest in twenty is the first that 95 % can be told from."""
+    full_every: int = 4
+    """A slow but sound node in bad is back within a few tests, and a dead one costs a quarter of the time-outs."""
+
+
 class HostKeys(StrEnum):
     """What to do with a host key that known_hosts does not have. A changed key is always refused."""
 
@@ -198,6 +213,7 @@ class Settings:
     flap: FlapSettings = field(default_factory=FlapSettings)
     guard: GuardSettings = field(default_factory=GuardSettings)
     adaptive: AdaptiveSettings = field(default_factory=AdaptiveSettings)
+    deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
     inventories: tuple[InventorySettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
     digest: str = ""

@@ -11,6 +11,7 @@ from random import Random
 
 from plabctl.core import budget, events
 from plabctl.core.claim import with_debris
+from plabctl.core.deadlines import Lessons
 from plabctl.core.guard import UNGUARDED, Guard
 from plabctl.core.model import Claim, Event, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
@@ -34,6 +35,7 @@ def settle(
     released: list[str] = []
     happened: list[Event] = []
     scale = budget.scale_of(state)
+    lessons = Lessons(state.notes, next(iter(pools.values())).settings)
     for report in reports:
         claim = state.claims.get(report.node)
         current = claim is not None and claim.token == report.token and report.node not in released
@@ -49,10 +51,14 @@ def settle(
         is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
         judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded, scale))
         members[report.node] = _answered(judgement.member, claim, now)
+        if report.outcome is Outcome.PASS:
+            members[report.node] = lessons.learn(claim.recipe, report, members[report.node])
         happened.append(events.of_report(report, claim.pool, now))
         if judgement.move:
             happened.append(events.of_move(judgement.move, report, now))
-    return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened))
+    return Changes(
+        members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=lessons.note()
+    )
 
 
 def _is_guarded(state: State, guard: Guard, member: Member) -> bool:

@@ -13,6 +13,7 @@ from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Outcome, Report, StageRun
 from plabctl.core.recipe import Recipe, Stage, Transport, fill
+from plabctl.durations import format_duration
 from plabctl.probes.clean import clean
 from plabctl.probes.cut import Cut
 from plabctl.probes.script import environment, values_of
@@ -51,12 +52,13 @@ class Course:
         self._left = {debris.vnode: None for debris, _ in assignment.debris}
         self._notes: list[str] = []
         self._allowed_s = 0.0
+        self._began = self._start
         self._is_doubtful = False
         self._has_begun = False
 
     def run(self) -> Report:
         """Carry the assignment out and return what came of it; never raises."""
-        trouble = self._guarded(self._forward)
+        trouble = self._remarked(self._guarded(self._forward))
         if self._has_begun and not self._cut.is_made:
             trouble = self._guarded(lambda: self._backward(passed=trouble is None)) or trouble
         if self._cut.is_made and (trouble is not None or self._left):
@@ -167,11 +169,13 @@ class Course:
             raise Trouble(Cause.DEADLINE, f"no time was left for {name}")
         self._allowed_s = round(budget, 1)
         ran = self._shell(recipe.transport).run(text, environment(values), budget)
-        seconds = self._clock.monotonic() - start
         self._is_doubtful = ran.fault in _DOUBTFUL
         if name == "up" and self._stages and self._stages[-1].stage == "up":
-            seconds += self._stages.pop().seconds  # the last look stands for all of them
-        self._append(StageRun(name, round(seconds, 3), ran.exit_code, ran.output, ran.truncated))
+            self._stages.pop()  # the last look stands for all of them, from the first on
+        else:
+            self._began = start
+        seconds = round(self._clock.monotonic() - self._began, 3)
+        self._append(StageRun(name, seconds, ran.exit_code, ran.output, ran.truncated))
         return ran
 
     def _shell(self, transport: Transport) -> Shell:
@@ -184,6 +188,14 @@ class Course:
                 if transport is Transport.SSH:
                     self._append(StageRun("connect", round(self._clock.monotonic() - start, 3), None))
         return shell
+
+    def _remarked(self, trouble: Trouble | None) -> Trouble | None:
+        """Return `trouble`; when a learned deadline cut the last stage off, its reason says so."""
+        allowed_s = self._job.cut_short(self._stages[-1]) if trouble and self._stages else None
+        if trouble is None or allowed_s is None:
+            return trouble
+        remark = f"a deadline learned from passes; the recipe allows {format_duration(allowed_s)}"
+        return Trouble(trouble.cause, f"{trouble.reason[: _MAX_WORDS - len(remark) - 3]} ({remark})")
 
     def _append(self, run: StageRun) -> None:
         self._stages.append(run)

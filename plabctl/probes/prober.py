@@ -70,7 +70,7 @@ class Prober:
 
                 return LocalShell(cut, self._watchdog, self._clock, self._settings.output_limit)
             target = self._targets.of(assignment.node)
-            return self._connector().connect(target, end, cut)
+            return self._connector().connect(target, end, cut, assignment.connect_timeout_s)
 
         try:
             return Course(assignment, open_shell, cut, self._clock, self._on_stage).run()

@@ -49,16 +49,16 @@ class Ssh:
         self.keys = Keys(settings.key)
         self.known = KnownHosts(settings.known_hosts)
 
-    def connect(self, target: Target, latest: float, cut: Cut) -> RemoteShell:
+    def connect(self, target: Target, latest: float, cut: Cut, timeout_s: float | None = None) -> RemoteShell:
         """Return a shell on `target`; raise Trouble if that cannot be.
 
-        A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then the configured
-        time-out runs, over everything from the look-up of the name to the end of the login.
+        A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then `timeout_s`, or else
+        the configured time-out, runs over everything from the look-up of the name to the end of the login.
         """
         key = self.keys.find(target.key)
         self.known.load()
         with self._gate.passed((latest - self._clock.monotonic()) / 4, cut):
-            end = min(latest, self._clock.monotonic() + self._settings.connect_timeout_s)
+            end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
             sock, connection = self._logged_in(target, key, end, cut)
         return RemoteShell(connection.transport, sock, cut, self._watchdog, self._clock, self._settings.output_limit)
 

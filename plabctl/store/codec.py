@@ -62,6 +62,7 @@ _MEMBER = Shape(
             lambda docs: tuple(_DEBRIS.get(doc) for doc in docs),
         ),
         "spells": _nested(_SPELLS),
+        "slow": _object("slow"),
     },
 )
 _CLAIM = Shape(Claim, "node")

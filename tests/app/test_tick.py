@@ -12,6 +12,7 @@ import pytest
 
 from plabctl.core import orders
 from plabctl.core.recipe import Stage
+from plabctl.core.settings import DeadlineSettings
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store.slots import Slots
@@ -300,3 +301,24 @@ def test_a_damaged_history_keeps_no_node_from_moving_and_nothing_is_forgotten(tm
 
     assert here.pools() == {"n1": "good"}
     assert {"node-added", "probe", "transition"} <= {event.kind for event in here.store.snapshot().outbox}
+
+
+def test_a_tick_learns_what_passes_take_and_cuts_off_what_takes_much_longer(tmp_path: Path) -> None:
+    deadlines = DeadlineSettings(floor_s=1.5, min_passes=4)
+    command = f"test ! -e {tmp_path}/{{node}}.slow || sleep 100"
+    here = Installation(tmp_path, setup=command, timeout_s=90.0, deadlines=deadlines)
+    here.add("n1", "n2")
+    for _ in range(2):
+        here.tick()
+        here.make_due()
+    (tmp_path / "n1.slow").touch()
+    start = time.monotonic()
+
+    here.tick()
+
+    assert time.monotonic() - start < 45
+    verdict = here.member("n1").last
+    assert verdict is not None
+    assert verdict.cause == "deadline"
+    assert verdict.reason.startswith("setup did not end within 6 s")  # the retest that decides gets four times 1.5 s
+    assert verdict.reason.endswith("(a deadline learned from passes; the recipe allows 1m30s)")

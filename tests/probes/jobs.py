@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections.abc import Mapping
 
 from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
@@ -35,6 +36,8 @@ def make_assignment(
     *,
     debris: tuple[tuple[Debris, Recipe], ...] = (),
     deadline_s: float | None = None,
+    connect_timeout_s: float | None = None,
+    lowered: Mapping[str, float] | None = None,
     **variables: str,
 ) -> Assignment:
     number = next(_NUMBERS)
@@ -46,6 +49,8 @@ def make_assignment(
         pool="bad",
         deadline_s=recipe.longest_s(10) if deadline_s is None else deadline_s,
         debris=debris,
+        connect_timeout_s=connect_timeout_s,
+        lowered=lowered or {},
     )
 
 

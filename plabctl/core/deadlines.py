@@ -1,0 +1,224 @@
+"""How long each stage of a probe may take, learned from the passes so far, so that dead nodes do not fill the window.
+
+Pure. `settle` hands each pass to `Lessons`, which keeps a tally of each recipe's stages in a note of the state; `claim`
+asks it for the `Plan` of the next probe. Only passes teach, so a deadline must not cut off what would teach it better:
+
+- it is `factor` (3 or more) times what 95 of 100 passes took, and never below `floor`;
+- a node that once passed more slowly keeps a deadline of its own, `factor` times that;
+- the test that decides on a move to bad may take four times as long;
+- in bad, every `full_every`th test, and each one while no failure came between, has the recipe's own time-outs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from plabctl.core.model import Member, Report, StageRun
+from plabctl.core.recipe import Recipe, Transport
+from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.tally import Tally, counted, quantile, total
+
+TOPIC = "deadlines"
+"""The note with the tallies: `{"recipes": {NAME: {"of": FINGERPRINT, "stages": {STAGE: {CLASS: COUNT}}}}}`."""
+CONNECT = "connect"
+SHARE = 0.95
+LONGER = 4.0
+"""How much longer than usual a test may take that decides on a move."""
+FADE = 0.8
+"""What a node's own slow pass counts for at each later pass."""
+
+
+class Patience(StrEnum):
+    """How long a probe may take, and why."""
+
+    USUAL = "usual"
+    DECIDES = "decides"
+    """It confirms or refutes a failure: four times as long."""
+    OFF = "off"
+    """From here on: the recipe's own time-outs. Deadlines are not to be learned."""
+    REQUESTED = "requested"
+    UNPROVEN = "unproven"
+    """In bad, and its last test did not fail."""
+    IN_TURN = "in-turn"
+    """In bad, and this is one of every few."""
+
+
+class Basis(StrEnum):
+    """What a stage's deadline comes from."""
+
+    RECIPE = "recipe"
+    """The recipe's own time-out, as what was learned is no shorter or does not apply to this test."""
+    FEW = "few-passes"
+    """The recipe's own time-out, as there were too few passes to learn from."""
+    DEBRIS = "debris"
+    """The recipe's own time-out, as something is to be torn down first."""
+    FLOOR = "floor"
+    PEERS = "peers"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The deadline of one stage: `seconds`, where the recipe itself allows `allowed_s`, and what it comes from."""
+
+    stage: str
+    seconds: float
+    allowed_s: float
+    basis: Basis
+    passes: int
+    """How many passes there are to learn from."""
+    p95_s: float | None
+    own_s: float | None
+    """The slowest pass of the node itself, if that is what sets it apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The deadlines of the next probe of one node, stage by stage."""
+
+    patience: Patience
+    limits: tuple[Limit, ...]
+    connect_s: float
+    """The seconds to connect in."""
+
+    @property
+    def lowered(self) -> dict[str, float]:
+        """The stages with less time than their recipe allows, each with the seconds that it allows."""
+        return {limit.stage: limit.allowed_s for limit in self.limits if limit.seconds < limit.allowed_s}
+
+    def applied(self, recipe: Recipe) -> Recipe:
+        """Return `recipe` with these deadlines as its time-outs."""
+        seconds = {limit.stage: limit.seconds for limit in self.limits}
+        stages = {name: replace(stage, timeout_s=seconds[name]) for name, stage in recipe.stages.items()}
+        return replace(recipe, **stages)  # type: ignore[arg-type]  # the names of stages are fields that hold stages
+
+    def longest_s(self, recipe: Recipe) -> float:
+        """Return the seconds that a probe by `recipe` can take at most."""
+        return self.applied(recipe).longest_s(self.connect_s)
+
+
+class Lessons:
+    """What the passes so far have taught; grows while a batch is settled."""
+
+    def __init__(self, notes: Mapping[str, Mapping[str, object]], settings: Settings) -> None:
+        self._settings = settings
+        self._note: Any = notes.get(TOPIC, {}).get("recipes", {})
+        self._tallies: dict[str, dict[str, Tally]] = {}
+        self._has_grown = False
+
+    def learn(self, recipe_name: str, report: Report, member: Member) -> Member:
+        """Count how long each stage of a pass took; return `member`, remembering what was slow for its own part."""
+        recipe = self._settings.recipes.get(recipe_name)
+        if not (self._settings.deadlines.enabled and report.stages and recipe):
+            return member
+        tallies = self._of(recipe)
+        took = {run.stage: run.seconds for run in report.stages if _teaches(run, recipe)}
+        for stage, seconds in took.items():
+            tallies[stage] = counted(tallies.get(stage, {}), seconds)
+        self._has_grown = True
+        before, factor = dict(member.slow), self._settings.deadlines.factor
+        slowest = {stage: max(seconds, FADE * before.get(stage, 0.0)) for stage, seconds in took.items()}
+        slow = {
+            stage: round(seconds, 3)
+            for stage, seconds in slowest.items()
+            if factor * seconds > self._learned_s(tallies.get(stage, {}))
+        }
+        return member if slow == before else replace(member, slow=slow)
+
+    def note(self) -> dict[str, Mapping[str, object] | None] | None:
+        """Return the note to keep, by topic; None when nothing was learned. Recipes that are gone are forgotten."""
+        if not self._has_grown:
+            return None
+        kept = {name: doc for name, doc in self._note.items() if name in self._settings.recipes}
+        for name, tallies in self._tallies.items():
+            stages = {stage: {str(key): count for key, count in tally.items()} for stage, tally in tallies.items()}
+            kept[name] = {"of": _fingerprint(self._settings.recipes[name]), "stages": stages}
+        return {TOPIC: {"recipes": kept}}
+
+    def plan(self, member: Member, recipe: Recipe, now: float) -> Plan:
+        """Return the deadlines of the member's next probe, if that starts at `now`."""
+        patience = self._patience(member, now)
+        limits = tuple(self._limits(member, recipe, patience))
+        connect_s = next((limit.seconds for limit in limits if limit.stage == CONNECT), None)
+        return Plan(patience, limits, self._settings.ssh.connect_timeout_s if connect_s is None else connect_s)
+
+    def _limits(self, member: Member, recipe: Recipe, patience: Patience) -> Iterator[Limit]:
+        tallies = self._of(recipe) if patience is not Patience.OFF else {}
+        allowed = {name: stage.timeout_s for name, stage in recipe.stages.items()}
+        if recipe.transport is Transport.SSH:
+            allowed = {CONNECT: self._settings.ssh.connect_timeout_s, **allowed}
+        for stage, allowed_s in allowed.items():
+            tally = tallies.get(stage, {})
+            own_s = member.slow.get(stage)
+            seconds, basis = self._limit(tally, own_s, recipe.up.every_s if stage == "up" and recipe.up else 0.0)
+            seconds = round(seconds * (LONGER if patience is Patience.DECIDES else 1.0), 3)
+            if stage == "teardown" and member.debris:
+                seconds, basis = allowed_s, Basis.DEBRIS
+            elif basis is Basis.FEW:
+                seconds = allowed_s
+            elif seconds >= allowed_s or patience not in {Patience.USUAL, Patience.DECIDES}:
+                seconds, basis = allowed_s, Basis.RECIPE
+            p95_s = round(quantile(tally, SHARE), 3) if tally else None
+            yield Limit(stage, seconds, allowed_s, basis, total(tally), p95_s, own_s)
+
+    def _limit(self, tally: Tally, own_s: float | None, pause_s: float) -> tuple[float, Basis]:
+        """Return the usual deadline of a stage and what it comes from; `pause_s` lies between two looks at it."""
+        own = self._settings.deadlines
+        if total(tally) < own.min_passes:
+            return 0.0, Basis.FEW
+        reasons = {
+            own.floor_s + 2 * pause_s: Basis.FLOOR,
+            own.factor * quantile(tally, SHARE): Basis.PEERS,
+            own.factor * (own_s or 0.0): Basis.OWN,
+        }
+        longest = max(reasons)
+        return longest, reasons[longest]
+
+    def _learned_s(self, tally: Tally) -> float:
+        own = self._settings.deadlines
+        return max(own.floor_s, own.factor * quantile(tally, SHARE) if tally else 0.0)
+
+    def _patience(self, member: Member, now: float) -> Patience:
+        own, pool = self._settings.deadlines, self._settings.pools[member.pool]
+        if not own.enabled:
+            return Patience.OFF
+        if member.requested_at is not None:
+            return Patience.REQUESTED
+        is_held = member.is_held(now)
+        is_good = pool.kind is PoolKind.GOOD
+        if member.suspicion or (is_good and not is_held and 0 < member.fail_streak <= pool.confirm):
+            return Patience.DECIDES
+        if not is_good and not member.fail_streak:
+            return Patience.UNPROVEN
+        if member.fail_streak and member.fail_streak % own.full_every == 0:
+            return Patience.IN_TURN
+        return Patience.USUAL
+
+    def _of(self, recipe: Recipe) -> dict[str, Tally]:
+        """Return the tallies of a recipe by stage; none when its commands are others than those that were timed."""
+        tallies = self._tallies.get(recipe.name)
+        if tallies is None:
+            doc = self._note.get(recipe.name, {})
+            stages = doc["stages"] if doc.get("of") == _fingerprint(recipe) else {}
+            tallies = {
+                stage: {int(key): float(count) for key, count in tally.items()} for stage, tally in stages.items()
+            }
+            self._tallies[recipe.name] = tallies
+        return tallies
+
+
+def _teaches(run: StageRun, recipe: Recipe) -> bool:
+    """Say whether a stage of a pass did what it should: a teardown may have failed, and debris is not ours."""
+    return run.stage == CONNECT or (run.exit_code == 0 and run.stage in recipe.stages)
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(recipe: Recipe) -> int:
+    """Return a number that is another one when the recipe does other things; its time-outs may change."""
+    done = [(name, stage.run, stage.script, stage.every_s) for name, stage in recipe.stages.items()]
+    return zlib.crc32(repr((recipe.transport.value, done)).encode("utf-8", "surrogatepass"))

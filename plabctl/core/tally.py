@@ -1,0 +1,57 @@
+"""How long things took, counted in classes that widen by a fifth: a bounded memory that answers for its quantiles.
+
+Pure. A tally is a mapping from class to count. `plabctl.core.deadlines` keeps one for each stage of each recipe.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+Tally = Mapping[int, float]
+
+LEAST_S = 0.1
+"""The upper edge of class 0: nothing that is quicker matters for a deadline."""
+RATIO = 1.2
+"""How much wider than the last each class is; a quantile is at most this much too large, and never too small."""
+MEMORY = 1000.0
+"""When so many are counted, all counts are halved: what is older weighs less, and the tally stays small."""
+_NEGLIGIBLE = 0.25
+
+
+def class_of(seconds: float) -> int:
+    """Return the class that `seconds` fall into."""
+    if seconds <= LEAST_S:
+        return 0
+    # The logarithm of an edge itself may come out a hair too large.
+    return max(0, math.ceil(math.log(seconds / LEAST_S) / math.log(RATIO) - 1e-9))
+
+
+def edge_of(number: int) -> float:
+    """Return the upper edge of a class, in seconds."""
+    return float(LEAST_S * RATIO**number)
+
+
+def counted(tally: Tally, seconds: float) -> dict[int, float]:
+    """Return `tally` with one more of `seconds` in it."""
+    number = class_of(seconds)
+    grown = {**tally, number: tally.get(number, 0.0) + 1.0}
+    if sum(grown.values()) < MEMORY:
+        return grown
+    return {number: count / 2 for number, count in grown.items() if count / 2 >= _NEGLIGIBLE}
+
+
+def total(tally: Tally) -> int:
+    """Return how many are counted, those that were halved as halves."""
+    return round(sum(tally.values()))
+
+
+def quantile(tally: Tally, share: float) -> float:
+    """Return seconds within which `share` of what was counted ended; raise ValueError for an empty tally."""
+    wanted = share * sum(tally.values())
+    seen = 0.0
+    for number in sorted(tally):
+        seen += tally[number]
+        if seen >= wanted - 1e-9:
+            return edge_of(number)
+    raise ValueError("nothing is counted yet")
