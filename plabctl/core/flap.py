@@ -32,3 +32,14 @@ def passes_required(member: Member, flap: FlapSettings, now: float) -> int:
 def passes_needed(member: Member, flap: FlapSettings, now: float) -> int:
     """Return how many more passes the member needs, beyond those it has already in a row."""
     return max(0, passes_required(member, flap, now) - member.ok_streak)
+
+
+def passes_to_go(member: Member, flap: FlapSettings, next_at: float) -> int:
+    """Return how many passes the member needs if it passes each test from `next_at` on, `apart_s` apart.
+
+    That may be fewer than `passes_needed` now, because the penalty decays meanwhile; it is at least 1.
+    """
+    count = 1
+    while passes_required(member, flap, next_at + (count - 1) * flap.apart_s) > member.ok_streak + count:
+        count += 1
+    return count

@@ -1,0 +1,132 @@
+"""What lies ahead of a node: why its next probe is when it is, and which results would move it.
+
+Pure. Nothing is decided here: the pools are asked what they would make of the passes and failures to come.
+`plabctl.report.explain` puts it into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from plabctl.core.model import Cause, Member, Outcome, Report
+from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import Judgement, Move, Reading
+from plabctl.core.settings import PoolKind, Settings
+
+_FARTHEST = 1100
+"""More results in a row than any configuration can ask for."""
+
+
+class Why(StrEnum):
+    """Why the next probe is due when it is."""
+
+    REQUESTED = "requested"
+    """A person asked for a retest."""
+    NEW = "new"
+    """It was never tested."""
+    SUSPECT = "suspect"
+    """The one retest that confirms or refutes a failure; at once, or later if the last try said nothing."""
+    CONFIRM = "confirm"
+    """A quick retest while still in good."""
+    ENTERED = "entered"
+    """It came into its pool."""
+    AT_ONCE = "at-once"
+    """A person released it."""
+    HOLD_ENDS = "hold-ends"
+    UNKNOWN = "unknown"
+    """The last probe said nothing: the shortest wait."""
+    GUARDED = "guarded"
+    """It fails and the guard holds its move: the shortest wait."""
+    APART = "apart"
+    """One of several passes that it needs in a row."""
+    BACKOFF = "backoff"
+    """By the run of equal results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The first move that results of one kind would lead to."""
+
+    move: Move
+    tests: int
+    """How many tests it takes."""
+    first_at: float
+    """When the first of them can start."""
+    at: float
+    """When the last of them can start, at the earliest: the dice may add jitter, and a test takes its time."""
+    member: Member
+    """What the node is then."""
+
+
+def why_due(member: Member, settings: Settings) -> Why:
+    """Return why the member's next probe is due when it is."""
+    hold = member.hold
+    if member.requested_at is not None:
+        return Why.REQUESTED
+    if hold is not None and hold.until_at is not None and abs(hold.until_at - member.due_at) < 0.001:  # noqa: PLR2004 - stored to the millisecond
+        return Why.HOLD_ENDS
+    if member.last is None:
+        return Why.NEW
+    if member.is_suspect:
+        return Why.SUSPECT
+    return _why_waiting(member, settings) if member.interval_s > 0 else _why_at_once(member, settings)
+
+
+def backoff_of(member: Member, settings: Settings, now: float, roll: float) -> float:
+    """Return the wait that the member's pool would draw for it now, with `roll` in [0, 1) as the dice."""
+    reading = Reading(_report(member, Outcome.PASS, now), now, roll)
+    return build_pools(settings)[member.pool].stay(replace(member, hold=None), reading).interval_s
+
+
+def next_result(member: Member, settings: Settings, outcome: Outcome, now: float, *, is_guarded: bool) -> Judgement:
+    """Return what the member's pool would make of `outcome`, if its next probe ended when it is due."""
+    at = max(now, member.due_at)
+    reading = Reading(_report(member, outcome, at), at, 0.0, is_guarded)
+    return build_pools(settings)[member.pool].judge(member, reading)
+
+
+def path(member: Member, settings: Settings, outcome: Outcome, now: float, *, is_guarded: bool = False) -> Path | None:
+    """Return the first move that nothing but `outcome` from now on leads to; None when it leads to none.
+
+    While a person pins the node, tests move it nowhere: it is reckoned from the end of the hold.
+    """
+    pools = build_pools(settings)
+    first_at = max(now, member.due_at)
+    if member.hold is not None and member.is_held(first_at):
+        if member.hold.until_at is None:
+            return None
+        first_at = member.hold.until_at
+    at = first_at
+    for tests in range(1, _FARTHEST):
+        reading = Reading(_report(member, outcome, at), at, 0.0, is_guarded)
+        judgement = pools[member.pool].judge(member, reading)
+        if judgement.move:
+            return Path(judgement.move, tests, first_at, at, judgement.member)
+        member, at = judgement.member, max(at, judgement.member.due_at)
+    return None
+
+
+def _why_at_once(member: Member, settings: Settings) -> Why:
+    pool = settings.pools[member.pool]
+    if pool.kind is PoolKind.GOOD and 0 < member.fail_streak <= pool.confirm:
+        return Why.CONFIRM
+    return Why.ENTERED if member.due_at == member.since_at else Why.AT_ONCE
+
+
+def _why_waiting(member: Member, settings: Settings) -> Why:
+    if member.last and member.last.outcome is Outcome.UNKNOWN:
+        return Why.UNKNOWN
+    judged_at = member.probed_at or member.since_at
+    suspicion = member.suspicion
+    if member.is_guarded and suspicion and judged_at - suspicion.failed_at < settings.guard.max_age_s:
+        return Why.GUARDED
+    is_bad = settings.pools[member.pool].kind is PoolKind.BAD
+    if is_bad and member.ok_streak and not member.is_held(judged_at):
+        return Why.APART
+    return Why.BACKOFF
+
+
+def _report(member: Member, outcome: Outcome, at: float) -> Report:
+    cause = None if outcome is Outcome.PASS else Cause.CHECK
+    return Report(member.node, "", outcome, cause, "", at, 0.0)

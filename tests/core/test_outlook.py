@@ -1,0 +1,183 @@
+"""What is said of the future is what the pools do when it comes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.core.flap import passes_to_go
+from plabctl.core.model import Hold, Member, Outcome
+from plabctl.core.outlook import Why, backoff_of, next_result, path, why_due
+from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import Reading
+from plabctl.core.settings import Backoff, FlapSettings, GuardSettings, GuardThen, Settings
+from tests.builders import NOW, judged, make_member, make_report, make_settings, played
+
+SETTINGS = make_settings()
+PASS, FAIL = Outcome.PASS, Outcome.FAIL
+WORDS = {"P": "pass", "F": "fail", "?": "unknown", "p": "pass", "f": "fail"}
+
+
+def test_a_failure_in_good_makes_a_suspect_that_the_next_test_confirms_or_refutes() -> None:
+    member = make_member(due_at=NOW + 60)
+    first = path(member, SETTINGS, FAIL, NOW)
+
+    assert first is not None
+    assert (first.move.kind, first.tests, first.at) == ("suspect", 1, NOW + 60)
+    confirmed, refuted = (path(first.member, SETTINGS, outcome, NOW) for outcome in (FAIL, PASS))
+    assert confirmed is not None
+    assert refuted is not None
+    assert (confirmed.move.kind, confirmed.tests) == ("transition", 1)
+    assert (refuted.move.kind, refuted.move.target) == ("refuted", "good")
+
+
+def test_passes_in_good_and_failures_in_bad_lead_nowhere() -> None:
+    assert path(make_member(), SETTINGS, PASS, NOW) is None
+    assert path(make_member(pool="bad"), SETTINGS, FAIL, NOW) is None
+
+
+def test_the_quick_retests_of_confirm_are_counted() -> None:
+    found = path(make_member(), make_settings(confirm=2), FAIL, NOW)
+
+    assert found is not None
+    assert (found.move.kind, found.tests) == ("transition", 3)
+
+
+def test_a_flopping_node_needs_its_passes_and_the_last_can_be_so_soon() -> None:
+    member = make_member(pool="bad", penalty=2.9, penalty_at=NOW, due_at=NOW + 120)
+    found = path(member, SETTINGS, PASS, NOW)
+
+    assert found is not None
+    assert (found.tests, found.first_at, found.at) == (3, NOW + 120, NOW + 120 + 600)
+    assert found.move.target == "good"
+
+
+def test_a_pinned_node_is_moved_by_nothing_before_the_pin_is_out() -> None:
+    member = make_member(pool="bad")
+    pinned = replace(member, hold=Hold("ada", "mine", NOW))
+    for_a_while = replace(member, hold=Hold("ada", "mine", NOW, until_at=NOW + 7200))
+    found = path(for_a_while, SETTINGS, PASS, NOW)
+
+    assert path(pinned, SETTINGS, PASS, NOW) is None
+    assert found is not None
+    assert found.at == NOW + 7200
+
+
+def test_under_the_guard_failures_move_a_node_when_its_longest_time_is_over_or_never() -> None:
+    for then, moved in ((GuardThen.MOVE, True), (GuardThen.LEAVE, False)):
+        settings = replace(SETTINGS, guard=GuardSettings(then=then))
+        found = path(make_member(), settings, FAIL, NOW, is_guarded=True)
+
+        assert (found is not None) is moved
+        assert found is None or found.at == NOW + 3600
+
+
+def test_the_next_result_says_when_the_one_after_it_comes() -> None:
+    member = make_member(pool="bad", fail_streak=3, due_at=NOW + 60)
+    after = next_result(member, SETTINGS, FAIL, NOW, is_guarded=False).member
+
+    assert after.due_at == NOW + 60 + 900
+
+
+@pytest.mark.parametrize(
+    ("member", "why"),
+    [
+        (Member("n1", "bad", NOW, NOW), Why.NEW),
+        (replace(played(make_member(), "P")[-1], requested_at=NOW), Why.REQUESTED),
+        (played(make_member(), "PPP")[-1], Why.BACKOFF),
+        (played(make_member(), "PP?")[-1], Why.UNKNOWN),
+        (played(make_member(), "F")[-1], Why.SUSPECT),
+        (played(make_member(), "F?")[-1], Why.SUSPECT),
+        (played(make_member(), "FF")[-1], Why.BACKOFF),
+        (played(make_member(), "FP")[-1], Why.BACKOFF),
+        (played(make_member(), "F", settings=make_settings(confirm=2))[-1], Why.CONFIRM),
+        (played(make_member(pool="bad"), "P")[-1], Why.ENTERED),
+        (played(make_member(pool="bad", penalty=3.5, penalty_at=NOW), "P")[-1], Why.APART),
+        (replace(played(make_member(), "P")[-1], due_at=NOW + 7, interval_s=0.0), Why.AT_ONCE),
+        (played(make_member(hold=Hold("ada", "", NOW, NOW + 60)), "P")[-1], Why.HOLD_ENDS),
+        (played(make_member(pool="bad", hold=Hold("ada", "", NOW)), "P")[-1], Why.BACKOFF),
+    ],
+)
+def test_why_a_test_is_due_when_it_is(member: Member, why: Why) -> None:
+    settings = make_settings(confirm=2) if why is Why.CONFIRM else SETTINGS
+
+    assert why_due(member, settings) is why
+
+
+def test_a_failing_node_whose_move_the_guard_holds_is_tested_for_that() -> None:
+    reading = Reading(make_report(outcome="fail"), NOW, 0.0, is_guarded=True)
+
+    assert why_due(build_pools(SETTINGS)["good"].judge(make_member(), reading).member, SETTINGS) is Why.GUARDED
+
+
+HISTORIES = st.text("PF?pf", max_size=40)
+"""Small letters: under the guard."""
+
+
+def lived(outcomes: str, settings: Settings, pool: str, hold: Hold | None) -> Member:
+    member = make_member(pool=pool, hold=hold)
+    for letter in outcomes:
+        at = max(NOW, member.due_at)
+        reading = Reading(make_report(outcome=WORDS[letter]), at, 0.5, letter.islower())
+        member = build_pools(settings)[member.pool].judge(member, reading).member
+    return member
+
+
+JITTERED = Backoff(jitter_s=60.0)
+HOLDS = [None, Hold("ada", "mine", NOW), Hold("ada", "mine", NOW, NOW + 9e4)]
+
+
+@given(HISTORIES, st.integers(0, 2), st.sampled_from(["good", "bad"]), st.sampled_from(HOLDS))
+def test_the_wait_that_is_told_is_the_wait_that_was_drawn(
+    outcomes: str, confirm: int, pool: str, hold: Hold | None
+) -> None:
+    settings = make_settings(backoff=JITTERED, confirm=confirm)
+    member = lived(outcomes, settings, pool, hold)
+    if member.last is None or member.probed_at is None:
+        assert why_due(member, settings) is Why.NEW
+        return
+
+    match why_due(member, settings):
+        case Why.BACKOFF:
+            least, most = (backoff_of(member, settings, member.probed_at, roll) for roll in (0.0, 1.0))
+            assert least <= member.interval_s <= most
+        case Why.APART:
+            assert member.interval_s == settings.flap.apart_s
+        case Why.UNKNOWN | Why.GUARDED:
+            assert 300.0 <= member.interval_s <= 360.0
+        case Why.ENTERED | Why.CONFIRM:
+            assert member.due_at == member.probed_at
+        case Why.HOLD_ENDS:
+            assert hold is not None
+            assert member.due_at == hold.until_at
+        case Why.SUSPECT:
+            assert member.is_suspect
+        case other:
+            pytest.fail(f"{other} without an order")
+
+
+@given(HISTORIES, st.integers(0, 2), st.sampled_from(["good", "bad"]))
+def test_every_node_can_come_back_by_the_passes_that_are_told(outcomes: str, confirm: int, pool: str) -> None:
+    settings = make_settings(confirm=confirm)
+    member = lived(outcomes, settings, pool, None)
+    if member.pool == "good":
+        return
+    now = max(NOW, member.due_at)
+    found = path(member, settings, PASS, now)
+
+    assert found is not None
+    assert found.tests <= settings.flap.max_passes
+    if not member.suspicion:
+        assert found.tests == passes_to_go(member, settings.flap, now)
+    for number in range(1, found.tests + 1):
+        member = judged(member, "pass", at=max(now, member.due_at), settings=settings).member
+        assert (member.pool == "good") is (number == found.tests)
+
+
+@given(st.floats(0.0, 12.0), st.integers(0, 12), st.floats(0.0, 1e6), st.integers(1, 12))
+def test_the_passes_to_go_are_within_bounds(penalty: float, ok_streak: int, later_s: float, max_passes: int) -> None:
+    member = make_member(pool="bad", penalty=penalty, penalty_at=NOW, ok_streak=ok_streak)
+    flap = FlapSettings(max_passes=max_passes)
+
+    assert 1 <= passes_to_go(member, flap, NOW + later_s) <= max_passes
