@@ -18,7 +18,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from plabctl.core.model import Member, Report, StageRun
+from plabctl.core.model import Member, Outcome, Report, StageRun
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.core.tally import Tally, counted, quantile, total
@@ -112,9 +112,10 @@ class Lessons:
         self._has_grown = False
 
     def learn(self, recipe_name: str, report: Report, member: Member) -> Member:
-        """Count how long each stage of a pass took; return `member`, remembering what was slow for its own part."""
+        """Count how long each stage took if it is a pass; return `member`, remembering what it was slow at itself."""
         recipe = self._settings.recipes.get(recipe_name)
-        if not (self._settings.deadlines.enabled and report.stages and recipe):
+        is_lesson = self._settings.deadlines.enabled and report.stages and report.outcome is Outcome.PASS
+        if not (is_lesson and recipe):
             return member
         tallies = self._of(recipe)
         took = {run.stage: run.seconds for run in report.stages if _teaches(run, recipe)}

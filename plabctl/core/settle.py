@@ -50,9 +50,7 @@ def settle(
             continue
         is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
         judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded, scale))
-        members[report.node] = _answered(judgement.member, claim, now)
-        if report.outcome is Outcome.PASS:
-            members[report.node] = lessons.learn(claim.recipe, report, members[report.node])
+        members[report.node] = lessons.learn(claim.recipe, report, _answered(judgement.member, claim, now))
         happened.append(events.of_report(report, claim.pool, now))
         if judgement.move:
             happened.append(events.of_move(judgement.move, report, now))
