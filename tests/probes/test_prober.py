@@ -1,5 +1,6 @@
 """Probes against a real sshd."""
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -135,6 +136,22 @@ class TestConnecting:
     def test_a_key_that_is_not_authorised_is_refused(self, sshd: Sshd, tmp_path: Path) -> None:
         make_key(tmp_path / "other")
         report = probe(sshd.settings(key=str(tmp_path / "other")), self.recipe)
+
+        assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.AUTH)
+
+    def test_an_agent_that_could_log_in_is_not_asked(
+        self, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_key(tmp_path / "other")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        with subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.DEVNULL) as agent:
+            try:
+                while not (tmp_path / "agent").exists():
+                    time.sleep(0.02)
+                subprocess.run(["ssh-add", "-q", str(sshd.user_key)], check=True, timeout=20)
+                report = probe(sshd.settings(key=str(tmp_path / "other")), self.recipe)
+            finally:
+                agent.kill()
 
         assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.AUTH)
 
