@@ -100,6 +100,7 @@ def written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/state.json.damaged-*", "damaged states, set aside by `plabctl doctor --restore`"),
         (f"{folder}/state.lock", "the lock of the state"),
         (f"{folder}/slots/", "one lock for each slot of the window"),
+        (f"{folder}/deliver.lock", "the lock of whoever tells the history and the hooks"),
         (f"{folder}/last_tick", "its time of change is that of the last tick"),
         (f"{folder}/history.db", "what happened, for ever; with -wal and -shm beside it while it is open"),
         (settings.ssh.known_hosts, "the host keys that were accepted"),

@@ -42,8 +42,10 @@ def tick(config_path: str | None) -> int:
 def _run(app: App) -> int:
     # Imported here: an idle tick needs none of it.
     from plabctl.app.signals import Stop  # noqa: PLC0415
+    from plabctl.app.sshcheck import require_key  # noqa: PLC0415
     from plabctl.app.tick import run_tick  # noqa: PLC0415
 
+    require_key(app.settings)
     stop = Stop()
     with stop.listening():
         run_tick(app, stop)

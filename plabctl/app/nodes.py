@@ -26,6 +26,8 @@ def named(app: App, names: Sequence[str], settings: Sequence[str]) -> list[Node]
     faults += [f"{shown(name)} is given twice" for name in sorted({name for name in given if given.count(name) > 1})]
     if faults:
         raise UsageFault("\n".join(faults), hint="nothing was changed")
+    if not given:
+        raise UsageFault("no node is named", hint="plabctl node add NAME")
     return _checked(app, [Node(name, variables) for name in given])
 
 

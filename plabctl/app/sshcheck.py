@@ -11,10 +11,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from plabctl.app.findings import Finding, fail, ok, warn
+from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import HostKeys, Settings
+from plabctl.errors import ConfigError
 from plabctl.probes.hostkeys import KnownHosts
 from plabctl.probes.target import Targets
 from plabctl.probes.trouble import Trouble
@@ -32,6 +33,13 @@ def check(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
     yield from _key(settings.ssh.key)
     if nodes:
         yield from _known_hosts(settings, nodes)
+
+
+def require_key(settings: Settings) -> None:
+    """Raise ConfigError when a pool tests over SSH and the key is missing or of no use: no probe could say anything."""
+    for finding in check(settings, ()):
+        if finding.level is Level.FAIL:
+            raise ConfigError([f"ssh.key: {finding.text}"], hint=finding.advice)
 
 
 def _known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plabctl.app.context import App, check_pools
-from plabctl.app.findings import Finding, fail, ok, warn
+from plabctl.app.findings import Finding, counted_nodes, fail, ok, warn
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError
 from plabctl.store.slots import SLOTS_NAME, Slots
@@ -128,7 +128,7 @@ def _state(app: App) -> Iterator[Finding]:
         return
     head = snapshot.head
     age = format_duration(max(now - head.saved_at, 0))
-    yield ok(topic, f"{head.node_count} nodes, revision {head.rev}, saved {age} ago, checksum correct")
+    yield ok(topic, f"{counted_nodes(head.node_count)}, revision {head.rev}, saved {age} ago, checksum correct")
     yield from _previous(app, is_needed=False)
     ahead = head.saved_at - now
     if ahead > CLOCK_SLACK_S:
@@ -158,7 +158,7 @@ def _previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
         )
         return
     if head is not None:
-        yield ok(topic, f"{head.node_count} nodes, revision {head.rev}")
+        yield ok(topic, f"{counted_nodes(head.node_count)}, revision {head.rev}")
     elif is_needed:
         yield warn(topic, "there is none", "put back a copy of yours, or move the damaged file away to begin anew")
 

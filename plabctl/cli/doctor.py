@@ -44,10 +44,11 @@ def _restore(config: str | None) -> int:
 
     from plabctl.app import doctor  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
+    from plabctl.app.findings import counted_nodes  # noqa: PLC0415 - as above
 
     done = doctor.restore(open_app(config))
     saved = datetime.fromtimestamp(done.saved_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    output.say(f"restored the state of {saved}: {done.node_count} nodes, now revision {done.rev}")
+    output.say(f"restored the state of {saved}: {counted_nodes(done.node_count)}, now revision {done.rev}")
     output.say(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
     output.note("what the lost change said is lost with it; the history still has it: plabctl history")
     return 0

@@ -102,6 +102,8 @@ def _why(subject: Subject) -> Line:
         return "because", Cell(f"{told(event_row(move))}{by}")
     if member.last is None:
         return "because", Cell("new nodes begin here, and it has not been tested yet")
+    if member.since_at == subject.node.added_at:
+        return "because", Cell("new nodes begin here, and it has not passed often enough to leave")
     return "because", Cell("the history does not go back that far")
 
 
@@ -135,9 +137,9 @@ def stage_lines(stage: Row) -> list[Line]:
     """Return one stage of a test: how it went and what it printed, the end of it if that is long."""
     code = stage.get("exit_code")
     ended = "" if code is None else f"exit {code}"
-    cut = ", output cut" if stage.get("truncated") else ""
+    cut = "output cut" if stage.get("truncated") else ""
     style = "" if code is None else "good" if code == 0 else "bad"
-    text = f"{stage['stage']:<9} {stage['seconds']:6.2f} s  {ended}{cut}".rstrip()
+    text = f"{stage['stage']:<9} {stage['seconds']:6.2f} s  {', '.join(filter(None, (ended, cut)))}".rstrip()
     lines: list[Line] = [("", Cell(text, style))]
     output = text_of(stage, "output").splitlines()
     lines.extend(("", Cell(f"  │ {text}", "faint")) for text in output[-_OUTPUT_LINES:])

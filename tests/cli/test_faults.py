@@ -24,6 +24,11 @@ def state_is_a_file(desk: Desk) -> None:
     desk.config.write_text(desk.config.read_text().replace('"state"', '"other"'))
 
 
+def key_is_missing(desk: Desk) -> None:
+    desk.config.write_text('state_dir = "state"\n[ssh]\nkey = "no-key"\n')
+    desk.ok("retest", "pc1")
+
+
 def nothing(desk: Desk) -> None:
     pass
 
@@ -56,6 +61,8 @@ TABLE: list[tuple[Callable[[Desk], None], list[str], int, str]] = [
     (nothing, ["node", "add", "new", "--set", "recipe=nope"], 2, "no recipe is named 'nope'"),
     (nothing, ["node", "add", "new", "--set", "site"], 2, "'site' sets nothing"),
     (nothing, ["node", "import", "missing.csv"], 2, "missing.csv"),
+    (nothing, ["node", "add", ""], 2, "no node is named"),
+    (key_is_missing, ["tick"], 78, "ssh.key: "),
     (state_is_a_file, ["status"], 74, "other"),
     (damage_state, ["status"], 74, "damaged"),
     (damage_state, ["status", "-o", "json"], 74, "damaged"),
