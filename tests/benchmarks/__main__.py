@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("part", nargs="*", help="; ".join(f"{name}: {what}" for name, what in PARTS.items()))
     parser.add_argument("--quick", action="store_true", help="a handful of nodes, to see that everything still runs")
     parser.add_argument("--rounds", type=int, help="rounds of each comparison, instead of each part's own number")
+    parser.add_argument("--against", default="", metavar="TEXT", help="sweep: only tools with this in their names")
     given = parser.parse_args()
     unknown = set(given.part) - PARTS.keys()
     if unknown:
@@ -47,7 +48,7 @@ def main() -> int:
     seal()
     failed = False
     with tempfile.TemporaryDirectory(prefix="plabctl-bench-") as folder:
-        options = Options(Path(folder), Installation(Path(folder) / "venv"), given.quick, given.rounds)
+        options = Options(Path(folder), Installation(Path(folder) / "venv"), given.quick, given.rounds, given.against)
         for name in given.part or PARTS:
             failed |= not _run_part(name, options)
     return int(failed)

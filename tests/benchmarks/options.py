@@ -17,6 +17,8 @@ class Options:
     installation: Installation
     quick: bool = False
     rounds: int | None = None
+    against: str = ""
+    """Of the other tools in the sweep, only those with this in their names."""
 
     def count(self, full: int, quick: int = 4) -> int:
         """Return how many nodes to use."""

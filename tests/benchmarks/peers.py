@@ -37,7 +37,7 @@ class Peer:
 
     def contestant(self, nodes: Nodes) -> Contestant:
         """Return what is to be run."""
-        return Contestant(self.name, self.argv, self.env, before=nodes.quiet, rounds=self.rounds)
+        return Contestant(self.name, self.argv, self.env, before=nodes.quiet, rounds=self.rounds, optional=True)
 
 
 def program(name: str) -> str:

@@ -37,12 +37,7 @@ def run(options: Options) -> list[Row]:
                 AT_ONCE,
             ),
         ]
-        others = [
-            *peers(nodes, "true"),
-            library("asyncssh", nodes, "true", checked=True),
-            library("asyncssh", nodes, "true", checked=False, rounds=3),
-            library("fabric", nodes, "true", checked=False, rounds=3),
-        ]
+        others = [peer for peer in _others(nodes) if options.against in peer.name]
         contestants = [
             beds[0].contestant(ONE, "tick"),
             *(peer.contestant(nodes) for peer in others if peer.argv),
@@ -62,6 +57,15 @@ def run(options: Options) -> list[Row]:
             float(len(lost)),
             0,
         ),
+    ]
+
+
+def _others(nodes: Nodes) -> list[Peer]:
+    return [
+        *peers(nodes, "true"),
+        library("asyncssh", nodes, "true", checked=True),
+        library("asyncssh", nodes, "true", checked=False, rounds=3),
+        library("fabric", nodes, "true", checked=False, rounds=3),
     ]
 
 
