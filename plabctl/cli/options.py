@@ -47,7 +47,11 @@ def verb(
 
     def make(function: Function) -> click.Command:
         text = help_of(function, example)
-        made: click.Command = click.command(name, help=text, context_settings=CONTEXT, cls=cls)(function)
+        # The whole first line also in the list of a group, where click would cut it short.
+        first = text.partition("\n")[0]
+        made: click.Command = click.command(name, help=text, short_help=first, context_settings=CONTEXT, cls=cls)(
+            function
+        )
         if parent:
             parent.add_command(made)
         return made
