@@ -31,6 +31,8 @@ from plabctl.store.slots import Slots
 
 POLL_S = 0.01
 """How often a tick that waits for a slot of another process tries to lock one."""
+OTHERS_S = 0.3
+"""How long a tick that was asked for nodes that others are testing waits before it looks at them again."""
 LOOK_S = 0.1
 """How often a tick that merely waits for its probes looks up: was it told to stop, has a newer one taken over?"""
 LEAST_AHEAD = 3
@@ -124,7 +126,8 @@ def is_time_for_step(run: Run) -> bool:
         run.is_newest = False
         return True
     can_claim = run.flight.idle and run.waiting_count
-    return bool(run.reports or run.stop or run.only or can_claim or run.delivery.has_news)
+    waits_for_others = run.only and not run.flight.running_count
+    return bool(run.reports or run.stop or waits_for_others or can_claim or run.delivery.has_news)
 
 
 def step(run: Run) -> None:
@@ -143,6 +146,8 @@ def step(run: Run) -> None:
     ended = run.app.clock.monotonic()
     # Others wait for the slots of a tick that is leaving.
     run.rest_until = ended + (ended - began if run.is_leaving else max(REST_S, 4 * (ended - began)))
+    if run.only and not taken.work:
+        run.rest_until += OTHERS_S
     run.waiting_count = taken.waiting_count
     run.flight.launch(taken.work)
     run.reports += [refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible]
