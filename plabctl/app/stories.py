@@ -1,4 +1,4 @@
-"""What `show` and `history` ask for: nodes with what the history has about them.
+"""What `show`, `explain` and `history` ask for: nodes with what the history has about them.
 
 I/O: reads the state and the history, without a lock.
 """
@@ -11,8 +11,9 @@ from pathlib import Path
 from plabctl.core.model import Event
 from plabctl.errors import NoSuchNode
 from plabctl.history.history import History
+from plabctl.report.happened import MOVES
 from plabctl.report.status import Situation
-from plabctl.report.story import Subject
+from plabctl.report.subject import Subject
 
 _RECENT = 60
 """How many events of a node are looked through for its last test and its last moves."""
@@ -26,7 +27,7 @@ def subject(situation: Situation, name: str) -> Subject:
         raise NoSuchNode(f"no node is named {name!r}")
     with History(Path(situation.settings.state_dir)) as history:
         records = history.read(nodes=[name], limit=_RECENT)
-        moves = history.read(nodes=[name], kinds=["transition", "suspect", "refuted", "guarded"], limit=1)
+        moves = history.read(nodes=[name], kinds=MOVES, limit=1)
     recent = [record.event for record in records]
     older = [record.event for record in moves if record.event not in recent]
     return Subject(node, member, state.claims.get(name), (*older, *recent, *_untold(situation, name, recent)))

@@ -19,6 +19,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Look": {
         "status": "Which nodes are good, which are bad, and why.",
         "show": "All about one node, in words.",
+        "explain": "Why a node is where it is, and what would move it.",
         "history": "What happened, oldest first.",
         "pool": "The pools and their rules: list, show.",
     },

@@ -14,7 +14,7 @@ from plabctl.cli.options import color_option, config_option, verb
 
 if TYPE_CHECKING:
     from plabctl.core.model import StageRun
-    from plabctl.report.story import Line
+    from plabctl.report.subject import Line
 
 _EXAMPLE = """\
 plabctl test pc1.example.org

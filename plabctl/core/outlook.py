@@ -73,16 +73,21 @@ def why_due(member: Member, settings: Settings) -> Why:
     return _why_waiting(member, settings) if member.interval_s > 0 else _why_at_once(member, settings)
 
 
-def backoff_of(member: Member, settings: Settings, now: float, roll: float) -> float:
-    """Return the wait that the member's pool would draw for it now, with `roll` in [0, 1) as the dice."""
-    reading = Reading(_report(member, Outcome.PASS, now), now, roll)
+def backoff_of(member: Member, settings: Settings, now: float, roll: float, scale: float = 1.0) -> float:
+    """Return the wait that the member's pool would draw for it now, with `roll` in [0, 1) as the dice.
+
+    `scale` is what stretches all adaptive waits, see `plabctl.core.budget`.
+    """
+    reading = Reading(_report(member, Outcome.PASS, now), now, roll, scale=scale)
     return build_pools(settings)[member.pool].stay(replace(member, hold=None), reading).interval_s
 
 
-def next_result(member: Member, settings: Settings, outcome: Outcome, now: float, *, is_guarded: bool) -> Judgement:
+def next_result(
+    member: Member, settings: Settings, outcome: Outcome, now: float, *, is_guarded: bool, scale: float = 1.0
+) -> Judgement:
     """Return what the member's pool would make of `outcome`, if its next probe ended when it is due."""
     at = max(now, member.due_at)
-    reading = Reading(_report(member, outcome, at), at, 0.0, is_guarded)
+    reading = Reading(_report(member, outcome, at), at, 0.0, is_guarded, scale)
     return build_pools(settings)[member.pool].judge(member, reading)
 
 

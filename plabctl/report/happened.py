@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
+from plabctl.report.changes import undo_command
 from plabctl.report.instants import iso, local
 from plabctl.report.listing import Cell, Column, Listing, Row, plain, text_of
 
@@ -27,8 +28,12 @@ FIELDS = (
     "until_at",
     "note",
     "id",
+    "take_back",
 )
 """The columns of `history -o tsv`: new ones are only ever added at the end."""
+
+MOVES = ("transition", "suspect", "refuted", "guarded")
+"""The kinds of event by which a node comes to where it is."""
 
 _NAMES = {"void": "test given up", "hold": "held", "release": "released", "retest": "retest asked for"}
 _STYLES = {"transition": "title", "suspect": "suspect", "late": "faint", "void": "faint", "hold": "held"}
@@ -43,7 +48,17 @@ def event_row(event: Event) -> Row:
     row = {**data, "id": event.id, "at": iso(event.at), "kind": event.kind, "actor": event.actor}
     if event.node is not None:
         row["node"] = event.node
+    if command := take_back(event):
+        row["take_back"] = command
     return row
+
+
+def take_back(event: Event) -> str:
+    """Return the command by which a person takes back what the machine moved, for a day; empty for all else."""
+    origin = event.data.get("from")
+    if event.actor != MACHINE or event.node is None or not origin or event.kind not in MOVES:
+        return ""
+    return undo_command(["move"], [event.node], [str(origin), "--reason", "taken back", "--for", "1d"])
 
 
 def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
@@ -57,6 +72,7 @@ def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
             Column("NODE", plain("node")),
             Column("WHAT", lambda row: Cell(told(row), _style(row)), rank=1, flexible=True),
             Column("BY", lambda row: Cell(_by(row)), rank=2),
+            Column("TAKE BACK", plain("take_back"), wide=True),
             Column("ID", plain("id"), wide=True),
         ),
         titles=titles,

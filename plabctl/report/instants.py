@@ -30,6 +30,13 @@ def local(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
+def clock(at: float, now: float) -> str:
+    """Return the instant as short as it is clear to people on this machine: `14:20`, with the date on another day."""
+    moment = time.localtime(at)
+    is_today = moment[:3] == time.localtime(now)[:3]
+    return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", moment)
+
+
 def ago(at: float, now: float) -> str:
     """Return how long ago `at` was, as `22s ago`, or when it will be."""
     if at > now:

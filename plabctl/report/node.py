@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plabctl.core.flap import passes_needed, penalty
+from plabctl.core.flap import passes_to_go, penalty
 from plabctl.core.model import Claim, Hold, Member, Node, Verdict
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.report.instants import iso
@@ -50,8 +50,13 @@ def penalty_of(member: Member, settings: Settings, now: float) -> float:
 
 
 def passes_needed_of(member: Member, settings: Settings, now: float) -> int:
-    """Return how many more passes bring the member back to good: one for a suspect, because that refutes it."""
-    return 1 if member.is_suspect else max(1, passes_needed(member, settings.flap, now))
+    """Return how many more passes bring the member back to good: one for a suspect, because that refutes it.
+
+    They are those that it takes from its next test on: meanwhile the penalty decays.
+    """
+    if member.is_suspect or not member.penalty:
+        return 1
+    return passes_to_go(member, settings.flap, max(now, member.due_at))
 
 
 def verdict_row(last: Verdict) -> Row:

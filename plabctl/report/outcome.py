@@ -11,7 +11,8 @@ from plabctl.core.model import Outcome, Report, StageRun
 from plabctl.core.recipe import Recipe
 from plabctl.report.instants import iso, took
 from plabctl.report.listing import Cell, Row
-from plabctl.report.story import Line, stage_lines
+from plabctl.report.story import stage_lines
+from plabctl.report.subject import Line
 
 _STYLES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.UNKNOWN: "suspect"}
 _WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}

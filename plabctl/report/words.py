@@ -8,7 +8,7 @@ from __future__ import annotations
 from plabctl.core.model import Cause, Outcome
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.durations import format_duration
-from plabctl.report.instants import until
+from plabctl.report.instants import clock, until
 from plabctl.report.listing import Cell, Column, Row, plain, text_of
 
 GLYPHS = {"good": "✓", "bad": "✗", "suspect": "?", "testing": "»", "held": "‖", "": "·"}
@@ -28,7 +28,7 @@ def status_columns(settings: Settings, now: float) -> tuple[Column, ...]:
         Column("FOR", lambda row: Cell(_age(row, "since_at", now)), rank=3),
         Column("LAST TEST", lambda row: _last(row, now), rank=2),
         Column("NEXT", lambda row: _next(row, now), rank=4),
-        Column("REMARK", remark, rank=1, flexible=True),
+        Column("REMARK", lambda row: remark(row, now), rank=1, flexible=True),
         Column("RUN", _run, wide=True),
         Column("PENALTY", lambda row: Cell(_penalty(row)), wide=True),
         Column("SITE", plain("site"), wide=True),
@@ -45,8 +45,8 @@ def state_cell(row: Row, kinds: dict[str, PoolKind]) -> Cell:
     return Cell(f"{GLYPHS[style]} {word}", style)
 
 
-def remark(row: Row) -> Cell:
-    """Return what is special about the node now, most telling first; empty when all is well."""
+def remark(row: Row, now: float) -> Cell:
+    """Return what is special about the node at `now`, most telling first; empty when all is well."""
     parts = []
     if row.get("suspect"):
         parts.append("suspect: one failure, tested again at once")
@@ -57,13 +57,20 @@ def remark(row: Row) -> Cell:
         parts.append(reason)
     needed = row.get("passes_needed")
     if isinstance(needed, int) and not row.get("suspect") and (needed > 1 or row.get("ok_streak")):
-        parts.append(f"needs {passes(needed)}")
+        parts.append(f"needs {passes(needed)}, {_next_pass(row, now)}")
     return Cell("; ".join(parts), "held" if hold else "")
 
 
 def passes(needed: int) -> str:
     """Return `2 more passes`."""
     return f"{needed} more pass{'' if needed == 1 else 'es'}"
+
+
+def _next_pass(row: Row, now: float) -> str:
+    if row.get("testing"):
+        return "the next test is running"
+    due_at = _instant(row, "due_at")
+    return "next now" if due_at <= now else f"next at {clock(due_at, now)}"
 
 
 def _reason(row: Row) -> str | None:

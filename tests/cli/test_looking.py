@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 
 import pytest
 
@@ -14,6 +15,7 @@ FORMS = {
     "node list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "pool list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "show pc1": ["table", "tsv", "json"],
+    "explain pc1": ["table", "tsv", "json"],
     "pool show bad": ["table", "tsv", "json"],
     "tick --dry-run": ["table", "wide", "tsv", "json", "jsonl", "name"],
     "config show": ["toml", "tsv", "json"],
@@ -102,6 +104,31 @@ def test_show_tells_the_stages_of_the_last_test(used_desk: Desk) -> None:
     assert document["pool"] == "bad"
     assert document["variables"] == {"site": "north"}
     assert "new nodes begin here" not in used_desk.ok("show", "pc1")
+
+
+def test_explain_gives_the_reasons_on_a_page(used_desk: Desk) -> None:
+    document = json.loads(used_desk.ok("explain", "pc2", "-o", "json"))
+    said = used_desk.ok("explain", "pc1", "-o", "table")
+
+    assert document["pool"] == "bad"
+    assert [each["outcome"] for each in document["prospects"]] == ["pass", "fail"]
+    assert document["deadlines"]["patience"] == "usual"
+    assert document["next"]["why"] == "backoff"
+    assert "take back     plabctl move pc1 bad --reason 'taken back' --for 1d" in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_what_the_machine_moved_is_taken_back_by_the_command_that_is_named(used_desk: Desk) -> None:
+    document = json.loads(used_desk.ok("explain", "pc1", "-o", "json"))
+    command = shlex.split(document["because"]["take_back"])
+    (row,) = [row for row in json.loads(used_desk.ok("history", "pc1", "-o", "json"))["events"] if "take_back" in row]
+
+    assert command[0] == "plabctl"
+    assert row["take_back"] == document["because"]["take_back"]
+    used_desk.ok(*command[1:])
+    used_desk.ok("tick")
+    after = json.loads(used_desk.ok("explain", "pc1", "-o", "json"))
+    assert (after["pool"], after["held"], after["last"]["outcome"]) == ("bad", True, "pass")
 
 
 def test_history_goes_back_as_far_as_asked(used_desk: Desk) -> None:

@@ -6,7 +6,9 @@ import re
 import pytest
 
 from plabctl.report import sheet, status
+from plabctl.report.instants import clock
 from plabctl.report.listing import Cell, Column, Listing, plain
+from tests.builders import NOW
 from tests.report.scenes import every_kind, make_pair, make_situation, names_of
 
 COLUMNS = (
@@ -126,4 +128,4 @@ def test_every_state_has_a_word_and_a_sign_of_its_own(monkeypatch: pytest.Monkey
     assert states == {"✓ good", "✗ bad", "? bad?"}
     assert "» testing" in text
     assert "held by ann: swapping the disk" in text
-    assert "needs 3 more passes" in text
+    assert f"needs 3 more passes, next at {clock(NOW + 8.0, NOW)}" in text

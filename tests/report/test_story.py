@@ -6,8 +6,9 @@ import pytest
 
 from plabctl.core.model import Debris, Event, Member, Node, Suspicion
 from plabctl.report import story
+from plabctl.report.instants import clock, local
 from plabctl.report.status import Situation
-from plabctl.report.story import Subject
+from plabctl.report.subject import Subject
 from tests.builders import NOW, make_claim
 from tests.report.scenes import FAILED, PASSED, every_kind, make_pair, make_situation
 
@@ -57,21 +58,22 @@ def test_a_bad_node_is_told_with_what_its_last_test_printed() -> None:
     assert "teardown: exit 1" in text
     assert "next test: in 8m" in text
     assert "3 failures in a row" in text
-    assert "to return: needs 1 more pass, then goes to good" in text
+    assert f"to return: needs 1 more pass, next at {clock(NOW + 480.0, NOW)}; then goes to good" in text
 
 
 def test_a_flopping_node_is_told_how_many_passes_it_needs() -> None:
     text = told(*make_pair("n1", "bad", last=PASSED, ok_streak=1, penalty=2.5, penalty_at=NOW))
 
-    assert "to return: needs 2 more passes in a row, 5m apart, then goes to good" in text
-    assert "flapping: penalty 2.5, halved every 6h" in text
+    at = clock(NOW + 300.0, NOW)
+    assert f"to return: needs 2 more passes, next now, then 5m apart: in good at {at} at the earliest" in text
+    assert "flapping: penalty 2.5, halved every 6h: a return takes 3 passes in a row" in text
 
 
 def test_a_suspect_is_told_as_one() -> None:
     text = told(*make_pair("n1", "bad", last=FAILED, suspicion=Suspicion("good", NOW - 9e4, 7, NOW)))
 
     assert "pool: ? bad, as a suspect" in text
-    assert "because: it failed once in good; the next test confirms or refutes that" in text
+    assert f"because: it failed once in good at {local(NOW)}; the next test confirms or refutes that" in text
 
 
 def test_a_new_node_has_no_past() -> None:
