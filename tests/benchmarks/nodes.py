@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.benchmarks.sealed import account
+from tests.benchmarks.sealed import account, close_account
 
 SSHD = "/usr/sbin/sshd"
 PER_DAEMON = 200
@@ -151,6 +151,7 @@ class Nodes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(daemon.pid, signal.SIGTERM)
             daemon.wait()
+        close_account()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def quiet(self) -> None:

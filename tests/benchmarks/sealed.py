@@ -29,10 +29,16 @@ def account(folder: Path) -> str:
     """
     if not os.environ.get(INSIDE):
         return Path.home().owner()
-    known = Path("/etc/passwd")
-    if ACCOUNT not in known.read_text():
-        copy = folder / "passwd"
-        copy.write_text(f"{known.read_text()}{ACCOUNT}:x:65533:65533::/:/bin/sh\n")
-        copy.chmod(0o644)
-        subprocess.run(["mount", "--bind", str(copy), str(known)], check=True)
+    # The whole directory: a mount over the file alone is gone as soon as anybody on the machine adds an account.
+    copy = folder / "etc"
+    subprocess.run(["cp", "-a", "/etc", str(copy)], check=True)
+    with (copy / "passwd").open("a") as accounts:
+        accounts.write(f"{ACCOUNT}:x:65533:65533::/:/bin/sh\n")
+    subprocess.run(["mount", "--bind", str(copy), "/etc"], check=True)
     return ACCOUNT
+
+
+def close_account() -> None:
+    """Take back what `account` did to this namespace."""
+    if os.environ.get(INSIDE):
+        subprocess.run(["umount", "--lazy", "/etc"], check=True)
