@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 
 import fabric
@@ -20,6 +21,7 @@ from plabctl.probes.cut import hang_up
 WINDOW = 128 * 1024
 """Bytes a node may send ahead of our reading: what an endless printer can make us hold."""
 
+_CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
 _JOIN_S = 1.0
 _BY_APPLICATION = 11  # RFC 4253, 11.1
 
@@ -35,6 +37,19 @@ class _Packetizer(Packetizer):
 
     def start_handshake(self, timeout: float) -> None:
         """Start no timer."""
+
+
+def cheaper_first(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of key exchanges with NIST P-256 before Curve25519, and else in their order.
+
+    The two are equally strong, and OpenSSH computes the former several times faster: a tenth of what a login costs it.
+    """
+    found = list(names)
+    cheap, dear = (next((name for name in found if name.startswith(start)), None) for start in _CHEAP_THEN_DEAR)
+    if cheap and dear and found.index(dear) < found.index(cheap):
+        found.remove(cheap)
+        found.insert(found.index(dear), cheap)
+    return tuple(found)
 
 
 class NodeTransport(paramiko.Transport):
@@ -55,6 +70,8 @@ class NodeTransport(paramiko.Transport):
             disabled_algorithms=disabled_algorithms,
             packetizer_class=_Packetizer,
         )
+        options = self.get_security_options()
+        options.kex = cheaper_first(options.kex)
 
     # paramiko waits for the other side by looking ten times a second; with a thousand logins under way that is most of
     # the work. Here the waits end when there is something to see. All of them end when the socket is shut down.

@@ -9,7 +9,14 @@ import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
-from plabctl.probes.transport import WINDOW, NodeConnection, NodeTransport, shared_config, shut
+from plabctl.probes.transport import (
+    WINDOW,
+    NodeConnection,
+    NodeTransport,
+    cheaper_first,
+    shared_config,
+    shut,
+)
 
 
 def test_the_wake_up_of_a_transport_is_ours_to_set() -> None:
@@ -22,6 +29,22 @@ def test_the_wake_up_of_a_transport_is_ours_to_set() -> None:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert transport.default_window_size == WINDOW
         shut(transport, sock)
+
+
+def test_the_cheaper_of_two_equal_key_exchanges_is_asked_for_first_and_none_is_left_out() -> None:
+    preferred = paramiko.Transport._preferred_kex  # type: ignore[attr-defined]
+    cheaper = cheaper_first(preferred)
+
+    assert sorted(cheaper) == sorted(preferred)
+    assert cheaper.index("ecdh-sha2-nistp256") < cheaper.index("curve25519-sha256@libssh.org")
+    assert cheaper_first(["mlkem", "curve25519-x", "a", "ecdh-sha2-nistp256", "b"]) == (
+        "mlkem",
+        "ecdh-sha2-nistp256",
+        "curve25519-x",
+        "a",
+        "b",
+    )
+    assert cheaper_first(["curve25519-x", "b"]) == ("curve25519-x", "b")
 
 
 def test_no_timer_thread_is_started_for_a_handshake() -> None:
