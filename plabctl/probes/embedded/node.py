@@ -185,8 +185,9 @@ class EmbeddedNode:
 
         thread = threading.Thread(target=run, name=f"{self.directory.name}:{what}", daemon=True)
         with self._lock:
+            # Started before `stop` can see it: what was not started cannot be waited for.
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
 
 def _shut(connection: socket.socket) -> None:
