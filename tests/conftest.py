@@ -1,6 +1,7 @@
 """What all tests share: tests that need a machine of a certain kind say so by a mark, and are skipped with a reason."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -12,6 +13,10 @@ from tests.lab import needs
 # A slow machine is no fault of the code: how long an example takes decides nothing.
 settings.register_profile("plabctl", deadline=None)
 settings.load_profile("plabctl")
+
+# Whoever runs the tests in the background of a script lets them ignore Ctrl-C, and what they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
