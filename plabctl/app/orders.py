@@ -13,6 +13,7 @@ from plabctl.core import orders
 from plabctl.core.model import Hold, Node
 from plabctl.core.selection import Selection, select
 from plabctl.core.state import Changes, State
+from plabctl.durations import format_duration
 from plabctl.errors import PlabctlError, UsageFault
 from plabctl.report.changes import Change, Done, undo_command
 from plabctl.report.instants import local
@@ -38,17 +39,18 @@ def move(app: App, names: Sequence[str], pool: str, order: orders.Order, for_s: 
 
     def decide(state: State) -> tuple[Changes, Done]:
         changes = orders.move(state, app.settings, names, pool, order, until_at)
-        before = {member.node: _pool(state, member.node) for member in changes.members}
+        before = {str(event.node): str(event.data["from"]) for event in changes.events if event.kind == "transition"}
         ends = f", until {local(until_at)}" if until_at is not None else ""
-        done = [Change(node, origin, f"{pool}{ends}") for node, origin in before.items()]
-        origins = sorted(set(before.values()))
-        undo = [
-            undo_command(["move"], [node for node in before if before[node] == origin], [origin, "--reason", "undo"])
-            for origin in origins
-            if origin != pool
+        done = [
+            Change(name, before[name], f"{pool}{ends or _kept(state, name, order.now)}")
+            if name in before
+            else Change(name, _held(state, name, order.now), f"held in {pool}{ends}")
+            for name in (member.node for member in changes.members)
         ]
-        if until_at is not None:
-            undo.insert(0, undo_command(["release"], list(before)))
+        undo = [] if until_at is None else _holds_back(state, [change.node for change in done], order.now)
+        for origin in sorted(set(before.values())):
+            back = [name for name in before if before[name] == origin]
+            undo.append(undo_command(["move"], back, [origin, "--reason", "undo"]))
         return changes, Done(tuple(done), tuple(undo))
 
     return _commit(app, decide)
@@ -75,7 +77,7 @@ def hold(app: App, names: Sequence[str], order: orders.Order, for_s: float | Non
             Change(member.node, _held(state, member.node, order.now), f"held in {member.pool}, {ends}")
             for member in changes.members
         ]
-        return changes, Done(tuple(done), (undo_command(["release"], names),))
+        return changes, Done(tuple(done), tuple(_holds_back(state, names, order.now)))
 
     return _commit(app, decide)
 
@@ -85,12 +87,9 @@ def release(app: App, names: Sequence[str], order: orders.Order) -> Done:
 
     def decide(state: State) -> tuple[Changes, Done]:
         changes = orders.release(state, names, order)
-        done, undo = [], []
-        for member in changes.members:
-            done.append(Change(member.node, _held(state, member.node, order.now) or "held", "released, due now"))
-            pin = _hold(state, member.node)
-            undo.append(undo_command(["hold"], [member.node], ["--reason", pin.reason if pin else "undo"]))
-        return changes, Done(tuple(done), tuple(undo))
+        released = [member.node for member in changes.members]
+        done = [Change(name, _held(state, name, order.now), "released, due now") for name in released]
+        return changes, Done(tuple(done), tuple(_holds_back(state, released, order.now)))
 
     return _commit(app, decide)
 
@@ -157,6 +156,28 @@ def _pool(state: State, name: str) -> str:
 def _hold(state: State, name: str) -> Hold | None:
     member = state.member(name)
     return member.hold if member else None
+
+
+def _holds_back(state: State, names: Sequence[str], now: float) -> list[str]:
+    """Return the commands that give back to the nodes the holds they have now, or none."""
+    pins: dict[Hold | None, list[str]] = {}
+    for name in names:
+        pin = _hold(state, name)
+        pins.setdefault(pin if pin and pin.holds(now) else None, []).append(name)
+    commands = []
+    for pin, held in pins.items():
+        if pin is None:
+            commands.append(undo_command(["release"], held))
+            continue
+        ends = [] if pin.until_at is None else ["--for", format_duration(max(1.0, pin.until_at - now))]
+        commands.append(undo_command(["hold"], held, ["--reason", pin.reason, *ends]))
+    return commands
+
+
+def _kept(state: State, name: str, now: float) -> str:
+    """Return that a node stays held when it is moved; nothing when it was not."""
+    held = _held(state, name, now)
+    return f", still {held}" if held else ""
 
 
 def _held(state: State, name: str, now: float) -> str:

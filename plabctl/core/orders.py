@@ -32,22 +32,28 @@ def move(
 ) -> Changes:
     """Put the nodes into `pool`, due at once; with `until_at` the machine leaves them there until then.
 
-    A probe that is running meanwhile will be recorded and not applied. Nodes that are in `pool` already are left as
-    they are; raise `Refused` when that is all of them and no `until_at` is asked for.
+    A probe that is running meanwhile will be recorded and not applied, and a suspicion is settled by this. Nodes that
+    are at home in `pool` already are only pinned; raise `Refused` when that is all of them and there is no `until_at`.
+    Without `until_at` a pin stays as it is.
     """
     if pool not in settings.pools:
         raise NoSuchPool(f"no pool is named {pool!r}", hint=f"the pools are: {', '.join(settings.pools)}")
-    members, claims, happened = [], [], []
+    members, claims = [], []
+    happened: list[Event] = []
     for member in _members(state, names):
-        if member.pool == pool and until_at is None:
-            continue
         pin = member.hold if until_at is None else Hold(order.actor, order.reason, order.now, until_at)
+        if home_of(member) == member.pool == pool:
+            if until_at is not None:
+                members.append(_pinned(member, pin))
+                happened.extend(_told("hold", [member.node], order, until_at=until_at))
+            continue
         moved = replace(
             entered(member, pool, order.now), ok_streak=0, fail_streak=0, suspicion=None, requested_at=None, hold=pin
         )
         members.append(moved)
         claims.extend(_superseded(state, member.node))
-        transition = Transition(member.node, member.pool, pool, order.now, order.actor, "operator", order.reason)
+        origin = member.pool if member.pool != pool else home_of(member)
+        transition = Transition(member.node, origin, pool, order.now, order.actor, "operator", order.reason)
         happened.append(events.of_order(transition, until_at, order.rng))
     if not members:
         raise Refused(f"{_these(names)} in {pool!r} already")
@@ -63,13 +69,13 @@ def retest(state: State, names: Sequence[str], order: Order) -> Changes:
 def hold(state: State, names: Sequence[str], order: Order, until_at: float | None) -> Changes:
     """Pin the nodes where they are: probes go on, the machine moves none until `until_at` or `release`."""
     pin = Hold(order.actor, order.reason, order.now, until_at)
-    members = [replace(member, hold=pin) for member in _members(state, names)]
+    members = [_pinned(member, pin) for member in _members(state, names)]
     return Changes(members=tuple(members), events=_told("hold", names, order, until_at=until_at))
 
 
 def release(state: State, names: Sequence[str], order: Order) -> Changes:
     """Take the pins out. The nodes are due at once: what they are now is for a probe to say, not for the release."""
-    held = [member for member in _members(state, names) if member.hold]
+    held = [member for member in _members(state, names) if member.is_held(order.now)]
     if not held:
         raise Refused(f"{_these(names)} not held")
     members = [replace(member, hold=None, due_at=order.now, interval_s=0.0) for member in held]
@@ -108,6 +114,17 @@ def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
         happened.extend(_told("node-removed", [member.node], order, pool=member.pool, debris=debris))
     released = tuple(name for name in names if name in state.claims)
     return Changes(removed=tuple(names), released=released, events=tuple(happened))
+
+
+def home_of(member: Member) -> str:
+    """Return the pool the member belongs to: of a suspect the one it left, as that move is not confirmed."""
+    return member.suspicion.pool if member.suspicion else member.pool
+
+
+def _pinned(member: Member, pin: Hold | None) -> Member:
+    """Return `member` with `pin`, to be tested when that ends at the latest."""
+    ends_at = pin.until_at if pin else None
+    return replace(member, hold=pin, due_at=member.due_at if ends_at is None else min(member.due_at, ends_at))
 
 
 def _members(state: State, names: Iterable[str]) -> list[Member]:

@@ -63,6 +63,8 @@ def take_back(event: Event) -> str:
 
 def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
     """Return the history as a listing, in the order in which the events come."""
+    events = list(events)
+    undone_by = next(filter(None, map(take_back, reversed(events))), "") if titles else ""
     return Listing(
         plural="events",
         rows=_rows(events),
@@ -75,6 +77,7 @@ def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
             Column("TAKE BACK", plain("take_back"), wide=True),
             Column("ID", plain("id"), wide=True),
         ),
+        footer=f"the last move that plabctl made here is taken back by: {undone_by}" if undone_by else "",
         titles=titles,
         key="node",
     )

@@ -242,3 +242,24 @@ def test_a_configuration_may_be_named_before_the_command(desk: Desk) -> None:
     assert desk.run("--config", "other.toml", "status").code == 0
     assert desk.run("status", "--config", "other.toml").code == 0
     assert desk.run("status", environ={"PLABCTL_CONFIG": "other.toml"}).code == 0
+
+
+def test_an_order_over_a_hold_says_so_and_its_undo_gives_the_hold_back(used_desk: Desk) -> None:
+    used_desk.ok("hold", "pc1", "--reason", "being debugged", "--for", "4h")
+    kept = used_desk.run("move", "pc1", "bad", "--reason", "disk")
+    assert kept.out == f"pc1: good -> bad, still held by {row_of(used_desk, 'pc1')['hold']['actor']}\n"  # type: ignore[index]
+
+    over = used_desk.run("move", "pc1", "good", "--reason", "mine", "--for", "1d")
+    undo(used_desk, over)
+    row = row_of(used_desk, "pc1")
+    hold = row["hold"]
+    assert isinstance(hold, dict)
+    assert (row["pool"], hold["reason"]) == ("bad", "being debugged")
+
+
+def test_moving_a_node_for_a_time_to_where_it_is_holds_it_there(used_desk: Desk) -> None:
+    said = used_desk.run("move", "pc1", "good", "--reason", "a demo", "--for", "1d")
+
+    assert said.out.startswith("pc1: held in good, until ")
+    undo(used_desk, said)
+    assert not row_of(used_desk, "pc1")["held"]
