@@ -48,6 +48,8 @@ def settle(
         if not (current and claim and member) or claim.superseded:
             happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
             continue
+        if member.suspicion and member.suspicion.pool not in pools:
+            member = replace(member, suspicion=None)  # that pool is configured no more; it returns like any other node
         is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
         judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded, scale))
         members[report.node] = lessons.learn(claim.recipe, report, _answered(judgement.member, claim, now))

@@ -1,10 +1,11 @@
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.claim import void
-from plabctl.core.model import Debris, Report
+from plabctl.core.model import Debris, Report, Suspicion
 from plabctl.core.pools import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState
@@ -159,3 +160,15 @@ def test_every_node_stays_in_exactly_one_health_pool(steps: list[tuple[int, str]
     assert len(pools) == 5
     assert set(pools) <= {"good", "bad"}
     assert not state.claims
+
+
+@pytest.mark.parametrize("outcome", ["pass", "fail"])
+def test_a_suspect_from_a_pool_that_is_configured_no_more_is_judged_like_any_other_node(outcome: str) -> None:
+    suspect = make_member(pool="bad", suspicion=Suspicion("former", NOW - 9e4, 5, NOW - 10))
+    state = make_state(suspect, claims=[make_claim()])
+
+    settled(state, make_report(outcome=outcome))
+
+    member = state.member("n1")
+    assert member is not None
+    assert (member.pool, member.suspicion) == ("good" if outcome == "pass" else "bad", None)
