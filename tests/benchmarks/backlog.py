@@ -4,18 +4,15 @@ I/O. Each node sleeps for a time drawn from a Pareto distribution. From the firs
 due than the window holds; what the history says of starts and ends in that time is set against the whole window.
 """
 
-import json
 import os
 import random
 import subprocess
 import time
-from pathlib import Path
 
-from tests.benchmarks.measure import helper
 from tests.benchmarks.nodes import Nodes
 from tests.benchmarks.options import Options
 from tests.benchmarks.table import Row
-from tests.benchmarks.testbed import Plan, Testbed
+from tests.benchmarks.testbed import Plan, Testbed, spans_of
 
 EVERY_S = 2.0
 SHAPE = 1.6
@@ -37,7 +34,7 @@ def run(options: Options) -> list[Row]:
         bed = Testbed(options.folder / "backlog", options.installation, plan, {"check": "sleep {nap}"}, nodes, window)
         ticks = _tick_until_done(bed)
         bed.verify()
-        spans = _spans(bed.state)
+        spans = spans_of(bed.state)
     first, last = min(start for start, _ in spans), max(start for start, _ in spans)
     busy_s = sum(max(0.0, min(end, last) - start) for start, end in spans)
     share = busy_s / (window * (last - first)) if last > first else 1.0
@@ -65,11 +62,6 @@ def _tick_until_done(bed: Testbed) -> int:
         time.sleep(0.05)
         running = [process for process in running if process.poll() is None]
     return started
-
-
-def _spans(state: Path) -> list[tuple[float, float]]:
-    """Return when each probe of the history began and ended."""
-    return [(start, start + length) for start, length in json.loads(helper("testbed", "spans", str(state)))]
 
 
 def _most_at_once(spans: list[tuple[float, float]]) -> int:

@@ -161,6 +161,11 @@ class Testbed:
         )
 
 
+def spans_of(state: Path) -> list[tuple[float, float]]:
+    """Return when each probe of the history began and ended."""
+    return [(start, start + length) for start, length in json.loads(helper("testbed", "spans", str(state)))]
+
+
 def build(state: Path) -> None:
     """Write a state with the nodes that standard input describes; each has been tested for a day."""
     from plabctl.clock import SystemClock
