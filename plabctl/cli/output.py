@@ -1,6 +1,6 @@
 """Writing to standard output, in the form that was asked for.
 
-I/O. Programs get their forms from `report.machine`, people theirs from `report.sheet`, which is imported for them only.
+I/O. Programs get their forms from `report.machine`, people theirs from `report.table`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def note(line: str) -> None:
 def show(listing: Listing, form: Form) -> None:
     """Write the listing in this form."""
     if form.is_for_people:
-        from plabctl.report import sheet  # noqa: PLC0415 - rich, which only people need
+        from plabctl.report import table  # noqa: PLC0415 - not needed for programs
 
-        sheet.show(listing, sys.stdout, color=form.color, wide=form.name == "wide")
+        table.show(listing, sys.stdout, color=form.color, wide=form.name == "wide")
         return
     from plabctl.report import machine  # noqa: PLC0415 - not needed for people
 

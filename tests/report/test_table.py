@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from plabctl.report import sheet, status
+from plabctl.report import status, table
 from plabctl.report.instants import clock
 from plabctl.report.listing import Cell, Column, Listing, plain
 from tests.builders import NOW
@@ -34,7 +34,7 @@ def drawn(
     monkeypatch.setenv("LINES", "50")
     monkeypatch.setenv("TERM", "xterm")
     out = Screen()
-    sheet.show(listing, out, color=color, wide=wide)
+    table.show(listing, out, color=color, wide=wide)
     return out.getvalue()
 
 
@@ -87,7 +87,7 @@ def test_wide_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_terminal_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     out = io.StringIO()
-    sheet.show(make_listing({"name": "n1", "why": "x" * 100}), out, color=False)
+    table.show(make_listing({"name": "n1", "why": "x" * 100}), out, color=False)
 
     assert "x" * 100 in out.getvalue()
 
@@ -109,7 +109,7 @@ def test_wide_characters_keep_the_columns_straight(monkeypatch: pytest.MonkeyPat
 def test_a_terminal_that_is_not_utf_8_gets_ascii() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="latin-1")
-    sheet.show(status.listing(make_situation(make_pair("n1")), ["n1"]), out, color=False)
+    table.show(status.listing(make_situation(make_pair("n1")), ["n1"]), out, color=False)
     out.flush()
 
     assert raw.getvalue().isascii()
