@@ -1,4 +1,4 @@
-"""The calls that cron and scripts make all day, without click: an idle `tick`, and `status -o json|tsv|name`.
+"""The calls that cron and scripts make all day, without click: an idle `tick`, and `status`.
 
 I/O. Whatever is not exactly one of these, be it a typing error, is left to click, which says it properly. What is done
 here is done by the same functions of `plabctl.app` as there.
@@ -16,7 +16,7 @@ def run(arguments: Sequence[str]) -> int | None:
     match parse(arguments):
         case ("tick", config, _):
             return _tick(config)
-        case ("status", config, form) if form is not None:
+        case ("status", config, form):
             return _status(config, form)
         case _:
             return None
@@ -52,18 +52,25 @@ def _tick(config: str | None) -> int | None:
     return 0 if end_idle(config) else None
 
 
-def _status(config: str | None, form: str) -> int:
+def _status(config: str | None, form: str | None) -> int:
     import gc  # noqa: PLC0415
 
     from plabctl.app.queries import look  # noqa: PLC0415
-    from plabctl.cli.output import Form, show  # noqa: PLC0415
+    from plabctl.cli.output import choose_form, show  # noqa: PLC0415
     from plabctl.report import status  # noqa: PLC0415
 
     # Nothing here makes garbage in circles, and looking for it costs a tenth of the time at 100,000 nodes.
     gc.disable()
     try:
         situation = look(config)
-        show(status.data(situation, sorted(situation.state.names()), form), Form(form))
+        names = sorted(situation.state.names())
+        how = choose_form(form)
+        if how.is_for_people:
+            from plabctl.core.selection import natural  # noqa: PLC0415 - programs can spare it
+
+            show(status.listing(situation, sorted(names, key=natural)), how)
+        else:
+            show(status.data(situation, names, how.name), how)
     finally:
         gc.enable()
     return 0

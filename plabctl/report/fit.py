@@ -6,7 +6,8 @@ Pure. `sheet` draws what is decided here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from plabctl.values import dataclass
 
 GAP = 2
 """Blanks between two columns."""

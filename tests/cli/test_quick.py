@@ -83,7 +83,8 @@ def test_an_idle_tick_loads_nothing_heavy(used_desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "spared"),
     [
-        (["status"], {"rich", "fabric", "tinydb", "sqlite3"}),
+        (["status"], HEAVY),
+        (["status", "-o", "table"], {"rich", "fabric", "tinydb", "sqlite3"}),
         (["history"], {"rich", "fabric", "tinydb"}),
         (["pool", "list"], {"rich", "fabric", "tinydb", "sqlite3"}),
         (["check", "--max-age", "52w"], {"rich", "fabric", "tinydb", "sqlite3"}),
@@ -104,6 +105,10 @@ def test_the_help_of_all_imports_no_command(used_desk: Desk) -> None:
     _, modules = json.loads(done.stdout)
 
     assert not {"plabctl.cli.status", "plabctl.cli.move", "plabctl.app.context", "plabctl.store.store"} & set(modules)
+
+
+def test_both_ways_show_the_same_table(used_desk: Desk) -> None:
+    assert used_desk.ok("status") == used_desk.ok("status", "*")
 
 
 @pytest.mark.parametrize("form", ["json", "tsv", "name"])
