@@ -48,8 +48,7 @@ def settle(
         if not (current and claim and member) or claim.superseded:
             happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
             continue
-        if member.suspicion and member.suspicion.pool not in pools:
-            member = replace(member, suspicion=None)  # that pool is configured no more; it returns like any other node
+        member = _with_way_back(member, pools)
         is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
         judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded, scale))
         members[report.node] = lessons.learn(claim.recipe, report, _answered(judgement.member, claim, now))
@@ -66,6 +65,12 @@ def _is_guarded(state: State, guard: Guard, member: Member) -> bool:
         return False
     node = state.node(member.node)
     return guard.holds(member.suspicion.pool if member.suspicion else member.pool, node)
+
+
+def _with_way_back(member: Member, pools: Mapping[str, Pool]) -> Member:
+    """Return `member`, no suspect any more when its pool is configured no more: it returns like any other node."""
+    is_lost = member.suspicion is not None and member.suspicion.pool not in pools
+    return replace(member, suspicion=None) if is_lost else member
 
 
 def _without_torn_down(member: Member, claim: Claim, report: Report) -> Member:
