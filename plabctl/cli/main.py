@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "A small testbed on this machine, to see how it works.",
         "init": "Write a configuration file to begin with.",
         "config": "The configuration: check, show, sample.",
+        "simulate": "What each policy would cost and do.",
         "doctor": "Find what is wrong with the installation, and mend it.",
         "completion": "The completion script for bash, zsh or fish.",
     },

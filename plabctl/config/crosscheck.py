@@ -90,8 +90,10 @@ def _exit_faults(
     mine, other = EXIT_KEY[kind], EXIT_KEY[OTHER[kind]]
     if other in pool:
         yield f"{path}.{other}", f'means nothing in a pool of kind "{kind}", allowed: {mine}'
-    if kind is PoolKind.BAD and "confirm" in pool:
-        yield f"{path}.confirm", 'means nothing in a pool of kind "bad", allowed: only where kind = "good"'
+    if kind is PoolKind.BAD:
+        for key in ("confirm", "suspects"):
+            if key in pool:
+                yield f"{path}.{key}", 'means nothing in a pool of kind "bad", allowed: only where kind = "good"'
     targets = [name for name, each in pools.items() if kind_of(name, each) is OTHER[kind]]
     if mine in pool:
         target = pool[mine]

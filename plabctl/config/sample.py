@@ -50,7 +50,7 @@ def sample(live: Mapping[str, str] | None = None) -> str:
         _block(ROOT, "", given),
         _block(SSH, "[ssh]", given),
         _block(POOL, "[pool.good]", given, without={"on_pass"}),
-        _block(POOL, "[pool.bad]", given, without={"on_fail", "confirm"}, again=True),
+        _block(POOL, "[pool.bad]", given, without={"on_fail", "confirm", "suspects"}, again=True),
         _block(FLAP, "[flap]", given),
         _block(GUARD, "[guard]", given),
         _block(ADAPTIVE, "[adaptive]", given),

@@ -124,6 +124,7 @@ POOL = Table(
     Key("recipe", Text(_NAME, is_pool_name)),
     Key("backoff", BACKOFF),
     Key("confirm", Whole(0, 20)),
+    Key("suspects", Flag()),
     shape=Shape.NAMED,
 )
 RECIPE = Table(

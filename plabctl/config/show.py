@@ -75,7 +75,7 @@ def _table(table: Table, value: object, path: str, origins: _Origins) -> Iterato
     for key in keys:
         if isinstance(value, PoolSettings) and key.name == _MEANINGLESS[value.kind]:
             continue
-        if isinstance(value, PoolSettings) and key.name == "confirm" and value.kind is PoolKind.BAD:
+        if isinstance(value, PoolSettings) and key.name in {"confirm", "suspects"} and value.kind is PoolKind.BAD:
             continue
         yield from _key(key, getattr(value, key.field), path_of(path, key.name), origins)
 

@@ -99,6 +99,11 @@ TEXTS: dict[str, Text] = {
         "leaves at once and is tested again at once.",
         "2",
     ),
+    "pool.suspects": Text(
+        "Only for kind good, and where `confirm` is 0: whether a failing node leaves as a suspect, which one immediate "
+        "retest clears without a trace; if false, any one failure is a move that counts.",
+        "false",
+    ),
     "backoff.kind": Text(
         "How the wait grows with the number n of equal results in a row: `additive` base + n * step, `fixed` base, "
         "`exponential` base * 2^(n-1), `linear` base * n, `quadratic` base * n^2; or with the time since the node "

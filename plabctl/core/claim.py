@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Protocol
 
 from plabctl.core import events
 from plabctl.core.deadlines import Lessons
@@ -82,7 +83,16 @@ def candidates(state: State, settings: Settings, now: float, *, only: Collection
     return [row for row in rows if row.node not in claims and row.pool in settings.pools]
 
 
-def choose(rows: Sequence[Due], claims: Iterable[Claim], count: int, now: float) -> Choice:
+class Placed(Protocol):
+    """What runs for a pool: a claim."""
+
+    @property
+    def pool(self) -> str:
+        """The pool it runs for."""
+        ...
+
+
+def choose(rows: Sequence[Due], claims: Iterable[Placed], count: int, now: float) -> Choice:
     """Return which of `rows`, the candidates, to probe next, at most `count`; `claims` are those that run.
 
     Requested retests come first. Then the next slot goes to the pool that holds the fewest, so that pools share the

@@ -78,7 +78,9 @@ class PoolSettings:
     recipe: str = "process"
     backoff: Backoff = field(default_factory=Backoff)
     confirm: int = 0
-    """Quick retests while still in good before a failure counts; 0: leave at once as suspect."""
+    """Quick retests while still in good before a failure counts; 0: leave at once."""
+    suspects: bool = True
+    """With `confirm` 0, whether one retest after leaving may refute the failure; else each failure is a move."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from plabctl.report.listing import SCHEMA_VERSION, Listing, Row
 
 _ROWS_PER_PIECE = 512
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SMALL, _DIGITS, _MORE_DIGITS = 0.1, 3, 7  # a share of a thousandth is worth its digits
 _ONE_LINE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
 
@@ -98,7 +99,7 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
+        return f"{value:.{_DIGITS if abs(value) >= _SMALL else _MORE_DIGITS}f}".rstrip("0").rstrip(".")
     if isinstance(value, Mapping):
         text = ",".join(f"{key}={inner}" for key, inner in value.items())
     elif isinstance(value, list | tuple):

@@ -107,6 +107,8 @@ def leaving_words(pool: PoolSettings, settings: Settings) -> str:
         return f"to {pool.goes_to} after one pass, and {more}, {format_duration(flap.apart_s)} apart"
     if pool.confirm:
         return f"to {pool.goes_to} when a failure was confirmed by {pool.confirm} quick retests"
+    if not pool.suspects:
+        return f"to {pool.goes_to} at the first failure"
     return f"to {pool.goes_to} at the first failure, as a suspect that is tested again at once"
 
 

@@ -1,5 +1,6 @@
 """The examples in the help of every command, typed where nodes of those names are: pc1 is good, pc2 is in bad."""
 
+import gzip
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ key = "key"
 """
 ONE, TWO = "pc1.example.org", "pc2.example.org"
 FOLDERS = (".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions")
+TRACE = "node,start,end,state\na,0,200000,up\na,200000,210000,down\na,210000,300000,up\n"
 NODES = f"name,site\n{ONE},north\n{TWO},south\n"
 # What an example takes for granted, beside the nodes.
 BEFORE = {
@@ -39,6 +41,7 @@ ELSEWHERE = {
     "plabctl cron": "is about the user's own crontab; tests/e2e has one to spoil",
     "plabctl demo": "is run by tests/app",
     "plabctl init /etc": "writes outside the test's folder",
+    "plabctl simulate --since": "needs a past of more than a day; is run by tests/cli",
 }
 EXAMPLES = sorted({example for verb in all_commands() for example in verb.examples})
 TYPED = [example for example in EXAMPLES if not example.startswith(tuple(ELSEWHERE))]
@@ -79,6 +82,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     public, _ = make_key(folder / "key"), make_key(folder / "host_key")
     (folder / "plabctl.toml").write_text(CONFIG)
     (folder / "nodes.csv").write_text(NODES)
+    (folder / "trace.csv.gz").write_bytes(gzip.compress(TRACE.encode()))
     for name in FOLDERS:
         (folder / name).mkdir(parents=True)
     (folder / "node").mkdir()

@@ -37,7 +37,7 @@ class GoodPool(Pool):
         if member.fail_streak <= self.own.confirm:
             return Judgement(replace(member, due_at=now, interval_s=0.0))
         left = entered(member, self.own.goes_to, now)
-        if self.own.confirm:
+        if self.own.confirm or not self.own.suspects:
             spells = after_spell(member, self.own.kind, member.since_at, now, self.settings)
             left = replace(left, penalty=after_flop(member, self.settings.flap, now), penalty_at=now, spells=spells)
             return Judgement(left, self._move("transition", reading))

@@ -70,6 +70,19 @@ def test_with_confirm_a_node_stays_in_good_for_that_many_quick_retests() -> None
     assert [member.penalty for member in members] == [0.0, 0.0, 1.0]
 
 
+def test_without_suspects_any_failure_is_a_move_and_a_flop() -> None:
+    settings = make_settings()
+    good = replace(settings.pools["good"], suspects=False)
+    settings = replace(settings, pools={**settings.pools, "good": good})
+    judgement = judged(make_member(ok_streak=9), "fail", settings=settings)
+
+    assert judgement.move
+    assert judgement.move.kind == "transition"
+    assert (judgement.member.pool, judgement.member.suspicion, judgement.member.penalty) == ("bad", None, 1.0)
+    assert judgement.member.due_at == NOW
+    assert judged(judgement.member, "pass", at=NOW + 60, settings=settings).member.suspicion is None
+
+
 def test_a_failure_in_bad_waits_longer_each_time() -> None:
     assert [member.interval_s for member in played(make_member(pool="bad"), "FFF")] == [450, 600, 750]
 

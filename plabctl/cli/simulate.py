@@ -1,0 +1,121 @@
+"""`plabctl simulate`: what each policy would cost and do, on a trace or on this installation's own past."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.options import Duration, config_option, output_options, verb
+from plabctl.errors import PlabctlError, UsageFault
+from plabctl.report import plot
+from plabctl.report import scores as report
+from plabctl.report.listing import Row
+
+_EXAMPLE = """\
+plabctl simulate
+plabctl simulate trace.csv.gz --shift 1h -p additive -p age -p plabctl.toml
+plabctl simulate trace.csv.gz --bare --equal slots=3000 --plot harm.svg
+plabctl simulate --since 30d -p configured -p age --window 20
+"""
+_STEPS = 1000
+_PICTURES = (".svg", ".png")
+
+
+@verb("simulate", example=_EXAMPLE)
+@click.argument("trace", required=False, type=click.Path())
+@click.option("--since", "since_s", metavar="DURATION", type=Duration(), help="Use the history of this long, as 30d.")
+@click.option("--synthetic", metavar="FIT", help="Make a testbed up; pl05 with 100 nodes if nothing else is said.")
+@click.option("--nodes", type=click.IntRange(1, 100_000), help="How many nodes to make up.")
+@click.option("--spread", type=click.FloatRange(0, 5), help="How unlike each other they are; 1 to 1.5 is as in life.")
+@click.option("--policy", "-p", "words", metavar="NAME|FILE", multiple=True, help="A policy to compare; see below.")
+@click.option("--window", type=click.IntRange(1, 10_000), help="How many tests at once; else as many as are due.")
+@click.option("--pass-takes", "up_s", metavar="DURATION", type=Duration(), help="A test of a node that is up; 1m.")
+@click.option("--fail-takes", "down_s", metavar="DURATION", type=Duration(), help="A test of one that is down; 10m.")
+@click.option("--false-failures", "false_ratio", type=click.FloatRange(0, 0.9), help="The share of tests that lie; 0.")
+@click.option(
+    "--days", type=click.FloatRange(0.1, 36_600), help="Only the first so many days; 30 of a made-up testbed."
+)
+@click.option("--warm-up", "warm_up_s", metavar="DURATION", type=Duration(), default="1d", help="Not counted; 1d.")
+@click.option("--shift", "shift_s", metavar="DURATION", type=Duration(), default="0", help="The trace's resolution.")
+@click.option("--every", type=click.IntRange(1), default=1, help="Only every so-manieth node of the trace.")
+@click.option("--dead", type=click.IntRange(0, 100_000), default=0, help="Add so many nodes that never answer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same figures.")
+@click.option("--bare", is_flag=True, help="Back-offs alone: no suspects, no confirmation, one pass is enough.")
+@click.option(
+    "--equal", metavar="tests=N|slots=SECONDS", help="Stretch all delays until this is spent, a node and day."
+)
+@click.option(
+    "--plot", "picture", metavar="FILE", type=click.Path(), help="Draw harm against slot time: .svg, or .png."
+)
+@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@config_option
+def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:  # noqa: ANN401 - see `Wish`
+    """Compare policies on what nodes really did, by the very code that decides in a tick.
+
+    TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. Policies are additive, age,
+    adaptive, 2007, fixed, exponential, quadratic; configured, the one of this installation; or any configuration file.
+
+    TESTS and SLOT-S, the seconds that tests take, are per node and day. BROKEN is the share of node-time in good while
+    down, IDLE in bad while up, HARM is broken and half of idle. 2H-BROKEN: the chance that a node taken from good is
+    down, or goes down within two hours. A change of a trace is shifted by a random part of --shift, for each node its
+    own, since a trace taken once an hour has all changes at full hours.
+    """
+    from plabctl.sim import scene as scenes  # noqa: PLC0415 - the simulator, which --help can spare
+    from plabctl.sim.compare import Progress  # noqa: PLC0415 - as above
+
+    refuse_plot(picture)
+    how = output.choose_form(form, header=header, color=color)
+    scene = scenes.prepare(scenes.Wish(**given))
+    began = time.process_time()
+    with _bar(len(scene.policies)) as show:
+        progress = Progress(show)
+        rows = [score.row() for score in scene.scores(progress)]
+    took_s = max(0.001, time.process_time() - began)
+    output.show(report.listing(rows, scene.head, scene.footer), how)
+    output.flush()
+    speed = f"{progress.probe_count / took_s:,.0f} a second"
+    output.note(f"{progress.probe_count:,} probes in {took_s:.1f} s of processor time, {speed}")
+    if picture:
+        _draw(picture, rows, scene.title)
+
+
+def refuse_plot(path: str | None) -> None:
+    """Raise UsageFault for a picture that could not be written, before anything runs."""
+    if path is None:
+        return
+    if Path(path).suffix not in _PICTURES:
+        raise UsageFault(f"'{path}' is no picture that can be drawn", hint=f"its name ends in {' or '.join(_PICTURES)}")
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageFault(f"'{path}' cannot be written: no such directory", hint="make it first")
+    if Path(path).suffix == ".png":
+        plot.refuse_png()
+
+
+def _draw(path: str, rows: Sequence[Row], title: str) -> None:
+    picture = plot.svg(
+        report.points(rows),
+        title=f"Harm against cost: {title}",
+        x_title="slot-seconds per node and day",
+        y_title="harm in % of node-time (broken and half of idle)",
+    )
+    try:
+        Path(path).write_bytes(plot.png(picture) if path.endswith(".png") else picture.encode())
+    except OSError as error:
+        raise PlabctlError(f"'{path}' cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+@contextmanager
+def _bar(count: int) -> Iterator[Callable[[float], None]]:
+    """Show a bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    with click.progressbar(length=count * _STEPS, file=sys.stderr, label="simulating") as bar:
+        yield lambda done: bar.update(max(0, int(done * _STEPS) - bar.pos))

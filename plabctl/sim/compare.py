@@ -1,0 +1,98 @@
+"""Several policies in the same world: each as it is, or each stretched until it costs the same.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from math import exp, log
+
+from plabctl.sim.driver import run
+from plabctl.sim.policies import Policy, stretched
+from plabctl.sim.scenario import Scenario
+from plabctl.sim.score import Score, score
+from plabctl.sim.world import World
+from plabctl.values import dataclass
+
+ROUNDS = 8
+_CLOSE = 0.003
+_STEEPEST = 8.0
+"""A round changes the delays by at most this factor."""
+
+
+class Cost(StrEnum):
+    """What may be held equal: the number of tests, or the slot time they take, per node and day."""
+
+    TESTS = "tests"
+    SLOTS = "slots"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So much of a cost per node and day: tests, or seconds."""
+
+    cost: Cost
+    amount: float
+
+    def spent(self, found: Score) -> float:
+        """Return how much of it a policy spent."""
+        return found.tests_per_node_day if self.cost is Cost.TESTS else found.slot_seconds_per_node_day
+
+
+class Progress:
+    """How far a comparison has come, for whoever shows it: `show` is told the number of policies done."""
+
+    def __init__(self, show: Callable[[float], None]) -> None:
+        self.show = show
+        self.probe_count = 0
+        """All that were simulated, also in rounds that led nowhere."""
+
+
+def compare(
+    world: World, policies: Iterable[Policy], scenario: Scenario, budget: Budget | None, progress: Progress
+) -> Iterator[Score]:
+    """Yield the figures of each policy, as they come."""
+    for number, policy in enumerate(policies):
+        if budget is None:
+            yield _scored(world, policy, scenario, progress, number, 1.0)
+        else:
+            yield meet(world, policy, scenario, budget, progress, number)
+        progress.show(number + 1.0)
+
+
+def meet(
+    world: World, policy: Policy, scenario: Scenario, budget: Budget, progress: Progress, number: int = 0
+) -> Score:
+    """Return the figures of the policy with all its delays multiplied by the factor at which it spends the budget.
+
+    The nearest found in a few rounds: tests that follow at once on a change cannot be stretched away.
+    """
+    scale = 1.0
+    tried: list[tuple[float, float]] = []
+    found: list[tuple[float, Score]] = []
+    for count in range(ROUNDS):
+        result = _scored(world, stretched(policy, scale), scenario, progress, number + count / ROUNDS, 1 / ROUNDS)
+        off = log(max(1e-9, budget.spent(result)) / budget.amount)
+        found.append((abs(off), result))
+        if abs(off) < _CLOSE:
+            break
+        tried.append((log(scale), off))
+        scale *= min(_STEEPEST, max(1 / _STEEPEST, exp(-off / _slope(tried))))
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _slope(tried: list[tuple[float, float]]) -> float:
+    """Return how steeply the cost fell with the delays of late: by 1, if nothing is known, it falls in proportion."""
+    if len(tried) < 2:  # noqa: PLR2004 - a slope needs two points
+        return -1.0
+    (x0, y0), (x1, y1) = tried[-2:]
+    slope = (y1 - y0) / (x1 - x0) if x1 != x0 else -1.0
+    return min(-0.2, max(-2.0, slope))
+
+
+def _scored(world: World, policy: Policy, scenario: Scenario, progress: Progress, start: float, weight: float) -> Score:
+    ledger = run(world, policy, scenario, lambda share: progress.show(start + weight * share))
+    progress.probe_count += ledger.probe_count
+    return score(policy.name, policy.scale, world, scenario, ledger)

@@ -1,0 +1,111 @@
+"""One simulated run: members are tested when the policy says so, at once or as slots come free.
+
+Pure. Delays run from the end of a test; a member is looked at by the first tick after it is due. Whom a free slot goes
+to is decided by `plabctl.core.claim`. Go on with `course`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from heapq import heapify, heappop, heappush, heapreplace
+
+from plabctl.core.claim import choose
+from plabctl.core.model import Member
+from plabctl.core.state import Due, due_of
+from plabctl.sim.course import Course
+from plabctl.sim.ledger import Ledger
+from plabctl.sim.policies import Policy
+from plabctl.sim.scenario import Scenario
+from plabctl.sim.world import World
+
+Tell = Callable[[float], None]
+"""Is told now and then how far the run has come, as a share."""
+TELL_EVERY = 16384
+
+
+def run(world: World, policy: Policy, scenario: Scenario, tell: Tell = lambda _: None) -> Ledger:
+    """Return what the policy did in this world."""
+    course = Course(world, policy, scenario)
+    steps = unlimited(course) if scenario.window is None else _Window(course, scenario.window).steps()
+    for count, at in enumerate(steps):
+        if count % TELL_EVERY == 0:
+            tell(min(1.0, at / world.length_s))
+    return course.close()
+
+
+def unlimited(course: Course) -> Iterator[float]:
+    """Test every member when it is due; yield the instant of each test."""
+    queue = [(course.starts_at(number), number) for number in range(len(course.members))]
+    heapify(queue)
+    lives, probe, starts_at, look = course.lives, course.probe, course.starts_at, course.look
+    while queue:
+        at, number = queue[0]
+        if at >= lives[number].gone_at:
+            heappop(queue)
+            continue
+        look(at)
+        probe(number, at)
+        heapreplace(queue, (starts_at(number), number))
+        yield at
+
+
+class _Window:
+    """Only so many tests at once: when more members are due than slots are free, the core chooses."""
+
+    def __init__(self, course: Course, window: int) -> None:
+        self._course = course
+        self._window = window
+        self._numbers = {life.name: number for number, life in enumerate(course.lives)}
+        self._pending = [(course.starts_at(number), number) for number in range(len(course.members))]
+        self._waiting: dict[int, Due] = {}
+        self._running: list[tuple[float, int]] = []
+        self._claimed: dict[int, Member] = {}
+        self._hand: list[int] = []
+        self._hand_until = 0.0
+
+    def steps(self) -> Iterator[float]:
+        """Run to the end; yield the instant of each test."""
+        heapify(self._pending)
+        while self._pending or self._running:
+            at = min([queue[0][0] for queue in (self._pending, self._running) if queue])
+            if at >= self._course.length_s:
+                return
+            self._end_tests(at)
+            self._admit(at)
+            self._course.look(at)
+            for number in self._chosen(at):
+                due = self._waiting.pop(number)
+                if at >= self._course.lives[number].gone_at:
+                    continue
+                self._claimed[number] = self._course.members[number]
+                self._course.ledger.waited(at - due.due_at)
+                heappush(self._running, (self._course.probe(number, at), number))
+                yield at
+
+    def _end_tests(self, at: float) -> None:
+        while self._running and self._running[0][0] <= at:
+            _, number = heappop(self._running)
+            del self._claimed[number]
+            heappush(self._pending, (self._course.starts_at(number), number))
+
+    def _admit(self, at: float) -> None:
+        while self._pending and self._pending[0][0] <= at:
+            _, number = heappop(self._pending)
+            if at < self._course.lives[number].gone_at:
+                self._waiting[number] = due_of(self._course.members[number])
+
+    def _chosen(self, at: float) -> list[int]:
+        """Return whom to test now. As in a tick, more are chosen than slots are free, for those that will be soon."""
+        free = self._window - len(self._running)
+        if len(self._waiting) <= free:
+            self._hand = []
+            return list(self._waiting)
+        if not free:
+            return []
+        if not self._hand or at >= self._hand_until:
+            self._hand_until = (at // self._course.scenario.tick_s + 1) * self._course.scenario.tick_s
+            soon = sum(ends_at < self._hand_until for ends_at, _ in self._running)
+            choice = choose(list(self._waiting.values()), self._claimed.values(), free + soon, at)
+            self._hand = [self._numbers[row.node] for row in choice.rows]
+        taken, self._hand = self._hand[:free], self._hand[free:]
+        return taken

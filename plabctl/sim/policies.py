@@ -1,0 +1,111 @@
+"""The policies that can be compared: those with a name, and any configuration file.
+
+I/O: reads configuration files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from plabctl.config.lines import lines_of
+from plabctl.config.load import load, parse, read_bytes
+from plabctl.core.recipe import Recipe
+from plabctl.core.selection import nearest
+from plabctl.core.settings import BackoffKind, PoolKind, PoolSettings, Settings, default_backoff
+from plabctl.errors import ConfigError, UsageFault
+from plabctl.values import dataclass
+
+NAMED: Mapping[str, tuple[BackoffKind, BackoffKind]] = {
+    "additive": (BackoffKind.ADDITIVE, BackoffKind.ADDITIVE),
+    "age": (BackoffKind.AGE, BackoffKind.AGE),
+    "adaptive": (BackoffKind.ADAPTIVE, BackoffKind.ADAPTIVE),
+    "2007": (BackoffKind.LINEAR, BackoffKind.QUADRATIC),
+    "fixed": (BackoffKind.FIXED, BackoffKind.FIXED),
+    "exponential": (BackoffKind.EXPONENTIAL, BackoffKind.EXPONENTIAL),
+    "quadratic": (BackoffKind.QUADRATIC, BackoffKind.QUADRATIC),
+}
+"""By name, the back-offs in good and in bad, each with its defaults; 2007 is what Emulab's monitor did from then on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A name and the settings that go by it. `scale` multiplies all delays; None leaves an adaptive one to adapt."""
+
+    name: str
+    settings: Settings
+    scale: float | None = None
+
+
+def find_policy(word: str, builtin: Mapping[str, Recipe]) -> Policy:
+    """Return the policy of that name, or of the configuration file at that path.
+
+    Raise UsageFault when it is neither, ConfigError when the file is at fault.
+    """
+    if word in NAMED:
+        return named(word)
+    if not os.path.lexists(word):
+        like = nearest(word, NAMED)
+        known = f"{', '.join(NAMED)}; or the path of a configuration file"
+        raise UsageFault(f"no policy and no file is named {word!r}", hint=f"{like}?" if like else f"policies: {known}")
+    try:
+        return Policy(Path(word).stem, load(word, builtin))
+    except ConfigError as error:
+        raise ConfigError(_with_lines(word, error), hint=error.hint) from error
+
+
+def named(name: str) -> Policy:
+    """Return the policy of that name."""
+    good, bad = NAMED[name]
+    pools = {
+        "good": PoolSettings("good", PoolKind.GOOD, "bad", backoff=default_backoff(good, PoolKind.GOOD)),
+        "bad": PoolSettings("bad", PoolKind.BAD, "good", backoff=default_backoff(bad, PoolKind.BAD)),
+    }
+    return Policy(name, Settings("", "", pools, {}))
+
+
+def configured(path: str | None, builtin: Mapping[str, Recipe]) -> Policy:
+    """Return the policy of this installation: of the configuration at `path`, or of the first one found."""
+    return Policy("configured", load(path, builtin))
+
+
+def bare(policy: Policy) -> Policy:
+    """Return the policy with its back-offs alone: any failure moves a node to bad, and one pass moves it back."""
+    settings = policy.settings
+    pools = {name: replace(pool, confirm=0, suspects=False) for name, pool in settings.pools.items()}
+    flap = replace(settings.flap, max_passes=1)
+    return replace(policy, settings=replace(settings, pools=pools, flap=flap))
+
+
+def stretched(policy: Policy, scale: float) -> Policy:
+    """Return the policy with all its delays multiplied by `scale`; one that adapts has its K held there instead."""
+    pools = {name: _stretched(pool, scale) for name, pool in policy.settings.pools.items()}
+    return replace(policy, settings=replace(policy.settings, pools=pools), scale=scale)
+
+
+def _stretched(pool: PoolSettings, scale: float) -> PoolSettings:
+    own = pool.backoff
+    if own.kind is BackoffKind.ADAPTIVE:
+        return pool
+    longer = replace(own, base_s=own.base_s * scale, step_s=own.step_s * scale, max_s=own.max_s * scale)
+    return replace(pool, backoff=longer)
+
+
+def _with_lines(path: str, error: ConfigError) -> list[str]:
+    """Return the faults with the line of each: that of its key, or of the table that the key is missing from."""
+    try:
+        raw = read_bytes(path)
+        parse(raw, path)
+        lines = lines_of(raw.decode("utf-8-sig"))
+    except ConfigError:  # not TOML, or not to be read: then the fault says so, and where
+        return list(error.faults)
+    told = []
+    for fault in error.faults:
+        where = fault.removeprefix(f"{path}: ")
+        key = where.partition(": ")[0]
+        while key and key not in lines:
+            key = key.rpartition(".")[0]
+        told.append(f"{path}:{lines[key]}: {where}" if key else fault)
+    return told

@@ -1,0 +1,184 @@
+"""What is asked of the simulator, made ready: the world, the policies, and what goes on around them.
+
+I/O: reads traces, configurations, the history. Everything that can be refused is refused here, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from random import Random
+
+from plabctl.clock import SystemClock
+from plabctl.core.selection import nearest
+from plabctl.durations import format_duration
+from plabctl.errors import UsageFault
+from plabctl.probes.builtin import BUILTIN
+from plabctl.sim.compare import Budget, Cost, Progress, compare
+from plabctl.sim.past import Past, read_past
+from plabctl.sim.policies import NAMED, Policy, bare, configured, find_policy
+from plabctl.sim.scenario import DAY_S, NODES_PER_SLOT, Scenario
+from plabctl.sim.score import Score
+from plabctl.sim.synthetic import FITS, make_world
+from plabctl.sim.trace import read_trace
+from plabctl.sim.world import World
+from plabctl.values import dataclass
+
+CONFIGURED = "configured"
+_COUNT, _DAYS, _FIT = 100, 30.0, "pl05"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The options as they were given; None for those that were not. Durations in seconds."""
+
+    trace: str | None = None
+    since_s: float | None = None
+    synthetic: str | None = None
+    nodes: int | None = None
+    spread: float | None = None
+    words: tuple[str, ...] = ()
+    window: int | None = None
+    up_s: float | None = None
+    down_s: float | None = None
+    false_ratio: float | None = None
+    days: float | None = None
+    warm_up_s: float = DAY_S
+    shift_s: float = 0.0
+    every: int = 1
+    dead: int = 0
+    seed: int = 1
+    bare: bool = False
+    equal: str | None = None
+    config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that a comparison needs. `title` says in words what is simulated."""
+
+    title: str
+    world: World
+    policies: tuple[Policy, ...]
+    scenario: Scenario
+    budget: Budget | None
+
+    def scores(self, progress: Progress) -> Iterator[Score]:
+        """Yield the figures of each policy as they come."""
+        return compare(self.world, self.policies, self.scenario, self.budget, progress)
+
+    @property
+    def head(self) -> dict[str, object]:
+        """What was simulated, for programs."""
+        around = {field.name: getattr(self.scenario, field.name) for field in fields(self.scenario)}
+        return {
+            "world": self.title,
+            "nodes_count": len(self.world.lives),
+            "days": round(self.world.length_s / DAY_S, 3),
+            "budget": None if self.budget is None else {str(self.budget.cost): self.budget.amount},
+            **around,
+        }
+
+    @property
+    def footer(self) -> str:
+        """What was simulated, in a line for people."""
+        around = self.scenario
+        window = f"a window of {around.window}" if around.window else "as many at once as are due"
+        told = [
+            f"{self.title}: {len(self.world.lives)} nodes, {self.world.length_s / DAY_S:.1f} days",
+            f"the first {format_duration(around.warm_up_s)} not counted",
+            f"tests of {format_duration(around.up_s)} up and {format_duration(around.down_s)} down, {window}",
+        ]
+        if around.false_ratio:
+            told.append(f"{100 * around.false_ratio:.3g} % fail falsely")
+        if not around.window and any(_adapts(policy) for policy in self.policies):
+            told.append(f"adaptive plans for {-(-len(self.world.lives) // NODES_PER_SLOT)} slots")
+        return "; ".join(told) + f"; seed {around.seed}"
+
+
+def prepare(wish: Wish) -> Scene:
+    """Return what was asked for; raise UsageFault or ConfigError for what cannot be."""
+    budget = _budget(wish.equal)
+    policies = _policies(wish)
+    title, world, scenario = _source(wish)
+    world = world.thinned(wish.every)
+    if wish.days:
+        world = world.cut(wish.days * DAY_S)
+    world = world.shifted(wish.shift_s, Random(f"shift {wish.seed}")).with_dead(wish.dead)  # noqa: S311 - a simulation
+    if world.length_s <= wish.warm_up_s:
+        lasts, left_out = format_duration(world.length_s), format_duration(wish.warm_up_s)
+        raise UsageFault(f"{title} lasts {lasts}, and the first {left_out} are not counted", hint="see --warm-up")
+    scenario = replace(scenario, window=wish.window, seed=wish.seed, warm_up_s=wish.warm_up_s)
+    given = {name: value for name in ("up_s", "down_s", "false_ratio") if (value := getattr(wish, name)) is not None}
+    if not all(given.get(name, 1) > 0 for name in ("up_s", "down_s")):
+        raise UsageFault("a test takes some time: 0 is none", hint="see --pass-takes and --fail-takes")
+    return Scene(title, world, policies, replace(scenario, **given), budget)
+
+
+def _source(wish: Wish) -> tuple[str, World, Scenario]:
+    """Return what the world is called, the world, and the scenario as far as the world says anything of it."""
+    sources = [name for name, value in _SOURCES.items() if getattr(wish, value) is not None]
+    if len(sources) > 1:
+        raise UsageFault(f"{' and '.join(sources)} cannot both be what is simulated", hint="give one of them")
+    if sources not in ([], ["--synthetic"]) and (wish.nodes or wish.spread is not None):
+        raise UsageFault("--nodes and --spread are about made-up testbeds", hint="see --every and --dead")
+    if wish.trace is not None:
+        return Path(wish.trace).name, read_trace(wish.trace), Scenario()
+    if wish.since_s is not None:
+        past = _past(wish, wish.since_s)
+        scenario = Scenario(up_s=past.up_s, down_s=past.down_s, false_ratio=past.false_ratio)
+        return f"the past {format_duration(wish.since_s)} ({past.test_count} tests)", past.world, scenario
+    return _made_up(wish)
+
+
+_SOURCES = {"TRACE": "trace", "--since": "since_s", "--synthetic": "synthetic"}
+
+
+def _made_up(wish: Wish) -> tuple[str, World, Scenario]:
+    name = wish.synthetic or _FIT
+    if name not in FITS:
+        like = nearest(name, FITS)
+        raise UsageFault(f"no fit is named {name!r}", hint=f"{like}?" if like else f"the fits: {', '.join(FITS)}")
+    length_s = (wish.days or _DAYS) * DAY_S
+    count, spread = wish.nodes or _COUNT, wish.spread or 0.0
+    world = make_world(FITS[name], count=count, length_s=length_s, seed=wish.seed, spread=spread)
+    return f"made up by {name}", world, Scenario()
+
+
+def _past(wish: Wish, since_s: float) -> Past:
+    now = SystemClock().now()
+    state_dir = Path(configured(wish.config, BUILTIN).settings.state_dir)
+    return read_past(state_dir, now - since_s, now)
+
+
+def _policies(wish: Wish) -> tuple[Policy, ...]:
+    words = wish.words
+    if not words:
+        words = (CONFIGURED, "additive", "age", "adaptive") if wish.since_s is not None else tuple(NAMED)
+    found: dict[str, Policy] = {}
+    for word in dict.fromkeys(words):
+        policy = configured(wish.config, BUILTIN) if word == CONFIGURED else find_policy(word, BUILTIN)
+        if policy.name in found or (policy.name in NAMED and word not in NAMED):
+            policy = replace(policy, name=word)  # two files of the same name, or one that is called like a policy
+        found[policy.name] = bare(policy) if wish.bare else policy
+    return tuple(found.values())
+
+
+def _adapts(policy: Policy) -> bool:
+    return any(pool.backoff.kind == "adaptive" for pool in policy.settings.pools.values())
+
+
+def _budget(text: str | None) -> Budget | None:
+    if text is None:
+        return None
+    cost, _, amount = text.partition("=")
+    try:
+        number = float(amount)
+    except ValueError:
+        number = 0.0
+    if cost not in set(Cost) or not 0 < number < float("inf"):
+        raise UsageFault(
+            f"--equal cannot be {text!r}", hint="such as tests=24, or slots=3000 for seconds; per node and day"
+        )
+    return Budget(Cost(cost), number)

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from plabctl.core.settings import BackoffKind
+from plabctl.errors import ConfigError, UsageFault
+from plabctl.probes.builtin import BUILTIN
+from plabctl.sim.policies import NAMED, bare, find_policy, named, stretched
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_policy_has_a_good_and_a_bad_pool_that_lead_to_each_other(name: str) -> None:
+    settings = find_policy(name, BUILTIN).settings
+
+    assert {pool: own.goes_to for pool, own in settings.pools.items()} == {"good": "bad", "bad": "good"}
+
+
+def test_a_configuration_file_is_a_policy(tmp_path: Path) -> None:
+    path = tmp_path / "slow.toml"
+    path.write_text('[pool.good]\nbackoff = { base = "30m" }\n[pool.bad]\n[flap]\nmax_passes = 3\n')
+    policy = find_policy(str(path), BUILTIN)
+
+    assert policy.name == "slow"
+    assert policy.settings.pools["good"].backoff.base_s == 1800
+    assert policy.settings.flap.max_passes == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        (
+            '[pool.good]\n\nbackoff = { kind = "agee" }\n[pool.bad]\nconfirm = 1\n',
+            ['3: pool.good.backoff.kind: cannot be "agee"', "5: pool.bad.confirm: means nothing"],
+        ),
+        ('[pool.good]\nkind = "good"\n[pool.evil]\n[pool.bad]\n', ["3: pool.evil.kind: missing"]),
+        ("[pool.good\n", ["1: not TOML"]),
+    ],
+)
+def test_a_bad_policy_file_is_refused_with_the_line_of_each_fault(tmp_path: Path, text: str, faults: list[str]) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        find_policy(str(path), BUILTIN)
+    assert len(caught.value.faults) == len(faults)
+    for told, expected in zip(caught.value.faults, faults, strict=True):
+        assert told.startswith(f"{path}:{expected}")
+
+
+def test_a_word_that_is_neither_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageFault, match="no policy and no file is named 'adative'") as caught:
+        find_policy("adative", BUILTIN)
+    assert caught.value.hint == "adaptive?"
+
+
+def test_bare_leaves_the_back_offs_alone() -> None:
+    settings = bare(named("age")).settings
+
+    assert settings.flap.max_passes == 1
+    assert not settings.pools["good"].suspects
+    assert settings.pools["good"].backoff == named("age").settings.pools["good"].backoff
+
+
+def test_stretching_multiplies_every_delay_but_holds_the_scale_of_an_adaptive_one() -> None:
+    longer = stretched(named("additive"), 2.0).settings.pools["good"].backoff
+    assert (longer.base_s, longer.step_s, longer.max_s) == (600, 300, 7200)
+
+    adaptive = stretched(named("adaptive"), 2.0)
+    assert adaptive.scale == 2.0
+    assert adaptive.settings.pools["bad"].backoff.kind is BackoffKind.ADAPTIVE
+    assert adaptive.settings.pools["bad"].backoff.max_s == 345600
