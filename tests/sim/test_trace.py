@@ -12,7 +12,7 @@ GOOD = HEADER + "a,0,10,up\na,10,30,down\nb,0,30,up\n"
 def test_a_trace_is_read_gzipped_or_not(tmp_path: Path) -> None:
     plain, zipped = tmp_path / "t.csv", tmp_path / "t.csv.gz"
     plain.write_text(GOOD)
-    zipped.write_bytes(gzip.compress(GOOD.encode()))
+    zipped.write_bytes(gzip.compress(GOOD.encode(), mtime=0))
 
     world = read_trace(str(plain))
     assert [(life.name, life.starts_up, life.changes, life.gone_at) for life in world.lives] == [
@@ -62,10 +62,11 @@ def test_a_bad_trace_is_refused_with_file_line_and_reason(tmp_path: Path, text: 
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (gzip.compress(GOOD.encode())[:-9], "damaged gzip: "),
+        (gzip.compress(GOOD.encode(), mtime=0)[:-9], "damaged gzip: "),
         (b"\x1f\x8bnonsense", "damaged gzip: "),
         (HEADER.encode() + b"\xff,0,1,up\n", "not UTF-8"),
     ],
+    ids=["cut short", "no gzip", "no UTF-8"],
 )
 def test_damaged_bytes_are_refused(tmp_path: Path, raw: bytes, reason: str) -> None:
     path = tmp_path / "t.csv.gz"
