@@ -6,6 +6,7 @@ that is at rest, absolute figures only on the one that printed them. Read `measu
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,7 @@ def main() -> int:
         return 0
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody runs an installed program without its bytecode
     seal()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of all that takes daemons and files away
     failed = False
     with tempfile.TemporaryDirectory(prefix="plabctl-bench-") as folder:
         options = Options(Path(folder), Installation(Path(folder) / "venv"), given.quick, given.rounds, given.against)

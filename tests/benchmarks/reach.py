@@ -36,7 +36,7 @@ def _short(options: Options) -> list[Row]:
         xargs = next(peer for peer in peers(nodes, "true") if peer.name.startswith("xargs"))
         others = [library("fabric", nodes, "true", checked=False), xargs]
         contestants = [bed.contestant(OURS, "tick"), *(peer.contestant(nodes) for peer in others)]
-        results = alternate([pinned(who) for who in contestants], options.repeats(3))
+        results = alternate([pinned(who) for who in contestants], options.repeats(2))
     own = median(results, OURS)
     goals = {"G3": (FABRIC, 1.30), "G3b": (xargs.name, 2.5)}
     return [
@@ -74,7 +74,7 @@ def _together(options: Options, full: int) -> list[Row]:
 
         contestants[0] = replace(contestants[0], after=note_tail)
         noted = [_noting(pinned(who), nodes, marks[who.name]) for who in contestants]
-        results = alternate(noted, options.repeats(3), warm_up=False)
+        results = alternate(noted, options.repeats(2), warm_up=False)
     naps = {
         name: [Nap(marks[name][number], nap_s, taken) for number, taken in runs.items()]
         for name, runs in results.items()

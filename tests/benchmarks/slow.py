@@ -23,7 +23,7 @@ def run(options: Options) -> list[Row]:
             options.folder / "slow", options.installation, Plan.of(nodes), {"check": command}, nodes, window=count
         )
         yardstick = library("asyncssh", nodes, command, checked=True, at_once=count).contestant(nodes)
-        results = alternate([bed.contestant(OURS, "tick"), yardstick], options.repeats(3), warm_up=False)
+        results = alternate([bed.contestant(OURS, "tick"), yardstick], options.repeats(2), warm_up=False)
     own, other = (median(results, name, lambda taken: taken.peak_mib) for name in (OURS, yardstick.name))
     ours, theirs = (seconds(median(results, name)) for name in (OURS, yardstick.name))
     return [

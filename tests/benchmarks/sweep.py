@@ -43,7 +43,7 @@ def run(options: Options) -> list[Row]:
             *(peer.contestant(nodes) for peer in others if peer.argv),
             beds[1].contestant(THREE, "tick"),
         ]
-        rounds = options.repeats(7)
+        rounds = options.repeats(5)
         results = alternate(contestants, rounds)
     lost = sorted(line for bed in beds for line in bed.lost)
     sweeps = 2 * (rounds + 1)
@@ -64,7 +64,7 @@ def _others(nodes: Nodes) -> list[Peer]:
     return [
         *peers(nodes, "true"),
         library("asyncssh", nodes, "true", checked=True),
-        library("asyncssh", nodes, "true", checked=False, rounds=3),
+        library("asyncssh", nodes, "true", checked=False),
         library("fabric", nodes, "true", checked=False, rounds=3),
     ]
 

@@ -189,12 +189,15 @@ def build(state: Path) -> None:
 
 
 def verdicts(state: Path) -> None:
-    """Print which nodes did not pass in the last minutes."""
+    """Print which nodes did not pass in the last minutes, and which were found to fail in between."""
     from plabctl.clock import SystemClock
     from plabctl.core.model import Outcome
+    from plabctl.history.history import History
     from plabctl.store.store import Store
 
-    lost = []
+    told = [record.event for record in History(state).read(kinds=["probe", "late", "void"])]
+    odd = [event for event in told if event.kind != "probe" or event.data["outcome"] != Outcome.PASS]
+    lost = [f"{event.node}: {event.kind} {event.data.get('cause')} {event.data.get('reason')}" for event in odd]
     for member in Store(state, SystemClock()).snapshot().members():
         last = member.last
         if not last or last.outcome is not Outcome.PASS or last.at < time.time() - 600:
