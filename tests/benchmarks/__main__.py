@@ -47,13 +47,19 @@ def main() -> int:
         return 0
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody runs an installed program without its bytecode
     seal()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of all that takes daemons and files away
+    signal.signal(signal.SIGTERM, _leave)
     failed = False
-    with tempfile.TemporaryDirectory(prefix="plabctl-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="plabctl-bench-", ignore_cleanup_errors=True) as folder:
         options = Options(Path(folder), Installation(Path(folder) / "venv"), given.quick, given.rounds, given.against)
         for name in given.part or PARTS:
             failed |= not _run_part(name, options)
     return int(failed)
+
+
+def _leave(*_: object) -> None:
+    """End by way of all that stops daemons and takes files away, once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
 
 
 def _run_part(name: str, options: Options) -> bool:

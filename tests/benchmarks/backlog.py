@@ -18,7 +18,7 @@ EVERY_S = 2.0
 SHAPE = 1.6
 CLOCK_S = 0.002
 """How exactly an end is known: start and length are told in milliseconds."""
-SHORTEST_S, LONGEST_S = 0.6, 15.0
+SHORTEST_S, LONGEST_S = 0.6, 8.0
 
 
 def run(options: Options) -> list[Row]:
@@ -55,12 +55,17 @@ def _tick_until_done(bed: Testbed) -> int:
     who.before()
     running: list[subprocess.Popen[bytes]] = []
     started, next_at = 0, time.monotonic()
-    while running or not started:
-        if time.monotonic() >= next_at:
-            running.append(subprocess.Popen(who.argv, stdin=subprocess.DEVNULL, env={**os.environ, **who.env}))
-            started, next_at = started + 1, next_at + EVERY_S
-        time.sleep(0.05)
-        running = [process for process in running if process.poll() is None]
+    try:
+        while running or not started:
+            if time.monotonic() >= next_at:
+                running.append(subprocess.Popen(who.argv, stdin=subprocess.DEVNULL, env={**os.environ, **who.env}))
+                started, next_at = started + 1, next_at + EVERY_S
+            time.sleep(0.05)
+            running = [process for process in running if process.poll() is None]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
     return started
 
 
