@@ -6,16 +6,8 @@ two together. Kept apart from the schema so that a tick does not pay for words n
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Text(NamedTuple):
-    """The words for one key: what it does, a value as TOML, and, where the default is no constant, the default."""
-
-    help: str
-    example: str
-    default: str = ""
-
+from plabctl.config.policytexts import POLICY_TEXTS
+from plabctl.config.text import Text
 
 TABLES: dict[str, str] = {
     "": "Keys at the top of the file, before any table.",
@@ -62,17 +54,29 @@ TABLES: dict[str, str] = {
 }
 
 TEXTS: dict[str, Text] = {
+    **POLICY_TEXTS,
     "state_dir": Text(
         "Where the state, the history and the slots are kept.",
         '"/var/lib/plabctl"',
         "`$PLABCTL_STATE_DIR`; else `/var/lib/plabctl` for root, `$XDG_STATE_HOME/plabctl` or "
         "`~/.local/state/plabctl` for others",
     ),
-    "window": Text("How many probes may run at once, over all processes.", "40"),
-    "max_load": Text("No new probes while the load average of this machine is above it; 0: off.", "8"),
+    "window": Text(
+        "How many probes may run at once, over all processes. 40 because a thousand nodes, a sixth of them "
+        "dead, then hardly ever wait for a slot; see docs/policy.md.",
+        "40",
+    ),
+    "max_load": Text(
+        "No new probes while the load average of this machine is above it; 0: off. 0 because the work of a "
+        "test is done on its node.",
+        "8",
+    ),
     "entry_pool": Text("The pool where a new node starts.", '"bad"', "`bad`; else the only pool of kind bad"),
     "ssh.user": Text("The user to log in as.", '"plab"', "the user who runs plabctl"),
-    "ssh.port": Text("The port of the SSH server.", "22"),
+    "ssh.port": Text(
+        "The port of the SSH server. 22 because that is SSH's own.",
+        "22",
+    ),
     "ssh.key": Text(
         "The private key to log in with, without a passphrase. No agent and no password is ever used.",
         '"/etc/plabctl/id_ed25519"',
@@ -84,45 +88,17 @@ TEXTS: dict[str, Text] = {
         "A changed key is always refused.",
         '"first-use"',
     ),
-    "ssh.connect_timeout": Text("For connection, banner, key exchange and login, all together.", '"20s"'),
-    "ssh.output_limit": Text("How much of what a stage prints is kept; at more it is cut off.", '"64KiB"'),
+    "ssh.connect_timeout": Text(
+        "For connection, banner, key exchange and login, all together. 20s because TCP needs 11 s to get over "
+        "three lost packets, and a busy node a few more to log one in.",
+        '"20s"',
+    ),
+    "ssh.output_limit": Text(
+        "How much of what a stage prints is kept; at more it is cut off. 64KiB because that is a thousand "
+        "lines, more than anybody reads, and 40 nodes that print without end then fill no memory.",
+        '"64KiB"',
+    ),
     "ssh.use_ssh_config": Text("Ask `ssh -G` what the user's ssh_config says about each node.", "true"),
-    "pool.kind": Text("What becomes of a node that passes or fails.", '"good"', "the pool's name, if `good` or `bad`"),
-    "pool.on_fail": Text("Only for kind good: the pool for nodes that fail.", '"bad"', "the only pool of kind bad"),
-    "pool.on_pass": Text(
-        "Only for kind bad: the pool for nodes that passed often enough.", '"good"', "the only pool of kind good"
-    ),
-    "pool.recipe": Text("The recipe its nodes are tested with.", '"process"'),
-    "pool.backoff": Text("How long it waits between tests; its keys are below.", '{ base = "5m", max = "2h" }'),
-    "pool.confirm": Text(
-        "Only for kind good: this many quick retests while still in the pool before a failure counts; with 0 the node "
-        "leaves at once and is tested again at once.",
-        "2",
-    ),
-    "pool.suspects": Text(
-        "Only for kind good, and where `confirm` is 0: whether a failing node leaves as a suspect, which one immediate "
-        "retest clears without a trace; if false, any one failure is a move that counts.",
-        "false",
-    ),
-    "backoff.kind": Text(
-        "How the wait grows with the number n of equal results in a row: `additive` base + n * step, `fixed` base, "
-        "`exponential` base * 2^(n-1), `linear` base * n, `quadratic` base * n^2; or with the time since the node "
-        "last changed: `age` base * sqrt(1 + hours); or so that a share of the window is used: `adaptive`, see "
-        "`[adaptive]`.",
-        '"age"',
-    ),
-    "backoff.base": Text(
-        "What the wait starts from; for `adaptive` the shortest wait.",
-        '"5m"',
-        '`"5m"`; `fixed` 1h, `linear` 20m, `age` in a bad pool 10m, `adaptive` 2m',
-    ),
-    "backoff.step": Text("What each equal result adds; only for `additive`.", '"2m30s"'),
-    "backoff.max": Text(
-        "The longest wait, before jitter.",
-        '"1h"',
-        '`"1h"`; `quadratic` and `age` in a bad pool 12h, `adaptive` 96h',
-    ),
-    "backoff.jitter": Text("A random part of up to this much, added so that nodes do not march in step.", '"1m"'),
     "recipe.transport": Text("Where the stages run: on the node over SSH, or on the monitor itself.", '"local"'),
     "recipe.setup": Text("Makes the vnode.", '{ run = "mkdir /tmp/{vnode}", timeout = "10m" }'),
     "recipe.up": Text(
@@ -136,40 +112,16 @@ TEXTS: dict[str, Text] = {
     "recipe.teardown_required": Text("Whether a teardown that fails makes the probe fail.", "true"),
     "stage.run": Text("A command line for `sh`. Exactly one of `run` and `script` is given.", '"mkdir /tmp/{vnode}"'),
     "stage.script": Text("A file whose text is sent and run instead.", '"setup.sh"'),
-    "stage.timeout": Text("How long the stage may take.", '"10m"', "setup and up 10m, check 1m, teardown 5m"),
-    "stage.every": Text("Only for `up`: the pause between two looks.", '"5s"'),
-    "flap.half_life": Text("How long it takes the penalty to halve.", '"6h"'),
-    "flap.max_passes": Text("How many passes in a row are asked for at most.", "12"),
-    "flap.apart": Text("How far apart those passes are.", '"5m"'),
-    "guard.max_ratio": Text("The share of failing nodes above which moves to bad are held.", "0.2"),
-    "guard.min_tested": Text("How many distinct nodes must have been tested before the share counts.", "10"),
-    "guard.within": Text("How far back tests count.", '"10m"'),
-    "guard.site_label": Text("The node variable that says which nodes stand together.", '"site"'),
-    "guard.canary": Text("Machines that answer as long as we are connected ourselves.", '["192.0.2.1:22"]'),
-    "guard.max_age": Text("How long a move is held at most.", '"1h"'),
-    "guard.then": Text("What becomes of a move that was held that long.", '"leave"'),
-    "adaptive.load": Text("The share of the window that is to be busy on average.", "0.8"),
-    "adaptive.half_life": Text("How long it takes what was seen of a node to count half.", '"14d"'),
-    "deadlines.enabled": Text("Whether deadlines are learned; if not, each stage has its recipe's time-out.", "true"),
-    "deadlines.floor": Text(
-        "No stage gets less than this. 10s because TCP repeats what was lost after 1, 3 and 7 s: three lost packets "
-        "are no reason to give a node up.",
-        '"10s"',
+    "stage.timeout": Text(
+        "How long the stage may take. 10m because making a vnode may mean fetching its image; 1m for a look; "
+        "5m because removing one is mostly quick, and if it is not, it is tried again.",
+        '"10m"',
+        "setup and up 10m, check 1m, teardown 5m",
     ),
-    "deadlines.factor": Text(
-        "How many times longer than 95 % of the passes a stage may take. 3 because only passes teach: below it, what "
-        "is cut off would be missed in what is learned, and deadlines could shrink without end.",
-        "3",
-    ),
-    "deadlines.min_passes": Text(
-        "So many passes of a stage must have been seen; until then it has its recipe's time-out. 20 because that is "
-        "how many it takes to tell what 95 % of them need.",
-        "20",
-    ),
-    "deadlines.full_every": Text(
-        "In a bad pool, of so many failing tests in a row the last has the recipe's time-outs. 4 because then a slow "
-        "but sound node is back within a few tests, while a dead one costs about a quarter.",
-        "4",
+    "stage.every": Text(
+        "Only for `up`: the pause between two looks. 5s because a look costs the node little and a vnode is "
+        "then seen within seconds.",
+        '"5s"',
     ),
     "inventory.kind": Text(
         "`file`: a list of names, or CSV, or JSON; `command`: the same, printed by a command; `ansible`: an Ansible "
@@ -181,8 +133,14 @@ TEXTS: dict[str, Text] = {
     "inventory.command": Text(
         "For `command`: the command, run without a shell.", '["list-nodes", "--all"]', "none: it must be given"
     ),
-    "inventory.every": Text("How often it is read.", '"5m"'),
-    "inventory.timeout": Text("How long reading it may take.", '"1m"'),
+    "inventory.every": Text(
+        "How often it is read. 5m because reading a list is cheap and a new node should not wait long.",
+        '"5m"',
+    ),
+    "inventory.timeout": Text(
+        "How long reading it may take. 1m because the tick waits for it, and the next one comes in a minute.",
+        '"1m"',
+    ),
     "hook.on": Text("The kinds of event it is told of.", '["transition"]', "none: it must be given"),
     "hook.command": Text(
         "The command, run without a shell. A relative path to it is relative to the config file; a bare name is looked "
@@ -190,7 +148,10 @@ TEXTS: dict[str, Text] = {
         '["logger", "-t", "plabctl"]',
         "none: it must be given",
     ),
-    "hook.timeout": Text("How long it may take.", '"30s"'),
+    "hook.timeout": Text(
+        "How long it may take. 30s because one that hangs holds up those behind it.",
+        '"30s"',
+    ),
 }
 
 

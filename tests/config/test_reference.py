@@ -1,7 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from plabctl.config import sample
 from plabctl.config.base import Base
 from plabctl.config.reference import reference
 from plabctl.config.schema import ROOT, Key, Table
@@ -32,3 +34,16 @@ def test_every_key_is_in_the_reference_with_an_example_that_is_allowed(table: Ta
         assert all(inner in key.kind.keys for inner in example)
     else:
         assert key.kind.placed(key.kind.read(example), Base("/etc", "/root")) is not None
+
+
+def _numbers(table: Table, key: Key) -> list[str]:
+    """The numbers in the default of a key, or in the words that stand for it."""
+    said = text_of(table.topic, key.name).default or sample.default_of(table, key) or ""
+    return re.findall(r"\d[\w.]*", said)
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table.topic}.{key.name}" for table, key in KEYS])
+def test_every_default_number_names_its_reason(table: Table, key: Key) -> None:
+    if _numbers(table, key):
+        assert " because " in text_of(table.topic, key.name).help
+        assert text_of(table.topic, key.name).help in reference().replace("\\|", "|")

@@ -1,0 +1,132 @@
+"""What the keys of the policy mean, in words: pools, back-offs, flaps, the guard, deadlines.
+
+Pure. Each default number names its reason; `docs/policy.md` has the figures behind them. See `plabctl.config.texts`.
+"""
+
+from __future__ import annotations
+
+from plabctl.config.text import Text
+
+POLICY_TEXTS: dict[str, Text] = {
+    "pool.kind": Text("What becomes of a node that passes or fails.", '"good"', "the pool's name, if `good` or `bad`"),
+    "pool.on_fail": Text("Only for kind good: the pool for nodes that fail.", '"bad"', "the only pool of kind bad"),
+    "pool.on_pass": Text(
+        "Only for kind bad: the pool for nodes that passed often enough.", '"good"', "the only pool of kind good"
+    ),
+    "pool.recipe": Text("The recipe its nodes are tested with.", '"process"'),
+    "pool.backoff": Text(
+        "How long it waits between tests; its keys are below. These numbers because Emulab's monitor of 2006 "
+        "had them; `plabctl simulate` shows what others would do.",
+        '{ base = "5m", max = "2h" }',
+    ),
+    "pool.confirm": Text(
+        "Only for kind good: this many quick retests while still in the pool before a failure counts; with 0 "
+        "the node leaves at once and is tested again at once. 0 because each quick retest of a dead node is a "
+        "time-out more before it leaves: half as much again of the time that broken nodes are offered.",
+        "2",
+    ),
+    "pool.suspects": Text(
+        "Only for kind good, and where `confirm` is 0: whether a failing node leaves as a suspect, which one immediate "
+        "retest clears without a trace; if false, any one failure is a move that counts.",
+        "false",
+    ),
+    "backoff.kind": Text(
+        "How the wait grows with the number n of equal results in a row: `additive` base + n * step, `fixed` base, "
+        "`exponential` base * 2^(n-1), `linear` base * n, `quadratic` base * n^2; or with the time since the node "
+        "last changed: `age` base * sqrt(1 + hours); or so that a share of the window is used: `adaptive`, see "
+        "`[adaptive]`.",
+        '"age"',
+    ),
+    "backoff.base": Text(
+        "What the wait starts from; for `adaptive` the shortest wait. 5m because a node that has just changed "
+        "is likely to change again soon; twice that in a bad pool because a test that fails takes ten times "
+        "as long; 2m because less would be tests without pause.",
+        '"5m"',
+        '`"5m"`; `fixed` 1h, `linear` 20m, `age` in a bad pool 10m, `adaptive` 2m',
+    ),
+    "backoff.step": Text(
+        "What each equal result adds; only for `additive`. 2m30s because then the wait grows about as the "
+        "square root of the time since the last change, which is the shape that costs least, and comes to an "
+        "hour after half a day.",
+        '"2m30s"',
+    ),
+    "backoff.max": Text(
+        "The longest wait, before jitter. 1h because no failure should stay unseen for longer; 12h and 96h "
+        "where only dead nodes come to wait so long, so that they do not fill the window.",
+        '"1h"',
+        '`"1h"`; `quadratic` and `age` in a bad pool 12h, `adaptive` 96h',
+    ),
+    "backoff.jitter": Text(
+        "A random part of up to this much, added so that nodes do not march in step. 1m because ticks come "
+        "every minute: less would leave nodes together in the same tick.",
+        '"1m"',
+    ),
+    "flap.half_life": Text(
+        "How long it takes the penalty to halve. 6h because with 1h it hardly ever asks for a second pass, "
+        "and with 24h sound nodes stand idle twice as long.",
+        '"6h"',
+    ),
+    "flap.max_passes": Text(
+        "How many passes in a row are asked for at most. 12 because at 5 minutes apart that is an hour: no "
+        "node that works is kept out for longer.",
+        "12",
+    ),
+    "flap.apart": Text(
+        "How far apart those passes are. 5m because a node that has just changed is tested that soon anyhow.",
+        '"5m"',
+    ),
+    "guard.max_ratio": Text(
+        "The share of failing nodes above which moves to bad are held. 0.2 because on a trace with eleven "
+        "failures of the monitor itself that halved the false moves; 0.05 trips on ordinary failures, 0.5 "
+        "hardly ever.",
+        "0.2",
+    ),
+    "guard.min_tested": Text(
+        "How many distinct nodes must have been tested before the share counts. 10 because among fewer two "
+        "failures by chance are a fifth.",
+        "10",
+    ),
+    "guard.within": Text(
+        "How far back tests count. 10m because a test that fails may take as long; what is older tells of "
+        "another time.",
+        '"10m"',
+    ),
+    "guard.site_label": Text("The node variable that says which nodes stand together.", '"site"'),
+    "guard.canary": Text("Machines that answer as long as we are connected ourselves.", '["192.0.2.1:22"]'),
+    "guard.max_age": Text(
+        "How long a move is held at most. 1h because by then every good node has been tested again.",
+        '"1h"',
+    ),
+    "guard.then": Text("What becomes of a move that was held that long.", '"leave"'),
+    "adaptive.load": Text(
+        "The share of the window that is to be busy on average. 0.8 because the rest is for what nobody can "
+        "plan: suspects, requested retests, nodes that come up.",
+        "0.8",
+    ),
+    "adaptive.half_life": Text(
+        "How long it takes what was seen of a node to count half. 14d because nodes are mended, and worn out, "
+        "within weeks.",
+        '"14d"',
+    ),
+    "deadlines.enabled": Text("Whether deadlines are learned; if not, each stage has its recipe's time-out.", "true"),
+    "deadlines.floor": Text(
+        "No stage gets less than this. 10s because TCP repeats what was lost after 1, 3 and 7 s: three lost packets "
+        "are no reason to give a node up.",
+        '"10s"',
+    ),
+    "deadlines.factor": Text(
+        "How many times longer than 95 % of the passes a stage may take. 3 because only passes teach: below it, what "
+        "is cut off would be missed in what is learned, and deadlines could shrink without end.",
+        "3",
+    ),
+    "deadlines.min_passes": Text(
+        "So many passes of a stage must have been seen; until then it has its recipe's time-out. 20 because that is "
+        "how many it takes to tell what 95 % of them need.",
+        "20",
+    ),
+    "deadlines.full_every": Text(
+        "In a bad pool, of so many failing tests in a row the last has the recipe's time-outs. 4 because then a slow "
+        "but sound node is back within a few tests, while a dead one costs about a quarter.",
+        "4",
+    ),
+}
