@@ -45,6 +45,8 @@ class Guard:
 
     watches: Mapping[str, Watch] = field(default_factory=dict)
     site_label: str = "site"
+    blind_until: float = 0.0
+    """Failures seen until then were seen while no canary answered: they say nothing about the nodes."""
 
     def holds(self, pool: str, node: Node | None) -> bool:
         """Say whether moves of `node` out of `pool` are held."""
@@ -62,7 +64,8 @@ def of_state(state: State) -> Guard:
     scopes = state.notes.get(TOPIC, {}).get("scopes")
     for scope, kept in scopes.items() if isinstance(scopes, Mapping) else ():
         watches[scope] = Watch(scope, float(kept["since_at"]), str(kept["why"]))
-    return Guard(watches)
+    blind_until = state.notes.get(TOPIC, {}).get("blind_until")
+    return Guard(watches, blind_until=float(blind_until) if isinstance(blind_until, int | float) else 0.0)
 
 
 def evaluate(
@@ -77,17 +80,22 @@ def evaluate(
     fresh = {report.node: report.outcome for report in reports if _counts(state, settings, report)}
     if not before.watches and not is_cut_off and all(outcome is Outcome.PASS for outcome in fresh.values()):
         return before, Changes()
-    found = _reasons(list(_sightings(state, settings, fresh, now)), settings)
+    blind_until = now if is_cut_off else before.blind_until
+    sightings = _sightings(state, settings, fresh, now, blind_until=blind_until)
+    found = _reasons(list(sightings), settings)
     if is_cut_off:
         found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
     watches = {
         scope: Watch(scope, before.watches[scope].since_at if scope in before.watches else now, why)
         for scope, why in found.items()
     }
-    return Guard(watches, settings.guard.site_label), _changes(before.watches, watches, now)
+    guard = Guard(watches, settings.guard.site_label, blind_until)
+    return guard, _changes(before.watches, guard, now)
 
 
-def _sightings(state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float) -> Iterable[Sighting]:
+def _sightings(
+    state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float, *, blind_until: float
+) -> Iterable[Sighting]:
     label = settings.guard.site_label
     seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
     for name in fresh:
@@ -96,7 +104,8 @@ def _sightings(state: State, settings: Settings, fresh: Mapping[str, Outcome], n
             seen[name] = member
     for name, member in seen.items():
         pool = _home(member, settings)
-        outcome = fresh.get(name) or _seen(member, settings, now)
+        was_blind = member.probed_at is not None and member.probed_at <= blind_until
+        outcome = fresh.get(name) or (None if was_blind else _seen(member, settings, now))
         node = state.node(name)
         if pool and outcome and node:
             yield Sighting(name, pool, node.variables.get(label), outcome)
@@ -160,8 +169,9 @@ def _reasons(sightings: list[Sighting], settings: Settings) -> dict[str, str]:
     return reasons
 
 
-def _changes(before: Mapping[str, Watch], after: Mapping[str, Watch], now: float) -> Changes:
+def _changes(before: Mapping[str, Watch], guard: Guard, now: float) -> Changes:
     """Return the note and, for each scope that was turned on or off, one event."""
+    after = guard.watches
     happened = [
         Event(f"guard-on {scope} {now}", now, "guard-on", None, "plabctl", {"scope": scope, "reason": after[scope].why})
         for scope in after.keys() - before.keys()
@@ -183,5 +193,7 @@ def _changes(before: Mapping[str, Watch], after: Mapping[str, Watch], now: float
     if after:
         # With a due time the note wakes every tick, so that the guard is looked at also when nothing else is due.
         scopes = {scope: {"since_at": watch.since_at, "why": watch.why} for scope, watch in after.items()}
-        note = {"scopes": scopes, "due_at": now}
+        note = {"scopes": scopes, "due_at": now, "blind_until": guard.blind_until}
+    elif guard.blind_until:
+        note = {"blind_until": guard.blind_until}
     return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={TOPIC: note})

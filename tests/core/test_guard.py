@@ -137,6 +137,17 @@ def test_a_silent_canary_holds_everything() -> None:
     assert alerts(state)[1:] == [("guard-off", "monitor")]
 
 
+def test_what_was_seen_while_cut_off_is_no_evidence_afterwards() -> None:
+    state = world(30)
+    stepped(state, dict.fromkeys(all_names(state), "fail"), NOW, cut_off=True)
+
+    stepped(state, {"n000": "pass"}, NOW + 60, cut_off=False)
+    stepped(state, {"n001": "fail"}, NOW + 61)
+    stepped(state, dict.fromkeys(all_names(state), "pass"), NOW + 120)
+
+    assert alerts(state) == [("guard-on", "monitor"), ("guard-off", "monitor")]
+
+
 def test_a_machine_that_cannot_test_says_so_once() -> None:
     state = world(40)
     stepped(state, dict.fromkeys(all_names(state), "unknown"), NOW)
