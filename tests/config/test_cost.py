@@ -8,7 +8,8 @@ from tests.config.test_load import FULL
 NOT_FOR_EVERY_TICK = {
     "csv", "difflib", "json", "logging", "pathlib", "pwd", "random", "shutil", "subprocess", "tempfile", "textwrap",
     "plabctl.config.lines", "plabctl.config.reference", "plabctl.config.sample", "plabctl.config.show",
-    "plabctl.config.policytexts", "plabctl.config.text", "plabctl.config.texts", "plabctl.core.model", "plabctl.process",
+    "plabctl.config.policytexts", "plabctl.config.text", "plabctl.config.texts", "plabctl.core.model",
+    "plabctl.process",
 }  # fmt: skip
 CODE = """
 import sys
