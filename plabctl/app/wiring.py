@@ -6,8 +6,8 @@ I/O. Importing this module imports fabric.
 from __future__ import annotations
 
 from plabctl.app.context import App
-from plabctl.probes.course import OnStage
 from plabctl.probes.prober import Prober
+from plabctl.probes.steps import OnStage
 from plabctl.runner.threads import ThreadRunner
 
 

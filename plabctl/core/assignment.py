@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plabctl.core.model import Debris, Node, StageRun
+from plabctl.core.model import Debris, Goal, Node, StageRun
 from plabctl.core.recipe import Recipe
 
 _CLOSE_S = 0.1
@@ -20,7 +20,7 @@ class Assignment:
     """One probe to run: the recipe, on the node, under the name `vnode`.
 
     `debris` are vnodes of earlier probes that may still be there, each with the recipe that made it; they are torn
-    down first. `deadline_s` bounds the whole probe, debris and teardown included.
+    down first, unless the goal is only a check. `deadline_s` bounds the whole probe, debris and teardown included.
     """
 
     node: Node
@@ -30,11 +30,25 @@ class Assignment:
     pool: str
     deadline_s: float
     experiment: str = ""
+    goal: Goal = Goal.TEST
     debris: tuple[tuple[Debris, Recipe], ...] = ()
     connect_timeout_s: float | None = None
     """In place of what the configuration allows."""
     lowered: Mapping[str, float] = field(default_factory=dict)
     """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
+
+    @property
+    def key(self) -> str:
+        """What it is addressed by: the node's name, or `EXPERIMENT/NODE`."""
+        return f"{self.experiment}/{self.node.name}" if self.experiment else self.node.name
+
+    def at_stake(self, *, begun: bool) -> tuple[str, ...]:
+        """Return the vnodes to take for left on the node when nothing else is known; `begun`: stages may have run."""
+        vnodes = {debris.vnode: None for debris, _ in self.debris}
+        makes = self.goal in {Goal.TEST, Goal.SETUP} and self.recipe.teardown is not None
+        if (makes and begun) or self.goal is Goal.TEARDOWN:
+            vnodes[self.vnode] = None
+        return tuple(vnodes)
 
     def cut_short(self, run: StageRun) -> float | None:
         """Return the seconds that the recipe allows for this stage, if a lowered time-out is what ended it."""

@@ -7,41 +7,12 @@ durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is j
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 
+from plabctl.core.probe import Cause as Cause  # noqa: PLC0414 - the noun stands here for all who use it
+from plabctl.core.probe import Goal as Goal  # noqa: PLC0414 - as above
+from plabctl.core.probe import Outcome as Outcome  # noqa: PLC0414 - as above
 from plabctl.core.spells import Spells
 from plabctl.values import dataclass, field
-
-
-class Outcome(StrEnum):
-    """What a probe says."""
-
-    PASS = "pass"  # noqa: S105 - a verdict, no secret
-    FAIL = "fail"
-    UNKNOWN = "unknown"
-    """Evidence about us, not about the node: it never counts and never moves a node."""
-
-
-class Cause(StrEnum):
-    """Why a probe did not pass."""
-
-    DNS = "dns"
-    CONNECT = "connect"
-    HOST_KEY = "host-key"
-    AUTH = "auth"
-    PROTOCOL = "protocol"
-    SETUP = "setup"
-    UP_TIMEOUT = "up-timeout"
-    CHECK = "check"
-    TEARDOWN = "teardown"
-    DEADLINE = "deadline"
-    """A stage, or the connection under it, gave no answer in time."""
-    NO_OPINION = "no-opinion"
-    """The recipe itself declined to judge (exit code 75, or 3 of a monitoring plug-in)."""
-    LOCAL = "local"
-    """Our own fault: descriptors, memory, a missing key, the resolver."""
-    INTERRUPTED = "interrupted"
-    """The tick was told to stop, or died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +170,13 @@ class Report:
     """Vnodes, of this probe or earlier debris, that may still be on the node."""
     note: str = ""
     """A remark that does not decide, such as a teardown that failed after a pass."""
+    experiment: str = ""
+    """Whose vnode it is about; empty for a health test."""
+
+    @property
+    def key(self) -> str:
+        """What it is addressed by: the node's name, or `EXPERIMENT/NODE`."""
+        return f"{self.experiment}/{self.node}" if self.experiment else self.node
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from enum import StrEnum
 
+from plabctl.core.probe import Goal
 from plabctl.values import dataclass
 
 NO_OPINION = 75
@@ -63,12 +64,19 @@ class Recipe:
         found = ((name, getattr(self, name)) for name in DEFAULT_STAGES)
         return {name: stage for name, stage in found if stage is not None}
 
-    def longest_s(self, connect_timeout_s: float) -> float:
-        """Return the seconds that a probe can take at most, from its start to the end of its teardown.
+    def longest_s(self, connect_timeout_s: float, goal: Goal = Goal.TEST) -> float:
+        """Return the seconds that a probe can take at most, from its start to its end.
 
         The teardown counts twice, because debris of an earlier probe is torn down first.
         """
-        stages = (self.setup, self.up, self.check, self.teardown, self.teardown)
+        stages = [self.teardown, self.teardown]
+        match goal:
+            case Goal.CHECK:
+                stages = [self.check or self.up]
+            case Goal.TEARDOWN:
+                pass
+            case _:
+                stages += [self.setup, self.up, self.check]
         return connect_timeout_s + sum(stage.timeout_s for stage in stages if stage)
 
 

@@ -1,33 +1,24 @@
-"""The course of one probe: debris, setup, up, check, teardown, and the report on it.
+"""The course of one probe: what is run for its goal, what is torn down after it, and the report on it.
 
-It decides and delegates: shells run the stages, wherever that is, and `plabctl.probes.verdict` reads their exit codes.
+It decides and delegates: `plabctl.probes.steps` runs the stages and `plabctl.probes.verdict` reads their exit codes.
 Begin reading here; the words are those of `plabctl.core.recipe` and `plabctl.core.model`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
-from plabctl.core.model import Cause, Outcome, Report, StageRun
-from plabctl.core.recipe import Recipe, Stage, Transport, fill
+from plabctl.core.model import Cause, Goal, Outcome, Report
+from plabctl.core.recipe import Stage
 from plabctl.durations import format_duration
 from plabctl.probes.clean import clean
 from plabctl.probes.cut import Cut
-from plabctl.probes.script import environment, values_of
-from plabctl.probes.shell import Fault, Ran, Shell
-from plabctl.probes.trouble import Trouble, of_ours, words
-from plabctl.probes.verdict import explain, judge, passes
-
-Open = Callable[[Transport, float], Shell]
-"""Opens a shell by an instant on the monotonic clock; raises Trouble."""
-OnStage = Callable[[StageRun], None]
-"""Is told of each stage when it ends, in the probe's thread; of `up` after each look, with the time of all of them."""
+from plabctl.probes.steps import OnStage, Open, Steps
+from plabctl.probes.trouble import Trouble, of_ours
 
 _MAX_WORDS = 500
-_DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD})
 
 
 class Course:
@@ -37,34 +28,30 @@ class Course:
         self, assignment: Assignment, open_shell: Open, cut: Cut, clock: Clock, on_stage: OnStage | None = None
     ) -> None:
         self._job = assignment
-        self._on_stage = on_stage
-        self._open_shell = open_shell
+        self._recipe = assignment.recipe
+        self._steps = Steps(assignment, open_shell, cut, clock, on_stage)
         self._cut = cut
         self._clock = clock
         self._started_at = clock.now()
         self._start = clock.monotonic()
-        teardown = assignment.recipe.teardown
         self._end = self._start + assignment.deadline_s
-        # Whatever the stages before do, the teardown keeps its own time.
+        # Whatever the stages before do, the teardown behind them keeps its own time.
+        teardown = self._recipe.teardown if assignment.goal in {Goal.TEST, Goal.SETUP} else None
         self._forward_end = self._end - (teardown.timeout_s if teardown else 0)
-        self._shells: dict[Transport, Shell] = {}
-        self._stages: list[StageRun] = []
-        self._left = {debris.vnode: None for debris, _ in assignment.debris}
-        self._notes: list[str] = []
-        self._allowed_s = 0.0
-        self._began = self._start
-        self._is_doubtful = False
         self._has_begun = False
 
     def run(self) -> Report:
         """Carry the assignment out and return what came of it; never raises."""
+        goal, steps = self._job.goal, self._steps
         trouble = self._remarked(self._guarded(self._forward))
-        if self._has_begun and not self._cut.is_made:
+        if trouble is None and goal is Goal.SETUP:
+            steps.left.pop(self._job.vnode, None)  # it is there because it was wanted
+        elif self._has_begun and not self._cut.is_made:
             trouble = self._guarded(lambda: self._backward(passed=trouble is None)) or trouble
-        if self._cut.is_made and (trouble is not None or self._left):
+        is_undone = trouble is not None or (goal is Goal.TEST and steps.left)
+        if self._cut.is_made and is_undone:
             trouble = Trouble(Cause.INTERRUPTED, "interrupted")
-        for shell in self._shells.values():
-            shell.close()
+        steps.close()
         return self._report(trouble)
 
     def _guarded(self, part: Callable[[], None]) -> Trouble | None:
@@ -77,32 +64,62 @@ class Course:
         return None
 
     def _forward(self) -> None:
-        """Connect, sweep, then set up, wait until it is up, and check; raise Trouble where that ends."""
-        recipe = self._job.recipe
-        self._shell(recipe.transport)
-        self._sweep()
-        stages = {"setup": recipe.setup, "up": recipe.up, "check": recipe.check}
+        """Connect and do what the goal asks for; raise Trouble where that ends."""
+        self._steps.open(self._recipe.transport, self._forward_end)
+        match self._job.goal:
+            case Goal.CHECK:
+                self._look()
+            case Goal.TEARDOWN:
+                self._sweep()
+                self._remove()
+            case _:
+                self._sweep()
+                self._make()
+
+    def _make(self) -> None:
+        """Set up, wait until it is up, and check."""
+        stages = {"setup": self._recipe.setup, "up": self._recipe.up, "check": self._recipe.check}
         for name, stage in stages.items():
             if stage is None:
                 continue
             self._has_begun = True
-            if recipe.teardown is not None:
-                self._left[self._job.vnode] = None
+            if self._recipe.teardown is not None:
+                self._steps.left[self._job.vnode] = None
             if name == "up":
                 self._wait_until_up(stage)
             else:
-                ran = self._run(recipe, name, stage, self._forward_end)
-                self._note(judge(name, recipe.transport, ran, self._allowed_s))
+                self._run(name, stage, self._forward_end)
+
+    def _look(self) -> None:
+        """Look once at a vnode that should be up."""
+        if self._recipe.check is not None:
+            self._run("check", self._recipe.check, self._forward_end)
+        elif self._recipe.up is not None:
+            ran = self._steps.run(self._recipe, "up", self._recipe.up, self._forward_end)
+            self._steps.judge("check", self._recipe, ran)
+
+    def _remove(self) -> None:
+        """Tear down the vnode that the probe is about."""
+        if self._recipe.teardown is None:
+            why = f"the recipe '{self._recipe.name}' has no teardown, so that nothing here can remove the vnode"
+            raise Trouble(Cause.LOCAL, why)
+        if not self._steps.is_alive(self._recipe.transport):
+            raise Trouble(Cause.DEADLINE, "the node stopped answering while an earlier vnode was torn down")
+        self._run("teardown", self._recipe.teardown, self._end)
+        self._steps.left.pop(self._job.vnode, None)
+
+    def _run(self, name: str, stage: Stage, end: float) -> None:
+        ran = self._steps.run(self._recipe, name, stage, end)
+        self._steps.judge(name, self._recipe, ran)
 
     def _wait_until_up(self, stage: Stage) -> None:
         """Look again and again until the vnode is up; raise Trouble when its time is over."""
-        recipe = self._job.recipe
         end = min(self._clock.monotonic() + stage.timeout_s, self._forward_end)
         said = ""
         while True:
-            ran = self._run(recipe, "up", stage, end)
+            ran = self._steps.run(self._recipe, "up", stage, end)
             try:
-                self._note(judge("up", recipe.transport, ran, self._allowed_s))
+                self._steps.judge("up", self._recipe, ran)
             except Trouble as trouble:
                 if trouble.cause is Cause.UP_TIMEOUT and ran.fault is None:
                     said = trouble.reason
@@ -117,94 +134,48 @@ class Course:
 
     def _backward(self, *, passed: bool) -> None:
         """Tear down what may be there; raise Trouble only if that is what fails the probe."""
-        recipe = self._job.recipe
+        recipe = self._recipe
         if recipe.teardown is None:
             return
-        failed = self._torn_down(recipe, recipe.teardown, "teardown", self._job.vnode, self._end)
+        failed = self._steps.tear_down(recipe, recipe.teardown, "teardown", self._job.vnode, self._end)
         if failed:
-            self._note(f"teardown: {failed}")
+            self._steps.note(f"teardown: {failed}")
             if passed and recipe.teardown_required:
                 raise Trouble(Cause.TEARDOWN, failed)
 
     def _sweep(self) -> None:
-        """Tear down what earlier probes may have left. What does not go stays in the report, and the probe goes on."""
-        own = self._job.recipe.teardown
+        """Tear down what earlier probes may have left.
+
+        What does not go stays in the report, and the probe goes on, unless it is to set up the very vnode of which
+        something is still there.
+        """
+        own = self._recipe.teardown
         budget = (
             own.timeout_s if own else max((r.teardown.timeout_s for _, r in self._job.debris if r.teardown), default=0)
         )
         end = min(self._clock.monotonic() + budget, self._forward_end)
         for debris, recipe in self._job.debris:
+            is_own = debris.vnode == self._job.vnode
+            if is_own and self._job.goal is Goal.TEARDOWN:
+                continue  # that is what comes next anyway
             if recipe.teardown is None:
-                del self._left[debris.vnode]
+                self._steps.left.pop(debris.vnode, None)
                 continue
-            failed = self._torn_down(recipe, recipe.teardown, "debris", debris.vnode, end)
+            failed = self._steps.tear_down(recipe, recipe.teardown, "debris", debris.vnode, end)
             if failed:
-                self._note(f"debris '{debris.vnode}': {failed}")
-            if self._is_doubtful and not self._shells[recipe.transport].is_alive():
+                self._steps.note(f"debris '{debris.vnode}': {failed}")
+            if not self._steps.is_alive(recipe.transport):
                 raise Trouble(Cause.DEADLINE, "the node stopped answering while an earlier vnode was torn down")
-
-    def _torn_down(self, recipe: Recipe, stage: Stage, name: str, vnode: str, end: float) -> str:
-        """Tear one vnode down; return why it may still be there, nothing if it is gone."""
-        try:
-            shell = self._shell(recipe.transport)
-            if self._is_doubtful and not shell.is_alive():
-                return "not tried, the node does not answer any more"
-            ran = self._run(recipe, name, stage, end, vnode)
-        except Trouble as trouble:
-            self._cut.check()
-            return trouble.reason
-        if ran.fault is None and passes(recipe.transport, ran.exit_code):
-            del self._left[vnode]
-            return ""
-        return explain(ran, self._allowed_s)
-
-    def _run(self, recipe: Recipe, name: str, stage: Stage, end: float, vnode: str = "") -> Ran:
-        """Run one stage, at the longest until `end`, and write down how it went."""
-        self._cut.check()
-        values = values_of(self._job, vnode or self._job.vnode)
-        text = _read(stage.script) if stage.script else fill(stage.run, values)
-        start = self._clock.monotonic()
-        budget = min(stage.timeout_s, end - start)
-        if budget <= 0:
-            raise Trouble(Cause.DEADLINE, f"no time was left for {name}")
-        self._allowed_s = round(budget, 1)
-        ran = self._shell(recipe.transport).run(text, environment(values), budget)
-        self._is_doubtful = ran.fault in _DOUBTFUL
-        if name == "up" and self._stages and self._stages[-1].stage == "up":
-            self._stages.pop()  # the last look stands for all of them, from the first on
-        else:
-            self._began = start
-        seconds = round(self._clock.monotonic() - self._began, 3)
-        self._append(StageRun(name, seconds, ran.exit_code, ran.output, ran.truncated))
-        return ran
-
-    def _shell(self, transport: Transport) -> Shell:
-        shell = self._shells.get(transport)
-        if shell is None:
-            start = self._clock.monotonic()
-            try:
-                shell = self._shells[transport] = self._open_shell(transport, self._forward_end)
-            finally:
-                if transport is Transport.SSH:
-                    self._append(StageRun("connect", round(self._clock.monotonic() - start, 3), None))
-        return shell
+            if failed and is_own:
+                raise Trouble(Cause.TEARDOWN, f"what is left of an earlier try does not go: {failed}")
 
     def _remarked(self, trouble: Trouble | None) -> Trouble | None:
         """Return `trouble`; when a learned deadline cut the last stage off, its reason says so."""
-        allowed_s = self._job.cut_short(self._stages[-1]) if trouble and self._stages else None
+        allowed_s = self._job.cut_short(self._steps.stages[-1]) if trouble and self._steps.stages else None
         if trouble is None or allowed_s is None:
             return trouble
         remark = f"a deadline learned from passes; the recipe allows {format_duration(allowed_s)}"
         return Trouble(trouble.cause, f"{trouble.reason[: _MAX_WORDS - len(remark) - 3]} ({remark})")
-
-    def _append(self, run: StageRun) -> None:
-        self._stages.append(run)
-        if self._on_stage:
-            self._on_stage(run)
-
-    def _note(self, text: str) -> None:
-        if text:
-            self._notes.append(text)
 
     def _report(self, trouble: Trouble | None) -> Report:
         return Report(
@@ -215,14 +186,8 @@ class Course:
             reason=clean(trouble.reason, _MAX_WORDS).replace("\n", " ") if trouble else "",
             started_at=self._started_at,
             seconds=round(self._clock.monotonic() - self._start, 3),
-            stages=tuple(self._stages),
-            left=tuple(self._left),
-            note=clean("; ".join(self._notes), _MAX_WORDS).replace("\n", " "),
+            stages=tuple(self._steps.stages),
+            left=tuple(self._steps.left),
+            note=clean("; ".join(self._steps.notes), _MAX_WORDS).replace("\n", " "),
+            experiment=self._job.experiment,
         )
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise Trouble(Cause.LOCAL, f"the script '{path}' cannot be read: {words(error)}") from None

@@ -15,9 +15,10 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.model import Report
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import SshSettings
-from plabctl.probes.course import Course, OnStage
+from plabctl.probes.course import Course
 from plabctl.probes.cut import Cut
 from plabctl.probes.shell import Shell
+from plabctl.probes.steps import OnStage
 from plabctl.probes.target import Targets
 from plabctl.probes.trouble import Trouble
 from plabctl.probes.watchdog import Watchdog

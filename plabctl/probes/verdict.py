@@ -15,7 +15,7 @@ from plabctl.probes.trouble import Trouble
 _WARNING = 1
 _UNKNOWN = 3
 
-_CAUSES = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK}
+_CAUSES = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK, "teardown": Cause.TEARDOWN}
 _FAULT_CAUSES = {Fault.LATE: Cause.DEADLINE, Fault.LOST: Cause.CONNECT}
 
 

@@ -161,9 +161,6 @@ def _stand_in(
     job: Assignment, started_at: float, seconds: float, cause: Cause, reason: str, *, begun: bool = True
 ) -> Report:
     """Return a report in the place of one that did not come; `begun` says whether the vnode may be there."""
-    vnodes = [debris.vnode for debris, _ in job.debris]
-    if begun and job.recipe.teardown is not None:
-        vnodes.append(job.vnode)
     return Report(
         node=job.node.name,
         token=job.token,
@@ -172,5 +169,6 @@ def _stand_in(
         reason=reason,
         started_at=started_at,
         seconds=round(seconds, 3),
-        left=tuple(vnodes),
+        left=job.at_stake(begun=begun),
+        experiment=job.experiment,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
-from plabctl.core.model import Debris, Node, Report
+from plabctl.core.model import Debris, Goal, Node, Report
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import SshSettings
 from plabctl.probes.prober import Prober
@@ -34,6 +34,9 @@ def make_recipe(
 def make_assignment(
     recipe: Recipe,
     *,
+    goal: Goal = Goal.TEST,
+    experiment: str = "",
+    vnode: str | None = None,
     debris: tuple[tuple[Debris, Recipe], ...] = (),
     deadline_s: float | None = None,
     connect_timeout_s: float | None = None,
@@ -45,9 +48,11 @@ def make_assignment(
         node=Node(f"node{number}", {"ssh_host": "127.0.0.1", **variables}),
         token=f"token{number}",
         recipe=recipe,
-        vnode=f"test-{os.getpid()}-{number}",
+        vnode=vnode or f"test-{os.getpid()}-{number}",
         pool="bad",
-        deadline_s=recipe.longest_s(10) if deadline_s is None else deadline_s,
+        deadline_s=recipe.longest_s(10, goal) if deadline_s is None else deadline_s,
+        experiment=experiment,
+        goal=goal,
         debris=debris,
         connect_timeout_s=connect_timeout_s,
         lowered=lowered or {},

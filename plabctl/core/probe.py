@@ -1,0 +1,52 @@
+"""What a probe is for and what it says: goal, outcome, cause.
+
+Pure, and light to import. Everybody else takes these from `plabctl.core.model`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What a probe says."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no secret
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    """Evidence about us, not about the node: it never counts and never moves a node."""
+
+
+class Goal(StrEnum):
+    """What a probe is for. Debris of earlier probes is torn down first, except before a `CHECK`."""
+
+    TEST = "test"
+    """Set a vnode up, wait until it is up, check it, tear it down: what the health pools do."""
+    SETUP = "setup"
+    """The same without the teardown: the vnode stays when all passed, and is torn down when not."""
+    CHECK = "check"
+    """Only look at a vnode: `check`; without one, a single look by `up`; without both, a connection is enough."""
+    TEARDOWN = "teardown"
+    """Only remove a vnode; passes when its `teardown` does."""
+
+
+class Cause(StrEnum):
+    """Why a probe did not pass."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    HOST_KEY = "host-key"
+    AUTH = "auth"
+    PROTOCOL = "protocol"
+    SETUP = "setup"
+    UP_TIMEOUT = "up-timeout"
+    CHECK = "check"
+    TEARDOWN = "teardown"
+    DEADLINE = "deadline"
+    """A stage, or the connection under it, gave no answer in time."""
+    NO_OPINION = "no-opinion"
+    """The recipe itself declined to judge (exit code 75, or 3 of a monitoring plug-in)."""
+    LOCAL = "local"
+    """Our own fault: descriptors, memory, a missing key, the resolver."""
+    INTERRUPTED = "interrupted"
+    """The tick was told to stop, or died."""

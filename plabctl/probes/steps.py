@@ -1,0 +1,120 @@
+"""What a probe is made of: one stage after the other, each within the time that is left, and what is known of them.
+
+Shells run the stages, wherever that is. Go on with `plabctl.probes.course`, which decides which stage comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from plabctl.clock import Clock
+from plabctl.core.assignment import Assignment
+from plabctl.core.model import Cause, StageRun
+from plabctl.core.recipe import Recipe, Stage, Transport, fill
+from plabctl.probes.cut import Cut
+from plabctl.probes.script import environment, values_of
+from plabctl.probes.shell import Fault, Ran, Shell
+from plabctl.probes.trouble import Trouble, words
+from plabctl.probes.verdict import explain, judge, passes
+
+Open = Callable[[Transport, float], Shell]
+"""Opens a shell by an instant on the monotonic clock; raises Trouble."""
+OnStage = Callable[[StageRun], None]
+"""Is told of each stage when it ends, in the probe's thread; of `up` after each look, with the time of all of them."""
+
+_DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD})
+
+
+class Steps:
+    """The stages of one probe as they were run: `stages` in order, remarks in `notes`, vnodes that may be `left`."""
+
+    def __init__(self, job: Assignment, open_shell: Open, cut: Cut, clock: Clock, on_stage: OnStage | None) -> None:
+        self._job = job
+        self._open_shell = open_shell
+        self._cut = cut
+        self._clock = clock
+        self._on_stage = on_stage
+        self._shells: dict[Transport, Shell] = {}
+        self._allowed_s = 0.0
+        self._began = 0.0
+        self._in_doubt: set[Transport] = set()
+        self.stages: list[StageRun] = []
+        self.notes: list[str] = []
+        self.left = dict.fromkeys(job.at_stake(begun=False))
+
+    def run(self, recipe: Recipe, name: str, stage: Stage, end: float, vnode: str = "") -> Ran:
+        """Run one stage, at the longest until `end`, and write down how it went."""
+        self._cut.check()
+        values = values_of(self._job, vnode or self._job.vnode)
+        text = _read(stage.script) if stage.script else fill(stage.run, values)
+        start = self._clock.monotonic()
+        budget = min(stage.timeout_s, end - start)
+        if budget <= 0:
+            raise Trouble(Cause.DEADLINE, f"no time was left for {name}")
+        self._allowed_s = round(budget, 1)
+        ran = self._shells[recipe.transport].run(text, environment(values), budget)
+        (self._in_doubt.add if ran.fault in _DOUBTFUL else self._in_doubt.discard)(recipe.transport)
+        if name == "up" and self.stages and self.stages[-1].stage == "up":
+            self.stages.pop()  # the last look stands for all of them, from the first on
+        else:
+            self._began = start
+        seconds = round(self._clock.monotonic() - self._began, 3)
+        self._append(StageRun(name, seconds, ran.exit_code, ran.output, ran.truncated))
+        return ran
+
+    def judge(self, name: str, recipe: Recipe, ran: Ran) -> None:
+        """Note what the stage just run remarks; raise Trouble if it did not pass."""
+        self.note(judge(name, recipe.transport, ran, self._allowed_s))
+
+    def tear_down(self, recipe: Recipe, stage: Stage, name: str, vnode: str, end: float) -> str:
+        """Tear one vnode down that is not the probe's aim; return why it may still be there, nothing if it is gone."""
+        try:
+            self.open(recipe.transport, end)
+            if not self.is_alive(recipe.transport):
+                return "not tried, the node does not answer any more"
+            ran = self.run(recipe, name, stage, end, vnode)
+        except Trouble as trouble:
+            self._cut.check()
+            return trouble.reason
+        if ran.fault is None and passes(recipe.transport, ran.exit_code):
+            self.left.pop(vnode, None)
+            return ""
+        return explain(ran, self._allowed_s)
+
+    def open(self, transport: Transport, end: float) -> None:
+        """Have a shell of this kind by `end`; raise Trouble."""
+        if transport in self._shells:
+            return
+        start = self._clock.monotonic()
+        try:
+            self._shells[transport] = self._open_shell(transport, end)
+        finally:
+            if transport is Transport.SSH:
+                self._append(StageRun("connect", round(self._clock.monotonic() - start, 3), None))
+
+    def is_alive(self, transport: Transport) -> bool:
+        """Say whether more can be run there; asked of the node only if its last stage leaves that in doubt."""
+        return transport not in self._in_doubt or self._shells[transport].is_alive()
+
+    def note(self, text: str) -> None:
+        """Remember a remark; an empty one is none."""
+        if text:
+            self.notes.append(text)
+
+    def close(self) -> None:
+        """Give the shells back."""
+        for shell in self._shells.values():
+            shell.close()
+
+    def _append(self, run: StageRun) -> None:
+        self.stages.append(run)
+        if self._on_stage:
+            self._on_stage(run)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise Trouble(Cause.LOCAL, f"the script '{path}' cannot be read: {words(error)}") from None
