@@ -111,7 +111,11 @@ def _at_first_use(body: Mapping[str, object], name: str, kw_only: bool) -> Calla
 def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     """Return `__init__`, compiled: it is the one method that has to be fast, and that most classes need."""
     own = fields(lazy)
-    space: dict[str, object] = {"_set": object.__setattr__, "_missing": MISSING}
+    # A slot's own setter is faster by a third than finding the slot by its name.
+    space: dict[str, object] = {
+        "_missing": MISSING,
+        **{f"_set_{name}": getattr(lazy, name).__set__ for name, *_ in own},
+    }
     parameters, lines = [], []
     for name, _, default, factory in own:
         value = name
@@ -124,7 +128,7 @@ def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
             parameters.append(f"{name}=_default_{name}")
         else:
             parameters.append(name)
-        lines.append(f"  _set(self, {name!r}, {value})")
+        lines.append(f"  _set_{name}(self, {value})")
     star = "*, " if kw_only and own else ""
     head = f"def make({', '.join(space)}):\n def __init__(self, {star}{', '.join(parameters)}):\n"
     found: dict[str, Callable[..., Callable[..., object]]] = {}

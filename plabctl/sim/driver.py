@@ -6,8 +6,10 @@ to is decided by `plabctl.core.claim`. Go on with `course`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush
+from math import ceil
 
 from plabctl.core.claim import choose
 from plabctl.core.model import Member
@@ -20,32 +22,41 @@ from plabctl.sim.world import World
 
 Tell = Callable[[float], None]
 """Is told now and then how far the run has come, as a share."""
-TELL_EVERY = 16384
+TELL_COUNT = 1000
+"""How often at most."""
 
 
 def run(world: World, policy: Policy, scenario: Scenario, tell: Tell = lambda _: None) -> Ledger:
     """Return what the policy did in this world."""
     course = Course(world, policy, scenario)
     steps = unlimited(course) if scenario.window is None else _Window(course, scenario.window).steps()
-    for count, at in enumerate(steps):
-        if count % TELL_EVERY == 0:
+    tell_at = 0.0
+    for at in steps:
+        if at >= tell_at:
             tell(min(1.0, at / world.length_s))
+            tell_at = at + world.length_s / TELL_COUNT
     return course.close()
 
 
 def unlimited(course: Course) -> Iterator[float]:
-    """Test every member when it is due; yield the instant of each test."""
-    queue = [(course.starts_at(number), number) for number in range(len(course.members))]
-    heapify(queue)
-    lives, probe, starts_at, look = course.lives, course.probe, course.starts_at, course.look
-    while queue:
-        at, number = queue[0]
-        if at >= lives[number].gone_at:
-            heappop(queue)
+    """Test every member in the tick in which it is due; yield the instant of each tick that tests."""
+    starts_at, probe, look, lives = course.starts_at, course.probe, course.look, course.lives
+    tick_s = course.scenario.tick_s
+    # A list for each tick: what is due then is looked up, where a heap would sort all that is due at any time.
+    ticks: defaultdict[float, list[int]] = defaultdict(list)
+    for number in range(len(lives)):
+        ticks[starts_at(number)].append(number)
+    for count in range(ceil(course.length_s / tick_s)):
+        at = count * tick_s
+        numbers = ticks.pop(at, None)
+        if not numbers:
             continue
         look(at)
-        probe(number, at)
-        heapreplace(queue, (starts_at(number), number))
+        numbers.sort()
+        for number in numbers:
+            if at < lives[number].gone_at:
+                probe(number, at)
+                ticks[starts_at(number)].append(number)
         yield at
 
 

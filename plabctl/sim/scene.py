@@ -27,6 +27,7 @@ from plabctl.values import dataclass
 
 CONFIGURED = "configured"
 _COUNT, _DAYS, _FIT = 100, 30.0, "pl05"
+_SHORTEST_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def prepare(wish: Wish) -> Scene:
         raise UsageFault(f"{title} lasts {lasts}, and the first {left_out} are not counted", hint="see --warm-up")
     scenario = replace(scenario, window=wish.window, seed=wish.seed, warm_up_s=wish.warm_up_s)
     given = {name: value for name in ("up_s", "down_s", "false_ratio") if (value := getattr(wish, name)) is not None}
-    if not all(given.get(name, 1) > 0 for name in ("up_s", "down_s")):
+    if not all(given.get(name, 1) >= _SHORTEST_S for name in ("up_s", "down_s")):
         raise UsageFault("a test takes some time: 0 is none", hint="see --pass-takes and --fail-takes")
     return Scene(title, world, policies, replace(scenario, **given), budget)
 

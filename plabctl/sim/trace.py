@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from plabctl.errors import UsageFault
+from plabctl.sim.scenario import DAY_S
 from plabctl.sim.world import World, life_of
 
 _HEADER = ["node", "start", "end", "state"]
 _GZIP = b"\x1f\x8b"
+_LONGEST_DAYS = 36_600
 _HINT = "a trace is CSV, gzipped or not, with the header node,start,end,state; times in seconds, states up and down"
 
 
@@ -66,12 +67,16 @@ def read_trace(path: str) -> World:
         life_of(name, [(at - begin, is_up) for at, is_up in story.pieces], story.end - begin)
         for name, story in stories.items()
     )
-    return World(lives, max(life.gone_at for life in lives))
+    world = World(lives, max(life.gone_at for life in lives))
+    if world.length_s > _LONGEST_DAYS * DAY_S:
+        days = f"{world.length_s / DAY_S:.6g} days, longer than {_LONGEST_DAYS}"
+        raise TraceFault(path, 0, f"it lasts {days}: are its times in seconds?")
+    return world
 
 
 def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows under the header, with their lines."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(_lines(path), strict=True)
     try:
         header = next(reader, None)
         if header is None:
@@ -85,16 +90,18 @@ def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
         raise TraceFault(path, reader.line_num, f"not CSV: {error}") from error
 
 
-def _text(path: str) -> str:
+def _lines(path: str) -> Iterator[str]:
+    """Yield the lines one by one: a trace may be larger than memory should hold twice."""
+    number = 0
     try:
-        raw = Path(path).read_bytes()
-        if raw.startswith(_GZIP):
-            raw = gzip.decompress(raw)
-        return raw.decode("utf-8-sig")
+        with Path(path).open("rb") as file:
+            lines = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(_GZIP) else file
+            for number, raw in enumerate(lines, 1):
+                yield raw.decode("utf-8" if number > 1 else "utf-8-sig")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise TraceFault(path, 0, f"damaged gzip: {error}") from error
     except UnicodeDecodeError as error:
-        raise TraceFault(path, raw.count(b"\n", 0, error.start) + 1, "not UTF-8") from error
+        raise TraceFault(path, number, "not UTF-8") from error
     except OSError as error:
         raise TraceFault(path, 0, (error.strerror or str(error)).lower()) from error
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count as counter
+from itertools import islice
 from random import Random
 
 from plabctl.values import dataclass
@@ -68,7 +70,9 @@ class World:
 
     def with_dead(self, count: int) -> World:
         """Return a world with `count` nodes more, which never answer."""
-        dead = (Life(f"dead{number:05}", 0.0, self.length_s, starts_up=False, changes=()) for number in range(count))
+        taken = {life.name for life in self.lives}
+        names = islice((name for number in counter() if (name := f"dead{number:05}") not in taken), count)
+        dead = (Life(name, 0.0, self.length_s, starts_up=False, changes=()) for name in names)
         return replace(self, lives=(*self.lives, *dead))
 
     def cut(self, length_s: float) -> World:

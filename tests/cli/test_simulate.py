@@ -1,6 +1,9 @@
 """`plabctl simulate` as it is typed."""
 
 import json
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,8 +50,9 @@ def test_how_fast_it_was_is_said_beside_the_data(desk: Desk) -> None:
     said = desk.run(*SMALL, "-p", "age", "-o", "name")
 
     assert said.out == "age\n"
-    assert "probes in" in said.err
-    assert "a second" in said.err
+    (line,) = said.err.splitlines()
+    assert "probes in" in line
+    assert "a second" in line
 
 
 def test_a_trace_and_a_configuration_file(desk: Desk) -> None:
@@ -117,3 +121,30 @@ def test_what_cannot_be_meant_is_refused_and_nothing_runs(
     assert told in said.err
     assert "probes in" not in said.err
     assert not list(Path(desk.folder).glob("*.svg"))
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is(desk: Desk) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        desk.command(*SMALL, "-p", "age", "-p", "fixed", "-o", "name"),
+        cwd=desk.folder,
+        env=desk.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:
+            break
+    os.close(ours)
+
+    assert done.stdout == "age\nfixed\n"
+    assert b"simulating" in shown
+    assert b"100%" in shown

@@ -46,6 +46,11 @@ def test_a_trace_need_not_begin_at_0_nor_all_nodes_at_once(tmp_path: Path) -> No
         (HEADER + " ,0,5,up\n", 2, "' ' is no name of a node"),
         (HEADER + "a,0,5,up\n\na,7,9,up\n", 4, "begins at 7, which leaves a gap: the interval on line 2 ends at 5"),
         (HEADER + "a,0,5,up\nb,0,9,up\na,4,9,up\n", 4, "begins at 4, which overlaps: the interval on line 2 ends at 5"),
+        ("a,0,5,up\n", 1, "the header is 'a,0,5,up', not 'node,start,end,state'"),
+        (HEADER + "a,9,5,up\n", 2, "ends at 5, not after its start at 9"),
+        (HEADER + "a,0,5,up\na,5,9,down,?\n", 3, "5 columns, not 4"),
+        (HEADER + "a,0,9e9,up\n", 0, "it lasts 104167 days, longer than 36600: are its times in seconds?"),
+        (HEADER + "a\x00,0,5,up\n", 2, "'a\\x00' is no name of a node"),
         (HEADER + '"a,0,5,up\n', 2, "not CSV: unexpected end of data"),
     ],
 )
@@ -64,9 +69,11 @@ def test_a_bad_trace_is_refused_with_file_line_and_reason(tmp_path: Path, text: 
     [
         (gzip.compress(GOOD.encode(), mtime=0)[:-9], "damaged gzip: "),
         (b"\x1f\x8bnonsense", "damaged gzip: "),
-        (HEADER.encode() + b"\xff,0,1,up\n", "not UTF-8"),
+        (gzip.compress(GOOD.encode(), mtime=0)[:-8] + b"12345678", "damaged gzip: "),
+        (HEADER.encode() + b"\xff,0,1,up\n", ":2: not UTF-8"),
+        (GOOD.encode("utf-16"), ":1: not UTF-8"),
     ],
-    ids=["cut short", "no gzip", "no UTF-8"],
+    ids=["cut short", "no gzip", "other sum", "no UTF-8", "UTF-16"],
 )
 def test_damaged_bytes_are_refused(tmp_path: Path, raw: bytes, reason: str) -> None:
     path = tmp_path / "t.csv.gz"
@@ -79,3 +86,21 @@ def test_damaged_bytes_are_refused(tmp_path: Path, raw: bytes, reason: str) -> N
 def test_a_trace_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TraceFault, match="no such file"):
         read_trace(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize(
+    "raw", [GOOD.replace("\n", "\r\n").encode(), b"\xef\xbb\xbf" + GOOD.encode(), GOOD[:-1].encode()]
+)
+def test_line_ends_of_windows_a_byte_order_mark_and_a_last_line_without_end_are_read(
+    tmp_path: Path, raw: bytes
+) -> None:
+    plain, other = tmp_path / "t.csv", tmp_path / "other.csv"
+    plain.write_text(GOOD)
+    other.write_bytes(raw)
+
+    assert read_trace(str(other)) == read_trace(str(plain))
+
+
+def test_a_folder_is_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(TraceFault, match="is a directory"):
+        read_trace(str(tmp_path))

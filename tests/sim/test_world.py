@@ -89,3 +89,9 @@ def test_spread_makes_nodes_unlike_each_other() -> None:
 
     assert counts(1.5)[-1] > 2 * counts(0.0)[-1]
     assert counts(1.5)[0] < counts(0.0)[0]
+
+
+def test_the_dead_have_names_of_their_own() -> None:
+    twice = worlds.make_world("30").with_dead(2).with_dead(2)
+
+    assert [life.name for life in twice.lives[1:]] == ["dead00000", "dead00001", "dead00002", "dead00003"]

@@ -1,0 +1,53 @@
+"""Real ticks under the adaptive back-off: the scale is kept in the state, and what was seen of a node too."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from plabctl.core import budget
+from plabctl.core.settings import BackoffKind, default_backoff
+from tests.app.installation import Installation
+from tests.builders import make_settings
+
+
+def make_installation(folder: Path) -> Installation:
+    pools = {
+        name: replace(pool, backoff=default_backoff(BackoffKind.ADAPTIVE, pool.kind))
+        for name, pool in make_settings().pools.items()
+    }
+    return Installation(folder, pools=pools)
+
+
+def test_a_tick_looks_at_the_scale_and_the_next_one_draws_by_it(tmp_path: Path) -> None:
+    here = make_installation(tmp_path)
+    here.add("n1", "n2", "n3")
+    here.tick()
+    here.make_due()
+    here.tick()
+    scale = budget.scale_of(here.store.snapshot())
+
+    assert 0 < scale < budget.FIRST_SCALE, "three quick nodes leave most of the window free"
+    assert here.member("n1").interval_s >= 120
+
+
+def test_a_confirmed_change_is_remembered_in_the_state_file(tmp_path: Path) -> None:
+    here = make_installation(tmp_path)
+    here.add("n1")
+    here.tick()
+    here.break_node("n1")
+    here.make_due()
+    here.tick()
+    spells = here.member("n1").spells
+
+    assert here.pools() == {"n1": "bad"}
+    assert spells is not None
+    assert spells.good_count > 1
+    assert spells.bad_count > 1
+
+
+def test_no_scale_is_kept_where_no_pool_adapts(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.add("n1")
+    here.tick()
+
+    assert budget.TOPIC not in here.store.snapshot().notes
+    assert here.member("n1").spells is None
