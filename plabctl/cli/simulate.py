@@ -22,6 +22,7 @@ _EXAMPLE = """\
 plabctl simulate
 plabctl simulate trace.csv.gz --shift 1h -p additive -p age -p plabctl.toml
 plabctl simulate trace.csv.gz --bare --equal slots=3000 --plot harm.svg
+plabctl simulate trace.csv.gz --every 2 --dead 100 --window 10 -p age -p adaptive
 plabctl simulate --since 30d -p configured -p age --window 20
 """
 _STEPS = 1000
@@ -64,8 +65,12 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
 
     TESTS and SLOT-S, the seconds that tests take, are per node and day. BROKEN is the share of node-time in good while
     down, IDLE in bad while up, HARM is broken and half of idle. 2H-BROKEN: the chance that a node taken from good is
-    down, or goes down within two hours. A change of a trace is shifted by a random part of --shift, for each node its
-    own, since a trace taken once an hour has all changes at full hours.
+    down, or goes down within two hours. SEEN IN and BACK IN say how long a failure and a return went unnoticed. MOVES
+    are per node and day, BUSY is the mean number of tests at once. With `-o wide` there is also how much of the time
+    spent in good a node was down, and up of that in bad, and how long due nodes waited for a slot.
+
+    All changes of a node in a trace are shifted by a random part of --shift, each node's own, since a trace taken once
+    an hour has all its changes at full hours.
     """
     from plabctl.sim import scene as scenes  # noqa: PLC0415 - the simulator, which --help can spare
     from plabctl.sim.compare import Progress  # noqa: PLC0415 - as above

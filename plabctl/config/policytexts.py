@@ -15,8 +15,8 @@ POLICY_TEXTS: dict[str, Text] = {
     ),
     "pool.recipe": Text("The recipe its nodes are tested with.", '"process"'),
     "pool.backoff": Text(
-        "How long it waits between tests; its keys are below. These numbers because Emulab's monitor of 2006 "
-        "had them; `plabctl simulate` shows what others would do.",
+        "How long it waits between tests; its keys are below. 5m, 2m30s and 1h because Emulab's monitor of 2006 had "
+        "them, and a jitter of 1m because ticks come every minute; `plabctl simulate` shows what others would do.",
         '{ base = "5m", max = "2h" }',
     ),
     "pool.confirm": Text(

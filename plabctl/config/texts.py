@@ -63,7 +63,7 @@ TEXTS: dict[str, Text] = {
     ),
     "window": Text(
         "How many probes may run at once, over all processes. 40 because a thousand nodes, a sixth of them "
-        "dead, then hardly ever wait for a slot; see docs/policy.md.",
+        "dead, keep 36 of them busy and then wait two minutes for a slot; see docs/policy.md.",
         "40",
     ),
     "max_load": Text(
@@ -100,14 +100,23 @@ TEXTS: dict[str, Text] = {
     ),
     "ssh.use_ssh_config": Text("Ask `ssh -G` what the user's ssh_config says about each node.", "true"),
     "recipe.transport": Text("Where the stages run: on the node over SSH, or on the monitor itself.", '"local"'),
-    "recipe.setup": Text("Makes the vnode.", '{ run = "mkdir /tmp/{vnode}", timeout = "10m" }'),
+    "recipe.setup": Text(
+        "Makes the vnode. 10m because that may mean fetching its image.",
+        '{ run = "mkdir /tmp/{vnode}", timeout = "10m" }',
+    ),
     "recipe.up": Text(
-        "Asks whether the vnode is up; run again and again until it passes.",
+        "Asks whether the vnode is up; run again and again until it passes. 10m because a slow one may boot a whole "
+        "system; 5s because a look costs the node little.",
         '{ run = "test -d /tmp/{vnode}", timeout = "10m", every = "5s" }',
     ),
-    "recipe.check": Text("Looks whether a vnode that is up works.", '{ run = "df /tmp/{vnode}", timeout = "1m" }'),
+    "recipe.check": Text(
+        "Looks whether a vnode that is up works. 1m because it is a look and no work.",
+        '{ run = "df /tmp/{vnode}", timeout = "1m" }',
+    ),
     "recipe.teardown": Text(
-        "Removes the vnode; always run, with time of its own.", '{ run = "rmdir /tmp/{vnode}", timeout = "5m" }'
+        "Removes the vnode; always run, with time of its own. 5m because that is mostly quick, and if it is not, it is "
+        "tried again.",
+        '{ run = "rmdir /tmp/{vnode}", timeout = "5m" }',
     ),
     "recipe.teardown_required": Text("Whether a teardown that fails makes the probe fail.", "true"),
     "stage.run": Text("A command line for `sh`. Exactly one of `run` and `script` is given.", '"mkdir /tmp/{vnode}"'),

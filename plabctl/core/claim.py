@@ -107,33 +107,29 @@ def choose(rows: Sequence[Due], claims: Iterable[Placed], count: int, now: float
     holds = Counter(claim.pool for claim in claims)
     holds.update(row.pool for row in chosen)
     while len(chosen) < count and queues:
-        pool = min(queues, key=lambda name: (holds[name], _urgency(queues[name][-1], now)))
-        chosen.append(queues[pool].pop())
+        pool = min(queues, key=lambda name: (holds[name], queues[name][-1]))
+        chosen.append(queues[pool].pop()[-1])
         holds[pool] += 1
         if not queues[pool]:
             del queues[pool]
     return Choice(tuple(chosen), len(rows) - len(chosen))
 
 
-def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[Due]]:
-    """Return each pool's most urgent rows, at most `wanted`, the most urgent last."""
-    by_pool: dict[str, list[Due]] = {}
+_Ranked = tuple[float, float, str, Due]
+
+
+def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[_Ranked]]:
+    """Return each pool's most urgent rows, at most `wanted`, the most urgent last; each behind what ranks it."""
+    by_pool: dict[str, list[_Ranked]] = {}
     if wanted <= 0:
         return by_pool
+    at_once = float("-inf")
     for row in rows:
-        if row.requested_at is None:
-            by_pool.setdefault(row.pool, []).append(row)
-    return {
-        pool: heapq.nsmallest(wanted, queue, key=lambda row: _urgency(row, now))[::-1]
-        for pool, queue in by_pool.items()
-    }
-
-
-def _urgency(row: Due, now: float) -> tuple[float, float, str]:
-    """Return a key that sorts the most urgent row first."""
-    if row.interval_s <= 0:
-        return (float("-inf"), row.due_at, row.node)
-    return (-(now - row.waiting_since) / row.interval_s, row.due_at, row.node)
+        node, pool, due_at, requested_at, waiting_since, interval_s = row
+        if requested_at is None:
+            urgency = -(now - waiting_since) / interval_s if interval_s > 0 else at_once
+            by_pool.setdefault(pool, []).append((urgency, due_at, node, row))
+    return {pool: heapq.nsmallest(wanted, queue)[::-1] for pool, queue in by_pool.items()}
 
 
 def claims_for(

@@ -132,8 +132,18 @@ def _labelled(places: Sequence[tuple[str, float, float]]) -> list[str]:
         if abs(box.bottom - _FONT / 2 - y) > _FONT * 1.5:
             pieces.append(f'<path class="lead" d="M{x:.1f} {y:.1f}L{middle:.1f} {(box.top + box.bottom) / 2:.1f}"/>')
         pieces.append(f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}"/>')
-        pieces.append(f'<text x="{box.left:.1f}" y="{box.bottom - 4:.1f}">{escape(label)}</text>')
+        at, anchor = _anchor(box, x)
+        pieces.append(f'<text x="{at:.1f}" y="{box.bottom - 4:.1f}" text-anchor="{anchor}">{escape(label)}</text>')
     return pieces
+
+
+def _anchor(box: _Box, x: float) -> tuple[float, str]:
+    """Return the side of the box by which its label is held: the one nearest to the point, as widths are guesses."""
+    if box.left > x:
+        return box.left, "start"
+    if box.right < x:
+        return box.right, "end"
+    return (box.left + box.right) / 2, "middle"
 
 
 def _free_box(label: str, x: float, y: float, taken: Sequence[_Box]) -> _Box:

@@ -59,6 +59,8 @@ def listing(rows: Iterable[Row], head: Mapping[str, object], footer: str) -> Lis
             Column("BACK IN (90 %)", _latency("readmit"), rank=3),
             Column("MOVES", _number("moves_per_node_day", "{:.3f}"), rank=5),
             Column("BUSY", _busy, rank=6),
+            Column("GOOD: DOWN %", _percent("broken_of_good_ratio"), rank=10, wide=True),
+            Column("BAD: UP %", _percent("idle_of_bad_ratio"), rank=10, wide=True),
             Column("WAIT", _wait, rank=8, wide=True),
             Column("PROBES", plain("probes_count"), rank=9, wide=True),
         ),

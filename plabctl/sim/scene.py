@@ -83,19 +83,18 @@ class Scene:
 
     @property
     def footer(self) -> str:
-        """What was simulated, in a line for people."""
+        """What was simulated, in two lines for people."""
         around = self.scenario
         window = f"a window of {around.window}" if around.window else "as many at once as are due"
+        days = f"{self.world.length_s / DAY_S:.1f} days, the first {format_duration(around.warm_up_s)} not counted"
         told = [
-            f"{self.title}: {len(self.world.lives)} nodes, {self.world.length_s / DAY_S:.1f} days",
-            f"the first {format_duration(around.warm_up_s)} not counted",
             f"tests of {format_duration(around.up_s)} up and {format_duration(around.down_s)} down, {window}",
         ]
         if around.false_ratio:
             told.append(f"{100 * around.false_ratio:.3g} % fail falsely")
         if not around.window and any(_adapts(policy) for policy in self.policies):
             told.append(f"adaptive plans for {-(-len(self.world.lives) // NODES_PER_SLOT)} slots")
-        return "; ".join(told) + f"; seed {around.seed}"
+        return f"{self.title}: {len(self.world.lives)} nodes, {days}\n{'; '.join(told)}; seed {around.seed}"
 
 
 def prepare(wish: Wish) -> Scene:

@@ -61,17 +61,18 @@ def read_trace(path: str) -> World:
         except ValueError as error:
             raise TraceFault(path, line, str(error)) from error
     if not stories:
-        raise TraceFault(path, 0, "no node is in it")
+        raise TraceFault(path, 1, "no interval follows the header")
     begin = min(story.pieces[0][0] for story in stories.values())
     lives = tuple(
         life_of(name, [(at - begin, is_up) for at, is_up in story.pieces], story.end - begin)
         for name, story in stories.items()
     )
-    world = World(lives, max(life.gone_at for life in lives))
-    if world.length_s > _LONGEST_DAYS * DAY_S:
-        days = f"{world.length_s / DAY_S:.6g} days, longer than {_LONGEST_DAYS}"
-        raise TraceFault(path, 0, f"it lasts {days}: are its times in seconds?")
-    return world
+    last = max(stories.values(), key=lambda story: story.end)
+    length_s = last.end - begin
+    if length_s > _LONGEST_DAYS * DAY_S:
+        days = f"{length_s / DAY_S:.6g} days after the earliest, more than {_LONGEST_DAYS}"
+        raise TraceFault(path, last.line, f"ends {days}: are the times in seconds?")
+    return World(lives, length_s)
 
 
 def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
@@ -80,7 +81,7 @@ def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
     try:
         header = next(reader, None)
         if header is None:
-            raise TraceFault(path, 0, "it is empty")
+            raise TraceFault(path, 1, "it is empty, without even a header")
         if header != _HEADER:
             raise TraceFault(path, 1, f"the header is {','.join(header)!r}, not {','.join(_HEADER)!r}")
         for row in reader:
@@ -99,7 +100,7 @@ def _lines(path: str) -> Iterator[str]:
             for number, raw in enumerate(lines, 1):
                 yield raw.decode("utf-8" if number > 1 else "utf-8-sig")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise TraceFault(path, 0, f"damaged gzip: {error}") from error
+        raise TraceFault(path, number + 1, f"damaged gzip: {error}") from error
     except UnicodeDecodeError as error:
         raise TraceFault(path, number, "not UTF-8") from error
     except OSError as error:

@@ -1,3 +1,4 @@
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from plabctl.config.texts import TABLES, TEXTS
 from plabctl.core.settings import Settings
 from tests.config.loading import load_text
 
+NUMBER = re.compile(r"(?<![\w./-])\d[\w.]*")
+EXAMPLES = {"key", "command"}
+"""Keys that have digits in their example, and no number as a default."""
 COMPARED = [field.name for field in fields(Settings) if field.name != "digest"]
 
 
@@ -65,3 +69,25 @@ def test_every_key_and_table_is_described_and_nothing_else_is() -> None:
     assert set(TABLES) == set(topics(ROOT))
     tables = {"ssh", "pool", "recipe", "flap", "guard", "adaptive", "deadlines", "inventory", "hook"}
     assert set(TEXTS) == described - tables
+
+
+def test_every_default_number_in_it_names_its_reason() -> None:
+    table = comment = ""
+    told: dict[tuple[str, str], str] = {}
+    numbers: set[tuple[str, str, str]] = set()
+    for line in sample().split("\n"):
+        key, _, value = line.lstrip("#").partition(" = ")
+        if line.startswith("# "):
+            comment += line[1:]
+            continue
+        if line.lstrip("#").startswith("["):
+            table = line.strip("#[]").partition(".")[0]
+        elif value and key not in EXAMPLES:
+            told.setdefault((table, key), f"{comment} ")
+            numbers |= {(table, key, number) for number in NUMBER.findall(value)}
+        comment = ""
+
+    assert len(numbers) > 25
+    for table, key, number in numbers:
+        assert " because " in told[table, key], key
+        assert re.search(rf"[ ,]{re.escape(number)}[ ,]", told[table, key]), (table, key, number)

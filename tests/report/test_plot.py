@@ -33,17 +33,37 @@ def test_more_costs_are_further_right_and_more_harm_is_higher() -> None:
     assert places[0][1] > places[1][1]
 
 
-def test_labels_do_not_cover_each_other_even_when_points_do() -> None:
-    texts = [
-        (float(text.get("x", "")), float(text.get("y", "")), text.text or "")
-        for text in picture(MANY).iter(f"{SVG}text")
-        if (text.text or "").startswith("policy")
-    ]
+LETTER = 8
+ANCHORS = {"start": 0.0, "middle": -0.5, "end": -1.0}
 
-    assert len(texts) == len(MANY)
-    for number, (x, y, label) in enumerate(texts):
-        for other_x, other_y, _ in texts[:number]:
-            assert abs(y - other_y) >= 14 or abs(x - other_x) >= len(label) * 8
+
+def label_boxes(drawn: ET.Element) -> list[tuple[float, float, float]]:
+    """Of each policy's label: left and right end, if a letter is so wide, and the line it stands on."""
+    boxes = []
+    for text in drawn.iter(f"{SVG}text"):
+        if (label := text.text or "").startswith("policy"):
+            width = len(label) * LETTER
+            left = float(text.get("x", "")) + width * ANCHORS[text.get("text-anchor", "start")]
+            boxes.append((left, left + width, float(text.get("y", ""))))
+    return boxes
+
+
+def test_labels_do_not_cover_each_other_even_when_points_do() -> None:
+    boxes = label_boxes(picture(MANY))
+
+    assert len(boxes) == len(MANY)
+    for number, (left, right, y) in enumerate(boxes):
+        for other_left, other_right, other_y in boxes[:number]:
+            assert abs(y - other_y) >= 14 or right <= other_left or other_right <= left
+
+
+def test_a_label_begins_or_ends_at_its_point() -> None:
+    drawn = picture([Point("policy 1", 1000, 0.1), Point("policy 2", 1001, 0.1)])
+    xs = [float(circle.get("cx", "")) for circle in drawn.iter(f"{SVG}circle")]
+    (first, _), (_, second) = ((left, right) for left, right, _ in label_boxes(drawn))
+
+    assert 0 < first - xs[0] < 12
+    assert 0 < xs[1] - second < 12
 
 
 def test_what_a_name_holds_is_text() -> None:

@@ -34,8 +34,8 @@ def test_a_trace_need_not_begin_at_0_nor_all_nodes_at_once(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("", 0, "it is empty"),
-        (HEADER, 0, "no node is in it"),
+        ("", 1, "it is empty, without even a header"),
+        (HEADER, 1, "no interval follows the header"),
         ("node,start,end\n", 1, "the header is 'node,start,end', not 'node,start,end,state'"),
         (HEADER + "a,0,10\n", 2, "3 columns, not 4"),
         (HEADER + "a,0,10,up\na,ten,20,down\n", 3, "start is 'ten', not a number of seconds"),
@@ -49,7 +49,7 @@ def test_a_trace_need_not_begin_at_0_nor_all_nodes_at_once(tmp_path: Path) -> No
         ("a,0,5,up\n", 1, "the header is 'a,0,5,up', not 'node,start,end,state'"),
         (HEADER + "a,9,5,up\n", 2, "ends at 5, not after its start at 9"),
         (HEADER + "a,0,5,up\na,5,9,down,?\n", 3, "5 columns, not 4"),
-        (HEADER + "a,0,9e9,up\n", 0, "it lasts 104167 days, longer than 36600: are its times in seconds?"),
+        (HEADER + "a,0,9e9,up\n", 2, "ends 104167 days after the earliest, more than 36600: are the times in seconds?"),
         (HEADER + "a\x00,0,5,up\n", 2, "'a\\x00' is no name of a node"),
         (HEADER + '"a,0,5,up\n', 2, "not CSV: unexpected end of data"),
     ],
@@ -60,16 +60,16 @@ def test_a_bad_trace_is_refused_with_file_line_and_reason(tmp_path: Path, text: 
 
     with pytest.raises(TraceFault) as caught:
         read_trace(str(path))
-    assert str(caught.value) == (f"{path}:{line}: {reason}" if line else f"{path}: {reason}")
+    assert str(caught.value) == f"{path}:{line}: {reason}"
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (gzip.compress(GOOD.encode(), mtime=0)[:-9], "damaged gzip: "),
-        (b"\x1f\x8bnonsense", "damaged gzip: "),
-        (gzip.compress(GOOD.encode(), mtime=0)[:-8] + b"12345678", "damaged gzip: "),
+        (gzip.compress(GOOD.encode(), mtime=0)[:-9], r":\d: damaged gzip: "),
+        (b"\x1f\x8bnonsense", ":1: damaged gzip: "),
+        (gzip.compress(GOOD.encode(), mtime=0)[:-8] + b"12345678", ":5: damaged gzip: "),
         (HEADER.encode() + b"\xff,0,1,up\n", ":2: not UTF-8"),
         (GOOD.encode("utf-16"), ":1: not UTF-8"),
     ],
