@@ -1,7 +1,8 @@
 """The recipes that come with plabctl.
 
 Pure. `process` is the default: it needs a shell and the usual small commands on the node, and no privilege. Each is a
-`Recipe` as anybody could write it in the configuration; `docs/` shows how to write more.
+`Recipe` as anybody could write it in the configuration; `docs/` shows how to write more. Those for namespaces and
+containers stand in `plabctl.probes.netns` and `plabctl.probes.container`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plabctl.core.recipe import Recipe, Stage
-
-LIFE_S = 3600
-"""Seconds after which a vnode of `process` ends itself, whatever becomes of us."""
+from plabctl.probes.container import DOCKER, NSPAWN, PODMAN
+from plabctl.probes.life import LIFE
+from plabctl.probes.netns import NETNS
 
 # The vnode: a process that says that it is ready and stays, in a directory that is its alone.
 _SETUP = f"""
@@ -19,10 +20,11 @@ umask 077
 dir=${{TMPDIR:-/tmp}}/plabctl-{{vnode}}
 said=$(mkdir -m 700 "$dir" 2>&1) || {{ echo "cannot make the vnode's directory: $said"; exit 1; }}
 cd / || exit 1
+{LIFE}
 sh -c '
   echo ready >"$0/ready"; n=0
-  while [ -e "$0/ready" ] && [ $n -lt {LIFE_S} ]; do sleep 1; n=$((n+1)); done
-' "$dir" </dev/null >/dev/null 2>&1 &
+  while [ -e "$0/ready" ] && {{ [ "$1" = 0 ] || [ $n -lt "$1" ]; }}; do sleep 1; n=$((n+1)); done
+' "$dir" "$life" </dev/null >/dev/null 2>&1 &
 echo $! >"$dir/pid" || {{ echo "cannot write to $dir: is its file system full?"; exit 1; }}
 """
 
@@ -82,4 +84,4 @@ PROCESS = Recipe(
 COMMAND = Recipe(name="command", check=Stage(run="true", timeout_s=60))
 """The least that can be asked: log in and run `true`. Nothing is set up, so nothing is torn down."""
 
-BUILTIN: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (PROCESS, COMMAND)}
+BUILTIN: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (PROCESS, COMMAND, NETNS, PODMAN, DOCKER, NSPAWN)}

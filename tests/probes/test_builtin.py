@@ -23,7 +23,7 @@ class Place:
     def run(self, name: str) -> tuple[int, str]:
         stage = getattr(PROCESS, name)
         done = subprocess.run(
-            ["/bin/sh", "-c", fill(stage.run, {"vnode": VNODE})],
+            ["/bin/sh", "-c", fill(stage.run, {"vnode": VNODE, "experiment": ""})],
             env={"TMPDIR": str(self.temporary), "PATH": "/usr/bin:/bin"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -53,8 +53,8 @@ def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
 
 
-def test_the_default_recipe_is_there() -> None:
-    assert set(BUILTIN) == {"process", "command"}
+def test_the_recipes_that_are_there() -> None:
+    assert set(BUILTIN) == {"process", "command", "netns", "podman", "docker", "nspawn"}
 
 
 def test_a_vnode_lives_from_setup_to_teardown(place: Place) -> None:

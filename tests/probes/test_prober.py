@@ -18,8 +18,8 @@ from tests.probes.sshd import Sshd, free_port, make_key, needs_sshd
 pytestmark = needs_sshd
 
 
-@pytest.mark.parametrize("name", sorted(BUILTIN))
-def test_the_built_in_recipes_pass_on_a_good_node(sshd: Sshd, name: str) -> None:
+@pytest.mark.parametrize("name", ["command", "process"])
+def test_the_recipes_without_root_pass_on_a_good_node(sshd: Sshd, name: str) -> None:
     report = probe(sshd.settings(), BUILTIN[name])
 
     assert (report.outcome, report.cause, report.reason, report.left, report.note) == (Outcome.PASS, None, "", (), "")
