@@ -6,12 +6,14 @@ the members themselves; only since when it is on is remembered. `pools.good` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from plabctl.core.model import Cause, Event, Member, Node, Outcome, Report
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.core.state import Changes, State
+from plabctl.core.takeback import taken_back
 from plabctl.durations import format_duration
 from plabctl.values import dataclass, field
 
@@ -47,11 +49,22 @@ class Guard:
     site_label: str = "site"
     blind_until: float = 0.0
     """Failures seen until then were seen while no canary answered: they say nothing about the nodes."""
+    is_undecided: bool = False
+    """Whether enough failed in some pool and too few were tested yet: then passes can turn a guard on, too."""
 
     def holds(self, pool: str, node: Node | None) -> bool:
         """Say whether moves of `node` out of `pool` are held."""
+        return self._watch(pool, node) is not None
+
+    def reason(self, pool: str, node: Node | None) -> str:
+        """Return why they are held; nothing when they are not."""
+        watch = self._watch(pool, node)
+        return watch.why if watch else ""
+
+    def _watch(self, pool: str, node: Node | None) -> Watch | None:
         site = node.variables.get(self.site_label) if node else None
-        return any(scope in self.watches for scope in (MONITOR, f"pool {pool}", f"site {site}"))
+        scopes = (MONITOR, f"pool {pool}", f"site {site}")
+        return next((self.watches[scope] for scope in scopes if scope in self.watches), None)
 
 
 UNGUARDED = Guard()
@@ -61,11 +74,12 @@ UNGUARDED = Guard()
 def of_state(state: State) -> Guard:
     """Return the guard as it was left by the last step of a tick."""
     watches = {}
-    scopes = state.notes.get(TOPIC, {}).get("scopes")
+    note = state.notes.get(TOPIC, {})
+    scopes, blind_until = note.get("scopes"), note.get("blind_until")
     for scope, kept in scopes.items() if isinstance(scopes, Mapping) else ():
         watches[scope] = Watch(scope, float(kept["since_at"]), str(kept["why"]))
-    blind_until = state.notes.get(TOPIC, {}).get("blind_until")
-    return Guard(watches, blind_until=float(blind_until) if isinstance(blind_until, int | float) else 0.0)
+    blind = float(blind_until) if isinstance(blind_until, int | float) else 0.0
+    return Guard(watches, blind_until=blind, is_undecided=bool(note.get("undecided")))
 
 
 def evaluate(
@@ -74,23 +88,29 @@ def evaluate(
     """Return the guard at `now` with `reports` counted in, and the changes that say so.
 
     `is_cut_off` says whether every canary failed; None when none is configured or none was asked. With no failure in
-    `reports` and no guard on there is nothing to work out: failures are what turns it on.
+    `reports` and no guard on there is mostly nothing to work out: failures are what turns it on.
     """
     before = of_state(state)
     fresh = {report.node: report.outcome for report in reports if _counts(state, settings, report)}
-    if not before.watches and not is_cut_off and all(outcome is Outcome.PASS for outcome in fresh.values()):
+    is_quiet = not before.watches and not before.is_undecided and not is_cut_off
+    if is_quiet and all(outcome is Outcome.PASS for outcome in fresh.values()):
         return before, Changes()
     blind_until = now if is_cut_off else before.blind_until
-    sightings = _sightings(state, settings, fresh, now, blind_until=blind_until)
-    found = _reasons(list(sightings), settings)
+    sightings = list(_sightings(state, settings, fresh, now, blind_until=blind_until))
+    found = _reasons(sightings, settings)
     if is_cut_off:
         found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
     watches = {
         scope: Watch(scope, before.watches[scope].since_at if scope in before.watches else now, why)
         for scope, why in found.items()
     }
-    guard = Guard(watches, settings.guard.site_label, blind_until)
-    return guard, _changes(before.watches, guard, now)
+    is_undecided = not found and _is_undecided(sightings, settings)
+    guard = Guard(watches, settings.guard.site_label, blind_until, is_undecided)
+    changes = _changes(before, guard, now)
+    if watches.keys() - before.watches.keys():
+        back = taken_back(state, settings, guard, now)
+        changes = replace(changes, members=back.members, events=(*changes.events, *back.events))
+    return guard, changes
 
 
 def _sightings(
@@ -143,35 +163,55 @@ def _seen(member: Member, settings: Settings, now: float) -> Outcome | None:
     return member.last.outcome
 
 
-def _reasons(sightings: list[Sighting], settings: Settings) -> dict[str, str]:
+def _reasons(sightings: Sequence[Sighting], settings: Settings) -> dict[str, str]:
     """Return the scopes that ask to be guarded, with the reason of each; a pool's guard makes those of sites idle."""
-    within = format_duration(settings.guard.within_s)
-
-    def too_many(some: list[Sighting], bad: Outcome) -> str | None:
-        count = sum(sighting.outcome is bad for sighting in some)
-        if len(some) < settings.guard.min_tested or count <= settings.guard.max_ratio * len(some):
-            return None
-        what = "failed" if bad is Outcome.FAIL else "could not be tested, for a fault of this machine"
-        return f"{count} of {len(some)} good nodes tested within {within} {what}"
-
-    if why := too_many(sightings, Outcome.UNKNOWN):
+    if why := _too_many(sightings, Outcome.UNKNOWN, settings):
         return {MONITOR: why}
     tested = [sighting for sighting in sightings if sighting.outcome is not Outcome.UNKNOWN]
     reasons = {}
-    for pool in sorted({sighting.pool for sighting in tested}):
-        own = [sighting for sighting in tested if sighting.pool == pool]
-        if why := too_many(own, Outcome.FAIL):
+    for pool, own in _groups(tested, lambda sighting: sighting.pool):
+        if why := _too_many(own, Outcome.FAIL, settings):
             reasons[f"pool {pool}"] = why
             tested = [sighting for sighting in tested if sighting.pool != pool]
-    for site in sorted({sighting.site for sighting in tested if sighting.site}):
-        if why := too_many([sighting for sighting in tested if sighting.site == site], Outcome.FAIL):
+    for site, own in _groups(tested, lambda sighting: sighting.site):
+        if why := _too_many(own, Outcome.FAIL, settings):
             reasons[f"site {site}"] = why
     return reasons
 
 
-def _changes(before: Mapping[str, Watch], guard: Guard, now: float) -> Changes:
+def _groups(sightings: Iterable[Sighting], label: Callable[[Sighting], str | None]) -> list[tuple[str, list[Sighting]]]:
+    """Return the sightings by their label, sorted; without those that have none."""
+    groups: dict[str, list[Sighting]] = {}
+    for sighting in sightings:
+        if name := label(sighting):
+            groups.setdefault(name, []).append(sighting)
+    return sorted(groups.items())
+
+
+def _too_many(some: Sequence[Sighting], bad: Outcome, settings: Settings) -> str:
+    """Return in words that too many of `some` were found `bad`, and enough to tell; nothing if not."""
+    count = sum(sighting.outcome is bad for sighting in some)
+    if len(some) < settings.guard.min_tested or count <= settings.guard.max_ratio * len(some):
+        return ""
+    what = "failed" if bad is Outcome.FAIL else "could not be tested, for a fault of this machine"
+    return f"{count} of {len(some)} good nodes tested within {format_duration(settings.guard.within_s)} {what}"
+
+
+def _is_undecided(sightings: Iterable[Sighting], settings: Settings) -> bool:
+    """Say whether nodes of a pool of which too few were tested have failed: it may turn out that these were many.
+
+    Sites are left out. Many have fewer nodes than that for ever, and this would be worked out at every step.
+    """
+    tested = [sighting for sighting in sightings if sighting.outcome is not Outcome.UNKNOWN]
+    return any(
+        len(own) < settings.guard.min_tested and any(sighting.outcome is Outcome.FAIL for sighting in own)
+        for _, own in _groups(tested, lambda sighting: sighting.pool)
+    )
+
+
+def _changes(was: Guard, guard: Guard, now: float) -> Changes:
     """Return the note and, for each scope that was turned on or off, one event."""
-    after = guard.watches
+    before, after = was.watches, guard.watches
     happened = [
         Event(f"guard-on {scope} {now}", now, "guard-on", None, "plabctl", {"scope": scope, "reason": after[scope].why})
         for scope in after.keys() - before.keys()
@@ -187,13 +227,15 @@ def _changes(before: Mapping[str, Watch], guard: Guard, now: float) -> Changes:
         )
         for scope in before.keys() - after.keys()
     ]
-    if not before and not after:
+    if not before and not after and was.is_undecided == guard.is_undecided:
         return Changes()
-    note: Mapping[str, object] | None = None
+    note: dict[str, object] = {}
     if after:
         # With a due time the note wakes every tick, so that the guard is looked at also when nothing else is due.
         scopes = {scope: {"since_at": watch.since_at, "why": watch.why} for scope, watch in after.items()}
-        note = {"scopes": scopes, "due_at": now, "blind_until": guard.blind_until}
-    elif guard.blind_until:
-        note = {"blind_until": guard.blind_until}
-    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={TOPIC: note})
+        note = {"scopes": scopes, "due_at": now}
+    if guard.is_undecided:
+        note["undecided"] = True
+    if after or guard.blind_until:
+        note["blind_until"] = guard.blind_until
+    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={TOPIC: note or None})

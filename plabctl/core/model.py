@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from plabctl.core.probe import Cause as Cause  # noqa: PLC0414 - the noun stands here for all who use it
 from plabctl.core.probe import Goal as Goal  # noqa: PLC0414 - as above
 from plabctl.core.probe import Outcome as Outcome  # noqa: PLC0414 - as above
+from plabctl.core.records import Flop as Flop  # noqa: PLC0414 - as above
+from plabctl.core.records import Suspicion as Suspicion  # noqa: PLC0414 - as above
 from plabctl.core.spells import Spells
 from plabctl.values import dataclass, field
 
@@ -69,16 +71,6 @@ class Debris:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspicion:
-    """The record of a node as it was in good before a first failure; a refuted failure puts all of it back."""
-
-    pool: str
-    since_at: float
-    ok_streak: int
-    failed_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Member:
     """A node's place in its health pool, with its counters.
 
@@ -106,6 +98,8 @@ class Member:
     spells: Spells | None = None
     slow: Mapping[str, float] = field(default_factory=dict)
     """Seconds of its own slowest passes, by stage, where they set it apart from its peers."""
+    flops: tuple[Flop, ...] = ()
+    """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
 
     @property
     def is_suspect(self) -> bool:
@@ -114,8 +108,11 @@ class Member:
 
     @property
     def is_guarded(self) -> bool:
-        """Say whether it failed and is still in good only because the guard holds its move."""
-        return self.suspicion is not None and self.suspicion.pool == self.pool
+        """Say whether it failed and is still in good only because the guard holds its move.
+
+        One that is to be tested again at once is there for the quick retests of its pool.
+        """
+        return self.suspicion is not None and self.suspicion.pool == self.pool and self.interval_s > 0
 
     def is_held(self, now: float) -> bool:
         """Say whether a person's pin keeps the machine from moving this node."""

@@ -48,7 +48,13 @@ def move(
                 happened.extend(_told("hold", [member.node], order, until_at=until_at))
             continue
         moved = replace(
-            entered(member, pool, order.now), ok_streak=0, fail_streak=0, suspicion=None, requested_at=None, hold=pin
+            entered(member, pool, order.now),
+            ok_streak=0,
+            fail_streak=0,
+            suspicion=None,
+            requested_at=None,
+            hold=pin,
+            flops=(),
         )
         members.append(moved)
         claims.extend(_superseded(state, member.node))

@@ -9,19 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from plabctl.core.model import (
-    Cause,
-    Claim,
-    Debris,
-    Event,
-    Hold,
-    Member,
-    Node,
-    Outcome,
-    Suspicion,
-    TickMark,
-    Verdict,
-)  # fmt: skip
+from plabctl.core.model import Cause, Claim, Debris, Event, Hold, Member, Node, Outcome, TickMark, Verdict
+from plabctl.core.records import Flop, Suspicion
 from plabctl.core.spells import Spells
 from plabctl.core.state import Due
 from plabctl.store.shapes import Doc, Part, Shape, plain, plain_object
@@ -34,6 +23,14 @@ def _nested(shape: Shape[Any]) -> Part:
     return Part([dict], shape.put, shape.get)
 
 
+def _several(shape: Shape[Any]) -> Part:
+    return Part(
+        [list],
+        lambda values: [shape.put(value) for value in values],
+        lambda docs: tuple(shape.get(doc) for doc in docs),
+    )
+
+
 def _object(name: str) -> Part:
     return Part([dict], lambda value: plain_object(value, name), lambda stored: stored)
 
@@ -42,6 +39,7 @@ _HOLD = Shape(Hold)
 _SUSPICION = Shape(Suspicion)
 _DEBRIS = Shape(Debris)
 _SPELLS = Shape(Spells)
+_FLOP = Shape(Flop, parts={"before": _nested(_SUSPICION), "spells": _nested(_SPELLS)})
 _VERDICT = Shape(
     Verdict,
     parts={
@@ -56,13 +54,10 @@ _MEMBER = Shape(
         "suspicion": _nested(_SUSPICION),
         "hold": _nested(_HOLD),
         "last": _nested(_VERDICT),
-        "debris": Part(
-            [list],
-            lambda pieces: [_DEBRIS.put(piece) for piece in pieces],
-            lambda docs: tuple(_DEBRIS.get(doc) for doc in docs),
-        ),
+        "debris": _several(_DEBRIS),
         "spells": _nested(_SPELLS),
         "slow": _object("slow"),
+        "flops": _several(_FLOP),
     },
 )
 _CLAIM = Shape(Claim, "node")

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.claim import void
-from plabctl.core.model import Debris, Report, Suspicion
+from plabctl.core.model import Debris, Report
 from plabctl.core.pools import build_pools
+from plabctl.core.records import Suspicion
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state

@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.site import Site
 from tests.lab.hosts import Lab
+from tests.lab.patience import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
 
@@ -15,6 +16,15 @@ _LIGHT = """
 [recipe.light]
 check = { run = "true", timeout = "20s" }
 """
+
+
+def records(site: Site) -> dict[str, dict[str, object]]:
+    """What the state file remembers of each node, but for when it was tested and how long that took."""
+    nodes = json.loads((site.folder / "state" / "state.json").read_text())["nodes"]
+    passing = {"last", "due_at", "interval_s", "probed_at", "slow"}
+    return {
+        name: {key: kept for key, kept in doc["member"].items() if key not in passing} for name, doc in nodes.items()
+    }
 
 
 def told(site: Site, kind: str) -> list[dict[str, object]]:
@@ -63,3 +73,48 @@ def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path
         assert len(told(site, "transition")) == moves
         assert (len(told(site, "guard-on")), len(told(site, "guard-off"))) == (1, 1)
         assert json.loads(site.run("status", "-o", "json"))["guard"] == {"state": "off"}
+
+
+def test_without_a_canary_what_was_confirmed_before_the_share_was_reached_is_taken_back(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab", 1) as lab:
+        site = Site(tmp_path / "site", inside=lab.network.inside())
+        site.configure(key=lab.key, window=10, recipe="light", connect_timeout="1s", more=_LIGHT)
+        host = lab.hosts[0].address
+        site.config.write_text(site.config.read_text().replace("[guard]\nmax_ratio = 1.0\n", ""))
+        site.add({f"node-{number:03}": {"ssh_host": host} for number in range(COUNT)})
+        site.run("trust", "node-000", "--yes")
+        for _ in range(2):
+            assert site.run("tick") == ""
+            site.run("retest", "*", "--yes")
+        assert site.run("tick") == ""
+        before = records(site)
+        assert set(site.pools().values()) == {"good"}
+        moves = len(told(site, "transition"))
+
+        lab.hosts[0].cut_link()
+        site.run("retest", "node-00*", "node-010", "--yes")
+        assert site.run("tick") == ""
+        confirmed = [event for event in told(site, "transition")[moves:] if event["to"] == "bad"]
+        assert len(confirmed) == 11, "too few of those tested lately for a guard"
+        site.run("retest", "@good", "--yes")
+        assert site.run("tick") == ""
+
+        assert set(site.pools().values()) == {"good"}
+        back = [event for event in told(site, "transition")[moves:] if event["to"] == "good"]
+        assert sorted(str(event["node"]) for event in back) == sorted(str(event["node"]) for event in confirmed)
+        assert {event["cause"] for event in back} == {"guard"}
+        assert [event["scope"] for event in told(site, "guard-on")] == ["pool good"]
+
+        lab.hosts[0].mend_link()
+        assert wait_until(lambda: lab.run(["bash", "-c", f"exec 3<>/dev/tcp/{host}/22"]).returncode == 0)
+        for _ in range(2):
+            site.run("retest", "*", "--yes")
+            assert site.run("tick") == ""
+
+        passed = {name: int(str(record.pop("ok_streak"))) for name, record in before.items()}
+        after = records(site)
+        assert {name: record.pop("ok_streak") for name, record in after.items()} == {
+            name: count + 2 for name, count in passed.items()
+        }
+        assert after == before
+        assert (len(told(site, "guard-on")), len(told(site, "guard-off"))) == (1, 1)

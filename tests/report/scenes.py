@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Suspicion, Verdict
+from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Verdict
+from plabctl.core.records import Suspicion
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, MemoryState
 from plabctl.report.status import Situation

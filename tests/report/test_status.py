@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Suspicion, Verdict
+from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Verdict
+from plabctl.core.records import Suspicion
 from plabctl.report import machine, status
 from tests.builders import NOW, make_claim, make_member, make_settings, make_state
 from tests.report.scenes import every_kind, make_pair, make_situation, names_of

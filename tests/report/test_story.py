@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from plabctl.core.model import Debris, Event, Member, Node, Suspicion
+from plabctl.core.model import Debris, Event, Member, Node
+from plabctl.core.records import Suspicion
 from plabctl.report import story
 from plabctl.report.instants import clock, local
 from plabctl.report.status import Situation

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from plabctl.clock import ManualClock
-from plabctl.core.model import Cause, Debris, Event, Hold, Node, Outcome, Suspicion, TickMark, Verdict
+from plabctl.core.model import Cause, Debris, Event, Hold, Node, Outcome, TickMark, Verdict
+from plabctl.core.records import Suspicion
 from plabctl.core.state import Changes, MemoryState, State, due_of
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node

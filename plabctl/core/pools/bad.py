@@ -10,8 +10,9 @@ from dataclasses import replace
 from plabctl.core.adaptive import after_spell
 from plabctl.core.backoff import interval
 from plabctl.core.flap import passes_needed
-from plabctl.core.model import Member, Suspicion
+from plabctl.core.model import Member
 from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+from plabctl.core.records import Suspicion
 
 
 class BadPool(Pool):

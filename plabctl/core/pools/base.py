@@ -12,8 +12,10 @@ from operator import attrgetter
 from plabctl.core.adaptive import after_spell, unit_wait
 from plabctl.core.backoff import interval
 from plabctl.core.flap import after_flop
-from plabctl.core.model import Cause, Member, Outcome, Report, Suspicion, Verdict
+from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
+from plabctl.core.records import Flop, Suspicion
 from plabctl.core.settings import BackoffKind, PoolSettings, Settings
+from plabctl.core.takeback import still_matters
 
 _PASS, _FAIL, _INTERRUPTED, _ADAPTIVE = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED, BackoffKind.ADAPTIVE
 # `replace` asks every field for its rules. These are the fields of a member behind those that each report changes, to
@@ -76,6 +78,8 @@ class Pool(ABC):
         report, now = reading.report, reading.now
         if report.cause is _INTERRUPTED:
             return Judgement(member)
+        if member.flops:
+            member = replace(member, flops=still_matters(member.flops, self.settings, now))
         outcome = report.outcome
         verdict = Verdict(outcome, report.cause, report.reason, now, report.seconds)
         if outcome is _PASS:
@@ -122,19 +126,24 @@ class Pool(ABC):
 
     def confirmed(self, member: Member, suspicion: Suspicion, target: str, reading: Reading) -> Judgement:
         """Return `member` moved to `target` for good: since the first failure, and counted as a flop."""
-        left = self.settings.pools[suspicion.pool].kind
-        flopped = replace(
+        moved = replace(self.flopped(member, suspicion, reading), pool=target, since_at=suspicion.failed_at)
+        evidence = reading.report.reason
+        move = Move("transition", suspicion.pool, target, suspicion.failed_at, reading.cause, evidence)
+        return Judgement(self.stay(moved, reading), move)
+
+    def flopped(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
+        """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
+        left, flops = self.settings.pools[suspicion.pool].kind, member.flops
+        if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
+            flops = (*flops, Flop(suspicion, reading.now, member.penalty, member.penalty_at, member.spells))
+        return replace(
             member,
-            pool=target,
-            since_at=suspicion.failed_at,
             suspicion=None,
             penalty=after_flop(member, self.settings.flap, reading.now),
             penalty_at=reading.now,
             spells=after_spell(member, left, suspicion.since_at, suspicion.failed_at, self.settings),
+            flops=flops,
         )
-        evidence = reading.report.reason
-        move = Move("transition", suspicion.pool, target, suspicion.failed_at, reading.cause, evidence)
-        return Judgement(self.stay(flopped, reading), move)
 
 
 def entered(member: Member, pool: str, now: float) -> Member:

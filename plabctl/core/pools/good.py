@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from plabctl.core.adaptive import after_spell
 from plabctl.core.backoff import interval
-from plabctl.core.flap import after_flop
-from plabctl.core.model import Member, Suspicion
+from plabctl.core.model import Member
 from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+from plabctl.core.records import Suspicion
 from plabctl.core.settings import GuardThen
 
 
@@ -19,7 +18,7 @@ class GoodPool(Pool):
     """Nodes that can be used."""
 
     def passed(self, member: Member, reading: Reading) -> Judgement:
-        """Stay; due after the back-off. Failures that the guard held leave no trace."""
+        """Stay; due after the back-off. Failures that were held, or that a quick retest refutes, leave no trace."""
         if member.suspicion:
             member = replace(member, ok_streak=member.suspicion.ok_streak + 1, suspicion=None)
         return Judgement(self.stay(member, reading))
@@ -32,16 +31,15 @@ class GoodPool(Pool):
         suspicion = member.suspicion or Suspicion(self.own.name, member.since_at, ok_streak, now)
         if reading.is_guarded:
             return self._guarded(replace(member, suspicion=suspicion), suspicion, reading)
+        if member.fail_streak <= self.own.confirm:
+            return Judgement(replace(member, suspicion=suspicion, due_at=now, interval_s=0.0))
+        if self.own.confirm or not self.own.suspects:
+            left = entered(self.flopped(member, suspicion, reading), self.own.goes_to, now)
+            return Judgement(left, self._move("transition", reading))
         if member.suspicion:
             return self.confirmed(member, suspicion, self.own.goes_to, reading)
-        if member.fail_streak <= self.own.confirm:
-            return Judgement(replace(member, due_at=now, interval_s=0.0))
-        left = entered(member, self.own.goes_to, now)
-        if self.own.confirm or not self.own.suspects:
-            spells = after_spell(member, self.own.kind, member.since_at, now, self.settings)
-            left = replace(left, penalty=after_flop(member, self.settings.flap, now), penalty_at=now, spells=spells)
-            return Judgement(left, self._move("transition", reading))
-        return Judgement(replace(left, suspicion=suspicion), self._move("suspect", reading))
+        left = replace(entered(member, self.own.goes_to, now), suspicion=suspicion)
+        return Judgement(left, self._move("suspect", reading))
 
     def _guarded(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         """Stay and be tested soon; when that has lasted for the guard's longest time, move or stay by its settings."""

@@ -1,0 +1,32 @@
+"""What a member remembers of how it was in good, for as long as its leaving may turn out to be no fault of its own.
+
+Pure. `plabctl.core.pools` writes a suspicion, which the next test confirms or refutes; a confirmed one becomes a flop,
+which `plabctl.core.takeback` may still undo.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.spells import Spells
+from plabctl.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """The record of a node as it was in good before a first failure; a refuted failure puts all of it back."""
+
+    pool: str
+    since_at: float
+    ok_streak: int
+    failed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flop:
+    """A confirmed move out of good, and the record that it ended: see `plabctl.core.takeback`."""
+
+    before: Suspicion
+    at: float
+    """When it was confirmed."""
+    penalty: float = 0.0
+    penalty_at: float = 0.0
+    spells: Spells | None = None
