@@ -15,6 +15,7 @@ from plabctl.core.recipe import Stage
 from plabctl.durations import format_duration
 from plabctl.probes.clean import clean
 from plabctl.probes.cut import Cut
+from plabctl.probes.pulse import Pulse
 from plabctl.probes.steps import OnStage, Open, Steps
 from plabctl.probes.trouble import Trouble, of_ours
 
@@ -25,13 +26,20 @@ class Course:
     """One probe under way. Used once, by one thread."""
 
     def __init__(
-        self, assignment: Assignment, open_shell: Open, cut: Cut, clock: Clock, on_stage: OnStage | None = None
+        self,
+        assignment: Assignment,
+        open_shell: Open,
+        cut: Cut,
+        clock: Clock,
+        on_stage: OnStage | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._job = assignment
         self._recipe = assignment.recipe
         self._steps = Steps(assignment, open_shell, cut, clock, on_stage)
         self._cut = cut
         self._clock = clock
+        self._pulse = pulse or Pulse(clock)
         self._started_at = clock.now()
         self._start = clock.monotonic()
         self._end = self._start + assignment.deadline_s
@@ -43,11 +51,11 @@ class Course:
     def run(self) -> Report:
         """Carry the assignment out and return what came of it; never raises."""
         goal, steps = self._job.goal, self._steps
-        trouble = self._remarked(self._guarded(self._forward))
+        trouble = self._excused(self._remarked(self._guarded(self._forward)))
         if trouble is None and goal is Goal.SETUP:
             steps.left.pop(self._job.vnode, None)  # it is there because it was wanted
         elif self._has_begun and not self._cut.is_made:
-            trouble = self._guarded(lambda: self._backward(passed=trouble is None)) or trouble
+            trouble = self._excused(self._guarded(lambda: self._backward(passed=trouble is None))) or trouble
         is_undone = trouble is not None or (goal is Goal.TEST and steps.left)
         if self._cut.is_made and is_undone:
             trouble = Trouble(Cause.INTERRUPTED, "interrupted")
@@ -176,6 +184,16 @@ class Course:
             return trouble
         remark = f"a deadline learned from passes; the recipe allows {format_duration(allowed_s)}"
         return Trouble(trouble.cause, f"{trouble.reason[: _MAX_WORDS - len(remark) - 3]} ({remark})")
+
+    def _excused(self, trouble: Trouble | None) -> Trouble | None:
+        """Return `trouble`; as our own when this process stood still while the last stage was under way."""
+        if trouble is None or trouble.outcome is not Outcome.FAIL:
+            return trouble
+        lost_s = self._pulse.lost_since(self._steps.began)
+        if not lost_s:
+            return trouble
+        why = f"this machine stood still for {lost_s:.0f} s meanwhile, asleep, stopped or overloaded"
+        return Trouble(Cause.LOCAL, f"{why}: {trouble.reason}")
 
     def _report(self, trouble: Trouble | None) -> Report:
         return Report(

@@ -73,9 +73,15 @@ class Prober:
             target = self._targets.of(assignment.node)
             return self._connector().connect(target, end, cut, assignment.connect_timeout_s)
 
+        alarm = None
         try:
-            return Course(assignment, open_shell, cut, self._clock, self._on_stage).run()
+            with suppress(RuntimeError):  # no thread to be had: whatever needs one will say so
+                # It does nothing but keep the pulse going while the probe is under way.
+                alarm = self._watchdog.arm(self._clock.monotonic() + assignment.deadline_s, lambda: None)
+            return Course(assignment, open_shell, cut, self._clock, self._on_stage, self._watchdog.pulse).run()
         finally:
+            if alarm is not None:
+                alarm.disarm()
             with self._lock:
                 self._cuts.discard(cut)
 

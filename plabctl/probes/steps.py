@@ -37,7 +37,8 @@ class Steps:
         self._on_stage = on_stage
         self._shells: dict[Transport, Shell] = {}
         self._allowed_s = 0.0
-        self._began = 0.0
+        self.began = clock.monotonic()
+        """When the last stage began, on the monotonic clock; `up` at its first look."""
         self._in_doubt: set[Transport] = set()
         self.stages: list[StageRun] = []
         self.notes: list[str] = []
@@ -53,13 +54,13 @@ class Steps:
         if budget <= 0:
             raise Trouble(Cause.DEADLINE, f"no time was left for {name}")
         self._allowed_s = round(budget, 1)
+        is_again = name == "up" and bool(self.stages) and self.stages[-1].stage == "up"
+        self.began = self.began if is_again else start
         ran = self._shells[recipe.transport].run(text, environment(values), budget)
         (self._in_doubt.add if ran.fault in _DOUBTFUL else self._in_doubt.discard)(recipe.transport)
-        if name == "up" and self.stages and self.stages[-1].stage == "up":
+        if is_again:
             self.stages.pop()  # the last look stands for all of them, from the first on
-        else:
-            self._began = start
-        seconds = round(self._clock.monotonic() - self._began, 3)
+        seconds = round(self._clock.monotonic() - self.began, 3)
         self._append(StageRun(name, seconds, ran.exit_code, ran.output, ran.truncated))
         return ran
 
@@ -86,7 +87,7 @@ class Steps:
         """Have a shell of this kind by `end`; raise Trouble."""
         if transport in self._shells:
             return
-        start = self._clock.monotonic()
+        start = self.began = self._clock.monotonic()
         try:
             self._shells[transport] = self._open_shell(transport, end)
         finally:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import count
 
 from plabctl.clock import Clock
+from plabctl.probes.pulse import BEAT_S, Pulse
 
 
 class Alarm:
@@ -46,10 +47,11 @@ class Alarm:
 
 
 class Watchdog:
-    """Runs actions at their deadlines."""
+    """Runs actions at their deadlines. While any is armed, `pulse` knows whether this process runs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.pulse = Pulse(clock)
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, Alarm]] = []
         self._numbers = count()
@@ -68,6 +70,7 @@ class Watchdog:
         self.start()
         alarm = Alarm(action)
         with self._changed:
+            self.pulse.wake()
             if len(self._heap) > 64 and sum(entry[2].is_armed for entry in self._heap) * 2 < len(self._heap):  # noqa: PLR2004 - sweeping pays only when there is something to sweep
                 self._heap = [entry for entry in self._heap if entry[2].is_armed]
                 heapq.heapify(self._heap)
@@ -86,7 +89,12 @@ class Watchdog:
             while True:
                 while self._heap and not self._heap[0][2].is_armed:
                     heapq.heappop(self._heap)
-                left = self._heap[0][0] - self._clock.monotonic() if self._heap else None
-                if left is not None and left <= 0:
+                if not self._heap:
+                    self.pulse.rest()
+                    self._changed.wait()
+                    continue
+                self.pulse.beat()
+                left = self._heap[0][0] - self._clock.monotonic()
+                if left <= 0:
                     return heapq.heappop(self._heap)[2]
-                self._changed.wait(left)
+                self._changed.wait(min(left, BEAT_S))
