@@ -105,9 +105,7 @@ def written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/history.db", "what happened, for ever; with -wal and -shm beside it while it is open"),
         (settings.ssh.known_hosts, "the host keys that were accepted"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
-        (
-            f"{default_state_dir(os.environ)}/tick-error-*.json",
-            "which error was told last, so that it is not told again",
-        ),
+        (f"{folder}/tick-error-*.json", "which error was told last, so that it is not told again"),
+        (f"{default_state_dir(os.environ)}/tick-error-*.json", "the same while the configuration cannot be read"),
         ("crontab -l", "the line of `plabctl cron install`; `plabctl cron remove` takes it out"),
     ]

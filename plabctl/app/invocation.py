@@ -23,7 +23,7 @@ def end_idle(config_path: str | None) -> bool:
     """
     try:
         app = open_app(config_path)
-        if not is_idle(app) or nag_of(config_path).remembers:
+        if not is_idle(app) or _nag(config_path, app.settings.state_dir).remembers:
             return False
         app.store.beat()
     except PlabctlError:
@@ -54,8 +54,16 @@ def _run(app: App) -> int:
 
 def nag_of(config_path: str | None) -> Nag:
     """Return the memory of what the ticks with this configuration complained about."""
+    try:
+        return _nag(config_path, open_app(config_path).settings.state_dir)
+    except PlabctlError:
+        return _nag(config_path)
+
+
+def _nag(config_path: str | None, *state_dirs: str) -> Nag:
     from plabctl.app.nag import Nag  # noqa: PLC0415 - reading commands that import this module can spare it
     from plabctl.config.locate import default_state_dir  # noqa: PLC0415 - as above
 
     named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
-    return Nag(default_state_dir(os.environ), os.path.abspath(named))  # noqa: PTH100 - pathlib is slow to import
+    directories = [*state_dirs, default_state_dir(os.environ)]
+    return Nag(directories, os.path.abspath(named))  # noqa: PTH100 - pathlib is slow to import

@@ -1,13 +1,14 @@
 """Remembering which error the last tick ended with, so that cron mails it once and not every minute.
 
-I/O: one small file, beside no state but in the user's own default state directory, because the errors to remember
-include a configuration that names no usable state directory. The rule itself is `plabctl.core.nag`.
+I/O: one small file in the configured state directory; in the user's own default one when the error is that the
+configuration names none, or one that cannot be written to. The rule itself is `plabctl.core.nag`.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,44 +16,44 @@ if TYPE_CHECKING:
 
 
 class Nag:
-    """The memory of one installation's ticks, told apart by the configuration they were given."""
+    """The memory of one installation's ticks, told apart by the configuration they were given.
 
-    def __init__(self, directory: str, config_path: str) -> None:
-        self._directory = directory
-        self._path = f"{directory}/tick-error-{zlib.crc32(config_path.encode()):08x}.json"
+    It lies in the first of `directories` that takes it; the first that has it is believed.
+    """
+
+    def __init__(self, directories: Sequence[str], config_path: str) -> None:
+        name = f"tick-error-{zlib.crc32(config_path.encode()):08x}.json"
+        self._paths = [f"{directory}/{name}" for directory in dict.fromkeys(directories)]
 
     @property
     def remembers(self) -> bool:
         """Say whether there was an error that nobody was told the end of."""
-        return os.path.exists(self._path)  # noqa: PTH110 - every idle tick asks, and pathlib is slow to import
+        return any(map(os.path.exists, self._paths))
 
     def failed(self, text: str, now: float) -> str | None:
         """Return what to say about an error, and remember it; what cannot be remembered is always said."""
         # Imported here, as below: most ticks have nothing to say.
         import json  # noqa: PLC0415
         from dataclasses import asdict  # noqa: PLC0415
-        from pathlib import Path  # noqa: PLC0415
 
         from plabctl.core.nag import complain  # noqa: PLC0415
 
         complaint, message = complain(self._read(), text, now)
-        try:
-            Path(self._directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside = Path(f"{self._path}.{os.getpid()}")
-            beside.write_text(json.dumps(asdict(complaint)))
-            beside.replace(self._path)
-        except OSError:
-            return text
-        return message
+        content = json.dumps(asdict(complaint)).encode()
+        for path in self._paths:
+            if _written(path, content, may_make=path == self._paths[-1]):
+                self._forget(path)
+                return message
+        return text
 
     def succeeded(self, now: float) -> str | None:
         """Return what to say when an error is over, and forget it."""
         before = self._read()
+        self._forget()
         if before is None:
             return None
         from plabctl.core.nag import recovered  # noqa: PLC0415
 
-        os.unlink(self._path)  # noqa: PTH108 - as above
         return recovered(before, now)
 
     def _read(self) -> Complaint | None:
@@ -62,8 +63,38 @@ class Nag:
 
         from plabctl.core.nag import Complaint  # noqa: PLC0415
 
+        for path in self._paths:
+            try:
+                with open(path, encoding="utf-8") as file:  # noqa: PTH123 - every tick is here, and pathlib is slow to import
+                    return Complaint(**json.load(file))
+            except (OSError, ValueError, TypeError):
+                continue
+        return None
+
+    def _forget(self, but: str = "") -> None:
+        from contextlib import suppress  # noqa: PLC0415
+
+        for path in self._paths:
+            if path != but:
+                with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
+                    os.unlink(path)  # noqa: PTH108 - as above
+
+
+def _written(path: str, content: bytes, *, may_make: bool) -> bool:
+    """Write a file that only its owner reads; with `may_make` its directory too. Say whether that could be done.
+
+    A configured state directory is for the store to make: it may be a file system that is not mounted.
+    """
+    beside = f"{path}.{os.getpid()}"
+    try:
+        if may_make:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            with open(self._path, encoding="utf-8") as file:  # noqa: PTH123 - as above
-                return Complaint(**json.load(file))
-        except (OSError, ValueError, TypeError):
-            return None
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+        os.replace(beside, path)  # noqa: PTH105 - as above
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""Where the memory of a tick's errors lies, and who may read it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from plabctl.app import invocation
+from plabctl.app.nag import Nag
+from tests.builders import NOW
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("tick-error-*"))
+
+
+def test_it_lies_in_the_state_directory_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    state, default = tmp_path / "state", tmp_path / "default"
+    state.mkdir()
+    nag = Nag([str(state), str(default)], "/etc/plabctl/config.toml")
+    before = os.umask(0)
+    try:
+        assert nag.failed("plabctl: no key", NOW) == "plabctl: no key"
+    finally:
+        os.umask(before)
+
+    assert [path.stat().st_mode & 0o777 for path in files(state)] == [0o600]
+    assert not default.exists()
+    assert nag.failed("plabctl: no key", NOW + 60) is None
+    assert nag.succeeded(NOW + 120)
+    assert not nag.remembers
+    assert files(state) == []
+
+
+def test_it_lies_in_the_default_one_as_long_as_the_configured_one_is_not_there(tmp_path: Path) -> None:
+    state, default = tmp_path / "state", tmp_path / "default"
+    nag = Nag([str(state), str(default)], "x")
+
+    nag.failed("plabctl: disk full", NOW)
+    assert not state.exists(), "it may be a file system that is not mounted"
+    assert len(files(default)) == 1
+    assert default.stat().st_mode & 0o777 == 0o700
+    state.mkdir()
+    assert nag.failed("plabctl: disk full", NOW + 60) is None
+    assert (len(files(state)), len(files(default))) == (1, 0)
+
+
+def test_what_can_be_remembered_nowhere_is_always_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    nag = Nag([str(tmp_path / "file"), str(tmp_path / "file" / "default")], "x")
+
+    for minute in range(3):
+        assert nag.failed("plabctl: disk full", NOW + 60 * minute) == "plabctl: disk full"
+
+
+@pytest.mark.parametrize(("text", "place"), [('state_dir = "state"\n', "state"), ("state_dir = [\n", "default")])
+def test_the_configuration_says_where_unless_it_is_what_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: str
+) -> None:
+    for name in ("state", "default"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("PLABCTL_STATE_DIR", str(tmp_path / "default"))
+    config = tmp_path / "plabctl.toml"
+    config.write_text(text)
+
+    invocation.nag_of(str(config)).failed("plabctl: something", NOW)
+
+    found = {name: len(files(tmp_path / name)) for name in ("state", "default")}
+    assert found == {"state": 0, "default": 0, place: 1}
