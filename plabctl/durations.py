@@ -9,8 +9,9 @@ import re
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _UNITS_SHOWN = 2
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
-_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+# Not compiled here: many commands print durations and read none. `re` compiles each once.
+_PART = r"(\d+(?:\.\d+)?)(ms|[smhdw])"
+_WHOLE = r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+"
 
 
 def parse_duration(text: str) -> float:
@@ -22,10 +23,10 @@ def parse_duration(text: str) -> float:
     text = text.strip()
     if text == "0":
         return 0.0
-    if not _WHOLE.fullmatch(text):
+    if not re.fullmatch(_WHOLE, text):
         message = f"{text!r} is no duration; write it like 90s, 5m, 2m30s, 12h or 2d"
         raise ValueError(message)
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 
 
 def format_duration(seconds: float) -> str:

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 MISSING = object()
 """The default of a field that has none."""
 
 
-class Field(NamedTuple):
+class Field:
     """One field as the class declares it."""
 
-    name: str
-    type: str
-    default: object
-    default_factory: Callable[[], object] | None
+    __slots__ = ("default", "default_factory", "name", "type")
+
+    def __init__(self, name: str, type_: str, default: object, factory: Callable[[], object] | None) -> None:
+        self.name = name
+        self.type = type_
+        self.default = default
+        self.default_factory = factory
 
 
 if TYPE_CHECKING:
@@ -39,8 +42,11 @@ else:
                 changes[name] = getattr(value, name)
         return cls(**changes)
 
-    class _Made(NamedTuple):
-        factory: Callable[[], object]
+    class _Made:
+        __slots__ = ("factory",)
+
+        def __init__(self, factory: Callable[[], object]) -> None:
+            self.factory = factory
 
     def field(*, default_factory: Callable[[], object]) -> _Made:
         """Say how the default of a field is made for each value anew."""
@@ -114,10 +120,11 @@ def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     # A slot's own setter is faster by a third than finding the slot by its name.
     space: dict[str, object] = {
         "_missing": MISSING,
-        **{f"_set_{name}": getattr(lazy, name).__set__ for name, *_ in own},
+        **{f"_set_{each.name}": getattr(lazy, each.name).__set__ for each in own},
     }
     parameters, lines = [], []
-    for name, _, default, factory in own:
+    for each in own:
+        name, default, factory = each.name, each.default, each.default_factory
         value = name
         if factory:
             space[f"_make_{name}"] = factory
@@ -135,7 +142,7 @@ def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     # In the class's own module, so that whoever resolves the annotations finds their names.
     exec(head + ("\n".join(lines) or "  pass") + "\n return __init__", sys.modules[lazy.__module__].__dict__, found)  # noqa: S102 - of identifiers, as the standard decorator does
     init = found["make"](*space.values())
-    init.__annotations__ = {name: type_ for name, type_, _, _ in own}
+    init.__annotations__ = {each.name: each.type for each in own}
     return init
 
 

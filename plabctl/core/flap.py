@@ -6,12 +6,31 @@ Pure. Source: the decaying penalty of route flap damping (RFC 2439), with passes
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
-from plabctl.core.model import Member
 from plabctl.core.settings import FlapSettings
 
 
-def penalty(member: Member, flap: FlapSettings, now: float) -> float:
+class Flopper(Protocol):
+    """Whatever knows a node's penalty: its member, or the node at a glance."""
+
+    @property
+    def penalty(self) -> float:
+        """The penalty as it was at `penalty_at`."""
+        ...
+
+    @property
+    def penalty_at(self) -> float:
+        """When the penalty was worked out."""
+        ...
+
+    @property
+    def ok_streak(self) -> int:
+        """Passes in a row."""
+        ...
+
+
+def penalty(member: Flopper, flap: FlapSettings, now: float) -> float:
     """Return the member's penalty at `now`: P * 2 ** (-(now - penalty_at) / half_life)."""
     if member.penalty <= 0:
         return 0.0
@@ -19,22 +38,22 @@ def penalty(member: Member, flap: FlapSettings, now: float) -> float:
     return float(member.penalty * 2.0 ** (-age_s / flap.half_life_s))
 
 
-def after_flop(member: Member, flap: FlapSettings, now: float) -> float:
+def after_flop(member: Flopper, flap: FlapSettings, now: float) -> float:
     """Return the penalty after one more confirmed move from good to bad; it never exceeds `max_passes`."""
     return min(float(flap.max_passes), penalty(member, flap, now) + 1.0)
 
 
-def passes_required(member: Member, flap: FlapSettings, now: float) -> int:
+def passes_required(member: Flopper, flap: FlapSettings, now: float) -> int:
     """Return how many passes in a row the member needs to return to good: 1 + floor(P), at most `max_passes`."""
     return max(1, min(flap.max_passes, 1 + math.floor(penalty(member, flap, now))))
 
 
-def passes_needed(member: Member, flap: FlapSettings, now: float) -> int:
+def passes_needed(member: Flopper, flap: FlapSettings, now: float) -> int:
     """Return how many more passes the member needs, beyond those it has already in a row."""
     return max(0, passes_required(member, flap, now) - member.ok_streak)
 
 
-def passes_to_go(member: Member, flap: FlapSettings, next_at: float) -> int:
+def passes_to_go(member: Flopper, flap: FlapSettings, next_at: float) -> int:
     """Return how many passes the member needs if it passes each test from `next_at` on, `apart_s` apart.
 
     That may be fewer than `passes_needed` now, because the penalty decays meanwhile; it is at least 1.

@@ -4,21 +4,17 @@ Pure. Testing goes on, and so do returns to good. What the guard says is worked 
 the members themselves; only since when it is on is remembered. `pools.good` and `pools.bad` ask it through `Reading`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from plabctl.core.model import Cause, Event, Member, Node, Outcome, Report
 from plabctl.core.settings import PoolKind, Settings
-from plabctl.core.state import Changes, State
+from plabctl.core.state import GUARD_NOTE, Changes, State
 from plabctl.core.takeback import taken_back
 from plabctl.durations import format_duration
 from plabctl.values import dataclass, field
 
-TOPIC = "guard"
-"""The note of which scopes are guarded, since when and why."""
 MONITOR = "monitor"
 """The scope of everything: our own connection, or our own machine."""
 
@@ -74,7 +70,7 @@ UNGUARDED = Guard()
 def of_state(state: State) -> Guard:
     """Return the guard as it was left by the last step of a tick."""
     watches = {}
-    note = state.notes.get(TOPIC, {})
+    note = state.notes.get(GUARD_NOTE, {})
     scopes, blind_until = note.get("scopes"), note.get("blind_until")
     for scope, kept in scopes.items() if isinstance(scopes, Mapping) else ():
         watches[scope] = Watch(scope, float(kept["since_at"]), str(kept["why"]))
@@ -238,4 +234,4 @@ def _changes(was: Guard, guard: Guard, now: float) -> Changes:
         note["undecided"] = True
     if after or guard.blind_until:
         note["blind_until"] = guard.blind_until
-    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={TOPIC: note or None})
+    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={GUARD_NOTE: note or None})

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
-_POOL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+# Not compiled here: most commands meet no name that they have to check. `re` compiles each once.
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
+_POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
 
 
@@ -19,7 +20,7 @@ def is_node_name(text: str) -> bool:
     """Say whether `text` is a host name or an IP address literal."""
     if len(text) > MAX_NAME or not text.isascii():
         return False
-    if _HOST.fullmatch(text):
+    if re.fullmatch(_HOST, text):
         return True
     return ":" in text and _is_address(text)
 
@@ -37,9 +38,9 @@ def _is_address(text: str) -> bool:
 
 def is_label_name(text: str) -> bool:
     """Say whether `text` can name a node variable."""
-    return _KEY.fullmatch(text) is not None
+    return re.fullmatch(_KEY, text) is not None
 
 
 def is_pool_name(text: str) -> bool:
     """Say whether `text` can name a pool or a recipe."""
-    return _POOL.fullmatch(text) is not None
+    return re.fullmatch(_POOL, text) is not None

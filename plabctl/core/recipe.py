@@ -6,7 +6,6 @@ Pure. `plabctl.probes` runs what stands here; `plabctl.config` reads it from the
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -16,7 +15,7 @@ from plabctl.values import dataclass
 NO_OPINION = 75
 """The exit code by which a stage declines to judge (EX_TEMPFAIL of sysexits)."""
 
-_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_PLACEHOLDER = r"\{([a-z][a-z0-9_]*)\}"
 
 
 class Transport(StrEnum):
@@ -85,6 +84,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
     Braces around other words are left alone, so that shell code such as `${x}` or `awk '{print}'` needs no escaping.
     """
+    import shlex  # noqa: PLC0415 - most who look at recipes run none
 
     def replacement(match: re.Match[str]) -> str:
         if match.start() and text[match.start() - 1] == "$":
@@ -92,4 +92,4 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         value = values.get(match.group(1))
         return match.group(0) if value is None else shlex.quote(value)
 
-    return _PLACEHOLDER.sub(replacement, text)
+    return re.sub(_PLACEHOLDER, replacement, text)

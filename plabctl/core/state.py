@@ -4,14 +4,16 @@ Pure. The store's session and the in-memory state (for tests and the simulator) 
 so that the policy cannot tell them apart. Decisions: `claim`, `settle`, `orders`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from plabctl.core.glance import Glance, glance_at
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.values import dataclass
+
+GUARD_NOTE = "guard"
+"""The topic of the note in which `plabctl.core.guard` keeps what is guarded; without it, nothing is."""
 
 
 class Due(NamedTuple):
@@ -72,6 +74,14 @@ class State(Protocol):
 
     def members(self) -> Iterable[Member]:
         """Return all members of health pools."""
+        ...
+
+    def glance(self, name: str) -> Glance | None:
+        """Return that node at a glance."""
+        ...
+
+    def glances(self) -> Iterable[Glance]:
+        """Return all nodes at a glance."""
         ...
 
     def counts(self) -> Mapping[str, int]:
@@ -151,6 +161,15 @@ class MemoryState:
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
         return Counter(member.pool for member in self._members.values())
+
+    def glance(self, name: str) -> Glance | None:
+        """Return that node at a glance."""
+        node = self._nodes.get(name)
+        return None if node is None else glance_at(node, self._members[name])
+
+    def glances(self) -> Iterable[Glance]:
+        """Return all nodes at a glance."""
+        return [glance_at(node, self._members[name]) for name, node in self._nodes.items()]
 
     def recent(self, since: float) -> Iterable[Member]:
         """Return the members whose last probe ended at `since` or later."""

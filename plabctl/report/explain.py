@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from plabctl.core.flap import penalty
+from plabctl.core.glance import glance_at
 from plabctl.core.guard import of_state
 from plabctl.core.model import Event
 from plabctl.durations import format_duration
@@ -35,7 +36,7 @@ def document(subject: Subject, situation: Situation) -> Row:
     row: dict[str, object] = {
         "schema_version": 1,
         "generated_at": iso(now),
-        **node_row(subject.node, subject.member, subject.claim, settings, now),
+        **node_row(glance_at(subject.node, subject.member), subject.claim, settings, now),
         "because": because(subject),
         "next": waits.wait_row(subject, situation),
         "prospects": [prospects.prospect_row(each) for each in prospects.prospects(subject, situation)],

@@ -10,13 +10,16 @@ from functools import lru_cache
 
 from plabctl.durations import format_duration
 
+_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
+
 
 def iso(at: float) -> str:
     """Return the instant `at` (seconds since 1970) as `2026-11-22T12:00:00Z`; milliseconds only if there are any."""
-    minute, millis = divmod(round(at * 1000), 60_000)
-    if millis % 1000:
-        return f"{_minute(minute)}{millis // 1000:02}.{millis % 1000:03}Z"
-    return f"{_minute(minute)}{millis // 1000:02}Z"
+    seconds, millis = divmod(round(at * 1000), 1000)
+    minute, second = divmod(seconds, 60)
+    if millis:
+        return f"{_minute(minute)}{_TWO_DIGITS[second]}.{millis:03}Z"
+    return f"{_minute(minute)}{_TWO_DIGITS[second]}Z"
 
 
 @lru_cache(maxsize=4096)

@@ -3,8 +3,6 @@
 Pure. `machine` turns a listing into TSV, CSV, JSON or names, `sheet` into a table on a terminal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 

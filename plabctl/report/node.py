@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plabctl.core.flap import passes_to_go, penalty
-from plabctl.core.model import Claim, Hold, Member, Node, Verdict
+from plabctl.core.glance import Glance
+from plabctl.core.model import Claim, Hold
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.report.instants import iso
 from plabctl.report.listing import Row
@@ -16,56 +17,60 @@ from plabctl.report.listing import Row
 _NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "recipe", "site"})
 
 
-def node_row(node: Node, member: Member, claim: Claim | None, settings: Settings, now: float) -> Row:
+def node_row(node: Glance, claim: Claim | None, settings: Settings, now: float) -> Row:
     """Return the node with its place in its pool; what is not known is absent."""
+    is_held = node.is_held(now)
     row: dict[str, object] = {
-        "name": node.name,
-        "pool": member.pool,
-        "since_at": iso(member.since_at),
-        "due_at": iso(member.due_at),
+        "name": node.node,
+        "pool": node.pool,
+        "since_at": iso(node.since_at),
+        "due_at": iso(node.due_at),
         "testing": claim is not None and claim.deadline_at > now,
-        "held": member.is_held(now),
-        "suspect": member.is_suspect,
-        "ok_streak": member.ok_streak,
-        "fail_streak": member.fail_streak,
-        "penalty": penalty_of(member, settings, now),
+        "held": is_held,
+        "suspect": node.is_suspect,
+        "ok_streak": node.ok_streak,
+        "fail_streak": node.fail_streak,
+        "penalty": penalty_of(node, settings, now) if node.penalty else 0.0,
     }
-    pool = settings.pools.get(member.pool)
+    pool = settings.pools.get(node.pool)
     if pool and pool.kind is PoolKind.BAD:
-        row["passes_needed"] = passes_needed_of(member, settings, now)
-    if member.last:
-        row["last"] = verdict_row(member.last)
-    if member.hold and row["held"]:
-        row["hold"] = hold_row(member.hold)
-    if member.requested_at is not None:
-        row["requested_at"] = iso(member.requested_at)
+        row["passes_needed"] = passes_needed_of(node, settings, now)
+    if node.outcome:
+        row["last"] = _last_row(node)
+    if node.hold and is_held:
+        row["hold"] = hold_row(node.hold)
+    if node.requested_at is not None:
+        row["requested_at"] = iso(node.requested_at)
     if node.variables:
         row |= _of_variables(node.variables)
     return row
 
 
-def penalty_of(member: Member, settings: Settings, now: float) -> float:
+def penalty_of(node: Glance, settings: Settings, now: float) -> float:
     """Return the flap penalty at `now`, to three places."""
-    return round(penalty(member, settings.flap, now), 3) if member.penalty else 0.0
+    return round(penalty(node, settings.flap, now), 3)
 
 
-def passes_needed_of(member: Member, settings: Settings, now: float) -> int:
-    """Return how many more passes bring the member back to good: one for a suspect, because that refutes it.
+def passes_needed_of(node: Glance, settings: Settings, now: float) -> int:
+    """Return how many more passes bring the node back to good: one for a suspect, because that refutes it.
 
     They are those that it takes from its next test on: meanwhile the penalty decays.
     """
-    if member.is_suspect or not member.penalty:
+    if node.is_suspect or not node.penalty:
         return 1
-    return passes_to_go(member, settings.flap, max(now, member.due_at))
+    return passes_to_go(node, settings.flap, max(now, node.due_at))
 
 
-def verdict_row(last: Verdict) -> Row:
-    """Return what the latest probe said."""
-    row: dict[str, object] = {"outcome": last.outcome.value, "at": iso(last.at), "seconds": round(last.seconds, 3)}
-    if last.cause is not None:
-        row["cause"] = last.cause.value
-    if last.reason:
-        row["reason"] = last.reason
+def _last_row(node: Glance) -> Row:
+    row: dict[str, object] = {
+        "outcome": node.outcome,
+        "at": iso(node.tested_at),
+        "seconds": round(node.seconds, 3),
+    }
+    if node.cause is not None:
+        row["cause"] = node.cause
+    if node.reason:
+        row["reason"] = node.reason
     return row
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from plabctl.core.model import Claim, Member, Node
+from plabctl.core.glance import Glance
+from plabctl.core.model import Claim
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.report.instants import iso
 from plabctl.report.machine import cell
@@ -23,26 +24,24 @@ def status_lines(situation: Situation, names: Iterable[str]) -> Iterator[str]:
     claims = state.claims
     bad = {name for name, pool in settings.pools.items() if pool.kind is PoolKind.BAD}
     for name in names:
-        node, member = state.node(name), state.member(name)
-        if node is not None and member is not None:
-            yield _line(node, member, claims.get(name), settings, now, is_bad=member.pool in bad)
+        node = state.glance(name)
+        if node is not None:
+            yield _line(node, claims.get(name), settings, now, is_bad=node.pool in bad)
 
 
-def _line(node: Node, member: Member, claim: Claim | None, settings: Settings, now: float, *, is_bad: bool) -> str:
-    last = member.last
-    if last is None:
+def _line(node: Glance, claim: Claim | None, settings: Settings, now: float, *, is_bad: bool) -> str:
+    if node.outcome is None:
         tested = "\t\t\t\t"
     else:
-        cause = "" if last.cause is None else last.cause.value
-        reason = last.reason if last.reason.isprintable() else cell(last.reason)
-        tested = f"{last.outcome.value}\t{cause}\t{iso(last.at)}\t{_number(last.seconds)}\t{reason}"
-    needed = passes_needed_of(member, settings, now) if is_bad else ""
-    penalty = _number(penalty_of(member, settings, now)) if member.penalty else "0"
+        reason = node.reason if node.reason.isprintable() else cell(node.reason)
+        tested = f"{node.outcome}\t{node.cause or ''}\t{iso(node.tested_at)}\t{_number(node.seconds)}\t{reason}"
+    needed = passes_needed_of(node, settings, now) if is_bad else ""
+    penalty = _number(penalty_of(node, settings, now)) if node.penalty else "0"
     labels = cell(labels_of(node.variables)) if node.variables else ""
     return (
-        f"{node.name}\t{member.pool}\t{iso(member.since_at)}\t{iso(member.due_at)}"
-        f"\t{_BOOL[claim is not None and claim.deadline_at > now]}\t{_BOOL[member.is_held(now)]}"
-        f"\t{_BOOL[member.is_suspect]}\t{member.ok_streak}\t{member.fail_streak}"
+        f"{node.node}\t{node.pool}\t{iso(node.since_at)}\t{iso(node.due_at)}"
+        f"\t{_BOOL[claim is not None and claim.deadline_at > now]}\t{_BOOL[node.is_held(now)]}"
+        f"\t{_BOOL[node.is_suspect]}\t{node.ok_streak}\t{node.fail_streak}"
         f"\t{needed}\t{penalty}\t{tested}\t{cell(node.variables.get('site'))}\t{labels}"
     )
 

@@ -6,16 +6,19 @@ Pure. `node` makes one row, `words` what people read in it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from plabctl.core.guard import of_state
-from plabctl.core.model import Member
+from plabctl.core.glance import Glance
 from plabctl.core.settings import Settings
-from plabctl.core.state import State
+from plabctl.core.state import GUARD_NOTE, State
 from plabctl.durations import format_duration
 from plabctl.report.instants import ago, iso, until
 from plabctl.report.listing import Listing, Row
 from plabctl.report.node import node_row
 from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.guard import Watch
 
 FIELDS = (
     "name",
@@ -62,36 +65,36 @@ class Totals:
     next_due_at: float | None
 
 
-def rows(situation: Situation, names: Iterable[str], members: Mapping[str, Member] | None = None) -> Iterator[Row]:
-    """Yield the row of each of these nodes; `members` are all members, if they have been read already."""
+def rows(situation: Situation, names: Iterable[str], seen: Mapping[str, Glance] | None = None) -> Iterator[Row]:
+    """Yield the row of each of these nodes; `seen` are all nodes, if they have been read already."""
     state, settings, now = situation.state, situation.settings, situation.now
     claims = state.claims
-    member_of = state.member if members is None else members.get
+    glance = state.glance if seen is None else seen.get
     for name in names:
-        node, member = state.node(name), member_of(name)
-        if node is not None and member is not None:
-            yield node_row(node, member, claims.get(name), settings, now)
+        node = glance(name)
+        if node is not None:
+            yield node_row(node, claims.get(name), settings, now)
 
 
-def all_members(situation: Situation) -> dict[str, Member]:
-    """Return all members, by node: reading them twice would cost twice."""
-    return {member.node: member for member in situation.state.members()}
+def all_nodes(situation: Situation) -> dict[str, Glance]:
+    """Return all nodes, by name: reading them twice would cost twice."""
+    return {node.node: node for node in situation.state.glances()}
 
 
-def totals(situation: Situation, members: Iterable[Member] | None = None) -> Totals:
-    """Count all nodes; `members` are all members, if they have been read already."""
+def totals(situation: Situation, seen: Iterable[Glance] | None = None) -> Totals:
+    """Count all nodes; `seen` are all of them, if they have been read already."""
     now = situation.now
     pools = dict.fromkeys(situation.settings.pools, 0)
     held = suspect = nodes = 0
     claims = situation.state.claims
     next_due_at: float | None = None
-    for member in situation.state.members() if members is None else members:
+    for node in situation.state.glances() if seen is None else seen:
         nodes += 1
-        pools[member.pool] = pools.get(member.pool, 0) + 1
-        held += member.is_held(now)
-        suspect += member.is_suspect
-        if member.node not in claims and (next_due_at is None or member.due_at < next_due_at):
-            next_due_at = member.due_at
+        pools[node.pool] = pools.get(node.pool, 0) + 1
+        held += node.is_held(now)
+        suspect += node.is_suspect
+        if node.node not in claims and (next_due_at is None or node.due_at < next_due_at):
+            next_due_at = node.due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     testing = len({claim.slot for claim in claims.values() if claim.deadline_at > now})
     return Totals(nodes, pools, held, suspect, testing, next_due_at)
@@ -100,7 +103,7 @@ def totals(situation: Situation, members: Iterable[Member] | None = None) -> Tot
 def in_pools(situation: Situation, names: Iterable[str], pools: Collection[str]) -> Iterator[str]:
     """Yield those of `names` that are in one of `pools`; all of them when no pool is asked for."""
     for name in names:
-        if not pools or ((member := situation.state.member(name)) and member.pool in pools):
+        if not pools or ((node := situation.state.glance(name)) and node.pool in pools):
             yield name
 
 
@@ -108,13 +111,13 @@ def listing(situation: Situation, names: Sequence[str]) -> Listing:
     """Return the status of these nodes for people: with columns and the line under the table."""
     from plabctl.report.words import status_columns  # noqa: PLC0415 - programs can spare it
 
-    members = all_members(situation)
+    seen = all_nodes(situation)
     return Listing(
         plural="nodes",
-        rows=rows(situation, names, members),
+        rows=rows(situation, names, seen),
         fields=FIELDS,
         columns=status_columns(situation.settings, situation.now),
-        footer=footer(situation, totals(situation, members.values())),
+        footer=footer(situation, totals(situation, seen.values())),
     )
 
 
@@ -128,9 +131,9 @@ def data(situation: Situation, names: Sequence[str], form: str) -> Listing:
         return Listing("nodes", (), FIELDS, tsv_lines=status_lines(situation, names))
     if form == "jsonl":
         return Listing("nodes", rows(situation, names), FIELDS)
-    members = all_members(situation)
-    head = _head(situation, totals(situation, members.values()))
-    return Listing("nodes", rows(situation, names, members), FIELDS, head=head)
+    seen = all_nodes(situation)
+    head = _head(situation, totals(situation, seen.values()))
+    return Listing("nodes", rows(situation, names, seen), FIELDS, head=head)
 
 
 def _head(situation: Situation, counted: Totals) -> Row:
@@ -147,7 +150,7 @@ def _head(situation: Situation, counted: Totals) -> Row:
 
 
 def _guard(situation: Situation) -> Row:
-    watches = of_state(situation.state).watches.values()
+    watches = _watches(situation.state)
     if not watches:
         return {"state": "off"}
     scopes = [{"scope": watch.scope, "since_at": iso(watch.since_at), "reason": watch.why} for watch in watches]
@@ -158,8 +161,16 @@ def guard_lines(situation: Situation) -> list[str]:
     """Return a line for people about each scope whose moves to bad are held now."""
     return [
         f"guard on for {watch.scope} since {ago(watch.since_at, situation.now)}, moves to bad are held: {watch.why}"
-        for watch in of_state(situation.state).watches.values()
+        for watch in _watches(situation.state)
     ]
+
+
+def _watches(state: State) -> Collection[Watch]:
+    if GUARD_NOTE not in state.notes:
+        return ()
+    from plabctl.core.guard import of_state  # noqa: PLC0415 - most of the time nothing was ever guarded
+
+    return of_state(state).watches.values()
 
 
 def footer(situation: Situation, counted: Totals) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plabctl.core.flap import penalty
+from plabctl.core.glance import glance_at
 from plabctl.core.model import Event, Member, Node, Outcome
 from plabctl.core.settings import PoolKind
 from plabctl.report import prospects, waits
@@ -30,7 +31,7 @@ def document(subject: Subject, situation: Situation) -> Row:
     row: dict[str, object] = {
         "schema_version": 1,
         "generated_at": iso(situation.now),
-        **node_row(node, member, subject.claim, situation.settings, situation.now),
+        **node_row(glance_at(node, member), subject.claim, situation.settings, situation.now),
         "variables": dict(node.variables),
         "source": node.source,
         "added_at": iso(node.added_at),

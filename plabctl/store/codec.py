@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from plabctl.core.glance import Glance
 from plabctl.core.model import Cause, Claim, Debris, Event, Hold, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.records import Flop, Suspicion
 from plabctl.core.spells import Spells
@@ -65,6 +66,7 @@ _EVENT = Shape(Event, "id", {"data": _object("data")})
 _TICK = Shape(TickMark)
 _NODE_KEYS = frozenset({"vars", "source", "added_at", "member"})
 _OPERATOR = "operator"
+_NO_VARIABLES: Mapping[str, str] = {}
 
 
 def node_doc(node: Node, member: Doc) -> Doc:
@@ -108,6 +110,32 @@ def due_of(name: str, member: Doc) -> Due:
         member.get("requested_at"),
         member["since_at"] if probed_at is None else probed_at,
         member.get("interval_s", 0.0),
+    )
+
+
+def glance_of(name: str, doc: Doc) -> Glance:
+    """Return the node that is filed under `name` at a glance; `doc` is the node's document."""
+    member = doc["member"]
+    get = member.get
+    pool, suspicion, hold, last = member["pool"], get("suspicion"), get("hold"), get("last")
+    if last is None:
+        seen = (None, None, "", 0.0, 0.0)
+    else:
+        seen = (last["outcome"], last["cause"], last["reason"], last["at"], last["seconds"])
+    return Glance(
+        name,
+        doc.get("vars", _NO_VARIABLES),
+        pool,
+        member["since_at"],
+        member["due_at"],
+        get("ok_streak", 0),
+        get("fail_streak", 0),
+        get("penalty", 0.0),
+        get("penalty_at", 0.0),
+        suspicion is not None and suspicion["pool"] != pool,
+        None if hold is None else _HOLD.get(hold),
+        get("requested_at"),
+        *seen,
     )
 
 

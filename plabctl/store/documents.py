@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TypeVar, cast
 
+from plabctl.core.glance import Glance
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.state import Due
 from plabctl.errors import StateDamaged
@@ -181,6 +182,20 @@ class DocumentState:
                 yield codec.member_of(name, doc)
         except (KeyError, ValueError) as error:
             raise _misshapen(NODES, name, error) from error
+
+    def glance(self, name: str) -> Glance | None:
+        """Return that node at a glance."""
+        doc = self._tables[NODES].get(name)
+        return None if doc is None else _decoded(codec.glance_of, NODES, name, doc)
+
+    def glances(self) -> list[Glance]:
+        """Return all nodes at a glance."""
+        name = ""
+        try:
+            # Not one by one through a call that minds errors: this is most of the time of a long list.
+            return [codec.glance_of(name, doc) for name, doc in self._tables[NODES].items()]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _misshapen(NODES, name or "?", error) from error
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""

@@ -5,8 +5,6 @@ other fields and every byte after the line. So an idle tick learns what it needs
 Go on with `plabctl.store.documents`, where the rest is read.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import zlib
@@ -23,10 +21,10 @@ MAX_STATE_BYTES = 512 * 1024 * 1024
 
 _CHUNK = 256 * 1024
 _LONGEST_LINE = 1024
-_VERSION = re.compile(rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]')
+_VERSION = rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]'
 _NUMBER = rb"(-?\d[0-9.e+-]*)"
-_TICK = re.compile(r"[0-9A-Za-z_-]{0,64}")
-_LINE = re.compile(
+_TICK = r"[0-9A-Za-z_-]{0,64}"
+_LINE = (
     rb'(\{"plabctl":\{"schema_version":([1-9]\d{0,8}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
     + _NUMBER + rb'),"tick":"([0-9A-Za-z_-]{0,64})","nodes":(\d{1,9}),"bytes":(\d{1,12}),)'
     rb'"checksum":"crc32:([0-9a-f]{8})"\},\n'
@@ -53,7 +51,7 @@ class Head(NamedTuple):
 
 def head_line(head: Head, body: bytes | memoryview) -> bytes:
     """Return the first line for `body`, which begins after it."""
-    if not _TICK.fullmatch(head.tick):
+    if not re.fullmatch(_TICK, head.tick):
         raise AssertionError(f"the id {head.tick!r} of a tick would break the first line")
     wake_at = "null" if head.wake_at is None else repr(float(head.wake_at))
     covered = (
@@ -117,26 +115,24 @@ def verified_head(path: str, data: bytes) -> Head:
     return line.head
 
 
-class _Line(NamedTuple):
-    head: Head
-    covered: bytes
-    checksum: int
-    length: int
+class _Line:
+    """The head with what proves it: the bytes that the checksum covers, the checksum, and the line's length."""
+
+    __slots__ = ("checksum", "covered", "head", "length")
+
+    def __init__(self, head: Head, covered: bytes, checksum: int, length: int) -> None:
+        self.head = head
+        self.covered = covered
+        self.checksum = checksum
+        self.length = length
 
 
 def _first_line(path: str, data: bytes) -> _Line:
     if not data:
         raise damaged(path, "it is empty")
-    version = _VERSION.match(data)
-    if version and int(version[1]) > SCHEMA_VERSION:
-        raise StateTooNew(
-            f"'{path}' was written by a later plabctl: its schema version is {int(version[1])},"
-            f" this one knows {SCHEMA_VERSION}",
-            hint="use the plabctl that wrote it; nothing was changed",
-        )
-    found = _LINE.match(data)
-    if not found:
-        raise damaged(path, "its first line is none that plabctl wrote")
+    found = re.match(_LINE, data)
+    if not found or int(found[2]) > SCHEMA_VERSION:
+        raise _not_ours(path, data)
     covered, schema, rev, saved_at, wake_at, tick, nodes, size, checksum = found.groups()
     try:
         head = Head(
@@ -151,6 +147,17 @@ def _first_line(path: str, data: bytes) -> _Line:
     except ValueError as error:
         raise damaged(path, "its first line holds a number that is none") from error
     return _Line(head, covered, int(checksum, 16), found.end())
+
+
+def _not_ours(path: str, data: bytes) -> StateDamaged | StateTooNew:
+    version = re.match(_VERSION, data)
+    if version and int(version[1]) > SCHEMA_VERSION:
+        return StateTooNew(
+            f"'{path}' was written by a later plabctl: its schema version is {int(version[1])},"
+            f" this one knows {SCHEMA_VERSION}",
+            hint="use the plabctl that wrote it; nothing was changed",
+        )
+    return damaged(path, "its first line is none that plabctl wrote")
 
 
 def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: int) -> None:

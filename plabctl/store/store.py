@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from plabctl.clock import Clock
 from plabctl.store.files import as_store_error, open_dir, open_own
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, glance, read_head, refuse_lost_state
-from plabctl.store.lock import state_lock
 
 if TYPE_CHECKING:
     from plabctl.store.documents import Snapshot
@@ -125,6 +124,8 @@ class Store:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
+        from plabctl.store.lock import state_lock  # noqa: PLC0415 - readers take no lock
+
         dir_fd = open_dir(self._dir)
         try:
             with state_lock(self._dir, dir_fd, self._lock_timeout_s):

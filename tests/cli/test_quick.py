@@ -42,10 +42,9 @@ def test_what_the_quick_path_takes(arguments: str, parsed: object) -> None:
 
 LOADED = """
 import json, os, sys
-sys.argv = ["plabctl", *sys.argv[1:]]
 from plabctl.cli.entry import main
 sys.stdout, out = open(os.devnull, "w"), sys.stdout
-code = main()
+code = main(sys.argv[1:])
 print(json.dumps([code, sorted(sys.modules)]), file=out)
 """
 

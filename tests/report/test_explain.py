@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from plabctl.core.deadlines import Lessons
-from plabctl.core.guard import TOPIC as GUARD
 from plabctl.core.model import Debris, Event, Hold, Member, StageRun
 from plabctl.core.outlook import Why, why_due
 from plabctl.core.records import Suspicion
 from plabctl.core.settings import Backoff, BackoffKind, GuardSettings, GuardThen, Settings
+from plabctl.core.state import GUARD_NOTE as GUARD
 from plabctl.core.state import Changes
 from plabctl.report import explain
 from plabctl.report.instants import clock, iso, local
