@@ -20,6 +20,7 @@ from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError
 
 MAX_BYTES = 16 * 1024**2
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REWORDED = {
     "Cannot overwrite a value": "a key or table is given twice",
     "maximum recursion depth exceeded": "nested too deeply",
@@ -74,7 +75,7 @@ def parse(raw: bytes, path: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - costs milliseconds, and importers of this module may only want `read_bytes`
 
     try:
-        return tomllib.loads(raw.decode("utf-8-sig"))
+        return tomllib.loads(raw.removeprefix(_BYTE_ORDER_MARK).decode())
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{path}:{line}: not UTF-8"], hint=_HINT) from error

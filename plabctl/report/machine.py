@@ -17,15 +17,15 @@ _ONE_LINE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
 
 def dumps(value: object) -> str:
-    """Return `value` as JSON on one line, its keys in the order in which they stand."""
+    """Return `value` as JSON on one line, keys sorted."""
     # orjson takes longer to import than the standard library takes for a small document; a large state has brought it.
     if "orjson" in sys.modules:
         import orjson  # noqa: PLC0415
 
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     import json as standard  # noqa: PLC0415 - TSV, names and tables never need it
 
-    return standard.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return standard.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
