@@ -5,8 +5,9 @@ Pure. The defaults that depend on who runs us are arguments.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from plabctl.config.base import Base
 from plabctl.config.crosscheck import EXIT_KEY, OTHER, Values, entry_pool_of, kind_of, only_pool, pools_of
@@ -34,7 +35,7 @@ def build(
         state_dir=state,
         entry_pool=entry_pool_of(values) or "",
         pools=_pools(pools_of(values), base),
-        recipes={**builtin, **own},
+        recipes=ChainMap(own, cast("dict[str, Recipe]", builtin)),  # which loads none of them
         ssh=ssh,
         digest=digest,
     )

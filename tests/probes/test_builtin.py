@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.recipe import fill
-from plabctl.probes.builtin import BUILTIN, PROCESS
+from plabctl.probes.builtin import BUILTIN
+from plabctl.probes.plain import PROCESS
 
 VNODE = "v-1"
 

@@ -10,7 +10,8 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Debris, Outcome
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import HostKeys
-from plabctl.probes.builtin import BUILTIN, PROCESS
+from plabctl.probes.builtin import BUILTIN
+from plabctl.probes.plain import PROCESS
 from plabctl.probes.prober import Prober
 from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.sshd import Sshd, free_port, make_key, needs_sshd

@@ -205,7 +205,7 @@ def test_a_directory_that_is_not_ours_to_enter_is_told_in_one_line(state_dir: Pa
     for parent in state_dir.parents:
         if parent.stat().st_uid == os.geteuid() and parent.is_relative_to("/tmp/pytest-of-root"):
             parent.chmod(0o755)
-    out, err = start("import plabctl.store.session\n" + program, state_dir).communicate(timeout=30)
+    out, err = start("import plabctl.store.lock, plabctl.store.session\n" + program, state_dir).communicate(timeout=30)
 
     assert err == ""
     assert [("permission denied" in line, "owns" in line) for line in out.splitlines()] == [(True, True)] * 2
