@@ -20,7 +20,7 @@ def test_a_new_installation_has_no_failure(folder: Path, capsys: pytest.CaptureF
     assert main(["doctor"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"ok    config: '{folder}/plabctl.toml': 2 pools, 3 recipes"
+    assert lines[0] == f"ok    config: '{folder}/plabctl.toml': 2 pools, 7 recipes"
     assert {line.split()[0] for line in lines} <= {"ok", "warn"}
 
 
