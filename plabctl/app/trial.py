@@ -16,7 +16,8 @@ from plabctl.app.signals import Stop
 from plabctl.app.wiring import make_runner
 from plabctl.core.assignment import Assignment
 from plabctl.core.events import new_token
-from plabctl.core.model import Report, StageRun
+from plabctl.core.model import Member, Node, Report, StageRun
+from plabctl.core.recipe import Recipe
 from plabctl.errors import NoSuchNode, Refused, StoreBusy
 from plabctl.store.slots import Slots
 
@@ -32,20 +33,41 @@ class Trial:
     exit_code: int
 
 
-def assignment_for(app: App, name: str) -> Assignment:
-    """Return the test that a tick would run on the node, without its debris; raise NoSuchNode or Refused."""
+def assignment_for(app: App, name: str, recipe_name: str | None = None) -> Assignment:
+    """Return the test that a tick would run on the node, without its debris; with `recipe_name`, by that recipe.
+
+    Raise NoSuchNode or Refused.
+    """
     state = app.store.snapshot()
     node, member = state.node(name), state.member(name)
     if node is None or member is None:
         raise NoSuchNode(f"no node is named {name!r}")
-    recipe = app.settings.recipe_of(node.variables, member.pool) if member.pool in app.settings.pools else None
-    if recipe is None:
-        raise Refused(f"{name!r} has no recipe that is configured", hint="see: plabctl config show")
+    recipe = _own_recipe(app, node, member) if recipe_name is None else _recipe_named(app, recipe_name)
     token = new_token(random.Random())  # noqa: S311 - a name, no secret
     deadline_s = recipe.longest_s(app.settings.ssh.connect_timeout_s)
     return Assignment(
         node=node, token=token, recipe=recipe, vnode=f"plabctl-{token}", pool=member.pool, deadline_s=deadline_s
     )
+
+
+def _own_recipe(app: App, node: Node, member: Member) -> Recipe:
+    recipe = app.settings.recipe_of(node.variables, member.pool) if member.pool in app.settings.pools else None
+    if recipe is None:
+        raise Refused(f"{node.name!r} has no recipe that is configured", hint="see: plabctl config show")
+    return recipe
+
+
+def _recipe_named(app: App, name: str) -> Recipe:
+    recipes = app.settings.recipes
+    if name not in recipes:
+        from plabctl.core.selection import nearest  # noqa: PLC0415 - only for a typing error
+
+        like = nearest(name, recipes)
+        hint = f"the nearest name is {like!r}" if like else f"the recipes are: {', '.join(sorted(recipes))}"
+        raise Refused(f"no recipe is named {name!r}", hint=hint)
+    if not recipes[name].stages.keys() - {"teardown"}:
+        raise Refused(f"recipe {name!r} tests nothing", hint="give it at least one of setup, up, check")
+    return recipes[name]
 
 
 def run(app: App, assignment: Assignment, on_stage: Callable[[StageRun], None]) -> Trial:
@@ -60,15 +82,39 @@ def run(app: App, assignment: Assignment, on_stage: Callable[[StageRun], None]) 
             runner = make_runner(app, stages.put)
             runner.start(assignment)
             reports: list[Report] = []
+            looks = Looks(on_stage)
             while not reports:
                 if stop:
                     runner.interrupt()
                 reports = runner.wait(_LOOK_S)
                 while not stages.empty():
-                    on_stage(stages.get())
+                    looks.take(stages.get())
+            looks.tell()
             return Trial(reports[0], stop.exit_code)
     finally:
         slots.close()
+
+
+class Looks:
+    """Passes stages on, but of the many looks by `up` only those that said something new, and the last."""
+
+    def __init__(self, on_stage: Callable[[StageRun], None]) -> None:
+        self._on_stage = on_stage
+        self._held: StageRun | None = None
+
+    def take(self, run: StageRun) -> None:
+        """Pass a stage on, or hold it until it is known whether the next look says the same."""
+        if self._held and (run.stage != "up" or run.output != self._held.output):
+            self.tell()
+        self._held = run
+        if run.stage != "up" or run.exit_code == 0:
+            self.tell()
+
+    def tell(self) -> None:
+        """Pass on what is held."""
+        held, self._held = self._held, None
+        if held:
+            self._on_stage(held)
 
 
 def _take_slot(app: App, slots: Slots, stop: Stop) -> None:

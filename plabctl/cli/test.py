@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from plabctl.cli import output
-from plabctl.cli.candidates import complete_nodes
+from plabctl.cli.candidates import complete_nodes, complete_recipes
 from plabctl.cli.options import color_option, config_option, verb
 
 if TYPE_CHECKING:
@@ -18,27 +18,31 @@ if TYPE_CHECKING:
 
 _EXAMPLE = """\
 plabctl test pc1.example.org
+plabctl test pc1.example.org --recipe command
 plabctl test pc1.example.org -o json
 """
 
 
 @verb("test", example=_EXAMPLE)
 @click.argument("node", shell_complete=complete_nodes)
+@click.option(
+    "-r", "--recipe", metavar="RECIPE", shell_complete=complete_recipes, help="Another recipe than the node's own."
+)
 @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The form; text.")
 @color_option
 @config_option
-def command(node: str, form: str, color: str, config: str | None) -> int:
+def command(node: str, recipe: str | None, form: str, color: str, config: str | None) -> int:
     """Run the set-up test on one node now, and show each stage with its time and output.
 
-    Nothing is recorded and no pool changes; `plabctl retest NODE --wait` does that. The exit code is 0 for a pass,
-    else 1.
+    Nothing is recorded and no pool changes; `plabctl retest NODE --wait` does that. Of a long output a terminal is
+    shown the end. The exit code is 0 for a pass, else 1.
     """
     from plabctl.app import queries, trial  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
     from plabctl.report import outcome  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    job = trial.assignment_for(app, queries.the_one(queries.look_at(app), node))
+    job = trial.assignment_for(app, queries.the_one(queries.look_at(app), node), recipe)
     colored = output.color_for(color)
 
     def tell(lines: Sequence[Line]) -> None:
@@ -46,7 +50,7 @@ def command(node: str, form: str, color: str, config: str | None) -> int:
             _show(lines, color=colored)
 
     def tell_stage(run: StageRun) -> None:
-        tell(outcome.stage_told(run))
+        tell(outcome.stage_told(run, whole=not sys.stdout.isatty()))
 
     tell(outcome.beginning(job.node.name, job.recipe))
     done = trial.run(app, job, tell_stage)

@@ -11,7 +11,7 @@ from plabctl.core.model import Outcome, Report, StageRun
 from plabctl.core.recipe import Recipe
 from plabctl.report.instants import iso, took
 from plabctl.report.listing import Cell, Row
-from plabctl.report.story import stage_lines
+from plabctl.report.story import OUTPUT_LINES, stage_lines
 from plabctl.report.subject import Line
 
 _STYLES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.UNKNOWN: "suspect"}
@@ -25,9 +25,9 @@ def beginning(node: str, recipe: Recipe) -> list[Line]:
     ]
 
 
-def stage_told(run: StageRun) -> list[Line]:
-    """Return what is said of one stage when it ends."""
-    return stage_lines(asdict(run))
+def stage_told(run: StageRun, *, whole: bool) -> list[Line]:
+    """Return what is said of one stage when it ends; `whole`: with all of its output."""
+    return stage_lines(asdict(run), None if whole else OUTPUT_LINES)
 
 
 def verdict(report: Report) -> list[Line]:

@@ -21,7 +21,8 @@ from plabctl.report.status import Situation
 from plabctl.report.subject import Line, Subject
 from plabctl.report.words import GLYPHS
 
-_OUTPUT_LINES = 20
+OUTPUT_LINES = 20
+"""Of what a stage printed."""
 _EVENTS_SHOWN = 6
 
 
@@ -86,8 +87,8 @@ def _stages(row: Row) -> list[Line]:
     return lines
 
 
-def stage_lines(stage: Row) -> list[Line]:
-    """Return one stage of a test: how it went and what it printed, the end of it if that is long."""
+def stage_lines(stage: Row, limit: int | None = OUTPUT_LINES) -> list[Line]:
+    """Return one stage of a test: how it went and what it printed, the last `limit` lines if that is long."""
     code = stage.get("exit_code")
     ended = "" if code is None else f"exit {code}"
     cut = "output cut" if stage.get("truncated") else ""
@@ -95,7 +96,10 @@ def stage_lines(stage: Row) -> list[Line]:
     text = f"{stage['stage']:<9} {stage['seconds']:6.2f} s  {', '.join(filter(None, (ended, cut)))}".rstrip()
     lines: list[Line] = [("", Cell(text, style))]
     output = text_of(stage, "output").splitlines()
-    lines.extend(("", Cell(f"  │ {text}", "faint")) for text in output[-_OUTPUT_LINES:])
+    if limit is not None and len(output) > limit:
+        lines.append(("", Cell(f"  │ ({len(output) - limit} lines before)", "faint")))
+        output = output[-limit:]
+    lines.extend(("", Cell(f"  │ {text}", "faint")) for text in output)
     return lines
 
 

@@ -263,3 +263,25 @@ def test_moving_a_node_for_a_time_to_where_it_is_holds_it_there(used_desk: Desk)
     assert said.out.startswith("pc1: held in good, until ")
     undo(used_desk, said)
     assert not row_of(used_desk, "pc1")["held"]
+
+
+def test_a_test_may_be_by_another_recipe(used_desk: Desk) -> None:
+    with used_desk.config.open("a") as file:
+        file.write(
+            '[recipe.slow]\ntransport = "local"\n'
+            'setup = { run = "seq 30" }\n'
+            'up = { run = "echo x >>looks; echo booting; [ $(wc -l <looks) -ge 4 ] || exit 2", every = "50ms" }\n'
+            'teardown = { run = "rm looks" }\n'
+            '[recipe.idle]\nteardown = { run = "true" }\n'
+        )
+    said = used_desk.run("test", "pc2", "--recipe", "slow")
+
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert said.code == 0
+    assert lines[0] == "testing pc2 with recipe slow over local; nothing is recorded"
+    assert [line.split()[0] for line in lines[1:-1] if not line.startswith("│")] == ["setup", "up", "teardown"]
+    assert [line for line in lines if line.startswith("│")][:30] == [f"│ {number}" for number in range(1, 31)]
+    assert lines[-1].startswith("passed in")
+    typo, idle = used_desk.run("test", "pc1", "-r", "slw"), used_desk.run("test", "pc1", "-r", "idle")
+    assert (typo.code, typo.err) == (1, "plabctl: no recipe is named 'slw'\n  hint: the nearest name is 'slow'\n")
+    assert (idle.code, idle.err.splitlines()[0]) == (1, "plabctl: recipe 'idle' tests nothing")

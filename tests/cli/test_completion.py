@@ -26,6 +26,7 @@ def offered(desk: Desk, line: str) -> set[str]:
         ("plabctl status pc2", {"pc2"}),
         ("plabctl status @", {"@good", "@bad"}),
         ("plabctl move pc1 @b", {"@bad"}),
+        ("plabctl test pc1 --recipe p", {"process", "podman"}),
         ("plabctl status -p b", {"bad"}),
         ("plabctl pool show g", {"good"}),
         ("plabctl status --fail-on ", {"good", "bad"}),

@@ -185,3 +185,14 @@ def test_more_nodes_than_lines_are_counted(desk: Desk) -> None:
         shown.type("q")
 
         assert shown.end() == 0
+
+
+def test_a_test_shows_the_end_of_a_long_output_and_a_pipe_gets_all_of_it(used_desk: Desk) -> None:
+    with used_desk.config.open("a") as file:
+        file.write('[recipe.long]\ntransport = "local"\ncheck = { run = "seq 25" }\n')
+    with terminal(used_desk, "test", "pc1", "--recipe", "long") as shown:
+        assert shown.end() == 0
+    lines = [line.strip() for line in shown.screen.display if "│" in line]
+
+    assert lines == ["│ (5 lines before)", *(f"│ {number}" for number in range(6, 26))]
+    assert used_desk.ok("test", "pc1", "--recipe", "long").count("│") == 25
