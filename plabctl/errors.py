@@ -31,6 +31,10 @@ class NoSuchPool(PlabctlError):
     """A pool is named that the configuration does not have."""
 
 
+class NoSuchExperiment(PlabctlError):
+    """An experiment is named that there is not."""
+
+
 class UsageFault(PlabctlError):
     """A value on the command line or in an imported file cannot be meant."""
 

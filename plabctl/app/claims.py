@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plabctl.app.errands import Errand
 from plabctl.app.flight import Flight
 from plabctl.core import claim as claiming
+from plabctl.core import fairness
 from plabctl.core.assignment import Assignment
 from plabctl.core.deadlines import Lessons
+from plabctl.core.experiments import work
 from plabctl.core.model import Claim, Debris
 from plabctl.core.recipe import Recipe
+from plabctl.core.rows import Due
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.store.session import Session
@@ -56,52 +60,102 @@ def take(
     now: float,
     *,
     ahead: int,
-    only: set[str] | None,
+    errand: Errand | None,
 ) -> Taken:
     """Void dead claims, lock slots, claim due members for them and `ahead` more to keep in hand.
 
-    With `only`, nothing but these nodes is taken, and the window stays the business of the tick that fills it.
+    With an errand, only what that asks for is taken, and the window stays the business of the tick that fills it.
     """
     dead = dead_claims(state, slots, claimant, now)
     if dead:
         state.apply(claiming.void(state, dead, now))
-    rows = claiming.candidates(state, settings, now, only=only)
+    rows = errand.rows(state, settings, now) if errand else claiming.candidates(state, settings, now)
     flight.take_slots(min(len(rows) + flight.in_hand_count, settings.window) - len(flight.idle))
     free = list(flight.idle)
     if slots.held:
         # The claims kept in hand name a slot that we hold, so that others see them alive; see `Flight.moved`.
         free += [min(slots.held)] * max(0, ahead - flight.in_hand_count)
-    choice = claiming.choose(rows, state.claims.values(), len(free), now)
-    changes = claiming.claims_for(state, settings, choice.rows, free, claimant, now)
-    state.apply(changes)
-    if only is None and state.tick != claimant.mark and (changes or choice.waiting_count):
+    shares = fairness.shares_of(state, settings, now)
+    choice = claiming.choose(rows, state.claims.values(), len(free), now, shares)
+    claims = _claimed(state, settings, choice.rows, free, claimant, now)
+    if errand is None and state.tick != claimant.mark and (claims or choice.waiting_count):
         state.apply(Changes(tick=claimant.mark))
-    return _prepared(state, settings, changes.claims, choice.waiting_count, now)
+    return _prepared(state, settings, claims, choice.waiting_count, now)
+
+
+def _claimed(
+    state: Session,
+    settings: Settings,
+    rows: Sequence[Due],
+    slots: Sequence[int],
+    claimant: claiming.Claimant,
+    now: float,
+) -> list[Claim]:
+    """Claim `rows`, each with the slot at the same place; the claims come in the order of the rows."""
+    pairs = list(zip(rows, slots, strict=False))
+    found: dict[str, Claim] = {}
+    for claims_for, is_vnode in ((claiming.claims_for, False), (work.claims_for, True)):
+        own = [(row, slot) for row, slot in pairs if bool(row.experiment) is is_vnode]
+        if own:
+            changes = claims_for(state, settings, [row for row, _ in own], [slot for _, slot in own], claimant, now)
+            state.apply(changes)
+            found.update({claim.key: claim for claim in changes.claims})
+    return [found[row.key] for row, _ in pairs]
 
 
 def _prepared(state: State, settings: Settings, claims: Sequence[Claim], waiting_count: int, now: float) -> Taken:
-    work, impossible = [], []
+    ready, impossible = [], []
     lessons = Lessons(state.notes, settings)
     for claim in claims:
-        node, member, recipe = state.node(claim.node), state.member(claim.node), settings.recipes.get(claim.recipe)
-        if not (node and member and recipe):
+        recipe = settings.recipes.get(claim.recipe)
+        if recipe is None:
+            assignment = None
+        elif claim.experiment:
+            assignment = _vnode_work(state, settings, claim, recipe)
+        else:
+            assignment = _health_test(state, settings, claim, recipe, lessons, now)
+        if assignment:
+            ready.append((claim, assignment))
+        else:
             impossible.append(claim)
-            continue
-        debris = tuple((piece, _recipe_of(settings, piece)) for piece in member.debris)
-        plan = lessons.plan(member, recipe, now)
-        assignment = Assignment(
-            node=node,
-            token=claim.token,
-            recipe=plan.applied(recipe),
-            vnode=claim.vnode,
-            pool=claim.pool,
-            debris=debris,
-            deadline_s=plan.longest_s(recipe),
-            connect_timeout_s=plan.connect_s,
-            lowered=plan.lowered,
-        )
-        work.append((claim, assignment))
-    return Taken(tuple(work), tuple(impossible), waiting_count)
+    return Taken(tuple(ready), tuple(impossible), waiting_count)
+
+
+def _health_test(
+    state: State, settings: Settings, claim: Claim, recipe: Recipe, lessons: Lessons, now: float
+) -> Assignment | None:
+    node, member = state.node(claim.node), state.member(claim.node)
+    if not (node and member):
+        return None
+    plan = lessons.plan(member, recipe, now)
+    return Assignment(
+        node=node,
+        token=claim.token,
+        recipe=plan.applied(recipe),
+        vnode=claim.vnode,
+        pool=claim.pool,
+        debris=tuple((piece, _recipe_of(settings, piece)) for piece in member.debris),
+        deadline_s=plan.longest_s(recipe),
+        connect_timeout_s=plan.connect_s,
+        lowered=plan.lowered,
+    )
+
+
+def _vnode_work(state: State, settings: Settings, claim: Claim, recipe: Recipe) -> Assignment | None:
+    vnode = state.vnode(claim.key)
+    if vnode is None:
+        return None
+    return Assignment(
+        node=vnode.node_or(state.node(claim.node)),
+        token=claim.token,
+        recipe=recipe,
+        vnode=claim.vnode,
+        pool=claim.pool,
+        experiment=claim.experiment,
+        goal=claim.goal,
+        debris=tuple((piece, recipe) for piece in work.debris_of(claim)),
+        deadline_s=recipe.longest_s(settings.ssh.connect_timeout_s, claim.goal),
+    )
 
 
 def _recipe_of(settings: Settings, piece: Debris) -> Recipe:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.context import App
+from plabctl.core.eventkinds import TOLD_TO_EXPERIMENTS
 from plabctl.core.model import Event
-from plabctl.core.state import Changes
+from plabctl.core.settings import HookSettings, Settings
+from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, StoreError
 from plabctl.history.history import History
 from plabctl.notify.hooks import deliver as tell_hooks
@@ -52,6 +54,7 @@ class Delivery:
         self._next_at = app.clock.monotonic() + PAUSE_S
         self._left: tuple[Event, ...] = ()
         self._notes: Mapping[str, Mapping[str, object]] = {}
+        self._hooks: tuple[HookSettings, ...] = ()
         self._fault: PlabctlError | None = None
 
     @property
@@ -59,11 +62,16 @@ class Delivery:
         """Say whether a telling has ended whose events can leave the outbox now."""
         return self._result is not None
 
-    def offer(self, outbox: Sequence[Event], notes: Mapping[str, Mapping[str, object]]) -> None:
-        """Take note of the outbox as it was just committed, and begin to tell it unless that is going on."""
-        self._left, self._notes = tuple(outbox), notes
+    def look_at(self, state: State) -> None:
+        """Take note of the outbox as it is about to be committed, and of who is to be told."""
+        self._left, self._notes = tuple(state.outbox), dict(state.notes)
+        self._hooks = (*self._app.settings.hooks, *_own_hooks(state, self._left, self._app.settings))
+
+    def begin(self) -> None:
+        """Begin to tell what was looked at, now that it is committed, unless that is going on."""
         if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._locked():
-            self._worker = threading.Thread(target=self._tell, args=(self._left, notes), daemon=True)
+            arguments = (self._left, self._notes, self._hooks)
+            self._worker = threading.Thread(target=self._tell, args=arguments, daemon=True)
             self._worker.start()
 
     def changes(self) -> Changes:
@@ -94,7 +102,7 @@ class Delivery:
                 self._commit()
             if self._left and self._locked():
                 self._fault = None
-                self._tell(self._left, self._notes)
+                self._tell(self._left, self._notes, self._hooks)
                 self._commit()
         finally:
             self._unlock()
@@ -104,10 +112,12 @@ class Delivery:
     def _commit(self) -> None:
         with self._app.store.session() as state:
             state.apply(self.changes())
-            self._left, self._notes = tuple(state.outbox), dict(state.notes)
+            self.look_at(state)
         self.committed()
 
-    def _tell(self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]]) -> None:
+    def _tell(
+        self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]], hooks: Sequence[HookSettings]
+    ) -> None:
         try:
             with History(self._app.state_dir) as history:
                 history.record(events)
@@ -117,7 +127,7 @@ class Delivery:
             return
         known = notes.get(TOPIC, {}).get("receipts")
         receipts = [(str(hook), str(id_)) for hook, id_ in known] if isinstance(known, list) else []
-        done = tell_hooks(self._app.settings.hooks, events, self._app.clock, self._budget_s, receipts)
+        done = tell_hooks(hooks, events, self._app.clock, self._budget_s, receipts)
         fault = HookFault("; ".join(done.faults), hint="it is told again by the next tick") if done.faults else None
         self._result = Telling(done.told, tuple(sorted(done.receipts)), fault)
 
@@ -138,9 +148,22 @@ class Delivery:
             self._lock = None
 
 
+def _own_hooks(state: State, events: Sequence[Event], settings: Settings) -> Iterator[HookSettings]:
+    """Yield the commands of experiments; one that is gone has left its own with the event that says so."""
+    commands = {name: each.hook for name, each in state.experiments.items()}
+    for event in events:
+        hook = event.data.get("hook")
+        if event.kind == "experiment-gone" and isinstance(hook, list):
+            commands.setdefault(str(event.data["experiment"]), tuple(map(str, hook)))
+    timeout_s = settings.experiment.hook_timeout_s
+    for name, command in commands.items():
+        if command:
+            yield HookSettings(TOLD_TO_EXPERIMENTS, command, timeout_s, experiment=name)
+
+
 def deliver(app: App) -> None:
     """Write the outbox into the history now, for a command that just made an event; a person waits for no hook."""
     delivery = Delivery(app, hooks_budget_s=0)
-    snapshot = app.store.snapshot()
-    delivery.offer(snapshot.outbox, snapshot.notes)
+    delivery.look_at(app.store.snapshot())
+    delivery.begin()
     delivery.finish()

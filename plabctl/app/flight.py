@@ -140,4 +140,15 @@ class Flight:
 
 def refused(claim: Claim, reason: str, now: float) -> Report:
     """Return the report of a probe that could not even be started; the node is not to blame."""
-    return Report(claim.node, claim.token, Outcome.UNKNOWN, Cause.LOCAL, reason, now, 0.0)
+    left = (claim.vnode,) if claim.experiment else ()
+    return Report(
+        claim.node,
+        claim.token,
+        Outcome.UNKNOWN,
+        Cause.LOCAL,
+        reason,
+        now,
+        0.0,
+        left=left,
+        experiment=claim.experiment,
+    )

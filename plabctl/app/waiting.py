@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plabctl.app.context import App
+from plabctl.app.errands import Retests
 from plabctl.app.queries import look_at
 from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
@@ -28,7 +29,7 @@ def test_and_wait(app: App, names: Sequence[str]) -> Tested:
     """Probe the nodes, whose retest has been ordered, and return how it went."""
     stop = Stop()
     with stop.listening():
-        run_tick(app, stop, only=names)
+        run_tick(app, stop, errand=Retests(names))
     situation = look_at(app)
     return Tested(situation, stop.exit_code or int(not all(_passed(situation, name) for name in names)))
 

@@ -12,7 +12,7 @@ from typing import Any
 from plabctl.config.reading import Fault
 from plabctl.config.wording import exact_duration, nearest, quoted
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings, default_backoff
+from plabctl.core.settings import Backoff, ExperimentSettings, PoolKind, PoolSettings, Settings, default_backoff
 
 Values = Mapping[str, Any]
 
@@ -20,7 +20,9 @@ OTHER = {PoolKind.GOOD: PoolKind.BAD, PoolKind.BAD: PoolKind.GOOD}
 EXIT_KEY = {PoolKind.GOOD: "on_fail", PoolKind.BAD: "on_pass"}
 DEFAULT_POOLS: Mapping[str, Values] = {"good": {}, "bad": {}}
 _VERDICT_STAGES = ("setup", "up", "check")
-_DEFAULT_RECIPE = PoolSettings("", PoolKind.GOOD, "").recipe
+_DEFAULT_POOL = PoolSettings("", PoolKind.GOOD, "")
+_DEFAULT_RECIPE = _DEFAULT_POOL.recipe
+_EXPERIMENT = ExperimentSettings()
 _DEFAULT_ENTRY_POOL = Settings("", "", {}, {}).entry_pool
 _SOURCE_KEY = {"file": "path", "ansible": "path", "command": "command"}
 
@@ -54,13 +56,17 @@ def cross_faults(values: Values, builtin: Mapping[str, Recipe], broken: Collecti
     recipes = values.get("recipe", {})
     yield from _stage_faults(recipes, broken)
     yield from _inventory_faults(values.get("inventory", ()), broken)
+    yield from _experiment_faults(values.get("experiment", {}), {*builtin, *recipes}, broken)
+    yield from _reserve_faults(values)
     # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
     if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
         yield from _pool_faults(pools_of(values), broken)
         yield from _entry_faults(values)
     users: dict[str, str] = {}
     for name, pool in pools_of(values).items():
-        yield from _backoff_faults(f"pool.{name}.backoff", pool.get("backoff", {}), kind_of(name, pool))
+        given, kind = pool.get("backoff", {}), kind_of(name, pool) or PoolKind.GOOD
+        defaults = default_backoff(given.get("kind", Backoff().kind), kind)
+        yield from _backoff_faults(f"pool.{name}.backoff", given, defaults)
         if f"pool.{name}.recipe" not in broken:
             users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
     for name, pool_name in users.items():
@@ -113,8 +119,23 @@ def _entry_faults(values: Values) -> Iterator[Fault]:
         yield "entry_pool", f"no pool {quoted(entry)}, allowed: {_one_of(pools)}{nearest(entry, pools)}"
 
 
-def _backoff_faults(path: str, given: Values, pool: PoolKind | None) -> Iterator[Fault]:
-    defaults = default_backoff(given.get("kind", Backoff().kind), pool or PoolKind.GOOD)
+def _experiment_faults(given: Values, recipes: Collection[str], broken: Collection[str]) -> Iterator[Fault]:
+    recipe = given.get("recipe", _EXPERIMENT.recipe)
+    if "recipe" in given and recipe not in recipes and not {"recipe", f"recipe.{recipe}"} & set(broken):
+        known = sorted(recipes)
+        yield "experiment.recipe", f"no recipe {quoted(recipe)}, allowed: {_one_of(known)}{nearest(recipe, known)}"
+    for name, defaults in (("retry", _EXPERIMENT.retry), ("check", _EXPERIMENT.check)):
+        yield from _backoff_faults(f"experiment.{name}", given.get(name, {}), defaults)
+
+
+def _reserve_faults(values: Values) -> Iterator[Fault]:
+    reserves = [pool.get("reserve", _DEFAULT_POOL.reserve) for pool in pools_of(values).values()]
+    whole = sum(reserves) + values.get("experiment", {}).get("reserve", _EXPERIMENT.reserve)
+    if whole > 1:
+        yield "pool", f"the reserves of all pools and of an experiment come to {whole:g}, allowed: at most 1"
+
+
+def _backoff_faults(path: str, given: Values, defaults: Backoff) -> Iterator[Fault]:
     base = given.get("base", defaults.base_s)
     longest = given.get("max", defaults.max_s)
     if base > longest:

@@ -30,6 +30,48 @@ POLICY_TEXTS: dict[str, Text] = {
         "retest clears without a trace; if false, any one failure is a move that counts.",
         "false",
     ),
+    "pool.weight": Text(
+        "When slots are short, pools share the window in the ratio of their weights. 1 because no pool matters more "
+        "than another until somebody says so.",
+        "2",
+    ),
+    "pool.reserve": Text(
+        "The share of the window that it gets before all others while it has members due. 0.1 because then testing "
+        "goes on however many experiments there are, and four fifths of the window are left to share.",
+        "0.1",
+    ),
+    "experiment.recipe": Text("The recipe of an experiment that names none; it needs a `teardown`.", '"process"'),
+    "experiment.retry": Text(
+        "How long it waits before it tries again to set a vnode up, or to tear one down, by the failures in a row. "
+        "From 1m on because somebody waits for it; up to 1h because a node that comes back to good ends the wait.",
+        '{ base = "1m", max = "30m" }',
+    ),
+    "experiment.check": Text(
+        "How long it waits between two looks at a vnode that is up, by the passes in a row. From 5m on, 2m30s more "
+        "each time, up to 1h and with 1m at random, because the good pool does the same.",
+        '{ kind = "fixed", base = "5m" }',
+    ),
+    "experiment.grace": Text(
+        "How long the node of a vnode may be in a bad pool before the vnode is replaced (`--count`) or leaves "
+        "(`--all-nodes`). 30m because by then the node was tested four times, and a reboot is over.",
+        '"30m"',
+    ),
+    "experiment.give_up": Text(
+        "How long it is tried to tear down a vnode whose node was removed. 7d because a machine that is away for a "
+        "week does not come back as it was.",
+        '"7d"',
+    ),
+    "experiment.hook_timeout": Text(
+        "How long the command of an experiment (`--hook`) may take. 30s because one that hangs holds up those behind "
+        "it.",
+        '"30s"',
+    ),
+    "experiment.weight": Text(
+        "The weight of each experiment, as of a pool. 1 because an experiment matters as much as a health pool.", "2"
+    ),
+    "experiment.reserve": Text(
+        "The reserve of each experiment, as of a pool. 0 because there may be any number of them.", "0.05"
+    ),
     "backoff.kind": Text(
         "How the wait grows with the number n of equal results in a row: `additive` base + n * step, `fixed` base, "
         "`exponential` base * 2^(n-1), `linear` base * n, `quadratic` base * n^2; or with the time since the node "

@@ -10,6 +10,7 @@ from plabctl.config.schema import (
     ADAPTIVE,
     BACKOFF,
     DEADLINES,
+    EXPERIMENT,
     FLAP,
     GUARD,
     HOOK,
@@ -48,6 +49,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[guard]`", GUARD),
     ("`[adaptive]`", ADAPTIVE),
     ("`[deadlines]`", DEADLINES),
+    ("`[experiment]`", EXPERIMENT),
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
     ("`[[inventory]]`", INVENTORY),
@@ -76,6 +78,6 @@ def _row(table: Table, key: Key) -> str:
 
 def _constant(table: Table, key: Key) -> str:
     if isinstance(key.kind, Table):
-        return "its own defaults" if key.kind is BACKOFF else "none"
+        return "its own defaults" if key.kind.topic == BACKOFF.topic else "none"
     default = default_of(table, key)
     return "none" if default in {None, '""'} else f"`{default}`"

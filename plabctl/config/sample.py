@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from plabctl.config.schema import (
     ADAPTIVE,
     DEADLINES,
+    EXPERIMENT,
     FLAP,
     GUARD,
     HOOK,
@@ -55,6 +56,7 @@ def sample(live: Mapping[str, str] | None = None) -> str:
         _block(GUARD, "[guard]", given),
         _block(ADAPTIVE, "[adaptive]", given),
         _block(DEADLINES, "[deadlines]", given),
+        _block(EXPERIMENT, "[experiment]", given),
         _block(RECIPE, "#[recipe.mine]", given),
         _block(INVENTORY, "#[[inventory]]", given, without={"command"}),
         _block(HOOK, "#[[hook]]", given),

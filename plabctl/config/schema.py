@@ -11,14 +11,15 @@ from enum import StrEnum
 
 from plabctl.config.paths import Argv, FilePath
 from plabctl.config.values import DAY_S, Choice, Duration, Flag, Kind, Number, Size, Text, Whole, Words
+from plabctl.core.eventkinds import EVENT_KINDS
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
 from plabctl.core.settings import (
-    EVENT_KINDS,
     AdaptiveSettings,
     Backoff,
     BackoffKind,
     DeadlineSettings,
+    ExperimentSettings,
     FlapSettings,
     GuardSettings,
     GuardThen,
@@ -125,6 +126,8 @@ POOL = Table(
     Key("backoff", BACKOFF),
     Key("confirm", Whole(0, 20)),
     Key("suspects", Flag()),
+    Key("weight", Number(0.01, 1000)),
+    Key("reserve", Number(0, 1)),
     shape=Shape.NAMED,
 )
 RECIPE = Table(
@@ -180,6 +183,27 @@ DEADLINES = Table(
     Key("min_passes", Whole(1, 500)),
     Key("full_every", Whole(1, 1000)),
 )
+
+
+def _backoff_by_count(defaults: Backoff) -> Table:
+    """Return the table of a back-off outside the health pools: only by the count, as there is nothing else to go by."""
+    by_count = [kind for kind in BackoffKind if kind not in {BackoffKind.AGE, BackoffKind.ADAPTIVE}]
+    keys = [Key("kind", Choice(tuple(by_count))), *(key for name, key in BACKOFF.keys.items() if name != "kind")]
+    return Table("backoff", defaults, *keys)
+
+
+EXPERIMENT = Table(
+    "experiment",
+    ExperimentSettings(),
+    Key("recipe", Text(_NAME, is_pool_name)),
+    Key("retry", _backoff_by_count(ExperimentSettings().retry)),
+    Key("check", _backoff_by_count(ExperimentSettings().check)),
+    Key("grace", Duration(), "grace_s"),
+    Key("give_up", Duration(60.0), "give_up_s"),
+    Key("hook_timeout", Duration(0.1, DAY_S), "hook_timeout_s"),
+    Key("weight", Number(0.01, 1000)),
+    Key("reserve", Number(0, 1)),
+)
 INVENTORY = Table(
     "inventory",
     InventorySettings(""),
@@ -212,6 +236,7 @@ ROOT = Table(
     Key("guard", GUARD),
     Key("adaptive", ADAPTIVE),
     Key("deadlines", DEADLINES),
+    Key("experiment", EXPERIMENT),
     Key("inventory", INVENTORY, "inventories"),
     Key("hook", HOOK, "hooks"),
 )

@@ -43,6 +43,10 @@ TABLES: dict[str, str] = {
         "passes took, at least `floor`, never more than the time-outs of the recipe. `plabctl explain` shows the "
         "deadlines of a node."
     ),
+    "experiment": (
+        "How the vnodes of experiments are set up, looked after and torn down. Each experiment is a pool of its own: "
+        "it shares the window with the health pools and with the other experiments."
+    ),
     "inventory": (
         "A source of nodes. Nodes that appear in it are added, nodes that vanish from it are removed; a source that "
         "cannot be read, is suddenly empty or shrinks to less than half changes nothing."

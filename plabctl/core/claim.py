@@ -14,9 +14,11 @@ from typing import Protocol
 
 from plabctl.core import events
 from plabctl.core.deadlines import Lessons
+from plabctl.core.fairness import EQUAL, ONE, Share
 from plabctl.core.model import Claim, Debris, Member, TickMark
+from plabctl.core.rows import Due
 from plabctl.core.settings import Settings
-from plabctl.core.state import Changes, Due, State
+from plabctl.core.state import Changes, State
 
 GRACE_S = 60.0
 """How much longer than its longest probe a claim lives: time to start the probe, and to settle it."""
@@ -41,18 +43,21 @@ def void_reason(claim: Claim, boot: str, now: float) -> str | None:
 
 
 def void(state: State, dead: Mapping[str, str], now: float) -> Changes:
-    """Return the changes that end the claims of `dead` (node to reason).
+    """Return the changes that end the claims of `dead` (key to reason).
 
     What they were about counts neither as success nor as failure. Each vnode is remembered as debris.
     """
-    members, happened = [], []
-    for name, why in dead.items():
-        claim = state.claims[name]
-        member = state.member(name)
-        if member:
-            members.append(replace(member, debris=with_debris(member, claim, [claim.vnode])))
+    members, vnodes, happened = [], [], []
+    for key, why in dead.items():
+        claim = state.claims[key]
         happened.append(events.of_void(claim, why, now))
-    return Changes(members=tuple(members), released=tuple(dead), events=tuple(happened))
+        if claim.experiment:
+            vnode = state.vnode(key)
+            if vnode:  # its name says already what may be left
+                vnodes.append(replace(vnode, due_at=now, interval_s=0.0))
+        elif member := state.member(claim.node):
+            members.append(replace(member, debris=with_debris(member, claim, [claim.vnode])))
+    return Changes(members=tuple(members), vnodes=tuple(vnodes), released=tuple(dead), events=tuple(happened))
 
 
 def with_debris(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Debris, ...]:
@@ -71,16 +76,16 @@ class Choice:
 
 
 def candidates(state: State, settings: Settings, now: float, *, only: Collection[str] | None = None) -> list[Due]:
-    """Return the members that may be probed now: due, not claimed; with `only` these nodes, whatever their time.
+    """Return the members that may be probed now: due, not claimed; with `only` these keys, whatever their time.
 
     A member that would have to wait longer than the longest wait there is counts as due: the clock was set back.
     """
     if only is None:
         rows = state.due(now, latest=now + settings.longest_wait_s)
     else:
-        rows = [row for row in state.due(float("inf")) if row.node in only]
+        rows = [row for row in state.due(float("inf")) if row.key in only]
     claims = state.claims
-    return [row for row in rows if row.node not in claims and row.pool in settings.pools]
+    return [row for row in rows if row.key not in claims and (row.experiment or row.pool in settings.pools)]
 
 
 class Placed(Protocol):
@@ -92,22 +97,38 @@ class Placed(Protocol):
         ...
 
 
-def choose(rows: Sequence[Due], claims: Iterable[Placed], count: int, now: float) -> Choice:
+def choose(
+    rows: Sequence[Due],
+    claims: Iterable[Placed],
+    count: int,
+    now: float,
+    shares: Mapping[str, Share] = EQUAL,
+) -> Choice:
     """Return which of `rows`, the candidates, to probe next, at most `count`; `claims` are those that run.
 
-    Requested retests come first. Then the next slot goes to the pool that holds the fewest, so that pools share the
-    window by slot-seconds however long their probes take; inside a pool to the largest (time since the last probe) /
-    interval, and to members due at once before all. A slot is never taken from a running probe, so a due member waits
-    at most until its pool's share of the slots has come free once for each member ahead of it: one longest probe for
-    each share's worth of members ahead, plus one.
+    Requested retests come first. Then the next slot goes to a pool that holds less than its reserve; else to the pool
+    that holds the fewest for its weight, so that pools share the window by slot-seconds however long their probes take;
+    among equals to the one that used the fewest slot-seconds for its weight of late. Each experiment is a pool. Inside
+    a pool the largest (time since the last probe) / interval goes first, and members due at once before all.
+
+    A slot is never taken from a running probe. The share of a pool in a window of W is the larger of its reserve and
+    W * weight / (sum of the weights of the pools that have members due). When that is at least one slot, a due member
+    with m others of its pool ahead of it waits at most (2 + m / share) longest probes: after one, its pool holds its
+    share, and from then on each slot of it serves one after the other.
     """
     requested = [row for row in rows if row.requested_at is not None]
     chosen = heapq.nsmallest(count, requested, key=lambda row: (row.requested_at, row.node))
     queues = _queues(rows, count - len(chosen), now)
     holds = Counter(claim.pool for claim in claims)
     holds.update(row.pool for row in chosen)
+
+    def turn(name: str) -> tuple[bool, float, float, _Ranked]:
+        share = shares.get(name, ONE)
+        held = holds[name]
+        return held >= share.reserve, held / share.weight, share.used_s / share.weight, queues[name][-1]
+
     while len(chosen) < count and queues:
-        pool = min(queues, key=lambda name: (holds[name], queues[name][-1]))
+        pool = min(queues, key=turn)
         chosen.append(queues[pool].pop()[-1])
         holds[pool] += 1
         if not queues[pool]:
@@ -125,7 +146,7 @@ def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[_Ran
         return by_pool
     at_once = float("-inf")
     for row in rows:
-        node, pool, due_at, requested_at, waiting_since, interval_s = row
+        node, pool, due_at, requested_at, waiting_since, interval_s, _ = row
         if requested_at is None:
             urgency = -(now - waiting_since) / interval_s if interval_s > 0 else at_once
             by_pool.setdefault(pool, []).append((urgency, due_at, node, row))

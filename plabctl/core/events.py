@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from typing import TYPE_CHECKING
 
 from plabctl.core.model import Claim, Event, Report, Transition
 from plabctl.core.pools.base import Move
+
+if TYPE_CHECKING:
+    from plabctl.core.experiments.model import Vnode  # most states have none
 
 MACHINE = "plabctl"
 """The actor of everything that no person did."""
@@ -20,8 +24,11 @@ def new_token(rng: Random) -> str:
     return f"{rng.getrandbits(64):016x}"
 
 
-def of_report(report: Report, pool: str, now: float, *, late: bool = False) -> Event:
-    """Return the event of a probe that ended; `late` when its claim was not current any more: it decided nothing."""
+def of_report(report: Report, pool: str, now: float, *, late: bool = False, **more: object) -> Event:
+    """Return the event of a probe that ended; `late` when its claim was not current any more: it decided nothing.
+
+    `more` is data that only probes of vnodes have.
+    """
     data: dict[str, object] = {
         "pool": pool,
         "outcome": str(report.outcome),
@@ -41,8 +48,10 @@ def of_report(report: Report, pool: str, now: float, *, late: bool = False) -> E
             }
             for run in report.stages
         ],
+        "experiment": report.experiment,
+        **more,
     }
-    kind = "late" if late else "probe"
+    kind = "late" if late else "vnode-probe" if report.experiment else "probe"
     return Event(f"{report.token}-{kind}", now, kind, report.node, MACHINE, _without_nothing(data))
 
 
@@ -50,6 +59,33 @@ def of_move(move: Move, report: Report, now: float) -> Event:
     """Return the event of a step between pools that a report led to."""
     transition = Transition(report.node, move.origin, move.target, move.at, MACHINE, move.cause, move.evidence)
     return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, _of_transition(transition))
+
+
+def of_vnode(kind: str, claim: Claim, report: Report, after: Vnode | None, now: float) -> Event:
+    """Return the event of a step in the life of a vnode that a report led to."""
+    data = {
+        "experiment": claim.experiment,
+        "vnode": claim.vnode,
+        "state": str(after.state) if after else None,
+        "tries": after.tries if after else None,
+        "cause": str(report.cause) if report.cause else None,
+        "reason": report.reason,
+        "due_at": after.due_at if after else None,
+    }
+    return Event(f"{report.token}-{kind}", now, kind, claim.node, MACHINE, _without_nothing(data))
+
+
+def of_experiment(
+    kind: str,
+    experiment: str,
+    node: str | None,
+    now: float,
+    rng: Random,
+    data: Mapping[str, object],
+    actor: str = MACHINE,
+) -> Event:
+    """Return the event of something else that became of an experiment, or of its member on `node`."""
+    return Event(new_token(rng), now, kind, node, actor, _without_nothing({"experiment": experiment, **data}))
 
 
 def of_order(transition: Transition, until_at: float | None, rng: Random) -> Event:
@@ -66,7 +102,8 @@ def of_person(kind: str, node: str, actor: str, now: float, rng: Random, **data:
 def of_void(claim: Claim, why: str, now: float) -> Event:
     """Return the event of a claim whose holder is gone."""
     data = {"pool": claim.pool, "vnode": claim.vnode, "tick": claim.tick, "started_at": claim.started_at, "reason": why}
-    return Event(f"{claim.token}-void", now, "void", claim.node, MACHINE, data)
+    more = {"experiment": claim.experiment, "goal": str(claim.goal)} if claim.experiment else {}
+    return Event(f"{claim.token}-void", now, "void", claim.node, MACHINE, {**data, **more})
 
 
 def _of_transition(transition: Transition) -> dict[str, object]:

@@ -100,6 +100,8 @@ class Member:
     """Seconds of its own slowest passes, by stage, where they set it apart from its peers."""
     flops: tuple[Flop, ...] = ()
     """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
+    good_ratio: float = 0.0
+    """The share of late time that it spent in good, as it was when its present stay began; see `ranking`."""
 
     @property
     def is_suspect(self) -> bool:
@@ -138,6 +140,14 @@ class Claim:
     deadline_at: float
     superseded: bool = False
     """A person moved the node meanwhile: the report will be recorded and not applied."""
+    experiment: str = ""
+    """Whose vnode it is for; empty for a health test."""
+    goal: Goal = Goal.TEST
+
+    @property
+    def key(self) -> str:
+        """What it is filed under: the node's name, or `EXPERIMENT/NODE`."""
+        return f"{self.experiment}/{self.node}" if self.experiment else self.node
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +206,8 @@ class Transition:
 class Event:
     """Something that happened and must be told: to the history first, then to whoever wants to know.
 
-    `id` is unique for ever and makes telling idempotent. `kind` is one of `probe`, `late`, `void`, `transition`,
-    `suspect`, `refuted`, `guarded`, `guard-on`, `guard-off`, `hold`, `release`, `retest`, `node-added`, `node-removed`,
-    `node-changed`. `data` holds JSON scalars, lists and objects only.
+    `id` is unique for ever and makes telling idempotent. `kind` is one of `plabctl.core.eventkinds`. `data` holds JSON
+    scalars, lists and objects only.
     """
 
     id: str

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from plabctl.core import events
+from plabctl.core.experiments.roster import strayed
 from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
 from plabctl.core.pools.base import entered
+from plabctl.core.ranking import good_ratio
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import NoSuchNode, NoSuchPool, Refused
@@ -55,6 +57,7 @@ def move(
             requested_at=None,
             hold=pin,
             flops=(),
+            good_ratio=good_ratio(member, settings, order.now),
         )
         members.append(moved)
         claims.extend(_superseded(state, member.node))
@@ -113,13 +116,17 @@ def add_nodes(
 
 
 def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
-    """Forget the nodes; a probe that is running ends by itself and is recorded as late."""
+    """Forget the nodes; a probe that is running ends by itself and is recorded as late.
+
+    The vnodes of experiments on them are torn down where the nodes were.
+    """
     happened: list[Event] = []
     for member in _members(state, names):
         debris = [piece.vnode for piece in member.debris]
         happened.extend(_told("node-removed", [member.node], order, pool=member.pool, debris=debris))
     released = tuple(name for name in names if name in state.claims)
-    return Changes(removed=tuple(names), released=released, events=tuple(happened))
+    strays = strayed(state, names, order.now)
+    return Changes(removed=tuple(names), vnodes=strays, released=released, events=tuple(happened))
 
 
 def home_of(member: Member) -> str:

@@ -30,3 +30,4 @@ class Flop:
     penalty: float = 0.0
     penalty_at: float = 0.0
     spells: Spells | None = None
+    good_ratio: float = 0.0

@@ -81,6 +81,28 @@ class PoolSettings:
     """Quick retests while still in good before a failure counts; 0: leave at once."""
     suspects: bool = True
     """With `confirm` 0, whether one retest after leaving may refute the failure; else each failure is a move."""
+    weight: float = 1.0
+    """Pools share the window in the ratio of their weights."""
+    reserve: float = 0.1
+    """The share of the window that it gets before all others: however many experiments there are, testing goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSettings:
+    """How the vnodes of experiments are kept. Each experiment is a pool of its own with this weight and reserve."""
+
+    recipe: str = "process"
+    retry: Backoff = field(default_factory=lambda: Backoff(base_s=60.0, step_s=60.0))
+    """Between tries to set up, or to tear down."""
+    check: Backoff = field(default_factory=Backoff)
+    """Between looks at a vnode that is up."""
+    grace_s: float = 1800.0
+    """How long the node of a member may be in bad before the member is replaced, or leaves."""
+    give_up_s: float = 604800.0
+    """How long a vnode is tried to be torn down after its node was removed."""
+    hook_timeout_s: float = 30.0
+    weight: float = 1.0
+    reserve: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,26 +192,6 @@ class InventorySettings:
         return f"{self.kind}:{self.path or ' '.join(self.command)}"
 
 
-EVENT_KINDS = (
-    "transition",
-    "suspect",
-    "refuted",
-    "guarded",
-    "guard-on",
-    "guard-off",
-    "hold",
-    "release",
-    "retest",
-    "node-added",
-    "node-removed",
-    "node-changed",
-    "void",
-    "late",
-    "probe",
-)
-"""What events may be about. They stand here because most who ask want to check a hook, and `model` costs more."""
-
-
 @dataclass(frozen=True, slots=True)
 class HookSettings:
     """A command that is told of events: argv, the event as JSON on its standard input, no shell."""
@@ -197,6 +199,8 @@ class HookSettings:
     on: tuple[str, ...]
     command: tuple[str, ...]
     timeout_s: float = 30.0
+    experiment: str = ""
+    """Only events of this experiment; for those that come with one, not for the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,7 @@ class Settings:
     guard: GuardSettings = field(default_factory=GuardSettings)
     adaptive: AdaptiveSettings = field(default_factory=AdaptiveSettings)
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
+    experiment: ExperimentSettings = field(default_factory=ExperimentSettings)
     inventories: tuple[InventorySettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
     digest: str = ""
@@ -224,8 +229,8 @@ class Settings:
     @property
     def longest_wait_s(self) -> float:
         """The longest time that a member is ever made to wait for its next probe."""
-        waits = [pool.backoff.max_s + pool.backoff.jitter_s for pool in self.pools.values()]
-        return max(*waits, self.flap.apart_s)
+        backoffs = [*(pool.backoff for pool in self.pools.values()), self.experiment.retry, self.experiment.check]
+        return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), self.flap.apart_s)
 
     def recipe_name_of(self, variables: Mapping[str, str], pool: str) -> str:
         """Return the name of the recipe for a node with these variables in `pool`: its own, else the pool's."""

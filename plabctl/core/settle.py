@@ -37,7 +37,7 @@ def settle(
     scale = budget.scale_of(state)
     lessons = Lessons(state.notes, next(iter(pools.values())).settings)
     for report in reports:
-        claim = state.claims.get(report.node)
+        claim = state.claims.get(report.key)
         current = claim is not None and claim.token == report.token and report.node not in released
         member = members.get(report.node) or state.member(report.node)
         if current and claim:

@@ -4,28 +4,22 @@ Pure. The store's session and the in-memory state (for tests and the simulator) 
 so that the policy cannot tell them apart. Decisions: `claim`, `settle`, `orders`.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from plabctl.core.glance import Glance, glance_at
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
+from plabctl.core.rows import Due, Standing, due_of, due_of_vnode, standing_at
 from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.experiments.model import Experiment, Vnode  # most states have none
 
 GUARD_NOTE = "guard"
 """The topic of the note in which `plabctl.core.guard` keeps what is guarded; without it, nothing is."""
-
-
-class Due(NamedTuple):
-    """A member that is due, as much of it as choosing needs; light, because there may be 100,000 of them."""
-
-    node: str
-    pool: str
-    due_at: float
-    requested_at: float | None
-    waiting_since: float
-    """End of its last probe, or when it entered its pool if there was none since."""
-    interval_s: float
 
 
 class State(Protocol):
@@ -34,70 +28,71 @@ class State(Protocol):
     @property
     def rev(self) -> int:
         """The number of commits so far."""
-        ...
 
     @property
     def tick(self) -> TickMark | None:
         """The newest tick that claimed."""
-        ...
 
     @property
     def claims(self) -> Mapping[str, Claim]:
-        """The claims, by node."""
-        ...
+        """The claims, by key: the node's name for a health test, `EXPERIMENT/NODE` for a vnode."""
 
     @property
     def outbox(self) -> Sequence[Event]:
         """The events not yet told to all, oldest first."""
-        ...
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, object]]:
         """Small records of the program's own, by topic: inventories read, errors told, and the like."""
-        ...
+
+    @property
+    def experiments(self) -> Mapping[str, Experiment]:
+        """The experiments, by name."""
+
+    def vnode(self, key: str) -> Vnode | None:
+        """Return the member of an experiment that is filed under `EXPERIMENT/NODE`."""
+
+    def vnodes(self) -> Iterable[Vnode]:
+        """Return all members of experiments."""
+
+    def standing(self, name: str, now: float) -> Standing | None:
+        """Return where the node of that name stands at `now`."""
+
+    def standings(self, now: float) -> Iterable[Standing]:
+        """Return where all nodes stand at `now`."""
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
-        ...
 
     def member(self, name: str) -> Member | None:
         """Return that node's place in its health pool."""
-        ...
 
     def names(self) -> Iterable[str]:
         """Return the names of all nodes."""
-        ...
 
     def nodes(self) -> Iterable[Node]:
         """Return all nodes."""
-        ...
 
     def members(self) -> Iterable[Member]:
         """Return all members of health pools."""
-        ...
 
     def glance(self, name: str) -> Glance | None:
         """Return that node at a glance."""
-        ...
 
     def glances(self) -> Iterable[Glance]:
         """Return all nodes at a glance."""
-        ...
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
-        ...
 
     def recent(self, since: float) -> Iterable[Member]:
         """Return the members whose last probe ended at `since` or later."""
-        ...
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
-        """Return the members whose time has come, claimed or not, in no order.
+        """Return the members of pools and experiments whose time has come, claimed or not, in no order.
 
         A time after `latest` cannot be meant: the clock was set back since, and that member counts as due.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +103,17 @@ class Changes:
     """Nodes to add or replace; a new node's member must come with it."""
     removed: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+    """Experiments to add or replace."""
+    forgotten: tuple[str, ...] = ()
+    """Names of experiments that end; their members must be gone with them."""
+    vnodes: tuple[Vnode, ...] = ()
+    """Members of experiments to add or replace."""
+    gone: tuple[str, ...] = ()
+    """Keys of members of experiments that are no more."""
     claims: tuple[Claim, ...] = ()
     released: tuple[str, ...] = ()
-    """Nodes whose claim ends."""
+    """Keys of claims that end."""
     events: tuple[Event, ...] = ()
     """Events to put into the outbox."""
     told: frozenset[str] = frozenset()
@@ -135,6 +138,8 @@ class MemoryState:
         self.notes: dict[str, Mapping[str, object]] = {}
         self._nodes: dict[str, Node] = {}
         self._members: dict[str, Member] = {}
+        self.experiments: dict[str, Experiment] = {}
+        self._vnodes: dict[str, Vnode] = {}
         if changes:
             self.apply(changes)
 
@@ -179,7 +184,25 @@ class MemoryState:
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
-        return [due_of(member) for member in self._members.values() if not now < member.due_at <= latest]
+        rows = [due_of(member) for member in self._members.values() if not now < member.due_at <= latest]
+        return rows + [due_of_vnode(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest]
+
+    def vnode(self, key: str) -> Vnode | None:
+        """Return the member of an experiment that is filed under that key."""
+        return self._vnodes.get(key)
+
+    def vnodes(self) -> Iterable[Vnode]:
+        """Return all members of experiments."""
+        return self._vnodes.values()
+
+    def standing(self, name: str, now: float) -> Standing | None:
+        """Return where the node of that name stands."""
+        node, member = self._nodes.get(name), self._members.get(name)
+        return standing_at(node, member, now) if node and member else None
+
+    def standings(self, now: float) -> Iterable[Standing]:
+        """Return where all nodes stand."""
+        return [standing for name in self._nodes if (standing := self.standing(name, now))]
 
     def apply(self, changes: Changes) -> None:
         """Make `changes`; raise AssertionError when they would break an invariant."""
@@ -189,10 +212,16 @@ class MemoryState:
             self._members[member.node] = member
         for name in changes.removed:
             del self._nodes[name], self._members[name]
-        for name in changes.released:
-            del self.claims[name]
+        self.experiments.update({experiment.name: experiment for experiment in changes.experiments})
+        self._vnodes.update({vnode.key: vnode for vnode in changes.vnodes})
+        for key in changes.gone:
+            del self._vnodes[key]
+        for name in changes.forgotten:
+            del self.experiments[name]
+        for key in changes.released:
+            del self.claims[key]
         for claim in changes.claims:
-            self.claims[claim.node] = claim
+            self.claims[claim.key] = claim
         self.outbox = [event for event in self.outbox if event.id not in changes.told]
         known = {event.id for event in self.outbox}
         self.outbox.extend(event for event in changes.events if event.id not in known)
@@ -204,15 +233,5 @@ class MemoryState:
                 self.notes[topic] = note
         self.rev += 1
         assert self._nodes.keys() == self._members.keys(), "every node is in exactly one health pool"  # noqa: S101
-
-
-def due_of(member: Member) -> Due:
-    """Return the light row of `member`."""
-    return Due(
-        member.node,
-        member.pool,
-        member.due_at,
-        member.requested_at,
-        member.since_at if member.probed_at is None else member.probed_at,
-        member.interval_s,
-    )
+        homes = {vnode.experiment for vnode in self._vnodes.values()}
+        assert homes <= self.experiments.keys(), "every vnode belongs to an experiment"  # noqa: S101

@@ -53,6 +53,7 @@ def restored(member: Member, flop: Flop, settings: Settings, now: float) -> Memb
         penalty=flop.penalty,
         penalty_at=flop.penalty_at,
         spells=flop.spells,
+        good_ratio=flop.good_ratio,
         suspicion=None,
         flops=(),
     )
@@ -84,7 +85,8 @@ def _found(state: State, settings: Settings, guard: Guard, now: float) -> Iterat
 def _suspected(member: Member) -> Iterator[Flop]:
     """Yield what would become of a suspect: the move that its retest may confirm."""
     if member.is_suspect and member.suspicion:
-        yield Flop(member.suspicion, member.suspicion.failed_at, member.penalty, member.penalty_at, member.spells)
+        before = member.suspicion
+        yield Flop(before, before.failed_at, member.penalty, member.penalty_at, member.spells, member.good_ratio)
 
 
 def _told(member: Member, flop: Flop, why: str, now: float) -> Event:

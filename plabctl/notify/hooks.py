@@ -57,7 +57,12 @@ def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> To
         keep_bytes=KEEP_BYTES,
         flood_bytes=FLOOD_BYTES,
         given=message(event),
-        variables={"PLABCTL_EVENT": event.kind, "PLABCTL_NODE": event.node or "", "PLABCTL_EVENT_ID": event.id},
+        variables={
+            "PLABCTL_EVENT": event.kind,
+            "PLABCTL_NODE": event.node or "",
+            "PLABCTL_EXPERIMENT": str(event.data.get("experiment", "")),
+            "PLABCTL_EVENT_ID": event.id,
+        },
     )
     if ran.exit_code == 0:
         return Told(ok=True)
@@ -87,7 +92,8 @@ def deliver(
         name = name_of(hook)
         failed = False
         for event in events:
-            if event.kind not in hook.on or (name, event.id) in known:
+            is_ours = event.kind in hook.on and hook.experiment in {"", event.data.get("experiment")}
+            if not is_ours or (name, event.id) in known:
                 continue
             left = end - clock.monotonic()
             if failed or left <= 0:

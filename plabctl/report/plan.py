@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from plabctl.core.claim import candidates, choose
-from plabctl.core.state import Due
+from plabctl.core.rows import Due
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso
 from plabctl.report.listing import Cell, Column, Listing, Row, plain

@@ -13,7 +13,7 @@ from math import ceil
 
 from plabctl.core.claim import choose
 from plabctl.core.model import Member
-from plabctl.core.state import Due, due_of
+from plabctl.core.rows import Due, due_of
 from plabctl.sim.course import Course
 from plabctl.sim.ledger import Ledger
 from plabctl.sim.policies import Policy

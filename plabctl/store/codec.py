@@ -10,17 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from plabctl.core.glance import Glance
-from plabctl.core.model import Cause, Claim, Debris, Event, Hold, Member, Node, Outcome, TickMark, Verdict
+from plabctl.core.model import Cause, Claim, Debris, Event, Goal, Hold, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.records import Flop, Suspicion
+from plabctl.core.rows import Due, Standing
 from plabctl.core.spells import Spells
-from plabctl.core.state import Due
 from plabctl.store.shapes import Doc, Part, Shape, plain, plain_object
 
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
+_GOALS = {str(goal): goal for goal in Goal}
 _CAUSES: dict[str | None, Cause | None] = {None: None, **{str(cause): cause for cause in Cause}}
 
 
-def _nested(shape: Shape[Any]) -> Part:
+def nested(shape: Shape[Any]) -> Part:
+    """Return how a field that holds a value of that shape is stored."""
     return Part([dict], shape.put, shape.get)
 
 
@@ -32,7 +34,8 @@ def _several(shape: Shape[Any]) -> Part:
     )
 
 
-def _object(name: str) -> Part:
+def object_part(name: str) -> Part:
+    """Return how a field that holds a plain object is stored."""
     return Part([dict], lambda value: plain_object(value, name), lambda stored: stored)
 
 
@@ -40,7 +43,7 @@ _HOLD = Shape(Hold)
 _SUSPICION = Shape(Suspicion)
 _DEBRIS = Shape(Debris)
 _SPELLS = Shape(Spells)
-_FLOP = Shape(Flop, parts={"before": _nested(_SUSPICION), "spells": _nested(_SPELLS)})
+_FLOP = Shape(Flop, parts={"before": nested(_SUSPICION), "spells": nested(_SPELLS)})
 _VERDICT = Shape(
     Verdict,
     parts={
@@ -52,18 +55,19 @@ _MEMBER = Shape(
     Member,
     "node",
     {
-        "suspicion": _nested(_SUSPICION),
-        "hold": _nested(_HOLD),
-        "last": _nested(_VERDICT),
+        "suspicion": nested(_SUSPICION),
+        "hold": nested(_HOLD),
+        "last": nested(_VERDICT),
         "debris": _several(_DEBRIS),
-        "spells": _nested(_SPELLS),
-        "slow": _object("slow"),
+        "spells": nested(_SPELLS),
+        "slow": object_part("slow"),
         "flops": _several(_FLOP),
     },
 )
-_CLAIM = Shape(Claim, "node")
-_EVENT = Shape(Event, "id", {"data": _object("data")})
+_CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})
+_EVENT = Shape(Event, "id", {"data": object_part("data")})
 _TICK = Shape(TickMark)
+VERDICT = nested(_VERDICT)
 _NODE_KEYS = frozenset({"vars", "source", "added_at", "member"})
 _OPERATOR = "operator"
 _NO_VARIABLES: Mapping[str, str] = {}
@@ -139,14 +143,31 @@ def glance_of(name: str, doc: Doc) -> Glance:
     )
 
 
+def due_of_vnode(doc: Doc) -> Due:
+    """Return the light row of a member of an experiment, from its document."""
+    experiment = doc["experiment"]
+    probed_at = doc.get("probed_at")
+    waiting_since = doc["since_at"] if probed_at is None else probed_at
+    return Due(doc["node"], experiment, doc["due_at"], None, waiting_since, doc.get("interval_s", 0.0), experiment)
+
+
+def standing_of(now: float, name: str, doc: Doc) -> Standing:
+    """Return where the node that is filed under `name` stands at `now`, from its document."""
+    member = doc["member"]
+    hold = member.get("hold")
+    is_held = hold is not None and (hold.get("until_at") is None or now < hold["until_at"])
+    is_free = not is_held and "suspicion" not in member
+    return Standing(name, member["pool"], member["since_at"], is_free, doc.get("vars", {}))
+
+
 def claim_doc(claim: Claim) -> Doc:
-    """Return the document of a claim, without its node's name."""
+    """Return the document of a claim, without its node's name: that is in the key."""
     return _CLAIM.put(claim)
 
 
-def claim_of(name: str, doc: Doc) -> Claim:
-    """Return the claim of the node `name`."""
-    return _CLAIM.get(doc, name)
+def claim_of(key: str, doc: Doc) -> Claim:
+    """Return the claim that is filed under `key`: a node's name, or `EXPERIMENT/NODE`."""
+    return _CLAIM.get(doc, key.rpartition("/")[2])
 
 
 def event_doc(event: Event) -> Doc:

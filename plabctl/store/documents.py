@@ -1,122 +1,31 @@
-"""The state as documents: read from the file, looked at without decoding more than is asked for.
+"""The state as documents, looked at without decoding more than is asked for.
 
-I/O in `read_documents` only. `DocumentState` is the `State` of snapshots (which need no more than this) and of
-sessions (`plabctl.store.session`, which changes it). Documents stay dictionaries until somebody wants a value:
-a tick looks at forty of 100,000.
+Pure. `DocumentState` is the `State` of snapshots (which need no more than this) and of sessions
+(`plabctl.store.session`, which changes it). Documents stay dictionaries until somebody wants a value: a tick looks at
+forty of 100,000. Go on with `plabctl.store.tables`, where they are read from the file.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from itertools import chain
-from typing import TypeVar, cast
+from functools import cached_property, partial
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 from plabctl.core.glance import Glance
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.state import Due
+from plabctl.core.rows import Due, Standing
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
-from plabctl.store.files import as_store_error, open_for_reading
-from plabctl.store.head import RESTORE_HINT, SCHEMA_VERSION, Head, damaged, refuse_size, verified_head
+from plabctl.store.head import RESTORE_HINT, Head
 from plabctl.store.shapes import Doc
+from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES, Tables
 
-HEAD_KEY = "plabctl"
-NODES, CLAIMS, OUTBOX, NOTES, META = "nodes", "claims", "outbox", "notes", "meta"
-TABLE_NAMES = (NODES, CLAIMS, OUTBOX, NOTES, META)
-TICK_ID = "tick"
-Tables = dict[str, dict[str, Doc]]
+if TYPE_CHECKING:
+    from plabctl.core.experiments.model import Experiment, Vnode
+
 T = TypeVar("T")
-
-MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {}
-"""By schema version: the pure function that makes tables of the next version. There has been one version so far."""
-
-_SMALL_BYTES = 1024 * 1024
-
-
-def empty_tables() -> Tables:
-    """Return the tables of a state that nobody has written to yet."""
-    return {name: {} for name in TABLE_NAMES}
-
-
-def read_documents(path: str) -> tuple[Head, Tables] | None:
-    """Return the head and the tables of the file, verified; None when there is no file.
-
-    Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
-    """
-    fd = open_for_reading(path)
-    if fd is None:
-        return None
-    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
-        refuse_size(path, os.fstat(fd).st_size)
-        data = file.read()  # one buffer of the file's size: no second copy on the way
-    head = verified_head(path, data)
-    with no_collection():
-        tables = _parsed(path, data)
-    for version in range(head.schema_version, SCHEMA_VERSION):
-        tables = MIGRATIONS[version](tables)
-    if len(tables[NODES]) != head.node_count:
-        raise damaged(path, f"it was written with {head.node_count} nodes and now has {len(tables[NODES])}")
-    return head, tables
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep the garbage collector from walking through a growing heap of documents: that is half of a load's time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _parsed(path: str, data: bytes) -> Tables:
-    try:
-        document = _loads(data)
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, f"it is no JSON document ({error})") from error
-    if not isinstance(document, dict) or document.keys() != {HEAD_KEY, *TABLE_NAMES}:
-        raise damaged(path, "it does not have the tables of a state")
-    del document[HEAD_KEY]
-    if not all(isinstance(table, dict) for table in document.values()):
-        raise damaged(path, "one of its tables is no object")
-    return cast(Tables, document)
-
-
-def _loads(data: bytes) -> object:
-    # orjson takes longer to import than the standard library takes to read a small state.
-    if len(data) > _SMALL_BYTES or "orjson" in sys.modules:
-        import orjson  # noqa: PLC0415
-
-        return orjson.loads(data)
-    import json  # noqa: PLC0415
-
-    return json.loads(data, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
-
-
-def wake_at(tables: Tables) -> float | None:
-    """Return the earliest instant at which a tick has anything to do: 0 at once, None never."""
-    if tables[CLAIMS] or tables[OUTBOX]:
-        return 0.0
-    members = (doc["member"]["due_at"] for doc in tables[NODES].values())
-    notes = (note["due_at"] for note in tables[NOTES].values() if isinstance(note.get("due_at"), int | float))
-    return min(chain(members, notes), default=None)
-
-
-def newest_tick(tables: Tables) -> str:
-    """Return the id of the newest tick that claimed, empty if there was none."""
-    return str(tables[META].get(TICK_ID, {}).get("id", ""))
 
 
 class DocumentState:
@@ -142,7 +51,7 @@ class DocumentState:
 
     @cached_property
     def claims(self) -> Mapping[str, Claim]:
-        """The claims, by node."""
+        """The claims, by key."""
         return {name: _decoded(codec.claim_of, CLAIMS, name, doc) for name, doc in self._tables[CLAIMS].items()}
 
     @cached_property
@@ -154,6 +63,32 @@ class DocumentState:
     def notes(self) -> Mapping[str, Mapping[str, object]]:
         """Small records of the program's own, by topic."""
         return {topic: dict(doc) for topic, doc in self._tables[NOTES].items()}
+
+    @cached_property
+    def experiments(self) -> Mapping[str, Experiment]:
+        """The experiments, by name."""
+        docs = self._tables[EXPERIMENTS]
+        return {name: _decoded(_vnodecodec().experiment_of, EXPERIMENTS, name, doc) for name, doc in docs.items()}
+
+    def vnode(self, key: str) -> Vnode | None:
+        """Return the member of an experiment that is filed under that key."""
+        doc = self._tables[VNODES].get(key)
+        return None if doc is None else _decoded(_vnodecodec().vnode_of, VNODES, key, doc)
+
+    def vnodes(self) -> Iterator[Vnode]:
+        """Return all members of experiments, one by one."""
+        for key, doc in self._tables[VNODES].items():
+            yield _decoded(_vnodecodec().vnode_of, VNODES, key, doc)
+
+    def standing(self, name: str, now: float) -> Standing | None:
+        """Return where the node of that name stands."""
+        doc = self._tables[NODES].get(name)
+        return None if doc is None else _decoded(partial(codec.standing_of, now), NODES, name, doc)
+
+    def standings(self, now: float) -> Iterator[Standing]:
+        """Return where all nodes stand, one by one."""
+        for name, doc in self._tables[NODES].items():
+            yield codec.standing_of(now, name, doc)
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
@@ -210,11 +145,13 @@ class DocumentState:
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
         try:
-            return [
+            rows = [
                 codec.due_of(name, member)
                 for name, doc in self._tables[NODES].items()
                 if not now < (member := doc["member"])["due_at"] <= latest
             ]
+            vnodes = self._tables[VNODES].values()
+            return rows + [codec.due_of_vnode(doc) for doc in vnodes if not now < doc["due_at"] <= latest]
         except (KeyError, TypeError) as error:
             raise _misshapen(NODES, "?", error) from error
 
@@ -225,6 +162,13 @@ class Snapshot(DocumentState):
     def __init__(self, head: Head | None, tables: Tables) -> None:
         super().__init__(head.rev if head else 0, tables)
         self.head = head
+
+
+def _vnodecodec() -> ModuleType:
+    # Imported here: most states have no experiment, and short commands have no time.
+    from plabctl.store import vnodecodec  # noqa: PLC0415
+
+    return vnodecodec
 
 
 def _decoded(decode: Callable[[str, Doc], T], table: str, id_: str, doc: Doc) -> T:

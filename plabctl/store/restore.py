@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from plabctl.errors import Refused, StateDamaged, StateTooNew
 from plabctl.store.commit import keep_as, replace_state
-from plabctl.store.documents import DocumentState, Tables, read_documents
+from plabctl.store.documents import DocumentState
 from plabctl.store.files import as_store_error, open_for_reading
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, refuse_lost_state
 from plabctl.store.storage import serialised
+from plabctl.store.tables import Tables, read_documents
 
 _DAMAGED_PREFIX = "state.json.damaged-"
 _HASH_DIGITS = 16
@@ -71,7 +72,15 @@ def _read_soundly(path: str) -> tuple[Head, Tables] | None:
     found = read_documents(path)
     if found:
         state = DocumentState(found[0].rev, found[1])
-        for _ in (*state.nodes(), *state.members(), state.claims, state.outbox, state.tick):
+        for _ in (
+            *state.nodes(),
+            *state.members(),
+            *state.vnodes(),
+            state.experiments,
+            state.claims,
+            state.outbox,
+            state.tick,
+        ):
             pass
     return found
 

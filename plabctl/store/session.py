@@ -13,10 +13,11 @@ from tinydb.table import Document, Table
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store import codec
-from plabctl.store.documents import CLAIMS, META, NODES, NOTES, OUTBOX, TICK_ID, DocumentState
+from plabctl.store.documents import DocumentState
 from plabctl.store.head import Head
 from plabctl.store.shapes import Doc
 from plabctl.store.storage import StagedStorage
+from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES
 
 
 class NamedTable(Table):
@@ -84,8 +85,10 @@ class Session(DocumentState):
     def _apply(self, changes: Changes) -> None:
         self._put(NODES, self._node_docs(changes))
         self._drop(NODES, changes.removed)
+        if changes.vnodes or changes.gone or changes.experiments or changes.forgotten:
+            self._apply_experiments(changes)
         self._drop(CLAIMS, changes.released)
-        self._put(CLAIMS, {claim.node: codec.claim_doc(claim) for claim in changes.claims})
+        self._put(CLAIMS, {claim.key: codec.claim_doc(claim) for claim in changes.claims})
         self._drop(OUTBOX, changes.told & self._tables[OUTBOX].keys())
         known = self._tables[OUTBOX].keys()
         self._put(OUTBOX, {event.id: codec.event_doc(event) for event in changes.events if event.id not in known})
@@ -94,6 +97,20 @@ class Session(DocumentState):
         notes = changes.notes or {}
         self._drop(NOTES, [topic for topic, note in notes.items() if note is None and topic in self._tables[NOTES]])
         self._put(NOTES, {topic: codec.note_doc(note) for topic, note in notes.items() if note is not None})
+
+    def _apply_experiments(self, changes: Changes) -> None:
+        # Imported here, as there may be none.
+        from plabctl.store import vnodecodec  # noqa: PLC0415
+
+        docs = {experiment.name: vnodecodec.experiment_doc(experiment) for experiment in changes.experiments}
+        self._put(EXPERIMENTS, docs)
+        self._put(VNODES, {vnode.key: vnodecodec.vnode_doc(vnode) for vnode in changes.vnodes})
+        self._drop(VNODES, changes.gone)
+        self._drop(EXPERIMENTS, changes.forgotten)
+        homeless = {doc["experiment"] for doc in self._tables[VNODES].values()} - self._tables[EXPERIMENTS].keys()
+        if homeless:
+            raise AssertionError(f"vnodes of unknown experiments: {sorted(homeless)}")
+        self.__dict__.pop("experiments", None)
 
     def _node_docs(self, changes: Changes) -> dict[str, Doc]:
         """Return the new documents of all nodes that `changes` speaks of, as node, as member or as both."""
@@ -144,6 +161,6 @@ class Session(DocumentState):
     def _assert_invariants(self) -> None:
         # That every node is in exactly one health pool needs no check: its member is a part of its document.
         claims = self._tables[CLAIMS]
-        unknown = claims.keys() - self._tables[NODES].keys()
+        unknown = claims.keys() - self._tables[NODES].keys() - self._tables[VNODES].keys()
         if unknown:
-            raise AssertionError(f"claims for unknown nodes: {sorted(unknown)}")
+            raise AssertionError(f"claims for unknown members: {sorted(unknown)}")

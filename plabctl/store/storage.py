@@ -14,8 +14,8 @@ from tinydb.storages import Storage
 
 from plabctl.errors import StoreError
 from plabctl.store.commit import replace_state, sweep
-from plabctl.store.documents import NODES, Tables, empty_tables, newest_tick, read_documents, wake_at
 from plabctl.store.head import MAX_STATE_BYTES, SCHEMA_VERSION, STATE_NAME, Head, head_line, refuse_lost_state
+from plabctl.store.tables import NODES, Tables, empty_tables, newest_tick, read_documents, wake_at
 
 
 class StagedStorage(Storage):

@@ -51,7 +51,8 @@ class Store:
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
         # Imported here: an idle tick reads the head only, and needs none of the nouns.
-        from plabctl.store.documents import Snapshot, empty_tables, read_documents  # noqa: PLC0415
+        from plabctl.store.documents import Snapshot  # noqa: PLC0415
+        from plabctl.store.tables import empty_tables, read_documents  # noqa: PLC0415
 
         found = read_documents(self._path(STATE_NAME))
         if found is None:
@@ -71,9 +72,9 @@ class Store:
         and StoreError with nothing changed, CommitUncertain with everything changed but not confirmed by the disk.
         """
         # TinyDB is imported before the lock is taken, and only by those who write.
-        from plabctl.store.documents import no_collection  # noqa: PLC0415
         from plabctl.store.session import Session  # noqa: PLC0415
         from plabctl.store.storage import StagedStorage  # noqa: PLC0415
+        from plabctl.store.tables import no_collection  # noqa: PLC0415
 
         with self._locked() as dir_fd, no_collection():
             session = Session(StagedStorage(self._dir, dir_fd))

@@ -85,6 +85,7 @@ class Installation:
         code = (
             "import sys, pickle\n"
             "from plabctl.app.context import App\n"
+            "from plabctl.app.errands import Retests\n"
             "from plabctl.app.signals import Stop\n"
             "from plabctl.app.tick import run_tick\n"
             "from plabctl.clock import SystemClock\n"
@@ -93,7 +94,8 @@ class Installation:
             "clock = SystemClock()\n"
             "stop = Stop()\n"
             "with stop.listening():\n"
-            "    run_tick(App(settings, clock, Store(settings.state_dir, clock)), stop, only=sys.argv[2:] or None)\n"
+            "    errand = Retests(sys.argv[2:]) if sys.argv[2:] else None\n"
+            "    run_tick(App(settings, clock, Store(settings.state_dir, clock)), stop, errand=errand)\n"
             "sys.exit(stop.exit_code)\n"
         )
         import pickle

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.app.errands import Retests
 from plabctl.core import orders
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import DeadlineSettings
@@ -105,7 +106,7 @@ def test_a_named_node_is_tested_whatever_its_time_and_no_other(tmp_path: Path) -
     with here.store.session() as state:
         state.apply(orders.retest(state, ["n1"], make_order(now=here.clock.now())))
 
-    assert here.tick(only=["n1"]) == 1
+    assert here.tick(errand=Retests(["n1"])) == 1
     assert (here.member("n1").ok_streak, here.member("n2").ok_streak) == (3, 2)
     assert here.member("n1").requested_at is None
 

@@ -67,7 +67,7 @@ def test_every_key_and_table_is_described_and_nothing_else_is() -> None:
     described = {f"{topic}.{name}" if topic else name for topic, table in topics(ROOT).items() for name in table.keys}
 
     assert set(TABLES) == set(topics(ROOT))
-    tables = {"ssh", "pool", "recipe", "flap", "guard", "adaptive", "deadlines", "inventory", "hook"}
+    tables = {"ssh", "pool", "recipe", "flap", "guard", "adaptive", "deadlines", "experiment", "inventory", "hook"}
     assert set(TEXTS) == described - tables
 
 

@@ -14,6 +14,7 @@ from plabctl.config.schema import BACKOFF, FLAP, GUARD, ROOT, SSH, Table, is_end
 from plabctl.config.texts import text_of
 from plabctl.config.values import Choice, Duration, Flag, Kind, Number, Size, Whole
 from plabctl.config.wording import exact_duration, format_size, nearest, parse_size, quoted, seen
+from plabctl.core.settings import BackoffKind, PoolKind, default_backoff
 from plabctl.durations import parse_duration
 from tests.config.loading import BUILTIN, load_text
 from tests.config.test_sample import topics
@@ -59,8 +60,11 @@ def written(header: str, keys: dict[str, str]) -> str:
 
 def sane(backoff: dict[str, str]) -> bool:
     """Whether base is at most max, which is not a matter of one key alone."""
-    base, longest = backoff.get("base", '"5m"'), backoff.get("max", '"1h"')
-    return parse_duration(base.strip('"')) <= parse_duration(longest.strip('"'))
+    kind = BackoffKind(backoff.get("kind", '"additive"').strip('"'))
+    defaults = default_backoff(kind, PoolKind.GOOD)
+    base = parse_duration(backoff["base"].strip('"')) if "base" in backoff else defaults.base_s
+    longest = parse_duration(backoff["max"].strip('"')) if "max" in backoff else defaults.max_s
+    return base <= longest
 
 
 @given(subsets(ROOT), subsets(SSH), subsets(FLAP), subsets(GUARD), subsets(BACKOFF).filter(sane))

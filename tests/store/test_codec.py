@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.state import due_of
+from plabctl.core.rows import due_of
 from plabctl.store import codec
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 

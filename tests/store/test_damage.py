@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plabctl.clock import ManualClock
+from plabctl.core.model import Goal, Member
 from plabctl.core.state import Changes
 from plabctl.errors import Refused, StateDamaged, StateTooNew, StoreError
-from plabctl.store import documents, head, storage
+from plabctl.store import head, storage, tables
 from plabctl.store.store import Store
 from tests.builders import NOW, make_mark, make_member, make_node
 
@@ -141,7 +142,7 @@ def test_any_flipped_bit_and_any_cut_is_found(state_dir: Path, data: st.DataObje
 
 
 def test_a_state_of_a_later_version_is_refused_whatever_its_shape(state_dir: Path) -> None:
-    content = b'{"plabctl":{"schema_version":2,"shape":"unheard of"}}'
+    content = b'{"plabctl":{"schema_version":3,"shape":"unheard of"}}'
     (state_dir / "state.json").write_bytes(content)
 
     for error in refusals(state_dir):
@@ -155,19 +156,37 @@ def test_a_state_of_a_later_version_is_refused_whatever_its_shape(state_dir: Pat
 def test_a_state_of_an_earlier_version_is_brought_forward_step_by_step(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def renamed(tables: documents.Tables) -> documents.Tables:
-        return {**tables, "notes": {"was": {"version": 1}}}
+    def renamed(found: tables.Tables) -> tables.Tables:
+        return {**found, "notes": {"was": {"version": 2}}}
 
-    monkeypatch.setattr(documents, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(storage, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(head, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(documents, "MIGRATIONS", {1: renamed, 2: lambda tables: tables})
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(storage, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(head, "SCHEMA_VERSION", 4)
+    monkeypatch.setattr(tables, "MIGRATIONS", {2: renamed, 3: lambda found: found})
 
-    assert open_store(state_dir).snapshot().notes == {"was": {"version": 1}}
+    assert open_store(state_dir).snapshot().notes == {"was": {"version": 2}}
     commit(state_dir, "t4")
     found = open_store(state_dir).head()
     assert found is not None
-    assert found.schema_version == 3
+    assert found.schema_version == 4
+
+
+def test_a_state_of_version_1_is_read_and_brought_forward_by_the_next_commit(state_dir: Path) -> None:
+    nodes = b'"nodes":{"n1":{"member":{"pool":"good","since_at":1.0,"due_at":2.0}}}'
+    claim = b'"claims":{"n1":{"token":"t","slot":1,"tick":"k","boot":"b","pool":"good","recipe":"process",'
+    claim += b'"vnode":"plabctl-t","started_at":1.0,"deadline_at":9.0}}'
+    body = BODY.replace(b'"nodes":{}', nodes).replace(b'"claims":{}', claim)
+    (state_dir / "state.json").write_bytes(with_head(body, nodes=1, rev=7))
+
+    state = open_store(state_dir).snapshot()
+    assert (state.member("n1"), state.rev) == (Member("n1", "good", 1.0, 2.0), 7)
+    assert (state.claims["n1"].goal, dict(state.experiments), list(state.vnodes())) == (Goal.TEST, {}, [])
+
+    commit(state_dir, "t4")
+    found = open_store(state_dir).head()
+    assert found is not None
+    assert (found.schema_version, found.rev) == (2, 8)
+    assert open_store(state_dir).snapshot().claims == state.claims
 
 
 def test_a_lost_state_with_a_previous_generation_is_damaged_and_not_empty(state_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from plabctl.clock import ManualClock
-from plabctl.core.model import Cause, Debris, Event, Hold, Node, Outcome, TickMark, Verdict
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.model import Cause, Debris, Event, Goal, Hold, Node, Outcome, TickMark, Verdict
 from plabctl.core.records import Suspicion
-from plabctl.core.state import Changes, MemoryState, State, due_of
+from plabctl.core.rows import due_of, due_of_vnode
+from plabctl.core.state import Changes, MemoryState, State
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
@@ -192,6 +195,77 @@ def test_a_note_read_before_a_change_stays_as_it_was_read() -> None:
     assert before == {"n": 1}
 
 
+def an_experiment(**fields: Any) -> Changes:
+    experiment = Experiment("exp", "process", "ada", NOW, nodes=("n1",))
+    vnode = replace(Vnode("exp", "n1", VnodeState.PENDING, NOW - 9, NOW), **fields)
+    return Changes(experiments=(experiment,), vnodes=(vnode,))
+
+
+def test_an_experiment_comes_back_with_all_it_wants(play: Play) -> None:
+    experiment = Experiment(
+        "exp", "process", "ada", NOW, ("n1", "n2"), 3, "site", True, True, {"os": "é"}, ("tell", "me"), NOW + 1, NOW + 2
+    )  # fmt: skip
+
+    state = play(Changes(experiments=(experiment,)))
+
+    assert dict(state.experiments) == {"exp": experiment}
+
+
+def test_a_vnode_comes_back_with_all_its_record(play: Play) -> None:
+    vnode = Vnode(
+        "exp", "n1", VnodeState.FAILED, NOW, NOW + 5.25, "plabctl-1", True, 3, 0, 2, NOW - 1, 60.5,
+        Verdict(Outcome.FAIL, Cause.CHECK, "gone", NOW, 0.5), NOW - 99, NOW - 7, {"ssh_host": "h"},
+    )  # fmt: skip
+
+    state = play(an_experiment(), Changes(vnodes=(vnode,)))
+
+    assert (state.vnode("exp/n1"), list(state.vnodes())) == (vnode, [vnode])
+    assert state.vnode("exp/n2") is None
+
+
+def test_vnodes_are_due_beside_members(play: Play) -> None:
+    state = play(one_node("n1"), an_experiment(interval_s=3.0))
+    vnode = state.vnode("exp/n1")
+    assert vnode is not None
+
+    assert sorted(row.key for row in state.due(NOW)) == ["exp/n1", "n1"]
+    assert due_of_vnode(vnode) in state.due(NOW)
+    assert [row.key for row in state.due(NOW - 1)] == []
+
+
+def test_a_node_and_its_vnode_are_claimed_apart(play: Play) -> None:
+    own = make_claim("n1", experiment="exp", goal=Goal.SETUP, token="t2")
+    before = (one_node("n1"), an_experiment(), Changes(claims=(make_claim("n1"), own)))
+
+    assert dict(play(*before).claims) == {"n1": make_claim("n1"), "exp/n1": own}
+    assert dict(play(*before, Changes(released=("n1",))).claims) == {"exp/n1": own}
+
+
+def test_an_experiment_goes_with_its_vnodes(play: Play) -> None:
+    state = play(an_experiment(), Changes(forgotten=("exp",), gone=("exp/n1",)))
+
+    assert (dict(state.experiments), list(state.vnodes()), state.due(NOW)) == ({}, [], [])
+
+
+def test_where_nodes_stand_is_told(play: Play) -> None:
+    nodes = tuple(make_node(name, site="a") for name in ("free", "held", "was-held", "doubted"))
+    members = (
+        make_member("free"),
+        make_member("held", hold=Hold("ada", "", NOW)),
+        make_member("was-held", hold=Hold("ada", "", NOW - 9, NOW)),
+        make_member("doubted", "bad", suspicion=Suspicion("good", NOW, 1, NOW)),
+    )
+
+    state = play(Changes(nodes=nodes, members=members))
+
+    found = {each.node: each for each in state.standings(NOW)}
+    assert {name: each.is_free for name, each in found.items()} == {
+        "free": True, "held": False, "was-held": True, "doubted": False
+    }  # fmt: skip
+    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, False, {"site": "a"})
+    assert (state.standing("held", NOW), state.standing("none", NOW)) == (found["held"], None)
+
+
 def test_every_change_counts(play: Play) -> None:
     assert play(one_node("n1"), one_node("n2")).rev >= play().rev
 
@@ -203,8 +277,19 @@ def test_every_change_counts(play: Play) -> None:
         Changes(nodes=(make_node("n9"),)),
         Changes(removed=("n9",)),
         Changes(released=("n1",)),
+        Changes(vnodes=(Vnode("exp", "n1", VnodeState.UP, NOW, NOW),)),
+        Changes(gone=("exp/n1",)),
+        Changes(forgotten=("exp",)),
     ],
-    ids=["member without node", "node without member", "removing nobody", "releasing nothing"],
+    ids=[
+        "member without node",
+        "node without member",
+        "removing nobody",
+        "releasing nothing",
+        "vnode without experiment",
+        "no such vnode",
+        "no such experiment",
+    ],
 )
 def test_a_change_that_would_break_the_state_is_refused(play: Play, changes: Changes) -> None:
     with pytest.raises((AssertionError, KeyError)):

@@ -12,6 +12,7 @@ from plabctl.core.backoff import interval
 from plabctl.core.flap import passes_needed
 from plabctl.core.model import Member
 from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+from plabctl.core.ranking import after_stay
 from plabctl.core.records import Suspicion
 
 
@@ -29,7 +30,8 @@ class BadPool(Pool):
             return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
         move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _passes(member.ok_streak))
         spells = after_spell(member, self.own.kind, member.since_at, now, self.settings)
-        return Judgement(replace(entered(member, self.own.goes_to, now), spells=spells), move)
+        ratio = after_stay(member.good_ratio, now - member.since_at, is_good=False)
+        return Judgement(replace(entered(member, self.own.goes_to, now), spells=spells, good_ratio=ratio), move)
 
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:  # noqa: ARG002 - good's concern
         """Stay; due after the back-off. The failed retest of a suspect confirms its move, unless the guard holds it."""

@@ -13,11 +13,13 @@ from plabctl.core.adaptive import after_spell, unit_wait
 from plabctl.core.backoff import interval
 from plabctl.core.flap import after_flop
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
+from plabctl.core.ranking import after_stay
 from plabctl.core.records import Flop, Suspicion
-from plabctl.core.settings import BackoffKind, PoolSettings, Settings
+from plabctl.core.settings import BackoffKind, PoolKind, PoolSettings, Settings
 from plabctl.core.takeback import still_matters
 
 _PASS, _FAIL, _INTERRUPTED, _ADAPTIVE = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED, BackoffKind.ADAPTIVE
+_GOOD = PoolKind.GOOD
 # `replace` asks every field for its rules. These are the fields of a member behind those that each report changes, to
 # be handed on at once: a simulated year is millions of reports.
 _CHANGED_COUNT = 9
@@ -135,7 +137,10 @@ class Pool(ABC):
         """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
         left, flops = self.settings.pools[suspicion.pool].kind, member.flops
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
-            flops = (*flops, Flop(suspicion, reading.now, member.penalty, member.penalty_at, member.spells))
+            flops = (
+                *flops,
+                Flop(suspicion, reading.now, member.penalty, member.penalty_at, member.spells, member.good_ratio),
+            )
         return replace(
             member,
             suspicion=None,
@@ -143,6 +148,7 @@ class Pool(ABC):
             penalty_at=reading.now,
             spells=after_spell(member, left, suspicion.since_at, suspicion.failed_at, self.settings),
             flops=flops,
+            good_ratio=after_stay(member.good_ratio, suspicion.failed_at - suspicion.since_at, is_good=left is _GOOD),
         )
 
 

@@ -1,0 +1,100 @@
+"""What somebody waits for here and now: named nodes tested, an experiment up, an experiment gone.
+
+Pure. A tick with an errand takes nothing but what the errand asks for, and ends when that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from plabctl.core.claim import candidates
+from plabctl.core.experiments.model import VnodeState
+from plabctl.core.rows import Due
+from plabctl.core.settings import Settings
+from plabctl.core.state import State
+
+
+class Errand(Protocol):
+    """What a tick is asked for. At `end_at` it ends, done or not; what it runs then is interrupted."""
+
+    end_at: float | None
+
+    def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return the members that may be taken now."""
+        ...
+
+    def is_done(self, state: State) -> bool:
+        """Say whether there is nothing more to wait for."""
+        ...
+
+
+class Retests:
+    """The named nodes, whose retest must have been ordered, whatever their time; done when each has its verdict."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.end_at: float | None = None
+        self._names = set(names)
+
+    def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return those that are not being tested by anybody."""
+        return candidates(state, settings, now, only=self._unanswered(state))
+
+    def is_done(self, state: State) -> bool:
+        """Say whether each retest has a verdict, from us or from another tick."""
+        return not self._unanswered(state)
+
+    def _unanswered(self, state: State) -> set[str]:
+        members = {name: state.member(name) for name in self._names}
+        self._names = {name for name, member in members.items() if member and member.requested_at is not None}
+        return self._names
+
+
+class Upbringing:
+    """An experiment until all its vnodes are up; or, without an end, until none is still on its first way there."""
+
+    def __init__(self, name: str, end_at: float | None, tell: Callable[[State], None]) -> None:
+        self._name = name
+        self.end_at = end_at
+        self._tell = tell
+
+    def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return what is due of the experiment."""
+        return _due(state, settings, self._name, now)
+
+    def is_done(self, state: State) -> bool:
+        """Say whether all are up, or there is no more to wait for."""
+        self._tell(state)
+        experiment = state.experiments.get(self._name)
+        if experiment is None or experiment.leaving_at is not None or experiment.ready_at is not None:
+            return True
+        if self.end_at is not None:
+            return False
+        own = [vnode for vnode in state.vnodes() if vnode.experiment == self._name]
+        return all(vnode.state is VnodeState.UP or vnode.last for vnode in own if vnode.state is not VnodeState.LEAVING)
+
+
+class Teardown:
+    """An experiment that is swapped out until it is gone; or, without an end, until each vnode was tried once."""
+
+    def __init__(self, name: str, end_at: float | None, tell: Callable[[State], None]) -> None:
+        self._name = name
+        self.end_at = end_at
+        self._tell = tell
+
+    def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return what is due of the experiment."""
+        return _due(state, settings, self._name, now)
+
+    def is_done(self, state: State) -> bool:
+        """Say whether it is gone, or there is no more to wait for."""
+        self._tell(state)
+        if self._name not in state.experiments:
+            return True
+        if self.end_at is not None:
+            return False
+        return all(vnode.fail_streak for vnode in state.vnodes() if vnode.experiment == self._name)
+
+
+def _due(state: State, settings: Settings, name: str, now: float) -> list[Due]:
+    return [row for row in candidates(state, settings, now) if row.experiment == name]

@@ -1,0 +1,120 @@
+"""What came of the work on members of experiments: who is up, who failed, who is gone.
+
+Pure. The counterpart of `plabctl.core.settle` and of the health pools. What follows from it for the experiment as a
+whole is for `roster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from plabctl.core import events
+from plabctl.core.backoff import interval
+from plabctl.core.experiments.model import Vnode, VnodeState
+from plabctl.core.model import Cause, Claim, Event, Goal, Outcome, Report, Verdict
+from plabctl.core.settings import Backoff, ExperimentSettings
+from plabctl.core.state import Changes, State
+from plabctl.values import replace
+
+_LOOKS = frozenset({"check", "up"})
+
+
+def settle(state: State, reports: Iterable[Report], own: ExperimentSettings, now: float, rng: Random) -> Changes:
+    """Return what `reports`, all of experiments, change: members, ended claims, and the events of each.
+
+    A report whose token is not current is recorded as late and not applied: another claim is responsible by now.
+    """
+    vnodes: list[Vnode] = []
+    gone: list[str] = []
+    released: list[str] = []
+    happened: list[Event] = []
+    for report in reports:
+        claim = state.claims.get(report.key)
+        is_current = claim is not None and claim.token == report.token and report.key not in released
+        before = state.vnode(report.key)
+        if not (is_current and claim and before):
+            happened.append(events.of_report(report, report.experiment, now, late=True))
+            continue
+        released.append(report.key)
+        after, kind = judge(before, claim, report, own, now, rng.random())
+        happened.append(events.of_report(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))
+        if kind:
+            happened.append(events.of_vnode(kind, claim, report, after, now))
+        if after:
+            vnodes.append(after)
+        else:
+            gone.append(before.key)
+    return Changes(vnodes=tuple(vnodes), gone=tuple(gone), released=tuple(released), events=tuple(happened))
+
+
+def judge(
+    before: Vnode, claim: Claim, report: Report, own: ExperimentSettings, now: float, roll: float
+) -> tuple[Vnode | None, str]:
+    """Return what `report` makes of the member, None when it is gone, and the kind of event to tell, if any.
+
+    `roll` in [0, 1) draws the jitter.
+    """
+    vnode = _with_remains(before, claim, report)
+    is_leaving = vnode.state is VnodeState.LEAVING
+    if is_leaving and not vnode.vnode:
+        return None, "vnode-gone"
+    if report.cause is Cause.INTERRUPTED or (is_leaving and claim.goal is not Goal.TEARDOWN):
+        return replace(vnode, due_at=now, interval_s=0.0), ""
+    verdict = Verdict(report.outcome, report.cause, report.reason, now, report.seconds)
+    tries = vnode.tries + (claim.goal is Goal.SETUP)
+    seen = replace(vnode, last=verdict, probed_at=now, tries=tries)
+    if report.outcome is Outcome.UNKNOWN:
+        return _waiting(seen, own.check if claim.goal is Goal.CHECK else own.retry, 0, now, roll), ""
+    if report.outcome is Outcome.PASS and not is_leaving:
+        return _up(seen, own, now, roll)
+    return _failed(seen, claim, report, own, now, roll)
+
+
+def _with_remains(vnode: Vnode, claim: Claim, report: Report) -> Vnode:
+    """Return the member with what the report says about its vnode: is it set up, can anything be left of it."""
+    has_passed = report.outcome is Outcome.PASS
+    if claim.goal is Goal.CHECK:
+        return vnode
+    if claim.goal is Goal.SETUP and has_passed:
+        return replace(vnode, vnode=claim.vnode, is_set_up=True)
+    is_left = claim.vnode in report.left or (claim.goal is Goal.TEARDOWN and not has_passed)
+    return replace(vnode, vnode=claim.vnode if is_left else "", is_set_up=False)
+
+
+def _up(vnode: Vnode, own: ExperimentSettings, now: float, roll: float) -> tuple[Vnode, str]:
+    if vnode.state is VnodeState.UP:
+        up, kind = vnode, ""
+    else:
+        kind = "vnode-up" if vnode.up_at is None else "vnode-recovered"
+        up = replace(vnode, state=VnodeState.UP, since_at=now, up_at=now)
+    up = replace(up, ok_streak=up.ok_streak + 1, fail_streak=0)
+    return _waiting(up, own.check, up.ok_streak, now, roll), kind
+
+
+def _failed(
+    vnode: Vnode, claim: Claim, report: Report, own: ExperimentSettings, now: float, roll: float
+) -> tuple[Vnode, str]:
+    """Return a member that failed: found dead it is set up again at once, else all is tried again by back-off.
+
+    A vnode on a node that merely does not answer is not dead: it is looked at again, and goes on when the node returns.
+    """
+    failed, kind = vnode, ""
+    if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING}:
+        failed, kind = replace(vnode, state=VnodeState.FAILED, since_at=now), "vnode-failed"
+    failed = replace(failed, ok_streak=0, fail_streak=vnode.fail_streak + 1)
+    if claim.goal is Goal.CHECK and _is_dead(report):
+        return replace(failed, is_set_up=False, due_at=now, interval_s=0.0), kind
+    return _waiting(failed, own.retry, failed.fail_streak, now, roll), kind
+
+
+def _is_dead(report: Report) -> bool:
+    """Say whether a check that failed saw the vnode dead, or hanging; else the node could not be asked."""
+    if report.cause is Cause.DEADLINE:
+        return any(run.stage in _LOOKS for run in report.stages)
+    return report.cause in {Cause.CHECK, Cause.UP_TIMEOUT}
+
+
+def _waiting(vnode: Vnode, backoff: Backoff, streak: int, now: float, roll: float) -> Vnode:
+    seconds = interval(backoff, streak, roll)
+    return replace(vnode, due_at=round(now + seconds, 3), interval_s=seconds)

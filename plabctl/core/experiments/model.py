@@ -1,0 +1,104 @@
+"""The nouns of experiments: what is wanted, and each member with its vnode.
+
+Pure. An experiment is a pool of its own, under the window that all pools share. Go on with
+`plabctl.core.experiments.roster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from plabctl.core.model import Claim, Goal, Node, Verdict
+from plabctl.values import dataclass, field
+
+
+class VnodeState(StrEnum):
+    """Where a member stands."""
+
+    PENDING = "pending"
+    """Nothing was tried yet, or nothing that counts."""
+    SETTING_UP = "setting-up"
+    """It is claimed to be set up. Told by its claim and never stored, so that a claim that dies leaves no trace."""
+    UP = "up"
+    FAILED = "failed"
+    """Tried again by back-off."""
+    LEAVING = "leaving"
+    """To be torn down, tried until that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A set of vnodes that somebody wants: on `nodes`, on `count` nodes, or on all nodes (`is_everywhere`)."""
+
+    name: str
+    recipe: str
+    actor: str
+    since_at: float
+    nodes: tuple[str, ...] = ()
+    count: int = 0
+    spread: str = ""
+    """With `count`: the label whose values share the vnodes evenly."""
+    at_most: bool = False
+    """With `count`: fewer will do while there are no more good nodes."""
+    is_everywhere: bool = False
+    match: Mapping[str, str] = field(default_factory=dict)
+    """With `is_everywhere`: only nodes with these labels."""
+    hook: tuple[str, ...] = ()
+    """A command that is told what happens to it: argv."""
+    ready_at: float | None = None
+    """Since when all that is wanted is up."""
+    leaving_at: float | None = None
+    """When it was swapped out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vnode:
+    """A member of an experiment: its vnode on one node, with its counters. There is one for a member, ever.
+
+    `vnode` is its name on the node; it is given when it is first claimed to be set up and kept until it is known to be
+    torn down, so it is empty as long as there is nothing on the node.
+    """
+
+    experiment: str
+    node: str
+    state: VnodeState
+    since_at: float
+    """When it came into this state."""
+    due_at: float
+    vnode: str = ""
+    is_set_up: bool = False
+    """Its set-up passed, and it was not found dead since: it is looked at, and not set up again."""
+    tries: int = 0
+    """How many set-ups ended."""
+    ok_streak: int = 0
+    fail_streak: int = 0
+    probed_at: float | None = None
+    interval_s: float = 0.0
+    last: Verdict | None = None
+    up_at: float | None = None
+    """When it last came up; None if it never did."""
+    gone_at: float | None = None
+    """When its node was removed; from then on `address` stands for the node, so that the vnode can be torn down."""
+    address: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What it is filed under."""
+        return f"{self.experiment}/{self.node}"
+
+    @property
+    def goal(self) -> Goal:
+        """What is to be done for it next."""
+        if self.state is VnodeState.LEAVING:
+            return Goal.TEARDOWN
+        return Goal.CHECK if self.is_set_up else Goal.SETUP
+
+    def shown(self, claim: Claim | None) -> VnodeState:
+        """Return the state to show; `claim` is the member's claim, if there is one."""
+        is_setting_up = claim is not None and claim.goal is Goal.SETUP and self.state is not VnodeState.LEAVING
+        return VnodeState.SETTING_UP if is_setting_up else self.state
+
+    def node_or(self, node: Node | None) -> Node:
+        """Return the node to reach: `node` as the state has it, or as it was when it was removed."""
+        return Node(self.node, self.address) if node is None or self.gone_at is not None else node

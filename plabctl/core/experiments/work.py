@@ -1,0 +1,70 @@
+"""Taking members of experiments for a probe: what is to be done, under which name, and by when.
+
+Pure. Which members are taken is decided by `plabctl.core.claim` for all pools alike. What came of it is for `judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plabctl.core import events
+from plabctl.core.claim import GRACE_S, Claimant
+from plabctl.core.experiments.model import Vnode
+from plabctl.core.model import Claim, Debris, Goal
+from plabctl.core.rows import Due
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.values import replace
+
+
+def claims_for(
+    state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
+) -> Changes:
+    """Return the changes by which `claimant` takes `rows`, all of experiments, each with the slot at the same place.
+
+    A vnode's name is written down with the claim, before anything is done on the node: whoever dies at it leaves a
+    name by which the vnode can be torn down.
+    """
+    claims, vnodes = [], []
+    for row, slot in zip(rows, slots, strict=False):
+        vnode, experiment = state.vnode(row.key), state.experiments[row.experiment]
+        if vnode is None:
+            raise AssertionError(f"the row {row.key!r} was made from a member")
+        token = events.new_token(claimant.rng)
+        recipe = settings.recipes.get(experiment.recipe)
+        longest_s = recipe.longest_s(settings.ssh.connect_timeout_s, vnode.goal) if recipe else 0.0
+        claims.append(
+            Claim(
+                node=row.node,
+                token=token,
+                slot=slot,
+                tick=claimant.mark.id,
+                boot=claimant.boot,
+                pool=row.experiment,
+                recipe=experiment.recipe,
+                vnode=vnode.vnode or _name(token),
+                started_at=now,
+                deadline_at=round(now + longest_s + GRACE_S, 3),
+                experiment=row.experiment,
+                goal=vnode.goal,
+            )
+        )
+        vnodes.append(replace(vnode, vnode=claims[-1].vnode))
+    return Changes(claims=tuple(claims), vnodes=tuple(vnodes))
+
+
+def debris_of(claim: Claim) -> tuple[Debris, ...]:
+    """Return what is torn down before the set-up: the vnode itself, when an earlier try may have left something."""
+    if claim.goal is not Goal.SETUP or claim.vnode == _name(claim.token):
+        return ()
+    return (Debris(claim.vnode, claim.recipe, claim.started_at),)
+
+
+def given_back(state: State, claims: Sequence[Claim]) -> tuple[Vnode, ...]:
+    """Return the members of `claims`, none of which was started: a name that was made for one was never used."""
+    members = [(claim, state.vnode(claim.key)) for claim in claims if claim.experiment]
+    return tuple(replace(vnode, vnode="") for claim, vnode in members if vnode and vnode.vnode == _name(claim.token))
+
+
+def _name(token: str) -> str:
+    return f"plabctl-{token}"

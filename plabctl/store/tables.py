@@ -1,0 +1,119 @@
+"""The tables of the state file: their names, and reading them as they are.
+
+I/O in `read_documents` only. Documents stay dictionaries here; `plabctl.store.documents` makes values of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from typing import cast
+
+from plabctl.store.files import as_store_error, open_for_reading
+from plabctl.store.head import SCHEMA_VERSION, Head, damaged, refuse_size, verified_head
+from plabctl.store.shapes import Doc
+
+HEAD_KEY = "plabctl"
+NODES, CLAIMS, OUTBOX, NOTES, META = "nodes", "claims", "outbox", "notes", "meta"
+EXPERIMENTS, VNODES = "experiments", "vnodes"
+TABLE_NAMES = (NODES, EXPERIMENTS, VNODES, CLAIMS, OUTBOX, NOTES, META)
+TICK_ID = "tick"
+Tables = dict[str, dict[str, Doc]]
+
+
+def _with_experiments(tables: Tables) -> Tables:
+    """Return tables of version 2: version 1 knew no experiments."""
+    return {**tables, EXPERIMENTS: {}, VNODES: {}}
+
+
+MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {1: _with_experiments}
+"""By schema version: the pure function that makes tables of the next version."""
+
+_SMALL_BYTES = 1024 * 1024
+
+
+def empty_tables() -> Tables:
+    """Return the tables of a state that nobody has written to yet."""
+    return {name: {} for name in TABLE_NAMES}
+
+
+def read_documents(path: str) -> tuple[Head, Tables] | None:
+    """Return the head and the tables of the file, verified; None when there is no file.
+
+    Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
+    """
+    fd = open_for_reading(path)
+    if fd is None:
+        return None
+    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
+        refuse_size(path, os.fstat(fd).st_size)
+        data = file.read()  # one buffer of the file's size: no second copy on the way
+    head = verified_head(path, data)
+    with no_collection():
+        tables = _parsed(path, data)
+    for version in range(head.schema_version, SCHEMA_VERSION):
+        tables = MIGRATIONS[version](tables)
+    if tables.keys() != set(TABLE_NAMES):
+        raise damaged(path, "it does not have the tables of a state")
+    if len(tables[NODES]) != head.node_count:
+        raise damaged(path, f"it was written with {head.node_count} nodes and now has {len(tables[NODES])}")
+    return head, tables
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector from walking through a growing heap of documents: that is half of a load's time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _parsed(path: str, data: bytes) -> Tables:
+    try:
+        document = _loads(data)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"it is no JSON document ({error})") from error
+    if not isinstance(document, dict) or HEAD_KEY not in document:
+        raise damaged(path, "it does not have the tables of a state")
+    del document[HEAD_KEY]
+    if not all(isinstance(table, dict) for table in document.values()):
+        raise damaged(path, "one of its tables is no object")
+    return cast(Tables, document)
+
+
+def _loads(data: bytes) -> object:
+    # orjson takes longer to import than the standard library takes to read a small state.
+    if len(data) > _SMALL_BYTES or "orjson" in sys.modules:
+        import orjson  # noqa: PLC0415
+
+        return orjson.loads(data)
+    import json  # noqa: PLC0415
+
+    return json.loads(data, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
+def wake_at(tables: Tables) -> float | None:
+    """Return the earliest instant at which a tick has anything to do: 0 at once, None never."""
+    if tables[CLAIMS] or tables[OUTBOX]:
+        return 0.0
+    members = (doc["member"]["due_at"] for doc in tables[NODES].values())
+    vnodes = (doc["due_at"] for doc in tables[VNODES].values())
+    notes = (note["due_at"] for note in tables[NOTES].values() if isinstance(note.get("due_at"), int | float))
+    return min(chain(members, vnodes, notes), default=None)
+
+
+def newest_tick(tables: Tables) -> str:
+    """Return the id of the newest tick that claimed, empty if there was none."""
+    return str(tables[META].get(TICK_ID, {}).get("id", ""))
