@@ -43,7 +43,9 @@ _PICTURES = (".svg", ".png")
 @click.option(
     "--days", type=click.FloatRange(0.1, 36_600), help="Only the first so many days; 30 of a made-up testbed."
 )
-@click.option("--warm-up", "warm_up_s", metavar="DURATION", type=Duration(), default="1d", help="Not counted; 1d.")
+@click.option(
+    "--warm-up", "warm_up_s", metavar="DURATION", type=Duration(), help="Not counted; 1d, of two days or less the half."
+)
 @click.option("--shift", "shift_s", metavar="DURATION", type=Duration(), default="0", help="The trace's resolution.")
 @click.option("--every", type=click.IntRange(1), default=1, help="Only every so-manieth node of the trace.")
 @click.option("--dead", type=click.IntRange(0, 100_000), default=0, help="Add so many nodes that never answer.")

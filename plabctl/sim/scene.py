@@ -45,7 +45,7 @@ class Wish:
     down_s: float | None = None
     false_ratio: float | None = None
     days: float | None = None
-    warm_up_s: float = DAY_S
+    warm_up_s: float | None = None
     shift_s: float = 0.0
     every: int = 1
     dead: int = 0
@@ -106,10 +106,11 @@ def prepare(wish: Wish) -> Scene:
     if wish.days:
         world = world.cut(wish.days * DAY_S)
     world = world.shifted(wish.shift_s, Random(f"shift {wish.seed}")).with_dead(wish.dead)  # noqa: S311 - a simulation
-    if world.length_s <= wish.warm_up_s:
-        lasts, left_out = format_duration(world.length_s), format_duration(wish.warm_up_s)
+    warm_up_s = min(DAY_S, round(world.length_s / 2, 3)) if wish.warm_up_s is None else wish.warm_up_s
+    if world.length_s <= warm_up_s:
+        lasts, left_out = format_duration(world.length_s), format_duration(warm_up_s)
         raise UsageFault(f"{title} lasts {lasts}, and the first {left_out} are not counted", hint="see --warm-up")
-    scenario = replace(scenario, window=wish.window, seed=wish.seed, warm_up_s=wish.warm_up_s)
+    scenario = replace(scenario, window=wish.window, seed=wish.seed, warm_up_s=warm_up_s)
     given = {name: value for name in ("up_s", "down_s", "false_ratio") if (value := getattr(wish, name)) is not None}
     if not all(given.get(name, 1) >= _SHORTEST_S for name in ("up_s", "down_s")):
         raise UsageFault("a test takes some time: 0 is none", hint="see --pass-takes and --fail-takes")

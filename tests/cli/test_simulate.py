@@ -70,10 +70,11 @@ def test_the_past_of_this_installation(desk: Desk) -> None:
     for _ in range(3):
         desk.ok("retest", "n1", "n2", "-q")
         desk.ok("tick")
-    rows = json.loads(desk.ok("simulate", "--since", "1d", "--warm-up", "0", "--shift", "0", "-o", "json"))
+    rows = json.loads(desk.ok("simulate", "--since", "30d", "-o", "json"))
 
     assert [row["policy"] for row in rows["policies"]] == ["configured", "additive", "age", "adaptive"]
     assert rows["nodes_count"] == 2
+    assert 0 < rows["warm_up_s"] < 60
     assert 0 < rows["up_s"] < 10
 
 
@@ -104,7 +105,7 @@ def test_an_equal_budget_is_spent_by_all(desk: Desk) -> None:
         (("bad.csv", "--nodes", "3"), 2, "--nodes and --spread are about made-up testbeds"),
         (("--equal", "money=3"), 2, "--equal cannot be 'money=3'"),
         (("--equal", "tests=0"), 2, "--equal cannot be 'tests=0'"),
-        (("--days", "0.5"), 2, "made up by pl05 lasts 12h, and the first 1d are not counted"),
+        (("--days", "0.5", "--warm-up", "1d"), 2, "made up by pl05 lasts 12h, and the first 1d are not counted"),
         (("--fail-takes", "0"), 2, "a test takes some time"),
         (("--plot", "harm.gif"), 2, "'harm.gif' is no picture that can be drawn"),
         (("--plot", "no/where.svg"), 2, "no such directory"),

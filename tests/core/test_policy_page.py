@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.backoff import interval
+from plabctl.core.claim import choose
 from plabctl.core.settings import BackoffKind, PoolKind, default_backoff
+from plabctl.core.state import Due
 from plabctl.durations import parse_duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
@@ -53,3 +55,16 @@ def test_the_table_of_fair_waits_is_what_the_formula_gives() -> None:
     ages = [parse_duration(cell) for cell in rows[0][1:]]
     for pool, seconds in (("good", 60.0), ("bad", 600.0)):
         assert shown(rows, pool) == [round(unit_after(age, pool, seconds) / 60, 1) for age in ages]
+
+
+def test_the_table_of_the_order_of_service_is_what_is_chosen() -> None:
+    _, _, *rows = table_after("served first:")
+    waiting = [
+        Due(name, "bad", -parse_duration(ago) + parse_duration(wait), None, -parse_duration(ago), parse_duration(wait))
+        for name, ago, wait, _, _ in rows
+    ]
+    chosen = choose(waiting[::-1], [], len(waiting), 0.0).rows
+
+    assert [row.node for row in chosen] == [name for name, *_, place in sorted(rows, key=lambda row: int(row[-1]))]
+    for row, (*_, ratio, _) in zip(waiting, rows, strict=True):
+        assert ratio == (f"{-row.waiting_since / row.interval_s:.2f}" if row.interval_s else "at once")
