@@ -7,11 +7,12 @@ two is the geometric mean of what a test costs and how long the node's state las
 
 s   seconds of the node's last test
 h   the harm of being wrong for a second: 1 in good, 0.5 in bad
-T   seconds the node was seen in this state; starts at 1 day (good) or 15 minutes (bad)
-N   how often it was seen to leave it; starts at 0.3
+T   seconds the node was seen in this state, and 1 day (good) or 15 minutes (bad) to begin with
+N   how often it was seen to leave it, and 0.3 to begin with
 K   the same for all nodes, so that the load planned is the share of the window aimed at: see `budget`
 
-T and N halve every `half_life`. The spell under way counts in T, so a node that stays dead is tested ever less.
+What was seen of spells that are over halves every `half_life`. The spell under way counts in full, so a node that stays
+dead is tested ever less. What they begin with stays: were N to fade to nothing, the wait would know no bounds.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from plabctl.core.spells import Spells, faded_length, fading
 _FIRST_GOOD_S = 86400.0
 _FIRST_BAD_S = 900.0
 _FIRST_COUNT = 0.3
-_LEAST_COUNT = 1e-9
 _BAD_HARM = 0.5
 _FIRST_TEST_S = 60.0
 _LEAST_TEST_S = 0.1
+_NOTHING = Spells(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def is_adaptive(settings: Settings) -> bool:
@@ -38,15 +39,14 @@ def is_adaptive(settings: Settings) -> bool:
 
 def unit_wait(member: Member, settings: Settings, now: float) -> float:
     """Return the seconds that the adaptive back-off would wait after a result at `now` if K were 1."""
-    half_life_s = settings.adaptive.half_life_s
-    known = member.spells or _nothing_seen(member.since_at)
-    is_good = settings.pools[member.pool].kind is PoolKind.GOOD
-    total_s, count, harm = (
-        (known.good_s, known.good_count, 1.0) if is_good else (known.bad_s, known.bad_count, _BAD_HARM)
-    )
-    left = fading(known.at, now, half_life_s)
-    lasted_s = total_s * left + faded_length(now - member.since_at, half_life_s)
-    return sqrt(test_seconds(member) * lasted_s / (max(_LEAST_COUNT, count * left) * harm))
+    known = member.spells or _NOTHING
+    left = fading(known.at, now, settings.adaptive.half_life_s)
+    if settings.pools[member.pool].kind is PoolKind.GOOD:
+        total_s, count, harm = _FIRST_GOOD_S + known.good_s * left, known.good_count, 1.0
+    else:
+        total_s, count, harm = _FIRST_BAD_S + known.bad_s * left, known.bad_count, _BAD_HARM
+    total_s += max(0.0, now - member.since_at)
+    return sqrt(test_seconds(member) * total_s / ((_FIRST_COUNT + count * left) * harm))
 
 
 def test_seconds(member: Member) -> float:
@@ -61,7 +61,7 @@ def after_spell(member: Member, kind: PoolKind, began_at: float, ended_at: float
     """
     if not is_adaptive(settings):
         return member.spells
-    known = member.spells or _nothing_seen(began_at)
+    known = member.spells or _NOTHING
     half_life_s = settings.adaptive.half_life_s
     left = fading(known.at, ended_at, half_life_s)
     lasted_s = faded_length(ended_at - began_at, half_life_s)
@@ -73,7 +73,3 @@ def after_spell(member: Member, kind: PoolKind, began_at: float, ended_at: float
         bad_s=known.bad_s * left + (0.0 if is_good else lasted_s),
         bad_count=known.bad_count * left + (not is_good),
     )
-
-
-def _nothing_seen(at: float) -> Spells:
-    return Spells(at, _FIRST_GOOD_S, _FIRST_COUNT, _FIRST_BAD_S, _FIRST_COUNT)
