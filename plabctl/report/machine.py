@@ -25,7 +25,9 @@ def dumps(value: object) -> str:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     import json as standard  # noqa: PLC0415 - TSV, names and tables never need it
 
-    return standard.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return standard.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+    )
 
 
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
