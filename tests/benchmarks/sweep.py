@@ -92,6 +92,12 @@ def _stages(results: Results) -> list[Row]:
             2,
             at_least=True,
         ),
+        Row(
+            "client CPU, three stages against one",
+            seconds(median(results, THREE, _cpu)),
+            seconds(median(results, ONE, _cpu)),
+            ratio(results, THREE, ONE, _cpu),
+        ),
     ]
     fabric = "plain fabric in a pool"
     if results.get(fabric):

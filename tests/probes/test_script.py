@@ -69,6 +69,23 @@ def test_every_login_shell_passes_a_script_on_unchanged(shell: str, has_timeout:
     assert output == MARK + 'it\'s "q" \\n ! $HOME `x` %s %% {a} ~ * é\n'.encode() + value.encode()
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_login_shell_passes_plain_code_on_unchanged(shell: str) -> None:
+    sending = wrap('printf "%s|" "$PLABCTL_X" $# "$0" `echo x` $((1+2)) "~*{a}"; ## &', {"PLABCTL_X": "a-1.2:b"}, 5)
+
+    assert "\\047" not in sending.command, "it was packed"
+    assert run(sending, shell) == MARK + b"a-1.2:b|0|sh|x|3|~*{a}|"
+
+
+@pytest.mark.parametrize("text", ["if", "fi; true", "echo $(", "f() {"])
+def test_code_that_is_no_shell_is_a_stage_that_ran_and_failed(text: str) -> None:
+    for variables in ({}, {"PLABCTL_X": "'"}):
+        done = subprocess.run(["/bin/sh", "-c", wrap(text, variables, 5).command], capture_output=True, check=False)
+
+        assert done.stdout == MARK
+        assert done.returncode not in {0, 75}
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=200))
 def test_any_value_arrives_as_it_is(value: str) -> None:
