@@ -6,8 +6,8 @@ import pytest
 
 from plabctl.core.backoff import interval
 from plabctl.core.claim import choose
+from plabctl.core.rows import Due
 from plabctl.core.settings import BackoffKind, PoolKind, default_backoff
-from plabctl.core.state import Due
 from plabctl.durations import parse_duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
