@@ -5,7 +5,8 @@ asks it for the `Plan` of the next probe. Only passes teach, so a deadline must 
 
 - it is `factor` (3 or more) times what 95 of 100 passes took, and never below `floor`;
 - a node that once passed more slowly keeps a deadline of its own, `factor` times that;
-- the test that decides on a move to bad may take four times as long;
+- in good, what such a deadline cut off counts for nothing (`plabctl.core.pools.good`) and is tested again at once;
+- that test, and each that confirms or refutes a failure, has the recipe's own time-outs;
 - in bad, every `full_every`th test, and each one while no failure came between, has the recipe's own time-outs.
 """
 
@@ -27,8 +28,6 @@ TOPIC = "deadlines"
 """The note with the tallies: `{"recipes": {NAME: {"of": FINGERPRINT, "stages": {STAGE: {CLASS: COUNT}}}}}`."""
 CONNECT = "connect"
 SHARE = 0.95
-LONGER = 4.0
-"""How much longer than usual a test may take that decides on a move."""
 FADE = 0.8
 """What a node's own slow pass counts for at each later pass."""
 
@@ -37,10 +36,10 @@ class Patience(StrEnum):
     """How long a probe may take, and why."""
 
     USUAL = "usual"
-    DECIDES = "decides"
-    """It confirms or refutes a failure: four times as long."""
     OFF = "off"
     """From here on: the recipe's own time-outs. Deadlines are not to be learned."""
+    DECIDES = "decides"
+    """It confirms or refutes a failure, or a doubt: the last test was cut off."""
     REQUESTED = "requested"
     UNPROVEN = "unproven"
     """In bad, and its last test did not fail."""
@@ -157,12 +156,12 @@ class Lessons:
             tally = tallies.get(stage, {})
             own_s = member.slow.get(stage)
             seconds, basis = self._limit(tally, own_s, recipe.up.every_s if stage == "up" and recipe.up else 0.0)
-            seconds = round(seconds * (LONGER if patience is Patience.DECIDES else 1.0), 3)
+            seconds = round(seconds, 3)
             if stage == "teardown" and member.debris:
                 seconds, basis = allowed_s, Basis.DEBRIS
             elif basis is Basis.FEW:
                 seconds = allowed_s
-            elif seconds >= allowed_s or patience not in {Patience.USUAL, Patience.DECIDES}:
+            elif seconds >= allowed_s or patience is not Patience.USUAL:
                 seconds, basis = allowed_s, Basis.RECIPE
             p95_s = round(quantile(tally, SHARE), 3) if tally else None
             yield Limit(stage, seconds, allowed_s, basis, total(tally), p95_s, own_s)
@@ -190,9 +189,9 @@ class Lessons:
             return Patience.OFF
         if member.requested_at is not None:
             return Patience.REQUESTED
-        is_held = member.is_held(now)
         is_good = pool.kind is PoolKind.GOOD
-        if member.suspicion or (is_good and not is_held and 0 < member.fail_streak <= pool.confirm):
+        is_doubtful = is_good and member.last is not None and member.last.outcome is Outcome.FAIL
+        if member.is_suspect or (is_doubtful and not member.interval_s and not member.is_held(now)):
             return Patience.DECIDES
         if not is_good and not member.fail_streak:
             return Patience.UNPROVEN

@@ -102,6 +102,8 @@ class Member:
     """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
     good_ratio: float = 0.0
     """The share of late time that it spent in good, as it was when its present stay began; see `ranking`."""
+    turned_away_at: float | None = None
+    """Since when its sshd lets no probe log in: see `plabctl.core.doubt`."""
 
     @property
     def is_suspect(self) -> bool:
@@ -179,6 +181,8 @@ class Report:
     """A remark that does not decide, such as a teardown that failed after a pass."""
     experiment: str = ""
     """Whose vnode it is about; empty for a health test."""
+    is_cut: bool = False
+    """Whether it is a failure by a learned deadline, where the recipe allows more time."""
 
     @property
     def key(self) -> str:

@@ -27,6 +27,8 @@ class Why(StrEnum):
     """It was never tested."""
     SUSPECT = "suspect"
     """The one retest that confirms or refutes a failure; at once, or later if the last try said nothing."""
+    DOUBT = "doubt"
+    """A learned deadline cut the last one off: at once, with the recipe's own time-outs."""
     CONFIRM = "confirm"
     """A quick retest while still in good."""
     ENTERED = "entered"
@@ -116,6 +118,8 @@ def _why_at_once(member: Member, settings: Settings) -> Why:
     pool = settings.pools[member.pool]
     if pool.kind is PoolKind.GOOD and 0 < member.fail_streak <= pool.confirm:
         return Why.CONFIRM
+    if member.last and member.last.outcome is Outcome.FAIL and member.last.at == member.due_at:
+        return Why.DOUBT
     return Why.ENTERED if member.due_at == member.since_at else Why.AT_ONCE
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import budget, events
+from plabctl.core import budget, doubt, events
 from plabctl.core.claim import with_debris
 from plabctl.core.deadlines import Lessons
 from plabctl.core.guard import UNGUARDED, Guard
@@ -48,13 +48,12 @@ def settle(
         if not (current and claim and member) or claim.superseded:
             happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
             continue
-        member = _with_way_back(member, pools)
-        is_guarded = report.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
-        judgement = pools[member.pool].judge(member, Reading(report, now, rng.random(), is_guarded, scale))
-        members[report.node] = lessons.learn(claim.recipe, report, _answered(judgement.member, claim, now))
-        happened.append(events.of_report(report, claim.pool, now))
-        if judgement.move:
-            happened.append(events.of_move(judgement.move, report, now))
+        member, found = doubt.weighed(_with_way_back(member, pools), report, now)
+        is_guarded = found.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
+        judgement = pools[member.pool].judge(member, Reading(found, now, rng.random(), is_guarded, scale))
+        members[report.node] = lessons.learn(claim.recipe, found, _answered(judgement.member, claim, now))
+        happened.append(events.of_report(found, claim.pool, now))
+        happened += [events.of_move(judgement.move, found, now)] if judgement.move else []
     return Changes(
         members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=lessons.note()
     )

@@ -47,6 +47,7 @@ class Course:
         teardown = self._recipe.teardown if assignment.goal in {Goal.TEST, Goal.SETUP} else None
         self._forward_end = self._end - (teardown.timeout_s if teardown else 0)
         self._has_begun = False
+        self._is_cut = False
 
     def run(self) -> Report:
         """Carry the assignment out and return what came of it; never raises."""
@@ -179,9 +180,11 @@ class Course:
 
     def _remarked(self, trouble: Trouble | None) -> Trouble | None:
         """Return `trouble`; when a learned deadline cut the last stage off, its reason says so."""
-        allowed_s = self._job.cut_short(self._steps.stages[-1]) if trouble and self._steps.stages else None
+        is_failure = trouble is not None and trouble.outcome is Outcome.FAIL
+        allowed_s = self._job.cut_short(self._steps.stages[-1]) if is_failure and self._steps.stages else None
         if trouble is None or allowed_s is None:
             return trouble
+        self._is_cut = True
         remark = f"a deadline learned from passes; the recipe allows {format_duration(allowed_s)}"
         return Trouble(trouble.cause, f"{trouble.reason[: _MAX_WORDS - len(remark) - 3]} ({remark})")
 
@@ -208,4 +211,5 @@ class Course:
             left=tuple(self._steps.left),
             note=clean("; ".join(self._steps.notes), _MAX_WORDS).replace("\n", " "),
             experiment=self._job.experiment,
+            is_cut=self._is_cut and trouble is not None and trouble.outcome is Outcome.FAIL,
         )

@@ -8,8 +8,8 @@ a node that does not answer.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from plabctl.clock import Clock
@@ -81,3 +81,24 @@ class Gate:
                 following.called.set()
             else:
                 self._free += 1
+
+
+class Crowds:
+    """Counts the logins under way to each server. Any thread may join."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, int]] = Counter()
+
+    @contextmanager
+    def joined(self, server: tuple[str, int]) -> Iterator[Callable[[], int]]:
+        """Be one more while the body runs; it is handed what tells how many there are now."""
+        with self._lock:
+            self._counts[server] += 1
+        try:
+            yield lambda: self._counts[server]
+        finally:
+            with self._lock:
+                self._counts[server] -= 1
+                if not self._counts[server]:
+                    del self._counts[server]

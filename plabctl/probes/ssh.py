@@ -17,7 +17,7 @@ from plabctl.core.model import Cause
 from plabctl.core.settings import HostKeys, SshSettings
 from plabctl.probes.cut import Cut, hang_up
 from plabctl.probes.dial import dial
-from plabctl.probes.gate import Gate
+from plabctl.probes.gate import Crowds, Gate
 from plabctl.probes.hostkeys import HostKey, KnownHosts
 from plabctl.probes.keys import Keys
 from plabctl.probes.remote import RemoteShell
@@ -30,11 +30,15 @@ _LONGER = 3600.0
 """For the library's own time-outs, which ours make superfluous."""
 
 _LOW, _HIGH = 0.2, 1.0
-"""Seconds to wait before the one retry after a connection that was closed before the banner."""
+"""Seconds to wait before the first retry after a connection that was closed before the banner; later ones double."""
+_SILENT_TRIES, _TRIES = 2, 5
+"""How often to try an sshd that closes without a word, and one that has reason to think of a crowd."""
+_BUSY = ("Exceeded MaxStartups", "Not allowed at this time")
+"""What OpenSSH says, where it says anything, when it turns a connection away: for a crowd, or as a penalty."""
 
 
 class _NoBanner(Exception):
-    """The peer closed the connection before it said anything in SSH."""
+    """The peer closed the connection before its banner; the argument is what it said instead, mostly nothing."""
 
 
 class Ssh:
@@ -46,6 +50,7 @@ class Ssh:
         self._watchdog = watchdog
         self._config = shared_config()
         self._gate = Gate(clock, watchdog)
+        self._crowds = Crowds()
         self.keys = Keys(settings.key)
         self.known = KnownHosts(settings.known_hosts)
 
@@ -65,18 +70,28 @@ class Ssh:
     def _logged_in(
         self, target: Target, key: paramiko.PKey, end: float, cut: Cut
     ) -> tuple[socket.socket, NodeConnection]:
-        try:
-            return self._attempt(target, key, end, cut)
-        except _NoBanner:
-            pass  # an sshd with too many logins under way drops some by chance: once more
-        try:
-            pause = random.uniform(_LOW, _HIGH)  # noqa: S311 - spreads retries, guards nothing
-            if self._clock.monotonic() + pause < end:
+        """Log in, once more a few times when the sshd closes the connection before its banner.
+
+        An sshd with too many logins under way drops some by chance. If it says so, or says nothing while others of our
+        own logins to it are under way, that is no evidence about the node. Else it is: nobody gets in there.
+        """
+        said, crowd, tries, limit = "", 1, 0, _SILENT_TRIES
+        with self._crowds.joined((target.host, target.port)) as count:
+            while True:
+                try:
+                    return self._attempt(target, key, end, cut)
+                except _NoBanner as dropped:
+                    said, crowd, tries = str(dropped) or said, max(crowd, count()), tries + 1
+                except Trouble:
+                    if not tries or self._clock.monotonic() < end:
+                        raise
+                    break  # the time that was left for this try was no time
+                limit = _TRIES if crowd > 1 or said.startswith(_BUSY) else limit
+                pause = random.uniform(_LOW, _HIGH) * 2 ** (tries - 1)  # noqa: S311 - spreads retries, guards nothing
+                if tries >= limit or self._clock.monotonic() + pause >= end:
+                    break
                 cut.sleep(pause)
-                return self._attempt(target, key, end, cut)
-        except _NoBanner:
-            pass
-        raise Trouble(Cause.PROTOCOL, "connection closed before the SSH banner (sshd's MaxStartups?)")
+        raise _turned_away(said, crowd, tries)
 
     def _attempt(
         self, target: Target, key: paramiko.PKey, end: float, cut: Cut
@@ -145,6 +160,16 @@ class Ssh:
         return _refused(error, target, transport)
 
 
+def _turned_away(said: str, crowd: int, tries: int) -> Trouble:
+    count = f"{tries} times" if tries > 1 else "once"
+    if said.startswith(_BUSY):
+        return Trouble(Cause.PROTOCOL, f"sshd turned the login away {count}: {said}", is_doubt=True)
+    why = f"connection closed before the SSH banner, {count}"
+    if crowd > 1:
+        why += f" while {crowd} of our logins to that server were under way (its MaxStartups?)"
+    return Trouble(Cause.PROTOCOL, f"{why}{': ' * bool(said)}{said}", is_doubt=crowd > 1)
+
+
 def _late(transport: NodeTransport) -> Trouble:
     if not transport.has_banner:
         return Trouble(Cause.PROTOCOL, "no SSH banner in time")
@@ -157,7 +182,7 @@ def _refused(error: BaseException, target: Target, transport: NodeTransport) -> 
     inner = transport.saved_exception if isinstance(error, paramiko.SSHException) else error
     if isinstance(error, EOFError | ConnectionError) or "banner" in str(error) or "saw EOF" in str(error):
         if not transport.has_banner:
-            return _NoBanner()
+            return _NoBanner(transport.greeting)
         what = "authentication" if transport.initial_kex_done else "the key exchange"
         return Trouble(Cause.PROTOCOL, f"the connection was closed during {what}")
     if transport.initial_kex_done and isinstance(error, paramiko.SSHException):

@@ -35,6 +35,14 @@ _log.propagate = False
 class _Packetizer(Packetizer):
     """Without the timer thread that paramiko starts for each handshake: our own deadline covers it."""
 
+    said = ""
+    """The last line that the other side sent in place of its banner, or before it."""
+
+    def readline(self, timeout: float) -> str:
+        """Read one line of the greeting, and remember it."""
+        self.said = line = super().readline(timeout)
+        return line
+
     def start_handshake(self, timeout: float) -> None:
         """Start no timer."""
 
@@ -111,6 +119,11 @@ class NodeTransport(paramiko.Transport):
             # here already. Only the probe's thread opens channels; our own thread may be answering something meanwhile.
             for event in list(self.channel_events.values())[-1:]:
                 event.wait(self._opening_s)
+
+    @property
+    def greeting(self) -> str:
+        """What the other side said first: its banner, or why there is none."""
+        return str(getattr(self.packetizer, "said", ""))
 
     @property
     def has_banner(self) -> bool:

@@ -35,17 +35,21 @@ _NO_SUCH_NAME = frozenset(
 
 
 class Trouble(Exception):
-    """A probe cannot pass: the cause, and the reason in words."""
+    """A probe cannot pass: the cause, and the reason in words.
 
-    def __init__(self, cause: Cause, reason: str) -> None:
+    `is_doubt` says that, against the cause, this is no evidence about the node.
+    """
+
+    def __init__(self, cause: Cause, reason: str, *, is_doubt: bool = False) -> None:
         super().__init__(reason)
         self.cause = cause
         self.reason = reason
+        self.is_doubt = is_doubt
 
     @property
     def outcome(self) -> Outcome:
         """Say whether this is evidence about the node or about us."""
-        return Outcome.UNKNOWN if self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
+        return Outcome.UNKNOWN if self.is_doubt or self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
 
 
 def words(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def patience_words(plan: Plan, own: DeadlineSettings) -> str:
         case Patience.IN_TURN:
             return f"the recipe's own time-outs, as every {_ordinal(own.full_every)} failing test in a row has them"
         case Patience.DECIDES:
-            return "four times as long as usual where learned, as this test confirms or refutes a failure"
+            return "the recipe's own time-outs, as this test confirms or refutes a failure"
         case Patience.USUAL:
             return "learned from tests that passed, where there were enough" if plan.lowered else "as the recipe says"
 
@@ -45,7 +45,7 @@ def limit_lines(plan: Plan, own: DeadlineSettings) -> Iterator[str]:
     """Yield a line for each stage: its deadline and what that comes from."""
     width = max((len(limit.stage) for limit in plan.limits), default=0)
     for limit in plan.limits:
-        yield f"{limit.stage:<{width}}  {format_duration(limit.seconds):>6}  {_basis(limit, plan, own)}"
+        yield f"{limit.stage:<{width}}  {format_duration(limit.seconds):>6}  {_basis(limit, own)}"
 
 
 def limits_row(plan: Plan, own: DeadlineSettings) -> Row:
@@ -53,18 +53,18 @@ def limits_row(plan: Plan, own: DeadlineSettings) -> Row:
     return {
         "patience": plan.patience.value,
         "text": patience_words(plan, own),
-        "stages": [_limit_row(limit, plan, own) for limit in plan.limits],
+        "stages": [_limit_row(limit, own) for limit in plan.limits],
     }
 
 
-def _limit_row(limit: Limit, plan: Plan, own: DeadlineSettings) -> Row:
+def _limit_row(limit: Limit, own: DeadlineSettings) -> Row:
     row: dict[str, object] = {
         "stage": limit.stage,
         "seconds": limit.seconds,
         "allowed_seconds": limit.allowed_s,
         "basis": limit.basis.value,
         "passes_count": limit.passes,
-        "text": _basis(limit, plan, own),
+        "text": _basis(limit, own),
     }
     if limit.p95_s is not None:
         row["p95_seconds"] = limit.p95_s
@@ -73,9 +73,8 @@ def _limit_row(limit: Limit, plan: Plan, own: DeadlineSettings) -> Row:
     return row
 
 
-def _basis(limit: Limit, plan: Plan, own: DeadlineSettings) -> str:
+def _basis(limit: Limit, own: DeadlineSettings) -> str:
     seen = f"{SHARE:.0%} of {limit.passes} passes: {took(limit.p95_s)} at most" if limit.p95_s is not None else ""
-    longer = "4 * " if plan.patience is Patience.DECIDES else ""
     match limit.basis:
         case Basis.FEW:
             return f"the recipe's; {limit.passes} of {own.min_passes} passes to learn from"
@@ -84,12 +83,12 @@ def _basis(limit: Limit, plan: Plan, own: DeadlineSettings) -> str:
         case Basis.RECIPE:
             return "the recipe's" + (f"; {seen}" if seen else "")
         case Basis.FLOOR:
-            return f"{longer}the floor; {seen}"
+            return f"the floor; {seen}"
         case Basis.PEERS:
-            return f"{longer}{own.factor:g} * p95; {seen}"
+            return f"{own.factor:g} * p95; {seen}"
         case Basis.OWN:
             slow = took(limit.own_s or 0.0)
-            return f"{longer}{own.factor:g} * its own slow pass of {slow}; {seen}"
+            return f"{own.factor:g} * its own slow pass of {slow}; {seen}"
 
 
 def _ordinal(count: int) -> str:

@@ -22,6 +22,7 @@ _WORDS = {
     Why.AT_ONCE: "it was released, and what it is now is for a test to say",
     Why.HOLD_ENDS: "its hold ends then",
     Why.UNKNOWN: "the last test said nothing about the node, so after the shortest wait: {drawn}",
+    Why.DOUBT: "a learned deadline cut the last test off, so again at once, with all the time that the recipe allows",
     Why.GUARDED: "it fails and the guard holds its move, so after the shortest wait: {drawn}",
 }
 

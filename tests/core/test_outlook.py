@@ -146,7 +146,7 @@ def test_the_wait_that_is_told_is_the_wait_that_was_drawn(
             assert member.interval_s == settings.flap.apart_s
         case Why.UNKNOWN | Why.GUARDED:
             assert 300.0 <= member.interval_s <= 360.0
-        case Why.ENTERED | Why.CONFIRM:
+        case Why.ENTERED | Why.CONFIRM | Why.DOUBT:
             assert member.due_at == member.probed_at
         case Why.HOLD_ENDS:
             assert hold is not None

@@ -52,8 +52,8 @@ class Sshd:
             "PidFile none",
             "PermitRootLogin yes",
             f"SetEnv HOME={directory}",  # so that the start-up files of whoever runs the tests are not read
-            *lines,
             "MaxStartups 500",
+            *lines,  # sshd believes the first line of most kinds, but the last one of MaxStartups
         ]
         (directory / "config").write_text("\n".join(config) + "\n")
         self.start()
