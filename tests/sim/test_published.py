@@ -11,7 +11,7 @@ import pytest
 
 from plabctl.sim.compare import Progress, compare
 from plabctl.sim.policies import bare, named
-from plabctl.sim.scenario import DAY_S, Scenario
+from plabctl.sim.scenario import Scenario
 from plabctl.sim.score import Score
 from plabctl.sim.trace import read_trace
 from plabctl.sim.world import World
@@ -80,22 +80,16 @@ def test_cost_and_harm_are_as_published(row: Row) -> None:
     assert 100 * score.idle_ratio == pytest.approx(row.idle, rel=HARM)
 
 
-def harm_in_the_graveyard(policy: str, days: float) -> float:
+def harm_in_the_graveyard(policy: str) -> float:
     """The harm in percent where 500 nodes share a window of 40 with 2,000 that never answer."""
-    world = world_of("tor-2020", every=2).cut(days * DAY_S).with_dead(2000)
+    world = world_of("tor-2020", every=2).with_dead(2000)
     assert len(world.lives) == 2500
     return 100 * score_of(world, policy, Scenario(window=40), is_bare=False).harm_ratio
 
 
 @pytest.mark.parametrize("policy", ["adaptive", pytest.param("age", marks=long)])
 def test_a_graveyard_does_not_starve_the_living(policy: str) -> None:
-    assert harm_in_the_graveyard(policy, days=30) <= 0.045
-
-
-@long
-@pytest.mark.parametrize(("policy", "harm"), [("adaptive", 0.0318), ("age", 0.0312), ("additive", 0.0554)])
-def test_nor_does_it_in_three_months(policy: str, harm: float) -> None:
-    assert harm_in_the_graveyard(policy, days=90) == pytest.approx(harm, rel=0.03)
+    assert harm_in_the_graveyard(policy) <= 0.045
 
 
 @long
