@@ -55,6 +55,10 @@ class InventoryFault(PlabctlError):
     """A source of nodes cannot be read, or lists what cannot be meant; nothing was changed."""
 
 
+class PluginFault(PlabctlError):
+    """A plug-in cannot be used: what wants it was left out, all else was done."""
+
+
 class HookFault(PlabctlError):
     """A hook could not be told of an event."""
 

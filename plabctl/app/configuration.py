@@ -8,19 +8,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from plabctl.app.context import PLUGIN_HINT, plugin_faults
 from plabctl.config.load import load
 from plabctl.config.sample import sample
 from plabctl.config.show import Effective, effective
 from plabctl.core.settings import Settings
-from plabctl.errors import PlabctlError, Refused
+from plabctl.errors import ConfigError, PlabctlError, Refused
 from plabctl.probes.builtin import BUILTIN
 
 NAME = "plabctl.toml"
 
 
 def check(path: str | None) -> Settings:
-    """Return the settings; raise ConfigError with every fault."""
-    return load(path, BUILTIN)
+    """Return the settings; raise ConfigError with every fault, also those of plug-ins."""
+    settings = load(path, BUILTIN)
+    if faults := plugin_faults(settings):
+        raise ConfigError(faults, hint=PLUGIN_HINT)
+    return settings
 
 
 def show(path: str | None) -> list[Effective]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plabctl.clock import Clock, SystemClock
 from plabctl.config.load import load
 from plabctl.core.settings import Settings
-from plabctl.errors import ConfigError
+from plabctl.errors import ConfigError, PluginFault
 from plabctl.probes.builtin import BUILTIN
 from plabctl.store.store import Store
 from plabctl.values import dataclass
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plabctl.core.state import State
+
+PLUGIN_HINT = "mend or remove the package that brings it, or name another; `plabctl config check` looks at it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,22 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     clock = clock or SystemClock()
     settings = load(config_path, BUILTIN)
     return App(settings, clock, Store(settings.state_dir, clock))
+
+
+def plugin_faults(settings: Settings) -> list[str]:
+    """Return what is wrong with plug-ins, each as `FILE: KEY: what`, and which pools are disabled for it."""
+    faults = []
+    for path, fault in settings.plugin_faults.items():
+        pool = path.split(".")[1]
+        what = f"; nothing is tested in pool {pool!r}" if path.startswith("pool.") else ""
+        faults.append(f"{settings.path}: {path}: {fault}{what}")
+    return faults
+
+
+def check_plugins(settings: Settings) -> None:
+    """Raise PluginFault when a plug-in cannot be used."""
+    if faults := plugin_faults(settings):
+        raise PluginFault("\n".join(faults), hint=PLUGIN_HINT)
 
 
 def check_pools(settings: Settings, state: State) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from plabctl.app import croncheck, crontab, sshcheck, statecheck
-from plabctl.app.context import App, open_app
+from plabctl.app.context import PLUGIN_HINT, App, open_app, plugin_faults
 from plabctl.app.findings import Finding, Level, fail, ok
 from plabctl.config.locate import default_state_dir
 from plabctl.core.model import Node
@@ -27,6 +27,7 @@ def diagnose(config_path: str | None) -> Iterator[Finding]:
         return
     settings = app.settings
     yield ok("config", f"'{settings.path}': {len(settings.pools)} pools, {len(settings.recipes)} recipes")
+    yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in plugin_faults(settings))
     yield from statecheck.check(app)
     yield from sshcheck.check(settings, _nodes(app))
     yield from _history(app)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from plabctl.app.context import App, open_app
+from plabctl.app.context import App, check_plugins, open_app
 from plabctl.app.idle import is_idle
 from plabctl.errors import PlabctlError
 
@@ -23,7 +23,7 @@ def end_idle(config_path: str | None) -> bool:
     """
     try:
         app = open_app(config_path)
-        if not is_idle(app) or _nag(config_path, app.settings.state_dir).remembers:
+        if app.settings.plugin_faults or not is_idle(app) or _nag(config_path, app.settings.state_dir).remembers:
             return False
         app.store.beat()
     except PlabctlError:
@@ -32,11 +32,17 @@ def end_idle(config_path: str | None) -> bool:
 
 
 def tick(config_path: str | None) -> int:
-    """Run one tick and return the exit code; raise ConfigError or StoreError."""
+    """Run one tick and return the exit code.
+
+    Raise ConfigError or StoreError, and PluginFault after all else is done.
+    """
     app = open_app(config_path)
     idle = is_idle(app)
     app.store.beat()
-    return 0 if idle else _run(app)
+    code = 0 if idle else _run(app)
+    if not code:
+        check_plugins(app.settings)  # which all else did not have to wait for
+    return code
 
 
 def _run(app: App) -> int:

@@ -14,6 +14,7 @@ from plabctl.config.base import Base
 from plabctl.config.build import build
 from plabctl.config.crosscheck import cross_faults
 from plabctl.config.locate import default_state_dir, find_config, home_of
+from plabctl.config.plugins import Plugins
 from plabctl.config.reading import Fault, read_document
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
@@ -31,24 +32,27 @@ _HINT = "correct the file; `plabctl config check` looks at it again"
 def load(path: str | None, builtin: Mapping[str, Recipe], environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of the config file at `path`, or of the first that the search order finds.
 
-    `builtin` are the recipes that need not be written; one of the file replaces the built-in one of its name whole.
-    Raise ConfigError with every fault found, each as `FILE: KEY: what is wrong, what is allowed`.
+    `builtin` are the recipes that need not be written; one of the file replaces the built-in one of its name whole. A
+    plug-in that cannot be used is told in `Settings.plugin_faults`, and the pools that want it are disabled. Raise
+    ConfigError with every fault found, each as `FILE: KEY: what is wrong, what is allowed`.
     """
     surroundings = os.environ if environ is None else environ
     found = find_config(path, surroundings)
     raw = read_bytes(found)
-    values, faults = examine(parse(raw, found), builtin)
+    plugins = Plugins(parse(raw, found), builtin)
+    values, faults = examine(plugins.document, plugins.recipes)
     if faults:
         raise ConfigError([f"{found}: {where}: {what}" for where, what in faults], hint=_HINT)
     absolute = os.path.abspath(found)  # noqa: PTH100 - pathlib is slow to import
-    return build(
+    settings = build(
         values,
-        builtin,
+        plugins.recipes,
         Base(os.path.dirname(absolute), home_of(surroundings)),  # noqa: PTH120 - pathlib is slow to import
         path=absolute,
         state_dir=default_state_dir(surroundings),
         digest=_digest(raw),
     )
+    return plugins.installed(settings)
 
 
 def examine(document: dict[str, Any], builtin: Mapping[str, Recipe]) -> tuple[dict[str, Any], list[Fault]]:

@@ -229,6 +229,7 @@ ROOT = Table(
     Key("window", Whole(1, MAX_WINDOW)),
     Key("max_load", Number(0, 100_000)),
     Key("entry_pool", Text(_NAME, is_pool_name)),
+    Key("plugin_recipes", Words("a list of names of recipes that plug-ins bring", is_pool_name, least=0)),
     Key("ssh", SSH),
     Key("pool", POOL, "pools"),
     Key("recipe", RECIPE, "recipes"),

@@ -14,7 +14,7 @@ from plabctl.config.load import load, parse, read_bytes
 from plabctl.config.reading import path_of
 from plabctl.config.schema import ROOT, Key, Shape, Table
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import PoolKind, PoolSettings
+from plabctl.core.settings import Backoff, PoolKind, PoolSettings
 
 
 class Effective(NamedTuple):
@@ -77,7 +77,10 @@ def _table(table: Table, value: object, path: str, origins: _Origins) -> Iterato
             continue
         if isinstance(value, PoolSettings) and key.name in {"confirm", "suspects"} and value.kind is PoolKind.BAD:
             continue
-        yield from _key(key, getattr(value, key.field), path_of(path, key.name), origins)
+        shown = getattr(value, key.field)
+        if key.name == "kind" and isinstance(value, PoolSettings | Backoff):
+            shown = value.plugin or shown
+        yield from _key(key, shown, path_of(path, key.name), origins)
 
 
 _MEANINGLESS = {PoolKind.GOOD: "on_pass", PoolKind.BAD: "on_fail"}

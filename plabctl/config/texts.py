@@ -14,12 +14,15 @@ TABLES: dict[str, str] = {
     "ssh": "How nodes are reached. A node's variables `ssh_host`, `ssh_port` and `ssh_user` go before these.",
     "pool": (
         "A health pool; the table's name is the pool's name. Without any such table there are two, `good` and `bad`, "
-        "with the defaults below. There must be at least one of each kind."
+        "with the defaults below. There must be at least one of each kind. Plug-ins bring further kinds, "
+        "each of which is one of these two with a policy of its own."
     ),
-    "backoff": "How long a pool waits before it tests a node again. After each wait's cap, jitter is added.",
+    "backoff": "How long a pool waits before it tests a node again. After each wait's cap, jitter is added. "
+    "Plug-ins bring further kinds.",
     "recipe": (
-        "How a vnode is made, looked at and removed; the table's name is the recipe's name. `process` and `command` "
-        "are built in; a table of that name replaces the built-in recipe as a whole. A node's variable `recipe` goes "
+        "How a vnode is made, looked at and removed; the table's name is the recipe's name. `process`, `command`, "
+        "`netns`, `podman`, `docker` and `nspawn` are built in, plug-ins bring more; a table of such a name replaces "
+        "that recipe as a whole. A node's variable `recipe` goes "
         "before its pool's. A recipe that a pool uses needs at least one of `setup`, `up`, `check`."
     ),
     "stage": (
@@ -76,6 +79,11 @@ TEXTS: dict[str, Text] = {
         "8",
     ),
     "entry_pool": Text("The pool where a new node starts.", '"bad"', "`bad`; else the only pool of kind bad"),
+    "plugin_recipes": Text(
+        "Recipes of plug-ins that no pool names, but a node's variable `recipe` or an experiment does.",
+        '["lxc"]',
+        "none",
+    ),
     "ssh.user": Text("The user to log in as.", '"plab"', "the user who runs plabctl"),
     "ssh.port": Text(
         "The port of the SSH server. 22 because that is SSH's own.",

@@ -6,7 +6,7 @@ back-off knows of a node is in `adaptive`, how much of the window it may use in 
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 from plabctl.core.settings import Backoff, BackoffKind
 
@@ -38,6 +38,8 @@ def interval(backoff: Backoff, streak: int, roll: float, age_s: float = 0.0, fai
 
 
 def _wait(backoff: Backoff, streak: int, age_s: float, fair_s: float) -> float:
+    if backoff.formula is not None:
+        return _told(backoff, streak, age_s)
     kind = backoff.kind
     if kind is _ADDITIVE:
         return backoff.base_s + max(0, streak) * backoff.step_s
@@ -46,6 +48,16 @@ def _wait(backoff: Backoff, streak: int, age_s: float, fair_s: float) -> float:
     if kind is _ADAPTIVE:
         return max(backoff.base_s, fair_s)
     return backoff.base_s * _factor(kind, max(1, streak))
+
+
+def _told(backoff: Backoff, streak: int, age_s: float) -> float:
+    """Return what the formula of a plug-in says; the longest wait when it says nothing that can be waited for."""
+    assert backoff.formula is not None, "asked for only then"  # noqa: S101
+    try:
+        seconds = float(backoff.formula(backoff, streak, age_s))
+    except Exception:  # noqa: BLE001 - it is code of others, and whoever asks has no use for what it raises
+        return backoff.max_s
+    return seconds if 0.0 <= seconds < inf else backoff.max_s
 
 
 def _factor(kind: BackoffKind, streak: int) -> float:

@@ -85,7 +85,9 @@ def candidates(state: State, settings: Settings, now: float, *, only: Collection
     else:
         rows = [row for row in state.due(float("inf")) if row.key in only]
     claims = state.claims
-    return [row for row in rows if row.key not in claims and (row.experiment or row.pool in settings.pools)]
+    # Who asks for a node by name gets it tested, even where nothing else is.
+    pools = settings.pools.keys() - (settings.disabled if only is None else set())
+    return [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
 
 
 class Placed(Protocol):

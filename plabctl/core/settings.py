@@ -5,11 +5,21 @@ Pure. `plabctl.config` fills these from TOML and explains them; nothing else inv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from plabctl.core.recipe import Recipe
+from plabctl.core.rules import AdaptiveSettings as AdaptiveSettings  # noqa: PLC0414 - it stands here for all who use it
+from plabctl.core.rules import DeadlineSettings as DeadlineSettings  # noqa: PLC0414 - as above
+from plabctl.core.rules import FlapSettings as FlapSettings  # noqa: PLC0414 - as above
+from plabctl.core.rules import GuardSettings as GuardSettings  # noqa: PLC0414 - as above
+from plabctl.core.rules import GuardThen as GuardThen  # noqa: PLC0414 - as above
 from plabctl.values import dataclass, field
+
+if TYPE_CHECKING:
+    Formula = Callable[["Backoff", int, float], float]
+    """A back-off of a plug-in: settings, equal results in a row, seconds since the last change; gives seconds."""
 
 
 class BackoffKind(StrEnum):
@@ -33,6 +43,9 @@ class Backoff:
     step_s: float = 150.0
     max_s: float = 3600.0
     jitter_s: float = 60.0
+    plugin: str = ""
+    """The name of the plug-in whose `formula` gives the wait before cap and jitter; `kind` only stands in for it."""
+    formula: Formula | None = None
 
 
 class PoolKind(StrEnum):
@@ -61,14 +74,6 @@ def default_backoff(kind: BackoffKind, pool: PoolKind) -> Backoff:
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptiveSettings:
-    """What the adaptive back-off aims at: so much of the window, by what it saw with this half-life."""
-
-    load_ratio: float = 0.8
-    half_life_s: float = 1209600.0
-
-
-@dataclass(frozen=True, slots=True)
 class PoolSettings:
     """One health pool. `goes_to` is where a node leaves to: `on_fail` of a good pool, `on_pass` of a bad one."""
 
@@ -85,6 +90,9 @@ class PoolSettings:
     """Pools share the window in the ratio of their weights."""
     reserve: float = 0.1
     """The share of the window that it gets before all others: however many experiments there are, testing goes on."""
+    plugin: str = ""
+    """The name of the plug-in whose class judges, when that is none of the built-in ones; `kind` is its side."""
+    judged_by: type[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,53 +111,6 @@ class ExperimentSettings:
     hook_timeout_s: float = 30.0
     weight: float = 1.0
     reserve: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class FlapSettings:
-    """The flap penalty: it halves every `half_life_s`; each whole point asks for one more pass, `apart_s` apart."""
-
-    half_life_s: float = 21600.0
-    max_passes: int = 12
-    apart_s: float = 300.0
-
-
-class GuardThen(StrEnum):
-    """What becomes of a move that the guard has held for its longest time."""
-
-    MOVE = "move"
-    LEAVE = "leave"
-
-
-@dataclass(frozen=True, slots=True)
-class GuardSettings:
-    """When moves to bad are held: more than `max_ratio` of the good nodes tested `within_s` failed, or every canary."""
-
-    max_ratio: float = 0.2
-    min_tested: int = 10
-    """Distinct nodes that must have been tested before the share means anything."""
-    within_s: float = 600.0
-    site_label: str = "site"
-    """The node variable that groups nodes into sites."""
-    canary: tuple[str, ...] = ()
-    """`host:port` of machines that are up when we ourselves are connected."""
-    max_age_s: float = 3600.0
-    then: GuardThen = GuardThen.MOVE
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineSettings:
-    """How the time-outs of a recipe are lowered to what its passes have shown; see `plabctl.core.deadlines`."""
-
-    enabled: bool = True
-    floor_s: float = 10.0
-    """TCP repeats a lost packet after 1, 3 and 7 s: three lost packets are no reason to give a node up."""
-    factor: float = 3.0
-    """Below 3, what is cut off would be missed among what is learned from, and deadlines could shrink without end."""
-    min_passes: int = 20
-    """The slowest in twenty is the first that 95 % can be told from."""
-    full_every: int = 4
-    """A slow but sound node in bad is back within a few tests, and a dead one costs a quarter of the time-outs."""
 
 
 class HostKeys(StrEnum):
@@ -223,6 +184,12 @@ class Settings:
     experiment: ExperimentSettings = field(default_factory=ExperimentSettings)
     inventories: tuple[InventorySettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
+    plugin_recipes: tuple[str, ...] = ()
+    """Recipes of plug-ins that no pool names, but nodes or experiments do."""
+    plugin_faults: dict[str, str] = field(default_factory=dict)
+    """What is wrong with plug-ins, by the key that names them. It may grow while they are used."""
+    disabled: set[str] = field(default_factory=set)
+    """Pools that want a plug-in that cannot be used: nothing in them is tested."""
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
 
@@ -231,6 +198,11 @@ class Settings:
         """The longest time that a member is ever made to wait for its next probe."""
         backoffs = [*(pool.backoff for pool in self.pools.values()), self.experiment.retry, self.experiment.check]
         return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), self.flap.apart_s)
+
+    def disable(self, pool: str, key: str, fault: str) -> None:
+        """Take a pool out of use for as long as this process runs; the first fault of a key is kept."""
+        self.plugin_faults.setdefault(f"pool.{pool}.{key}", fault)
+        self.disabled.add(pool)
 
     def recipe_name_of(self, variables: Mapping[str, str], pool: str) -> str:
         """Return the name of the recipe for a node with these variables in `pool`: its own, else the pool's."""

@@ -114,8 +114,14 @@ def leaving_words(pool: PoolSettings, settings: Settings) -> str:
 
 def backoff_words(backoff: Backoff) -> str:
     """Return the back-off in words."""
+    how = f"what the plug-in {backoff.plugin} says" if backoff.plugin else _how(backoff)
+    jitter = f", jitter up to {format_duration(backoff.jitter_s)}" if backoff.jitter_s else ""
+    return f"{how}, at most {format_duration(backoff.max_s)}{jitter}"
+
+
+def _how(backoff: Backoff) -> str:
     base, step = format_duration(backoff.base_s), format_duration(backoff.step_s)
-    how = {
+    return {
         BackoffKind.ADDITIVE: f"{base} and {step} for each equal result in a row",
         BackoffKind.FIXED: f"{base} always",
         BackoffKind.EXPONENTIAL: f"{base}, doubled by each equal result in a row",
@@ -124,5 +130,3 @@ def backoff_words(backoff: Backoff) -> str:
         BackoffKind.AGE: f"{base}, twice as long at four times the age",
         BackoffKind.ADAPTIVE: f"at least {base}, by how long its states last and what a test costs",
     }[backoff.kind]
-    jitter = f", jitter up to {format_duration(backoff.jitter_s)}" if backoff.jitter_s else ""
-    return f"{how}, at most {format_duration(backoff.max_s)}{jitter}"

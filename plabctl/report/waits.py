@@ -107,6 +107,8 @@ def run(member: Member) -> str:
 def formula(pool: PoolSettings, member: Member, situation: Situation) -> str:
     """Return the formula of the pool's back-off with the member's numbers in it."""
     backoff = pool.backoff
+    if backoff.plugin:
+        return f"min({format_duration(backoff.max_s)}, what the plug-in {backoff.plugin} says)"
     uncapped = _uncapped(backoff, member, situation)
     return uncapped if backoff.kind is BackoffKind.FIXED else f"min({format_duration(backoff.max_s)}, {uncapped})"
 

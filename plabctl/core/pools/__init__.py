@@ -10,11 +10,19 @@ from collections.abc import Mapping
 from plabctl.core.pools.bad import BadPool
 from plabctl.core.pools.base import Pool
 from plabctl.core.pools.good import GoodPool
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import PoolKind, PoolSettings, Settings
 
 KINDS: Mapping[PoolKind, type[Pool]] = {PoolKind.GOOD: GoodPool, PoolKind.BAD: BadPool}
 
 
 def build_pools(settings: Settings) -> dict[str, Pool]:
     """Return the health pools of this configuration, by name."""
-    return {name: KINDS[own.kind](own, settings) for name, own in settings.pools.items()}
+    return {name: _build(own, settings) for name, own in settings.pools.items()}
+
+
+def _build(own: PoolSettings, settings: Settings) -> Pool:
+    if own.judged_by is None:
+        return KINDS[own.kind](own, settings)
+    from plabctl.core.pools.shielded import ShieldedPool  # noqa: PLC0415 - only where there is a plug-in
+
+    return ShieldedPool(own, settings, KINDS[own.kind])

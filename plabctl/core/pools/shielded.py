@@ -1,0 +1,48 @@
+"""A pool of a kind that a plug-in brings: what goes wrong in it ends there.
+
+Pure. The plug-in's class judges; when it raises, or judges by what cannot be applied, the node stays where it is as
+after a test without verdict, and the pool is disabled for as long as this process runs.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.model import Member
+from plabctl.core.pools.base import Judgement, Pool, Reading
+from plabctl.core.settings import PoolSettings, Settings
+
+
+class ShieldedPool(Pool):
+    """Stands between the tick and a pool of a plug-in; `stand_in` is the built-in kind that it is one of."""
+
+    def __init__(self, own: PoolSettings, settings: Settings, stand_in: type[Pool]) -> None:
+        super().__init__(own, settings)
+        self._stand_in = stand_in
+        self._inner: Pool | None = None
+
+    def judge(self, member: Member, reading: Reading) -> Judgement:
+        """Return what the plug-in makes of `reading`, or a wait when it makes nothing of it."""
+        try:
+            judgement = self._pool().judge(member, reading)
+            if not isinstance(judgement, Judgement) or judgement.member.node != member.node:
+                raise TypeError("it did not return a Judgement of the node")  # noqa: TRY301 - told like what it raises
+            if judgement.member.pool not in self.settings.pools:
+                raise ValueError(f"no pool is named {judgement.member.pool!r}")  # noqa: TRY301 - as above
+        except Exception as error:  # noqa: BLE001 - it is code of others
+            why = f"the plug-in {self.own.plugin!r} failed on {member.node!r}: {type(error).__name__}: {error}"
+            self.settings.disable(self.own.name, "kind", why)
+            return Judgement(self.wait(member, reading, self.own.backoff.base_s))
+        return judgement
+
+    def passed(self, member: Member, reading: Reading) -> Judgement:
+        """Judge a pass."""
+        return self._pool().passed(member, reading)
+
+    def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
+        """Judge a failure."""
+        return self._pool().failed(member, reading, ok_streak=ok_streak)
+
+    def _pool(self) -> Pool:
+        if self._inner is None:
+            made: Pool = (self.own.judged_by or self._stand_in)(self.own, self.settings)
+            self._inner = made
+        return self._inner
