@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from plabctl.clock import Clock
 
 TIMEOUT_S = 2.0
+STOPPED_S = 2.0
+"""By how much more than that the asking must have taken for us to have been stopped meanwhile."""
 KEEP_S = 10.0
 """How long an answer holds: failures come in crowds."""
 
@@ -29,7 +31,11 @@ class Canaries:
     def are_all_silent(self) -> bool | None:
         """Say whether no canary answers, asking them at most every 10 s; None when there are none."""
         if self._targets and self._clock.monotonic() - self._asked_at >= KEEP_S:
+            began = self._clock.monotonic()
             self._answer = not _any_answers(self._targets)
+            if self._answer and self._clock.monotonic() - began > TIMEOUT_S + STOPPED_S:
+                # This process was stopped meanwhile, and so was whoever listened for the answers.
+                self._answer = not _any_answers(self._targets)
             self._asked_at = self._clock.monotonic()
         return self._answer
 
