@@ -113,10 +113,10 @@ def choose(
     among equals to the one that used the fewest slot-seconds for its weight of late. Each experiment is a pool. Inside
     a pool the largest (time since the last probe) / interval goes first, and members due at once before all.
 
-    A slot is never taken from a running probe. The share of a pool in a window of W is the larger of its reserve and
-    W * weight / (sum of the weights of the pools that have members due). When that is at least one slot, a due member
-    with m others of its pool ahead of it waits at most (2 + m / share) longest probes: after one, its pool holds its
-    share, and from then on each slot of it serves one after the other.
+    A slot is never taken from a running probe. The share of a pool is the larger of its reserve and its part by weight
+    of the slots that are left after the reserves of the others and one for each of them. When that is one slot or more,
+    a due member before which m others of its pool are served waits at most (2 + m / share) longest probes: after one,
+    its pool holds its share, and from then on each slot of it serves one after the other.
     """
     requested = [row for row in rows if row.requested_at is not None]
     chosen = heapq.nsmallest(count, requested, key=lambda row: (row.requested_at, row.node))

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from plabctl.core.claim import candidates, choose
+from plabctl.core.fairness import shares_of
 from plabctl.core.rows import Due
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso
 from plabctl.report.listing import Cell, Column, Listing, Row, plain
 from plabctl.report.status import Situation
 
-FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot")
+FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot", "experiment", "goal")
 
 
 def listing(situation: Situation, only: Collection[str] | None = None) -> Listing:
@@ -23,7 +24,7 @@ def listing(situation: Situation, only: Collection[str] | None = None) -> Listin
     in_use = sum(claim.deadline_at > now for claim in state.claims.values())
     free = max(0, settings.window - in_use)
     found = candidates(state, settings, now, only=only)
-    due = choose(found, state.claims.values(), len(found), now).rows
+    due = choose(found, state.claims.values(), len(found), now, shares_of(state, settings, now)).rows
     rows = [_row(situation, row, is_free=place < free) for place, row in enumerate(due)]
     waiting = max(0, len(rows) - free)
     return Listing(
@@ -43,21 +44,34 @@ def listing(situation: Situation, only: Collection[str] | None = None) -> Listin
 
 
 def _row(situation: Situation, due: Due, *, is_free: bool) -> Row:
-    node = situation.state.node(due.node)
-    recipe = situation.settings.recipe_of(node.variables if node else {}, due.pool)
-    return {
+    state, settings = situation.state, situation.settings
+    row: Row = {
         "name": due.node,
         "pool": due.pool,
-        "recipe": recipe.name if recipe else "",
         "due_at": iso(due.due_at),
         "requested": due.requested_at is not None,
         "slot": "free" if is_free else "waits",
     }
+    vnode = state.vnode(due.key) if due.experiment else None
+    if vnode:
+        return {
+            **row,
+            "recipe": state.experiments[due.experiment].recipe,
+            "experiment": due.experiment,
+            "goal": vnode.goal.value,
+        }
+    node = state.node(due.node)
+    recipe = settings.recipe_of(node.variables if node else {}, due.pool)
+    return {**row, "recipe": recipe.name if recipe else ""}
 
 
 def _why(row: Row, situation: Situation) -> str:
     if row["requested"]:
         return "a retest was asked for"
-    member = situation.state.member(str(row["name"]))
-    late_s = situation.now - member.due_at if member else 0.0
-    return f"due for {format_duration(float(int(late_s)))}" if late_s >= 0 else "named"
+    state, name, experiment = situation.state, str(row["name"]), row.get("experiment")
+    found = state.vnode(f"{experiment}/{name}") if experiment else state.member(name)
+    late_s = situation.now - found.due_at if found else 0.0
+    if late_s < 0:
+        return "named"
+    waits = f"due for {format_duration(float(int(late_s)))}"
+    return f"{row['goal']}, {waits}" if experiment else waits

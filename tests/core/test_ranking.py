@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import pytest
+
+from plabctl.core.model import Suspicion
+from plabctl.core.ranking import HALF_LIFE_S, good_ratio, rank
+from tests.builders import NOW, judged, make_member, make_settings
+from tests.core.world import World
+
+SETTINGS = make_settings()
+DAY_S = 86400.0
+
+
+def test_a_week_in_good_is_half_of_what_counts() -> None:
+    member = make_member(since_at=NOW - HALF_LIFE_S)
+
+    assert good_ratio(member, SETTINGS, NOW) == pytest.approx(0.5)
+    assert good_ratio(replace(member, good_ratio=1.0), SETTINGS, NOW) == pytest.approx(1.0)
+    assert good_ratio(replace(member, pool="bad", good_ratio=1.0), SETTINGS, NOW) == pytest.approx(0.5)
+
+
+def test_the_steadiest_comes_first_and_flapping_costs() -> None:
+    members = [
+        make_member("flaky", good_ratio=0.9, penalty=2.0, penalty_at=NOW),
+        make_member("young", since_at=NOW - DAY_S),
+        make_member("steady", good_ratio=0.9),
+        make_member("twin", good_ratio=0.9),
+    ]
+
+    ranked = rank(members, SETTINGS, NOW)
+
+    assert [each.node for each in ranked] == ["steady", "twin", "flaky", "young"]
+    assert ranked[2].score == pytest.approx(ranked[0].score / 3)
+    assert ranked[2].reasons == ("91% of late time in good", "in good for 1d", "flap penalty 2.0")
+
+
+def test_the_record_goes_with_the_node_through_its_pools() -> None:
+    world = World("n1")
+    world.probe("P")
+    world.wait(3 * HALF_LIFE_S)
+    before = good_ratio(world.member(), world.settings, world.now)
+    assert before == pytest.approx(1 - 2**-3, abs=0.01)
+
+    world.probe("FF")
+    assert world.member().pool == "bad"
+    assert world.member().good_ratio == pytest.approx(before, abs=0.01)
+    world.wait(HALF_LIFE_S)
+    assert good_ratio(world.member(), world.settings, world.now) == pytest.approx(before / 2, abs=0.01)
+    world.probe("PP")
+    assert world.member().pool == "good"
+    assert good_ratio(world.member(), world.settings, world.now) == pytest.approx(before / 2, abs=0.01)
+
+
+def test_a_refuted_failure_leaves_no_trace_and_a_suspect_is_ranked_as_before() -> None:
+    world = World("n1")
+    world.probe("P")
+    world.wait(HALF_LIFE_S)
+    world.probe("F")
+    assert world.member().is_suspect
+    assert good_ratio(world.member(), world.settings, world.now) == pytest.approx(0.5, abs=0.01)
+    world.probe("P")
+
+    assert good_ratio(world.member(), world.settings, world.now) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_move_by_a_person_keeps_the_record() -> None:
+    world = World("n1")
+    world.probe("P")
+    world.wait(HALF_LIFE_S)
+    world.move("n1", "bad")
+
+    assert good_ratio(world.member(), world.settings, world.now) == pytest.approx(0.5, abs=0.01)
+    assert "its last test failed" not in rank([world.member()], world.settings, world.now)[0].reasons
+
+
+def test_a_doubted_node_says_so() -> None:
+    doubted = make_member("n1", "bad", suspicion=Suspicion("good", NOW - DAY_S, 3, NOW))
+
+    assert rank([doubted], SETTINGS, NOW)[0].reasons[-1] == "its last test failed"
+    assert judged(doubted, "pass").member.good_ratio == doubted.good_ratio
