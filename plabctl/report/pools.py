@@ -89,8 +89,11 @@ def pool_story(row: Row, settings: Settings) -> list[tuple[str, Cell]]:
         )
         if row[key]
     )
+    is_disabled = pool.name in settings.disabled
+    disabled = ("disabled", Cell("a plug-in cannot be used; see: plabctl config check", "bad"))
     return [
         ("pool", Cell(f"{GLYPHS[pool.kind]} {pool.name}", pool.kind)),
+        *([disabled] if is_disabled else []),
         ("nodes", Cell(f"{row['nodes_count']}{f' ({counts})' if counts else ''}")),
         ("test", Cell(f"recipe {pool.recipe}, unless a node has its own")),
         ("leaves", Cell(leaving_words(pool, settings))),

@@ -27,11 +27,16 @@ _WORDS = {
 }
 
 
+DISABLED = "none, its pool is disabled for a plug-in that cannot be used; see: plabctl config check"
+
+
 def when(subject: Subject, situation: Situation) -> str:
     """Return when the next test is: `in 12m, at 2026-11-22 14:20:05`."""
     member, claim, now = subject.member, subject.claim, situation.now
     if claim and subject.is_testing(now):
         return f"running for {format_duration(float(max(0, int(now - claim.started_at))))}, in slot {claim.slot}"
+    if member.pool in situation.settings.disabled:
+        return DISABLED
     if member.due_at <= now:
         return "now, as soon as a slot is free"
     return f"{until(member.due_at, now)}, at {local(member.due_at)}"

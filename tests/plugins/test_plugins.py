@@ -266,7 +266,10 @@ class TestBroken:
         assert second == Said(1, "", "")
         assert shop.tested() == {"pc2"}
         assert shop.pools() == {"pc1": "good", "pc2": "bad"}
-        assert "pc1" in shop.ok("explain", "pc1")
+        assert "none, its pool is disabled" in shop.ok("explain", "pc1")
+        assert "none, its pool is disabled" in shop.ok("show", "pc1")
+        assert "a plug-in cannot be used" in shop.ok("pool", "show", "good")
+        assert "disabled" not in shop.ok("pool", "show", "bad")
 
         shop.config.write_text(REST + PLAIN_GOOD)
         mended = shop.run("tick")
