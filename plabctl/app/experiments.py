@@ -7,7 +7,8 @@ a tick of its own that takes this experiment only, inside the window that all ti
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plabctl.app.context import App
@@ -18,7 +19,8 @@ from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.picture import Picture, find
 from plabctl.core.orders import Order
 from plabctl.core.state import Changes, State
-from plabctl.errors import PlabctlError
+from plabctl.errors import PlabctlError, UsageFault
+from plabctl.inventory.rows import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Ordered:
     picture: Picture | None
     left: tuple[Vnode, ...] = ()
     warning: str = ""
+    was: Experiment | None = None
+    """The experiment as it was before; None if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,74 @@ class Waited:
 
 OnProgress = Callable[[Picture], None]
 """Is told how the experiment stands, about once a second."""
+
+
+def wish(
+    name: str,
+    *,
+    nodes: Sequence[str],
+    count: int | None,
+    spread: str,
+    at_most: bool,
+    all_nodes: bool,
+    match: Sequence[str],
+    recipe: str,
+    hook: str,
+) -> Experiment:
+    """Return the experiment that these words wish for; raise UsageFault when they cannot be meant.
+
+    `match` are LABEL=VALUE, `hook` is a command line that is taken apart as a shell would, and run without one.
+    """
+    _check(
+        {"--nodes": bool(nodes), "--count": count is not None, "--all-nodes": all_nodes},
+        (
+            ("--spread", bool(spread), "--count"),
+            ("--at-most", at_most, "--count"),
+            ("--match", bool(match), "--all-nodes"),
+        ),
+    )
+    return Experiment(
+        name,
+        recipe,
+        actor="",
+        since_at=0.0,
+        nodes=tuple(nodes),
+        count=count or 0,
+        spread=spread,
+        at_most=at_most,
+        is_everywhere=all_nodes,
+        match=_labels(match),
+        hook=_argv(hook),
+    )
+
+
+def _check(wishes: Mapping[str, bool], more: Iterable[tuple[str, bool, str]]) -> None:
+    """Raise UsageFault unless one of `wishes` is given, and with `more`, of which each needs one of them, that."""
+    if sum(wishes.values()) != 1:
+        given = " and ".join(option for option, is_given in wishes.items() if is_given)
+        what = f"{given} exclude each other" if given else "it is not said on which nodes"
+        raise UsageFault(what, hint="give one of --nodes NODES, --count K and --all-nodes")
+    for option, is_given, needed in more:
+        if is_given and not wishes[needed]:
+            raise UsageFault(f"{option} means something with {needed} only", hint=f"leave it out, or give {needed}")
+
+
+def _labels(words: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for word in words:
+        label, equals, value = word.partition("=")
+        if not (label and equals) or label in labels:
+            why = "is given twice" if label in labels else "is no LABEL=VALUE"
+            raise UsageFault(f"--match {shown(word)} {why}", hint="write it like --match site=north")
+        labels[label] = value
+    return labels
+
+
+def _argv(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise UsageFault(f"the hook {shown(command)} is no command line: {error}", hint="mind the quotes") from error
 
 
 def swap_in(app: App, wanted: Experiment, order: Order) -> Ordered:
@@ -81,13 +153,14 @@ def wait_for_gone(app: App, name: str, timeout_s: float | None = None, on_progre
 
 def _commit(app: App, name: str, order: Order, decide: Callable[[State], tuple[Changes, Sequence[Vnode]]]) -> Ordered:
     with app.store.session() as state:
+        was = state.experiments.get(name)
         changes, left = decide(state)
         state.apply(changes)
         state.apply(roster.reconcile(state, app.settings, order.now, random.Random()))  # noqa: S311 - names events
         picture = find(state, name)
     from plabctl.app.deliver import deliver  # noqa: PLC0415 - the history, which deciding does not need
 
-    ordered = Ordered(picture, tuple(left))
+    ordered = Ordered(picture, tuple(left), was=was)
     try:
         deliver(app)
     except (PlabctlError, OSError) as error:

@@ -36,6 +36,12 @@ def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str
     return _items(incomplete, situation.settings.recipes if situation else ())
 
 
+def complete_experiments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's signature
+    """Return the names of experiments that begin with what was typed."""
+    situation = _look(ctx)
+    return _items(incomplete, situation.state.experiments if situation else ())
+
+
 def complete_nodes_and_pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return nodes, or pools with an `@` before them once that is typed."""
     if not incomplete.startswith("@"):

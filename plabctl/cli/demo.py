@@ -6,7 +6,6 @@ I/O. What happens is in `plabctl.app.demo.show`; here it is shown, live on a ter
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 import signal
@@ -36,9 +35,6 @@ plabctl demo --nodes 30 --seconds 120
 plabctl demo --dir /tmp/testbed
 """
 _FAREWELL = "The nodes are gone now: another tick would find them all dead. What was found stays:"
-
-NO_PLACE_FOR_A_VIEW = frozenset({"", "dumb", "unknown"})
-"""Kinds of terminal on which nothing can be drawn twice."""
 
 
 class _Terminal:
@@ -99,7 +95,7 @@ def command(nodes: int, seconds: float, directory: Path | None, color: str) -> i
     # A terminal that goes away says SIGHUP: the nodes' processes must not be left behind then.
     with stop.listening(signal.SIGHUP), contextlib.ExitStack() as stack:
         screen: Screen = _Pipe(names)
-        if sys.stdout.isatty() and os.environ.get("TERM", "") not in NO_PLACE_FOR_A_VIEW:
+        if output.can_redraw(sys.stdout):
             screen = _Terminal(stack.enter_context(board.Board(sys.stdout, color=colored)), names)
         ending = run_demo(Plan(nodes, seconds, directory), screen, stop)
     board.write_lines(_story(ending, names), sys.stdout, color=colored)

@@ -31,6 +31,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "release": "Take the pin out.",
         "trust": "Accept the host keys of nodes.",
     },
+    "Use": {
+        "experiment": "Vnodes on many nodes: swapin, swapout, list, show.",
+    },
     "Run": {
         "tick": "Test the nodes that are due and move them; for cron.",
         "test": "Run the set-up test on one node and show each stage.",

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from plabctl.cli.faults import flush
 from plabctl.report.colour import wants_color
 from plabctl.report.listing import Listing
 from plabctl.values import dataclass
 
-__all__ = ["FOR_PEOPLE", "Form", "choose_form", "color_for", "flush", "note", "say", "show", "write"]
+__all__ = ["FOR_PEOPLE", "Form", "can_redraw", "choose_form", "color_for", "flush", "note", "say", "show", "write"]
 
 FOR_PEOPLE = ("table", "wide")
 
@@ -42,6 +43,11 @@ def choose_form(name: str | None, *, header: bool = False, color: str = "auto") 
 def color_for(choice: str) -> bool:
     """Say whether standard output gets colour."""
     return wants_color(choice, os.environ, is_terminal=sys.stdout.isatty())
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Say whether the stream is a terminal on which something can be drawn twice."""
+    return stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
 def write(pieces: Iterable[str]) -> None:

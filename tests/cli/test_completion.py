@@ -31,11 +31,22 @@ def offered(desk: Desk, line: str) -> set[str]:
         ("plabctl pool show g", {"good"}),
         ("plabctl status --fail-on ", {"good", "bad"}),
         ("plabctl status --wa", {"--watch"}),
+        ("plabctl experiment sw", {"swapin", "swapout"}),
+        ("plabctl experiment swapin web --nodes pc1", {"pc1"}),
+        ("plabctl experiment swapin web --recipe n", {"netns", "nspawn"}),
         ("plabctl completion f", {"fish"}),
     ],
 )
 def test_what_is_offered(used_desk: Desk, line: str, items: set[str]) -> None:
     assert offered(used_desk, line) == items
+
+
+@pytest.mark.parametrize("command", ["show", "swapout"])
+def test_experiments_are_offered(used_desk: Desk, command: str) -> None:
+    used_desk.ok("experiment", "swapin", "web", "--nodes", "pc1")
+
+    assert offered(used_desk, f"plabctl experiment {command} w") == {"web"}
+    assert offered(used_desk, f"plabctl experiment {command} x") == set()
 
 
 def test_a_configuration_on_the_line_is_read(used_desk: Desk) -> None:

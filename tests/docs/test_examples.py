@@ -29,6 +29,8 @@ BEFORE = {
     "plabctl init": "rm plabctl.toml",
     "plabctl release": f"plabctl hold {ONE} --reason x",
     "plabctl doctor --restore": "cp state/state.json.previous good && echo x >state/state.json",
+    "plabctl experiment show": f"plabctl experiment swapin web --nodes {ONE}",
+    "plabctl experiment swapout": f"plabctl experiment swapin web --nodes {ONE}",
     "printf": f"plabctl node rm {ONE} {TWO}",
 }
 INPUT = {"plabctl trust": "y\n"}

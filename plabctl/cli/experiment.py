@@ -1,0 +1,162 @@
+"""`plabctl experiment`: vnodes on many nodes, set up and kept by the ticks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.candidates import complete_experiments, complete_nodes_and_pools, complete_recipes
+from plabctl.cli.options import (
+    Duration,
+    config_option,
+    noun,
+    output_options,
+    quiet_option,
+    verb,
+    words,
+    yes_option,
+)
+
+_FORMS = ("table", "wide", "tsv", "json", "jsonl", "name")
+_EXAMPLE = """\
+plabctl experiment swapin web --nodes pc1.example.org
+plabctl experiment show web
+plabctl experiment swapout web --wait
+"""
+_IN = """\
+plabctl experiment swapin web --nodes pc1.example.org --recipe process --wait
+plabctl experiment swapin web --count 20 --at-most --spread site --wait --timeout 10m
+plabctl experiment swapin monitor --all-nodes --match site=north
+plabctl experiment swapin web --nodes '@good' --yes --hook 'logger -t web' -o json
+"""
+_OUT = """\
+plabctl experiment swapout web
+plabctl experiment swapout web --wait --timeout 10m
+plabctl experiment swapout web --force
+"""
+
+
+@noun("experiment", example=_EXAMPLE)
+def command() -> None:
+    """Set vnodes up on many nodes, look after them, and tear them down."""
+
+
+@verb("swapin", example=_IN, parent=command)
+@click.argument("name")
+@click.option(
+    "--nodes",
+    "nodes",
+    metavar="NODES",
+    multiple=True,
+    callback=lambda _ctx, _param, value: words(value),
+    shell_complete=complete_nodes_and_pools,
+    help="On these nodes: names, globs or @POOL, with commas between them; - reads them from standard input.",
+)
+@click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest good nodes.")
+@click.option("--spread", metavar="LABEL", default="", help="With --count: share them evenly over the values of LABEL.")
+@click.option("--at-most", is_flag=True, help="With --count: take fewer while there are no more.")
+@click.option("--all-nodes", is_flag=True, help="On every good node, also on those that join or return later.")
+@click.option("--match", metavar="LABEL=VALUE", multiple=True, help="With --all-nodes: only those with this label.")
+@click.option(
+    "--recipe", metavar="RECIPE", default="", shell_complete=complete_recipes, help="How; else as configured."
+)
+@click.option("--hook", metavar="COMMAND", default="", help="Run this, without a shell, for each of its events.")
+@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
+@click.option("--wait", "-w", is_flag=True, help="Set them up here and now, and exit with 0 when all are up.")
+@click.option("--timeout", "timeout_s", metavar="DURATION", type=Duration(), help="With --wait: for how long at most.")
+@yes_option
+@quiet_option
+@output_options(*_FORMS)
+@config_option
+def swapin(
+    *,
+    name: str,
+    reason: str,
+    wait: bool,
+    timeout_s: float | None,
+    yes: bool,
+    quiet: bool,
+    form: str | None,
+    header: bool,
+    color: str,
+    config: str | None,
+    **wishes: Any,  # noqa: ANN401 - the options that say what is wanted: `wish` has their types
+) -> int:
+    """Swap an experiment in: a vnode on each of its nodes, set up by the ticks and kept up until it is swapped out.
+
+    With --wait they are set up here, within the window, until all are up or --timeout is over; without --timeout until
+    each was tried once. The exit code is then 0 if all are up; else it is 1, and those that are not are listed. The
+    ticks go on trying in any case.
+
+    -o json writes the experiment with its members, jsonl a line whenever their states change, and the other forms the
+    members that are not up.
+    """
+    from plabctl.app import experiments as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.cli import swapping  # noqa: PLC0415 - as above
+
+    how = swapping.manner(
+        config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
+    )
+    return swapping.swap_in(use.wish(name, **wishes), how, yes=yes)
+
+
+@verb("swapout", example=_OUT, parent=command)
+@click.argument("name", shell_complete=complete_experiments)
+@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
+@click.option("--wait", "-w", is_flag=True, help="Tear them down here and now, and exit with 0 when all are gone.")
+@click.option("--timeout", "timeout_s", metavar="DURATION", type=Duration(), help="With --wait: for how long at most.")
+@click.option("--force", is_flag=True, help="Tear nothing down: forget it, and say which vnodes may be left where.")
+@quiet_option
+@output_options(*_FORMS)
+@config_option
+def swapout(
+    *,
+    name: str,
+    reason: str,
+    wait: bool,
+    timeout_s: float | None,
+    force: bool,
+    quiet: bool,
+    form: str | None,
+    header: bool,
+    color: str,
+    config: str | None,
+) -> int:
+    """Swap an experiment out: tear every vnode down, trying until that is done, and forget it then.
+
+    With --wait they are torn down here, within the window, until all are gone or --timeout is over; without --timeout
+    until each was tried once. The exit code is then 0 if all are gone; else it is 1, and those that could not be torn
+    down are listed. The ticks go on trying in any case.
+    """
+    from plabctl.cli import swapping  # noqa: PLC0415 - what --help can spare
+
+    how = swapping.manner(
+        config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
+    )
+    return swapping.swap_out(name, how, force=force)
+
+
+@verb("list", example="plabctl experiment list -o json", parent=command)
+@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@config_option
+def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
+    """List the experiments with how many of their vnodes are up."""
+    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
+    from plabctl.report import experiments as views  # noqa: PLC0415 - as above
+
+    output.show(views.listing(queries.look(config)), output.choose_form(form, header=header, color=color))
+
+
+@verb("show", example="plabctl experiment show web", parent=command)
+@click.argument("name", shell_complete=complete_experiments)
+@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@config_option
+def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
+    """Show one experiment: each member with its state, its node, its vnode, its tries and what went wrong last."""
+    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
+    from plabctl.report import experiments as views  # noqa: PLC0415 - as above
+
+    situation = queries.look(config)
+    output.show(views.story(situation, name), output.choose_form(form, header=header, color=color))

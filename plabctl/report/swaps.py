@@ -1,0 +1,73 @@
+"""What is said when an experiment is swapped in or out: what that did, and how to undo it.
+
+Pure. `experiments` says how one stands.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from plabctl.core.experiments.model import Experiment, Vnode
+from plabctl.core.experiments.picture import Picture
+from plabctl.report.experiments import standing, wish_words
+
+
+def swapped_in(wanted: Experiment, picture: Picture | None) -> str:
+    """Return what is said when an experiment was swapped in."""
+    if picture is None:
+        return f"{wanted.name}: swapped in"
+    count = len(picture.places)
+    joined = f"{count} vnode{'' if count == 1 else 's'} to set up by recipe {picture.experiment.recipe}"
+    return f"{wanted.name}: {joined}, wanted on {wish_words(wanted)}"
+
+
+def swapped_out(name: str, picture: Picture | None) -> str:
+    """Return what is said when an experiment was swapped out; `picture` is what is left of it."""
+    if picture is None:
+        return f"{name}: gone, there was nothing to tear down"
+    count = len(picture.places)
+    return f"{name}: leaving, {count} vnode{'' if count == 1 else 's'} to tear down"
+
+
+def forgotten(name: str, left: Iterable[Vnode]) -> Iterator[str]:
+    """Yield what is said when an experiment was forgotten: it, and each vnode that may be left."""
+    yield f"{name}: forgotten"
+    for vnode in left:
+        yield f"{vnode.node}: vnode {vnode.vnode} may be left there"
+
+
+def ended(name: str, picture: Picture | None) -> str:
+    """Return what is said when somebody waited and all is as it was wanted."""
+    return f"{name}: {standing(picture) if picture else 'gone'}"
+
+
+def overtaken(name: str, picture: Picture | None) -> str:
+    """Return what is said when somebody else has swapped the experiment out meanwhile; empty when nobody has."""
+    is_out = picture is None or picture.experiment.leaving_at is not None
+    return f"{name}: swapped out meanwhile" if is_out else ""
+
+
+def swap_out_command(experiment: Experiment) -> str:
+    """Return the command line that swaps the experiment out."""
+    return shlex.join(["plabctl", "experiment", "swapout", experiment.name])
+
+
+def undo_swap_out(was: Experiment | None, picture: Picture | None) -> str:
+    """Return how to swap an experiment that `was` in again, and when that can be."""
+    command = swap_in_command(was) if was else ""
+    return f"undo: {command}" if picture is None else f"undo, once it is gone: {command}"
+
+
+def swap_in_command(experiment: Experiment) -> str:
+    """Return the command line that swaps the experiment in again."""
+    words = ["plabctl", "experiment", "swapin", experiment.name]
+    if experiment.is_everywhere:
+        words += ["--all-nodes", *(f"--match={label}={value}" for label, value in experiment.match.items())]
+    elif experiment.count:
+        words += ["--count", str(experiment.count), *(["--at-most"] if experiment.at_most else [])]
+        words += ["--spread", experiment.spread] if experiment.spread else []
+    else:
+        words += ["--nodes", ",".join(experiment.nodes)]
+    words += ["--recipe", experiment.recipe]
+    return shlex.join([*words, *(["--hook", shlex.join(experiment.hook)] if experiment.hook else [])])

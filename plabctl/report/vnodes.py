@@ -1,0 +1,125 @@
+"""The members of experiments: each with its vnode, its state and its last work.
+
+Pure. `experiments` says what there is to say about an experiment as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from plabctl.core.experiments.picture import Place
+from plabctl.core.model import Outcome, Verdict
+from plabctl.durations import format_duration
+from plabctl.report.instants import iso, until
+from plabctl.report.listing import Cell, Column, Listing, Row, plain, text_of
+
+FIELDS = (
+    "experiment",
+    "node",
+    "state",
+    "vnode",
+    "since_at",
+    "due_at",
+    "tries",
+    "ok_streak",
+    "fail_streak",
+    "last.outcome",
+    "last.cause",
+    "last.at",
+    "last.seconds",
+    "last.reason",
+    "up_at",
+)
+"""The columns of `experiment show -o tsv`: new ones are only ever added at the end."""
+LOOKS = {
+    "pending": ("·", ""),
+    "setting-up": ("»", "testing"),
+    "up": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "leaving": ("·", "faint"),
+}
+"""The sign and the style of each state of a member."""
+
+
+def vnode_row(place: Place) -> Row:
+    """Return one member for programs. What is not known is absent."""
+    vnode = place.vnode
+    row: dict[str, object] = {
+        "experiment": vnode.experiment,
+        "node": vnode.node,
+        "state": place.state.value,
+        "since_at": iso(vnode.since_at),
+        "due_at": iso(vnode.due_at),
+        "tries": vnode.tries,
+        "ok_streak": vnode.ok_streak,
+        "fail_streak": vnode.fail_streak,
+    }
+    if vnode.vnode:
+        row["vnode"] = vnode.vnode
+    if vnode.up_at is not None:
+        row["up_at"] = iso(vnode.up_at)
+    if vnode.gone_at is not None:
+        row["node_removed_at"] = iso(vnode.gone_at)
+    if vnode.last:
+        row["last"] = _last_row(vnode.last)
+    return row
+
+
+def _last_row(last: Verdict) -> Row:
+    row: dict[str, object] = {"outcome": last.outcome.value, "at": iso(last.at), "seconds": round(last.seconds, 3)}
+    if last.cause:
+        row["cause"] = last.cause.value
+    if last.reason:
+        row["reason"] = last.reason
+    return row
+
+
+def listing_of(places: Iterable[Place], now: float, *, head: Mapping[str, object], footer: str) -> Listing:
+    """Return these members as a listing."""
+    return Listing(
+        plural="vnodes",
+        rows=[vnode_row(place) for place in places],
+        fields=FIELDS,
+        columns=(
+            Column("STATE", state_cell),
+            Column("NODE", plain("node")),
+            Column("FOR", lambda row: Cell(age(row, "since_at", now)), rank=3),
+            Column("TRIES", plain("tries"), rank=4),
+            Column("NEXT", lambda row: Cell(_next(row, now)), rank=5),
+            Column("REMARK", remark, rank=1, flexible=True),
+            Column("VNODE", plain("vnode"), rank=6),
+        ),
+        head=head,
+        footer=footer,
+        key="node",
+    )
+
+
+def state_cell(row: Row) -> Cell:
+    """Return the member's state with a sign."""
+    glyph, style = LOOKS[text_of(row, "state")]
+    return Cell(f"{glyph} {row['state']}", style)
+
+
+def remark(row: Row) -> Cell:
+    """Return why the member is not up, as far as anybody knows."""
+    last = row.get("last")
+    parts = ["its node was removed"] if row.get("node_removed_at") else []
+    if isinstance(last, dict) and last["outcome"] != Outcome.PASS:
+        parts.append(": ".join(text for key in ("cause", "reason") if (text := text_of(last, key))))
+    return Cell("; ".join(parts))
+
+
+def age(row: Row, key: str, now: float) -> str:
+    """Return how long the instant in `row[key]` is past."""
+    return format_duration(float(max(0, int(now - _instant(row, key)))))
+
+
+def _next(row: Row, now: float) -> str:
+    return "running" if row["state"] == "setting-up" else until(_instant(row, "due_at"), now)
+
+
+def _instant(row: Row, key: str) -> float:
+    from datetime import datetime  # noqa: PLC0415 - only what people read needs it
+
+    return datetime.fromisoformat(str(row[key])).timestamp()
