@@ -17,6 +17,7 @@ from plabctl.probes.builtin import BUILTIN
 from plabctl.probes.life import LIFE_S
 from plabctl.probes.prober import Prober
 from plabctl.runner.threads import ThreadRunner
+from tests.cli.desk import Desk
 from tests.lab.workshop import Workshop, sweep_control_groups
 from tests.probes.jobs import make_assignment
 from tests.probes.sshd import Sshd
@@ -374,3 +375,32 @@ def test_three_scripts_of_ones_own_are_a_recipe(sshd: Sshd, tmp_path: Path) -> N
     assert verdict(probe(Goal.TEARDOWN)) == PASSED
     # In a script no braces are replaced.
     assert probe(Goal.CHECK).reason == "{vnode} is not there"
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("name", SUBSTRATES, indirect=True)
+def test_a_person_sees_each_stage_its_time_and_its_output(ground: Ground, name: str, tmp_path: Path) -> None:
+    ssh = ground.node.ssh
+    desk = Desk(tmp_path)
+    desk.config.write_text(
+        f'state_dir = "state"\n[ssh]\nuser = "root"\nport = {ssh.port}\n'
+        f'key = "{ssh.key}"\nknown_hosts = "{ssh.known_hosts}"\n'
+    )
+    given = [word for key, value in ground.node.variables.items() for word in ("--set", f"{key}={value}")]
+    desk.ok("node", "add", "pc1", *given)
+    shown = [line.split() for line in desk.ok("test", "pc1", "--recipe", name).splitlines()]
+    image = desk.run("node", "add", "pc2", *given, "--set", "image=localhost/none", "--set", "nspawn_root=/tmp/none")
+
+    assert " ".join(shown[0]) == f"testing pc1 with recipe {name} over ssh; nothing is recorded"
+    assert [line[0] for line in shown[1:]] == ["connect", "setup", "up", "check", "teardown", "passed"]
+    assert all(re.fullmatch(r"\d+\.\d\d", line[1]) for line in shown[1:-1])
+    assert image.code == 0
+    if name != "netns":
+        failed = desk.run("test", "pc2", "--recipe", name)
+        lines = [line.strip() for line in failed.out.splitlines()]
+        assert failed.code == 1
+        assert [line.split()[0] for line in lines[1:] if not line.startswith("│")] == [
+            "connect", "setup", "teardown", "failed",
+        ]  # fmt: skip
+        assert any(line.startswith("│ ") for line in lines)
+        assert lines[-1].startswith("failed (setup) in ")
