@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
 from plabctl.core.assignment import Assignment
+from plabctl.core.experiments.work import is_fresh
 from plabctl.core.model import Cause, Claim, Outcome, Report
 from plabctl.store.slots import Slots
 
@@ -140,7 +141,7 @@ class Flight:
 
 def refused(claim: Claim, reason: str, now: float) -> Report:
     """Return the report of a probe that could not even be started; the node is not to blame."""
-    left = (claim.vnode,) if claim.experiment else ()
+    left = (claim.vnode,) if claim.experiment and not is_fresh(claim) else ()
     return Report(
         claim.node,
         claim.token,

@@ -18,6 +18,8 @@ from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import NoSuchNode, NoSuchPool, Refused
 
+_ADDRESS = ("ssh_host", "ssh_port", "ssh_user")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -96,12 +98,15 @@ def add_nodes(
 ) -> Changes:
     """Add the nodes to the entry pool, due at once. With `replacing`, nodes that are there get the new variables.
 
+    Where the address of a node changes, the vnodes of experiments on it are torn down at the old one.
+
     Raise `Refused` when a node is there already and `replacing` is false. A node that is the same stays untouched.
     """
     known = [node.name for node in nodes if state.node(node.name)]
     if known and not replacing:
         raise Refused(f"{_these(known)} there already", hint="with --replace its variables are set anew")
     added, changed, members = [], [], []
+    moved: list[str] = []
     happened: list[Event] = []
     for node in nodes:
         before = state.node(node.name)
@@ -111,8 +116,11 @@ def add_nodes(
             happened.extend(_told("node-added", [node.name], order, source=node.source, **_variables(node)))
         elif dict(before.variables) != dict(node.variables):
             changed.append(replace(before, variables=node.variables))
+            if any(before.variables.get(name) != node.variables.get(name) for name in _ADDRESS):
+                moved.append(node.name)
             happened.extend(_told("node-changed", [node.name], order, source=node.source, **_variables(node)))
-    return Changes(nodes=(*added, *changed), members=tuple(members), events=tuple(happened))
+    strays = strayed(state, moved, order.now)
+    return Changes(nodes=(*added, *changed), members=tuple(members), vnodes=strays, events=tuple(happened))
 
 
 def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:

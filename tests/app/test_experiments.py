@@ -226,6 +226,20 @@ def test_swap_out_goes_on_until_all_is_torn_down(tmp_path: Path) -> None:
     assert site.standing() == {}
 
 
+def test_a_recipe_that_is_gone_is_said_and_what_was_never_set_up_can_leave(tmp_path: Path) -> None:
+    site = Site(tmp_path, "n1")
+    site.swap_in(nodes=("n1",))
+    recipes = {name: recipe for name, recipe in site.settings.recipes.items() if name != "place"}
+    site.app = replace(site.app, settings=replace(site.settings, recipes=recipes))
+
+    site.tick()
+    last = show(site.store.snapshot(), "exp").places[0].vnode.last
+    assert last is not None
+    assert (last.outcome, last.reason) == ("unknown", "recipe 'place' is not configured")
+    site.swap_out()
+    assert find(site.store.snapshot(), "exp") is None
+
+
 def test_force_forgets_and_says_what_is_left(tmp_path: Path) -> None:
     site = Site(tmp_path, "n1", "n2")
     site.swap_in(nodes=("n1", "n2"))

@@ -55,7 +55,7 @@ def claims_for(
 
 def debris_of(claim: Claim) -> tuple[Debris, ...]:
     """Return what is torn down before the set-up: the vnode itself, when an earlier try may have left something."""
-    if claim.goal is not Goal.SETUP or claim.vnode == _name(claim.token):
+    if claim.goal is not Goal.SETUP or is_fresh(claim):
         return ()
     return (Debris(claim.vnode, claim.recipe, claim.started_at),)
 
@@ -63,7 +63,12 @@ def debris_of(claim: Claim) -> tuple[Debris, ...]:
 def given_back(state: State, claims: Sequence[Claim]) -> tuple[Vnode, ...]:
     """Return the members of `claims`, none of which was started: a name that was made for one was never used."""
     members = [(claim, state.vnode(claim.key)) for claim in claims if claim.experiment]
-    return tuple(replace(vnode, vnode="") for claim, vnode in members if vnode and vnode.vnode == _name(claim.token))
+    return tuple(replace(vnode, vnode="") for claim, vnode in members if vnode and is_fresh(claim))
+
+
+def is_fresh(claim: Claim) -> bool:
+    """Say whether the vnode has its name from this very claim, so that nothing can be left of an earlier one."""
+    return claim.vnode == _name(claim.token)
 
 
 def _name(token: str) -> str:

@@ -264,6 +264,26 @@ def test_a_removed_node_is_cleaned_where_it_was() -> None:
     assert bed.states() == {"n1": "up", "n2": "up"}
 
 
+def test_a_node_that_gets_another_address_is_cleaned_at_the_old_one_and_set_up_at_the_new_one() -> None:
+    from plabctl.core import orders
+    from plabctl.core.model import Node
+
+    bed = Testbed("n1", "n2", ssh_host="10.0.0.1")
+    bed.swap_in(wanted(nodes=("n1", "n2")))
+    bed.work()
+    changed = [Node("n1", {"ssh_host": "10.0.0.9"}), Node("n2", {"ssh_host": "10.0.0.1", "os": "bsd"})]
+    bed.apply(orders.add_nodes(bed.state, bed.settings, changed, bed.order(), replacing=True))
+
+    (claim,) = bed.start()
+    old = bed.vnode("n1").node_or(bed.state.node("n1"))
+    assert (claim.key, claim.goal, old.variables) == ("exp/n1", Goal.TEARDOWN, {"ssh_host": "10.0.0.1"})
+    bed.settle(bed.carry_out(claim))
+    bed.work()
+
+    new = bed.vnode("n1").node_or(bed.state.node("n1"))
+    assert (bed.states(), new.variables) == ({"n1": "up", "n2": "up"}, {"ssh_host": "10.0.0.9"})
+
+
 def test_the_vnode_of_a_removed_node_is_given_up_after_a_while_and_that_is_said() -> None:
     bed = Testbed("n1")
     bed.swap_in(wanted(is_everywhere=True))
