@@ -47,6 +47,8 @@ def check_pool_names(situation: Situation, pools: Iterable[str]) -> None:
     """Raise NoSuchPool when one of `pools` is none."""
     known = situation.settings.pools
     for pool in pools:
+        if pool in situation.state.experiments:
+            raise NoSuchPool(f"{pool!r} is an experiment", hint=f"see: plabctl experiment show {pool}")
         if pool not in known:
             from plabctl.core.selection import nearest  # noqa: PLC0415 - only for a typing error
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from plabctl.core.eventkinds import EVENT_KINDS
+from plabctl.core.experiments.picture import places_on
 from plabctl.core.model import Event
 from plabctl.errors import NoSuchNode
 from plabctl.history.history import History
@@ -18,6 +20,9 @@ from plabctl.report.subject import Subject
 _RECENT = 60
 """How many events of a node are looked through for its last test and its last moves."""
 
+_OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
+"""Vnodes are looked at so often that nothing else would be found."""
+
 
 def subject(situation: Situation, name: str) -> Subject:
     """Return all there is to know about the node; raise NoSuchNode when it went away meanwhile."""
@@ -26,11 +31,17 @@ def subject(situation: Situation, name: str) -> Subject:
     if node is None or member is None:
         raise NoSuchNode(f"no node is named {name!r}")
     with History(Path(situation.settings.state_dir)) as history:
-        records = history.read(nodes=[name], limit=_RECENT)
+        records = history.read(nodes=[name], kinds=_OF_NODES, limit=_RECENT)
         moves = history.read(nodes=[name], kinds=MOVES, limit=1)
     recent = [record.event for record in records]
     older = [record.event for record in moves if record.event not in recent]
-    return Subject(node, member, state.claims.get(name), (*older, *recent, *_untold(situation, name, recent)))
+    return Subject(
+        node,
+        member,
+        state.claims.get(name),
+        (*older, *recent, *_untold(situation, name, recent)),
+        places_on(state, name),
+    )
 
 
 def events(

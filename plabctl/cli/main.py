@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Use": {
         "experiment": "Vnodes on many nodes: swapin, swapout, list, show.",
+        "rank": "The steadiest nodes first, and why.",
     },
     "Run": {
         "tick": "Test the nodes that are due and move them; for cron.",

@@ -26,7 +26,11 @@ def command() -> None:
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
-    """List the pools with how many nodes they hold."""
+    """List the pools, also those of experiments: how many nodes they hold, and how they share the window.
+
+    USE is the part of the slot-seconds that a pool used of late; SHARE the part of the window that it can count on now;
+    OLDEST WAIT how long the member that waits longest has been due.
+    """
     output.show(pools.listing(queries.look(config)), output.choose_form(form, header=header, color=color))
 
 

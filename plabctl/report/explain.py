@@ -24,6 +24,7 @@ from plabctl.report.node import node_row
 from plabctl.report.place import COMMAND, because, held_lines, place_lines
 from plabctl.report.status import Situation
 from plabctl.report.subject import Line, Subject
+from plabctl.report.vnodes import vnode_lines, vnodes_row
 
 _TESTS_SHOWN = 5
 _STYLES = {"pass": "good", "fail": "bad"}
@@ -36,7 +37,8 @@ def document(subject: Subject, situation: Situation) -> Row:
     row: dict[str, object] = {
         "schema_version": 1,
         "generated_at": iso(now),
-        **node_row(glance_at(subject.node, subject.member), subject.claim, settings, now),
+        **node_row(glance_at(subject.node, subject.member), subject.claim, settings, now, {}),
+        **vnodes_row(subject),
         "because": because(subject),
         "next": waits.wait_row(subject, situation),
         "prospects": [prospects.prospect_row(each) for each in prospects.prospects(subject, situation)],
@@ -61,6 +63,7 @@ def tell(subject: Subject, situation: Situation) -> list[Line]:
         *_next(subject, situation),
         *_prospects(subject, situation),
         *held_lines(subject.member, situation.now),
+        *vnode_lines(subject, situation.now),
         *_flapping(subject, situation),
         *_guard(subject, situation),
         *_deadlines(subject, situation),

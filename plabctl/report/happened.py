@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
+from plabctl.report import courses
 from plabctl.report.changes import undo_command
 from plabctl.report.instants import iso, local
 from plabctl.report.listing import Cell, Column, Listing, Row, plain, text_of
@@ -29,6 +30,8 @@ FIELDS = (
     "note",
     "id",
     "take_back",
+    "experiment",
+    "vnode",
 )
 """The columns of `history -o tsv`: new ones are only ever added at the end."""
 
@@ -36,7 +39,13 @@ MOVES = ("transition", "suspect", "refuted", "guarded")
 """The kinds of event by which a node comes to where it is."""
 
 _NAMES = {"void": "test given up", "hold": "held", "release": "released", "retest": "retest asked for"}
-_STYLES = {"transition": "title", "suspect": "suspect", "late": "faint", "void": "faint", "hold": "held"}
+_STYLES = {
+    "transition": "title",
+    "suspect": "suspect",
+    "late": "faint",
+    "void": "faint",
+    "hold": "held",
+} | courses.STYLES
 
 
 def event_row(event: Event) -> Row:
@@ -89,9 +98,14 @@ def _rows(events: Iterable[Event]) -> Iterator[Row]:
 
 def told(row: Row) -> str:
     """Return what happened in words, without when, where and by whom."""
+    experiment = text_of(row, "experiment")
+    return f"{f'{experiment}: ' if experiment else ''}{_what(row)}{_until(row)}"
+
+
+def _what(row: Row) -> str:
     kind, reason = text_of(row, "kind"), text_of(row, "reason")
     match kind:
-        case "probe":
+        case "probe" | "vnode-probe":
             words = _verdict(row)
         case "late":
             words = f"came too late and decided nothing: {_verdict(row)}"
@@ -106,21 +120,25 @@ def told(row: Row) -> str:
             words = _joined(f"{kind.replace('-', ' ')} for {text_of(row, 'scope')}, {held}", reason)
         case "transition":
             words = _joined(_step(row), reason)
+        case "void" if row.get("experiment"):
+            words = _joined(f"{courses.work_of(row)} given up", reason)
         case _:
-            words = _joined(_NAMES.get(kind, kind.replace("-", " ")), reason)
-    return words + _until(row)
+            words = courses.told(row) or _joined(_NAMES.get(kind, kind.replace("-", " ")), reason)
+    return words
 
 
 def _verdict(row: Row) -> str:
-    seconds = row.get("seconds")
+    seconds, what = row.get("seconds"), courses.work_of(row)
     took = f" in {seconds:.1f} s" if isinstance(seconds, float | int) else ""
     match row.get("outcome"):
         case "pass":
-            return _joined(f"test passed{took}", text_of(row, "note"))
+            return _joined(f"{what} passed{took}", text_of(row, "note"))
         case "fail":
-            return _joined(f"test failed{took} ({text_of(row, 'cause')})", text_of(row, "reason"))
+            return _joined(f"{what} failed{took} ({text_of(row, 'cause')})", text_of(row, "reason"))
         case _:
-            return _joined(f"no verdict ({text_of(row, 'cause')})", text_of(row, "reason"))
+            return _joined(
+                f"{'' if what == 'test' else f'{what}: '}no verdict ({text_of(row, 'cause')})", text_of(row, "reason")
+            )
 
 
 def _joined(what: str, why: str) -> str:
@@ -136,7 +154,7 @@ def _until(row: Row) -> str:
 
 
 def _style(row: Row) -> str:
-    if row.get("kind") == "probe":
+    if row.get("kind") in {"probe", "vnode-probe"}:
         return {"pass": "good", "fail": "bad"}.get(text_of(row, "outcome"), "suspect")
     return _STYLES.get(text_of(row, "kind"), "")
 

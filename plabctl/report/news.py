@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from plabctl.core.model import Cause, Event
+from plabctl.report import courses
 from plabctl.report.happened import event_row, told
 from plabctl.report.instants import local
 from plabctl.report.listing import Cell
 
 MOVES = frozenset({"transition", "suspect", "refuted", "guarded"})
-_PASSED_OVER = frozenset({"node-added"})
-_STYLES = {"suspect": "suspect", "repair": "title", "late": "faint", "void": "faint"}
+_PASSED_OVER = frozenset({"node-added", "vnode-probe"})
+_STYLES = {"suspect": "suspect", "repair": "title", "late": "faint", "void": "faint"} | courses.STYLES
 
 
 class News:

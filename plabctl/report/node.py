@@ -5,20 +5,32 @@ Pure. `status` lists these, `story` tells one of them in words; `docs/status.sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from plabctl.core.flap import passes_to_go, penalty
 from plabctl.core.glance import Glance
 from plabctl.core.model import Claim, Hold
 from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.state import State
 from plabctl.report.instants import iso
 from plabctl.report.listing import Row
 
 _NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "recipe", "site"})
 
 
-def node_row(node: Glance, claim: Claim | None, settings: Settings, now: float) -> Row:
-    """Return the node with its place in its pool; what is not known is absent."""
+def guests_of(state: State) -> Mapping[str, Sequence[str]]:
+    """Return the names of the experiments that have, or may have, a vnode on a node, by node."""
+    guests: dict[str, list[str]] = {}
+    for vnode in state.vnodes():
+        if vnode.vnode:
+            guests.setdefault(vnode.node, []).append(vnode.experiment)
+    return {node: sorted(names) for node, names in guests.items()}
+
+
+def node_row(
+    node: Glance, claim: Claim | None, settings: Settings, now: float, guests: Mapping[str, Sequence[str]]
+) -> Row:
+    """Return the node with its place in its pool, and its `guests`; what is not known is absent."""
     is_held = node.is_held(now)
     row: dict[str, object] = {
         "name": node.node,
@@ -41,6 +53,8 @@ def node_row(node: Glance, claim: Claim | None, settings: Settings, now: float) 
         row["hold"] = hold_row(node.hold)
     if node.requested_at is not None:
         row["requested_at"] = iso(node.requested_at)
+    if own := guests.get(node.node):
+        row["experiments"] = own
     if node.variables:
         row |= _of_variables(node.variables)
     return row

@@ -5,6 +5,10 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from plabctl.core import fairness
+from plabctl.core.experiments.picture import Picture, pictures
 from plabctl.core.settings import Backoff, BackoffKind, PoolKind, PoolSettings, Settings
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso
@@ -23,26 +27,35 @@ FIELDS = (
     "recipe",
     "goes_to",
     "backoff",
+    "weight",
+    "reserve_ratio",
+    "in_use_count",
+    "used_ratio",
+    "share_ratio",
+    "oldest_wait_seconds",
 )
 """The columns of `pool list -o tsv`: new ones are only ever added at the end."""
 
 
 def pool_rows(situation: Situation) -> list[Row]:
-    """Return the row of each pool, in the order of the configuration."""
-    now = situation.now
+    """Return the row of each pool, in the order of the configuration, then those of the experiments."""
+    now, state = situation.now, situation.state
     counts = {
         name: dict.fromkeys(("nodes", "testing", "due", "held", "suspect"), 0) for name in situation.settings.pools
     }
-    for member in situation.state.members():
+    for member in state.members():
         if member.pool in counts:
             own = counts[member.pool]
-            testing = member.node in situation.state.claims
+            testing = member.node in state.claims
             own["nodes"] += 1
             own["testing"] += testing
             own["due"] += member.due_at <= now and not testing
             own["held"] += member.is_held(now)
             own["suspect"] += member.is_suspect
-    return [_row(pool, counts[name]) for name, pool in situation.settings.pools.items()]
+    uses = {use.name: use for use in fairness.uses(state, situation.settings, now)}
+    rows = [{**_row(pool, counts[name]), **_use_row(uses[name])} for name, pool in situation.settings.pools.items()]
+    found = pictures(state) if state.experiments else []
+    return [*rows, *(_experiment_row(picture, uses[picture.experiment.name], situation) for picture in found)]
 
 
 def _row(pool: PoolSettings, counts: dict[str, int]) -> Row:
@@ -56,6 +69,31 @@ def _row(pool: PoolSettings, counts: dict[str, int]) -> Row:
     }
 
 
+def _experiment_row(picture: Picture, use: fairness.PoolUse, situation: Situation) -> Row:
+    claims = situation.state.claims
+    return {
+        "name": use.name,
+        "kind": "experiment",
+        "nodes_count": len(picture.places),
+        "testing_count": sum(place.vnode.key in claims for place in picture.places),
+        "due_count": use.due_count,
+        "recipe": picture.experiment.recipe,
+        "backoff": backoff_words(situation.settings.experiment.retry),
+        **_use_row(use),
+    }
+
+
+def _use_row(use: fairness.PoolUse) -> Row:
+    return {
+        "weight": use.weight,
+        "reserve_ratio": use.reserve_ratio,
+        "in_use_count": use.held_count,
+        "used_ratio": round(use.used_ratio, 3),
+        "share_ratio": round(use.share_ratio, 3),
+        "oldest_wait_seconds": round(use.oldest_wait_s, 3),
+    }
+
+
 def listing(situation: Situation) -> Listing:
     """Return the pools as a listing."""
     return Listing(
@@ -63,8 +101,11 @@ def listing(situation: Situation) -> Listing:
         rows=pool_rows(situation),
         fields=FIELDS,
         columns=(
-            Column("POOL", lambda row: Cell(f"{GLYPHS[text_of(row, 'kind')]} {row['name']}", text_of(row, "kind"))),
+            Column("POOL", _name_cell),
             Column("NODES", plain("nodes_count")),
+            Column("USE", _percent("used_ratio"), rank=1),
+            Column("SHARE", _percent("share_ratio"), rank=1),
+            Column("OLDEST WAIT", lambda row: Cell(_wait(row)), rank=1),
             Column("TESTING", plain("testing_count"), rank=2),
             Column("DUE", plain("due_count"), rank=3),
             Column("HELD", plain("held_count"), rank=5),
@@ -74,6 +115,20 @@ def listing(situation: Situation) -> Listing:
         ),
         head={"generated_at": iso(situation.now), "rev": situation.state.rev},
     )
+
+
+def _name_cell(row: Row) -> Cell:
+    kind = text_of(row, "kind")
+    style = kind if kind in GLYPHS else ""
+    return Cell(f"{GLYPHS[style]} {row['name']}", style)
+
+
+def _percent(key: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(f"{row[key]:.0%}")
+
+
+def _wait(row: Row) -> str:
+    return format_duration(float(int(float(str(row["oldest_wait_seconds"]))))) if row["due_count"] else "-"
 
 
 def pool_story(row: Row, settings: Settings) -> list[tuple[str, Cell]]:
@@ -98,8 +153,14 @@ def pool_story(row: Row, settings: Settings) -> list[tuple[str, Cell]]:
         ("test", Cell(f"recipe {pool.recipe}, unless a node has its own")),
         ("leaves", Cell(leaving_words(pool, settings))),
         ("back-off", Cell(backoff_words(pool.backoff))),
+        ("window", Cell(_window_words(row))),
         ("new nodes", Cell("enter here" if settings.entry_pool == pool.name else f"enter {settings.entry_pool}")),
     ]
+
+
+def _window_words(row: Row) -> str:
+    wait = f"; the oldest that is due waits for {_wait(row)}" if row["due_count"] else ""
+    return f"{row['used_ratio']:.0%} of what was used of late, its share is {row['share_ratio']:.0%}{wait}"
 
 
 def leaving_words(pool: PoolSettings, settings: Settings) -> str:

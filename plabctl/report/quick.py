@@ -12,7 +12,7 @@ from plabctl.core.model import Claim
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.report.instants import iso
 from plabctl.report.machine import cell
-from plabctl.report.node import labels_of, passes_needed_of, penalty_of
+from plabctl.report.node import guests_of, labels_of, passes_needed_of, penalty_of
 from plabctl.report.status import Situation
 
 _BOOL = ("false", "true")
@@ -22,11 +22,13 @@ def status_lines(situation: Situation, names: Iterable[str]) -> Iterator[str]:
     """Yield the line of each of these nodes; the columns are `status.FIELDS`."""
     state, settings, now = situation.state, situation.settings, situation.now
     claims = state.claims
+    guests = guests_of(state)
     bad = {name for name, pool in settings.pools.items() if pool.kind is PoolKind.BAD}
     for name in names:
         node = state.glance(name)
         if node is not None:
-            yield _line(node, claims.get(name), settings, now, is_bad=node.pool in bad)
+            own = " ".join(guests[name]) if name in guests else ""
+            yield f"{_line(node, claims.get(name), settings, now, is_bad=node.pool in bad)}\t{own}"
 
 
 def _line(node: Glance, claim: Claim | None, settings: Settings, now: float, *, is_bad: bool) -> str:

@@ -14,7 +14,7 @@ from plabctl.core.state import GUARD_NOTE, State
 from plabctl.durations import format_duration
 from plabctl.report.instants import ago, iso, until
 from plabctl.report.listing import Listing, Row
-from plabctl.report.node import node_row
+from plabctl.report.node import guests_of, node_row
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ FIELDS = (
     "last.reason",
     "site",
     "labels",
+    "experiments",
 )
 """The columns of `status -o tsv`: new ones are only ever added at the end."""
 
@@ -70,10 +71,11 @@ def rows(situation: Situation, names: Iterable[str], seen: Mapping[str, Glance] 
     state, settings, now = situation.state, situation.settings, situation.now
     claims = state.claims
     glance = state.glance if seen is None else seen.get
+    guests = guests_of(state)
     for name in names:
         node = glance(name)
         if node is not None:
-            yield node_row(node, claims.get(name), settings, now)
+            yield node_row(node, claims.get(name), settings, now, guests)
 
 
 def all_nodes(situation: Situation) -> dict[str, Glance]:

@@ -19,6 +19,7 @@ from plabctl.report.node import node_row
 from plabctl.report.place import held_lines, place_lines
 from plabctl.report.status import Situation
 from plabctl.report.subject import Line, Subject
+from plabctl.report.vnodes import vnode_lines, vnodes_row
 from plabctl.report.words import GLYPHS
 
 OUTPUT_LINES = 20
@@ -32,7 +33,8 @@ def document(subject: Subject, situation: Situation) -> Row:
     row: dict[str, object] = {
         "schema_version": 1,
         "generated_at": iso(situation.now),
-        **node_row(glance_at(node, member), subject.claim, situation.settings, situation.now),
+        **node_row(glance_at(node, member), subject.claim, situation.settings, situation.now, {}),
+        **vnodes_row(subject),
         "variables": dict(node.variables),
         "source": node.source,
         "added_at": iso(node.added_at),
@@ -55,6 +57,7 @@ def tell(subject: Subject, situation: Situation) -> list[Line]:
         *_next_test(subject, situation),
         *_return(subject, situation),
         *held_lines(subject.member, situation.now),
+        *vnode_lines(subject, situation.now),
         *_debris(subject.member, situation.now),
         *_identity(subject.node, subject.member, situation),
         *_recent(subject.recent),
@@ -148,6 +151,6 @@ def _identity(node: Node, member: Member, situation: Situation) -> list[Line]:
 
 def _recent(events: Sequence[Event]) -> list[Line]:
     lines: list[Line] = []
-    for event in reversed([event for event in events if event.kind != "probe"][-_EVENTS_SHOWN:]):
+    for event in reversed([event for event in events if not event.kind.endswith("probe")][-_EVENTS_SHOWN:]):
         lines.append(("" if lines else "recently", Cell(f"{local(event.at)}  {told(event_row(event))}")))
     return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from plabctl.core.experiments.picture import Place
 from plabctl.core.guard import Guard, of_state
 from plabctl.core.model import Claim, Event, Member, Node
 from plabctl.report.happened import MOVES
@@ -26,6 +27,8 @@ class Subject:
     member: Member
     claim: Claim | None
     recent: tuple[Event, ...] = ()
+    places: tuple[Place, ...] = ()
+    """Where it is a member of experiments, by experiment."""
 
     @property
     def last_probe(self) -> Event | None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from plabctl.core.experiments.model import VnodeState
 from plabctl.core.experiments.picture import Place
 from plabctl.core.model import Outcome, Verdict
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso, until
 from plabctl.report.listing import Cell, Column, Listing, Row, plain, text_of
+from plabctl.report.subject import Line, Subject
 
 FIELDS = (
     "experiment",
@@ -72,6 +74,30 @@ def _last_row(last: Verdict) -> Row:
     if last.reason:
         row["reason"] = last.reason
     return row
+
+
+def vnodes_row(subject: Subject) -> Row:
+    """Return the places of one node in experiments for programs; nothing when it has none."""
+    if not subject.places:
+        return {}
+    guests = [place.vnode.experiment for place in subject.places if place.vnode.vnode]
+    row: Row = {"vnodes": [vnode_row(place) for place in subject.places]}
+    return {**row, "experiments": guests} if guests else row
+
+
+def vnode_lines(subject: Subject, now: float) -> list[Line]:
+    """Return a line for each experiment that the node is a member of."""
+    lines: list[Line] = []
+    for place in subject.places:
+        row = vnode_row(place)
+        cell = state_cell(row)
+        name = f", vnode {place.vnode.vnode}" if place.vnode.vnode else ""
+        why = "" if place.state is VnodeState.UP else remark(row).text
+        text = (
+            f"{place.vnode.experiment}: {place.state} for {age(row, 'since_at', now)}{name}{f': {why}' if why else ''}"
+        )
+        lines.append(("" if lines else "experiments", Cell(text, cell.style)))
+    return lines
 
 
 def listing_of(places: Iterable[Place], now: float, *, head: Mapping[str, object], footer: str) -> Listing:

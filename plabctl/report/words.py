@@ -14,6 +14,8 @@ from plabctl.report.listing import Cell, Column, Row, plain, text_of
 GLYPHS = {"good": "✓", "bad": "✗", "suspect": "?", "testing": "»", "held": "‖", "": "·"}
 """A sign for each style that tells a state, so that no state is told by colour alone."""
 
+_GUESTS_SHOWN = 2
+
 
 def status_columns(settings: Settings, now: float) -> tuple[Column, ...]:
     """Return the columns of `status` for people, as seen at `now`."""
@@ -29,6 +31,7 @@ def status_columns(settings: Settings, now: float) -> tuple[Column, ...]:
         Column("LAST TEST", lambda row: _last(row, now), rank=2),
         Column("NEXT", lambda row: _next(row, now), rank=4),
         Column("REMARK", lambda row: remark(row, now), rank=1, flexible=True),
+        Column("EXPERIMENTS", _guests, rank=5),
         Column("RUN", _run, wide=True),
         Column("PENALTY", lambda row: Cell(_penalty(row)), wide=True),
         Column("SITE", plain("site"), wide=True),
@@ -109,6 +112,14 @@ def _run(row: Row) -> Cell:
 
 def _penalty(row: Row) -> str:
     return f"{row['penalty']:.1f}" if row.get("penalty") else "-"
+
+
+def _guests(row: Row) -> Cell:
+    names = row.get("experiments")
+    if not (isinstance(names, list) and names):
+        return Cell("")
+    more = len(names) - _GUESTS_SHOWN
+    return Cell(" ".join([*names[:_GUESTS_SHOWN], *([f"+{more}"] if more > 0 else [])]))
 
 
 def _labels(row: Row) -> Cell:

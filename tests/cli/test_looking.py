@@ -17,6 +17,7 @@ FORMS = {
     "show pc1": ["table", "tsv", "json"],
     "explain pc1": ["table", "tsv", "json"],
     "pool show bad": ["table", "tsv", "json"],
+    "rank": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "experiment list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "tick --dry-run": ["table", "wide", "tsv", "json", "jsonl", "name"],
     "config show": ["toml", "tsv", "json"],

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Verdict
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.experiments.picture import Place
+from plabctl.core.model import Cause, Goal, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.records import Suspicion
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, MemoryState
@@ -44,6 +46,31 @@ def every_kind() -> Situation:
         make_pair("busy.example.org", last=PASSED),
         testing=("busy.example.org",),
     )
+
+
+def make_place(node: str = "n1", state: str = "up", **fields: object) -> Place:
+    stored = VnodeState.PENDING if state == "setting-up" else VnodeState(state)
+    vnode = replace(Vnode("web", node, stored, NOW - 60.0, NOW + 90.0), **fields)  # type: ignore[arg-type]  # any field of Vnode
+    return Place(vnode, VnodeState(state))
+
+
+def make_experiment(**fields: object) -> Experiment:
+    return replace(Experiment("web", "process", "ann", NOW - 3600.0), **fields)  # type: ignore[arg-type]  # any field of it
+
+
+def with_experiment(experiment: Experiment, *places: Place, nodes: tuple[tuple[Node, Member], ...] = ()) -> Situation:
+    """Return a situation with these nodes, or one in good for each place, and the experiment on them."""
+    situation = make_situation(*(nodes or (make_pair(place.vnode.node) for place in places)))
+    claims = tuple(
+        make_claim(place.vnode.node, pool="web", experiment="web", goal=Goal.SETUP)
+        for place in places
+        if place.state is VnodeState.SETTING_UP
+    )
+    vnodes = tuple(place.vnode for place in places)
+    state = situation.state
+    assert isinstance(state, MemoryState)
+    state.apply(Changes(experiments=(experiment,), vnodes=vnodes, claims=claims))
+    return situation
 
 
 def names_of(situation: Situation) -> list[str]:

@@ -50,6 +50,13 @@ class Picture:
         return tuple(place for place in self.places if place.state not in {VnodeState.UP, VnodeState.LEAVING})
 
 
+def places_on(state: State, node: str) -> tuple[Place, ...]:
+    """Return the places of the node in experiments, by experiment."""
+    claims = state.claims
+    own = sorted((vnode for vnode in state.vnodes() if vnode.node == node), key=lambda vnode: vnode.experiment)
+    return tuple(Place(vnode, vnode.shown(claims.get(vnode.key))) for vnode in own)
+
+
 def find(state: State, name: str) -> Picture | None:
     """Return the experiment of that name; None when there is none."""
     return next((picture for picture in pictures(state) if picture.experiment.name == name), None)

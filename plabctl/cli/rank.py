@@ -1,0 +1,35 @@
+"""`plabctl rank`: the steadiest nodes first."""
+
+from __future__ import annotations
+
+import click
+
+from plabctl.cli import output
+from plabctl.cli.options import config_option, output_options, pool_option, verb
+
+_EXAMPLE = """\
+plabctl rank
+plabctl rank --top 10 -o name
+plabctl rank -p bad -o json
+"""
+
+
+@verb("rank", example=_EXAMPLE)
+@click.option("--top", "-n", metavar="K", type=click.IntRange(1), help="Only the K steadiest.")
+@pool_option
+@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@config_option
+def command(
+    top: int | None, pools: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None
+) -> None:
+    """Rank the good nodes, the steadiest first, with the reasons.
+
+    The score is the share of late time that a node spent in good (a week ago counts half), less for flapping. An
+    experiment on a count of nodes takes them in this order.
+    """
+    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
+    from plabctl.report import ranking  # noqa: PLC0415 - as above
+
+    situation = queries.look(config)
+    queries.check_pool_names(situation, pools)
+    output.show(ranking.listing(situation, pools, top), output.choose_form(form, header=header, color=color))
