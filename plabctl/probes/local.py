@@ -18,6 +18,7 @@ from plabctl.core.model import Cause
 from plabctl.probes.capture import Capture
 from plabctl.probes.cut import Cut
 from plabctl.probes.shell import Fault, Ran
+from plabctl.probes.straggler import signed
 from plabctl.probes.trouble import Trouble, words
 from plabctl.probes.watchdog import Watchdog
 
@@ -76,7 +77,7 @@ class LocalShell:
     def _start(self, text: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", text],
+                ["/bin/sh", "-c", signed(text, variables.get("PLABCTL_VNODE", ""))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
-from plabctl.core.model import Cause, StageRun
+from plabctl.core.model import Cause, Goal, StageRun
 from plabctl.core.recipe import Recipe, Stage, Transport, fill
 from plabctl.probes.cut import Cut
 from plabctl.probes.script import environment, values_of
 from plabctl.probes.shell import Fault, Ran, Shell
+from plabctl.probes.straggler import END
 from plabctl.probes.trouble import Trouble, words
 from plabctl.probes.verdict import explain, judge, passes
 
@@ -49,6 +50,8 @@ class Steps:
         self._cut.check()
         values = values_of(self._job, vnode or self._job.vnode)
         text = _read(stage.script) if stage.script else fill(stage.run, values)
+        if name == "debris" or (name == "teardown" and self._job.goal is Goal.TEARDOWN):
+            text = END + text
         start = self._clock.monotonic()
         budget = min(stage.timeout_s, end - start)
         if budget <= 0:

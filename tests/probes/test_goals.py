@@ -1,11 +1,15 @@
 """A probe does what its goal asks for and no more, on a real sshd and here, whatever fails on the way."""
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -19,6 +23,7 @@ from plabctl.probes.cut import Cut
 from plabctl.probes.prober import Prober
 from plabctl.probes.shell import Ran
 from plabctl.runner.threads import ThreadRunner
+from tests.lab.patience import wait_until
 from tests.probes.jobs import make_assignment, make_recipe
 from tests.probes.sshd import Sshd
 from tests.probes.zoo import Zoo
@@ -72,6 +77,24 @@ class Site:
         prober = Prober(self.ssh, SystemClock())
         prober.prepare()
         return prober.probe(job)
+
+    def probe_and_die(self, job: Assignment, when: Callable[[], bool]) -> None:
+        """Let another process probe, and kill it as soon as `when` is true."""
+        argv = [sys.executable, "-c", "import sys; from tests.probes.test_goals import main; main(sys.stdin.buffer)"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+            assert process.stdin
+            process.stdin.write(pickle.dumps((self.ssh, job)))
+            process.stdin.close()
+            assert wait_until(when)
+            process.kill()
+
+
+def main(stream: BinaryIO) -> None:
+    """Do in a process of its own what `Site.probe` does."""
+    ssh, job = pickle.load(stream)
+    prober = Prober(ssh, SystemClock())
+    prober.prepare()
+    prober.probe(job)
 
 
 @pytest.fixture(params=[pytest.param(Transport.SSH, marks=pytest.mark.sshd), Transport.LOCAL])
@@ -162,6 +185,18 @@ class TestSetup:
         assert report.reason == "what is left of an earlier try does not go: stuck"
         assert site.log() == ["teardown mine"]
 
+    def test_a_set_up_whose_prober_was_killed_ends_before_the_next_one_begins(self, site: Site) -> None:
+        slow = site.recipe(setup=f"sleep 1; mkdir {site.directory}/vnode-{{vnode}}")
+        job = make_assignment(slow, goal=Goal.SETUP, vnode="mine")
+        site.probe_and_die(job, lambda: site.log() == ["setup mine"])
+        again = make_assignment(site.recipe(), goal=Goal.SETUP, vnode="mine", debris=debris("mine", recipe=slow))
+
+        assert verdict(site.probe(again)) == (Outcome.PASS, None, ())
+        teardown = make_assignment(site.recipe(), goal=Goal.TEARDOWN, vnode="mine")
+        assert verdict(site.probe(teardown)) == (Outcome.PASS, None, ())
+        time.sleep(1.2)
+        assert not site.has("mine")
+
     def test_remains_of_others_that_do_not_go_keep_nobody_from_setting_up(self, site: Site) -> None:
         recipe = site.recipe(teardown="exit 2")
         job = make_assignment(recipe, goal=Goal.SETUP, debris=debris("other", recipe=recipe))
@@ -221,6 +256,15 @@ class TestCheck:
 
 
 class TestTeardown:
+    def test_a_set_up_whose_prober_was_killed_makes_nothing_afterwards(self, site: Site) -> None:
+        slow = site.recipe(setup=f"sleep 1; mkdir {site.directory}/vnode-{{vnode}}")
+        site.probe_and_die(make_assignment(slow, goal=Goal.SETUP, vnode="mine"), lambda: site.log() == ["setup mine"])
+
+        job = make_assignment(slow, goal=Goal.TEARDOWN, vnode="mine")
+        assert verdict(site.probe(job)) == (Outcome.PASS, None, ())
+        time.sleep(1.2)
+        assert not site.has("mine")
+
     def test_only_the_teardown_runs_and_twice_is_harmless(self, site: Site) -> None:
         site.make("mine")
         job = make_assignment(site.recipe(), goal=Goal.TEARDOWN, vnode="mine")
