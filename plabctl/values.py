@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+_FEW = 8
+"""How many values of a class are made before its `__init__` is compiled."""
 MISSING = object()
 """The default of a field that has none."""
 
@@ -96,9 +98,11 @@ def _frozen(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
         "__setstate__": _setstate,
         "__dataclass_fields__": _AtFirstLook(body, kw_only),
     }
-    for name in ("__init__", "__repr__", "__eq__", "__hash__"):
+    for name in ("__repr__", "__eq__", "__hash__"):
         if name not in body:
             methods[name] = _at_first_use(body, name, kw_only)
+    if "__init__" not in body:
+        methods["__init__"] = _compiled_later(kw_only)
     return methods
 
 
@@ -106,12 +110,52 @@ def _at_first_use(body: Mapping[str, object], name: str, kw_only: bool) -> Calla
     def method(self: object, *args: object, **kwargs: object) -> object:
         # Another thread may be here too: both make the same, and the last one to set it wins.
         lazy = type(self)
-        real = _compiled_init(lazy, kw_only) if name == "__init__" else getattr(_standard(lazy, body, kw_only), name)
+        real = getattr(_standard(lazy, body, kw_only), name)
         real.__qualname__ = f"{lazy.__qualname__}.{name}"
         setattr(lazy, name, real)
         return real(self, *args, **kwargs)
 
     return method
+
+
+def _compiled_later(kw_only: bool) -> Callable[..., None]:
+    """Return an `__init__` that fills the first few values field by field, and is compiled when more are made.
+
+    Of most settings there is one value, and to compile costs as much as to fill fifty.
+    """
+    filled = 0
+
+    def method(self: object, *args: object, **kwargs: object) -> None:
+        # Another thread may be here too: whichever counts last, the class is compiled sooner or later, if twice.
+        nonlocal filled
+        filled += 1
+        lazy = type(self)
+        if filled <= _FEW and not (kw_only and args) and _is_filled(self, fields(lazy), args, kwargs):
+            return
+        real = _compiled_init(lazy, kw_only)
+        real.__qualname__ = f"{lazy.__qualname__}.__init__"
+        setattr(lazy, "__init__", real)  # noqa: B010 - type checkers have never heard of such a thing
+        real(self, *args, **kwargs)
+
+    return method
+
+
+def _is_filled(value: object, own: tuple[Field, ...], args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
+    """Fill the fields of `value`; False when the arguments do not fit, which the compiled method says properly."""
+    given = dict(zip((each.name for each in own), args, strict=False))
+    if len(args) > len(own) or not given.keys().isdisjoint(kwargs):
+        return False
+    given.update(kwargs)
+    for each in own:
+        name, default = each.name, each.default
+        if name in given:
+            default = given.pop(name)
+        elif each.default_factory:
+            default = each.default_factory()
+        elif default is MISSING:
+            return False
+        object.__setattr__(value, name, default)
+    return not given
 
 
 def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:

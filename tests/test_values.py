@@ -53,6 +53,32 @@ def test_wrong_arguments_are_refused_by_name() -> None:
         Named("a")  # type: ignore[call-arg]  # as above
 
 
+def test_the_first_values_are_made_like_the_later_ones() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Fresh:
+        x: int
+        y: int = 3
+        names: Mapping[str, str] = field(default_factory=dict)
+
+    for wrong in ({}, {"x": 1, "z": 2}):
+        with pytest.raises(TypeError, match="argument"):
+            Fresh(**wrong)  # type: ignore[arg-type]  # that is what is refused
+
+    @dataclass(frozen=True, slots=True)
+    class Fresher:
+        x: int
+        y: int = 3
+        names: Mapping[str, str] = field(default_factory=dict)
+
+    many = [Fresher(1), Fresher(x=1), Fresher(1, 3), Fresher(1, y=3), *(Fresher(1) for _ in range(20))]
+
+    assert all(value == many[0] for value in many)
+    assert len({id(value.names) for value in many}) == len(many), "each has a default of its own"
+    for arguments, named in (((1, 2, {}, 4), {}), ((1,), {"x": 2}), ((), {"y": 1})):
+        with pytest.raises(TypeError, match="argument"):
+            Fresher(*arguments, **named)  # type: ignore[arg-type]  # as above
+
+
 def test_they_work_with_the_standard_functions() -> None:
     assert dataclasses.replace(Point(1), y=5) == replace(Point(1), y=5) == Point(1, 5)
     assert dataclasses.asdict(Point(1)) == {"x": 1, "y": 0, "names": {}}

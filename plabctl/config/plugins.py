@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Backoff, BackoffKind, PoolKind, PoolSettings, Settings
-from plabctl.values import replace
+from plabctl.values import dataclass, replace
 
 if TYPE_CHECKING:
     from plabctl.core.settings import Formula
@@ -23,7 +23,8 @@ GROUPS = {"kind": "plabctl.pools", "backoff": "plabctl.backoffs", "recipe": "pla
 _STAND_IN_BACKOFF = BackoffKind.ADDITIVE.value
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """What an entry point gave: a value that was looked over, or the fault that keeps it from being used."""
 
     value: Any
