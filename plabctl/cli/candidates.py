@@ -50,6 +50,15 @@ def complete_nodes_and_pools(ctx: click.Context, param: click.Parameter, incompl
     return _items(incomplete, (f"@{pool}" for pool in situation.settings.pools) if situation else ())
 
 
+def complete_lists_of_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return nodes or pools for what comes after the last comma, with what stands before it."""
+    before, comma, last = incomplete.rpartition(",")
+    found = complete_nodes_and_pools(ctx, param, last)
+    for item in found:
+        item.value = f"{before}{comma}{item.value}"
+    return found
+
+
 def _look(ctx: click.Context) -> Situation | None:
     # Imported here: every command line with NODES imports this module, and only TAB calls it.
     from plabctl.app.queries import look  # noqa: PLC0415

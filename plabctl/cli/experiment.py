@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from plabctl.cli import output
-from plabctl.cli.candidates import complete_experiments, complete_nodes_and_pools, complete_recipes
+from plabctl.cli.candidates import complete_experiments, complete_lists_of_nodes, complete_recipes
 from plabctl.cli.options import (
     Duration,
     config_option,
@@ -51,7 +51,7 @@ def command() -> None:
     metavar="NODES",
     multiple=True,
     callback=lambda _ctx, _param, value: words(value),
-    shell_complete=complete_nodes_and_pools,
+    shell_complete=complete_lists_of_nodes,
     help="On these nodes: names, globs or @POOL, with commas between them; - reads them from standard input.",
 )
 @click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest good nodes.")

@@ -12,6 +12,8 @@ from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.picture import Picture
 from plabctl.report.experiments import standing, wish_words
 
+_NODES_SHOWN = 20
+
 
 def swapped_in(wanted: Experiment, picture: Picture | None) -> str:
     """Return what is said when an experiment was swapped in."""
@@ -68,6 +70,7 @@ def swap_in_command(experiment: Experiment) -> str:
         words += ["--count", str(experiment.count), *(["--at-most"] if experiment.at_most else [])]
         words += ["--spread", experiment.spread] if experiment.spread else []
     else:
-        words += ["--nodes", ",".join(experiment.nodes)]
+        count = len(experiment.nodes)
+        words += ["--nodes", ",".join(experiment.nodes) if count <= _NODES_SHOWN else f"NODES (the {count} it had)"]
     words += ["--recipe", experiment.recipe]
     return shlex.join([*words, *(["--hook", shlex.join(experiment.hook)] if experiment.hook else [])])

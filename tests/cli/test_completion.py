@@ -33,6 +33,7 @@ def offered(desk: Desk, line: str) -> set[str]:
         ("plabctl status --wa", {"--watch"}),
         ("plabctl experiment sw", {"swapin", "swapout"}),
         ("plabctl experiment swapin web --nodes pc1", {"pc1"}),
+        ("plabctl experiment swapin web --nodes pc1,p", {"pc1,pc1", "pc1,pc2"}),
         ("plabctl experiment swapin web --recipe n", {"netns", "nspawn"}),
         ("plabctl completion f", {"fish"}),
     ],
