@@ -162,7 +162,8 @@ def standing(picture: Picture) -> str:
     others = _others(row)
     if picture.experiment.leaving_at is not None:
         return others or "nothing left"
-    return f"{row['up_count']} of {row['wanted_count']} up{f', {others}' if others else ''}"
+    most = "at most " if picture.experiment.at_most else ""
+    return f"{row['up_count']} of {most}{row['wanted_count']} up{f', {others}' if others else ''}"
 
 
 def wish_words(experiment: Experiment) -> str:

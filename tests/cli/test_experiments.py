@@ -1,11 +1,13 @@
 """Experiments from the command line: swapped in and out, waited for, looked at, and refused."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.cli.desk import Desk, Said
+from tests.cli.test_terminal import terminal
 
 SUBSTRATE = """
 [recipe.place]
@@ -197,6 +199,7 @@ def test_what_cannot_be_meant_or_had_is_refused_in_a_line(
     first, *rest = said.err.splitlines()
     assert first.startswith("plabctl: ")
     assert all(line.startswith("  hint: ") for line in rest)
+    assert max(map(len, said.err.splitlines())) < 200
     assert "\x1b" not in said.err
     assert refusing.ok("experiment", "list", "-o", "name") == ""
 
@@ -235,6 +238,12 @@ def test_a_name_is_taken_until_the_experiment_is_gone(site: Desk) -> None:
     assert (twice.code, "being swapped out already: 1 vnode left" in twice.err) == (1, True)
 
 
+def test_a_name_that_is_nearly_right_is_named(site: Desk) -> None:
+    exp(site, "swapin", "web", "--nodes", "pc1")
+
+    assert "the nearest name is 'web'" in exp(site, "show", "wbe").err
+
+
 def test_few_nodes_will_do_with_at_most(site: Desk) -> None:
     said = exp(site, "swapin", "web", "--count", "5", "--at-most", "--wait")
 
@@ -262,3 +271,59 @@ def test_an_experiment_is_shown_in_every_form(site: Desk, form: str) -> None:
     assert out.count("pc1") >= 1
     if form not in {"table", "wide"}:
         assert len(out.splitlines()) == {"json": 1, "csv": 3}.get(form, 2)
+
+
+@pytest.fixture
+def slow(site: Desk) -> Desk:
+    """A site where a set-up takes a second, one after the other."""
+    text = (
+        site.config.read_text().replace("mkdir {vnode}", "sleep 1; mkdir {vnode}").replace("window = 4", "window = 1")
+    )
+    site.config.write_text(text)
+    return site
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_terminal_shows_a_bar_that_goes_when_all_are_up(slow: Desk, width: int) -> None:
+    with terminal(slow, "experiment", "swapin", "web", "--nodes", "pc1,pc3", "--wait", width=width) as seen:
+        seen.wait_for("1 of 2 up")
+        assert any("━" in line for line in seen.screen.display)
+        assert seen.end() == 0
+        lines = [line.rstrip() for line in seen.screen.display]
+
+    assert "web: 2 of 2 up" in lines
+    assert not any("━" in line for line in lines)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_a_bar_has_no_colour_that_nobody_wants(slow: Desk, environ: dict[str, str]) -> None:
+    words = ("experiment", "swapin", "web", "--nodes", "pc1", "--wait")
+    with terminal(slow, *words, environ=environ) as seen:
+        assert seen.end() == 0
+
+    assert not re.search(rb"\x1b\[[0-9;]*[1-9][0-9;]*m", seen.raw)
+
+
+def test_whoever_leaves_a_wait_is_told_that_it_goes_on(slow: Desk) -> None:
+    with terminal(slow, "experiment", "swapin", "web", "--nodes", "pc1,pc3", "--wait") as seen:
+        seen.wait_for("0 of 2 up")
+        seen.type("\x03")
+        assert seen.end() == 130
+        text = " ".join(seen.screen.display)
+
+    assert "interrupted; the ticks go on with it" in text
+    assert "Traceback" not in text
+    slow.ok("tick")
+    assert set(states(slow).values()) == {"up"}
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "web"]], ids=" ".join)
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_table_fits_a_terminal(site: Desk, words: list[str], width: int) -> None:
+    exp(site, "swapin", "web", "--nodes", "pc1,pc2", "--wait")
+    with terminal(site, "experiment", *words, width=width) as seen:
+        assert seen.end() == 0
+        table = [line for line in seen.screen.display[:3] if line.strip()]
+
+    assert table[0].startswith("STATE")
+    assert len(table[0].rstrip()) <= width

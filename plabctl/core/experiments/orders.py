@@ -11,10 +11,15 @@ from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.roster import left
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.orders import Order
+from plabctl.core.selection import nearest
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import NoSuchExperiment, NoSuchNode, Refused, UsageFault
 from plabctl.values import replace
+
+MAX_NAME = 63
+"""Of an experiment; what is longer is not repeated as a whole."""
+_FEW = 10
 
 
 def swap_in(state: State, settings: Settings, wanted: Experiment, order: Order) -> Changes:
@@ -93,15 +98,18 @@ def the_experiment(state: State, name: str) -> Experiment:
     """Return the experiment of that name; raise NoSuchExperiment."""
     experiment = state.experiments.get(name)
     if experiment is None:
+        like = nearest(name, state.experiments)
         known = ", ".join(sorted(state.experiments)) or "there are none"
-        raise NoSuchExperiment(f"no experiment is named {name!r}", hint=f"experiments: {known}")
+        all_of_them = f"experiments: {known}" if len(state.experiments) <= _FEW else "see: plabctl experiment list"
+        hint = f"the nearest name is {like!r}" if like else all_of_them
+        raise NoSuchExperiment(f"no experiment is named {_quoted(name)}", hint=hint)
     return experiment
 
 
 def _refuse_name(state: State, settings: Settings, name: str) -> None:
     if not is_pool_name(name):
-        allowed = "lower-case letters, digits, - and _, beginning with a letter, at most 63"
-        raise UsageFault(f"{name!r} is no name for an experiment", hint=allowed)
+        allowed = f"lower-case letters, digits, - and _, beginning with a letter, at most {MAX_NAME}"
+        raise UsageFault(f"{_quoted(name)} is no name for an experiment", hint=allowed)
     if name in settings.pools:
         raise Refused(f"{name!r} is the name of a pool", hint="choose another name")
     known = state.experiments.get(name)
@@ -114,7 +122,7 @@ def _refuse_name(state: State, settings: Settings, name: str) -> None:
 def _refuse_recipe(settings: Settings, name: str) -> None:
     recipe = settings.recipes.get(name)
     if recipe is None:
-        raise Refused(f"no recipe is named {name!r}", hint=f"the recipes are: {', '.join(settings.recipes)}")
+        raise Refused(f"no recipe is named {_quoted(name)}", hint=f"the recipes are: {', '.join(settings.recipes)}")
     if recipe.teardown is None or (recipe.setup is None and recipe.up is None):
         missing = "teardown" if recipe.teardown is None else "setup"
         raise Refused(f"recipe {name!r} has no {missing}, so it cannot be used for an experiment", hint="name another")
@@ -136,6 +144,10 @@ def _refuse_count(state: State, settings: Settings, wanted: Experiment, now: flo
         return
     hint = "with --at-most it takes those, and more as they come" if free else "see: plabctl status"
     raise Refused(f"{wanted.count} good nodes are wanted and there {_are(free)}", hint=f"{hint}; none was taken")
+
+
+def _quoted(name: str) -> str:
+    return repr(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}...")
 
 
 def _are(count: int) -> str:
