@@ -33,7 +33,7 @@ This page is made from the program by `make docs`; a test compares the two.
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | failed or refused: no such node, or with `--wait` a verdict that is not a pass |
+| 1 | failed or refused: no such node, or with `--wait` a verdict that is not a pass, a vnode not up, or not gone |
 | 2 | wrong usage |
 | 70 | a fault of plabctl itself |
 | 74 | the state, or the output, cannot be read or written |

@@ -2,7 +2,9 @@
 
 import json
 import shlex
+from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -270,6 +272,14 @@ def test_the_status_names_experiments_whose_vnode_is_on_the_node() -> None:
     assert "experiments" not in rows["n2"]
     assert "EXPERIMENTS" in table(status.listing(situation, ["n1", "n2"]), None)[0]
     assert "EXPERIMENTS" not in table(status.listing(situation, ["n2"]), None)[0]
+
+
+def test_the_status_with_experiments_is_as_the_schema_says() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/status.schema.json").read_text())
+    document = "".join(machine.json(status.data(scene(), ["n1", "n2"], "json")))
+
+    jsonschema.validate(json.loads(document), schema)
+    assert json.loads(document)["nodes"][0]["experiments"] == ["web"]
 
 
 @pytest.mark.parametrize("name", ["n1", "n2"])
