@@ -19,7 +19,7 @@ from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.picture import Picture, find
 from plabctl.core.orders import Order
 from plabctl.core.state import Changes, State
-from plabctl.errors import PlabctlError, UsageFault
+from plabctl.errors import HookFault, PlabctlError, UsageFault
 from plabctl.inventory.rows import shown
 
 
@@ -40,6 +40,8 @@ class Waited:
 
     picture: Picture | None
     exit_code: int
+    warning: str = ""
+    """What else went wrong: a hook could not be told of it."""
 
 
 OnProgress = Callable[[Picture], None]
@@ -134,10 +136,10 @@ def wait_for_up(app: App, name: str, timeout_s: float | None = None, on_progress
 
     It goes on, trying again by back-off, until all are up or `timeout_s` is over; without one until each was tried.
     """
-    stop = _run(app, Upbringing(name, _end(app, timeout_s), _teller(name, on_progress)))
+    stop, warning = _run(app, Upbringing(name, _end(app, timeout_s), _teller(name, on_progress)))
     picture = find(app.store.snapshot(), name)
     is_ready = picture is not None and picture.experiment.ready_at is not None and not picture.not_up
-    return Waited(picture, stop.exit_code or int(not is_ready))
+    return Waited(picture, stop.exit_code or int(not is_ready), warning)
 
 
 def wait_for_gone(app: App, name: str, timeout_s: float | None = None, on_progress: OnProgress | None = None) -> Waited:
@@ -146,9 +148,9 @@ def wait_for_gone(app: App, name: str, timeout_s: float | None = None, on_progre
     It goes on until all are gone or `timeout_s` is over; without one until each was tried. What is left then is in the
     picture, and the ticks go on trying.
     """
-    stop = _run(app, Teardown(name, _end(app, timeout_s), _teller(name, on_progress)))
+    stop, warning = _run(app, Teardown(name, _end(app, timeout_s), _teller(name, on_progress)))
     picture = find(app.store.snapshot(), name)
-    return Waited(picture, stop.exit_code or int(picture is not None))
+    return Waited(picture, stop.exit_code or int(picture is not None), warning)
 
 
 def _commit(app: App, name: str, order: Order, decide: Callable[[State], tuple[Changes, Sequence[Vnode]]]) -> Ordered:
@@ -168,13 +170,17 @@ def _commit(app: App, name: str, order: Order, decide: Callable[[State], tuple[C
     return ordered
 
 
-def _run(app: App, errand: Errand) -> Stop:
+def _run(app: App, errand: Errand) -> tuple[Stop, str]:
     from plabctl.app.tick import run_tick  # noqa: PLC0415 - what only waiting needs
 
     stop = Stop()
     with stop.listening():
-        run_tick(app, stop, errand=errand)
-    return stop
+        try:
+            run_tick(app, stop, errand=errand)
+        except HookFault as error:
+            # It comes when all else is done: whether the vnodes are up does not depend on who could be told.
+            return stop, str(error)
+    return stop, ""
 
 
 def _end(app: App, timeout_s: float | None) -> float | None:

@@ -74,6 +74,7 @@ def swap_in(wanted: Experiment, how: Manner, *, yes: bool) -> int:
         waited = use.wait_for_up(app, wanted.name, how.timeout_s, tell)
     if overtaken := swaps.overtaken(wanted.name, waited.picture):
         output.note(f"plabctl: {overtaken}")
+    _warn(waited.warning)
     return _ended(how, app, wanted.name, waited.picture, waited.exit_code)
 
 
@@ -90,6 +91,7 @@ def swap_out(name: str, how: Manner, *, force: bool) -> int:
         return _ended(how, app, name, picture, 0)
     with _teller(how) as tell:
         waited = use.wait_for_gone(app, name, how.timeout_s, tell)
+    _warn(waited.warning)
     return _ended(how, app, name, waited.picture, waited.exit_code)
 
 
@@ -101,6 +103,10 @@ def _remark(how: Manner, lines: Iterable[str], undo: str, warning: str) -> None:
             write(line)
         output.flush()
         output.note(undo)
+    _warn(warning)
+
+
+def _warn(warning: str) -> None:
     if warning:
         output.note(f"plabctl: {warning}")
 

@@ -244,6 +244,15 @@ def test_a_name_that_is_nearly_right_is_named(site: Desk) -> None:
     assert "the nearest name is 'web'" in exp(site, "show", "wbe").err
 
 
+def test_a_hook_that_cannot_run_is_a_warning_and_no_verdict(site: Desk) -> None:
+    up = exp(site, "swapin", "web", "--nodes", "pc1", "--hook", "no-such-program", "--wait", "-o", "json")
+    gone = exp(site, "swapout", "web", "--wait", "-o", "json")
+
+    assert (up.code, json.loads(up.out)["experiment"]["state"]) == (0, "ready")
+    assert (gone.code, json.loads(gone.out)["experiment"]["state"]) == (0, "gone")
+    assert "no-such-program" in up.err + gone.err
+
+
 def test_few_nodes_will_do_with_at_most(site: Desk) -> None:
     said = exp(site, "swapin", "web", "--count", "5", "--at-most", "--wait")
 
