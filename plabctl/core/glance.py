@@ -4,6 +4,7 @@ Pure. A list of 100,000 nodes has no time to make a `Node` and a `Member` of eac
 as those. `State.glances` yields these.
 """
 
+# Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
 from collections.abc import Mapping
 from typing import NamedTuple
 

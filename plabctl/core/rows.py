@@ -3,8 +3,7 @@
 Pure. The store makes them straight from its documents, without decoding the rest.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,7 +55,7 @@ def due_of(member: Member) -> Due:
     )
 
 
-def due_of_vnode(vnode: Vnode) -> Due:
+def due_of_vnode(vnode: "Vnode") -> Due:
     """Return the light row of a member of an experiment; its pool is the experiment."""
     return Due(
         vnode.node,

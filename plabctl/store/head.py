@@ -5,6 +5,7 @@ other fields and every byte after the line. So an idle tick learns what it needs
 Go on with `plabctl.store.documents`, where the rest is read.
 """
 
+# Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
 import os
 import re
 import zlib
