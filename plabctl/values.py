@@ -103,6 +103,7 @@ def _frozen(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
             methods[name] = _at_first_use(body, name, kw_only)
     if "__init__" not in body:
         methods["__init__"] = _compiled_later(kw_only)
+        methods["__signature__"] = _SignatureAtFirstLook(kw_only)
     return methods
 
 
@@ -130,14 +131,30 @@ def _compiled_later(kw_only: bool) -> Callable[..., None]:
         nonlocal filled
         filled += 1
         lazy = type(self)
-        if filled <= _FEW and not (kw_only and args) and _is_filled(self, fields(lazy), args, kwargs):
-            return
-        real = _compiled_init(lazy, kw_only)
-        real.__qualname__ = f"{lazy.__qualname__}.__init__"
-        setattr(lazy, "__init__", real)  # noqa: B010 - type checkers have never heard of such a thing
-        real(self, *args, **kwargs)
+        if not (filled <= _FEW and not (kw_only and args) and _is_filled(self, fields(lazy), args, kwargs)):
+            _compile(lazy, kw_only)(self, *args, **kwargs)
 
     return method
+
+
+def _compile(lazy: type, kw_only: bool) -> Callable[..., object]:
+    real = _compiled_init(lazy, kw_only)
+    real.__qualname__ = f"{lazy.__qualname__}.__init__"
+    setattr(lazy, "__init__", real)  # noqa: B010 - type checkers have never heard of such a thing
+    return real
+
+
+class _SignatureAtFirstLook:
+    """How a value is made, for whoever asks the class before there are many of them."""
+
+    def __init__(self, kw_only: bool) -> None:
+        self._kw_only = kw_only
+
+    def __get__(self, value: object, lazy: type) -> object:
+        import inspect  # noqa: PLC0415 - slow to import, and who asks has it
+
+        _, *parameters = inspect.signature(_compile(lazy, self._kw_only)).parameters.values()
+        return inspect.Signature(parameters)
 
 
 def _is_filled(value: object, own: tuple[Field, ...], args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
