@@ -25,6 +25,7 @@ PARTS = {
     "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
     "large": "100,000 nodes: time, memory, growth, the store's own work",
     "backlog": "busy slots while ticks overlap and probes differ in length",
+    "swapin": "an experiment of 500 vnodes, forty at once",
     "slow": "a thousand slow probes at once",
     "reach": "what the client can do when the nodes are other machines",
     "login": "one login, nothing else running",
