@@ -29,13 +29,13 @@ connect_timeout = "{connect_timeout}"
 kind = "good"
 on_fail = "bad"
 recipe = "{recipe}"
-backoff = {{ kind = "fixed", base = "1h", jitter = "0s" }}
+backoff = {{ kind = "fixed", base = "{every}", jitter = "0s" }}
 
 [pool.bad]
 kind = "bad"
 on_pass = "good"
 recipe = "{recipe}"
-backoff = {{ kind = "fixed", base = "1h", jitter = "0s" }}
+backoff = {{ kind = "fixed", base = "{every}", jitter = "0s" }}
 
 [flap]
 apart = "0s"
@@ -69,10 +69,13 @@ class Site:
         window: int = 10,
         recipe: str = "process",
         connect_timeout: str = "3s",
+        every: str = "1h",
         more: str = "",
     ) -> None:
         """Write the configuration; `more` is put at its end, for recipes."""
-        text = _CONFIG.format(window=window, user=user, key=key, recipe=recipe, connect_timeout=connect_timeout)
+        text = _CONFIG.format(
+            window=window, user=user, key=key, recipe=recipe, connect_timeout=connect_timeout, every=every
+        )
         self.config.write_text(text + more)
 
     def argv(self, *args: str) -> list[str]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -59,6 +61,40 @@ class Network:
     def ip(self, *args: str) -> None:
         """Run `ip` in the network."""
         subprocess.run([*self.inside(), program("ip"), *args], check=True, timeout=20)
+
+
+class Watch:
+    """Counts our own connections to one port while its `with` block runs: `most` is how many there were at once.
+
+    The kernel's list of them is read every few milliseconds. It has what processes that live hold open, and nothing of
+    one that was killed. Reading takes a while, in which some end and others begin; those that stand in two readings,
+    one after the other, were there together. So a count above a window proves that the window was exceeded.
+    """
+
+    _ESTABLISHED = "01"
+
+    def __init__(self, network: Network, port: int) -> None:
+        self._table = Path(f"/proc/{network.pid}/net/tcp")
+        self._far_end = f":{port:04X}"
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.most = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        before: set[str] = set()
+        while not self._is_over.wait(0.015):
+            rows = [line.split() for line in self._table.read_text().splitlines()[1:]]
+            now = {row[1] for row in rows if row[3] == self._ESTABLISHED and row[2].endswith(self._far_end)}
+            self.most = max(self.most, len(before & now))
+            before = now
 
 
 def spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:

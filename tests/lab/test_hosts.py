@@ -1,11 +1,13 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.lab.hosts import Host, Lab
+from tests.lab.hosts import PORT, Host, Lab
+from tests.lab.namespace import Watch
 from tests.lab.needs import program
 from tests.lab.patience import wait_until
 from tests.lab.sshd import is_alive
@@ -62,6 +64,25 @@ def test_what_happens_to_it_is_felt_and_mended(lab: Lab) -> None:
 
     host.change_host_key()
     assert "verification failed" in ssh(lab, host, "true").stderr
+
+
+def test_a_host_that_is_rebooted_forgets_all_but_its_sshd(lab: Lab) -> None:
+    host = lab.hosts[1]
+    ssh(lab, host, "touch /tmp/gone; sleep 60 >/dev/null 2>&1 &")
+    assert any("sleep" in line for line in host.processes())
+
+    host.reboot()
+
+    assert not any("sleep" in line for line in host.processes())
+    assert "gone" not in host.files()
+    assert ssh(lab, host, "true").returncode == 0
+
+
+def test_connections_that_are_open_together_are_counted(lab: Lab) -> None:
+    with Watch(lab.network, PORT) as watch, ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: ssh(lab, lab.hosts[1], "sleep 1").returncode, range(2)))
+    assert done == [0, 0]
+    assert watch.most == 2
 
 
 def test_it_ends_with_whoever_made_it_even_by_kill(tmp_path: Path) -> None:
