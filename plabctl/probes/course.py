@@ -126,15 +126,17 @@ class Course:
         end = min(self._clock.monotonic() + stage.timeout_s, self._forward_end)
         said = ""
         while True:
-            ran = self._steps.run(self._recipe, "up", stage, end)
+            ran = None
             try:
+                ran = self._steps.run(self._recipe, "up", stage, end)
                 self._steps.judge("up", self._recipe, ran)
             except Trouble as trouble:
-                if trouble.cause is Cause.UP_TIMEOUT and ran.fault is None:
+                is_answered = ran is not None and ran.fault is None
+                if trouble.cause is Cause.UP_TIMEOUT and is_answered:
                     said = trouble.reason
-                elif trouble.cause is not Cause.DEADLINE:
+                elif trouble.cause is not Cause.DEADLINE or (ran is None and not said):
                     raise
-                if ran.fault is not None or self._clock.monotonic() + stage.every_s >= end:
+                if not is_answered or self._clock.monotonic() + stage.every_s >= end:
                     why = said or trouble.reason
                     raise Trouble(Cause.UP_TIMEOUT, f"not up after {stage.timeout_s:g} s: {why}") from None
             else:

@@ -11,10 +11,11 @@ import shlex
 SIGN = "036plabctl"
 """What stands in the command line of every stage: the octal form in which it prints its mark."""
 
+# Every stage names its vnode as a variable in its command line, so that no other word is taken for it.
 # A stage leads a process group of its own, so that what it started ends with it. A vnode leads another one, or none:
 # it may carry the same words, but it is the recipe that knows how to end it. Without a /proc nothing is found.
 END = f"""(
-for file in $(grep -Fls -e "$PLABCTL_VNODE" /dev/null $(grep -Fls -e {SIGN} /proc/[0-9]*/cmdline)); do
+for file in $(grep -Fls -e "PLABCTL_VNODE=$PLABCTL_VNODE" /dev/null $(grep -Fls -e {SIGN} /proc/[0-9]*/cmdline)); do
   pid=${{file#/proc/}}; pid=${{pid%/cmdline}}; n=0
   read -r _ _ _ _ group _ <"/proc/$pid/stat" || continue
   [ "$group" = "$pid" ] && [ "$pid" != $$ ] && [ "$pid" != $PPID ] || continue
@@ -29,4 +30,4 @@ done
 
 def signed(text: str, vnode: str) -> str:
     """Return the code of a stage such that its command line tells whose it is; its lines keep their numbers."""
-    return f": {SIGN} {shlex.quote(vnode)}; {text}"
+    return f": {SIGN} PLABCTL_VNODE={shlex.quote(vnode)}; {text}"

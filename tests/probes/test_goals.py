@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,8 @@ from tests.probes.sshd import Sshd
 from tests.probes.zoo import Zoo
 
 STAGES = ("setup", "up", "check", "teardown")
+# No other process may work on vnodes of these names meanwhile: before a teardown, what still makes them is ended.
+MINE, OTHER = f"mine-{os.getpid()}-", f"other-{os.getpid()}-"
 FAILED = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK}
 BEGINS = {Goal.TEST: "setup", Goal.SETUP: "setup", Goal.CHECK: "check", Goal.TEARDOWN: "teardown"}
 """The first stage of each goal."""
@@ -168,40 +171,40 @@ class TestSetup:
 
     def test_what_an_earlier_try_left_goes_first(self, site: Site) -> None:
         recipe = site.recipe()
-        site.make("mine")
-        site.make("other")
-        job = make_assignment(recipe, goal=Goal.SETUP, vnode="mine", debris=debris("other", "mine", recipe=recipe))
+        site.make(MINE)
+        site.make(OTHER)
+        job = make_assignment(recipe, goal=Goal.SETUP, vnode=MINE, debris=debris(OTHER, MINE, recipe=recipe))
 
         assert verdict(site.probe(job)) == (Outcome.PASS, None, ())
-        assert site.log()[:3] == ["teardown other", "teardown mine", "setup mine"]
-        assert (site.has("mine"), site.has("other")) == (True, False)
+        assert site.log()[:3] == [f"teardown {OTHER}", f"teardown {MINE}", f"setup {MINE}"]
+        assert (site.has(MINE), site.has(OTHER)) == (True, False)
 
     def test_nothing_is_set_up_over_remains_of_its_own_that_do_not_go(self, site: Site) -> None:
         recipe = site.recipe(teardown="echo stuck; exit 2")
-        job = make_assignment(recipe, goal=Goal.SETUP, vnode="mine", debris=debris("mine", recipe=recipe))
+        job = make_assignment(recipe, goal=Goal.SETUP, vnode=MINE, debris=debris(MINE, recipe=recipe))
         report = site.probe(job)
 
-        assert verdict(report) == (Outcome.FAIL, Cause.TEARDOWN, ("mine",))
+        assert verdict(report) == (Outcome.FAIL, Cause.TEARDOWN, (MINE,))
         assert report.reason == "what is left of an earlier try does not go: stuck"
-        assert site.log() == ["teardown mine"]
+        assert site.log() == [f"teardown {MINE}"]
 
     def test_a_set_up_whose_prober_was_killed_ends_before_the_next_one_begins(self, site: Site) -> None:
         slow = site.recipe(setup=f"sleep 1; mkdir {site.directory}/vnode-{{vnode}}")
-        job = make_assignment(slow, goal=Goal.SETUP, vnode="mine")
-        site.probe_and_die(job, lambda: site.log() == ["setup mine"])
-        again = make_assignment(site.recipe(), goal=Goal.SETUP, vnode="mine", debris=debris("mine", recipe=slow))
+        job = make_assignment(slow, goal=Goal.SETUP, vnode=MINE)
+        site.probe_and_die(job, lambda: site.log() == [f"setup {MINE}"])
+        again = make_assignment(site.recipe(), goal=Goal.SETUP, vnode=MINE, debris=debris(MINE, recipe=slow))
 
         assert verdict(site.probe(again)) == (Outcome.PASS, None, ())
-        teardown = make_assignment(site.recipe(), goal=Goal.TEARDOWN, vnode="mine")
+        teardown = make_assignment(site.recipe(), goal=Goal.TEARDOWN, vnode=MINE)
         assert verdict(site.probe(teardown)) == (Outcome.PASS, None, ())
         time.sleep(1.2)
-        assert not site.has("mine")
+        assert not site.has(MINE)
 
     def test_remains_of_others_that_do_not_go_keep_nobody_from_setting_up(self, site: Site) -> None:
         recipe = site.recipe(teardown="exit 2")
-        job = make_assignment(recipe, goal=Goal.SETUP, debris=debris("other", recipe=recipe))
+        job = make_assignment(recipe, goal=Goal.SETUP, debris=debris(OTHER, recipe=recipe))
 
-        assert verdict(site.probe(job)) == (Outcome.PASS, None, ("other",))
+        assert verdict(site.probe(job)) == (Outcome.PASS, None, (OTHER,))
         assert site.has(job.vnode)
 
     def test_a_recipe_with_a_setup_alone_is_set_up_and_stays(self, site: Site) -> None:
@@ -213,11 +216,11 @@ class TestSetup:
 
 class TestCheck:
     def test_only_the_check_runs(self, site: Site) -> None:
-        site.make("mine")
-        job = make_assignment(site.recipe(), goal=Goal.CHECK, vnode="mine")
+        site.make(MINE)
+        job = make_assignment(site.recipe(), goal=Goal.CHECK, vnode=MINE)
 
         assert verdict(site.probe(job)) == (Outcome.PASS, None, ())
-        assert site.log() == ["check mine"]
+        assert site.log() == [f"check {MINE}"]
 
     @pytest.mark.parametrize("lacks", [(), ("check",)], ids=["check", "up"])
     def test_a_dead_vnode_fails_and_is_left_alone(self, site: Site, lacks: tuple[str, ...]) -> None:
@@ -229,11 +232,11 @@ class TestCheck:
         assert time.monotonic() - start < 8  # one look, not all that `up` has time for
 
     def test_without_a_check_one_look_by_up_does(self, site: Site) -> None:
-        site.make("mine")
-        job = make_assignment(site.recipe("check"), goal=Goal.CHECK, vnode="mine")
+        site.make(MINE)
+        job = make_assignment(site.recipe("check"), goal=Goal.CHECK, vnode=MINE)
 
         assert verdict(site.probe(job)) == (Outcome.PASS, None, ())
-        assert site.log() == ["up mine"]
+        assert site.log() == [f"up {MINE}"]
 
     def test_without_both_a_connection_is_enough(self, site: Site) -> None:
         report = site.probe(make_assignment(site.recipe("up", "check"), goal=Goal.CHECK))
@@ -243,11 +246,11 @@ class TestCheck:
 
     def test_debris_stays_and_stays_known(self, site: Site) -> None:
         recipe = site.recipe()
-        site.make("mine")
-        job = make_assignment(recipe, goal=Goal.CHECK, vnode="mine", debris=debris("other", recipe=recipe))
+        site.make(MINE)
+        job = make_assignment(recipe, goal=Goal.CHECK, vnode=MINE, debris=debris(OTHER, recipe=recipe))
 
-        assert verdict(site.probe(job)) == (Outcome.PASS, None, ("other",))
-        assert site.log() == ["check mine"]
+        assert verdict(site.probe(job)) == (Outcome.PASS, None, (OTHER,))
+        assert site.log() == [f"check {MINE}"]
 
     def test_a_check_without_opinion_says_nothing(self, site: Site) -> None:
         job = make_assignment(site.recipe(check="exit 75"), goal=Goal.CHECK)
@@ -258,20 +261,20 @@ class TestCheck:
 class TestTeardown:
     def test_a_set_up_whose_prober_was_killed_makes_nothing_afterwards(self, site: Site) -> None:
         slow = site.recipe(setup=f"sleep 1; mkdir {site.directory}/vnode-{{vnode}}")
-        site.probe_and_die(make_assignment(slow, goal=Goal.SETUP, vnode="mine"), lambda: site.log() == ["setup mine"])
+        site.probe_and_die(make_assignment(slow, goal=Goal.SETUP, vnode=MINE), lambda: site.log() == [f"setup {MINE}"])
 
-        job = make_assignment(slow, goal=Goal.TEARDOWN, vnode="mine")
+        job = make_assignment(slow, goal=Goal.TEARDOWN, vnode=MINE)
         assert verdict(site.probe(job)) == (Outcome.PASS, None, ())
         time.sleep(1.2)
-        assert not site.has("mine")
+        assert not site.has(MINE)
 
     def test_only_the_teardown_runs_and_twice_is_harmless(self, site: Site) -> None:
-        site.make("mine")
-        job = make_assignment(site.recipe(), goal=Goal.TEARDOWN, vnode="mine")
+        site.make(MINE)
+        job = make_assignment(site.recipe(), goal=Goal.TEARDOWN, vnode=MINE)
 
         assert [verdict(site.probe(job)) for _ in range(2)] == [(Outcome.PASS, None, ())] * 2
-        assert site.log() == ["teardown mine"] * 2
-        assert not site.has("mine")
+        assert site.log() == [f"teardown {MINE}"] * 2
+        assert not site.has(MINE)
 
     @pytest.mark.parametrize(
         ("code", "outcome", "cause"),
@@ -286,10 +289,10 @@ class TestTeardown:
 
     def test_debris_goes_as_well_and_the_vnode_only_once(self, site: Site) -> None:
         recipe = site.recipe()
-        job = make_assignment(recipe, goal=Goal.TEARDOWN, vnode="mine", debris=debris("mine", "other", recipe=recipe))
+        job = make_assignment(recipe, goal=Goal.TEARDOWN, vnode=MINE, debris=debris(MINE, OTHER, recipe=recipe))
 
         assert verdict(site.probe(job)) == (Outcome.PASS, None, ())
-        assert site.log() == ["teardown other", "teardown mine"]
+        assert site.log() == [f"teardown {OTHER}", f"teardown {MINE}"]
 
     def test_a_recipe_that_lost_its_teardown_leaves_the_vnode(self, site: Site) -> None:
         job = make_assignment(site.recipe("teardown"), goal=Goal.TEARDOWN)
@@ -442,6 +445,40 @@ class TestCutOff:
         else:
             assert verdict(report) == (Outcome.PASS, None, ())
 
+    def test_a_pause_that_lasts_past_the_time_to_come_up_is_still_a_vnode_that_is_not_up(self) -> None:
+        recipe = make_recipe(up=Stage(run="look", timeout_s=1, every_s=0.1))
+        job = make_assignment(recipe, goal=Goal.CHECK, deadline_s=60)
+
+        class Sleepy(Cut):
+            """A machine so busy that each pause lasts for seconds."""
+
+            slept_s = 0.0
+
+            def sleep(self, seconds: float) -> None:
+                self.slept_s += seconds + 5
+
+        class Told:
+            def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
+                return Ran(2, "not yet", truncated=False)
+
+            def is_alive(self) -> bool:
+                return True
+
+            def close(self) -> None:
+                pass
+
+        class Late(SystemClock):
+            def monotonic(self) -> float:
+                return super().monotonic() + cut.slept_s
+
+        cut = Sleepy()
+        for goal in (Goal.SETUP, Goal.TEST):
+            cut.slept_s = 0.0
+            report = Course(replace(job, goal=goal), lambda transport, end: Told(), cut, Late()).run()
+
+            assert verdict(report)[:2] == (Outcome.FAIL, Cause.UP_TIMEOUT)
+            assert report.reason == "not up after 1 s: not yet"
+
     @pytest.mark.parametrize("goal", Goal)
     def test_a_thread_that_does_not_come_back_leaves_what_its_goal_puts_at_stake(self, goal: Goal) -> None:
         over = threading.Event()
@@ -450,8 +487,8 @@ class TestCutOff:
             recipe,
             goal=goal,
             experiment="ex",
-            vnode="mine",
-            debris=debris("mine", "other", recipe=recipe),
+            vnode=MINE,
+            debris=debris(MINE, OTHER, recipe=recipe),
             deadline_s=0,
         )
 
@@ -468,7 +505,7 @@ class TestCutOff:
         (report,) = runner.wait(10)
         over.set()
 
-        assert verdict(report) == (Outcome.UNKNOWN, Cause.LOCAL, ("mine", "other"))
+        assert verdict(report) == (Outcome.UNKNOWN, Cause.LOCAL, (MINE, OTHER))
         assert report.key == job.key
         plain = make_assignment(recipe, goal=goal)
         assert plain.at_stake(begun=True) == ((plain.vnode,) if STAKES[goal] else ())
