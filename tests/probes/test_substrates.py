@@ -24,7 +24,7 @@ from tests.probes.sshd import Sshd
 
 PASSED = (Outcome.PASS, None, "", ())
 SUBSTRATES = ("netns", "podman", "docker", "nspawn")
-LONG = "plabctl-web_farm-" + "0123456789" * 8
+LONG = "plabctl-web_shop-" + "0123456789" * 8
 SEEN = {
     "netns": "ip netns list | cut -d ' ' -f 1",
     "podman": "podman ps -a --format '{{.Names}}'",
