@@ -5,11 +5,12 @@ Pure. A tick with an errand takes nothing but what the errand asks for, and ends
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from plabctl.core.claim import candidates
-from plabctl.core.experiments.model import VnodeState
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.rows import Due
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
@@ -50,8 +51,8 @@ class Retests:
         return self._names
 
 
-class Upbringing:
-    """An experiment until all its vnodes are up; or, without an end, until none is still on its first way there."""
+class _Swap(ABC):
+    """An experiment that is swapped in or out, until that is done or `end_at` is reached."""
 
     def __init__(self, name: str, end_at: float | None, tell: Callable[[State], None]) -> None:
         self._name = name
@@ -60,41 +61,41 @@ class Upbringing:
 
     def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return what is due of the experiment."""
-        return _due(state, settings, self._name, now)
+        return [row for row in candidates(state, settings, now) if row.experiment == self._name]
 
     def is_done(self, state: State) -> bool:
-        """Say whether all are up, or there is no more to wait for."""
+        """Say whether it is done; or, without an end, whether each vnode was tried."""
         self._tell(state)
         experiment = state.experiments.get(self._name)
-        if experiment is None or experiment.leaving_at is not None or experiment.ready_at is not None:
+        if experiment is None or self._is_there(experiment):
             return True
-        if self.end_at is not None:
-            return False
-        own = [vnode for vnode in state.vnodes() if vnode.experiment == self._name]
-        return all(vnode.state is VnodeState.UP or vnode.last for vnode in own if vnode.state is not VnodeState.LEAVING)
+        own = (vnode for vnode in state.vnodes() if vnode.experiment == self._name)
+        return self.end_at is None and all(map(self._is_tried, own))
+
+    @abstractmethod
+    def _is_there(self, experiment: Experiment) -> bool:
+        """Say whether the experiment is as it was wished, or will not be."""
+
+    @abstractmethod
+    def _is_tried(self, vnode: Vnode) -> bool:
+        """Say whether the vnode has had its first try."""
 
 
-class Teardown:
+class Upbringing(_Swap):
+    """An experiment until all its vnodes are up; or, without an end, until none is still on its first way there."""
+
+    def _is_there(self, experiment: Experiment) -> bool:
+        return experiment.leaving_at is not None or experiment.ready_at is not None
+
+    def _is_tried(self, vnode: Vnode) -> bool:
+        return vnode.state in {VnodeState.UP, VnodeState.LEAVING} or vnode.last is not None
+
+
+class Teardown(_Swap):
     """An experiment that is swapped out until it is gone; or, without an end, until each vnode was tried once."""
 
-    def __init__(self, name: str, end_at: float | None, tell: Callable[[State], None]) -> None:
-        self._name = name
-        self.end_at = end_at
-        self._tell = tell
+    def _is_there(self, experiment: Experiment) -> bool:  # noqa: ARG002 - as long as there is one, it is not gone
+        return False
 
-    def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
-        """Return what is due of the experiment."""
-        return _due(state, settings, self._name, now)
-
-    def is_done(self, state: State) -> bool:
-        """Say whether it is gone, or there is no more to wait for."""
-        self._tell(state)
-        if self._name not in state.experiments:
-            return True
-        if self.end_at is not None:
-            return False
-        return all(vnode.fail_streak for vnode in state.vnodes() if vnode.experiment == self._name)
-
-
-def _due(state: State, settings: Settings, name: str, now: float) -> list[Due]:
-    return [row for row in candidates(state, settings, now) if row.experiment == name]
+    def _is_tried(self, vnode: Vnode) -> bool:
+        return vnode.fail_streak > 0

@@ -15,7 +15,7 @@ from typing import Protocol
 from plabctl.core import events
 from plabctl.core.deadlines import Lessons
 from plabctl.core.fairness import EQUAL, ONE, Share
-from plabctl.core.model import Claim, Debris, Member, TickMark
+from plabctl.core.model import Claim, Debris, Goal, Member, TickMark
 from plabctl.core.rows import Due
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
@@ -31,6 +31,31 @@ class Claimant:
     mark: TickMark
     boot: str
     rng: Random
+
+    def claim(
+        self, row: Due, slot: int, recipe: str, longest_s: float, now: float, *, vnode: str = "", goal: Goal = Goal.TEST
+    ) -> Claim:
+        """Return the claim by which `row` is taken for a probe of at most `longest_s`; without `vnode` it names one."""
+        token = events.new_token(self.rng)
+        return Claim(
+            node=row.node,
+            token=token,
+            slot=slot,
+            tick=self.mark.id,
+            boot=self.boot,
+            pool=row.pool,
+            recipe=recipe,
+            vnode=vnode or fresh_name(token),
+            started_at=now,
+            deadline_at=round(now + longest_s + GRACE_S, 3),
+            experiment=row.experiment,
+            goal=goal,
+        )
+
+
+def fresh_name(token: str) -> str:
+    """Return the name of a vnode that the claim with this token is the first to make."""
+    return f"plabctl-{token}"
 
 
 def void_reason(claim: Claim, boot: str, now: float) -> str | None:
@@ -165,20 +190,6 @@ def claims_for(
         node, member = state.node(row.node), state.member(row.node)
         name = settings.recipe_name_of(node.variables if node else {}, row.pool)
         recipe = settings.recipes.get(name)
-        token = events.new_token(claimant.rng)
         longest_s = lessons.plan(member, recipe, now).longest_s(recipe) if recipe and member else 0.0
-        claims.append(
-            Claim(
-                node=row.node,
-                token=token,
-                slot=slot,
-                tick=claimant.mark.id,
-                boot=claimant.boot,
-                pool=row.pool,
-                recipe=name,
-                vnode=f"plabctl-{token}",
-                started_at=now,
-                deadline_at=round(now + longest_s + GRACE_S, 3),
-            )
-        )
+        claims.append(claimant.claim(row, slot, name, longest_s, now))
     return Changes(claims=tuple(claims))

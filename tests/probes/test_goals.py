@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -105,19 +105,6 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     transport = request.param
     ssh = request.getfixturevalue("sshd").settings() if transport is Transport.SSH else SshSettings()
     return Site(tmp_path, transport, ssh)
-
-
-@pytest.fixture
-def zoo(tmp_path: Path) -> Iterator[Callable[[str], Zoo]]:
-    made: list[Zoo] = []
-
-    def make(stage: str) -> Zoo:
-        made.append(Zoo(stage, tmp_path))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
 
 
 def stages_of(report: Report) -> list[str]:

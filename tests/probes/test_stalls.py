@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,19 +48,6 @@ def after_login(report: Report) -> float:
     login = report.stages[0]
     assert login.stage == "connect"
     return report.seconds - login.seconds
-
-
-@pytest.fixture
-def zoo(tmp_path: Path) -> Iterator[Callable[[str], Zoo]]:
-    made: list[Zoo] = []
-
-    def make(stage: str) -> Zoo:
-        made.append(Zoo(stage, tmp_path))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
 
 
 def test_every_stall_has_its_expectation() -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plabctl.core import events
-from plabctl.core.claim import GRACE_S, Claimant
+from plabctl.core.claim import Claimant, fresh_name
 from plabctl.core.experiments.model import Vnode
 from plabctl.core.model import Claim, Debris, Goal
 from plabctl.core.rows import Due
@@ -30,26 +29,11 @@ def claims_for(
         vnode, experiment = state.vnode(row.key), state.experiments[row.experiment]
         if vnode is None:
             raise AssertionError(f"the row {row.key!r} was made from a member")
-        token = events.new_token(claimant.rng)
         recipe = settings.recipes.get(experiment.recipe)
         longest_s = recipe.longest_s(settings.ssh.connect_timeout_s, vnode.goal) if recipe else 0.0
-        claims.append(
-            Claim(
-                node=row.node,
-                token=token,
-                slot=slot,
-                tick=claimant.mark.id,
-                boot=claimant.boot,
-                pool=row.experiment,
-                recipe=experiment.recipe,
-                vnode=vnode.vnode or _name(token),
-                started_at=now,
-                deadline_at=round(now + longest_s + GRACE_S, 3),
-                experiment=row.experiment,
-                goal=vnode.goal,
-            )
-        )
-        vnodes.append(replace(vnode, vnode=claims[-1].vnode))
+        claim = claimant.claim(row, slot, experiment.recipe, longest_s, now, vnode=vnode.vnode, goal=vnode.goal)
+        claims.append(claim)
+        vnodes.append(replace(vnode, vnode=claim.vnode))
     return Changes(claims=tuple(claims), vnodes=tuple(vnodes))
 
 
@@ -68,8 +52,4 @@ def given_back(state: State, claims: Sequence[Claim]) -> tuple[Vnode, ...]:
 
 def is_fresh(claim: Claim) -> bool:
     """Say whether the vnode has its name from this very claim, so that nothing can be left of an earlier one."""
-    return claim.vnode == _name(claim.token)
-
-
-def _name(token: str) -> str:
-    return f"plabctl-{token}"
+    return claim.vnode == fresh_name(claim.token)
