@@ -1,6 +1,6 @@
 # Everything sets itself up: a Python >= 3.11, make and git are enough.
 # demo: a small testbed to look at   test: all checks   bench: speed, side by side with others
-# docs: the pages made from the program   clean: away with it
+# torture: every promise of docs/reliability.md, for minutes each   docs: the pages made from the program   clean: away
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -12,12 +12,13 @@ PYTEST_FLAGS ?= -q -n auto --dist loadgroup
 
 SOURCES := $(shell find plabctl -name '*.py')
 
-.PHONY: help demo test bench check format docs packages clean
+.PHONY: help demo test bench torture check format docs packages clean
 
 help:
 	@echo 'make demo    a testbed of a dozen embedded SSH nodes on loopback, some faulty; ends by itself'
 	@echo 'make test    lint, types and all tests; as root on Debian it installs what the tests need'
 	@echo 'make bench   speed and size as ratios, measured side by side'
+	@echo 'make torture every promise of docs/reliability.md put to the test, for minutes each'
 	@echo 'make check   lint and types only'
 	@echo 'make format  put the source into its form'
 	@echo 'make docs    write docs/cli.md and docs/config.md anew from the program'
@@ -32,6 +33,9 @@ test: check packages $(VENV)/.stamp-compiled
 bench: $(VENV)/.stamp-bench
 	@sh tests/lab/packages pdsh
 	@$(RUN) -m tests.benchmarks $(BENCH_FLAGS)
+
+torture: packages $(VENV)/.stamp-dev $(VENV)/.stamp-compiled
+	@$(RUN) -m tests.torture $(TORTURE_FLAGS)
 
 check: $(VENV)/.stamp-dev
 	@$(RUN) -m ruff check -q plabctl tests

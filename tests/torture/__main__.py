@@ -1,0 +1,68 @@
+"""The promises of docs/reliability.md, each put to the test for minutes. `make torture` runs all of it.
+
+I/O. `python -m tests.torture --help` names the parts; each is a module beside this one with a function
+`run(effort: Effort) -> list[Finding]`. `make test` runs each of them too, shorter. The seed is printed; with it a run
+can be repeated. Go on with `tests.torture.calls`.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+from tests.torture.effort import Effort
+from tests.torture.finding import Finding, draw
+
+PARTS: dict[str, str] = {}
+
+
+def main() -> int:
+    """Run the parts that were asked for and print what they found; return 1 when a promise is not kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("part", nargs="*", help="; ".join(f"{name}: {what}" for name, what in PARTS.items()))
+    parser.add_argument("--seed", type=int, help="repeat the run that printed this seed")
+    parser.add_argument("--short", action="store_true", help="as much of it as `make test` runs")
+    given = parser.parse_args()
+    unknown = set(given.part) - PARTS.keys()
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, _leave)
+    seed = random.randrange(1 << 31) if given.seed is None else given.seed
+    kept = True
+    with tempfile.TemporaryDirectory(prefix="plabctl-torture-", ignore_cleanup_errors=True) as folder:
+        os.environ["PLABCTL_STATE_DIR"] = f"{folder}/state"  # what is written by default stays in here too
+        for name in given.part or PARTS:
+            place = Path(folder, name)
+            place.mkdir()
+            kept &= _run_part(name, Effort(place, seed, whole=not given.short))
+    return int(not kept)
+
+
+def _leave(*_: object) -> None:
+    """End by way of all that stops daemons and takes files away, once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
+def _run_part(name: str, effort: Effort) -> bool:
+    print(f"\n$ python -m tests.torture {name} --seed {effort.seed}    # {PARTS[name]}", flush=True)
+    part = import_module(f"tests.torture.{name}")
+    if reason := getattr(part, "missing", str)():
+        print(f"not run: {reason}")
+        return True
+    started = time.monotonic()
+    findings: list[Finding] = part.run(effort)
+    print(draw(findings))
+    with contextlib.suppress(OSError):
+        print(f"# {time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f} at the end", flush=True)
+    return all(finding.holds for finding in findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
