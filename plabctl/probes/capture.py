@@ -39,15 +39,6 @@ class Capture:
         """Say whether so much came that reading on would only cost: the stage is cut off here."""
         return self.total > max(_FLOOD, 16 * self.limit)
 
-    def skip_to(self, mark: bytes) -> bool:
-        """Drop everything up to and with `mark`; say whether it was there."""
-        noise, found, rest = bytes(self._head).partition(mark)
-        if not found:
-            return False
-        self.total -= len(noise) + len(mark)
-        self._head = bytearray(rest)
-        return True
-
     def text(self) -> str:
         """Return what was kept, cleaned, with a line that says how much is missing."""
         head = clean(bytes(self._head))

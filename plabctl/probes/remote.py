@@ -1,4 +1,7 @@
-"""Stages over one SSH connection: a channel for each, none of which can keep us waiting.
+"""Stages over one SSH connection, none of which can keep us waiting.
+
+All of them go to one `sh` on the node, which costs it much less than a session for each. A stage that is cut off takes
+that `sh` with it, and the next stage gets a new one.
 
 I/O. Loads paramiko. Every wait here has a time-out of its own, and the watchdog shuts the whole connection down a
 moment after a deadline that one of them misses (a send into a stopped connection has none).
@@ -10,14 +13,15 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import count
 
 import paramiko
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
-from plabctl.probes.capture import Capture
 from plabctl.probes.cut import Cut, hang_up
-from plabctl.probes.script import MARK, Sending, wrap
+from plabctl.probes.frame import Frame
+from plabctl.probes.script import PROLOGUE, SHELL, wrap
 from plabctl.probes.shell import Fault, Ran
 from plabctl.probes.transport import farewell, shut
 from plabctl.probes.trouble import Trouble, words
@@ -38,6 +42,8 @@ _READ_BYTES = 32768
 
 _EXIT_LATE = frozenset({124, 137, 143})
 _EXIT_NOT_STARTED = frozenset({1, 2, 125, 126, 127})
+_EXIT_BY_SIGNAL = range(129, 160)
+"""What a shell makes of a command that a signal ended: 128 and the signal's number."""
 
 
 class _Late(Exception):
@@ -63,15 +69,16 @@ class RemoteShell:
         self._clock = clock
         self._output_limit = output_limit
         self._has_timeout = True
+        self._channel: paramiko.Channel | None = None
+        self._numbers = count(1)
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
         """Run shell code with `variables` exported, for at most `timeout_s`; raise Trouble when told to stop."""
         end = self._clock.monotonic() + timeout_s
-        ran = self._run(wrap(text, variables, timeout_s, has_timeout=self._has_timeout), end)
+        ran = self._run(text, variables, timeout_s, end)
         if ran.fault is Fault.NOT_RUN and ran.exit_code in _EXIT_NOT_STARTED and self._has_timeout:
             self._has_timeout = False  # no `timeout -k` on this node: a watchdog in plain sh does it
-            left = max(end - self._clock.monotonic(), 0)
-            ran = self._run(wrap(text, variables, left, has_timeout=False), end)
+            ran = self._run(text, variables, max(end - self._clock.monotonic(), 0), end)
         return ran
 
     def is_alive(self) -> bool:
@@ -98,27 +105,26 @@ class RemoteShell:
             alarm.disarm()
         shut(self._transport, self._sock)
 
-    def _run(self, sending: Sending, end: float) -> Ran:
-        capture = Capture(self._output_limit)
-        channel: paramiko.Channel | None = None
+    def _run(self, text: str, variables: Mapping[str, str], timeout_s: float, end: float) -> Ran:
+        number = next(self._numbers)
+        stage = wrap(text, variables, timeout_s, number, has_timeout=self._has_timeout)
+        frame = Frame(self._output_limit, number)
         alarm = self._watchdog.arm(end + _HARD_S, partial(hang_up, self._sock))
         try:
             with self._cut.ends(partial(hang_up, self._sock)):
-                channel = self._open(end)
-                self._send(channel, sending, end)
-                ended = self._read(channel, capture, end)
-                return self._judged(channel, capture, end, flood=not ended)
+                channel = self._send(stage, end)
+                self._read(channel, frame, end)
+                return self._judged(channel, frame, end)
         except _Late:
-            return self._faulty(Fault.LATE, capture)
+            return _ran(frame, Fault.LATE)
         except (paramiko.SSHException, EOFError, OSError) as error:
             self._cut.check()
             if alarm.fired:
-                return self._faulty(Fault.LATE, capture)
-            return self._faulty(Fault.LOST, capture, words(error))
+                return _ran(frame, Fault.LATE)
+            return _ran(frame, Fault.LOST, said=words(error))
         finally:
-            if channel is not None:
-                with suppress(paramiko.SSHException, EOFError, OSError):
-                    channel.close()
+            if frame.exit_code is None:
+                self._leave()
             alarm.disarm()
 
     def _left(self, end: float) -> float:
@@ -126,6 +132,32 @@ class RemoteShell:
         if left <= 0:
             raise _Late
         return left
+
+    def _send(self, stage: bytes, end: float) -> paramiko.Channel:
+        """Send a stage to the node's `sh`, which is started if none is there; return the channel to it."""
+        if self._channel is not None and (self._channel.closed or self._channel.exit_status_ready()):
+            self._leave()
+        if self._channel is None:
+            self._channel = self._open(end)
+            self._ask_for_shell(self._channel)
+            stage = PROLOGUE + stage
+        self._channel.settimeout(self._left(end))
+        try:
+            self._channel.sendall(stage)
+        except TimeoutError:
+            raise _Late from None
+        except OSError:
+            # It wants no more of this when it runs something else than `sh`: then the reader sees what it says.
+            if not self._channel.closed:
+                raise
+        return self._channel
+
+    def _leave(self) -> None:
+        """Give the node's `sh` up, and with it whatever it runs."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with suppress(paramiko.SSHException, EOFError, OSError):
+                channel.close()
 
     def _open(self, end: float) -> paramiko.Channel:
         try:
@@ -139,8 +171,8 @@ class RemoteShell:
         channel.set_combine_stderr(True)
         return channel
 
-    def _send(self, channel: paramiko.Channel, sending: Sending, end: float) -> None:
-        """Ask for the command and close its input, without waiting for the answer to the request.
+    def _ask_for_shell(self, channel: paramiko.Channel) -> None:
+        """Ask for the command, without waiting for the answer to the request.
 
         paramiko's own `exec_command` waits for that answer, for ever if need be. A refusal closes the channel, which
         the reader sees; so the wait is not needed, and it would cost a round trip.
@@ -150,50 +182,49 @@ class RemoteShell:
         request.add_int(channel.remote_chanid)
         request.add_string("exec")
         request.add_boolean(True)  # we want an answer
-        request.add_string(sending.command)
+        request.add_string(SHELL)
         self._transport._send_user_message(request)  # type: ignore[attr-defined]  # noqa: SLF001 - no public call sends without waiting
-        if sending.stdin:
-            channel.settimeout(self._left(end))
-            try:
-                channel.sendall(sending.stdin)
-            except TimeoutError:
-                raise _Late from None
-        channel.shutdown_write()
 
-    def _read(self, channel: paramiko.Channel, capture: Capture, end: float) -> bool:
-        """Read until the stage has ended; False if it prints so much that it has to be cut off."""
-        while not capture.is_flood:
+    def _read(self, channel: paramiko.Channel, frame: Frame, end: float) -> None:
+        """Read until the stage has ended, or prints so much that it has to be cut off."""
+        while frame.exit_code is None and not frame.is_flood:
             channel.settimeout(min(self._left(end), _LOOK_S))
             try:
                 data = channel.recv(_READ_BYTES)
             except TimeoutError:
                 if channel.status_event.is_set():
-                    return True  # it has ended; what keeps the channel open is a child it left behind
+                    return  # `sh` has ended; what keeps the channel open is a child it left behind
                 continue
             if not data:
-                return True
-            capture.add(data)
-        return False
+                return
+            frame.add(data)
 
-    def _judged(self, channel: paramiko.Channel, capture: Capture, end: float, *, flood: bool) -> Ran:
-        if flood:
-            return self._faulty(Fault.FLOOD, capture)
+    def _judged(self, channel: paramiko.Channel, frame: Frame, end: float) -> Ran:
+        if frame.is_flood:
+            return _ran(frame, Fault.FLOOD)
+        code = frame.exit_code
+        if code is None:
+            code = self._status(channel, end)
+        if not frame.has_begun:
+            return _ran(frame, Fault.NOT_RUN, code)
+        if code in _EXIT_LATE and self._clock.monotonic() >= end - _DYING_S:
+            return _ran(frame, Fault.LATE)  # ended over there, a moment before it would have been here
+        if code < 0 or code in _EXIT_BY_SIGNAL:
+            return _ran(frame, Fault.ENDED)
+        return _ran(frame, exit_code=code)
+
+    def _status(self, channel: paramiko.Channel, end: float) -> int:
+        """Return the exit code of a `sh` that has ended; a negative one if it has none."""
         if not channel.status_event.wait(self._left(end)):
             raise _Late
-        code = channel.exit_status
-        if code < 0:
+        if channel.exit_status < 0:
             # A transport that ends closes its channels first and says that it is dead a moment later.
             self._transport.join(_DYING_S)
             if not self._transport.is_active():
                 raise self._transport.saved_exception or EOFError()
-        if not capture.skip_to(MARK):
-            return self._faulty(Fault.NOT_RUN, capture, exit_code=code)
-        if code < 0:
-            return self._faulty(Fault.ENDED, capture)
-        if code in _EXIT_LATE and self._clock.monotonic() >= end - _DYING_S:
-            return self._faulty(Fault.LATE, capture)  # ended over there, a moment before it would have been here
-        return Ran(code, capture.text(), capture.truncated)
+        return int(channel.exit_status)
 
-    def _faulty(self, fault: Fault, capture: Capture, said: str = "", exit_code: int | None = None) -> Ran:
-        capture.skip_to(MARK)
-        return Ran(exit_code, capture.text(), capture.truncated, fault, said)
+
+def _ran(frame: Frame, fault: Fault | None = None, exit_code: int | None = None, said: str = "") -> Ran:
+    output = frame.finished()
+    return Ran(exit_code, output.text(), output.truncated, fault, said)

@@ -1,7 +1,8 @@
-"""What is sent to a node so that a stage runs there, and runs there no longer than it may.
+"""What is sent to a node so that stages run there, and run there no longer than they may.
 
-Pure. Only `sh` is needed on the node. The command line passes through the login shell of the account, which may be
-csh or fish, so it holds nothing that any of them reads differently. See `plabctl.probes.remote` for the sending.
+Pure. Only `sh` is needed on the node. The login shell of the account, which may be csh or fish, is asked once for each
+connection to become `sh`; that one reads the stages from its standard input, one after the other. Go on with
+`plabctl.probes.frame` for what comes back, and with `plabctl.probes.remote` for the sending.
 """
 
 from __future__ import annotations
@@ -10,43 +11,34 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from plabctl.core.assignment import Assignment
 
-MARK = b"\x1eplabctl\x1e"
-"""Printed before the recipe's own first command: what stands before it is noise of the node's shell start-up files."""
+SHELL = "exec sh"
+"""The command line for the login shell: every one of them can do that."""
+
+PROLOGUE = b"exec 2>/dev/null\n"
+"""What `sh` is told first: its own remarks, such as that a stage was killed, are none of the stage's words."""
 
 KILL_GRACE_S = 5
 """Seconds between TERM and KILL on the node."""
 
-_MAX_ARGUMENT = 24 * 1024
-# Code that every login shell passes on as it is between single quotes, and values that need no quotes at all.
-_PLAIN_CODE = re.compile(r"[\t -~]*")
-_NOT_PLAIN = frozenset("'!\\")
-_PLAIN_VALUE = re.compile(r"[A-Za-z0-9%+,./:@_-]*")
-_ODD = re.compile(rb"[^A-Za-z0-9 \t#&()*+,./:;<=>?@\[\]^_{|}~-]")
+_MAX_ARGUMENT = 96 * 1024
+"""Bytes of code that go into one argument: Linux takes 128 KiB, with its quotes."""
+
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
-_BOUNDED = "exec timeout -k {grace} {seconds} sh -c {code}"
-# Without the unpacking that odd characters ask for, which costs the node a process.
-_PLAIN = """'printf "\\036plabctl\\036";{exports}code=$1;shift;eval "$code"' sh '{code}'"""
+_HEAD = "exec 2>&1; printf '\\036plabctl\\036'\n"
+_BOUNDED = "timeout -k {grace} {seconds} sh -c {code} {input}; printf '\\036plabctl {number} %d\\036' $?\n"
 # For nodes without `timeout -k`: a subshell that survives its own TERM ends the process group, or at least the shell.
+# It takes the place of the `sh` that reads the stages, because that one leads the process group.
 _GUARDED = (
     "exec sh -c "
     '\'exec 3<&0; sh -c "$1" <&3 3<&- & p=$!; '
     '(trap "" TERM; sleep {seconds}; kill -TERM -$$ || kill -TERM $p; '
     "sleep {grace}; kill -KILL -$$ || kill -KILL $p) >/dev/null 2>&1 3<&- & w=$!; "
-    "wait $p; s=$?; kill -KILL $w; exit $s' sh {code}"
+    "wait $p; s=$?; kill -KILL $w; exit $s' sh {code} {input}\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """A command line for the node's login shell, and what goes to its standard input (mostly nothing)."""
-
-    command: str
-    stdin: bytes = b""
 
 
 def values_of(assignment: Assignment, vnode: str | None = None) -> dict[str, str]:
@@ -67,34 +59,35 @@ def environment(values: Mapping[str, str]) -> dict[str, str]:
     return {f"PLABCTL_{_NOT_IN_NAMES.sub('_', name.upper())}": values[name].replace("\0", "") for name in ordered}
 
 
-def wrap(text: str, variables: Mapping[str, str], timeout_s: float, *, has_timeout: bool = True) -> Sending:
-    """Return how to send the shell code `text` so that it is ended on the node after `timeout_s`.
+def wrap(text: str, variables: Mapping[str, str], timeout_s: float, number: int, *, has_timeout: bool = True) -> bytes:
+    """Return what makes the node's `sh` run the shell code `text`, ended after `timeout_s`, as its stage `number`.
 
-    `has_timeout` says whether the node has coreutils' or busybox' `timeout -k`; else a watchdog in plain sh stands in.
+    `has_timeout` says whether the node has coreutils' or busybox' `timeout -k`; else a watchdog in plain sh stands in,
+    and the node's `sh` ends with the stage.
     """
+    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    head = _HEAD + (f"export {exports}\n" if exports else "")
+    code, entry, body = head + text, "</dev/null", ""
+    if len(code) > _MAX_ARGUMENT // 4 and len(_encoded(shlex.quote(code))) > _MAX_ARGUMENT:
+        word = _unused_word(text)
+        # The variables stay in the command line, by which the stage is known.
+        code, entry, body = head + 'eval "$(cat)"', f"<<'{word}'", f"{text}\n{word}\n"
     form = _BOUNDED if has_timeout else _GUARDED
     seconds = max(1, math.ceil(timeout_s))
-    if has_timeout and _is_plain(text, variables):
-        assignments = "".join(f"export {name}={value};" for name, value in variables.items())
-        return Sending(
-            form.format(grace=KILL_GRACE_S, seconds=seconds, code=_PLAIN.format(exports=assignments, code=text))
-        )
-    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    head = f"printf '\\036plabctl\\036'\nexport {exports}\n" if exports else "printf '\\036plabctl\\036'\n"
-    script = (head + text).encode("utf-8", "replace")
-    if len(packed := _pack(script)) <= _MAX_ARGUMENT:
-        return Sending(form.format(grace=KILL_GRACE_S, seconds=seconds, code=packed))
-    return Sending(form.format(grace=KILL_GRACE_S, seconds=seconds, code="""'eval "$(cat)"'"""), script)
+    line = form.format(grace=KILL_GRACE_S, seconds=seconds, code=shlex.quote(code), input=entry, number=number)
+    return _encoded(line + body)
 
 
-def _is_plain(text: str, variables: Mapping[str, str]) -> bool:
-    if len(text) + sum(map(len, variables.values())) > _MAX_ARGUMENT // 2:
-        return False
-    is_code = _PLAIN_CODE.fullmatch(text) is not None and _NOT_PLAIN.isdisjoint(text)
-    return is_code and all(_PLAIN_VALUE.fullmatch(value) for value in variables.values())
+def _unused_word(text: str) -> str:
+    word = "PLABCTL"
+    while word in text:
+        word += "_"
+    return word
 
 
-def _pack(script: bytes) -> str:
-    """Return `script` as one argument in single quotes without quotes, newline, `!` or backslash-newline inside."""
-    text = _ODD.sub(lambda match: b"\\%03o" % ord(match.group()), script.rstrip(b"\n")).decode("ascii")
-    return f"""'eval "$(printf "{text}")"'"""
+def _encoded(text: str) -> bytes:
+    """Return `text` in UTF-8; what was no UTF-8 in a script file arrives as it was there."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import asyncssh
 
-from plabctl.probes.script import MARK
+from plabctl.probes.frame import MARK, end_mark
+from plabctl.probes.script import SHELL
+from tests.probes.stages import stages_of
 
 TOGETHER = re.compile(r"together (\d+) ([\d.]+)")
 
@@ -41,13 +43,24 @@ async def serve(folder: Path, port: int) -> None:
     """Answer on `port` until the process is stopped."""
     gate = Gate(folder)
 
-    async def handle(process: asyncssh.SSHServerProcess[str]) -> None:
-        command = process.command or ""
-        if "plabctl" in command:  # ours comes wrapped, and what it prints first is awaited
-            process.stdout.write(MARK.decode())
+    async def obey(command: str) -> None:
         if found := TOGETHER.search(command):
             await gate.pass_with(int(found[1]))
             await asyncio.sleep(float(found[2]))
+
+    async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        command = (process.command or "").encode()
+        if command.decode() == SHELL:
+            received = b""
+            answered = 0
+            while piece := await process.stdin.read(65536):
+                received += piece
+                for number, text in list(stages_of([received]))[answered:]:
+                    process.stdout.write(MARK)
+                    await obey(text.decode())
+                    process.stdout.write(end_mark(number, 0))
+                    answered += 1
+        await obey(command.decode())
         process.exit(0)
 
     await asyncssh.listen(
@@ -57,6 +70,7 @@ async def serve(folder: Path, port: int) -> None:
         server_host_keys=[str(folder / "host_key")],
         authorized_client_keys=str(folder / "authorized_keys"),
         process_factory=handle,
+        encoding=None,
         login_timeout=300,
         compression_algs=None,
     )

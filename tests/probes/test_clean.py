@@ -97,12 +97,3 @@ def test_a_capture_keeps_the_head_and_the_last_line() -> None:
     assert not capture.is_flood
     capture.add(b"x" * (1 << 20))
     assert capture.is_flood
-
-
-def test_what_stands_before_the_mark_is_dropped() -> None:
-    capture = Capture(100)
-    capture.add(b"noise\x1emark\x1eword")
-
-    assert not capture.skip_to(b"other")
-    assert capture.skip_to(b"\x1emark\x1e")
-    assert capture.text() == "word"

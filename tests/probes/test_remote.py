@@ -105,7 +105,7 @@ def test_a_node_without_timeout_bounds_a_command_with_sh_alone(sshd: Sshd, tmp_p
     prober = Prober(sshd.settings(), SystemClock())
     prober.prepare()
     form = script._BOUNDED
-    script._BOUNDED = "exec /no/such/" + form.removeprefix("exec ")
+    script._BOUNDED = "/no/such/" + form
     try:
         late = prober.probe(make_assignment(make_recipe(setup=Stage(run=run, timeout_s=1))))
         codes = [prober.probe(make_assignment(make_recipe(check=f"echo x; exit {code}"))) for code in (0, 3)]
@@ -118,6 +118,42 @@ def test_a_node_without_timeout_bounds_a_command_with_sh_alone(sshd: Sshd, tmp_p
         (Outcome.PASS, 0),
         (Outcome.FAIL, 3),
     ]
+
+
+READER = 'read -r _ _ _ reader _ <"/proc/$PPID/stat"; echo $reader'
+"""Prints the process that reads the stages: the parent of the `timeout` around this one."""
+
+
+def test_all_stages_go_to_one_shell_on_the_node(sshd: Sshd) -> None:
+    report = probe(sshd.settings(), make_recipe(setup=READER, up=READER, check=READER, teardown=READER))
+
+    assert report.outcome is Outcome.PASS
+    readers = [run.output for run in report.stages[1:]]
+    assert len(readers) == 4
+    assert len(set(readers)) == 1
+    assert await_end(int(readers[0]), 5)
+
+
+@pytest.mark.parametrize("end", ["exec sleep 60", "yes", "kill -9 $reader; sleep 60"])
+def test_after_a_stage_that_was_cut_off_there_is_another_shell(sshd: Sshd, end: str) -> None:
+    setup = Stage(run=f"{READER}; {end}", timeout_s=2)
+    report = probe(sshd.settings(), make_recipe(setup=setup, teardown=Stage(READER, timeout_s=60)))
+
+    assert report.outcome is Outcome.FAIL
+    assert report.left == ()
+    first, second = (run.output.split()[0] for run in report.stages[1:])
+    assert first != second
+    assert await_end(int(first), KILL_GRACE_S + 3)
+
+
+def test_what_a_stage_leaves_in_the_background_may_print_on(sshd: Sshd) -> None:
+    chatty = "(n=0; while [ $n -lt 30 ]; do echo noise; sleep 0.02; n=$((n+1)); done) & echo begun"
+    report = probe(sshd.settings(), make_recipe(setup=chatty, check="sleep 0.2; echo checked", teardown="exit 0"))
+
+    assert report.outcome is Outcome.PASS
+    setup, check = report.stages[1:3]
+    assert "begun" in setup.output
+    assert check.output.endswith("checked\n")
 
 
 def test_a_script_file_is_sent_whatever_its_size(sshd: Sshd, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,11 +11,15 @@ from hypothesis import strategies as st
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Node
 from plabctl.core.recipe import Recipe
-from plabctl.probes.script import MARK, Sending, environment, values_of, wrap
+from plabctl.probes.frame import MARK, end_mark
+from plabctl.probes.script import PROLOGUE, SHELL, environment, values_of, wrap
 
 SHELLS = [
     path for name in ("sh", "dash", "bash", "busybox", "csh", "tcsh", "fish", "zsh") if (path := shutil.which(name))
 ]
+SHS = [path for path in SHELLS if Path(path).name in {"sh", "dash", "bash", "busybox"}]
+"""Those that may stand behind the name `sh`."""
+END = end_mark(1, 0)
 
 
 def job(**variables: str) -> Assignment:
@@ -22,9 +28,10 @@ def job(**variables: str) -> Assignment:
     )
 
 
-def run(sending: Sending, shell: str = "/bin/sh") -> bytes:
-    argv = [shell, "sh", "-c"] if shell.endswith("busybox") else [shell, "-c"]
-    done = subprocess.run([*argv, sending.command], input=sending.stdin, capture_output=True, check=False)
+def run(*stages: bytes, sh: str = "/bin/sh") -> bytes:
+    """Let `sh` read the stages as a node's does; return what it printed."""
+    argv = [sh, "sh"] if sh.endswith("busybox") else [sh]
+    done = subprocess.run(argv, input=PROLOGUE + b"".join(stages), capture_output=True, check=False, env=os.environ)
     assert done.stderr == b""
     return done.stdout
 
@@ -48,58 +55,78 @@ def test_odd_variable_names_become_names_of_the_environment() -> None:
     assert environment({"rack-no.2": "x\0y"}) == {"PLABCTL_RACK_NO_2": "xy"}
 
 
-def test_the_command_line_holds_nothing_that_shells_read_differently() -> None:
-    sending = wrap("a\n'b' \"c\" \\ ! $x `y` %s é", {"PLABCTL_X": "'!\n"}, 1.2)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_login_shell_becomes_sh(shell: str) -> None:
+    argv = [shell, "sh", "-c"] if shell.endswith("busybox") else [shell, "-c"]
+    stage = wrap("echo it runs", {}, 5, 1)
 
-    assert sending.stdin == b""
-    assert sending.command.startswith("exec timeout -k 5 2 sh -c '")
-    assert sending.command.count("'") == 2
-    assert not set(sending.command) & set("\n!`")
-    assert sending.command.isascii()
+    done = subprocess.run([*argv, SHELL], input=PROLOGUE + stage, capture_output=True, check=False)
+
+    assert (done.stdout, done.stderr) == (MARK + b"it runs\n" + END, b"")
 
 
 @pytest.mark.parametrize("has_timeout", [True, False])
-@pytest.mark.parametrize("shell", SHELLS)
-def test_every_login_shell_passes_a_script_on_unchanged(shell: str, has_timeout: bool) -> None:
-    text = 'cat <<\'END\'\nit\'s "q" \\n ! $HOME `x` %s %% {a} ~ * é\nEND\nprintf %s "$PLABCTL_X"'
+@pytest.mark.parametrize("sh", SHS)
+def test_code_and_values_arrive_unchanged(sh: str, has_timeout: bool) -> None:
+    text = 'cat <<\'END\'\nit\'s "q" \\n ! $HOME `x` %s %% {a} ~ * é\nEND\nprintf "%s|%s|%s" "$PLABCTL_X" $# "$0"'
     value = "one'two\"\n$three!\\"
 
-    output = run(wrap(text, {"PLABCTL_X": value}, 5, has_timeout=has_timeout), shell)
+    output = run(wrap(text, {"PLABCTL_X": value}, 5, 1, has_timeout=has_timeout), sh=sh)
 
-    assert output == MARK + 'it\'s "q" \\n ! $HOME `x` %s %% {a} ~ * é\n'.encode() + value.encode()
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-def test_every_login_shell_passes_plain_code_on_unchanged(shell: str) -> None:
-    sending = wrap('printf "%s|" "$PLABCTL_X" $# "$0" `echo x` $((1+2)) "~*{a}"; ## &', {"PLABCTL_X": "a-1.2:b"}, 5)
-
-    assert "\\047" not in sending.command, "it was packed"
-    assert run(sending, shell) == MARK + b"a-1.2:b|0|sh|x|3|~*{a}|"
+    said = 'it\'s "q" \\n ! $HOME `x` %s %% {a} ~ * é\n'.encode() + value.encode() + b"|0|sh"
+    assert output == MARK + said + (END if has_timeout else b"")
 
 
-@pytest.mark.parametrize("text", ["if", "fi; true", "echo $(", "f() {"])
+@pytest.mark.parametrize("sh", SHS)
+def test_stages_follow_each_other_and_share_nothing(sh: str) -> None:
+    stages = ["cd /; X=1; export X; echo one; cat; exit 3", "echo $X; pwd; echo wrong >&2", "kill -9 $$", "echo last"]
+
+    output = run(*(wrap(text, {}, 5, number) for number, text in enumerate(stages, 1)), sh=sh)
+
+    here = str(Path.cwd()).encode()
+    assert output == b"".join([
+        MARK + b"one\n" + end_mark(1, 3),
+        MARK + b"\n" + here + b"\nwrong\n" + end_mark(2, 0),
+        MARK + end_mark(3, 137),
+        MARK + b"last\n" + end_mark(4, 0),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["if", "fi; true", "echo $(", "f() {", "'", "cat <<X"])
 def test_code_that_is_no_shell_is_a_stage_that_ran_and_failed(text: str) -> None:
-    for variables in ({}, {"PLABCTL_X": "'"}):
-        done = subprocess.run(["/bin/sh", "-c", wrap(text, variables, 5).command], capture_output=True, check=False)
+    output = run(wrap(text, {"PLABCTL_X": "'"}, 5, 1), wrap("echo next", {}, 5, 2))
 
-        assert done.stdout == MARK
-        assert done.returncode not in {0, 75}
+    assert output.startswith(MARK)
+    assert output.endswith(MARK + b"next\n" + end_mark(2, 0))
+    if text != "cat <<X":  # which many shells take for a here-document that ends with the code
+        assert not re.search(rb"plabctl 1 (0|75)\x1e", output)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=200))
 def test_any_value_arrives_as_it_is(value: str) -> None:
-    assert run(wrap('printf %s "$PLABCTL_X"', {"PLABCTL_X": value}, 5)) == MARK + value.encode()
+    assert run(wrap('printf %s "$PLABCTL_X"', {"PLABCTL_X": value}, 5, 1)) == MARK + value.encode() + END
 
 
-def test_a_large_script_goes_over_standard_input() -> None:
-    sending = wrap("# " + "x" * 200_000 + "\necho large; cat", {}, 5)
+@pytest.mark.parametrize("sh", SHS)
+@pytest.mark.parametrize("has_timeout", [True, False])
+def test_a_large_script_is_no_argument(sh: str, has_timeout: bool) -> None:
+    text = "# " + "x" * 200_000 + '\n# PLABCTL\nPLABCTL_=1\necho large "$PLABCTL_X"; cat\n'
+    stage = wrap(text, {"PLABCTL_X": "it's"}, 5, 1, has_timeout=has_timeout)
 
-    assert len(sending.command) < 200
-    assert run(sending) == MARK + b"large\n"
+    assert len(stage.partition(b"\n#")[0]) < 1000
+    assert b"PLABCTL_X=" in stage[:1000], "by its variables the stage is found on the node"
+    assert run(stage, sh=sh) == MARK + b"large it's\n" + (END if has_timeout else b"")
 
 
-def test_the_exit_code_comes_through(tmp_path: Path) -> None:
-    for has_timeout in (True, False):
-        command = wrap("exit 7", {}, 5, has_timeout=has_timeout).command
-        assert subprocess.run(["/bin/sh", "-c", command], stdout=subprocess.DEVNULL, check=False).returncode == 7
+def test_a_script_that_is_no_utf_8_stays_as_it_is() -> None:
+    text = b"printf caf\xe9".decode("utf-8", "surrogateescape")
+
+    assert run(wrap(text, {}, 5, 1)) == MARK + b"caf\xe9" + END
+    assert run(wrap("printf '\ud800'", {}, 5, 1)) == MARK + b"?" + END
+
+
+def test_the_exit_code_comes_through() -> None:
+    assert run(wrap("exit 7", {}, 5, 1)) == MARK + end_mark(1, 7)
+    guarded = PROLOGUE + wrap("exit 7", {}, 5, 1, has_timeout=False)
+    assert subprocess.run(["/bin/sh"], input=guarded, stdout=subprocess.DEVNULL, check=False).returncode == 7

@@ -3,22 +3,22 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
 
 from plabctl.core.settings import SshSettings
-from plabctl.probes.script import MARK
+from plabctl.probes.frame import MARK, end_mark
 from plabctl.probes.transport import NodeTransport
+from tests.probes.stages import stages_of
 
 RAW_STAGES = ("accept", "banner", "drip-banner", "drip-lines", "kex")
 SSH_STAGES = ("kex-reply", "auth", "channel", "exec", "silence", "drip", "eof-only", "close-only", "flood")
 STAGES = (*RAW_STAGES, *SSH_STAGES)
 
 WORD = b"stall"
-"""A command that holds this word stalls; any other is answered as if it had passed."""
+"""A stage that holds this word stalls; any other is answered as if it had passed."""
 
 
 class Zoo:
@@ -109,32 +109,28 @@ class _Stalling(paramiko.ServerInterface):
         return paramiko.common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        if WORD in command:
-            self._stall("exec")
-            threading.Thread(target=self._stalled, args=(channel,), daemon=True).start()
-        else:
-            threading.Thread(target=self._passed, args=(channel,), daemon=True).start()
+        self._stall("exec")
+        threading.Thread(target=self._serve, args=(channel,), daemon=True).start()
         return True
 
-    def _passed(self, channel: paramiko.Channel) -> None:
-        time.sleep(0.05)  # the request is answered first
+    def _serve(self, channel: paramiko.Channel) -> None:
         with contextlib.suppress(OSError, EOFError):  # the test may be over by now
-            channel.sendall(MARK)
-            channel.send_exit_status(0)
-            channel.close()
+            for number, text in stages_of(iter(lambda: channel.recv(32768), b"")):
+                channel.sendall(MARK)
+                if WORD in text:
+                    self._stall_in_stage(channel)
+                    return
+                channel.sendall(end_mark(number, 0))
 
-    def _stalled(self, channel: paramiko.Channel) -> None:
-        time.sleep(0.05)
-        with contextlib.suppress(OSError):
-            channel.sendall(MARK)
-            match self.zoo.stage:
-                case "drip":
-                    self.zoo._drip(lambda: channel.sendall(b"."))
-                case "flood":
-                    while not self.zoo.over.is_set():
-                        channel.sendall(b"flood " * 1000)
-                case "eof-only":
-                    channel.shutdown_write()
-                case "close-only":
-                    channel.close()
+    def _stall_in_stage(self, channel: paramiko.Channel) -> None:
+        match self.zoo.stage:
+            case "drip":
+                self.zoo._drip(lambda: channel.sendall(b"."))
+            case "flood":
+                while not self.zoo.over.is_set():
+                    channel.sendall(b"flood " * 1000)
+            case "eof-only":
+                channel.shutdown_write()
+            case "close-only":
+                channel.close()
         self.zoo.over.wait()
