@@ -43,10 +43,12 @@ class Places:
 def check(job: Job, last_tick_at: float | None, now: float, places: Places | None = None) -> list[Finding]:
     """Return what was found out about the ticks of this installation; `last_tick_at` is when the last one ran."""
     places = places or Places()
-    findings = [*_own_lines(job), *_system_lines(places)]
+    own = _own()
+    findings = [*_own_lines(job, own), *_system_lines(places)]
     timer = next((path for folder in places.timers for path in _listed(folder) if _TIMER.fullmatch(path.name)), None)
     if timer:
         findings.append(ok("timer", f"{timer.name} is enabled"))
+    findings += _at_once(job, own, places, timer)
     if not findings:
         findings.append(fail("cron", "no line runs `plabctl tick`", "run: plabctl cron install"))
     if not timer:
@@ -54,19 +56,35 @@ def check(job: Job, last_tick_at: float | None, now: float, places: Places | Non
     return [*findings, _last_tick(last_tick_at, now)]
 
 
-def _own_lines(job: Job) -> Iterator[Finding]:
+def _own() -> list[str] | PlabctlError:
+    """Return the lines of the user's crontab that run ticks, or why it cannot be read."""
     try:
         lines = crontab.read().decode(errors="replace").splitlines()
     except PlabctlError as error:
-        yield warn("crontab", str(error), error.hint)
+        return error
+    return [line for line in lines if runs_tick(line)]
+
+
+def _own_lines(job: Job, own: list[str] | PlabctlError) -> Iterator[Finding]:
+    if isinstance(own, PlabctlError):
+        yield warn("crontab", str(own), own.hint)
         return
-    own = [line for line in lines if runs_tick(line)]
     for line in own:
         yield from _about_line("your crontab", line, has_user=False)
-    if len(own) > 1:
-        yield warn("crontab", f"{len(own)} lines run `plabctl tick`", "one is enough, unless each has its own --config")
     if any("--config" in line for line in own) and job.config not in "".join(own):
         yield warn("crontab", f"no line names '{job.config}'", "run: plabctl cron install")
+
+
+def _at_once(job: Job, own: list[str] | PlabctlError, places: Places, timer: Path | None) -> Iterator[Finding]:
+    """Find that several schedulers run the ticks of this installation, which does no harm and no good."""
+    lines = [("your crontab", line) for line in own] if isinstance(own, list) else []
+    for path in [places.crontab, *_listed(places.cron_d)]:
+        lines += [(str(path), line) for line in _text_of(path).splitlines() if runs_tick(line)]
+    ways = [where for where, line in lines if "--config" not in line or job.config in line]
+    ways += [timer.name] if timer else []
+    if len(ways) > 1:
+        said = f"ticks come {len(ways)} times as often as they need to: {', '.join(ways)}"
+        yield warn("cron", said, "one line is enough; it does no harm")
 
 
 def _system_lines(places: Places) -> Iterator[Finding]:

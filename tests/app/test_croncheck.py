@@ -111,3 +111,17 @@ def test_the_age_of_the_last_tick_decides(places: croncheck.Places, monkeypatch:
     assert str(findings(places, NOW - 7200)[-1]).startswith("FAIL  ticks: the last one was 2h ago")
     assert findings(places, None)[-1].level is Level.WARN
     assert findings(places, NOW + 5)[-1].level is Level.OK
+
+
+def test_two_schedulers_of_one_installation_are_named_and_those_of_two_are_not(
+    places: croncheck.Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_crontab(monkeypatch, f"* * * * * /bin/true /x/plabctl tick --config {JOB.config}\n")
+    path = places.cron_d / "plabctl"
+    path.write_text(GOOD.replace("tick", "tick --config /another.toml"))
+    path.chmod(0o644)
+    assert faults(places) == ""
+
+    path.write_text(GOOD)
+
+    assert f"ticks come 2 times as often as they need to: your crontab, {path}" in faults(places)

@@ -48,12 +48,13 @@ max_ratio = 1.0
 class Site:
     """One installation; what it started ends with its `with` block.
 
-    `inside` is put before each command, to run it in another network or file system.
+    `inside` is put before each command, to run it in another network or file system. `program` is what is run.
     """
 
     def __init__(self, folder: Path, *, inside: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.program = str(PLABCTL)
         self.config = folder / "plabctl.toml"
         # Whoever enters another file system stands at its root.
         self.inside = [*inside, "sh", "-c", 'cd "$0" && exec "$@"', str(folder)] if inside else []
@@ -80,7 +81,7 @@ class Site:
 
     def argv(self, *args: str) -> list[str]:
         """Return the command line for `plabctl ARGS`."""
-        return [*self.inside, str(PLABCTL), *args]
+        return [*self.inside, self.program, *args]
 
     def run(self, *args: str, code: int = 0, text: str = "", timeout_s: float = 90.0) -> str:
         """Run `plabctl ARGS` in the folder, insist on its exit code, and return what it printed."""

@@ -19,7 +19,9 @@ from pathlib import Path
 from tests.torture.effort import Effort
 from tests.torture.finding import Finding, draw
 
-PARTS: dict[str, str] = {}
+PARTS: dict[str, str] = {
+    "day": "a day of cron: every minute a tick, no mail without a reason, an alarm when it stops",
+}
 
 
 def main() -> int:
