@@ -141,9 +141,18 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]  # fabric carries
     inline_ssh_env = None
 
 
+class _NoSshConfig(paramiko.SSHConfig):
+    """An ssh_config that says nothing; one of paramiko's asks for the name of our account, which may have none."""
+
+    def lookup(self, hostname: str) -> dict[str, str]:  # type: ignore[override]  # a dictionary with methods that nobody calls
+        """Return nothing, whatever the host."""
+        del hostname
+        return {}
+
+
 def shared_config() -> fabric.Config:
     """Return a configuration for all connections that has read no file: neither fabric's nor ssh_config."""
-    return fabric.Config(ssh_config=paramiko.SSHConfig(), lazy=True, overrides={"load_ssh_configs": False})
+    return fabric.Config(ssh_config=_NoSshConfig(), lazy=True, overrides={"load_ssh_configs": False})
 
 
 def farewell(transport: paramiko.Transport) -> None:

@@ -47,6 +47,15 @@ def test_the_cheaper_of_two_equal_key_exchanges_is_asked_for_first_and_none_is_l
     assert cheaper_first(["curve25519-x", "b"]) == ("curve25519-x", "b")
 
 
+def test_an_account_without_a_name_can_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 64321")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert NodeConnection("node.example", user="plab", port=22, config=shared_config()).user == "plab"
+
+
 def test_no_timer_thread_is_started_for_a_handshake() -> None:
     assert "start_handshake" in vars(Packetizer)
     with socket.create_server(("127.0.0.1", 0)) as listener:
