@@ -29,6 +29,7 @@ _HINTS = {
     errno.ELOOP: "a symbolic link stands there, and none is followed: look who put it there, then remove it",
     errno.ENOTDIR: "set `state_dir` to a directory",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENOMEM: "raise the limit on memory (`ulimit -v`), or close some programs; nothing was changed",
     errno.ENFILE: "close some programs: the machine has no file descriptors left",
 }
 

@@ -5,6 +5,7 @@ I/O in `read_documents` only. Documents stay dictionaries here; `plabctl.store.d
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import cast
 
-from plabctl.store.files import as_store_error, open_for_reading
+from plabctl.store.files import as_store_error, open_for_reading, store_error
 from plabctl.store.head import SCHEMA_VERSION, Head, damaged, refuse_size, verified_head
 from plabctl.store.shapes import Doc
 
@@ -79,7 +80,10 @@ def no_collection() -> Iterator[None]:
 def _parsed(path: str, data: bytes) -> Tables:
     try:
         document = _loads(data)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
+        # orjson says in words what others raise as a MemoryError. The file is sound, and must not be called damaged.
+        if isinstance(error, MemoryError) or str(error).startswith("Not enough memory"):
+            raise store_error("read", path, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))) from error
         raise damaged(path, f"it is no JSON document ({error})") from error
     if not isinstance(document, dict) or HEAD_KEY not in document:
         raise damaged(path, "it does not have the tables of a state")

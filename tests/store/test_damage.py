@@ -284,3 +284,18 @@ def test_a_state_with_an_unreadable_entry_can_be_restored(state_dir: Path) -> No
     open_store(state_dir).restore()
 
     assert open_store(state_dir).snapshot().member("n1") == make_member()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("Not enough memory to allocate buffer for parsing")])
+def test_a_state_that_there_is_no_memory_for_is_not_called_damaged(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: bytes) -> object:
+        raise error
+
+    monkeypatch.setattr(tables, "_loads", fail)
+
+    for refusal in refusals(state_dir, deep=False):
+        assert not isinstance(refusal, StateDamaged)
+        assert "cannot allocate memory" in str(refusal)
+        assert "restore" not in refusal.hint
