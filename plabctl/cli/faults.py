@@ -16,8 +16,11 @@ EXIT_BUG = 70
 EXIT_OUTPUT = 74
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+EXIT_SHORT = 75
 LOST = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF})
 """What an output that cannot be written says."""
+SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""What a machine says that has not enough of something just now."""
 
 
 class OutputLost(PlabctlError):
@@ -44,18 +47,35 @@ def guarded(work: Callable[[], int], complain: Callable[[str], str | None] | Non
         code, text = error.exit_code, told(error)
     except OSError as error:
         # The store and the probes tell of their own faults; what is left is click, writing to a full disk.
-        if error.errno not in LOST or error.filename is not None:
-            code, text = EXIT_BUG, _bug(error)
-        else:
-            code, text = EXIT_OUTPUT, told(_lost(error))
+        code, text = _of_system(error)
+    except MemoryError:
+        code, text = EXIT_SHORT, _short(errno.ENOMEM)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes one line, never a traceback
         code, text = EXIT_BUG, _bug(error)
     else:
         return code
-    said = complain(text) if complain else text
-    if said:
+    if said := _chosen(complain, text):
         _say(said)
     return code
+
+
+def _of_system(error: OSError) -> tuple[int, str]:
+    if error.errno in SHORT:
+        return EXIT_SHORT, _short(error.errno)
+    if error.errno not in LOST or error.filename is not None:
+        return EXIT_BUG, _bug(error)
+    return EXIT_OUTPUT, told(_lost(error))
+
+
+def _short(number: int) -> str:
+    return f"plabctl: this machine is short of something: {os.strerror(number).lower()}\n  hint: try again in a moment"
+
+
+def _chosen(complain: Callable[[str], str | None] | None, text: str) -> str | None:
+    try:
+        return complain(text) if complain else text
+    except (OSError, MemoryError):  # what there is too little of is missing here, too
+        return text
 
 
 def flush() -> None:

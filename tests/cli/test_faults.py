@@ -1,5 +1,6 @@
 """Every fault is one line that says what, where and what to do, with the exit code of its kind."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.cli.faults import guarded
 from tests.cli.desk import Desk
 
 
@@ -192,3 +194,16 @@ def test_a_locale_without_the_signs_gets_others(used_desk: Desk) -> None:
 
     assert "x bad" in used_desk.run("status", "-o", "table", environ=environ).out
     assert used_desk.run("show", "pc2", "-o", "tsv", environ=environ).code == 0
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "too many", "/some/module.py"), MemoryError()])
+def test_a_shortage_is_no_bug_even_where_it_cannot_be_remembered(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    code = guarded(fail, complain=fail)  # type: ignore[arg-type]  # it never returns
+
+    assert code == 75
+    assert capsys.readouterr().err.startswith("plabctl: this machine is short of something: ")
