@@ -57,9 +57,12 @@ class Flight:
         _ = self._runner
 
     def take_slots(self, limit: int) -> None:
-        """Lock up to `limit` more slots; each takes up the next claim in hand, or is idle."""
+        """Lock up to `limit` more slots, as many as this process has room for.
+
+        Each takes up the next claim in hand, or is idle.
+        """
         if limit > 0:
-            for slot in self._slots.take(limit):
+            for slot in self._slots.take(min(limit, self._capacity - len(self._slots.held))):
                 self._use(slot)
 
     def launch(self, work: Iterable[tuple[Claim, Assignment]]) -> None:
@@ -124,6 +127,12 @@ class Flight:
         from plabctl.app.wiring import make_runner  # noqa: PLC0415 - see above
 
         return make_runner(self._app)
+
+    @cached_property
+    def _capacity(self) -> int:
+        from plabctl.app.capacity import capacity  # noqa: PLC0415 - a tick with nothing to test can spare it
+
+        return capacity()
 
     def _use(self, slot: int) -> None:
         if not self._in_hand:

@@ -26,6 +26,9 @@ from plabctl.probes.watchdog import Watchdog
 if TYPE_CHECKING:
     from plabctl.probes.ssh import Ssh
 
+_ARENA_MAX = -8
+"""M_ARENA_MAX of glibc's malloc.h."""
+
 
 class Prober:
     """Runs probes; one for the whole process, used by many threads at once."""
@@ -49,6 +52,7 @@ class Prober:
         cannot be used is no error here: every probe that needs it says so.
         """
         _raise_descriptor_limit()
+        _spare_address_space()
         ssh = self._connector()
         with suppress(Trouble):
             ssh.keys.find()
@@ -108,3 +112,18 @@ def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # as many as there are must do
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _spare_address_space() -> None:
+    """Where address space is limited, have all threads allocate from one place.
+
+    The C library reserves 64 MiB for each of many threads, and a process that runs out of that dies inside a library.
+    """
+    import resource  # noqa: PLC0415 - as above
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    import ctypes  # noqa: PLC0415 - only in such a process
+
+    with suppress(AttributeError, OSError):  # another C library than GNU's
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)

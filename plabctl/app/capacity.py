@@ -1,0 +1,48 @@
+"""How many probes this process has room for, by the limits it was started with.
+
+I/O: asks the system. The window is a promise over all processes; this is what one process can keep of it. A probe that
+is started without a descriptor or memory for it is `unknown`, and so many of them that the state cannot be written any
+more would lose what the others found; so the tick holds fewer slots instead.
+"""
+
+from __future__ import annotations
+
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+DESCRIPTORS_KEPT = 20
+"""For all that is no probe: standard streams, the lock and the files of a commit, the history, a hook's pipes."""
+DESCRIPTORS_EACH = 3
+"""A probe's slot and its connection, and now and then a key file, a resolver's socket or a command's pipes."""
+_BOUNDLESS = 1_000_000
+BYTES_KEPT = 32 * 1024**2
+BYTES_EACH = 2 * 1024**2
+"""Two threads, what the SSH library needs for a login, and what the node may print."""
+
+
+def capacity() -> int:
+    """Return how many probes this process can run at once; at least one, which is tried whatever the limits."""
+    return max(1, min(_by_descriptors(), _by_memory()))
+
+
+def _by_descriptors() -> int:
+    # The soft limit is raised to the hard one before the first probe.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _share(hard, DESCRIPTORS_KEPT, DESCRIPTORS_EACH)
+
+
+def _by_memory() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return _share(soft, _in_use() + BYTES_KEPT, BYTES_EACH)
+
+
+def _share(limit: int, kept: int, each: int) -> int:
+    return _BOUNDLESS if limit == resource.RLIM_INFINITY else (limit - kept) // each
+
+
+def _in_use() -> int:
+    """Return the bytes of address space that this process has now; 0 where the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    return 0
