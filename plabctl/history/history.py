@@ -163,14 +163,16 @@ class History:
 
 def _make(path: Path) -> None:
     """Make an empty history in one step: an empty file is then always a damaged one, and two may try at once."""
-    new = path.with_name(f"{HISTORY_NAME}.new-{os.getpid()}-{os.urandom(4).hex()}")
+    # By its name the store takes away what is left of it when we are killed here.
+    new = path.with_name(f"state.tmp-history-{os.getpid()}-{os.urandom(4).hex()}")
     try:
         fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE)
         try:
             os.fchmod(fd, _PRIVATE)  # whatever the umask; SQLite gives its log the same mode
             with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-                connection.execute("pragma journal_mode = wal")
+                # The log comes last: what fails in it when it is closed is not told, and this file is moved without it.
                 connection.executescript(_TABLE)
+                connection.execute("pragma journal_mode = wal")
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -179,7 +181,9 @@ def _make(path: Path) -> None:
     except OSError as error:
         raise StoreError(f"cannot make '{path}': {(error.strerror or str(error)).lower()}") from error
     finally:
-        new.unlink(missing_ok=True)
+        for left in ("", "-journal", "-wal", "-shm"):
+            with suppress(OSError):
+                Path(f"{new}{left}").unlink()
 
 
 def _refuse_unless_regular(path: Path) -> None:

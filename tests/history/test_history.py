@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,32 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="no regular file"):
         History(tmp_path).record([event("e2")])
+
+
+def test_a_log_that_fails_when_it_is_closed_loses_no_new_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = []
+
+    class Careless(sqlite3.Connection):
+        """Leaves what is in its log there, as it does when the disk is full: it has no way to say so."""
+
+        def close(self) -> None:
+            path = self.execute("pragma database_list").fetchone()[2]
+            others.append(sqlite3.connect(path))
+            others[-1].execute("pragma schema_version").fetchone()
+            super().close()
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, **kwargs, factory=Careless))
+    with suppress(StoreError):
+        History(tmp_path).record([event("a")])
+    monkeypatch.undo()
+    for other in others:
+        other.close()
+
+    History(tmp_path).record([event("b")])
+    assert ids(History(tmp_path))[-1] == "b"
 
 
 def test_an_event_that_is_no_json_is_refused_whole(history: History) -> None:
