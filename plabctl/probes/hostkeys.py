@@ -10,16 +10,15 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plabctl.core.model import Cause
-from plabctl.errors import PlabctlError
+from plabctl.errors import CommitUncertain, PlabctlError, StoreBusy
+from plabctl.probes import knownfile
 from plabctl.probes.trouble import Trouble, words
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class KnownHosts:
         with self._lock:
             if self._by_label is None:
                 try:
-                    self._index(_read(self._path))
+                    self._index(knownfile.read(self._path))
                 except OSError as error:
                     self._trouble = f"known_hosts '{self._path}' cannot be read: {words(error)}"
                     self._by_label = {}
@@ -97,12 +96,12 @@ class KnownHosts:
         self.load()
         with self._lock:
             try:
-                with _locked(self._path):
-                    self._index(_read(self._path))
+                with knownfile.locked(self._path):
+                    self._index(knownfile.read(self._path))
                     known = (self._by_label or {}).get(label, [])
                     if not known:
-                        _append(self._path, [key.line(label)])
-                        self._index(_read(self._path))
+                        knownfile.append(self._path, [key.line(label)])
+                        self._index(knownfile.read(self._path))
             except OSError as error:
                 raise Trouble(Cause.LOCAL, f"known_hosts '{self._path}' cannot be written: {words(error)}") from None
         return not known or key in known
@@ -120,11 +119,19 @@ class KnownHosts:
 
 
 def trust(path: Path, label: str, keys: Sequence[HostKey]) -> None:
-    """Make `keys` the only ones known for `label`, atomically; raise PlabctlError if the file cannot be written."""
+    """Make `keys` the only ones known for `label`, atomically and durably.
+
+    Raises StoreBusy when another process keeps the file locked, CommitUncertain when the disk did not confirm what is
+    in place now, and PlabctlError when the file cannot be written.
+    """
     try:
-        with _locked(path):
-            kept = [line for line in _read(path) if not _is_about(line, label)]
-            _replace(path, [*kept, *(key.line(label) for key in keys)])
+        with knownfile.locked(path):
+            kept = [line for line in knownfile.read(path) if not _is_about(line, label)]
+            knownfile.replace(path, [*kept, *(key.line(label) for key in keys)])
+    except knownfile.Taken as error:
+        raise StoreBusy(str(error), hint="try again; if that process hangs, end it") from error
+    except knownfile.Unconfirmed as error:
+        raise CommitUncertain(f"known_hosts '{path}': {words(error)}", hint="check that disk") from error
     except OSError as error:
         raise PlabctlError(f"known_hosts '{path}' cannot be written: {words(error)}") from error
 
@@ -151,50 +158,3 @@ def _hash_matches(name: str, label: str) -> bool:
     except (ValueError, binascii.Error):
         return False
     return hmac.compare_digest(hmac.new(salt, label.encode(), hashlib.sha1).digest(), digest)
-
-
-def _read(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _append(path: Path, lines: Sequence[str]) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, ("\n" * torn + "".join(f"{line}\n" for line in lines)).encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _replace(path: Path, lines: Sequence[str]) -> None:
-    import tempfile  # noqa: PLC0415 - only `plabctl trust` needs it
-
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600 from the start
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - it is open already
-            file.writelines(f"{line}\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of known_hosts: a file beside it, because `trust` puts a new file in its place."""
-    import fcntl  # noqa: PLC0415 - only writing needs it
-
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(path.with_name(f"{path.name}.lock"), flags, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,7 @@
+import errno
+import os
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -8,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.model import Node
-from plabctl.errors import PlabctlError
+from plabctl.errors import CommitUncertain, PlabctlError, StoreBusy
+from plabctl.probes import knownfile
 from plabctl.probes.hostkeys import HostKey, KnownHosts, trust
 from plabctl.probes.scan import scan, scan_node
 from plabctl.probes.target import label_of
@@ -132,3 +136,64 @@ def test_the_first_key_learnt_wins_among_threads_and_processes(tmp_path: Path) -
 def test_a_file_that_cannot_be_read_is_our_fault(tmp_path: Path) -> None:
     with pytest.raises(Trouble, match="cannot be read"):
         KnownHosts(tmp_path).find("host")
+
+
+def test_what_is_trusted_is_durable_before_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def watch(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*args: object) -> object:
+            seen.append(name)
+            return real(*args)
+
+        monkeypatch.setattr(os, name, call)
+
+    watch("fsync")
+    watch("replace")
+
+    trust(tmp_path / "known", "a", [ONE])
+
+    assert seen == ["fsync", "replace", "fsync"]
+
+
+def test_a_disk_that_does_not_confirm_is_an_unknown_outcome_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, known = os.fsync, tmp_path / "known"
+
+    def fail_for_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_directories)
+
+    with pytest.raises(CommitUncertain, match="the disk did not confirm it"):
+        trust(known, "a", [ONE])
+    assert KnownHosts(known).find("a") == (ONE,)
+
+
+def test_a_stopped_holder_of_its_lock_is_named_after_a_bounded_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knownfile, "LOCK_WAIT_S", 0.1)
+    known = tmp_path / "known"
+
+    with knownfile.locked(known):
+        with pytest.raises(StoreBusy, match=f"process {os.getpid()} keeps"):
+            trust(known, "a", [ONE])
+        with pytest.raises(Trouble, match="cannot be written"):
+            KnownHosts(known).learn("a", ONE)
+
+
+def test_what_killed_processes_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    known, old, young = (tmp_path / name for name in ("known", ".known.1-aa", ".known.2-bb"))
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (time.time() - 90_000,) * 2)
+
+    trust(known, "a", [ONE])
+
+    assert (old.exists(), young.exists()) == (False, True)
