@@ -21,6 +21,7 @@ from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, StoreError
 from plabctl.history.history import History
 from plabctl.notify.hooks import deliver as tell_hooks
+from plabctl.store.files import as_store_error, open_own
 
 PAUSE_S = 2.0
 """A long tick tells what happened this often, not after every step."""
@@ -132,8 +133,13 @@ class Delivery:
         self._result = Telling(done.told, tuple(sorted(done.receipts)), fault)
 
     def _locked(self) -> bool:
-        path = self._app.state_dir / "deliver.lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        path = f"{self._app.settings.state_dir}/deliver.lock"
+        try:
+            with as_store_error("lock", path):
+                descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
+        except StoreError as error:
+            self._fault = error  # told at the end: until then the probes that run are worth more
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

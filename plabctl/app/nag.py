@@ -9,10 +9,15 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.core.nag import Complaint
+
+
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""No planted link is followed, and nobody waits for a pipe."""
 
 
 class Nag:
@@ -65,15 +70,14 @@ class Nag:
 
         for path in self._paths:
             try:
-                with open(path, encoding="utf-8") as file:  # noqa: PTH123 - every tick is here, and pathlib is slow to import
+                descriptor = os.open(path, os.O_RDONLY | _AS_IT_IS)
+                with open(descriptor, encoding="utf-8") as file:  # noqa: PTH123 - it is open already
                     return Complaint(**json.load(file))
             except (OSError, ValueError, TypeError):
                 continue
         return None
 
     def _forget(self, but: str = "") -> None:
-        from contextlib import suppress  # noqa: PLC0415
-
         for path in self._paths:
             if path != but:
                 with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
@@ -85,16 +89,24 @@ def _written(path: str, content: bytes, *, may_make: bool) -> bool:
 
     A configured state directory is for the store to make: it may be a file system that is not mounted.
     """
-    beside = f"{path}.{os.getpid()}"
+    # By its name the store takes away what is left of it when we are killed here.
+    beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"  # noqa: PTH120 - as above
     try:
         if may_make:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(descriptor, content)
-        finally:
-            os.close(descriptor)
-        os.replace(beside, path)  # noqa: PTH105 - as above
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
     except OSError:
         return False
-    return True
+    try:
+        try:
+            is_whole = os.write(descriptor, content) == len(content)
+        finally:
+            os.close(descriptor)
+        if is_whole:
+            os.replace(beside, path)  # noqa: PTH105 - as above
+    except OSError:
+        is_whole = False
+    if not is_whole:
+        with suppress(OSError):
+            os.unlink(beside)  # noqa: PTH108 - as above
+    return is_whole

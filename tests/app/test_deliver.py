@@ -6,7 +6,7 @@ import pytest
 
 from plabctl.app.deliver import deliver
 from plabctl.core.settings import HookSettings
-from plabctl.errors import HookFault
+from plabctl.errors import HookFault, StoreError
 from tests.app.installation import Installation
 from tests.app.test_tick import until
 
@@ -72,6 +72,22 @@ def test_while_another_process_delivers_its_events_are_left_to_it(tmp_path: Path
 
     assert not here.store.snapshot().outbox
     assert len(here.history("node-added")) == 1
+
+
+def test_a_lock_that_cannot_be_used_keeps_no_test_from_its_verdict(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.add("n1")
+    (here.app.state_dir / "deliver.lock").mkdir()
+
+    with pytest.raises(StoreError, match=r"cannot lock .*deliver\.lock': is a directory"):
+        here.tick()
+
+    assert here.pools() == {"n1": "good"}
+    assert not here.store.snapshot().claims
+    (here.app.state_dir / "deliver.lock").rmdir()
+    deliver(here.app)
+    assert not here.store.snapshot().outbox
+    assert len(here.history("probe")) == 2
 
 
 def test_a_person_does_not_wait_for_hooks(tmp_path: Path) -> None:

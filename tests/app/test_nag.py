@@ -67,3 +67,20 @@ def test_the_configuration_says_where_unless_it_is_what_is_broken(
 
     found = {name: len(files(tmp_path / name)) for name in ("state", "default")}
     assert found == {"state": 0, "default": 0, place: 1}
+
+
+def test_what_is_planted_in_its_place_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    nag = Nag([str(tmp_path)], "x")
+    nag.failed("plabctl: disk full", NOW)
+    (path,) = files(tmp_path)
+    victim = tmp_path / "victim"
+    path.rename(victim)
+    before = victim.read_bytes()
+    path.symlink_to(victim)
+
+    assert nag.failed("plabctl: disk full", NOW + 60) == "plabctl: disk full", "what a link leads to is not believed"
+    assert victim.read_bytes() == before
+    path.unlink()
+    os.mkfifo(path)
+    assert nag.failed("plabctl: disk full", NOW + 120) == "plabctl: disk full"
+    assert sorted(tmp_path.iterdir()) == sorted([path, victim])
