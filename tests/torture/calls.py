@@ -1,0 +1,185 @@
+"""Every command that writes the state, killed and failed at every call it makes to the system on the state directory.
+
+I/O, with strace. Each point is a run of its own on a copy of the state: the calls of one run are counted first, then
+the first is the last one of a run, then the second, ... and each that writes fails with each error of a disk. Go on
+with `tests.torture.scenarios`, `tests.torture.verdict` and `tests.lab.brood`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab.brood import FUTILE, Child, Job, beget
+from tests.lab.sshd import Sshd
+from tests.lab.traced import Call, calls
+from tests.torture.effort import Effort
+from tests.torture.finding import Finding, none_of
+from tests.torture.order import disorders
+from tests.torture.scenarios import ALL, ENVIRON, Look, Scenario, generations, look, trusting
+from tests.torture.verdict import Reference, after, judge
+
+ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT")
+_TRACE = ("strace", "-f", "-y", "-s", "0", "-e", "signal=none")
+_ROOM = 64
+"""Other threads of the command make calls of the same names; they must not make as many as we act at."""
+_AT_A_TIME = 60
+_PROCESSES = 2
+_SHORT, _SHORT_POINTS = 5, 5
+
+
+def missing() -> str:
+    """Say what keeps this from being run here."""
+    return "" if shutil.which("strace") else "needs strace"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of all points of one scenario."""
+
+    scenario: str
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many points there were, by what was done there; and how many of them were missed."""
+    faults: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+    disorders: list[str] = field(default_factory=list)
+
+
+def run(effort: Effort) -> list[Finding]:
+    """Enumerate the calls of every command, and do to each what can be done to it."""
+    with Sshd(effort.folder / "sshd", ledger=False) as sshd, ThreadPoolExecutor(_PROCESSES) as pool:
+        scenarios = [*ALL, trusting(sshd.port)]
+        if not effort.whole:
+            scenarios = effort.dice().sample(scenarios, _SHORT)
+        tallies = list(pool.map(lambda scenario: sweep(scenario, effort), scenarios))
+    counts: Counter[str] = sum((tally.counts for tally in tallies), Counter())
+    points = str(counts["SIGKILL"] + sum(counts[error] for error in ERRORS))
+    each = ", ".join(f"{what} {counts[what]}" for what in ("SIGKILL", *ERRORS))
+    every = "every call" if effort.whole else f"calls chosen by the seed, of {counts['calls']}"
+    faults = [fault for tally in tallies for fault in tally.faults]
+    lost = [fault for fault in faults if fault.startswith("lost")]
+    unreadable = [fault for fault in faults if fault.startswith("unreadable")]
+    others = [fault for fault in faults if not fault.startswith(("lost", "unreadable"))]
+    unreachable = [each for tally in tallies for each in tally.unreachable]
+    early = [each for tally in tallies for each in tally.disorders]
+    return [
+        Finding("commands that write the state", str(len(tallies))),
+        Finding(f"points at {every} on the state directory ({each})", points),
+        none_of("state files unreadable", unreadable, points),
+        none_of("acknowledged changes lost", lost, points),
+        none_of("mixtures, half told changes, bugs, next commands that fail, files left behind", others, points),
+        none_of("points that could not be reached", unreachable, points),
+        none_of("commands that speak before it is on disk, or risk a torn state", early, str(len(tallies))),
+    ]
+
+
+def sweep(scenario: Scenario, effort: Effort) -> Tally:
+    """Do to the calls of one command what can be done to them."""
+    place = effort.folder / scenario.name.replace(" ", "-").replace(",", "")
+    base = place / "base"
+    scenario.prepare(base)
+    tally = Tally(scenario.name)
+    reference, trace = _reference(scenario, place)
+    directory = str(place / "traced" / "0" / "state")
+    found = [call for call in trace if call.touches(directory)]
+    tally.counts["calls"] = len(found)
+    tally.disorders = [f"{scenario.name}: {each}" for each in disorders(trace, directory)]
+    highest = Counter(
+        {name: max(call.number for call in trace if call.name == name) for name in {c.name for c in trace}}
+    )
+    for action, chosen in _chosen(scenario, found, effort):
+        tally.unreachable += [call.told(directory) for call in chosen if call.name not in FUTILE]
+        points = [call for call in chosen if call.name in FUTILE]
+        for first in range(0, len(points), _AT_A_TIME):
+            batch = _Batch(scenario, reference, place / f"{action}-{first}", base, action, highest)
+            batch.run(points[first : first + _AT_A_TIME], directory, tally)
+    shutil.rmtree(place)
+    return tally
+
+
+def _chosen(scenario: Scenario, found: Sequence[Call], effort: Effort) -> Iterator[tuple[str, list[Call]]]:
+    """Yield what is done at which calls; the short run takes a few of them, and one kind of error."""
+    dice = effort.dice(scenario.name)
+    for action in ("SIGKILL", *(ERRORS if effort.whole else dice.sample(ERRORS, 1))):
+        points = [call for call in found if _applies(action, call)]
+        yield action, points if effort.whole else dice.sample(points, min(len(points), _SHORT_POINTS))
+
+
+def _applies(action: str, call: Call) -> bool:
+    return action == "SIGKILL" or call.is_writing or (action == "EIO" and call.is_reading)
+
+
+def _reference(scenario: Scenario, place: Path) -> tuple[Reference, list[Call]]:
+    """Run the command once in peace, to know its states, and once traced, to know its calls."""
+    base, peace = place / "base", place / "peace"
+    traced = place / "traced" / "0"  # as deep as all others: SQLite asks for each folder on the way
+    for folder in (peace, traced):
+        shutil.copytree(base, folder)
+    before = Look() if scenario.is_damaged else look(base / "state")
+    (done,) = beget(Job(scenario.argv, [str(peace)], keep_generations=True), place / "peace.job", ENVIRON)
+    assert done.code == 0, (peace / "err").read_text()
+    states = {rev: [each] for rev, each in generations(peace, before).items()}
+    last = look(peace / "state")
+    # A restore has its own way to the disk, and what lies beside the state has no generations.
+    states[last.rev] = [before, last] if scenario.is_beside else [last]
+    log = place / "log"
+    argv = [*_TRACE, "-e", "trace=%file,%desc,fsync,fdatasync", "-o", str(log)]
+    (child,) = beget(Job(scenario.argv, [str(traced)]), place / "traced.job", ENVIRON, argv)
+    assert child.code == 0, (traced / "err").read_text()
+    everything = list(calls(log.read_text().splitlines()))
+    theirs = [call for call in everything if call.pid != child.pid and call.touches(str(traced / "state"))]
+    assert not theirs, f"a thread or a program touches the state: {theirs[0]}"
+    return Reference(scenario, states, base / "state", peace / "state"), [c for c in everything if c.pid == child.pid]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    scenario: Scenario
+    reference: Reference
+    place: Path
+    base: Path
+    action: str
+    highest: Mapping[str, int]
+
+    def run(self, points: Sequence[Call], directory: str, tally: Tally) -> None:
+        """Do `action` at each of the points, each in a run of its own, and judge what is left."""
+        folders = [self.place / str(number) for number in range(len(points))]
+        for folder in folders:
+            shutil.copytree(self.base, folder)
+        children = self._beget(points, folders)
+        hits = self._hits()
+        for point, folder, child in zip(points, folders, children, strict=True):
+            where = f"{self.scenario.name}: {self.action} at {point.told(directory)}"
+            tally.counts[self.action] += 1
+            hit = hits.get(child.pid)
+            if not (hit and hit.name == point.name and hit.touches(str(folder / "state"))):
+                tally.unreachable.append(f"{where}, but {hit}")
+            tally.faults += [f"{fault}; {where}" for fault in judge(self.reference, folder, child)]
+        names = [str(folder) for folder in folders]
+        for folder, child in zip(folders, after(self.scenario, names, self.place / "after.job"), strict=True):
+            where = f"{self.scenario.name}: {self.action} at {points[folders.index(folder)].told(directory)}"
+            tally.faults += [f"{fault}; {where}" for fault in self.reference.end(folder, child)]
+        shutil.rmtree(self.place)
+
+    def _beget(self, points: Sequence[Call], folders: Sequence[Path]) -> list[Child]:
+        names = {point.name for point in points}
+        limit = {name: self.highest[name] + _ROOM for name in names}
+        how = "signal=SIGKILL" if self.action == "SIGKILL" else f"error={self.action}"
+        argv = [*_TRACE, "-e", f"trace={','.join(sorted(names))}", "-o", str(self.place / "log")]
+        for name in sorted(names):
+            argv += ["-e", f"inject={name}:{how}:when={limit[name]}"]
+        futile = [(point.name, limit[point.name] - point.number) for point in points]
+        job = Job(self.scenario.argv, [str(folder) for folder in folders], futile)
+        return beget(job, self.place / "job", ENVIRON, argv)
+
+    def _hits(self) -> dict[int, Call]:
+        """Return by process the call that was hit: the last one of it, or the one that failed."""
+        found: dict[int, Call] = {}
+        for call in calls((self.place / "log").read_text().splitlines()):
+            if self.action == "SIGKILL" or call.is_injected:
+                found[call.pid] = call
+        return found
