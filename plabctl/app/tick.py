@@ -206,7 +206,8 @@ def claim_due(run: Run, state: Session, now: float) -> claims.Taken:
     """Claim what is due, unless this tick is leaving, a newer one has taken over, or the machine is too busy."""
     settings = run.app.settings
     run.is_errand_done = run.errand is None or run.errand.is_done(state)
-    if run.errand is None and state.tick and state.tick.started_at > run.claimant.mark.started_at:
+    # A tick that started later than now did so before the clock was set back, and is no newer than we are.
+    if run.errand is None and state.tick and run.claimant.mark.started_at < state.tick.started_at <= now:
         run.is_newest = False
     overloaded = run.errand is None and 0 < settings.max_load < os.getloadavg()[0]
     if run.is_leaving or overloaded or (run.errand and run.is_errand_done):
