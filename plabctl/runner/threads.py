@@ -110,6 +110,10 @@ class ThreadRunner:
     def _labour(self) -> None:
         while True:
             assignment = self._work.get()
+            if assignment.token not in self._running:
+                # Given up before it began, by an owner who only looks at the clock: the process was stopped meanwhile,
+                # say. Its slot is somebody else's by now.
+                continue
             try:
                 report = self._prober.probe(assignment)
             except BaseException as error:  # noqa: BLE001 - a thread that dies silently would cost a slot until its deadline

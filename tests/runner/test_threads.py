@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from plabctl.clock import SystemClock
+from plabctl.clock import ManualClock, SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.runner.threads import ThreadRunner
@@ -149,3 +149,20 @@ def test_no_thread_to_be_had_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> No
     (report,) = runner.wait(5)
 
     assert (report.outcome, report.cause, report.left) == (Outcome.UNKNOWN, Cause.LOCAL, ())
+
+
+def test_what_was_given_up_before_it_began_is_never_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, threads, begun = ManualClock(), list[threading.Thread](), list[str]()
+    runner = ThreadRunner(ToldProber(lambda job: (begun.append(job.token), passed(job))[1]), clock)
+    with monkeypatch.context() as held:
+        held.setattr(threading.Thread, "start", lambda self: threads.append(self))
+        runner.start(make_assignment(RECIPE))
+    clock.advance(3600)
+    (given_up,) = runner.wait(0)
+    assert given_up.outcome is Outcome.UNKNOWN
+
+    threads[0].start()
+    runner.start(make_assignment(RECIPE))
+    (report,) = runner.wait(10)
+
+    assert begun == [report.token]
