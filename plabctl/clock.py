@@ -20,6 +20,10 @@ class Clock(Protocol):
         """Return seconds on a clock that is never set, for measuring durations."""
         ...
 
+    def uptime(self) -> float:
+        """Return seconds since this machine was booted, sleep included: never set, and the same for all processes."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -31,6 +35,11 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds on a clock that is never set, for measuring durations."""
         return time.monotonic()
+
+    def uptime(self) -> float:
+        """Return seconds since this machine was booted, sleep included: never set, and the same for all processes."""
+        boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+        return round(time.monotonic() if boottime is None else time.clock_gettime(boottime), 3)
 
 
 class ManualClock:
@@ -45,6 +54,10 @@ class ManualClock:
 
     def monotonic(self) -> float:
         """Return the same instant: this clock is never set."""
+        return self._now
+
+    def uptime(self) -> float:
+        """Return the same instant: this machine was booted long ago."""
         return self._now
 
     def advance(self, seconds: float) -> float:

@@ -43,7 +43,7 @@ def dead_claims(state: State, slots: Slots, claimant: claiming.Claimant, now: fl
     for name, claim in state.claims.items():
         if claim.tick == claimant.mark.id:
             continue
-        why = claiming.void_reason(claim, claimant.boot, now)
+        why = claiming.void_reason(claim, claimant, now)
         if why is None and (claim.slot in slots.held or slots.is_free(claim.slot)):
             why = "its tick is gone"
         if why:

@@ -149,6 +149,7 @@ def step(run: Run) -> None:
     began = run.app.clock.monotonic()
     with run.app.store.session() as state:
         now = run.app.clock.now()
+        run.claimant = replace(run.claimant, uptime_s=run.app.clock.uptime())
         settle_reports(run, state, now, is_cut_off=is_cut_off)
         state.apply(roster.reconcile(state, run.app.settings, now, run.claimant.rng))
         state.apply(budget.adjust(state, run.app.settings, now))

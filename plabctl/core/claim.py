@@ -26,11 +26,12 @@ GRACE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """The tick that claims: its mark, the boot it runs in, and its dice."""
+    """The tick that claims: its mark, the boot it runs in, its dice, and for how long the machine has been up."""
 
     mark: TickMark
     boot: str
     rng: Random
+    uptime_s: float | None = None
 
     def claim(
         self, row: Due, slot: int, recipe: str, longest_s: float, now: float, *, vnode: str = "", goal: Goal = Goal.TEST
@@ -50,6 +51,7 @@ class Claimant:
             deadline_at=round(now + longest_s + GRACE_S, 3),
             experiment=row.experiment,
             goal=goal,
+            until_uptime_s=None if self.uptime_s is None else round(self.uptime_s + longest_s + GRACE_S, 3),
         )
 
 
@@ -58,13 +60,18 @@ def fresh_name(token: str) -> str:
     return f"plabctl-{token}"
 
 
-def void_reason(claim: Claim, boot: str, now: float) -> str | None:
-    """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives."""
-    if claim.boot != boot:
+def void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
+    """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives.
+
+    Whether its deadline has passed is for the uptime to say: the clock may have been set since.
+    """
+    if claim.boot != claimant.boot:
         return "the machine was booted since"
-    if now > claim.deadline_at:
-        return "its deadline has passed"
-    return None
+    if claim.until_uptime_s is None or claimant.uptime_s is None:
+        is_late = now > claim.deadline_at
+    else:
+        is_late = claimant.uptime_s > claim.until_uptime_s
+    return "its deadline has passed" if is_late else None
 
 
 def void(state: State, dead: Mapping[str, str], now: float) -> Changes:

@@ -145,6 +145,8 @@ class Claim:
     experiment: str = ""
     """Whose vnode it is for; empty for a health test."""
     goal: Goal = Goal.TEST
+    until_uptime_s: float | None = None
+    """Its deadline as seconds since the boot: the clock may be set while it runs."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -95,7 +96,21 @@ def test_a_claim_outlives_the_longest_probe() -> None:
     ("boot", "now", "void"), [("boot-1", NOW, False), ("boot-2", NOW, True), ("boot-1", NOW + 601, True)]
 )
 def test_a_claim_is_void_after_a_boot_or_its_deadline(boot: str, now: float, void: bool) -> None:
-    assert bool(void_reason(make_claim(), boot, now)) is void
+    assert bool(void_reason(make_claim(), Claimant(make_mark(), boot, Random(1)), now)) is void
+
+
+@pytest.mark.parametrize(
+    ("clock_set_s", "up_s", "void"), [(86400, 10, False), (-86400, 10, False), (-86400, 999, True)]
+)
+def test_whether_the_deadline_of_a_claim_has_passed_does_not_depend_on_the_clock(
+    clock_set_s: float, up_s: float, void: bool
+) -> None:
+    rows = choose(make_state(make_member()), 1).rows
+    claimant = Claimant(make_mark(), "boot-1", Random(1), uptime_s=50_000.0)
+    claim = claims_for(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW).claims[0]
+
+    later = replace(claimant, uptime_s=50_000.0 + up_s)
+    assert bool(void_reason(claim, later, NOW + clock_set_s + up_s)) is void
 
 
 members_lists = st.lists(
