@@ -51,4 +51,6 @@ def show_lines(lines: Sequence[tuple[str, Cell]], how: output.Form) -> None:
         return
     if how.header:
         output.say("label\ttext")
-    output.write(f"{label}\t{cell.text}\n" for label, cell in lines)
+    from plabctl.report.machine import cell as cell_of  # noqa: PLC0415 - only TSV needs it
+
+    output.write(f"{label}\t{cell_of(cell.text)}\n" for label, cell in lines)

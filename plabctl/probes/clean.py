@@ -27,9 +27,12 @@ _CONTROLS = re.compile(
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, direction
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\ud800-\udfff"  # half pairs
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and of music
     "\U000e0000-\U000e0fff"  # tags
     "]"
 )
+
+_BLANKS = str.maketrans("\n\t", "  ")
 
 
 def clean(data: bytes | str, limit: int | None = None) -> str:
@@ -41,6 +44,11 @@ def clean(data: bytes | str, limit: int | None = None) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROLS.sub("", _ESCAPES.sub("", text))
     return text if limit is None else text[:limit]
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return `text` cleaned, on one line and without tabs, so that it can be a cell of any table."""
+    return clean(text, limit).translate(_BLANKS)
 
 
 def last_line(text: str) -> str:

@@ -13,7 +13,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal, Outcome, Report
 from plabctl.core.recipe import Stage
 from plabctl.durations import format_duration
-from plabctl.probes.clean import clean
+from plabctl.probes.clean import one_line
 from plabctl.probes.cut import Cut
 from plabctl.probes.pulse import Pulse
 from plabctl.probes.steps import OnStage, Open, Steps
@@ -206,12 +206,12 @@ class Course:
             token=self._job.token,
             outcome=trouble.outcome if trouble else Outcome.PASS,
             cause=trouble.cause if trouble else None,
-            reason=clean(trouble.reason, _MAX_WORDS).replace("\n", " ") if trouble else "",
+            reason=one_line(trouble.reason, _MAX_WORDS) if trouble else "",
             started_at=self._started_at,
             seconds=round(self._clock.monotonic() - self._start, 3),
             stages=tuple(self._steps.stages),
             left=tuple(self._steps.left),
-            note=clean("; ".join(self._steps.notes), _MAX_WORDS).replace("\n", " "),
+            note=one_line("; ".join(self._steps.notes), _MAX_WORDS),
             experiment=self._job.experiment,
             is_cut=self._is_cut and trouble is not None and trouble.outcome is Outcome.FAIL,
         )

@@ -98,6 +98,16 @@ def test_what_a_node_said_is_no_markup(used_desk: Desk) -> None:
     assert "hello [/x] from pc2" in used_desk.ok("history", "-o", "table")
 
 
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_a_tab_in_what_a_node_said_makes_no_column(desk: Desk, command: str) -> None:
+    desk.config.write_text(desk.config.read_text().replace("echo 'hello", "printf 'a\\tb\\n'; exit 2; echo 'hello"))
+    desk.ok("node", "add", "pc1")
+    desk.ok("tick")
+
+    assert {line.count("\t") for line in desk.ok(command, "pc1", "-o", "tsv").splitlines()} == {1}
+    assert "\t" not in desk.ok("status", "-o", "table")
+
+
 def test_show_tells_the_stages_of_the_last_test(used_desk: Desk) -> None:
     document = json.loads(used_desk.ok("show", "pc2", "-o", "json"))
     (probe,) = [event for event in document["recent"] if event["kind"] == "probe"]
@@ -190,13 +200,16 @@ def test_check_speaks_the_language_of_plug_ins(desk: Desk) -> None:
     assert desk.run("check", "--warn-bad", "0").code == 1
 
 
-@pytest.mark.parametrize("arguments", [["check", "--nope"], ["check", "--max-age", "x"], ["check", "-c", "nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [["check", "--nope"], ["check", "--max-age", "x"], ["check", "-c", "no\x1b[2J|x"]]
+)
 def test_the_plug_ins_own_faults_are_unknown(desk: Desk, arguments: list[str]) -> None:
     said = desk.run(*arguments)
 
     assert said.code == 3
     assert said.out.startswith("PLABCTL UNKNOWN - ")
     assert said.out.count("\n") == 1
+    assert said.out.rstrip("\n").isprintable()
 
 
 def test_a_damaged_state_is_unknown_to_the_plug_in(used_desk: Desk) -> None:

@@ -22,6 +22,7 @@ ESCAPES = {
     "direction": "\u202eok\u2066".encode(),
     "zero width": "o\u200b\ufeffk".encode(),
     "tags": "ok\U000e0041".encode(),
+    "shorthand and music": "o\U0001bca0k\U0001d173".encode(),
     "a lone escape": b"\x1bcok",
 }
 
