@@ -13,6 +13,7 @@ from plabctl.clock import Clock, SystemClock
 from plabctl.core.model import Cause, Node
 from plabctl.core.settings import SshSettings
 from plabctl.errors import PlabctlError
+from plabctl.probes.clean import MAX_REASON, one_line
 from plabctl.probes.cut import Cut
 from plabctl.probes.dial import dial
 from plabctl.probes.hostkeys import HostKey
@@ -50,7 +51,8 @@ def scan(host: str, port: int, timeout_s: float, clock: Clock | None = None) -> 
     try:
         found = [key for kinds in _KINDS if (key := _shown(host, port, kinds, end, clock))]
     except Trouble as trouble:
-        raise PlabctlError(f"no host key of '{host}': {trouble.reason}") from None
+        # A server that speaks no SSH is quoted with what it says instead.
+        raise PlabctlError(f"no host key of '{host}': {one_line(trouble.reason, MAX_REASON)}") from None
     if not found:
         raise PlabctlError(f"no host key of '{host}': it offers none of a kind that plabctl uses")
     return found

@@ -1,5 +1,6 @@
 import errno
 import os
+import contextlib
 import socket
 import stat
 import subprocess
@@ -197,3 +198,21 @@ def test_what_killed_processes_left_is_swept_after_a_day(tmp_path: Path) -> None
     trust(known, "a", [ONE])
 
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_server_that_speaks_no_ssh_is_quoted_inertly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = server.accept()
+                    with sock:
+                        sock.sendall(b"SSH-9.9-\x1b[2J\x1b]0;owned\x07\t\xc2\x9b2J\r\n")
+                        sock.recv(1000)
+
+        threading.Thread(target=speak, daemon=True).start()
+        with pytest.raises(PlabctlError) as caught:
+            scan("127.0.0.1", server.getsockname()[1], 5)
+
+    assert str(caught.value).isprintable(), str(caught.value)
