@@ -106,10 +106,14 @@ def _labels(words: Sequence[str]) -> dict[str, str]:
             why = "is given twice" if label in labels else "is no LABEL=VALUE"
             raise UsageFault(f"--match {shown(word)} {why}", hint="write it like --match site=north")
         labels[label] = value
+    if not all(map(str.isprintable, labels.values())):
+        raise UsageFault("--match wants a printable value", hint="write it like --match site=north")
     return labels
 
 
 def _argv(command: str) -> tuple[str, ...]:
+    if not command.isprintable():
+        raise UsageFault(f"the hook {shown(command)} must be one line of printable characters")
     try:
         return tuple(shlex.split(command))
     except ValueError as error:

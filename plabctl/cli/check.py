@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from plabctl.cli.faults import inert
 from plabctl.cli.options import Duration, config_option, verb
 from plabctl.cli.output import say
 from plabctl.report.nagios import Health, Limits, judge, line, performance_data
@@ -37,7 +38,7 @@ class Plugin(click.Command):
 
 
 def _unknown(words: str) -> click.exceptions.Exit:
-    say(line(Health.UNKNOWN, words))
+    say(inert(line(Health.UNKNOWN, words)))
     return click.exceptions.Exit(Health.UNKNOWN)
 
 

@@ -100,6 +100,17 @@ def silence() -> None:
     os.close(nowhere)
 
 
+def inert(text: str) -> str:
+    """Return `text` with what could act on a terminal spelled out; a path or a foreign message may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else _spelled(char) for char in text)
+
+
+def _spelled(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
 def told(error: PlabctlError) -> str:
     """Return what to say about the error: one line, or one for each fault of a configuration; then the hint."""
     faults = error.faults if isinstance(error, ConfigError) else str(error).splitlines()
@@ -119,6 +130,6 @@ def _bug(error: Exception) -> str:
 def _say(line: str) -> None:
     # Standard error may be closed or full as well; then the exit code must say it all.
     try:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints errors
+        print(inert(line), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints errors
     except (OSError, ValueError):
         return

@@ -22,6 +22,7 @@ Function = Callable[..., Any]
 Made = TypeVar("Made")
 Maker = Callable[[Function], Made]
 
+_MAX_ACTOR = 100
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -169,9 +170,15 @@ def _from_stdin() -> list[str]:
 def actor() -> str:
     """Return the name of whoever gives the order: of the person behind sudo, if it is one."""
     try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+        return _own_number()
+    # Whoever calls sets the variables that these names come from, to anything.
+    return name if name.isprintable() and len(name) <= _MAX_ACTOR else _own_number()
+
+
+def _own_number() -> str:
+    return f"uid {os.getuid()}"
 
 
 def confirm(question: str, *, yes: bool) -> None:

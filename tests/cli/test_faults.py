@@ -64,6 +64,11 @@ TABLE: list[tuple[Callable[[Desk], None], list[str], int, str]] = [
     (nothing, ["node", "add", "new", "--set", "site"], 2, "'site' sets nothing"),
     (nothing, ["node", "import", "missing.csv"], 2, "missing.csv"),
     (nothing, ["node", "add", ""], 2, "no node is named"),
+    (nothing, ["status", "-c", "no\x1b[2J"], 78, r"no\x1b[2J: no such config file"),
+    (nothing, ["node", "import", "no\x9b2J"], 2, r"no\x9b2J cannot be read"),
+    (nothing, ["show", "\udcff"], 1, r"no node is named '\udcff'"),
+    (nothing, ["experiment", "swapin", "web", "--count", "1", "--hook", "x\x1b"], 2, "the hook"),
+    (nothing, ["experiment", "swapin", "web", "--all-nodes", "--match", "a=\x1b"], 2, "wants a printable value"),
     (key_is_missing, ["tick"], 78, "ssh.key: "),
     (state_is_a_file, ["status"], 74, "other"),
     (damage_state, ["status"], 74, "damaged"),
@@ -93,6 +98,14 @@ def test_a_fault_is_told_in_a_line_and_changes_nothing(
     assert all(line.startswith(("plabctl: ", "  hint: ")) for line in said.err.splitlines())
     assert "Traceback" not in said.err
     assert "\x1b" not in said.err
+
+
+@pytest.mark.parametrize("name", ["\x1b[2Jann", "\udcff", "ann\n", "n" * 101])
+def test_whoever_gives_a_name_that_is_none_is_known_by_number(used_desk: Desk, name: str) -> None:
+    said = used_desk.run("hold", "pc1", "-r", "x", environ={"SUDO_USER": name})
+
+    assert said.code == 0, said
+    assert f"uid {os.getuid()}: x" in used_desk.ok("status", "pc1", "-o", "table")
 
 
 def test_every_fault_of_a_configuration_is_told(used_desk: Desk) -> None:
