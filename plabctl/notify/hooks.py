@@ -57,12 +57,7 @@ def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> To
         keep_bytes=KEEP_BYTES,
         flood_bytes=FLOOD_BYTES,
         given=message(event),
-        variables={
-            "PLABCTL_EVENT": event.kind,
-            "PLABCTL_NODE": event.node or "",
-            "PLABCTL_EXPERIMENT": str(event.data.get("experiment", "")),
-            "PLABCTL_EVENT_ID": event.id,
-        },
+        variables=variables_of(event),
     )
     if ran.exit_code == 0:
         return Told(ok=True)
@@ -70,6 +65,16 @@ def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> To
     said = _last_words(ran.errors) or _last_words(ran.output)
     error = f"hook {name_of(hook)[:_NAME_SHOWN]!r}: {why}{f': {said}' if said else ''}"
     return Told(ok=False, error=error, permanent=ran.never_ran)
+
+
+def variables_of(event: Event) -> dict[str, str]:
+    """Return what a command finds in its environment; nothing that a node said is in it."""
+    return {
+        "PLABCTL_EVENT": event.kind,
+        "PLABCTL_NODE": event.node or "",
+        "PLABCTL_EXPERIMENT": str(event.data.get("experiment", "")),
+        "PLABCTL_EVENT_ID": event.id,
+    }
 
 
 def deliver(

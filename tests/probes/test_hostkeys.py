@@ -1,6 +1,6 @@
+import contextlib
 import errno
 import os
-import contextlib
 import socket
 import stat
 import subprocess
