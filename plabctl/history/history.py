@@ -21,7 +21,9 @@ from plabctl.errors import StateTooNew, StoreError
 
 HISTORY_NAME = "history.db"
 _FORMAT = 1
+_LOGS = ("-wal", "-shm")
 _PRIVATE = 0o600
+_PLANTED = "look who put it there, then remove it"
 _BUSY_S = 5.0
 _BEGIN_ANEW = "move it away (with its -wal and -shm files) to begin a new one; the pools are not affected"
 _TABLE = f"""
@@ -147,7 +149,8 @@ class History:
     def _open(self, *, for_writing: bool) -> sqlite3.Connection:
         if for_writing and not os.path.lexists(self._path):
             _make(self._path)
-        _refuse_unless_regular(self._path)
+        for path in (self._path, *(Path(f"{self._path}{end}") for end in _LOGS)):
+            _refuse_planted(path)
         # On a read-only file system the log's shared memory cannot be made, and nobody writes: read the bare file.
         bare = not for_writing and not os.access(self._path.parent, os.W_OK)
         where = self._path.absolute().as_uri() + ("?immutable=1" if bare else "?mode=rw")
@@ -186,14 +189,20 @@ def _make(path: Path) -> None:
                 Path(f"{new}{left}").unlink()
 
 
-def _refuse_unless_regular(path: Path) -> None:
-    """Refuse what is no regular file: SQLite would follow a link."""
+def _refuse_planted(path: Path) -> None:
+    """Refuse what is no regular file: SQLite would follow a link. So would it write into a log that is another file."""
+    is_log = path.name != HISTORY_NAME
     try:
-        mode = path.lstat().st_mode
+        found = path.lstat()
     except OSError as error:
+        if is_log and isinstance(error, FileNotFoundError):
+            return
         raise StoreError(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
-    if not stat.S_ISREG(mode):
-        raise StoreError(f"'{path}' is no regular file", hint="look who put it there, then remove it")
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"'{path}' is no regular file", hint=_PLANTED)
+    # The history itself has two names for a moment, while it is made, and what is no history is not written to.
+    if is_log and found.st_nlink > 1:
+        raise StoreError(f"'{path}' has another name as well (a hard link)", hint=_PLANTED)
 
 
 def _refuse_unless_ours(path: Path, connection: sqlite3.Connection) -> None:

@@ -5,7 +5,9 @@ I/O. What its lines say stands in `plabctl.probes.hostkeys`.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,14 +31,19 @@ class Unconfirmed(OSError):
 def read(path: Path) -> list[str]:
     """Return the lines, none when there is no file; raise OSError."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Without O_NONBLOCK a pipe of that name would keep us until somebody writes to it. A link is followed: to read
+        # is harmless, and to keep one file for several installations is no crime.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return []
+    with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - it is open already
+        _refuse_unless_regular(os.fstat(descriptor))
+        return file.read().splitlines()
 
 
 def append(path: Path, lines: Sequence[str]) -> None:
     """Add `lines`, durably; the caller holds the lock. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _FLAGS, _PRIVATE)
+    descriptor = _open_own(path, os.O_APPEND)
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -82,7 +89,7 @@ def locked(path: Path) -> Iterator[None]:
     import fcntl  # noqa: PLC0415 - only writing needs it
 
     lock = path.with_name(f"{path.name}.lock")
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | _FLAGS, _PRIVATE)
+    descriptor = _open_own(lock, 0)
     try:
         waited_s = 0.0
         while True:
@@ -100,6 +107,24 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_own(path: Path, flags: int) -> int:
+    """Open a file to write in, made when it is missing; raise OSError for a link and for a file of several names."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags | _FLAGS, _PRIVATE)
+    try:
+        _refuse_unless_regular(os.fstat(descriptor), most_names=1)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_unless_regular(found: os.stat_result, most_names: int | None = None) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    if most_names is not None and found.st_nlink > most_names:
+        raise OSError(errno.EMLINK, "it has another name as well (a hard link)")
 
 
 def _holder(descriptor: int) -> str:

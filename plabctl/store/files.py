@@ -17,6 +17,8 @@ from plabctl.errors import StoreError
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 _OTHERS_MAY_WRITE = 0o022
+_WRITING = os.O_WRONLY | os.O_RDWR
+_PLANTED = "look who put it there, then remove it"
 
 _HINTS = {
     errno.EACCES: "run plabctl as the user that owns the state directory",
@@ -73,8 +75,10 @@ def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:
     """
     fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE, dir_fd=dir_fd)
     try:
-        mode = _refuse_unless_regular(fd, path)
-        if flags & os.O_CREAT and stat.S_IMODE(mode) != PRIVATE_FILE:
+        found = _refuse_unless_regular(fd, path)
+        if flags & _WRITING:
+            _refuse_hard_link(found, path)
+        if flags & os.O_CREAT and stat.S_IMODE(found.st_mode) != PRIVATE_FILE:
             os.fchmod(fd, PRIVATE_FILE)
     except BaseException:
         os.close(fd)
@@ -82,11 +86,17 @@ def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:
     return fd
 
 
-def _refuse_unless_regular(fd: int, path: str) -> int:
-    mode = os.fstat(fd).st_mode
-    if not stat.S_ISREG(mode):
-        raise StoreError(f"'{path}' is no regular file", hint="look who put it there, then remove it")
-    return mode
+def _refuse_unless_regular(fd: int, path: str) -> os.stat_result:
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"'{path}' is no regular file", hint=_PLANTED)
+    return found
+
+
+def _refuse_hard_link(found: os.stat_result, path: str) -> None:
+    # Somebody else's file, perhaps, with a name of ours: what we write would be written into that one.
+    if found.st_nlink > 1:
+        raise StoreError(f"'{path}' has another name as well (a hard link)", hint=_PLANTED)
 
 
 def open_dir(path: str) -> int:

@@ -278,3 +278,24 @@ def test_on_a_read_only_file_system_it_can_be_read(mount: Path) -> None:
         assert ids(history) == ["a"]
     with History(mount) as history, pytest.raises(StoreError):
         history.record([event("b")])
+
+
+@pytest.mark.parametrize("name", ["history.db-wal", "history.db-shm"])
+@pytest.mark.parametrize("kind", ["hard link", "symlink", "pipe"])
+def test_a_planted_log_is_not_written_to(tmp_path: Path, name: str, kind: str) -> None:
+    with History(tmp_path) as history:
+        history.record([event()])
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    planted = tmp_path / name
+    if kind == "hard link":
+        planted.hardlink_to(victim)
+    elif kind == "symlink":
+        planted.symlink_to(victim)
+    else:
+        os.mkfifo(planted)
+
+    with pytest.raises(StoreError, match=r"no regular file|another name as well"):
+        History(tmp_path).record([event("e2")])
+
+    assert victim.read_bytes() == b"precious"

@@ -216,3 +216,23 @@ def test_a_server_that_speaks_no_ssh_is_quoted_inertly() -> None:
             scan("127.0.0.1", server.getsockname()[1], 5)
 
     assert str(caught.value).isprintable(), str(caught.value)
+
+
+def test_a_pipe_in_place_of_the_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    os.mkfifo(path)
+
+    with pytest.raises(Trouble, match="no regular file"):
+        KnownHosts(path).load()
+
+
+@pytest.mark.parametrize("name", ["known_hosts", "known_hosts.lock"])
+def test_a_file_with_a_name_elsewhere_is_not_written_to(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    (tmp_path / name).hardlink_to(victim)
+
+    with pytest.raises(Trouble, match="another name as well"):
+        KnownHosts(tmp_path / "known_hosts").learn("a", HostKey("ssh-ed25519", b"key"))
+
+    assert victim.read_text() == "precious\n"

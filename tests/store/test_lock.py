@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
+from plabctl.clock import ManualClock, SystemClock
 from plabctl.errors import StoreBusy, StoreError
 from plabctl.store.store import Store
 from tests.store.faults import commit
@@ -209,3 +209,20 @@ def test_a_directory_that_is_not_ours_to_enter_is_told_in_one_line(state_dir: Pa
 
     assert err == ""
     assert [("permission denied" in line, "owns" in line) for line in out.splitlines()] == [(True, True)] * 2
+
+
+@pytest.mark.parametrize("name", ["state.lock", "last_tick"])
+def test_a_file_with_a_name_elsewhere_is_not_written_to(state_dir: Path, tmp_path: Path, name: str) -> None:
+    commit(state_dir)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (state_dir / name).unlink(missing_ok=True)
+    (state_dir / name).hardlink_to(victim)
+    before = victim.stat()
+    store = Store(state_dir, SystemClock())
+
+    with pytest.raises(StoreError, match="another name as well"):
+        store.beat() if name == "last_tick" else commit(state_dir)
+
+    assert victim.read_text() == "precious"
+    assert (victim.stat().st_mtime, victim.stat().st_mode) == (before.st_mtime, before.st_mode)

@@ -226,3 +226,19 @@ def locks_held(state_dir: Path) -> int:
         if words[1] == "FLOCK" and words[3] == "WRITE":
             held.add(int(words[5].split(":")[2]))
     return len(held & inodes)
+
+
+def test_a_slot_with_a_name_elsewhere_is_not_taken(state_dir: Path, tmp_path: Path) -> None:
+    slots = Slots(state_dir, 1)
+    slots.release(slots.take(1)[0])
+    slots.close()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o644)
+    (state_dir / "slots" / "0001").unlink()
+    (state_dir / "slots" / "0001").hardlink_to(victim)
+
+    with pytest.raises(StoreError, match="another name as well"):
+        Slots(state_dir, 1).take(1)
+
+    assert victim.stat().st_mode & 0o777 == 0o644
