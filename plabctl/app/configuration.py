@@ -17,6 +17,8 @@ from plabctl.errors import ConfigError, PlabctlError, Refused
 from plabctl.probes.builtin import BUILTIN
 
 NAME = "plabctl.toml"
+_MODE = 0o644
+"""At most: nobody else may write it, also where the umask would let everybody."""
 
 
 def check(path: str | None) -> Settings:
@@ -42,7 +44,8 @@ def write_sample(directory: str) -> Path:
     path = Path(directory) / NAME
     try:
         # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
-        with path.open("x", encoding="utf-8") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - it is open already
             file.write(sample_text())
             file.flush()
             os.fsync(file.fileno())

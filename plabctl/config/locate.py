@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from plabctl.errors import ConfigError
 
+HERE = "plabctl.toml"
+"""Looked for first, in a directory that may be anybody's."""
 SYSTEM_CONFIG = "/etc/plabctl/config.toml"
 SYSTEM_STATE = "/var/lib/plabctl"
 
@@ -36,7 +38,7 @@ def find_config(explicit: str | None, environ: Mapping[str, str]) -> str:
 
 def places_of_config(environ: Mapping[str, str]) -> list[str]:
     """Return where a config file is looked for when none is named, in order."""
-    return ["plabctl.toml", f"{_xdg(environ, 'XDG_CONFIG_HOME', '.config')}/plabctl/config.toml", SYSTEM_CONFIG]
+    return [HERE, f"{_xdg(environ, 'XDG_CONFIG_HOME', '.config')}/plabctl/config.toml", SYSTEM_CONFIG]
 
 
 def default_state_dir(environ: Mapping[str, str]) -> str:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ def add(config: str, name: str) -> None:
     app = open_app(config)
     with app.store.session() as session:
         session.apply(Changes(nodes=(Node(name),), members=(Member(name, "bad", 0.0, 0.0),)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
+def test_who_else_may_write_the_configuration_is_told(tmp_path: Path) -> None:
+    config = Path(make_config(tmp_path))
+    config.chmod(0o664)
+    os.chown(config, 65533, 65533)
+
+    said = "\n".join(map(str, doctor.diagnose(str(config))))
+
+    assert f"warn  config: '{config}' belongs to user 65533" in said
+    assert f"warn  config: the group 65533 may write '{config}'" in said
 
 
 def test_every_fault_of_the_configuration_is_a_line(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every command that changes says what, from, to, and how to undo it."""
 
 import json
+import os
 import shlex
 
 import pytest
@@ -218,6 +219,17 @@ def test_the_first_configuration_works_as_it_is(desk: Desk) -> None:
     assert desk.ok("config", "check").endswith("plabctl.toml: no fault found\n")
     assert desk.config.read_text() == desk.ok("config", "sample")
     assert desk.ok("node", "add", "pc1") == "pc1: added to bad, due now\n"
+
+
+def test_the_first_configuration_is_nobody_elses_to_write_whatever_the_umask(desk: Desk) -> None:
+    desk.config.unlink()
+    before = os.umask(0)
+    try:
+        desk.ok("init")
+    finally:
+        os.umask(before)
+
+    assert desk.config.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_configuration_that_is_there_stays_as_it_is(desk: Desk) -> None:
