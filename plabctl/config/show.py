@@ -1,6 +1,7 @@
 """What holds: every key of a loaded configuration with its value and where that was said.
 
-I/O: reads the config file again, for the lines. What it prints is TOML that means the same settings.
+I/O: reads the config file again, for the lines. What it prints is TOML that means the same settings,
+but for secrets, which are masked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from plabctl.config.lines import lines_of
 from plabctl.config.load import load, parse, read_bytes
+from plabctl.config.masks import masked
 from plabctl.config.reading import path_of
 from plabctl.config.schema import ROOT, Key, Shape, Table
 from plabctl.core.recipe import Recipe
@@ -90,7 +92,7 @@ def _key(key: Key, value: object, path: str, origins: _Origins) -> Iterator[Effe
     kind = key.kind
     if not isinstance(kind, Table):
         if value not in {"", ()} or path in origins.lines:
-            yield Effective(path, kind.show(value), origins.of(path))
+            yield Effective(path, masked(kind.show(value)), origins.of(path))
     elif value is None:
         return
     elif kind.shape is Shape.NAMED:

@@ -67,7 +67,10 @@ def seen(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return quoted(value) if len(value) <= _SHOWN_LENGTH else quoted(value[:_SHOWN_LENGTH] + "...")
+        from plabctl.config.masks import masked  # noqa: PLC0415 - only a fault shows a value, and cron mails it
+
+        shown = masked(value)
+        return quoted(shown) if len(shown) <= _SHOWN_LENGTH else quoted(shown[:_SHOWN_LENGTH] + "...")
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):

@@ -6,6 +6,7 @@ I/O. Never raises and always ends. Telling is at least once: the event's `id` le
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,7 +25,7 @@ _SHOWN = 200
 _NAME_SHOWN = 80
 
 Receipt = tuple[str, str]
-"""Which hook, by its command, knows of which event, by its id."""
+"""Which hook, by `name_of`, knows of which event, by its id."""
 
 
 class Told(NamedTuple):
@@ -63,7 +64,7 @@ def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> To
         return Told(ok=True)
     why = ran.fault or f"exit code {ran.exit_code}"
     said = _last_words(ran.errors) or _last_words(ran.output)
-    error = f"hook {name_of(hook)[:_NAME_SHOWN]!r}: {why}{f': {said}' if said else ''}"
+    error = f"hook {hook.command[0][:_NAME_SHOWN]!r}: {why}{f': {said}' if said else ''}"
     return Told(ok=False, error=error, permanent=ran.never_ran)
 
 
@@ -120,8 +121,8 @@ def deliver(
 
 
 def name_of(hook: HookSettings) -> str:
-    """Return what a hook is called: its command."""
-    return " ".join(hook.command)
+    """Return what a hook is called by us: what its arguments say may be a secret, and this is stored."""
+    return hashlib.blake2b("\0".join(hook.command).encode("utf-8", "replace"), digest_size=9).hexdigest()
 
 
 def _last_words(output: bytes) -> str:

@@ -30,6 +30,10 @@ _QUIET_S = 0.2
 
 _READ_BYTES = 65536
 
+_TEXT = "PLABCTL_STAGE"
+_RUN = f'plabctl_stage=${_TEXT}; unset {_TEXT}; eval "$plabctl_stage"'
+"""What stands in the command line, for everybody on this machine to read; what a recipe fills in may be a secret."""
+
 
 class LocalShell:
     """Runs stages as commands of this machine."""
@@ -77,11 +81,11 @@ class LocalShell:
     def _start(self, text: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", signed(text, variables.get("PLABCTL_VNODE", ""))],
+                ["/bin/sh", "-c", signed(_RUN, variables.get("PLABCTL_VNODE", ""))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **variables},
+                env={**os.environ, **variables, _TEXT: text},
                 start_new_session=True,
                 bufsize=0,
             )

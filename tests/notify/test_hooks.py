@@ -74,7 +74,7 @@ def test_no_shell_reads_what_an_event_says(tmp_path: Path) -> None:
 def test_a_command_that_fails_may_be_tried_again(code: str, error: str) -> None:
     told = tell(shell(code), event())
 
-    assert told == Told(ok=False, error=f"hook {f'/bin/sh -c {code}'[:80]!r}: {error}")
+    assert told == Told(ok=False, error=f"hook '/bin/sh': {error}")
 
 
 def test_a_command_that_is_none_need_not_be_tried_again() -> None:
@@ -90,7 +90,7 @@ def test_a_command_that_hangs_ends_at_its_deadline_and_may_be_tried_again() -> N
 
     told = tell(hook("/bin/sleep", "60", timeout_s=0.3), event())
 
-    assert told == Told(ok=False, error="hook '/bin/sleep 60': did not end within 0.3 s")
+    assert told == Told(ok=False, error="hook '/bin/sleep': did not end within 0.3 s")
     assert time.monotonic() - began < 0.3 + MARGIN_S
 
 

@@ -114,3 +114,19 @@ def test_no_time_left_is_a_deadline() -> None:
 
     assert (report.outcome, report.cause, report.left) == (Outcome.FAIL, Cause.DEADLINE, ())
     assert report.seconds < 5
+
+
+def test_what_a_recipe_fills_in_is_not_for_everybody_to_read(tmp_path: Path) -> None:
+    look = f'cat /proc/*/cmdline >{tmp_path}/seen 2>/dev/null; test {{token}} = "$PLABCTL_TOKEN" || exit 2'
+
+    report = probe(local(check=look), token="kanarienvogel")
+
+    assert report.outcome is Outcome.PASS
+    assert b"plabctl_stage" in (tmp_path / "seen").read_bytes()
+    assert b"kanarienvogel" not in (tmp_path / "seen").read_bytes()
+
+
+def test_what_a_stage_starts_does_not_inherit_its_text(tmp_path: Path) -> None:
+    assert probe(local(check=f"env >{tmp_path}/seen")).outcome is Outcome.PASS
+
+    assert "PLABCTL_STAGE" not in (tmp_path / "seen").read_text()
