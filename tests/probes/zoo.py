@@ -22,10 +22,11 @@ WORD = b"stall"
 
 
 class Zoo:
-    """A server on loopback that stalls at `stage`; `stop` lets everything go."""
+    """A server on loopback that stalls at `stage`, each connection for `patience_s`; `stop` lets everything go."""
 
-    def __init__(self, stage: str, directory: Path) -> None:
+    def __init__(self, stage: str, directory: Path, patience_s: float | None = None) -> None:
         self.stage = stage
+        self._patience_s = patience_s
         self.over = threading.Event()
         self.host_key = paramiko.ECDSAKey.generate()
         self.user_key = directory / "user"
@@ -63,7 +64,18 @@ class Zoo:
                 self.open.append(sock)
                 threading.Thread(target=self._attend, args=(sock,), daemon=True).start()
 
+    def stall(self) -> None:
+        """Wait until everything is let go, or the patience with one connection is over."""
+        self.over.wait(self._patience_s)
+
     def _attend(self, sock: socket.socket) -> None:
+        self._answer(sock)
+        if self._patience_s is not None:
+            self.stall()
+            sock.close()
+            self.open.remove(sock)
+
+    def _answer(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             match self.stage:
                 case "banner":
@@ -85,7 +97,7 @@ class Zoo:
         transport = NodeTransport(sock)
         transport.add_server_key(self.host_key)
         if self.stage == "kex-reply":
-            transport._parse_kex_init = lambda message: self.over.wait()  # type: ignore[attr-defined]
+            transport._parse_kex_init = lambda message: self.stall()  # type: ignore[attr-defined]
         transport.start_server(server=_Stalling(self), event=threading.Event())
 
 
@@ -95,7 +107,7 @@ class _Stalling(paramiko.ServerInterface):
 
     def _stall(self, stage: str) -> None:
         if self.zoo.stage == stage:
-            self.zoo.over.wait()
+            self.zoo.stall()
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -127,10 +139,10 @@ class _Stalling(paramiko.ServerInterface):
             case "drip":
                 self.zoo._drip(lambda: channel.sendall(b"."))
             case "flood":
-                while not self.zoo.over.is_set():
+                while not self.zoo.over.is_set():  # or until nobody is there any more
                     channel.sendall(b"flood " * 1000)
             case "eof-only":
                 channel.shutdown_write()
             case "close-only":
                 channel.close()
-        self.zoo.over.wait()
+        self.zoo.stall()

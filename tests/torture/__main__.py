@@ -22,6 +22,8 @@ from tests.torture.finding import Finding, draw
 PARTS: dict[str, str] = {
     "day": "a day of cron: every minute a tick, no mail without a reason, an alarm when it stops",
     "hostile": "hostile outputs, names, labels and values through every door and every view",
+    "leaks": "very many probes in one process: what it holds, and what stalls, stopped servers and floods cost",
+    "ticking": "very many ticks: the processes and files that they leave",
     "limits": "whole ticks with too few descriptors, threads, bytes of memory or bytes in a file",
     "calls": "killed and failed at every call on the state directory, for every command that writes it",
 }
