@@ -26,6 +26,7 @@ PARTS: dict[str, str] = {
     "ticking": "very many ticks: the processes and files that they leave",
     "limits": "whole ticks with too few descriptors, threads, bytes of memory or bytes in a file",
     "calls": "killed and failed at every call on the state directory, for every command that writes it",
+    "kills": "a thousand kills among ticks and operators, and a checker over the record",
 }
 
 
