@@ -160,7 +160,7 @@ def _of_hooks(batch: Batch) -> Iterator[str]:
         done = deliver([HookSettings(("probe",), ("/bin/sh", "-c", code), 20.0)], [event], CLOCK, 60.0)
         got = json.loads((folder / "json").read_bytes())
         shown = [pair for pair in (folder / "env").read_bytes().decode().split("\0") if pair.startswith("PLABCTL_")]
-        if got["data"]["reason"] != event.data["reason"] or done.faults or any(map(found_in, shown)):
+        if got["data"].get("reason") != event.data.get("reason") or done.faults or any(map(found_in, shown)):
             yield f"a hook got {got} and {shown}: {done.faults}"
 
 
