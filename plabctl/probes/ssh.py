@@ -186,7 +186,7 @@ def _refused(error: BaseException, target: Target, transport: NodeTransport) -> 
         what = "authentication" if transport.initial_kex_done else "the key exchange"
         return Trouble(Cause.PROTOCOL, f"the connection was closed during {what}")
     if transport.initial_kex_done and isinstance(error, paramiko.SSHException):
-        allowed = getattr(error, "allowed_types", [])
+        allowed = list(filter(None, getattr(error, "allowed_types", [])))
         more = f"; the node takes {', '.join(allowed)}" if allowed and "publickey" not in allowed else ""
         return Trouble(Cause.AUTH, f"our key is refused for user '{target.user}'{more}")
     if isinstance(error, paramiko.SSHException):
