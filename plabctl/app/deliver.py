@@ -129,7 +129,9 @@ class Delivery:
         known = notes.get(TOPIC, {}).get("receipts")
         receipts = [(str(hook), str(id_)) for hook, id_ in known] if isinstance(known, list) else []
         done = tell_hooks(hooks, events, self._app.clock, self._budget_s, receipts)
-        fault = HookFault("; ".join(done.faults), hint="it is told again by the next tick") if done.faults else None
+        are_told_again = len(done.told) < len(events)
+        hint = "it is told again by the next tick" if are_told_again else "mend it: what it missed is not told again"
+        fault = HookFault("; ".join(done.faults), hint=hint) if done.faults else None
         self._result = Telling(done.told, tuple(sorted(done.receipts)), fault)
 
     def _locked(self) -> bool:

@@ -1,0 +1,69 @@
+"""A hook that hangs, fails, floods or cannot be run costs a warning: the tick goes on, and ends in time."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.desk import Desk
+
+pytestmark = pytest.mark.timeout(120)
+
+HOOK = """
+[[hook]]
+on = ["transition"]
+command = {command}
+timeout = "1s"
+"""
+LEAVES_A_CHILD = ["/bin/sh", "-c", "sleep 40 & echo on it"]
+
+
+def desk_with(folder: Path, command: list[str]) -> Desk:
+    desk = Desk(folder)
+    with desk.config.open("a") as config:
+        config.write(HOOK.format(command=json.dumps(command)))
+    desk.ok("node", "add", "pc1", "pc2")
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["/bin/sleep", "60"], "did not end within 1 s"),
+        (["/bin/sh", "-c", "trap '' TERM; sleep 60 & wait; sleep 60"], "did not end within 1 s"),
+        (["/bin/false"], "exit code 1"),
+        (["/bin/cat", "/dev/zero"], "printed more than"),
+        (["/bin/sh", "-c", "kill -9 $$"], "was ended by signal 9"),
+        (["/no/such/hook"], "cannot be run: no such file or directory"),
+        (["/proc/version"], "cannot be run: permission denied"),
+        (LEAVES_A_CHILD, ""),
+    ],
+    ids=["hangs", "ignores TERM", "fails", "floods", "is killed", "is not there", "is no program", "leaves a child"],
+)
+def test_a_hook_that_does_not_work_costs_a_warning_and_nothing_else(
+    tmp_path: Path, command: list[str], said: str
+) -> None:
+    desk = desk_with(tmp_path, command)
+    began = time.monotonic()
+
+    tick = desk.run("tick")
+
+    assert time.monotonic() - began < 20
+    assert desk.ok("status", "-p", "good", "-o", "name") == "pc1\npc2\n"
+    assert (tick.out, tick.code) == ("", 1 if said else 0)
+    assert said in tick.err
+    assert tick.err.count("\n") == (2 if said else 0), "a line, and a hint"
+    if said:
+        never = "cannot be run" in said
+        assert ("mend it: what it missed is not told again" if never else "told again by the next tick") in tick.err
+
+
+def test_what_cannot_be_told_now_is_told_later_and_what_never_can_is_not(tmp_path: Path) -> None:
+    failing = desk_with(tmp_path, ["/bin/sh", "-c", "cat >>told; exit 1"])
+    failing.run("tick")
+    failing.run("tick")
+
+    told = [json.loads(line)["id"] for line in (tmp_path / "told").read_text().splitlines()]
+    assert len(told) == 2
+    assert len(set(told)) == 1, "the second event waits until the first was taken"
