@@ -10,11 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock", "values", "process"}
+GROUND = {"errors", "durations", "clock", "masks", "values", "process"}
 ADAPTERS = {"config", "store", "history", "probes", "runner", "inventory", "notify", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
-    "core": {"core", "errors", "durations", "values"},
+    "core": {"core", "errors", "durations", "masks", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "sim": {"sim", "core"} | ADAPTERS | GROUND,
     "app": {"app", "core"} | ADAPTERS | GROUND,

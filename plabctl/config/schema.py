@@ -220,6 +220,7 @@ HOOK = Table(
     Key("on", Words("a list of: " + ", ".join(EVENT_KINDS), is_event_kind), required=True),
     Key("command", Argv(), required=True),
     Key("timeout", Duration(0.1, DAY_S), "timeout_s"),
+    Key("output", Flag()),
     shape=Shape.MANY,
 )
 ROOT = Table(

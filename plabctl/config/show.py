@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from plabctl.config.lines import lines_of
 from plabctl.config.load import load, parse, read_bytes
-from plabctl.config.masks import masked
 from plabctl.config.reading import path_of
 from plabctl.config.schema import ROOT, Key, Shape, Table
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Backoff, PoolKind, PoolSettings
+from plabctl.masks import masked
 
 
 class Effective(NamedTuple):

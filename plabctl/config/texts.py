@@ -173,6 +173,11 @@ TEXTS: dict[str, Text] = {
         "How long it may take. 30s because one that hangs holds up those behind it.",
         '"30s"',
     ),
+    "hook.output": Text(
+        "Whether it is told what the stages of a probe printed, too. Off because there may be secrets in that, and a "
+        "command may tell others; the reason of a failure, which is its last line, it is told anyway.",
+        "true",
+    ),
 }
 
 

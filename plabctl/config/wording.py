@@ -67,7 +67,7 @@ def seen(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        from plabctl.config.masks import masked  # noqa: PLC0415 - only a fault shows a value, and cron mails it
+        from plabctl.masks import masked  # noqa: PLC0415 - only a fault shows a value, and cron mails it
 
         shown = masked(value)
         return quoted(shown) if len(shown) <= _SHOWN_LENGTH else quoted(shown[:_SHOWN_LENGTH] + "...")

@@ -149,8 +149,10 @@ class InventorySettings:
 
     @property
     def name(self) -> str:
-        """The name that its nodes carry as their source."""
-        return f"{self.kind}:{self.path or ' '.join(self.command)}"
+        """The name that its nodes carry as their source, with no secret that its command is given."""
+        from plabctl.masks import masked  # noqa: PLC0415 - most ticks ask no inventory
+
+        return f"{self.kind}:{self.path or masked(' '.join(self.command))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ class HookSettings:
     on: tuple[str, ...]
     command: tuple[str, ...]
     timeout_s: float = 30.0
+    output: bool = False
     experiment: str = ""
     """Only events of this experiment; for those that come with one, not for the configuration."""
 

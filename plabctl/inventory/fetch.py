@@ -15,6 +15,7 @@ from plabctl.core.settings import InventorySettings
 from plabctl.errors import UsageFault
 from plabctl.inventory.rows import Row, rows_of
 from plabctl.inventory.text import judge
+from plabctl.masks import masked
 
 MAX_BYTES = 64 * 1024**2
 _KEPT_SHOWN = 200
@@ -73,7 +74,7 @@ def _printed_by(argv: tuple[str, ...], timeout_s: float) -> bytes:
     if ran.fault or ran.exit_code:
         why = ran.fault or f"exit code {ran.exit_code}"
         said = ran.errors.decode(errors="replace").strip().split("\n")[-1].strip()
-        shown = "".join(char if char.isprintable() else "?" for char in said[:_KEPT_SHOWN])
+        shown = masked("".join(char if char.isprintable() else "?" for char in said[:_KEPT_SHOWN]))
         raise UsageFault(f"{argv[0]}: {why}{f': {shown}' if shown else ''}")
     return ran.output
 

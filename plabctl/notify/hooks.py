@@ -14,6 +14,7 @@ from typing import NamedTuple
 from plabctl.clock import Clock
 from plabctl.core.model import Event
 from plabctl.core.settings import HookSettings
+from plabctl.masks import masked
 from plabctl.notify.message import message
 
 KEEP_BYTES = 64 * 1024
@@ -57,7 +58,7 @@ def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> To
         timeout_s=hook.timeout_s if timeout_s is None else timeout_s,
         keep_bytes=KEEP_BYTES,
         flood_bytes=FLOOD_BYTES,
-        given=message(event),
+        given=message(event, has_output=hook.output),
         variables=variables_of(event),
     )
     if ran.exit_code == 0:
@@ -128,4 +129,4 @@ def name_of(hook: HookSettings) -> str:
 def _last_words(output: bytes) -> str:
     """Return the last line of what a command printed, short and inert."""
     line = output.decode(errors="replace").strip().split("\n")[-1].strip()
-    return "".join(char if char.isprintable() else "?" for char in line[:_SHOWN])
+    return masked("".join(char if char.isprintable() else "?" for char in line[:_SHOWN]))

@@ -14,8 +14,8 @@ from plabctl.core.model import Event
 SCHEMA_VERSION = 1
 
 
-def message(event: Event) -> bytes:
-    """Return the JSON of `event` and a line end."""
+def message(event: Event, *, has_output: bool = False) -> bytes:
+    """Return the JSON of `event` and a line end; what the stages of a probe printed is in it only if `has_output`."""
     import json  # noqa: PLC0415 - most ticks tell nobody
 
     told = {
@@ -25,9 +25,18 @@ def message(event: Event) -> bytes:
         "kind": event.kind,
         "node": event.node,
         "actor": event.actor,
-        "data": _told(event.data),
+        "data": _told(event.data if has_output else _without_output(event.data)),
     }
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+def _without_output(data: Mapping[str, object]) -> Mapping[str, object]:
+    """Leave out what stages printed: there may be secrets in it, and those who are told may tell others."""
+    stages = data.get("stages")
+    if not isinstance(stages, list | tuple):
+        return data
+    bare = [{key: value for key, value in stage.items() if key != "output"} for stage in stages]
+    return {**data, "stages": bare}
 
 
 def instant(at: float) -> str:

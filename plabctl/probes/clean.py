@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from plabctl.masks import masked
+
 MAX_REASON = 300
 """Characters kept of a line that becomes a reason."""
 
@@ -52,10 +54,15 @@ def one_line(text: str, limit: int) -> str:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that is not empty, capped; an empty text gives an empty line."""
-    return next((line for raw in reversed(text.splitlines()) if (line := raw.strip())), "")[:MAX_REASON]
+    """Return the last line that is not empty, capped, without secrets; an empty text gives an empty line."""
+    return _told(next((line for raw in reversed(text.splitlines()) if (line := raw.strip())), ""))
 
 
 def first_line(text: str) -> str:
-    """Return the first line that is not empty, capped; an empty text gives an empty line."""
-    return next((line for raw in text.splitlines() if (line := raw.strip())), "")[:MAX_REASON]
+    """Return the first line that is not empty, capped, without secrets; an empty text gives an empty line."""
+    return _told(next((line for raw in text.splitlines() if (line := raw.strip())), ""))
+
+
+def _told(line: str) -> str:
+    # Cut before it is looked at: how long that takes grows faster than a line, and a node could make it long.
+    return masked(line[:MAX_REASON])[:MAX_REASON]

@@ -164,3 +164,15 @@ def test_a_delivery_keeps_to_its_budget() -> None:
     assert time.monotonic() - began < 1.0 + MARGIN_S
     assert delivery.told == frozenset()
     assert len(delivery.receipts) <= 5
+
+
+def test_what_stages_printed_is_told_only_to_those_who_ask(tmp_path: Path) -> None:
+    stages = [{"stage": "setup", "exit_code": 2, "output": "password=x\nno space left"}]
+
+    for name, output in (("bare", False), ("whole", True)):
+        asked = HookSettings(("probe",), ("/bin/sh", "-c", f"cat >{tmp_path}/{name}"), 20.0, output=output)
+        assert tell(asked, event(kind="probe", stages=stages, reason="no space left")).ok
+
+    assert json.loads((tmp_path / "whole").read_text())["data"]["stages"] == stages
+    bare = json.loads((tmp_path / "bare").read_text())["data"]
+    assert bare == {"stages": [{"stage": "setup", "exit_code": 2}], "reason": "no space left"}

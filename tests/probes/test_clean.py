@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.probes.capture import Capture
-from plabctl.probes.clean import clean, first_line, last_line
+from plabctl.probes.clean import MAX_REASON, clean, first_line, last_line
 
 ESCAPES = {
     "the window's title": b"\x1b]0;owned\x07ok",
@@ -98,3 +98,9 @@ def test_a_capture_keeps_the_head_and_the_last_line() -> None:
     assert not capture.is_flood
     capture.add(b"x" * (1 << 20))
     assert capture.is_flood
+
+
+def test_what_looks_like_a_secret_is_no_part_of_a_reason_however_long_the_line() -> None:
+    assert last_line("a\nAccess denied, password=hunter2 was wrong\n") == "Access denied, password=*** was wrong"
+    assert first_line("https://bob:pw@x.example/\n") == "https://***@x.example/"
+    assert len(last_line("a-" * 100_000)) <= MAX_REASON

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.config.masks import masked
 from plabctl.config.show import effective, show
+from plabctl.masks import masked
 from tests.config.loading import BUILTIN, ENVIRON, faults_of
 
 CANARY = "kanari3nv0gel77x"
