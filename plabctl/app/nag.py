@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plabctl.core.nag import Complaint
 
 
+_OTHERS_MAY_WRITE = 0o022
 _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No planted link is followed, and nobody waits for a pipe."""
 
@@ -91,9 +92,12 @@ def _written(path: str, content: bytes, *, may_make: bool) -> bool:
     """
     # By its name the store takes away what is left of it when we are killed here.
     beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"  # noqa: PTH120 - as above
+    directory = os.path.dirname(path)  # noqa: PTH120 - as above
     try:
         if may_make:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
+            os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103 - as above
+        if os.stat(directory).st_uid != os.geteuid() or os.stat(directory).st_mode & _OTHERS_MAY_WRITE:  # noqa: PTH116 - as above
+            return False
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
     except OSError:
         return False

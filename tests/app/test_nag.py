@@ -84,3 +84,13 @@ def test_what_is_planted_in_its_place_is_neither_followed_nor_waited_for(tmp_pat
     os.mkfifo(path)
     assert nag.failed("plabctl: disk full", NOW + 120) == "plabctl: disk full"
     assert sorted(tmp_path.iterdir()) == sorted([path, victim])
+
+
+def test_nothing_is_written_where_others_may_write(tmp_path: Path) -> None:
+    state, default = tmp_path / "state", tmp_path / "default"
+    state.mkdir()
+    state.chmod(0o777)
+
+    Nag([str(state), str(default)], "x").failed("plabctl: other users may write in the state directory", NOW)
+
+    assert (len(files(state)), len(files(default))) == (0, 1)

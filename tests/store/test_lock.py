@@ -226,3 +226,13 @@ def test_a_file_with_a_name_elsewhere_is_not_written_to(state_dir: Path, tmp_pat
 
     assert victim.read_text() == "precious"
     assert (victim.stat().st_mtime, victim.stat().st_mode) == (before.st_mtime, before.st_mode)
+
+
+def test_a_tick_without_work_refuses_a_directory_where_others_may_write_too(state_dir: Path) -> None:
+    commit(state_dir)
+    state_dir.chmod(0o777)
+
+    with pytest.raises(StoreError, match="other users may write"):
+        Store(state_dir, SystemClock()).beat()
+
+    assert not (state_dir / "last_tick").exists()
