@@ -1,0 +1,72 @@
+"""A second user on this machine, and what such a one puts where we are about to write.
+
+I/O, root: it becomes that user.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STRANGER = 65533
+KINDS = ("symlink", "dangling symlink", "hard link", "pipe", "directory")
+
+
+def missing() -> str:
+    """Say what keeps us from being somebody else here."""
+    return "" if os.geteuid() == 0 else "needs root: it becomes another user"
+
+
+def as_stranger(argv: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command as the second user."""
+    return subprocess.run(
+        argv, user=STRANGER, group=STRANGER, extra_groups=[], cwd=folder, check=False, capture_output=True, text=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """A file that must not change, and one that must not come to be; `plant` puts ways to them where we write."""
+
+    folder: Path
+
+    def set(self) -> None:
+        """Put the file there, and take away what was caught."""
+        self._caught.unlink(missing_ok=True)
+        self._victim.unlink(missing_ok=True)
+        self._victim.write_bytes(b"precious\n")
+        self._victim.chmod(0o644)
+        os.utime(self._victim, (1_000_000_000, 1_000_000_000))
+
+    def plant(self, kind: str, path: Path) -> None:
+        """Put something of this kind where we write."""
+        if kind == "symlink":
+            path.symlink_to(self._victim)
+        elif kind == "dangling symlink":
+            path.symlink_to(self._caught)
+        elif kind == "hard link":
+            path.hardlink_to(self._victim)
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.mkdir()
+
+    def caught(self) -> str:
+        """Say what went into the trap; empty when nothing did."""
+        found = self._victim.stat()
+        if self._caught.exists():
+            return "a file was made where a link led to"
+        if self._victim.read_bytes() != b"precious\n":
+            return "a file was written to that has another name"
+        return "" if (found.st_mode & 0o777, found.st_mtime) == (0o644, 1e9) else "a file's mode or time was changed"
+
+    @property
+    def _victim(self) -> Path:
+        return self.folder / "victim"
+
+    @property
+    def _caught(self) -> Path:
+        return self.folder / "caught"
