@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.site import Site
+from tests.lab.hosts import Lab
 from tests.lab.keys import make_key
 from tests.lab.patience import wait_until
 from tests.lab.sshd import Sshd, descendants
@@ -64,3 +65,22 @@ def test_a_session_that_freezes_in_a_stage_holds_the_tick_up_no_longer_than_allo
         assert site.output() == ""
         node = site.status()["nodes"]["frozen"]
         assert (node["pool"], node["last"]["cause"]) == ("bad", "deadline")
+
+
+@pytest.mark.lab
+def test_a_link_that_is_cut_in_mid_stage_holds_the_tick_up_no_longer_than_allowed(tmp_path: Path) -> None:
+    with Lab(tmp_path / "lab", 1) as lab, Site(tmp_path / "site", inside=lab.network.inside()) as site:
+        (host,) = lab.hosts
+        site.configure(key=lab.key, recipe="slow", connect_timeout="5s", more=RECIPE)
+        site.add({host.name: {"ssh_host": host.address}})
+        site.run("trust", host.name, "--yes")
+        tick = site.start("tick")
+        assert wait_until(lambda: any("sleep 60" in line for line in host.processes()))
+        began = time.monotonic()
+        host.cut_link()
+
+        assert tick.wait(timeout=30) == 0
+
+        assert time.monotonic() - began < 2 + 1 + 1 + END_S
+        assert site.output() == ""
+        assert site.causes() == {host.name: "deadline"}
