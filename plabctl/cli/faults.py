@@ -9,6 +9,8 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
 
 from plabctl.errors import ConfigError, PlabctlError
 
@@ -55,7 +57,7 @@ def guarded(work: Callable[[], int], complain: Callable[[str], str | None] | Non
     else:
         return code
     if said := _chosen(complain, text):
-        _say(said)
+        tell(said)
     return code
 
 
@@ -93,10 +95,10 @@ def _lost(error: OSError) -> OutputLost:
     return OutputLost(f"the output cannot be written: {os.strerror(error.errno or errno.EIO)}")
 
 
-def silence() -> None:
-    """Send what is left for standard output nowhere, so that the interpreter does not complain when it exits."""
+def silence(stream: TextIO | None = None) -> None:
+    """Send what is left for standard output, or `stream`, nowhere: the interpreter would complain when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, (stream or sys.stdout).fileno())
     os.close(nowhere)
 
 
@@ -127,9 +129,10 @@ def _bug(error: Exception) -> str:
     return f"plabctl: this is a bug in plabctl: {type(error).__name__}: {what} (PLABCTL_DEBUG=1 shows where)"
 
 
-def _say(line: str) -> None:
-    # Standard error may be closed or full as well; then the exit code must say it all.
+def tell(line: str) -> None:
+    """Write one line, made inert, on standard error; where it is closed or full, the exit code must say it all."""
     try:
-        print(inert(line), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints errors
+        print(inert(line), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints errors and remarks
     except (OSError, ValueError):
-        return
+        with suppress(OSError, ValueError):
+            silence(sys.stderr)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from plabctl.cli.faults import flush, inert
+from plabctl.cli.faults import flush, tell
 from plabctl.report.colour import wants_color
 from plabctl.report.listing import Listing
 from plabctl.values import dataclass
@@ -62,8 +62,8 @@ def say(line: str) -> None:
 
 
 def note(line: str) -> None:
-    """Write one line for people beside the data: on standard error."""
-    print(inert(line), file=sys.stderr, flush=True)  # noqa: T201 - the one place for remarks
+    """Write one line for people beside the data: on standard error. What was done stays done if nobody can read it."""
+    tell(line)
 
 
 def show(listing: Listing, form: Form) -> None:

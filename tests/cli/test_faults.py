@@ -154,6 +154,24 @@ def test_a_full_disk_behind_standard_output_is_told(used_desk: Desk, arguments: 
     assert done.stderr == "plabctl: the output cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("node add pc9", 0),
+        ("move pc1 nowhere --reason x", 1),
+        ("--config none.toml tick", 78),
+        ("tick --config none.toml", 78),
+        ("nothing", 2),
+    ],
+)
+def test_a_full_disk_behind_standard_error_changes_no_exit_code(used_desk: Desk, arguments: str, code: int) -> None:
+    with Path("/dev/full").open("w") as full:
+        argv = used_desk.command(*arguments.split())
+        done = subprocess.run(argv, cwd=used_desk.folder, env=used_desk.environ, stderr=full, check=False)
+
+    assert done.returncode == code
+
+
 @pytest.mark.parametrize("form", ["tsv", "json", "table"])
 def test_a_reader_that_leaves_is_no_fault(desk: Desk, form: str) -> None:
     desk.ok("node", "import", "-", stdin="\n".join(f"node{number}" for number in range(5000)))
