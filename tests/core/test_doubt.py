@@ -53,3 +53,23 @@ def test_one_verdict_in_between_starts_the_hour_anew() -> None:
         probed(state, verdict, NOW + 1800)
 
         assert probed(state, "turned away", NOW + LONGEST_S + 1).turned_away_at == NOW + LONGEST_S + 1
+
+
+def test_only_an_sshd_that_turns_us_away_is_doubted() -> None:
+    state = make_state(make_member(ok_streak=5))
+    state.apply(Changes(claims=(make_claim("n1"),)))
+    garbage = make_report("n1", "fail", cause=Cause.PROTOCOL, reason="no SSH banner")
+    state.apply(settle(state, [garbage], build_pools(SETTINGS), NOW, Random(1)))
+
+    member = state.member("n1")
+    assert member
+    assert member.is_suspect, "what fails fails at once"
+    assert member.turned_away_at is None
+
+
+def test_what_is_wrong_with_this_machine_never_becomes_a_failure() -> None:
+    state = make_state(make_member(ok_streak=5))
+    for hour in range(3):
+        member = probed(state, "unknown", NOW + hour * LONGEST_S)
+
+        assert (member.pool, member.fail_streak, member.turned_away_at) == ("good", 0, None)

@@ -173,3 +173,32 @@ def test_a_suspect_from_a_pool_that_is_configured_no_more_is_judged_like_any_oth
     member = state.member("n1")
     assert member is not None
     assert (member.pool, member.suspicion) == ("good" if outcome == "pass" else "bad", None)
+
+
+def test_a_request_made_as_the_probe_began_is_answered_by_it() -> None:
+    state = make_state(make_member(requested_at=NOW), claims=[make_claim(started_at=NOW)])
+
+    settled(state, make_report())
+
+    member = state.member("n1")
+    assert member is not None
+    assert member.requested_at is None
+
+
+def test_a_request_made_after_the_probe_began_is_due_at_once() -> None:
+    state = make_state(make_member(requested_at=NOW + 1), claims=[make_claim(started_at=NOW)])
+
+    settled(state, make_report())
+
+    member = state.member("n1")
+    assert member is not None
+    assert (member.requested_at, member.due_at) == (NOW + 1, NOW + 2)
+
+
+def test_a_report_of_a_node_that_was_removed_meanwhile_is_late_and_ends_its_claim() -> None:
+    state = MemoryState(Changes(claims=(make_claim(),)))
+
+    changes = settled(state, make_report())
+
+    assert (changes.released, changes.members) == (("n1",), ())
+    assert [event.kind for event in changes.events] == ["late"]

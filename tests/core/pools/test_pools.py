@@ -183,3 +183,70 @@ def test_a_node_that_alternates_makes_few_moves(rounds: int) -> None:
     )
 
     assert moves <= 2 + 12 * days
+
+
+def test_what_a_learned_deadline_cut_off_is_tested_again_at_once_and_counts_for_nothing() -> None:
+    pools = build_pools(make_settings())
+    member = replace(GOOD, due_at=NOW - 100, interval_s=600.0)
+    report = make_report(outcome="fail", cause=Cause.DEADLINE, is_cut=True)
+
+    after = pools["good"].judge(member, Reading(report, NOW + 7, 0.0))
+
+    assert after.move is None
+    found = after.member
+    assert (found.pool, found.ok_streak, found.fail_streak) == ("good", 7, 0)
+    assert (found.due_at, found.interval_s, found.suspicion) == (NOW + 7, 0.0, None)
+
+
+def test_a_quick_retest_is_due_when_the_first_one_ends() -> None:
+    settings = make_settings(confirm=1)
+
+    after = judged(replace(GOOD, due_at=NOW - 50), "fail", at=NOW + 20, settings=settings).member
+
+    assert (after.pool, after.due_at, after.interval_s) == ("good", NOW + 20, 0.0)
+
+
+def test_what_a_suspect_was_is_given_back_by_the_guard() -> None:
+    pools = build_pools(make_settings())
+    suspect = judged(GOOD, "fail", at=NOW).member
+
+    after = pools["bad"].judge(suspect, Reading(make_report(outcome="fail"), NOW + 30, 0.0, is_guarded=True))
+
+    assert (after.member.pool, after.member.since_at) == ("good", GOOD.since_at)
+    assert after.member.due_at == NOW + 30 + 300, "after the shortest wait"
+    assert after.move
+    assert (after.move.kind, after.move.target) == ("guarded", "good")
+
+
+def test_a_held_suspect_is_not_moved_by_the_guard_either() -> None:
+    pools = build_pools(make_settings())
+    held = replace(judged(GOOD, "fail").member, hold=Hold("ada", "mine", NOW, None))
+
+    after = pools["bad"].judge(held, Reading(make_report(outcome="fail"), NOW + 30, 0.0, is_guarded=True))
+
+    assert after.member.pool == "bad"
+
+
+def test_a_return_says_by_how_many_passes() -> None:
+    one = judged(make_member(pool="bad"), "pass")
+    two = judged(make_member(pool="bad", ok_streak=1, penalty=1.0, penalty_at=NOW), "pass")
+
+    assert one.move
+    assert two.move
+    assert (one.move.evidence, two.move.evidence) == ("a pass", "2 passes in a row")
+    assert one.move.cause == Reading(make_report(), NOW, 0.0).cause == "passed"
+
+
+def test_a_hold_that_has_ended_makes_nobody_due() -> None:
+    for until_at in (NOW - 60, NOW):
+        over = replace(GOOD, hold=Hold("ada", "mine", NOW - 3600, until_at))
+
+        assert judged(over, "pass").member.due_at > NOW
+
+
+def test_instants_have_milliseconds_and_no_more() -> None:
+    pools = build_pools(make_settings(backoff=Backoff(jitter_s=60.0)))
+
+    due_at = pools["good"].judge(GOOD, Reading(make_report(), NOW, 1 / 7)).member.due_at
+
+    assert due_at == round(due_at, 3) != round(due_at, 1)
