@@ -6,6 +6,7 @@ is not waited for, and they are left alone; at the deadline the whole group is k
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -23,6 +24,7 @@ _QUIET_S = 0.2
 """How long the output of a command that has ended is still read; a child of it may keep it open for ever."""
 _REAP_S = 1.0
 _READ_BYTES = 65536
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
 
 class Ran(NamedTuple):
@@ -33,7 +35,7 @@ class Ran(NamedTuple):
     errors: bytes
     fault: str = ""
     never_ran: bool = False
-    """It could not be started at all."""
+    """It could not be started at all, and that is not for want of something that this machine may have again soon."""
 
 
 def run(
@@ -50,26 +52,32 @@ def run(
     Of its output and of its errors `keep_bytes` each are kept; a command that prints more than `flood_bytes` in all is
     killed. It never raises: what went wrong is in the result.
     """
-    source = _readable(given)
     try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(variables or {})},
-            start_new_session=True,
-            bufsize=0,
-        )
+        process = _started(argv, given, {**os.environ, **(variables or {})})
     except (OSError, ValueError) as error:
-        return Ran(None, b"", b"", f"cannot be run: {_why(error)}", never_ran=True)
-    finally:
-        os.close(source)
+        is_ours = isinstance(error, OSError) and error.errno in _SHORT
+        return Ran(None, b"", b"", f"cannot be run: {_why(error)}", never_ran=not is_ours)
     try:
         return _attend(process, timeout_s, keep_bytes, flood_bytes)
     finally:
         # Here also when a signal cut in: nothing of ours goes on running behind our back.
         _end(process)
+
+
+def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    source = _readable(given)
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+            start_new_session=True,
+            bufsize=0,
+        )
+    finally:
+        os.close(source)
 
 
 def _readable(data: bytes) -> int:

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import sys
@@ -47,6 +48,21 @@ def test_what_cannot_be_run_is_a_fault_and_no_exception(argv: list[str]) -> None
 
     assert ran.never_ran
     assert ran.fault.startswith("cannot be run: ")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN])
+@pytest.mark.parametrize("name", ["os.memfd_create", "subprocess.Popen"])
+def test_what_this_machine_is_short_of_now_may_be_there_next_time(
+    monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(name, fail)
+    ran = run(["/bin/true"], timeout_s=20, keep_bytes=1000, flood_bytes=1000)
+
+    assert not ran.never_ran
+    assert ran.fault == f"cannot be run: {os.strerror(number).lower()}"
 
 
 def test_more_input_than_a_pipe_holds_is_no_trouble_for_a_command_that_does_not_read() -> None:
