@@ -58,7 +58,10 @@ def _any_answers(targets: Sequence[str]) -> bool:
 
     for target in targets:
         # A daemon: the resolver knows no deadline, and must not keep us at exit.
-        threading.Thread(target=ask, args=(target,), daemon=True).start()
+        try:
+            threading.Thread(target=ask, args=(target,), daemon=True).start()
+        except RuntimeError:  # no thread to be had: a machine that cannot even ask had better move nobody
+            left.release()
     for _ in targets:
         if answered.is_set() or not left.acquire(timeout=TIMEOUT_S + 1):
             break

@@ -72,8 +72,14 @@ class Delivery:
         """Begin to tell what was looked at, now that it is committed, unless that is going on."""
         if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._locked():
             arguments = (self._left, self._notes, self._hooks)
-            self._worker = threading.Thread(target=self._tell, args=arguments, daemon=True)
-            self._worker.start()
+            worker = threading.Thread(target=self._tell, args=arguments, daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:  # no thread to be had: it is told at the end of the tick
+                self._unlock()
+                self._next_at = self._app.clock.monotonic() + PAUSE_S
+            else:
+                self._worker = worker
 
     def changes(self) -> Changes:
         """Return the changes by which told events leave the outbox, for the commit under way."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +66,24 @@ def ask(app: App, state: State, names: Sequence[str]) -> Iterator[Offer]:
                 return
             done.put(_offer(app, node, known))
 
-    for _ in range(min(_AT_ONCE, len(nodes))):
-        threading.Thread(target=work, daemon=True).start()
+    _share(work, min(_AT_ONCE, len(nodes)))
     came: dict[str, Offer] = {}
     for node in nodes:
         while node.name not in came:
             offer = done.get()
             came[offer.node] = offer
         yield came[node.name]
+
+
+def _share(work: Callable[[], None], count: int) -> None:
+    """Have so many threads do `work`; where no more are to be had those that there are, or else this one."""
+    for number in range(count):
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:
+            if not number:
+                work()
+            return
 
 
 def _offer(app: App, node: Node, known: KnownHosts) -> Offer:

@@ -36,3 +36,12 @@ def test_a_silence_while_this_process_was_stopped_is_asked_about_once_more(
 
     assert Canaries(("canary:22",), clock).are_all_silent() is (asked == 1)
     assert len(answers) == 2 - asked
+
+
+def test_who_cannot_ask_hears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", fail)
+
+    assert Canaries(("127.0.0.1:1",), SystemClock()).are_all_silent() is True

@@ -1,4 +1,5 @@
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -42,6 +43,25 @@ def test_a_hook_that_fails_is_told_again_and_others_are_not(tmp_path: Path) -> N
     assert (tmp_path / "working").read_text().split() == ["yes"]
     assert set(here.store.snapshot().notes) <= {"deadlines", "use"}, "nothing is left of the delivery"
     assert len(here.history("transition")) == 1
+
+
+def test_without_a_thread_it_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plabctl.app.deliver.PAUSE_S", 0.0)
+    here = Installation(tmp_path, hooks=(hook(f"echo $PLABCTL_EVENT >> {tmp_path}/told", "transition"),))
+    here.add("n1")
+    start = threading.Thread.start
+
+    def start_probes_only(thread: threading.Thread) -> None:
+        if thread.name.startswith("plabctl-"):
+            start(thread)
+        else:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start_probes_only)
+    here.tick()
+
+    assert (tmp_path / "told").read_text() == "transition\n"
+    assert not here.store.snapshot().outbox
 
 
 def test_a_hook_that_hangs_keeps_no_slot_empty(tmp_path: Path) -> None:
