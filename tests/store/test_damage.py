@@ -186,6 +186,9 @@ def test_a_state_of_version_1_is_read_and_brought_forward_by_the_next_commit(sta
     found = open_store(state_dir).head()
     assert found is not None
     assert (found.schema_version, found.rev) == (2, 8)
+    previous = open_store(state_dir).previous()
+    assert previous is not None
+    assert (previous.schema_version, previous.rev) == (1, 7), "what the earlier version wrote is kept"
     assert open_store(state_dir).snapshot().claims == state.claims
 
 
