@@ -21,6 +21,9 @@ from plabctl.probes.cut import hang_up
 WINDOW = 128 * 1024
 """Bytes a node may send ahead of our reading: what an endless printer can make us hold."""
 
+LONGEST_PACKET = 256 * 1024
+"""Bytes: OpenSSH takes and sends no longer ones, and we ask for packets of 32 KiB."""
+
 _CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
 _WEAK_CIPHERS = ("-cbc",)
 """Without these, and ChaCha20, which paramiko does not have, the Terrapin attack (CVE-2023-48795) has no hold."""
@@ -36,15 +39,34 @@ _log.propagate = False
 
 
 class _Packetizer(Packetizer):
-    """Without the timer thread that paramiko starts for each handshake: our own deadline covers it."""
+    """Without the timer thread that paramiko starts for each handshake: our own deadline covers it.
+
+    And with an end to what the other side can make us hold before it has shown who it is.
+    """
 
     said = ""
     """The last line that the other side sent in place of its banner, or before it."""
+    _line_bytes = 0
 
     def readline(self, timeout: float) -> str:
         """Read one line of the greeting, and remember it."""
+        self._line_bytes = 0
         self.said = line = super().readline(timeout)
         return line
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Read the `n` bytes of a packet, or its rest; raise SSHException for more than any packet has."""
+        if n > LONGEST_PACKET:
+            raise paramiko.SSHException(f"a packet of {n} bytes is announced")
+        return bytes(super().read_all(n, check_rekey))
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        data = bytes(super()._read_timeout(timeout))  # type: ignore[misc]  # not in paramiko's published types
+        self._line_bytes += len(data)
+        if self._line_bytes > LONGEST_PACKET:
+            self.said = "a line without end"
+            raise paramiko.SSHException(self.said)
+        return data
 
     def start_handshake(self, timeout: float) -> None:
         """Start no timer."""

@@ -1,9 +1,12 @@
 """Servers and links that are sound and yet not as one would wish: slow, old, or set on passwords."""
 
+import contextlib
 import os
 import pty
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -153,3 +156,37 @@ def test_an_encryption_that_hashes_first_needs_no_strict_exchange_of_keys_with_a
         server.stop()
 
     assert (report.outcome, report.reason) == (Outcome.PASS, "")
+
+
+GREETING = b"SSH-2.0-hostile\r\n"
+FLOODS = {
+    "a packet of two gigabytes": (GREETING + b"\x7f\xff\xff\xf4\x04", b"\0" * 65536, "a packet of 2147483632 bytes"),
+    "a line without end": (b"", b"x" * 65536, "a line without end"),
+    "lines without end": (b"", b"hello\r\n" * 5000, 'indecipherable protocol version "hello"'),
+}
+
+
+@pytest.mark.parametrize(("first", "then", "said"), FLOODS.values(), ids=FLOODS.keys())
+def test_a_server_that_floods_before_the_login_is_left_at_once(
+    tmp_path: Path, first: bytes, then: bytes, said: str
+) -> None:
+    make_key(tmp_path / "key")
+    (tmp_path / "known").touch()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def flood() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = server.accept()
+                    with sock, contextlib.suppress(OSError):
+                        sock.sendall(first)
+                        while True:
+                            sock.sendall(then)
+
+        threading.Thread(target=flood, daemon=True).start()
+        key, known, port = str(tmp_path / "key"), str(tmp_path / "known"), server.getsockname()[1]
+        report = probe(SshSettings("any", port, key, known, connect_timeout_s=60.0), CHECK)
+
+    assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
+    assert said in report.reason
+    assert report.seconds < 30
