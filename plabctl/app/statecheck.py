@@ -17,12 +17,10 @@ from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, counted_nodes, fail, ok, warn
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError
+from plabctl.store.mounts import DOUBTFUL_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS, file_system_of
 from plabctl.store.slots import SLOTS_NAME, Slots
 from plabctl.store.store import Store
 
-NETWORK_FILE_SYSTEMS = frozenset(
-    {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "nfs", "nfs4", "ocfs2", "smb3"}
-)
 LOCK_WAIT_S = 2.0
 CLOCK_SLACK_S = 2.0
 EARLIEST = 1_700_000_000.0
@@ -40,7 +38,7 @@ def check(app: App) -> Iterator[Finding]:
         yield _missing(folder)
         return
     yield from _directory(folder)
-    yield from _disk(folder)
+    yield from _disk(folder, is_allowed=app.settings.network_disk)
     yield from _state(app)
     yield _lock(app)
     yield from _slots(app)
@@ -80,10 +78,12 @@ def _user(uid: int) -> str:
         return f"user {uid}"
 
 
-def _disk(folder: Path) -> Iterator[Finding]:
-    kind = file_system_of(folder, Path("/proc/self/mountinfo"))
-    if kind in NETWORK_FILE_SYSTEMS:
-        yield warn("disk", f"'{folder}' is on {kind}, where locks may not hold", "move `state_dir` to a local disk")
+def _disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
+    kind = file_system_of(folder)
+    if kind in DOUBTFUL_FILE_SYSTEMS:
+        what = f"'{folder}' is on {kind}, where locks may not hold"
+        is_refused = kind in NETWORK_FILE_SYSTEMS and not is_allowed
+        yield (fail if is_refused else warn)("disk", what, "move `state_dir` to a local disk")
     found = os.statvfs(folder)
     free = found.f_bavail * found.f_frsize
     shown = f"{free // 1024**2} MiB free on {kind or 'its file system'}"
@@ -93,24 +93,6 @@ def _disk(folder: Path) -> Iterator[Finding]:
         yield warn("disk", shown, "free some space soon")
     else:
         yield ok("disk", shown)
-
-
-def file_system_of(folder: Path, mountinfo: Path) -> str | None:
-    """Return the type of the file system that `folder` is on, by the kernel's list of mounts (proc(5))."""
-    target = folder.resolve()
-    best: tuple[int, str] | None = None
-    try:
-        lines = mountinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        fields = before.split()
-        if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
-            point = Path(fields[4].encode().decode("unicode_escape"))
-            if target.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
-                best = (len(point.parts), after.split()[0])
-    return best[1] if best else None
 
 
 def _state(app: App) -> Iterator[Finding]:
@@ -165,7 +147,7 @@ def _previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
 
 def _lock(app: App) -> Finding:
     try:
-        with Store(app.state_dir, app.clock, lock_timeout_s=LOCK_WAIT_S).session():
+        with Store(app.state_dir, app.clock, lock_timeout_s=LOCK_WAIT_S, network_disk=True).session():
             pass
     except StoreError as error:
         return warn("lock", f"not tried: {error}", "")

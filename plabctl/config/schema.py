@@ -227,6 +227,7 @@ ROOT = Table(
     "",
     Settings("", "", {}, {}),
     Key("state_dir", FilePath()),
+    Key("network_disk", Flag()),
     Key("window", Whole(1, MAX_WINDOW)),
     Key("max_load", Number(0, 100_000)),
     Key("entry_pool", Text(_NAME, is_pool_name)),

@@ -68,6 +68,11 @@ TEXTS: dict[str, Text] = {
         "`$PLABCTL_STATE_DIR`; else `/var/lib/plabctl` for root, `$XDG_STATE_HOME/plabctl` or "
         "`~/.local/state/plabctl` for others",
     ),
+    "network_disk": Text(
+        "Whether the state directory may be on a network file system. False because on many of those a lock that one "
+        "machine holds does not keep another away: changes would be lost. Set it if locks hold there.",
+        "true",
+    ),
     "window": Text(
         "How many probes may run at once, over all processes. 40 because a thousand nodes, a sixth of them "
         "dead, keep 36 of them busy and then wait two minutes for a slot; see docs/policy.md.",

@@ -179,6 +179,8 @@ class Settings:
     max_load: float = 0.0
     """No new probes while the load average is above it; 0: off."""
     entry_pool: str = "bad"
+    network_disk: bool = False
+    """The state directory may be on a network file system."""
     ssh: SshSettings = field(default_factory=SshSettings)
     flap: FlapSettings = field(default_factory=FlapSettings)
     guard: GuardSettings = field(default_factory=GuardSettings)

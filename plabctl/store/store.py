@@ -28,13 +28,22 @@ class Store:
     """The state in `state_dir`; the directory is made when something is written for the first time.
 
     Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
-    StateTooNew, or StoreError when the file cannot be read.
+    StateTooNew, or StoreError when the file cannot be read. Changing ones refuse a directory on a network file system,
+    unless `network_disk` says that locks hold there.
     """
 
-    def __init__(self, state_dir: os.PathLike[str] | str, clock: Clock, *, lock_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        state_dir: os.PathLike[str] | str,
+        clock: Clock,
+        *,
+        lock_timeout_s: float = 10.0,
+        network_disk: bool = False,
+    ) -> None:
         self._dir = os.fspath(state_dir)
         self._clock = clock
         self._lock_timeout_s = lock_timeout_s
+        self._network_disk = network_disk
 
     def head(self) -> Head | None:
         """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
@@ -123,9 +132,12 @@ class Store:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         from plabctl.store.lock import state_lock  # noqa: PLC0415 - readers take no lock
+        from plabctl.store.mounts import refuse_network  # noqa: PLC0415 - as above
 
         dir_fd = open_dir(self._dir)
         try:
+            if not self._network_disk:
+                refuse_network(self._dir, dir_fd)
             with state_lock(self._dir, dir_fd, self._lock_timeout_s):
                 yield dir_fd
         finally:

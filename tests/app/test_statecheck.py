@@ -1,5 +1,6 @@
 import fcntl
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,25 +128,14 @@ def test_a_pool_that_is_gone_while_nodes_are_in_it_is_told(tmp_path: Path) -> No
     assert "pool.bad: missing, but 2 nodes are in it" in faults(app)
 
 
-def test_the_file_system_is_that_of_the_innermost_mount(tmp_path: Path) -> None:
-    table = tmp_path / "mountinfo"
-    table.write_text(
-        "22 1 0:20 / / rw - ext4 /dev/vda rw\n"
-        "23 22 0:21 / /srv rw shared:1 - nfs4 server:/srv rw\n"
-        "24 23 0:22 / /srv/my\\040state rw - tmpfs none rw\n"
-    )
-
-    assert statecheck.file_system_of(Path("/srv/plabctl"), table) == "nfs4"
-    assert statecheck.file_system_of(Path("/srv/my state/x"), table) == "tmpfs"
-    assert statecheck.file_system_of(Path("/srvx"), table) == "ext4"
-    assert statecheck.file_system_of(Path("/"), tmp_path / "none") is None
-
-
 def test_a_network_file_system_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(tmp_path)
     monkeypatch.setattr(statecheck, "file_system_of", lambda *_: "nfs4")
 
-    assert "is on nfs4, where locks may not hold" in faults(app)
+    assert "FAIL  disk" in faults(app)
+    allowed = App(replace(app.settings, network_disk=True), app.clock, app.store)
+    assert "warn  disk" in faults(allowed)
+    assert "is on nfs4, where locks may not hold" in faults(allowed)
 
 
 def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

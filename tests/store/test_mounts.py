@@ -1,0 +1,53 @@
+"""A state directory on a network file system is refused, unless somebody wrote that locks hold there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from plabctl.clock import ManualClock
+from plabctl.core.state import Changes
+from plabctl.errors import StoreError
+from plabctl.store import mounts
+from plabctl.store.store import Store
+from tests.builders import make_mark
+
+
+def test_the_file_system_is_that_of_the_innermost_mount(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "22 1 0:20 / / rw - ext4 /dev/vda rw\n"
+        "23 22 0:21 / /srv rw shared:1 - nfs4 server:/srv rw\n"
+        "24 23 0:22 / /srv/my\\040state rw - tmpfs none rw\n"
+    )
+
+    assert mounts.file_system_of(Path("/srv/plabctl"), table) == "nfs4"
+    assert mounts.file_system_of(Path("/srv/my state/x"), table) == "tmpfs"
+    assert mounts.file_system_of(Path("/srvx"), table) == "ext4"
+    assert mounts.file_system_of(Path("/"), tmp_path / "none") is None
+    table.write_text("22 1 0:20 / / rw - ext4 /dev/vda rw\n23 22 0:21 / / rw - overlay over rw\n")
+    assert mounts.file_system_of(Path("/srv"), table) == "overlay", "what was mounted last is seen"
+
+
+def commit(state_dir: Path, **how: bool) -> None:
+    with Store(state_dir, ManualClock(), **how).session() as session:
+        session.apply(Changes(tick=make_mark()))
+
+
+def test_on_a_network_disk_nothing_is_changed_unless_it_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(tmp_path / "state")
+    table = tmp_path / "mountinfo"
+    table.write_text(f"22 1 0:20 / / rw - ext4 /dev/vda rw\n23 22 0:21 / {tmp_path} rw - nfs4 server:/srv rw\n")
+    monkeypatch.setattr(mounts.file_system_of, "__defaults__", (str(table),))
+    monkeypatch.setattr(os, "major", lambda device: 0)
+
+    with pytest.raises(StoreError, match="is on nfs4, where locks may not hold") as caught:
+        commit(tmp_path / "state")
+    assert "network_disk = true" in caught.value.hint
+    store = Store(tmp_path / "state", ManualClock())
+    assert store.snapshot().rev == 1, "it can be looked at"
+
+    commit(tmp_path / "state", network_disk=True)
+    assert store.snapshot().rev == 1 + 1
