@@ -81,6 +81,12 @@ class CommitUncertain(StoreError):
     """The change is in place, but the disk did not confirm that it will survive a power cut."""
 
 
+class ClockFault(PlabctlError):
+    """The clock of this machine cannot be believed, so nothing is decided by it."""
+
+    exit_code = 75
+
+
 class StoreBusy(PlabctlError):
     """Another process keeps the lock of the state for too long."""
 

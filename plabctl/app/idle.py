@@ -6,9 +6,8 @@ I/O, one short read. Most ticks end here, so nothing is imported that only a bus
 from __future__ import annotations
 
 from plabctl.app.context import App
-
-CLOCK_SLACK_S = 1.0
-"""How far the clock may lie before the last commit without looking set back."""
+from plabctl.core.clocktrust import SETTLES_S, distrust, is_set_back
+from plabctl.errors import ClockFault
 
 
 def is_idle(app: App) -> bool:
@@ -19,10 +18,21 @@ def is_idle(app: App) -> bool:
     """
     head = app.store.head()
     now = app.clock.now()
-    if head and head.wake_at is not None and not head.saved_at - CLOCK_SLACK_S <= now < head.wake_at:
+    if head and head.wake_at is not None and (is_set_back(now, head.saved_at) or now >= head.wake_at):
         return False
     if not app.settings.inventories:
         return True
     from plabctl.app.inventories import due_inventories  # noqa: PLC0415 - only with inventories
 
     return not due_inventories(app, app.store.snapshot().notes)
+
+
+def is_clock_settling(app: App) -> bool:
+    """Say whether the clock cannot be believed yet, but may soon be set, as this machine was booted a moment ago.
+
+    Raise ClockFault when it cannot be believed and that is no excuse any more.
+    """
+    why = distrust(app.clock.now(), app.store.saved_at(), app.clock.uptime())
+    if why and app.clock.uptime() >= SETTLES_S:
+        raise ClockFault(why, hint="set the clock; until then nothing is tested and no node moves")
+    return bool(why)

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, check_plugins, open_app
-from plabctl.app.idle import is_idle
+from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.errors import PlabctlError
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ def end_idle(config_path: str | None) -> bool:
     """
     try:
         app = open_app(config_path)
-        if app.settings.plugin_faults or not is_idle(app) or _nag(config_path, app.settings.state_dir).remembers:
+        if (
+            app.settings.plugin_faults
+            or is_clock_settling(app)
+            or not is_idle(app)
+            or _nag(config_path, app.settings.state_dir).remembers
+        ):
             return False
         app.store.beat()
     except PlabctlError:
@@ -34,9 +39,12 @@ def end_idle(config_path: str | None) -> bool:
 def tick(config_path: str | None) -> int:
     """Run one tick and return the exit code.
 
-    Raise ConfigError or StoreError, and PluginFault after all else is done.
+    On a machine that was booted a moment ago and does not know the time yet it does nothing.
+    Raise ConfigError, ClockFault or StoreError, and PluginFault after all else is done.
     """
     app = open_app(config_path)
+    if is_clock_settling(app):
+        return 0
     idle = is_idle(app)
     app.store.beat()
     code = 0 if idle else _run(app)

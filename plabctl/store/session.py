@@ -65,6 +65,11 @@ class Session(DocumentState):
         self.__dict__.pop("claims", None)
         self.__dict__.pop("outbox", None)
 
+    @property
+    def saved_at(self) -> float:
+        """When the state was last changed; 0 if never."""
+        return self._storage.saved_at
+
     def end(self) -> None:
         """Let go of the documents: the next session loads its own, and two copies would be held."""
         self._is_open = False

@@ -32,6 +32,7 @@ class StagedStorage(Storage):
         if found is None:
             refuse_lost_state(state_dir)
         self.rev = found[0].rev if found else 0
+        self.saved_at = found[0].saved_at if found else 0.0
         self.tables: Tables = found[1] if found else empty_tables()
 
     def read(self) -> dict[str, dict[str, Any]]:

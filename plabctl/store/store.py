@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from plabctl.clock import Clock
+from plabctl.errors import ClockFault
 from plabctl.store.files import as_store_error, open_dir, open_own
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, glance, read_head, refuse_lost_state
 
@@ -57,6 +58,11 @@ class Store:
         head = glance(self._path(STATE_NAME))
         return (head.tick or None) if head else None
 
+    def saved_at(self) -> float:
+        """Return when the state was last changed; 0 if never. Costs next to nothing."""
+        head = glance(self._path(STATE_NAME))
+        return head.saved_at if head else 0.0
+
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
         # Imported here: an idle tick reads the head only, and needs none of the nouns.
@@ -77,8 +83,9 @@ class Store:
     def session(self) -> Iterator[Session]:
         """Lock the state for the block; commit what it applied when it ends without an exception.
 
-        After a clean end the change is durable. Raises StoreBusy when the lock stays taken, StateDamaged, StateTooNew
-        and StoreError with nothing changed, CommitUncertain with everything changed but not confirmed by the disk.
+        After a clean end the change is durable. Raises StoreBusy when the lock stays taken, ClockFault when the clock
+        cannot be believed, StateDamaged, StateTooNew and StoreError with nothing changed, CommitUncertain with
+        everything changed but not confirmed by the disk. Where the clock was set back, no instant lies ahead any more.
         """
         # TinyDB is imported before the lock is taken, and only by those who write.
         from plabctl.store.session import Session  # noqa: PLC0415
@@ -88,6 +95,7 @@ class Store:
         with self._locked() as dir_fd, no_collection():
             session = Session(StagedStorage(self._dir, dir_fd))
             try:
+                self._set_right(session)
                 yield session
                 session.commit(self._clock.now())
             finally:
@@ -128,6 +136,15 @@ class Store:
 
         with self._locked() as dir_fd:
             return restore(self._dir, dir_fd, self._clock.now())
+
+    def _set_right(self, session: Session) -> None:
+        from plabctl.core import clockset, clocktrust  # noqa: PLC0415 - readers need none of it
+
+        now = self._clock.now()
+        if why := clocktrust.distrust(now, session.saved_at, self._clock.uptime()):
+            raise ClockFault(why, hint="set the clock; nothing was changed")
+        if clocktrust.is_set_back(now, session.saved_at):
+            session.apply(clockset.rebased(session, now))
 
     @contextmanager
     def _locked(self) -> Iterator[int]:

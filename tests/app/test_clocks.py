@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 
 from plabctl.app.context import App
+from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.clock import SystemClock
+from plabctl.core import orders
+from plabctl.errors import ClockFault
 from plabctl.store.store import Store
 from tests.app.installation import Installation
 from tests.app.test_tick import until
+from tests.builders import make_order
 
 HOUR_S = 3600.0
 DAY_S = 86400.0
@@ -19,9 +23,13 @@ class SetClock(SystemClock):
 
     def __init__(self) -> None:
         self.offset_s = 0.0
+        self.booted_s: float | None = None
 
     def now(self) -> float:
         return round(super().now() + self.offset_s, 3)
+
+    def uptime(self) -> float:
+        return super().uptime() if self.booted_s is None else self.booted_s
 
 
 class Site(Installation):
@@ -39,7 +47,7 @@ def test_ticks_go_on_testing_when_the_clock_was_set_back(tmp_path: Path, back_s:
     here = Site(tmp_path)
     here.add("n1")
     here.tick()
-    here.clock.offset_s = -back_s
+    here.clock.offset_s, here.clock.booted_s = -back_s, 1e6
     here.make_due()
 
     assert here.tick() == 1
@@ -58,3 +66,56 @@ def test_a_probe_under_way_goes_on_when_the_clock_is_set(tmp_path: Path, set_s: 
 
     assert here.history("void", "late") == []
     assert here.pools() == {"n1": "good"}
+
+
+@pytest.mark.parametrize("now", [100.0, 1_600_000_000.0])
+def test_a_machine_that_was_just_booted_and_does_not_know_the_time_decides_nothing(tmp_path: Path, now: float) -> None:
+    here = Site(tmp_path)
+    here.add("n1")
+    here.tick()
+    here.break_node("n1")
+    before = here.store.snapshot()
+    here.clock.offset_s = now - SystemClock().now()
+    here.clock.booted_s = 20.0
+
+    assert is_clock_settling(here.app)
+    with pytest.raises(ClockFault):
+        here.tick()
+
+    assert here.store.snapshot().rev == before.rev
+    here.clock.offset_s = 2 * HOUR_S
+    assert not is_clock_settling(here.app)
+    assert not is_idle(here.app)
+    here.tick()
+    assert here.pools() == {"n1": "bad"}
+
+
+def test_a_clock_that_is_never_set_is_complained_about_and_one_that_lies_behind_is_believed_in_the_end(
+    tmp_path: Path,
+) -> None:
+    here = Site(tmp_path)
+    here.add("n1")
+    here.tick()
+    here.clock.booted_s = 601.0
+
+    here.clock.offset_s = 100.0 - SystemClock().now()
+    with pytest.raises(ClockFault, match="not set"):
+        is_clock_settling(here.app)
+    here.clock.offset_s = -3652 * DAY_S
+    assert not is_clock_settling(here.app)
+
+
+def test_a_hold_lasts_as_long_as_it_was_meant_to_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    here = Site(tmp_path)
+    here.add("n1")
+    here.tick()
+    with here.store.session() as state:
+        order = make_order(now=here.clock.now())
+        state.apply(orders.hold(state, ["n1"], order, order.now + HOUR_S))
+    here.clock.offset_s, here.clock.booted_s = -DAY_S, 1e6
+    here.tick()
+
+    hold = here.member("n1").hold
+    assert hold is not None
+    assert hold.until_at == pytest.approx(here.clock.now() + HOUR_S, abs=60)
+    assert here.member("n1").since_at <= here.clock.now()
