@@ -50,6 +50,10 @@ class Assignment:
             vnodes[self.vnode] = None
         return tuple(vnodes)
 
+    def stray(self, since_at: float) -> Debris:
+        """Return the vnode as what may be left on the node when nobody waits for this probe any more."""
+        return Debris(self.vnode, self.recipe.name, since_at)
+
     def cut_short(self, run: StageRun) -> float | None:
         """Return the seconds that the recipe allows for this stage, if a lowered time-out is what ended it."""
         stage = self.recipe.stages.get(run.stage)

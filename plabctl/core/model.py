@@ -185,6 +185,8 @@ class Report:
     """Whose vnode it is about; empty for a health test."""
     is_cut: bool = False
     """Whether it is a failure by a learned deadline, where the recipe allows more time."""
+    stray: Debris | None = None
+    """Its own vnode, if that is or may be on the node now: what remains when nobody waits for the report any more."""
 
     @property
     def key(self) -> str:

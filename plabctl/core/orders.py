@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from plabctl.core import events
+from plabctl.core import events, remains
 from plabctl.core.experiments.roster import strayed
 from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
 from plabctl.core.pools.base import entered
@@ -98,7 +98,8 @@ def add_nodes(
 ) -> Changes:
     """Add the nodes to the entry pool, due at once. With `replacing`, nodes that are there get the new variables.
 
-    Where the address of a node changes, the vnodes of experiments on it are torn down at the old one.
+    What a node of that name may have left on its machine when it was removed is torn down before the first test. Where
+    the address of a node changes, the vnodes of experiments on it are torn down at the old one.
 
     Raise `Refused` when a node is there already and `replacing` is false. A node that is the same stays untouched.
     """
@@ -108,11 +109,13 @@ def add_nodes(
     added, changed, members = [], [], []
     moved: list[str] = []
     happened: list[Event] = []
+    left, notes = remains.claimed(state, [node.name for node in nodes], order.now)
     for node in nodes:
         before = state.node(node.name)
         if before is None:
             added.append(replace(node, added_at=order.now))
-            members.append(Member(node.name, settings.entry_pool, order.now, order.now))
+            debris = left.get(node.name, ())
+            members.append(Member(node.name, settings.entry_pool, order.now, order.now, debris=debris))
             happened.extend(_told("node-added", [node.name], order, source=node.source, **_variables(node)))
         elif dict(before.variables) != dict(node.variables):
             changed.append(replace(before, variables=node.variables))
@@ -120,21 +123,25 @@ def add_nodes(
                 moved.append(node.name)
             happened.extend(_told("node-changed", [node.name], order, source=node.source, **_variables(node)))
     strays = strayed(state, moved, order.now)
-    return Changes(nodes=(*added, *changed), members=tuple(members), vnodes=strays, events=tuple(happened))
+    return Changes(nodes=(*added, *changed), members=tuple(members), vnodes=strays, events=tuple(happened), notes=notes)
 
 
 def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
     """Forget the nodes; a probe that is running ends by itself and is recorded as late.
 
-    The vnodes of experiments on them are torn down where the nodes were.
+    The vnodes of experiments on them are torn down where the nodes were. What tests may have left is remembered for a
+    week, in case the nodes come back.
     """
     happened: list[Event] = []
+    left = {}
     for member in _members(state, names):
-        debris = [piece.vnode for piece in member.debris]
+        left[member.node] = remains.left_by(member, state.claims.get(member.node))
+        debris = [piece.vnode for piece in left[member.node]]
         happened.extend(_told("node-removed", [member.node], order, pool=member.pool, debris=debris))
     released = tuple(name for name in names if name in state.claims)
     strays = strayed(state, names, order.now)
-    return Changes(removed=tuple(names), vnodes=strays, released=released, events=tuple(happened))
+    notes = remains.filed(state, left, order.now)
+    return Changes(removed=tuple(names), vnodes=strays, released=released, events=tuple(happened), notes=notes)
 
 
 def home_of(member: Member) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import budget, doubt, events
+from plabctl.core import budget, doubt, events, remains
 from plabctl.core.claim import with_debris
 from plabctl.core.deadlines import Lessons
 from plabctl.core.guard import UNGUARDED, Guard
@@ -34,17 +34,19 @@ def settle(
     members: dict[str, Member] = {}
     released: list[str] = []
     happened: list[Event] = []
+    strays = remains.Strays(state, members)
     scale = budget.scale_of(state)
     lessons = Lessons(state.notes, next(iter(pools.values())).settings)
     for report in reports:
         claim = state.claims.get(report.key)
         current = claim is not None and claim.token == report.token and report.node not in released
         member = members.get(report.node) or state.member(report.node)
-        if current and claim:
+        if not current:
+            strays.add(report)
+        elif claim:
             released.append(report.node)
             if member:
-                member = _without_torn_down(member, claim, report)
-                members[report.node] = member
+                members[report.node] = member = _without_torn_down(member, claim, report)
         if not (current and claim and member) or claim.superseded:
             happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
             continue
@@ -54,9 +56,8 @@ def settle(
         members[report.node] = lessons.learn(claim.recipe, found, _answered(judgement.member, claim, now))
         happened.append(events.of_report(found, claim.pool, now))
         happened += [events.of_move(judgement.move, found, now)] if judgement.move else []
-    return Changes(
-        members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=lessons.note()
-    )
+    notes = {**(lessons.note() or {}), **strays.note(now)} or None
+    return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=notes)
 
 
 def _is_guarded(state: State, guard: Guard, member: Member) -> bool:

@@ -200,6 +200,11 @@ class Course:
         why = f"this machine stood still for {lost_s:.0f} s meanwhile, asleep, stopped or overloaded"
         return Trouble(Cause.LOCAL, f"{why}: {trouble.reason}")
 
+    def _may_stand(self, trouble: Trouble | None) -> bool:
+        """Say whether the vnode is there, or may be."""
+        is_made = self._job.goal is Goal.SETUP and trouble is None
+        return is_made or self._job.vnode in self._steps.left
+
     def _report(self, trouble: Trouble | None) -> Report:
         return Report(
             node=self._job.node.name,
@@ -213,5 +218,6 @@ class Course:
             left=tuple(self._steps.left),
             note=one_line("; ".join(self._steps.notes), _MAX_WORDS),
             experiment=self._job.experiment,
+            stray=self._job.stray(self._started_at) if self._may_stand(trouble) else None,
             is_cut=self._is_cut and trouble is not None and trouble.outcome is Outcome.FAIL,
         )

@@ -110,9 +110,12 @@ class ThreadRunner:
     def _labour(self) -> None:
         while True:
             assignment = self._work.get()
+            running = self._running.get(assignment.token)
+            if running is not None:
+                # Its deadline counts from here, and so must the owner's patience: the process may have been stopped.
+                running.overdue = self._clock.monotonic() + assignment.deadline_s + LATE_S
             if assignment.token not in self._running:
-                # Given up before it began, by an owner who only looks at the clock: the process was stopped meanwhile,
-                # say. Its slot is somebody else's by now.
+                # Given up before it began, also a moment ago: its slot is somebody else's by now.
                 continue
             try:
                 report = self._prober.probe(assignment)
@@ -165,6 +168,7 @@ def _stand_in(
     job: Assignment, started_at: float, seconds: float, cause: Cause, reason: str, *, begun: bool = True
 ) -> Report:
     """Return a report in the place of one that did not come; `begun` says whether the vnode may be there."""
+    left = job.at_stake(begun=begun)
     return Report(
         node=job.node.name,
         token=job.token,
@@ -173,6 +177,7 @@ def _stand_in(
         reason=reason,
         started_at=started_at,
         seconds=round(seconds, 3),
-        left=job.at_stake(begun=begun),
+        left=left,
         experiment=job.experiment,
+        stray=job.stray(started_at) if job.vnode in left else None,
     )

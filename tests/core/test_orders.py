@@ -1,7 +1,8 @@
 import pytest
 
-from plabctl.core import orders
-from plabctl.core.model import Hold
+from plabctl.core import orders, remains
+from plabctl.core.model import Debris, Hold, Member
+from plabctl.core.state import MemoryState
 from plabctl.errors import NoSuchNode, NoSuchPool, Refused
 from tests.builders import NOW, judged, make_claim, make_member, make_node, make_order, make_settings, make_state
 
@@ -102,3 +103,39 @@ def test_removing_a_node_ends_its_claim() -> None:
 
     assert not list(state.names())
     assert not state.claims
+
+
+def removed_and_added_again(state: MemoryState, *, later_s: float = 3600.0) -> Member:
+    state.apply(orders.remove_nodes(state, ["n1"], make_order()))
+    back = make_order(now=NOW + later_s)
+    state.apply(orders.add_nodes(state, SETTINGS, [make_node("n1")], back))
+    member = state.member("n1")
+    assert member is not None
+    return member
+
+
+def test_what_is_left_on_a_removed_node_is_torn_down_when_it_comes_back() -> None:
+    debris = Debris("plabctl-old", "process", NOW - 60)
+    state = make_state(make_member(debris=(debris,)), claims=[make_claim()])
+
+    member = removed_and_added_again(state)
+
+    assert member.debris == (debris, Debris("plabctl-n1", "process", NOW))
+    assert not state.notes
+
+
+def test_what_was_left_a_week_ago_is_forgotten() -> None:
+    state = make_state(make_member(debris=(Debris("plabctl-old", "process", NOW),)))
+
+    assert removed_and_added_again(state, later_s=8 * 86400.0).debris == ()
+
+
+def test_removing_many_nodes_remembers_no_more_than_it_should() -> None:
+    many = [make_member(f"n{n}", debris=(Debris("v", "process", NOW),)) for n in range(remains.MOST_NODES + 5)]
+    state = make_state(*many)
+    state.apply(orders.remove_nodes(state, [member.node for member in many], make_order()))
+
+    found, note = remains.claimed(state, [member.node for member in many], NOW)
+
+    assert len(found) == remains.MOST_NODES
+    assert note == {remains.TOPIC: None}

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plabctl.core import remains
 from plabctl.core.claim import void
 from plabctl.core.model import Debris, Report
 from plabctl.core.pools import build_pools
@@ -202,3 +203,24 @@ def test_a_report_of_a_node_that_was_removed_meanwhile_is_late_and_ends_its_clai
 
     assert (changes.released, changes.members) == (("n1",), ())
     assert [event.kind for event in changes.events] == ["late"]
+
+
+def test_what_a_late_report_left_is_torn_down_before_the_next_probe() -> None:
+    state = make_state(make_member(), claims=[make_claim(token="newer")])
+    stray = Debris("plabctl-stray", "process", NOW)
+
+    settled(state, make_report(stray=stray), make_report(stray=stray))
+
+    member = state.member("n1")
+    assert member is not None
+    assert member.debris == (stray,)
+    assert state.claims["n1"].token == "newer"
+
+
+def test_what_a_late_report_left_on_a_node_that_was_removed_waits_for_its_return() -> None:
+    state = make_state()
+    stray = Debris("plabctl-stray", "process", NOW)
+
+    settled(state, make_report(stray=stray), make_report("n2", stray=stray))
+
+    assert remains.claimed(state, ["n1", "n2"], NOW)[0] == {"n1": (stray,), "n2": (stray,)}

@@ -127,6 +127,7 @@ class TestSetup:
         assert verdict(report) == (Outcome.PASS, None, ())
         assert stages_of(report) == ["setup", "up", "check"]
         assert site.has(job.vnode)
+        assert report.stray == Debris(job.vnode, job.recipe.name, report.started_at)
         assert report.key == job.key == f"ex/{job.node.name}"
 
     @pytest.mark.parametrize("stage", ["setup", "up", "check"])
@@ -136,6 +137,7 @@ class TestSetup:
         report = site.probe(job)
 
         assert verdict(report) == (Outcome.FAIL, FAILED[stage], ())
+        assert report.stray is None
         assert report.reason.endswith("why")
         assert stages_of(report)[-2:] == [stage, "teardown"]
         assert not site.has(job.vnode)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from plabctl.core import events
+from plabctl.core import events, remains
 from plabctl.core.backoff import interval
 from plabctl.core.experiments.model import Vnode, VnodeState
-from plabctl.core.model import Cause, Claim, Event, Goal, Outcome, Report, Verdict
+from plabctl.core.model import Cause, Claim, Event, Goal, Member, Outcome, Report, Verdict
 from plabctl.core.settings import Backoff, ExperimentSettings
 from plabctl.core.state import Changes, State
 from plabctl.values import replace
@@ -23,8 +23,11 @@ _LOOKS = frozenset({"check", "up"})
 def settle(state: State, reports: Iterable[Report], own: ExperimentSettings, now: float, rng: Random) -> Changes:
     """Return what `reports`, all of experiments, change: members, ended claims, and the events of each.
 
-    A report whose token is not current is recorded as late and not applied: another claim is responsible by now.
+    A report whose token is not current is recorded as late and not applied: another claim is responsible by now. But a
+    vnode that it left, and that no member knows, is torn down before its node is tested again.
     """
+    members: dict[str, Member] = {}
+    strays = remains.Strays(state, members)
     vnodes: list[Vnode] = []
     gone: list[str] = []
     released: list[str] = []
@@ -35,6 +38,8 @@ def settle(state: State, reports: Iterable[Report], own: ExperimentSettings, now
         before = state.vnode(report.key)
         if not (is_current and claim and before):
             happened.append(events.of_report(report, report.experiment, now, late=True))
+            if report.stray and not (before and before.vnode == report.stray.vnode):
+                strays.add(report)
             continue
         released.append(report.key)
         after, kind = judge(before, claim, report, own, now, rng.random())
@@ -45,7 +50,14 @@ def settle(state: State, reports: Iterable[Report], own: ExperimentSettings, now
             vnodes.append(after)
         else:
             gone.append(before.key)
-    return Changes(vnodes=tuple(vnodes), gone=tuple(gone), released=tuple(released), events=tuple(happened))
+    return Changes(
+        members=tuple(members.values()),
+        vnodes=tuple(vnodes),
+        gone=tuple(gone),
+        released=tuple(released),
+        events=tuple(happened),
+        notes=strays.note(now) or None,
+    )
 
 
 def judge(

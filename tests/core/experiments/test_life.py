@@ -3,7 +3,7 @@
 import pytest
 
 from plabctl.core.experiments.model import VnodeState
-from plabctl.core.model import Cause, Goal, StageRun
+from plabctl.core.model import Cause, Debris, Goal, StageRun
 from tests.core.experiments.world import Testbed, wanted
 
 
@@ -164,6 +164,21 @@ def test_a_late_report_is_recorded_and_not_applied() -> None:
 
     assert bed.states() == {"n1": "setting-up"}
     assert [event.kind for event in bed.events][-1] == "late"
+
+
+def test_what_a_late_report_left_and_no_member_knows_is_torn_down_before_the_next_test() -> None:
+    bed = Testbed("n1")
+    bed.swap_in(wanted(nodes=("n1",)))
+    (first,) = bed.start()
+    bed.kill(first)
+    (second,) = bed.start()
+    known, stray = Debris(second.vnode, "process", bed.now), Debris("plabctl-stray", "process", bed.now)
+
+    bed.settle(bed.report(first, "pass", None, stray=known), bed.report(first, "pass", None, stray=stray))
+
+    member = bed.state.member("n1")
+    assert member is not None
+    assert member.debris == (stray,)
 
 
 def test_a_claim_that_was_never_started_leaves_no_name() -> None:
