@@ -137,6 +137,18 @@ def test_a_request_made_during_the_probe_is_tested_once_more() -> None:
     assert (member.requested_at, member.due_at) == (NOW + 1, NOW + 2)
 
 
+def test_a_request_from_before_the_clock_was_set_back_is_answered_by_one_more_test() -> None:
+    state = make_state(make_member(requested_at=NOW + 86400), claims=[make_claim()])
+    settled(state, make_report())
+    state.apply(Changes(claims=(make_claim(started_at=NOW + 2),)))
+
+    settled(state, make_report())
+
+    member = state.member("n1")
+    assert member is not None
+    assert (member.requested_at, member.due_at > NOW + 2) == (None, True)
+
+
 def test_a_voided_claim_counts_for_nothing_and_leaves_debris() -> None:
     state = make_state(make_member(ok_streak=4), claims=[make_claim()])
 
