@@ -1,0 +1,112 @@
+"""What the product stands on, as the weave gives it: the clock, locks, slots, the history.
+
+All of it waits by way of the loom, so that every such moment is one at which others may run, or the process may die.
+What a dead process held is free at once, as the kernel has it. Go on with `disk` for the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from plabctl.core.model import Event
+from tests.torture.weaving.loom import Loom, Process
+
+
+class Kernel:
+    """The machine that the product runs on: its wall clock, which people set, and what its processes hold."""
+
+    def __init__(self, loom: Loom) -> None:
+        self.loom = loom
+        self.offset = 1_700_000_000.0
+        self.boot = "boot-1"
+        self.booted_at = loom.now - 500.0
+        self.locks: dict[str, Process] = {}
+        """By name, who holds it."""
+        self.slots: dict[int, Process] = {}
+        self.disk_fault_ratio = 0.0
+
+    def now(self) -> float:
+        return round(self.loom.now + self.offset, 3)
+
+    def monotonic(self) -> float:
+        return self.loom.now
+
+    def uptime(self) -> float:
+        return round(self.loom.now - self.booted_at, 3)
+
+    def lock(self, name: str, timeout_s: float) -> bool:
+        """Have the lock of that name for the running process, unless it stays taken for so long."""
+        me = self.loom.process
+        if name in self.locks and timeout_s:
+            self.loom.wait(lambda: name not in self.locks, self.loom.now + timeout_s)
+        if name in self.locks:
+            return False
+        self.locks[name] = me
+        return True
+
+    def unlock(self, name: str) -> None:
+        self.locks.pop(name, None)
+
+    def forget(self, process: Process) -> None:
+        """Take back all that `process` held."""
+        self.locks = {name: holder for name, holder in self.locks.items() if holder is not process}
+        self.slots = {slot: holder for slot, holder in self.slots.items() if holder is not process}
+
+
+class SimClock:
+    """The clock as the product asks for it."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.now = kernel.now
+        self.monotonic = kernel.monotonic
+        self.uptime = kernel.uptime
+
+
+class SimSlots:
+    """The slots as one process sees them."""
+
+    def __init__(self, kernel: Kernel, window: int) -> None:
+        self._kernel = kernel
+        self._me = kernel.loom.process
+        self._window = window
+
+    @property
+    def held(self) -> frozenset[int]:
+        return frozenset(slot for slot, holder in self._kernel.slots.items() if holder is self._me)
+
+    def take(self, limit: int) -> list[int]:
+        slots = self._kernel.slots
+        room = min(limit, self._window - len(slots))
+        taken = [slot for slot in range(1, self._window + 1) if slot not in slots][: max(0, room)]
+        slots.update(dict.fromkeys(taken, self._me))
+        return taken
+
+    def release(self, slot: int) -> None:
+        if self._me.is_dead:
+            return
+        assert self._kernel.slots.pop(slot) is self._me, "it gave back a slot that was not its own"
+
+    def is_free(self, slot: int) -> bool:
+        return slot not in self._kernel.slots
+
+
+class SimHistory:
+    """The history, which keeps each event once."""
+
+    def __init__(self, kernel: Kernel, told: dict[str, int]) -> None:
+        self._kernel = kernel
+        self._told = told
+
+    def __enter__(self) -> Self:
+        self._kernel.loom.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left open."""
+
+    def record(self, events: Iterable[Event]) -> None:
+        self._kernel.loom.wait()
+        for event in events:
+            self._told.setdefault(event.id, len(self._told))
+        self._kernel.loom.wait()

@@ -1,0 +1,175 @@
+"""The shells that probes open on the machines of the weave, and the prober that runs the product's course over them.
+
+A stage takes its time, and at any moment of it the machine may be cut off, the stage be late, or the process that waits
+for it die; what was begun over there may then come to its end by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plabctl.core.assignment import Assignment
+from plabctl.core.model import Cause, Report
+from plabctl.core.recipe import Transport
+from plabctl.probes.course import Course
+from plabctl.probes.cut import Cut
+from plabctl.probes.shell import Fault, Ran
+from plabctl.probes.straggler import END
+from plabctl.probes.trouble import Trouble
+from plabctl.runner.threads import LATE_S
+from tests.torture.weaving.kernel import SimClock
+from tests.torture.weaving.loom import Loom, Process
+from tests.torture.weaving.machines import Machine, Testbed
+
+FOR_EVER = 1e9
+
+
+class SimCut(Cut):
+    """A cut whose waits are the loom's."""
+
+    def __init__(self, loom: Loom) -> None:
+        super().__init__()
+        self._loom = loom
+
+    def sleep(self, seconds: float) -> None:
+        self._loom.wait(self._made.is_set, self._loom.now + seconds)
+        self.check()
+
+
+class SimPulse:
+    """Knows for how long a process was stopped."""
+
+    def __init__(self, loom: Loom, process: Process) -> None:
+        self._loom = loom
+        self._process = process
+
+    def lost_since(self, start: float) -> float:
+        return self._process.stopped_s if self._process.stopped_at >= start else 0.0
+
+
+class Shell:
+    """A connection to a machine."""
+
+    def __init__(self, bed: Testbed, machine: Machine, cut: Cut, token: str, longest_s: float) -> None:
+        self.process = bed.loom.process
+        self.making = ""
+        self.until = bed.loom.now + longest_s
+        """The watchdog ends it then."""
+        self._bed = bed
+        self._machine = machine
+        self._cut = cut
+        self._token = token
+        self._is_alive = True
+        bed.sessions.add(self)
+        bed.most_sessions = max(bed.most_sessions, len(bed.sessions))
+
+    def is_open(self, now: float) -> bool:
+        """Say whether the connection is there, whatever its thread may hang in: a cut and the watchdog close it."""
+        return now <= self.until and not self._cut.is_made
+
+    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
+        bed, machine, loom = self._bed, self._machine, self._bed.loom
+        verb, vnode = text.removeprefix(END).split()
+        vnode = vnode.strip("'")
+        assert vnode == variables["PLABCTL_VNODE"], "a stage is told of another vnode than it names"
+        if verb == "setup":
+            assert vnode not in machine.standing or not bed.log.is_current(self._token), (
+                f"{vnode} is set up where it stands"
+            )
+            machine.making[vnode] = loom.now
+            self.making = vnode
+        if text.startswith(END):
+            machine.making.pop(vnode, None)
+        ends_at = loom.now + loom.dice.random() * (1.0 if bed.is_calm else 8.0)
+        if bed.happens(machine, "stuck"):
+            self._stick(timeout_s)
+        fault = Fault.LATE if bed.happens(machine, "late") else Fault.LOST if bed.happens(machine, "lost") else None
+        ends_at = loom.now + timeout_s if fault is Fault.LATE else ends_at
+        loom.wait(self._cut._made.is_set, ends_at)
+        self._cut.check()
+        if fault or machine.mood == "dead" or bed.is_cut_off or not self._is_alive:
+            return self._broken(vnode, fault or Fault.LOST)
+        return self._done(verb, vnode)
+
+    def _stick(self, timeout_s: float) -> None:
+        """Let the thread hang for ever; the watchdog closes the connection under it all the same."""
+        self._bed.loom.wait(until=self._bed.loom.now + timeout_s)
+        self.close()
+        self._bed.loom.wait(until=self._bed.loom.now + FOR_EVER)
+
+    def _broken(self, vnode: str, fault: Fault) -> Ran:
+        self._is_alive = fault is Fault.LATE and self._machine.mood != "silent"
+        if fault is Fault.LATE:
+            self._machine.making.pop(vnode, None)  # over there it has a time-out of its own
+        self.making = ""
+        return Ran(None, "", truncated=False, fault=fault)
+
+    def _done(self, verb: str, vnode: str) -> Ran:
+        bed, machine = self._bed, self._machine
+        self.making = ""
+        code = 75 if bed.happens(machine, "unsure") else int(bed.happens(machine, verb))
+        match verb:
+            case "setup":
+                is_ended = machine.making.pop(vnode, None) is None
+                code = code or int(is_ended)
+                if not code or (not is_ended and bed.loom.dice.random() < 0.5):
+                    machine.standing.add(vnode)
+            case "teardown" if not code:
+                machine.standing.discard(vnode)
+            case "up" | "check":
+                code = code or int(vnode not in machine.standing)
+            case _:
+                pass
+        return Ran(code, verb, truncated=False)
+
+    def is_alive(self) -> bool:
+        return self._is_alive and self._machine.mood != "dead"
+
+    def close(self) -> None:
+        self._bed.sessions.discard(self)
+
+
+class SimProber:
+    """Runs the product's own course of a probe on machines of the testbed."""
+
+    def __init__(self, bed: Testbed, clock: SimClock) -> None:
+        self._bed = bed
+        self._clock = clock
+        self._process = bed.loom.process
+        self._cuts: set[Cut] = set()
+        self._is_interrupted = False
+
+    def probe(self, job: Assignment) -> Report:
+        bed, loom = self._bed, self._bed.loom
+        cut = SimCut(loom)
+        self._cuts.add(cut)
+        if self._is_interrupted:
+            cut.make()
+        bed.probes += 1
+        ends_at = loom.now + job.deadline_s + LATE_S
+        bed.log.begun(job, self._process)
+
+        def open_shell(_: Transport, __: float) -> Shell:
+            machine = bed.machine(job.node.name)
+            loom.wait(until=loom.now + loom.dice.random())
+            cut.check()
+            if bed.happens(machine, "stuck"):
+                loom.wait(until=loom.now + FOR_EVER)
+            if machine.mood == "dead" or bed.is_cut_off:
+                raise Trouble(Cause.CONNECT, "no route to host")
+            if not bed.is_calm and loom.dice.random() < 0.02:
+                raise Trouble(Cause.LOCAL, "too many open files")
+            return Shell(bed, machine, cut, job.token, ends_at - loom.now)
+
+        report = Course(job, open_shell, cut, self._clock, None, SimPulse(loom, self._process)).run()  # type: ignore[arg-type]
+        self._cuts.discard(cut)
+        bed.log.ended(report, self._process)
+        loom.tale.tell(
+            loom.now, "{}: probe of {} for {}: {} {}", self._process, job.key, job.goal, report.outcome, report.cause
+        )
+        return report
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
+        for cut in list(self._cuts):
+            cut.make()
