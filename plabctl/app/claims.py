@@ -128,6 +128,7 @@ def _health_test(
     if not (node and member):
         return None
     plan = lessons.plan(member, recipe, now)
+    longest_s = plan.longest_s(recipe)
     return Assignment(
         node=node,
         token=claim.token,
@@ -135,7 +136,8 @@ def _health_test(
         vnode=claim.vnode,
         pool=claim.pool,
         debris=tuple((piece, _recipe_of(settings, piece)) for piece in member.debris),
-        deadline_s=plan.longest_s(recipe),
+        deadline_s=longest_s,
+        begin_by_uptime_s=claim.begin_by_uptime_s(longest_s),
         connect_timeout_s=plan.connect_s,
         lowered=plan.lowered,
     )
@@ -145,6 +147,7 @@ def _vnode_work(state: State, settings: Settings, claim: Claim, recipe: Recipe) 
     vnode = state.vnode(claim.key)
     if vnode is None:
         return None
+    longest_s = recipe.longest_s(settings.ssh.connect_timeout_s, claim.goal)
     return Assignment(
         node=vnode.node_or(state.node(claim.node)),
         token=claim.token,
@@ -154,7 +157,8 @@ def _vnode_work(state: State, settings: Settings, claim: Claim, recipe: Recipe) 
         experiment=claim.experiment,
         goal=claim.goal,
         debris=tuple((piece, recipe) for piece in work.debris_of(claim)),
-        deadline_s=recipe.longest_s(settings.ssh.connect_timeout_s, claim.goal),
+        deadline_s=longest_s,
+        begin_by_uptime_s=claim.begin_by_uptime_s(longest_s),
     )
 
 

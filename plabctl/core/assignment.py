@@ -32,6 +32,8 @@ class Assignment:
     experiment: str = ""
     goal: Goal = Goal.TEST
     debris: tuple[tuple[Debris, Recipe], ...] = ()
+    begin_by_uptime_s: float | None = None
+    """When it has to begin, in seconds since the boot: later, its claim would be void before it ends."""
     connect_timeout_s: float | None = None
     """In place of what the configuration allows."""
     lowered: Mapping[str, float] = field(default_factory=dict)

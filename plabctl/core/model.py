@@ -148,6 +148,10 @@ class Claim:
     until_uptime_s: float | None = None
     """Its deadline as seconds since the boot: the clock may be set while it runs."""
 
+    def begin_by_uptime_s(self, longest_s: float) -> float | None:
+        """Return when a probe of at most `longest_s` has to begin to end before the claim does; None if unknown."""
+        return None if self.until_uptime_s is None else self.until_uptime_s - longest_s
+
     @property
     def key(self) -> str:
         """What it is filed under: the node's name, or `EXPERIMENT/NODE`."""

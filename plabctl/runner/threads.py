@@ -118,12 +118,19 @@ class ThreadRunner:
                 # Given up before it began, also a moment ago: its slot is somebody else's by now.
                 continue
             try:
-                report = self._prober.probe(assignment)
+                report = self._too_late(assignment) or self._prober.probe(assignment)
             except BaseException as error:  # noqa: BLE001 - a thread that dies silently would cost a slot until its deadline
                 reason = f"a fault of plabctl itself: {type(error).__name__}: {error}"
                 report = _stand_in(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
             self._done.put(report)
             del assignment, report  # a waiting thread holds on to nothing
+
+    def _too_late(self, job: Assignment) -> Report | None:
+        """Return the report of an assignment that must not begin any more, None for one that may."""
+        if job.begin_by_uptime_s is None or self._clock.uptime() <= job.begin_by_uptime_s:
+            return None
+        reason = "it did not begin in time: this machine was asleep, stopped or overloaded"
+        return _stand_in(job, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False)
 
     def _patience(self, end: float | None) -> float | None:
         """Return how long the owner may sleep: until its own time-out or until the next probe is overdue."""

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -171,3 +172,14 @@ def test_what_was_given_up_before_it_began_is_never_begun(monkeypatch: pytest.Mo
     (report,) = runner.wait(10)
 
     assert begun == [report.token]
+
+
+@pytest.mark.parametrize(("late_s", "begins"), [(-60.0, True), (1.0, False)])
+def test_what_would_outlast_its_claim_is_not_begun(late_s: float, begins: bool) -> None:
+    runner = make_runner()
+    runner.start(replace(make_assignment(RECIPE), begin_by_uptime_s=SystemClock().uptime() - late_s))
+
+    (report,) = all_of(runner)
+
+    assert (report.outcome is Outcome.PASS) is begins
+    assert report.cause is (None if begins else Cause.LOCAL)
