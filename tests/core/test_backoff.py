@@ -71,3 +71,20 @@ def test_the_monitor_of_2007_can_be_said() -> None:
 
     assert [interval(good, n, 0.0) / 60 for n in (1, 2, 3, 4)] == [20, 40, 60, 60]
     assert [interval(bad, n, 0.0) / 60 for n in (1, 2, 3, 11, 12, 13)] == [5, 20, 45, 605, 720, 720]
+
+
+SAID = [(0.0, 0.0), (0.25, 0.25), (90.0, 90.0), (5000.0, 3600.0), (-0.5, 3600.0), (float("inf"), 3600.0)]
+
+
+@pytest.mark.parametrize(("said", "waited"), [*SAID, (float("nan"), 3600.0)])
+def test_what_a_formula_says_is_waited_for_if_it_can_be(said: float, waited: float) -> None:
+    backoff = Backoff(formula=lambda *_: said)
+
+    assert interval(backoff, 1, 0.0) == waited
+
+
+def test_a_formula_that_raises_costs_the_longest_wait() -> None:
+    def formula(*_: object) -> float:
+        raise ZeroDivisionError
+
+    assert interval(Backoff(formula=formula), 1, 0.0) == 3600.0

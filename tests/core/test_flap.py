@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.flap import after_flop, passes_needed, passes_required, penalty
+from plabctl.core.flap import after_flop, passes_needed, passes_required, passes_to_go, penalty
 from plabctl.core.settings import FlapSettings
 from tests.builders import NOW, make_member, played
 
@@ -53,3 +53,20 @@ def test_passes_in_a_row_always_lead_back_to_good(outcomes: str) -> None:
     member = played(make_member(), outcomes + "F")[-1]
 
     assert any(after.pool == "good" for after in played(member, "P" * (FLAP.max_passes + 1)))
+
+
+def test_passes_to_go_counts_on_the_penalty_that_wears_off_meanwhile() -> None:
+    flap = FlapSettings(half_life_s=600.0, apart_s=300.0)
+    member = make_member(penalty=4.0, penalty_at=NOW)
+
+    # Five are needed now; after 0, 5, 10 and 15 minutes the penalty is 4, 2.8, 2 and 1.4.
+    assert passes_needed(member, flap, NOW) == 5
+    assert passes_to_go(member, flap, NOW) == 3
+    assert passes_to_go(make_member(), flap, NOW) == 1
+
+
+def test_passes_to_go_goes_by_the_moments_of_the_tests() -> None:
+    flap = FlapSettings(half_life_s=600.0, apart_s=0.0)
+    member = make_member(penalty=4.0, penalty_at=NOW)
+
+    assert passes_to_go(member, flap, NOW) == passes_needed(member, flap, NOW) == 5

@@ -33,3 +33,15 @@ def test_recovery_says_what_it_was_and_how_long() -> None:
     assert recovered(before, NOW + 120) == (
         "plabctl: all is well again; what had failed 2 times over 2m was:\ndisk full"
     )
+
+
+def test_two_ticks_at_one_moment_say_it_once() -> None:
+    before, _ = complain(None, "disk full", NOW)
+
+    assert complain(before, "disk full", NOW)[1] is None
+
+
+def test_a_clock_set_back_makes_no_time_negative() -> None:
+    before, _ = complain(None, "disk full", NOW)
+
+    assert " once over 0s was:" in recovered(before, NOW - 3600)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plabctl.core.model import Cause, Hold, Member
 from plabctl.core.pools import build_pools
 from plabctl.core.pools.base import Reading
-from plabctl.core.settings import Backoff, FlapSettings
+from plabctl.core.settings import Backoff, BackoffKind, FlapSettings
 from tests.builders import NOW, judged, make_member, make_report, make_settings, played
 
 GOOD = make_member(pool="good", ok_streak=7)
@@ -250,3 +250,10 @@ def test_instants_have_milliseconds_and_no_more() -> None:
     due_at = pools["good"].judge(GOOD, Reading(make_report(), NOW, 1 / 7)).member.due_at
 
     assert due_at == round(due_at, 3) != round(due_at, 1)
+
+
+def test_a_wait_by_age_goes_by_the_time_in_the_pool() -> None:
+    settings = make_settings(backoff=Backoff(BackoffKind.AGE, base_s=300.0, max_s=36000.0, jitter_s=0.0))
+    member = make_member(since_at=NOW - 3 * 3600)
+
+    assert judged(member, "pass", settings=settings).member.due_at == NOW + 600
