@@ -119,11 +119,12 @@ def _sightings(
         if member:
             seen[name] = member
     for name, member in seen.items():
-        pool = _home(member, settings)
+        pool, node = _home(member, settings), state.node(name)
+        if pool is None or node is None:
+            continue
         was_blind = member.probed_at is not None and member.probed_at <= blind_until
         outcome = fresh.get(name) or (None if was_blind else _seen(member, settings, now))
-        node = state.node(name)
-        if pool and outcome and node:
+        if outcome:
             yield Sighting(name, pool, node.variables.get(label), outcome)
 
 

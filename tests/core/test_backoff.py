@@ -88,3 +88,9 @@ def test_a_formula_that_raises_costs_the_longest_wait() -> None:
         raise ZeroDivisionError
 
     assert interval(Backoff(formula=formula), 1, 0.0) == 3600.0
+
+
+def test_a_wait_has_milliseconds_and_no_more() -> None:
+    wait_s = interval(Backoff(jitter_s=60.0), 1, 1 / 7)
+
+    assert wait_s == round(wait_s, 3) != round(wait_s, 2)

@@ -56,11 +56,11 @@ def test_passes_in_a_row_always_lead_back_to_good(outcomes: str) -> None:
 
 
 def test_passes_to_go_counts_on_the_penalty_that_wears_off_meanwhile() -> None:
-    flap = FlapSettings(half_life_s=600.0, apart_s=300.0)
-    member = make_member(penalty=4.0, penalty_at=NOW)
+    flap = FlapSettings(half_life_s=600.0, apart_s=600.0)
+    member = make_member(penalty=8.0, penalty_at=NOW)
 
-    # Five are needed now; after 0, 5, 10 and 15 minutes the penalty is 4, 2.8, 2 and 1.4.
-    assert passes_needed(member, flap, NOW) == 5
+    # Nine are needed now; after 0, 10 and 20 minutes the penalty is 8, 4 and 2.
+    assert passes_needed(member, flap, NOW) == 9
     assert passes_to_go(member, flap, NOW) == 3
     assert passes_to_go(make_member(), flap, NOW) == 1
 
@@ -70,3 +70,10 @@ def test_passes_to_go_goes_by_the_moments_of_the_tests() -> None:
     member = make_member(penalty=4.0, penalty_at=NOW)
 
     assert passes_to_go(member, flap, NOW) == passes_needed(member, flap, NOW) == 5
+
+
+def test_one_more_flop_is_one_more_point() -> None:
+    flap = FlapSettings(half_life_s=600.0, apart_s=600.0)
+
+    assert after_flop(make_member(), flap, NOW) == 1.0
+    assert passes_to_go(make_member(penalty=1.9, penalty_at=NOW), flap, NOW) == 2

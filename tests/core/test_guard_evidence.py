@@ -68,9 +68,23 @@ def test_too_few_that_all_passed_leave_no_doubt() -> None:
 def test_while_it_is_on_there_is_no_doubt() -> None:
     state = world(30)
 
-    guard = stepped(state, outcomes(10, 12), NOW)
+    guard = stepped(state, {**outcomes(12, 12, "unknown"), "n020": "fail"}, NOW)
 
-    assert (bool(guard.watches), guard.is_undecided) == (True, False)
+    assert (set(guard.watches), guard.is_undecided) == ({MONITOR}, False)
+
+
+def test_why_it_is_on_is_told_for_each_node_that_it_holds() -> None:
+    state = world(30)
+    node = state.node("n000")
+
+    assert stepped(state, outcomes(1, 1), NOW).reason("good", node) == ""
+    assert "good nodes tested" in stepped(state, outcomes(12, 12), NOW + 1).reason("good", node)
+
+
+def test_nodes_that_are_tested_for_the_first_time_count() -> None:
+    state = with_members(12)
+
+    assert scopes(state, *(make_report(name, "fail") for name in state.names())) == {"pool good"}
 
 
 def test_a_machine_that_is_cut_off_is_guarded_whether_or_not_anything_was_tested() -> None:
@@ -157,8 +171,10 @@ def test_a_failure_counts_to_the_last_moment_of_its_time_and_no_longer() -> None
 
 def test_a_node_whose_pool_is_configured_no_more_says_nothing() -> None:
     state = with_members(12, pool="gone", probed_at=NOW - 60)
+    reports = [make_report(name, "fail") for name in state.names()]
+    state.apply(Changes(nodes=(Node("good"),), members=(make_member("good"),)))
 
-    assert scopes(state, *(make_report(name, "fail") for name in state.names())) == set()
+    assert scopes(state, *reports, make_report("good", "fail")) == set()
 
 
 def test_a_report_of_a_node_that_is_gone_says_nothing() -> None:

@@ -247,7 +247,7 @@ def test_a_hold_that_has_ended_makes_nobody_due() -> None:
 def test_instants_have_milliseconds_and_no_more() -> None:
     pools = build_pools(make_settings(backoff=Backoff(jitter_s=60.0)))
 
-    due_at = pools["good"].judge(GOOD, Reading(make_report(), NOW, 1 / 7)).member.due_at
+    due_at = pools["good"].judge(GOOD, Reading(make_report(), NOW + 1 / 7, 1 / 7)).member.due_at
 
     assert due_at == round(due_at, 3) != round(due_at, 1)
 
@@ -257,3 +257,13 @@ def test_a_wait_by_age_goes_by_the_time_in_the_pool() -> None:
     member = make_member(since_at=NOW - 3 * 3600)
 
     assert judged(member, "pass", settings=settings).member.due_at == NOW + 600
+
+
+def test_a_return_ends_a_spell_that_the_adaptive_back_off_learns_from() -> None:
+    settings = make_settings(backoff=Backoff(BackoffKind.ADAPTIVE, jitter_s=0.0))
+
+    back = judged(make_member(pool="bad"), "pass", settings=settings).member
+
+    assert back.pool == "good"
+    assert back.spells
+    assert back.spells.at == NOW
