@@ -26,6 +26,7 @@ PARTS: dict[str, str] = {
     "leaks": "very many probes in one process: what it holds, and what stalls, stopped servers and floods cost",
     "ticking": "very many ticks: the processes and files that they leave",
     "strangers": "a second user on the machine: what he may read, what he plants, and what of secrets gets out",
+    "mutants": "small changes to what decides and to what keeps the state whole, each of which a test has to notice",
     "limits": "whole ticks with too few descriptors, threads, bytes of memory or bytes in a file",
     "calls": "killed and failed at every call on the state directory, for every command that writes it",
     "kills": "a thousand kills among ticks and operators, and a checker over the record",
