@@ -181,7 +181,8 @@ def run(effort: Effort) -> list[Finding]:
     """Return which mutants no test noticed."""
     mutants, harmless = every_mutant(), explained()
     known = {mutant.key for mutant in mutants}
-    forgotten = [" | ".join(key) for key in harmless if key not in known]
+    # Whoever changes one of these modules need not mend the list at once.
+    forgotten = [" | ".join(key) for key in harmless if key not in known and effort.whole]
     chosen = [mutant for mutant in mutants if effort.whole or mutant.file in QUICK]
     effort.dice("mutants").shuffle(chosen)
     with Bench(effort.folder) as bench:

@@ -34,7 +34,7 @@ def test_every_decision_has_its_mutants_and_nothing_else() -> None:
     assert "pass" in found["without `g(a)`"]
 
 
-def test_no_test_of_some_quick_modules_sleeps(tmp_path: Path) -> None:
+def test_mutants_of_some_modules_are_noticed(tmp_path: Path) -> None:
     broken = [finding for finding in mutants.run(Effort(tmp_path, seed=1, whole=False)) if not finding.holds]
 
     assert broken == []
