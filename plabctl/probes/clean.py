@@ -29,6 +29,8 @@ _CONTROLS = re.compile(
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, direction
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\ud800-\udfff"  # half pairs
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2"  # formats of Arabic and Syriac,
+    "\U000110bd\U000110cd\U00013430-\U0001343f"  # of Kaithi and of hieroglyphs,
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # of shorthand and of music
     "\U000e0000-\U000e0fff"  # tags
     "]"

@@ -1,3 +1,4 @@
+import sys
 import unicodedata
 
 import pytest
@@ -104,3 +105,9 @@ def test_what_looks_like_a_secret_is_no_part_of_a_reason_however_long_the_line()
     assert last_line("a\nAccess denied, password=hunter2 was wrong\n") == "Access denied, password=*** was wrong"
     assert first_line("https://bob:pw@x.example/\n") == "https://***@x.example/"
     assert len(last_line("a-" * 100_000)) <= MAX_REASON
+
+
+def test_no_control_and_no_format_of_any_script_comes_through() -> None:
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+
+    assert [f"U+{ord(char):04X}" for char in set(clean(everything)) if not shown(char)] == []
