@@ -179,3 +179,65 @@ def test_a_node_whose_pool_is_configured_no_more_says_nothing() -> None:
 
 def test_a_report_of_a_node_that_is_gone_says_nothing() -> None:
     assert scopes(world(2), *(make_report(f"x{number}", "fail") for number in range(12))) == set()
+
+
+def test_a_move_confirmed_a_moment_ago_stays_a_failure_when_its_node_passes_in_bad() -> None:
+    fields: dict[str, Any] = {"since_at": NOW - 100, "probed_at": NOW - 50, "penalty": 1.0, "penalty_at": NOW - 100}
+    bad = [make_member(f"b{number}", "bad", **fields) for number in range(4)]
+    state = world(20)
+    state.apply(Changes(nodes=tuple(Node(each.node) for each in bad), members=tuple(bad)))
+    passed = [make_report(name) for name in (*(f"n{number:03}" for number in range(8)), *(each.node for each in bad))]
+
+    assert scopes(state, *passed, make_report("n008", "fail")) == {"pool good"}
+
+
+def test_suspects_whose_retest_passes_are_no_failures() -> None:
+    state = world(30)
+    stepped(state, outcomes(3, 3), NOW - 30)
+    passed = [make_report(f"n{number:03}") for number in range(12)]
+
+    assert scopes(state, *passed, make_report("n012", "fail")) == set()
+
+
+def test_a_node_without_any_verdict_says_nothing() -> None:
+    state = with_members(20, probed_at=NOW - 60)
+
+    assert scopes(state, make_report("n000", "fail")) == set()
+
+
+def test_the_reason_says_what_was_found() -> None:
+    failed, blind = world(30), world(30)
+
+    assert (
+        stepped(failed, outcomes(12, 12), NOW)
+        .watches["pool good"]
+        .why.endswith("12 good nodes tested within 10m failed")
+    )
+    assert stepped(blind, outcomes(12, 12, "unknown"), NOW).watches[MONITOR].why.endswith("for a fault of this machine")
+
+
+def test_ten_of_which_one_failed_are_enough_to_tell() -> None:
+    state = world(30)
+
+    stepped(state, outcomes(1, 10), NOW)
+
+    assert not of_state(state).is_undecided
+
+
+def test_a_doubt_ends_with_its_time() -> None:
+    state = world(30)
+    stepped(state, outcomes(1, 1), NOW)
+    assert of_state(state).is_undecided
+
+    stepped(state, {"n001": "pass", "n002": "pass"}, NOW + 3600)
+
+    assert not of_state(state).is_undecided
+
+
+def test_when_nothing_was_seen_for_long_the_guard_goes_and_leaves_no_doubt() -> None:
+    state = world(30)
+    assert stepped(state, outcomes(12, 12), NOW).watches
+
+    assert not stepped(state, {}, NOW + 7200).watches
+
+    assert GUARD_NOTE not in state.notes

@@ -1,5 +1,7 @@
 """Writers are serialised over processes, and a lock never outlives its holder."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,6 +15,8 @@ import pytest
 
 from plabctl.clock import ManualClock, SystemClock
 from plabctl.errors import StoreBusy, StoreError
+from plabctl.store.files import open_dir
+from plabctl.store.lock import state_lock
 from plabctl.store.store import Store
 from tests.store.faults import commit
 
@@ -236,3 +240,36 @@ def test_a_tick_without_work_refuses_a_directory_where_others_may_write_too(stat
         Store(state_dir, SystemClock()).beat()
 
     assert not (state_dir / "last_tick").exists()
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_waiting_for_the_lock_in_vain_leaves_no_descriptor_open(state_dir: Path) -> None:
+    first, second = open_dir(str(state_dir)), open_dir(str(state_dir))
+    try:
+        with state_lock(str(state_dir), first, 1.0):
+            before = descriptors()
+            with pytest.raises(StoreBusy), state_lock(str(state_dir), second, 0.2):
+                pass
+            assert descriptors() == before
+    finally:
+        os.close(first)
+        os.close(second)
+
+
+def test_a_kernel_that_has_no_locks_is_told_and_leaves_no_descriptor_open(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    commit(state_dir)
+    before = descriptors()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    with pytest.raises(StoreError, match="no locks available"):
+        commit(state_dir)
+
+    assert descriptors() == before
