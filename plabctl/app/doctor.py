@@ -111,6 +111,10 @@ def written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/state.json", "nodes, pools, claims, what is still to be told"),
         (f"{folder}/state.json.previous", "the state before the last change"),
         (f"{folder}/state.json.damaged-*", "damaged states, set aside by `plabctl doctor --restore`"),
+        (
+            f"{folder}/state.tmp-*",
+            "what a killed process left of the above; taken away by the first commit a day later",
+        ),
         (f"{folder}/state.lock", "the lock of the state"),
         (f"{folder}/slots/", "one lock for each slot of the window"),
         (f"{folder}/deliver.lock", "the lock of whoever tells the history and the hooks"),
