@@ -17,6 +17,8 @@ LOCK_WAIT_S = 10.0
 _PAUSE_S = 0.02
 _STALE_AFTER_S = 86_400.0
 _PRIVATE = 0o600
+_TEMP_PREFIX = "state.tmp-"
+"""In the state directory, where the file is by default, the store takes away what is left of such a name."""
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -61,7 +63,7 @@ def replace(path: Path, lines: Sequence[str]) -> None:
     Raises OSError when nothing was changed, Unconfirmed when only the disk's confirmation is missing.
     """
     _sweep(path)
-    temp = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(6).hex()}")
+    temp = path.with_name(f"{_TEMP_PREFIX}{path.name}-{os.getpid()}-{os.urandom(6).hex()}")
     try:
         descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, _PRIVATE)
         try:
@@ -150,7 +152,7 @@ def _sync_dir(path: Path) -> None:
 
 def _sweep(path: Path) -> None:
     """Delete what killed processes left beside the file more than a day ago; failures do not matter."""
-    for left in path.parent.glob(f".{path.name}.*"):
+    for left in path.parent.glob(f"{_TEMP_PREFIX}{path.name}-*"):
         with suppress(OSError):
             if time.time() - left.lstat().st_mtime > _STALE_AFTER_S:
                 left.unlink()

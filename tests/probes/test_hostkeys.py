@@ -190,7 +190,7 @@ def test_a_stopped_holder_of_its_lock_is_named_after_a_bounded_wait(
 
 
 def test_what_killed_processes_left_is_swept_after_a_day(tmp_path: Path) -> None:
-    known, old, young = (tmp_path / name for name in ("known", ".known.1-aa", ".known.2-bb"))
+    known, old, young = (tmp_path / name for name in ("known", "state.tmp-known-1-aa", "state.tmp-known-2-bb"))
     for path in (old, young):
         path.touch()
     os.utime(old, (time.time() - 90_000,) * 2)
