@@ -162,8 +162,11 @@ def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: in
         os.close(fd)
     if job["keep_generations"]:
         _keep_generations()
+    from plabctl.app import deliver, tick
     from plabctl.cli.entry import main
 
+    # What a tick does while it waits depends on how long that takes: it would make other calls at every run.
+    deliver.PAUSE_S = tick.LOOK_S = float(_LONGEST_S)
     sys.argv = ["plabctl", *map(str, job["argv"])]  # type: ignore[call-overload]
     for _ in range(count):
         FUTILE[name]()
