@@ -18,8 +18,11 @@ def is_idle(app: App) -> bool:
     """
     head = app.store.head()
     now = app.clock.now()
-    if head and head.wake_at is not None and (is_set_back(now, head.saved_at) or now >= head.wake_at):
-        return False
+    if head and head.wake_at is not None:
+        # A time further ahead than any wait was written down by a clock that was set back since.
+        waits = now < head.wake_at <= now + app.settings.longest_wait_s
+        if not waits or is_set_back(now, head.saved_at):
+            return False
     if not app.settings.inventories:
         return True
     from plabctl.app.inventories import due_inventories  # noqa: PLC0415 - only with inventories

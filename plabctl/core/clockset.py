@@ -44,6 +44,8 @@ def _changed(pairs: Iterable[tuple[T, T]]) -> tuple[T, ...]:
 
 def _member(member: Member, now: float) -> Member:
     after = _waiting(member, now)
+    if member.requested_at is not None and after.due_at > now:
+        after = replace(after, due_at=now)  # a person asked for a test at once
     hold = member.hold
     return after if hold is None or hold.since_at <= now else replace(after, hold=_hold(hold, now))
 

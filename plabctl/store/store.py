@@ -95,9 +95,10 @@ class Store:
         with self._locked() as dir_fd, no_collection():
             session = Session(StagedStorage(self._dir, dir_fd))
             try:
-                self._set_right(session)
+                opened_at = self._set_right(session)
                 yield session
-                session.commit(self._clock.now())
+                # Were the clock set back meanwhile, what was decided before would lie ahead, and nobody would see why.
+                session.commit(max(opened_at, self._clock.now()))
             finally:
                 session.end()
 
@@ -137,7 +138,7 @@ class Store:
         with self._locked() as dir_fd:
             return restore(self._dir, dir_fd, self._clock.now())
 
-    def _set_right(self, session: Session) -> None:
+    def _set_right(self, session: Session) -> float:
         from plabctl.core import clockset, clocktrust  # noqa: PLC0415 - readers need none of it
 
         now = self._clock.now()
@@ -145,6 +146,7 @@ class Store:
             raise ClockFault(why, hint="set the clock; nothing was changed")
         if clocktrust.is_set_back(now, session.saved_at):
             session.apply(clockset.rebased(session, now))
+        return now
 
     @contextmanager
     def _locked(self) -> Iterator[int]:

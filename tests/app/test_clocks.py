@@ -119,3 +119,17 @@ def test_a_hold_lasts_as_long_as_it_was_meant_to_when_the_clock_is_set_back(tmp_
     assert hold is not None
     assert hold.until_at == pytest.approx(here.clock.now() + HOUR_S, abs=60)
     assert here.member("n1").since_at <= here.clock.now()
+
+
+def test_a_clock_that_is_set_back_while_a_tick_commits_makes_no_later_tick_idle(tmp_path: Path) -> None:
+    here = Site(tmp_path)
+    here.add("n1")
+    here.tick()
+    with here.store.session() as state:
+        order = make_order(now=here.clock.now())
+        state.apply(orders.retest(state, ["n1"], order))
+        here.clock.offset_s, here.clock.booted_s = -DAY_S, 1e6
+
+    assert not is_idle(here.app)
+    assert here.tick() == 1
+    assert is_idle(here.app)

@@ -67,8 +67,10 @@ def test_no_instant_lies_ahead_but_the_end_of_a_wait_and_of_a_hold() -> None:
     member = member_of(after(make_state(full())))
 
     ahead = {where for where, at in instants(codec.member_doc(member)).items() if at > BEFORE}
-    assert ahead == {".due_at", ".hold.until_at"}
-    assert member.due_at == BEFORE + 300
+    assert ahead == {".hold.until_at"}
+    assert member.due_at == BEFORE
+    waiting = member_of(after(make_state(full(requested_at=None))))
+    assert waiting.due_at == BEFORE + 300
     assert member.hold == Hold("ada", "disk", BEFORE, BEFORE + 60)
 
 
@@ -78,7 +80,8 @@ def test_what_was_written_down_by_the_right_clock_stays() -> None:
         due_at=BEFORE + 7,
         hold=Hold("ada", "disk", BEFORE - 1, BEFORE + 99),
         **dict.fromkeys(("last", "suspicion", "spells")),
-        **dict.fromkeys(("probed_at", "requested_at", "penalty_at", "turned_away_at"), BEFORE - 8),
+        **dict.fromkeys(("probed_at", "penalty_at", "turned_away_at"), BEFORE - 8),
+        requested_at=None,
         debris=(),
         flops=(),
     )

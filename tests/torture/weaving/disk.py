@@ -124,7 +124,7 @@ class SimStore:
         fault = loom.dice.random() < kernel.disk_fault_ratio
         if fault and loom.dice.random() < 0.5:
             raise StoreError("no space left on the device")
-        self._disk.commit(staged, kernel.now())
+        self._disk.commit(staged, max(opened_at, kernel.now()))
         self._watch(before, self._disk.state, loom.process, max(opened_at, kernel.now()))
         loom.wait()
         if fault:
