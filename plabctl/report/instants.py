@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from plabctl.durations import format_duration
 
+_FIRST, _LAST = -62135596800, 253402300799 - 86399
+"""Of the years 1 and 9999, the last day left out, which is over in no time zone."""
 _TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
 
 
@@ -25,17 +27,23 @@ def iso(at: float) -> str:
 @lru_cache(maxsize=4096)
 def _minute(minute: int) -> str:
     # The instants of 100,000 nodes fall into few minutes, and asking the calendar is the costly part.
-    return time.strftime("%Y-%m-%dT%H:%M:", time.gmtime(minute * 60))
+    moment = time.gmtime(_within(minute * 60))
+    return f"{moment.tm_year:04}{time.strftime('-%m-%dT%H:%M:', moment)}"
+
+
+def _within(at: float) -> float:
+    """Return the instant, or the first or last that the calendar of four digits has: a state can hold any number."""
+    return min(max(at, _FIRST), _LAST)
 
 
 def local(at: float) -> str:
     """Return the instant as people on this machine read it: `2026-11-22 13:00:00`."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(_within(at)))
 
 
 def clock(at: float, now: float) -> str:
     """Return the instant as short as it is clear to people on this machine: `14:20`, with the date on another day."""
-    moment = time.localtime(at)
+    moment = time.localtime(_within(at))
     is_today = moment[:3] == time.localtime(now)[:3]
     return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", moment)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.report.instants import ago, iso, took, until
+from plabctl.report.instants import ago, iso, local, took, until
 
 
 @given(st.integers(0, 4_000_000_000_000))
@@ -38,3 +38,9 @@ def test_until(at: float, said: str) -> None:
 
 def test_what_takes_long_is_told_in_other_units() -> None:
     assert [took(0.04), took(12.34), took(150.0)] == ["0.0 s", "12.3 s", "2m30s"]
+
+
+@pytest.mark.parametrize("at", [-1e18, -6e10, -1.0, 2.0**31, 253_402_300_800.0, 1e18])
+def test_any_instant_that_a_state_can_hold_is_said_in_four_digits_of_a_year(at: float) -> None:
+    assert datetime.fromisoformat(iso(at)).year >= 1
+    assert local(at)
