@@ -20,15 +20,18 @@ from plabctl.history.history import History
 from plabctl.store.store import Store
 
 PLABCTL = Path(sys.executable).with_name("plabctl")
+# Nothing becomes due again by itself, however long all of it lasts.
 CONFIG = """
 state_dir = "state"
 window = 4
 [pool.good]
 kind = "good"
 on_fail = "bad"
+backoff = { kind = "fixed", base = "1d", jitter = "0s" }
 [pool.bad]
 kind = "bad"
 on_pass = "good"
+backoff = { kind = "fixed", base = "1d", jitter = "0s" }
 [recipe.process]
 transport = "local"
 setup = { run = "true", timeout = "10s" }
