@@ -27,11 +27,11 @@ window = 4
 [pool.good]
 kind = "good"
 on_fail = "bad"
-backoff = { kind = "fixed", base = "1d", jitter = "0s" }
+backoff = { kind = "fixed", base = "1d", max = "1d", jitter = "0s" }
 [pool.bad]
 kind = "bad"
 on_pass = "good"
-backoff = { kind = "fixed", base = "1d", jitter = "0s" }
+backoff = { kind = "fixed", base = "1d", max = "1d", jitter = "0s" }
 [recipe.process]
 transport = "local"
 setup = { run = "true", timeout = "10s" }
