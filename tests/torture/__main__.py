@@ -20,7 +20,8 @@ from tests.torture.effort import Effort
 from tests.torture.finding import Finding, draw
 
 PARTS: dict[str, str] = {
-    "weave": "ticks and people at once, interleaved step by step, each step may fail (figure 9)",
+    "clocks": "a clock that is set back, ahead or never, other zones, odd dates in the state",
+    "weave": "ticks and people at once, interleaved step by step, each step may fail",
     "day": "a day of cron: every minute a tick, no mail without a reason, an alarm when it stops",
     "hostile": "hostile outputs, names, labels and values through every door and every view",
     "leaks": "very many probes in one process: what it holds, and what stalls, stopped servers and floods cost",
