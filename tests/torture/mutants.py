@@ -107,7 +107,7 @@ class Bench:
         """Learn which test calls which function."""
         path = self.folder / "trace.json"
         answer = self.ask(SUITES, 1800, str(path))
-        assert answer["code"] == 0, f"without any change a test fails: {answer}"
+        assert path.exists(), f"the tests did not run: {answer}"
         self.traces = json.loads(path.read_text())
 
     def control(self, files: Iterable[str]) -> None:

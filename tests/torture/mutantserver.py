@@ -25,7 +25,6 @@ LOADED = (hypothesis, orjson, tinydb)
 """What costs time to load and is no part of the project."""
 FLAGS = [
     "-q",
-    "-x",
     "-p",
     "no:cacheprovider",
     "-p",
@@ -56,6 +55,7 @@ class Tracer:
         self._path = path
         self._root = f"{Path.cwd() / 'plabctl'}/"
         self._seen: set[tuple[str, int]] = set()
+        self._failed: set[str] = set()
         self.found: dict[str, dict[str, Any]] = {}
 
     @pytest.hookimpl(hookwrapper=True)
@@ -70,13 +70,19 @@ class Tracer:
         calls = sorted({(name[len(self._root) :], line) for name, line in self._seen})
         self.found[item.nodeid] = {"seconds": round(time.monotonic() - began, 3), "calls": calls}
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Leave out what fails here without any change: a copy of the project is not for every user to read."""
+        if report.failed:
+            self._failed.add(report.nodeid)
+
     def _profile(self, frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(self._root):
             self._seen.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
 
     def pytest_sessionfinish(self) -> None:
         """Keep what was found."""
-        Path(self._path).write_text(json.dumps(self.found))
+        passed = {test: found for test, found in self.found.items() if test not in self._failed}
+        Path(self._path).write_text(json.dumps(passed))
 
 
 def child(asked: dict[str, Any], said: int) -> None:
@@ -88,6 +94,8 @@ def child(asked: dict[str, Any], said: int) -> None:
     watchers: list[object] = [Watcher(said)]
     if asked.get("trace"):
         watchers.append(Tracer(asked["trace"]))
+    else:
+        asked["tests"].append("-x")
     code = pytest.main([*FLAGS, "-o", f"timeout={asked['limit_s']}", *asked["tests"]], plugins=watchers)
     os._exit(int(code))
 
