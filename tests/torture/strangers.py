@@ -33,7 +33,7 @@ COMMANDS = (
     "doctor", "retest c", "experiment swapin web --nodes a --yes", "tick", "trust c --yes", "doctor --restore",
 )  # fmt: skip
 _DEADLINE_S = 60
-_FEW = 4
+_FEW, _MANY = 4, 60
 _LINES = 3
 _HINTED = re.compile(r"this is a bug in plabctl|Traceback")
 
@@ -108,8 +108,8 @@ def run(effort: Effort) -> list[Finding]:
 def _planted(effort: Effort) -> Iterator[Finding]:
     """Put something at every path that is written, as if somebody had been let in for a moment, and run everything."""
     cases = [(name, kind, used) for name in NAMES for kind in KINDS for used in (False, True)]
-    if not effort.whole:
-        cases = effort.dice("plants").sample(cases, _FEW)
+    # Each costs a dozen commands; other seeds draw others.
+    cases = effort.dice("plants").sample(cases, effort.count(_MANY, _FEW))
     followed, unclear, endless, commands = [], [], [], 0
     with _yard() as yard:
         trap = Trap(yard.folder)
