@@ -1,9 +1,12 @@
 """Ticks on a machine whose clock is set, by hand or by a time server, while they come every minute."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from plabctl.app import tick
 from plabctl.app.context import App
 from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.clock import SystemClock
@@ -133,3 +136,25 @@ def test_a_clock_that_is_set_back_while_a_tick_commits_makes_no_later_tick_idle(
     assert not is_idle(here.app)
     assert here.tick() == 1
     assert is_idle(here.app)
+
+
+@pytest.mark.parametrize("what", ["sleep", "boot"])
+def test_what_a_tick_finds_after_a_sleep_or_for_an_earlier_boot_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    here = Site(tmp_path, setup="sleep 1; exit 2")
+    here.add("n1")
+    process = here.spawn_tick()
+    until(lambda: here.store.snapshot().claims)
+    os.kill(process.pid, signal.SIGSTOP)
+    if what == "sleep":
+        here.clock.booted_s = here.clock.uptime() + 8 * HOUR_S
+    else:
+        monkeypatch.setattr(tick, "boot_id", lambda: "another")
+
+    here.tick()
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=30)
+
+    assert len(here.history("void")) == len(here.history("late")) == 1
+    assert len(here.history("probe")) == here.member("n1").fail_streak == 1
