@@ -178,7 +178,7 @@ def build(state: Path) -> None:
     nodes, members = [], []
     for number, (name, variables) in enumerate(plan["nodes"]):
         probed_at = now - 1200 - number % 600
-        due_at = now - 1 if number < plan["due_count"] else now + 1e7 + number % 600
+        due_at = now - 1 if number < plan["due_count"] else now + 1800 + number % 600
         nodes.append(Node(name, variables, "file:nodes.txt", now - 86400))
         verdict = Verdict(Outcome.PASS, None, "", probed_at, 1.234)
         members.append(
