@@ -199,9 +199,8 @@ def _squatted(effort: Effort) -> Iterator[Finding]:
             env={"PATH": os.environ["PATH"], "HOME": str(yard.folder)},
         )  # fmt: skip
         what = "a configuration that another user put into the current directory is refused"
-        yield Finding(
-            what, str(done.returncode), "78", done.returncode == 78 and str(STRANGER) in done.stderr, done.stderr
-        )
+        is_refused = done.returncode == 78 and str(STRANGER) in done.stderr
+        yield Finding(what, str(done.returncode), "78", is_refused, "" if is_refused else done.stderr)
 
 
 def _listed() -> Iterator[Finding]:
