@@ -16,7 +16,8 @@ from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
 from tests.torture.scenarios import PLABCTL
 
-HOOK, LIST, RUN, PRINTED, VARIABLE, KEY, SET = (f"kanari3n{number}vogelvogelx7" for number in range(7))
+# Another run of the tests on this machine has other words: `ps` shows its commands, too.
+HOOK, LIST, RUN, PRINTED, VARIABLE, KEY, SET = (f"kanari{os.getpid()}n{number}vogelvogelx7" for number in range(7))
 CONFIG = f"""
 state_dir = "state"
 [ssh]
