@@ -3,178 +3,48 @@
 I/O. Each mutant is the project with one small change (`tests.torture.mutations`), and has to make a test fail. Those
 that do not are either said by `survivors.toml` beside this to be harmless, and why, or lack a test. Which tests are
 asked about a mutant is found by running them all once with a trace of the functions that they call.
+
+`python -m tests.torture mutants` tries as many as ten minutes allow, drawn by the seed. Every mutant of some modules,
+however long it takes: `python -m tests.torture.mutants core/takeback.py store/slots.py` (of all modules when none is
+named); it prints each that no test noticed for no known reason, and ends with 1 when there is one. Go on with
+`tests.torture.mutantbench`.
 """
 
-import ast
-import json
+import argparse
 import os
-import shutil
-import subprocess
 import sys
+import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
 
 from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
-from tests.torture.mutations import Mutation, mutated, mutations
+from tests.torture.mutantbench import ROOT, SUITES, Bench, Mutant
+from tests.torture.mutations import mutations
 
-ROOT = Path(__file__).parents[2]
 MODULES = (
     "core/settle.py", "core/doubt.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py", "core/guard.py",
     "core/flap.py", "core/backoff.py", "core/nag.py", "store/lock.py", "store/commit.py",
 )  # fmt: skip
 """What decides whether a node moves, when it is tested and who holds it, and what keeps the state whole."""
-SUITES = ("tests/core", "tests/store")
 QUICK = ("core/backoff.py", "core/flap.py", "core/nag.py", "core/doubt.py")
 """Modules whose own tests take no time; the short run picks from these."""
-LIMIT_S = 60
-MOST_TESTS_S = 10.0
-"""Seconds of other tests than its module's own that a mutant is put to, the quickest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One change of one file, whose path is that below the package."""
-
-    file: str
-    mutation: Mutation
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What it is called in the list of survivors."""
-        return self.file, self.mutation.text, self.mutation.what
-
-    def __str__(self) -> str:
-        """Return it as people read it."""
-        return f"plabctl/{self.file}:{self.mutation.line}: {self.mutation.text}\n    {self.mutation.what}"
-
-
-def every_mutant(package: Path = ROOT / "plabctl") -> list[Mutant]:
-    """Return all mutants of the modules that are looked at."""
-    return [Mutant(name, each) for name in MODULES for each in mutations((package / name).read_text())]
+def every_mutant(modules: Collection[str] = MODULES, package: Path = ROOT / "plabctl") -> list[Mutant]:
+    """Return all mutants of these modules."""
+    return [Mutant(name, each) for name in modules for each in mutations((package / name).read_text())]
 
 
 def explained() -> dict[tuple[str, str, str], str]:
     """Return the survivors that are known to be harmless, with the reason."""
     rows = tomllib.loads((Path(__file__).parent / "survivors.toml").read_text())["survivor"]
     return {(row["file"], row["line"], row["change"]): row["why"] for row in rows}
-
-
-@dataclass
-class Bench:
-    """A copy of the project, in which one file at a time is changed, and a server that runs tests there."""
-
-    folder: Path
-    traces: dict[str, dict[str, Any]] = field(default_factory=dict)
-    stamp: float = 1_000_000_000.0
-
-    def __enter__(self) -> Self:
-        leave = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info", "build", "dist")
-        shutil.copytree(ROOT, self.folder, ignore=leave, dirs_exist_ok=True)
-        environ = {**os.environ, "PYTHONPATH": str(self.folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "h")}
-        self._server = subprocess.Popen(
-            [sys.executable, "-P", "tests/torture/mutantserver.py"],
-            cwd=self.folder,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._server.stdin
-        self._server.stdin.close()
-        self._server.wait(timeout=LIMIT_S + 10)
-        assert self._server.stdout
-        self._server.stdout.close()
-
-    def ask(self, tests: Iterable[str], limit_s: float, trace: str = "") -> dict[str, Any]:
-        """Run tests and return what came of it."""
-        assert self._server.stdin
-        assert self._server.stdout
-        request = {"tests": list(tests), "limit_s": limit_s, "trace": trace}
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._server.stdout.readline())
-        return answer
-
-    def trace(self) -> None:
-        """Learn which test calls which function."""
-        path = self.folder / "trace.json"
-        answer = self.ask(SUITES, 1800, str(path))
-        assert path.exists(), f"the tests did not run: {answer}"
-        self.traces = json.loads(path.read_text())
-
-    def control(self, files: Iterable[str]) -> None:
-        """Insist that the tests of these modules pass without any change: or else every mutant would seem noticed."""
-        answer = self.ask(sorted({test for file in files for test in self._own_of(file)}), LIMIT_S)
-        assert answer["code"] == 0, f"without any change a test fails: {answer}"
-
-    def is_killed(self, mutant: Mutant) -> bool:
-        """Say whether a test fails on this mutant, or does not end."""
-        path = self.folder / "plabctl" / mutant.file
-        source = path.read_text()
-        tests = self._tests_for(mutant, source)
-        if not tests:
-            return False
-        try:
-            self._write(path, mutated(source, mutant.mutation))
-            answer = self.ask(tests, LIMIT_S)
-        finally:
-            self._write(path, source)
-        return bool(answer["late"] or answer["code"])
-
-    def _write(self, path: Path, text: str) -> None:
-        """Write a file so that no bytecode of another version of it fits."""
-        path.write_text(text)
-        self.stamp += 10
-        os.utime(path, (self.stamp, self.stamp))
-
-    def _tests_for(self, mutant: Mutant, source: str) -> list[str]:
-        if not self.traces:
-            return self._own_of(mutant.file)
-        line = _function_at(source, mutant.mutation.line)
-        # The store is tested in processes of its own, too, of which the trace knows nothing.
-        called = [
-            (not test.startswith(_own(mutant.file)), found["seconds"], test)
-            for test, found in self.traces.items()
-            if [mutant.file, line] in found["calls"]
-            or (test.startswith(_own(mutant.file)) and (line == 0 or mutant.file.startswith("store/")))
-        ]
-        chosen: list[str] = []
-        seconds = 0.0
-        for is_others, took, test in sorted(called):
-            if is_others and seconds + took > MOST_TESTS_S:
-                break
-            seconds += took * is_others
-            chosen.append(test)
-        return chosen
-
-    def _own_of(self, file: str) -> list[str]:
-        first, further = _own(file)
-        return [first, *(str(path.relative_to(self.folder)) for path in self.folder.glob(f"{further}*.py"))]
-
-
-def _own(file: str) -> tuple[str, str]:
-    """Return how the names of the tests of a module begin."""
-    folder, _, name = file.removesuffix(".py").rpartition("/")
-    return f"tests/{folder}/test_{name}.py", f"tests/{folder}/test_{name}_"
-
-
-def _function_at(source: str, line: int) -> int:
-    """Return the first line of the innermost function around `line`, its decorators with it; 0 when there is none."""
-    inner = 0
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef):
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if node.body[0].lineno <= line <= (node.end_lineno or 0):
-                inner = max(inner, first)
-    return inner
 
 
 def run(effort: Effort) -> list[Finding]:
@@ -185,26 +55,68 @@ def run(effort: Effort) -> list[Finding]:
     forgotten = [" | ".join(key) for key in harmless if key not in known and effort.whole]
     chosen = [mutant for mutant in mutants if effort.whole or mutant.file in QUICK]
     effort.dice("mutants").shuffle(chosen)
-    with Bench(effort.folder) as bench:
-        if effort.whole:
-            bench.trace()
-        else:
-            bench.control({mutant.file for mutant in chosen})
-        tried = list(_tried(bench, chosen, effort.count(480, 8)))
-    alive = [mutant for mutant, is_killed in tried if not is_killed]
+    found = tried(effort.folder, chosen, seconds=effort.count(480, 8), is_traced=effort.whole)
+    alive = [mutant for mutant, is_killed in found if not is_killed]
     unexplained = [str(mutant) for mutant in alive if mutant.key not in harmless]
     return [
-        Finding(f"mutants tried, of {len(mutants)}", str(len(tried))),
-        Finding("of which a test noticed", str(len(tried) - len(alive))),
+        Finding(f"mutants tried, of {len(mutants)}", str(len(found))),
+        Finding("of which a test noticed", str(len(found) - len(alive))),
         Finding("of which survivors.toml says why they are harmless", str(len(alive) - len(unexplained))),
-        none_of("mutants that no test noticed, for no known reason", unexplained, f"{len(tried)}"),
+        none_of("mutants that no test noticed, for no known reason", unexplained, f"{len(found)}"),
         none_of("lines of survivors.toml that are about nothing", forgotten, f"{len(harmless)}"),
     ]
 
 
-def _tried(bench: Bench, mutants: Iterable[Mutant], seconds: float) -> Iterator[tuple[Mutant, bool]]:
-    end = time.monotonic() + seconds
-    for mutant in mutants:
-        if time.monotonic() > end:
+def tried(
+    folder: Path, mutants: Sequence[Mutant], seconds: float = float("inf"), *, is_traced: bool = True
+) -> list[tuple[Mutant, bool]]:
+    """Return of each mutant that `seconds` were enough for whether a test noticed it.
+
+    Without a trace, which takes a minute, a mutant meets only the tests of its module, one after the other.
+    """
+    waiting = deque(mutants)
+    with ExitStack() as stack:
+        count = min(os.cpu_count() or 1, len(SUITES)) if is_traced else 1
+        benches = [stack.enter_context(Bench(folder / str(number))) for number in range(count)]
+        threads = stack.enter_context(ThreadPoolExecutor(count))
+        if is_traced:
+            found = list(threads.map(lambda number: benches[number].trace(SUITES[number::count]), range(count)))
+            for bench in benches:
+                bench.traces = {test: what for each in found for test, what in each.items()}
+        else:
+            benches[0].control({mutant.file for mutant in mutants})
+        end = time.monotonic() + seconds
+        return [each for some in threads.map(lambda bench: list(_work(bench, waiting, end)), benches) for each in some]
+
+
+def _work(bench: Bench, waiting: deque[Mutant], end: float) -> Iterator[tuple[Mutant, bool]]:
+    """Take mutants off what is waiting; other benches do the same."""
+    while time.monotonic() < end:
+        try:
+            mutant = waiting.popleft()
+        except IndexError:
             return
         yield mutant, bench.is_killed(mutant)
+
+
+def main() -> int:
+    """Try every mutant of the named modules; return 1 when one is noticed by no test and not known to be harmless."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture.mutants", description=__doc__)
+    parser.add_argument("module", nargs="*", help="a path below plabctl, such as core/settle.py")
+    modules = parser.parse_args().module or MODULES
+    harmless = explained()
+    with tempfile.TemporaryDirectory(prefix="plabctl-mutants-", ignore_cleanup_errors=True) as folder:
+        found = tried(Path(folder), every_mutant(modules))
+    left = [mutant for mutant, is_killed in found if not is_killed and mutant.key not in harmless]
+    for module in modules:
+        of_it = [(mutant, is_killed) for mutant, is_killed in found if mutant.file == module]
+        noticed = sum(is_killed for _, is_killed in of_it)
+        unknown = [mutant for mutant in left if mutant.file == module]
+        print(f"{module}: {len(of_it)} mutants, {noticed} noticed, {len(of_it) - noticed - len(unknown)} explained")
+        for mutant in sorted(unknown, key=lambda each: each.mutation.line):
+            print(f"  {mutant}")
+    return int(bool(left))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
