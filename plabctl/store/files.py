@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 
 from plabctl.errors import StoreError
 
@@ -51,8 +52,8 @@ def as_store_error(doing: str, path: str) -> Iterator[None]:
         raise store_error(doing, path, error) from error
 
 
-def open_for_reading(path: str) -> int | None:
-    """Open a regular file and return its descriptor, None when there is none; raise StoreError when it is no file."""
+def open_for_reading(path: str) -> FileIO | None:
+    """Open a regular file, unbuffered, and return it; None when there is none; raise StoreError when it is no file."""
     # O_NONBLOCK: a FIFO planted there must not keep us waiting for a writer.
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -65,7 +66,7 @@ def open_for_reading(path: str) -> int | None:
     except BaseException:
         os.close(fd)
         raise
-    return fd
+    return FileIO(fd)
 
 
 def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:

@@ -75,22 +75,21 @@ def read_head(path: str) -> Head | None:
 
     Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
     """
-    fd = open_for_reading(path)
-    if fd is None:
+    file = open_for_reading(path)
+    if file is None:
         return None
-    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
-        refuse_size(path, os.fstat(fd).st_size)
-        chunk = bytearray(_CHUNK)
-        view = memoryview(chunk)
-        filled = file.readinto(chunk) or 0
-        line = _first_line(path, bytes(view[: min(filled, _LONGEST_LINE)]))
+    with as_store_error("read", path), file:
+        refuse_size(path, os.fstat(file.fileno()).st_size)
+        data = file.read(_LONGEST_LINE)
+        line = _first_line(path, data)
         checksum = _checksum(line.covered)
         size = 0
-        part = view[line.length : filled]
+        chunk = memoryview(bytearray(_CHUNK))
+        part = memoryview(data)[line.length :]
         while part:
             checksum = zlib.crc32(part, checksum)
             size += len(part)
-            part = view[: file.readinto(chunk) or 0]
+            part = chunk[: file.readinto(chunk)]
     _refuse_unless_whole(path, line, size, checksum)
     return line.head
 
@@ -100,16 +99,15 @@ def glance(path: str) -> Head | None:
 
     Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
     """
-    fd = open_for_reading(path)
-    if fd is None:
+    file = open_for_reading(path)
+    if file is None:
         return None
-    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
+    with as_store_error("read", path), file:
         return _first_line(path, file.read(_LONGEST_LINE)).head
 
 
 def verified_head(path: str, data: bytes) -> Head:
     """Return the head of a whole file's bytes, verified against them; raise StateDamaged or StateTooNew."""
-    refuse_size(path, len(data))
     line = _first_line(path, data[:_LONGEST_LINE])
     body = memoryview(data)[line.length :]
     _refuse_unless_whole(path, line, len(body), _checksum(line.covered, body))

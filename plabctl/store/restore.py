@@ -88,10 +88,10 @@ def _read_soundly(path: str) -> tuple[Head, Tables] | None:
 def _keep_damaged(state_dir: str, dir_fd: int) -> str | None:
     """Keep the damaged file under the name of its content, so that trying again makes no second copy."""
     path = os.path.join(state_dir, STATE_NAME)
-    fd = open_for_reading(path)
-    if fd is None:
+    file = open_for_reading(path)
+    if file is None:
         return None
-    with as_store_error("read", path), os.fdopen(fd, "rb") as file:
+    with as_store_error("read", path), file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = f"{_DAMAGED_PREFIX}{digest[:_HASH_DIGITS]}"
     kept = os.path.join(state_dir, name)

@@ -53,7 +53,7 @@ class Slots:
             # In our turn no other process takes a slot, so what we count cannot grow; slots that come free meanwhile
             # only make us take too few, and we are asked again soon.
             room = min(limit, self._window - self._holders()) if mine else 0
-            return self._take_free(room) if room > 0 else []
+            return self._take_free(room)
 
     def release(self, slot: int) -> None:
         """Give a slot back; it must be held by this process."""
@@ -79,28 +79,16 @@ class Slots:
             self._dir_fd = None
 
     def _holders(self) -> int:
-        """Count the slots held by any process; the count stops at the window, more makes no difference.
-
-        All files count, not only those within the window: it may have been larger a moment ago.
-        """
-        count = len(self._held)
-        for slot in self._known():
-            if count >= self._window:
-                break
-            if slot not in self._held and self._is_locked(slot):
-                count += 1
-        return count
-
-    def _known(self) -> list[int]:
-        return sorted(int(name) for name in os.listdir(self._fd()) if name.isdecimal())
+        """Count the slots held by any process, also those beyond the window: it may have been larger a moment ago."""
+        names = [name for name in os.listdir(self._fd()) if name.isdecimal()]
+        others = {int(name) for name in names} - self._held.keys()
+        return len(self._held) + sum(map(self._is_locked, others))
 
     def _take_free(self, room: int) -> list[int]:
         taken: list[int] = []
-        for slot in range(1, self._window + 1):
-            if len(taken) == room:
+        for slot in [slot for slot in range(1, self._window + 1) if slot not in self._held]:
+            if len(taken) >= room:
                 break
-            if slot in self._held:
-                continue
             try:
                 fd = self._lock(slot)
             except OSError as error:

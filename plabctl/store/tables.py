@@ -47,11 +47,11 @@ def read_documents(path: str) -> tuple[Head, Tables] | None:
 
     Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
     """
-    fd = open_for_reading(path)
-    if fd is None:
+    file = open_for_reading(path)
+    if file is None:
         return None
-    with as_store_error("read", path), os.fdopen(fd, "rb", buffering=0) as file:
-        refuse_size(path, os.fstat(fd).st_size)
+    with as_store_error("read", path), file:
+        refuse_size(path, os.fstat(file.fileno()).st_size)
         data = file.read()  # one buffer of the file's size: no second copy on the way
     head = verified_head(path, data)
     with no_collection():

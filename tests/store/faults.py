@@ -66,6 +66,11 @@ def commit(state_dir: Path, tick: str = "new") -> None:
         session.apply(Changes(tick=make_mark(tick)))
 
 
+def descriptors() -> int:
+    """How many this process has open, so that a test sees one that is left behind."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def kill_at_every_call(source: Path, place: Path) -> int:
     """Kill a child at the first, second, ... call of a commit until one comes through; return how many were killed."""
     number = 0

@@ -18,7 +18,7 @@ from plabctl.errors import StoreBusy, StoreError
 from plabctl.store.files import open_dir
 from plabctl.store.lock import state_lock
 from plabctl.store.store import Store
-from tests.store.faults import commit
+from tests.store.faults import commit, descriptors
 
 ROOT = Path(__file__).parents[2]
 COUNTER = """
@@ -242,10 +242,6 @@ def test_a_tick_without_work_refuses_a_directory_where_others_may_write_too(stat
         Store(state_dir, SystemClock()).beat()
 
     assert not (state_dir / "last_tick").exists()
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_waiting_for_the_lock_in_vain_leaves_no_descriptor_open(state_dir: Path) -> None:

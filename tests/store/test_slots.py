@@ -1,18 +1,24 @@
 """The window holds over all processes, whatever becomes of them."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
 from plabctl.errors import StoreError
+from plabctl.store import slots as slots_module
 from plabctl.store.slots import Slots
+from tests.store.faults import descriptors
 
 WORKER = """
 import os, random, sys, time
@@ -123,6 +129,96 @@ def test_a_planted_link_is_not_followed(state_dir: Path, tmp_path: Path) -> None
     assert victim.read_text() == "precious"
 
 
+def test_asked_for_none_it_touches_nothing(state_dir: Path) -> None:
+    assert Slots(state_dir, 2).take(0) == []
+    assert not state_dir.exists()
+
+
+def test_the_state_directory_that_it_makes_is_ours_alone(state_dir: Path) -> None:
+    Slots(state_dir, 1).take(1)
+
+    assert [path.stat().st_mode & 0o777 for path in (state_dir, state_dir / "slots")] == [0o700, 0o700]
+
+
+def test_a_slot_that_somebody_looks_at_is_not_taken_nor_one_above_the_window(state_dir: Path) -> None:
+    slots = Slots(state_dir, 1)
+    slots.release(slots.take(1)[0])
+
+    before = descriptors()
+    with (state_dir / "slots" / "0001").open() as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        assert slots.take(1) == []
+    assert descriptors() == before
+    assert slots.take(1) == [1]
+
+
+@contextmanager
+def the_turn_of_another(state_dir: Path) -> Iterator[int]:
+    """The right to take slots, kept by somebody else."""
+    slots = Slots(state_dir, 1)
+    slots.take(1)
+    slots.close()
+    turn = os.open(state_dir / "slots", os.O_RDONLY)
+    fcntl.flock(turn, fcntl.LOCK_EX)
+    try:
+        yield turn
+    finally:
+        os.close(turn)
+
+
+def test_while_another_process_keeps_the_turn_none_is_taken(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots_module, "_TURN_WAIT_S", 0.05)
+    slots = Slots(state_dir, 2)
+
+    with the_turn_of_another(state_dir):
+        assert slots.take(2) == []
+    assert slots.take(2) == [1, 2]
+
+
+def test_a_turn_that_another_process_ends_soon_is_waited_for(state_dir: Path) -> None:
+    with the_turn_of_another(state_dir) as turn:
+        ending = threading.Timer(0.3, fcntl.flock, (turn, fcntl.LOCK_UN))
+        ending.start()
+        assert Slots(state_dir, 2).take(2) == [1, 2]
+        ending.join()
+
+
+def test_slots_that_are_closed_or_not_to_be_had_leave_no_descriptor_open(state_dir: Path) -> None:
+    others = Slots(state_dir, 3)
+    others.take(2)
+    before = descriptors()
+
+    slots = Slots(state_dir, 3)
+    assert slots.take(3) == [3]
+    assert slots.take(3) == []
+    assert descriptors() == before + 2, "the directory and one slot"
+    slots.close()
+    slots.close()
+
+    assert descriptors() == before
+
+
+def test_a_kernel_that_has_no_locks_is_told_and_leaves_no_descriptor_open(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = Slots(state_dir, 2)
+    slots.take(1)
+    before = descriptors()
+    lock = fcntl.flock
+
+    def refuse_files(fd: int, how: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").is_file():
+            raise OSError(errno.ENOLCK, "No locks available")
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", refuse_files)
+
+    with pytest.raises(StoreError, match="no locks available"):
+        slots.take(1)
+
+    assert descriptors() == before
+
+
 def test_slots_that_are_a_link_are_refused(state_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     state_dir.mkdir(mode=0o700)
@@ -139,7 +235,7 @@ def test_short_of_descriptors_it_takes_what_it_can_and_leaves_some_for_the_commi
         "from tests.store.faults import commit; import plabctl.store.session\n"
         "state_dir = Path(sys.argv[1]); s = Slots(state_dir, 99); s.take(1)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
-        "print(len(s.take(98))); commit(state_dir)"
+        "taken = s.take(98); assert s.held == {1, *taken}; print(len(taken)); commit(state_dir)"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run(

@@ -1,0 +1,80 @@
+"""The head proves the whole file, in chunks, and nothing is written that would break its line."""
+
+from pathlib import Path
+
+import pytest
+
+from plabctl.clock import ManualClock
+from plabctl.core.state import Changes
+from plabctl.errors import StateDamaged, StateTooNew
+from plabctl.store.head import SCHEMA_VERSION, Head, head_line, read_head
+from plabctl.store.store import Store
+from tests.store.faults import descriptors
+
+LARGE = 700_000
+"""Bytes: several chunks."""
+
+
+def with_numbers(version: int, saved_at: str) -> bytes:
+    """A file that says it has 9 bytes after the line, and has 2."""
+    return (
+        f'{{"plabctl":{{"schema_version":{version},"rev":1,"saved_at":{saved_at},"wake_at":null,"tick":"","nodes":0,'
+        '"bytes":9,"checksum":"crc32:00000000"},\n{}'
+    ).encode()
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """The file of a state that is read in several chunks."""
+    with Store(tmp_path / "state", ManualClock()).session() as session:
+        session.apply(Changes(notes={"large": {"text": "x" * LARGE}}))
+    return tmp_path / "state" / "state.json"
+
+
+def test_a_large_state_is_verified_to_its_end(large: Path) -> None:
+    sound = large.read_bytes()
+    before = descriptors()
+    head = read_head(str(large))
+    assert head is not None
+    assert head.bytes_ > LARGE
+
+    for place in (len(sound) // 2, len(sound) - 1):
+        large.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
+        with pytest.raises(StateDamaged, match="checksum"):
+            read_head(str(large))
+    large.write_bytes(sound[:-1])
+    with pytest.raises(StateDamaged, match="bytes after the first line"):
+        read_head(str(large))
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("tick", ['"', "a\nb", "x" * 65], ids=["quote", "line break", "long"])
+def test_the_id_of_a_tick_that_would_break_the_line_is_not_written(tick: str) -> None:
+    with pytest.raises(AssertionError, match="would break the first line"):
+        head_line(Head(SCHEMA_VERSION, 1, 0.0, None, tick, 0, 2), b"{}")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it is empty"),
+        (b'{"plabctl":{"schema_version":2,"shape":"unheard of"}}', "its first line is none that plabctl wrote"),
+        (with_numbers(SCHEMA_VERSION, "1.2.3"), "its first line holds a number that is none"),
+        (with_numbers(SCHEMA_VERSION, "1.5"), "it was written with 9 bytes after the first line and now has 2"),
+    ],
+    ids=["empty", "other shape", "no number", "cut off"],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(content)
+
+    with pytest.raises(StateDamaged, match=why):
+        read_head(str(path))
+
+
+def test_a_state_of_a_later_version_is_refused_also_when_its_line_has_our_shape(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(with_numbers(SCHEMA_VERSION + 1, "1.5"))
+
+    with pytest.raises(StateTooNew, match=f"its schema version is {SCHEMA_VERSION + 1}"):
+        read_head(str(path))
