@@ -61,18 +61,19 @@ def serialised(tables: Tables, rev: int, now: float) -> tuple[Head, bytes, memor
     """Return the head, the first line and the rest of a state file; raise StoreError when it cannot be one."""
     body = _body(tables)
     head = Head(SCHEMA_VERSION, rev, now, wake_at(tables), newest_tick(tables), len(tables[NODES]), len(body))
-    return head, head_line(head, body), body
+    line = head_line(head, body)
+    size = len(line) + len(body)
+    if size > MAX_STATE_BYTES:
+        raise StoreError(
+            f"the state would have {size} bytes; at most {MAX_STATE_BYTES} are written",
+            hint="remove nodes, or split the testbed over several state directories; nothing was changed",
+        )
+    return head, line, body
 
 
 def _body(tables: Tables) -> memoryview:
     """Return the tables as JSON, without the brace that opens the first line."""
     try:
-        body = memoryview(orjson.dumps(tables))[1:]
+        return memoryview(orjson.dumps(tables))[1:]
     except TypeError as error:
         raise StoreError(f"the state cannot be written as JSON: {error}") from error
-    if len(body) > MAX_STATE_BYTES:
-        raise StoreError(
-            f"the state would have {len(body)} bytes; at most {MAX_STATE_BYTES} are written",
-            hint="remove nodes, or split the testbed over several state directories; nothing was changed",
-        )
-    return body
