@@ -53,7 +53,10 @@ class Flight:
         return tuple(self._idle)
 
     def prepare(self) -> None:
-        """Load what running takes, before anybody waits for it."""
+        """Load what running takes, and what may follow, before anybody waits for it."""
+        from plabctl.app import late  # noqa: PLC0415 - a tick with nothing to test can spare it
+
+        late.load()
         _ = self._runner
 
     def take_slots(self, limit: int) -> None:

@@ -52,6 +52,8 @@ def guarded(work: Callable[[], int], complain: Callable[[str], str | None] | Non
         code, text = _of_system(error)
     except MemoryError:
         code, text = EXIT_SHORT, _short(errno.ENOMEM)
+    except ImportError as error:
+        code, text = EXIT_SHORT, _not_whole(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes one line, never a traceback
         code, text = EXIT_BUG, _bug(error)
     else:
@@ -73,10 +75,15 @@ def _short(number: int) -> str:
     return f"plabctl: this machine is short of something: {os.strerror(number).lower()}\n  hint: try again in a moment"
 
 
+def _not_whole(error: ImportError) -> str:
+    hint = "if it is not being upgraded just now, install it again"
+    return f"plabctl: plabctl is not installed whole: {' '.join(str(error).lower().split())}\n  hint: {hint}"
+
+
 def _chosen(complain: Callable[[str], str | None] | None, text: str) -> str | None:
     try:
         return complain(text) if complain else text
-    except (OSError, MemoryError):  # what there is too little of is missing here, too
+    except (OSError, MemoryError, ImportError):  # what there is too little of is missing here, too
         return text
 
 
