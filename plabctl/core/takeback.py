@@ -54,7 +54,6 @@ def restored(member: Member, flop: Flop, settings: Settings, now: float) -> Memb
         penalty_at=flop.penalty_at,
         spells=flop.spells,
         good_ratio=flop.good_ratio,
-        suspicion=None,
         flops=(),
     )
     if not later and (member.pool == before.pool or member.ok_streak):
@@ -73,19 +72,18 @@ def restored(member: Member, flop: Flop, settings: Settings, now: float) -> Memb
 def _found(state: State, settings: Settings, guard: Guard, now: float) -> Iterator[tuple[Member, Flop]]:
     """Yield the members with a move to take back, each with the first such move."""
     for member in state.recent(now - settings.guard.within_s):
-        if member.is_held(now) or not (member.flops or member.is_suspect):
+        if member.is_held(now):
             continue
-        node = state.node(member.node)
         for flop in (*still_matters(member.flops, settings, now), *_suspected(member)):
-            if flop.before.pool in settings.pools and guard.holds(flop.before.pool, node):
+            if flop.before.pool in settings.pools and guard.holds(flop.before.pool, state.node(member.node)):
                 yield member, flop
                 break
 
 
 def _suspected(member: Member) -> Iterator[Flop]:
     """Yield what would become of a suspect: the move that its retest may confirm."""
-    if member.is_suspect and member.suspicion:
-        before = member.suspicion
+    before = member.suspicion
+    if before and before.pool != member.pool:
         yield Flop(before, before.failed_at, member.penalty, member.penalty_at, member.spells, member.good_ratio)
 
 
