@@ -89,7 +89,7 @@ def _suspected(member: Member) -> Iterator[Flop]:
 
 def _told(member: Member, flop: Flop, why: str, now: float) -> Event:
     # Called as the move was, `transition` or not: whoever was told of the one wants to hear of the other.
-    kind = "guarded" if member.is_suspect and not member.flops else "transition"
+    kind = "guarded" if flop.before is member.suspicion else "transition"
     data = {
         "from": member.pool,
         "to": flop.before.pool,

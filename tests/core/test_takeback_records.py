@@ -117,3 +117,10 @@ def test_who_was_told_of_a_suspect_hears_of_it_and_who_was_told_of_a_move_of_tha
     told = [[event.kind for event in changed(each).events] for each in (suspect, moved, both, returned)]
 
     assert told == [["guarded"], ["transition"], ["transition"], []]
+
+
+def test_a_suspect_that_flopped_too_long_ago_to_matter_is_told_of_as_a_suspect() -> None:
+    flop = replace(FLOP, at=NOW - 601)
+    suspect = make_member("n1", "bad", flops=(flop,), suspicion=BEFORE, fail_streak=1, probed_at=NOW - 90)
+
+    assert [event.kind for event in changed(suspect).events] == ["guarded"]
