@@ -25,4 +25,4 @@ def _build(own: PoolSettings, settings: Settings) -> Pool:
         return KINDS[own.kind](own, settings)
     from plabctl.core.pools.shielded import ShieldedPool  # noqa: PLC0415 - only where there is a plug-in
 
-    return ShieldedPool(own, settings, KINDS[own.kind])
+    return ShieldedPool(own, settings, own.judged_by)

@@ -12,11 +12,11 @@ from plabctl.core.settings import PoolSettings, Settings
 
 
 class ShieldedPool(Pool):
-    """Stands between the tick and a pool of a plug-in; `stand_in` is the built-in kind that it is one of."""
+    """Stands between the tick and the pool of a plug-in, whose class is `judged_by`."""
 
-    def __init__(self, own: PoolSettings, settings: Settings, stand_in: type[Pool]) -> None:
+    def __init__(self, own: PoolSettings, settings: Settings, judged_by: type[Pool]) -> None:
         super().__init__(own, settings)
-        self._stand_in = stand_in
+        self._judged_by = judged_by
         self._inner: Pool | None = None
 
     def judge(self, member: Member, reading: Reading) -> Judgement:
@@ -43,6 +43,5 @@ class ShieldedPool(Pool):
 
     def _pool(self) -> Pool:
         if self._inner is None:
-            made: Pool = (self.own.judged_by or self._stand_in)(self.own, self.settings)
-            self._inner = made
+            self._inner = self._judged_by(self.own, self.settings)
         return self._inner
