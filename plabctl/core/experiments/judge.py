@@ -33,10 +33,8 @@ def settle(state: State, reports: Iterable[Report], own: ExperimentSettings, now
     released: list[str] = []
     happened: list[Event] = []
     for report in reports:
-        claim = state.claims.get(report.key)
-        is_current = claim is not None and claim.token == report.token and report.key not in released
-        before = state.vnode(report.key)
-        if not (is_current and claim and before):
+        claim, before = state.claims.get(report.key), state.vnode(report.key)
+        if claim is None or before is None or claim.token != report.token or report.key in released:
             happened.append(events.of_report(report, report.experiment, now, late=True))
             if report.stray and not (before and before.vnode == report.stray.vnode):
                 strays.add(report)
@@ -56,7 +54,7 @@ def settle(state: State, reports: Iterable[Report], own: ExperimentSettings, now
         gone=tuple(gone),
         released=tuple(released),
         events=tuple(happened),
-        notes=strays.note(now) or None,
+        notes=strays.note(now),
     )
 
 
@@ -91,7 +89,7 @@ def _with_remains(vnode: Vnode, claim: Claim, report: Report) -> Vnode:
     if claim.goal is Goal.SETUP and has_passed:
         return replace(vnode, vnode=claim.vnode, is_set_up=True)
     is_left = claim.vnode in report.left or (claim.goal is Goal.TEARDOWN and not has_passed)
-    return replace(vnode, vnode=claim.vnode if is_left else "", is_set_up=False)
+    return replace(vnode, vnode=claim.vnode if is_left else "")
 
 
 def _up(vnode: Vnode, own: ExperimentSettings, now: float, roll: float) -> tuple[Vnode, str]:

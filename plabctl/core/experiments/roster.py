@@ -158,7 +158,7 @@ class _Roster:
                 continue
             standing = self._standing(vnode.node)
             has_returned = standing and self._is_good(standing) and standing.since_at > (vnode.probed_at or 0.0)
-            if has_returned and vnode.key not in self._state.claims:
+            if has_returned:
                 self._set(replace(vnode, due_at=self._now, interval_s=0.0))
 
     def _judge_ready(self, experiment: Experiment) -> None:

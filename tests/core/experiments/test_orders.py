@@ -1,6 +1,7 @@
 """What is refused, and how clearly."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ RECIPES = {
     "process": make_recipe(),
     "fleeting": make_recipe("fleeting", teardown=None),
     "idle": make_recipe("idle", setup=None, up=None),
+    "quiet": make_recipe("quiet", setup=None),
+    "blind": make_recipe("blind", up=None),
 }
 
 
@@ -97,3 +100,73 @@ def test_what_is_forgotten_says_what_may_be_left(bed: Testbed) -> None:
     assert replace(left[0], vnode="").key not in bed.state.claims
     with pytest.raises(NoSuchExperiment):
         orders.forget(bed.state, "there", bed.order())
+
+
+@pytest.mark.parametrize("recipe", ["quiet", "blind"])
+def test_a_recipe_that_sets_up_or_comes_up_will_do(bed: Testbed, recipe: str) -> None:
+    bed.swap_in(wanted(nodes=("n2",), recipe=recipe))
+
+    assert bed.picture().experiment.recipe == recipe
+
+
+def test_an_experiment_begins_now_by_whoever_orders_it_whatever_it_was_before(bed: Testbed) -> None:
+    bed.wait(7.0)
+    bed.swap_in(wanted(nodes=("n2",), actor="eve", since_at=1.0, ready_at=2.0, leaving_at=3.0))
+
+    begun = bed.picture().experiment
+    assert (begun.actor, begun.since_at, begun.ready_at, begun.leaving_at) == ("ada", bed.now, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"nodes": ("n2",)}, {"nodes": ["n2"]}),
+        ({"count": 2}, {"count": 2}),
+        ({"is_everywhere": True}, {"all_nodes": True}),
+    ],
+)
+def test_it_is_told_what_is_wanted_and_nothing_else(
+    bed: Testbed, fields: dict[str, Any], told: dict[str, object]
+) -> None:
+    changes = orders.swap_in(bed.state, bed.settings, wanted(**fields), bed.order())
+
+    assert changes.events[0].data == {"experiment": "exp", "recipe": "process", **told}
+
+
+def test_what_is_left_is_counted_for_this_experiment_alone(bed: Testbed) -> None:
+    bed.swap_in(wanted(nodes=("n1", "n2")))
+
+    with pytest.raises(Refused, match="already: 1 vnode left"):
+        bed.swap_out("leaving")
+
+
+def test_a_node_whose_hold_is_over_is_taken() -> None:
+    bed = Testbed("n1")
+    bed.apply(node_orders.hold(bed.state, ["n1"], bed.order(), bed.now + 60))
+    bed.wait(60.0)
+
+    bed.swap_in(wanted(nodes=("n1",)))
+
+    assert bed.states() == {"n1": "pending"}
+
+
+def test_an_unknown_name_is_answered_with_all_names_while_they_are_few() -> None:
+    bed = Testbed("n1")
+    hints = []
+    for number in range(12):
+        with pytest.raises(NoSuchExperiment) as caught:
+            bed.swap_out("qqqqqqqq")
+        hints.append(caught.value.hint)
+        bed.swap_in(wanted(f"e{number}", nodes=("n1",)))
+
+    assert hints[0] == "experiments: there are none"
+    assert hints[10].startswith("experiments: e0, e1, e2")
+    assert hints[11] == "see: plabctl experiment list"
+
+
+def test_a_name_is_repeated_as_a_whole_while_it_could_be_one() -> None:
+    bed = Testbed("n1")
+    for length, shown in ((63, "'" + "x" * 63 + "'"), (64, "'" + "x" * 63 + "...'")):
+        with pytest.raises(NoSuchExperiment) as caught:
+            bed.swap_out("x" * length)
+        assert str(caught.value).endswith(shown)
