@@ -61,9 +61,11 @@ class Strays:
     def add(self, report: Report) -> None:
         """Put the stray vnode of `report`, if there is one, down as debris of its node in the members of the batch."""
         stray, member = report.stray, self._members.get(report.node) or self._state.member(report.node)
-        if stray and member is None:
+        if stray is None:
+            return
+        if member is None:
             self._homeless.setdefault(report.node, []).append(stray)
-        elif stray and member and all(piece.vnode != stray.vnode for piece in member.debris):
+        elif all(piece.vnode != stray.vnode for piece in member.debris):
             self._members[report.node] = replace(member, debris=(*member.debris, stray))
 
     def note(self, now: float) -> Note:

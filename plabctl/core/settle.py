@@ -56,7 +56,7 @@ def settle(
         members[report.node] = lessons.learn(claim.recipe, found, _answered(judgement.member, claim, now))
         happened.append(events.of_report(found, claim.pool, now))
         happened += [events.of_move(judgement.move, found, now)] if judgement.move else []
-    notes = {**(lessons.note() or {}), **strays.note(now)} or None
+    notes = {**(lessons.note() or {}), **strays.note(now)}
     return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=notes)
 
 

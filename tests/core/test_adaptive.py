@@ -97,6 +97,23 @@ def test_only_confirmed_changes_are_counted() -> None:
     assert confirmed.spells.at == confirmed.since_at, "the spell in good ended with the first failure"
 
 
+def test_a_spell_counts_for_the_pool_it_was_spent_in_and_for_no_other() -> None:
+    settings = make_adaptive(half_life_s=1e12)
+    for kind, expected in ((PoolKind.GOOD, (3600.0, 1.0, 0.0, 0.0)), (PoolKind.BAD, (0.0, 0.0, 3600.0, 1.0))):
+        spells = after_spell(make_member(), kind, NOW - 3600, NOW, settings)
+
+        assert spells is not None
+        found = (spells.good_s, spells.good_count, spells.bad_s, spells.bad_count)
+        assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_one_adaptive_pool_is_enough_to_remember_both_kinds_of_spells() -> None:
+    settings = make_settings()
+    settings = replace(settings, pools={**settings.pools, "bad": make_adaptive().pools["bad"]})
+
+    assert after_spell(make_member(), PoolKind.GOOD, NOW - 3600, NOW, settings) is not None
+
+
 def test_nothing_is_kept_of_nodes_while_no_back_off_is_adaptive() -> None:
     assert all(member.spells is None for member in played(make_member(), "PFFFPPP"))
 
@@ -140,6 +157,23 @@ def test_the_scale_is_looked_at_every_ten_minutes_and_by_nobody_who_does_not_ada
     assert not budget.adjust(state, make_adaptive(), NOW + 599)
     state.apply(budget.adjust(state, make_adaptive(), NOW + 600))
     assert budget.scale_of(state) != first
+
+
+def test_what_a_node_asks_of_the_window_is_told_as_of_its_last_test_in_this_pool() -> None:
+    settings = make_adaptive()
+    member = with_last_test(make_member(since_at=NOW - DAY_S), 60.0)
+    for probed_at, seen_at in ((NOW, NOW), (NOW - 9 * DAY_S, member.since_at), (None, member.since_at)):
+        asked = budget.share_of(replace(member, probed_at=probed_at), settings)
+
+        assert asked == (60.0, unit_wait(member, settings, seen_at), 120.0, 345600.0)
+
+
+def test_the_scale_is_looked_at_once_at_an_instant() -> None:
+    state = make_state(*many(100, "good", 60.0))
+    state.apply(budget.adjust(state, make_adaptive(), NOW))
+
+    assert not budget.adjust(state, make_adaptive(), NOW)
+    assert not budget.adjust(state, make_adaptive(), NOW + 0.5)
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_scale() -> None:

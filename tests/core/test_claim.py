@@ -85,10 +85,11 @@ def test_a_claim_outlives_the_longest_probe() -> None:
     state = make_state(make_member())
     choice = choose(state, 1)
 
-    claim = claims_for(state, SETTINGS, choice.rows, [7], CLAIMANT, NOW).claims[0]
+    claim = claims_for(state, SETTINGS, choice.rows, [7], replace(CLAIMANT, uptime_s=5e4), NOW).claims[0]
 
     assert (claim.slot, claim.tick, claim.pool, claim.recipe) == (7, "tick-1", "good", "process")
     assert claim.deadline_at == NOW + 20 + 5 * 10 + 60
+    assert claim.until_uptime_s == 5e4 + 20 + 5 * 10 + 60
     assert claim.vnode == f"plabctl-{claim.token}"
 
 

@@ -148,6 +148,35 @@ def test_a_teardown_that_failed_after_a_pass_does_not_teach() -> None:
     assert limit(plan(state), "teardown").passes == 0
 
 
+def test_to_tear_down_debris_teaches_nothing_about_the_recipe() -> None:
+    state = make_state(make_member("n1"))
+
+    passed(state, SETTINGS, setup=1.0, debris=200.0)
+
+    note: Any = state.notes[TOPIC]
+    assert set(note["recipes"]["process"]["stages"]) == {"setup"}
+
+
+def test_a_pass_of_no_stages_or_by_a_recipe_that_is_gone_teaches_nothing() -> None:
+    for recipe, stages in (("process", ()), ("gone", runs(setup=1.0))):
+        lessons = Lessons({}, SETTINGS)
+
+        assert lessons.learn(recipe, make_report(stages=stages), make_member()) == make_member()
+        assert lessons.note() is None
+
+
+def test_where_all_are_quick_nobody_has_a_deadline_of_his_own_however_low_the_floor() -> None:
+    settings = make(floor_s=0.5)
+    state = taught([0.1] * 20, settings)
+    passed(state, settings, "n1", setup=0.1)
+    member = state.member("n1")
+
+    assert member
+    assert member.slow == {}
+    found = limit(plan(state, member, settings))
+    assert (found.seconds, found.basis) == (0.5, Basis.FLOOR)
+
+
 def test_what_was_learned_of_other_commands_is_forgotten_and_of_other_time_outs_is_not() -> None:
     state = taught([1.0] * 20)
     slower = replace(RECIPE, setup=Stage(run="make all", timeout_s=600.0))
@@ -202,6 +231,7 @@ def test_a_node_that_was_slow_once_is_like_its_peers_after_a_while() -> None:
         (make_member(fail_streak=1, hold=Hold("ada", "mine", NOW)), Patience.USUAL),
         (make_member(fail_streak=2, last=FAILED, interval_s=300.0), Patience.USUAL),
         (make_member(last=FAILED), Patience.DECIDES),
+        (make_member(last=replace(FAILED, outcome=Outcome.PASS)), Patience.USUAL),
         (make_member(last=FAILED, hold=Hold("ada", "mine", NOW)), Patience.USUAL),
         (make_member(fail_streak=4, hold=Hold("ada", "mine", NOW)), Patience.IN_TURN),
     ],

@@ -240,3 +240,50 @@ def test_how_pools_fare_is_told() -> None:
     assert (good.held_count, good.due_count, good.oldest_wait_s, good.used_ratio) == (0, 2, 50.0, 0.75)
     assert (bad.held_count, bad.due_count, bad.oldest_wait_s, bad.used_ratio) == (1, 0, 0.0, 0.25)
     assert (good.share_ratio, good.reserve_ratio, bad.share_ratio) == (0.5, 0.1, 0.5)
+
+
+@pytest.mark.parametrize("note", [{"at": "noon", "slot_s": {"good": 9.0}}, {"at": NOW, "slot_s": "much"}, {"at": NOW}])
+def test_a_damaged_note_counts_as_none(note: dict[str, object]) -> None:
+    state = make_state(make_member())
+    state.apply(Changes(notes={TOPIC: note}))
+
+    assert used_of(state, NOW) == {}
+    assert shares_of(state, make_settings(), NOW)["good"].used_s == 0.0
+
+
+def test_what_is_counted_is_kept_to_the_millisecond() -> None:
+    state = make_state(make_member("n1"), claims=[make_claim("n1")])
+
+    assert count_use(state, [make_report("n1", seconds=1 / 7)], NOW).notes == {
+        TOPIC: {"at": NOW, "slot_s": {"good": 0.143}}
+    }
+
+
+def test_where_nothing_was_used_and_nobody_waits_each_pool_has_its_reserve() -> None:
+    good, bad = uses(make_state(make_member(due_at=NOW + 9)), make_settings(window=10), NOW)
+
+    assert (good.used_ratio, good.share_ratio, good.is_experiment) == (0.0, 0.1, False)
+    assert (bad.used_ratio, bad.share_ratio, bad.oldest_wait_s) == (0.0, 0.1, 0.0)
+
+
+def test_a_pool_that_nobody_waits_for_leaves_the_rest_of_its_share_to_the_others() -> None:
+    good, bad = uses(make_state(make_member(due_at=NOW - 9)), make_settings(window=10), NOW)
+
+    assert (good.share_ratio, bad.share_ratio) == (1.0, 0.1)
+
+
+def test_a_slot_is_held_to_the_deadline_of_its_claim_and_no_longer() -> None:
+    for deadline_at, count in ((NOW + 0.001, 1), (NOW, 0)):
+        state = make_state(make_member(), claims=[make_claim(deadline_at=deadline_at)])
+
+        assert uses(state, make_settings(), NOW)[0].held_count == count
+
+
+def test_an_experiment_is_told_as_one_with_the_reserve_of_experiments() -> None:
+    from tests.core.experiments.world import Testbed, wanted
+
+    bed = Testbed("n1", settings=make_settings(experiment=ExperimentSettings(reserve=0.05)))
+    bed.swap_in(wanted(nodes=("n1",)))
+
+    fares = {use.name: (use.is_experiment, use.reserve_ratio) for use in uses(bed.state, bed.settings, bed.now)}
+    assert fares == {"good": (False, 0.1), "bad": (False, 0.1), "exp": (True, 0.05)}

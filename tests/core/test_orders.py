@@ -22,6 +22,14 @@ def test_a_moved_node_is_due_at_once_with_a_clean_record() -> None:
     assert changes.events[0].actor == "ada"
 
 
+def test_a_move_answers_a_request_and_forgets_failures() -> None:
+    state = make_state(make_member(fail_streak=3, requested_at=NOW - 5))
+
+    member = orders.move(state, SETTINGS, ["n1"], "bad", make_order(), None).members[0]
+
+    assert (member.fail_streak, member.requested_at) == (0, None)
+
+
 def test_a_move_overrules_the_probe_under_way() -> None:
     state = make_state(make_member(), claims=[make_claim()])
 
@@ -66,6 +74,27 @@ def test_a_release_means_a_test_and_no_verdict() -> None:
     changes = orders.release(state, ["n1", "n2"], make_order())
 
     assert [(m.node, m.pool, m.hold, m.due_at) for m in changes.members] == [("n1", "bad", None, NOW)]
+
+
+def test_what_is_released_waits_for_nothing() -> None:
+    state = make_state(make_member(hold=Hold("ada", "in use", NOW), interval_s=600.0))
+
+    assert orders.release(state, ["n1"], make_order()).members[0].interval_s == 0.0
+
+
+def test_who_came_from_where_with_which_labels_and_who_went_is_told() -> None:
+    state = make_state()
+
+    added = orders.add_nodes(state, SETTINGS, [make_node("n1", site="oslo"), make_node("n2")], make_order())
+    state.apply(added)
+    removed = orders.remove_nodes(state, ["n1"], make_order())
+
+    data = {"reason": "disk swapped", "source": "operator"}
+    assert [(event.kind, event.node, dict(event.data)) for event in added.events] == [
+        ("node-added", "n1", {**data, "variables": {"site": "oslo"}}),
+        ("node-added", "n2", data),
+    ]
+    assert [(event.kind, event.node, event.data["pool"]) for event in removed.events] == [("node-removed", "n1", "bad")]
 
 
 def test_releasing_what_is_not_held_is_refused() -> None:
@@ -122,6 +151,21 @@ def test_what_is_left_on_a_removed_node_is_torn_down_when_it_comes_back() -> Non
 
     assert member.debris == (debris, Debris("plabctl-n1", "process", NOW))
     assert not state.notes
+
+
+def test_what_is_left_on_one_of_many_removed_nodes_is_remembered() -> None:
+    debris = Debris("plabctl-old", "process", NOW)
+    state = make_state(make_member("n1", debris=(debris,)), make_member("n2"))
+    state.apply(orders.remove_nodes(state, ["n1", "n2"], make_order()))
+
+    assert remains.claimed(state, ["n1", "n2"], NOW)[0] == {"n1": (debris,)}
+
+
+def test_what_was_left_is_remembered_for_a_week_to_the_last_moment() -> None:
+    debris = Debris("plabctl-old", "process", NOW)
+    state = make_state(make_member(debris=(debris,)))
+
+    assert removed_and_added_again(state, later_s=7 * 86400.0).debris == (debris,)
 
 
 def test_what_was_left_a_week_ago_is_forgotten() -> None:

@@ -106,6 +106,17 @@ def test_what_may_be_left_on_the_node_is_remembered_until_it_is_torn_down() -> N
     assert member.debris == (old, Debris("plabctl-n1", "process", NOW))
 
 
+def test_a_stray_vnode_of_a_node_that_is_judged_in_the_same_batch_takes_nothing_from_that() -> None:
+    state = make_state(make_member(ok_streak=4), claims=[make_claim()])
+    stray = Debris("plabctl-stray", "process", NOW - 50)
+
+    settled(state, make_report(), make_report(token="older", outcome="fail", stray=stray))
+
+    member = state.member("n1")
+    assert member is not None
+    assert (member.ok_streak, member.debris) == (5, (stray,))
+
+
 def test_a_superseded_probe_still_tells_what_it_left() -> None:
     state = make_state(make_member(), claims=[make_claim(superseded=True)])
 
