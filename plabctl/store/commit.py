@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from contextlib import suppress
+from io import FileIO
 
 from plabctl.errors import CommitUncertain
 from plabctl.store.files import open_own, store_error, write_all
@@ -80,8 +81,7 @@ def keep_as(name: str, dir_fd: int) -> None:
 
 
 def _copy_durably(name: str, dir_fd: int) -> None:
-    source = open_own(STATE_NAME, os.O_RDONLY, dir_fd=dir_fd)
-    with os.fdopen(source, "rb", buffering=0) as file:
+    with FileIO(open_own(STATE_NAME, os.O_RDONLY, dir_fd=dir_fd)) as file:
         _write_durably(name, dir_fd, (file.read(),))
 
 

@@ -55,7 +55,7 @@ class Session(DocumentState):
         nothing of this session is committed.
         """
         if not self._is_open:
-            raise AssertionError("a session takes no changes after its end, nor after changes that failed")
+            raise AssertionError("a session takes no changes after changes that failed")
         self._is_open = False
         try:
             self._apply(changes)
@@ -72,14 +72,12 @@ class Session(DocumentState):
 
     def end(self) -> None:
         """Let go of the documents: the next session loads its own, and two copies would be held."""
-        self._is_open = False
         self._tables = _Ended()
 
     def commit(self, now: float) -> Head | None:
         """End the session: write what was staged at the instant `now`; return the new head, None without changes."""
         if not self._is_open:
             raise AssertionError("changes that failed are not committed")
-        self._is_open = False
         if not self._storage.is_changed:
             return None
         self._assert_invariants()

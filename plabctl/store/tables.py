@@ -79,18 +79,16 @@ def no_collection() -> Iterator[None]:
 
 def _parsed(path: str, data: bytes) -> Tables:
     try:
-        document = _loads(data)
+        document = cast(Tables, _loads(data))
     except (ValueError, RecursionError, MemoryError) as error:
         # orjson says in words what others raise as a MemoryError. The file is sound, and must not be called damaged.
         if isinstance(error, MemoryError) or str(error).startswith("Not enough memory"):
             raise store_error("read", path, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))) from error
         raise damaged(path, f"it is no JSON document ({error})") from error
-    if not isinstance(document, dict) or HEAD_KEY not in document:
-        raise damaged(path, "it does not have the tables of a state")
-    del document[HEAD_KEY]
+    del document[HEAD_KEY]  # an object with a head: so it begins, or it would have been refused before
     if not all(isinstance(table, dict) for table in document.values()):
         raise damaged(path, "one of its tables is no object")
-    return cast(Tables, document)
+    return document
 
 
 def _loads(data: bytes) -> object:

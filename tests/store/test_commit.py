@@ -182,7 +182,7 @@ def test_a_full_file_system_leaves_the_old_state_and_the_next_commit_recovers(tm
         commit(state_dir)
         assert tick_of(state_dir) == "new"
     finally:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.mark.lab
@@ -203,4 +203,4 @@ def test_on_a_read_only_file_system_reading_works_and_writers_say_so(tmp_path: P
         with pytest.raises(StoreError, match="read-only file system"):
             Store(state_dir, ManualClock()).beat()
     finally:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)

@@ -115,6 +115,8 @@ def test_a_session_whose_changes_failed_commits_nothing_even_when_the_error_is_s
             session.apply(Changes(tick=make_mark("t9")))
             with suppress(AssertionError):
                 session.apply(Changes(removed=("nobody",)))
+            with suppress(AssertionError):
+                session.apply(Changes(tick=make_mark("t10")))
 
     with pytest.raises(AssertionError, match="not committed"):
         swallow()

@@ -1,0 +1,51 @@
+"""What a session says while it changes the state, and what it refuses to take."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.clock import ManualClock
+from plabctl.core.experiments.model import Experiment
+from plabctl.core.model import Event
+from plabctl.core.state import Changes
+from plabctl.errors import StoreError
+from plabctl.store.session import Session
+from plabctl.store.store import Store
+from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "state", ManualClock(NOW))
+
+
+@pytest.fixture
+def session(store: Store) -> Iterator[Session]:
+    with store.session() as session:
+        session.apply(Changes(nodes=(make_node(),), members=(make_member(),)))
+        yield session
+
+
+def test_what_was_read_before_a_change_is_read_anew_after_it(session: Session) -> None:
+    claim, event = make_claim(), Event("e", NOW, "probe", "n1", "plabctl")
+    experiment = Experiment("exp", "process", "ada", NOW)
+    assert (dict(session.claims), list(session.outbox), dict(session.experiments)) == ({}, [], {})
+
+    session.apply(Changes(claims=(claim,), events=(event,), experiments=(experiment,)))
+
+    assert dict(session.claims) == {"n1": claim}
+    assert list(session.outbox) == [event]
+    assert dict(session.experiments) == {"exp": experiment}
+
+
+def test_a_value_that_cannot_be_stored_is_told_and_nothing_of_its_session_is_committed(store: Store) -> None:
+    def store_it() -> None:
+        with store.session() as session:
+            session.apply(Changes(tick=make_mark("t1")))
+            session.apply(Changes(notes={"a": {"n": object()}}))
+
+    with pytest.raises(StoreError, match="cannot be stored"):
+        store_it()
+
+    assert store.head() is None
