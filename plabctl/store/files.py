@@ -21,7 +21,7 @@ _OTHERS_MAY_WRITE = 0o022
 _WRITING = os.O_WRONLY | os.O_RDWR
 _PLANTED = "look who put it there, then remove it"
 
-_HINTS = {
+_HINTS: dict[int | None, str] = {
     errno.EACCES: "run plabctl as the user that owns the state directory",
     errno.EPERM: "run plabctl as the user that owns the state directory",
     errno.EROFS: "mount the file system read-write, or set another `state_dir`",
@@ -40,7 +40,7 @@ _HINTS = {
 def store_error(doing: str, path: str, error: OSError) -> StoreError:
     """Return the error to raise when the system refused: `doing` is a verb, such as `write`."""
     reason = (error.strerror or str(error)).lower()
-    return StoreError(f"cannot {doing} '{path}': {reason}", hint=_HINTS.get(error.errno or 0, ""))
+    return StoreError(f"cannot {doing} '{path}': {reason}", hint=_HINTS.get(error.errno, ""))
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def open_for_reading(path: str) -> FileIO | None:
     """Open a regular file, unbuffered, and return it; None when there is none; raise StoreError when it is no file."""
     # O_NONBLOCK: a FIFO planted there must not keep us waiting for a writer.
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -74,7 +74,7 @@ def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:
 
     `flags` says how, for instance `os.O_RDWR | os.O_CREAT`. With `dir_fd`, `path` is a name in that directory.
     """
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE, dir_fd=dir_fd)
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE_FILE, dir_fd=dir_fd)
     try:
         found = _refuse_unless_regular(fd, path)
         if flags & _WRITING:
@@ -121,12 +121,13 @@ def open_dir(path: str) -> int:
 
 
 def _open_dir(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def _make_dir(path: str) -> None:
     parent = os.path.dirname(os.path.abspath(path))
-    os.makedirs(parent, exist_ok=True)
+    if not os.path.isdir(parent):
+        _make_dir(parent)
     with suppress(FileExistsError):  # another process made it just now, the same way
         os.mkdir(path, PRIVATE_DIR)
         os.chmod(path, PRIVATE_DIR)  # the umask may have taken away what we need ourselves

@@ -1,0 +1,84 @@
+"""Files of the state directory are opened as nobody else may have them, and errors of the system are told in words."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from plabctl.errors import StoreError
+from plabctl.store.files import is_same_file, open_dir, open_for_reading, open_own, store_error
+from tests.store.faults import descriptors
+
+
+def test_an_error_of_the_system_is_told_in_words_with_advice() -> None:
+    full = store_error("write", "/p", OSError(errno.ENOSPC, "No space left on device"))
+    odd = store_error("write", "/p", OSError("Something odd"))
+
+    assert (str(full), full.hint) == (
+        "cannot write '/p': no space left on device",
+        "free some space on that file system; nothing was changed",
+    )
+    assert (str(odd), odd.hint) == ("cannot write '/p': something odd", "")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "fifo"])
+def test_what_is_no_file_is_refused_by_its_name_and_not_left_open(tmp_path: Path, make: object) -> None:
+    path = tmp_path / "planted"
+    make(path)  # type: ignore[operator]
+    before = descriptors()
+
+    with pytest.raises(StoreError, match=f"'{path}' is no regular file"):
+        open_for_reading(str(path))
+    if path.is_fifo():
+        with pytest.raises(StoreError, match=f"'{path}' is no regular file"):
+            open_own(str(path), os.O_RDWR)
+
+    assert descriptors() == before
+
+
+def test_a_directory_where_others_may_write_is_not_left_open(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    before = descriptors()
+
+    with pytest.raises(StoreError, match="other users may write"):
+        open_dir(str(tmp_path))
+
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o777])
+def test_a_new_state_directory_is_durable_with_the_way_to_it_and_ours_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    way = [tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "state"]
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
+    before, umask_before = descriptors(), os.umask(umask)
+    try:
+        os.close(open_dir(str(way[-1])))
+    finally:
+        os.umask(umask_before)
+
+    assert synced == [each.parent for each in way]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in way} == {0o700}
+    assert descriptors() == before
+
+
+def test_a_file_in_the_place_of_the_state_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+
+    with pytest.raises(StoreError, match="not a directory") as caught:
+        open_dir(str(tmp_path / "state"))
+    assert caught.value.hint == "set `state_dir` to a directory"
+
+
+def test_a_file_that_was_deleted_or_replaced_is_not_the_one_that_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("w") as file:
+        assert is_same_file(file.fileno(), str(path))
+        path.rename(tmp_path / "other")
+        assert not is_same_file(file.fileno(), str(path))
+        path.touch()
+        assert not is_same_file(file.fileno(), str(path))
