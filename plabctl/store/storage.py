@@ -53,7 +53,6 @@ class StagedStorage(Storage):
         head, line, body = serialised(self.tables, self.rev + 1, now)
         replace_state(self._state_dir, self._dir_fd, line, body)
         self.rev = head.rev
-        self.is_changed = False
         return head
 
 

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.experiments.model import Vnode
 from plabctl.core.glance import glance_at
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.records import Suspicion
-from plabctl.core.rows import due_of, due_of_vnode
-from plabctl.store import codec, vnodecodec
+from plabctl.core.rows import due_of
+from plabctl.store import codec
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
 # Values are given their real constructors, which hypothesis reads, at their first use.
@@ -64,16 +63,6 @@ def test_a_document_looked_at_tells_what_its_values_tell(
     doc = through_the_file(codec.node_doc(node, codec.member_doc(member)))
 
     assert codec.glance_of(node.name, doc) == glance_at(node, member)
-
-
-@given(vnode=st.builds(Vnode))
-def test_a_member_of_an_experiment_comes_back_equal(vnode: Vnode) -> None:
-    doc = through_the_file(vnodecodec.vnode_doc(vnode))
-
-    assert vnodecodec.vnode_of(vnode.key, doc) == vnode
-    assert codec.due_of_vnode(doc) == due_of_vnode(vnode)
-    with pytest.raises(ValueError, match="is filed under"):
-        vnodecodec.vnode_of(f"{vnode.key}x", doc)
 
 
 def test_a_new_member_at_a_glance_has_no_record() -> None:

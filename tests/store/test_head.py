@@ -1,15 +1,12 @@
 """The head proves the whole file, in chunks, and nothing is written that would break its line."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
-from plabctl.errors import StateDamaged, StateTooNew, StoreError
-from plabctl.store import head as head_module
-from plabctl.store import storage
+from plabctl.errors import StateDamaged, StateTooNew
 from plabctl.store.head import SCHEMA_VERSION, Head, head_line, read_head
 from plabctl.store.store import Store
 from tests.store.faults import descriptors
@@ -81,17 +78,3 @@ def test_a_state_of_a_later_version_is_refused_also_when_its_line_has_our_shape(
 
     with pytest.raises(StateTooNew, match=f"its schema version is {SCHEMA_VERSION + 1}"):
         read_head(str(path))
-
-
-def test_whatever_size_is_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (head_module, storage):
-        monkeypatch.setattr(module, "MAX_STATE_BYTES", 2000)
-    store = Store(tmp_path / "state", ManualClock())
-    is_written = []
-    for length in range(1500, 2000, 25):
-        with suppress(StoreError), store.session() as session:
-            session.apply(Changes(notes={"large": {"text": "x" * length}}))
-        is_written.append(store.snapshot().notes["large"] == {"text": "x" * length})
-
-    assert is_written == sorted(is_written, reverse=True)
-    assert set(is_written) == {True, False}

@@ -31,6 +31,7 @@ def test_what_was_read_before_a_change_is_read_anew_after_it(session: Session) -
     claim, event = make_claim(), Event("e", NOW, "probe", "n1", "plabctl")
     experiment = Experiment("exp", "process", "ada", NOW)
     assert (dict(session.claims), list(session.outbox), dict(session.experiments)) == ({}, [], {})
+    assert session.saved_at == 0, "never"
 
     session.apply(Changes(claims=(claim,), events=(event,), experiments=(experiment,)))
 

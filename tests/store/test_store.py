@@ -1,5 +1,6 @@
 """The state directory as its users see it: sessions, snapshots, heads, beats."""
 
+import gc
 import json
 import os
 import stat
@@ -13,9 +14,10 @@ import pytest
 from plabctl.clock import ManualClock, SystemClock
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
-from plabctl.errors import StoreBusy, StoreError
+from plabctl.errors import ClockFault, StoreBusy, StoreError
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+from tests.store.faults import descriptors
 
 ONE = Changes(nodes=(make_node(),), members=(make_member(due_at=NOW + 60),))
 
@@ -28,6 +30,16 @@ def state_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(state_dir: Path) -> Store:
     return Store(state_dir, ManualClock(NOW), lock_timeout_s=0.05)
+
+
+class SettableClock(ManualClock):
+    """A clock that may be set back as well."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        """Return the instant it stands at."""
+        return super().now() + self.ahead
 
 
 def commit(store: Store, *steps: Changes) -> None:
@@ -201,12 +213,42 @@ def test_a_beat_is_remembered_and_changes_no_state(state_dir: Path) -> None:
     store = Store(state_dir, clock)
 
     store.beat()
-    first = store.last_beat()
+    first, before = store.last_beat(), descriptors()
     clock.advance(60)
     store.beat()
 
     assert (first, store.last_beat()) == (NOW + 0.125, NOW + 60.125)
     assert store.head() is None
+    assert descriptors() == before
+
+
+def test_a_link_in_the_place_of_the_last_beat_is_not_followed(state_dir: Path, tmp_path: Path) -> None:
+    state_dir.mkdir(mode=0o700)
+    (tmp_path / "fresh").touch()
+    (state_dir / "last_tick").symlink_to(tmp_path / "fresh")
+    os.utime(state_dir / "last_tick", (NOW, NOW), follow_symlinks=False)
+
+    assert Store(state_dir, ManualClock()).last_beat() == NOW
+
+
+def test_a_clock_that_was_never_set_changes_nothing(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+
+    with pytest.raises(ClockFault, match="not set"):
+        commit(Store(state_dir, ManualClock(86_400.0)), Changes(tick=make_mark()))
+
+    assert store.snapshot().tick is None
+
+
+def test_when_the_clock_was_set_back_nobody_waits_longer_than_was_meant(store: Store, state_dir: Path) -> None:
+    commit(store, ONE)
+
+    commit(Store(state_dir, ManualClock(NOW - 86_400)), Changes())
+
+    head = store.head()
+    assert head is not None
+    assert head.wake_at is not None
+    assert (head.saved_at, head.wake_at <= NOW - 86_400 + 60) == (NOW - 86_400, True)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
@@ -241,9 +283,37 @@ def test_a_commit_is_stamped_with_the_time_it_is_made(state_dir: Path) -> None:
     assert abs(head.saved_at - SystemClock().now()) < 60
 
 
-def test_the_newest_tick_is_known_at_a_glance(store: Store) -> None:
-    assert store.newest_tick() is None
+def test_a_commit_is_stamped_when_it_is_made_and_never_before_its_session_began(state_dir: Path) -> None:
+    clock = SettableClock(NOW)
+    store = Store(state_dir, clock)
+    stamps = []
+    for changes, step in ((ONE, 7.0), (Changes(tick=make_mark("t2")), -3.0)):
+        with store.session() as session:
+            session.apply(changes)
+            clock.ahead += step
+        stamps.append(store.saved_at())
 
-    commit(store, ONE, Changes(tick=make_mark("tick-7")))
+    assert stamps == [NOW + 7, NOW + 7]
 
+
+def test_the_last_change_and_the_newest_tick_are_known_at_a_glance(store: Store) -> None:
+    assert (store.newest_tick(), store.saved_at()) == (None, 0)
+
+    commit(store, ONE)
+    assert (store.newest_tick(), store.saved_at()) == (None, NOW)
+
+    commit(store, Changes(tick=make_mark("tick-7")))
     assert store.newest_tick() == "tick-7"
+
+
+def test_what_is_read_is_kept_from_the_collector_of_garbage_and_no_more_when_it_is_read_again(store: Store) -> None:
+    commit(store, ONE)
+    gc.unfreeze()
+    try:
+        first = store.snapshot()
+        kept = gc.get_freeze_count()
+        second = store.snapshot()
+        assert (gc.get_freeze_count(), kept > 0) == (kept, True)
+    finally:
+        gc.unfreeze()
+    assert list(first.names()) == list(second.names())
