@@ -30,7 +30,8 @@ from tests.torture.mutations import mutations
 MODULES = (
     "core/settle.py", "core/doubt.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py", "core/guard.py",
     "core/flap.py", "core/backoff.py", "core/nag.py", "store/lock.py", "store/commit.py",
-    "store/slots.py", "store/head.py", "store/restore.py",
+    "store/slots.py", "store/head.py", "store/restore.py", "store/session.py", "store/codec.py", "store/tables.py",
+    "store/files.py", "store/storage.py", "store/store.py", "store/vnodecodec.py",
 )  # fmt: skip
 """What decides whether a node moves, when it is tested and who holds it, and what keeps the state whole."""
 QUICK = ("core/backoff.py", "core/flap.py", "core/nag.py", "core/doubt.py")
