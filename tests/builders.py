@@ -68,8 +68,10 @@ def make_report(node: str = "n1", outcome: str = "pass", **fields: Any) -> Repor
     return replace(report, **fields)
 
 
-def make_order(*, actor: str = "ada", reason: str = "disk swapped", now: float = NOW, seed: int = 1) -> Order:
-    return Order(actor, reason, now, Random(seed))
+def make_order(
+    *, actor: str = "ada", reason: str = "disk swapped", now: float = NOW, seed: int = 1, if_rev: int | None = None
+) -> Order:
+    return Order(actor, reason, now, Random(seed), if_rev)
 
 
 def make_mark(tick: str = "tick-1", started_at: float = NOW) -> TickMark:

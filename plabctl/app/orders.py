@@ -26,11 +26,15 @@ def choose(app: App, words: Sequence[str]) -> Selection:
     return select(words, app.store.snapshot(), app.settings.pools)
 
 
-def order_of(app: App, actor: str, reason: str) -> orders.Order:
-    """Return who orders, why and when; raise UsageFault for a reason that is no single line of text."""
+def order_of(app: App, actor: str, reason: str, if_rev: int | None = None) -> orders.Order:
+    """Return who orders, why and when, having seen what.
+
+    Raise UsageFault for a reason that is no single line of text.
+    """
     if len(reason) > MAX_REASON or not reason.isprintable():
         raise UsageFault(f"the reason must be one line of at most {MAX_REASON} printable characters")
-    return orders.Order(actor, reason.strip(), app.clock.now(), random.Random())  # noqa: S311 - names events, no secret
+    rng = random.Random()  # noqa: S311 - names events, no secret
+    return orders.Order(actor, reason.strip(), app.clock.now(), rng, if_rev)
 
 
 def move(app: App, names: Sequence[str], pool: str, order: orders.Order, for_s: float | None) -> Done:

@@ -6,6 +6,7 @@ from plabctl.cli.options import (
     actor,
     config_option,
     for_option,
+    if_rev_option,
     nodes_argument,
     quiet_option,
     reason_option,
@@ -23,11 +24,18 @@ plabctl hold @good --reason "power works tonight" --for 12h --yes
 @nodes_argument(required=True)
 @reason_option
 @for_option
+@if_rev_option
 @yes_option
 @quiet_option
 @config_option
 def command(
-    nodes: tuple[str, ...], reason: str, for_s: float | None, yes: bool, quiet: bool, config: str | None
+    nodes: tuple[str, ...],
+    reason: str,
+    for_s: float | None,
+    if_rev: int | None,
+    yes: bool,
+    quiet: bool,
+    config: str | None,
 ) -> None:
     """Pin nodes where they are: tests go on, but move them nowhere."""
     from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
@@ -35,5 +43,5 @@ def command(
     from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason)
+    order = use.order_of(app, actor(), reason, if_rev)
     report(use.hold(app, choose(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)

@@ -9,6 +9,7 @@ from plabctl.cli.options import (
     actor,
     config_option,
     for_option,
+    if_rev_option,
     nodes_argument,
     quiet_option,
     reason_option,
@@ -28,6 +29,7 @@ plabctl move @bad good --reason "the switch is back" --yes
 @click.argument("pool", shell_complete=complete_pools)
 @reason_option
 @for_option
+@if_rev_option
 @yes_option
 @quiet_option
 @config_option
@@ -36,6 +38,7 @@ def command(
     pool: str,
     reason: str,
     for_s: float | None,
+    if_rev: int | None,
     yes: bool,
     quiet: bool,
     config: str | None,
@@ -50,6 +53,6 @@ def command(
     from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason)
+    order = use.order_of(app, actor(), reason, if_rev)
     names = choose(app, nodes, f"move to {pool}", yes=yes)
     report(use.move(app, names, pool, order, for_s), quiet=quiet)

@@ -8,6 +8,7 @@ from plabctl.cli import output
 from plabctl.cli.options import (
     actor,
     config_option,
+    if_rev_option,
     nodes_argument,
     noun,
     output_options,
@@ -85,17 +86,18 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
 @verb("rm", example="plabctl node rm pc1.example.org", parent=command)
 @nodes_argument(required=True)
 @click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
+@if_rev_option
 @yes_option
 @quiet_option
 @config_option
-def remove(nodes: tuple[str, ...], reason: str, yes: bool, quiet: bool, config: str | None) -> None:
+def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None) -> None:
     """Forget nodes. Their history stays."""
     from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
     from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason)
+    order = use.order_of(app, actor(), reason, if_rev)
     report(use.remove_nodes(app, choose(app, nodes, "forget", yes=yes), order), quiet=quiet)
 
 

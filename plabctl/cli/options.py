@@ -128,6 +128,16 @@ def reason_option(function: Function) -> Function:
     return click.option("--reason", "-r", metavar="TEXT", required=True, help="Why; kept in the history.")(function)
 
 
+def if_rev_option(function: Function) -> Function:
+    """Add `--if-rev`."""
+    return click.option(
+        "--if-rev",
+        metavar="REV",
+        type=click.IntRange(min=0),
+        help="Only if the nodes have not changed since this `rev`, as `status -o json` says it.",
+    )(function)
+
+
 def for_option(function: Function) -> Function:
     """Add `--for`."""
     return click.option(

@@ -1,6 +1,7 @@
 """What a person may order: move, retest, hold, release, add and remove nodes.
 
-Pure. Each function returns the changes, or raises `Refused` and changes nothing. `plabctl.app.orders` commits them.
+Pure. Each function returns the changes, or raises `Refused` and changes nothing; `Order.if_rev` is compare-and-swap, as
+etcd's on the revision at which a key was modified. `plabctl.app.orders` commits them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Order:
     reason: str
     now: float
     rng: Random
+    if_rev: int | None = None
+    """Refuse if any of the nodes was changed after this rev: whoever orders has not seen that."""
 
 
 def move(
@@ -44,7 +47,7 @@ def move(
         raise NoSuchPool(f"no pool is named {pool!r}", hint=f"the pools are: {', '.join(settings.pools)}")
     members, claims = [], []
     happened: list[Event] = []
-    for member in _members(state, names):
+    for member in _members(state, names, order):
         pin = member.hold if until_at is None else Hold(order.actor, order.reason, order.now, until_at)
         if home_of(member) == member.pool == pool:
             if until_at is not None:
@@ -73,20 +76,20 @@ def move(
 
 def retest(state: State, names: Sequence[str], order: Order) -> Changes:
     """Make the nodes due now, before all others. A node that is being tested is tested once more afterwards."""
-    members = [replace(member, requested_at=order.now, due_at=order.now) for member in _members(state, names)]
+    members = [replace(member, requested_at=order.now, due_at=order.now) for member in _members(state, names, order)]
     return Changes(members=tuple(members), events=_told("retest", names, order))
 
 
 def hold(state: State, names: Sequence[str], order: Order, until_at: float | None) -> Changes:
     """Pin the nodes where they are: probes go on, the machine moves none until `until_at` or `release`."""
     pin = Hold(order.actor, order.reason, order.now, until_at)
-    members = [_pinned(member, pin) for member in _members(state, names)]
+    members = [_pinned(member, pin) for member in _members(state, names, order)]
     return Changes(members=tuple(members), events=_told("hold", names, order, until_at=until_at))
 
 
 def release(state: State, names: Sequence[str], order: Order) -> Changes:
     """Take the pins out. The nodes are due at once: what they are now is for a probe to say, not for the release."""
-    held = [member for member in _members(state, names) if member.is_held(order.now)]
+    held = [member for member in _members(state, names, order) if member.is_held(order.now)]
     if not held:
         raise Refused(f"{_these(names)} not held")
     members = [replace(member, hold=None, due_at=order.now, interval_s=0.0) for member in held]
@@ -134,7 +137,7 @@ def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
     """
     happened: list[Event] = []
     left = {}
-    for member in _members(state, names):
+    for member in _members(state, names, order):
         left[member.node] = remains.left_by(member, state.claims.get(member.node))
         debris = [piece.vnode for piece in left[member.node]]
         happened.extend(_told("node-removed", [member.node], order, pool=member.pool, debris=debris))
@@ -155,14 +158,32 @@ def _pinned(member: Member, pin: Hold | None) -> Member:
     return replace(member, hold=pin, due_at=member.due_at if ends_at is None else min(member.due_at, ends_at))
 
 
-def _members(state: State, names: Iterable[str]) -> list[Member]:
+def _members(state: State, names: Sequence[str], order: Order) -> list[Member]:
+    """Return the members of those names; raise `Refused` when one was changed since who orders looked."""
     found = []
     for name in names:
         member = state.member(name)
         if member is None:
             raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
         found.append(member)
+    if order.if_rev is not None:
+        _refuse_changed(state, names, order.if_rev)
     return found
+
+
+def _refuse_changed(state: State, names: Sequence[str], if_rev: int) -> None:
+    if if_rev > state.rev:
+        raise Refused(
+            f"the state is at rev {state.rev}, and not at {if_rev} yet", hint="is it another state directory?"
+        )
+    changed = {name: rev for name in names if (rev := state.rev_of(name)) > if_rev}
+    if changed:
+        name, rev = max(changed.items(), key=lambda item: item[1])
+        others = f", and {len(changed) - 1} more of {len(names)} nodes" if len(changed) > 1 else ""
+        raise Refused(
+            f"{name!r} has changed since rev {if_rev}, at rev {rev}{others}",
+            hint="look again, and decide again; nothing was changed",
+        )
 
 
 def _superseded(state: State, name: str) -> list[Claim]:

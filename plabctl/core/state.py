@@ -64,6 +64,9 @@ class State(Protocol):
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
 
+    def rev_of(self, name: str) -> int:
+        """Return the rev at which that node was last changed; 0 when that is not known."""
+
     def member(self, name: str) -> Member | None:
         """Return that node's place in its health pool."""
 
@@ -138,6 +141,7 @@ class MemoryState:
         self.notes: dict[str, Mapping[str, object]] = {}
         self._nodes: dict[str, Node] = {}
         self._members: dict[str, Member] = {}
+        self._revs: dict[str, int] = {}
         self.experiments: dict[str, Experiment] = {}
         self._vnodes: dict[str, Vnode] = {}
         if changes:
@@ -146,6 +150,10 @@ class MemoryState:
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
         return self._nodes.get(name)
+
+    def rev_of(self, name: str) -> int:
+        """Return the rev at which that node was last changed."""
+        return self._revs.get(name, 0)
 
     def member(self, name: str) -> Member | None:
         """Return that node's place in its health pool."""
@@ -206,10 +214,10 @@ class MemoryState:
 
     def apply(self, changes: Changes) -> None:
         """Make `changes`; raise AssertionError when they would break an invariant."""
-        for node in changes.nodes:
-            self._nodes[node.name] = node
-        for member in changes.members:
-            self._members[member.node] = member
+        self._nodes.update({node.name: node for node in changes.nodes})
+        self._members.update({member.node: member for member in changes.members})
+        changed = [*(node.name for node in changes.nodes), *(member.node for member in changes.members)]
+        self._revs.update(dict.fromkeys(changed, self.rev + 1))
         for name in changes.removed:
             del self._nodes[name], self._members[name]
         self.experiments.update({experiment.name: experiment for experiment in changes.experiments})

@@ -68,7 +68,7 @@ _CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})
 _EVENT = Shape(Event, "id", {"data": object_part("data")})
 _TICK = Shape(TickMark)
 VERDICT = nested(_VERDICT)
-_NODE_KEYS = frozenset({"vars", "source", "added_at", "member"})
+_NODE_KEYS = frozenset({"vars", "source", "added_at", "rev", "member"})
 _OPERATOR = "operator"
 _NO_VARIABLES: Mapping[str, str] = {}
 
@@ -92,6 +92,14 @@ def node_of(name: str, doc: Doc) -> Node:
     return Node(
         name, _texts(doc.get("vars", {})), _text(doc.get("source", _OPERATOR)), _number(doc.get("added_at", 0.0))
     )
+
+
+def rev_of(_name: str, doc: Doc) -> int:
+    """Return the rev at which a node was last changed; 0 in what was written before that was kept."""
+    rev = doc.get("rev", 0)
+    if type(rev) is not int:
+        raise ValueError(f"{rev!r} is no rev")
+    return rev
 
 
 def member_doc(member: Member) -> Doc:

@@ -95,6 +95,11 @@ class DocumentState:
         doc = self._tables[NODES].get(name)
         return None if doc is None else _decoded(codec.node_of, NODES, name, doc)
 
+    def rev_of(self, name: str) -> int:
+        """Return the rev at which that node was last changed; 0 when that is not known."""
+        doc = self._tables[NODES].get(name)
+        return 0 if doc is None else _decoded(codec.rev_of, NODES, name, doc)
+
     def member(self, name: str) -> Member | None:
         """Return that node's place in its health pool."""
         doc = self._tables[NODES].get(name)

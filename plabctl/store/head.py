@@ -16,7 +16,7 @@ from plabctl.store.files import as_store_error, open_for_reading
 
 STATE_NAME = "state.json"
 PREVIOUS_NAME = "state.json.previous"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_STATE_BYTES = 512 * 1024 * 1024
 """More than a million nodes; a larger file is none of ours."""
 

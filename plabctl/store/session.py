@@ -129,6 +129,8 @@ class Session(DocumentState):
             if name not in docs and name not in table:
                 raise AssertionError(f"the member '{name}' has no node")
             docs[name] = {**(docs.get(name) or table[name]), "member": member}
+        for doc in docs.values():
+            doc["rev"] = self._storage.rev + 1
         return docs
 
     def _put(self, name: str, docs: Mapping[str, Doc]) -> None:

@@ -31,7 +31,12 @@ def _with_experiments(tables: Tables) -> Tables:
     return {**tables, EXPERIMENTS: {}, VNODES: {}}
 
 
-MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {1: _with_experiments}
+def _with_revs(tables: Tables) -> Tables:
+    """Return tables of version 3, in which nodes have their own rev: from their next change on."""
+    return tables
+
+
+MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {1: _with_experiments, 2: _with_revs}
 """By schema version: the pure function that makes tables of the next version."""
 
 _SMALL_BYTES = 1024 * 1024

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,6 +42,29 @@ def test_a_move_for_a_time_is_a_hold(used_desk: Desk) -> None:
     undo(used_desk, said)
     assert not row_of(used_desk, "pc1")["held"]
     assert pool_of(used_desk, "pc1") == "good"
+
+
+def test_of_several_people_who_saw_the_same_one_gets_his_way(used_desk: Desk) -> None:
+    rev = json.loads(used_desk.ok("status", "-o", "json"))["rev"]
+    words = [
+        *(["move", "pc1", "bad", "-r", f"no {number}", "--if-rev", str(rev)] for number in range(3)),
+        ["hold", "pc1", "-r", "being debugged", "--if-rev", str(rev)],
+        ["node", "rm", "pc1", "--if-rev", str(rev)],
+    ]
+
+    with ThreadPoolExecutor(len(words)) as people:
+        said = list(people.map(lambda each: used_desk.run(*each), words))
+
+    assert sorted(each.code for each in said) == [0, 1, 1, 1, 1]
+    refused = [each.err for each in said if each.code]
+    assert all(f"has changed since rev {rev}, at rev " in text or "no node is named" in text for text in refused), (
+        refused
+    )
+    events = [json.loads(line) for line in used_desk.ok("history", "-o", "jsonl").splitlines()]
+    assert [event["kind"] in {"transition", "hold", "node-removed"} for event in events if event["actor"] != "machine"][
+        -1
+    ]
+    assert used_desk.run("move", "pc2", "good", "-r", "another", "--if-rev", str(rev)).code == 0, "it has not changed"
 
 
 def test_a_hold_and_its_release_undo_each_other(used_desk: Desk) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from plabctl.core import orders, remains
 from plabctl.core.model import Debris, Hold, Member
-from plabctl.core.state import MemoryState
+from plabctl.core.state import Changes, MemoryState
 from plabctl.errors import NoSuchNode, NoSuchPool, Refused
 from tests.builders import NOW, judged, make_claim, make_member, make_node, make_order, make_settings, make_state
 
@@ -58,6 +58,44 @@ def test_an_unknown_pool_and_an_unknown_node_are_refused() -> None:
         orders.move(state, SETTINGS, ["n1"], "ugly", make_order(), None)
     with pytest.raises(NoSuchNode):
         orders.move(state, SETTINGS, ["n1", "n2"], "bad", make_order(), None)
+
+
+ORDERS = {
+    "move": lambda state, order: orders.move(state, SETTINGS, ["n1", "n2"], "bad", order, None),
+    "hold": lambda state, order: orders.hold(state, ["n1", "n2"], order, None),
+    "release": lambda state, order: orders.release(state, ["n1", "n2"], order),
+    "retest": lambda state, order: orders.retest(state, ["n1", "n2"], order),
+    "remove": lambda state, order: orders.remove_nodes(state, ["n1", "n2"], order),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_order_on_a_rev_is_refused_if_a_node_has_changed_since_and_only_then(name: str) -> None:
+    pin = Hold("bob", "being debugged", NOW, None)
+    state = make_state(*(make_member(node, hold=pin) for node in ("n1", "n2", "n3")))
+    seen = state.rev
+    state.apply(Changes(members=(make_member("n3", ok_streak=1),)))
+
+    assert ORDERS[name](state, make_order(if_rev=seen)).events, "another node has changed, and none of these"
+    state.apply(Changes(members=(make_member("n2", ok_streak=1, hold=pin),)))
+
+    with pytest.raises(Refused, match=rf"^'n2' has changed since rev {seen}, at rev {seen + 2}$"):
+        ORDERS[name](state, make_order(if_rev=seen))
+    assert ORDERS[name](state, make_order(if_rev=seen + 2)).events
+    with pytest.raises(Refused, match=rf"^the state is at rev {seen + 2}, and not at {seen + 3} yet$"):
+        ORDERS[name](state, make_order(if_rev=seen + 3))
+
+
+def test_of_several_nodes_that_changed_the_last_one_is_named() -> None:
+    state = make_state(*(make_member(node) for node in ("n1", "n2", "n3")))
+    seen = state.rev
+    for name in ("n1", "n3", "n2"):
+        state.apply(Changes(members=(make_member(name, ok_streak=1),)))
+
+    with pytest.raises(
+        Refused, match=rf"^'n2' has changed since rev {seen}, at rev {seen + 3}, and 1 more of 2 nodes$"
+    ):
+        orders.retest(state, ["n1", "n2"], make_order(if_rev=seen))
 
 
 def test_a_retest_is_due_now() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import plabctl
 from plabctl.errors import StateTooNew
+from plabctl.store.head import SCHEMA_VERSION
 from tests.e2e.site import Site
 from tests.lab.patience import wait_until
 from tests.lab.sshd import Sshd
@@ -81,8 +82,12 @@ class Replaceable(Site):
         shutil.rmtree(self.package)
         self.install()
         head, tables = self.package / "store/head.py", self.package / "store/tables.py"
-        head.write_text(head.read_text().replace("\nSCHEMA_VERSION = 2\n", "\nSCHEMA_VERSION = 3\n"))
-        tables.write_text(tables.read_text().replace("= {1: _with_experiments}", "= {1: _with_experiments, 2: dict}"))
+        head.write_text(
+            head.read_text().replace(
+                f"\nSCHEMA_VERSION = {SCHEMA_VERSION}\n", f"\nSCHEMA_VERSION = {SCHEMA_VERSION + 1}\n"
+            )
+        )
+        tables.write_text(tables.read_text() + f"MIGRATIONS[{SCHEMA_VERSION}] = dict\n")
 
     def prepare(self, sshd: Sshd) -> None:
         """Have a node of each kind, tested once and good, and all of them due."""

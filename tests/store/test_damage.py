@@ -15,6 +15,7 @@ from plabctl.core.model import Goal, Member
 from plabctl.core.state import Changes
 from plabctl.errors import Refused, StateDamaged, StateTooNew, StoreError
 from plabctl.store import head, storage, tables
+from plabctl.store.head import SCHEMA_VERSION
 from plabctl.store.store import Store
 from tests.builders import NOW, make_mark, make_member, make_node
 
@@ -142,7 +143,7 @@ def test_any_flipped_bit_and_any_cut_is_found(state_dir: Path, data: st.DataObje
 
 
 def test_a_state_of_a_later_version_is_refused_whatever_its_shape(state_dir: Path) -> None:
-    content = b'{"plabctl":{"schema_version":3,"shape":"unheard of"}}'
+    content = b'{"plabctl":{"schema_version":%d,"shape":"unheard of"}}' % (SCHEMA_VERSION + 1)
     (state_dir / "state.json").write_bytes(content)
 
     for error in refusals(state_dir):
@@ -159,16 +160,17 @@ def test_a_state_of_an_earlier_version_is_brought_forward_step_by_step(
     def renamed(found: tables.Tables) -> tables.Tables:
         return {**found, "notes": {"was": {"version": 2}}}
 
-    monkeypatch.setattr(tables, "SCHEMA_VERSION", 4)
-    monkeypatch.setattr(storage, "SCHEMA_VERSION", 4)
-    monkeypatch.setattr(head, "SCHEMA_VERSION", 4)
-    monkeypatch.setattr(tables, "MIGRATIONS", {2: renamed, 3: lambda found: found})
+    newer = SCHEMA_VERSION + 2
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", newer)
+    monkeypatch.setattr(storage, "SCHEMA_VERSION", newer)
+    monkeypatch.setattr(head, "SCHEMA_VERSION", newer)
+    monkeypatch.setattr(tables, "MIGRATIONS", {SCHEMA_VERSION: renamed, SCHEMA_VERSION + 1: lambda found: found})
 
     assert open_store(state_dir).snapshot().notes == {"was": {"version": 2}}
     commit(state_dir, "t4")
     found = open_store(state_dir).head()
     assert found is not None
-    assert found.schema_version == 4
+    assert found.schema_version == newer
 
 
 def test_a_state_of_version_1_is_read_and_brought_forward_by_the_next_commit(state_dir: Path) -> None:
@@ -180,12 +182,13 @@ def test_a_state_of_version_1_is_read_and_brought_forward_by_the_next_commit(sta
 
     state = open_store(state_dir).snapshot()
     assert (state.member("n1"), state.rev) == (Member("n1", "good", 1.0, 2.0), 7)
+    assert state.rev_of("n1") == 0, "it has not changed since revs are kept"
     assert (state.claims["n1"].goal, dict(state.experiments), list(state.vnodes())) == (Goal.TEST, {}, [])
 
     commit(state_dir, "t4")
     found = open_store(state_dir).head()
     assert found is not None
-    assert (found.schema_version, found.rev) == (2, 8)
+    assert (found.schema_version, found.rev) == (SCHEMA_VERSION, 8)
     previous = open_store(state_dir).previous()
     assert previous is not None
     assert (previous.schema_version, previous.rev) == (1, 7), "what the earlier version wrote is kept"

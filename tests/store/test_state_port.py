@@ -111,6 +111,15 @@ def test_a_changed_node_leaves_its_member_alone(play: Play) -> None:
     assert (state.node("n1"), state.member("n1")) == (make_node("n1", site="rome"), make_member("n1"))
 
 
+def test_a_node_has_the_rev_of_its_last_change(play: Play) -> None:
+    steps = [one_node("n1"), one_node("n2"), Changes(members=(make_member("n1", ok_streak=1),))]
+
+    state = play(*steps, Changes(tick=make_mark()), Changes(nodes=(make_node("n1"),)))
+
+    found = [state.rev_of(name) for name in ("n1", "n2", "n3")]
+    assert found == ([5, 2, 0] if state.rev else [1, 1, 0]), "what is staged together has the rev that it will have"
+
+
 def test_a_removed_node_is_gone_with_its_member(play: Play) -> None:
     state = play(one_node("n1"), one_node("n2"), Changes(removed=("n1",)))
 
