@@ -15,8 +15,7 @@ from plabctl.errors import StoreBusy
 from plabctl.store.files import as_store_error, is_same_file, open_own
 
 LOCK_NAME = "state.lock"
-_FIRST_PAUSE_S = 0.001
-_LONGEST_PAUSE_S = 0.02
+_PAUSE_S = 0.002
 
 
 @contextmanager
@@ -44,19 +43,16 @@ def state_lock(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
 
 def _wait_for_lock(path: str, dir_fd: int, timeout_s: float) -> int:
     # Waiting is counted in pauses, not by a clock, so that it ends also where the clock is a test's.
-    waited_s, pause_s = 0.0, _FIRST_PAUSE_S
-    while True:
-        fd = _try_lock(path, dir_fd)
-        if fd is not None:
-            return fd
+    waited_s = 0.0
+    while (fd := _try_lock(path, dir_fd)) is None:
         if waited_s >= timeout_s:
             raise StoreBusy(
                 f"the state is locked by {_holder(path)}: waited {timeout_s:g} s for '{path}'",
                 hint="try again; if that process hangs, end it (the lock goes with it; do not delete the file)",
             )
-        time.sleep(pause_s)
-        waited_s += pause_s
-        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        time.sleep(_PAUSE_S)
+        waited_s += _PAUSE_S
+    return fd
 
 
 def _try_lock(path: str, dir_fd: int) -> int | None:

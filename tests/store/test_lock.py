@@ -123,6 +123,14 @@ def test_a_holder_that_is_stopped_is_named_after_a_bounded_wait(state_dir: Path)
         assert caught.value.hint
 
 
+def test_the_holder_is_named_although_one_with_a_longer_number_was_there_before(state_dir: Path) -> None:
+    commit(state_dir)
+    (state_dir / "state.lock").write_text("1234567890123\n")
+
+    with Store(state_dir, ManualClock()).session(), pytest.raises(StoreBusy, match=f"by process {os.getpid()}: "):
+        commit_within(state_dir, 0.0)
+
+
 def commit_within(state_dir: Path, seconds: float) -> None:
     with Store(state_dir, ManualClock(), lock_timeout_s=seconds).session():
         pass
