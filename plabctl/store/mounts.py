@@ -35,19 +35,20 @@ def refuse_network(path: str, dir_fd: int) -> None:
 
 def file_system_of(path: os.PathLike[str] | str, mountinfo: os.PathLike[str] | str = MOUNTINFO) -> str | None:
     """Return the type of the file system that `path` is on, by the kernel's list of mounts (proc(5)); None: unknown."""
-    target = os.path.realpath(path)
-    best: tuple[int, str] = (0, "")
+    # Names of files are bytes, and so is the list: in text, some letters would be changed, and others taken for blanks.
+    target = os.fsencode(os.path.realpath(path)) + b"/"
+    longest, kind = 0, None
     try:
-        with open(mountinfo, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
+        with open(mountinfo, "rb") as file:
+            lines = file.read().split(b"\n")
     except OSError:
         return None
     for line in lines:
-        before, _, after = line.partition(" - ")
-        fields = before.split()
+        before, _, after = line.partition(b" - ")
+        fields = before.split(b" ")
         if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
-            point = fields[4].encode().decode("unicode_escape").rstrip("/") + "/"
+            point = fields[4].decode("unicode_escape").encode("latin-1").rstrip(b"/") + b"/"
             # The last of those mounted at one place is the one that is seen.
-            if f"{target}/".startswith(point) and len(point) >= best[0]:
-                best = (len(point), after.split()[0])
-    return best[1] or None
+            if target.startswith(point) and len(point) >= longest:
+                longest, kind = len(point), os.fsdecode(after.split(b" ")[0])
+    return kind

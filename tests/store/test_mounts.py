@@ -29,6 +29,15 @@ def test_the_file_system_is_that_of_the_innermost_mount(tmp_path: Path) -> None:
     assert mounts.file_system_of(Path("/srv"), table) == "overlay", "what was mounted last is seen"
 
 
+@pytest.mark.parametrize("name", ["données", "a\u00a0b", "a\u2028b", "tab\\011", "back\\134slash"], ids=ascii)
+def test_a_mount_of_any_name_is_recognised(tmp_path: Path, name: str) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(f"22 1 0:20 / / rw - ext4 /dev/vda rw\n23 22 0:21 / /srv/{name} rw - nfs4 server:/srv rw\n")
+    there = name.replace("\\011", "\t").replace("\\134", "\\")
+
+    assert mounts.file_system_of(Path(f"/srv/{there}/plabctl"), table) == "nfs4"
+
+
 def commit(state_dir: Path, **how: bool) -> None:
     with Store(state_dir, ManualClock(), **how).session() as session:
         session.apply(Changes(tick=make_mark()))
