@@ -18,7 +18,7 @@ from plabctl.app.errands import Errand
 from plabctl.app.flight import Flight, refused
 from plabctl.app.inventories import sync
 from plabctl.app.signals import Stop
-from plabctl.core import budget, fairness, guard
+from plabctl.core import budget, fairness, guard, outbox
 from plabctl.core.claim import Claimant, candidates
 from plabctl.core.events import new_token
 from plabctl.core.experiments import judge, roster, work
@@ -155,6 +155,7 @@ def step(run: Run) -> None:
         state.apply(budget.adjust(state, run.app.settings, now))
         taken = claim_due(run, state, now)
         state.apply(run.delivery.changes())
+        state.apply(outbox.trimmed(state.outbox, now, run.claimant.rng))
         run.delivery.look_at(state)
     # Launching is not counted: the first one imports fabric, and slots would stand idle for four times as long.
     ended = run.app.clock.monotonic()

@@ -31,6 +31,7 @@ EVENT_KINDS = (
     "experiment-ready",
     "experiment-leaving",
     "experiment-gone",
+    "dropped",
 )
 """All of them."""
 

@@ -120,3 +120,33 @@ def test_a_person_does_not_wait_for_hooks(tmp_path: Path) -> None:
     assert not (tmp_path / "told").exists()
     here.tick()
     assert (tmp_path / "told").read_text().split() == ["told"]
+
+
+def test_a_history_that_stays_damaged_keeps_no_node_from_being_tested_and_the_state_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plabctl.core.outbox.MOST_BYTES", 100_000)
+    names = [f"n{number}" for number in range(20)]
+    here = Installation(tmp_path, setup="yes {node} | head -c 3000")
+    here.add(*names)
+    deliver(here.app)
+    history = here.app.state_dir / "history.db"
+    whole = history.read_bytes()
+    history.write_bytes(b"x" * 4096)
+    sizes = []
+    for _ in range(6):
+        with pytest.raises(StoreError):
+            here.tick()
+        sizes.append((here.app.state_dir / "state.json").stat().st_size)
+        here.make_due()
+    assert max(sizes) < 200_000
+
+    history.write_bytes(whole)
+    here.tick()
+
+    assert not here.store.snapshot().outbox
+    assert set(here.pools().values()) == {"good"}
+    (dropped,) = here.history("dropped")
+    tested = (tmp_path / "torn-down").read_text().count("\n")
+    assert len(here.history("probe")) + int(str(dropped.event.data["count"])) == tested >= 7 * len(names)
+    assert len(here.history("transition")) == len(names), "what moved a node is never dropped"
