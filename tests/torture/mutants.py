@@ -28,10 +28,15 @@ from tests.torture.mutantbench import ROOT, SUITES, Bench, Mutant
 from tests.torture.mutations import mutations
 
 MODULES = (
-    "core/settle.py", "core/doubt.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py", "core/guard.py",
-    "core/flap.py", "core/backoff.py", "core/nag.py", "store/lock.py", "store/commit.py",
-    "store/slots.py", "store/head.py", "store/restore.py", "store/session.py", "store/codec.py", "store/tables.py",
-    "store/files.py", "store/storage.py", "store/store.py", "store/vnodecodec.py",
+    "core/settle.py", "core/doubt.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py",
+    "core/pools/shielded.py", "core/guard.py", "core/takeback.py", "core/flap.py", "core/backoff.py", "core/nag.py",
+    "core/claim.py", "core/orders.py", "core/deadlines.py", "core/fairness.py", "core/adaptive.py", "core/spells.py",
+    "core/budget.py", "core/clocktrust.py", "core/remains.py", "core/experiments/judge.py",
+    "core/experiments/roster.py", "core/experiments/work.py", "core/experiments/orders.py",
+    "core/experiments/choice.py",
+    "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",
+    "store/codec.py", "store/tables.py", "store/files.py", "store/storage.py", "store/store.py",
+    "store/vnodecodec.py",
 )  # fmt: skip
 """What decides whether a node moves, when it is tested and who holds it, and what keeps the state whole."""
 QUICK = ("core/backoff.py", "core/flap.py", "core/nag.py", "core/doubt.py")
@@ -83,7 +88,7 @@ def tried(
         threads = stack.enter_context(ThreadPoolExecutor(count))
         if is_traced:
             found = list(threads.map(lambda number: benches[number].trace(SUITES[number::count]), range(count)))
-            for bench in benches:
+            for bench in benches:  # each its own: it may find that one of these tests cannot be relied on
                 bench.traces = {test: what for each in found for test, what in each.items()}
         else:
             benches[0].control({mutant.file for mutant in mutants})

@@ -23,7 +23,12 @@ import tinydb
 
 LOADED = (hypothesis, orjson, tinydb)
 """What costs time to load and is no part of the project."""
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+)
+"""The same examples each time, and no failure because the machine is busy: each would be taken for a mutant noticed."""
 FLAGS = [
+    "--hypothesis-profile=mutants",
     "-q",
     "-p",
     "no:cacheprovider",
