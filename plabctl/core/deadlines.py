@@ -126,7 +126,7 @@ class Lessons:
         slow = {
             stage: round(seconds, 3)
             for stage, seconds in slowest.items()
-            if factor * seconds > self._learned_s(tallies.get(stage, {}))
+            if factor * seconds > self._learned_s(tallies[stage])
         }
         return member if slow == before else replace(member, slow=slow)
 
@@ -181,7 +181,7 @@ class Lessons:
 
     def _learned_s(self, tally: Tally) -> float:
         own = self._settings.deadlines
-        return max(own.floor_s, own.factor * quantile(tally, SHARE) if tally else 0.0)
+        return max(own.floor_s, own.factor * quantile(tally, SHARE))
 
     def _patience(self, member: Member, now: float) -> Patience:
         own, pool = self._settings.deadlines, self._settings.pools[member.pool]

@@ -165,6 +165,35 @@ def test_a_pass_of_no_stages_or_by_a_recipe_that_is_gone_teaches_nothing() -> No
         assert lessons.note() is None
 
 
+@pytest.mark.parametrize(("peers_s", "own_s"), [(0.1, 2.0), (20.0, 15.0)])
+def test_who_is_under_the_floor_or_no_slower_than_his_peers_has_no_deadline_of_his_own(
+    peers_s: float, own_s: float
+) -> None:
+    state = taught([peers_s] * 20)
+    passed(state, SETTINGS, "n1", setup=own_s)
+    member = state.member("n1")
+
+    assert member
+    assert member.slow == {}
+
+
+def test_seconds_have_milliseconds_and_no_more() -> None:
+    state = taught([20.0] * 20)
+    passed(state, SETTINGS, "n1", setup=50 + 1 / 7)
+    member = state.member("n1")
+
+    assert member
+    assert member.slow == {"setup": 50.143}
+    seconds = limit(plan(state)).seconds
+    assert seconds == round(seconds, 3) != round(seconds, 2)
+
+
+def test_a_deadline_that_is_just_the_recipe_s_own_is_the_recipe_s() -> None:
+    settings = make(floor_s=600.0)
+
+    assert limit(plan(taught([1.0] * 20, settings), settings=settings)).basis is Basis.RECIPE
+
+
 def test_where_all_are_quick_nobody_has_a_deadline_of_his_own_however_low_the_floor() -> None:
     settings = make(floor_s=0.5)
     state = taught([0.1] * 20, settings)
@@ -232,6 +261,7 @@ def test_a_node_that_was_slow_once_is_like_its_peers_after_a_while() -> None:
         (make_member(fail_streak=2, last=FAILED, interval_s=300.0), Patience.USUAL),
         (make_member(last=FAILED), Patience.DECIDES),
         (make_member(last=replace(FAILED, outcome=Outcome.PASS)), Patience.USUAL),
+        (make_member(pool="bad", fail_streak=1, last=FAILED), Patience.USUAL),
         (make_member(last=FAILED, hold=Hold("ada", "mine", NOW)), Patience.USUAL),
         (make_member(fail_streak=4, hold=Hold("ada", "mine", NOW)), Patience.IN_TURN),
     ],
@@ -263,6 +293,7 @@ def test_a_teardown_has_all_its_time_when_there_is_debris() -> None:
 
     assert limit(plan(state), "teardown").seconds == 10.0
     assert limit(plan(state, littered), "teardown").seconds == 300.0
+    assert limit(plan(taught([1.0] * 20), littered)).seconds == 10.0, "no other stage is any longer for it"
 
 
 def test_a_claim_ends_when_the_learned_deadlines_do() -> None:

@@ -34,5 +34,11 @@ def test_what_it_has_already_counts() -> None:
     assert chosen(state, 2, kept=("n1",)) == ["n4", "n2"]
 
 
+def test_where_there_are_as_many_the_steadier_one_is_taken() -> None:
+    state = world(n1="a", n2="b", n3="b", n4="a")
+
+    assert chosen(state, 2, kept=("n1",)) == ["n2", "n3"]
+
+
 def test_where_there_are_fewer_than_wanted_all_are_taken() -> None:
     assert chosen(world(n1="a", n2="b"), 5) == ["n1", "n2"]

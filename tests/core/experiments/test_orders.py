@@ -111,9 +111,10 @@ def test_a_recipe_that_sets_up_or_comes_up_will_do(bed: Testbed, recipe: str) ->
 
 def test_an_experiment_begins_now_by_whoever_orders_it_whatever_it_was_before(bed: Testbed) -> None:
     bed.wait(7.0)
-    bed.swap_in(wanted(nodes=("n2",), actor="eve", since_at=1.0, ready_at=2.0, leaving_at=3.0))
+    other = wanted(nodes=("n2",), actor="eve", since_at=1.0, ready_at=2.0, leaving_at=3.0)
 
-    begun = bed.picture().experiment
+    (begun,) = orders.swap_in(bed.state, bed.settings, other, bed.order()).experiments
+
     assert (begun.actor, begun.since_at, begun.ready_at, begun.leaving_at) == ("ada", bed.now, None, None)
 
 
