@@ -1,12 +1,14 @@
 """Runs chosen tests again and again, each time in a fresh child that has pytest loaded already.
 
 I/O; a script, run in a copy of the project: `python -P tests/torture/mutantserver.py`. One JSON object per line comes
-in on standard input, `{"tests": [...], "limit_s": 30, "trace": ""}`, and one goes out on standard output: whether a
-test failed, which, and whether the time was over. With `trace`, a file says what functions each test calls.
+in on standard input, `{"tests": [...], "limit_s": 40, "trace": ""}`, and one goes out on standard output: whether a
+test failed, which, and whether the time was over, of which `limit_s` are seconds of the processor. With `trace`, a file
+says what functions each test calls.
 """
 
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -21,6 +23,8 @@ import orjson
 import pytest
 import tinydb
 
+PATIENCE = 3
+"""So many times the seconds of processor time that the tests may use are waited for: the machine may be busy."""
 LOADED = (hypothesis, orjson, tinydb)
 """What costs time to load and is no part of the project."""
 hypothesis.settings.register_profile(
@@ -93,6 +97,7 @@ class Tracer:
 def child(asked: dict[str, Any], said: int) -> None:
     """Run the tests; never return."""
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (asked["limit_s"], asked["limit_s"] + 5))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nowhere, number)
@@ -101,7 +106,7 @@ def child(asked: dict[str, Any], said: int) -> None:
         watchers.append(Tracer(asked["trace"]))
     else:
         asked["tests"].append("-x")
-    code = pytest.main([*FLAGS, "-o", f"timeout={asked['limit_s']}", *asked["tests"]], plugins=watchers)
+    code = pytest.main([*FLAGS, "-o", f"timeout={PATIENCE * asked['limit_s']}", *asked["tests"]], plugins=watchers)
     os._exit(int(code))
 
 
@@ -116,7 +121,7 @@ def serve(asked: dict[str, Any]) -> dict[str, Any]:
             os._exit(99)
     os.close(said)
     ended = os.pidfd_open(pid)
-    is_late = not select.select([ended], [], [], asked["limit_s"])[0]
+    is_late = not select.select([ended], [], [], PATIENCE * asked["limit_s"])[0]
     os.close(ended)
     for target in (-pid, pid):
         try:
