@@ -38,6 +38,16 @@ def test_what_is_no_file_is_refused_by_its_name_and_not_left_open(tmp_path: Path
     assert descriptors() == before
 
 
+def test_a_file_with_another_name_may_be_read_and_not_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "other").hardlink_to(tmp_path / "file")
+
+    os.close(open_own(str(tmp_path / "file"), os.O_RDONLY))
+    for how in (os.O_WRONLY, os.O_RDWR):
+        with pytest.raises(StoreError, match="another name as well"):
+            open_own(str(tmp_path / "file"), how)
+
+
 def test_a_directory_where_others_may_write_is_not_left_open(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     before = descriptors()

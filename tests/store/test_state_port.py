@@ -11,6 +11,7 @@ import pytest
 
 from plabctl.clock import ManualClock
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.glance import glance_at
 from plabctl.core.model import Cause, Debris, Event, Goal, Hold, Node, Outcome, TickMark, Verdict
 from plabctl.core.records import Suspicion
 from plabctl.core.rows import due_of, due_of_vnode
@@ -274,6 +275,31 @@ def test_where_nodes_stand_is_told(play: Play) -> None:
     }  # fmt: skip
     assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, False, {"site": "a"})
     assert (state.standing("held", NOW), state.standing("none", NOW)) == (found["held"], None)
+
+
+def test_nodes_are_told_at_a_glance(play: Play) -> None:
+    nodes = (make_node("n1", site="oslo"), make_node("n2"))
+    tested = make_member("n2", "bad", last=Verdict(Outcome.FAIL, Cause.DNS, "no such name", NOW, 0.5))
+
+    state = play(Changes(nodes=nodes, members=(make_member("n1"), tested)))
+
+    expected = [glance_at(nodes[0], make_member("n1")), glance_at(nodes[1], tested)]
+    assert list(state.glances()) == expected
+    assert [state.glance("n1"), state.glance("n2"), state.glance("n3")] == [*expected, None]
+
+
+def test_pools_are_counted(play: Play) -> None:
+    state = play(one_node("n1"), one_node("n2", pool="bad"), one_node("n3", pool="bad"))
+
+    assert state.counts() == {"good": 1, "bad": 2}
+
+
+def test_the_recent_are_those_tested_since(play: Play) -> None:
+    times = {"before": NOW - 1, "then": NOW, "after": NOW + 1, "never": None}
+    state = play(*(one_node(name, probed_at=at) for name, at in times.items()))
+
+    assert sorted(member.node for member in state.recent(NOW)) == ["after", "then"]
+    assert sorted(member.node for member in state.recent(0.0)) == ["after", "before", "then"]
 
 
 def test_every_change_counts(play: Play) -> None:
