@@ -176,3 +176,13 @@ def test_a_node_of_another_shape_is_refused(node: dict[str, object]) -> None:
 def test_the_sound_shapes_of_these_tests_are_sound() -> None:
     assert codec.member_of("n", {"member": MEMBER | {"last": LAST}}).last is not None
     assert codec.node_of("n", {"member": {}, "vars": {"a": "b"}, "source": "x", "added_at": 1}).added_at == 1
+
+
+def test_the_rev_of_a_node_is_a_whole_number_and_0_where_none_was_kept() -> None:
+    assert (codec.rev_of("n", {"rev": 7}), codec.rev_of("n", {})) == (7, 0)
+
+
+@pytest.mark.parametrize("rev", ["7", 1.5, True, None], ids=str)
+def test_a_rev_of_another_shape_is_refused(rev: object) -> None:
+    with pytest.raises(ValueError, match="is no rev"):
+        codec.rev_of("n", {"rev": rev})
