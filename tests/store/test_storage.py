@@ -22,6 +22,11 @@ def test_tables_that_are_no_json_are_refused() -> None:
         serialised(tables, 1, 0.0)
 
 
+def test_what_nobody_wrote_yet_was_never_saved(tmp_path: Path) -> None:
+    with Store(tmp_path / "state", ManualClock()).session() as session:
+        assert (session.saved_at, session.rev) == (0.0, 0)
+
+
 def test_whatever_size_is_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (head_module, storage):
         monkeypatch.setattr(module, "MAX_STATE_BYTES", 2000)
