@@ -130,12 +130,11 @@ class DocumentState:
 
     def glances(self) -> list[Glance]:
         """Return all nodes at a glance."""
-        name = ""
         try:
             # Not one by one through a call that minds errors: this is most of the time of a long list.
             return [codec.glance_of(name, doc) for name, doc in self._tables[NODES].items()]
         except (KeyError, TypeError, ValueError) as error:
-            raise _misshapen(NODES, name or "?", error) from error
+            raise _misshapen(NODES, "?", error) from error
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""

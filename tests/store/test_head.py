@@ -58,7 +58,10 @@ def test_the_id_of_a_tick_that_would_break_the_line_is_not_written(tick: str) ->
     ("content", "why"),
     [
         (b"", "it is empty"),
-        (b'{"plabctl":{"schema_version":2,"shape":"unheard of"}}', "its first line is none that plabctl wrote"),
+        (
+            b'{"plabctl":{"schema_version":%d,"shape":"unheard of"}}' % SCHEMA_VERSION,
+            "its first line is none that plabctl wrote",
+        ),
         (with_numbers(SCHEMA_VERSION, "1.2.3"), "its first line holds a number that is none"),
         (with_numbers(SCHEMA_VERSION, "1.5"), "it was written with 9 bytes after the first line and now has 2"),
     ],

@@ -50,6 +50,7 @@ def commit(store: Store, *steps: Changes) -> None:
 
 def test_reading_what_was_never_written_makes_nothing(store: Store, state_dir: Path) -> None:
     assert (store.head(), store.previous(), store.last_beat(), store.snapshot().head) == (None, None, None, None)
+    assert store.snapshot().rev == 0
     assert not state_dir.exists()
 
 
