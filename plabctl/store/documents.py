@@ -88,7 +88,7 @@ class DocumentState:
     def standings(self, now: float) -> Iterator[Standing]:
         """Return where all nodes stand, one by one."""
         for name, doc in self._tables[NODES].items():
-            yield codec.standing_of(now, name, doc)
+            yield _decoded(partial(codec.standing_of, now), NODES, name, doc)
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
@@ -138,7 +138,10 @@ class DocumentState:
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
-        return Counter(doc["member"]["pool"] for doc in self._tables[NODES].values())
+        try:
+            return Counter(doc["member"]["pool"] for doc in self._tables[NODES].values())
+        except (KeyError, TypeError) as error:
+            raise _misshapen(NODES, "?", error) from error
 
     def recent(self, since: float) -> Iterator[Member]:
         """Return the members whose last probe ended at `since` or later, one by one."""

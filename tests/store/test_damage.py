@@ -223,6 +223,23 @@ def test_an_entry_of_unknown_shape_is_named_when_it_is_asked_for(state_dir: Path
             ask()
 
 
+def test_an_entry_that_lacks_what_a_list_shows_is_told_by_every_list(state_dir: Path) -> None:
+    nodes = b'"nodes":{"n1":{"member":{}}}'
+    (state_dir / "state.json").write_bytes(with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1))
+    state = open_store(state_dir).snapshot()
+
+    lists: list[Callable[[], object]] = [
+        state.glances,
+        state.counts,
+        lambda: state.due(NOW),
+        lambda: list(state.members()),
+        lambda: list(state.standings(NOW)),
+    ]
+    for ask in lists:
+        with pytest.raises(StateDamaged, match="in 'nodes'"):
+            ask()
+
+
 def test_restore_brings_the_previous_generation_back(state_dir: Path) -> None:
     path = state_dir / "state.json"
     path.write_bytes(b"{}")

@@ -241,6 +241,7 @@ def test_vnodes_are_due_beside_members(play: Play) -> None:
     assert sorted(row.key for row in state.due(NOW)) == ["exp/n1", "n1"]
     assert due_of_vnode(vnode) in state.due(NOW)
     assert [row.key for row in state.due(NOW - 1)] == []
+    assert [row.key for row in state.due(NOW - 1, latest=NOW)] == [], "the latest itself is still to come"
 
 
 def test_a_node_and_its_vnode_are_claimed_apart(play: Play) -> None:
