@@ -73,7 +73,6 @@ class Bed:
         self.cut: list[Host] = []
         self.stopped: list[Host] = []
         self.removed: list[str] = []
-        self.once_removed: set[str] = set()
 
     def configure(self, *, every: str, check: str) -> None:
         """Write the configuration with these pauses between tests of nodes, and between looks at vnodes."""
@@ -109,7 +108,6 @@ class Bed:
         elif what == "remove" and len(self.removed) < 3:
             self.site.run("node", "rm", host.name, "--yes")
             self.removed.append(host.name)
-            self.once_removed.add(host.name)
         elif what == "mend":
             self.mend(self.cut[:1] + self.stopped[:1])
         elif what == "add":
@@ -141,8 +139,8 @@ class Bed:
             lines = host.processes()
             processes = sorted(match[1] for line in lines if (match := _VNODE.search(line)))
             folders = sorted(match[1] for path in host.files() if (match := _VNODE.fullmatch(f"/{path}")))
-            if host.name in self.once_removed:
-                # A test that was under way when its node was removed: nobody returns, and its vnode ends by itself.
+            if host.name in self.removed:
+                # A test that was under way when its node was removed: what it left is torn down when that comes back.
                 passing = {match[1] for line in lines if line.endswith(f" {LIFE_S}") and (match := _VNODE.search(line))}
                 processes, folders = ([name for name in names if name not in passing] for names in (processes, folders))
             if not own == processes == folders:
