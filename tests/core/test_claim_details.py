@@ -100,6 +100,14 @@ def test_a_requested_retest_counts_for_the_share_of_its_pool() -> None:
     assert chosen(requested, urgent, waiting, count=2) == ["a", "c"]
 
 
+def test_slots_go_to_pools_by_their_weight() -> None:
+    members = [make_member(f"{pool}{number}", pool) for pool in ("good", "bad") for number in range(8)]
+
+    names = chosen(*members, count=8, good=Share(weight=3.0), bad=Share(weight=1.0))
+
+    assert sum(name.startswith("good") for name in names) == 6
+
+
 def test_what_waits_for_less_than_a_second_is_not_due_at_once_before_all_others() -> None:
     brief = make_member("a", interval_s=0.5, probed_at=NOW - 0.5)
 
