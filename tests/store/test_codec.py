@@ -127,6 +127,14 @@ def test_what_json_cannot_hold_is_refused(write: Callable[[object], object], val
         write(value)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"pool": 3}, {"due_at": "soon"}, {"ok_streak": 1.5}, {"ok_streak": True}, {"since_at": None}], ids=str
+)
+def test_what_could_not_be_read_back_is_not_written(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="holds"):
+        codec.member_doc(make_member(**wrong))
+
+
 MEMBER: dict[str, object] = {"pool": "good", "since_at": 1.0, "due_at": 2.0}
 LAST: dict[str, object] = {"outcome": "pass", "cause": None, "reason": "", "at": 1, "seconds": 1}
 
