@@ -127,6 +127,12 @@ def test_what_json_cannot_hold_is_refused(write: Callable[[object], object], val
         write(value)
 
 
+def test_the_largest_whole_numbers_come_back() -> None:
+    largest = {"most": 2**63 - 1, "least": -(2**63) + 1}
+
+    assert through_the_file(codec.note_doc(largest)) == largest
+
+
 @pytest.mark.parametrize(
     "wrong", [{"pool": 3}, {"due_at": "soon"}, {"ok_streak": 1.5}, {"ok_streak": True}, {"since_at": None}], ids=str
 )

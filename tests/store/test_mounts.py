@@ -38,6 +38,17 @@ def test_a_mount_of_any_name_is_recognised(tmp_path: Path, name: str) -> None:
     assert mounts.file_system_of(Path(f"/srv/{there}/plabctl"), table) == "nfs4"
 
 
+def test_the_innermost_mount_counts_in_any_order_and_lines_of_another_form_do_not(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "24 23 0:22 / /srv/inner rw - nfs4 none rw\n"
+        "23 22 0:21 / /srv rw - tmpfs none rw\n"
+        "\n1 2 3 /srv/inner/x - short\n1 2 3 / /srv/inner/x rw open\n"
+    )
+
+    assert mounts.file_system_of(Path("/srv/inner/x/y"), table) == "nfs4"
+
+
 def commit(state_dir: Path, **how: bool) -> None:
     with Store(state_dir, ManualClock(), **how).session() as session:
         session.apply(Changes(tick=make_mark()))

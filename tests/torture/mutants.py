@@ -36,7 +36,7 @@ MODULES = (
     "core/experiments/choice.py",
     "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",
     "store/codec.py", "store/tables.py", "store/files.py", "store/storage.py", "store/store.py",
-    "store/vnodecodec.py",
+    "store/vnodecodec.py", "store/documents.py", "store/shapes.py",
 )  # fmt: skip
 """What decides whether a node moves, when it is tested and who holds it, and what keeps the state whole."""
 QUICK = ("core/backoff.py", "core/flap.py", "core/nag.py", "core/doubt.py")
