@@ -15,7 +15,8 @@ from plabctl.errors import StoreBusy
 from plabctl.store.files import as_store_error, is_same_file, open_own
 
 LOCK_NAME = "state.lock"
-_PAUSE_S = 0.002
+_PAUSE_S = 0.005
+"""Short against the 10 s that are waited at most; long against what a try costs, as many may wait at once."""
 
 
 @contextmanager
