@@ -124,7 +124,7 @@ class Truth(ProbeLog):
                 self.pins.pop(node, None)
                 self._overrule(node)
             case "hold":
-                self._pin(node, event.data.get("until_at"))
+                self._pin(node, event)
             case "release":
                 self.pins.pop(node, None)
             case "experiment-gone":
@@ -153,7 +153,7 @@ class Truth(ProbeLog):
         if event.actor != "plabctl":
             self._overrule(node)
             if event.data.get("until_at") is not None:
-                self._pin(node, event.data["until_at"])
+                self._pin(node, event)
         else:
             if origin and origin != event.data["from"] and event.kind != "transition":
                 raise Defect(f"{event.kind} of {node} from {event.data['from']}, and it was in {origin}")
@@ -165,9 +165,11 @@ class Truth(ProbeLog):
                 raise Defect(f"the guard moved {node} to {target}")
         self.pools[node] = target
 
-    def _pin(self, node: str, until_at: object) -> None:
-        left_s = float("inf") if until_at is None else float(str(until_at)) - self.wall
-        self.pins[node] = (self.wall + left_s, self._bed.loom.now + left_s)
+    def _pin(self, node: str, event: Event) -> None:
+        until_at = event.data.get("until_at")
+        ends_at = float("inf") if until_at is None else float(str(until_at))
+        # How long it was meant to last is by the clock that the person saw: it may have been set since.
+        self.pins[node] = (ends_at, self._bed.loom.now + ends_at - event.at)
 
     def clock_set(self, by_s: float) -> None:
         """Hear that the clock was set: ahead of it, what was to last until an instant ends sooner."""
