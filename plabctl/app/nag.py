@@ -7,9 +7,10 @@ configuration names none, or one that cannot be written to. The rule itself is `
 from __future__ import annotations
 
 import os
+import time
 import zlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _OTHERS_MAY_WRITE = 0o022
 _AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """No planted link is followed, and nobody waits for a pipe."""
+_TRIES, _PAUSE_S = 100, 0.01
 
 
 class Nag:
@@ -44,18 +46,22 @@ class Nag:
 
         from plabctl.core.nag import complain  # noqa: PLC0415
 
-        complaint, message = complain(self._read(), text, now)
-        content = json.dumps(asdict(complaint)).encode()
-        for path in self._paths:
-            if _written(path, content, may_make=path == self._paths[-1]):
-                self._forget(path)
-                return message
+        with _alone(self._paths):
+            complaint, message = complain(self._read(), text, now)
+            content = json.dumps(asdict(complaint)).encode()
+            for path in self._paths:
+                if _written(path, content, may_make=path == self._paths[-1]):
+                    self._forget(path)
+                    return message
         return text
 
     def succeeded(self, now: float) -> str | None:
         """Return what to say when an error is over, and forget it."""
-        before = self._read()
-        self._forget()
+        if not self.remembers:
+            return None
+        with _alone(self._paths):
+            before = self._read()
+            self._forget()
         if before is None:
             return None
         from plabctl.core.nag import recovered  # noqa: PLC0415
@@ -83,6 +89,31 @@ class Nag:
             if path != but:
                 with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
                     os.unlink(path)  # noqa: PTH108 - as above
+
+
+@contextmanager
+def _alone(paths: Sequence[str]) -> Iterator[None]:
+    """Keep other ticks out that end just now; whoever is kept waiting for longer goes on, and says it once more."""
+    import fcntl  # noqa: PLC0415 - most ticks have nothing to say
+
+    held = []
+    try:
+        for directory in map(os.path.dirname, paths):  # of which the last may not be there yet
+            with suppress(OSError):
+                held.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _AS_IT_IS))
+        tries = _TRIES
+        for descriptor in held:
+            while tries:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    tries -= 1
+                    time.sleep(_PAUSE_S)
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _written(path: str, content: bytes, *, may_make: bool) -> bool:

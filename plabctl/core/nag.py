@@ -23,13 +23,16 @@ class Complaint:
 
 
 def complain(before: Complaint | None, text: str, now: float) -> tuple[Complaint, str | None]:
-    """Return the complaint to remember, and what to say now: nothing if the same was said within the hour."""
-    if before is None or before.text != text or now < before.told_at:
+    """Return the complaint to remember, and what to say now: nothing if the same was said within the hour.
+
+    It may seem to have been said a moment from now: a tick that began earlier and ends later knows an older time.
+    """
+    if before is None or before.text != text or before.told_at - now > AGAIN_S:
         return Complaint(text, now, now), text
     count = before.count + 1
     if now - before.told_at < AGAIN_S:
         return Complaint(text, before.since_at, before.told_at, count), None
-    lasted = format_duration(now - before.since_at)
+    lasted = format_duration(max(0.0, now - before.since_at))
     return Complaint(text, before.since_at, now, count), f"{text}\nplabctl: the same for {lasted} now, {count} times"
 
 

@@ -1,6 +1,9 @@
 """Where the memory of a tick's errors lies, and who may read it."""
 
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,59 @@ def test_nothing_is_written_where_others_may_write(tmp_path: Path) -> None:
     Nag([str(state), str(default)], "x").failed("plabctl: other users may write in the state directory", NOW)
 
     assert (len(files(state)), len(files(default))) == (0, 1)
+
+
+def test_one_that_is_stopped_silences_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plabctl.app.nag._TRIES", 3)
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    nag = Nag([str(tmp_path)], "x")
+
+    assert nag.failed("plabctl: no key", NOW) == "plabctl: no key"
+    assert nag.failed("plabctl: no key", NOW + 60) is None
+    assert nag.succeeded(NOW + 120)
+    os.close(holder)
+
+
+_MANY = """
+import sys, time
+from plabctl.app.nag import Nag
+nag = Nag(sys.argv[1:], "x")
+print("ready", flush=True)
+sys.stdin.readline()
+print(nag.failed("plabctl: no key", time.time()) or "", flush=True)
+sys.stdin.readline()
+print((nag.succeeded(time.time()) or "").partition(":")[2].strip(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_ticks_that_end_at_one_moment_say_it_once(tmp_path: Path, *, is_there: bool) -> None:
+    state = tmp_path / "state"
+    if is_there:
+        state.mkdir()
+    (tmp_path / "default").mkdir(mode=0o700)
+    argv = [sys.executable, "-c", _MANY, str(state), str(tmp_path / "default")]
+    ticks = [
+        subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) for _ in range(12)
+    ]
+
+    def answers() -> list[str]:
+        return [tick.stdout.readline().strip() for tick in ticks if tick.stdout]
+
+    def go_on() -> None:
+        for tick in ticks:
+            assert tick.stdin
+            tick.stdin.write("\n")
+
+    assert answers() == ["ready"] * 12
+    go_on()
+    failed = answers()
+    go_on()
+    over = answers()
+    for tick in ticks:
+        tick.communicate(timeout=30)
+
+    assert sorted(filter(None, failed)) == ["plabctl: no key"]
+    assert len([text for text in over if text]) == 1
+    assert files(state) == files(tmp_path / "default") == []

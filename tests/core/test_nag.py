@@ -1,4 +1,4 @@
-from plabctl.core.nag import complain, recovered
+from plabctl.core.nag import AGAIN_S, complain, recovered
 from tests.builders import NOW
 
 
@@ -45,3 +45,11 @@ def test_a_clock_set_back_makes_no_time_negative() -> None:
     before, _ = complain(None, "disk full", NOW)
 
     assert " once over 0s was:" in recovered(before, NOW - 3600)
+
+
+def test_a_tick_that_began_earlier_and_ends_later_does_not_say_it_again() -> None:
+    before, _ = complain(None, "disk full", NOW)
+
+    assert complain(before, "disk full", NOW - 30)[1] is None
+    assert complain(before, "disk full", NOW - AGAIN_S)[1] is None
+    assert complain(before, "disk full", NOW - AGAIN_S - 1)[1] == "disk full", "the clock was set back"
