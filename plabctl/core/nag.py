@@ -32,7 +32,7 @@ def complain(before: Complaint | None, text: str, now: float) -> tuple[Complaint
     count = before.count + 1
     if now - before.told_at < AGAIN_S:
         return Complaint(text, before.since_at, before.told_at, count), None
-    lasted = format_duration(max(0.0, now - before.since_at))
+    lasted = format_duration(now - before.since_at)
     return Complaint(text, before.since_at, now, count), f"{text}\nplabctl: the same for {lasted} now, {count} times"
 
 
