@@ -30,6 +30,7 @@ def rebased(state: State, now: float) -> Changes:
     notes = {topic: _note(note, now) for topic, note in state.notes.items()}
     changed = {topic: note for topic, note in notes.items() if note != state.notes[topic]}
     return Changes(
+        nodes=_changed((each, _earlier(each, now)) for each in state.nodes()),
         members=_changed((each, _member(each, now)) for each in state.members()),
         vnodes=_changed((each, _waiting(each, now)) for each in state.vnodes()),
         claims=_changed((each, _claim(each, now)) for each in state.claims.values()),

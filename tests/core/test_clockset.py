@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plabctl.core.clockset import rebased
 from plabctl.core.clocktrust import distrust
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
-from plabctl.core.model import Debris, Hold, Member, Outcome, Verdict
+from plabctl.core.model import Debris, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.records import Flop, Suspicion
 from plabctl.core.spells import Spells
 from plabctl.core.state import Changes, MemoryState
@@ -18,6 +18,7 @@ from tests.builders import NOW, make_claim, make_member, make_state
 
 DAY_S = 86400.0
 BEFORE = NOW - DAY_S
+MEMBERS = (make_member("n1"), make_member("n2"))
 
 
 def after(state: MemoryState, now: float = BEFORE) -> MemoryState:
@@ -114,6 +115,14 @@ def test_experiments_and_notes_know_no_later_time_either() -> None:
     assert state.experiments["exp"] == replace(experiment, since_at=BEFORE, ready_at=BEFORE)
     assert state.notes["use"] == {"at": BEFORE, "slot_s": {"good": 1.0}}
     assert state.notes["guard"] == {"scopes": {"pool good": {"since_at": BEFORE}}}
+
+
+def test_a_node_that_was_added_by_the_wrong_clock_was_added_now() -> None:
+    state = MemoryState(Changes(nodes=(Node("n1", added_at=NOW), Node("n2", added_at=BEFORE - 1)), members=MEMBERS))
+
+    after(state)
+
+    assert {node.name: node.added_at for node in state.nodes()} == {"n1": BEFORE, "n2": BEFORE - 1}
 
 
 @given(st.floats(0, 4e9), st.floats(0, 4e9), st.floats(0, 3600))
