@@ -35,7 +35,7 @@ def rebased(state: State, now: float) -> Changes:
         vnodes=_changed((each, _waiting(each, now)) for each in state.vnodes()),
         claims=_changed((each, _claim(each, now)) for each in state.claims.values()),
         experiments=_changed((each, _earlier(each, now)) for each in state.experiments.values()),
-        notes=cast(Mapping[str, Mapping[str, object]], changed) or None,
+        notes=cast(Mapping[str, Mapping[str, object]], changed),
     )
 
 
@@ -81,7 +81,7 @@ def _earlier(value: T, now: float) -> T:
             after: Any = now if found is not None and found > now else found
         elif isinstance(found, tuple):
             parts = tuple(_earlier(part, now) if _is_value(part) else part for part in found)
-            after = found if all(a is b for a, b in zip(parts, found, strict=True)) else parts
+            after = found if parts == found else parts
         else:
             after = _earlier(found, now) if _is_value(found) else found
         if after is not found:

@@ -21,10 +21,8 @@ _NEGLIGIBLE = 0.25
 
 def class_of(seconds: float) -> int:
     """Return the class that `seconds` fall into."""
-    if seconds <= LEAST_S:
-        return 0
     # The logarithm of an edge itself may come out a hair too large.
-    return max(0, math.ceil(math.log(seconds / LEAST_S) / math.log(RATIO) - 1e-9))
+    return math.ceil(math.log(max(seconds, LEAST_S) / LEAST_S) / math.log(RATIO) - 1e-9)
 
 
 def edge_of(number: int) -> float:

@@ -125,6 +125,53 @@ def test_a_node_that_was_added_by_the_wrong_clock_was_added_now() -> None:
     assert {node.name: node.added_at for node in state.nodes()} == {"n1": BEFORE, "n2": BEFORE - 1}
 
 
+def test_what_happened_this_very_moment_stays() -> None:
+    just_now = full(
+        **dict.fromkeys(("since_at", "due_at", "probed_at", "penalty_at", "turned_away_at"), BEFORE),
+        hold=Hold("ada", "disk", BEFORE, BEFORE + 60),
+        debris=(Debris("v", "process", BEFORE),),
+        **dict.fromkeys(("last", "suspicion", "spells", "requested_at")),
+        flops=(),
+    )
+    claim = make_claim(started_at=BEFORE, deadline_at=BEFORE + 600)
+
+    assert not rebased(make_state(just_now, claims=[claim]), NOW - DAY_S)
+
+
+def test_of_several_remains_only_those_of_later_are_touched() -> None:
+    old, new = Debris("v1", "process", BEFORE - 5), Debris("v2", "process", NOW)
+
+    member = member_of(after(make_state(full(debris=(old, new)))))
+
+    assert member.debris == (old, replace(new, since_at=BEFORE))
+
+
+def test_what_is_set_anew_is_a_whole_number_of_milliseconds() -> None:
+    odd = 60.00049
+    claim = make_claim(started_at=NOW, deadline_at=NOW + odd)
+    member = full(due_at=NOW + 300, interval_s=odd, requested_at=None, hold=Hold("ada", "", NOW, NOW + odd))
+
+    state = after(make_state(member, claims=[claim]))
+
+    found = member_of(state)
+    assert found.hold is not None
+    assert [found.due_at, found.hold.until_at, state.claims["n1"].deadline_at] == [BEFORE + 60.0] * 3
+
+
+def test_a_note_keeps_its_words_and_numbers_and_lists_whatever_they_are_called() -> None:
+    notes: dict[str, dict[str, object]] = {
+        "guard": {"scopes": {"at": {"since_at": NOW - 2 * DAY_S, "why": "30 of 40"}}, "bytes": NOW + 5},
+        "told": {"at": None, "errors": ["no route", {"told_at": NOW, "at": "noon"}]},
+    }
+    state = make_state(make_member())
+    state.apply(Changes(notes={**notes}))
+
+    after(state)
+
+    assert state.notes["guard"] == notes["guard"]
+    assert state.notes["told"] == {"at": None, "errors": ["no route", {"told_at": BEFORE, "at": "noon"}]}
+
+
 @given(st.floats(0, 4e9), st.floats(0, 4e9), st.floats(0, 3600))
 def test_nobody_waits_longer_than_was_meant(now: float, due_at: float, interval_s: float) -> None:
     state = after(make_state(full(due_at=due_at, interval_s=interval_s)), now)

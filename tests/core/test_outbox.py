@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from tests.builders import NOW
 
 RNG = Random(1)
 LOUD = 2 * 1024**2
+ALSO = 600
+"""What an event with one stage counts for beside its output."""
 
 
 def an_event(number: int, kind: str = "probe", output: int = 0) -> Event:
@@ -42,6 +45,31 @@ def test_the_oldest_records_go_first_and_are_counted() -> None:
     assert (note.kind, note.node) == ("dropped", None)
     assert (note.data["count"], note.data["since_at"]) == (20 - len(left), NOW)
     assert str(note.data["reason"]).startswith(f"{20 - len(left)} records of tests")
+
+
+def test_what_fills_the_room_to_its_last_byte_stays_and_one_byte_more_does_not() -> None:
+    rest = an_event(2, output=LOUD)
+    room = outbox.MOST_BYTES - LOUD - 2 * ALSO
+
+    assert not outbox.trimmed([an_event(1, output=room), rest], NOW, RNG)
+    assert outbox.trimmed([an_event(1, output=room + 1), rest], NOW, RNG)
+
+
+@pytest.mark.parametrize(("short", "dropped"), [(0, 1), (1, 2)])
+def test_no_more_is_dropped_than_makes_the_room_that_is_wanted(short: int, dropped: int) -> None:
+    left = outbox.MOST_BYTES * 3 // 4
+    sizes = [10 * LOUD - short, LOUD, left - LOUD + short]
+    events = [an_event(number, output=size - ALSO) for number, size in enumerate(sizes)]
+
+    assert outbox.trimmed(events, NOW, RNG).told == {event.id for event in events[:dropped]}
+
+
+def test_a_note_that_does_not_say_how_many_were_dropped_counts_for_none() -> None:
+    note = Event("n", NOW, "dropped", None, "plabctl", {"count": "many"})
+
+    changes = outbox.trimmed([note, *(an_event(number, output=10 * LOUD) for number in range(2))], NOW, RNG)
+
+    assert [event.data["count"] for event in changes.events] == [1]
 
 
 def test_a_second_time_the_first_is_counted_in() -> None:

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,26 @@ def test_a_tally_stays_small_however_much_is_counted(values: list[float]) -> Non
     assert sum(tally.values()) < MEMORY
     assert len(tally) <= class_of(100.0) + 1
     assert min(tally.values()) > 0
+
+
+def test_a_thousand_are_too_many_and_weigh_half_from_then_on() -> None:
+    assert total(tally_of([1.0] * 999)) == 999
+    assert total(tally_of([1.0] * 1000)) == 500
+
+
+def test_what_was_halved_to_less_than_a_quarter_is_forgotten() -> None:
+    tally = counted({class_of(1.0): 1000.0, class_of(9.0): 0.5, class_of(99.0): 0.25}, 1.0)
+
+    assert tally == {class_of(1.0): 500.5, class_of(9.0): 0.25}
+
+
+def test_half_of_two_ended_with_the_first_of_them() -> None:
+    assert quantile(tally_of([1.0, 9.0]), 0.5) == edge_of(class_of(1.0))
+
+
+def test_nothing_has_no_quantile() -> None:
+    with pytest.raises(ValueError, match="nothing is counted"):
+        quantile({}, 0.95)
 
 
 def test_what_is_older_is_forgotten() -> None:
