@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from plabctl.core.adaptive import test_seconds
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools import build_pools
 from plabctl.core.pools.base import Judgement, Move, Reading
@@ -138,4 +139,4 @@ def _why_waiting(member: Member, settings: Settings) -> Why:
 
 def _report(member: Member, outcome: Outcome, at: float) -> Report:
     cause = None if outcome is Outcome.PASS else Cause.CHECK
-    return Report(member.node, "", outcome, cause, "", at, 0.0)
+    return Report(member.node, "", outcome, cause, "", at, test_seconds(member))

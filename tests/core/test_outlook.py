@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.flap import passes_to_go
-from plabctl.core.model import Hold, Member, Outcome
+from plabctl.core.model import Cause, Hold, Member, Outcome, Verdict
 from plabctl.core.outlook import Why, backoff_of, next_result, path, why_due
 from plabctl.core.pools import build_pools
 from plabctl.core.pools.base import Reading
-from plabctl.core.settings import Backoff, FlapSettings, GuardSettings, GuardThen, Settings
+from plabctl.core.settings import Backoff, BackoffKind, FlapSettings, GuardSettings, GuardThen, Settings
 from tests.builders import NOW, judged, make_member, make_report, make_settings, played
 
 SETTINGS = make_settings()
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
+ADAPTIVE = Backoff(BackoffKind.ADAPTIVE, base_s=60.0, jitter_s=0.0)
 WORDS = {"P": "pass", "F": "fail", "?": "unknown", "p": "pass", "f": "fail"}
 
 
@@ -78,6 +79,16 @@ def test_the_next_result_says_when_the_one_after_it_comes() -> None:
     after = next_result(member, SETTINGS, FAIL, NOW, is_guarded=False).member
 
     assert after.due_at == NOW + 60 + 900
+
+
+def test_the_next_wait_is_told_for_tests_that_take_as_long_as_the_last_one() -> None:
+    adaptive = {name: replace(pool, backoff=ADAPTIVE) for name, pool in SETTINGS.pools.items()}
+    settings = replace(SETTINGS, pools=adaptive)
+    member = make_member(pool="bad", due_at=NOW, last=Verdict(FAIL, Cause.CHECK, "", NOW - 60, 30.0))
+    reading = Reading(make_report(outcome="fail", seconds=30.0), NOW, 0.0)
+    comes = build_pools(settings)["bad"].judge(member, reading).member
+
+    assert next_result(member, settings, FAIL, NOW, is_guarded=False).member.due_at == comes.due_at
 
 
 @pytest.mark.parametrize(
