@@ -6,11 +6,11 @@ Pure. Nothing is decided here: the pools are asked what they would make of the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from plabctl.core.adaptive import test_seconds
-from plabctl.core.model import Cause, Member, Outcome, Report
+from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.pools import build_pools
 from plabctl.core.pools.base import Judgement, Move, Reading
 from plabctl.core.settings import PoolKind, Settings
@@ -73,7 +73,8 @@ def why_due(member: Member, settings: Settings) -> Why:
         return Why.NEW
     if member.is_suspect:
         return Why.SUSPECT
-    return _why_waiting(member, settings) if member.interval_s > 0 else _why_at_once(member, settings)
+    why = _why_waiting if member.interval_s > 0 else _why_at_once
+    return why(member, member.last, settings)
 
 
 def backoff_of(member: Member, settings: Settings, now: float, roll: float, scale: float = 1.0) -> float:
@@ -82,7 +83,7 @@ def backoff_of(member: Member, settings: Settings, now: float, roll: float, scal
     `scale` is what stretches all adaptive waits, see `plabctl.core.budget`.
     """
     reading = Reading(_report(member, Outcome.PASS, now), now, roll, scale=scale)
-    return build_pools(settings)[member.pool].stay(replace(member, hold=None), reading).interval_s
+    return build_pools(settings)[member.pool].stay(member, reading).interval_s
 
 
 def next_result(
@@ -101,10 +102,11 @@ def path(member: Member, settings: Settings, outcome: Outcome, now: float, *, is
     """
     pools = build_pools(settings)
     first_at = max(now, member.due_at)
-    if member.hold is not None and member.is_held(first_at):
-        if member.hold.until_at is None:
+    hold = member.hold
+    if hold is not None and hold.holds(first_at):
+        if hold.until_at is None:
             return None
-        first_at = member.hold.until_at
+        first_at = hold.until_at
     at = first_at
     for tests in range(1, _FARTHEST):
         reading = Reading(_report(member, outcome, at), at, 0.0, is_guarded)
@@ -115,24 +117,23 @@ def path(member: Member, settings: Settings, outcome: Outcome, now: float, *, is
     return None
 
 
-def _why_at_once(member: Member, settings: Settings) -> Why:
-    pool = settings.pools[member.pool]
-    if pool.kind is PoolKind.GOOD and 0 < member.fail_streak <= pool.confirm:
+def _why_at_once(member: Member, last: Verdict, settings: Settings) -> Why:
+    if 0 < member.fail_streak <= settings.pools[member.pool].confirm:
         return Why.CONFIRM
-    if member.last and member.last.outcome is Outcome.FAIL and member.last.at == member.due_at:
+    if last.outcome is Outcome.FAIL and last.at == member.due_at:
         return Why.DOUBT
     return Why.ENTERED if member.due_at == member.since_at else Why.AT_ONCE
 
 
-def _why_waiting(member: Member, settings: Settings) -> Why:
-    if member.last and member.last.outcome is Outcome.UNKNOWN:
+def _why_waiting(member: Member, last: Verdict, settings: Settings) -> Why:
+    if last.outcome is Outcome.UNKNOWN:
         return Why.UNKNOWN
-    judged_at = member.probed_at or member.since_at
+    # One that waits with a suspicion and is no suspect is held by the guard, until that has lasted for too long.
     suspicion = member.suspicion
-    if member.is_guarded and suspicion and judged_at - suspicion.failed_at < settings.guard.max_age_s:
+    if suspicion and last.at - suspicion.failed_at < settings.guard.max_age_s:
         return Why.GUARDED
     is_bad = settings.pools[member.pool].kind is PoolKind.BAD
-    if is_bad and member.ok_streak and not member.is_held(judged_at):
+    if is_bad and member.ok_streak and not member.is_held(last.at):
         return Why.APART
     return Why.BACKOFF
 

@@ -11,11 +11,13 @@ from plabctl.core.model import Cause, Hold, Member, Outcome, Verdict
 from plabctl.core.outlook import Why, backoff_of, next_result, path, why_due
 from plabctl.core.pools import build_pools
 from plabctl.core.pools.base import Reading
+from plabctl.core.records import Suspicion
 from plabctl.core.settings import Backoff, BackoffKind, FlapSettings, GuardSettings, GuardThen, Settings
 from tests.builders import NOW, judged, make_member, make_report, make_settings, played
 
 SETTINGS = make_settings()
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
+PASSED = Verdict(PASS, None, "", NOW - 300.0, 1.0)
 ADAPTIVE = Backoff(BackoffKind.ADAPTIVE, base_s=60.0, jitter_s=0.0)
 WORDS = {"P": "pass", "F": "fail", "?": "unknown", "p": "pass", "f": "fail"}
 
@@ -31,6 +33,7 @@ def test_a_failure_in_good_makes_a_suspect_that_the_next_test_confirms_or_refute
     assert refuted is not None
     assert (confirmed.move.kind, confirmed.tests) == ("transition", 1)
     assert (refuted.move.kind, refuted.move.target) == ("refuted", "good")
+    assert (first.move.cause, confirmed.move.cause, refuted.move.cause) == ("check", "check", "passed")
 
 
 def test_passes_in_good_and_failures_in_bad_lead_nowhere() -> None:
@@ -63,6 +66,30 @@ def test_a_pinned_node_is_moved_by_nothing_before_the_pin_is_out() -> None:
     assert path(pinned, SETTINGS, PASS, NOW) is None
     assert found is not None
     assert found.at == NOW + 7200
+
+
+def test_a_pin_that_is_out_before_the_next_test_changes_nothing() -> None:
+    member = make_member(pool="bad", due_at=NOW + 60, hold=Hold("ada", "mine", NOW - 9, until_at=NOW + 5))
+    found = path(member, SETTINGS, PASS, NOW)
+
+    assert found is not None
+    assert (found.first_at, found.at) == (NOW + 60, NOW + 60)
+
+
+def test_the_wait_by_the_run_of_results_is_told_without_the_hold_that_cuts_it_short() -> None:
+    member = make_member(hold=Hold("ada", "mine", NOW, until_at=NOW + 5))
+
+    assert backoff_of(member, SETTINGS, NOW, 0.0) == backoff_of(replace(member, hold=None), SETTINGS, NOW, 0.0)
+
+
+def test_what_comes_is_told_as_it_would_come_at_the_earliest() -> None:
+    settings = make_settings(backoff=Backoff(jitter_s=70.0))
+    under_guard = path(make_member(), settings, FAIL, NOW, is_guarded=True)
+    after = next_result(make_member(pool="bad", fail_streak=3), settings, FAIL, NOW, is_guarded=False).member
+
+    assert under_guard is not None
+    assert under_guard.at == NOW + 3600
+    assert after.due_at == NOW + 900
 
 
 def test_under_the_guard_failures_move_a_node_when_its_longest_time_is_over_or_never() -> None:
@@ -103,9 +130,13 @@ def test_the_next_wait_is_told_for_tests_that_take_as_long_as_the_last_one() -> 
         (played(make_member(), "FF")[-1], Why.BACKOFF),
         (played(make_member(), "FP")[-1], Why.BACKOFF),
         (played(make_member(), "F", settings=make_settings(confirm=2))[-1], Why.CONFIRM),
+        (played(make_member(), "FF", settings=make_settings(confirm=2))[-1], Why.CONFIRM),
         (played(make_member(pool="bad"), "P")[-1], Why.ENTERED),
         (played(make_member(pool="bad", penalty=3.5, penalty_at=NOW), "P")[-1], Why.APART),
         (replace(played(make_member(), "P")[-1], due_at=NOW + 7, interval_s=0.0), Why.AT_ONCE),
+        (replace(played(make_member(pool="bad"), "F")[-1], due_at=NOW + 7, interval_s=0.0), Why.AT_ONCE),
+        (replace(played(make_member(), "P")[-1], due_at=NOW + 0.5, interval_s=0.5), Why.BACKOFF),
+        (make_member(last=PASSED, interval_s=300.0, hold=Hold("ada", "", NOW, NOW + 0.5)), Why.BACKOFF),
         (played(make_member(hold=Hold("ada", "", NOW, NOW + 60)), "P")[-1], Why.HOLD_ENDS),
         (played(make_member(pool="bad", hold=Hold("ada", "", NOW)), "P")[-1], Why.BACKOFF),
     ],
@@ -120,6 +151,20 @@ def test_a_failing_node_whose_move_the_guard_holds_is_tested_for_that() -> None:
     reading = Reading(make_report(outcome="fail"), NOW, 0.0, is_guarded=True)
 
     assert why_due(build_pools(SETTINGS)["good"].judge(make_member(), reading).member, SETTINGS) is Why.GUARDED
+
+
+def test_what_a_learned_deadline_cut_off_is_tested_again_for_that() -> None:
+    reading = Reading(make_report(outcome="fail", is_cut=True), NOW, 0.0)
+
+    assert why_due(build_pools(SETTINGS)["good"].judge(make_member(), reading).member, SETTINGS) is Why.DOUBT
+
+
+def test_once_the_guard_held_its_move_for_as_long_as_it_may_a_node_waits_as_any_other() -> None:
+    settings = replace(SETTINGS, guard=GuardSettings(then=GuardThen.LEAVE))
+    member = make_member(suspicion=Suspicion("good", NOW - 86400.0, 3, NOW - settings.guard.max_age_s))
+    reading = Reading(make_report(outcome="fail"), NOW, 0.0, is_guarded=True)
+
+    assert why_due(build_pools(settings)["good"].judge(member, reading).member, settings) is Why.BACKOFF
 
 
 HISTORIES = st.text("PF?pf", max_size=40)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from plabctl.core.model import Suspicion
-from plabctl.core.ranking import HALF_LIFE_S, good_ratio, rank
+from plabctl.core.ranking import HALF_LIFE_S, after_stay, good_ratio, rank
 from tests.builders import NOW, judged, make_member, make_settings
 from tests.core.world import World
 
@@ -17,6 +17,25 @@ def test_a_week_in_good_is_half_of_what_counts() -> None:
     assert good_ratio(member, SETTINGS, NOW) == pytest.approx(0.5)
     assert good_ratio(replace(member, good_ratio=1.0), SETTINGS, NOW) == pytest.approx(1.0)
     assert good_ratio(replace(member, pool="bad", good_ratio=1.0), SETTINGS, NOW) == pytest.approx(0.5)
+
+
+def test_a_pool_that_the_configuration_lost_counts_as_any_that_is_not_good() -> None:
+    lost = make_member(pool="lost", since_at=NOW - HALF_LIFE_S, good_ratio=1.0)
+
+    assert good_ratio(lost, SETTINGS, NOW) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0])
+def test_a_stay_of_no_time_changes_nothing(seconds: float) -> None:
+    assert after_stay(0.5, seconds, is_good=True) == 0.5
+    assert after_stay(0.5, seconds, is_good=False) == 0.5
+
+
+def test_a_penalty_is_told_once_it_would_not_be_shown_as_nothing() -> None:
+    told, untold = (make_member(since_at=NOW, penalty=each, penalty_at=NOW) for each in (0.05, 0.04))
+
+    assert rank([told], SETTINGS, NOW)[0].reasons == ("0% of late time in good", "in good for 0s", "flap penalty 0.1")
+    assert rank([untold], SETTINGS, NOW)[0].reasons == ("0% of late time in good", "in good for 0s")
 
 
 def test_the_steadiest_comes_first_and_flapping_costs() -> None:

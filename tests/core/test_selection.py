@@ -30,6 +30,7 @@ POOLS = ("good", "bad", "spare")
         (["pc?.example.org"], ["pc1.example.org", "pc2.example.org"], True),
         (["@bad"], ["lab7"], False),
         (["@good"], ["2001:db8::1", "pc1.example.org", "pc2.example.org"], True),
+        (["pc*,lab7"], ["lab7", "pc1.example.org", "pc2.example.org"], True),
         (["*"], ["2001:db8::1", "lab7", "pc1.example.org", "pc2.example.org"], True),
     ],
 )
@@ -60,6 +61,11 @@ def test_no_word_is_an_error(words: list[str]) -> None:
         select(words, STATE, POOLS)
 
 
+def test_a_glob_for_nothing_is_said_to_match_nothing() -> None:
+    with pytest.raises(NoSuchNode, match=r"no node matches 'pc9\*'"):
+        select(["pc9*"], STATE, POOLS)
+
+
 def test_the_nearest_name_is_told() -> None:
     with pytest.raises(NoSuchNode) as caught:
         select(["pc1.exmaple.org"], STATE, POOLS)
@@ -85,6 +91,7 @@ def test_a_glob_as_long_as_it_likes_ends() -> None:
 
 def test_numbers_sort_as_numbers() -> None:
     assert sorted(["node10", "node9", "a", "node9b"], key=natural) == ["a", "node9", "node9b", "node10"]
+    assert sorted(["a", "10", "9"], key=natural) == ["9", "10", "a"]
 
 
 @given(st.lists(st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)))

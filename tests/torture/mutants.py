@@ -34,6 +34,7 @@ MODULES = (
     "core/budget.py", "core/clocktrust.py", "core/remains.py", "core/experiments/judge.py",
     "core/experiments/roster.py", "core/experiments/work.py", "core/experiments/orders.py",
     "core/experiments/choice.py", "core/clockset.py", "core/tally.py", "core/outbox.py",
+    "core/ranking.py", "core/outlook.py", "core/selection.py", "core/events.py",
     "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",
     "store/codec.py", "store/tables.py", "store/files.py", "store/storage.py", "store/store.py",
     "store/vnodecodec.py", "store/documents.py", "store/shapes.py",
