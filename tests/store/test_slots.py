@@ -140,6 +140,15 @@ def test_the_state_directory_that_it_makes_is_ours_alone(state_dir: Path) -> Non
     assert [path.stat().st_mode & 0o777 for path in (state_dir, state_dir / "slots")] == [0o700, 0o700]
 
 
+def test_where_others_may_write_no_slot_is_taken_and_nothing_made(state_dir: Path) -> None:
+    state_dir.mkdir()
+    state_dir.chmod(0o777)
+
+    with pytest.raises(StoreError, match=str(state_dir)):
+        Slots(state_dir, 3).take(1)
+    assert not list(state_dir.iterdir())
+
+
 def test_a_slot_that_somebody_looks_at_is_not_taken_nor_one_above_the_window(state_dir: Path) -> None:
     slots = Slots(state_dir, 1)
     slots.release(slots.take(1)[0])
