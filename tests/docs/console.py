@@ -13,6 +13,8 @@ from dataclasses import dataclass
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _RULES = doctest.ELLIPSIS
 # What is another one each time: fingerprints, vnodes, instants, durations. A page shows likely ones.
+_NOT_YET = re.compile(r"^ *up +\S+ s +exit [1-9]\d*\n(?: *│ .*\n)*(?= *up )", re.MULTILINE)
+"""Looks at a vnode that came too early, before one that did not: how many there are is the machine's business."""
 _FLEETING = re.compile(r"SHA256:[^ ]+|plabctl-[0-9a-f]{16}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?:\d+(?:\.\d+)? ?[smhd])+\b")
 
 
@@ -80,5 +82,6 @@ def _typed(block: str, line: int) -> list[Step]:
 
 def _tidy(text: str) -> str:
     # Columns are as wide as what is fleeting in them.
+    text = _NOT_YET.sub("", text)
     lines = (re.sub("  +", "  ", _FLEETING.sub("~", line)).rstrip() for line in text.strip("\n").splitlines())
     return "".join(f"{line}\n" for line in lines)

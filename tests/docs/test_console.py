@@ -57,3 +57,11 @@ def test_an_edit_of_a_key_that_the_configuration_does_not_show_is_a_mistake() ->
 
 def test_a_table_that_is_not_there_is_added() -> None:
     assert edited("[ssh]\n", "[recipe.mine]\ncheck = 1\n") == "[ssh]\n\n[recipe.mine]\ncheck = 1\n"
+
+
+def test_how_often_a_vnode_was_looked_at_too_early_is_no_difference_and_a_failure_is() -> None:
+    step = Step(1, "plabctl test pc1", "  setup  0.04 s  exit 0\n  up  0.04 s  exit 0\n  check  0.1 s  exit 0\n")
+    early = "  up          0.44 s  exit 1\n  │ the vnode is not ready\n"
+
+    assert not step.difference(f"  setup  0.1 s  exit 0\n{early}{early}  up  0.04 s  exit 0\n  check  0.1 s  exit 0\n")
+    assert step.difference(f"  setup  0.1 s  exit 0\n{early}  check  0.1 s  exit 0\n")
