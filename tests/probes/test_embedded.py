@@ -17,6 +17,7 @@ import pytest
 from plabctl.probes.embedded.keys import make_key
 from plabctl.probes.embedded.leftovers import marked
 from plabctl.probes.embedded.node import EmbeddedNode, Fault
+from plabctl.probes.embedded.server import GateTransport
 from plabctl.probes.embedded.tally import Tally
 
 
@@ -331,6 +332,30 @@ def test_clients_that_talk_nonsense_do_not_disturb_others(place: Place) -> None:
             client.sendall(nonsense)
 
     assert place.client().run("echo fine").stdout == b"fine\n"
+
+
+def test_stopping_waits_for_a_connection_that_is_about_to_be_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(threading.enumerate())
+    serve, is_about_to = GateTransport.serve, threading.Event()
+
+    def serve_late(transport: GateTransport) -> None:
+        is_about_to.set()
+        time.sleep(0.1)
+        serve(transport)
+
+    monkeypatch.setattr(GateTransport, "serve", serve_late)
+    for number in range(10):  # in which order threads are waited for is chance
+        is_about_to.clear()
+        (tmp_path / f"{number}").mkdir()
+        node, _ = make_node(tmp_path / f"{number}")
+        node.start()
+        with socket.create_connection(("127.0.0.1", node.port), timeout=10):
+            assert is_about_to.wait(10)
+            node.stop()
+
+    assert eventually(lambda: set(threading.enumerate()) <= before)
 
 
 def test_stopping_leaves_no_thread_no_socket_and_no_process(tmp_path: Path) -> None:

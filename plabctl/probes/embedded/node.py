@@ -146,8 +146,8 @@ class EmbeddedNode:
         gate = Gate(self._authorized_key, self._begin)
         transport = GateTransport(client, gate, self._host_key, self.connections, lambda: self._forget(client))
         with self._lock:
+            transport.serve()  # as in `_spawn`
             self._threads.add(transport)
-        transport.serve()
 
     def _keep_silent(self, client: socket.socket) -> None:
         try:
