@@ -17,7 +17,7 @@ from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, counted_nodes, fail, ok, warn
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError
-from plabctl.store.mounts import DOUBTFUL_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS, file_system_of
+from plabctl.store.mounts import HINT, find_file_system
 from plabctl.store.slots import SLOTS_NAME, Slots
 from plabctl.store.store import Store
 
@@ -79,14 +79,16 @@ def _user(uid: int) -> str:
 
 
 def _disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
-    kind = file_system_of(folder)
-    if kind in DOUBTFUL_FILE_SYSTEMS:
-        what = f"'{folder}' is on {kind}, where locks may not hold"
-        is_refused = kind in NETWORK_FILE_SYSTEMS and not is_allowed
-        yield (fail if is_refused else warn)("disk", what, "move `state_dir` to a local disk")
+    there = find_file_system(folder)
+    if not there.is_local:
+        what = f"'{folder}' is on {there.kind}, where locks may not hold"
+        if there.is_refused and not is_allowed:
+            yield fail("disk", what, HINT)
+        else:
+            yield warn("disk", what, "move `state_dir` to a local disk")
     found = os.statvfs(folder)
     free = found.f_bavail * found.f_frsize
-    shown = f"{free // 1024**2} MiB free on {kind or 'its file system'}"
+    shown = f"{free // 1024**2} MiB free on {there.kind}"
     if free == 0 or (found.f_files and not found.f_favail):
         yield fail("disk", f"the file system of '{folder}' is full", "free some space: nothing can be recorded")
     elif free < _ENOUGH_BYTES:

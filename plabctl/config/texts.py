@@ -69,8 +69,9 @@ TEXTS: dict[str, Text] = {
         "`~/.local/state/plabctl` for others",
     ),
     "network_disk": Text(
-        "Whether the state directory may be on a network file system. False because on many of those a lock that one "
-        "machine holds does not keep another away: changes would be lost. Set it if locks hold there.",
+        "Whether the state directory may be on a file system that is not known to be local. False because on many "
+        "network file systems a lock that one machine holds does not keep another away: changes would be lost. Set it "
+        "if only this machine uses the directory, or if locks hold there.",
         "true",
     ),
     "window": Text(

@@ -1,4 +1,4 @@
-"""Which file system a directory is on: over a network, locks may hold for each machine alone, or not at all.
+"""Which file system a directory is on: on one that is not local, locks may hold for each machine alone, or not at all.
 
 I/O: reads the kernel's list of mounts. Go on with `plabctl.store.lock`, whose locks must hold.
 """
@@ -6,49 +6,122 @@ I/O: reads the kernel's list of mounts. Go on with `plabctl.store.lock`, whose l
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from plabctl.errors import StoreError
 
 MOUNTINFO = "/proc/self/mountinfo"
-NETWORK_FILE_SYSTEMS = frozenset(
+LOCAL_FILE_SYSTEMS = frozenset(
     {
-        "afs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "lustre", "nfs",
-        "nfs4", "ocfs2", "smb3",
+        "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jffs2", "jfs", "nilfs2", "ntfs3", "reiser4", "reiserfs",
+        "ubifs", "xfs", "zfs",
+        # A FUSE file system on a disk of this machine, such as ntfs-3g; and the root of a container without root.
+        "fuseblk", "fuse.fuse-overlayfs",
+        # In memory.
+        "devtmpfs", "ramfs", "rootfs", "tmpfs",
+        # Over another one: `_upper_directory` looks at that.
+        "aufs", "ecryptfs", "overlay",
+        # Read-only: nothing is ever changed there, and the error that says so is the clearer one.
+        "erofs", "iso9660", "squashfs",
     }
 )  # fmt: skip
-DOUBTFUL_FILE_SYSTEMS = NETWORK_FILE_SYSTEMS | {"9p"}
-"""Not refused, but worth a word: whole sandboxes are on 9p, and hold their locks among themselves."""
+"""Those on which one machine alone keeps files, and `flock`, `rename` and `fsync` do what they should.
+
+There is no end to the list of file systems that come over a network, so what is not known to be local is refused.
+"""
+HINT = (
+    "move `state_dir` to a local disk (ext4, xfs, btrfs, zfs ...); "
+    "or set `network_disk = true` if this machine alone uses it, or if locks do hold there"
+)
+_UNKNOWN = "an unknown file system"
+_SANDBOX = "9p"
+_MOST_LAYERS = 8
+"""An overlay may lie on an overlay; the kernel allows two."""
 
 
-def refuse_network(path: str, dir_fd: int) -> None:
-    """Raise StoreError when the directory `path`, open as `dir_fd`, is on a network file system."""
-    # What is on a disk of this machine has that disk's number; only what has none can come over a network.
-    if os.major(os.fstat(dir_fd).st_dev):
-        return
-    kind = file_system_of(path)
-    if kind in NETWORK_FILE_SYSTEMS:
-        raise StoreError(
-            f"the state directory '{path}' is on {kind}, where locks may not hold",
-            hint="move `state_dir` to a local disk; or set `network_disk = true` if locks do hold there",
-        )
+class FileSystem(NamedTuple):
+    """What a directory is on: the type by its name, whether locks are known to hold there, and whether it is refused.
+
+    What is neither local nor refused is worth a warning.
+    """
+
+    kind: str
+    is_local: bool
+    is_refused: bool
 
 
-def file_system_of(path: os.PathLike[str] | str, mountinfo: os.PathLike[str] | str = MOUNTINFO) -> str | None:
-    """Return the type of the file system that `path` is on, by the kernel's list of mounts (proc(5)); None: unknown."""
+class _Mount(NamedTuple):
+    point: bytes
+    kind: str
+    options: bytes
+    """Those of the file system, such as `upperdir`."""
+
+
+def refuse_network(path: str) -> None:
+    """Raise StoreError when the directory `path` is on a file system that is not known to be local."""
+    found = find_file_system(path)
+    if found.is_refused:
+        raise StoreError(f"the state directory '{path}' is on {found.kind}, where locks may not hold", hint=HINT)
+
+
+def find_file_system(path: os.PathLike[str] | str) -> FileSystem:
+    """Return what the existing directory `path` is on; raise OSError when it cannot be looked at."""
+    mount = _mount_of(os.fsencode(path))
+    for _ in range(_MOST_LAYERS):
+        below = _upper_directory(mount)
+        if below is None:
+            break
+        mount = _mount_of(below)
+    if mount is None:
+        # Without a list of mounts the number of the device must do: one of a disk has a major number.
+        is_disk = os.major(os.stat(path).st_dev) != 0
+        return FileSystem(_UNKNOWN, is_local=is_disk, is_refused=not is_disk)
+    is_local = mount.kind in LOCAL_FILE_SYSTEMS
+    # A whole sandbox may be on 9p (gVisor) and holds its locks among its own processes. Elsewhere it is a folder that
+    # a virtual machine shares with its host.
+    is_sandbox = mount.kind == _SANDBOX and mount.point == b"/"
+    return FileSystem(mount.kind, is_local, is_refused=not is_local and not is_sandbox)
+
+
+def _mount_of(path: bytes) -> _Mount | None:
+    """Return the mount that `path` is on, by the kernel's list (proc(5)); None when there is no list."""
     # Names of files are bytes, and so is the list: in text, some letters would be changed, and others taken for blanks.
-    target = os.fsencode(os.path.realpath(path)) + b"/"
-    longest, kind = 0, None
+    target = os.path.realpath(path).rstrip(b"/") + b"/"
+    found: _Mount | None = None
+    for mount in _mounts():
+        # The last of those mounted at one place is the one that is seen.
+        if target.startswith(mount.point) and len(mount.point) >= (len(found.point) if found else 0):
+            found = mount
+    return found
+
+
+def _mounts() -> Iterator[_Mount]:
     try:
-        with open(mountinfo, "rb") as file:
+        with open(MOUNTINFO, "rb") as file:
             lines = file.read().split(b"\n")
     except OSError:
-        return None
+        return
     for line in lines:
         before, _, after = line.partition(b" - ")
-        fields = before.split(b" ")
+        fields, more = before.split(b" "), after.split(b" ")
         if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
-            point = fields[4].decode("unicode_escape").encode("latin-1").rstrip(b"/") + b"/"
-            # The last of those mounted at one place is the one that is seen.
-            if target.startswith(point) and len(point) >= longest:
-                longest, kind = len(point), os.fsdecode(after.split(b" ")[0])
-    return kind
+            options = more[2] if len(more) > 2 else b""  # noqa: PLR2004 - type, source, options
+            yield _Mount(_plain(fields[4]).rstrip(b"/") + b"/", os.fsdecode(more[0]), options)
+
+
+def _plain(text: bytes) -> bytes:
+    """Return `text` without the escapes that proc(5) uses for blanks."""
+    return text.decode("unicode_escape").encode("latin-1")
+
+
+def _upper_directory(mount: _Mount | None) -> bytes | None:
+    """Return the directory that an overlay keeps its changes in, if it can be seen from here.
+
+    From inside a container it cannot; whoever set the container up has put it on a disk of the machine.
+    """
+    if mount is None or mount.kind != "overlay":
+        return None
+    uppers = [option[len(b"upperdir=") :] for option in mount.options.split(b",") if option.startswith(b"upperdir=")]
+    upper = _plain(uppers[0]) if uppers else b""
+    return upper if os.path.isdir(upper) else None

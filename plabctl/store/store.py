@@ -29,8 +29,8 @@ class Store:
     """The state in `state_dir`; the directory is made when something is written for the first time.
 
     Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
-    StateTooNew, or StoreError when the file cannot be read. Changing ones refuse a directory on a network file system,
-    unless `network_disk` says that locks hold there.
+    StateTooNew, or StoreError when the file cannot be read. Changing ones refuse a directory on a file system that is
+    not known to be local, unless `network_disk` allows it.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Store:
         dir_fd = open_dir(self._dir)
         try:
             if not self._network_disk:
-                refuse_network(self._dir, dir_fd)
+                refuse_network(self._dir)
             with state_lock(self._dir, dir_fd, self._lock_timeout_s):
                 yield dir_fd
         finally:

@@ -12,6 +12,7 @@ from plabctl.clock import ManualClock
 from plabctl.core.model import Member, Node
 from plabctl.core.settings import PoolKind, PoolSettings, Settings
 from plabctl.core.state import Changes
+from plabctl.store.mounts import FileSystem
 from plabctl.store.store import Store
 
 NOW = 1_800_000_000.0
@@ -130,12 +131,15 @@ def test_a_pool_that_is_gone_while_nodes_are_in_it_is_told(tmp_path: Path) -> No
 
 def test_a_network_file_system_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(tmp_path)
-    monkeypatch.setattr(statecheck, "file_system_of", lambda *_: "nfs4")
+    monkeypatch.setattr(statecheck, "find_file_system", lambda _: FileSystem("nfs4", is_local=False, is_refused=True))
 
     assert "FAIL  disk" in faults(app)
     allowed = App(replace(app.settings, network_disk=True), app.clock, app.store)
     assert "warn  disk" in faults(allowed)
     assert "is on nfs4, where locks may not hold" in faults(allowed)
+    sandbox = FileSystem("9p", is_local=False, is_refused=False)
+    monkeypatch.setattr(statecheck, "find_file_system", lambda _: sandbox)
+    assert "warn  disk" in faults(app)
 
 
 def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
