@@ -59,7 +59,7 @@ def cli_page() -> str:
 def written_pages() -> list[Path]:
     """Return every page there is, made or written."""
     root = DOCS.parent
-    return [path for pattern in ("*.md", "docs/*.md", "cron/*.md") for path in sorted(root.glob(pattern))]
+    return [path for pattern in ("*.md", "docs/**/*.md", "cron/*.md") for path in sorted(root.glob(pattern))]
 
 
 PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "config.md": reference}
