@@ -1,4 +1,4 @@
-"""The lock of the state: one writer at a time, over all processes.
+"""The lock of the state: one writer at a time, over all processes, in the order in which they came.
 
 I/O. Held for milliseconds, never while a node is talked to. Readers need none. Go on with `plabctl.store.store`.
 """
@@ -15,16 +15,21 @@ from plabctl.errors import StoreBusy
 from plabctl.store.files import as_store_error, is_same_file, open_own
 
 LOCK_NAME = "state.lock"
+MOST_TIMEOUTS = 6
+"""How many time-outs a writer waits in all, while the lock goes from one process to the next before it."""
 _PAUSE_S = 0.005
-"""Short against the 10 s that are waited at most; long against what a try costs, as many may wait at once."""
+"""Between two tries where the kernel cannot wait for us."""
+_LOOK_S = 0.1
+"""How often a waiting process looks whether the lock has changed hands."""
 
 
 @contextmanager
 def state_lock(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
     """Hold the lock of the state in the block.
 
-    `dir_fd` is the open state directory. Raises StoreBusy, naming the holder, after some `timeout_s` of waiting, and
-    StoreError when the lock file cannot be used.
+    `dir_fd` is the open state directory. `timeout_s` is for a holder that is stuck: StoreBusy, naming the holder, is
+    raised when the lock has not changed hands for that long, and after MOST_TIMEOUTS times as long in any case.
+    Raises StoreError when the lock file cannot be used.
 
     Two locks are taken: the lock file, where its holder can be named, and the directory itself. The directory's lock
     is what keeps two writers apart when somebody deletes the lock file between them.
@@ -43,35 +48,107 @@ def state_lock(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
 
 
 def _wait_for_lock(path: str, dir_fd: int, timeout_s: float) -> int:
-    # Waiting is counted in pauses, not by a clock, so that it ends also where the clock is a test's.
-    waited_s = 0.0
-    while (fd := _try_lock(path, dir_fd)) is None:
-        if waited_s >= timeout_s:
-            raise StoreBusy(
-                f"the state is locked by {_holder(path)}: waited {timeout_s:g} s for '{path}'",
-                hint="try again; if that process hangs, end it (the lock goes with it; do not delete the file)",
-            )
-        time.sleep(_PAUSE_S)
-        waited_s += _PAUSE_S
-    return fd
+    patience = _Patience(path, timeout_s)
+    while True:
+        fd = open_own(path, os.O_RDWR | os.O_CREAT)
+        try:
+            # Between our opening and our locking somebody may have deleted the file; then a third process may hold the
+            # lock of the file that is there now, and ours is worth nothing.
+            if (_try(fd) or patience.queue(fd)) and is_same_file(fd, path):
+                if _try(dir_fd):
+                    return fd
+                patience.pause()
+            patience.check()
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
 
 
-def _try_lock(path: str, dir_fd: int) -> int | None:
-    fd = open_own(path, os.O_RDWR | os.O_CREAT)
+def _try(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Between our opening and our locking somebody may have deleted the file; then a third process may hold the
-        # lock of the file that is there now, and ours is worth nothing.
-        if is_same_file(fd, path):
-            fcntl.flock(dir_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return fd
     except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(fd)
-        raise
-    os.close(fd)
-    return None
+        return False
+    return True
+
+
+class _Patience:
+    """How long one writer still waits: anew for each process that gets the lock before it, within a bound."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._began = time.monotonic()
+        self._holder = self._look()
+        self._until = self._began + timeout_s
+        self._last_moment = self._began + MOST_TIMEOUTS * timeout_s
+
+    def queue(self, fd: int) -> bool:
+        """Wait in the kernel's queue for the lock of `fd`; return whether we have it, False when the time is over.
+
+        The kernel serves those who wait in the order in which they came, and to wait costs the holder nothing. Whoever
+        tries again and again may be passed by others for as long as there are any.
+        """
+        # Imported here: a lock that is free needs no thread.
+        import threading  # noqa: PLC0415
+
+        failures: list[OSError] = []
+
+        def wait() -> None:
+            # When we give up, `fd` is closed while this waits; the kernel then drops the lock the moment it grants it.
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            except OSError as error:
+                failures.append(error)
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        try:
+            waiting.start()
+        except RuntimeError:  # there is no thread to be had
+            self.pause()
+            return False
+        while waiting.is_alive() and not self._is_over():
+            waiting.join(_LOOK_S)
+        if failures:
+            raise failures[0]
+        return not waiting.is_alive()
+
+    def pause(self) -> None:
+        """Let some time pass before the next try."""
+        time.sleep(_PAUSE_S)
+
+    def check(self) -> None:
+        """Raise StoreBusy when the time is over."""
+        if not self._is_over():
+            return
+        now = time.monotonic()
+        if self._last_moment <= now < self._until:
+            waited_s = round(now - self._began, 1)
+            raise StoreBusy(
+                f"the state is busy: waited {waited_s:g} s for '{self._path}' while others locked it in turn",
+                hint="try again in a moment",
+            )
+        raise StoreBusy(
+            f"the state is locked by {_holder(self._path)}: waited {self._timeout_s:g} s for '{self._path}'",
+            hint="try again; if that process hangs, end it (the lock goes with it; do not delete the file)",
+        )
+
+    def _is_over(self) -> bool:
+        now = time.monotonic()
+        holder = self._look()
+        if holder != self._holder:
+            self._holder = holder
+            self._until = now + self._timeout_s
+        return now >= min(self._until, self._last_moment)
+
+    def _look(self) -> tuple[int, int] | None:
+        """Return what is different whenever the lock has changed hands: the holder writes its number into the file."""
+        try:
+            found = os.stat(self._path, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
 
 def _holder(path: str) -> str:

@@ -18,6 +18,7 @@ from plabctl.errors import StoreBusy, StoreError
 from plabctl.store.files import open_dir
 from plabctl.store.lock import state_lock
 from plabctl.store.store import Store
+from tests.lab.patience import wait_until
 from tests.store.faults import commit, descriptors
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +122,95 @@ def test_a_holder_that_is_stopped_is_named_after_a_bounded_wait(state_dir: Path)
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 75
         assert caught.value.hint
+
+
+def test_writers_that_wait_get_the_lock_in_the_order_in_which_they_came(state_dir: Path, tmp_path: Path) -> None:
+    program = (
+        "with Store(sys.argv[1], SystemClock(), lock_timeout_s=60.0).session(), open(sys.argv[2], 'a') as served:\n"
+        "    served.write(sys.argv[3] + '\\n')"
+    )
+    served = tmp_path / "served"
+    writers = []
+    try:
+        with Store(state_dir, SystemClock()).session():
+            for number in range(6):
+                writers.append(start(program, state_dir, served, number))
+                waiting = writers[-1].pid
+                assert wait_until(lambda pid=waiting: pid in waiting_for_a_lock()), "it waits in the kernel's queue"  # type: ignore[misc]
+        assert [writer.communicate(timeout=60)[1] for writer in writers] == [""] * 6
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+
+    assert served.read_text().split() == ["0", "1", "2", "3", "4", "5"]
+
+
+def waiting_for_a_lock() -> set[int]:
+    """Return the processes that wait for any lock, as the kernel lists them."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return {int(words[5]) for words in map(str.split, lines) if words[1] == "->"}
+
+
+@pytest.mark.parametrize("is_changing", [True, False], ids=["in turn", "stuck"])
+def test_the_time_out_is_for_a_lock_that_does_not_change_hands(state_dir: Path, is_changing: bool) -> None:
+    """Each holder writes into the lock file; the time it has is what those who wait see of that."""
+    commit(state_dir)
+    failures: list[StoreBusy] = []
+
+    def wait() -> None:
+        try:
+            commit_within(state_dir, 1.0)
+        except StoreBusy as error:
+            failures.append(error)
+
+    with Store(state_dir, ManualClock()).session():
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        for turn in range(30):
+            waiting.join(0.1)
+            if is_changing:
+                os.utime(state_dir / "state.lock", (turn, turn))
+    waiting.join(30)
+
+    assert len(failures) == (0 if is_changing else 1)
+
+
+def test_the_wait_has_an_end_also_where_the_lock_always_goes_to_others(state_dir: Path) -> None:
+    commit(state_dir)
+    failures: list[StoreBusy] = []
+
+    def wait() -> None:
+        try:
+            commit_within(state_dir, 0.2)
+        except StoreBusy as error:
+            failures.append(error)
+
+    with Store(state_dir, ManualClock()).session():
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        turn = 0
+        while waiting.is_alive() and turn < 6000:
+            turn += 1
+            os.utime(state_dir / "state.lock", (turn, turn))
+            waiting.join(0.01)
+
+    assert [str(failure).partition(":")[0] for failure in failures] == ["the state is busy"]
+    assert "while others locked it in turn" in str(failures[0])
+
+
+def test_without_a_thread_the_lock_is_tried_until_it_is_free(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    commit(state_dir)
+    with (state_dir / "state.lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ending = threading.Timer(0.3, fcntl.flock, (lock, fcntl.LOCK_UN))
+        ending.start()
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        commit_within(state_dir, 30.0)
+        ending.join()
 
 
 def test_the_holder_is_named_although_one_with_a_longer_number_was_there_before(state_dir: Path) -> None:
