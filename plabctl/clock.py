@@ -25,12 +25,30 @@ class Clock(Protocol):
         ...
 
 
+PLAUSIBLE_FROM = 1_000_000_000.0
+"""In 2001. A clock that is behind that is not set. The same as `plabctl.core.clocktrust.NEVER_BEFORE`."""
+
+
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks.
+
+    A process that has once seen a plausible time keeps it: when the clock is then set to before 2001, it goes on
+    counting by the uptime, so that work under way can be completed.
+    """
+
+    def __init__(self) -> None:
+        self._plausible: tuple[float, float] | None = None
+        """The last plausible time and the uptime at that moment."""
 
     def now(self) -> float:
         """Return seconds since 1970 (UTC), to the millisecond."""
-        return round(time.time(), 3)
+        now = time.time()
+        if now >= PLAUSIBLE_FROM:
+            self._plausible = now, self.uptime()
+        elif self._plausible:
+            then, uptime_s = self._plausible
+            now = then + self.uptime() - uptime_s
+        return round(now, 3)
 
     def monotonic(self) -> float:
         """Return seconds on a clock that is never set, for measuring durations."""

@@ -17,9 +17,13 @@ from plabctl.core.state import State
 
 
 class Errand(Protocol):
-    """What a tick is asked for. At `end_at` it ends, done or not; what it runs then is interrupted."""
+    """What a tick is asked for.
 
-    end_at: float | None
+    It ends when the machine has been up for `end_uptime_s`, done or not; what it runs then is interrupted. The clock
+    may be set meanwhile, and the uptime may not.
+    """
+
+    end_uptime_s: float | None
 
     def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return the members that may be taken now."""
@@ -34,7 +38,7 @@ class Retests:
     """The named nodes, whose retest must have been ordered, whatever their time; done when each has its verdict."""
 
     def __init__(self, names: Collection[str]) -> None:
-        self.end_at: float | None = None
+        self.end_uptime_s: float | None = None
         self._names = set(names)
 
     def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
@@ -52,11 +56,11 @@ class Retests:
 
 
 class _Swap(ABC):
-    """An experiment that is swapped in or out, until that is done or `end_at` is reached."""
+    """An experiment that is swapped in or out, until that is done or `end_uptime_s` is reached."""
 
-    def __init__(self, name: str, end_at: float | None, tell: Callable[[State], None]) -> None:
+    def __init__(self, name: str, end_uptime_s: float | None, tell: Callable[[State], None]) -> None:
         self._name = name
-        self.end_at = end_at
+        self.end_uptime_s = end_uptime_s
         self._tell = tell
 
     def rows(self, state: State, settings: Settings, now: float) -> list[Due]:
@@ -70,7 +74,7 @@ class _Swap(ABC):
         if experiment is None or self._is_there(experiment):
             return True
         own = (vnode for vnode in state.vnodes() if vnode.experiment == self._name)
-        return self.end_at is None and all(map(self._is_tried, own))
+        return self.end_uptime_s is None and all(map(self._is_tried, own))
 
     @abstractmethod
     def _is_there(self, experiment: Experiment) -> bool:

@@ -188,7 +188,7 @@ def _run(app: App, errand: Errand) -> tuple[Stop, str]:
 
 
 def _end(app: App, timeout_s: float | None) -> float | None:
-    return None if timeout_s is None else app.clock.now() + timeout_s
+    return None if timeout_s is None else app.clock.uptime() + timeout_s
 
 
 def _teller(name: str, on_progress: OnProgress | None) -> Callable[[State], None]:

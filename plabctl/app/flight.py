@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app.context import App
 from plabctl.core.assignment import Assignment
@@ -26,6 +26,14 @@ STALE_S = 5.0
 """A claim in hand for longer than this is given back: its node may be due elsewhere, or not at all any more."""
 
 
+class _InHand(NamedTuple):
+    """A committed claim that waits for a slot of ours, and since when (monotonic)."""
+
+    claim: Claim
+    assignment: Assignment
+    since: float
+
+
 class Flight:
     """Which claim runs in which slot, which slots are idle, and which claims wait in hand."""
 
@@ -33,7 +41,7 @@ class Flight:
         self._app = app
         self._slots = slots
         self._running: dict[str, Claim] = {}
-        self._in_hand: deque[tuple[Claim, Assignment]] = deque()
+        self._in_hand: deque[_InHand] = deque()
         self._idle: list[int] = []
         self._moved: dict[str, Claim] = {}
 
@@ -75,7 +83,7 @@ class Flight:
                 self._idle.remove(claim.slot)
                 self._start(claim, assignment)
             else:
-                self._in_hand.append((claim, assignment))
+                self._in_hand.append(_InHand(claim, assignment, self._app.clock.monotonic()))
 
     def collect(self, timeout_s: float) -> list[Report]:
         """Return the reports of probes that ended, waiting up to `timeout_s` for a first one.
@@ -98,16 +106,12 @@ class Flight:
         self._moved.clear()
         return moved
 
-    def give_back(self, now: float, *, everything: bool) -> tuple[Claim, ...]:
+    def give_back(self, *, everything: bool) -> tuple[Claim, ...]:
         """Let go of claims in hand, all of them or the stale ones, and return them. None of them was started."""
-        kept: deque[tuple[Claim, Assignment]] = deque()
+        now = self._app.clock.monotonic()
         given: list[Claim] = []
-        for claim, assignment in self._in_hand:
-            if everything or now - claim.started_at > STALE_S:
-                given.append(claim)
-            else:
-                kept.append((claim, assignment))
-        self._in_hand = kept
+        while self._in_hand and (everything or now - self._in_hand[0].since > STALE_S):
+            given.append(self._in_hand.popleft().claim)
         return tuple(given)
 
     def release_idle(self) -> None:
@@ -141,10 +145,10 @@ class Flight:
         if not self._in_hand:
             self._idle.append(slot)
             return
-        claim, assignment = self._in_hand.popleft()
-        claim = replace(claim, slot=slot)
+        in_hand = self._in_hand.popleft()
+        claim = replace(in_hand.claim, slot=slot)
         self._moved[claim.token] = claim
-        self._start(claim, assignment)
+        self._start(claim, in_hand.assignment)
 
     def _start(self, claim: Claim, assignment: Assignment) -> None:
         self._running[claim.token] = claim

@@ -6,7 +6,7 @@ I/O, one short read. Most ticks end here, so nothing is imported that only a bus
 from __future__ import annotations
 
 from plabctl.app.context import App
-from plabctl.core.clocktrust import SETTLES_S, distrust, is_set_back
+from plabctl.core.clocktrust import SETTLES_S, is_set_back
 from plabctl.errors import ClockFault
 
 
@@ -35,7 +35,7 @@ def is_clock_settling(app: App) -> bool:
 
     Raise ClockFault when it cannot be believed and that is no excuse any more.
     """
-    why = distrust(app.clock.now(), app.store.saved_at(), app.clock.uptime())
+    why = app.store.clock_doubt()
     if why and app.clock.uptime() >= SETTLES_S:
         raise ClockFault(why, hint="set the clock; until then nothing is tested and no node moves")
     return bool(why)

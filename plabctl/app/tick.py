@@ -76,7 +76,8 @@ class Run:
     @property
     def is_late(self) -> bool:
         """Say whether whoever waits for the errand waits no longer."""
-        return self.errand is not None and self.errand.end_at is not None and self.app.clock.now() >= self.errand.end_at
+        end_uptime_s = self.errand.end_uptime_s if self.errand else None
+        return end_uptime_s is not None and self.app.clock.uptime() >= end_uptime_s
 
     @property
     def is_over(self) -> bool:
@@ -186,7 +187,7 @@ def settle_reports(run: Run, state: Session, now: float, *, is_cut_off: bool | N
     run.is_guarded = bool(watch.watches)
     state.apply(settle(state, tests, build_pools(settings), now, rng, watch))
     state.apply(judge.settle(state, [report for report in reports if report.experiment], settings.experiment, now, rng))
-    given = [claim for claim in run.flight.give_back(now, everything=run.is_leaving) if is_current(state, claim)]
+    given = [claim for claim in run.flight.give_back(everything=run.is_leaving) if is_current(state, claim)]
     moved = [claim for claim in run.flight.moved() if is_current(state, claim)]
     run.last_batch = max(len(reports), len(moved))
     state.apply(

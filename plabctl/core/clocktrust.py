@@ -13,11 +13,15 @@ NEVER_BEFORE = 1_000_000_000.0
 """In 2001. A clock that is behind that was never set since it lost its power."""
 
 
-def distrust(now: float, saved_at: float, uptime_s: float) -> str:
-    """Return why the clock cannot be believed, nothing when it can; `saved_at` is when the state was last changed."""
+def distrust(now: float, saved_at: float, uptime_s: float, *, is_same_boot: bool = False) -> str:
+    """Return why the clock cannot be believed, nothing when it can.
+
+    `saved_at` is when the state was last changed, and `is_same_boot` says that this was done since the last boot. By
+    then the clock had been believed, so that it does not wait for its time server any more: it was corrected.
+    """
     if now < NEVER_BEFORE:
         return "the clock of this machine is not set: it is far in the past"
-    if is_set_back(now, saved_at) and uptime_s < SETTLES_S:
+    if is_set_back(now, saved_at) and uptime_s < SETTLES_S and not is_same_boot:
         return "this machine has just been booted, and its clock is behind the last change of the state"
     return ""
 

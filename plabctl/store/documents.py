@@ -20,7 +20,7 @@ from plabctl.errors import StateDamaged
 from plabctl.store import codec
 from plabctl.store.head import RESTORE_HINT, Head
 from plabctl.store.shapes import Doc
-from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES, Tables
+from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES, Tables, saved_boot
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Experiment, Vnode
@@ -42,6 +42,11 @@ class DocumentState:
     def rev(self) -> int:
         """The number of commits so far."""
         return self._rev
+
+    @property
+    def saved_boot(self) -> str:
+        """The boot id of the machine when the state was last changed, empty when that is not known."""
+        return saved_boot(self._tables)
 
     @property
     def tick(self) -> TickMark | None:

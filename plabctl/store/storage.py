@@ -13,9 +13,10 @@ import orjson
 from tinydb.storages import Storage
 
 from plabctl.errors import StoreError
+from plabctl.store.boot import boot_id
 from plabctl.store.commit import replace_state, sweep
 from plabctl.store.head import MAX_STATE_BYTES, SCHEMA_VERSION, STATE_NAME, Head, head_line, refuse_lost_state
-from plabctl.store.tables import NODES, Tables, empty_tables, newest_tick, read_documents, wake_at
+from plabctl.store.tables import BOOT_ID, META, NODES, Tables, empty_tables, newest_tick, read_documents, wake_at
 
 
 class StagedStorage(Storage):
@@ -50,6 +51,7 @@ class StagedStorage(Storage):
         Raises StoreError when nothing was changed, CommitUncertain when only the disk's confirmation is missing.
         """
         sweep(self._dir_fd)
+        self.tables[META][BOOT_ID] = {"id": boot_id()}
         head, line, body = serialised(self.tables, self.rev + 1, now)
         replace_state(self._state_dir, self._dir_fd, line, body)
         self.rev = head.rev

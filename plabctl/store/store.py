@@ -63,6 +63,16 @@ class Store:
         head = glance(self._path(STATE_NAME))
         return head.saved_at if head else 0.0
 
+    def clock_doubt(self) -> str:
+        """Return why the clock cannot be believed, nothing when it can. Costs next to nothing while it can."""
+        from plabctl.core import clocktrust  # noqa: PLC0415 - most readers need none of it
+
+        now, saved_at, uptime_s = self._clock.now(), self.saved_at(), self._clock.uptime()
+        if not clocktrust.distrust(now, saved_at, uptime_s):
+            return ""
+        is_same_boot = _is_this_boot(self.snapshot().saved_boot)
+        return clocktrust.distrust(now, saved_at, uptime_s, is_same_boot=is_same_boot)
+
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
         # Imported here: an idle tick reads the head only, and needs none of the nouns.
@@ -142,7 +152,8 @@ class Store:
         from plabctl.core import clockset, clocktrust  # noqa: PLC0415 - readers need none of it
 
         now = self._clock.now()
-        if why := clocktrust.distrust(now, session.saved_at, self._clock.uptime()):
+        is_same_boot = _is_this_boot(session.saved_boot)
+        if why := clocktrust.distrust(now, session.saved_at, self._clock.uptime(), is_same_boot=is_same_boot):
             raise ClockFault(why, hint="set the clock; nothing was changed")
         if clocktrust.is_set_back(now, session.saved_at):
             session.apply(clockset.rebased(session, now))
@@ -164,3 +175,9 @@ class Store:
 
     def _path(self, name: str) -> str:
         return os.path.join(self._dir, name)
+
+
+def _is_this_boot(saved_boot: str) -> bool:
+    from plabctl.store.boot import UNKNOWN_BOOT, boot_id  # noqa: PLC0415 - most readers need none of it
+
+    return saved_boot == boot_id() != UNKNOWN_BOOT

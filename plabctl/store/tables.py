@@ -23,6 +23,7 @@ NODES, CLAIMS, OUTBOX, NOTES, META = "nodes", "claims", "outbox", "notes", "meta
 EXPERIMENTS, VNODES = "experiments", "vnodes"
 TABLE_NAMES = (NODES, EXPERIMENTS, VNODES, CLAIMS, OUTBOX, NOTES, META)
 TICK_ID = "tick"
+BOOT_ID = "boot"
 Tables = dict[str, dict[str, Doc]]
 
 
@@ -119,6 +120,11 @@ def wake_at(tables: Tables) -> float | None:
     vnodes = (doc["due_at"] for doc in tables[VNODES].values())
     notes = (note["due_at"] for note in tables[NOTES].values() if isinstance(note.get("due_at"), int | float))
     return min(chain(members, vnodes, notes), default=None)
+
+
+def saved_boot(tables: Tables) -> str:
+    """Return the boot id of the machine when the state was last changed, empty when that is not known."""
+    return str(tables[META].get(BOOT_ID, {}).get("id", ""))
 
 
 def newest_tick(tables: Tables) -> str:

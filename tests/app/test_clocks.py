@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.clock import SystemClock
 from plabctl.core import orders
 from plabctl.errors import ClockFault
+from plabctl.store import boot
 from plabctl.store.store import Store
 from tests.app.installation import Installation
 from tests.app.test_tick import until
@@ -22,14 +26,17 @@ DAY_S = 86400.0
 
 
 class SetClock(SystemClock):
-    """The machine's clocks, of which the wall clock was set by `offset_s`."""
+    """The machine's clocks, of which the wall clock was set by `offset_s`; where `set_by` is given, when it exists."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.offset_s = 0.0
+        self.set_by: Path | None = None
         self.booted_s: float | None = None
 
     def now(self) -> float:
-        return round(super().now() + self.offset_s, 3)
+        is_set = self.set_by is None or self.set_by.exists()
+        return round(super().now() + is_set * self.offset_s, 3)
 
     def uptime(self) -> float:
         return super().uptime() if self.booted_s is None else self.booted_s
@@ -45,6 +52,29 @@ class Site(Installation):
         self.app = App(self.settings, self.clock, self.store)
 
 
+@pytest.fixture
+def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Give this process, and none that it starts, another boot id."""
+
+    def another() -> None:
+        (tmp_path / "boot_id").write_text("another\n")
+        monkeypatch.setattr(boot, "_PATH", str(tmp_path / "boot_id"))
+
+    return another
+
+
+@contextmanager
+def ticking(here: Installation) -> Iterator[subprocess.Popen[str]]:
+    """Run a tick in a process of its own; hand it over when it probes, and wait for its end."""
+    with here.spawn_tick() as process:
+        try:
+            until(lambda: here.store.snapshot().claims)
+            yield process
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize("back_s", [60.0, HOUR_S, DAY_S, 3652 * DAY_S])
 def test_ticks_go_on_testing_when_the_clock_was_set_back(tmp_path: Path, back_s: float) -> None:
     here = Site(tmp_path)
@@ -57,27 +87,50 @@ def test_ticks_go_on_testing_when_the_clock_was_set_back(tmp_path: Path, back_s:
 
 
 @pytest.mark.parametrize("set_s", [DAY_S, -DAY_S])
-def test_a_probe_under_way_goes_on_when_the_clock_is_set(tmp_path: Path, set_s: float) -> None:
+@pytest.mark.parametrize("booted_s", [None, 20.0])
+def test_a_probe_under_way_goes_on_when_the_clock_is_set(tmp_path: Path, set_s: float, booted_s: float | None) -> None:
     here = Site(tmp_path, setup="sleep 2")
     here.add("n1")
-    process = here.spawn_tick()
-    until(lambda: here.store.snapshot().claims)
-    here.clock.offset_s = set_s
+    with ticking(here) as process:
+        here.clock.offset_s = set_s
+        here.clock.booted_s = booted_s
+        here.tick()
 
-    here.tick()
-    process.communicate(timeout=20)
-
+    assert process.returncode == 0
     assert here.history("void", "late") == []
     assert here.pools() == {"n1": "good"}
 
 
+@pytest.mark.parametrize("back_s", [HOUR_S, DAY_S, 3652 * DAY_S])
+@pytest.mark.parametrize("booted_s", [20.0, 1e6])
+def test_what_a_tick_found_is_settled_when_its_clock_is_set_back(
+    tmp_path: Path, back_s: float, booted_s: float, reboot: Callable[[], None]
+) -> None:
+    here = Site(tmp_path, setup=f"touch {tmp_path}/set; exit 2")
+    here.add("n1")
+    reboot()
+    here.clock.booted_s = booted_s
+    here.clock.offset_s, here.clock.set_by = -back_s, tmp_path / "set"
+
+    assert here.tick() == 1
+
+    assert here.member("n1").fail_streak == 1
+    assert here.history("void", "late") == []
+    assert not is_clock_settling(here.app)
+    here.make_due()
+    assert here.tick() == 1
+
+
 @pytest.mark.parametrize("now", [100.0, 1_600_000_000.0])
-def test_a_machine_that_was_just_booted_and_does_not_know_the_time_decides_nothing(tmp_path: Path, now: float) -> None:
+def test_a_machine_that_was_just_booted_and_does_not_know_the_time_decides_nothing(
+    tmp_path: Path, now: float, reboot: Callable[[], None]
+) -> None:
     here = Site(tmp_path)
     here.add("n1")
     here.tick()
     here.break_node("n1")
     before = here.store.snapshot()
+    reboot()
     here.clock.offset_s = now - SystemClock().now()
     here.clock.booted_s = 20.0
 
@@ -144,17 +197,15 @@ def test_what_a_tick_finds_after_a_sleep_or_for_an_earlier_boot_counts_for_nothi
 ) -> None:
     here = Site(tmp_path, setup="sleep 1; exit 2")
     here.add("n1")
-    process = here.spawn_tick()
-    until(lambda: here.store.snapshot().claims)
-    os.kill(process.pid, signal.SIGSTOP)
-    if what == "sleep":
-        here.clock.booted_s = here.clock.uptime() + 8 * HOUR_S
-    else:
-        monkeypatch.setattr(tick, "boot_id", lambda: "another")
+    with ticking(here) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        if what == "sleep":
+            here.clock.booted_s = here.clock.uptime() + 8 * HOUR_S
+        else:
+            monkeypatch.setattr(tick, "boot_id", lambda: "another")
 
-    here.tick()
-    os.kill(process.pid, signal.SIGCONT)
-    process.communicate(timeout=30)
+        here.tick()
+        os.kill(process.pid, signal.SIGCONT)
 
     assert len(here.history("void")) == len(here.history("late")) == 1
     assert len(here.history("probe")) == here.member("n1").fail_streak == 1

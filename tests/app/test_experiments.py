@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import experiments as use
+from plabctl.clock import SystemClock
 from plabctl.core import orders
 from plabctl.core.experiments.model import Experiment
 from plabctl.core.experiments.picture import find, show
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import Backoff, ExperimentSettings
 from plabctl.errors import Refused
+from plabctl.store.store import Store
 from tests.app.installation import Installation
 from tests.app.test_tick import until
 from tests.builders import make_order
 
+DAY_S = 86400.0
 QUICK = Backoff(base_s=0.2, step_s=0.0, max_s=0.2, jitter_s=0.0)
 
 
@@ -41,6 +44,17 @@ def substrate(folder: Path, *, pause: str = "0.05") -> Recipe:
         check=Stage(run=f"{alive}test -d {vnode} || exit 2", timeout_s=5.0),
         teardown=Stage(run=f"{alive}rm -rf {vnode}; echo $PLABCTL_VNODE >> {folder}/torn-down", timeout_s=5.0),
     )
+
+
+class LeapingClock(SystemClock):
+    """The machine's clocks, of which the wall clock is set a day ahead as soon as `by` exists."""
+
+    def __init__(self, by: Path) -> None:
+        super().__init__()
+        self._by = by
+
+    def now(self) -> float:
+        return super().now() + self._by.exists() * DAY_S
 
 
 class Site(Installation):
@@ -368,3 +382,16 @@ def on_disk(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """The node of each vnode that stands anywhere."""
     places = ((folder / "vnodes" / name, name) for name in names)
     return {path.name: name for place, name in places if place.exists() for path in place.iterdir()}
+
+
+def test_a_time_out_is_not_shortened_by_a_clock_that_is_set_ahead(tmp_path: Path) -> None:
+    site = Site(tmp_path, "n1", pause="0.5")
+    site.swap_in(nodes=("n1",))
+    clock = LeapingClock(tmp_path / "vnodes" / "n1")
+    app = replace(site.app, clock=clock, store=Store(site.settings.state_dir, clock))
+
+    waited = use.wait_for_up(app, "exp", timeout_s=60)
+
+    assert clock.now() > SystemClock().now() + DAY_S / 2
+    assert waited.exit_code == 0
+    assert site.states() == {"n1": "up"}

@@ -17,7 +17,7 @@ MATRIX = [
     *(f"B{number}" for number in range(1, 22)),
     *(f"C{number}" for number in range(1, 21)),
     *(f"D{number}" for number in range(1, 19)),
-    *(f"E-{number}" for number in range(1, 7)),
+    *(f"E-{number}" for number in range(1, 10)),
 ]
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
 COMMANDS = re.findall(r"python -m tests\.torture ([a-z]+)", TEXT)

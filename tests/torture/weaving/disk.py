@@ -43,6 +43,7 @@ class MemoryDisk:
     def __init__(self) -> None:
         self.state: State = MemoryState()
         self.saved_at = 0.0
+        self.saved_boot = ""
 
     def head(self) -> Head | None:
         state = self.state
@@ -59,10 +60,11 @@ class MemoryDisk:
         instants += [at for note in state.notes.values() if isinstance(at := note.get("due_at"), int | float)]
         return min(instants, default=None)
 
-    def commit(self, staged: Staged, now: float) -> None:
+    def commit(self, staged: Staged, now: float, boot: str) -> None:
         staged.rev += 1
         self.state = staged
         self.saved_at = now
+        self.saved_boot = boot
 
 
 class SimStore:
@@ -86,6 +88,11 @@ class SimStore:
 
     def saved_at(self) -> float:
         return self._disk.saved_at
+
+    def clock_doubt(self) -> str:
+        disk, kernel = self._disk, self._kernel
+        is_same_boot = disk.saved_boot == kernel.boot
+        return clocktrust.distrust(kernel.now(), disk.saved_at, kernel.uptime(), is_same_boot=is_same_boot)
 
     def beat(self) -> None:
         """Leave no trace."""
@@ -113,7 +120,7 @@ class SimStore:
 
     def _set_right(self, state: Staged) -> None:
         now, saved_at = self._kernel.now(), self._disk.saved_at
-        if why := clocktrust.distrust(now, saved_at, self._kernel.uptime()):
+        if why := self.clock_doubt():
             raise ClockFault(why)
         if clocktrust.is_set_back(now, saved_at):
             state.apply(clockset.rebased(state, now))
@@ -124,7 +131,7 @@ class SimStore:
         fault = loom.dice.random() < kernel.disk_fault_ratio
         if fault and loom.dice.random() < 0.5:
             raise StoreError("no space left on the device")
-        self._disk.commit(staged, max(opened_at, kernel.now()))
+        self._disk.commit(staged, max(opened_at, kernel.now()), kernel.boot)
         self._watch(before, self._disk.state, loom.process, max(opened_at, kernel.now()))
         loom.wait()
         if fault:

@@ -112,7 +112,7 @@ class Person:
         wanted = replace(Experiment(name, "process", "", 0.0), **fields)
         self._change(lambda state, order: experiment_orders.swap_in(state, self._app.settings, wanted, order))
         if self._dice.random() < 0.3:
-            errand(self._app, self._stop, Upbringing(name, self._app.clock.now() + 200.0, lambda _: None))
+            errand(self._app, self._stop, Upbringing(name, self._app.clock.uptime() + 200.0, lambda _: None))
 
     def swap_out(self) -> None:
         name = self._dice.choice(["red", "blue"])
@@ -121,7 +121,7 @@ class Person:
             return
         self._change(lambda state, order: experiment_orders.swap_out(state, name, order))
         if self._dice.random() < 0.3:
-            errand(self._app, self._stop, Teardown(name, self._app.clock.now() + 200.0, lambda _: None))
+            errand(self._app, self._stop, Teardown(name, self._app.clock.uptime() + 200.0, lambda _: None))
 
     def _change(self, decide: Callable[[Any, Order], Any]) -> None:
         order = self._order()
