@@ -35,6 +35,10 @@ class NoSuchExperiment(PlabctlError):
     """An experiment is named that there is not."""
 
 
+class Untrusted(PlabctlError):
+    """Somebody who is not trusted could change what a file says, or which file its name means."""
+
+
 class UsageFault(PlabctlError):
     """A value on the command line or in an imported file cannot be meant."""
 

@@ -10,10 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock", "masks", "values", "process"}
+GROUND = {"errors", "durations", "clock", "files", "masks", "values", "process"}
 ADAPTERS = {"config", "store", "history", "probes", "runner", "inventory", "notify", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
+    "files": {"files", "errors"},
+    "process": {"process", "files", "errors"},
     "core": {"core", "errors", "durations", "masks", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "sim": {"sim", "core"} | ADAPTERS | GROUND,

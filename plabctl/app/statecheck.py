@@ -149,7 +149,9 @@ def _previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
 
 def _lock(app: App) -> Finding:
     try:
-        with Store(app.state_dir, app.clock, lock_timeout_s=LOCK_WAIT_S, network_disk=True).session():
+        owners = app.settings.owners
+        store = Store(app.state_dir, app.clock, lock_timeout_s=LOCK_WAIT_S, network_disk=True, owners=owners)
+        with store.session():
             pass
     except StoreError as error:
         return warn("lock", f"not tried: {error}", "")
@@ -164,7 +166,7 @@ def _slots(app: App) -> Iterator[Finding]:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit not in {resource.RLIM_INFINITY, -1} and limit < wanted:
         yield warn("window", f"{window} probes need {wanted} open files, {limit} are allowed", f"ulimit -n {wanted}")
-    slots = Slots(app.state_dir, window)
+    slots = Slots(app.state_dir, window, app.settings.owners)
     try:
         known = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.exists() else []
         used = sum(not slots.is_free(slot) for slot in known)

@@ -1,6 +1,6 @@
 """What holds: every key of a loaded configuration with its value and where that was said.
 
-I/O: reads the config file again, for the lines. What it prints is TOML that means the same settings,
+I/O: reads the config file, also for the lines. What it prints is TOML that means the same settings,
 but for secrets, which are masked.
 """
 
@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from plabctl.config.lines import lines_of
-from plabctl.config.load import load, parse, read_bytes
+from plabctl.config.load import settings_of
 from plabctl.config.reading import path_of
 from plabctl.config.schema import ROOT, Key, Shape, Table
+from plabctl.config.source import read_source
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Backoff, PoolKind, PoolSettings
 from plabctl.masks import masked
@@ -49,10 +50,9 @@ def effective(
 ) -> list[Effective]:
     """Return every key that holds, in the order of the schema; raise ConfigError as `load` does."""
     environ = os.environ if environ is None else environ
-    settings = load(path, builtin, environ)
-    raw = read_bytes(settings.path)
-    parse(raw, settings.path)  # it may have been edited since `load`, and lines_of needs a faultless text
-    origins = _Origins(os.path.basename(settings.path), lines_of(raw.decode("utf-8-sig")), environ)  # noqa: PTH119 - as load
+    source = read_source(path, environ)
+    settings = settings_of(source, builtin, environ)
+    origins = _Origins(os.path.basename(settings.path), lines_of(source.raw.decode("utf-8-sig")), environ)  # noqa: PTH119 - as load
     return list(_table(ROOT, settings, "", origins))
 
 

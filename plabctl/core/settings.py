@@ -195,6 +195,10 @@ class Settings:
     """What is wrong with plug-ins, by the key that names them. It may grow while they are used."""
     disabled: set[str] = field(default_factory=set)
     """Pools that want a plug-in that cannot be used: nothing in them is tested."""
+    folder: str = ""
+    """The real folder of the config file, links resolved: relative paths are relative to it, and commands run in it."""
+    owners: frozenset[int] = frozenset()
+    """User ids of those who could have written the config file: what it names may be theirs."""
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from plabctl.config.lines import lines_of
-from plabctl.config.load import load, parse, read_bytes
+from plabctl.config.load import load, parse, settings_of
+from plabctl.config.source import Source, read_source
 from plabctl.core.recipe import Recipe
 from plabctl.core.selection import nearest
 from plabctl.core.settings import BackoffKind, PoolKind, PoolSettings, Settings, default_backoff
@@ -50,10 +51,11 @@ def find_policy(word: str, builtin: Mapping[str, Recipe]) -> Policy:
         like = nearest(word, NAMED)
         known = f"{', '.join(NAMED)}; or the path of a configuration file"
         raise UsageFault(f"no policy and no file is named {word!r}", hint=f"{like}?" if like else f"policies: {known}")
+    source = read_source(word, os.environ)
     try:
-        return Policy(Path(word).stem, load(word, builtin))
+        return Policy(Path(word).stem, settings_of(source, builtin, os.environ))
     except ConfigError as error:
-        raise ConfigError(_with_lines(word, error), hint=error.hint) from error
+        raise ConfigError(_with_lines(source, error), hint=error.hint) from error
 
 
 def named(name: str) -> Policy:
@@ -93,14 +95,14 @@ def _stretched(pool: PoolSettings, scale: float) -> PoolSettings:
     return replace(pool, backoff=longer)
 
 
-def _with_lines(path: str, error: ConfigError) -> list[str]:
+def _with_lines(source: Source, error: ConfigError) -> list[str]:
     """Return the faults with the line of each: that of its key, or of the table that the key is missing from."""
+    path = source.given
     try:
-        raw = read_bytes(path)
-        parse(raw, path)
-        lines = lines_of(raw.decode("utf-8-sig"))
-    except ConfigError:  # not TOML, or not to be read: then the fault says so, and where
+        parse(source.raw, path)
+    except ConfigError:  # not TOML: then the fault says so, and where
         return list(error.faults)
+    lines = lines_of(source.raw.decode("utf-8-sig"))
     told = []
     for fault in error.faults:
         where = fault.removeprefix(f"{path}: ")

@@ -9,16 +9,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 
-from plabctl.errors import StoreError
+from plabctl.errors import StoreError, Untrusted
+from plabctl.files import open_trusted, user_name
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
 _OTHERS_MAY_WRITE = 0o022
 _WRITING = os.O_WRONLY | os.O_RDWR
+_READ_DIR = os.O_RDONLY | os.O_DIRECTORY
 _PLANTED = "look who put it there, then remove it"
 
 _HINTS: dict[int | None, str] = {
@@ -100,28 +102,29 @@ def _refuse_hard_link(found: os.stat_result, path: str) -> None:
         raise StoreError(f"'{path}' has another name as well (a hard link)", hint=_PLANTED)
 
 
-def open_dir(path: str) -> int:
+def open_dir(path: str, owners: Collection[int] = ()) -> int:
     """Open a directory of ours for writing in it, made 0700 when it is missing; return its descriptor.
 
-    Raises StoreError when it cannot be made or opened, or when others could write in it: whoever may do that could
-    change the state under us.
+    Folders and links that lead to it may belong to `owners` (user ids) too. Raises StoreError when it cannot be made or
+    opened, when others could write in it, or when they could make its name lead to another directory: whoever may do
+    that could change the state under us, or have us write where we should not.
     """
-    with as_store_error("open the state directory", path):
-        try:
-            fd = _open_dir(path)
-        except FileNotFoundError:
-            _make_dir(path)
-            fd = _open_dir(path)
     try:
-        _refuse_unless_ours(os.fstat(fd), path)
+        with as_store_error("open the state directory", path):
+            try:
+                opened = open_trusted(path, _READ_DIR, owners=owners)
+            except FileNotFoundError:  # what there is of the way was found to be trusted
+                _make_dir(path)
+                opened = open_trusted(path, _READ_DIR, owners=owners)
+    except Untrusted as error:
+        hint = "remove what somebody else put there, or set `state_dir` to another place"
+        raise StoreError(f"the state directory '{path}' is not used: {error}", hint=error.hint or hint) from error
+    try:
+        _refuse_unless_ours(opened.status, path)
     except BaseException:
-        os.close(fd)
+        os.close(opened.fd)
         raise
-    return fd
-
-
-def _open_dir(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    return opened.fd
 
 
 def _make_dir(path: str) -> None:
@@ -136,7 +139,7 @@ def _make_dir(path: str) -> None:
 
 def sync_dir(path: str) -> None:
     """Make the names in directory `path` durable; raise OSError when the disk does not confirm it."""
-    fd = _open_dir(path)
+    fd = os.open(path, _READ_DIR)
     try:
         os.fsync(fd)
     finally:
@@ -146,19 +149,10 @@ def sync_dir(path: str) -> None:
 def _refuse_unless_ours(found: os.stat_result, path: str) -> None:
     if found.st_uid != os.geteuid():
         # Also for root: files made by root in another user's directory would lock that user's ticks out.
-        owner = _user_name(found.st_uid)
+        owner = user_name(found.st_uid)
         raise StoreError(f"the state directory '{path}' belongs to {owner}", hint=f"run plabctl as {owner}")
     if found.st_mode & _OTHERS_MAY_WRITE:
         raise StoreError(f"other users may write in the state directory '{path}'", hint=f"run: chmod go-w '{path}'")
-
-
-def _user_name(uid: int) -> str:
-    import pwd  # noqa: PLC0415 - only for a message
-
-    try:
-        return f"'{pwd.getpwuid(uid).pw_name}'"
-    except KeyError:
-        return f"user {uid}"
 
 
 def is_same_file(fd: int, path: str, *, dir_fd: int | None = None) -> bool:

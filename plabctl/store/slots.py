@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from plabctl.errors import StoreError
@@ -27,13 +27,15 @@ _RESERVE = 8
 class Slots:
     """The slots of one state directory, as this process sees them.
 
-    `window` is how many may be held at once over all processes. Not for use by several threads at once.
+    `window` is how many may be held at once over all processes; `owners` are as for `Store`. Not for use by several
+    threads at once.
     """
 
-    def __init__(self, state_dir: os.PathLike[str] | str, window: int) -> None:
+    def __init__(self, state_dir: os.PathLike[str] | str, window: int, owners: Collection[int] = ()) -> None:
         self._state_dir = os.fspath(state_dir)
         self._path = os.path.join(self._state_dir, SLOTS_NAME)
         self._window = window
+        self._owners = owners
         self._dir_fd: int | None = None
         self._held: dict[int, int] = {}
 
@@ -143,10 +145,10 @@ class Slots:
 
     def _fd(self) -> int:
         if self._dir_fd is None:
-            os.close(open_dir(self._state_dir))
+            os.close(open_dir(self._state_dir, self._owners))
             if os.path.islink(self._path):
                 raise StoreError(f"'{self._path}' is a symbolic link", hint="remove it; plabctl makes the directory")
-            self._dir_fd = open_dir(self._path)
+            self._dir_fd = open_dir(self._path, self._owners)
         return self._dir_fd
 
 

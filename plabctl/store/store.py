@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ class Store:
 
     Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
     StateTooNew, or StoreError when the file cannot be read. Changing ones refuse a directory on a file system that is
-    not known to be local, unless `network_disk` allows it.
+    not known to be local, unless `network_disk` allows it. `owners` are those besides root and the current user to whom
+    folders may belong that lead to the directory.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Store:
         *,
         lock_timeout_s: float = 10.0,
         network_disk: bool = False,
+        owners: Collection[int] = (),
     ) -> None:
         self._dir = os.fspath(state_dir)
         self._clock = clock
         self._lock_timeout_s = lock_timeout_s
         self._network_disk = network_disk
+        self._owners = owners
 
     def head(self) -> Head | None:
         """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
@@ -116,7 +119,8 @@ class Store:
         """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted."""
         path = self._path(BEAT_NAME)
         now = self._clock.now()
-        os.close(open_dir(self._dir))  # which refuses one where others may write: a tick with no work looks at no other
+        # It refuses a directory where others may write: a tick with no work looks at no other file of it.
+        os.close(open_dir(self._dir, self._owners))
         with as_store_error("touch", path):
             fd = open_own(path, os.O_WRONLY | os.O_CREAT)
             try:
@@ -164,7 +168,7 @@ class Store:
         from plabctl.store.lock import state_lock  # noqa: PLC0415 - readers take no lock
         from plabctl.store.mounts import refuse_network  # noqa: PLC0415 - as above
 
-        dir_fd = open_dir(self._dir)
+        dir_fd = open_dir(self._dir, self._owners)
         try:
             if not self._network_disk:
                 refuse_network(self._dir)

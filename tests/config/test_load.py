@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.config.load import MAX_BYTES, load
+from plabctl.config.load import load
+from plabctl.config.source import MAX_BYTES
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import (
     Backoff,

@@ -1,6 +1,8 @@
 """Who may have written a configuration: it says what is run."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,8 @@ import pytest
 from plabctl.config.load import load
 from plabctl.errors import ConfigError
 from tests.config.loading import BUILTIN, ENVIRON
+from tests.lab.stranger import STRANGER, as_user
 
-STRANGER = 65533
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
 
 
@@ -61,3 +63,155 @@ def test_a_named_one_may_be_a_pipe(config: Path) -> None:
         assert load(f"/dev/fd/{reader}", BUILTIN, ENVIRON).window == 4
     finally:
         os.close(reader)
+
+
+@pytest.fixture
+def yard() -> Iterator[Path]:
+    """A folder in /tmp that other users can reach, which a test's own folder is not."""
+    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name).resolve()
+
+
+@pytest.fixture
+def ours(yard: Path) -> Path:
+    """A configuration of ours that names files beside it."""
+    path = yard / "ours/real.toml"
+    path.parent.mkdir()
+    path.write_text('[ssh]\nkey = "key"\n[[hook]]\non = ["transition"]\ncommand = ["./hook"]\n')
+    path.chmod(0o644)
+    return path
+
+
+def theirs(yard: Path) -> Path:
+    folder = yard / "theirs"
+    folder.mkdir()
+    os.chown(folder, STRANGER, STRANGER)
+    return folder
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "root's own file"])
+def test_a_name_for_our_file_in_a_strangers_folder_is_not_taken(
+    yard: Path, ours: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    planted = theirs(yard) / "plabctl.toml"
+    if kind == "symlink":
+        planted.symlink_to(ours)
+    elif kind == "hard link":
+        planted.hardlink_to(ours)
+    else:
+        ours.rename(planted)
+    monkeypatch.chdir(planted.parent)
+
+    with pytest.raises(ConfigError, match=f"'{planted.parent}' belongs to user {STRANGER}") as caught:
+        load(None, BUILTIN, ENVIRON)
+
+    assert caught.value.hint == "if it is to be trusted, name it: --config plabctl.toml"
+
+
+@needs_root
+def test_what_a_link_of_a_stranger_names_is_beside_our_file_even_if_it_is_named(
+    yard: Path, ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = theirs(yard) / "plabctl.toml"
+    planted.symlink_to(ours)
+    monkeypatch.chdir(planted.parent)
+
+    settings = load("plabctl.toml", BUILTIN, ENVIRON)
+
+    assert (settings.folder, settings.ssh.key) == (str(ours.parent), f"{ours.parent}/key")
+    assert settings.hooks[0].command == (f"{ours.parent}/hook",)
+    assert settings.path == str(ours), "what cron is told is no name that somebody else can turn to another file"
+    assert STRANGER not in settings.owners
+
+
+@needs_root
+def test_a_hard_link_in_a_strangers_folder_is_not_taken_by_name_either(yard: Path, ours: Path) -> None:
+    planted = theirs(yard) / "plabctl.toml"
+    planted.hardlink_to(ours)
+
+    with pytest.raises(ConfigError, match="hard link"):
+        load(str(planted), BUILTIN, ENVIRON)
+
+
+@needs_root
+def test_a_strangers_link_where_everybody_may_put_files_is_not_taken(
+    yard: Path, ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.chmod(0o1777)
+    (yard / "plabctl.toml").symlink_to(ours)
+    monkeypatch.chdir(yard)
+    assert load(None, BUILTIN, ENVIRON).folder == str(ours.parent)
+
+    os.lchown(yard / "plabctl.toml", STRANGER, STRANGER)
+    with pytest.raises(ConfigError, match=r"plabctl\.toml' belongs to"):
+        load(None, BUILTIN, ENVIRON)
+
+
+@needs_root
+def test_one_below_the_home_of_somebody_else_is_not_taken_unless_it_is_named(yard: Path) -> None:
+    home = theirs(yard)
+    path = home / ".config/plabctl/config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("window = 5\n")
+
+    with pytest.raises(ConfigError, match=f"'{home}' belongs to"):
+        load(None, BUILTIN, {"HOME": str(home)})
+    settings = load(str(path), BUILTIN, ENVIRON)
+    assert settings.window == 5
+    assert STRANGER in settings.owners, "who could replace the file is trusted with it"
+
+
+def test_ones_own_link_keeps_its_name_and_paths_are_beside_the_file(
+    yard: Path, ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = yard / "etc/plabctl.toml"
+    link.parent.mkdir()
+    link.symlink_to("../ours/real.toml")
+    monkeypatch.chdir(link.parent)
+
+    for named in (None, str(link)):
+        settings = load(named, BUILTIN, ENVIRON)
+        assert settings.path == str(link), "an administrator switches between versions by it"
+        assert settings.ssh.key == f"{ours.parent}/key"
+
+
+def test_paths_are_relative_to_the_file_that_was_read_also_by_way_of_two_dots(yard: Path, ours: Path) -> None:
+    (ours.parent / "below").mkdir()
+    (yard / "link").symlink_to(ours.parent / "below")
+    (yard / "real.toml").write_text("window = 7\n")
+
+    settings = load(f"{yard}/link/../real.toml", BUILTIN, ENVIRON)
+
+    assert settings.path == str(ours)
+    assert settings.ssh.key == f"{ours.parent}/key"
+
+
+def test_a_folder_that_everybody_may_write_is_refused_even_by_name(yard: Path, ours: Path) -> None:
+    ours.parent.chmod(0o777)
+
+    with pytest.raises(ConfigError, match=f"any user may write in '{ours.parent}'") as caught:
+        load(str(ours), BUILTIN, ENVIRON)
+
+    assert caught.value.hint == f"run: chmod o-w '{ours.parent}'"
+
+
+@needs_root
+def test_an_ordinary_user_is_as_safe_from_others(yard: Path) -> None:
+    own = theirs(yard) / "plabctl.toml"
+    own.write_text("window = 6\n")
+    other = yard / "other/plabctl.toml"
+    other.parent.mkdir()
+    os.chown(other.parent, STRANGER - 1, STRANGER - 1)
+    other.symlink_to(own)
+
+    def window_at(folder: Path) -> str:
+        def work() -> int:
+            os.chdir(folder)
+            return load(None, BUILTIN, ENVIRON).window
+
+        return as_user(STRANGER, work)
+
+    assert window_at(own.parent) == "6"
+    assert f"'{other.parent}' belongs to user {STRANGER - 1}" in window_at(other.parent)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,27 @@ def as_stranger(argv: Sequence[str], folder: Path | None = None) -> subprocess.C
     return subprocess.run(
         argv, user=STRANGER, group=STRANGER, extra_groups=[], cwd=folder, check=False, capture_output=True, text=True
     )
+
+
+def as_user(uid: int, work: Callable[[], object]) -> str:
+    """Do `work` as that user, in a child that has given up all else, and return what came of it or what it raised."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            said = str(work())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test is to see it
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
 
 
 @dataclass(frozen=True, slots=True)

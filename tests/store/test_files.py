@@ -3,12 +3,15 @@
 import errno
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from plabctl.errors import StoreError
 from plabctl.store.files import is_same_file, open_dir, open_for_reading, open_own, store_error
+from tests.lab.stranger import STRANGER
 from tests.store.faults import descriptors
 
 
@@ -92,3 +95,55 @@ def test_a_file_that_was_deleted_or_replaced_is_not_the_one_that_is_open(tmp_pat
         assert not is_same_file(file.fileno(), str(path))
         path.touch()
         assert not is_same_file(file.fileno(), str(path))
+
+
+@pytest.fixture
+def yard() -> Iterator[Path]:
+    """A folder in /tmp where everybody may put files."""
+    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
+def open_and_close(path: Path, *owners: int) -> None:
+    os.close(open_dir(str(path), owners))
+
+
+def test_a_state_directory_may_be_ones_own_link(yard: Path) -> None:
+    (yard / "real").mkdir(mode=0o700)
+    (yard / "link").symlink_to("real")
+
+    open_and_close(yard / "link")
+    open_and_close(yard / "link/below")
+    assert (yard / "real/below").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
+@pytest.mark.parametrize("below", ["", "/below"])
+@pytest.mark.parametrize("kind", ["link", "link above", "folder above"])
+def test_a_state_directory_that_a_stranger_leads_to_is_refused(yard: Path, kind: str, below: str) -> None:
+    (yard / "ours/state").mkdir(parents=True, mode=0o700)
+    planted = yard / "planted"
+    if kind == "folder above":
+        (planted / "state").mkdir(mode=0o700, parents=True)
+    else:
+        planted.symlink_to(yard / "ours/state" if kind == "link" else yard / "ours")
+    os.chown(planted, STRANGER, STRANGER, follow_symlinks=False)
+    state = Path(f"{planted}{'' if kind == 'link' else '/state'}{below}")
+
+    with pytest.raises(StoreError, match=f"planted' belongs to user {STRANGER}") as caught:
+        open_and_close(state)
+
+    assert "state_dir" in caught.value.hint
+    assert not (yard / "ours/state/below").exists()
+    open_and_close(state, STRANGER)  # whose configuration a person chose to use
+
+
+def test_a_state_directory_below_a_folder_that_everybody_may_write_is_refused(yard: Path) -> None:
+    (yard / "open").mkdir()
+    (yard / "open").chmod(0o777)
+
+    with pytest.raises(StoreError, match=f"any user may write in '{yard}/open'"):
+        open_and_close(yard / "open/state")
+
+    assert not (yard / "open/state").exists()

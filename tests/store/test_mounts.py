@@ -125,8 +125,8 @@ def test_without_a_list_of_mounts_the_device_decides(
     assert find_file_system(tmp_path) == FileSystem("an unknown file system", is_local, is_refused=not is_local)
 
 
-def commit(state_dir: Path, **how: bool) -> None:
-    with Store(state_dir, ManualClock(), **how).session() as session:
+def commit(state_dir: Path, *, network_disk: bool = False) -> None:
+    with Store(state_dir, ManualClock(), network_disk=network_disk).session() as session:
         session.apply(Changes(tick=make_mark()))
 
 

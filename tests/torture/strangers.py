@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.lab import stranger
 from tests.lab.stranger import KINDS, STRANGER, Trap, as_stranger
-from tests.torture import canarywords
+from tests.torture import canarywords, ledastray
 from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
 from tests.torture.scenarios import CONFIG, PLABCTL
@@ -99,7 +99,7 @@ def _yard(umask: int = 0o022) -> Iterator[Yard]:
 
 def run(effort: Effort) -> list[Finding]:
     """Return what a second user could do."""
-    findings = [*_planted(effort), *_unreadable(effort), *_squatted(effort)]
+    findings = [*_planted(effort), *_unreadable(effort), *_squatted(effort), *ledastray.run(effort)]
     if effort.whole:
         findings += _listed()
     return [*findings, *canarywords.run(effort)]

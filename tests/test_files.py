@@ -1,0 +1,188 @@
+"""What is trusted on the way to a file, and what is not: by owners and modes of everything that leads there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
+from tests.lab import stranger
+from tests.lab.stranger import STRANGER, as_user
+
+OTHER = 65532
+needs_root = pytest.mark.skipif(bool(stranger.missing()), reason=stranger.missing())
+
+
+@pytest.fixture
+def yard() -> Iterator[Path]:
+    """A folder in /tmp that other users can reach, which a test's own folder is not."""
+    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name).resolve()
+
+
+def opened(path: Path | str, *owners: int, anyone: bool = False) -> str:
+    """Where the file really is."""
+    found = open_trusted(str(path), owners=owners, anyone=anyone)
+    os.close(found.fd)
+    return found.path
+
+
+def made(path: Path, owner: int = -1, mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("something\n")
+    path.chmod(mode)
+    if owner >= 0:
+        os.chown(path, owner, owner)
+    return path
+
+
+@pytest.mark.parametrize("way", ["{0}/a/file", "{0}/a/../a/./file", "{0}/link/file", "{0}/to-file", "{0}/relative"])
+def test_ones_own_files_are_opened_once_and_known_by_where_they_are(yard: Path, way: str) -> None:
+    file = made(yard / "a/file")
+    (yard / "link").symlink_to(yard / "a")
+    (yard / "to-file").symlink_to("relative")
+    (yard / "relative").symlink_to("link/../a/file")
+
+    found = open_trusted(way.format(yard))
+
+    assert found.path == str(file)
+    assert found.is_ours
+    assert os.read(found.fd, 100) == b"something\n"
+    os.close(found.fd)
+
+
+def test_two_dots_after_a_link_lead_where_the_kernel_goes(yard: Path) -> None:
+    made(yard / "there/file")
+    (yard / "there/below").mkdir()
+    (yard / "link").symlink_to(yard / "there/below")
+
+    assert opened(f"{yard}/link/../file") == str(yard / "there/file")
+
+
+def test_what_is_missing_or_goes_round_in_circles_fails_as_it_does_elsewhere(yard: Path) -> None:
+    (yard / "round").symlink_to("round")
+    made(yard / "file")
+
+    with pytest.raises(FileNotFoundError):
+        opened(yard / "gone")
+    with pytest.raises(OSError, match="levels of symbolic links"):
+        opened(yard / "round")
+    with pytest.raises(NotADirectoryError):
+        opened(yard / "file/below")
+
+
+def test_where_everybody_may_write_nothing_is_trusted(yard: Path) -> None:
+    made(yard / "a/file")
+    (yard / "link").symlink_to(yard / "a/file")
+    (yard / "a").chmod(0o777)
+
+    for path in (yard / "a/file", yard / "link"):
+        with pytest.raises(Untrusted, match=f"any user may write in '{yard}/a'") as caught:
+            opened(path, anyone=True)
+        assert caught.value.hint == f"run: chmod o-w '{yard}/a'"
+    (yard / "a").chmod(0o1777)
+    assert opened(yard / "link") == str(yard / "a/file")
+    (yard / "a/file").chmod(0o666)
+    with pytest.raises(Untrusted, match="any user may write it"):
+        opened(yard / "link", anyone=True)
+
+
+def test_a_group_may_write_where_its_members_were_chosen(yard: Path) -> None:
+    made(yard / "a/file", mode=0o664)
+    (yard / "a").chmod(0o2775)
+
+    assert opened(yard / "a/file")
+
+
+@needs_root
+@pytest.mark.parametrize("whose", ["the file", "its folder", "a folder above", "the folder of a link"])
+def test_a_stranger_on_the_way_is_named(yard: Path, whose: str) -> None:
+    file = made(yard / "a/b/file")
+    (yard / "links").mkdir()
+    (yard / "links/link").symlink_to(file)
+    folders = {"its folder": yard / "a/b", "a folder above": yard / "a", "the folder of a link": yard / "links"}
+    theirs = {"the file": file, **folders}
+    os.chown(theirs[whose], STRANGER, STRANGER)
+
+    with pytest.raises(Untrusted, match=f"belongs to .*{STRANGER}|belongs to 'nobody'"):
+        opened(yard / "links/link")
+    assert opened(yard / "links/link", STRANGER) == str(file)
+    assert opened(yard / "links/link", anyone=True) == str(file)
+
+
+@needs_root
+@pytest.mark.parametrize("what", ["link", "folder", "file"])
+def test_what_a_stranger_put_where_everybody_may_put_files_is_not_ours(yard: Path, what: str) -> None:
+    made(yard / "ours/file")
+    (yard / "all").mkdir()
+    (yard / "all").chmod(0o1777)
+    path = yard / "all/link"
+    if what == "link":
+        path.symlink_to(yard / "ours/file")
+        os.lchown(path, STRANGER, STRANGER)
+    else:
+        path = made(yard / ("all/link/file" if what == "folder" else "all/link"))
+        os.chown(yard / "all/link", STRANGER, STRANGER)
+
+    with pytest.raises(Untrusted, match="belongs to"):
+        opened(path)
+
+
+@needs_root
+def test_a_directory_is_opened_whoever_owns_it_but_not_through_others(yard: Path) -> None:
+    (yard / "a/b").mkdir(parents=True)
+    os.chown(yard / "a/b", STRANGER, STRANGER)
+
+    assert opened(yard / "a/b") == str(yard / "a/b")
+    os.chown(yard / "a", STRANGER, STRANGER)
+    with pytest.raises(Untrusted, match=f"'{yard}/a' belongs to"):
+        opened(yard / "a/b")
+
+
+@needs_root
+def test_a_second_name_in_a_strangers_folder_is_refused_even_by_choice(yard: Path) -> None:
+    file = made(yard / "ours/file")
+    (yard / "theirs").mkdir()
+    (yard / "theirs/file").hardlink_to(file)
+    os.chown(yard / "theirs", STRANGER, STRANGER)
+
+    with pytest.raises(Untrusted, match="hard link"):
+        opened(yard / "theirs/file", anyone=True)
+    assert opened(file) == str(file)
+
+
+@needs_root
+def test_for_an_ordinary_user_the_same_holds_relative_to_that_user(yard: Path) -> None:
+    for name, owner in (("own", STRANGER), ("other", OTHER), ("root", 0)):
+        made(yard / name / "file", owner)
+        os.chown(yard / name, owner, owner)
+    (yard / "own/link").symlink_to(yard / "root/file")
+    (yard / "other/link").symlink_to(yard / "own/file")
+
+    def tried(path: str) -> str:
+        return as_user(STRANGER, lambda: opened(yard / path))
+
+    assert tried("own/file") == str(yard / "own/file")
+    assert tried("root/file") == str(yard / "root/file")
+    assert tried("own/link") == str(yard / "root/file")
+    assert "belongs to user 65532, who is neither you nor root" in tried("other/file")
+    assert f"'{yard}/other' belongs to user 65532" in tried("other/link")
+
+
+def test_no_descriptor_is_left_open(yard: Path) -> None:
+    made(yard / "a/file")
+    (yard / "link").symlink_to(yard / "a/file")
+    (yard / "a/bad").symlink_to("bad")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for path in ("link", "a/bad", "gone", "a/file/x", "a"):
+        try:
+            opened(yard / path)
+        except OSError:
+            continue
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
