@@ -11,12 +11,20 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 PYTEST_FLAGS ?= -q -n auto --dist loadgroup
 
 SOURCES := $(shell find plabctl -name '*.py')
+# Environments beside the main one, a pair for each Python: with the lowest versions that pyproject.toml allows of what
+# it names, and with the newest there are.
+VERSION := $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
+LOWEST := $(VENV)/lowest/$(VERSION)
+NEWEST := $(VENV)/newest/$(VERSION)
 
-.PHONY: help demo test bench torture check format docs packages clean
+.PHONY: help demo test test-lowest test-newest smoke-lowest bench torture check format docs packages clean
 
 help:
 	@echo 'make demo    a testbed of a dozen embedded SSH nodes on loopback, some faulty; ends by itself'
 	@echo 'make test    lint, types and all tests; as root on Debian it installs what the tests need'
+	@echo 'make test-lowest, make test-newest'
+	@echo '             all tests with the lowest, or the newest, dependencies that pyproject.toml allows;'
+	@echo '             PYTHON=python3.13 chooses the interpreter'
 	@echo 'make bench   speed and size as ratios, measured side by side'
 	@echo 'make torture every promise of docs/reliability.md put to the test, for minutes each'
 	@echo 'make check   lint and types only'
@@ -27,8 +35,22 @@ help:
 demo: $(VENV)/.stamp-compiled
 	@$(RUN) -m plabctl demo $(DEMO_FLAGS)
 
-test: check packages $(VENV)/.stamp-compiled
+test: check packages $(VENV)/.stamp-compiled smoke-lowest
 	@$(RUN) -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+test-lowest: packages $(LOWEST)/.stamp-dev
+	@$(LOWEST)/bin/python -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+# Newest means newest now, so nothing is kept from the last time.
+test-newest: packages $(NEWEST)/.stamp-venv
+	@$(NEWEST)/bin/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(NEWEST)/bin/python -m pip install -qq --upgrade --upgrade-strategy eager -e . --group dev
+	@$(NEWEST)/bin/python -m compileall -q plabctl
+	@$(NEWEST)/bin/python -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+# Every module imported, every command used once, in some seconds: what is missing in the lowest versions shows here.
+smoke-lowest: $(LOWEST)/.stamp-run
+	@$(LOWEST)/bin/python -m tests.compat.smoke
 
 bench: $(VENV)/.stamp-bench
 	@sh tests/lab/packages pdsh
@@ -80,6 +102,25 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-run
 	@echo 'installing what the tests need into $(VENV)' >&2
 	@$(PIP) install -qq --upgrade 'pip>=25.1'
 	@$(PIP) install -qq --group dev
+	@touch $@
+
+# Inside $(VENV), which goes with all that is in it when it is made anew.
+$(LOWEST)/.stamp-venv $(NEWEST)/.stamp-venv: $(VENV)/.stamp-venv
+	@echo 'setting up $(@D) with '"$$($(PYTHON) --version)"' (once)' >&2
+	@$(PYTHON) -m venv --clear $(@D)
+	@touch $@
+
+$(LOWEST)/.stamp-run: $(LOWEST)/.stamp-venv pyproject.toml tests/compat/bounds.py
+	@echo 'installing plabctl with its lowest dependencies into $(LOWEST)' >&2
+	@$(LOWEST)/bin/python tests/compat/bounds.py >$(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check -c $(LOWEST)/constraints.txt -e .
+	@touch $@
+
+$(LOWEST)/.stamp-dev: $(LOWEST)/.stamp-run
+	@echo 'installing what the tests need into $(LOWEST)' >&2
+	@$(LOWEST)/bin/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(LOWEST)/bin/python -m pip install -qq -c $(LOWEST)/constraints.txt --group dev
+	@$(LOWEST)/bin/python -m compileall -q plabctl
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-dev

@@ -6,6 +6,7 @@ import click
 
 from plabctl.cli import output
 from plabctl.cli.options import (
+    Function,
     actor,
     config_option,
     if_rev_option,
@@ -38,7 +39,7 @@ def command() -> None:
     """Add, remove and list nodes."""
 
 
-def _replace_option(function: click.decorators.FC) -> click.decorators.FC:
+def _replace_option(function: Function) -> Function:
     return click.option("--replace", is_flag=True, help="Give nodes that are there already these variables.")(function)
 
 

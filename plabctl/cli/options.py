@@ -9,7 +9,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,7 +26,13 @@ _MAX_ACTOR = 100
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class Duration(click.ParamType[float]):
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]
+else:
+    _FloatType = click.ParamType  # takes a type argument only from click 8.4 on
+
+
+class Duration(_FloatType):
     """A duration such as `90s`, `5m` or `2d`, as seconds."""
 
     name = "duration"

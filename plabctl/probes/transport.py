@@ -28,6 +28,9 @@ _CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
 _WEAK_CIPHERS = ("-cbc",)
 """Without these, and ChaCha20, which paramiko does not have, the Terrapin attack (CVE-2023-48795) has no hold."""
 _WEAK_DIGESTS = ("-md5", "-96")
+_WEAK_EXCHANGES = ("-sha1",)
+_RSA_BY_SHA1, _RSA_BY_SHA2 = "ssh-rsa", "rsa-sha2"
+"""How RSA signatures are named in a negotiation. The first is also the name of the kind of key, whatever signs."""
 _JOIN_S = 1.0
 _BY_APPLICATION = 11  # RFC 4253, 11.1
 
@@ -85,6 +88,19 @@ def cheaper_first(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def without_sha1(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of signatures without RSA by SHA-1; where that came first, with RSA by SHA-2 in its place.
+
+    paramiko 4 offers it, and puts it first to ask for a known RSA key. Left so, a node that has keys of other kinds too
+    would show one of them, which would pass for a changed host key.
+    """
+    found = list(names)
+    kept = [name for name in found if not name.startswith(_RSA_BY_SHA1)]
+    if found[:1] == [_RSA_BY_SHA1]:
+        kept.sort(key=lambda name: not name.startswith(_RSA_BY_SHA2))
+    return tuple(kept)
+
+
 class NodeTransport(paramiko.Transport):
     """A transport that sends at once and does not wake up ten times a second to find nothing."""
 
@@ -104,9 +120,21 @@ class NodeTransport(paramiko.Transport):
             packetizer_class=_Packetizer,
         )
         options = self.get_security_options()
-        options.kex = cheaper_first(options.kex)
+        options.kex = cheaper_first(name for name in options.kex if not name.endswith(_WEAK_EXCHANGES))
         options.ciphers = tuple(name for name in options.ciphers if not name.endswith(_WEAK_CIPHERS))
         options.digests = tuple(name for name in options.digests if not name.endswith(_WEAK_DIGESTS))
+
+    # These are read at each negotiation. What is left out of the options once, the client of paramiko 4 puts back.
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The signatures of host keys that are accepted, those asked for first."""
+        return without_sha1(super().preferred_keys)
+
+    @property
+    def preferred_pubkeys(self) -> tuple[str, ...]:
+        """The signatures that may be made with our own key."""
+        return without_sha1(super().preferred_pubkeys)
 
     # paramiko waits for the other side by looking ten times a second; with a thousand logins under way that is most of
     # the work. Here the waits end when there is something to see. All of them end when the socket is shut down.

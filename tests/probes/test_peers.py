@@ -134,7 +134,13 @@ def test_nobody_is_asked_for_a_password_and_no_other_key_is_tried(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "line", ["Ciphers aes256-cbc", "MACs hmac-md5,hmac-sha1-96", "KexAlgorithms diffie-hellman-group1-sha1"]
+    "line",
+    [
+        "Ciphers aes256-cbc",
+        "MACs hmac-md5,hmac-sha1-96",
+        "KexAlgorithms diffie-hellman-group1-sha1",
+        "KexAlgorithms diffie-hellman-group14-sha1,diffie-hellman-group-exchange-sha1",
+    ],
 )
 def test_what_is_too_weak_is_not_agreed_on(tmp_path: Path, line: str) -> None:
     more = ("Ciphers aes256-ctr",) if line.startswith("MACs") else ()
@@ -146,6 +152,30 @@ def test_what_is_too_weak_is_not_agreed_on(tmp_path: Path, line: str) -> None:
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
     assert report.reason.startswith("no SSH session: incompatible ssh")
+
+
+def test_a_host_key_is_not_believed_on_a_signature_by_sha1(tmp_path: Path) -> None:
+    server = Sshd(tmp_path / "sshd", "HostKeyAlgorithms ssh-rsa", kinds=("rsa",))
+    try:
+        report = probe(server.settings(), CHECK)
+    finally:
+        server.stop()
+
+    assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
+    assert report.reason.startswith("no SSH session: incompatible ssh")
+
+
+@pytest.mark.parametrize("known", ["ed25519", "ecdsa", "rsa"])
+def test_of_several_host_keys_the_one_that_we_know_is_asked_for(tmp_path: Path, known: str) -> None:
+    kinds = ("ed25519", "ecdsa", "rsa")
+    server = Sshd(tmp_path / "sshd", kinds=kinds)
+    try:
+        server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {server.host_lines[kinds.index(known)]}\n")
+        report = probe(server.settings(), CHECK)
+    finally:
+        server.stop()
+
+    assert (report.outcome, report.reason) == (Outcome.PASS, "")
 
 
 def test_an_encryption_that_hashes_first_needs_no_strict_exchange_of_keys_with_a_counter_mode(tmp_path: Path) -> None:
