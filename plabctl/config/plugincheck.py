@@ -1,21 +1,23 @@
 """Looking a plug-in over before it is used: whether it is what it must be, and works on plain cases.
 
-Pure, but for what the plug-in does. Loaded only when there is a plug-in. See `plabctl.config.plugins`.
+Pure, but for what the plug-in does. Loaded in the process of a plug-in only: see `plabctl.config.pluginhost`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools.bad import BadPool
-from plabctl.core.pools.base import Judgement, Reading
+from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.pools.good import GoodPool
-from plabctl.core.recipe import Recipe, Stage, Transport
-from plabctl.core.settings import Backoff, PoolSettings, Settings
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import Backoff, PoolKind, Settings
 from plabctl.values import replace
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _STREAKS = (0, 1, 2, 50)
 _AGES_S = (0.0, 3600.0, 30 * 86400.0)
 _MAX_WORDS = 200
+_END_OF_TIME = 250e9
+"""No instant and no duration reaches it: the year 9892, in seconds."""
 
 
 def words(error: BaseException) -> str:
@@ -38,12 +42,11 @@ def recipe(name: str, value: object) -> Recipe:
         value = value()
     if not isinstance(value, Recipe):
         raise TypeError(f"a recipe must be a plabctl.core.recipe.Recipe, not {type(value).__name__}")
-    if not isinstance(value.transport, Transport):
-        raise TypeError(f"its transport is {value.transport!r}, not a Transport")
+    conforms(value, Recipe, "it")
     stages = value.stages
     for stage_name, stage in stages.items():
-        if not isinstance(stage, Stage) or bool(stage.run) == bool(stage.script) or not stage.timeout_s > 0:
-            raise TypeError(f"its {stage_name} is no Stage with one of run and script and a time-out")
+        if bool(stage.run) == bool(stage.script) or not stage.timeout_s > 0:
+            raise ValueError(f"its {stage_name} needs one of run and script, and a time-out above 0")
     if not stages.keys() - {"teardown"}:
         raise ValueError("it tests nothing: it needs at least one of setup, up, check")
     return replace(value, name=name)
@@ -82,18 +85,48 @@ CHECKS: Mapping[str, Callable[[str, object], object]] = {"kind": kind, "backoff"
 """The check of what stands under each key."""
 
 
-def try_pool(own: PoolSettings, settings: Settings) -> None:
-    """Let a kind of pool judge a pass, a failure and a test without verdict; raise what it raises, or TypeError."""
-    assert own.judged_by is not None, "only pools of plug-ins are tried"  # noqa: S101
-    pool = own.judged_by(own, settings)
+def side_of(value: type[Pool]) -> str:
+    """Return which of the two built-in kinds a kind of pool is one of."""
+    return (PoolKind.GOOD if issubclass(value, GoodPool) else PoolKind.BAD).value
+
+
+def try_pool(pool: Pool, settings: Settings) -> None:
+    """Let a pool judge a pass, a failure and a test without verdict; raise what it raises, or TypeError."""
     for outcome, cause in ((Outcome.PASS, None), (Outcome.FAIL, Cause.CHECK), (Outcome.UNKNOWN, Cause.NO_OPINION)):
         report = Report("trial", "trial", outcome, cause, "", 0.0, 0.0)
-        check(pool.judge(Member("trial", own.name, 0.0, 0.0), Reading(report, 1.0, 0.5)), settings)
+        check(pool.judge(Member("trial", pool.own.name, 0.0, 0.0), Reading(report, 1.0, 0.5)), settings)
 
 
 def check(judgement: object, settings: Settings) -> None:
     """Raise TypeError or ValueError when a judgement cannot be applied."""
     if not isinstance(judgement, Judgement) or not isinstance(judgement.member, Member):
         raise TypeError(f"it judged by {type(judgement).__name__}, not by a Judgement of a Member")
+    conforms(judgement, Judgement, "it")
     if judgement.member.pool not in settings.pools:
-        raise ValueError(f"it sent a node to {judgement.member.pool!r}, which is no pool")
+        raise ValueError(f"no pool is named {judgement.member.pool!r}")
+
+
+def conforms(value: object, hint: Any, where: str) -> None:  # noqa: ANN401 - a type of any kind
+    """Raise TypeError or ValueError when `value`, or a field in it, is not what `hint` says."""
+    if get_origin(hint) is UnionType:
+        hint = next((each for each in get_args(hint) if get_origin(each) or type(value) is each), get_args(hint)[0])
+    origin = get_origin(hint)
+    is_one = isinstance(value, origin) if origin else type(value) is hint or (type(value), hint) == (int, float)
+    if not is_one:
+        raise TypeError(f"{where} is {type(value).__name__}, not {getattr(hint, '__name__', hint)}")
+    if isinstance(value, int | float) and not abs(value) < _END_OF_TIME:
+        raise ValueError(f"{where} is {value!r}")
+    for name, part, inner in _parts(value, hint):
+        conforms(part, inner, name or where)
+
+
+def _parts(value: object, hint: Any) -> Iterator[tuple[str, object, Any]]:  # noqa: ANN401 - as above
+    """Give what a value consists of, each with the name of its field and its type."""
+    inner = get_args(hint)
+    if isinstance(value, tuple):
+        yield from (("", each, inner[0]) for each in value)
+    elif isinstance(value, Mapping):
+        yield from (("", each, inner[0]) for each in value)
+        yield from (("", each, inner[1]) for each in value.values())
+    elif is_dataclass(value):
+        yield from ((name, getattr(value, name), each) for name, each in get_type_hints(hint).items())

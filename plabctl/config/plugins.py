@@ -1,34 +1,43 @@
 """Plug-ins: pool kinds, back-offs and recipes that other packages bring, found by entry point.
 
-I/O: imports the packages that are named, and only those; where the configuration names nothing but what is built in,
-nobody looks. A package that cannot be used is a fault of the pools that want it and of nothing else. `docs/plugins.md`
-says how to write one; what a plug-in gives is put in its place by `Plugins.installed`.
+I/O: starts a process for each plug-in that is named (`plabctl.config.plugincall`). Where the configuration names only
+what is built in, nobody looks. A package that cannot be used is a fault of the pools that want it and of nothing else.
+`docs/plugins.md` says how to write one; what a plug-in gives is put in its place by `Plugins.installed`.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Backoff, BackoffKind, PoolKind, PoolSettings, Settings
+from plabctl.errors import PluginFault
 from plabctl.values import dataclass, replace
 
 if TYPE_CHECKING:
+    from plabctl.config.plugincall import Host
+    from plabctl.core.model import Member
+    from plabctl.core.pools.base import Judgement, Reading
     from plabctl.core.settings import Formula
 
-GROUPS = {"kind": "plabctl.pools", "backoff": "plabctl.backoffs", "recipe": "plabctl.recipes"}
-"""The groups of entry points, by the key that names what they hold."""
 _STAND_IN_BACKOFF = BackoffKind.ADDITIVE.value
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an entry point gave: a value that was looked over, or the fault that keeps it from being used."""
+    """What an entry point gave: the process that answers for it and what is known of it, or why it cannot be used."""
 
-    value: Any
+    host: Host | None
+    value: Any = None
+    """The side of a kind of pool, a recipe itself; nothing of a back-off."""
     fault: str = ""
+
+
+_looked_up: dict[tuple[str, str], Found | None] = {}
+"""What was found. A plug-in is loaded once in the life of this process, however often the configuration is read."""
 
 
 class Plugins:
@@ -69,17 +78,22 @@ class Plugins:
                 faults[f"plugin_recipes.{name}"] = fault
         broken = {name for (key, name), found in self._found.items() if key == "recipe" and found.fault}
         recipes = {name: recipe for name, recipe in settings.recipes.items() if name not in broken} if broken else None
-        settings = replace(
-            settings,
-            pools=pools,
-            recipes=settings.recipes if recipes is None else recipes,
-            plugin_faults=faults,
-            disabled=disabled,
-        )
-        for name, pool in pools.items():
-            if pool.judged_by and (fault := _tried(pool, settings)):
-                settings.disable(name, "kind", fault)
+        own = settings.recipes if recipes is None else recipes
+        settings = replace(settings, pools=pools, recipes=own, plugin_faults=faults, disabled=disabled)
+        self._try_kinds(settings)
         return settings
+
+    def _try_kinds(self, settings: Settings) -> None:
+        """Let each kind of pool know the settings and judge some plain cases; disable the pools of those that fail."""
+        plain = replace(settings, pools={name: _plain(pool) for name, pool in settings.pools.items()})
+        for name, kind in self._kinds.items():
+            if (host := self._found["kind", kind].host) is None:
+                continue
+            try:
+                host.call("settle_in", plain)
+                host.call("try_pool", name)
+            except PluginFault as error:
+                settings.disable(name, "kind", f"the plug-in {kind!r} cannot be used: {error}")
 
     def _looked_over(self, name: str, pool: object, document: Mapping[str, Any]) -> object:
         """Return one pool's table with the built-in stand-ins for the plug-ins that it names."""
@@ -89,7 +103,7 @@ class Plugins:
         kind, recipe, backoff = pool.get("kind"), pool.get("recipe"), pool.get("backoff")
         if isinstance(kind, str) and kind not in tuple(PoolKind) and (found := self._find("kind", kind)):
             self._kinds[name] = kind
-            pool["kind"] = side_of(found.value).value if found.value else _guessed_side(name, pool)
+            pool["kind"] = found.value or _guessed_side(name, pool)
         own = document.get("recipe")
         is_known = isinstance(recipe, str) and (recipe in self._builtin or (isinstance(own, dict) and recipe in own))
         if isinstance(recipe, str) and not is_known and self._find("recipe", recipe):
@@ -103,7 +117,9 @@ class Plugins:
     def _find(self, key: str, name: str) -> Found | None:
         """Return what the entry point of that name gives; None when there is none: then it is a typing error."""
         if (key, name) not in self._found:
-            found = _loaded(key, name)
+            if (key, name) not in _looked_up:
+                _looked_up[key, name] = _loaded(key, name)
+            found = _looked_up[key, name]
             if found is None:
                 return None
             self._found[key, name] = found
@@ -116,10 +132,11 @@ class Plugins:
                 faults[path] = found.fault
                 disabled.add(pool.name)
         if (kind := self._kinds.get(pool.name)) is not None:
-            pool = replace(pool, plugin=kind, judged_by=self._found["kind", kind].value)
+            host = self._found["kind", kind].host
+            pool = replace(pool, plugin=kind, judged_by=partial(_HostedPool, host) if host else None)
         if (shape := self._backoffs.get(pool.name)) is not None:
-            formula = self._found["backoff", shape].value
-            watched = _watched(formula, pool.name, shape, faults, disabled) if formula else None
+            host = self._found["backoff", shape].host
+            watched = _watched(host, pool.name, shape, faults, disabled) if host else None
             pool = replace(pool, backoff=replace(pool.backoff, plugin=shape, formula=watched))
         return pool
 
@@ -129,16 +146,27 @@ class Plugins:
                 yield key, self._found[key, names[pool]]
 
 
-def _watched(formula: Formula, pool: str, name: str, faults: dict[str, str], disabled: set[str]) -> Formula:
-    """Return `formula`, which disables its pool should it fail in use."""
+class _HostedPool:
+    """A pool whose kind judges in the process of its plug-in."""
+
+    def __init__(self, host: Host, own: PoolSettings, settings: Settings) -> None:  # noqa: ARG002 - as pools are made
+        self._host = host
+        self._name = own.name
+
+    def judge(self, member: Member, reading: Reading) -> Judgement:
+        """Return what the plug-in makes of `reading`; raise PluginFault when that is nothing."""
+        judgement: Judgement = self._host.call("judge", self._name, member, reading)
+        return judgement
+
+
+def _watched(host: Host, pool: str, name: str, faults: dict[str, str], disabled: set[str]) -> Formula:
+    """Return the formula of a plug-in, which disables its pool should it fail in use."""
 
     def asked(backoff: Backoff, streak: int, age_s: float) -> float:
-        from plabctl.config import plugincheck  # noqa: PLC0415 - as below
-
         try:
-            return plugincheck.wait_of(formula, backoff, streak, age_s)
-        except Exception as error:
-            why = f"the plug-in {name!r} failed for {streak} equal results: {plugincheck.words(error)}"
+            return float(host.call("wait", replace(backoff, formula=None), streak, age_s))
+        except PluginFault as error:
+            why = f"the plug-in {name!r} failed for {streak} equal results: {error}"
             faults.setdefault(f"pool.{pool}.backoff.kind", why)
             disabled.add(pool)
             raise
@@ -146,11 +174,9 @@ def _watched(formula: Formula, pool: str, name: str, faults: dict[str, str], dis
     return asked
 
 
-def side_of(kind: type) -> PoolKind:
-    """Return which of the two built-in kinds a kind of pool is one of."""
-    from plabctl.core.pools.good import GoodPool  # noqa: PLC0415 - only where a plug-in brings a kind of pool
-
-    return PoolKind.GOOD if issubclass(kind, GoodPool) else PoolKind.BAD
+def _plain(pool: PoolSettings) -> PoolSettings:
+    """Return the settings of a pool as another process can have them: with names of plug-ins, not with functions."""
+    return replace(pool, judged_by=None, backoff=replace(pool.backoff, formula=None))
 
 
 def _guessed_side(name: str, pool: Mapping[str, Any]) -> str:
@@ -160,29 +186,12 @@ def _guessed_side(name: str, pool: Mapping[str, Any]) -> str:
 
 
 def _loaded(key: str, name: str) -> Found | None:
-    """Import what the entry point of that name points to and look it over."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs as much as all the rest of a short command
+    """Start the process of a plug-in, which imports it and looks it over; None when no package brings it."""
+    from plabctl.config.plugincall import LOAD_S, Host  # noqa: PLC0415 - only where there is a plug-in
 
-    from plabctl.config import plugincheck  # noqa: PLC0415 - as above
-
-    points = {point.value: point for point in entry_points(group=GROUPS[key], name=name)}
-    if not points:
-        return None
-    if len(points) > 1:
-        return Found(None, f"more than one package brings {name!r}: {', '.join(sorted(points))}")
-    ((value, point),) = points.items()
+    host = Host()
     try:
-        return Found(plugincheck.CHECKS[key](name, point.load()))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a package of others may do anything when it is imported
-        return Found(None, f"the plug-in {name!r} ({value}) cannot be used: {plugincheck.words(error)}")
-
-
-def _tried(pool: PoolSettings, settings: Settings) -> str:
-    """Return what is wrong with a kind of pool when it judges a pass and a failure; nothing when all is well."""
-    from plabctl.config import plugincheck  # noqa: PLC0415 - as above
-
-    try:
-        plugincheck.try_pool(pool, settings)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
-        return f"the plug-in {pool.plugin!r} cannot be used: {plugincheck.words(error)}"
-    return ""
+        place, value = host.call("load", key, name, limit_s=LOAD_S)
+    except PluginFault as error:
+        return Found(None, fault=f"the plug-in {name!r} cannot be used: {error}")
+    return Found(host, value) if place else None

@@ -92,7 +92,7 @@ class PoolSettings:
     """The share of the window that it gets before all others: however many experiments there are, testing goes on."""
     plugin: str = ""
     """The name of the plug-in whose class judges, when that is none of the built-in ones; `kind` is its side."""
-    judged_by: type[Any] | None = None
+    judged_by: Callable[[PoolSettings, Settings], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

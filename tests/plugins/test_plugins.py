@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -178,12 +179,16 @@ class TestCost:
         assert not {name for name in modules if name.startswith(("importlib.metadata", "plabctl_example"))}
         assert "plabctl.config.plugincheck" not in modules
 
-    def test_only_what_is_named_is_imported(self, tmp_path: Path, site: Path) -> None:
-        config = CONFIG.replace('kind = "patient"\nrecipe = "ledger"', 'kind = "good"\nrecipe = "plain"')
-        modules = imported(Shop(tmp_path, site, config), "config", "check")
+    def test_only_what_is_named_is_imported_and_not_by_the_command(self, tmp_path: Path, site: Path) -> None:
+        for name in ("named", "other"):
+            text = f"open({str(tmp_path / name)!r}, 'w')\nit = lambda *_: 1.0\n"
+            place(tmp_path / "site", f"{name}_module", text, {f"plabctl.backoffs {name}": "it"})
+        shop = Shop(tmp_path, tmp_path / "site", REST + AS_BACKOFF.replace("broken", "named"))
+        modules = imported(shop, "config", "check")
 
-        assert "plabctl_example.backoffs" in modules
-        assert not modules & {"plabctl_example.pools", "plabctl_example.recipes"}
+        assert not {"named_module", "other_module", "plabctl.config.plugincheck"} & modules
+        assert (tmp_path / "named").exists()
+        assert not (tmp_path / "other").exists()
 
 
 POOLS, BACKOFFS, RECIPES = "plabctl.pools broken", "plabctl.backoffs broken", "plabctl.recipes broken"
@@ -359,3 +364,79 @@ class TestBroken:
         assert said.code == 1
         assert "plugin_recipes.broken: " in said.err
         assert shop.pools() == {"pc1": "good"}
+
+
+IN_USE = """
+import os, sys, time
+from plabctl.core.pools.good import GoodPool
+
+print("imported")
+
+class it(GoodPool):
+    def passed(self, member, reading):
+        print("asked")
+        if member.node != "trial":
+            {act}
+        return super().passed(member, reading)
+"""
+
+
+class TestBounded:
+    """Each with real commands: what a call may do is tested one by one in tests/config/test_plugincall.py."""
+
+    def shop(self, folder: Path, act: str) -> Shop:
+        site = place(folder / "site", "broken", IN_USE.format(act=act), {POOLS: "it"})
+        shop = Shop(folder, site, REST + AS_KIND)
+        shop.ok("node", "add", "pc1")
+        return shop
+
+    def test_what_it_prints_reaches_nobody_but_who_debugs(self, tmp_path: Path) -> None:
+        shop = self.shop(tmp_path, "pass")
+
+        assert shop.run("tick") == Said(0, "", "")
+        assert json.loads(shop.ok("status", "-o", "json"))["counts"] == {"bad": 0, "good": 1}
+        said = shop.run("status", "-o", "json", environ={"PLABCTL_DEBUG": "1"})
+        assert "imported" in said.err
+        assert json.loads(said.out)["counts"] == {"bad": 0, "good": 1}
+
+    @pytest.mark.parametrize(
+        ("act", "why"),
+        [
+            ("os._exit(0)", "it ended its process with exit code 0"),
+            ("sys.exit(0)", "SystemExit: 0"),
+            ("time.sleep(600)", "it did not answer within 1 s"),
+        ],
+    )
+    def test_a_tick_says_that_its_pool_was_not_judged(self, tmp_path: Path, act: str, why: str) -> None:
+        shop = self.shop(tmp_path, act)
+        began = time.monotonic()
+        said = shop.run("tick")
+
+        assert (said.code, said.out) == (1, "")
+        assert f"pool.good.kind: the plug-in 'broken' failed on 'pc1': {why}" in said.err
+        assert shop.pools() == {"pc1": "good"}  # the built-in kind of the bad pool judged it as ever
+        assert shop.tested() == {"pc1"}
+        assert time.monotonic() - began < 30
+
+    def test_it_does_not_keep_the_state_locked(self, tmp_path: Path) -> None:
+        shop = self.shop(tmp_path, "open('asked', 'w'); time.sleep(600)")
+        with shop.running("tick") as tick:
+            end = time.monotonic() + 30
+            while not (tmp_path / "asked").exists() and time.monotonic() < end:
+                time.sleep(0.02)
+            assert (tmp_path / "asked").exists()
+            shop.config.write_text(REST + PLAIN_GOOD)  # what follows asks no plug-in
+            began = time.monotonic()
+            shop.ok("hold", "pc1", "--reason", "mine")
+            assert time.monotonic() - began < 8
+            assert tick.wait(30) == 1
+
+    def test_a_plug_in_that_sleeps_when_it_is_imported_is_given_up(self, tmp_path: Path) -> None:
+        site = place(tmp_path / "site", "broken", "import time\ntime.sleep(600)\n", {POOLS: "it"})
+        shop = Shop(tmp_path, site, REST + AS_KIND)
+        began = time.monotonic()
+        said = shop.run("config", "check")
+
+        assert said.code == 78
+        assert "pool.good.kind: the plug-in 'broken' cannot be used: it did not answer within 10 s" in said.err
+        assert time.monotonic() - began < 30
