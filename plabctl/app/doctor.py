@@ -19,6 +19,9 @@ from plabctl.config.locate import default_state_dir
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, StoreError
 
+_ROWS_CHECKED = 100_000
+"""Of the history, the newest: a second or two, however long it is."""
+
 
 def diagnose(config_path: str | None) -> Iterator[Finding]:
     """Yield one finding after the other; a configuration that cannot be used is told and ends it."""
@@ -59,11 +62,15 @@ def _history(app: App) -> Iterator[Finding]:
 
     try:
         with History(app.state_dir) as history:
-            newest = history.read(limit=1)
+            health = history.check(_ROWS_CHECKED)
     except StoreError as error:
         yield fail("history", str(error), error.hint)
         return
-    yield ok("history", f"{newest[0].seq} events" if newest else "nothing recorded yet")
+    if health.skipped:
+        count, first = len(health.skipped), health.skipped[0]
+        rows = f"{count} of the newest {health.rows} rows are not events that plabctl wrote"
+        yield warn("history", f"{rows}, and left out; the first has seq {first}", "find out who changed 'history.db'")
+    yield ok("history", f"{health.place} events" if health.place else "nothing recorded yet")
 
 
 def _cron(app: App) -> Iterator[Finding]:

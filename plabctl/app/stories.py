@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from plabctl.core.eventkinds import EVENT_KINDS
 from plabctl.core.experiments.picture import places_on
 from plabctl.core.model import Event
 from plabctl.errors import NoSuchNode
-from plabctl.history.history import History
+from plabctl.history.history import History, Records
 from plabctl.report.happened import MOVES
 from plabctl.report.status import Situation
 from plabctl.report.subject import Subject
@@ -41,28 +42,37 @@ def subject(situation: Situation, name: str) -> Subject:
         state.claims.get(name),
         (*older, *recent, *_untold(situation, name, recent)),
         places_on(state, name),
+        len({*records.skipped, *moves.skipped}),
     )
 
 
-def events(
-    situation: Situation, names: Collection[str] | None, since: float | None, limit: int | None
-) -> tuple[list[Event], int]:
-    """Return what happened, oldest first, and the place in the history up to which that goes."""
+class Happened(NamedTuple):
+    """What happened, oldest first; the place in the history up to which that goes; and how many rows were left out."""
+
+    events: list[Event]
+    place: int
+    skipped_count: int
+
+
+def events(situation: Situation, names: Collection[str] | None, since: float | None, limit: int | None) -> Happened:
+    """Return what happened to the nodes `names` (None: all) from the instant `since` on, at most the latest `limit`."""
     with History(Path(situation.settings.state_dir)) as history:
-        records = history.read(nodes=names, since=since, limit=limit)
-    return [record.event for record in records], records[-1].seq if records else 0
+        return _happened(history.read(nodes=names, since=since, limit=limit))
 
 
-def follow(situation: Situation, names: Collection[str] | None, after: int) -> Iterator[list[Event]]:
+def follow(situation: Situation, names: Collection[str] | None, after: int) -> Iterator[Happened]:
     """Yield what has been told since the last look, also when that is nothing; the caller sets the pace."""
     with History(Path(situation.settings.state_dir)) as history:
         if not after:
-            newest = history.read(limit=1)
-            after = newest[-1].seq if newest else 0
+            after = history.read(limit=1).place
         while True:
-            records = history.read(nodes=names, after=after)
-            after = records[-1].seq if records else after
-            yield [record.event for record in records]
+            found = _happened(history.read(nodes=names, after=after))
+            after = max(after, found.place)
+            yield found
+
+
+def _happened(records: Records) -> Happened:
+    return Happened([record.event for record in records], records.place, len(records.skipped))
 
 
 def _untold(situation: Situation, name: str, known: list[Event]) -> list[Event]:

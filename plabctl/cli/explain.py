@@ -30,11 +30,13 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     from plabctl.app.context import check_pools  # noqa: PLC0415 - what --help can spare
     from plabctl.app.stories import subject  # noqa: PLC0415 - as above
     from plabctl.cli.show import show_lines  # noqa: PLC0415 - as above
-    from plabctl.report import explain  # noqa: PLC0415 - as above
+    from plabctl.report import explain, happened  # noqa: PLC0415 - as above
 
     situation = queries.look(config)
     check_pools(situation.settings, situation.state)
     found = subject(situation, queries.the_one(situation, node))
+    if found.skipped_count:
+        output.note(happened.skipped_note(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
         from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.options import Duration, config_option, nodes_argument, output_options, verb
 from plabctl.report import happened
+
+if TYPE_CHECKING:
+    from plabctl.app.stories import Happened
 
 _EXAMPLE = """\
 plabctl history --since 7d
@@ -49,12 +53,18 @@ def command(
     how = output.choose_form(form, header=header, color=color)
     since = None if since_s is None else situation.now - since_s
     most = limit if limit is not None or since is not None else _LATEST
-    found, place = stories.events(situation, names, since, most)
-    output.show(happened.listing(found), how)
+    found = stories.events(situation, names, since, most)
+    _show(found, how)
     if follow:
         quiet = output.Form("jsonl" if how.name == "json" else how.name, header=False, color=how.color)
-        for events in stories.follow(situation, names, place):
-            if events:
-                output.show(happened.listing(events, titles=False), quiet)
+        for more in stories.follow(situation, names, found.place):
+            _show(more, quiet, titles=False)
             output.flush()
             time.sleep(_PACE_S)
+
+
+def _show(found: Happened, how: output.Form, *, titles: bool = True) -> None:
+    if found.skipped_count:
+        output.note(happened.skipped_note(found.skipped_count))
+    if titles or found.events:
+        output.show(happened.listing(found.events, titles=titles, skipped_count=found.skipped_count), how)

@@ -29,10 +29,12 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     The last test comes with the output of each stage. With tsv each line is a label and what is said.
     """
     from plabctl.app.stories import subject  # noqa: PLC0415 - the history, which --help can spare
-    from plabctl.report import story  # noqa: PLC0415 - as above
+    from plabctl.report import happened, story  # noqa: PLC0415 - as above
 
     situation = queries.look(config)
     found = subject(situation, queries.the_one(situation, node))
+    if found.skipped_count:
+        output.note(happened.skipped_note(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
         from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it

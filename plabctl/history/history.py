@@ -2,12 +2,12 @@
 
 I/O. SQLite, opened when it is first used. It keeps a write-ahead log because of who reads beside the tick: in that
 mode a long look at the history never holds a tick up, nor a tick the reader. `synchronous = FULL`, because a recorded
-event leaves the outbox and is nowhere else then. Go on with `plabctl.core.model.Event`.
+event leaves the outbox and is nowhere else then. Go on with `plabctl.history.search` for how rows are found, and with
+`plabctl.history.rows` for what is in them.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import stat
@@ -18,6 +18,8 @@ from typing import NamedTuple, Self
 
 from plabctl.core.model import Event
 from plabctl.errors import StateTooNew, StoreError
+from plabctl.history.rows import event_of, row_of
+from plabctl.history.search import Question, fetch, find, prepare
 
 HISTORY_NAME = "history.db"
 _FORMAT = 1
@@ -42,9 +44,6 @@ create index event_by_time on event (at);
 pragma user_version = {_FORMAT};
 commit;
 """
-# One value however many names: SQLite has a limit on the number of values.
-_OF_NODES = " and node in (select value from json_each(?))"
-_OF_KINDS = " and kind in (select value from json_each(?))"
 _HINTS = {
     "SQLITE_FULL": "free some space on that file system; what could not be recorded waits in the outbox",
     "SQLITE_READONLY": "mount the file system read-write, or run plabctl as the user that owns the state directory",
@@ -64,6 +63,25 @@ class Record(NamedTuple):
     event: Event
 
 
+class Records(list[Record]):
+    """What was found, oldest first.
+
+    `place` is the `seq` of the newest row that was looked at, 0 when there was none; `skipped` are those of rows that
+    plabctl did not write, which are left out.
+    """
+
+    place: int = 0
+    skipped: tuple[int, ...] = ()
+
+
+class Health(NamedTuple):
+    """The place of the newest row (0: there is none), how many rows were looked at, and which plabctl did not write."""
+
+    place: int
+    rows: int
+    skipped: tuple[int, ...]
+
+
 class History:
     """The history kept in `state_dir`. For use by one thread; every method raises StoreError, in one line."""
 
@@ -76,10 +94,7 @@ class History:
         if not events:
             return
         with self._opened(for_writing=True) as connection, connection:
-            rows = [
-                (event.id, event.at, event.kind, event.node, event.actor, json.dumps(event.data, allow_nan=False))
-                for event in events
-            ]
+            rows = [row_of(event) for event in events]
             connection.execute("begin immediate")
             connection.executemany(
                 "insert into event (id, at, kind, node, actor, data) values (?, ?, ?, ?, ?, ?)"
@@ -95,28 +110,30 @@ class History:
         kinds: Collection[str] | None = None,
         limit: int | None = None,
         after: int = 0,
-    ) -> list[Record]:
+    ) -> Records:
         """Return what was recorded, oldest first.
 
         `nodes` and `kinds` select (None: all; empty: nothing), `since` is an instant, `after` a `seq`: only later
         records are returned, which is how to follow. With `limit`, the newest that many.
         """
-        if not os.path.lexists(self._path):
-            return []
-        query = "select seq, id, at, kind, node, actor, data from event where seq > ?"
-        values: list[object] = [after]
-        for clause, chosen in ((_OF_NODES, nodes), (_OF_KINDS, kinds)):
-            if chosen is not None:
-                query += clause
-                values.append(json.dumps(list(chosen)))
-        if since is not None:
-            query += " and at >= ?"
-            values.append(since)
-        query += " order by seq desc limit ?"
-        values.append(-1 if limit is None else limit)
-        with self._opened(for_writing=False) as connection:
-            rows = connection.execute(query, values).fetchall()
-            return [_record(row) for row in reversed(rows)]
+        found, skipped = Records(), list[int]()
+        for seq, event in self._look(Question(nodes, kinds, since, after, limit)):
+            found.place = seq
+            if event is None:
+                skipped.append(seq)
+            else:
+                found.append(Record(seq, event))
+        found.skipped = tuple(skipped)
+        return found
+
+    def check(self, limit: int) -> Health:
+        """Look through the newest `limit` rows, without keeping them."""
+        rows, place, skipped = 0, 0, list[int]()
+        for seq, event in self._look(Question(limit=limit)):
+            rows, place = rows + 1, seq
+            if event is None:
+                skipped.append(seq)
+        return Health(place, rows, tuple(skipped))
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -133,6 +150,13 @@ class History:
 
     def __del__(self) -> None:
         self.close()  # a history that is merely dropped leaves no log behind either
+
+    def _look(self, asked: Question) -> Iterator[tuple[int, Event | None]]:
+        """Yield the places of the rows that are asked for, each with its event; None when it is none of ours."""
+        if os.path.lexists(self._path):
+            with self._opened(for_writing=False) as connection:
+                for seq, row in fetch(connection, find(connection, asked)):
+                    yield seq, event_of(row) if row else None
 
     @contextmanager
     def _opened(self, *, for_writing: bool) -> Iterator[sqlite3.Connection]:
@@ -158,6 +182,7 @@ class History:
         try:
             _refuse_unless_ours(self._path, connection)
             connection.execute("pragma synchronous = full")
+            prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -211,11 +236,6 @@ def _refuse_unless_ours(path: Path, connection: sqlite3.Connection) -> None:
         raise StateTooNew(f"'{path}' was written by a later plabctl", hint="use that one; nothing was changed")
     if found < _FORMAT:
         raise StoreError(f"the history '{path}' is damaged: it is empty, or no history", hint=_BEGIN_ANEW)
-
-
-def _record(row: tuple[int, str, float, str, str | None, str, str]) -> Record:
-    seq, id_, at, kind, node, actor, data = row
-    return Record(seq, Event(id_, at, kind, node, actor, json.loads(data)))
 
 
 def _store_error(path: Path, error: sqlite3.Error) -> StoreError:

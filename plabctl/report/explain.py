@@ -50,6 +50,8 @@ def document(subject: Subject, situation: Situation) -> Row:
         ],
         "tests": [_test_row(event) for event in islice(subject.latest("probe"), _TESTS_SHOWN)],
     }
+    if subject.skipped_count:
+        row["skipped_count"] = subject.skipped_count
     if plan is not None:
         row["deadlines"] = limits.limits_row(plan, settings.deadlines)
     return row

@@ -70,7 +70,13 @@ def take_back(event: Event) -> str:
     return undo_command(["move"], [event.node], [str(origin), "--reason", "taken back", "--for", "1d"])
 
 
-def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
+def skipped_note(count: int) -> str:
+    """Return a remark on rows of the history that were left out."""
+    rows = "1 row of the history was" if count == 1 else f"{count} rows of the history were"
+    return f"plabctl: {rows} left out: not written by plabctl, or damaged (see: plabctl doctor)"
+
+
+def listing(events: Iterable[Event], *, titles: bool = True, skipped_count: int = 0) -> Listing:
     """Return the history as a listing, in the order in which the events come."""
     events = list(events)
     undone_by = next(filter(None, map(take_back, reversed(events))), "") if titles else ""
@@ -87,6 +93,7 @@ def listing(events: Iterable[Event], *, titles: bool = True) -> Listing:
             Column("ID", plain("id"), wide=True),
         ),
         footer=f"the last move that plabctl made here is taken back by: {undone_by}" if undone_by else "",
+        head={"skipped_count": skipped_count} if skipped_count else {},
         titles=titles,
         key="node",
     )

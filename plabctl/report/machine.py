@@ -67,8 +67,8 @@ def jsonl(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def names(listing: Listing) -> Iterator[str]:
-    """Return the name of each row, one a line."""
-    return _pieces(str(row[listing.key]) for row in listing.rows)
+    """Return the name of each row that has one, one a line; what happened to an experiment, say, has no node."""
+    return _pieces(str(row[listing.key]) for row in listing.rows if listing.key in row)
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[str]:

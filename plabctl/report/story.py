@@ -43,6 +43,8 @@ def document(subject: Subject, situation: Situation) -> Row:
         ],
         "recent": [event_row(event) for event in subject.recent],
     }
+    if subject.skipped_count:
+        row["skipped_count"] = subject.skipped_count
     if claim := subject.claim:
         row["claim"] = {"slot": claim.slot, "vnode": claim.vnode, "started_at": iso(claim.started_at)}
     return row

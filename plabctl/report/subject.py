@@ -29,6 +29,8 @@ class Subject:
     recent: tuple[Event, ...] = ()
     places: tuple[Place, ...] = ()
     """Where it is a member of experiments, by experiment."""
+    skipped_count: int = 0
+    """How many rows of its history were left out, because plabctl did not write them."""
 
     @property
     def last_probe(self) -> Event | None:

@@ -28,6 +28,8 @@ class Past:
     down_s: float
     false_ratio: float
     test_count: int
+    skipped_count: int = 0
+    """How many rows of the history were left out, because plabctl did not write them."""
 
 
 class _Track:
@@ -51,8 +53,8 @@ class _Track:
 def read_past(state_dir: Path, since: float, now: float) -> Past:
     """Return what the history in `state_dir` says of the time from `since` on; raise UsageFault if it is nothing."""
     with History(state_dir) as history:
-        events = [record.event for record in history.read(since=since, kinds=_KINDS)]
-    tracks, seconds, refuted_count = _tracks(events)
+        records = history.read(since=since, kinds=_KINDS)
+    tracks, seconds, refuted_count = _tracks([record.event for record in records])
     lives = [track.life(name, since, now) for name, track in tracks.items() if len(track.found) > 1]
     if not lives:
         raise UsageFault(
@@ -77,6 +79,7 @@ def read_past(state_dir: Path, since: float, now: float) -> Past:
         down_s=_mean(seconds[False], usual.down_s),
         false_ratio=refuted_count / max(1, refuted_count + len(seconds[True])),
         test_count=len(seconds[True]) + len(seconds[False]),
+        skipped_count=len(records.skipped),
     )
 
 

@@ -129,7 +129,8 @@ def _source(wish: Wish) -> tuple[str, World, Scenario]:
     if wish.since_s is not None:
         past = _past(wish, wish.since_s)
         scenario = Scenario(up_s=past.up_s, down_s=past.down_s, false_ratio=past.false_ratio)
-        return f"the past {format_duration(wish.since_s)} ({past.test_count} tests)", past.world, scenario
+        left = f", {past.skipped_count} damaged rows of the history left out" if past.skipped_count else ""
+        return f"the past {format_duration(wish.since_s)} ({past.test_count} tests{left})", past.world, scenario
     return _made_up(wish)
 
 

@@ -37,7 +37,8 @@ def test_nothing_was_recorded_yet(history: History, tmp_path: Path) -> None:
 
 
 def test_an_event_comes_back_as_it_was(history: History) -> None:
-    told = event(at=NOW + 0.125, node=None, stages=[{"stage": "setup", "output": "é\n"}], left=[], n=1.5)
+    stages = [{"stage": "setup", "seconds": 0.5, "exit_code": None, "output": "é\n"}]
+    told = event(at=NOW + 0.125, node=None, stages=stages, left=[], n=1.5)
 
     history.record([told])
 
