@@ -152,6 +152,24 @@ def test_what_it_leaves_is_for_its_owner_alone(finished: Finished) -> None:
     assert (directory / "client_key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.lab
+def test_it_works_where_nothing_may_be_executed(tmp_path: Path) -> None:
+    # The mount is in a namespace that ends with the shell and the demo in it: nothing is left to be unmounted.
+    script = """
+        mount -t tmpfs -o noexec,nodev,nosuid none "$1" || exit 99
+        printf '#!/bin/sh\n' >"$1/try" && chmod 700 "$1/try"
+        "$1/try" 2>"$1/said" && exit 98
+        TMPDIR=$1 "$2" -m plabctl demo --nodes 6 --seconds 8
+    """
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path), sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^\S+ good +steady1\.demo +passed", done.stdout, re.MULTILINE), done.stdout
+    assert "Permission denied" not in done.stdout
+    assert left_over(tmp_path) == []
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_an_interrupt_ends_it_soon_and_cleanly(tmp_path: Path, number: int, code: int) -> None:
     directory = tmp_path / "here"

@@ -128,6 +128,7 @@ CONFIG = """\
 # The testbed of `plabctl demo`. Everything here is real but the hurry: a site would leave the numbers out and get the
 # defaults, which test a steady node once an hour. Its nodes are gone when the demo has ended.
 state_dir = "state"
+network_disk = true             # wherever the directory for temporary files is, nobody else uses this folder
 window = {window}                      # tests at once, over all ticks
 
 [ssh]
@@ -135,11 +136,11 @@ user = "demo"
 key = "client_key"
 connect_timeout = "{patience}"
 
-[recipe.demo]                   # `vnode` is a program on each node: see nodes/NAME/bin/vnode
-setup = {{ run = "vnode create {{vnode}}", timeout = "{patience}" }}
-up = {{ run = "vnode up {{vnode}}", timeout = "{patience}", every = "500ms" }}
-check = {{ run = "vnode check {{vnode}}", timeout = "{patience}" }}
-teardown = {{ run = "vnode remove {{vnode}}", timeout = "{patience}" }}
+[recipe.demo]                   # `vnode` is a script on each node, see nodes/NAME/bin/vnode; `sh` runs it on any mount
+setup = {{ run = "sh ~/bin/vnode create {{vnode}}", timeout = "{patience}" }}
+up = {{ run = "sh ~/bin/vnode up {{vnode}}", timeout = "{patience}", every = "500ms" }}
+check = {{ run = "sh ~/bin/vnode check {{vnode}}", timeout = "{patience}" }}
+teardown = {{ run = "sh ~/bin/vnode remove {{vnode}}", timeout = "{patience}" }}
 
 [pool.good]
 kind = "good"

@@ -5,7 +5,6 @@ I/O. The directory stays when the nodes go, so that a person can go on with `pla
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,9 +90,8 @@ class Testbed:
     def _start(self, role: Role, pace_s: float, keys: Path, authorized: str) -> EmbeddedNode:
         home = self.directory / "nodes" / role.name
         (home / "bin").mkdir(mode=0o700, parents=True)
-        vnode = home / "bin" / "vnode"
-        vnode.write_text(program(role, pace_s), encoding="utf-8")
-        os.chmod(vnode, 0o700)  # noqa: PTH101 - the same
+        # Read by `sh`, never executed: the directory for temporary files may be mounted noexec.
+        (home / "bin" / "vnode").write_text(program(role, pace_s), encoding="utf-8")
         make_key(keys / role.name)
         fault = FAULTS.get(role.port, Fault.NONE)
         node = EmbeddedNode(home, keys / role.name, authorized, fault=fault, sessions=self.commands)
