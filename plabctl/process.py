@@ -65,7 +65,7 @@ def run(
 
 
 def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    source = _readable(given)
+    source = readable(given)
     try:
         return subprocess.Popen(
             list(argv),
@@ -80,7 +80,7 @@ def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str]) -> s
         os.close(source)
 
 
-def _readable(data: bytes) -> int:
+def readable(data: bytes) -> int:
     """Return a descriptor that reads `data`: a file in memory, as a pipe blocks us on a command that does not read."""
     descriptor = os.memfd_create("plabctl-input", os.MFD_CLOEXEC)
     left = memoryview(data)

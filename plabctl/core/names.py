@@ -14,6 +14,8 @@ _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
 _KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
+RESERVED = frozenset({"CONFIG", "DEBUG", "EXPERIMENT", "NODE", "POOL", "STAGE", "STATE_DIR", "VNODE"})
+"""Names of our own variables behind `PLABCTL_`, of which a label would take the place in recipes."""
 
 
 def is_node_name(text: str) -> bool:
@@ -39,6 +41,11 @@ def _is_address(text: str) -> bool:
 def is_label_name(text: str) -> bool:
     """Say whether `text` can name a node variable."""
     return re.fullmatch(_KEY, text) is not None
+
+
+def variable_of(label: str) -> str:
+    """Return the name, behind `PLABCTL_`, of the environment variable for a label: capitals, odd characters as `_`."""
+    return re.sub(r"[^A-Z0-9_]", "_", label.upper())
 
 
 def is_pool_name(text: str) -> bool:

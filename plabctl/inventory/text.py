@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from plabctl.core.model import Node
-from plabctl.core.names import is_label_name, is_node_name
+from plabctl.core.names import RESERVED, is_label_name, is_node_name, variable_of
 from plabctl.errors import UsageFault
 from plabctl.inventory.rows import Row, rows_of, shown
 
 MAX_VALUE = 1000
+MAX_VARIABLES = 256 * 1024
+"""Bytes of all variables of a node: they are given to every command that its recipe runs."""
 MAX_FAULTS = 20
 """How many faults are told; a wrong file may have one on each of its 100,000 lines."""
 _MAX_PLACES = 10
@@ -77,17 +79,33 @@ def name_fault(name: str) -> str:
 
 def variables_fault(variables: Mapping[str, str]) -> str:
     """Return what is wrong with the variables of a node, empty when nothing is."""
+    total = 0
     for key, value in variables.items():
-        if not is_label_name(key):
-            return f"{shown(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
-        if len(value) > MAX_VALUE or not value.isprintable():
-            return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
-        if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
-            return f"ssh_port is {shown(value)}, not a port from 1 to {_MAX_PORT}"
-        if key == "ssh_host" and not is_node_name(value):
-            return f"ssh_host is {shown(value)}, no host name and no address"
-        if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
-            return f"ssh_user is {shown(value)}, no user name"
+        if fault := _key_fault(key) or _value_fault(key, value):
+            return fault
+        total += len(key) + len(value.encode(errors="replace"))
+    if total > MAX_VARIABLES:
+        return f"its variables have {total} bytes together, allowed: at most {MAX_VARIABLES}"
+    return ""
+
+
+def _key_fault(key: str) -> str:
+    if not is_label_name(key):
+        return f"{shown(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
+    if variable_of(key) in RESERVED:
+        return f"{key!r} cannot name a variable: plabctl itself uses PLABCTL_{variable_of(key)}, take another name"
+    return ""
+
+
+def _value_fault(key: str, value: str) -> str:
+    if len(value) > MAX_VALUE or not value.isprintable():
+        return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
+    if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
+        return f"ssh_port is {shown(value)}, not a port from 1 to {_MAX_PORT}"
+    if key == "ssh_host" and not is_node_name(value):
+        return f"ssh_host is {shown(value)}, no host name and no address"
+    if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
+        return f"ssh_user is {shown(value)}, no user name"
     return ""
 
 

@@ -17,10 +17,12 @@ from plabctl.clock import Clock
 from plabctl.core.model import Cause
 from plabctl.probes.capture import Capture
 from plabctl.probes.cut import Cut
+from plabctl.probes.script import encoded
 from plabctl.probes.shell import Fault, Ran
 from plabctl.probes.straggler import signed
 from plabctl.probes.trouble import Trouble, words
 from plabctl.probes.watchdog import Watchdog
+from plabctl.process import readable
 
 _TERM_S = 0.3
 """Seconds between TERM and KILL."""
@@ -33,6 +35,9 @@ _READ_BYTES = 65536
 _TEXT = "PLABCTL_STAGE"
 _RUN = f'plabctl_stage=${_TEXT}; unset {_TEXT}; eval "$plabctl_stage"'
 """What stands in the command line, for everybody on this machine to read; what a recipe fills in may be a secret."""
+_MAX_VARIABLE = 96 * 1024
+"""Bytes of code that go into one variable: Linux takes 128 KiB. What is longer comes by standard input."""
+_RUN_LONG = 'plabctl_stage=$(cat); exec </dev/null; eval "$plabctl_stage"'
 
 
 class LocalShell:
@@ -79,18 +84,26 @@ class LocalShell:
         """Hold nothing."""
 
     def _start(self, text: str, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        code = encoded(text)
+        is_long = len(code) > _MAX_VARIABLE
+        own = {} if is_long else {_TEXT: text}
+        source = subprocess.DEVNULL
         try:
+            source = readable(code) if is_long else source
             return subprocess.Popen(
-                ["/bin/sh", "-c", signed(_RUN, variables.get("PLABCTL_VNODE", ""))],
-                stdin=subprocess.DEVNULL,
+                ["/bin/sh", "-c", signed(_RUN_LONG if is_long else _RUN, variables.get("PLABCTL_VNODE", ""))],
+                stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **variables, _TEXT: text},
+                env={**os.environ, **variables, **own},
                 start_new_session=True,
                 bufsize=0,
             )
         except (OSError, ValueError) as error:
             raise Trouble(Cause.LOCAL, f"the command could not be started here: {words(error)}") from None
+        finally:
+            if source >= 0:
+                os.close(source)
 
     def _read(self, process: subprocess.Popen[bytes], capture: Capture) -> Fault | None:
         """Read until the process has ended and its output with it, or nearly so."""

@@ -8,11 +8,12 @@ connection to become `sh`; that one reads the stages from its standard input, on
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Mapping
 
 from plabctl.core.assignment import Assignment
+from plabctl.core.names import variable_of
+from plabctl.core.recipe import NO_OPINION
 
 SHELL = "exec sh"
 """The command line for the login shell: every one of them can do that."""
@@ -26,9 +27,12 @@ KILL_GRACE_S = 5
 _MAX_ARGUMENT = 96 * 1024
 """Bytes of code that go into one argument: Linux takes 128 KiB, with its quotes."""
 
-_NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
+OURS = ("node", "vnode", "pool", "experiment")
+_OURS = frozenset(f"PLABCTL_{name.upper()}" for name in OURS)
 
 _HEAD = "exec 2>&1; printf '\\036plabctl\\036'\n"
+# Whether a command can be started with that many variables. If not, it is no fault of the node: no opinion.
+_FIT = f"; sh -c : || {{ echo 'the labels of this node are too long for its commands'; exit {NO_OPINION}; }}; "
 _BOUNDED = "timeout -k {grace} {seconds} sh -c {code} {input}; printf '\\036plabctl {number} %d\\036' $?\n"
 # For nodes without `timeout -k`: a subshell that survives its own TERM ends the process group, or at least the shell.
 # It takes the place of the `sh` that reads the stages, because that one leads the process group.
@@ -54,9 +58,8 @@ def values_of(assignment: Assignment, vnode: str | None = None) -> dict[str, str
 
 def environment(values: Mapping[str, str]) -> dict[str, str]:
     """Return `values` as environment variables: `PLABCTL_` and the name in capitals, odd characters as `_`."""
-    ours = ("node", "vnode", "pool", "experiment")
-    ordered = [name for name in values if name not in ours] + [name for name in ours if name in values]
-    return {f"PLABCTL_{_NOT_IN_NAMES.sub('_', name.upper())}": values[name].replace("\0", "") for name in ordered}
+    ordered = [name for name in values if name not in OURS] + [name for name in OURS if name in values]
+    return {f"PLABCTL_{variable_of(name)}": values[name].replace("\0", "") for name in ordered}
 
 
 def wrap(text: str, variables: Mapping[str, str], timeout_s: float, number: int, *, has_timeout: bool = True) -> bytes:
@@ -65,17 +68,25 @@ def wrap(text: str, variables: Mapping[str, str], timeout_s: float, number: int,
     `has_timeout` says whether the node has coreutils' or busybox' `timeout -k`; else a watchdog in plain sh stands in,
     and the node's `sh` ends with the stage.
     """
-    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    head = _HEAD + (f"export {exports}\n" if exports else "")
-    code, entry, body = head + text, "</dev/null", ""
-    if len(code) > _MAX_ARGUMENT // 4 and len(_encoded(shlex.quote(code))) > _MAX_ARGUMENT:
+    head = _HEAD + _export({name: variables[name] for name in variables if name in _OURS})
+    labels = _export({name: variables[name] for name in variables if name not in _OURS})
+    code, entry, body = head + labels + text, "</dev/null", ""
+    if len(code) > _MAX_ARGUMENT // 4 and len(encoded(shlex.quote(code))) > _MAX_ARGUMENT:
+        if len(encoded(labels)) > _MAX_ARGUMENT // 4:
+            text = labels.rstrip() + _FIT + text
+            labels = ""
         word = _unused_word(text)
-        # The variables stay in the command line, by which the stage is known.
-        code, entry, body = head + 'eval "$(cat)"', f"<<'{word}'", f"{text}\n{word}\n"
+        # Our own variables stay in the command line, by which the stage is known.
+        code, entry, body = head + labels + 'eval "$(cat)"', f"<<'{word}'", f"{text}\n{word}\n"
     form = _BOUNDED if has_timeout else _GUARDED
     seconds = max(1, math.ceil(timeout_s))
     line = form.format(grace=KILL_GRACE_S, seconds=seconds, code=shlex.quote(code), input=entry, number=number)
-    return _encoded(line + body)
+    return encoded(line + body)
+
+
+def _export(variables: Mapping[str, str]) -> str:
+    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    return f"export {exports}\n" if exports else ""
 
 
 def _unused_word(text: str) -> str:
@@ -85,7 +96,7 @@ def _unused_word(text: str) -> str:
     return word
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
     """Return `text` in UTF-8; what was no UTF-8 in a script file arrives as it was there."""
     try:
         return text.encode("utf-8", "surrogateescape")

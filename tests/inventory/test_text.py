@@ -1,11 +1,14 @@
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import plabctl
 from plabctl.core.model import Node
-from plabctl.core.names import is_label_name, is_node_name
+from plabctl.core.names import RESERVED, is_label_name, is_node_name
 from plabctl.errors import UsageFault
 from plabctl.inventory.text import MAX_FAULTS, name_fault, parse_nodes, parse_settings, variables_fault
 
@@ -65,6 +68,18 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
         ("a b", ["F:1: 'b' is no key=value"]),
         ("a x=1 x=2", ["F:1: 'x' is set twice"]),
         ("a 1x=2", ["F:1: '1x' cannot name a variable: letters, digits, '_', '-' and '.', a letter first"]),
+        ("a stage=prod", [
+            "F:1: 'stage' cannot name a variable: plabctl itself uses PLABCTL_STAGE, take another name",
+        ]),
+        ("a State-Dir=/", [
+            "F:1: 'State-Dir' cannot name a variable: plabctl itself uses PLABCTL_STATE_DIR, take another name",
+        ]),
+        ("name,pool\na,good\n", [
+            "F:2: 'pool' cannot name a variable: plabctl itself uses PLABCTL_POOL, take another name",
+        ]),
+        ('[{"name": "a", "vnode": 1}]', [
+            "F: item 1: 'vnode' cannot name a variable: plabctl itself uses PLABCTL_VNODE, take another name",
+        ]),
         ("a x=\x1b[31m", ["F:1: the value of 'x' must be at most 1000 printable characters"]),
         ("a ssh_port=0", ["F:1: ssh_port is '0', not a port from 1 to 65535"]),
         ("a ssh_host=-x", ["F:1: ssh_host is '-x', no host name and no address"]),
@@ -150,6 +165,30 @@ def test_what_is_written_down_comes_back(nodes: dict[str, dict[str, str]]) -> No
     )
 
     assert {node.name: node.variables for node in parse_nodes(text, "F")} == nodes
+
+
+def test_the_variables_of_a_node_have_an_end() -> None:
+    assert variables_fault({f"label{number}": "v" * 1000 for number in range(150)}) == ""
+    fault = variables_fault({f"label{number}": "é" * 1000 for number in range(150)})
+    assert fault == "its variables have 301090 bytes together, allowed: at most 262144"
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+def test_no_variable_of_our_own_can_be_a_label(word: str) -> None:
+    for key in {word, word.lower(), word.lower().replace("_", "-"), word.replace("_", ".")}:
+        assert "cannot name a variable" in variables_fault({key: "x"})
+        with pytest.raises(UsageFault, match="cannot name a variable"):
+            parse_settings([f"{key}=x"])
+
+
+def test_every_variable_that_we_read_or_set_is_reserved() -> None:
+    """Those of built-in recipes, such as PLABCTL_IMAGE, are there to be set by labels; those of hooks meet no label."""
+    found = set()
+    for path in (Path(plabctl.__file__).parent).rglob("*.py"):
+        if path.parent.name not in {"notify", "embedded"} and path.name not in {"container.py", "netns.py"}:
+            found |= set(re.findall(r"\bPLABCTL_([A-Z][A-Z_]*)\b", path.read_text()))
+    assert found - {"IMAGE", "EVENT"} <= RESERVED
+    assert {"STAGE", "CONFIG"} <= found
 
 
 def test_the_single_checks_say_nothing_of_what_is_right() -> None:

@@ -20,7 +20,7 @@ from plabctl.probes.target import Targets
 from plabctl.probes.trouble import Trouble
 from plabctl.probes.watchdog import Watchdog
 from plabctl.runner.threads import ThreadRunner
-from tests.probes.jobs import make_assignment, make_recipe
+from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.sshd import Sshd, needs_sshd
 
 CLOCK = SystemClock()
@@ -31,7 +31,7 @@ from plabctl.clock import SystemClock
 from plabctl.probes.prober import Prober
 from plabctl.runner.threads import ThreadRunner
 from plabctl.core.settings import SshSettings
-from tests.probes.jobs import make_assignment, make_recipe
+from tests.probes.jobs import make_assignment, make_recipe, probe
 
 port, user, key, known = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
@@ -267,3 +267,23 @@ def test_a_fault_of_our_own_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.LOCAL)
     assert "ZeroDivisionError" in report.reason
+
+
+LABELS = {f"label{number}": "v" * 1000 for number in range(150)}
+
+
+@needs_sshd
+def test_many_long_labels_reach_the_node(sshd: Sshd) -> None:
+    check = 'env | grep -c "^PLABCTL_LABEL[0-9]*=v\\{1000\\}$"; test "$PLABCTL_NODE" && exit 2'
+    report = probe(sshd.settings(), make_recipe(check=check), **LABELS)
+
+    assert (report.outcome, report.cause, report.reason) == (Outcome.FAIL, Cause.CHECK, "150")
+
+
+@needs_sshd
+def test_more_labels_than_a_node_can_give_to_a_command_are_no_fault_of_it(sshd: Sshd) -> None:
+    labels = {f"label{number}": "v" * 1000 for number in range(10_000)}
+    report = probe(sshd.settings(), make_recipe(check="true"), **labels)
+
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.NO_OPINION)
+    assert report.reason == "the labels of this node are too long for its commands"

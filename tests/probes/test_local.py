@@ -130,3 +130,39 @@ def test_what_a_stage_starts_does_not_inherit_its_text(tmp_path: Path) -> None:
     assert probe(local(check=f"env >{tmp_path}/seen")).outcome is Outcome.PASS
 
     assert "PLABCTL_STAGE" not in (tmp_path / "seen").read_text()
+
+
+@pytest.mark.parametrize("as_script", [True, False], ids=["script", "run"])
+def test_code_of_any_length_runs_as_short_code_does(tmp_path: Path, as_script: bool) -> None:
+    text = (
+        "# "
+        + "x" * 3_000_000
+        + f"""
+[ "$(cat)" = "" ] || echo 'something is on standard input'
+env | grep -c plabctl_stage
+echo 'the end of {{site}}, of '"$PLABCTL_SITE"; echo "$0" >{tmp_path}/name
+exit 2
+"""
+    )
+    (tmp_path / "long.sh").write_text(text)
+    stage = Stage(script=str(tmp_path / "long.sh")) if as_script else Stage(run=text.replace("{site}", "site"))
+    report = probe(local(check=stage), site="x")
+
+    assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.CHECK)
+    said = "0\nthe end of {site}, of x\n" if as_script else "0\nthe end of site, of x\n"
+    assert report.stages[-1].output == said
+    assert (tmp_path / "name").read_text() == "/bin/sh\n"
+
+
+def test_many_long_labels_reach_a_local_stage() -> None:
+    labels = {f"label{number}": "v" * 1000 for number in range(150)}
+    report = probe(local(check='env | grep -c "^PLABCTL_LABEL[0-9]*=v\\{1000\\}$"; exit 2'), **labels)
+
+    assert report.reason == "150"
+
+
+def test_more_labels_than_this_machine_can_give_to_a_command_are_no_fault_of_the_node() -> None:
+    report = probe(local(check="true"), **{f"label{number}": "v" * 1000 for number in range(10_000)})
+
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.LOCAL)
+    assert "argument list too long" in report.reason

@@ -119,6 +119,17 @@ def test_a_large_script_is_no_argument(sh: str, has_timeout: bool) -> None:
     assert run(stage, sh=sh) == MARK + b"large it's\n" + (END if has_timeout else b"")
 
 
+@pytest.mark.parametrize("sh", SHS)
+@pytest.mark.parametrize("has_timeout", [True, False])
+def test_many_long_labels_are_no_argument(sh: str, has_timeout: bool) -> None:
+    labels = {f"PLABCTL_L{number}": "it's" * 250 for number in range(150)}
+    code = 'env | grep -c "PLABCTL_L[0-9]*=it.s.*it.s$"; cat'
+    stage = wrap(code, {"PLABCTL_VNODE": "v1", **labels}, 5, 1, has_timeout=has_timeout)
+
+    assert b"PLABCTL_VNODE=v1" in stage[:1000], "by this one the stage is found on the node"
+    assert run(stage, sh=sh) == MARK + b"150\n" + (END if has_timeout else b"")
+
+
 def test_a_script_that_is_no_utf_8_stays_as_it_is() -> None:
     text = b"printf caf\xe9".decode("utf-8", "surrogateescape")
 
