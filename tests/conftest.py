@@ -3,12 +3,12 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.lab import needs
+from tests.lab import leftovers, needs
 
 # A slow machine is no fault of the code: how long an example takes decides nothing.
 settings.register_profile("plabctl", deadline=None)
@@ -29,6 +29,33 @@ def _no_trace_on_this_machine() -> Iterator[None]:
     os.environ.pop("PLABCTL_STATE_DIR")
     if before is not None:
         os.environ["PLABCTL_STATE_DIR"] = before
+
+
+_ERROR = pytest.StashKey[BaseException]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.excinfo and report.failed:
+        item.stash[_ERROR] = call.excinfo.value
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End what the test left running, and fail it for that unless it has failed anyway."""
+    before = leftovers.running()
+    yield
+    left = leftovers.running() - before
+    names = ", ".join(leftovers.described(pid) for pid in sorted(left))
+    leftovers.end(left)
+    error = request.node.stash.get(_ERROR, None)
+    leftovers.forget_locals(error)
+    if left and error is None:
+        pytest.fail(f"the test left processes: {names}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

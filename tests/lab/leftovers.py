@@ -1,0 +1,68 @@
+"""What a test leaves behind: processes that it started and did not end, files that it did not close.
+
+I/O. `tests/conftest.py` asks after each test. A test that passes and leaves a process is failed for it. When a test
+fails, its local variables live on in the traceback, and with them what they hold; a later test would be blamed for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import traceback
+import warnings
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from tests.lab.sshd import children, descendants
+
+WAIT_S = 10.0
+
+
+def running() -> set[int]:
+    """Return the processes that this one has started and nobody has waited for yet."""
+    return set(children(os.getpid()))
+
+
+def described(pid: int) -> str:
+    """Return the process id with the command line, as far as there still is one."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        words = []
+    return f"{pid} ({b' '.join(words).decode(errors='replace').strip()[:200] or 'ended, but not waited for'})"
+
+
+def end(pids: Collection[int]) -> None:
+    """Kill these children of ours and all that they started, wait for them, and close the pipes to them."""
+    for pid in [each for top in pids for each in (top, *descendants(top))]:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    for each in gc.get_objects():
+        if isinstance(each, subprocess.Popen) and each.pid in pids:
+            _finish(each)
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def forget_locals(error: BaseException | None) -> None:
+    """Let go of the local variables in the tracebacks of `error`, which closes the files that only they held."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+
+
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(WAIT_S)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
