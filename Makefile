@@ -17,7 +17,7 @@ VERSION := $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.
 LOWEST := $(VENV)/lowest/$(VERSION)
 NEWEST := $(VENV)/newest/$(VERSION)
 
-.PHONY: help demo test test-lowest test-newest smoke-lowest bench torture check format docs packages clean
+.PHONY: help demo test test-lowest test-newest smoke-lowest bench torture surroundings check format docs packages clean
 
 help:
 	@echo 'make demo    a testbed of a dozen embedded SSH nodes on loopback, some faulty; ends by itself'
@@ -27,6 +27,8 @@ help:
 	@echo '             PYTHON=python3.13 chooses the interpreter'
 	@echo 'make bench   speed and size as ratios, measured side by side'
 	@echo 'make torture every promise of docs/reliability.md put to the test, for minutes each'
+	@echo 'make surroundings'
+	@echo '             all tests on a machine just booted, as an ordinary user, without HOME and so on; as root'
 	@echo 'make check   lint and types only'
 	@echo 'make format  put the source into its form'
 	@echo 'make docs    write docs/cli.md and docs/config.md anew from the program'
@@ -58,6 +60,9 @@ bench: $(VENV)/.stamp-bench
 
 torture: packages $(VENV)/.stamp-dev $(VENV)/.stamp-compiled
 	@$(RUN) -m tests.torture $(TORTURE_FLAGS)
+
+surroundings: packages $(VENV)/.stamp-dev $(VENV)/.stamp-compiled
+	@$(RUN) -m tests.lab.surroundings $(SURROUNDINGS)
 
 check: $(VENV)/.stamp-dev
 	@$(RUN) -m ruff check -q plabctl tests
