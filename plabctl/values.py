@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 _FEW = 8
 """How many values of a class are made before its `__init__` is compiled."""
@@ -78,15 +78,22 @@ def fields(cls: type) -> tuple[Field, ...]:
     return found
 
 
-def fields_in(body: Mapping[str, object]) -> tuple[Field, ...]:
-    """Return the fields that the body of a class declares; its annotations are text, as everywhere here."""
-    annotations = body.get("__annotations__", {})
+def fields_in(body: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Return the fields that the body of a class declares."""
     made: list[Field] = []
-    for name, type_ in annotations.items():  # type: ignore[attr-defined]  # a mapping
+    for name, type_ in _annotations_in(body).items():
         default = body.get(name, MISSING)
         factory = getattr(default, "factory", None)
         made.append(Field(name, type_, MISSING if factory else default, factory))
     return tuple(made)
+
+
+def _annotations_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    # From Python 3.14 on they are there only under `from __future__ import annotations`. Else a function makes them:
+    # 1 asks it for values. `annotationlib`, which would ask, is slow to import.
+    make = body.get("__annotate_func__")
+    found: Mapping[str, Any] = make(1) if make else body.get("__annotations__", {})
+    return found
 
 
 def _frozen(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:

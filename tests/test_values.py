@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plabctl.values import dataclass, field, replace
+from plabctl.values import dataclass, field, fields_in, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,21 @@ def test_they_are_frozen_and_have_no_room_for_more() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         del point.x
     assert not hasattr(point, "__dict__")
+
+
+def test_annotations_that_python_works_out_later_declare_fields_too() -> None:
+    asked: list[int] = []
+
+    def annotate(form: int) -> dict[str, type]:  # what a class body has from Python 3.14 on
+        asked.append(form)
+        return {"x": int, "y": str}
+
+    found = fields_in({"__annotate_func__": annotate, "y": "z"})
+
+    types: dict[str, object] = {each.name: each.type for each in found}
+    assert types == {"x": int, "y": str}
+    assert found[1].default == "z"
+    assert set(asked) == {1}, "their values"
 
 
 def test_wrong_arguments_are_refused_by_name() -> None:
