@@ -11,8 +11,9 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-DESCRIPTORS_KEPT = 20
-"""For all that is no probe: standard streams, the lock and the files of a commit, the history, a hook's pipes."""
+DESCRIPTORS_KEPT = 22
+"""For all that is no probe: standard streams, the lock and the files of a commit, the history, a hook's pipes, the
+mark of this tick."""
 DESCRIPTORS_EACH = 3
 """A probe's slot and its connection, and now and then a key file, a resolver's socket or a command's pipes."""
 _BOUNDLESS = 1_000_000

@@ -15,9 +15,11 @@ from pathlib import Path
 from plabctl.app import croncheck, crontab, sshcheck, statecheck
 from plabctl.app.context import PLUGIN_HINT, App, open_app, plugin_faults
 from plabctl.app.findings import Finding, Level, fail, ok, warn
+from plabctl.app.queries import look_at
 from plabctl.config.locate import default_state_dir
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, StoreError
+from plabctl.report.status import problems_of, totals
 
 _ROWS_CHECKED = 100_000
 """Of the history, the newest: a second or two, however long it is."""
@@ -35,6 +37,7 @@ def diagnose(config_path: str | None) -> Iterator[Finding]:
     yield from _writers(settings.path)
     yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in plugin_faults(settings))
     yield from statecheck.check(app)
+    yield from _stuck(app)
     yield from sshcheck.check(settings, _nodes(app))
     yield from _history(app)
     yield from _cron(app)
@@ -54,6 +57,18 @@ def _nodes(app: App) -> list[Node]:
         return list(app.store.snapshot().nodes())
     except StoreError:
         return []
+
+
+def _stuck(app: App) -> Iterator[Finding]:
+    """Find what keeps plabctl from its work while cron goes on, with what to do about it."""
+    try:
+        situation = look_at(app)
+    except StoreError:  # which was found before
+        return
+    found = problems_of(situation, totals(situation))
+    yield from (fail("work", problem.reason, problem.remedy) for problem in found)
+    if not found and situation.sight is not None:
+        yield ok("work", "nothing is stuck")
 
 
 def _history(app: App) -> Iterator[Finding]:
@@ -124,6 +139,7 @@ def written_paths(app: App) -> list[tuple[str, str]]:
         ),
         (f"{folder}/state.lock", "the lock of the state"),
         (f"{folder}/slots/", "one lock for each slot of the window"),
+        (f"{folder}/ticks/", "one lock for each tick that runs; what is left in it tells of ticks that did not end"),
         (f"{folder}/deliver.lock", "the lock of whoever tells the history and the hooks"),
         (f"{folder}/last_tick", "its time of change is that of the last tick"),
         (f"{folder}/history.db", "what happened, for ever; with -wal and -shm beside it while it is open"),

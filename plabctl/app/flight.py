@@ -6,6 +6,7 @@ few claims are kept in hand, so that the next probe starts the moment one ends a
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -22,6 +23,8 @@ from plabctl.store.slots import Slots
 if TYPE_CHECKING:
     from plabctl.runner.threads import ThreadRunner
 
+IDLE_S = 60.0
+"""A tick uses a slot or gives it back within moments; this long after that it must be stuck."""
 STALE_S = 5.0
 """A claim in hand for longer than this is given back: its node may be due elsewhere, or not at all any more."""
 
@@ -144,14 +147,20 @@ class Flight:
     def _use(self, slot: int) -> None:
         if not self._in_hand:
             self._idle.append(slot)
+            self._mark(slot, self._app.clock.uptime() + IDLE_S)
             return
         in_hand = self._in_hand.popleft()
         claim = replace(in_hand.claim, slot=slot)
         self._moved[claim.token] = claim
         self._start(claim, in_hand.assignment)
 
+    def _mark(self, slot: int, until_uptime_s: float | None) -> None:
+        """Write down by when something must have happened in `slot`, for those who look whether this tick is stuck."""
+        self._slots.mark(slot, f"{os.getpid()} {'-' if until_uptime_s is None else until_uptime_s}")
+
     def _start(self, claim: Claim, assignment: Assignment) -> None:
         self._running[claim.token] = claim
+        self._mark(claim.slot, claim.until_uptime_s)
         self._runner.start(assignment)
 
 

@@ -47,10 +47,19 @@ def tick(config_path: str | None) -> int:
         return 0
     idle = is_idle(app)
     app.store.beat()
-    code = 0 if idle else _run(app)
+    code = 0 if idle else _entered(app)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
     return code
+
+
+def _entered(app: App) -> int:
+    """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
+    from plabctl.store.boot import boot_id  # noqa: PLC0415 - an idle tick needs none of it
+    from plabctl.store.ticklog import entered  # noqa: PLC0415 - as above
+
+    with entered(app.settings.state_dir, boot_id(), app.clock.now(), app.settings.owners):
+        return _run(app)
 
 
 def _run(app: App) -> int:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_node_name
-from plabctl.errors import NoSuchNode, NoSuchPool, UsageFault
+from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
 from plabctl.report.status import Situation, in_pools
 
 if TYPE_CHECKING:
     from plabctl.core.selection import Selection
+    from plabctl.core.stuck import Sight
 
 
 def look(config_path: str | None) -> Situation:
@@ -23,8 +24,19 @@ def look(config_path: str | None) -> Situation:
 
 
 def look_at(app: App) -> Situation:
-    """Return the situation of `app`: its state and the last tick, read now."""
-    return Situation(app.settings, app.store.snapshot(), app.clock.now(), app.store.last_beat())
+    """Return the situation of `app`: its state, the last tick and the processes at work, read now."""
+    state = app.store.snapshot()
+    return Situation(app.settings, state, app.clock.now(), app.store.last_beat(), sight_of(app))
+
+
+def sight_of(app: App) -> Sight | None:
+    """Return the locks that are held and the ticks that run; None when that cannot be seen."""
+    from plabctl.store.sight import look as look_for  # noqa: PLC0415 - a tick, which needs this module, looks at none
+
+    try:
+        return look_for(app.settings.state_dir, app.clock.uptime(), app.settings.ssh.known_hosts)
+    except StoreError:
+        return None
 
 
 def select_in(situation: Situation, words: Sequence[str]) -> Selection:

@@ -18,7 +18,7 @@ from plabctl.app.findings import Finding, counted_nodes, fail, ok, warn
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError
 from plabctl.store.mounts import HINT, find_file_system
-from plabctl.store.slots import SLOTS_NAME, Slots
+from plabctl.store.sight import look
 from plabctl.store.store import Store
 
 LOCK_WAIT_S = 2.0
@@ -161,18 +161,14 @@ def _lock(app: App) -> Finding:
 
 
 def _slots(app: App) -> Iterator[Finding]:
-    window, folder = app.settings.window, app.state_dir / SLOTS_NAME
+    window = app.settings.window
     wanted = window * _FILES_FOR_A_PROBE + _FILES_BESIDES
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit not in {resource.RLIM_INFINITY, -1} and limit < wanted:
         yield warn("window", f"{window} probes need {wanted} open files, {limit} are allowed", f"ulimit -n {wanted}")
-    slots = Slots(app.state_dir, window, app.settings.owners)
     try:
-        known = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.exists() else []
-        used = sum(not slots.is_free(slot) for slot in known)
-    except (StoreError, OSError) as error:
-        yield fail("slots", str(error), getattr(error, "hint", ""))
+        used = len(look(app.state_dir, app.clock.uptime()).held_slots)
+    except StoreError as error:
+        yield fail("slots", str(error), error.hint)
         return
-    finally:
-        slots.close()
     yield ok("slots", f"{used} of {window} in use")

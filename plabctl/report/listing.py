@@ -49,6 +49,8 @@ class Listing:
     columns: tuple[Column, ...] = ()
     head: Mapping[str, object] = field(default_factory=dict)
     """What stands beside the rows in JSON."""
+    warnings: tuple[str, ...] = ()
+    """What people must see first, above the table, one line each."""
     footer: str = ""
     titles: bool = True
     """Whether people get the titles of the columns; more of the same does without."""

@@ -28,14 +28,16 @@ class Frame:
     """One picture: the totals, then as much of the table as there is room for."""
 
     def __init__(self, listing: Listing) -> None:
+        self._warnings = listing.warnings
         self._footer = listing.footer
         self._sheet = sheet_of(listing)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines, cut to the size of the terminal."""
-        head = [*self._footer.splitlines(), ""]
-        for line in head:
-            yield from _cut(Segment(line, STYLES["title"]), options.max_width)
+        warnings = [(f"! {warning}", "bad") for warning in self._warnings]
+        head = [*warnings, *((line, "title") for line in self._footer.splitlines()), ("", "")]
+        for line, style in head:
+            yield from _cut(Segment(line, STYLES[style]), options.max_width)
         drawn = list(Segment.split_and_crop_lines(console.render(self._sheet, options), options.max_width, pad=False))
         # One line tells how to leave, and the last one stays empty: a full one would scroll.
         shown = drawn[: max(1, options.size.height - len(head) - 2)]

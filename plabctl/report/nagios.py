@@ -5,13 +5,14 @@ Pure. Source: the guidelines for Monitoring Plugins (exit codes 0 to 3, performa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 from plabctl.core.settings import PoolKind
 from plabctl.durations import format_duration
 from plabctl.report.instants import ago
-from plabctl.report.status import Situation, Totals, guard_lines
+from plabctl.report.status import Situation, Totals, guard_lines, problems_of
 
 
 class Health(IntEnum):
@@ -36,10 +37,9 @@ def judge(situation: Situation, counted: Totals, limits: Limits) -> tuple[Health
     """Return how plabctl is, and why in words."""
     if situation.last_tick_at is None:
         return Health.CRITICAL, "there has been no tick yet"
-    age_s = max(0.0, situation.now - situation.last_tick_at)
     last = f"last tick {ago(situation.last_tick_at, situation.now)}"
-    if age_s > limits.max_age_s:
-        return Health.CRITICAL, f"{last}, more than {format_duration(limits.max_age_s)}: does cron run plabctl tick?"
+    if idle := list(_why_idle(situation, counted, limits)):
+        return Health.CRITICAL, "; ".join([*idle, last])
     bad = bad_count(situation, counted)
     pools = ", ".join(f"{count} {pool}" for pool, count in counted.pools.items())
     words = f"{counted.nodes} nodes: {pools}; {last}"
@@ -50,6 +50,13 @@ def judge(situation: Situation, counted: Totals, limits: Limits) -> tuple[Health
     if guards := guard_lines(situation):
         return Health.WARNING, f"{words}; {'; '.join(guards)}"
     return Health.OK, words
+
+
+def _why_idle(situation: Situation, counted: Totals, limits: Limits) -> Iterator[str]:
+    """Yield what keeps plabctl from its work."""
+    yield from (problem.reason for problem in problems_of(situation, counted))
+    if situation.last_tick_at is not None and situation.now - situation.last_tick_at > limits.max_age_s:
+        yield f"no tick for more than {format_duration(limits.max_age_s)}: does cron run plabctl tick?"
 
 
 def bad_count(situation: Situation, counted: Totals) -> int:
@@ -74,7 +81,7 @@ def performance_data(situation: Situation, counted: Totals, limits: Limits) -> s
         data.append(f"'{name}'={count};{warn if is_bad else ''};{crit if is_bad else ''};0;{counted.nodes}")
     data.append(f"held={counted.held};;;0;{counted.nodes}")
     data.append(f"suspect={counted.suspect};;;0;{counted.nodes}")
-    data.append(f"in_use={counted.testing};;;0;{situation.settings.window}")
+    data.append(f"in_use={counted.in_use};;;0;{situation.settings.window}")
     if situation.last_tick_at is not None:
         age_s = max(0.0, situation.now - situation.last_tick_at)
         data.append(f"last_tick_age={age_s:.0f}s;;{limits.max_age_s:.0f};0;")

@@ -30,14 +30,17 @@ def guests_of(state: State) -> Mapping[str, Sequence[str]]:
 def node_row(
     node: Glance, claim: Claim | None, settings: Settings, now: float, guests: Mapping[str, Sequence[str]]
 ) -> Row:
-    """Return the node with its place in its pool, and its `guests`; what is not known is absent."""
+    """Return the node with its place in its pool, and its `guests`; what is not known is absent.
+
+    `claim` is that of the test that runs on it now, None when none does.
+    """
     is_held = node.is_held(now)
     row: dict[str, object] = {
         "name": node.node,
         "pool": node.pool,
         "since_at": iso(node.since_at),
         "due_at": iso(node.due_at),
-        "testing": claim is not None and claim.deadline_at > now,
+        "testing": claim is not None,
         "held": is_held,
         "suspect": node.is_suspect,
         "ok_streak": node.ok_streak,

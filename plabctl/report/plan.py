@@ -13,7 +13,7 @@ from plabctl.core.rows import Due
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso
 from plabctl.report.listing import Cell, Column, Listing, Row, plain
-from plabctl.report.status import Situation
+from plabctl.report.status import Situation, totals
 
 FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot", "experiment", "goal")
 
@@ -21,7 +21,7 @@ FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot", "experiment",
 def listing(situation: Situation, only: Collection[str] | None = None) -> Listing:
     """Return the tests a tick would start now, first those that find a slot free, then those that would wait."""
     state, settings, now = situation.state, situation.settings, situation.now
-    in_use = sum(claim.deadline_at > now for claim in state.claims.values())
+    in_use = totals(situation).in_use
     free = max(0, settings.window - in_use)
     found = candidates(state, settings, now, only=only)
     due = choose(found, state.claims.values(), len(found), now, shares_of(state, settings, now)).rows

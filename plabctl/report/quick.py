@@ -21,7 +21,7 @@ _BOOL = ("false", "true")
 def status_lines(situation: Situation, names: Iterable[str]) -> Iterator[str]:
     """Yield the line of each of these nodes; the columns are `status.FIELDS`."""
     state, settings, now = situation.state, situation.settings, situation.now
-    claims = state.claims
+    claims = situation.claims
     guests = guests_of(state)
     bad = {name for name, pool in settings.pools.items() if pool.kind is PoolKind.BAD}
     for name in names:
@@ -42,7 +42,7 @@ def _line(node: Glance, claim: Claim | None, settings: Settings, now: float, *, 
     labels = cell(labels_of(node.variables)) if node.variables else ""
     return (
         f"{node.node}\t{node.pool}\t{iso(node.since_at)}\t{iso(node.due_at)}"
-        f"\t{_BOOL[claim is not None and claim.deadline_at > now]}\t{_BOOL[node.is_held(now)]}"
+        f"\t{_BOOL[claim is not None]}\t{_BOOL[node.is_held(now)]}"
         f"\t{_BOOL[node.is_suspect]}\t{node.ok_streak}\t{node.fail_streak}"
         f"\t{needed}\t{penalty}\t{tested}\t{cell(node.variables.get('site'))}\t{labels}"
     )

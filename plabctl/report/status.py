@@ -19,6 +19,8 @@ from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.guard import Watch
+    from plabctl.core.model import Claim
+    from plabctl.core.stuck import Problem, Sight
 
 FIELDS = (
     "name",
@@ -52,6 +54,17 @@ class Situation:
     state: State
     now: float
     last_tick_at: float | None = None
+    sight: Sight | None = None
+    """The locks that are held and the ticks that run; None when that is not known."""
+
+    @property
+    def claims(self) -> Mapping[str, Claim]:
+        """The claims that a probe stands behind, by member: those in a slot that a process holds."""
+        claims = self.state.claims
+        if self.sight is None:
+            return {key: claim for key, claim in claims.items() if claim.deadline_at > self.now}
+        held = self.sight.held_slots
+        return {key: claim for key, claim in claims.items() if claim.slot in held}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +75,17 @@ class Totals:
     pools: dict[str, int]
     held: int
     suspect: int
-    testing: int
+    in_use: int
+    """The slots that are held, as far as the kernel says; else those that claims name."""
+    last_test_at: float
+    """When the last test ended; 0 if there was none."""
     next_due_at: float | None
 
 
 def rows(situation: Situation, names: Iterable[str], seen: Mapping[str, Glance] | None = None) -> Iterator[Row]:
     """Yield the row of each of these nodes; `seen` are all nodes, if they have been read already."""
     state, settings, now = situation.state, situation.settings, situation.now
-    claims = state.claims
+    claims = situation.claims
     glance = state.glance if seen is None else seen.get
     guests = guests_of(state)
     for name in names:
@@ -88,18 +104,30 @@ def totals(situation: Situation, seen: Iterable[Glance] | None = None) -> Totals
     now = situation.now
     pools = dict.fromkeys(situation.settings.pools, 0)
     held = suspect = nodes = 0
-    claims = situation.state.claims
+    last_test_at = 0.0
+    claims = situation.claims
     next_due_at: float | None = None
     for node in situation.state.glances() if seen is None else seen:
         nodes += 1
         pools[node.pool] = pools.get(node.pool, 0) + 1
         held += node.is_held(now)
         suspect += node.is_suspect
+        last_test_at = max(last_test_at, node.tested_at)
         if node.node not in claims and (next_due_at is None or node.due_at < next_due_at):
             next_due_at = node.due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
-    testing = len({claim.slot for claim in claims.values() if claim.deadline_at > now})
-    return Totals(nodes, pools, held, suspect, testing, next_due_at)
+    slots = {claim.slot for claim in claims.values()} if situation.sight is None else situation.sight.held_slots
+    return Totals(nodes, pools, held, suspect, len(slots), last_test_at, next_due_at)
+
+
+def problems_of(situation: Situation, counted: Totals) -> list[Problem]:
+    """Return what keeps plabctl from its work now, the gravest first; nothing when that is not known."""
+    if situation.sight is None:
+        return []
+    from plabctl.core.stuck import problems  # noqa: PLC0415 - some forms can spare it
+
+    now, last_tick_at = situation.now, situation.last_tick_at
+    return problems(situation.sight, situation.state, situation.settings, now, last_tick_at, counted.last_test_at)
 
 
 def in_pools(situation: Situation, names: Iterable[str], pools: Collection[str]) -> Iterator[str]:
@@ -114,12 +142,14 @@ def listing(situation: Situation, names: Sequence[str]) -> Listing:
     from plabctl.report.words import status_columns  # noqa: PLC0415 - programs can spare it
 
     seen = all_nodes(situation)
+    counted = totals(situation, seen.values())
     return Listing(
         plural="nodes",
         rows=rows(situation, names, seen),
         fields=FIELDS,
         columns=status_columns(situation.settings, situation.now),
-        footer=footer(situation, totals(situation, seen.values())),
+        warnings=tuple(problem.reason for problem in problems_of(situation, counted)),
+        footer=footer(situation, counted),
     )
 
 
@@ -142,13 +172,26 @@ def _head(situation: Situation, counted: Totals) -> Row:
     head: dict[str, object] = {
         "generated_at": iso(situation.now),
         "rev": situation.state.rev,
-        "window": {"size": situation.settings.window, "in_use": counted.testing},
+        "window": {"size": situation.settings.window, "in_use": counted.in_use},
         "guard": _guard(situation),
         "counts": counted.pools,
     }
+    if found := problems_of(situation, counted):
+        head["problems"] = [_problem(problem) for problem in found]
     if situation.last_tick_at is not None:
         head["last_tick_at"] = iso(situation.last_tick_at)
     return head
+
+
+def _problem(problem: Problem) -> Row:
+    row: dict[str, object] = {"kind": problem.kind.value, "reason": problem.reason, "remedy": problem.remedy}
+    if problem.pid is not None:
+        row["pid"] = problem.pid
+    if problem.since_at is not None:
+        row["since_at"] = iso(problem.since_at)
+    if problem.slot_count is not None:
+        row["slot_count"] = problem.slot_count
+    return row
 
 
 def _guard(situation: Situation) -> Row:
@@ -181,7 +224,7 @@ def footer(situation: Situation, counted: Totals) -> str:
     parts = [f"{count} {pool}" for pool, count in counted.pools.items()]
     extras = [f"{count} {word}" for count, word in ((counted.suspect, "suspect"), (counted.held, "held")) if count]
     of_these = f" ({', '.join(extras)})" if extras else ""
-    window = f"window {situation.settings.window} ({counted.testing} in use)"
+    window = f"window {situation.settings.window} ({counted.in_use} in use)"
     last = "no tick yet" if situation.last_tick_at is None else f"last tick {ago(situation.last_tick_at, now)}"
     if not counted.nodes:
         return "no nodes yet: plabctl node add NAME"

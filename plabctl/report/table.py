@@ -21,7 +21,7 @@ _WIDTH = 80
 
 
 def show(listing: Listing, out: TextIO, *, color: bool, wide: bool = False) -> None:
-    """Write the listing as a table, with its footer under it."""
+    """Write the listing as a table, with its warnings above and its footer under it."""
     stream = out if is_utf8(out) else Plain(out)
     room = None if wide or not out.isatty() else width_of(out)
     piece: list[str] = []
@@ -34,6 +34,10 @@ def show(listing: Listing, out: TextIO, *, color: bool, wide: bool = False) -> N
 
 
 def _all(listing: Listing, room: int | None, *, wide: bool) -> Iterator[Line]:
+    for warning in listing.warnings:
+        yield [(f"! {warning}", "bad")]
+    if listing.warnings:
+        yield []
     yield from lines(listing, room, wide=wide)
     if listing.footer:
         yield []

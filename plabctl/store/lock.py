@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 from plabctl.errors import StoreBusy
 from plabctl.store.files import as_store_error, is_same_file, open_own
+from plabctl.store.locks import mirror
 
 LOCK_NAME = "state.lock"
 MOST_TIMEOUTS = 6
@@ -38,6 +39,7 @@ def state_lock(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
     with as_store_error("lock", path):
         fd = _wait_for_lock(path, dir_fd, timeout_s)
     try:
+        mirror(fd)
         with suppress(OSError):  # only for diagnosis: a full disk must not keep us from locking
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

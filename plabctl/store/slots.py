@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from plabctl.errors import StoreError
 from plabctl.store.files import as_store_error, is_same_file, open_dir, open_own
+from plabctl.store.locks import mirror, read_mark, write_mark
 
 SLOTS_NAME = "slots"
 _TURN_WAIT_S = 5.0
@@ -27,13 +28,20 @@ _RESERVE = 8
 class Slots:
     """The slots of one state directory, as this process sees them.
 
-    `window` is how many may be held at once over all processes; `owners` are as for `Store`. Not for use by several
-    threads at once.
+    `window` is how many may be held at once over all processes; `owners` are as for `Store`; `name` is the directory of
+    the lock files. Not for use by several threads at once.
     """
 
-    def __init__(self, state_dir: os.PathLike[str] | str, window: int, owners: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        state_dir: os.PathLike[str] | str,
+        window: int,
+        owners: Collection[int] = (),
+        *,
+        name: str = SLOTS_NAME,
+    ) -> None:
         self._state_dir = os.fspath(state_dir)
-        self._path = os.path.join(self._state_dir, SLOTS_NAME)
+        self._path = os.path.join(self._state_dir, name)
         self._window = window
         self._owners = owners
         self._dir_fd: int | None = None
@@ -61,6 +69,32 @@ class Slots:
         """Give a slot back; it must be held by this process."""
         os.close(self._held.pop(slot))
 
+    def mark(self, slot: int, text: str) -> None:
+        """Write down, for those who look at a slot that this process holds, what is done there: up to 79 characters."""
+        write_mark(self._held[slot], text)
+
+    def mark_of(self, slot: int) -> list[str]:
+        """Return the words that were last written down at `slot` by whoever held it; none if there are none.
+
+        Raises StoreError when the lock file cannot be opened.
+        """
+        if slot in self._held:
+            return read_mark(self._held[slot])
+        with as_store_error("look at a slot in", self._path):
+            try:
+                fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._fd())
+            except FileNotFoundError:
+                return []
+            try:
+                return read_mark(fd)
+            finally:
+                os.close(fd)
+
+    def known(self) -> list[int]:
+        """Return the slots that were ever taken, held or not, lowest first; raise StoreError."""
+        with as_store_error("look at a slot in", self._path):
+            return sorted(int(name) for name in os.listdir(self._fd()) if name.isdecimal())
+
     def is_free(self, slot: int) -> bool:
         """Say whether somebody could hold `slot` now, its holder being gone; False for slots held by this process.
 
@@ -82,8 +116,7 @@ class Slots:
 
     def _holders(self) -> int:
         """Count the slots held by any process, also those beyond the window: it may have been larger a moment ago."""
-        names = [name for name in os.listdir(self._fd()) if name.isdecimal()]
-        others = {int(name) for name in names} - self._held.keys()
+        others = set(self.known()) - self._held.keys()
         return len(self._held) + sum(map(self._is_locked, others))
 
     def _take_free(self, room: int) -> list[int]:
@@ -110,6 +143,7 @@ class Slots:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_same_file(fd, name, dir_fd=self._fd()):
+                mirror(fd)
                 return fd
         except BlockingIOError:
             pass

@@ -22,6 +22,7 @@ EARLY = {
     "plabctl.store.restore": "`doctor --restore` alone",
     "plabctl.store.lock": "with the first visit to the state, which claims",
     "plabctl.store.mounts": "as above",
+    "plabctl.store.ticklog": "when the tick is entered, before it claims",
     "plabctl.core.clockset": "as above",
     "paramiko": "with the probes, as the whole SSH library",
     "plabctl.probes.ssh": "with the probes",

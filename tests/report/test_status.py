@@ -131,5 +131,5 @@ def test_the_window_in_use_is_counted_in_slots_and_not_in_claims_kept_in_hand() 
     over = make_claim("n4", slot=2, deadline_at=NOW - 1)
 
     assert (
-        status.totals(status.Situation(make_settings(), make_state(*members, claims=[*claims, over]), NOW)).testing == 2
+        status.totals(status.Situation(make_settings(), make_state(*members, claims=[*claims, over]), NOW)).in_use == 2
     )

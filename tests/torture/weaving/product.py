@@ -127,7 +127,7 @@ def in_place(world: World) -> Iterator[None]:
 
     replaced: Replaced = {
         tick: {
-            "Slots": lambda _, window: SimSlots(kernel, window),
+            "Slots": lambda _, window, _owners: SimSlots(kernel, window),
             "Canaries": lambda targets, _: _Canaries(world, targets),
             "random": _dice_of(loom),
             "boot_id": lambda: kernel.boot,

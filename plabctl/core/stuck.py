@@ -1,0 +1,232 @@
+"""What keeps plabctl from its work while cron goes on: a stopped process, a lock that is never given back, dying ticks.
+
+Pure. What is judged here was seen by `plabctl.store.sight`; `check`, `doctor` and `status` tell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from plabctl.durations import format_duration
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.settings import Settings
+    from plabctl.core.state import State
+
+LOCK_IS_LONG_S = 30.0
+"""The lock of the state is held for milliseconds; a slow disk may make that seconds."""
+CLAIM_IS_LATE_S = 120.0
+"""How long after the end of a claim the next tick must have settled it: cron starts one a minute."""
+MANY_DEATHS = 3
+"""So many ticks in a row that end without a word are no accident any more."""
+UNTESTED_S = 600.0
+"""A node that is due for so long, while no test runs or ends, shows that nothing is tested."""
+TICKS_COME_S = 180.0
+"""When the last tick is older than this, cron is what is wrong."""
+STARTING_S = 60.0
+"""A tick that began less than this ago may still be on its way to its first test."""
+
+
+class LockKind(StrEnum):
+    """What a lock is for."""
+
+    STATE = "state"
+    SLOT = "slot"
+    TURN = "turn"
+    """The right to take slots."""
+    DELIVERY = "delivery"
+    """The right to tell the history and the hooks what happened."""
+    HOST_KEYS = "host-keys"
+    """The file of known host keys."""
+
+
+_STOPPED = {"T": "is stopped", "t": "is stopped by a debugger"}
+_WAITS_FOR_DISK = {"D": "waits for a disk"}
+_FOR_WHAT = {
+    LockKind.STATE: "the lock of the state",
+    LockKind.TURN: "the right to take slots",
+    LockKind.DELIVERY: "the right to tell history and hooks what happened",
+    LockKind.HOST_KEYS: "the lock of the known host keys",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """A lock that some process holds."""
+
+    kind: LockKind
+    pid: int | None = None
+    """The process, by its number here; None when it cannot be seen from here."""
+    process_state: str = ""
+    """One letter, see proc(5); empty when unknown."""
+    slot: int = 0
+    marked_at: float | None = None
+    """When the holder last gave a sign of life: of a slot, when the last test in it began."""
+    until_uptime_s: float | None = None
+    """By when the holder must have done something about it, counted from the boot."""
+    foreign_pid: int | None = None
+    """The number that the process gives itself, where it cannot be seen from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TickTrace:
+    """What a tick that had something to do left behind: its beginning, and the ticks before it that did not end."""
+
+    is_running: bool
+    began_at: float
+    died_count: int = 0
+    """How many ticks began and did not end, this one left out."""
+    first_died_at: float | None = None
+    """When the first of those began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The locks and the ticks of one state directory, seen at one moment."""
+
+    locks: tuple[HeldLock, ...]
+    ticks: tuple[TickTrace, ...]
+    uptime_s: float
+
+    @property
+    def held_slots(self) -> frozenset[int]:
+        """The slots that some process holds."""
+        return frozenset(lock.slot for lock in self.locks if lock.kind is LockKind.SLOT)
+
+
+class ProblemKind(StrEnum):
+    """What is wrong."""
+
+    LOCK = "lock"
+    SLOTS = "slots"
+    TICKS = "ticks"
+    CLAIMS = "claims"
+    UNTESTED = "untested"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps plabctl from its work: what it is and what to do about it, in words."""
+
+    kind: ProblemKind
+    reason: str
+    remedy: str
+    pid: int | None = None
+    since_at: float | None = None
+    slot_count: int | None = None
+
+
+def problems(
+    sight: Sight, state: State, settings: Settings, now: float, last_tick_at: float | None, last_test_at: float
+) -> list[Problem]:
+    """Return what is wrong, the gravest first; `last_test_at` is when the last test of any node ended, 0 for never."""
+    found = [
+        *_locks(sight, now),
+        *_slots(sight, settings.window, now),
+        *_ticks(sight, now, last_tick_at),
+        *_claims(sight, state),
+    ]
+    if not found and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
+        found += _untested(sight, state, settings, now, last_test_at)
+    return found
+
+
+def _locks(sight: Sight, now: float) -> Iterator[Problem]:
+    for lock in sight.locks:
+        if lock.kind is LockKind.SLOT:
+            continue
+        held_s = 0.0 if lock.marked_at is None else now - lock.marked_at
+        is_long = lock.kind is LockKind.STATE and held_s > LOCK_IS_LONG_S
+        if lock.process_state in _STOPPED or is_long:
+            duration = f" for {format_duration(held_s)}" if held_s >= 1.0 else ""
+            reason = f"{_who(lock)} {_condition(lock)} and holds {_FOR_WHAT[lock.kind]}{duration}"
+            yield Problem(ProblemKind.LOCK, reason, remedy_for(lock), lock.pid, lock.marked_at)
+
+
+def _slots(sight: Sight, window: int, now: float) -> Iterator[Problem]:
+    stuck: dict[tuple[int | None, int | None], list[HeldLock]] = {}
+    for lock in sight.locks:
+        is_late = lock.until_uptime_s is not None and sight.uptime_s > lock.until_uptime_s
+        if lock.kind is LockKind.SLOT and (lock.process_state in _STOPPED or is_late):
+            stuck.setdefault((lock.pid, lock.foreign_pid), []).append(lock)
+    for locks in stuck.values():
+        first = locks[0]
+        marks = [lock.marked_at for lock in locks if lock.marked_at is not None]
+        since_at = max(marks) if marks else None
+        late_s = max(sight.uptime_s - (lock.until_uptime_s or sight.uptime_s) for lock in locks)
+        reason = f"{_who(first)} {_condition(first)} and holds {len(locks)} of {window} slots"
+        if since_at is not None:
+            reason += f", its last test there began {format_duration(max(0.0, now - since_at))} ago"
+        if late_s > 0:
+            reason += f", {format_duration(late_s)} past the end of the tests"
+        yield Problem(ProblemKind.SLOTS, reason, remedy_for(first), first.pid, since_at, len(locks))
+
+
+def _who(lock: HeldLock) -> str:
+    if lock.pid is not None:
+        return f"process {lock.pid}"
+    foreign = "" if lock.foreign_pid is None else f", number {lock.foreign_pid} there"
+    return f"a process of another container{foreign},"
+
+
+def _condition(lock: HeldLock) -> str:
+    return _STOPPED.get(lock.process_state) or _WAITS_FOR_DISK.get(lock.process_state) or "does not go on"
+
+
+def remedy_for(lock: HeldLock) -> str:
+    """Return the commands that make the holder of `lock` go on, or end it."""
+    if lock.pid is None:
+        number = lock.foreign_pid or "PID"
+        return (
+            f"where it runs: kill -CONT {number} lets it go on, kill -KILL {number} ends it; its tests are made again"
+        )
+    if lock.process_state in _STOPPED:
+        return (
+            f"kill -CONT {lock.pid} lets it go on; to end it: kill {lock.pid}; kill -CONT {lock.pid}"
+            " (or kill -KILL); what it was testing is tested again"
+        )
+    return f"kill {lock.pid} ends it, kill -KILL {lock.pid} if it stays; what it was testing is tested again"
+
+
+def _ticks(sight: Sight, now: float, last_tick_at: float | None) -> Iterator[Problem]:
+    dead = [tick for tick in sight.ticks if not tick.is_running]
+    count = len(dead) + sum(tick.died_count for tick in sight.ticks)
+    newest_at = max((tick.began_at for tick in sight.ticks), default=0.0)
+    # A tick with nothing to do leaves no trace but its time: it ended, and what the dead ones were to do is done.
+    if count < MANY_DEATHS or (last_tick_at is not None and last_tick_at > newest_at + 1.0):
+        return
+    firsts = [tick.first_died_at for tick in sight.ticks if tick.first_died_at is not None]
+    since_at = min([*firsts, *(tick.began_at for tick in dead)])
+    reason = f"ticks begin and do not end: {count} in a row, the first {format_duration(max(0.0, now - since_at))} ago"
+    remedy = (
+        "something kills them: look for exit code 137 or `Out of memory` in cron's log and `dmesg`, raise that limit "
+        "or lower `window`, then run: plabctl tick"
+    )
+    yield Problem(ProblemKind.TICKS, reason, remedy, None, since_at)
+
+
+def _claims(sight: Sight, state: State) -> Iterator[Problem]:
+    held = sight.held_slots
+    ends = [claim.until_uptime_s for claim in state.claims.values() if claim.slot not in held]
+    late = [sight.uptime_s - end for end in ends if end is not None and sight.uptime_s - end > CLAIM_IS_LATE_S]
+    if late:
+        tests = f"{len(late)} test{'' if len(late) == 1 else 's'}"
+        reason = f"{tests} should have ended up to {format_duration(max(late))} ago, and no tick clears up"
+        yield Problem(ProblemKind.CLAIMS, reason, "run `plabctl tick` and look at what it says")
+
+
+def _untested(sight: Sight, state: State, settings: Settings, now: float, last_test_at: float) -> Iterator[Problem]:
+    is_starting = any(tick.is_running and now - tick.began_at < STARTING_S for tick in sight.ticks)
+    if is_starting or sight.held_slots or now - last_test_at < UNTESTED_S:
+        return
+    from plabctl.core.claim import candidates  # noqa: PLC0415 - most of the time tests run
+
+    late = [now - row.due_at for row in candidates(state, settings, now) if now - row.due_at > UNTESTED_S]
+    if late:
+        count = f"{len(late)} node{'s have' if len(late) > 1 else ' has'}"
+        reason = f"{count} been due for up to {format_duration(max(late))} and nothing is tested, although ticks come"
+        load = f"; the load must be below max_load = {settings.max_load:g}" if settings.max_load else ""
+        yield Problem(ProblemKind.UNTESTED, reason, f"run `plabctl tick` and look at what it says{load}")

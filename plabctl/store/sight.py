@@ -1,0 +1,128 @@
+"""What can be seen of the processes at work in a state directory: the locks they hold, and the ticks that run.
+
+I/O, which takes no lock, so that nobody who claims or commits is disturbed; see `locks` for how. What it means is
+judged in `plabctl.core.stuck`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from plabctl.core.stuck import HeldLock, LockKind, Sight, TickTrace
+from plabctl.store.boot import boot_id
+from plabctl.store.files import as_store_error, open_own
+from plabctl.store.lock import LOCK_NAME
+from plabctl.store.locks import Flocks, flock_holder, is_mirrored, process_state, read_flocks, read_mark
+from plabctl.store.slots import SLOTS_NAME
+from plabctl.store.ticklog import TICKS_NAME, trace_of
+
+
+def look(state_dir: os.PathLike[str] | str, uptime_s: float, known_hosts: str = "") -> Sight:
+    """Return what is held and what runs now, `uptime_s` after the boot; raise StoreError when it cannot be seen.
+
+    `known_hosts` is the path of the file of host keys, whose lock is looked at too.
+    """
+    folder = os.fspath(state_dir)
+    flocks = read_flocks()
+    with as_store_error("look for locks in", folder):
+        locks = [*_locks_of_state(folder, flocks), *_slots(folder, flocks), *_turn(folder, flocks)]
+        locks += _other(os.path.join(folder, "deliver.lock"), LockKind.DELIVERY, flocks)
+        if known_hosts:
+            locks += _other(f"{known_hosts}.lock", LockKind.HOST_KEYS, flocks)
+        return Sight(tuple(locks), tuple(_ticks(folder, flocks)), uptime_s)
+
+
+def _locks_of_state(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
+    for fd, is_held, pid in _opened(os.path.join(folder, LOCK_NAME), flocks):
+        if is_held:
+            words = read_mark(fd)
+            foreign = int(words[0]) if pid is None and words and words[0].isdecimal() else None
+            yield _held(LockKind.STATE, pid, marked_at=os.fstat(fd).st_mtime, foreign_pid=foreign)
+            return
+    # Somebody may have deleted the lock file under its holder.
+    yield from (_held(LockKind.STATE, pid) for pid in _holder_of_directory(folder, flocks))
+
+
+def _slots(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
+    for name in _numbers(os.path.join(folder, SLOTS_NAME)):
+        for fd, is_held, pid in _opened(os.path.join(folder, SLOTS_NAME, name), flocks):
+            if is_held:
+                yield _slot(int(name), pid, read_mark(fd), os.fstat(fd).st_mtime)
+
+
+def _slot(slot: int, pid: int | None, words: list[str], marked_at: float) -> HeldLock:
+    foreign = until = None
+    try:
+        foreign = int(words[0]) if pid is None else None
+        until = float(words[1])
+    except (ValueError, IndexError):  # taken a moment ago, or by a plabctl that writes nothing there
+        pass
+    return _held(LockKind.SLOT, pid, slot=slot, marked_at=marked_at, until_uptime_s=until, foreign_pid=foreign)
+
+
+def _held(
+    kind: LockKind,
+    pid: int | None,
+    *,
+    slot: int = 0,
+    marked_at: float | None = None,
+    until_uptime_s: float | None = None,
+    foreign_pid: int | None = None,
+) -> HeldLock:
+    state = "" if pid is None else process_state(pid)
+    at = None if marked_at is None else round(marked_at, 3)
+    return HeldLock(kind, pid, state, slot, at, until_uptime_s, foreign_pid)
+
+
+def _turn(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
+    slots = os.path.join(folder, SLOTS_NAME)
+    yield from (_held(LockKind.TURN, pid) for pid in _holder_of_directory(slots, flocks))
+
+
+def _other(path: str, kind: LockKind, flocks: Flocks) -> Iterator[HeldLock]:
+    for fd, is_held, pid in _opened(path, flocks):
+        if is_held:
+            yield _held(kind, pid, marked_at=os.fstat(fd).st_mtime)
+
+
+def _ticks(folder: str, flocks: Flocks) -> Iterator[TickTrace]:
+    boot = boot_id()
+    for name in _numbers(os.path.join(folder, TICKS_NAME)):
+        for fd, is_held, _ in _opened(os.path.join(folder, TICKS_NAME, name), flocks):
+            trace = trace_of(read_mark(fd), boot, is_running=is_held)
+            if trace:
+                yield trace
+
+
+def _numbers(path: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(path) if name.isdecimal())
+    except FileNotFoundError:
+        return []
+
+
+def _opened(path: str, flocks: Flocks) -> Iterator[tuple[int, bool, int | None]]:
+    """Yield the open lock file, whether it is locked, and by which process if that can be seen; nothing without it."""
+    try:
+        fd = open_own(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        pid = flock_holder(flocks, fd)
+        yield fd, pid is not None or is_mirrored(fd), pid
+    finally:
+        os.close(fd)
+
+
+def _holder_of_directory(path: str, flocks: Flocks) -> Iterator[int]:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        pid = flock_holder(flocks, fd)
+    finally:
+        os.close(fd)
+    if pid is not None:
+        yield pid
