@@ -11,6 +11,11 @@ _TAIL = 4096
 _FLOOD = 1 << 20
 
 
+def flood_of(limit: int) -> int:
+    """Return how many bytes of output are too many, where `limit` of them are kept."""
+    return max(_FLOOD, 16 * limit)
+
+
 class Capture:
     """The output of one stage: at most `limit` bytes of its head and a few KiB of its end."""
 
@@ -37,7 +42,7 @@ class Capture:
     @property
     def is_flood(self) -> bool:
         """Say whether so much came that reading on would only cost: the stage is cut off here."""
-        return self.total > max(_FLOOD, 16 * self.limit)
+        return self.total > flood_of(self.limit)
 
     def text(self) -> str:
         """Return what was kept, cleaned, with a line that says how much is missing."""

@@ -19,11 +19,12 @@ import paramiko
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
+from plabctl.probes.capture import flood_of
 from plabctl.probes.cut import Cut, hang_up
 from plabctl.probes.frame import Frame
 from plabctl.probes.script import PROLOGUE, SHELL, wrap
 from plabctl.probes.shell import Fault, Ran
-from plabctl.probes.transport import farewell, shut
+from plabctl.probes.transport import NodeTransport, farewell, shut
 from plabctl.probes.trouble import Trouble, words
 from plabctl.probes.watchdog import Watchdog
 
@@ -39,6 +40,8 @@ _LOOK_S = 2.0
 _DYING_S = 0.2
 _FAREWELL_S = 0.2
 _READ_BYTES = 32768
+_SENT_PER_PRINTED = 2
+"""Bytes of a stage's packets to each byte of output for which it is cut off."""
 
 _EXIT_LATE = frozenset({124, 137, 143})
 _EXIT_NOT_STARTED = frozenset({1, 2, 125, 126, 127})
@@ -55,7 +58,7 @@ class RemoteShell:
 
     def __init__(
         self,
-        transport: paramiko.Transport,
+        transport: NodeTransport,
         sock: socket.socket,
         cut: Cut,
         watchdog: Watchdog,
@@ -109,6 +112,7 @@ class RemoteShell:
         number = next(self._numbers)
         stage = wrap(text, variables, timeout_s, number, has_timeout=self._has_timeout)
         frame = Frame(self._output_limit, number)
+        self._transport.begin_stage(_SENT_PER_PRINTED * flood_of(self._output_limit))
         alarm = self._watchdog.arm(end + _HARD_S, partial(hang_up, self._sock))
         try:
             with self._cut.ends(partial(hang_up, self._sock)):
@@ -117,15 +121,23 @@ class RemoteShell:
                 return self._judged(channel, frame, end)
         except _Late:
             return _ran(frame, Fault.LATE)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            self._cut.check()
-            if alarm.fired:
-                return _ran(frame, Fault.LATE)
-            return _ran(frame, Fault.LOST, said=words(error))
+        except Exception as error:  # noqa: BLE001 - with what the node has sent, the library raises anything
+            return self._broken(error, frame, is_late=alarm.fired)
         finally:
             if frame.exit_code is None:
                 self._leave()
             alarm.disarm()
+
+    def _broken(self, error: Exception, frame: Frame, *, is_late: bool) -> Ran:
+        """Return how a stage went that `error` ended; raise it when the connection is not the reason."""
+        self._cut.check()
+        if self._transport.offence:
+            return _ran(frame, Fault.OVERRUN, said=self._transport.offence)
+        if not isinstance(error, paramiko.SSHException | EOFError | OSError):
+            raise error
+        if is_late:
+            return _ran(frame, Fault.LATE)
+        return _ran(frame, Fault.LOST, said=words(error))
 
     def _left(self, end: float) -> float:
         left = end - self._clock.monotonic()
@@ -183,7 +195,7 @@ class RemoteShell:
         request.add_string("exec")
         request.add_boolean(True)  # we want an answer
         request.add_string(SHELL)
-        self._transport._send_user_message(request)  # type: ignore[attr-defined]  # noqa: SLF001 - no public call sends without waiting
+        self._transport._send_user_message(request)  # noqa: SLF001 - no public call sends without waiting
 
     def _read(self, channel: paramiko.Channel, frame: Frame, end: float) -> None:
         """Read until the stage has ended, or prints so much that it has to be cut off."""

@@ -20,6 +20,8 @@ class Fault(StrEnum):
     """The connection under it ended."""
     FLOOD = "flood"
     """It printed far more than is kept, and was cut off."""
+    OVERRUN = "overrun"
+    """The node cost more than it may, by what it sent, and was cut off."""
     NOT_RUN = "not-run"
     """The node did something else than to run it."""
     ENDED = "ended"

@@ -153,6 +153,8 @@ class Ssh:
                 f"{HostKey.of(error.expected_key).fingerprint}; if that is right, run "
                 f"'plabctl trust {target.node} --changed'",
             )
+        if transport is not None and transport.offence:
+            return Trouble(Cause.PROTOCOL, f"cut off: the node {transport.offence}")
         if transport is None or isinstance(error, MemoryError | RuntimeError):
             return of_ours(error)
         if late:

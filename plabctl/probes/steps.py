@@ -24,7 +24,7 @@ Open = Callable[[Transport, float], Shell]
 OnStage = Callable[[StageRun], None]
 """Is told of each stage when it ends, in the probe's thread; of `up` after each look, with the time of all of them."""
 
-_DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD})
+_DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD, Fault.OVERRUN})
 
 
 class Steps:

@@ -1,7 +1,8 @@
 """The SSH library, set up for many connections at once.
 
 Importing this loads fabric and paramiko (0.15 s), so it is imported only when something is to be probed. All that we
-lean on inside these libraries stands here and in `plabctl.probes.remote`; `tests/probes/test_insides.py` holds it.
+lean on inside these libraries stands here, in `plabctl.probes.bounded`, `packets`, `exchange` and `remote`;
+`tests/probes/test_insides.py` holds it.
 """
 
 from __future__ import annotations
@@ -14,15 +15,9 @@ from contextlib import suppress
 
 import fabric
 import paramiko
-from paramiko.packet import Packetizer
 
+from plabctl.probes.bounded import BoundedTransport
 from plabctl.probes.cut import hang_up
-
-WINDOW = 128 * 1024
-"""Bytes a node may send ahead of our reading: what an endless printer can make us hold."""
-
-LONGEST_PACKET = 256 * 1024
-"""Bytes: OpenSSH takes and sends no longer ones, and we ask for packets of 32 KiB."""
 
 _CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
 _WEAK_CIPHERS = ("-cbc",)
@@ -39,40 +34,6 @@ _log = logging.getLogger("paramiko")
 _log.addHandler(logging.NullHandler())
 _log.setLevel(logging.CRITICAL + 1)
 _log.propagate = False
-
-
-class _Packetizer(Packetizer):
-    """Without the timer thread that paramiko starts for each handshake: our own deadline covers it.
-
-    And with an end to what the other side can make us hold before it has shown who it is.
-    """
-
-    said = ""
-    """The last line that the other side sent in place of its banner, or before it."""
-    _line_bytes = 0
-
-    def readline(self, timeout: float) -> str:
-        """Read one line of the greeting, and remember it."""
-        self._line_bytes = 0
-        self.said = line = super().readline(timeout)
-        return line
-
-    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
-        """Read the `n` bytes of a packet, or its rest; raise SSHException for more than any packet has."""
-        if n > LONGEST_PACKET:
-            raise paramiko.SSHException(f"a packet of {n} bytes is announced")
-        return bytes(super().read_all(n, check_rekey))
-
-    def _read_timeout(self, timeout: float) -> bytes:
-        data = bytes(super()._read_timeout(timeout))  # type: ignore[misc]  # not in paramiko's published types
-        self._line_bytes += len(data)
-        if self._line_bytes > LONGEST_PACKET:
-            self.said = "a line without end"
-            raise paramiko.SSHException(self.said)
-        return data
-
-    def start_handshake(self, timeout: float) -> None:
-        """Start no timer."""
 
 
 def cheaper_first(names: Iterable[str]) -> tuple[str, ...]:
@@ -101,7 +62,7 @@ def without_sha1(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-class NodeTransport(paramiko.Transport):
+class NodeTransport(BoundedTransport):
     """A transport that sends at once and does not wake up ten times a second to find nothing."""
 
     _active_check_timeout = 1.0
@@ -113,12 +74,7 @@ class NodeTransport(paramiko.Transport):
         # Nagle's algorithm against delayed acknowledgements costs 50 ms for each login.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._opening_s: float | None = None
-        super().__init__(
-            sock,
-            default_window_size=WINDOW,
-            disabled_algorithms=disabled_algorithms,
-            packetizer_class=_Packetizer,
-        )
+        super().__init__(sock, disabled_algorithms)
         options = self.get_security_options()
         options.kex = cheaper_first(name for name in options.kex if not name.endswith(_WEAK_EXCHANGES))
         options.ciphers = tuple(name for name in options.ciphers if not name.endswith(_WEAK_CIPHERS))

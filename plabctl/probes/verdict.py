@@ -16,7 +16,7 @@ _WARNING = 1
 _UNKNOWN = 3
 
 _CAUSES = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK, "teardown": Cause.TEARDOWN}
-_FAULT_CAUSES = {Fault.LATE: Cause.DEADLINE, Fault.LOST: Cause.CONNECT}
+_FAULT_CAUSES = {Fault.LATE: Cause.DEADLINE, Fault.LOST: Cause.CONNECT, Fault.OVERRUN: Cause.PROTOCOL}
 
 
 def passes(transport: Transport, exit_code: int | None) -> bool:
@@ -42,16 +42,20 @@ def judge(stage: str, transport: Transport, ran: Ran, timeout_s: float) -> str:
 def explain(ran: Ran, timeout_s: float) -> str:
     """Return in words why a stage did not pass: what it said last, or what became of it."""
     said = last_line(ran.output)
+    last_words = f"; its last words: {said}" if said else ""
     match ran.fault:
         case Fault.LATE:
-            return f"did not end within {timeout_s:g} s" + (f"; its last words: {said}" if said else "")
+            why = f"did not end within {timeout_s:g} s{last_words}"
         case Fault.LOST:
-            return f"lost its connection{': ' * bool(ran.said)}{ran.said}"
+            why = f"lost its connection{': ' * bool(ran.said)}{ran.said}"
+        case Fault.OVERRUN:
+            why = f"was cut off: the node {ran.said}"
         case Fault.FLOOD:
-            return "printed without end and was cut off"
+            why = "printed without end and was cut off"
         case Fault.NOT_RUN:
-            return f"was not run by the node, which says: {said or 'nothing'}"
+            why = f"was not run by the node, which says: {said or 'nothing'}"
         case Fault.ENDED:
-            return "was killed by a signal" + (f"; its last words: {said}" if said else "")
+            why = f"was killed by a signal{last_words}"
         case None:
-            return said or f"exit code {ran.exit_code}, without a word"
+            why = said or f"exit code {ran.exit_code}, without a word"
+    return why

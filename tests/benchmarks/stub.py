@@ -15,7 +15,7 @@ import asyncssh
 
 from plabctl.probes.frame import MARK, end_mark
 from plabctl.probes.script import SHELL
-from tests.probes.stages import stages_of
+from tests.lab.stages import stages_of
 
 TOGETHER = re.compile(r"together (\d+) ([\d.]+)")
 

@@ -9,8 +9,8 @@ import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
+from plabctl.probes.bounded import WINDOW
 from plabctl.probes.transport import (
-    WINDOW,
     NodeConnection,
     NodeTransport,
     cheaper_first,

@@ -11,7 +11,7 @@ import paramiko
 from plabctl.core.settings import SshSettings
 from plabctl.probes.frame import MARK, end_mark
 from plabctl.probes.transport import NodeTransport
-from tests.probes.stages import stages_of
+from tests.lab.stages import stages_of
 
 RAW_STAGES = ("accept", "banner", "drip-banner", "drip-lines", "kex")
 SSH_STAGES = ("kex-reply", "auth", "channel", "exec", "silence", "drip", "eof-only", "close-only", "flood")
