@@ -23,16 +23,55 @@ REKEYS, REKEY_EVERY_S = 5, 60.0
 CPU_S = 3.0
 """Seconds of processor time that the login may cost, and each stage: a hundred times what an honest one does."""
 
-LIGHT_S, LIGHT_RATIO = 0.05, 0.01
-"""Seconds of processor time, and share of the connection's age, up to which it need not take the lane."""
+LIGHT_READS = 100
+"""Reads, in the login and in each stage, up to which a connection need not take the lane: some 40 messages, where an
+honest login takes 12 and a stage 5. Reads and not seconds, so that a slow machine does not change who is honest."""
+LIGHT_CPU_S = 0.1
+"""Seconds of processor time, in the login and in each stage, up to which it need not either."""
 _LANE_S = 5.0
 """Seconds after which a connection goes on without the lane, so that no fault of ours can stop it for good."""
+_REST_RATIO, _REST_MAX_S = 4.0, 0.1
+"""How long the lane rests after each turn while others wait for it, as a multiple of the turn, and at the longest. A
+thread that works without a pause costs each step of all other threads five milliseconds."""
 
 _KEXINIT = 20
 _OUTPUT = frozenset({94, 95})
 """Channel data and extended data (RFC 4254, 5.2)."""
 
-_lane = threading.Lock()
+
+class Lane:
+    """What all connections that cost much share: one of them at a time, and a fifth of a processor for all."""
+
+    def __init__(self) -> None:
+        self._place = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """Say whether some connection is in it."""
+        return self._place.locked()
+
+    def enter(self) -> bool:
+        """Wait for the place; return False when that takes too long."""
+        if self._place.acquire(blocking=False):
+            return True
+        with self._counting:
+            self._waiting += 1
+        try:
+            return self._place.acquire(timeout=_LANE_S)
+        finally:
+            with self._counting:
+                self._waiting -= 1
+
+    def leave(self, turn_s: float) -> None:
+        """Give the place back, after a pause if others wait for it: the turn took `turn_s` of processor time."""
+        if self._waiting and turn_s > 0:
+            time.sleep(min(_REST_RATIO * turn_s, _REST_MAX_S))
+        self._place.release()
+
+
+_lane = Lane()
 
 
 class Overrun(paramiko.SSHException):
@@ -42,13 +81,13 @@ class Overrun(paramiko.SSHException):
 class _Phase:
     """The login, or one stage: what was counted in it so far. Changed by the transport's thread alone."""
 
-    __slots__ = ("asides", "bytes", "cpu_from", "limit", "name", "since")
+    __slots__ = ("asides", "bytes", "cpu_from", "limit", "name", "reads", "since")
 
     def __init__(self, name: str, limit: int, since: float) -> None:
         self.name = name
         self.limit = limit
         self.since = since
-        self.bytes = self.asides = 0
+        self.bytes = self.asides = self.reads = 0
         self.cpu_from: float | None = None
 
 
@@ -67,8 +106,8 @@ class Meter:
         self._began = clock()
         self._phase = _Phase("before the end of the login", LOGIN_BYTES, self._began)
         self._exchanges = 0
-        self._cpu_from: float | None = None
         self._lane_holder = 0
+        self._turn_from = 0.0
 
     def begin_stage(self, limit: int) -> None:
         """Count anew, for a stage in which the node may send `limit` bytes; may be called from any thread."""
@@ -79,14 +118,13 @@ class Meter:
         phase, cpu = self._phase, self._cpu_clock()
         if phase.cpu_from is None:
             phase.cpu_from = cpu
-        if self._cpu_from is None:
-            self._cpu_from = cpu
         phase.bytes += count
+        phase.reads += 1
         if phase.bytes > phase.limit:
             self.cut(f"sent more than {_amount(phase.limit)} {phase.name}")
         if cpu - phase.cpu_from > CPU_S:
             self.cut(f"cost more than {CPU_S:g} s of processor time {phase.name}")
-        if cpu - self._cpu_from > LIGHT_S and cpu - self._cpu_from > LIGHT_RATIO * (self._clock() - self._began):
+        if phase.reads > LIGHT_READS or cpu - phase.cpu_from > LIGHT_CPU_S or self._exchanges > 1:
             self._step_in()
 
     def message(self, kind: int) -> None:
@@ -112,11 +150,12 @@ class Meter:
         """Leave the lane to others: what comes next may take a while and costs nothing."""
         if self._lane_holder == threading.get_ident():
             self._lane_holder = 0
-            _lane.release()
+            _lane.leave(self._cpu_clock() - self._turn_from)
 
     def _step_in(self) -> None:
-        if not self._lane_holder and _lane.acquire(timeout=_LANE_S):
+        if not self._lane_holder and _lane.enter():
             self._lane_holder = threading.get_ident()
+            self._turn_from = self._cpu_clock()
 
 
 def _amount(count: int) -> str:

@@ -222,7 +222,13 @@ KINDS: tuple[str, ...] = (*RAW, *EXCHANGES, *AT_LOGIN, *IN_STAGE, *BETWEEN)
 
 
 class _Liar(paramiko.Transport):
-    """The other side of one connection. It starts no timer, and takes any key exchange that a lie is made of."""
+    """The other side of one connection, which takes any key exchange that a lie is made of."""
+
+    _channel_handler_table = {  # noqa: RUF012 - paramiko's way
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+        # A refusal of what it asks for would make paramiko close the channel.
+        paramiko.common.MSG_CHANNEL_FAILURE: lambda channel, message: None,
+    }
 
     def __init__(self, sock: socket.socket, kind: str, host_key: paramiko.PKey) -> None:
         super().__init__(sock)

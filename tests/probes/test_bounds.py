@@ -1,11 +1,23 @@
 """The bounds of one connection: what is counted, what is refused, and what an honest node may do."""
 
 import threading
+from collections.abc import Iterator
 
 import paramiko
 import pytest
 
-from plabctl.probes.bounds import ASIDES, ASIDES_PER_S, CPU_S, LIGHT_S, LOGIN_BYTES, REKEYS, Meter, Overrun, _lane
+from plabctl.probes.bounds import (
+    ASIDES,
+    ASIDES_PER_S,
+    CPU_S,
+    LIGHT_CPU_S,
+    LIGHT_READS,
+    LOGIN_BYTES,
+    REKEYS,
+    Meter,
+    Overrun,
+    _lane,
+)
 from plabctl.probes.exchange import MAX_BITS, SECRET_BITS, bounded
 from plabctl.probes.packets import BoundedMessage
 
@@ -21,8 +33,10 @@ class Times:
 
 
 @pytest.fixture
-def times() -> Times:
-    return Times()
+def times() -> Iterator[Times]:
+    made = Times()
+    yield made
+    made.meter.step_out()
 
 
 def test_the_bytes_of_the_login_and_of_each_stage_are_counted_apart(times: Times) -> None:
@@ -85,11 +99,11 @@ def test_what_costs_much_waits_for_its_turn_and_what_costs_little_does_not(times
     other = Times()
     for each in (times, other):
         each.meter.read(1)
-    times.cpu = LIGHT_S * 2
+    times.cpu = LIGHT_CPU_S * 2
     times.meter.read(1)
-    assert _lane.locked()
+    assert _lane.is_taken
     other.meter.read(1)  # costs little: does not wait
-    other.cpu = LIGHT_S * 2
+    other.cpu = LIGHT_CPU_S * 2
 
     def take_turn() -> None:
         other.meter.read(1)
@@ -100,18 +114,28 @@ def test_what_costs_much_waits_for_its_turn_and_what_costs_little_does_not(times
     waiting.join(0.2)
     assert waiting.is_alive()
     other.meter.step_out()  # not from the thread that is in the lane: changes nothing
-    assert _lane.locked()
+    assert _lane.is_taken
     times.meter.step_out()
     waiting.join(10)
     assert not waiting.is_alive()
-    assert not _lane.locked()
+    assert not _lane.is_taken
 
 
-def test_a_connection_that_lasts_may_cost_more_without_a_turn(times: Times) -> None:
+def test_whoever_reads_often_or_exchanges_keys_again_takes_turns(times: Times) -> None:
+    for _ in range(LIGHT_READS):
+        times.meter.read(1)
+    assert not _lane.is_taken
     times.meter.read(1)
-    times.now, times.cpu = 100.0, 0.9
+    assert _lane.is_taken
+    times.meter.step_out()
+    times.meter.begin_stage(1 << 20)
     times.meter.read(1)
-    assert not _lane.locked()
+    assert not _lane.is_taken, "each stage counts anew"
+    times.meter.message(KEXINIT)
+    times.meter.message(KEXINIT)
+    times.meter.read(1)
+    assert _lane.is_taken
+    times.meter.step_out()
 
 
 def test_a_string_ends_where_its_message_ends() -> None:

@@ -25,6 +25,7 @@ PARTS: dict[str, str] = {
     "day": "a day of cron: every minute a tick, no mail without a reason, an alarm when it stops",
     "hostile": "hostile outputs, names, labels and values through every door and every view",
     "leaks": "very many probes in one process: what it holds, and what stalls, stopped servers and floods cost",
+    "liars": "honest nodes among hundreds of servers that lie at every point of the protocol",
     "ticking": "very many ticks: the processes and files that they leave",
     "strangers": "a second user on the machine: what he may read, what he plants, and what of secrets gets out",
     "mutants": "small changes to what decides and to what keeps the state whole, each of which a test has to notice",
