@@ -24,6 +24,7 @@ PARTS = {
     "sweep": "200 nodes, forty at once, against the other tools; three stages against one",
     "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
     "large": "100,000 nodes: time, memory, growth, the store's own work",
+    "history": "10,000,000 events: a look at the latest hour, and what an event takes on the disk",
     "backlog": "busy slots while ticks overlap and probes differ in length",
     "swapin": "an experiment of 500 vnodes, forty at once",
     "slow": "a thousand slow probes at once",

@@ -146,6 +146,15 @@ def test_a_long_time_of_a_node_goes_by_its_node(long: Traced, monkeypatch: pytes
     assert "SEARCH event USING INDEX event_by_node (node=? AND seq>?)" in places
 
 
+def test_a_history_that_lost_its_indexes_is_read_all_the_same() -> None:
+    other = make([(NOW, "probe", "a"), (NOW - 60, "transition", "b"), (NOW - 7200, "probe", "a")])
+    other.executescript("drop index event_by_time; drop index event_by_node")
+
+    assert find(other, Question(since=NOW - HOUR_S)) == [1, 2]
+    assert find(other, Question(nodes=["a"], limit=1)) == [3]
+    other.close()
+
+
 INSTANTS = st.sampled_from([NOW - 7200, NOW - 3600, NOW - 1, NOW, NOW + 86400])
 ROWS = st.lists(st.tuples(INSTANTS, st.sampled_from(["probe", "transition"]), st.sampled_from(["a", "b", "c"])))
 QUESTIONS = st.builds(

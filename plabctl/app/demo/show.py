@@ -84,8 +84,7 @@ class _Follower:
 
     def fresh(self) -> tuple[Event, ...]:
         records = self.history.read(after=self.seen)
-        if records:
-            self.seen = records[-1].seq
+        self.seen = max(self.seen, records.place)
         found = tuple(record.event for record in records)
         self.events.extend(found)
         return found

@@ -1,0 +1,78 @@
+"""A long history: what a look at the latest hour costs among 10,000,000 events, and what an event takes on the disk.
+
+I/O. The page cache is emptied of the file before each look. The yardstick is the bare query that somebody who knows the
+file would write, in the same process, by turns with ours.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+
+from tests.benchmarks.historywork import CONFIG, cool
+from tests.benchmarks.measure import Contestant, alternate, helper, median, middle, ratio
+from tests.benchmarks.options import Options
+from tests.benchmarks.table import Row, seconds
+
+MOST_S = 0.3
+
+
+def run(options: Options) -> list[Row]:
+    """Measure; return the rows."""
+    folder, short = options.folder / "history", options.folder / "short-history"
+    count = options.count(10_000_000, 20_000)
+    for place, size in ((folder, count), (short, count // 10_000)):
+        place.mkdir(mode=0o700)
+        helper("historywork", "build", str(place), str(size))
+    rows = [*_looks(folder, count, options), *_commands(folder, short, count, options), *_sizes(folder)]
+    (folder / "state" / "history.db").unlink()  # some gigabytes, which the other parts may need
+    return rows
+
+
+def _looks(folder: Path, count: int, options: Options) -> list[Row]:
+    taken = [json.loads(helper("historywork", "looks", str(folder))) for _ in range(options.repeats(5))]
+    return [
+        Row(
+            f"{what} of {count:,} events, read by us against a bare query, cold",
+            seconds(middle([each[name]["ours"] for each in taken])),
+            seconds(middle([each[name]["bare"] for each in taken])),
+            middle([each[name]["ours"] / each[name]["bare"] for each in taken]),
+            3.0,
+        )
+        for name, what in (("hour", "the latest hour"), ("node", "30 days of a node"))
+    ]
+
+
+def _commands(folder: Path, short: Path, count: int, options: Options) -> list[Row]:
+    """Run the whole command on the long history, and by turns on one that is ten thousand times shorter."""
+    command = "history --since 1h"
+    places = {f"{command} of {count:,} events, cold": folder, f"{command} of {count // 10_000:,} events": short}
+    contestants = [
+        Contestant(
+            name,
+            (options.installation.plabctl, *command.split(), "--config", str(place / CONFIG)),
+            before=partial(cool, place),
+        )
+        for name, place in places.items()
+    ]
+    results = alternate(contestants, options.repeats(9))
+    long, yardstick = places
+    wall_s, short_s = median(results, long), median(results, yardstick)
+    return [
+        Row(
+            f"{long}, against {count // 10_000:,} events",
+            seconds(wall_s),
+            seconds(short_s),
+            ratio(results, long, yardstick),
+            1.5,
+        ),
+        Row(f"{long}: wall, s", seconds(wall_s), "", wall_s, MOST_S),
+    ]
+
+
+def _sizes(folder: Path) -> list[Row]:
+    sizes = json.loads(helper("historywork", "sizes", str(folder)))
+    whole = sizes["whole"]
+    return [
+        Row(f"bytes an event, of which {what}", f"{whole:.0f}", f"{sizes[name]:.0f}", sizes[name] / whole)
+        for name, what in (("event_by_time", "its place by time"), ("event_by_node", "its place by node"))
+    ]
