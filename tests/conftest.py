@@ -60,6 +60,6 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for mark, missing in (("lab", needs.for_lab), ("sshd", needs.for_sshd)):
+        for mark, missing in (("lab", needs.for_lab), ("root", needs.for_root), ("sshd", needs.for_sshd)):
             if item.get_closest_marker(mark) and (reason := missing()):
                 item.add_marker(pytest.mark.skip(reason=reason))

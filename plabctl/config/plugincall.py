@@ -98,6 +98,11 @@ class Host:
             if self._process and self._process.returncode is None:
                 self._end()
 
+    def __del__(self) -> None:
+        """End the process when nobody can ask it any more, as after a configuration that was refused."""
+        if self._process and self._process.returncode is None:
+            self._end()
+
     def _asked(self, request: object, end: float) -> tuple[bool, Any]:
         channel = self._channel or self._start()
         send(channel, pickle.dumps(request), end)

@@ -23,7 +23,7 @@ def add(config: str, name: str) -> None:
         session.apply(Changes(nodes=(Node(name),), members=(Member(name, "bad", 0.0, 0.0),)))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
+@pytest.mark.root
 def test_who_else_may_write_the_configuration_is_told(tmp_path: Path) -> None:
     config = Path(make_config(tmp_path))
     config.chmod(0o664)

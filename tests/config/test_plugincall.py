@@ -242,3 +242,16 @@ def test_a_judgement_comes_back_as_it_was_made(room: Path, host: Host) -> None:
     assert host.call("judge", "good", member, reading) == build_pools(settings)["good"].judge(member, reading)
     failed = replace(reading, report=replace(reading.report, outcome=Outcome.FAIL, reason="no"))
     assert host.call("judge", "good", member, failed) == build_pools(settings)["good"].judge(member, failed)
+
+
+def test_the_process_ends_with_the_last_reference_to_its_host() -> None:
+    host = Host()
+    with suppress(PluginFault):
+        host.call("load", "nothing", "of", "this", limit_s=LOAD_S)
+    pid = host.pid
+    assert pid
+
+    del host
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -12,7 +12,7 @@ from plabctl.errors import ConfigError
 from tests.config.loading import BUILTIN, ENVIRON
 from tests.lab.stranger import STRANGER, as_user
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
+needs_root = pytest.mark.root
 
 
 @pytest.fixture

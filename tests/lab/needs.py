@@ -13,6 +13,19 @@ from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FAKETIME = tuple(f"/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1" for machine in ("x86_64", "aarch64"))
+_CAPABILITIES = {
+    "chown": 0,
+    "dac_override": 1,
+    "fowner": 3,
+    "kill": 5,
+    "setgid": 6,
+    "setuid": 7,
+    "net_admin": 12,
+    "sys_chroot": 18,
+    "sys_ptrace": 19,
+    "sys_admin": 21,
+}
+"""By name, the numbers of what the laboratory does as root, from linux/capability.h."""
 PACKAGE_OF = {
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
@@ -44,14 +57,29 @@ def _missing(programs: Iterable[str]) -> list[str]:
 @functools.cache
 def for_sshd() -> str:
     """Say what keeps a real sshd from being started here; empty when nothing does."""
-    missing = _missing(("sshd", "ssh-keygen"))
-    return f"needs {', '.join(missing)}" if missing else ""
+    if missing := _missing(("sshd", "ssh-keygen")):
+        return f"needs {', '.join(missing)}"
+    return for_root() if os.geteuid() == 0 else ""  # it becomes another user for whoever logs in
+
+
+@functools.cache
+def for_root() -> str:
+    """Say what keeps files from being given away, other users from being played and the like; empty when nothing does.
+
+    In a container root may lack what makes it root.
+    """
+    if os.geteuid() != 0:
+        return "needs root"
+    status = Path("/proc/self/status").read_text()
+    held = int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), 16)
+    missing = [name for name, number in _CAPABILITIES.items() if not held >> number & 1]
+    return f"needs root with capabilities that are missing here: {', '.join(missing)}" if missing else ""
 
 
 @functools.cache
 def for_lab() -> str:
     """Say what keeps hosts in namespaces and a real cron from being started here; empty when nothing does."""
-    if os.geteuid() != 0:
-        return "needs root"
+    if reason := for_root():
+        return reason
     missing = _missing(PACKAGE_OF) + ([] if libfaketime() else ["libfaketime"])
     return f"needs {', '.join(missing)}" if missing else ""

@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import needs
+
 STRANGER = 65533
 KINDS = ("symlink", "dangling symlink", "hard link", "pipe", "directory")
 
 
 def missing() -> str:
     """Say what keeps us from being somebody else here."""
-    return "" if os.geteuid() == 0 else "needs root: it becomes another user"
+    return needs.for_root()
 
 
 def as_stranger(argv: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -118,7 +118,7 @@ def test_a_state_directory_may_be_ones_own_link(yard: Path) -> None:
     assert (yard / "real/below").is_dir()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
+@pytest.mark.root
 @pytest.mark.parametrize("below", ["", "/below"])
 @pytest.mark.parametrize("kind", ["link", "link above", "folder above"])
 def test_a_state_directory_that_a_stranger_leads_to_is_refused(yard: Path, kind: str, below: str) -> None:

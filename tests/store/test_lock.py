@@ -283,7 +283,7 @@ def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> 
     assert caught.value.hint
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: becomes another user")
+@pytest.mark.root
 def test_another_users_state_is_refused_by_name_of_its_owner(state_dir: Path) -> None:
     commit(state_dir)
     os.chown(state_dir, 65534, 65534)
@@ -294,7 +294,7 @@ def test_another_users_state_is_refused_by_name_of_its_owner(state_dir: Path) ->
     assert caught.value.hint == "run plabctl as 'nobody'"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: becomes another user")
+@pytest.mark.root
 def test_a_directory_that_is_not_ours_to_enter_is_told_in_one_line(state_dir: Path) -> None:
     commit(state_dir)
     program = (
