@@ -1,5 +1,6 @@
 """The state directory as whole ticks and orders leave it: no link is followed, modes are ours, sizes are bounded."""
 
+import json
 import os
 import shutil
 import stat
@@ -12,6 +13,7 @@ import pytest
 
 from plabctl.app import orders as use
 from plabctl.app.invocation import tick as whole_tick
+from plabctl.core.tally import class_of
 from plabctl.errors import PlabctlError, StoreError
 from tests.app.installation import Installation
 from tests.builders import make_order
@@ -95,6 +97,15 @@ def test_what_killed_processes_left_is_gone_after_a_day(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "state").iterdir()} & set(left) == set()
 
 
+def without_numbers(value: object) -> object:
+    """Return a document in which all numbers are 0: how many digits one has depends on how busy the machine is."""
+    if isinstance(value, dict):
+        return {key: without_numbers(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_numbers(part) for part in value]
+    return 0 if type(value) in {int, float} else value
+
+
 def test_the_state_does_not_grow_with_what_happened(tmp_path: Path) -> None:
     here = Installation(tmp_path)
     here.add("n1", "n2")
@@ -103,9 +114,13 @@ def test_the_state_does_not_grow_with_what_happened(tmp_path: Path) -> None:
     for _ in range(24):
         use.retest(here.app, ["n1", "n2"], make_order(now=here.clock.now()))
         here.tick()
-        sizes.append((tmp_path / "state/state.json").stat().st_size)
+        state = json.loads((tmp_path / "state/state.json").read_text())
+        # The tallies have a place for each order of duration that was seen, and on a busy machine one more is seen.
+        tallies = state["notes"]["deadlines"]["recipes"]["process"].pop("stages").values()
+        assert all(len(tally) <= class_of(60.0) for tally in tallies)
+        sizes.append(len(json.dumps(without_numbers(state))))
 
-    assert max(sizes[12:]) <= 1.02 * max(sizes[:12])
+    assert max(sizes[12:]) <= max(sizes[:12])
     events = here.history()
     assert (tmp_path / "state/history.db").stat().st_size < 2000 * len(events) + 50_000, "some 1 KB for what happens"
 
