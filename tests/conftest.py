@@ -4,14 +4,18 @@ import os
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.database import InMemoryExampleDatabase
 
 from tests.lab import leftovers, needs
 
 # A slow machine is no fault of the code: how long an example takes decides nothing.
-settings.register_profile("plabctl", deadline=None)
+# Nor is a checkout that cannot be written to: examples that failed are then not remembered.
+DATABASE = settings().database if os.access(Path(__file__).parents[1], os.W_OK) else InMemoryExampleDatabase()
+settings.register_profile("plabctl", deadline=None, database=DATABASE)
 settings.load_profile("plabctl")
 
 # Whoever runs the tests in the background of a script lets them ignore Ctrl-C, and what they start would inherit that.

@@ -85,3 +85,15 @@ def test_a_selection_is_played_and_what_fails_is_told(tmp_path: Path, capfd: pyt
     assert "nohup            FAILED 1 failed" in said
     assert "FAILED" in said
     assert "test_home" in said
+
+
+def test_an_interpreter_that_an_ordinary_user_cannot_run_is_not_taken() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = made("ordinary-user", Path(folder))
+        private = Path(folder, "private")
+        private.mkdir(mode=0o700)
+        (private / "true").write_text("#!/bin/sh\n")
+        (private / "true").chmod(0o755)
+
+        assert surroundings._succeeds(place, ["true"])
+        assert not surroundings._succeeds(place, [str(private / "true")])
