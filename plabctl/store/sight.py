@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from plabctl.core.stuck import HeldLock, LockKind, Sight, TickTrace
+from plabctl.errors import StoreError
 from plabctl.store.boot import boot_id
 from plabctl.store.files import as_store_error, open_own
 from plabctl.store.lock import LOCK_NAME
@@ -89,10 +91,12 @@ def _other(path: str, kind: LockKind, flocks: Flocks) -> Iterator[HeldLock]:
 def _ticks(folder: str, flocks: Flocks) -> Iterator[TickTrace]:
     boot = boot_id()
     for name in _numbers(os.path.join(folder, TICKS_NAME)):
-        for fd, is_held, _ in _opened(os.path.join(folder, TICKS_NAME, name), flocks):
-            trace = trace_of(read_mark(fd), boot, is_running=is_held)
-            if trace:
-                yield trace
+        # What is no file of ours keeps a tick from being entered, and nobody from seeing the others.
+        with suppress(OSError, StoreError):
+            for fd, is_held, _ in _opened(os.path.join(folder, TICKS_NAME, name), flocks):
+                trace = trace_of(read_mark(fd), boot, is_running=is_held)
+                if trace:
+                    yield trace
 
 
 def _numbers(path: str) -> list[str]:

@@ -15,15 +15,16 @@ from plabctl.app import orders as use
 from plabctl.app.invocation import tick as whole_tick
 from plabctl.core.tally import class_of
 from plabctl.errors import PlabctlError, StoreError
+from plabctl.store.ticklog import entered
 from tests.app.installation import Installation
 from tests.builders import make_order
 
 PATHS = [
-    "state.json", "state.json.previous", "state.lock", "deliver.lock", "slots", "slots/0001", "history.db",
-    "history.db-wal", "history.db-shm", "history.db-journal", "last_tick",
+    "state.json", "state.json.previous", "state.lock", "deliver.lock", "slots", "slots/0001", "ticks", "ticks/0001",
+    "history.db", "history.db-wal", "history.db-shm", "history.db-journal", "last_tick",
 ]  # fmt: skip
 
-MADE = ["state.lock", "deliver.lock", "slots/0001", "history.db", "last_tick"]
+MADE = ["state.lock", "deliver.lock", "slots/0001", "ticks/0001", "history.db", "last_tick"]
 """Where a link that leads nowhere could be followed to make something there."""
 
 
@@ -32,18 +33,23 @@ def everything(here: Installation) -> None:
     for work in (
         lambda: use.retest(here.app, ["n1"], make_order(now=here.clock.now())),
         here.store.beat,
-        here.tick,
+        lambda: entered_tick(here),
         here.store.restore,
     ):
         with suppress(PlabctlError, OSError):
             work()
 
 
+def entered_tick(here: Installation) -> None:
+    with entered(here.app.state_dir, "boot", here.clock.now()):
+        here.tick()
+
+
 @pytest.mark.parametrize(("name", "is_there"), [*((name, True) for name in PATHS), *((name, False) for name in MADE)])
 def test_no_planted_link_is_followed(tmp_path: Path, name: str, is_there: bool) -> None:
     here = Installation(tmp_path)
     here.add("n1")
-    here.tick()
+    entered_tick(here)
     path, victim = tmp_path / "state" / name, tmp_path / "victim"
     if path.exists():
         path.rename(victim)
@@ -72,14 +78,24 @@ def test_nobody_else_may_look_whatever_the_umask(tmp_path: Path, umask: int) -> 
     try:
         here.add("n1")
         here.store.beat()
-        here.tick()
+        entered_tick(here)
         everything(here)
     finally:
         os.umask(before)
 
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").rglob("*")}
-    assert {"state.json", "state.lock", "deliver.lock", "history.db", "last_tick", "slots", "0001"} <= found.keys()
-    assert {mode for name, mode in found.items() if name != "slots"} == {0o600}
+    assert {
+        "state.json",
+        "state.lock",
+        "deliver.lock",
+        "history.db",
+        "last_tick",
+        "slots",
+        "ticks",
+        "0001",
+    } <= found.keys()
+    assert {mode for name, mode in found.items() if name not in {"slots", "ticks"}} == {0o600}
+    assert found["ticks"] == 0o700
     assert (found["slots"], stat.S_IMODE((tmp_path / "state").stat().st_mode)) == (0o700, 0o700)
 
 

@@ -25,8 +25,8 @@ from tests.torture.finding import Finding, none_of
 from tests.torture.scenarios import CONFIG, PLABCTL
 
 NAMES = (
-    "state.json", "state.json.previous", "state.lock", "slots", "slots/0001", "deliver.lock", "last_tick", "history.db",
-    "history.db-wal", "history.db-shm", "known_hosts", "known_hosts.lock", "tick-error",
+    "state.json", "state.json.previous", "state.lock", "slots", "slots/0001", "ticks", "ticks/0001", "deliver.lock",
+    "last_tick", "history.db", "history.db-wal", "history.db-shm", "known_hosts", "known_hosts.lock", "tick-error",
 )  # fmt: skip
 COMMANDS = (
     "node add c --set site=x", "tick", "status -o json", "move a good --reason x", "hold a --reason x", "history",
@@ -219,7 +219,7 @@ def _listed() -> Iterator[Finding]:
         temporary = [f"{yard.state}/{each}" for each in ("state.tmp-*", "history.db.new-*", ".known_hosts.*")]
         patterns = [
             *told,
-            *(f"{each}/*" for each in told if each.endswith("slots")),
+            *(f"{each}/*" for each in told if each.endswith(("slots", "ticks"))),
             *temporary,
             f"{yard.state}/history.db-*",
         ]
