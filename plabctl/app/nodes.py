@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from plabctl.app.context import App
@@ -35,7 +36,10 @@ def from_file(app: App, path: str) -> list[Node]:
     """Return the nodes in the file, or of standard input for `-`; raise UsageFault for what cannot be meant."""
     where = "standard input" if path == "-" else path
     try:
-        raw = sys.stdin.buffer.read(MAX_BYTES) if path == "-" else Path(path).read_bytes()
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise UsageFault(f"{where}: more than {MAX_BYTES // 1024**2} MiB")
         text = raw.decode("utf-8-sig")
     except OSError as error:
         raise UsageFault(f"{where} cannot be read: {error.strerror or error}") from error

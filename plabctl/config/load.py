@@ -15,13 +15,14 @@ from plabctl.config.build import build
 from plabctl.config.crosscheck import cross_faults
 from plabctl.config.locate import default_state_dir, home_of
 from plabctl.config.plugins import Plugins
-from plabctl.config.reading import Fault, read_document
+from plabctl.config.reading import MAX_FAULTS, Fault, read_document
 from plabctl.config.source import Source, read_source
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError
 from plabctl.values import replace
 
+MAX_KEY_PARTS = 100
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REWORDED = {
     "Cannot overwrite a value": "a key or table is given twice",
@@ -46,7 +47,9 @@ def settings_of(source: Source, builtin: Mapping[str, Recipe], environ: Mapping[
     plugins = Plugins(parse(source.raw, source.given), builtin)
     values, faults = examine(plugins.document, plugins.recipes)
     if faults:
-        raise ConfigError([f"{source.given}: {where}: {what}" for where, what in faults], hint=_HINT)
+        told = [f"{source.given}: {where}: {what}" for where, what in faults[:MAX_FAULTS]]
+        more = len(faults) - MAX_FAULTS
+        raise ConfigError([*told, f"... and {more} more"] if more > 0 else told, hint=_HINT)
     settings = build(
         values,
         plugins.recipes,
@@ -70,12 +73,27 @@ def parse(raw: bytes, path: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - costs milliseconds, and importers of this module may only want `examine`
 
     try:
-        return tomllib.loads(raw.removeprefix(_BYTE_ORDER_MARK).decode())
+        text = raw.removeprefix(_BYTE_ORDER_MARK).decode()
+        _refuse_long_keys(text, path)
+        return tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{path}:{line}: not UTF-8"], hint=_HINT) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError([_syntax_fault(raw, path, str(error))], hint=_HINT) from error
+
+
+def _refuse_long_keys(text: str, path: str) -> None:
+    """Raise ConfigError for a dotted key of very many parts, on which the parser's time grows with their square."""
+    if text.count(".") < MAX_KEY_PARTS:
+        return
+    import re  # noqa: PLC0415 - most files have too few dots for such a key
+
+    part = r"""(?:(?<![\w-])[\w-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
+    for found in re.finditer(rf"(?:{part}\.[ \t]*+)+", text, re.ASCII):
+        if found[0].count(".") >= MAX_KEY_PARTS and len(re.findall(part, found[0], re.ASCII)) >= MAX_KEY_PARTS:
+            line = text.count("\n", 0, found.start()) + 1
+            raise ConfigError([f"{path}:{line}: a key of more than {MAX_KEY_PARTS} parts is no key"], hint=_HINT)
 
 
 def _syntax_fault(raw: bytes, path: str, message: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from plabctl.core.names import is_pool_name
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Backoff, BackoffKind, PoolKind, PoolSettings, Settings
 from plabctl.errors import PluginFault
@@ -36,6 +37,9 @@ class Found:
     fault: str = ""
 
 
+MAX_PLUGINS = 32
+"""How many are looked for: each may take its time."""
+_TOO_MANY = Found(None, fault=f"more than {MAX_PLUGINS} plug-ins are named")
 _looked_up: dict[tuple[str, str], Found | None] = {}
 """What was found. A plug-in is loaded once in the life of this process, however often the configuration is read."""
 
@@ -117,8 +121,10 @@ class Plugins:
     def _find(self, key: str, name: str) -> Found | None:
         """Return what the entry point of that name gives; None when there is none: then it is a typing error."""
         if (key, name) not in self._found:
+            if not is_pool_name(name):
+                return None
             if (key, name) not in _looked_up:
-                _looked_up[key, name] = _loaded(key, name)
+                _looked_up[key, name] = _loaded(key, name) if len(_looked_up) < MAX_PLUGINS else _TOO_MANY
             found = _looked_up[key, name]
             if found is None:
                 return None

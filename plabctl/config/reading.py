@@ -6,6 +6,7 @@ Pure. Only what one key says about itself is judged here; what keys say about ea
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 from plabctl.config.schema import ROOT, Shape, Table
@@ -14,6 +15,11 @@ from plabctl.core.names import is_pool_name
 
 Fault = tuple[str, str]
 """Where, as the path of a key, and what."""
+MAX_FAULTS = 100
+"""How many faults are told; a file may have one on each of its lines."""
+MAX_TABLES = 250
+"""How many pools there may be, or recipes, sources of nodes, hooks."""
+_SHOWN_KEY = 80
 
 
 def read_document(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
@@ -28,6 +34,7 @@ def read_document(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]
 def path_of(parent: str, name: str) -> str:
     """Return the path of the key `name` in `parent`, quoted where TOML would quote it."""
     bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    name = name if len(name) <= _SHOWN_KEY else name[:_SHOWN_KEY] + "..."
     shown = name if bare else quoted(name)
     return f"{parent}.{shown}" if parent else shown
 
@@ -38,13 +45,21 @@ def _read_table(table: Table, value: object, path: str, faults: list[Fault]) -> 
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             faults.append((path, f"cannot be {seen(value)}, write [[{path}]]"))
             return None
-        return [_read_one(table, item, f"{path}[{number}]", faults) for number, item in enumerate(value, 1)]
+        if _are_few(value, path, faults):
+            return [_read_one(table, item, f"{path}[{number}]", faults) for number, item in enumerate(value, 1)]
+        return None
     if not isinstance(value, dict):
         faults.append((path, f"cannot be {seen(value)}, allowed: a table"))
         return None
     if table.shape is Shape.NAMED:
-        return _read_named(table, value, path, faults)
+        return _read_named(table, value, path, faults) if _are_few(value, path, faults) else None
     return _read_one(table, value, path, faults)
+
+
+def _are_few(tables: Sized, path: str, faults: list[Fault]) -> bool:
+    if len(tables) > MAX_TABLES:
+        faults.append((path, f"there are {len(tables)}, allowed: at most {MAX_TABLES}"))
+    return len(tables) <= MAX_TABLES
 
 
 def _read_named(table: Table, value: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def _read_named(table: Table, value: dict[str, Any], path: str, faults: list[Fau
             faults.append((place, f"cannot be {seen(item)}, allowed: a table, written [{path}.NAME]"))
         elif not is_pool_name(name):
             allowed = "lower-case letters, digits, - and _, beginning with a letter, at most 63"
-            faults.append((place, f"{quoted(name)} is no name for a {path}, allowed: {allowed}"))
+            faults.append((place, f"{seen(name)} is no name for a {path}, allowed: {allowed}"))
         else:
             values[name] = _read_one(table, item, place, faults)
     return values
@@ -67,7 +82,8 @@ def _read_one(table: Table, given: dict[str, Any], path: str, faults: list[Fault
         place = path_of(path, name)
         key = table.keys.get(name)
         if key is None:
-            guess = nearest(name, table.keys) or f", allowed: {', '.join(table.keys)}"
+            is_told = len(faults) < MAX_FAULTS  # to look for the nearest name of each key takes its time
+            guess = (is_told and nearest(name, table.keys)) or f", allowed: {', '.join(table.keys)}"
             faults.append((place, f"unknown key{guess}"))
         elif isinstance(key.kind, Table):
             read = _read_table(key.kind, value, place, faults)

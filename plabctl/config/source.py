@@ -14,7 +14,8 @@ from plabctl.config.locate import find_config
 from plabctl.errors import ConfigError, Untrusted
 from plabctl.files import open_trusted
 
-MAX_BYTES = 16 * 1024**2
+MAX_BYTES = 1024**2
+"""The parser needs a second for so much, however it is written."""
 
 
 class Source(NamedTuple):

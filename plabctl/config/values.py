@@ -187,6 +187,10 @@ class Choice(Kind):
         raise ValueError(f"cannot be {seen(value)}")
 
 
+MAX_WORDS = 1000
+"""How long a list of words may be."""
+
+
 class Words(Kind):
     """A list of strings, none twice, each of which `accepts` agrees to."""
 
@@ -201,11 +205,15 @@ class Words(Kind):
         """Return the strings."""
         if not isinstance(value, list) or len(value) < self.least:
             raise ValueError(f"cannot be {seen(value)}")
-        for position, word in enumerate(value):
+        if len(value) > MAX_WORDS:
+            raise ValueError(f"cannot be {len(value)} values, at most {MAX_WORDS}")
+        known: set[str] = set()
+        for word in value:
             if not isinstance(word, str) or not self.accepts(word):
                 raise ValueError(f"cannot be {seen(word)}")
-            if word in value[:position]:
+            if word in known:
                 raise ValueError(f"{seen(word)} twice")
+            known.add(word)
         return tuple(value)
 
     def show(self, value: object) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plabctl.errors import UsageFault
-from plabctl.inventory.rows import Row
+from plabctl.inventory.rows import Row, refuse_many
 
 GROUPS_LABEL = "groups"
 _TAKEN = {
@@ -20,6 +20,8 @@ _TAKEN = {
     "recipe": "recipe",
     "site": "site",
 }
+MAX_MEMBERSHIPS = 4_000_000
+"""How many pairs of a host and a group there may be, groups of groups counted."""
 _EVERYBODY = {"all", "ungrouped", "_meta"}
 
 
@@ -27,6 +29,7 @@ def ansible_rows(text: str, where: str) -> Iterator[Row]:
     """Yield a row for each host, its groups as the variable `groups`; raise UsageFault when it is no listing."""
     import json  # noqa: PLC0415 - only for this kind of inventory
 
+    refuse_many(text, where)
     try:
         listing = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -34,7 +37,7 @@ def ansible_rows(text: str, where: str) -> Iterator[Row]:
     if not isinstance(listing, dict) or not all(isinstance(group, dict) for group in listing.values()):
         raise UsageFault(f"{where}: ansible-inventory printed no listing of groups")
     hostvars = _dict(_dict(listing.get("_meta")).get("hostvars"))
-    groups = _groups_of_hosts(listing)
+    groups = _groups_of_hosts(listing, where)
     for number, host in enumerate(dict.fromkeys([*groups, *hostvars]), 1):
         variables = _variables(_dict(hostvars.get(host)))
         if groups.get(host):
@@ -55,18 +58,28 @@ def _variables(given: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def _groups_of_hosts(listing: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Return the groups each host is in, also through groups of groups."""
+def _groups_of_hosts(listing: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, set[str]]:
+    """Return the groups each host is in, also through groups of groups; raise UsageFault when these are too many."""
     parents: dict[str, set[str]] = {}
     for name, group in listing.items():
-        for child in group.get("children", ()):
+        for child in _names(group.get("children")):
             parents.setdefault(child, set()).add(name)
     found: dict[str, set[str]] = {}
+    count = 0
     for name, group in listing.items():
+        if not (hosts := _names(group.get("hosts"))):
+            continue
         above = _with_ancestors(name, parents) - _EVERYBODY
-        for host in group.get("hosts", ()):
+        count += len(above) * len(hosts)
+        if count > MAX_MEMBERSHIPS:
+            raise UsageFault(f"{where}: hosts are in more than {MAX_MEMBERSHIPS:,} groups together")
+        for host in hosts:
             found.setdefault(host, set()).update(above)
     return found
+
+
+def _names(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _with_ancestors(name: str, parents: Mapping[str, set[str]]) -> set[str]:

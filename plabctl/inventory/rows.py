@@ -6,6 +6,7 @@ Pure. Says only what the form of the text demands; whether names and variables a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -13,7 +14,10 @@ from plabctl.errors import UsageFault
 
 NAME_COLUMNS = ("name", "node", "host", "hostname")
 """What the column, or the key, of the names may be called."""
+MAX_ITEMS = 4_000_000
+"""How many commas, lines or brackets a listing may have: each becomes a value of its own, of many times its size."""
 _SHOWN = 60
+_MAX_SHOWN = 20
 
 
 class Row(NamedTuple):
@@ -32,11 +36,18 @@ def rows_of(text: str, where: str) -> Iterator[Row]:
     JSON begins with a bracket; CSV has a comma in its first line that is no remark; all else is a plain list.
     """
     text = text.removeprefix("\ufeff")
+    refuse_many(text, where)
     if text.lstrip()[:1] in {"[", "{"}:
         return _json_rows(text, where)
     lines = text.replace("\r\n", "\n").split("\n")
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
     return _csv_rows(lines, where) if "," in first else _plain_rows(lines)
+
+
+def refuse_many(text: str, where: str) -> None:
+    """Raise UsageFault when `text` has so many items that it would take all memory, before it is taken apart."""
+    if max(map(text.count, ",\n[{")) > MAX_ITEMS:
+        raise UsageFault(f"{where}: more than {MAX_ITEMS:,} items are no list of nodes")
 
 
 def shown(text: str) -> str:
@@ -87,13 +98,15 @@ def _csv_rows(lines: list[str], where: str) -> Iterator[Row]:
 
 
 def _name_column(header: list[str], where: str) -> int:
-    twice = next((title for title in header if header.count(title) > 1), None)
+    counts = Counter(header)
+    twice = next((title for title in header if counts[title] > 1), None)
     if twice is not None:
         raise UsageFault(f"{where}: two columns are called {shown(twice)}")
     for place, title in enumerate(header):
         if title.lower() in NAME_COLUMNS:
             return place
-    raise UsageFault(f"{where}: no column is called 'name' or 'node', there are {', '.join(map(shown, header))}")
+    few = ", ".join(map(shown, header[:_MAX_SHOWN])) + (" ..." if len(header) > _MAX_SHOWN else "")
+    raise UsageFault(f"{where}: no column is called 'name' or 'node', there are {few}")
 
 
 def _csv_row(place: str, header: list[str], name_at: int, row: list[str]) -> Row:

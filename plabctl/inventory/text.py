@@ -7,6 +7,7 @@ Pure. Whether the nodes make sense with a configuration is for others to say. Th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from plabctl.core.model import Node
 from plabctl.core.names import RESERVED, is_label_name, is_node_name, variable_of
@@ -38,24 +39,27 @@ def parse_nodes(text: str, where: str, source: str = "operator") -> list[Node]:
 def judge(rows: Iterable[Row], where: str, source: str) -> list[Node]:
     """Return the nodes that `rows` name; raise UsageFault with every fault of a name, a variable or a repetition."""
     faults: list[str] = []
+    count = 0
     nodes: dict[str, Node] = {}
     first: dict[str, str] = {}
     repeated: dict[str, list[str]] = {}
     for row in rows:
         fault = row.fault or name_fault(row.name) or variables_fault(row.variables)
         if fault:
-            faults.append(f"{_at(where, row.place)}: {fault}")
+            count += 1
+            if count <= MAX_FAULTS:
+                faults.append(f"{_at(where, row.place)}: {fault}")
         elif row.name in nodes:
             repeated.setdefault(row.name, [first[row.name]]).append(row.place)
         else:
             nodes[row.name] = Node(row.name, row.variables, source)
             first[row.name] = row.place
-    faults += [
-        f"{_at(where, places[1])}: {shown(name)} is there {len(places)} times: {_listed(places)}"
-        for name, places in repeated.items()
-    ]
+    for name, places in islice(repeated.items(), max(0, MAX_FAULTS - count)):
+        faults.append(f"{_at(where, places[1])}: {shown(name)} is there {len(places)} times: {_listed(places)}")
+    if more := count + len(repeated) - len(faults):
+        faults.append(f"... and {more} more")
     if faults:
-        raise UsageFault("\n".join(_few(faults)), hint="nothing was changed")
+        raise UsageFault("\n".join(faults), hint="nothing was changed")
     return list(nodes.values())
 
 
@@ -117,8 +121,3 @@ def _at(where: str, place: str) -> str:
 def _listed(places: Sequence[str]) -> str:
     few = ", ".join(places[:_MAX_PLACES]) + (" ..." if len(places) > _MAX_PLACES else "")
     return f"lines {few}" if places[0].isdigit() else few
-
-
-def _few(faults: list[str]) -> list[str]:
-    more = len(faults) - MAX_FAULTS
-    return faults if more <= 0 else [*faults[:MAX_FAULTS], f"... and {more} more"]

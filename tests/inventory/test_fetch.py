@@ -136,3 +136,18 @@ def test_without_ansible_its_inventory_is_a_fault(tmp_path: Path, monkeypatch: p
     assert fault_of(InventorySettings("ansible", "/h.yml")) == (
         "ansible-inventory: cannot be run: no such file or directory"
     )
+
+
+def test_groups_in_groups_without_end_are_refused_at_once() -> None:
+    chain = {f"g{number}": {"children": [f"g{number + 1}"], "hosts": ["pc1"]} for number in range(20_000)}
+    began = time.process_time()
+    with pytest.raises(UsageFault, match="F: hosts are in more than 4,000,000 groups together"):
+        list(ansible_rows(json.dumps(chain), "F"))
+    assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize("odd", [5, "pc2", None, {"pc2": 1}, [5, None, ["pc2"], {"pc2": 1}]])
+def test_groups_of_another_form_than_ansibles_name_no_host(odd: object) -> None:
+    listing = {"a": {"hosts": odd, "children": odd}, "b": {"hosts": ["pc1"]}}
+
+    assert [row.name for row in ansible_rows(json.dumps(listing), "F")] == ["pc1"]

@@ -1,5 +1,6 @@
 import re
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import plabctl
 from plabctl.core.model import Node
 from plabctl.core.names import RESERVED, is_label_name, is_node_name
 from plabctl.errors import UsageFault
+from plabctl.inventory.ansible import ansible_rows
 from plabctl.inventory.text import MAX_FAULTS, name_fault, parse_nodes, parse_settings, variables_fault
 
 LINEAR_LINES = 100_000
@@ -126,6 +128,43 @@ def test_a_long_list_is_read_in_linear_time(head: str, line: str) -> None:
     assert time.process_time() - began < LINEAR_S
     assert len(nodes) == (0 if fault else LINEAR_LINES)
     assert len(fault) < 10_000
+
+
+BOMBS = {
+    "lists": "[" + "[]," * 5_000_000 + "[]]",
+    "objects": "[" + "{}," * 5_000_000 + "{}]",
+    "numbers": "[" + "0," * 5_000_000 + "0]",
+    "lines": "\n" * 5_000_000,
+    "columns": "name," + "x," * 5_000_000,
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_listing_of_very_many_items_is_refused_before_it_is_taken_apart(text: str) -> None:
+    tracemalloc.start()
+    try:
+        for read_it in (parse_nodes, lambda *given: list(ansible_rows(*given))):
+            with pytest.raises(UsageFault, match="F: more than 4,000,000 items are no list of nodes"):
+                read_it(text, "F")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000 + 2 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (",".join(f"x{number}" for number in range(200_000)), "F:1: no column is called 'name' or 'node', there are"),
+        ("name," + ",".join(f"x{number}" for number in range(200_000)) + ",x7", "F:1: two columns are called 'x7'"),
+    ],
+)
+def test_a_header_of_very_many_columns_is_judged_in_linear_time(header: str, fault: str) -> None:
+    began = time.process_time()
+    (said,) = faults_of(f"{header}\npc1\n")
+
+    assert said.startswith(fault)
+    assert len(said) < 1000
+    assert time.process_time() - began < LINEAR_S
 
 
 def test_a_remark_needs_a_blank_before_it_so_that_values_may_hold_its_sign() -> None:
