@@ -199,5 +199,9 @@ def _loaded(key: str, name: str) -> Found | None:
     try:
         place, value = host.call("load", key, name, limit_s=LOAD_S)
     except PluginFault as error:
+        host.close()
         return Found(None, fault=f"the plug-in {name!r} cannot be used: {error}")
-    return Found(host, value) if place else None
+    if not place:
+        host.close()
+        return None
+    return Found(host, value)
