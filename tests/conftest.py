@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis.database import InMemoryExampleDatabase
 
 from tests.lab import leftovers, needs
+from tests.lab.executables import executable_folder
 
 # A slow machine is no fault of the code: how long an example takes decides nothing.
 # Nor is a checkout that cannot be written to: examples that failed are then not remembered.
@@ -60,6 +61,13 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     leftovers.forget_locals(error)
     if left and error is None:
         pytest.fail(f"the test left processes: {names}")
+
+
+@pytest.fixture
+def programs() -> Iterator[Path]:
+    """A folder for programs that the test writes and runs."""
+    with executable_folder() as folder:
+        yield folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

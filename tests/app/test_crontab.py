@@ -22,9 +22,9 @@ esac
 
 
 @pytest.fixture
-def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    make_program(tmp_path / "crontab", FAKE)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def spool(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_program(programs / "crontab", FAKE)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("SPOOL", str(tmp_path / "spool"))
     return tmp_path / "spool"
 
@@ -62,9 +62,9 @@ def test_a_line_of_somebody_else_is_told(spool: Path) -> None:
     assert crontab.others(JOB) == ["* * * * * /opt/plabctl tick"]
 
 
-def test_a_refusal_is_told_in_its_own_words_and_changes_nothing(tmp_path: Path, spool: Path) -> None:
+def test_a_refusal_is_told_in_its_own_words_and_changes_nothing(programs: Path, spool: Path) -> None:
     spool.write_text("0 1 * * * backup\n")
-    make_program(tmp_path / "crontab", "#!/bin/sh\necho 'You are not allowed to use this program' >&2\nexit 1\n")
+    make_program(programs / "crontab", "#!/bin/sh\necho 'You are not allowed to use this program' >&2\nexit 1\n")
 
     with pytest.raises(PlabctlError, match="cannot read the crontab: You are not allowed") as caught:
         crontab.install(JOB)
@@ -82,8 +82,10 @@ def test_without_cron_the_other_way_is_named(tmp_path: Path, monkeypatch: pytest
     assert "systemd" in caught.value.hint
 
 
-def test_the_line_has_all_that_cron_would_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = make_program(tmp_path / "bin" / "plabctl", "#!/bin/sh\n")
+def test_the_line_has_all_that_cron_would_not_know(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make_program(programs / "bin" / "plabctl", "#!/bin/sh\n")
     home = tmp_path / "home"
     (home / ".config/plabctl").mkdir(parents=True)
     (home / ".config/plabctl/config.toml").touch()
@@ -103,9 +105,9 @@ def test_the_line_has_all_that_cron_would_not_know(tmp_path: Path, monkeypatch: 
     assert crontab.job_for(usual, environ, str(program)).names_config
 
 
-def test_the_program_is_found_however_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = make_program(tmp_path / "plabctl", "#!/bin/sh\n")
-    monkeypatch.chdir(tmp_path)
+def test_the_program_is_found_however_it_was_started(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = make_program(programs / "plabctl", "#!/bin/sh\n")
+    monkeypatch.chdir(programs)
     assert crontab.program_path("./plabctl") == (str(program),)
     assert crontab.program_path("plabctl") == (str(program),)
 

@@ -1,5 +1,6 @@
 """`plabctl cron` as typed: what it prints, how it exits, and what is in the crontab then."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,8 @@ esac
 
 
 @pytest.fixture
-def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    program = tmp_path / "bin" / "crontab"
-    program.parent.mkdir()
+def spool(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = programs / "crontab"
     program.write_text(FAKE)
     program.chmod(0o755)
     (tmp_path / "plabctl.toml").write_text('state_dir = "state"\n')
@@ -44,7 +44,8 @@ def test_what_is_printed_is_what_is_installed(spool: Path, capsys: pytest.Captur
 def test_each_change_says_what_was_changed_and_how_to_undo_it(spool: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cron", "install"]) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("installed in your crontab: * * * * * /")
+    assert said.out.startswith("installed in your crontab: * * * * * ")
+    assert shlex.split(said.out)[9].startswith("/"), "the whole path, quoted where it has to be"
     assert said.err == "undo: plabctl cron remove\n"
 
     assert main(["cron", "install"]) == 0
@@ -71,7 +72,9 @@ def test_a_file_for_cron_d_names_its_user(spool: Path, capsys: pytest.CaptureFix
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "MAILTO=root"
-    assert lines[1].startswith("* * * * * plab /")
+    words = shlex.split(lines[1])
+    assert words[:6] == ["*"] * 5 + ["plab"]
+    assert words[6].startswith("/")
     assert not spool.exists()
 
 

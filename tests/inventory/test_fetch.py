@@ -118,11 +118,11 @@ def test_what_is_no_listing_is_a_fault(text: str) -> None:
         list(ansible_rows(text, "F"))
 
 
-def test_ansible_is_asked_for_its_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in = tmp_path / "ansible-inventory"
+def test_ansible_is_asked_for_its_listing(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = programs / "ansible-inventory"
     stand_in.write_text(f"#!/bin/sh\necho \"$@\" >{tmp_path}/asked\ncat <<'END'\n{json.dumps(LISTING)}\nEND\n")
     stand_in.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
 
     fetched = fetch(InventorySettings("ansible", "/etc/hosts.yml"))
 

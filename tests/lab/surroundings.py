@@ -26,7 +26,7 @@ from pathlib import Path
 from plabctl.clock import SystemClock
 
 ROOT = Path(__file__).parents[2]
-NOBODY = 65534
+USER, USER_NAME = 64_987, "plabctl-tester"
 ODD_NAME = "a folder with ü & 'q'"
 YEAR_S = 365 * 86400
 PYTEST = ("-q", "-n", "2", "--dist", "loadgroup", "--color=no")
@@ -103,8 +103,11 @@ def _ordinary_user(folder: Path) -> Place:
     home.mkdir()
     temporary.mkdir()
     folder.chmod(0o711)
-    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", checkout, home, temporary], check=True)
-    become = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all")
+    subprocess.run(["chown", "-R", f"{USER}:{USER}", checkout, home, temporary], check=True)
+    accounts = folder / "passwd"
+    accounts.write_text(f"{Path('/etc/passwd').read_text()}{USER_NAME}:x:{USER}:{USER}::{home}:/bin/sh\n")
+    see = _script(f"mount --bind '{accounts}' /etc/passwd")  # in the mount namespace of the process namespace
+    become = (*see, "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all")
     environ = {"HOME": str(home), "TMPDIR": str(temporary), "USER": None, "LOGNAME": None, "XDG_RUNTIME_DIR": None}
     return Place((*_ISOLATED, *become), environ, checkout, is_copy=True)
 
@@ -157,7 +160,7 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "just-booted": Surrounding("the machine has been up for 5 s", _up_for(5)),
     "minutes-up": Surrounding("the machine has been up for 300 s", _up_for(300)),
     "years-up": Surrounding("the machine has been up for 3 years", _up_for(3 * YEAR_S)),
-    "ordinary-user": Surrounding(f"user and group {NOBODY}, in '{ODD_NAME}'", _ordinary_user),
+    "ordinary-user": Surrounding(f"an ordinary user, in '{ODD_NAME}'", _ordinary_user),
     "odd-path": Surrounding(f"root, in '{ODD_NAME}'", _odd_path),
     "noexec-tmpdir": Surrounding("TMPDIR is mounted noexec", _noexec),
     "no-home": Surrounding("HOME is not set", _no_home),

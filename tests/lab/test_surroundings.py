@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.lab import surroundings
-from tests.lab.surroundings import NOBODY, ODD_NAME, SURROUNDINGS, Place, main
+from tests.lab.surroundings import ODD_NAME, SURROUNDINGS, USER_NAME, Place, main
 
 pytestmark = pytest.mark.lab
 
 UPTIME = "import time; print(int(time.clock_gettime(time.CLOCK_BOOTTIME)), int(time.monotonic()))"
 SHELL_SEES = {
-    "ordinary-user": ('id -u; basename "$PWD"; touch here "$HOME/x" "$TMPDIR/x"', f"{NOBODY}\n{ODD_NAME}\n"),
+    "ordinary-user": ('id -un; basename "$PWD"; touch here "$HOME/x" "$TMPDIR/x"', f"{USER_NAME}\n{ODD_NAME}\n"),
     "odd-path": ('id -u; basename "$PWD"; test -e pyproject.toml', f"0\n{ODD_NAME}\n"),
     "noexec-tmpdir": (
         'printf "#!/bin/sh\\n" >"$TMPDIR/x"; chmod +x "$TMPDIR/x"; "$TMPDIR/x" 2>/dev/null || echo $?',

@@ -232,15 +232,15 @@ class TestTargets:
         assert caught.value.outcome is Outcome.UNKNOWN
 
     def test_ssh_config_is_asked_once_and_only_on_request(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        program = tmp_path / "ssh"
+        program = programs / "ssh"
         program.write_text(
             f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n'
             "echo hostname real.example\necho port 2222\necho user them\necho identityfile /home/one\n"
         )
         program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
         targets = Targets(SshSettings(use_ssh_config=True))
         first, second = targets.of(Node("n")), targets.of(Node("n"))
 
@@ -249,11 +249,11 @@ class TestTargets:
         assert (tmp_path / "asked").read_text() == "-G -- n\n"
 
     def test_a_proxy_in_ssh_config_is_not_passed_over_in_silence(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, programs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "ssh").write_text("#!/bin/sh\necho proxyjump gateway\n")
-        (tmp_path / "ssh").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        (programs / "ssh").write_text("#!/bin/sh\necho proxyjump gateway\n")
+        (programs / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
         with pytest.raises(Trouble, match="proxy"):
             Targets(SshSettings(use_ssh_config=True)).of(Node("n"))
 
