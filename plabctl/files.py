@@ -46,14 +46,16 @@ def open_trusted(
     Each folder on the way, those that hold links included, must belong to root, to the current user or to one of
     `owners` (user ids), and must not be writable by everybody. In a folder where everybody may put files but only take
     away their own, such as /tmp, the entry itself must belong to one of them as well. So must the file, and not
-    everybody may write to it. Who owns a directory that is opened is for the caller to judge. With `anyone`, for a path
-    that a person named and thereby trusts, owners are not judged.
+    everybody may write to it. A directory asked for by O_DIRECTORY is for the caller to judge. With `anyone`, for a
+    path that a person named and thereby trusts, owners are not judged.
 
     Raise Untrusted, in whose message `it` is the file, or OSError as open(2) does.
     """
     walk = _Walk(frozenset({_ROOT, os.geteuid(), *owners}), anyone=anyone)
     try:
         name = walk.to(path)
+        if name == "." and not flags & os.O_DIRECTORY:
+            walk.judge_folder()
         is_listed = walk.is_list_of_descriptors
         fd = os.open(name, flags | os.O_CLOEXEC | (0 if is_listed else os.O_NOFOLLOW), dir_fd=walk.fd)
         try:
@@ -118,8 +120,8 @@ class _Walk:
             name = left.pop()
             if name in {"", "."}:
                 continue
-            self._judge_folder()
-            entry = os.open(name, _ENTRY, dir_fd=self.fd)
+            self.judge_folder()
+            entry = self._entry(name)
             found = os.fstat(entry)
             if stat.S_ISDIR(found.st_mode):
                 self._enter(name, entry)
@@ -140,6 +142,13 @@ class _Walk:
             left += target.split("/")[::-1]
         return "."
 
+    def judge_folder(self) -> None:
+        """Raise Untrusted when a stranger could change what the names in this folder mean."""
+        path = self.path_of(".")
+        if self._folder.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            raise Untrusted(f"any user may write in '{path}'", hint=f"run: chmod o-w '{path}'")
+        self._judge_owner(self._folder, f"'{path}'")
+
     def judge_file(self, found: os.stat_result, path: str) -> None:
         """Raise Untrusted for a file that a stranger owns or everybody may write."""
         if stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_IWOTH:
@@ -149,6 +158,13 @@ class _Walk:
             # A second name for somebody else's file, made by a stranger: what it says was meant for another folder.
             raise Untrusted("it has another name as well (a hard link), in somebody else's folder", hint=_LOOK)
         self._file_owner = [found.st_uid]
+
+    def _entry(self, name: str) -> int:
+        try:
+            # As a directory first: this mounts what is mounted on demand, which O_PATH alone does not.
+            return os.open(name, _ENTRY | os.O_DIRECTORY, dir_fd=self.fd)
+        except NotADirectoryError:
+            return os.open(name, _ENTRY, dir_fd=self.fd)
 
     def _begin(self) -> None:
         self._names, self._owners = [], []
@@ -166,13 +182,6 @@ class _Walk:
         self.fd = folder
         self._folder = os.fstat(folder)
         self._owners.append(self._folder.st_uid)
-
-    def _judge_folder(self) -> None:
-        """Raise Untrusted when a stranger could change what the names in this folder mean."""
-        path = self.path_of(".")
-        if self._folder.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            raise Untrusted(f"any user may write in '{path}'", hint=f"run: chmod o-w '{path}'")
-        self._judge_owner(self._folder, f"'{path}'")
 
     def _judge_link(self, found: os.stat_result, name: str) -> None:
         """Raise Untrusted for a link that a stranger put where everybody may put files."""

@@ -12,9 +12,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
+
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
 
 _TERM_S = 0.3
 """Between asking a command to end and killing it."""
@@ -46,14 +49,21 @@ def run(
     flood_bytes: int,
     given: bytes = b"",
     variables: Mapping[str, str] | None = None,
+    folder: str = "",
+    owners: Collection[int] = (),
 ) -> Ran:
-    """Run `argv` without a shell, `given` on its standard input and `variables` added to its environment.
+    """Run `argv` without a shell in `folder`, `given` on its standard input and `variables` added to its environment.
+
+    A program named by a path is run only if root, the current user or `owners` alone decide which file that is.
 
     Of its output and of its errors `keep_bytes` each are kept; a command that prints more than `flood_bytes` in all is
     killed. It never raises: what went wrong is in the result.
     """
     try:
-        process = _started(argv, given, {**os.environ, **(variables or {})})
+        _refuse_untrusted(argv[0], folder, owners)
+        process = _started(argv, given, {**os.environ, **(variables or {})}, folder)
+    except Untrusted as error:
+        return Ran(None, b"", b"", f"is not run: {error}", never_ran=True)
     except (OSError, ValueError) as error:
         is_ours = isinstance(error, OSError) and error.errno in _SHORT
         return Ran(None, b"", b"", f"cannot be run: {_why(error)}", never_ran=not is_ours)
@@ -64,7 +74,14 @@ def run(
         _end(process)
 
 
-def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _refuse_untrusted(program: str, folder: str, owners: Collection[int]) -> None:
+    if "/" in program:
+        path = f"{folder}/{program}" if folder and not program.startswith("/") else program
+        with suppress(OSError):  # it is told in the same words when it is started
+            os.close(open_trusted(path, os.O_PATH, owners=owners).fd)
+
+
+def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str], folder: str) -> subprocess.Popen[bytes]:
     source = readable(given)
     try:
         return subprocess.Popen(
@@ -73,6 +90,7 @@ def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str]) -> s
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environ,
+            cwd=folder or None,
             start_new_session=True,
             bufsize=0,
         )

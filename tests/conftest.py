@@ -70,6 +70,14 @@ def programs() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def yard() -> Iterator[Path]:
+    """A folder in /tmp that other users can reach, which a test's own folder is not."""
+    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name).resolve()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark, missing in (("lab", needs.for_lab), ("root", needs.for_root), ("sshd", needs.for_sshd)):

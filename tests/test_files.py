@@ -1,8 +1,6 @@
 """What is trusted on the way to a file, and what is not: by owners and modes of everything that leads there."""
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +14,9 @@ OTHER = 65532
 needs_root = pytest.mark.skipif(bool(stranger.missing()), reason=stranger.missing())
 
 
-@pytest.fixture
-def yard() -> Iterator[Path]:
-    """A folder in /tmp that other users can reach, which a test's own folder is not."""
-    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name).resolve()
-
-
-def opened(path: Path | str, *owners: int, anyone: bool = False) -> str:
+def opened(path: Path | str, *owners: int, anyone: bool = False, flags: int = os.O_RDONLY) -> str:
     """Where the file really is."""
-    found = open_trusted(str(path), owners=owners, anyone=anyone)
+    found = open_trusted(str(path), flags, owners=owners, anyone=anyone)
     os.close(found.fd)
     return found.path
 
@@ -133,14 +123,16 @@ def test_what_a_stranger_put_where_everybody_may_put_files_is_not_ours(yard: Pat
 
 
 @needs_root
-def test_a_directory_is_opened_whoever_owns_it_but_not_through_others(yard: Path) -> None:
+def test_a_directory_asked_for_as_one_is_opened_whoever_owns_it_but_not_through_others(yard: Path) -> None:
     (yard / "a/b").mkdir(parents=True)
     os.chown(yard / "a/b", STRANGER, STRANGER)
 
-    assert opened(yard / "a/b") == str(yard / "a/b")
+    assert opened(yard / "a/b", flags=os.O_DIRECTORY) == str(yard / "a/b")
+    with pytest.raises(Untrusted, match=f"'{yard}/a/b' belongs to"):
+        opened(yard / "a/b")
     os.chown(yard / "a", STRANGER, STRANGER)
     with pytest.raises(Untrusted, match=f"'{yard}/a' belongs to"):
-        opened(yard / "a/b")
+        opened(yard / "a/b", flags=os.O_DIRECTORY)
 
 
 @needs_root

@@ -43,7 +43,7 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     """Return the installation that `config_path`, or the first configuration found, describes; nothing is written."""
     clock = clock or SystemClock()
     settings = load(config_path, BUILTIN)
-    store = Store(settings.state_dir, clock, network_disk=settings.network_disk, owners=settings.owners)
+    store = Store(settings.state_dir, clock, network_disk=settings.network_disk, owners=settings.origin.owners)
     return App(settings, clock, store)
 
 

@@ -134,7 +134,7 @@ class Delivery:
             return
         known = notes.get(TOPIC, {}).get("receipts")
         receipts = [(str(hook), str(id_)) for hook, id_ in known] if isinstance(known, list) else []
-        done = tell_hooks(hooks, events, self._app.clock, self._budget_s, receipts)
+        done = tell_hooks(hooks, events, self._app.clock, self._budget_s, receipts, self._app.settings.origin)
         are_told_again = len(done.told) < len(events)
         hint = "it is told again by the next tick" if are_told_again else "mend it: what it missed is not told again"
         fault = HookFault("; ".join(done.faults), hint=hint) if done.faults else None

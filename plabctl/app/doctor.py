@@ -1,18 +1,16 @@
 """Find what is wrong with an installation, and go back to the last good state when a person says so.
 
-I/O. `diagnose` looks and changes nothing; `restore` is the one order given here. The checks: `statecheck`, `sshcheck`,
-`croncheck`.
+I/O. `diagnose` looks and changes nothing; `restore` is the one order given here. The checks: `trustcheck`,
+`statecheck`, `sshcheck`, `croncheck`.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from plabctl.app import croncheck, crontab, sshcheck, statecheck
+from plabctl.app import croncheck, crontab, sshcheck, statecheck, trustcheck
 from plabctl.app.context import PLUGIN_HINT, App, open_app, plugin_faults
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import look_at
@@ -34,22 +32,13 @@ def diagnose(config_path: str | None) -> Iterator[Finding]:
         return
     settings = app.settings
     yield ok("config", f"'{settings.path}': {len(settings.pools)} pools, {len(settings.recipes)} recipes")
-    yield from _writers(settings.path)
+    yield from trustcheck.check(settings)
     yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in plugin_faults(settings))
     yield from statecheck.check(app)
     yield from _stuck(app)
     yield from sshcheck.check(settings, _nodes(app))
     yield from _history(app)
     yield from _cron(app)
-
-
-def _writers(path: str) -> Iterator[Finding]:
-    """Find who else may say what is run here; that anybody may is refused when the configuration is read."""
-    found = Path(path).stat()
-    if found.st_uid not in {0, os.geteuid()}:
-        yield warn("config", f"'{path}' belongs to user {found.st_uid}, who says what is run here", "chown it")
-    if found.st_mode & stat.S_IWGRP and found.st_gid not in {0, os.getegid()}:
-        yield warn("config", f"the group {found.st_gid} may write '{path}'", "it says what is run: chmod g-w, perhaps")
 
 
 def _nodes(app: App) -> list[Node]:

@@ -42,7 +42,7 @@ def sync(app: App, *, everything: bool = False) -> list[InventoryFault]:
         inventories = tuple(due_inventories(app, app.store.snapshot().notes))
     if not inventories:
         return []
-    fetched = [fetch(inventory) for inventory in inventories]
+    fetched = [fetch(inventory, app.settings.origin) for inventory in inventories]
     with app.store.session() as state:
         return [fault for found in fetched if (fault := _merge(app, state, found))]
 

@@ -14,6 +14,7 @@ from plabctl.errors import PlabctlError
 
 if TYPE_CHECKING:
     from plabctl.app.nag import Nag
+    from plabctl.core.settings import Settings
 
 
 def end_idle(config_path: str | None) -> bool:
@@ -27,7 +28,7 @@ def end_idle(config_path: str | None) -> bool:
             app.settings.plugin_faults
             or is_clock_settling(app)
             or not is_idle(app)
-            or _nag(config_path, app.settings.state_dir).remembers
+            or _nag(config_path, app.settings).remembers
         ):
             return False
         app.store.beat()
@@ -58,7 +59,7 @@ def _entered(app: App) -> int:
     from plabctl.store.boot import boot_id  # noqa: PLC0415 - an idle tick needs none of it
     from plabctl.store.ticklog import entered  # noqa: PLC0415 - as above
 
-    with entered(app.settings.state_dir, boot_id(), app.clock.now(), app.settings.owners):
+    with entered(app.settings.state_dir, boot_id(), app.clock.now(), app.settings.origin.owners):
         return _run(app)
 
 
@@ -78,15 +79,17 @@ def _run(app: App) -> int:
 def nag_of(config_path: str | None) -> Nag:
     """Return the memory of what the ticks with this configuration complained about."""
     try:
-        return _nag(config_path, open_app(config_path).settings.state_dir)
+        return _nag(config_path, open_app(config_path).settings)
     except PlabctlError:
         return _nag(config_path)
 
 
-def _nag(config_path: str | None, *state_dirs: str) -> Nag:
+def _nag(config_path: str | None, settings: Settings | None = None) -> Nag:
     from plabctl.app.nag import Nag  # noqa: PLC0415 - reading commands that import this module can spare it
     from plabctl.config.locate import default_state_dir  # noqa: PLC0415 - as above
 
     named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
-    directories = [*state_dirs, default_state_dir(os.environ)]
-    return Nag(directories, os.path.abspath(named))  # noqa: PTH100 - pathlib is slow to import
+    configured = [settings.state_dir] if settings else []
+    owners = settings.origin.owners if settings else ()
+    directories = [*configured, default_state_dir(os.environ)]
+    return Nag(directories, os.path.abspath(named), owners)  # noqa: PTH100 - pathlib is slow to import

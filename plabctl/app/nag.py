@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
 
 if TYPE_CHECKING:
     from plabctl.core.nag import Complaint
@@ -26,12 +29,14 @@ _TRIES, _PAUSE_S = 100, 0.01
 class Nag:
     """The memory of one installation's ticks, told apart by the configuration they were given.
 
-    It lies in the first of `directories` that takes it; the first that has it is believed.
+    It lies in the first of `directories` that takes it; the first that has it is believed. Folders that lead to these
+    may belong to `owners` (user ids) besides root and the current user.
     """
 
-    def __init__(self, directories: Sequence[str], config_path: str) -> None:
+    def __init__(self, directories: Sequence[str], config_path: str, owners: Collection[int] = ()) -> None:
         name = f"tick-error-{zlib.crc32(config_path.encode()):08x}.json"
         self._paths = [f"{directory}/{name}" for directory in dict.fromkeys(directories)]
+        self._owners = owners
 
     @property
     def remembers(self) -> bool:
@@ -50,7 +55,7 @@ class Nag:
             complaint, message = complain(self._read(), text, now)
             content = json.dumps(asdict(complaint)).encode()
             for path in self._paths:
-                if _written(path, content, may_make=path == self._paths[-1]):
+                if self._make(path, may_make=path == self._paths[-1]) and _written(path, content):
                     self._forget(path)
                     return message
         return text
@@ -75,7 +80,7 @@ class Nag:
 
         from plabctl.core.nag import Complaint  # noqa: PLC0415
 
-        for path in self._paths:
+        for path in filter(self._is_ours, self._paths):
             try:
                 descriptor = os.open(path, os.O_RDONLY | _AS_IT_IS)
                 with open(descriptor, encoding="utf-8") as file:  # noqa: PTH123 - it is open already
@@ -85,10 +90,36 @@ class Nag:
         return None
 
     def _forget(self, but: str = "") -> None:
-        for path in self._paths:
+        for path in filter(self._is_ours, self._paths):
             if path != but:
                 with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
                     os.unlink(path)  # noqa: PTH108 - as above
+
+    def _make(self, path: str, *, may_make: bool) -> bool:
+        """Say whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
+
+        A configured state directory is for the store to make: it may be a file system that is not mounted.
+        """
+        try:
+            return self._is_ours(path, must_exist=True)
+        except FileNotFoundError:  # what there is of the way was found to be trusted
+            if may_make:
+                with suppress(OSError):
+                    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
+            return self._is_ours(path)
+
+    def _is_ours(self, path: str, *, must_exist: bool = False) -> bool:
+        """Say whether only we can write in the directory of `path`, and nobody else leads us there."""
+        try:
+            opened = open_trusted(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY, owners=self._owners)  # noqa: PTH120 - as above
+        except FileNotFoundError:
+            if must_exist:
+                raise
+            return False
+        except (OSError, Untrusted):
+            return False
+        os.close(opened.fd)
+        return opened.status.st_uid == os.geteuid() and not opened.status.st_mode & _OTHERS_MAY_WRITE
 
 
 @contextmanager
@@ -116,19 +147,11 @@ def _alone(paths: Sequence[str]) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _written(path: str, content: bytes, *, may_make: bool) -> bool:
-    """Write a file that only its owner reads; with `may_make` its directory too. Say whether that could be done.
-
-    A configured state directory is for the store to make: it may be a file system that is not mounted.
-    """
+def _written(path: str, content: bytes) -> bool:
+    """Write a file that only its owner reads; say whether that could be done."""
     # By its name the store takes away what is left of it when we are killed here.
     beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"  # noqa: PTH120 - as above
-    directory = os.path.dirname(path)  # noqa: PTH120 - as above
     try:
-        if may_make:
-            os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103 - as above
-        if os.stat(directory).st_uid != os.geteuid() or os.stat(directory).st_mode & _OTHERS_MAY_WRITE:  # noqa: PTH116 - as above
-            return False
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, 0o600)
     except OSError:
         return False

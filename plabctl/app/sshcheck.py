@@ -15,7 +15,8 @@ from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import HostKeys, Settings
-from plabctl.errors import ConfigError
+from plabctl.errors import ConfigError, Untrusted
+from plabctl.files import open_trusted
 from plabctl.probes.hostkeys import KnownHosts
 from plabctl.probes.target import Targets
 from plabctl.probes.trouble import Trouble
@@ -23,6 +24,8 @@ from plabctl.probes.trouble import Trouble
 _KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
 _MAGIC = b"openssh-key-v1\0"
 _NAMES_SHOWN = 5
+_MOST_CHARACTERS = 256 * 1024
+"""No private key is longer."""
 
 
 def check(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
@@ -43,7 +46,8 @@ def require_key(settings: Settings) -> None:
 
 
 def _known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
-    known, targets, topic = KnownHosts(settings.ssh.known_hosts), Targets(settings.ssh), "known hosts"
+    known = KnownHosts(settings.ssh.known_hosts, settings.origin.owners)
+    targets, topic = Targets(settings.ssh), "known hosts"
     unknown: list[str] = []
     for node in nodes:
         own = settings.recipes.get(node.variables.get("recipe", ""))
@@ -71,7 +75,13 @@ def _key(name: str) -> Iterator[Finding]:
         return
     path = Path(name)
     try:
-        mode, text = path.stat().st_mode, path.read_text(errors="replace")
+        opened = open_trusted(name, anyone=True)
+        mode = opened.status.st_mode
+        with open(opened.fd, errors="replace") as file:  # noqa: PTH123 - it is open already
+            text = file.read(_MOST_CHARACTERS) if stat.S_ISREG(mode) else ""
+    except Untrusted as error:
+        yield fail("key", f"'{path}' is not used: {error}", error.hint)
+        return
     except FileNotFoundError:
         yield fail("key", f"'{path}' is not there", f"{_KEY_HINT} {path}")
         return

@@ -7,16 +7,16 @@ these is in `plabctl.store.files` and `plabctl.store.head`.
 from __future__ import annotations
 
 import os
-import pwd
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, counted_nodes, fail, ok, warn
 from plabctl.durations import format_duration
-from plabctl.errors import ConfigError, PlabctlError, StoreError
+from plabctl.errors import ConfigError, PlabctlError, StoreError, Untrusted
+from plabctl.files import open_trusted, user_name
 from plabctl.store.mounts import HINT, find_file_system
 from plabctl.store.sight import look
 from plabctl.store.store import Store
@@ -37,7 +37,7 @@ def check(app: App) -> Iterator[Finding]:
     if not folder.is_dir():
         yield _missing(folder)
         return
-    yield from _directory(folder)
+    yield from _directory(folder, app.settings.origin.owners)
     yield from _disk(folder, is_allowed=app.settings.network_disk)
     yield from _state(app)
     yield _lock(app)
@@ -57,10 +57,19 @@ def _missing(folder: Path) -> Finding:
     )
 
 
-def _directory(folder: Path) -> Iterator[Finding]:
+def _directory(folder: Path, owners: Collection[int]) -> Iterator[Finding]:
     topic, found = "state directory", folder.stat()
+    try:
+        os.close(open_trusted(str(folder), os.O_RDONLY | os.O_DIRECTORY, owners=owners).fd)
+    except Untrusted as error:
+        yield fail(topic, f"'{folder}' is not used: {error}", error.hint or "set `state_dir` to another place")
+        return
+    except PermissionError:
+        pass  # whose it is, is told below
     if found.st_uid != os.geteuid():
-        yield fail(topic, f"'{folder}' belongs to {_user(found.st_uid)}", f"run plabctl as {_user(found.st_uid)}")
+        yield fail(
+            topic, f"'{folder}' belongs to {user_name(found.st_uid)}", f"run plabctl as {user_name(found.st_uid)}"
+        )
     elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield fail(topic, f"other users may write in '{folder}'", f"run: chmod 700 '{folder}'")
     elif found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -69,13 +78,6 @@ def _directory(folder: Path) -> Iterator[Finding]:
         yield fail(topic, f"'{folder}' cannot be written", "mount it read-write, or check its mode")
     else:
         yield ok(topic, f"'{folder}' is ours alone")
-
-
-def _user(uid: int) -> str:
-    try:
-        return f"'{pwd.getpwuid(uid).pw_name}'"
-    except KeyError:
-        return f"user {uid}"
 
 
 def _disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
@@ -149,7 +151,7 @@ def _previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
 
 def _lock(app: App) -> Finding:
     try:
-        owners = app.settings.owners
+        owners = app.settings.origin.owners
         store = Store(app.state_dir, app.clock, lock_timeout_s=LOCK_WAIT_S, network_disk=True, owners=owners)
         with store.session():
             pass

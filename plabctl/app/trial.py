@@ -72,7 +72,7 @@ def _recipe_named(app: App, name: str) -> Recipe:
 
 def run(app: App, assignment: Assignment, on_stage: Callable[[StageRun], None]) -> Trial:
     """Carry the test out and return what came of it; `on_stage` is told of each stage when it ends."""
-    slots = Slots(app.state_dir, app.settings.window, app.settings.owners)
+    slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)
     stages: queue.SimpleQueue[StageRun] = queue.SimpleQueue()
     stop = Stop()
     try:

@@ -47,7 +47,7 @@ class Offer:
 
 def ask(app: App, state: State, names: Sequence[str]) -> Iterator[Offer]:
     """Ask the nodes for their keys, many at once, and yield what each offers, in the order in which they are named."""
-    known = KnownHosts(app.settings.ssh.known_hosts)
+    known = KnownHosts(app.settings.ssh.known_hosts, app.settings.origin.owners)
     try:
         known.load()
     except Trouble as trouble:
@@ -106,4 +106,4 @@ def accept(app: App, offers: Sequence[Offer]) -> None:
     except OSError as error:
         raise PlabctlError(f"known_hosts '{path}' cannot be written: {error.strerror or error}") from error
     for offer in offers:
-        trust(path, offer.label, offer.shown)
+        trust(path, offer.label, offer.shown, app.settings.origin.owners)

@@ -13,6 +13,6 @@ from plabctl.runner.threads import ThreadRunner
 
 def make_runner(app: App, on_stage: OnStage | None = None) -> ThreadRunner:
     """Return a runner whose probes go by this installation's SSH settings; `on_stage` is told of each stage's end."""
-    prober = Prober(app.settings.ssh, app.clock, on_stage)
+    prober = Prober(app.settings.ssh, app.clock, on_stage, app.settings.origin)
     prober.prepare()
     return ThreadRunner(prober, app.clock)

@@ -18,7 +18,7 @@ from plabctl.config.plugins import Plugins
 from plabctl.config.reading import MAX_FAULTS, Fault, read_document
 from plabctl.config.source import Source, read_source
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Settings
+from plabctl.core.settings import Origin, Settings
 from plabctl.errors import ConfigError
 from plabctl.values import replace
 
@@ -58,7 +58,7 @@ def settings_of(source: Source, builtin: Mapping[str, Recipe], environ: Mapping[
         state_dir=default_state_dir(environ),
         digest=_digest(source.raw),
     )
-    return plugins.installed(replace(settings, folder=source.folder, owners=source.owners))
+    return plugins.installed(replace(settings, origin=Origin(source.folder, source.owners)))
 
 
 def examine(document: dict[str, Any], builtin: Mapping[str, Recipe]) -> tuple[dict[str, Any], list[Fault]]:

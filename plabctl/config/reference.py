@@ -33,7 +33,10 @@ plabctl reads one TOML file: the one that `--config` names, else `$PLABCTL_CONFI
 while there is a mistake no tick does anything; `plabctl config show` prints what holds and where it was said.
 
 Durations are texts such as `"90s"`, `"2m30s"`, `"12h"`, `"2d"`, or `0`. Sizes are texts such as `"64KiB"`. Paths are
-relative to the config file; `~` is the home directory. A message that names `hook[2]` means the second `[[hook]]`.
+relative to the folder of the config file, links to it resolved, and `~` is the home directory. Hooks, inventory
+commands and local recipes run in that folder. Scripts, commands given by a path, Ansible inventories and `known_hosts`
+must belong, like every folder that leads to them, to root, to the user who runs plabctl or to the owner of the config
+file. A message that names `hook[2]` means the second `[[hook]]`.
 
 This page is made from the program by `plabctl.config.reference`; a test compares the two.
 """

@@ -113,6 +113,21 @@ class ExperimentSettings:
     reserve: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a configuration comes from, for whoever opens or runs what it names."""
+
+    folder: str = ""
+    """The real folder of the config file, links resolved: relative paths are relative to it, and commands run in it.
+    Empty: that of this process."""
+    owners: frozenset[int] = frozenset()
+    """User ids of those who could have written the file: what it names may be theirs, besides root's and ours."""
+
+
+ANYWHERE = Origin()
+"""For what no configuration names."""
+
+
 class HostKeys(StrEnum):
     """What to do with a host key that known_hosts does not have. A changed key is always refused."""
 
@@ -195,10 +210,7 @@ class Settings:
     """What is wrong with plug-ins, by the key that names them. It may grow while they are used."""
     disabled: set[str] = field(default_factory=set)
     """Pools that want a plug-in that cannot be used: nothing in them is tested."""
-    folder: str = ""
-    """The real folder of the config file, links resolved: relative paths are relative to it, and commands run in it."""
-    owners: frozenset[int] = frozenset()
-    """User ids of those who could have written the config file: what it names may be theirs."""
+    origin: Origin = ANYWHERE
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
 

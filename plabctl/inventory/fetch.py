@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from plabctl.core.model import Node
-from plabctl.core.settings import InventorySettings
-from plabctl.errors import UsageFault
+from plabctl.core.settings import ANYWHERE, InventorySettings, Origin
+from plabctl.errors import Untrusted, UsageFault
+from plabctl.files import open_trusted
 from plabctl.inventory.rows import Row, rows_of
 from plabctl.inventory.text import judge
 from plabctl.masks import masked
@@ -30,36 +32,48 @@ class Fetched:
     fault: str = ""
 
 
-def fetch(inventory: InventorySettings) -> Fetched:
-    """Return what `inventory` lists now."""
+def fetch(inventory: InventorySettings, origin: Origin = ANYWHERE) -> Fetched:
+    """Return what `inventory`, which a configuration from `origin` names, lists now."""
     source = inventory.name
     where = inventory.path or inventory.command[0]
     try:
-        rows = _rows(inventory, where)
+        rows = _rows(inventory, where, origin)
         return Fetched(source, tuple(judge(rows, where, source)))
     except UsageFault as fault:
         return Fetched(source, fault=str(fault))
 
 
-def _rows(inventory: InventorySettings, where: str) -> Iterator[Row]:
+def _rows(inventory: InventorySettings, where: str, origin: Origin) -> Iterator[Row]:
     if inventory.kind == "file":
         return rows_of(_text(_read(inventory.path), where), where)
     if inventory.kind == "command":
-        return rows_of(_text(_printed_by(inventory.command, inventory.timeout_s), where), where)
+        return rows_of(_text(_printed_by(inventory.command, inventory.timeout_s, origin), where), where)
     from plabctl.inventory.ansible import ansible_rows  # noqa: PLC0415 - only for this kind
 
+    _refuse_untrusted(inventory.path, origin)
     argv = ("ansible-inventory", "-i", inventory.path, "--list")
-    return ansible_rows(_text(_printed_by(argv, inventory.timeout_s), where), where)
+    return ansible_rows(_text(_printed_by(argv, inventory.timeout_s, origin), where), where)
+
+
+def _refuse_untrusted(path: str, origin: Origin) -> None:
+    """Raise UsageFault when others could change an inventory of Ansible's, which may be a program or name plug-ins."""
+    try:
+        with suppress(OSError):  # which Ansible tells
+            os.close(open_trusted(path, os.O_PATH, owners=origin.owners).fd)
+    except Untrusted as error:
+        raise UsageFault(f"{path}: not read: {error}") from error
 
 
 def _read(path: str) -> bytes:
     try:
-        # Without O_NONBLOCK a pipe of that name would keep us until somebody writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - it is a descriptor
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        # It lists nodes and runs nothing: a list that is in somebody else's care may be named, a list in nobody's not.
+        opened = open_trusted(path, anyone=True)
+        with open(opened.fd, "rb") as file:  # noqa: PTH123 - it is a descriptor
+            if not stat.S_ISREG(opened.status.st_mode):
                 raise UsageFault(f"{path}: not a file")
             raw = file.read(MAX_BYTES + 1)
+    except Untrusted as error:
+        raise UsageFault(f"{path}: not read: {error}") from error
     except OSError as error:
         raise UsageFault(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
     if len(raw) > MAX_BYTES:
@@ -67,10 +81,17 @@ def _read(path: str) -> bytes:
     return raw
 
 
-def _printed_by(argv: tuple[str, ...], timeout_s: float) -> bytes:
+def _printed_by(argv: tuple[str, ...], timeout_s: float, origin: Origin) -> bytes:
     from plabctl.process import run  # noqa: PLC0415 - a list in a file needs no process
 
-    ran = run(argv, timeout_s=timeout_s, keep_bytes=MAX_BYTES, flood_bytes=MAX_BYTES)
+    ran = run(
+        argv,
+        timeout_s=timeout_s,
+        keep_bytes=MAX_BYTES,
+        flood_bytes=MAX_BYTES,
+        folder=origin.folder,
+        owners=origin.owners,
+    )
     if ran.fault or ran.exit_code:
         why = ran.fault or f"exit code {ran.exit_code}"
         said = ran.errors.decode(errors="replace").strip().split("\n")[-1].strip()

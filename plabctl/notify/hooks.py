@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from plabctl.clock import Clock
 from plabctl.core.model import Event
-from plabctl.core.settings import HookSettings
+from plabctl.core.settings import ANYWHERE, HookSettings, Origin
 from plabctl.masks import masked
 from plabctl.notify.message import message
 
@@ -49,8 +49,16 @@ class Delivery:
     """What went wrong, at most one line for each hook."""
 
 
-def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> Told:
-    """Run the command of `hook` with `event`; wait at most `timeout_s`, by default as long as the hook may take."""
+def tell(
+    hook: HookSettings,
+    event: Event,
+    timeout_s: float | None = None,
+    origin: Origin = ANYWHERE,
+) -> Told:
+    """Run the command of `hook`, which a configuration from `origin` names, with `event`.
+
+    Wait at most `timeout_s`, by default as long as the hook may take.
+    """
     from plabctl.process import run  # noqa: PLC0415 - most ticks tell nobody
 
     ran = run(
@@ -60,6 +68,8 @@ def tell(hook: HookSettings, event: Event, timeout_s: float | None = None) -> To
         flood_bytes=FLOOD_BYTES,
         given=message(event, has_output=hook.output),
         variables=variables_of(event),
+        folder=origin.folder,
+        owners=origin.owners,
     )
     if ran.exit_code == 0:
         return Told(ok=True)
@@ -85,14 +95,14 @@ def deliver(
     clock: Clock,
     budget_s: float,
     receipts: Collection[Receipt] = (),
+    origin: Origin = ANYWHERE,
 ) -> Delivery:
-    """Tell each hook of the events it wants, oldest first, within `budget_s`.
+    """Tell each hook of the events it wants, oldest first, within `budget_s`; `origin` is as for `tell`.
 
     A hook that fails is not tried again in this delivery: its events wait for the next, unless trying is of no use or
     the event is a day old. Hooks in `receipts` are not told of the same event again.
     """
-    end = clock.monotonic() + budget_s
-    known = set(receipts)
+    end, known = clock.monotonic() + budget_s, set(receipts)
     faults = []
     waiting: set[str] = set()
     for hook in hooks:
@@ -106,7 +116,7 @@ def deliver(
             if failed or left <= 0:
                 waiting.add(event.id)
                 continue
-            told = tell(hook, event, min(hook.timeout_s, left))
+            told = tell(hook, event, min(hook.timeout_s, left), origin)
             if told.error and told.error not in faults:
                 faults.append(told.error)
             failed = not told.ok and not told.permanent

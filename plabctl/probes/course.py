@@ -6,7 +6,7 @@ Begin reading here; the words are those of `plabctl.core.recipe` and `plabctl.co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
@@ -33,10 +33,11 @@ class Course:
         clock: Clock,
         on_stage: OnStage | None = None,
         pulse: Pulse | None = None,
+        owners: Collection[int] = (),
     ) -> None:
         self._job = assignment
         self._recipe = assignment.recipe
-        self._steps = Steps(assignment, open_shell, cut, clock, on_stage)
+        self._steps = Steps(assignment, open_shell, cut, clock, on_stage, owners)
         self._cut = cut
         self._clock = clock
         self._pulse = pulse or Pulse(clock)

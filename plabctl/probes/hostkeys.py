@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,10 +58,14 @@ class HostKey:
 
 
 class KnownHosts:
-    """A known_hosts file, read once; may be used from many threads."""
+    """A known_hosts file, read once; may be used from many threads.
 
-    def __init__(self, path: str | Path) -> None:
+    Besides root and the current user, `owners` (user ids) may own it, and no one else.
+    """
+
+    def __init__(self, path: str | Path, owners: Collection[int] = ()) -> None:
         self._path = Path(path)
+        self._owners = owners
         self._lock = threading.Lock()
         self._by_label: dict[str, list[HostKey]] | None = None
         self._hashed: list[tuple[str, HostKey]] = []
@@ -72,7 +76,7 @@ class KnownHosts:
         with self._lock:
             if self._by_label is None:
                 try:
-                    self._index(knownfile.read(self._path))
+                    self._index(knownfile.read(self._path, self._owners))
                 except OSError as error:
                     self._trouble = f"known_hosts '{self._path}' cannot be read: {words(error)}"
                     self._by_label = {}
@@ -96,12 +100,12 @@ class KnownHosts:
         self.load()
         with self._lock:
             try:
-                with knownfile.locked(self._path):
-                    self._index(knownfile.read(self._path))
+                with knownfile.locked(self._path, self._owners):
+                    self._index(knownfile.read(self._path, self._owners))
                     known = (self._by_label or {}).get(label, [])
                     if not known:
                         knownfile.append(self._path, [key.line(label)])
-                        self._index(knownfile.read(self._path))
+                        self._index(knownfile.read(self._path, self._owners))
             except OSError as error:
                 raise Trouble(Cause.LOCAL, f"known_hosts '{self._path}' cannot be written: {words(error)}") from None
         return not known or key in known
@@ -118,15 +122,15 @@ class KnownHosts:
         self._by_label = by_label
 
 
-def trust(path: Path, label: str, keys: Sequence[HostKey]) -> None:
-    """Make `keys` the only ones known for `label`, atomically and durably.
+def trust(path: Path, label: str, keys: Sequence[HostKey], owners: Collection[int] = ()) -> None:
+    """Make `keys` the only ones known for `label`, atomically and durably; `owners` are as for `KnownHosts`.
 
     Raises StoreBusy when another process keeps the file locked, CommitUncertain when the disk did not confirm what is
     in place now, and PlabctlError when the file cannot be written.
     """
     try:
-        with knownfile.locked(path):
-            kept = [line for line in knownfile.read(path) if not _is_about(line, label)]
+        with knownfile.locked(path, owners):
+            kept = [line for line in knownfile.read(path, owners) if not _is_about(line, label)]
             knownfile.replace(path, [*kept, *(key.line(label) for key in keys)])
     except knownfile.Taken as error:
         raise StoreBusy(str(error), hint="try again; if that process hangs, end it") from error

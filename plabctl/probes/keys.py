@@ -5,12 +5,17 @@ I/O. Loads paramiko.
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import threading
 from pathlib import Path
 
 import paramiko
 
 from plabctl.core.model import Cause
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
 from plabctl.probes.trouble import Trouble, words
 
 
@@ -34,11 +39,23 @@ class Keys:
         return found
 
 
+def _refuse_untrusted(path: str) -> None:
+    """Raise Untrusted when any user could change it, and OSError when it is no file; it may be another user's."""
+    opened = open_trusted(path, anyone=True)
+    os.close(opened.fd)
+    if not stat.S_ISREG(opened.status.st_mode):  # a pipe would keep us waiting
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
 def _read(path: str) -> paramiko.PKey | Trouble:
     if not path:
         return Trouble(Cause.LOCAL, "no SSH key is configured ('key' under [ssh])")
+    found = Path(path).expanduser()
     try:
-        return paramiko.PKey.from_path(Path(path).expanduser())
+        _refuse_untrusted(str(found))
+        return paramiko.PKey.from_path(found)
+    except Untrusted as error:
+        return Trouble(Cause.LOCAL, f"the SSH key '{path}' is not used: {error}")
     except paramiko.PasswordRequiredException:
         return Trouble(Cause.LOCAL, f"the SSH key '{path}' has a passphrase; plabctl needs one without")
     except OSError as error:

@@ -9,9 +9,12 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from plabctl.errors import Untrusted
+from plabctl.files import Opened, open_trusted
 
 LOCK_WAIT_S = 10.0
 _PAUSE_S = 0.02
@@ -30,17 +33,23 @@ class Unconfirmed(OSError):
     """The file was replaced, but the disk did not confirm that this will survive a power cut."""
 
 
-def read(path: Path) -> list[str]:
-    """Return the lines, none when there is no file; raise OSError."""
+def read(path: Path, owners: Collection[int] = ()) -> list[str]:
+    """Return the lines, none when there is no file; raise OSError, also where others than `owners` could change it."""
     try:
-        # Without O_NONBLOCK a pipe of that name would keep us until somebody writes to it. A link is followed: to read
-        # is harmless, and to keep one file for several installations is no crime.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        # It may be a link: several installations may share one file.
+        opened = _open_trusted(path, os.O_RDONLY | os.O_NONBLOCK, owners)
     except FileNotFoundError:
         return []
-    with open(descriptor, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - it is open already
-        _refuse_unless_regular(os.fstat(descriptor))
+    with open(opened.fd, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - it is open already
+        _refuse_unless_regular(opened.status)
         return file.read().splitlines()
+
+
+def _open_trusted(path: Path, flags: int, owners: Collection[int]) -> Opened:
+    try:
+        return open_trusted(str(path), flags, owners=owners)
+    except Untrusted as error:
+        raise OSError(errno.EPERM, str(error)) from error
 
 
 def append(path: Path, lines: Sequence[str]) -> None:
@@ -83,13 +92,16 @@ def replace(path: Path, lines: Sequence[str]) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, owners: Collection[int] = ()) -> Iterator[None]:
     """Hold the lock of the file in the block: a file beside it, because `replace` puts a new file in its place.
+
+    The folder that both are in must be root's, the current user's or that of `owners`.
 
     Raises Taken, naming the holder, after LOCK_WAIT_S, and OSError when the lock file cannot be used.
     """
     import fcntl  # noqa: PLC0415 - only writing needs it
 
+    os.close(_open_trusted(path.parent, os.O_RDONLY, owners).fd)
     lock = path.with_name(f"{path.name}.lock")
     descriptor = _open_own(lock, 0)
     try:

@@ -41,13 +41,14 @@ _RUN_LONG = 'plabctl_stage=$(cat); exec </dev/null; eval "$plabctl_stage"'
 
 
 class LocalShell:
-    """Runs stages as commands of this machine."""
+    """Runs stages as commands of this machine, in `folder`; empty: where this process is."""
 
-    def __init__(self, cut: Cut, watchdog: Watchdog, clock: Clock, output_limit: int) -> None:
+    def __init__(self, cut: Cut, watchdog: Watchdog, clock: Clock, output_limit: int, folder: str = "") -> None:
         self._cut = cut
         self._watchdog = watchdog
         self._clock = clock
         self._output_limit = output_limit
+        self._folder = folder
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
         """Run shell code with `variables` exported, for at most `timeout_s`; raise Trouble when told to stop."""
@@ -96,6 +97,7 @@ class LocalShell:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **variables, **own},
+                cwd=self._folder or None,
                 start_new_session=True,
                 bufsize=0,
             )

@@ -14,7 +14,7 @@ from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Report
 from plabctl.core.recipe import Transport
-from plabctl.core.settings import SshSettings
+from plabctl.core.settings import ANYWHERE, Origin, SshSettings
 from plabctl.probes.course import Course
 from plabctl.probes.cut import Cut
 from plabctl.probes.shell import Shell
@@ -31,11 +31,21 @@ _ARENA_MAX = -8
 
 
 class Prober:
-    """Runs probes; one for the whole process, used by many threads at once."""
+    """Runs probes; one for the whole process, used by many threads at once.
 
-    def __init__(self, ssh: SshSettings, clock: Clock, on_stage: OnStage | None = None) -> None:
+    `origin` is that of the configuration whose recipes it runs.
+    """
+
+    def __init__(
+        self,
+        ssh: SshSettings,
+        clock: Clock,
+        on_stage: OnStage | None = None,
+        origin: Origin = ANYWHERE,
+    ) -> None:
         self._on_stage = on_stage
         self._settings = ssh
+        self._origin = origin
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._targets = Targets(ssh)
@@ -73,7 +83,7 @@ class Prober:
             if transport is Transport.LOCAL:
                 from plabctl.probes.local import LocalShell  # noqa: PLC0415 - subprocess is for local recipes only
 
-                return LocalShell(cut, self._watchdog, self._clock, self._settings.output_limit)
+                return LocalShell(cut, self._watchdog, self._clock, self._settings.output_limit, self._origin.folder)
             target = self._targets.of(assignment.node)
             return self._connector().connect(target, end, cut, assignment.connect_timeout_s)
 
@@ -82,7 +92,9 @@ class Prober:
             with suppress(RuntimeError):  # no thread to be had: whatever needs one will say so
                 # It does nothing but keep the pulse going while the probe is under way.
                 alarm = self._watchdog.arm(self._clock.monotonic() + assignment.deadline_s, lambda: None)
-            return Course(assignment, open_shell, cut, self._clock, self._on_stage, self._watchdog.pulse).run()
+            return Course(
+                assignment, open_shell, cut, self._clock, self._on_stage, self._watchdog.pulse, self._origin.owners
+            ).run()
         finally:
             if alarm is not None:
                 alarm.disarm()
@@ -102,7 +114,7 @@ class Prober:
             if self._ssh is None:
                 from plabctl.probes.ssh import Ssh  # noqa: PLC0415 - loads fabric, 0.15 s
 
-                self._ssh = Ssh(self._settings, self._clock, self._watchdog)
+                self._ssh = Ssh(self._settings, self._clock, self._watchdog, self._origin.owners)
             return self._ssh
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -44,7 +45,7 @@ class _NoBanner(Exception):
 class Ssh:
     """What all connections of this process share: key, known hosts, configuration, and the gate to the handshake."""
 
-    def __init__(self, settings: SshSettings, clock: Clock, watchdog: Watchdog) -> None:
+    def __init__(self, settings: SshSettings, clock: Clock, watchdog: Watchdog, owners: Collection[int] = ()) -> None:
         self._settings = settings
         self._clock = clock
         self._watchdog = watchdog
@@ -52,7 +53,7 @@ class Ssh:
         self._gate = Gate(clock, watchdog)
         self._crowds = Crowds()
         self.keys = Keys(settings.key)
-        self.known = KnownHosts(settings.known_hosts)
+        self.known = KnownHosts(settings.known_hosts, owners)
 
     def connect(self, target: Target, latest: float, cut: Cut, timeout_s: float | None = None) -> RemoteShell:
         """Return a shell on `target`; raise Trouble if that cannot be.

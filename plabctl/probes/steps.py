@@ -5,13 +5,15 @@ Shells run the stages, wherever that is. Go on with `plabctl.probes.course`, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import stat
+from collections.abc import Callable, Collection
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal, StageRun
 from plabctl.core.recipe import Recipe, Stage, Transport, fill
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
 from plabctl.probes.cut import Cut
 from plabctl.probes.script import environment, values_of
 from plabctl.probes.shell import Fault, Ran, Shell
@@ -30,12 +32,21 @@ _DOUBTFUL = frozenset({Fault.LATE, Fault.LOST, Fault.FLOOD, Fault.OVERRUN})
 class Steps:
     """The stages of one probe as they were run: `stages` in order, remarks in `notes`, vnodes that may be `left`."""
 
-    def __init__(self, job: Assignment, open_shell: Open, cut: Cut, clock: Clock, on_stage: OnStage | None) -> None:
+    def __init__(
+        self,
+        job: Assignment,
+        open_shell: Open,
+        cut: Cut,
+        clock: Clock,
+        on_stage: OnStage | None,
+        owners: Collection[int] = (),
+    ) -> None:
         self._job = job
         self._open_shell = open_shell
         self._cut = cut
         self._clock = clock
         self._on_stage = on_stage
+        self._owners = owners
         self._shells: dict[Transport, Shell] = {}
         self._allowed_s = 0.0
         self.began = clock.monotonic()
@@ -49,7 +60,7 @@ class Steps:
         """Run one stage, at the longest until `end`, and write down how it went."""
         self._cut.check()
         values = values_of(self._job, vnode or self._job.vnode)
-        text = _read(stage.script) if stage.script else fill(stage.run, values)
+        text = _read(stage.script, self._owners) if stage.script else fill(stage.run, values)
         if name == "debris" or (name == "teardown" and self._job.goal is Goal.TEARDOWN):
             text = END + text
         start = self._clock.monotonic()
@@ -117,8 +128,15 @@ class Steps:
             self._on_stage(run)
 
 
-def _read(path: str) -> str:
+def _read(path: str, owners: Collection[int]) -> str:
+    """Return a script, which root, the current user or `owners` alone may have written; raise Trouble."""
     try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        opened = open_trusted(path, owners=owners)
+        with open(opened.fd, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - it is open already
+            if not stat.S_ISREG(opened.status.st_mode):
+                raise Trouble(Cause.LOCAL, f"the script '{path}' is no regular file")
+            return file.read()
+    except Untrusted as error:
+        raise Trouble(Cause.LOCAL, f"the script '{path}' is not run: {error}") from None
     except OSError as error:
         raise Trouble(Cause.LOCAL, f"the script '{path}' cannot be read: {words(error)}") from None

@@ -1,8 +1,6 @@
 """Who may have written a configuration: it says what is run."""
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,14 +64,6 @@ def test_a_named_one_may_be_a_pipe(config: Path) -> None:
 
 
 @pytest.fixture
-def yard() -> Iterator[Path]:
-    """A folder in /tmp that other users can reach, which a test's own folder is not."""
-    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name).resolve()
-
-
-@pytest.fixture
 def ours(yard: Path) -> Path:
     """A configuration of ours that names files beside it."""
     path = yard / "ours/real.toml"
@@ -120,10 +110,10 @@ def test_what_a_link_of_a_stranger_names_is_beside_our_file_even_if_it_is_named(
 
     settings = load("plabctl.toml", BUILTIN, ENVIRON)
 
-    assert (settings.folder, settings.ssh.key) == (str(ours.parent), f"{ours.parent}/key")
+    assert (settings.origin.folder, settings.ssh.key) == (str(ours.parent), f"{ours.parent}/key")
     assert settings.hooks[0].command == (f"{ours.parent}/hook",)
     assert settings.path == str(ours), "what cron is told is no name that somebody else can turn to another file"
-    assert STRANGER not in settings.owners
+    assert STRANGER not in settings.origin.owners
 
 
 @needs_root
@@ -142,7 +132,7 @@ def test_a_strangers_link_where_everybody_may_put_files_is_not_taken(
     yard.chmod(0o1777)
     (yard / "plabctl.toml").symlink_to(ours)
     monkeypatch.chdir(yard)
-    assert load(None, BUILTIN, ENVIRON).folder == str(ours.parent)
+    assert load(None, BUILTIN, ENVIRON).origin.folder == str(ours.parent)
 
     os.lchown(yard / "plabctl.toml", STRANGER, STRANGER)
     with pytest.raises(ConfigError, match=r"plabctl\.toml' belongs to"):
@@ -160,7 +150,7 @@ def test_one_below_the_home_of_somebody_else_is_not_taken_unless_it_is_named(yar
         load(None, BUILTIN, {"HOME": str(home)})
     settings = load(str(path), BUILTIN, ENVIRON)
     assert settings.window == 5
-    assert STRANGER in settings.owners, "who could replace the file is trusted with it"
+    assert STRANGER in settings.origin.owners, "who could replace the file is trusted with it"
 
 
 def test_ones_own_link_keeps_its_name_and_paths_are_beside_the_file(

@@ -3,8 +3,6 @@
 import errno
 import os
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,36 +96,35 @@ def test_a_file_that_was_deleted_or_replaced_is_not_the_one_that_is_open(tmp_pat
 
 
 @pytest.fixture
-def yard() -> Iterator[Path]:
-    """A folder in /tmp where everybody may put files."""
-    with tempfile.TemporaryDirectory(prefix="plabctl-yard-") as name:
-        Path(name).chmod(0o1777)
-        yield Path(name)
+def open_yard(yard: Path) -> Path:
+    """A folder where everybody may put files."""
+    yard.chmod(0o1777)
+    return yard
 
 
 def open_and_close(path: Path, *owners: int) -> None:
     os.close(open_dir(str(path), owners))
 
 
-def test_a_state_directory_may_be_ones_own_link(yard: Path) -> None:
-    (yard / "real").mkdir(mode=0o700)
-    (yard / "link").symlink_to("real")
+def test_a_state_directory_may_be_ones_own_link(open_yard: Path) -> None:
+    (open_yard / "real").mkdir(mode=0o700)
+    (open_yard / "link").symlink_to("real")
 
-    open_and_close(yard / "link")
-    open_and_close(yard / "link/below")
-    assert (yard / "real/below").is_dir()
+    open_and_close(open_yard / "link")
+    open_and_close(open_yard / "link/below")
+    assert (open_yard / "real/below").is_dir()
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("below", ["", "/below"])
 @pytest.mark.parametrize("kind", ["link", "link above", "folder above"])
-def test_a_state_directory_that_a_stranger_leads_to_is_refused(yard: Path, kind: str, below: str) -> None:
-    (yard / "ours/state").mkdir(parents=True, mode=0o700)
-    planted = yard / "planted"
+def test_a_state_directory_that_a_stranger_leads_to_is_refused(open_yard: Path, kind: str, below: str) -> None:
+    (open_yard / "ours/state").mkdir(parents=True, mode=0o700)
+    planted = open_yard / "planted"
     if kind == "folder above":
         (planted / "state").mkdir(mode=0o700, parents=True)
     else:
-        planted.symlink_to(yard / "ours/state" if kind == "link" else yard / "ours")
+        planted.symlink_to(open_yard / "ours/state" if kind == "link" else open_yard / "ours")
     os.chown(planted, STRANGER, STRANGER, follow_symlinks=False)
     state = Path(f"{planted}{'' if kind == 'link' else '/state'}{below}")
 
@@ -135,15 +132,15 @@ def test_a_state_directory_that_a_stranger_leads_to_is_refused(yard: Path, kind:
         open_and_close(state)
 
     assert "state_dir" in caught.value.hint
-    assert not (yard / "ours/state/below").exists()
+    assert not (open_yard / "ours/state/below").exists()
     open_and_close(state, STRANGER)  # whose configuration a person chose to use
 
 
-def test_a_state_directory_below_a_folder_that_everybody_may_write_is_refused(yard: Path) -> None:
-    (yard / "open").mkdir()
-    (yard / "open").chmod(0o777)
+def test_a_state_directory_below_a_folder_that_everybody_may_write_is_refused(open_yard: Path) -> None:
+    (open_yard / "open").mkdir()
+    (open_yard / "open").chmod(0o777)
 
-    with pytest.raises(StoreError, match=f"any user may write in '{yard}/open'"):
-        open_and_close(yard / "open/state")
+    with pytest.raises(StoreError, match=f"any user may write in '{open_yard}/open'"):
+        open_and_close(open_yard / "open/state")
 
-    assert not (yard / "open/state").exists()
+    assert not (open_yard / "open/state").exists()

@@ -128,3 +128,20 @@ def run(effort: Effort) -> Iterator[Finding]:
                 obeyed += [f"{name}, {command}: {code} {said[-300:]}"] * (code in {0, -1} or not is_told)
     yield none_of("programs of another user that root ran by a configuration planted in his folder", ran, f"{count}")
     yield none_of("... commands that obeyed it, or did not say whose folder it is", obeyed, f"{count}")
+    yield from _by_name(effort)
+
+
+def _by_name(effort: Effort) -> Iterator[Finding]:
+    """Name root's own configuration, by the other user's link too: what it says is relative to where it really is."""
+    ran, failed, count = [], [], 0
+    for config in ("../ours/plabctl.toml", "link.toml"):
+        with lot() as place:
+            assert as_stranger(["ln", "-s", f"{place.ours}/plabctl.toml", f"{place.his}/link.toml"]).returncode == 0
+            for command in COMMANDS if effort.whole else COMMANDS[:3]:
+                count += 1
+                code, said = place.run(command, "--config", config)
+                ran += [f"{config}, {command}: {mark}" for mark in place.marks]
+                is_fine = code == 0 or command == "doctor"
+                failed += [f"{config}, {command}: {code} {said[-300:]}"] * (not is_fine)
+    yield none_of("... that root ran in his folder by a configuration of root's own, named", ran, f"{count} commands")
+    yield none_of("... of which this or that did not work", failed, f"{count} commands")

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import plabctl
+
 GRACE_S = 5.0
 """A tick that is told to stop has 2 s to do so; after this long it is killed."""
 
@@ -22,9 +24,10 @@ class Cron:
     """Ticks for one configuration, every `every_s` from the first `turn` on; the last ones are stopped at its exit."""
 
     def __init__(self, config_path: Path, state_dir: Path, every_s: float) -> None:
-        self._command = [sys.executable, "-m", "plabctl", "tick", "--config", str(config_path)]
+        # -P: without it Python would look for modules in the current directory first, which may be another user's.
+        self._command = [sys.executable, "-P", "-m", "plabctl", "tick", "--config", str(config_path)]
         # Wherever else a tick would leave a note about itself, the person's own installation is not to be touched.
-        self._environment = {**os.environ, "PLABCTL_STATE_DIR": str(state_dir)}
+        self._environment = {**os.environ, **_finding_ourselves(), "PLABCTL_STATE_DIR": str(state_dir)}
         self._every_s = every_s
         self._next_at = time.monotonic()
         self._running: list[subprocess.Popen[bytes]] = []
@@ -79,3 +82,11 @@ class Cron:
             return self.log_path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
+
+
+def _finding_ourselves() -> dict[str, str]:
+    """Return the variables by which another Python finds this package where it is not installed for all."""
+    place = Path(plabctl.__file__).absolute().parents[1]
+    if place.name in {"site-packages", "dist-packages"}:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(place))))}

@@ -7,6 +7,7 @@ person sees is up to the `Screen`. Go on with `cast`, `testbed`, `cron`.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from plabctl.app.demo.testbed import Testbed
 from plabctl.app.queries import look_at
 from plabctl.app.signals import Stop
 from plabctl.core.model import Event
-from plabctl.errors import Refused, StoreError
+from plabctl.errors import Refused, StoreError, Untrusted
+from plabctl.files import open_trusted
 from plabctl.history.history import History
 from plabctl.report.status import Situation
 
@@ -125,13 +127,29 @@ def prepare(directory: Path | None) -> Path:
     """Return an empty directory that only we can read: this one, or a fresh one."""
     if directory is None:
         return Path(tempfile.mkdtemp(prefix="plabctl-demo-"))
-    directory = directory.absolute()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = _own(directory.absolute())
     if any(directory.iterdir()):
         raise Refused(
             f"'{directory}' is not empty", hint="name a directory that does not exist yet, or leave --dir out"
         )
     return directory
+
+
+def _own(directory: Path) -> Path:
+    """Return where `directory` really is, made if it is missing; raise Refused when others could change it.
+
+    What is run stands in it from now on.
+    """
+    try:
+        try:
+            opened = open_trusted(str(directory))
+        except FileNotFoundError:  # what there is of the way was found to be trusted
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            opened = open_trusted(str(directory))
+    except Untrusted as error:
+        raise Refused(f"'{directory}' is not used: {error}", hint="name a directory of your own with --dir") from error
+    os.close(opened.fd)
+    return Path(opened.path)
 
 
 def play(plan: Plan, testbed: Testbed, cron: Cron, follower: _Follower, screen: Screen, stop: Stop) -> None:

@@ -1,0 +1,66 @@
+"""Who besides root and the current user may change what is run: the configuration, and the files that it names.
+
+I/O, reads only. What nobody may trust is refused where it is used; here it is found before that, together with what is
+used all the same. See `plabctl.files` for the rules.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from plabctl.app.findings import Finding, fail, warn
+from plabctl.core.settings import Settings
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
+
+_GROUP_ADVICE = "it says what is run: chmod g-w, perhaps"
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Yield who else may write the configuration, and which of the files that it names are not used or not there."""
+    yield from _writers(settings)
+    for topic, path, is_strict in dict.fromkeys(_named(settings)):
+        try:
+            os.close(open_trusted(path, os.O_PATH, owners=settings.origin.owners, anyone=not is_strict).fd)
+        except Untrusted as error:
+            yield fail(topic, f"'{path}' is not used: {error}", error.hint or "chown it, or name another")
+        except OSError as error:
+            yield fail(topic, f"'{path}' cannot be used: {(error.strerror or str(error)).lower()}", "check its path")
+
+
+def _writers(settings: Settings) -> Iterator[Finding]:
+    path, own = settings.path, {0, os.geteuid()}
+    found = Path(path).stat()
+    if found.st_uid not in own:
+        yield warn("config", f"'{path}' belongs to user {found.st_uid}, who says what is run here", "chown it")
+    elif others := sorted(settings.origin.owners - own):
+        yield warn("config", f"user {others[0]} may put another file in the place of '{path}'", "move it")
+    if _is_a_groups(found):
+        yield warn("config", f"the group {found.st_gid} may write '{path}'", _GROUP_ADVICE)
+    folder = Path(settings.origin.folder)
+    for each in (folder, *folder.parents):
+        if _is_a_groups(each.stat()):
+            text = f"the group {each.stat().st_gid} may put another file in the place of '{path}'"
+            yield warn("config", text, f"it says what is run: chmod g-w '{each}', perhaps")
+
+
+def _is_a_groups(found: os.stat_result) -> bool:
+    return bool(found.st_mode & stat.S_IWGRP) and found.st_gid not in {0, os.getegid()}
+
+
+def _named(settings: Settings) -> Iterator[tuple[str, str, bool]]:
+    """Yield topic and path of each file that is named, and whether its owner matters."""
+    for recipe in settings.recipes.values():
+        for stage in recipe.stages.values():
+            if stage.script:
+                yield "recipe", stage.script, True
+    for inventory in settings.inventories:
+        path = inventory.path or inventory.command[0]
+        if "/" in path:
+            yield "inventory", path, inventory.kind != "file"
+    for hook in settings.hooks:
+        if "/" in hook.command[0]:
+            yield "hook", hook.command[0], True

@@ -1,0 +1,227 @@
+"""What a configuration names is run or believed only if no stranger could change it; commands run in its folder."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plabctl.app import sshcheck
+from plabctl.app.demo.cron import Cron
+from plabctl.app.demo.show import prepare
+from plabctl.app.findings import Level
+from plabctl.app.nag import Nag
+from plabctl.clock import SystemClock
+from plabctl.core.model import Event
+from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.settings import HookSettings, InventorySettings, Origin, SshSettings
+from plabctl.errors import PlabctlError, Refused
+from plabctl.inventory.fetch import fetch
+from plabctl.notify.hooks import tell
+from plabctl.probes.hostkeys import HostKey, KnownHosts, trust
+from plabctl.probes.keys import Keys
+from plabctl.probes.prober import Prober
+from plabctl.probes.trouble import Trouble
+from tests.builders import NOW, make_settings
+from tests.cli.desk import CONFIG
+from tests.lab.stranger import STRANGER
+from tests.probes.jobs import make_assignment
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
+EVENT = Event("e1", NOW, "transition", "n1", "tick", {})
+HOST_KEY = HostKey("ssh-ed25519", b"key")
+
+Use = Callable[[Path, Origin], str]
+"""Use the file as a configuration from there does, and return what went wrong."""
+
+
+def as_script(path: Path, origin: Origin) -> str:
+    recipe = Recipe("r", transport=Transport.LOCAL, setup=Stage(script=str(path)))
+    return Prober(SshSettings(), SystemClock(), None, origin).probe(make_assignment(recipe)).reason
+
+
+def as_hook(path: Path, origin: Origin) -> str:
+    return tell(HookSettings(("transition",), (str(path),)), EVENT, origin=origin).error
+
+
+def as_source_of_nodes(path: Path, origin: Origin) -> str:
+    return fetch(InventorySettings("command", command=(str(path),)), origin).fault
+
+
+def as_ansible_inventory(path: Path, origin: Origin) -> str:
+    return fetch(InventorySettings("ansible", str(path)), origin).fault
+
+
+def as_list_of_nodes(path: Path, origin: Origin) -> str:
+    return fetch(InventorySettings("file", str(path)), origin).fault
+
+
+def as_key(path: Path, origin: Origin) -> str:
+    (finding,) = sshcheck.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
+    try:
+        Keys(str(path)).find()
+    except Trouble as trouble:
+        assert finding.level is Level.FAIL
+        return trouble.reason
+    return ""
+
+
+def as_known_hosts(path: Path, origin: Origin) -> str:
+    try:
+        KnownHosts(path, origin.owners).load()
+    except Trouble as trouble:
+        return trouble.reason
+    return ""
+
+
+OVER_SSH = {"process": Recipe("process", setup=Stage(run="true"))}
+STRICT: list[Use] = [as_script, as_hook, as_source_of_nodes, as_ansible_inventory, as_known_hosts]
+ALL: list[Use] = [*STRICT, as_list_of_nodes, as_key]
+
+
+@pytest.fixture
+def file(yard: Path) -> Path:
+    """A file in a folder of its own, of which each use can make something or other."""
+    path = yard / "folder/file"
+    path.parent.mkdir()
+    path.write_text("#!/bin/sh\n#\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("use", ALL)
+def test_what_anybody_may_write_is_not_used(file: Path, use: Use) -> None:
+    file.chmod(0o777)
+    assert "any user may write it" in use(file, Origin())
+
+    file.chmod(0o755)
+    file.parent.chmod(0o777)
+    assert f"any user may write in '{file.parent}'" in use(file, Origin())
+
+    file.parent.chmod(0o755)
+    assert "any user" not in use(file, Origin())
+
+
+@needs_root
+@pytest.mark.parametrize("use", STRICT)
+def test_what_a_stranger_owns_or_leads_to_is_used_only_if_the_configuration_is_theirs_too(file: Path, use: Use) -> None:
+    link = file.parent.parent / "links/link"
+    link.parent.mkdir()
+    link.symlink_to(file)
+
+    for theirs in (file, file.parent, link.parent):
+        os.chown(theirs, STRANGER, STRANGER)
+        assert f"belongs to user {STRANGER}" in use(link, Origin()), theirs
+        assert "belongs to" not in use(link, Origin(owners=frozenset({STRANGER}))), theirs
+        os.chown(theirs, 0, 0)
+    assert "belongs to" not in use(link, Origin())
+
+
+@needs_root
+@pytest.mark.parametrize("use", [as_list_of_nodes, as_key])
+def test_a_list_of_nodes_and_a_key_may_be_in_the_care_of_somebody_else(file: Path, use: Use) -> None:
+    os.chown(file, STRANGER, STRANGER)
+    os.chown(file.parent, STRANGER, STRANGER)
+
+    assert "belongs to" not in use(file, Origin())
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("use", [as_script, as_list_of_nodes, as_key, as_known_hosts])
+def test_a_pipe_in_its_place_keeps_nobody_waiting(file: Path, use: Use) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+    said = use(file, Origin())
+    assert "no regular file" in said or "not a file" in said
+
+
+def test_commands_run_in_the_folder_of_the_configuration(
+    yard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, word in ((tmp_path, "elsewhere"), (yard, "here")):
+        (folder / "say").write_text(f"#!/bin/sh\necho {word}\n")
+        (folder / "say").chmod(0o755)
+        (folder / "note").write_text(f"#!/bin/sh\necho {word} >{yard}/noted\n")
+    origin = Origin(str(yard))
+    recipe = Recipe("r", transport=Transport.LOCAL, setup=Stage(run="./say; exit 2"))
+
+    assert Prober(SshSettings(), SystemClock(), None, origin).probe(make_assignment(recipe)).reason == "here"
+    for command in (("./say",), ("sh", "say")):
+        (node,) = fetch(InventorySettings("command", command=command), origin).nodes
+        assert node.name == "here"
+    assert tell(HookSettings(("transition",), ("sh", "note")), EVENT, origin=origin).ok
+    assert (yard / "noted").read_text() == "here\n"
+
+
+@needs_root
+def test_host_keys_are_written_to_no_folder_of_a_stranger(yard: Path) -> None:
+    (yard / "ours").mkdir()
+    (yard / "link").symlink_to("ours")
+    yard.chmod(0o1777)
+    os.lchown(yard / "link", STRANGER, STRANGER)
+
+    with pytest.raises(PlabctlError, match=f"belongs to user {STRANGER}"):
+        trust(yard / "link/known_hosts", "host", [HOST_KEY])
+    with pytest.raises(Trouble, match=f"belongs to user {STRANGER}"):
+        KnownHosts(yard / "link/known_hosts").learn("host", HOST_KEY)
+
+    assert list((yard / "ours").iterdir()) == []
+    trust(yard / "link/known_hosts", "host", [HOST_KEY], [STRANGER])
+    assert (yard / "ours/known_hosts").exists()
+
+
+@needs_root
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_the_memory_of_errors_is_neither_kept_nor_removed_where_a_stranger_leads(yard: Path, below: str) -> None:
+    (yard / "ours").mkdir(mode=0o700)
+    yard.chmod(0o1777)
+    assert Nag([f"{yard}/ours"], "x").failed("plabctl: no key", NOW) == "plabctl: no key"
+    (kept,) = (yard / "ours").iterdir()
+    before = kept.read_bytes()
+    (yard / "link").symlink_to("ours")
+    os.lchown(yard / "link", STRANGER, STRANGER)
+    nag = Nag([f"{yard}/link{below}"], "x")
+
+    assert nag.failed("plabctl: another", NOW + 60) == "plabctl: another"
+    nag.succeeded(NOW + 120)
+
+    assert [kept.read_bytes()] == [path.read_bytes() for path in (yard / "ours").iterdir()] == [before]
+
+
+@needs_root
+def test_the_demo_is_put_into_no_folder_that_a_stranger_can_change(yard: Path) -> None:
+    yard.chmod(0o1777)
+    (yard / "theirs").mkdir()
+    (yard / "link").symlink_to("ours")
+    for name in ("theirs", "link"):
+        os.chown(yard / name, STRANGER, STRANGER, follow_symlinks=False)
+
+    for name in ("theirs", "theirs/new", "link", "link/new"):
+        with pytest.raises(Refused, match=f"belongs to user {STRANGER}"):
+            prepare(yard / name)
+
+    assert sorted(path.name for path in yard.rglob("*")) == ["link", "theirs"]
+    assert prepare(yard / "ours") == yard / "ours"
+
+
+@pytest.mark.timeout(60)
+def test_the_ticks_of_the_demo_take_no_module_from_the_current_folder(
+    yard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("plabctl", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    config = yard / "plabctl.toml"
+    config.write_text(CONFIG)
+
+    with Cron(config, yard / "state", every_s=60.0) as cron:
+        cron.turn()
+        while not (yard / "state/last_tick").exists() and not cron.said():
+            time.sleep(0.05)
+
+    assert cron.said() == ""
+    assert not (tmp_path / "ran").exists()
