@@ -138,14 +138,14 @@ def test_a_pipe_in_its_place_keeps_nobody_waiting(file: Path, use: Use) -> None:
 
 
 def test_commands_run_in_the_folder_of_the_configuration(
-    yard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder, word in ((tmp_path, "elsewhere"), (yard, "here")):
+    for folder, word in ((tmp_path, "elsewhere"), (programs, "here")):
         (folder / "say").write_text(f"#!/bin/sh\necho {word}\n")
         (folder / "say").chmod(0o755)
-        (folder / "note").write_text(f"#!/bin/sh\necho {word} >{yard}/noted\n")
-    origin = Origin(str(yard))
+        (folder / "note").write_text(f"#!/bin/sh\necho {word} >{programs}/noted\n")
+    origin = Origin(str(programs))
     recipe = Recipe("r", transport=Transport.LOCAL, setup=Stage(run="./say; exit 2"))
 
     assert Prober(SshSettings(), SystemClock(), None, origin).probe(make_assignment(recipe)).reason == "here"
@@ -153,7 +153,7 @@ def test_commands_run_in_the_folder_of_the_configuration(
         (node,) = fetch(InventorySettings("command", command=command), origin).nodes
         assert node.name == "here"
     assert tell(HookSettings(("transition",), ("sh", "note")), EVENT, origin=origin).ok
-    assert (yard / "noted").read_text() == "here\n"
+    assert (programs / "noted").read_text() == "here\n"
 
 
 @needs_root

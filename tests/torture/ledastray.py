@@ -6,12 +6,12 @@ place where root may be when he types a command, and under each name that leads 
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.executables import executable_folder
 from tests.lab.stranger import STRANGER, as_stranger
 from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
@@ -88,8 +88,8 @@ class Lot:
 @contextmanager
 def lot() -> Iterator[Lot]:
     """Make both folders, with the same programs in each."""
-    with tempfile.TemporaryDirectory(prefix="plabctl-lot-", ignore_cleanup_errors=True) as name:
-        found = Lot(Path(name))
+    with executable_folder() as folder:
+        found = Lot(folder)
         found.folder.chmod(0o755)
         (found.folder / "marks").touch()
         (found.folder / "marks").chmod(0o666)
