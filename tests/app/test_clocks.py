@@ -195,9 +195,10 @@ def test_a_clock_that_is_set_back_while_a_tick_commits_makes_no_later_tick_idle(
 def test_what_a_tick_finds_after_a_sleep_or_for_an_earlier_boot_counts_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    here = Site(tmp_path, setup="sleep 1; exit 2")
+    here = Site(tmp_path, setup=f"touch {tmp_path}/begun; sleep 1; exit 2")
     here.add("n1")
     with ticking(here) as process:
+        until((tmp_path / "begun").exists)  # by then it has let go of the lock of the state
         os.kill(process.pid, signal.SIGSTOP)
         if what == "sleep":
             here.clock.booted_s = here.clock.uptime() + 8 * HOUR_S

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import SystemClock
 from tests.e2e.site import Site
 from tests.lab.needs import libfaketime, program
 from tests.lab.patience import wait_until
+from tests.lab.surroundings import uptime_of
 
 pytestmark = pytest.mark.lab
 
@@ -32,8 +32,7 @@ setup = {{ run = "touch {folder}/begun; until test -e {folder}/set; do sleep 0.0
 
 def just_booted() -> list[str]:
     """Return what makes a command see an uptime of 20 s."""
-    offset_s = round(20 - SystemClock().uptime())
-    return [program("unshare"), "--time", "--fork", "--kill-child", f"--boottime={offset_s}"]
+    return [program("unshare"), "--fork", "--kill-child", *uptime_of(20)]
 
 
 @pytest.mark.parametrize("set_s", [-3600, -86400, BEFORE_2001_S])

@@ -75,13 +75,18 @@ def _script(text: str) -> tuple[str, ...]:
     return ("sh", "-ec", f'{text}\nexec "$@"', "sh")
 
 
-def _up_for(seconds: int) -> Callable[[Path], Place]:
-    def make(_: Path) -> Place:
-        offset_s = round(seconds - SystemClock().uptime())
-        since_boot_s = round(seconds - time.monotonic())
-        return Place((*_ISOLATED, "--time", f"--boottime={offset_s}", f"--monotonic={since_boot_s}"))
+def uptime_of(seconds: int) -> tuple[str, ...]:
+    """Return the options of `unshare` by which a command finds the machine up for so many seconds."""
+    # Offsets count from the machine's own clocks, and we may be in such a namespace already.
+    rows = [line.split() for line in Path("/proc/self/timens_offsets").read_text().splitlines()]
+    present_s = {name: int(offset_s) for name, offset_s, _ in rows}
+    boot_s = round(seconds - SystemClock().uptime()) + present_s["boottime"]
+    monotonic_s = round(seconds - time.monotonic()) + present_s["monotonic"]
+    return "--time", f"--boottime={boot_s}", f"--monotonic={monotonic_s}"
 
-    return make
+
+def _up_for(seconds: int) -> Callable[[Path], Place]:
+    return lambda _: Place((*_ISOLATED, *uptime_of(seconds)))
 
 
 def _copied(folder: Path) -> Path:
