@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -225,15 +226,21 @@ def test_connections_closed_before_the_banner_are_tried_twice(tmp_path: Path) ->
     accepted = []
 
     def slam(listener: socket.socket) -> None:
-        while True:
-            sock, _ = listener.accept()
-            accepted.append(1)
-            sock.close()
+        with suppress(OSError):  # it is shut down at the end
+            while True:
+                sock, _ = listener.accept()
+                accepted.append(1)
+                sock.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=slam, args=(listener,), daemon=True).start()
-        settings = SshSettings("any", listener.getsockname()[1], str(tmp_path / "key"), str(tmp_path / "known"))
-        report = probe(settings, make_recipe(check="true"))
+        slamming = threading.Thread(target=slam, args=(listener,))
+        slamming.start()
+        try:
+            settings = SshSettings("any", listener.getsockname()[1], str(tmp_path / "key"), str(tmp_path / "known"))
+            report = probe(settings, make_recipe(check="true"))
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            slamming.join()
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
     assert report.reason == "connection closed before the SSH banner, 2 times"
