@@ -5,16 +5,19 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Claim, Member, Node, Outcome, Report, TickMark
 from plabctl.core.orders import Order
-from plabctl.core.pools import build_pools
-from plabctl.core.pools.base import Judgement, Reading
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.base import Judgement, Reading, build_pools
+from plabctl.core.pools.good import GOOD, GoodOptions
 from plabctl.core.recipe import Recipe, Stage
-from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.state import Changes, MemoryState
 
 NOW = 1_700_000_000.0
-STEADY = Backoff(jitter_s=0.0)
+STEADY = Backoff(ADDITIVE, jitter_s=0.0)
 """The default back-off without its dice."""
 
 
@@ -25,8 +28,8 @@ def make_recipe(name: str = "process", **fields: Any) -> Recipe:
 
 def make_settings(*, backoff: Backoff = STEADY, confirm: int = 0, **fields: Any) -> Settings:
     pools = {
-        "good": PoolSettings("good", PoolKind.GOOD, "bad", backoff=backoff, confirm=confirm),
-        "bad": PoolSettings("bad", PoolKind.BAD, "good", backoff=backoff),
+        "good": PoolSettings("good", GOOD, "bad", backoff=backoff, options=GoodOptions(confirm)),
+        "bad": PoolSettings("bad", BAD, "good", backoff=backoff),
     }
     settings = Settings("plabctl.toml", "/nowhere", pools, {"process": make_recipe()})
     return replace(settings, **fields)

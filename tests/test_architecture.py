@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock", "files", "masks", "values", "process"}
-ADAPTERS = {"config", "store", "history", "probes", "runner", "inventory", "notify", "report"}
+GROUND = {"errors", "durations", "clock", "files", "kinds", "masks", "values", "process"}
+ADAPTERS = {"config", "store", "history", "probes", "executors", "inventory", "notify", "plugins", "report"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
     "files": {"files", "errors"},

@@ -4,7 +4,7 @@ import pytest
 
 from plabctl.config.show import effective, show
 from plabctl.masks import masked
-from tests.config.loading import BUILTIN, ENVIRON, faults_of
+from tests.config.loading import ENVIRON, faults_of
 
 CANARY = "kanari3nv0gel77x"
 
@@ -60,7 +60,7 @@ def test_no_secret_is_shown_with_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "plabctl.toml"
     path.write_text(CONFIG)
 
-    text = show(effective(str(path), BUILTIN, ENVIRON))
+    text = show(effective(str(path), ENVIRON))
 
     assert CANARY not in text
     assert 'command = ["curl", "https://ping.example.org/***"]' in text

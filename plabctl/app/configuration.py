@@ -14,7 +14,6 @@ from plabctl.config.sample import sample
 from plabctl.config.show import Effective, effective
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PlabctlError, Refused
-from plabctl.probes.builtin import BUILTIN
 
 NAME = "plabctl.toml"
 _MODE = 0o644
@@ -23,7 +22,7 @@ _MODE = 0o644
 
 def check(path: str | None) -> Settings:
     """Return the settings; raise ConfigError with every fault, also those of plug-ins."""
-    settings = load(path, BUILTIN)
+    settings = load(path)
     if faults := plugin_faults(settings):
         raise ConfigError(faults, hint=PLUGIN_HINT)
     return settings
@@ -31,7 +30,7 @@ def check(path: str | None) -> Settings:
 
 def show(path: str | None) -> list[Effective]:
     """Return every key that holds, with where it comes from; raise ConfigError with every fault."""
-    return effective(path, BUILTIN)
+    return effective(path)
 
 
 def sample_text() -> str:

@@ -11,7 +11,6 @@ from plabctl.clock import Clock, SystemClock
 from plabctl.config.load import load
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PluginFault
-from plabctl.probes.builtin import BUILTIN
 from plabctl.store.store import Store
 from plabctl.values import dataclass
 
@@ -42,7 +41,7 @@ class App:
 def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     """Return the installation that `config_path`, or the first configuration found, describes; nothing is written."""
     clock = clock or SystemClock()
-    settings = load(config_path, BUILTIN)
+    settings = load(config_path)
     store = Store(settings.state_dir, clock, network_disk=settings.network_disk, owners=settings.origin.owners)
     return App(settings, clock, store)
 

@@ -1,6 +1,6 @@
 """The slots of one tick and what is running in them.
 
-I/O through the runner. A slot that this process has locked passes from probe to probe without being unlocked, and a
+I/O through the executor. A slot that this process has locked passes from probe to probe without being unlocked, and a
 few claims are kept in hand, so that the next probe starts the moment one ends and not after the next commit.
 """
 
@@ -21,7 +21,7 @@ from plabctl.core.model import Cause, Claim, Outcome, Report
 from plabctl.store.slots import Slots
 
 if TYPE_CHECKING:
-    from plabctl.runner.threads import ThreadRunner
+    from plabctl.executors.base import Executor
 
 IDLE_S = 60.0
 """A tick uses a slot or gives it back within moments; this long after that it must be stuck."""
@@ -68,7 +68,7 @@ class Flight:
         from plabctl.app import late  # noqa: PLC0415 - a tick with nothing to test can spare it
 
         late.load()
-        _ = self._runner
+        _ = self._executor
 
     def take_slots(self, limit: int) -> None:
         """Lock up to `limit` more slots, as many as this process has room for.
@@ -96,7 +96,7 @@ class Flight:
         if not self._running:
             time.sleep(timeout_s)
             return []
-        reports = self._runner.wait(timeout_s)
+        reports = self._executor.wait(timeout_s)
         for report in reports:
             slot = self._running.pop(report.token).slot
             self._moved.pop(report.token, None)
@@ -129,14 +129,14 @@ class Flight:
     def interrupt(self) -> None:
         """Cut every probe that runs; each reports at once that it was interrupted."""
         if self._running:
-            self._runner.interrupt()
+            self._executor.interrupt()
 
     @cached_property
-    def _runner(self) -> ThreadRunner:
-        """The runner, made when there is something to run: it imports fabric, which costs as much as all the rest."""
-        from plabctl.app.wiring import make_runner  # noqa: PLC0415 - see above
+    def _executor(self) -> Executor:
+        """The executor, made when there is something to run: it imports fabric, which costs as much as all the rest."""
+        from plabctl.app.wiring import make_executor  # noqa: PLC0415 - see above
 
-        return make_runner(self._app)
+        return make_executor(self._app)
 
     @cached_property
     def _capacity(self) -> int:
@@ -161,7 +161,7 @@ class Flight:
     def _start(self, claim: Claim, assignment: Assignment) -> None:
         self._running[claim.token] = claim
         self._mark(claim.slot, claim.until_uptime_s)
-        self._runner.start(assignment)
+        self._executor.start(assignment)
 
 
 def refused(claim: Claim, reason: str, now: float) -> Report:

@@ -11,7 +11,6 @@ from importlib import import_module
 MODULES = (
     "encodings.idna",  # for every name that is looked up
     "plabctl.core.nag",
-    "plabctl.core.pools.shielded",
     "plabctl.probes.local",
     "plabctl.process",
     "plabctl.store.vnodecodec",

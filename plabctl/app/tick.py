@@ -23,7 +23,7 @@ from plabctl.core.claim import Claimant, candidates
 from plabctl.core.events import new_token
 from plabctl.core.experiments import judge, roster, work
 from plabctl.core.model import Claim, Outcome, Report, TickMark
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
 from plabctl.store.boot import boot_id

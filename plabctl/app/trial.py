@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from plabctl.app.context import App
 from plabctl.app.signals import Stop
-from plabctl.app.wiring import make_runner
+from plabctl.app.wiring import make_executor
 from plabctl.core.assignment import Assignment
 from plabctl.core.events import new_token
 from plabctl.core.model import Member, Node, Report, StageRun
@@ -79,7 +79,7 @@ def run(app: App, assignment: Assignment, on_stage: Callable[[StageRun], None]) 
         with stop.listening():
             _take_slot(app, slots, stop)
             # Stages are handed over, so that the probe's thread never waits for a terminal.
-            runner = make_runner(app, stages.put)
+            runner = make_executor(app, stages.put)
             runner.start(assignment)
             reports: list[Report] = []
             looks = Looks(on_stage)

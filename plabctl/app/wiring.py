@@ -6,13 +6,19 @@ I/O. Importing this module imports fabric.
 from __future__ import annotations
 
 from plabctl.app.context import App
+from plabctl.executors.base import Executor, ExecutorKind
+from plabctl.kinds import find
 from plabctl.probes.prober import Prober
 from plabctl.probes.steps import OnStage
-from plabctl.runner.threads import ThreadRunner
 
 
-def make_runner(app: App, on_stage: OnStage | None = None) -> ThreadRunner:
-    """Return a runner whose probes go by this installation's SSH settings; `on_stage` is told of each stage's end."""
+def make_executor(app: App, on_stage: OnStage | None = None) -> Executor:
+    """Return the configured executor, which probes by this installation's SSH settings.
+
+    `on_stage` is called as each stage of a probe ends.
+    """
     prober = Prober(app.settings.ssh, app.clock, on_stage, app.settings.origin)
     prober.prepare()
-    return ThreadRunner(prober, app.clock)
+    own = app.settings.executor
+    kind: ExecutorKind = find("executor", own.kind)
+    return kind.build(own, prober, app.clock)

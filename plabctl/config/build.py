@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from plabctl.config.base import Base
-from plabctl.config.crosscheck import EXIT_KEY, OTHER, Values, entry_pool_of, kind_of, only_pool, pools_of
-from plabctl.config.schema import BACKOFF, POOL, ROOT, Shape, Table
-from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Backoff, PoolKind, PoolSettings, Settings, default_backoff
+from plabctl.config.crosscheck import Values, entry_pool_of, kind_of, known_recipes, only_pool, pools_of
+from plabctl.config.kindname import keys_of
+from plabctl.config.schema import BACKOFF, POOL, ROOT
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff, BackoffKind
+from plabctl.core.keys.table import Shape, Table
+from plabctl.core.keys.types import ValueType
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.values import replace
 
 
-def build(
-    values: Values, builtin: Mapping[str, Recipe], base: Base, *, path: str, state_dir: str, digest: str
-) -> Settings:
+def build(values: Values, base: Base, *, path: str, state_dir: str, digest: str) -> Settings:
     """Return the settings that faultless `values` mean.
 
     What they mean depends on where they stand and who reads them: `base` is what relative paths are relative to,
@@ -29,13 +31,16 @@ def build(
     state = given.state_dir or state_dir
     ssh = replace(given.ssh, known_hosts=given.ssh.known_hosts or f"{state}/known_hosts")
     own = {name: replace(recipe, name=name) for name, recipe in given.recipes.items()}
+    of_plugins, builtin = known_recipes(values).maps
+    usable = {name: recipe for name, recipe in of_plugins.items() if not recipe.fault}
     return replace(
         given,
         path=path,
         state_dir=state,
         entry_pool=entry_pool_of(values) or "",
         pools=_pools(pools_of(values), base),
-        recipes=ChainMap(own, cast("dict[str, Recipe]", builtin)),  # which loads none of them
+        recipes=ChainMap(own, usable, builtin),
+        recipe_faults={name: recipe.fault for name, recipe in of_plugins.items() if recipe.fault},
         ssh=ssh,
         digest=digest,
     )
@@ -46,31 +51,42 @@ def _pools(pools: Mapping[str, Values], base: Base) -> dict[str, PoolSettings]:
     for name, values in pools.items():
         kind = kind_of(name, values)
         assert kind is not None, f"pool {name} has a kind, or the faults would say so"  # noqa: S101
-        goes_to = values.get(EXIT_KEY[kind]) or only_pool(pools, OTHER[kind]) or ""
-        backoff = _backoff(values.get("backoff", {}), kind, base)
-        built[name] = replace(_fill(POOL, values, base), name=name, kind=kind, goes_to=goes_to, backoff=backoff)
+        goes_to = values.get(kind.exit_key) or only_pool(pools, is_good=not kind.is_good) or ""
+        backoff = _backoff(values.get("backoff", {}), base, is_good=kind.is_good)
+        pool = _fill(POOL, {**values, "kind": kind}, base)
+        built[name] = replace(pool, name=name, goes_to=goes_to, backoff=backoff)
     return built
 
 
-def _backoff(values: Values, pool: PoolKind, base: Base) -> Backoff:
-    """Return the back-off; what is not given is as its kind has it in a pool of this kind."""
-    defaults = default_backoff(values.get("kind", Backoff().kind), pool)
-    backoff: Backoff = _fill(BACKOFF, values, base, defaults)
+def _backoff(values: Values, base: Base, *, is_good: bool) -> Backoff:
+    """Return the back-off; what is not given is as its kind has it in a pool of this side."""
+    kind: BackoffKind = values.get("kind", ADDITIVE)
+    backoff: Backoff = _fill(BACKOFF, {**values, "kind": kind}, base, kind.default(is_good=is_good))
     return backoff
 
 
-def _fill(table: Table, values: Values, base: Base, defaults: object = None) -> Any:  # noqa: ANN401 - each table fills a value of its own type
-    """Return the table's defaults, or these, with `values` over them."""
-    fields: dict[str, object] = {}
-    for name, value in values.items():
-        key = table.keys[name]
-        kind = key.kind
-        if not isinstance(kind, Table):
-            fields[key.field] = kind.placed(value, base)
-        elif kind.shape is Shape.ONE:
-            fields[key.field] = _fill(kind, value, base)
-        elif kind.shape is Shape.NAMED:
-            fields[key.field] = {each: _fill(kind, inner, base) for each, inner in value.items()}
-        else:
-            fields[key.field] = tuple(_fill(kind, inner, base) for inner in value)
-    return replace(defaults or table.defaults, **fields)  # type: ignore[type-var]
+def _fill(table: Table, values: Values, base: Base, defaults: Any = None) -> Any:  # noqa: ANN401 - each table fills a value of its own type
+    """Return the table's defaults, or these, with `values` over them.
+
+    What a key of a kind says goes into the field of that name, or else into the `options` of the value.
+    """
+    value: Any = table.defaults if defaults is None else defaults
+    kind = values.get("kind")
+    keys = keys_of(table, kind if hasattr(kind, "keys") else None)
+    given = {keys[name].field: _place(keys[name].type, each, base) for name, each in values.items()}
+    own = {name: given.pop(name) for name in list(given) if not hasattr(value, name)}
+    if hasattr(value, "options"):
+        options = kind.keys.defaults if kind else value.options
+        given["options"] = replace(options, **own) if own else options
+    return replace(value, **given)
+
+
+def _place(kind: ValueType | Table, value: Any, base: Base) -> Any:  # noqa: ANN401 - as the key has it
+    """Return a value that was read as the program uses it."""
+    if not isinstance(kind, Table):
+        return kind.placed(value, base)
+    if kind.shape is Shape.ONE:
+        return _fill(kind, value, base)
+    if kind.shape is Shape.NAMED:
+        return {name: _fill(kind, each, base) for name, each in value.items()}
+    return tuple(_fill(kind, each, base) for each in value)

@@ -6,21 +6,26 @@ given and could not be read counts as given and is not judged again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections import ChainMap
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from typing import Any, cast
 
 from plabctl.config.reading import Fault
-from plabctl.config.wording import exact_duration, nearest, quoted
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
+from plabctl.core.keys.wording import exact_duration, nearest, quoted
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.base import PoolKind
+from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Backoff, ExperimentSettings, PoolKind, PoolSettings, Settings, default_backoff
+from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
+from plabctl.kinds import Builtin, builtin_names, find, find_builtin
 
 Values = Mapping[str, Any]
 
-OTHER = {PoolKind.GOOD: PoolKind.BAD, PoolKind.BAD: PoolKind.GOOD}
-EXIT_KEY = {PoolKind.GOOD: "on_fail", PoolKind.BAD: "on_pass"}
 DEFAULT_POOLS: Mapping[str, Values] = {"good": {}, "bad": {}}
 _VERDICT_STAGES = ("setup", "up", "check")
-_DEFAULT_POOL = PoolSettings("", PoolKind.GOOD, "")
+_DEFAULT_POOL = PoolSettings("", GOOD, "")
 _DEFAULT_RECIPE = _DEFAULT_POOL.recipe
 _EXPERIMENT = ExperimentSettings()
 _DEFAULT_ENTRY_POOL = Settings("", "", {}, {}).entry_pool
@@ -33,14 +38,19 @@ def pools_of(values: Values) -> Mapping[str, Values]:
 
 
 def kind_of(name: str, pool: Values) -> PoolKind | None:
-    """Return a pool's kind; a pool called good or bad need not say it. None when nobody said it."""
+    """Return a pool's kind; a pool that is called like a kind need not say it. None when nobody said it."""
     given: PoolKind | None = pool.get("kind")
-    return given or next((kind for kind in PoolKind if kind == name), None)
+    return given or find_builtin("pool", name)
 
 
-def only_pool(pools: Mapping[str, Values], kind: PoolKind) -> str | None:
-    """Return the name of the one pool of that kind; None when there is none or more than one."""
-    names = [name for name, pool in pools.items() if kind_of(name, pool) is kind]
+def pools_on(pools: Mapping[str, Values], *, is_good: bool) -> list[str]:
+    """Return the names of the pools whose nodes are offered, or of those whose nodes are not."""
+    return [name for name, pool in pools.items() if (kind := kind_of(name, pool)) and kind.is_good is is_good]
+
+
+def only_pool(pools: Mapping[str, Values], *, is_good: bool) -> str | None:
+    """Return the name of the one pool on that side; None when there is none or more than one."""
+    names = pools_on(pools, is_good=is_good)
     return names[0] if len(names) == 1 else None
 
 
@@ -48,24 +58,36 @@ def entry_pool_of(values: Values) -> str | None:
     """Return the pool that new nodes enter: as given, else the default's name if it exists, else the only bad one."""
     pools = pools_of(values)
     given: str | None = values.get("entry_pool")
-    return given or (_DEFAULT_ENTRY_POOL if _DEFAULT_ENTRY_POOL in pools else only_pool(pools, PoolKind.BAD))
+    return given or (_DEFAULT_ENTRY_POOL if _DEFAULT_ENTRY_POOL in pools else only_pool(pools, is_good=False))
 
 
-def cross_faults(values: Values, builtin: Mapping[str, Recipe], broken: Collection[str]) -> Iterator[Fault]:
+def known_recipes(values: Values) -> ChainMap[str, Recipe]:
+    """Return the recipes that need not be written: those of plug-ins that are named, then the built-in ones."""
+    builtin: MutableMapping[str, Recipe] = cast("MutableMapping[str, Recipe]", Builtin("recipe"))  # it is only read
+    named = [pool["recipe"] for pool in pools_of(values).values() if "recipe" in pool]
+    unknown = {*named, *values.get("plugin_recipes", ())} - builtin.keys() - values.get("recipe", {}).keys()
+    found = {name: recipe for name in sorted(unknown) if (recipe := find("recipe", name)) is not None}
+    return ChainMap(found, builtin)
+
+
+def cross_faults(values: Values, broken: Collection[str]) -> Iterator[Fault]:
     """Yield every fault between keys; `broken` are the paths of keys at fault already."""
-    recipes = values.get("recipe", {})
+    recipes, builtin = values.get("recipe", {}), known_recipes(values)
     yield from _stage_faults(recipes, broken)
     yield from _inventory_faults(values.get("inventory", ()), broken)
     yield from _experiment_faults(values.get("experiment", {}), {*builtin, *recipes}, broken)
     yield from _reserve_faults(values)
+    for name in values.get("plugin_recipes", ()):
+        if name not in builtin and name not in recipes:
+            yield "plugin_recipes", f"no plug-in brings a recipe {quoted(name)}, allowed: names that one brings"
     # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
     if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
         yield from _pool_faults(pools_of(values), broken)
         yield from _entry_faults(values)
     users: dict[str, str] = {}
     for name, pool in pools_of(values).items():
-        given, kind = pool.get("backoff", {}), kind_of(name, pool) or PoolKind.GOOD
-        defaults = default_backoff(given.get("kind", Backoff().kind), kind)
+        given, kind = pool.get("backoff", {}), kind_of(name, pool) or GOOD
+        defaults = given.get("kind", ADDITIVE).default(is_good=kind.is_good)
         yield from _backoff_faults(f"pool.{name}.backoff", given, defaults)
         if f"pool.{name}.recipe" not in broken:
             users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
@@ -82,29 +104,23 @@ def _pool_faults(pools: Mapping[str, Values], broken: Collection[str]) -> Iterat
             undecided = True
         elif kind is None:
             undecided = True
-            yield f"{path}.kind", f"missing, allowed: one of {_listed(tuple(PoolKind))}"
+            yield f"{path}.kind", f"missing, allowed: one of {_listed(builtin_names('pool'))}"
         else:
             yield from _exit_faults(path, kind, pool, pools, broken)
-    for kind in PoolKind:
-        if not undecided and not any(kind_of(name, pool) is kind for name, pool in pools.items()):
-            yield "pool", f'no pool is of kind "{kind}", add [pool.NAME] with kind = "{kind}"'
+    for kind in (GOOD, BAD):
+        if not undecided and not pools_on(pools, is_good=kind.is_good):
+            yield "pool", f'no pool is of kind "{kind.name}", add [pool.NAME] with kind = "{kind.name}"'
 
 
 def _exit_faults(
     path: str, kind: PoolKind, pool: Values, pools: Mapping[str, Values], broken: Collection[str]
 ) -> Iterator[Fault]:
-    mine, other = EXIT_KEY[kind], EXIT_KEY[OTHER[kind]]
-    if other in pool:
-        yield f"{path}.{other}", f'means nothing in a pool of kind "{kind}", allowed: {mine}'
-    if kind is PoolKind.BAD:
-        for key in ("confirm", "suspects"):
-            if key in pool:
-                yield f"{path}.{key}", 'means nothing in a pool of kind "bad", allowed: only where kind = "good"'
-    targets = [name for name, each in pools.items() if kind_of(name, each) is OTHER[kind]]
+    mine, targets = kind.exit_key, pools_on(pools, is_good=not kind.is_good)
     if mine in pool:
         target = pool[mine]
         if target not in targets and f"pool.{target}.kind" not in broken:
-            what = f'{quoted(target)} is of kind "{kind}" too' if target in pools else f"no pool {quoted(target)}"
+            other = kind_of(target, pools[target]) if target in pools else None
+            what = f'{quoted(target)} is of kind "{other.name}" too' if other else f"no pool {quoted(target)}"
             yield f"{path}.{mine}", f"{what}, allowed: {_one_of(targets)}{nearest(target, targets)}"
     elif len(targets) > 1 and f"{path}.{mine}" not in broken:
         yield f"{path}.{mine}", f"missing, allowed: {_one_of(targets)}"
@@ -113,7 +129,7 @@ def _exit_faults(
 def _entry_faults(values: Values) -> Iterator[Fault]:
     pools = pools_of(values)
     entry = entry_pool_of(values)
-    if entry is None and sum(kind_of(name, pool) is PoolKind.BAD for name, pool in pools.items()) > 1:
+    if entry is None and len(pools_on(pools, is_good=False)) > 1:
         yield "entry_pool", f"missing, allowed: {_one_of(pools)}"
     elif entry is not None and entry not in pools:
         yield "entry_pool", f"no pool {quoted(entry)}, allowed: {_one_of(pools)}{nearest(entry, pools)}"

@@ -14,10 +14,8 @@ from plabctl.config.base import Base
 from plabctl.config.build import build
 from plabctl.config.crosscheck import cross_faults
 from plabctl.config.locate import default_state_dir, home_of
-from plabctl.config.plugins import Plugins
 from plabctl.config.reading import MAX_FAULTS, Fault, read_document
 from plabctl.config.source import Source, read_source
-from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Origin, Settings
 from plabctl.errors import ConfigError
 from plabctl.values import replace
@@ -31,41 +29,41 @@ _REWORDED = {
 _HINT = "correct the file; `plabctl config check` looks at it again"
 
 
-def load(path: str | None, builtin: Mapping[str, Recipe], environ: Mapping[str, str] | None = None) -> Settings:
+def load(path: str | None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of the config file at `path`, or of the first that the search order finds.
 
-    `builtin` are the recipes that need not be written; one of the file replaces the built-in one of its name whole. A
-    plug-in that cannot be used is told in `Settings.plugin_faults`, and the pools that want it are disabled. Raise
+    A plug-in that cannot be used is told in `Settings.plugin_faults`, and the pools that want it are disabled. Raise
     ConfigError with every fault found, each as `FILE: KEY: what is wrong, what is allowed`.
     """
     surroundings = os.environ if environ is None else environ
-    return settings_of(read_source(path, surroundings), builtin, surroundings)
+    return settings_of(read_source(path, surroundings), surroundings)
 
 
-def settings_of(source: Source, builtin: Mapping[str, Recipe], environ: Mapping[str, str]) -> Settings:
+def settings_of(source: Source, environ: Mapping[str, str]) -> Settings:
     """Return the settings of a configuration file that was read; raise ConfigError as `load` does."""
-    plugins = Plugins(parse(source.raw, source.given), builtin)
-    values, faults = examine(plugins.document, plugins.recipes)
+    values, faults = examine(parse(source.raw, source.given))
     if faults:
         told = [f"{source.given}: {where}: {what}" for where, what in faults[:MAX_FAULTS]]
         more = len(faults) - MAX_FAULTS
         raise ConfigError([*told, f"... and {more} more"] if more > 0 else told, hint=_HINT)
     settings = build(
         values,
-        plugins.recipes,
         Base(source.folder, home_of(environ)),
         path=source.path,
         state_dir=default_state_dir(environ),
         digest=_digest(source.raw),
     )
-    return plugins.installed(replace(settings, origin=Origin(source.folder, source.owners)))
+    settings = replace(settings, origin=Origin(source.folder, source.owners))
+    for pool in settings.pools.values():
+        pool.kind.prepare(pool, settings)
+    return settings
 
 
-def examine(document: dict[str, Any], builtin: Mapping[str, Recipe]) -> tuple[dict[str, Any], list[Fault]]:
+def examine(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
     """Return the values of a parsed document and every fault in it."""
     values, faults = read_document(document)
     broken = {where for where, _ in faults}
-    return values, [*faults, *cross_faults(values, builtin, broken)]
+    return values, [*faults, *cross_faults(values, broken)]
 
 
 def parse(raw: bytes, path: str) -> dict[str, Any]:

@@ -9,26 +9,11 @@ from plabctl.config.text import Text
 
 POLICY_TEXTS: dict[str, Text] = {
     "pool.kind": Text("What becomes of a node that passes or fails.", '"good"', "the pool's name, if `good` or `bad`"),
-    "pool.on_fail": Text("Only for kind good: the pool for nodes that fail.", '"bad"', "the only pool of kind bad"),
-    "pool.on_pass": Text(
-        "Only for kind bad: the pool for nodes that passed often enough.", '"good"', "the only pool of kind good"
-    ),
     "pool.recipe": Text("The recipe its nodes are tested with.", '"process"'),
     "pool.backoff": Text(
         "How long it waits between tests; its keys are below. 5m, 2m30s and 1h because Emulab's monitor of 2006 had "
         "them, and a jitter of 1m because ticks come every minute; `plabctl simulate` shows what others would do.",
         '{ base = "5m", max = "2h" }',
-    ),
-    "pool.confirm": Text(
-        "Only for kind good: this many quick retests while still in the pool before a failure counts; with 0 "
-        "the node leaves at once and is tested again at once. 0 because each quick retest of a dead node is a "
-        "time-out more before it leaves: half as much again of the time that broken nodes are offered.",
-        "2",
-    ),
-    "pool.suspects": Text(
-        "Only for kind good, and where `confirm` is 0: whether a failing node leaves as a suspect, which one immediate "
-        "retest clears without a trace; if false, any one failure is a move that counts.",
-        "false",
     ),
     "pool.weight": Text(
         "When slots are short, pools share the window in the ratio of their weights. 1 because no pool matters more "

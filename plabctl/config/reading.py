@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Any
 
-from plabctl.config.schema import ROOT, Shape, Table
-from plabctl.config.wording import nearest, quoted, seen
+from plabctl.config.kindname import keys_of, kind_name_of
+from plabctl.config.schema import ROOT
+from plabctl.core.keys.table import Key, Shape, Table
+from plabctl.core.keys.wording import nearest, quoted, seen
 from plabctl.core.names import is_pool_name
+from plabctl.kinds import find_builtin
 
 Fault = tuple[str, str]
 """Where, as the path of a key, and what."""
@@ -77,25 +80,66 @@ def _read_named(table: Table, value: dict[str, Any], path: str, faults: list[Fau
 
 
 def _read_one(table: Table, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
+    kind, keys = _keys_for(table, given, path)
     values: dict[str, Any] = {}
     for name, value in given.items():
         place = path_of(path, name)
-        key = table.keys.get(name)
+        key = keys.get(name)
         if key is None:
             is_told = len(faults) < MAX_FAULTS  # to look for the nearest name of each key takes its time
-            guess = (is_told and nearest(name, table.keys)) or f", allowed: {', '.join(table.keys)}"
-            faults.append((place, f"unknown key{guess}"))
-        elif isinstance(key.kind, Table):
-            read = _read_table(key.kind, value, place, faults)
+            faults.append((place, _unknown(name, table, kind, keys) if is_told else "unknown key"))
+        elif isinstance(key.type, Table):
+            read = _read_table(key.type, value, place, faults)
             if read is not None:
                 values[name] = read
         else:
             try:
-                values[name] = key.kind.read(value)
+                values[name] = kind if name == "kind" and kind is not None else key.type.read(value)
             except ValueError as error:
-                faults.append((place, f"{error}, allowed: {key.kind.allowed}"))
-    for name, key in table.keys.items():
+                faults.append((place, f"{error}, allowed: {key.type.allowed}"))
+    for name, key in keys.items():
         if key.required and name not in given:
-            allowed = "" if isinstance(key.kind, Table) else f", allowed: {key.kind.allowed}"
+            allowed = "" if isinstance(key.type, Table) else f", allowed: {key.type.allowed}"
             faults.append((path_of(path, name), f"missing{allowed}"))
     return values
+
+
+def _keys_for(table: Table, given: dict[str, Any], path: str) -> tuple[Any, dict[str, Key]]:
+    """Return the kind that a table chooses and the keys that may stand in it.
+
+    A kind that cannot be read, or was not named where it must be, is a fault told elsewhere: then the keys of all kinds
+    may stand here, so that one fault does not hide behind others.
+    """
+    kind_name = kind_name_of(table)
+    if kind_name is None:
+        return None, table.keys
+    try:
+        kind = kind_name.read(given["kind"]) if "kind" in given else default_kind(table, path)
+        if table.shape is Shape.NAMED and kind is not None:
+            kind = kind.resolve(path.rpartition(".")[2], given)
+    except ValueError:
+        kind = None
+    if kind is not None:
+        return kind, keys_of(table, kind)
+    every = {name: key for each in kind_name.builtin() for name, key in each.keys.keys.items()}
+    return None, {**every, **table.keys}
+
+
+def default_kind(table: Table, path: str) -> Any:  # noqa: ANN401 - each extension point has its own type of kind
+    """Return the kind of a table that names none: that of the table's own name, or of its defaults; None if neither."""
+    kind_name = kind_name_of(table)
+    assert kind_name is not None, "asked only for tables with kinds"  # noqa: S101
+    if table.shape is Shape.NAMED:
+        return find_builtin(kind_name.point, path.rpartition(".")[2])
+    return None if table.keys["kind"].required else kind_name.kind_of(table.defaults)
+
+
+def _unknown(name: str, table: Table, kind: Any, keys: dict[str, Key]) -> str:  # noqa: ANN401 - as above
+    kind_name = kind_name_of(table)
+    if kind is not None and kind_name is not None:
+        owners = [each.name for each in kind_name.builtin() if name in each.keys.keys]
+        if owners:
+            where = " or ".join(quoted(owner) for owner in owners)
+            return f"means nothing where kind = {quoted(kind.name)}, allowed: only where kind = {where}"
+    guess = nearest(name, keys) or f", allowed: {', '.join(keys)}"
+    return f"unknown key{guess}"

@@ -5,11 +5,15 @@ Pure. Made from the schema and its texts; a test keeps the page equal to what th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from plabctl.config.kindname import kind_name_of
 from plabctl.config.sample import default_of
 from plabctl.config.schema import (
     ADAPTIVE,
     BACKOFF,
     DEADLINES,
+    EXECUTOR,
     EXPERIMENT,
     FLAP,
     GUARD,
@@ -19,10 +23,9 @@ from plabctl.config.schema import (
     RECIPE,
     ROOT,
     SSH,
-    Key,
-    Table,
 )
 from plabctl.config.texts import TABLES, text_of
+from plabctl.core.keys.table import Key, Table
 
 _HEAD = """\
 # The configuration
@@ -41,7 +44,7 @@ file. A message that names `hook[2]` means the second `[[hook]]`.
 This page is made from the program by `plabctl.config.reference`; a test compares the two.
 """
 
-_STAGE = RECIPE.keys["up"].kind
+_STAGE = RECIPE.keys["up"].type
 assert isinstance(_STAGE, Table), "a stage is a table"  # noqa: S101
 _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("Top of the file", ROOT),
@@ -53,6 +56,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[adaptive]`", ADAPTIVE),
     ("`[deadlines]`", DEADLINES),
     ("`[experiment]`", EXPERIMENT),
+    ("`[executor]`", EXECUTOR),
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
     ("`[[inventory]]`", INVENTORY),
@@ -62,25 +66,35 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
 
 def reference() -> str:
     """Return the reference as Markdown: every key with what it does, what is allowed, its default and an example."""
-    return "\n".join([_HEAD, *(_section(title, table) for title, table in _SECTIONS)])
+    return "\n".join([_HEAD, *(part for title, table in _SECTIONS for part in _sections(title, table))])
+
+
+def _sections(title: str, table: Table) -> Iterator[str]:
+    """Yield the section of a table, and one for each of its built-in kinds that has keys of its own."""
+    yield _section(title, table)
+    if kind_name := kind_name_of(table):
+        for kind in kind_name.builtin():
+            if kind.keys.keys:
+                yield _section(f"{title} of kind `{kind.name}`", kind.keys)
 
 
 def _section(title: str, table: Table) -> str:
-    rows = [_row(table, key) for key in table.keys.values() if not (table is ROOT and isinstance(key.kind, Table))]
+    rows = [_row(table, key) for key in table.keys.values() if not (table is ROOT and isinstance(key.type, Table))]
     head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
-    return "\n".join([f"## {title}", "", TABLES[table.topic], "", *head, *rows, ""])
+    intro = [TABLES[table.topic], ""] if table.topic in TABLES else []
+    return "\n".join([f"## {title}", "", *intro, *head, *rows, ""])
 
 
 def _row(table: Table, key: Key) -> str:
-    text = text_of(table.topic, key.name)
-    allowed = "a table, see below" if isinstance(key.kind, Table) else key.kind.allowed
+    text = text_of(table, key)
+    allowed = "a table, see below" if isinstance(key.type, Table) else key.type.allowed
     default = text.default or _constant(table, key)
     cells = [f"`{key.name}`", text.help, allowed, default, f"`{key.name} = {text.example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _constant(table: Table, key: Key) -> str:
-    if isinstance(key.kind, Table):
-        return "its own defaults" if key.kind.topic == BACKOFF.topic else "none"
+    if isinstance(key.type, Table):
+        return "its own defaults" if key.type.topic == BACKOFF.topic else "none"
     default = default_of(table, key)
     return "none" if default in {None, '""'} else f"`{default}`"

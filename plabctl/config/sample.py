@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
+from plabctl.config.kindname import keys_of
 from plabctl.config.schema import (
     ADAPTIVE,
     DEADLINES,
+    EXECUTOR,
     EXPERIMENT,
     FLAP,
     GUARD,
@@ -21,18 +24,15 @@ from plabctl.config.schema import (
     RECIPE,
     ROOT,
     SSH,
-    Key,
-    Table,
 )
 from plabctl.config.texts import TABLES, text_of
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.wording import quoted
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.good import GOOD
+from plabctl.kinds import builtin_kinds
 
 _WIDTH = 100
-_LIVE = {
-    "pool.good.kind": '"good"',
-    "pool.good.on_fail": '"bad"',
-    "pool.bad.kind": '"bad"',
-    "pool.bad.on_pass": '"good"',
-}
 _INTRO = """\
 # The configuration of plabctl. Each key stands here with its default, or with an example where it has none;
 # take the "#" away to set it. `plabctl config check` looks for mistakes, `plabctl config show` says what holds.
@@ -45,18 +45,18 @@ def sample(live: Mapping[str, str] | None = None) -> str:
     `live` maps the path of a key (`ssh.key`) to its value as TOML (text by `wording.quoted`); those keys stand there
     without `#`.
     """
-    given = dict(_LIVE, **(live or {}))
+    given = {**_default_pools(), **(live or {})}
     blocks = [
         _INTRO,
         _block(ROOT, "", given),
         _block(SSH, "[ssh]", given),
-        _block(POOL, "[pool.good]", given, without={"on_pass"}),
-        _block(POOL, "[pool.bad]", given, without={"on_fail", "confirm", "suspects"}, again=True),
+        *_pool_blocks(given),
         _block(FLAP, "[flap]", given),
         _block(GUARD, "[guard]", given),
         _block(ADAPTIVE, "[adaptive]", given),
         _block(DEADLINES, "[deadlines]", given),
         _block(EXPERIMENT, "[experiment]", given),
+        _block(EXECUTOR, "[executor]", given),
         _block(RECIPE, "#[recipe.mine]", given),
         _block(INVENTORY, "#[[inventory]]", given, without={"command"}),
         _block(HOOK, "#[[hook]]", given),
@@ -64,42 +64,64 @@ def sample(live: Mapping[str, str] | None = None) -> str:
     return "\n".join(blocks)
 
 
+def _default_pools() -> dict[str, str]:
+    """Return the keys that make the two default pools: their kinds, and each other's names."""
+    given = {}
+    for kind, other in ((GOOD, BAD), (BAD, GOOD)):
+        given[f"pool.{kind.name}.kind"] = quoted(kind.name)
+        given[f"pool.{kind.name}.{kind.exit_key}"] = quoted(other.name)
+    return given
+
+
 def default_of(table: Table, key: Key) -> str | None:
     """Return the default of `key` as TOML; None when it has none or it is no constant."""
-    value = getattr(table.defaults, key.field)
-    if key.required or text_of(table.topic, key.name).default:
+    if key.required or text_of(table, key).default:
         return None
-    if isinstance(key.kind, Table):
-        return None if value is None else inline(key.kind, value)
-    return key.kind.show(value)
+    value = getattr(table.defaults, key.field)
+    if isinstance(key.type, Table):
+        return None if value is None else inline(key.type, value)
+    return key.type.show(value)
 
 
 def inline(table: Table, value: object) -> str:
     """Return `value`, which `table` fills, as an inline table of TOML; empty texts are left out."""
     parts = []
     for name, key in table.keys.items():
-        assert not isinstance(key.kind, Table), "an inline table holds no table"  # noqa: S101
+        assert not isinstance(key.type, Table), "an inline table holds no table"  # noqa: S101
         field = getattr(value, key.field)
         if field != "":
-            parts.append(f"{name} = {key.kind.show(field)}")
+            parts.append(f"{name} = {key.type.show(field)}")
     return "{ " + ", ".join(parts) + " }"
 
 
+def _pool_blocks(live: Mapping[str, str]) -> Iterator[str]:
+    """Yield a pool of each built-in kind, called like it; what all pools share is explained once."""
+    for number, kind in enumerate(builtin_kinds("pool")):
+        yield _block(POOL, f"[pool.{kind.name}]", live, kind=kind, again=number > 0)
+
+
 def _block(
-    table: Table, header: str, live: Mapping[str, str], *, without: Collection[str] = (), again: bool = False
+    table: Table,
+    header: str,
+    live: Mapping[str, str],
+    *,
+    kind: Any = None,  # noqa: ANN401 - each extension point has its own type of kind
+    without: Collection[str] = (),
+    again: bool = False,
 ) -> str:
-    """Return one table of the sample; `again`: the table before it was of the same kind and explained itself."""
+    """Return one table of the sample; `again`: a table before it has the same common keys and explained them."""
     lines = [*_comment(TABLES[table.topic]), header] if header and not again else [header] if header else []
     prefix = header.strip("#[]")
-    for name, key in table.keys.items():
-        if name in without or (table is ROOT and isinstance(key.kind, Table)):
+    for name, key in keys_of(table, kind).items():
+        if name in without or (table is ROOT and isinstance(key.type, Table)):
             continue
+        owner = table if name in table.keys else kind.keys
         path = f"{prefix}.{name}" if prefix else name
-        text = text_of(table.topic, name)
-        if not again or name == "on_pass":
+        text = text_of(owner, key)
+        if not again or owner is not table:
             lines += _comment(text.help + (f" Default: {text.default}." if text.default else ""))
         value = live.get(path)
-        lines.append(f"{name} = {value}" if value else f"#{name} = {default_of(table, key) or text.example}")
+        lines.append(f"{name} = {value}" if value else f"#{name} = {default_of(owner, key) or text.example}")
     return "\n".join(lines) + "\n"
 
 

@@ -7,18 +7,20 @@ who ask need them. To add a key: declare it here, describe it there. Go on with 
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-from plabctl.config.paths import Argv, FilePath
-from plabctl.config.values import DAY_S, Choice, Duration, Flag, Kind, Number, Size, Text, Whole, Words
+from plabctl.config.kindname import KindName
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.eventkinds import EVENT_KINDS
-from plabctl.core.names import is_label_name, is_pool_name
+from plabctl.core.keys.paths import Argv, FilePath
+from plabctl.core.keys.table import Key, Shape, Table
+from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
+from plabctl.core.names import POOL_NAME, is_label_name, is_pool_name
+from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
 from plabctl.core.settings import (
     AdaptiveSettings,
-    Backoff,
-    BackoffKind,
     DeadlineSettings,
+    ExecutorSettings,
     ExperimentSettings,
     FlapSettings,
     GuardSettings,
@@ -26,7 +28,6 @@ from plabctl.core.settings import (
     HookSettings,
     HostKeys,
     InventorySettings,
-    PoolKind,
     PoolSettings,
     Settings,
     SshSettings,
@@ -34,45 +35,6 @@ from plabctl.core.settings import (
 
 INVENTORY_KINDS = ("file", "command", "ansible")
 MAX_WINDOW = 10_000
-_NAME = "a name of lower-case letters, digits, - and _, beginning with a letter"
-
-
-class Shape(StrEnum):
-    """How a table stands in the file."""
-
-    ONE = "one"
-    """`[ssh]`, or an inline table."""
-    NAMED = "named"
-    """`[pool.NAME]`: any number, each with a name."""
-    MANY = "many"
-    """`[[hook]]`: any number, in order."""
-
-
-class Key:
-    """One key: its `name` in the file, the `field` of the value it fills, and the `kind` of what it holds."""
-
-    __slots__ = ("field", "kind", "name", "required")
-
-    def __init__(self, name: str, kind: Kind | Table, field: str = "", *, required: bool = False) -> None:
-        self.name = name
-        self.kind = kind
-        self.field = field or name
-        self.required = required
-
-
-class Table:
-    """One table: its `keys`, and the value with the defaults that they override.
-
-    `topic` is how `plabctl.config.texts` calls it.
-    """
-
-    __slots__ = ("defaults", "keys", "shape", "topic")
-
-    def __init__(self, topic: str, defaults: object, *keys: Key, shape: Shape = Shape.ONE) -> None:
-        self.topic = topic
-        self.defaults = defaults
-        self.keys = {key.name: key for key in keys}
-        self.shape = shape
 
 
 def is_plain_word(text: str) -> bool:
@@ -109,8 +71,8 @@ def _stage(name: str) -> Key:
 
 BACKOFF = Table(
     "backoff",
-    Backoff(),
-    Key("kind", Choice(tuple(BackoffKind))),
+    Backoff(ADDITIVE),
+    Key("kind", KindName("backoff")),
     Key("base", Duration(0.1), "base_s"),
     Key("step", Duration(), "step_s"),
     Key("max", Duration(0.1), "max_s"),
@@ -118,14 +80,10 @@ BACKOFF = Table(
 )
 POOL = Table(
     "pool",
-    PoolSettings("", PoolKind.GOOD, ""),
-    Key("kind", Choice(tuple(PoolKind))),
-    Key("on_fail", Text(_NAME, is_pool_name), "goes_to"),
-    Key("on_pass", Text(_NAME, is_pool_name), "goes_to"),
-    Key("recipe", Text(_NAME, is_pool_name)),
+    PoolSettings("", GOOD, ""),
+    Key("kind", KindName("pool")),
+    Key("recipe", Text(POOL_NAME, is_pool_name)),
     Key("backoff", BACKOFF),
-    Key("confirm", Whole(0, 20)),
-    Key("suspects", Flag()),
     Key("weight", Number(0.01, 1000)),
     Key("reserve", Number(0, 1)),
     shape=Shape.NAMED,
@@ -186,16 +144,15 @@ DEADLINES = Table(
 
 
 def _backoff_by_count(defaults: Backoff) -> Table:
-    """Return the table of a back-off outside the health pools: only by the count, as there is nothing else to go by."""
-    by_count = [kind for kind in BackoffKind if kind not in {BackoffKind.AGE, BackoffKind.ADAPTIVE}]
-    keys = [Key("kind", Choice(tuple(by_count))), *(key for name, key in BACKOFF.keys.items() if name != "kind")]
-    return Table("backoff", defaults, *keys)
+    """Return the table of a back-off outside the health pools, where there is nothing but the count to go by."""
+    keys = [key for name, key in BACKOFF.keys.items() if name != "kind"]
+    return Table("backoff", defaults, Key("kind", KindName("backoff", lambda kind: kind.by_count)), *keys)
 
 
 EXPERIMENT = Table(
     "experiment",
     ExperimentSettings(),
-    Key("recipe", Text(_NAME, is_pool_name)),
+    Key("recipe", Text(POOL_NAME, is_pool_name)),
     Key("retry", _backoff_by_count(ExperimentSettings().retry)),
     Key("check", _backoff_by_count(ExperimentSettings().check)),
     Key("grace", Duration(), "grace_s"),
@@ -204,6 +161,7 @@ EXPERIMENT = Table(
     Key("weight", Number(0.01, 1000)),
     Key("reserve", Number(0, 1)),
 )
+EXECUTOR = Table("executor", ExecutorSettings(), Key("kind", KindName("executor", by_name=True)))
 INVENTORY = Table(
     "inventory",
     InventorySettings(""),
@@ -230,7 +188,7 @@ ROOT = Table(
     Key("network_disk", Flag()),
     Key("window", Whole(1, MAX_WINDOW)),
     Key("max_load", Number(0, 100_000)),
-    Key("entry_pool", Text(_NAME, is_pool_name)),
+    Key("entry_pool", Text(POOL_NAME, is_pool_name)),
     Key("plugin_recipes", Words("a list of names of recipes that plug-ins bring", is_pool_name, least=0)),
     Key("ssh", SSH),
     Key("pool", POOL, "pools"),
@@ -240,6 +198,7 @@ ROOT = Table(
     Key("adaptive", ADAPTIVE),
     Key("deadlines", DEADLINES),
     Key("experiment", EXPERIMENT),
+    Key("executor", EXECUTOR),
     Key("inventory", INVENTORY, "inventories"),
     Key("hook", HOOK, "hooks"),
 )

@@ -10,13 +10,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from plabctl.config.kindname import keys_of, kind_name_of
 from plabctl.config.lines import lines_of
 from plabctl.config.load import settings_of
 from plabctl.config.reading import path_of
-from plabctl.config.schema import ROOT, Key, Shape, Table
+from plabctl.config.schema import ROOT
 from plabctl.config.source import read_source
-from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Backoff, PoolKind, PoolSettings
+from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.masks import masked
 
 
@@ -45,13 +45,11 @@ class _Origins(NamedTuple):
         return "default"
 
 
-def effective(
-    path: str | None, builtin: Mapping[str, Recipe], environ: Mapping[str, str] | None = None
-) -> list[Effective]:
+def effective(path: str | None, environ: Mapping[str, str] | None = None) -> list[Effective]:
     """Return every key that holds, in the order of the schema; raise ConfigError as `load` does."""
     environ = os.environ if environ is None else environ
     source = read_source(path, environ)
-    settings = settings_of(source, builtin, environ)
+    settings = settings_of(source, environ)
     origins = _Origins(os.path.basename(settings.path), lines_of(source.raw.decode("utf-8-sig")), environ)  # noqa: PTH119 - as load
     return list(_table(ROOT, settings, "", origins))
 
@@ -73,23 +71,16 @@ def show(items: list[Effective]) -> str:
 
 def _table(table: Table, value: object, path: str, origins: _Origins) -> Iterator[Effective]:
     """Yield the keys of one table, those that hold no table first, as TOML wants them."""
-    keys = sorted(table.keys.values(), key=lambda key: isinstance(key.kind, Table))
+    kind_name = kind_name_of(table)
+    kind = kind_name.kind_of(value) if kind_name else None
+    keys = sorted(keys_of(table, kind).values(), key=lambda key: isinstance(key.type, Table))
     for key in keys:
-        if isinstance(value, PoolSettings) and key.name == _MEANINGLESS[value.kind]:
-            continue
-        if isinstance(value, PoolSettings) and key.name in {"confirm", "suspects"} and value.kind is PoolKind.BAD:
-            continue
-        shown = getattr(value, key.field)
-        if key.name == "kind" and isinstance(value, PoolSettings | Backoff):
-            shown = value.plugin or shown
-        yield from _key(key, shown, path_of(path, key.name), origins)
-
-
-_MEANINGLESS = {PoolKind.GOOD: "on_pass", PoolKind.BAD: "on_fail"}
+        owner = value if hasattr(value, key.field) else getattr(value, "options", None)
+        yield from _key(key, getattr(owner, key.field), path_of(path, key.name), origins)
 
 
 def _key(key: Key, value: object, path: str, origins: _Origins) -> Iterator[Effective]:
-    kind = key.kind
+    kind = key.type
     if not isinstance(kind, Table):
         if value not in {"", ()} or path in origins.lines:
             yield Effective(path, masked(kind.show(value)), origins.of(path))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from plabctl.config.policytexts import POLICY_TEXTS
 from plabctl.config.text import Text
+from plabctl.core.keys.table import Key, Table
 
 TABLES: dict[str, str] = {
     "": "Keys at the top of the file, before any table.",
@@ -50,6 +51,7 @@ TABLES: dict[str, str] = {
         "How the vnodes of experiments are set up, looked after and torn down. Each experiment is a pool of its own: "
         "it shares the window with the health pools and with the other experiments."
     ),
+    "executor": "What runs the tests.",
     "inventory": (
         "A source of nodes. Nodes that appear in it are added, nodes that vanish from it are removed; a source that "
         "cannot be read, is suddenly empty or shrinks to less than half changes nothing."
@@ -150,6 +152,7 @@ TEXTS: dict[str, Text] = {
         "then seen within seconds.",
         '"5s"',
     ),
+    "executor.kind": Text("`threads`: side by side, from this machine.", '"threads"'),
     "inventory.kind": Text(
         "`file`: a list of names, or CSV, or JSON; `command`: the same, printed by a command; `ansible`: an Ansible "
         "inventory, read by `ansible-inventory`.",
@@ -187,6 +190,8 @@ TEXTS: dict[str, Text] = {
 }
 
 
-def text_of(topic: str, key: str) -> Text:
-    """Return the words for the key of that name in the table of that topic."""
-    return TEXTS[f"{topic}.{key}" if topic else key]
+def text_of(table: Table, key: Key) -> Text:
+    """Return the words for a key of a table: its own, or those that stand here."""
+    if key.text:
+        return Text(key.text, key.example, key.default)
+    return TEXTS[f"{table.topic}.{key.name}" if table.topic else key.name]

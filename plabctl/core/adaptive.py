@@ -20,7 +20,7 @@ from __future__ import annotations
 from math import sqrt
 
 from plabctl.core.model import Member
-from plabctl.core.settings import BackoffKind, PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.spells import Spells, faded_length, fading
 
 _FIRST_GOOD_S = 86400.0
@@ -34,14 +34,14 @@ _NOTHING = Spells(0.0, 0.0, 0.0, 0.0, 0.0)
 
 def is_adaptive(settings: Settings) -> bool:
     """Say whether any pool backs off adaptively."""
-    return any(pool.backoff.kind is BackoffKind.ADAPTIVE for pool in settings.pools.values())
+    return any(pool.backoff.kind.is_budgeted for pool in settings.pools.values())
 
 
 def unit_wait(member: Member, settings: Settings, now: float) -> float:
     """Return the seconds that the adaptive back-off would wait after a result at `now` if K were 1."""
     known = member.spells or _NOTHING
     left = fading(known.at, now, settings.adaptive.half_life_s)
-    if settings.pools[member.pool].kind is PoolKind.GOOD:
+    if settings.pools[member.pool].is_good:
         total_s, count, harm = _FIRST_GOOD_S + known.good_s * left, known.good_count, 1.0
     else:
         total_s, count, harm = _FIRST_BAD_S + known.bad_s * left, known.bad_count, _BAD_HARM
@@ -54,8 +54,10 @@ def test_seconds(member: Member) -> float:
     return max(_LEAST_TEST_S, member.last.seconds) if member.last else _FIRST_TEST_S
 
 
-def after_spell(member: Member, kind: PoolKind, began_at: float, ended_at: float, settings: Settings) -> Spells | None:
-    """Return what is known of the node once its spell in a pool of that kind is over; None where no pool asks for it.
+def after_spell(
+    member: Member, began_at: float, ended_at: float, settings: Settings, *, is_good: bool
+) -> Spells | None:
+    """Return what is known of the node once its spell in a pool of that side is over; None where no pool asks for it.
 
     The spell is the one that really was: of a node whose failure was confirmed later, up to its first failure.
     """
@@ -65,7 +67,6 @@ def after_spell(member: Member, kind: PoolKind, began_at: float, ended_at: float
     half_life_s = settings.adaptive.half_life_s
     left = fading(known.at, ended_at, half_life_s)
     lasted_s = faded_length(ended_at - began_at, half_life_s)
-    is_good = kind is PoolKind.GOOD
     return Spells(
         at=ended_at,
         good_s=known.good_s * left + (lasted_s if is_good else 0.0),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from plabctl.core.adaptive import is_adaptive, test_seconds, unit_wait
 from plabctl.core.model import Member
-from plabctl.core.settings import BackoffKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 
 TOPIC = "adaptive"
@@ -57,7 +57,7 @@ def share_of(member: Member, settings: Settings) -> Share:
     """Return what the node asks of the window, as of its last probe."""
     backoff = settings.pools[member.pool].backoff
     test_s = test_seconds(member)
-    if backoff.kind is not BackoffKind.ADAPTIVE:
+    if not backoff.kind.is_budgeted:
         return Share(test_s, member.interval_s, member.interval_s, member.interval_s)
     seen_at = member.since_at if member.probed_at is None else max(member.since_at, member.probed_at)
     return Share(test_s, unit_wait(member, settings, seen_at), backoff.base_s, backoff.max_s)

@@ -21,7 +21,7 @@ from typing import Any
 
 from plabctl.core.model import Member, Outcome, Report, StageRun
 from plabctl.core.recipe import Recipe, Transport
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.tally import Tally, counted, quantile, total
 
 TOPIC = "deadlines"
@@ -189,7 +189,7 @@ class Lessons:
             return Patience.OFF
         if member.requested_at is not None:
             return Patience.REQUESTED
-        is_good = pool.kind is PoolKind.GOOD
+        is_good = pool.is_good
         is_doubtful = is_good and member.last is not None and member.last.outcome is Outcome.FAIL
         if member.is_suspect or (is_doubtful and not member.interval_s and not member.is_held(now)):
             return Patience.DECIDES

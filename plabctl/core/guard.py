@@ -5,15 +5,14 @@ the members themselves; only since when it is on is remembered. `pools.good` and
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from plabctl.core.model import Cause, Event, Member, Node, Outcome, Report
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.state import GUARD_NOTE, Changes, State
 from plabctl.core.takeback import taken_back
 from plabctl.durations import format_duration
-from plabctl.values import dataclass, field
+from plabctl.values import dataclass, field, replace
 
 MONITOR = "monitor"
 """The scope of everything: our own connection, or our own machine."""
@@ -134,7 +133,7 @@ def _counts(state: State, settings: Settings, report: Report) -> bool:
     if member is None or (report.outcome is Outcome.UNKNOWN and report.cause is not Cause.LOCAL):
         return False
     own = settings.pools.get(member.pool)
-    return own is not None and (own.kind is PoolKind.GOOD or member.suspicion is not None)
+    return own is not None and (own.is_good or member.suspicion is not None)
 
 
 def _home(member: Member, settings: Settings) -> str | None:
@@ -142,7 +141,7 @@ def _home(member: Member, settings: Settings) -> str | None:
     own = settings.pools.get(member.pool)
     if own is None:
         return None
-    if own.kind is PoolKind.GOOD:
+    if own.is_good:
         return own.name
     if member.suspicion:
         return member.suspicion.pool
@@ -152,7 +151,7 @@ def _home(member: Member, settings: Settings) -> str | None:
 
 def _seen(member: Member, settings: Settings, now: float) -> Outcome | None:
     """Return what a recent look at the member said of it as a good node; None when it is nothing or too long ago."""
-    if settings.pools[member.pool].kind is not PoolKind.GOOD:
+    if not settings.pools[member.pool].is_good:
         failed_at = member.suspicion.failed_at if member.suspicion else member.since_at
         return Outcome.FAIL if failed_at >= now - settings.guard.within_s else None
     if member.last is None or (member.last.outcome is Outcome.UNKNOWN and member.last.cause is not Cause.LOCAL):

@@ -11,9 +11,8 @@ from enum import StrEnum
 
 from plabctl.core.adaptive import test_seconds
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
-from plabctl.core.pools import build_pools
-from plabctl.core.pools.base import Judgement, Move, Reading
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.pools.base import Judgement, Move, Reading, build_pools
+from plabctl.core.settings import Settings
 
 _FARTHEST = 1100
 """More results in a row than any configuration can ask for."""
@@ -118,7 +117,7 @@ def path(member: Member, settings: Settings, outcome: Outcome, now: float, *, is
 
 
 def _why_at_once(member: Member, last: Verdict, settings: Settings) -> Why:
-    if 0 < member.fail_streak <= settings.pools[member.pool].confirm:
+    if 0 < member.fail_streak <= settings.pools[member.pool].quick_retests:
         return Why.CONFIRM
     if last.outcome is Outcome.FAIL and last.at == member.due_at:
         return Why.DOUBT
@@ -132,7 +131,7 @@ def _why_waiting(member: Member, last: Verdict, settings: Settings) -> Why:
     suspicion = member.suspicion
     if suspicion and last.at - suspicion.failed_at < settings.guard.max_age_s:
         return Why.GUARDED
-    is_bad = settings.pools[member.pool].kind is PoolKind.BAD
+    is_bad = not settings.pools[member.pool].is_good
     if is_bad and member.ok_streak and not member.is_held(last.at):
         return Why.APART
     return Why.BACKOFF

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from plabctl.core.flap import penalty
 from plabctl.core.model import Member
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.durations import format_duration
 from plabctl.values import dataclass
 
@@ -34,7 +34,7 @@ def good_ratio(member: Member, settings: Settings, now: float) -> float:
     pool = suspicion.pool if suspicion else member.pool
     began_at = suspicion.since_at if suspicion else member.since_at
     own = settings.pools.get(pool)
-    return after_stay(member.good_ratio, now - began_at, is_good=own is not None and own.kind is PoolKind.GOOD)
+    return after_stay(member.good_ratio, now - began_at, is_good=own is not None and own.is_good)
 
 
 def after_stay(ratio: float, seconds: float, *, is_good: bool) -> float:

@@ -56,6 +56,8 @@ class Recipe:
     check: Stage | None = None
     teardown: Stage | None = None
     teardown_required: bool = False
+    fault: str = ""
+    """Why it cannot be used: only those of plug-ins ever have one."""
 
     @property
     def stages(self) -> dict[str, Stage]:

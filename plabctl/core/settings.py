@@ -5,10 +5,12 @@ Pure. `plabctl.config` fills these from TOML and explains them; nothing else inv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.recipe import Recipe
 from plabctl.core.rules import AdaptiveSettings as AdaptiveSettings  # noqa: PLC0414 - it stands here for all who use it
 from plabctl.core.rules import DeadlineSettings as DeadlineSettings  # noqa: PLC0414 - as above
@@ -18,59 +20,7 @@ from plabctl.core.rules import GuardThen as GuardThen  # noqa: PLC0414 - as abov
 from plabctl.values import dataclass, field
 
 if TYPE_CHECKING:
-    Formula = Callable[["Backoff", int, float], float]
-    """A back-off of a plug-in: settings, equal results in a row, seconds since the last change; gives seconds."""
-
-
-class BackoffKind(StrEnum):
-    """The shapes of back-off; their formulas stand in `plabctl.core.backoff`."""
-
-    ADDITIVE = "additive"
-    FIXED = "fixed"
-    EXPONENTIAL = "exponential"
-    LINEAR = "linear"
-    QUADRATIC = "quadratic"
-    AGE = "age"
-    ADAPTIVE = "adaptive"
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How the wait grows with equal results in a row, or with age. All in seconds. See `default_backoff`."""
-
-    kind: BackoffKind = BackoffKind.ADDITIVE
-    base_s: float = 300.0
-    step_s: float = 150.0
-    max_s: float = 3600.0
-    jitter_s: float = 60.0
-    plugin: str = ""
-    """The name of the plug-in whose `formula` gives the wait before cap and jitter; `kind` only stands in for it."""
-    formula: Formula | None = None
-
-
-class PoolKind(StrEnum):
-    """The kinds of health pool."""
-
-    GOOD = "good"
-    BAD = "bad"
-
-
-def default_backoff(kind: BackoffKind, pool: PoolKind) -> Backoff:
-    """Return the back-off of that kind as it is in a pool of that kind when nothing else is said."""
-    is_good = pool is PoolKind.GOOD
-    match kind:
-        case BackoffKind.FIXED:
-            return Backoff(kind, base_s=3600.0)
-        case BackoffKind.LINEAR:
-            return Backoff(kind, base_s=1200.0)
-        case BackoffKind.QUADRATIC:
-            return Backoff(kind, max_s=3600.0 if is_good else 43200.0)
-        case BackoffKind.AGE:
-            return Backoff(kind, base_s=300.0 if is_good else 600.0, max_s=3600.0 if is_good else 43200.0)
-        case BackoffKind.ADAPTIVE:
-            return Backoff(kind, base_s=120.0, max_s=345600.0)
-        case _:
-            return Backoff(kind)
+    from plabctl.core.pools.base import PoolKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +31,23 @@ class PoolSettings:
     kind: PoolKind
     goes_to: str
     recipe: str = "process"
-    backoff: Backoff = field(default_factory=Backoff)
-    confirm: int = 0
-    """Quick retests while still in good before a failure counts; 0: leave at once."""
-    suspects: bool = True
-    """With `confirm` 0, whether one retest after leaving may refute the failure; else each failure is a move."""
+    backoff: Backoff = field(default_factory=lambda: Backoff(ADDITIVE))
     weight: float = 1.0
     """Pools share the window in the ratio of their weights."""
     reserve: float = 0.1
     """The share of the window that it gets before all others: however many experiments there are, testing goes on."""
-    plugin: str = ""
-    """The name of the plug-in whose class judges, when that is none of the built-in ones; `kind` is its side."""
-    judged_by: Callable[[PoolSettings, Settings], Any] | None = None
+    options: object = None
+    """The values of the keys that only its kind has; None: the defaults of the kind."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its nodes are offered."""
+        return self.kind.is_good
+
+    @property
+    def quick_retests(self) -> int:
+        """How often a failing node is tested again at once while it is still in the pool."""
+        return self.kind.count_quick_retests(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +55,9 @@ class ExperimentSettings:
     """How the vnodes of experiments are kept. Each experiment is a pool of its own with this weight and reserve."""
 
     recipe: str = "process"
-    retry: Backoff = field(default_factory=lambda: Backoff(base_s=60.0, step_s=60.0))
+    retry: Backoff = field(default_factory=lambda: Backoff(ADDITIVE, base_s=60.0, step_s=60.0))
     """Between tries to set up, or to tear down."""
-    check: Backoff = field(default_factory=Backoff)
+    check: Backoff = field(default_factory=lambda: Backoff(ADDITIVE))
     """Between looks at a vnode that is up."""
     grace_s: float = 1800.0
     """How long the node of a member may be in bad before the member is replaced, or leaves."""
@@ -150,6 +105,15 @@ class SshSettings:
     """Bytes kept of what one stage prints; a stage that prints more is cut there."""
     use_ssh_config: bool = False
     """Read the user's ssh_config through `ssh -G`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """What runs the probes. `kind` is a name: the module of the kind is loaded when there is something to run."""
+
+    kind: str = "threads"
+    options: object = None
+    """The values of the keys that only its kind has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +166,13 @@ class Settings:
     adaptive: AdaptiveSettings = field(default_factory=AdaptiveSettings)
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
     experiment: ExperimentSettings = field(default_factory=ExperimentSettings)
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     inventories: tuple[InventorySettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
     plugin_recipes: tuple[str, ...] = ()
     """Recipes of plug-ins that no pool names, but nodes or experiments do."""
-    plugin_faults: dict[str, str] = field(default_factory=dict)
-    """What is wrong with plug-ins, by the key that names them. It may grow while they are used."""
-    disabled: set[str] = field(default_factory=set)
-    """Pools that want a plug-in that cannot be used: nothing in them is tested."""
+    recipe_faults: Mapping[str, str] = field(default_factory=dict)
+    """Why recipes of plug-ins cannot be used, by their names."""
     origin: Origin = ANYWHERE
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
@@ -220,10 +183,22 @@ class Settings:
         backoffs = [*(pool.backoff for pool in self.pools.values()), self.experiment.retry, self.experiment.check]
         return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), self.flap.apart_s)
 
-    def disable(self, pool: str, key: str, fault: str) -> None:
-        """Take a pool out of use for as long as this process runs; the first fault of a key is kept."""
-        self.plugin_faults.setdefault(f"pool.{pool}.{key}", fault)
-        self.disabled.add(pool)
+    @property
+    def plugin_faults(self) -> Mapping[str, str]:
+        """What is wrong with plug-ins now, by the key that names them: one may break while it is used."""
+        faults = {}
+        for name, pool in self.pools.items():
+            faults[f"pool.{name}.kind"] = pool.kind.fault
+            faults[f"pool.{name}.backoff.kind"] = pool.backoff.kind.fault
+            faults[f"pool.{name}.recipe"] = self.recipe_faults.get(pool.recipe, "")
+        for name in self.plugin_recipes:
+            faults[f"plugin_recipes.{name}"] = self.recipe_faults.get(name, "")
+        return {path: fault for path, fault in faults.items() if fault}
+
+    @property
+    def disabled(self) -> frozenset[str]:
+        """The pools that want a plug-in that cannot be used: nothing in them is tested."""
+        return frozenset(path.split(".")[1] for path in self.plugin_faults if path.startswith("pool."))
 
     def recipe_name_of(self, variables: Mapping[str, str], pool: str) -> str:
         """Return the name of the recipe for a node with these variables in `pool`: its own, else the pool's."""

@@ -9,14 +9,14 @@ for it is a `Flop` for each move, forgotten once the guard would not look back t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from plabctl.core.backoff import interval
+from plabctl.core.backoffs.base import interval
 from plabctl.core.model import Event, Member
 from plabctl.core.records import Flop, Suspicion
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
+from plabctl.values import replace
 
 if TYPE_CHECKING:
     from plabctl.core.guard import Guard

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.probes.life import LIFE, PAUSE, ROOT
+from plabctl.values import replace
 
 # Where the engine does not answer, a mark tells whether there may be something: else each test would leave debris.
 _CONTAINER = """
@@ -78,12 +79,12 @@ def _container(engine: str) -> Recipe:
     options = f"PLABCTL_{engine.upper()}_OPTIONS"
 
     def stage(text: str, timeout_s: float) -> Stage:
-        return Stage(run=text.replace("ENGINE", engine).replace("OPTIONS", options), timeout_s=timeout_s, every_s=1)
+        return Stage(run=text.replace("ENGINE", engine).replace("OPTIONS", options), timeout_s=timeout_s)
 
     return Recipe(
         name=engine,
         setup=stage(_CONTAINER_SETUP, 300),
-        up=stage(_CONTAINER_UP, 120),
+        up=replace(stage(_CONTAINER_UP, 120), every_s=1),
         check=stage(_CONTAINER_CHECK, 60),
         teardown=stage(_CONTAINER_TEARDOWN, 120),
     )

@@ -11,10 +11,10 @@ from itertools import groupby
 from textwrap import wrap
 
 from plabctl.core.model import Event, Outcome
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.report.listing import Cell, Row, text_of
 from plabctl.report.status import Situation, rows
-from plabctl.report.words import passes, state_cell
+from plabctl.report.words import passes, pool_styles, state_cell
 
 GAP = 2
 LEAST_ROOM = 30
@@ -36,11 +36,11 @@ def fates(situation: Situation, events: Iterable[Event], names: Iterable[str]) -
     for event in events:
         if event.node is not None:
             by_node.setdefault(event.node, []).append(event)
-    kinds = {name: pool.kind for name, pool in situation.settings.pools.items()}
+    styles = pool_styles(situation.settings)
     return [
         Fate(
             text_of(row, "name"),
-            state_cell(row, kinds),
+            state_cell(row, styles),
             _staged(row),
             _found(row, by_node.get(text_of(row, "name"), []), situation.settings),
         )
@@ -110,7 +110,7 @@ def _is_flop(event: Event, settings: Settings) -> bool:
     origin, target = (settings.pools.get(str(event.data.get(key))) for key in ("from", "to"))
     if origin is None or target is None:
         return False
-    return (origin.kind, target.kind) == (PoolKind.GOOD, PoolKind.BAD)
+    return origin.is_good and not target.is_good
 
 
 def lines(told: Sequence[Fate], width: int | None) -> Iterator[tuple[Cell, ...]]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from plabctl.core.settings import PoolKind
 from plabctl.durations import format_duration
 from plabctl.report.instants import ago
 from plabctl.report.status import Situation, Totals, guard_lines, problems_of
@@ -62,7 +61,7 @@ def _why_idle(situation: Situation, counted: Totals, limits: Limits) -> Iterator
 def bad_count(situation: Situation, counted: Totals) -> int:
     """Return how many nodes are in pools of the kind bad."""
     pools = situation.settings.pools
-    return sum(count for name, count in counted.pools.items() if name in pools and pools[name].kind is PoolKind.BAD)
+    return sum(count for name, count in counted.pools.items() if name in pools and not pools[name].is_good)
 
 
 def line(health: Health, words: str, performance: str = "") -> str:
@@ -77,7 +76,7 @@ def performance_data(situation: Situation, counted: Totals, limits: Limits) -> s
     warn, crit = (("" if limit is None else str(limit - 1)) for limit in (limits.warn_bad, limits.crit_bad))
     data = []
     for name, count in counted.pools.items():
-        is_bad = name in pools and pools[name].kind is PoolKind.BAD
+        is_bad = name in pools and not pools[name].is_good
         data.append(f"'{name}'={count};{warn if is_bad else ''};{crit if is_bad else ''};0;{counted.nodes}")
     data.append(f"held={counted.held};;;0;{counted.nodes}")
     data.append(f"suspect={counted.suspect};;;0;{counted.nodes}")

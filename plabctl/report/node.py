@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from plabctl.core.flap import passes_to_go, penalty
 from plabctl.core.glance import Glance
 from plabctl.core.model import Claim, Hold
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.report.instants import iso
 from plabctl.report.listing import Row
@@ -48,7 +48,7 @@ def node_row(
         "penalty": penalty_of(node, settings, now) if node.penalty else 0.0,
     }
     pool = settings.pools.get(node.pool)
-    if pool and pool.kind is PoolKind.BAD:
+    if pool and not pool.is_good:
         row["passes_needed"] = passes_needed_of(node, settings, now)
     if node.outcome:
         row["last"] = _last_row(node)

@@ -13,7 +13,7 @@ from plabctl.report.instants import ago, iso, local
 from plabctl.report.listing import Cell, Row
 from plabctl.report.status import Situation
 from plabctl.report.subject import Line, Subject
-from plabctl.report.words import GLYPHS
+from plabctl.report.words import GLYPHS, side_of
 
 COMMAND = "take back"
 """The label of the command that does so."""
@@ -23,7 +23,7 @@ def place_lines(subject: Subject, situation: Situation) -> list[Line]:
     """Return where the node is, since when, why, and how to take that back if it was the machine's doing."""
     member, now = subject.member, situation.now
     pool = situation.settings.pools.get(member.pool)
-    style = "suspect" if member.is_suspect else str(pool.kind) if pool else ""
+    style = "suspect" if member.is_suspect else side_of(pool)
     suspect = ", as a suspect" if member.is_suspect else ""
     since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {local(member.since_at)}"
     lines: list[Line] = [

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plabctl.core import fairness
+from plabctl.core.backoffs.base import describe_backoff
 from plabctl.core.experiments.picture import Picture, pictures
-from plabctl.core.settings import Backoff, BackoffKind, PoolKind, PoolSettings, Settings
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.durations import format_duration
 from plabctl.report.instants import iso
 from plabctl.report.listing import Cell, Column, Listing, Row, plain, text_of
 from plabctl.report.status import Situation
-from plabctl.report.words import GLYPHS
+from plabctl.report.words import GLYPHS, pool_styles
 
 FIELDS = (
     "name",
@@ -61,11 +62,11 @@ def pool_rows(situation: Situation) -> list[Row]:
 def _row(pool: PoolSettings, counts: dict[str, int]) -> Row:
     return {
         "name": pool.name,
-        "kind": pool.kind.value,
+        "kind": pool.kind.name,
         **{f"{what}_count": count for what, count in counts.items()},
         "recipe": pool.recipe,
         "goes_to": pool.goes_to,
-        "backoff": backoff_words(pool.backoff),
+        "backoff": describe_backoff(pool.backoff),
     }
 
 
@@ -78,7 +79,7 @@ def _experiment_row(picture: Picture, use: fairness.PoolUse, situation: Situatio
         "testing_count": sum(place.vnode.key in claims for place in picture.places),
         "due_count": use.due_count,
         "recipe": picture.experiment.recipe,
-        "backoff": backoff_words(situation.settings.experiment.retry),
+        "backoff": describe_backoff(situation.settings.experiment.retry),
         **_use_row(use),
     }
 
@@ -144,15 +145,16 @@ def pool_story(row: Row, settings: Settings) -> list[tuple[str, Cell]]:
         )
         if row[key]
     )
+    style = pool_styles(settings)[pool.name]
     is_disabled = pool.name in settings.disabled
     disabled = ("disabled", Cell("a plug-in cannot be used; see: plabctl config check", "bad"))
     return [
-        ("pool", Cell(f"{GLYPHS[pool.kind]} {pool.name}", pool.kind)),
+        ("pool", Cell(f"{GLYPHS[style]} {pool.name}", style)),
         *([disabled] if is_disabled else []),
         ("nodes", Cell(f"{row['nodes_count']}{f' ({counts})' if counts else ''}")),
         ("test", Cell(f"recipe {pool.recipe}, unless a node has its own")),
-        ("leaves", Cell(leaving_words(pool, settings))),
-        ("back-off", Cell(backoff_words(pool.backoff))),
+        ("leaves", Cell(pool.kind.describe_exit(pool, settings))),
+        ("back-off", Cell(describe_backoff(pool.backoff))),
         ("window", Cell(_window_words(row))),
         ("new nodes", Cell("enter here" if settings.entry_pool == pool.name else f"enter {settings.entry_pool}")),
     ]
@@ -161,36 +163,3 @@ def pool_story(row: Row, settings: Settings) -> list[tuple[str, Cell]]:
 def _window_words(row: Row) -> str:
     wait = f"; the oldest that is due waits for {_wait(row)}" if row["due_count"] else ""
     return f"{row['used_ratio']:.0%} of what was used of late, its share is {row['share_ratio']:.0%}{wait}"
-
-
-def leaving_words(pool: PoolSettings, settings: Settings) -> str:
-    """Return when a node leaves the pool, in words."""
-    flap = settings.flap
-    if pool.kind is PoolKind.BAD:
-        more = f"one more for each flop not yet forgotten (half in {format_duration(flap.half_life_s)})"
-        return f"to {pool.goes_to} after one pass, and {more}, {format_duration(flap.apart_s)} apart"
-    if pool.confirm:
-        return f"to {pool.goes_to} when a failure was confirmed by {pool.confirm} quick retests"
-    if not pool.suspects:
-        return f"to {pool.goes_to} at the first failure"
-    return f"to {pool.goes_to} at the first failure, as a suspect that is tested again at once"
-
-
-def backoff_words(backoff: Backoff) -> str:
-    """Return the back-off in words."""
-    how = f"what the plug-in {backoff.plugin} says" if backoff.plugin else _how(backoff)
-    jitter = f", jitter up to {format_duration(backoff.jitter_s)}" if backoff.jitter_s else ""
-    return f"{how}, at most {format_duration(backoff.max_s)}{jitter}"
-
-
-def _how(backoff: Backoff) -> str:
-    base, step = format_duration(backoff.base_s), format_duration(backoff.step_s)
-    return {
-        BackoffKind.ADDITIVE: f"{base} and {step} for each equal result in a row",
-        BackoffKind.FIXED: f"{base} always",
-        BackoffKind.EXPONENTIAL: f"{base}, doubled by each equal result in a row",
-        BackoffKind.LINEAR: f"{base} times the equal results in a row",
-        BackoffKind.QUADRATIC: f"{base} times the square of the equal results in a row",
-        BackoffKind.AGE: f"{base}, twice as long at four times the age",
-        BackoffKind.ADAPTIVE: f"at least {base}, by how long its states last and what a test costs",
-    }[backoff.kind]

@@ -11,7 +11,7 @@ from plabctl.core.budget import scale_of
 from plabctl.core.flap import passes_required
 from plabctl.core.model import Outcome
 from plabctl.core.outlook import Path, next_result, path
-from plabctl.core.settings import GuardThen, PoolKind
+from plabctl.core.settings import GuardThen
 from plabctl.durations import format_duration
 from plabctl.report.instants import clock, iso
 from plabctl.report.listing import Row
@@ -32,7 +32,7 @@ class Prospect:
 def prospects(subject: Subject, situation: Situation) -> tuple[Prospect, Prospect]:
     """Return what passes and what failures would lead to."""
     member = subject.member
-    make = _in_good if situation.settings.pools[member.pool].kind is PoolKind.GOOD else _in_bad
+    make = _in_good if situation.settings.pools[member.pool].is_good else _in_bad
     found = []
     for outcome in (Outcome.PASS, Outcome.FAIL):
         is_guarded = outcome is Outcome.FAIL and subject.is_guarded(situation)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from plabctl.core.glance import Glance
 from plabctl.core.model import Claim
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.report.instants import iso
 from plabctl.report.machine import cell
 from plabctl.report.node import guests_of, labels_of, passes_needed_of, penalty_of
@@ -23,7 +23,7 @@ def status_lines(situation: Situation, names: Iterable[str]) -> Iterator[str]:
     state, settings, now = situation.state, situation.settings, situation.now
     claims = situation.claims
     guests = guests_of(state)
-    bad = {name for name, pool in settings.pools.items() if pool.kind is PoolKind.BAD}
+    bad = {name for name, pool in settings.pools.items() if not pool.is_good}
     for name in names:
         node = state.glance(name)
         if node is not None:

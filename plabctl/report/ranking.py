@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from plabctl.core.ranking import rank
-from plabctl.core.settings import PoolKind
 from plabctl.report.instants import iso
 from plabctl.report.listing import Cell, Column, Listing, Row, plain
 from plabctl.report.status import Situation
@@ -19,7 +18,7 @@ FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because")
 
 def listing(situation: Situation, pools: Collection[str], top: int | None) -> Listing:
     """Return the nodes of `pools`, of the good pools when none is named, the `top` steadiest or all."""
-    wanted = pools or {name for name, pool in situation.settings.pools.items() if pool.kind is PoolKind.GOOD}
+    wanted = pools or {name for name, pool in situation.settings.pools.items() if pool.is_good}
     members = [member for member in situation.state.members() if member.pool in wanted]
     ranked = rank(members, situation.settings, situation.now)
     pool_of = {member.node: member.pool for member in members}

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from plabctl.core.flap import penalty
 from plabctl.core.glance import glance_at
 from plabctl.core.model import Event, Member, Node, Outcome
-from plabctl.core.settings import PoolKind
 from plabctl.report import prospects, waits
 from plabctl.report.happened import event_row, told
 from plabctl.report.instants import ago, iso, local, took
@@ -123,7 +122,7 @@ def _return(subject: Subject, situation: Situation) -> list[Line]:
     pool = situation.settings.pools.get(member.pool)
     score = penalty(member, situation.settings.flap, situation.now)
     lines: list[Line] = []
-    if pool and pool.kind is PoolKind.BAD and not member.is_suspect:
+    if pool and not pool.is_good and not member.is_suspect:
         lines.append(("to return", Cell(prospects.needs(subject, situation))))
     if score >= 0.1:  # noqa: PLR2004 - less than this is shown as 0.0
         lines.append(("flapping", Cell(prospects.flapping(subject, situation, score), "suspect")))

@@ -5,17 +5,17 @@ Pure. What they put into words is `plabctl.core.outlook`'s.
 
 from __future__ import annotations
 
+from plabctl.core.backoffs.base import WaitBasis
 from plabctl.core.budget import scale_of
 from plabctl.core.model import Member, Outcome
 from plabctl.core.outlook import Why, backoff_of, why_due
-from plabctl.core.settings import Backoff, BackoffKind, PoolSettings
+from plabctl.core.settings import PoolSettings
 from plabctl.durations import format_duration
 from plabctl.report.instants import clock, iso, local, until
 from plabctl.report.listing import Row
 from plabctl.report.status import Situation
 from plabctl.report.subject import Subject
 
-_HOUR_S = 3600.0
 _WORDS = {
     Why.NEW: "it has never been tested, so it is due at once",
     Why.ENTERED: "a node is tested at once when it enters {pool}",
@@ -52,7 +52,7 @@ def reason(subject: Subject, situation: Situation) -> str:
         case Why.SUSPECT:
             return "the retest that confirms or refutes its failure" + _after_silence(member)
         case Why.CONFIRM:
-            confirm = settings.pools[member.pool].confirm
+            confirm = settings.pools[member.pool].quick_retests
             return f"quick retest {member.fail_streak} of {confirm}, before its failure counts"
         case Why.APART:
             return f"passes that count for its return are {format_duration(settings.flap.apart_s)} apart"
@@ -78,7 +78,7 @@ def wait_row(subject: Subject, situation: Situation) -> Row:
     if why is Why.BACKOFF:
         backoff = settings.pools[member.pool].backoff
         row["backoff"] = {
-            "kind": backoff.kind.value,
+            "kind": backoff.kind.name,
             "streak": member.ok_streak + member.fail_streak,
             "computed_seconds": _computed(member, situation),
             "jitter_seconds": backoff.jitter_s,
@@ -91,7 +91,7 @@ def backoff_words(member: Member, situation: Situation) -> str:
     pool = situation.settings.pools[member.pool]
     backoff = pool.backoff
     computed_s = _computed(member, situation)
-    kind = f"the {backoff.kind.value} back-off of {pool.name}"
+    kind = f"the {backoff.kind.name} back-off of {pool.name}"
     text = f"{kind} after {run(member)}: {formula(pool, member, situation)} = {format_duration(computed_s)}"
     if not computed_s <= member.interval_s <= computed_s + backoff.jitter_s + 1:
         return f"{kind} drew {format_duration(member.interval_s)} after {run(member)}"
@@ -111,25 +111,9 @@ def run(member: Member) -> str:
 
 def formula(pool: PoolSettings, member: Member, situation: Situation) -> str:
     """Return the formula of the pool's back-off with the member's numbers in it."""
-    backoff = pool.backoff
-    if backoff.plugin:
-        return f"min({format_duration(backoff.max_s)}, what the plug-in {backoff.plugin} says)"
-    uncapped = _uncapped(backoff, member, situation)
-    return uncapped if backoff.kind is BackoffKind.FIXED else f"min({format_duration(backoff.max_s)}, {uncapped})"
-
-
-def _uncapped(backoff: Backoff, member: Member, situation: Situation) -> str:
-    base, count = format_duration(backoff.base_s), member.ok_streak + member.fail_streak
-    hours = max(0.0, _judged_at(member) - member.since_at) / _HOUR_S
-    return {
-        BackoffKind.ADDITIVE: f"{base} + {count} * {format_duration(backoff.step_s)}",
-        BackoffKind.FIXED: base,
-        BackoffKind.EXPONENTIAL: f"{base} * 2^{max(0, count - 1)}",
-        BackoffKind.LINEAR: f"{base} * {max(1, count)}",
-        BackoffKind.QUADRATIC: f"{base} * {max(1, count)}^2",
-        BackoffKind.AGE: f"{base} * sqrt(1 + {hours:.1f} hours here)",
-        BackoffKind.ADAPTIVE: f"its fair part of {situation.settings.adaptive.load_ratio:.0%} of the window",
-    }[backoff.kind]
+    age_s = max(0.0, _judged_at(member) - member.since_at)
+    basis = WaitBasis(member.ok_streak + member.fail_streak, age_s, situation.settings.adaptive.load_ratio)
+    return pool.backoff.kind.formula(pool.backoff, basis)
 
 
 def _computed(member: Member, situation: Situation) -> float:

@@ -5,8 +5,10 @@ Pure. Only `sheet` knows how a style looks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from plabctl.core.model import Cause, Outcome
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.durations import format_duration
 from plabctl.report.instants import clock, until
 from plabctl.report.listing import Cell, Column, Row, plain, text_of
@@ -19,10 +21,10 @@ _GUESTS_SHOWN = 2
 
 def status_columns(settings: Settings, now: float) -> tuple[Column, ...]:
     """Return the columns of `status` for people, as seen at `now`."""
-    kinds = {name: pool.kind for name, pool in settings.pools.items()}
+    styles = pool_styles(settings)
 
     def state(row: Row) -> Cell:
-        return state_cell(row, kinds)
+        return state_cell(row, styles)
 
     return (
         Column("STATE", state),
@@ -39,11 +41,20 @@ def status_columns(settings: Settings, now: float) -> tuple[Column, ...]:
     )
 
 
-def state_cell(row: Row, kinds: dict[str, PoolKind]) -> Cell:
-    """Return the pool's name with a glyph, in the style of its kind; a suspect says so."""
+def pool_styles(settings: Settings) -> dict[str, str]:
+    """Return the style of each pool: that of the side it is on."""
+    return {name: side_of(pool) for name, pool in settings.pools.items()}
+
+
+def side_of(pool: PoolSettings | None) -> str:
+    """Return the side a pool is on, which is the style it is shown in: `good` or `bad`; empty for no pool."""
+    return "" if pool is None else "good" if pool.is_good else "bad"
+
+
+def state_cell(row: Row, styles: Mapping[str, str]) -> Cell:
+    """Return the pool's name with a glyph, in the style of its side; a suspect says so."""
     pool = text_of(row, "pool")
-    kind = kinds.get(pool)
-    style = "suspect" if row.get("suspect") else str(kind) if kind else ""
+    style = "suspect" if row.get("suspect") else styles.get(pool, "")
     word = f"{pool}?" if row.get("suspect") else pool
     return Cell(f"{GLYPHS[style]} {word}", style)
 

@@ -13,9 +13,7 @@ from random import Random
 from plabctl.core import budget
 from plabctl.core.adaptive import is_adaptive
 from plabctl.core.model import Cause, Member, Outcome, Report
-from plabctl.core.pools import build_pools
-from plabctl.core.pools.base import Reading
-from plabctl.core.settings import PoolKind
+from plabctl.core.pools.base import Reading, build_pools
 from plabctl.sim.ledger import Ledger
 from plabctl.sim.policies import Policy
 from plabctl.sim.scenario import NODES_PER_SLOT, Scenario
@@ -33,7 +31,7 @@ class Course:
         self.length_s = world.length_s
         self.ledger = Ledger(world, scenario.warm_up_s)
         self.pools = build_pools(self.settings)
-        self.is_good = {name: pool.kind is PoolKind.GOOD for name, pool in self.settings.pools.items()}
+        self.is_good = {name: pool.is_good for name, pool in self.settings.pools.items()}
         entry = self._entry()
         home = self.settings.pools[entry].goes_to
         self.members = [
@@ -52,9 +50,9 @@ class Course:
         """Return the bad pool that nodes are in which are down at first."""
         entry = self.settings.entry_pool
         pools = self.settings.pools
-        if entry in pools and pools[entry].kind is PoolKind.BAD:
+        if entry in pools and not pools[entry].is_good:
             return entry
-        return next(name for name, pool in pools.items() if pool.kind is PoolKind.BAD)
+        return next(name for name, pool in pools.items() if not pool.is_good)
 
     def starts_at(self, number: int) -> float:
         """Return the first tick at which the member can be tested."""

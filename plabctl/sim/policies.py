@@ -13,20 +13,23 @@ from pathlib import Path
 from plabctl.config.lines import lines_of
 from plabctl.config.load import load, parse, settings_of
 from plabctl.config.source import Source, read_source
-from plabctl.core.recipe import Recipe
+from plabctl.core.backoffs.base import Backoff, BackoffKind
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.good import GOOD
 from plabctl.core.selection import nearest
-from plabctl.core.settings import BackoffKind, PoolKind, PoolSettings, Settings, default_backoff
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.errors import ConfigError, UsageFault
+from plabctl.kinds import find_builtin
 from plabctl.values import dataclass
 
-NAMED: Mapping[str, tuple[BackoffKind, BackoffKind]] = {
-    "additive": (BackoffKind.ADDITIVE, BackoffKind.ADDITIVE),
-    "age": (BackoffKind.AGE, BackoffKind.AGE),
-    "adaptive": (BackoffKind.ADAPTIVE, BackoffKind.ADAPTIVE),
-    "2007": (BackoffKind.LINEAR, BackoffKind.QUADRATIC),
-    "fixed": (BackoffKind.FIXED, BackoffKind.FIXED),
-    "exponential": (BackoffKind.EXPONENTIAL, BackoffKind.EXPONENTIAL),
-    "quadratic": (BackoffKind.QUADRATIC, BackoffKind.QUADRATIC),
+NAMED: Mapping[str, tuple[str, str]] = {
+    "additive": ("additive", "additive"),
+    "age": ("age", "age"),
+    "adaptive": ("adaptive", "adaptive"),
+    "2007": ("linear", "quadratic"),
+    "fixed": ("fixed", "fixed"),
+    "exponential": ("exponential", "exponential"),
+    "quadratic": ("quadratic", "quadratic"),
 }
 """By name, the back-offs in good and in bad, each with its defaults; 2007 is what Emulab's monitor did from then on."""
 
@@ -40,7 +43,7 @@ class Policy:
     scale: float | None = None
 
 
-def find_policy(word: str, builtin: Mapping[str, Recipe]) -> Policy:
+def find_policy(word: str) -> Policy:
     """Return the policy of that name, or of the configuration file at that path.
 
     Raise UsageFault when it is neither, ConfigError when the file is at fault.
@@ -53,7 +56,7 @@ def find_policy(word: str, builtin: Mapping[str, Recipe]) -> Policy:
         raise UsageFault(f"no policy and no file is named {word!r}", hint=f"{like}?" if like else f"policies: {known}")
     source = read_source(word, os.environ)
     try:
-        return Policy(Path(word).stem, settings_of(source, builtin, os.environ))
+        return Policy(Path(word).stem, settings_of(source, os.environ))
     except ConfigError as error:
         raise ConfigError(_with_lines(source, error), hint=error.hint) from error
 
@@ -62,21 +65,26 @@ def named(name: str) -> Policy:
     """Return the policy of that name."""
     good, bad = NAMED[name]
     pools = {
-        "good": PoolSettings("good", PoolKind.GOOD, "bad", backoff=default_backoff(good, PoolKind.GOOD)),
-        "bad": PoolSettings("bad", PoolKind.BAD, "good", backoff=default_backoff(bad, PoolKind.BAD)),
+        "good": PoolSettings("good", GOOD, "bad", backoff=_default(good, is_good=True)),
+        "bad": PoolSettings("bad", BAD, "good", backoff=_default(bad, is_good=False)),
     }
     return Policy(name, Settings("", "", pools, {}))
 
 
-def configured(path: str | None, builtin: Mapping[str, Recipe]) -> Policy:
+def _default(name: str, *, is_good: bool) -> Backoff:
+    kind: BackoffKind = find_builtin("backoff", name)
+    return kind.default(is_good=is_good)
+
+
+def configured(path: str | None) -> Policy:
     """Return the policy of this installation: of the configuration at `path`, or of the first one found."""
-    return Policy("configured", load(path, builtin))
+    return Policy("configured", load(path))
 
 
 def bare(policy: Policy) -> Policy:
     """Return the policy with its back-offs alone: any failure moves a node to bad, and one pass moves it back."""
     settings = policy.settings
-    pools = {name: replace(pool, confirm=0, suspects=False) for name, pool in settings.pools.items()}
+    pools = {name: pool.kind.simplify(pool) for name, pool in settings.pools.items()}
     flap = replace(settings.flap, max_passes=1)
     return replace(policy, settings=replace(settings, pools=pools, flap=flap))
 
@@ -88,11 +96,7 @@ def stretched(policy: Policy, scale: float) -> Policy:
 
 
 def _stretched(pool: PoolSettings, scale: float) -> PoolSettings:
-    own = pool.backoff
-    if own.kind is BackoffKind.ADAPTIVE:
-        return pool
-    longer = replace(own, base_s=own.base_s * scale, step_s=own.step_s * scale, max_s=own.max_s * scale)
-    return replace(pool, backoff=longer)
+    return replace(pool, backoff=pool.backoff.kind.stretch(pool.backoff, scale))
 
 
 def _with_lines(source: Source, error: ConfigError) -> list[str]:

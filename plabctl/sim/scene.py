@@ -14,7 +14,6 @@ from plabctl.clock import SystemClock
 from plabctl.core.selection import nearest
 from plabctl.durations import format_duration
 from plabctl.errors import UsageFault
-from plabctl.probes.builtin import BUILTIN
 from plabctl.sim.compare import Budget, Cost, Progress, compare
 from plabctl.sim.past import Past, read_past
 from plabctl.sim.policies import NAMED, Policy, bare, configured, find_policy
@@ -150,7 +149,7 @@ def _made_up(wish: Wish) -> tuple[str, World, Scenario]:
 
 def _past(wish: Wish, since_s: float) -> Past:
     now = SystemClock().now()
-    state_dir = Path(configured(wish.config, BUILTIN).settings.state_dir)
+    state_dir = Path(configured(wish.config).settings.state_dir)
     return read_past(state_dir, now - since_s, now)
 
 
@@ -160,7 +159,7 @@ def _policies(wish: Wish) -> tuple[Policy, ...]:
         words = (CONFIGURED, "additive", "age", "adaptive") if wish.since_s is not None else tuple(NAMED)
     found: dict[str, Policy] = {}
     for word in dict.fromkeys(words):
-        policy = configured(wish.config, BUILTIN) if word == CONFIGURED else find_policy(word, BUILTIN)
+        policy = configured(wish.config) if word == CONFIGURED else find_policy(word)
         if policy.name in found or (policy.name in NAMED and word not in NAMED):
             policy = replace(policy, name=word)  # two files of the same name, or one that is called like a policy
         found[policy.name] = bare(policy) if wish.bare else policy
@@ -168,7 +167,7 @@ def _policies(wish: Wish) -> tuple[Policy, ...]:
 
 
 def _adapts(policy: Policy) -> bool:
-    return any(pool.backoff.kind == "adaptive" for pool in policy.settings.pools.values())
+    return any(pool.backoff.kind.is_budgeted for pool in policy.settings.pools.values())
 
 
 def _budget(text: str | None) -> Budget | None:

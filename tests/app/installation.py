@@ -12,9 +12,11 @@ from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
 from plabctl.clock import SystemClock
 from plabctl.core import orders
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Member, Node
 from plabctl.core.recipe import Recipe, Stage, Transport
-from plabctl.core.settings import Backoff, Settings
+from plabctl.core.settings import Settings
 from plabctl.history.history import History, Record
 from plabctl.store.store import Store
 from tests.builders import make_order, make_settings
@@ -37,7 +39,7 @@ class Installation:
             teardown=Stage(run=f"echo {{vnode}} >> {folder}/torn-down", timeout_s=5.0),
         )
         settings = make_settings(
-            backoff=Backoff(base_s=60.0, step_s=60.0, max_s=600.0, jitter_s=0.0),
+            backoff=Backoff(ADDITIVE, base_s=60.0, step_s=60.0, max_s=600.0, jitter_s=0.0),
             state_dir=str(folder / "state"),
             recipes={"process": self.recipe},
         )

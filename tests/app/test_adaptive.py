@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from plabctl.core import budget
-from plabctl.core.settings import BackoffKind, default_backoff
+from plabctl.core.backoffs.adaptive import ADAPTIVE
 from tests.app.installation import Installation
 from tests.builders import make_settings
 
 
 def make_installation(folder: Path) -> Installation:
     pools = {
-        name: replace(pool, backoff=default_backoff(BackoffKind.ADAPTIVE, pool.kind))
+        name: replace(pool, backoff=ADAPTIVE.default(is_good=pool.kind.is_good))
         for name, pool in make_settings().pools.items()
     }
     return Installation(folder, pools=pools)

@@ -12,10 +12,12 @@ import pytest
 from plabctl.app import experiments as use
 from plabctl.clock import SystemClock
 from plabctl.core import orders
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.experiments.model import Experiment
 from plabctl.core.experiments.picture import find, show
 from plabctl.core.recipe import Recipe, Stage, Transport
-from plabctl.core.settings import Backoff, ExperimentSettings
+from plabctl.core.settings import ExperimentSettings
 from plabctl.errors import Refused
 from plabctl.store.store import Store
 from tests.app.installation import Installation
@@ -23,7 +25,7 @@ from tests.app.test_tick import until
 from tests.builders import make_order
 
 DAY_S = 86400.0
-QUICK = Backoff(base_s=0.2, step_s=0.0, max_s=0.2, jitter_s=0.0)
+QUICK = Backoff(ADDITIVE, base_s=0.2, step_s=0.0, max_s=0.2, jitter_s=0.0)
 
 
 def substrate(folder: Path, *, pause: str = "0.05") -> Recipe:

@@ -13,7 +13,7 @@ EARLY = {
     "plabctl.report.machine": "`--dry-run`",
     "click.shell_completion": "completion",
     "plabctl.core.selection": "a command that does not exist",
-    "plabctl.config.plugincall": "with the configuration",
+    "plabctl.plugins.call": "with the configuration",
     "tomllib": "with the configuration",
     "importlib.metadata": "with the configuration",
     "difflib": "a mistake in the configuration",

@@ -6,8 +6,9 @@ import pytest
 
 from plabctl.app import sshcheck
 from plabctl.core.model import Node
+from plabctl.core.pools.bad import BAD
 from plabctl.core.recipe import Recipe, Transport
-from plabctl.core.settings import HostKeys, PoolKind, PoolSettings, Settings, SshSettings
+from plabctl.core.settings import HostKeys, PoolSettings, Settings, SshSettings
 
 # A key of nobody: the head of an OpenSSH private key up to the name of its cipher.
 OPEN = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -22,7 +23,7 @@ def make_settings(folder: Path, *, transport: Transport = Transport.SSH, key: st
     path.write_text(key)
     path.chmod(0o600)
     recipes = {"r": Recipe("r", transport=transport), "here": Recipe("here", transport=Transport.LOCAL)}
-    pools = {"bad": PoolSettings("bad", PoolKind.BAD, "good", recipe="r")}
+    pools = {"bad": PoolSettings("bad", BAD, "good", recipe="r")}
     ssh = SshSettings(key=str(path), known_hosts=str(folder / "known_hosts"))
     return Settings(str(folder / "plabctl.toml"), str(folder), pools, recipes, ssh=ssh)
 

@@ -10,7 +10,9 @@ from plabctl.app.context import App
 from plabctl.app.findings import Level
 from plabctl.clock import ManualClock
 from plabctl.core.model import Member, Node
-from plabctl.core.settings import PoolKind, PoolSettings, Settings
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.good import GOOD
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.state import Changes
 from plabctl.store.mounts import FileSystem
 from plabctl.store.store import Store
@@ -19,7 +21,7 @@ NOW = 1_800_000_000.0
 
 
 def make_app(folder: Path, *, nodes: int = 2, window: int = 4) -> App:
-    pools = {"good": PoolSettings("good", PoolKind.GOOD, "bad"), "bad": PoolSettings("bad", PoolKind.BAD, "good")}
+    pools = {"good": PoolSettings("good", GOOD, "bad"), "bad": PoolSettings("bad", BAD, "good")}
     settings = Settings(str(folder / "plabctl.toml"), str(folder / "state"), pools, {}, window=window)
     clock = ManualClock(NOW)
     app = App(settings, clock, Store(folder / "state", clock))

@@ -8,7 +8,6 @@ import pytest
 from plabctl.app import trustcheck
 from plabctl.app.findings import Level
 from plabctl.config.load import load
-from plabctl.probes.builtin import BUILTIN
 from tests.lab.stranger import STRANGER
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
@@ -44,7 +43,7 @@ def config(yard: Path) -> Path:
 
 
 def told(config: Path) -> list[tuple[Level, str, str]]:
-    found = trustcheck.check(load(str(config), BUILTIN))
+    found = trustcheck.check(load(str(config)))
     return [(finding.level, finding.topic, finding.text) for finding in found]
 
 

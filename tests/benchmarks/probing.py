@@ -29,8 +29,8 @@ def probes(port: int, directory: Path, count: int, at_once: int, run: str, stage
     from plabctl.core.model import Node, Outcome
     from plabctl.core.recipe import Recipe, Stage
     from plabctl.core.settings import SshSettings
+    from plabctl.executors.threads import ThreadExecutor
     from plabctl.probes.prober import Prober
-    from plabctl.runner.threads import ThreadRunner
 
     settings = SshSettings(
         getpass.getuser(), port, str(directory / "user"), str(directory / "known_hosts"), connect_timeout_s=120
@@ -38,7 +38,7 @@ def probes(port: int, directory: Path, count: int, at_once: int, run: str, stage
     clock = SystemClock()
     prober = Prober(settings, clock)
     prober.prepare()
-    runner = ThreadRunner(prober, clock)
+    runner = ThreadExecutor(prober, clock)
     stage = Stage(run=run, timeout_s=120)
     recipe = Recipe("bench", setup=stage if stages > 1 else None, check=stage, teardown=stage if stages > 2 else None)
     passed = 0

@@ -23,13 +23,12 @@ def settle(config: Path, state: Path) -> float:
     from plabctl.config.load import load
     from plabctl.core.claim import Claimant, claims_for
     from plabctl.core.model import Outcome, Report, TickMark
-    from plabctl.core.pools import build_pools
+    from plabctl.core.pools.base import build_pools
     from plabctl.core.settle import settle as decide
     from plabctl.core.state import Changes
-    from plabctl.probes.builtin import BUILTIN
     from plabctl.store.store import Store
 
-    settings, rng, now = load(str(config), BUILTIN), Random(1), round(time.time(), 3)
+    settings, rng, now = load(str(config)), Random(1), round(time.time(), 3)
     claimant = Claimant(TickMark("t", now), "boot", rng)
     with Store(state, SystemClock()).session() as session:
         rows = session.due(FAR)[:MANY]

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from plabctl.config.load import load
-from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError
 
-BUILTIN = {name: Recipe(name, setup=Stage(run="true")) for name in ("process", "command")}
 ENVIRON = {"HOME": "/home/plab"}
 
 
@@ -15,7 +13,7 @@ def load_text(folder: Path, text: str, environ: dict[str, str] | None = None) ->
     """Load `text` as the config file `plabctl.toml` in `folder`."""
     path = folder / "plabctl.toml"
     path.write_text(text)
-    return load(str(path), BUILTIN, ENVIRON if environ is None else environ)
+    return load(str(path), ENVIRON if environ is None else environ)
 
 
 def faults_of(folder: Path, text: str) -> list[str]:

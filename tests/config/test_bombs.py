@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from plabctl.config.load import MAX_KEY_PARTS, load
-from plabctl.config.plugins import MAX_PLUGINS
 from plabctl.config.reading import MAX_FAULTS
 from plabctl.config.source import MAX_BYTES
 from plabctl.errors import ConfigError
-from plabctl.probes.builtin import BUILTIN
+from plabctl.plugins import hosted
+from plabctl.plugins.hosted import MAX_PLUGINS
 from tests.config.loading import ENVIRON
 
 CPU_S = 10.0
@@ -57,7 +57,7 @@ def test_a_document_of_any_shape_is_refused_at_once(tmp_path: Path, text: str, f
 
     began = time.process_time()
     with pytest.raises(ConfigError) as caught:
-        load(str(path), BUILTIN, ENVIRON)
+        load(str(path), ENVIRON)
     assert time.process_time() - began < CPU_S
 
     said = "\n".join(caught.value.faults)
@@ -71,7 +71,7 @@ def test_a_key_of_as_many_parts_as_are_allowed_is_read(tmp_path: Path) -> None:
     path.write_text(".".join("a" * (MAX_KEY_PARTS - 1)) + " = 1\n")
 
     with pytest.raises(ConfigError, match="a: unknown key"):
-        load(str(path), BUILTIN, ENVIRON)
+        load(str(path), ENVIRON)
 
 
 def test_dots_in_a_text_are_no_key(tmp_path: Path) -> None:
@@ -79,16 +79,26 @@ def test_dots_in_a_text_are_no_key(tmp_path: Path) -> None:
     run = "echo " + "." * 1000 + " 127.0.0.1 " * 200
     path.write_text(f'[recipe.dots]\ncheck = {{ run = """\n{run}""" }}\n')
 
-    assert load(str(path), BUILTIN, ENVIRON).recipes["dots"].check is not None
+    assert load(str(path), ENVIRON).recipes["dots"].check is not None
 
 
 def test_only_so_many_plug_ins_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    monkeypatch.setattr("plabctl.config.plugins._looked_up", {})
-    monkeypatch.setattr("plabctl.config.plugins._loaded", lambda _, name: looked.append(name))
+
+    class NobodyThere:
+        def call(self, _: str, __: str, name: str, **___: object) -> tuple[str, None]:
+            looked.append(name)
+            return "", None
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(hosted, "Host", NobodyThere)
+    hosted.find.cache_clear()
     path = tmp_path / "plabctl.toml"
-    path.write_text("plugin_recipes = [" + ",".join(f'"p{number}"' for number in range(900)) + ", 'No Name']\n")
+    path.write_text("plugin_recipes = [" + ",".join(f'"p{number}"' for number in range(900)) + "]\n")
 
     with pytest.raises(ConfigError):
-        load(str(path), BUILTIN, ENVIRON)
+        load(str(path), ENVIRON)
     assert len(looked) == MAX_PLUGINS
+    hosted.find.cache_clear()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from plabctl.config.lines import lines_of
 from plabctl.config.reading import path_of
 from plabctl.config.sample import sample
-from plabctl.config.wording import quoted
+from plabctl.core.keys.wording import quoted
 from tests.config.test_load import FULL
 from tests.config.test_sample import uncommented
 

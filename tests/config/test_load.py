@@ -5,22 +5,25 @@ import pytest
 
 from plabctl.config.load import load
 from plabctl.config.source import MAX_BYTES
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
+from plabctl.core.backoffs.exponential import EXPONENTIAL
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.good import GOOD, GoodOptions
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import (
-    Backoff,
-    BackoffKind,
     FlapSettings,
     GuardSettings,
     GuardThen,
     HookSettings,
     HostKeys,
     InventorySettings,
-    PoolKind,
     PoolSettings,
     SshSettings,
 )
 from plabctl.errors import ConfigError
-from tests.config.loading import BUILTIN, ENVIRON, faults_of, load_text
+from plabctl.kinds import Builtin, find_builtin
+from tests.config.loading import ENVIRON, faults_of, load_text
 
 
 def bad_files() -> list[tuple[str, list[str]]]:
@@ -100,10 +103,10 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     settings = load_text(tmp_path, "")
 
     assert settings.pools == {
-        "good": PoolSettings("good", PoolKind.GOOD, "bad"),
-        "bad": PoolSettings("bad", PoolKind.BAD, "good"),
+        "good": PoolSettings("good", GOOD, "bad", options=GoodOptions()),
+        "bad": PoolSettings("bad", BAD, "good"),
     }
-    assert settings.recipes == BUILTIN
+    assert settings.recipes == Builtin("recipe")
     assert (settings.window, settings.max_load, settings.entry_pool) == (40, 0.0, "bad")
     assert (settings.flap, settings.guard) == (FlapSettings(), GuardSettings())
     assert (settings.inventories, settings.hooks) == ((), ())
@@ -122,9 +125,9 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     )
     assert settings.pools == {
         "up": PoolSettings(
-            "up", PoolKind.GOOD, "down", "shell", Backoff(BackoffKind.EXPONENTIAL, 60.0, 0.0, 7200.0, 0.5), 2
+            "up", GOOD, "down", "shell", Backoff(EXPONENTIAL, 60.0, 0.0, 7200.0, 0.5), options=GoodOptions(confirm=2)
         ),
-        "down": PoolSettings("down", PoolKind.BAD, "up"),
+        "down": PoolSettings("down", BAD, "up"),
     }
     assert settings.recipes["shell"] == Recipe(
         "shell",
@@ -153,13 +156,13 @@ def test_a_recipe_of_the_file_replaces_the_built_in_one_whole(tmp_path: Path) ->
     settings = load_text(tmp_path, '[recipe.process]\ncheck = { run = "uptime" }')
 
     assert settings.recipes["process"] == Recipe("process", check=Stage(run="uptime", timeout_s=60.0))
-    assert settings.recipes["command"] == BUILTIN["command"]
+    assert settings.recipes["command"] == find_builtin("recipe", "command")
 
 
 def test_a_back_off_may_begin_at_its_cap(tmp_path: Path) -> None:
     settings = load_text(tmp_path, '[pool.good]\nbackoff = { base = "1h" }\n[pool.bad]')
 
-    assert settings.pools["good"].backoff == Backoff(base_s=3600.0)
+    assert settings.pools["good"].backoff == Backoff(ADDITIVE, base_s=3600.0)
 
 
 def test_pools_of_other_names_need_no_more_than_their_kind(tmp_path: Path) -> None:
@@ -181,7 +184,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path: Path) ->
     path = tmp_path / "plabctl.toml"
     path.write_bytes(b"\xef\xbb\xbfwindow = 3\r\n[ssh]\r\nport = 23\r\n")
 
-    settings = load(str(path), BUILTIN, ENVIRON)
+    settings = load(str(path), ENVIRON)
 
     assert (settings.window, settings.ssh.port) == (3, 23)
 
@@ -201,14 +204,14 @@ def test_a_file_that_is_no_text_of_ours_is_refused_in_one_line(tmp_path: Path, r
     path.write_bytes(raw)
 
     with pytest.raises(ConfigError) as caught:
-        load(str(path), BUILTIN, ENVIRON)
+        load(str(path), ENVIRON)
 
     assert caught.value.faults == (fault.format(path=path),)
 
 
 def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a directory, not a config file"):
-        load(str(tmp_path), BUILTIN, ENVIRON)
+        load(str(tmp_path), ENVIRON)
 
 
 def test_loading_changes_nothing(tmp_path: Path) -> None:

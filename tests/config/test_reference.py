@@ -6,8 +6,9 @@ import pytest
 from plabctl.config import sample
 from plabctl.config.base import Base
 from plabctl.config.reference import reference
-from plabctl.config.schema import ROOT, Key, Table
+from plabctl.config.schema import ROOT
 from plabctl.config.texts import text_of
+from plabctl.core.keys.table import Key, Table
 from tests.config.test_sample import topics
 
 PAGE = Path(__file__).parents[2] / "docs/config.md"
@@ -15,7 +16,7 @@ KEYS = [
     (table, key)
     for table in topics(ROOT).values()
     for key in table.keys.values()
-    if not (table is ROOT and isinstance(key.kind, Table))
+    if not (table is ROOT and isinstance(key.type, Table))
 ]
 
 
@@ -27,23 +28,23 @@ def test_the_page_is_what_the_program_says() -> None:
 def test_every_key_is_in_the_reference_with_an_example_that_is_allowed(table: Table, key: Key) -> None:
     import tomllib
 
-    example = tomllib.loads(f"x = {text_of(table.topic, key.name).example}")["x"]
+    example = tomllib.loads(f"x = {text_of(table, key).example}")["x"]
 
-    assert f"| `{key.name}` | {text_of(table.topic, key.name).help}" in reference()
-    if isinstance(key.kind, Table):
-        assert all(inner in key.kind.keys for inner in example)
+    assert f"| `{key.name}` | {text_of(table, key).help}" in reference()
+    if isinstance(key.type, Table):
+        assert all(inner in key.type.keys for inner in example)
     else:
-        assert key.kind.placed(key.kind.read(example), Base("/etc", "/root")) is not None
+        assert key.type.placed(key.type.read(example), Base("/etc", "/root")) is not None
 
 
 def _numbers(table: Table, key: Key) -> list[str]:
     """The numbers in the default of a key, or in the words that stand for it."""
-    said = text_of(table.topic, key.name).default or sample.default_of(table, key) or ""
+    said = text_of(table, key).default or sample.default_of(table, key) or ""
     return re.findall(r"\d[\w.]*", said)
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table.topic}.{key.name}" for table, key in KEYS])
 def test_every_default_number_names_its_reason(table: Table, key: Key) -> None:
     if _numbers(table, key):
-        assert " because " in text_of(table.topic, key.name).help
-        assert text_of(table.topic, key.name).help in reference().replace("\\|", "|")
+        assert " because " in text_of(table, key).help
+        assert text_of(table, key).help in reference().replace("\\|", "|")

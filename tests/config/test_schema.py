@@ -9,25 +9,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plabctl.config.base import Base
+from plabctl.config.kindname import KindName
 from plabctl.config.load import examine
-from plabctl.config.schema import BACKOFF, FLAP, GUARD, ROOT, SSH, Table, is_endpoint
+from plabctl.config.schema import BACKOFF, FLAP, GUARD, ROOT, SSH, is_endpoint
 from plabctl.config.texts import text_of
-from plabctl.config.values import Choice, Duration, Flag, Kind, Number, Size, Whole
-from plabctl.config.wording import exact_duration, format_size, nearest, parse_size, quoted, seen
-from plabctl.core.settings import BackoffKind, PoolKind, default_backoff
+from plabctl.core.keys.table import Table
+from plabctl.core.keys.types import Choice, Duration, Flag, Number, Size, ValueType, Whole
+from plabctl.core.keys.wording import exact_duration, format_size, nearest, parse_size, quoted, seen
 from plabctl.durations import parse_duration
-from tests.config.loading import BUILTIN, load_text
+from plabctl.kinds import find_builtin
+from tests.config.loading import load_text
 from tests.config.test_sample import topics
 
 SCALARS = {
-    f"{topic}.{name}": (key.kind, text_of(topic, name).example)
+    f"{topic}.{name}": (key.type, text_of(table, key).example)
     for topic, table in topics(ROOT).items()
     for name, key in table.keys.items()
-    if not isinstance(key.kind, Table)
+    if not isinstance(key.type, Table)
 }
 
 
-def values_of(kind: Kind, example: str) -> st.SearchStrategy[str]:
+def values_of(kind: ValueType, example: str) -> st.SearchStrategy[str]:
     """Values that `kind` allows, as TOML; the example where they cannot be made up."""
     made: st.SearchStrategy[str] = st.just(example)
     match kind:
@@ -41,6 +43,8 @@ def values_of(kind: Kind, example: str) -> st.SearchStrategy[str]:
             made = st.integers(math.ceil(kind.least_s * 1000), int(kind.most_s * 1000)).map(
                 lambda ms: kind.show(ms / 1000)
             )
+        case KindName():
+            made = st.sampled_from([quoted(each.name) for each in kind.builtin()])
         case Choice():
             made = st.sampled_from([quoted(str(word)) for word in kind.words])
     return made
@@ -48,10 +52,12 @@ def values_of(kind: Kind, example: str) -> st.SearchStrategy[str]:
 
 def subsets(table: Table) -> st.SearchStrategy[dict[str, str]]:
     """Any subset of the keys of `table` that hold no table, with allowed values as TOML."""
-    keys = {name: key.kind for name, key in table.keys.items() if not isinstance(key.kind, Table)}
-    return st.fixed_dictionaries(
-        {}, optional={name: values_of(kind, text_of(table.topic, name).example) for name, kind in keys.items()}
-    )
+    optional = {
+        name: values_of(key.type, text_of(table, key).example)
+        for name, key in table.keys.items()
+        if not isinstance(key.type, Table)
+    }
+    return st.fixed_dictionaries({}, optional=optional)
 
 
 def written(header: str, keys: dict[str, str]) -> str:
@@ -60,8 +66,8 @@ def written(header: str, keys: dict[str, str]) -> str:
 
 def sane(backoff: dict[str, str]) -> bool:
     """Whether base is at most max, which is not a matter of one key alone."""
-    kind = BackoffKind(backoff.get("kind", '"additive"').strip('"'))
-    defaults = default_backoff(kind, PoolKind.GOOD)
+    kind = find_builtin("backoff", backoff.get("kind", '"additive"').strip('"'))
+    defaults = kind.default(is_good=True)
     base = parse_duration(backoff["base"].strip('"')) if "base" in backoff else defaults.base_s
     longest = parse_duration(backoff["max"].strip('"')) if "max" in backoff else defaults.max_s
     return base <= longest
@@ -98,7 +104,7 @@ names = st.one_of(
 @given(st.dictionaries(names, st.one_of(junk, st.dictionaries(names, st.one_of(junk, st.dictionaries(names, junk))))))
 @settings(max_examples=30)
 def test_no_document_breaks_the_reading_of_it(document: dict[str, Any]) -> None:
-    _, faults = examine(document, BUILTIN)
+    _, faults = examine(document)
 
     assert all(path.isprintable() and what.isprintable() for path, what in faults)
 
@@ -106,7 +112,7 @@ def test_no_document_breaks_the_reading_of_it(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("kind", "example"), SCALARS.values(), ids=SCALARS)
 @given(data=st.data())
 @settings(max_examples=25)
-def test_a_value_survives_being_written(kind: Kind, example: str, data: st.DataObject) -> None:
+def test_a_value_survives_being_written(kind: ValueType, example: str, data: st.DataObject) -> None:
     toml = data.draw(values_of(kind, example))
     value: object = kind.read(tomllib.loads(f"x = {toml}")["x"])
 

@@ -5,7 +5,7 @@ import pytest
 
 from plabctl.config.show import effective, show
 from plabctl.errors import ConfigError
-from tests.config.loading import BUILTIN, ENVIRON, load_text
+from tests.config.loading import ENVIRON, load_text
 from tests.config.test_load import FULL
 
 
@@ -13,9 +13,7 @@ def test_each_value_tells_where_it_was_said(tmp_path: Path) -> None:
     load_text(tmp_path, 'window = 3\n[ssh]\nport = 23\n[pool.good]\nbackoff = { base = "1m" }\n[pool.bad]\n')
     environ = ENVIRON | {"PLABCTL_STATE_DIR": "/srv/state"}
 
-    origins = {
-        item.path: (item.value, item.origin) for item in effective(str(tmp_path / "plabctl.toml"), BUILTIN, environ)
-    }
+    origins = {item.path: (item.value, item.origin) for item in effective(str(tmp_path / "plabctl.toml"), environ)}
 
     assert origins["window"] == ("3", "plabctl.toml:1")
     assert origins["ssh.port"] == ("23", "plabctl.toml:3")
@@ -30,7 +28,7 @@ def test_each_value_tells_where_it_was_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", FULL])
 def test_what_is_shown_means_the_same_settings(tmp_path: Path, text: str) -> None:
     before = load_text(tmp_path, text)
-    shown = show(effective(str(tmp_path / "plabctl.toml"), BUILTIN, ENVIRON))
+    shown = show(effective(str(tmp_path / "plabctl.toml"), ENVIRON))
 
     assert replace(load_text(tmp_path, shown), digest="") == replace(before, digest="")
 
@@ -40,4 +38,4 @@ def test_a_faulty_file_is_told_as_when_loading(tmp_path: Path) -> None:
     path.write_text("windw = 3")
 
     with pytest.raises(ConfigError, match="did you mean"):
-        effective(str(path), BUILTIN, ENVIRON)
+        effective(str(path), ENVIRON)

@@ -7,7 +7,7 @@ import pytest
 
 from plabctl.config.load import load
 from plabctl.errors import ConfigError
-from tests.config.loading import BUILTIN, ENVIRON
+from tests.config.loading import ENVIRON
 from tests.lab.stranger import STRANGER, as_user
 
 needs_root = pytest.mark.root
@@ -27,11 +27,11 @@ def test_one_that_anybody_may_write_is_refused(config: Path, *, named: bool) -> 
     config.chmod(0o646)
 
     with pytest.raises(ConfigError, match="any user may write it") as caught:
-        load(str(config) if named else None, BUILTIN, ENVIRON)
+        load(str(config) if named else None, ENVIRON)
 
     assert "chmod o-w" in caught.value.hint
     config.chmod(0o664)
-    assert load(str(config) if named else None, BUILTIN, ENVIRON).window == 3
+    assert load(str(config) if named else None, ENVIRON).window == 3
 
 
 @needs_root
@@ -39,10 +39,10 @@ def test_one_that_a_stranger_put_here_is_taken_only_by_name(config: Path) -> Non
     os.chown(config, STRANGER, STRANGER)
 
     with pytest.raises(ConfigError, match="neither you nor root") as caught:
-        load(None, BUILTIN, ENVIRON)
+        load(None, ENVIRON)
 
     assert "--config" in caught.value.hint
-    assert load(str(config), BUILTIN, ENVIRON).window == 3
+    assert load(str(config), ENVIRON).window == 3
 
 
 def test_a_pipe_that_somebody_put_here_keeps_nobody_waiting(config: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_pipe_that_somebody_put_here_keeps_nobody_waiting(config: Path) -> Non
     os.mkfifo(config)
 
     with pytest.raises(ConfigError, match="no regular file"):
-        load(None, BUILTIN, ENVIRON)
+        load(None, ENVIRON)
 
 
 def test_a_named_one_may_be_a_pipe(config: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_named_one_may_be_a_pipe(config: Path) -> None:
     os.write(writer, b"window = 4\n")
     os.close(writer)
     try:
-        assert load(f"/dev/fd/{reader}", BUILTIN, ENVIRON).window == 4
+        assert load(f"/dev/fd/{reader}", ENVIRON).window == 4
     finally:
         os.close(reader)
 
@@ -95,7 +95,7 @@ def test_a_name_for_our_file_in_a_strangers_folder_is_not_taken(
     monkeypatch.chdir(planted.parent)
 
     with pytest.raises(ConfigError, match=f"'{planted.parent}' belongs to user {STRANGER}") as caught:
-        load(None, BUILTIN, ENVIRON)
+        load(None, ENVIRON)
 
     assert caught.value.hint == "if it is to be trusted, name it: --config plabctl.toml"
 
@@ -108,7 +108,7 @@ def test_what_a_link_of_a_stranger_names_is_beside_our_file_even_if_it_is_named(
     planted.symlink_to(ours)
     monkeypatch.chdir(planted.parent)
 
-    settings = load("plabctl.toml", BUILTIN, ENVIRON)
+    settings = load("plabctl.toml", ENVIRON)
 
     assert (settings.origin.folder, settings.ssh.key) == (str(ours.parent), f"{ours.parent}/key")
     assert settings.hooks[0].command == (f"{ours.parent}/hook",)
@@ -122,7 +122,7 @@ def test_a_hard_link_in_a_strangers_folder_is_not_taken_by_name_either(yard: Pat
     planted.hardlink_to(ours)
 
     with pytest.raises(ConfigError, match="hard link"):
-        load(str(planted), BUILTIN, ENVIRON)
+        load(str(planted), ENVIRON)
 
 
 @needs_root
@@ -132,11 +132,11 @@ def test_a_strangers_link_where_everybody_may_put_files_is_not_taken(
     yard.chmod(0o1777)
     (yard / "plabctl.toml").symlink_to(ours)
     monkeypatch.chdir(yard)
-    assert load(None, BUILTIN, ENVIRON).origin.folder == str(ours.parent)
+    assert load(None, ENVIRON).origin.folder == str(ours.parent)
 
     os.lchown(yard / "plabctl.toml", STRANGER, STRANGER)
     with pytest.raises(ConfigError, match=r"plabctl\.toml' belongs to"):
-        load(None, BUILTIN, ENVIRON)
+        load(None, ENVIRON)
 
 
 @needs_root
@@ -147,8 +147,8 @@ def test_one_below_the_home_of_somebody_else_is_not_taken_unless_it_is_named(yar
     path.write_text("window = 5\n")
 
     with pytest.raises(ConfigError, match=f"'{home}' belongs to"):
-        load(None, BUILTIN, {"HOME": str(home)})
-    settings = load(str(path), BUILTIN, ENVIRON)
+        load(None, {"HOME": str(home)})
+    settings = load(str(path), ENVIRON)
     assert settings.window == 5
     assert STRANGER in settings.origin.owners, "who could replace the file is trusted with it"
 
@@ -162,7 +162,7 @@ def test_ones_own_link_keeps_its_name_and_paths_are_beside_the_file(
     monkeypatch.chdir(link.parent)
 
     for named in (None, str(link)):
-        settings = load(named, BUILTIN, ENVIRON)
+        settings = load(named, ENVIRON)
         assert settings.path == str(link), "an administrator switches between versions by it"
         assert settings.ssh.key == f"{ours.parent}/key"
 
@@ -172,7 +172,7 @@ def test_paths_are_relative_to_the_file_that_was_read_also_by_way_of_two_dots(ya
     (yard / "link").symlink_to(ours.parent / "below")
     (yard / "real.toml").write_text("window = 7\n")
 
-    settings = load(f"{yard}/link/../real.toml", BUILTIN, ENVIRON)
+    settings = load(f"{yard}/link/../real.toml", ENVIRON)
 
     assert settings.path == str(ours)
     assert settings.ssh.key == f"{ours.parent}/key"
@@ -182,7 +182,7 @@ def test_a_folder_that_everybody_may_write_is_refused_even_by_name(yard: Path, o
     ours.parent.chmod(0o777)
 
     with pytest.raises(ConfigError, match=f"any user may write in '{ours.parent}'") as caught:
-        load(str(ours), BUILTIN, ENVIRON)
+        load(str(ours), ENVIRON)
 
     assert caught.value.hint == f"run: chmod o-w '{ours.parent}'"
 
@@ -199,7 +199,7 @@ def test_an_ordinary_user_is_as_safe_from_others(yard: Path) -> None:
     def window_at(folder: Path) -> str:
         def work() -> int:
             os.chdir(folder)
-            return load(None, BUILTIN, ENVIRON).window
+            return load(None, ENVIRON).window
 
         return as_user(STRANGER, work)
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from plabctl.core import budget
 from plabctl.core.adaptive import after_spell, unit_wait
+from plabctl.core.backoffs.adaptive import ADAPTIVE
 from plabctl.core.model import Member, Outcome, Verdict
-from plabctl.core.settings import AdaptiveSettings, BackoffKind, PoolKind, Settings, default_backoff
+from plabctl.core.settings import AdaptiveSettings, Settings
 from plabctl.core.state import Changes
 from tests.builders import NOW, judged, make_member, make_settings, make_state, played
 
@@ -18,7 +19,7 @@ DAY_S = 86400.0
 def make_adaptive(window: int = 40, **fields: float) -> Settings:
     settings = make_settings(window=window, adaptive=AdaptiveSettings(**fields))
     pools = {
-        name: replace(pool, backoff=replace(default_backoff(BackoffKind.ADAPTIVE, pool.kind), jitter_s=0.0))
+        name: replace(pool, backoff=replace(ADAPTIVE.default(is_good=pool.kind.is_good), jitter_s=0.0))
         for name, pool in settings.pools.items()
     }
     return replace(settings, pools=pools)
@@ -40,7 +41,7 @@ def test_a_test_that_takes_a_hundred_times_as_long_comes_a_tenth_as_often() -> N
 def test_being_wrong_in_bad_is_half_as_bad() -> None:
     same = {"good_s": 900.0, "good_count": 1.0, "bad_s": DAY_S, "bad_count": 1.0}
     member = with_last_test(make_member(since_at=NOW), 60.0)
-    spells = after_spell(member, PoolKind.GOOD, NOW, NOW, make_adaptive())
+    spells = after_spell(member, NOW, NOW, make_adaptive(), is_good=True)
     assert spells is not None
     member = replace(member, spells=replace(spells, **same))
 
@@ -67,7 +68,7 @@ def test_the_wait_of_a_node_that_never_changes_grows_no_faster_than_the_root_of_
 
 def test_what_was_seen_long_ago_fades() -> None:
     settings = make_adaptive()
-    spells = after_spell(make_member(since_at=NOW), PoolKind.BAD, NOW - DAY_S, NOW, settings)
+    spells = after_spell(make_member(since_at=NOW), NOW - DAY_S, NOW, settings, is_good=False)
     members = [replace(make_member(since_at=NOW + days * DAY_S), spells=spells) for days in (0, 14, 140)]
     waits = [unit_wait(replace(member, pool="bad"), settings, member.since_at) for member in members]
     unseen = unit_wait(make_member(pool="bad", since_at=NOW), settings, NOW)
@@ -99,8 +100,8 @@ def test_only_confirmed_changes_are_counted() -> None:
 
 def test_a_spell_counts_for_the_pool_it_was_spent_in_and_for_no_other() -> None:
     settings = make_adaptive(half_life_s=1e12)
-    for kind, expected in ((PoolKind.GOOD, (3600.0, 1.0, 0.0, 0.0)), (PoolKind.BAD, (0.0, 0.0, 3600.0, 1.0))):
-        spells = after_spell(make_member(), kind, NOW - 3600, NOW, settings)
+    for is_good, expected in ((True, (3600.0, 1.0, 0.0, 0.0)), (False, (0.0, 0.0, 3600.0, 1.0))):
+        spells = after_spell(make_member(), NOW - 3600, NOW, settings, is_good=is_good)
 
         assert spells is not None
         found = (spells.good_s, spells.good_count, spells.bad_s, spells.bad_count)
@@ -111,7 +112,7 @@ def test_one_adaptive_pool_is_enough_to_remember_both_kinds_of_spells() -> None:
     settings = make_settings()
     settings = replace(settings, pools={**settings.pools, "bad": make_adaptive().pools["bad"]})
 
-    assert after_spell(make_member(), PoolKind.GOOD, NOW - 3600, NOW, settings) is not None
+    assert after_spell(make_member(), NOW - 3600, NOW, settings, is_good=True) is not None
 
 
 def test_nothing_is_kept_of_nodes_while_no_back_off_is_adaptive() -> None:
@@ -199,8 +200,7 @@ def test_a_damaged_note_counts_as_none() -> None:
 
 
 def test_the_scale_stretches_what_is_drawn() -> None:
-    from plabctl.core.pools import build_pools
-    from plabctl.core.pools.base import Reading
+    from plabctl.core.pools.base import Reading, build_pools
     from tests.builders import make_report
 
     pool = build_pools(make_adaptive())["good"]

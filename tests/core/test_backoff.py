@@ -2,12 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.backoff import interval
-from plabctl.core.settings import Backoff, BackoffKind, PoolKind, default_backoff
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.age import AGE
+from plabctl.core.backoffs.base import Backoff, BackoffKind, interval
+from plabctl.core.backoffs.linear import LINEAR
+from plabctl.core.backoffs.quadratic import QUADRATIC
+from plabctl.kinds import builtin_kinds, find_builtin
 
 backoffs = st.builds(
     Backoff,
-    kind=st.sampled_from(BackoffKind),
+    kind=st.sampled_from(list(builtin_kinds("backoff"))),
     base_s=st.floats(1, 1e4),
     step_s=st.floats(0, 1e4),
     max_s=st.floats(1, 1e6),
@@ -36,11 +40,11 @@ backoffs = st.builds(
     ],
 )
 def test_the_wait_follows_the_formula(kind: str, streak: int, expected: float) -> None:
-    assert interval(Backoff(kind=BackoffKind(kind)), streak, 0.0) == expected
+    assert interval(Backoff(find_builtin("backoff", kind)), streak, 0.0) == expected
 
 
 def test_jitter_comes_on_top_of_the_cap() -> None:
-    assert interval(Backoff(), 1000, 0.5) == 3630
+    assert interval(Backoff(ADDITIVE), 1000, 0.5) == 3630
 
 
 @given(backoffs, st.integers(0, 10**12), st.floats(0, 1, exclude_max=True))
@@ -60,14 +64,14 @@ def test_a_longer_run_never_shortens_the_wait(backoff: Backoff, streak: int) -> 
     [("good", 0, 300), ("good", 3 * 3600, 600), ("good", 1e9, 3600), ("bad", 3 * 3600, 1200), ("bad", 1e9, 43200)],
 )
 def test_the_age_doubles_the_wait_when_it_is_four_times_as_much(pool: str, age_s: float, expected: float) -> None:
-    backoff = default_backoff(BackoffKind.AGE, PoolKind(pool))
+    backoff = AGE.default(is_good=pool == "good")
 
     assert {interval(backoff, streak, 0.0, age_s) for streak in (0, 1, 99)} == {expected}
 
 
 def test_the_monitor_of_2007_can_be_said() -> None:
-    good = default_backoff(BackoffKind.LINEAR, PoolKind.GOOD)
-    bad = default_backoff(BackoffKind.QUADRATIC, PoolKind.BAD)
+    good = LINEAR.default(is_good=True)
+    bad = QUADRATIC.default(is_good=False)
 
     assert [interval(good, n, 0.0) / 60 for n in (1, 2, 3, 4)] == [20, 40, 60, 60]
     assert [interval(bad, n, 0.0) / 60 for n in (1, 2, 3, 11, 12, 13)] == [5, 20, 45, 605, 720, 720]
@@ -76,21 +80,22 @@ def test_the_monitor_of_2007_can_be_said() -> None:
 SAID = [(0.0, 0.0), (0.25, 0.25), (90.0, 90.0), (5000.0, 3600.0), (-0.5, 3600.0), (float("inf"), 3600.0)]
 
 
+class Saying(BackoffKind):
+    """A kind that says the same whatever happens."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def wait_s(self, *_: object) -> float:
+        return self._seconds
+
+
 @pytest.mark.parametrize(("said", "waited"), [*SAID, (float("nan"), 3600.0)])
-def test_what_a_formula_says_is_waited_for_if_it_can_be(said: float, waited: float) -> None:
-    backoff = Backoff(formula=lambda *_: said)
-
-    assert interval(backoff, 1, 0.0) == waited
-
-
-def test_a_formula_that_raises_costs_the_longest_wait() -> None:
-    def formula(*_: object) -> float:
-        raise ZeroDivisionError
-
-    assert interval(Backoff(formula=formula), 1, 0.0) == 3600.0
+def test_what_a_kind_says_is_waited_for_if_it_can_be(said: float, waited: float) -> None:
+    assert interval(Backoff(Saying(said), jitter_s=0.0), 1, 0.0) == waited
 
 
 def test_a_wait_has_milliseconds_and_no_more() -> None:
-    wait_s = interval(Backoff(jitter_s=60.0), 1, 1 / 7)
+    wait_s = interval(Backoff(ADDITIVE, jitter_s=60.0), 1, 1 / 7)
 
     assert wait_s == round(wait_s, 3) != round(wait_s, 2)

@@ -9,6 +9,7 @@ from plabctl.core.claim import GRACE_S, Claimant, candidates, choose, claims_for
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.fairness import Share
 from plabctl.core.model import Claim, Member, Node
+from plabctl.core.pools.bad import BadKind
 from plabctl.core.recipe import Recipe
 from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_settings, make_state
@@ -71,7 +72,11 @@ def test_the_claim_of_a_vnode_that_is_gone_ends_all_the_same() -> None:
 
 
 def test_nodes_of_a_disabled_pool_are_only_tested_when_they_are_named() -> None:
-    settings = make_settings(disabled={"bad"})
+    settings = make_settings()
+    broken = BadKind()
+    broken.fault = "its package is gone"
+    bad = replace(settings.pools["bad"], kind=broken)
+    settings = replace(settings, pools={**settings.pools, "bad": bad})
     state = make_state(make_member("n1"), make_member("n2", "bad"))
 
     assert [row.node for row in candidates(state, settings, NOW)] == ["n1"]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from plabctl.core.claim import GRACE_S, Claimant, candidates, claims_for
 from plabctl.core.deadlines import TOPIC, Basis, Lessons, Limit, Patience, Plan
 from plabctl.core.model import Cause, Debris, Hold, Member, Outcome, StageRun, Suspicion, Verdict
-from plabctl.core.pools import build_pools
-from plabctl.core.pools.base import Reading
+from plabctl.core.pools.base import Reading, build_pools
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import DeadlineSettings, Settings
 from plabctl.core.settle import settle

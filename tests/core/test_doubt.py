@@ -4,7 +4,7 @@ from random import Random
 
 from plabctl.core.doubt import LONGEST_S
 from plabctl.core.model import Cause, Member
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state

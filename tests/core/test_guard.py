@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plabctl.core.guard import UNGUARDED, Guard, evaluate, of_state
 from plabctl.core.model import Cause, Member, Node, Report
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import GuardSettings, GuardThen, Settings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState

@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plabctl.core.backoffs.adaptive import ADAPTIVE
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.flap import passes_to_go
 from plabctl.core.model import Cause, Hold, Member, Outcome, Verdict
 from plabctl.core.outlook import Why, backoff_of, next_result, path, why_due
-from plabctl.core.pools import build_pools
-from plabctl.core.pools.base import Reading
+from plabctl.core.pools.base import Reading, build_pools
 from plabctl.core.records import Suspicion
-from plabctl.core.settings import Backoff, BackoffKind, FlapSettings, GuardSettings, GuardThen, Settings
+from plabctl.core.settings import FlapSettings, GuardSettings, GuardThen, Settings
 from tests.builders import NOW, judged, make_member, make_report, make_settings, played
 
 SETTINGS = make_settings()
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
 PASSED = Verdict(PASS, None, "", NOW - 300.0, 1.0)
-ADAPTIVE = Backoff(BackoffKind.ADAPTIVE, base_s=60.0, jitter_s=0.0)
+STRETCHED = Backoff(ADAPTIVE, base_s=60.0, jitter_s=0.0)
 WORDS = {"P": "pass", "F": "fail", "?": "unknown", "p": "pass", "f": "fail"}
 
 
@@ -83,7 +85,7 @@ def test_the_wait_by_the_run_of_results_is_told_without_the_hold_that_cuts_it_sh
 
 
 def test_what_comes_is_told_as_it_would_come_at_the_earliest() -> None:
-    settings = make_settings(backoff=Backoff(jitter_s=70.0))
+    settings = make_settings(backoff=Backoff(ADDITIVE, jitter_s=70.0))
     under_guard = path(make_member(), settings, FAIL, NOW, is_guarded=True)
     after = next_result(make_member(pool="bad", fail_streak=3), settings, FAIL, NOW, is_guarded=False).member
 
@@ -109,7 +111,7 @@ def test_the_next_result_says_when_the_one_after_it_comes() -> None:
 
 
 def test_the_next_wait_is_told_for_tests_that_take_as_long_as_the_last_one() -> None:
-    adaptive = {name: replace(pool, backoff=ADAPTIVE) for name, pool in SETTINGS.pools.items()}
+    adaptive = {name: replace(pool, backoff=STRETCHED) for name, pool in SETTINGS.pools.items()}
     settings = replace(SETTINGS, pools=adaptive)
     member = make_member(pool="bad", due_at=NOW, last=Verdict(FAIL, Cause.CHECK, "", NOW - 60, 30.0))
     reading = Reading(make_report(outcome="fail", seconds=30.0), NOW, 0.0)
@@ -180,7 +182,7 @@ def lived(outcomes: str, settings: Settings, pool: str, hold: Hold | None) -> Me
     return member
 
 
-JITTERED = Backoff(jitter_s=60.0)
+JITTERED = Backoff(ADDITIVE, jitter_s=60.0)
 HOLDS = [None, Hold("ada", "mine", NOW), Hold("ada", "mine", NOW, NOW + 9e4)]
 
 

@@ -4,14 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.core.backoff import interval
+from plabctl.core.backoffs.age import AGE
+from plabctl.core.backoffs.base import BackoffKind, interval
+from plabctl.core.backoffs.quadratic import QUADRATIC
 from plabctl.core.claim import choose
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.base import PoolKind
+from plabctl.core.pools.good import GOOD
 from plabctl.core.rows import Due
-from plabctl.core.settings import BackoffKind, PoolKind, default_backoff
 from plabctl.durations import parse_duration
+from plabctl.kinds import builtin_kinds
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
-BY_COUNT = [kind for kind in BackoffKind if kind not in {BackoffKind.AGE, BackoffKind.ADAPTIVE}]
+BY_COUNT = [kind for kind in builtin_kinds("backoff") if kind.by_count]
 
 
 def table_after(heading: str) -> list[list[str]]:
@@ -29,23 +34,23 @@ def shown(rows: list[list[str]], name: str) -> list[float]:
     return [float(cell) for cell in next(row for row in rows if row[0] == name)[1:]]
 
 
-@pytest.mark.parametrize("pool", PoolKind)
+@pytest.mark.parametrize("pool", [GOOD, BAD])
 @pytest.mark.parametrize("kind", BY_COUNT)
 def test_the_table_of_waits_by_count_is_what_the_formula_gives(kind: BackoffKind, pool: PoolKind) -> None:
     rows = table_after("in minutes:")
     streaks = [int(cell) for cell in rows[0][1:]]
-    name = kind if kind is not BackoffKind.QUADRATIC or pool is PoolKind.GOOD else "quadratic in bad"
+    name = kind.name if kind is not QUADRATIC or pool is GOOD else "quadratic in bad"
 
-    assert shown(rows, name) == [interval(default_backoff(kind, pool), n, 0.0) / 60 for n in streaks]
+    assert shown(rows, name) == [interval(kind.default(is_good=pool.is_good), n, 0.0) / 60 for n in streaks]
 
 
-@pytest.mark.parametrize("pool", PoolKind)
+@pytest.mark.parametrize("pool", [GOOD, BAD])
 def test_the_table_of_waits_by_age_is_what_the_formula_gives(pool: PoolKind) -> None:
     rows = table_after("by age, in minutes")
     ages = [parse_duration(cell) for cell in rows[0][1:]]
-    backoff = default_backoff(BackoffKind.AGE, pool)
+    backoff = AGE.default(is_good=pool.is_good)
 
-    assert shown(rows, pool) == [round(interval(backoff, 1, 0.0, age) / 60, 1) for age in ages]
+    assert shown(rows, pool.name) == [round(interval(backoff, 1, 0.0, age) / 60, 1) for age in ages]
 
 
 def test_the_table_of_fair_waits_is_what_the_formula_gives() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from plabctl.core import remains
 from plabctl.core.claim import void
 from plabctl.core.model import Debris, Report
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.records import Suspicion
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState

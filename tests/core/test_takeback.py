@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from plabctl.core import takeback
 from plabctl.core.model import Hold, Member
+from plabctl.core.pools.good import GoodOptions
 from plabctl.core.settings import GuardSettings, GuardThen, Settings
 from plabctl.core.spells import Spells
 from plabctl.core.state import Changes, MemoryState
@@ -156,7 +157,9 @@ def test_a_move_that_the_guard_let_go_after_its_longest_time_is_not_taken_back()
 @pytest.mark.parametrize("confirm", [0, 1])
 def test_a_pool_without_suspects_is_taken_back_too(confirm: int) -> None:
     own = make_settings(confirm=confirm)
-    own = replace(own, pools={**own.pools, "good": replace(own.pools["good"], suspects=False)})
+    own = replace(
+        own, pools={**own.pools, "good": replace(own.pools["good"], options=GoodOptions(confirm, suspects=False))}
+    )
     state = world(100)
     stepped(state, dict.fromkeys(all_names(state)[10:50], "pass"), NOW - 60, own)
     before = member(state, "n000")

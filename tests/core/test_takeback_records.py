@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.guard import MONITOR, Guard, Watch
 from plabctl.core.model import Member
 from plabctl.core.records import Flop, Suspicion
-from plabctl.core.settings import Backoff, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.spells import Spells
 from plabctl.core.state import Changes
 from plabctl.core.takeback import still_matters, taken_back
 from tests.builders import NOW, make_member, make_settings, make_state
 
 GUARD = Guard({MONITOR: Watch(MONITOR, NOW, "no canary answers")})
-SETTINGS = make_settings(backoff=Backoff(jitter_s=60.0))
+SETTINGS = make_settings(backoff=Backoff(ADDITIVE, jitter_s=60.0))
 THEN = NOW - 9e4
 BEFORE = Suspicion("good", THEN, 7, NOW - 300)
 SPELLS = Spells(THEN, 5e5, 2.0, 4e3, 2.0)

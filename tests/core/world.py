@@ -5,7 +5,7 @@ from random import Random
 from plabctl.core import claim as claiming
 from plabctl.core import guard, orders
 from plabctl.core.model import Cause, Event, Member, Outcome, Report, TickMark
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import Settings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState

@@ -17,7 +17,7 @@ import pytest
 from plabctl.app.context import open_app
 from plabctl.core.experiments.model import Vnode, VnodeState
 from plabctl.core.state import State
-from plabctl.probes.builtin import BUILTIN
+from plabctl.kinds import Builtin
 from plabctl.probes.life import LIFE_S
 from tests.e2e.site import Site
 from tests.lab.hosts import PORT, Host, Lab
@@ -54,7 +54,7 @@ def brief() -> str:
     """Return the recipe `process`, slower to set up and with time-outs as short as this test."""
     lines = ["", "[recipe.brief]"]
     for name in ("setup", "up", "check", "teardown"):
-        stage = getattr(BUILTIN["process"], name)
+        stage = getattr(Builtin("recipe")["process"], name)
         # So that some are killed in the middle of it.
         run = "sleep $(( $$ % 4 ))\n" + stage.run if name == "setup" else stage.run
         every = ', every = "200ms"' if name == "up" else ""

@@ -18,14 +18,14 @@ import os, resource, sys
 from plabctl.clock import SystemClock
 from plabctl.core.settings import SshSettings
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
+from plabctl.executors.threads import ThreadExecutor
 from tests.probes.jobs import make_assignment, make_recipe
 
 host, port, user, key, known, count, threads = sys.argv[1:]
 clock = SystemClock()
 prober = Prober(SshSettings(user, int(port), key, known, connect_timeout_s=10.0), clock)
 prober.prepare()
-runner = ThreadRunner(prober, clock)
+runner = ThreadExecutor(prober, clock)
 runner.start(make_assignment(make_recipe(check="true"), ssh_host=host))  # loads what is loaded late
 print(*[f"{report.outcome} {report.cause} {report.reason}" for report in runner.wait(60)], flush=True)
 if int(threads):

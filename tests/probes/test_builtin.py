@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.recipe import fill
-from plabctl.probes.builtin import BUILTIN
+from plabctl.kinds import Builtin
 from plabctl.probes.plain import PROCESS
 
 VNODE = "v-1"
@@ -55,7 +55,7 @@ def is_there(pid: int) -> bool:
 
 
 def test_the_recipes_that_are_there() -> None:
-    assert set(BUILTIN) == {"process", "command", "netns", "podman", "docker", "nspawn"}
+    assert set(Builtin("recipe")) == {"process", "command", "netns", "podman", "docker", "nspawn"}
 
 
 def test_a_vnode_lives_from_setup_to_teardown(place: Place) -> None:

@@ -19,11 +19,11 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Debris, Goal, Outcome, Report
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.course import Course
 from plabctl.probes.cut import Cut
 from plabctl.probes.prober import Prober
 from plabctl.probes.shell import Ran
-from plabctl.runner.threads import ThreadRunner
 from tests.lab.patience import wait_until
 from tests.probes.jobs import make_assignment, make_recipe
 from tests.probes.sshd import Sshd
@@ -355,12 +355,12 @@ class TestDeadlines:
         assert report.seconds - report.stages[0].seconds < 1 + 3
 
 
-def cut_in_mid_stage(site: Site, goal: Goal, cut: Callable[[ThreadRunner], None]) -> tuple[Assignment, Report]:
+def cut_in_mid_stage(site: Site, goal: Goal, cut: Callable[[ThreadExecutor], None]) -> tuple[Assignment, Report]:
     recipe = site.recipe(**{BEGINS[goal]: Stage(run=f"touch {site.directory}/begun; exec sleep 30", timeout_s=60)})
     job = make_assignment(recipe, goal=goal)
     prober = Prober(site.ssh, SystemClock())
     prober.prepare()
-    runner = ThreadRunner(prober, SystemClock())
+    runner = ThreadExecutor(prober, SystemClock())
     runner.start(job)
     end = time.monotonic() + 20
     while not (site.directory / "begun").exists():
@@ -377,7 +377,7 @@ class TestCutOff:
     @pytest.mark.parametrize("goal", Goal)
     def test_what_was_interrupted_is_left(self, site: Site, goal: Goal) -> None:
         start = time.monotonic()
-        job, report = cut_in_mid_stage(site, goal, ThreadRunner.interrupt)
+        job, report = cut_in_mid_stage(site, goal, ThreadExecutor.interrupt)
 
         left = (job.vnode,) if STAKES[goal] else ()
         assert verdict(report) == (Outcome.UNKNOWN, Cause.INTERRUPTED, left)
@@ -386,7 +386,7 @@ class TestCutOff:
     @pytest.mark.sshd
     @pytest.mark.parametrize("goal", Goal)
     def test_what_lost_its_connection_is_left(self, own_sshd: Sshd, tmp_path: Path, goal: Goal) -> None:
-        def kill(_: ThreadRunner) -> None:
+        def kill(_: ThreadExecutor) -> None:
             for session in own_sshd.sessions():
                 inner = Path(f"/proc/{session}/task/{session}/children").read_text().split()
                 for pid in [session, *(int(child) for child in inner)]:
@@ -489,7 +489,7 @@ class TestCutOff:
             def interrupt(self) -> None:
                 pass
 
-        runner = ThreadRunner(Stuck(), SystemClock())
+        runner = ThreadExecutor(Stuck(), SystemClock())
         runner.start(job)
         (report,) = runner.wait(10)
         over.set()

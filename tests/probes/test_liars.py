@@ -8,8 +8,8 @@ import pytest
 from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.recipe import Stage
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.lab.liars import Liars
 from tests.lab.lies import AT_LOGIN, BETWEEN, EXCHANGES, IN_STAGE, KINDS, RAW
 from tests.probes.jobs import make_assignment, make_recipe
@@ -105,7 +105,7 @@ def test_each_kind_of_lie_is_told_by_some_server() -> None:
 def _probe(liars: Liars, kind: str) -> tuple[Report, float]:
     prober = Prober(liars.settings(kind, connect_timeout_s=CONNECT_S), SystemClock())
     prober.prepare()
-    runner = ThreadRunner(prober, SystemClock())
+    runner = ThreadExecutor(prober, SystemClock())
     before = time.process_time()
     runner.start(make_assignment(RECIPE, deadline_s=CONNECT_S + 2 * STAGE_S + 4))
     (report,) = runner.wait(60)

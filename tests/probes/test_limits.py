@@ -12,6 +12,7 @@ import pytest
 from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Node, Outcome
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.cut import Cut
 from plabctl.probes.dial import dial
 from plabctl.probes.gate import Gate
@@ -19,7 +20,6 @@ from plabctl.probes.prober import Prober
 from plabctl.probes.target import Targets
 from plabctl.probes.trouble import Trouble
 from plabctl.probes.watchdog import Watchdog
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.sshd import Sshd, needs_sshd
 
@@ -29,7 +29,7 @@ FEW_DESCRIPTORS = """
 import resource, sys
 from plabctl.clock import SystemClock
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.core.settings import SshSettings
 from tests.probes.jobs import make_assignment, make_recipe, probe
 
@@ -38,7 +38,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
 clock = SystemClock()
 prober = Prober(SshSettings(user, int(port), key, known, connect_timeout_s=20.0), clock)
 prober.prepare()
-runner = ThreadRunner(prober, clock)
+runner = ThreadExecutor(prober, clock)
 for _ in range(40):
     runner.start(make_assignment(make_recipe(check="sleep 2")))
 while runner.running:
@@ -81,7 +81,9 @@ def test_the_soft_limit_of_descriptors_is_raised(tmp_path: Path) -> None:
 
 
 def test_importing_the_prober_loads_no_ssh_library() -> None:
-    code = "import sys, plabctl.probes.prober, plabctl.runner.threads; print(set(sys.modules) & {'paramiko', 'fabric'})"
+    code = (
+        "import sys, plabctl.probes.prober, plabctl.executors.threads; print(set(sys.modules) & {'paramiko', 'fabric'})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "set()"
@@ -261,7 +263,7 @@ class TestTargets:
 def test_a_fault_of_our_own_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     prober = Prober(SshSettings(), CLOCK)
     monkeypatch.setattr(prober, "_connector", lambda: 1 / 0)
-    runner = ThreadRunner(prober, CLOCK)
+    runner = ThreadExecutor(prober, CLOCK)
     runner.start(make_assignment(make_recipe(check="true")))
     (report,) = runner.wait(10)
 

@@ -9,8 +9,8 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe
 
 
@@ -94,7 +94,7 @@ def test_up_is_polled_here_too(tmp_path: Path) -> None:
 
 def test_an_interrupt_kills_the_group_at_once(tmp_path: Path) -> None:
     prober = Prober(SshSettings(), SystemClock())
-    runner = ThreadRunner(prober, SystemClock())
+    runner = ThreadExecutor(prober, SystemClock())
     job = make_assignment(local(setup=f"trap '' TERM; echo x >{tmp_path}/pid; sleep 60", teardown="true"))
     runner.start(job)
     while not (tmp_path / "pid").exists():

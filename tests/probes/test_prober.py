@@ -10,7 +10,7 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Debris, Outcome
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import HostKeys
-from plabctl.probes.builtin import BUILTIN
+from plabctl.kinds import Builtin
 from plabctl.probes.plain import PROCESS
 from plabctl.probes.prober import Prober
 from tests.probes.jobs import make_assignment, make_recipe, probe
@@ -21,7 +21,7 @@ pytestmark = needs_sshd
 
 @pytest.mark.parametrize("name", ["command", "process"])
 def test_the_recipes_without_root_pass_on_a_good_node(sshd: Sshd, name: str) -> None:
-    report = probe(sshd.settings(), BUILTIN[name])
+    report = probe(sshd.settings(), Builtin("recipe")[name])
 
     assert (report.outcome, report.cause, report.reason, report.left, report.note) == (Outcome.PASS, None, "", (), "")
 

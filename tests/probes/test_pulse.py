@@ -104,7 +104,7 @@ from plabctl.clock import SystemClock
 from plabctl.core.recipe import Stage, Transport
 from plabctl.core.settings import SshSettings
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
+from plabctl.executors.threads import ThreadExecutor
 from tests.probes.jobs import make_assignment, make_recipe
 
 late = Stage(run="sleep 600", timeout_s=3.0)
@@ -116,7 +116,7 @@ recipes = {
     "broken": make_recipe(transport=Transport.LOCAL, check="exit 2"),
 }
 clock = SystemClock()
-runner = ThreadRunner(Prober(SshSettings(), clock), clock)
+runner = ThreadExecutor(Prober(SshSettings(), clock), clock)
 names = {}
 for name, recipe in recipes.items():
     job = make_assignment(recipe)

@@ -15,10 +15,10 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes import script
 from plabctl.probes.prober import Prober
 from plabctl.probes.script import KILL_GRACE_S
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.sshd import Sshd, make_key, needs_sshd
 
@@ -252,7 +252,7 @@ def open_descriptors() -> int:
 
 
 def run_all(prober: Prober, recipe: Recipe, count: int, at_once: int) -> list[Report]:
-    runner = ThreadRunner(prober, SystemClock())
+    runner = ThreadExecutor(prober, SystemClock())
     reports: list[Report] = []
     for number in range(count):
         while runner.running >= at_once:

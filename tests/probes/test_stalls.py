@@ -14,8 +14,8 @@ import pytest
 from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.recipe import Stage
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe
 from tests.probes.sshd import Sshd, needs_sshd
 from tests.probes.zoo import STAGES, Zoo
@@ -87,7 +87,7 @@ def test_a_stall_of_a_stage_ends_at_its_deadline(zoo: Callable[[str], Zoo], stag
 def test_an_interrupt_ends_any_wait_at_once(zoo: Callable[[str], Zoo], stage: str) -> None:
     prober = Prober(zoo(stage).settings(connect_timeout_s=30.0), SystemClock())
     prober.prepare()
-    runner = ThreadRunner(prober, SystemClock())
+    runner = ThreadExecutor(prober, SystemClock())
     job = make_assignment(make_recipe(setup=Stage(run="stall", timeout_s=30), teardown="true"))
     runner.start(job)
     assert runner.wait(0.7) == []
@@ -104,7 +104,7 @@ PROGRAM = """
 import sys
 from plabctl.clock import SystemClock
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import SshSettings
 from tests.probes.jobs import make_assignment, make_recipe
@@ -113,7 +113,7 @@ port, key, known = sys.argv[1:]
 clock = SystemClock()
 prober = Prober(SshSettings("any", int(port), key, known, connect_timeout_s=1.0), clock)
 prober.prepare()
-runner = ThreadRunner(prober, clock)
+runner = ThreadExecutor(prober, clock)
 recipe = make_recipe(setup=Stage(run="stall", timeout_s=1))
 for _ in range(3):
     runner.start(make_assignment(recipe))

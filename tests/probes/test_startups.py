@@ -13,8 +13,8 @@ import pytest
 from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe
 from tests.probes.sshd import Sshd, make_key, needs_sshd
 
@@ -26,7 +26,7 @@ def probed(settings: SshSettings, count: int, **variables: Any) -> list[Report]:
     clock = SystemClock()
     prober = Prober(settings, clock)
     prober.prepare()
-    runner = ThreadRunner(prober, clock)
+    runner = ThreadExecutor(prober, clock)
     for _ in range(count):
         runner.start(make_assignment(make_recipe(check="true"), **variables))
     reports: list[Report] = []

@@ -14,10 +14,10 @@ from plabctl.config.load import load
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal, Outcome, Report
 from plabctl.core.recipe import Recipe, Stage, fill
-from plabctl.probes.builtin import BUILTIN
+from plabctl.executors.threads import ThreadExecutor
+from plabctl.kinds import Builtin
 from plabctl.probes.life import LIFE_S
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.cli.desk import Desk
 from tests.lab.workshop import Workshop, sweep_control_groups
 from tests.probes.jobs import make_assignment
@@ -79,13 +79,13 @@ class Ground:
     def job(self, name: str, goal: Goal, vnode: str, **more: str) -> Assignment:
         experiment = "" if goal is Goal.TEST else "ex"
         variables = {**self.node.variables, **more}
-        return make_assignment(BUILTIN[name], goal=goal, vnode=vnode, experiment=experiment, **variables)  # type: ignore[arg-type]  # variables are strings
+        return make_assignment(Builtin("recipe")[name], goal=goal, vnode=vnode, experiment=experiment, **variables)  # type: ignore[arg-type]  # variables are strings
 
     def probe(self, name: str, goal: Goal, vnode: str = "plabctl-1", **more: str) -> Report:
         return self.prober.probe(self.job(name, goal, vnode, **more))
 
     def all_at_once(self, jobs: list[Assignment]) -> list[Report]:
-        runner = ThreadRunner(self.prober, SystemClock())
+        runner = ThreadExecutor(self.prober, SystemClock())
         for job in jobs:
             runner.start(job)
         reports: list[Report] = []
@@ -157,7 +157,7 @@ class TestOnANode:
         ground.probe(name, Goal.SETUP)
         stays = ground.node.run(lives).split()
         ground.probe(name, Goal.TEARDOWN)
-        setup = BUILTIN[name].setup
+        setup = Builtin("recipe")[name].setup
         assert setup
         begin = Recipe("begin", setup=Stage(run=setup.run))
         job = make_assignment(begin, vnode="plabctl-1", **ground.node.variables)  # type: ignore[arg-type]  # variables are strings
@@ -249,7 +249,7 @@ class TestWhatIsMissing:
         for tool in ("sh", "id", "grep", "tr", "cut", "cksum", "rm", "rmdir", "sleep"):
             (tmp_path / tool).symlink_to(shutil.which(tool) or "/nowhere")
 
-        setup, teardown = BUILTIN[name].setup, BUILTIN[name].teardown
+        setup, teardown = Builtin("recipe")[name].setup, Builtin("recipe")[name].teardown
         assert setup
         assert teardown
         results = [_run_here(stage, path=str(tmp_path)) for stage in (setup, teardown)]
@@ -259,7 +259,7 @@ class TestWhatIsMissing:
 
     @pytest.mark.parametrize("name", SUBSTRATES)
     def test_without_root_it_says_so(self, name: str) -> None:
-        setup = BUILTIN[name].setup
+        setup = Builtin("recipe")[name].setup
         assert setup
         assert _run_here(setup, user=65534) == (1, "this recipe needs root on the node\n")
 
@@ -296,13 +296,13 @@ def test_docker_itself_where_there_is_an_engine(tmp_path: Path, own_sshd: Sshd) 
         subprocess.run([docker, "import", "-", "plabctl-test"], stdin=tar.stdout, check=True, timeout=60)
     try:
         prober = Prober(own_sshd.settings(), SystemClock())
-        assert verdict(prober.probe(make_assignment(BUILTIN["docker"], image="plabctl-test"))) == PASSED
+        assert verdict(prober.probe(make_assignment(Builtin("recipe")["docker"], image="plabctl-test"))) == PASSED
     finally:
         subprocess.run([docker, "rmi", "plabctl-test"], check=False, timeout=60)
 
 
 class TestText:
-    @pytest.mark.parametrize("recipe", BUILTIN.values(), ids=lambda recipe: recipe.name)
+    @pytest.mark.parametrize("recipe", Builtin("recipe").values(), ids=lambda recipe: recipe.name)
     def test_every_shell_can_read_it(self, recipe: Recipe) -> None:
         shells = [path for shell in ("sh", "dash", "bash", "ksh", "zsh") if (path := shutil.which(shell))]
         for stage in recipe.stages.values():
@@ -311,7 +311,7 @@ class TestText:
                 done = subprocess.run([shell, "-n"], input=text, text=True, capture_output=True, check=False)
                 assert (done.returncode, done.stderr) == (0, "")
 
-    @pytest.mark.parametrize("recipe", BUILTIN.values(), ids=lambda recipe: recipe.name)
+    @pytest.mark.parametrize("recipe", Builtin("recipe").values(), ids=lambda recipe: recipe.name)
     def test_shellcheck_has_nothing_against_it(self, recipe: Recipe) -> None:
         shellcheck = shutil.which("shellcheck")
         if not shellcheck:
@@ -339,7 +339,7 @@ class TestText:
             subprocess.run([*tool, "--help"], check=True, capture_output=True, text=True, timeout=20).stdout
             for tool in tools
         )
-        text = "".join(stage.run for stage in BUILTIN[name].stages.values())
+        text = "".join(stage.run for stage in Builtin("recipe")[name].stages.values())
         used = set(re.findall(r"(?<![\w*-])--[a-z][a-z0-9-]+", text)) - {"--ppid"}  # that is an option of ps
 
         assert used
@@ -361,7 +361,7 @@ def test_three_scripts_of_ones_own_are_a_recipe(sshd: Sshd, tmp_path: Path) -> N
         'check = { script = "look.sh" }\n'
         'teardown = { script = "end.sh" }\n'
     )
-    recipe = load(str(tmp_path / "plabctl.toml"), BUILTIN).recipes["mine"]
+    recipe = load(str(tmp_path / "plabctl.toml")).recipes["mine"]
     prober = Prober(sshd.settings(), SystemClock())
 
     def probe(goal: Goal) -> Report:

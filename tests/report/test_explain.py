@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 
+from plabctl.core.backoffs.adaptive import ADAPTIVE
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.age import AGE
+from plabctl.core.backoffs.base import Backoff, BackoffKind
+from plabctl.core.backoffs.exponential import EXPONENTIAL
+from plabctl.core.backoffs.fixed import FIXED
+from plabctl.core.backoffs.linear import LINEAR
+from plabctl.core.backoffs.quadratic import QUADRATIC
 from plabctl.core.deadlines import Lessons
 from plabctl.core.model import Debris, Event, Hold, Member, StageRun
 from plabctl.core.outlook import Why, why_due
 from plabctl.core.records import Suspicion
-from plabctl.core.settings import Backoff, BackoffKind, GuardSettings, GuardThen, Settings
+from plabctl.core.settings import GuardSettings, GuardThen, Settings
 from plabctl.core.state import GUARD_NOTE as GUARD
 from plabctl.core.state import Changes
 from plabctl.report import explain
@@ -190,13 +198,13 @@ def test_a_suspect_that_is_guarded_goes_back_and_a_guarded_one_leaves_no_trace()
 @pytest.mark.parametrize(
     ("kind", "formula"),
     [
-        (BackoffKind.ADDITIVE, "min(1h, 5m + 3 * 2m30s) = 12m30s"),
-        (BackoffKind.FIXED, ": 5m = 5m"),
-        (BackoffKind.EXPONENTIAL, "min(1h, 5m * 2^2) = 20m"),
-        (BackoffKind.LINEAR, "min(1h, 5m * 3) = 15m"),
-        (BackoffKind.QUADRATIC, "min(1h, 5m * 3^2) = 45m"),
-        (BackoffKind.AGE, "* sqrt(1 + "),
-        (BackoffKind.ADAPTIVE, "its fair part of 80% of the window"),
+        (ADDITIVE, "min(1h, 5m + 3 * 2m30s) = 12m30s"),
+        (FIXED, ": 5m = 5m"),
+        (EXPONENTIAL, "min(1h, 5m * 2^2) = 20m"),
+        (LINEAR, "min(1h, 5m * 3) = 15m"),
+        (QUADRATIC, "min(1h, 5m * 3^2) = 45m"),
+        (AGE, "* sqrt(1 + "),
+        (ADAPTIVE, "its fair part of 80% of the window"),
     ],
 )
 def test_the_wait_is_told_with_its_formula_and_what_was_drawn(kind: BackoffKind, formula: str) -> None:
@@ -205,7 +213,7 @@ def test_the_wait_is_told_with_its_formula_and_what_was_drawn(kind: BackoffKind,
     member = played(replace(scene("bad")[0].member, since_at=NOW - 60.0), "FFF", settings=settings)[-1]
     text = of(member, settings=settings, now=member.probed_at or NOW)
 
-    assert f"the {kind} back-off of bad" in text
+    assert f"the {kind.name} back-off of bad" in text
     assert "after 3 failures in a row" in text
     assert formula in text
 

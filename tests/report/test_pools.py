@@ -2,7 +2,8 @@
 
 import pytest
 
-from plabctl.core.settings import Backoff, BackoffKind
+from plabctl.core.backoffs.base import Backoff, BackoffKind, describe_backoff
+from plabctl.kinds import builtin_kinds
 from plabctl.report import pools
 from tests.builders import make_settings
 from tests.report.scenes import every_kind, make_situation
@@ -37,6 +38,6 @@ def test_the_story_of_a_pool_has_its_rules(name: str, confirm: int) -> None:
     assert story["new nodes"].text == ("enter here" if name == "bad" else "enter bad")
 
 
-@pytest.mark.parametrize("kind", list(BackoffKind))
+@pytest.mark.parametrize("kind", list(builtin_kinds("backoff")))
 def test_every_back_off_has_words(kind: BackoffKind) -> None:
-    assert "at most 1h" in pools.backoff_words(Backoff(kind))
+    assert "at most 1h" in describe_backoff(Backoff(kind))

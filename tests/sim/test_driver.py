@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from plabctl.core.settings import Backoff, BackoffKind, PoolKind
+from plabctl.core.backoffs.base import Backoff
+from plabctl.core.backoffs.fixed import FIXED
+from plabctl.core.pools.good import GOOD
 from plabctl.sim.compare import Budget, Cost, Progress, meet
 from plabctl.sim.driver import run
 from plabctl.sim.policies import NAMED, Policy, bare, named
@@ -13,7 +15,7 @@ from plabctl.sim.synthetic import FITS, make_world
 from tests.sim import worlds
 from tests.sim.worlds import DAY_S, HOUR_S, scored
 
-EVERY_HOUR = Backoff(BackoffKind.FIXED, base_s=3540.0, max_s=3540.0, jitter_s=0.0)
+EVERY_HOUR = Backoff(FIXED, base_s=3540.0, max_s=3540.0, jitter_s=0.0)
 """With a test of 60 s: one at each full hour."""
 
 
@@ -168,7 +170,7 @@ def test_all_pools_of_a_configuration_take_part() -> None:
     }
     other = Policy("other", replace(policy.settings, pools=pools))
 
-    assert other.settings.pools["fine"].kind is PoolKind.GOOD
+    assert other.settings.pools["fine"].kind is GOOD
     assert replace(scored(worlds.make_world("30.5 40.5"), other), policy="fixed") == scored(
         worlds.make_world("30.5 40.5"), policy
     )

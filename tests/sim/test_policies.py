@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.core.settings import BackoffKind
+from plabctl.core.backoffs.adaptive import ADAPTIVE
+from plabctl.core.pools.good import GoodOptions
 from plabctl.errors import ConfigError, UsageFault
-from plabctl.probes.builtin import BUILTIN
 from plabctl.sim.policies import NAMED, bare, find_policy, named, stretched
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_a_policy_has_a_good_and_a_bad_pool_that_lead_to_each_other(name: str) -> None:
-    settings = find_policy(name, BUILTIN).settings
+    settings = find_policy(name).settings
 
     assert {pool: own.goes_to for pool, own in settings.pools.items()} == {"good": "bad", "bad": "good"}
 
@@ -18,7 +18,7 @@ def test_a_policy_has_a_good_and_a_bad_pool_that_lead_to_each_other(name: str) -
 def test_a_configuration_file_is_a_policy(tmp_path: Path) -> None:
     path = tmp_path / "slow.toml"
     path.write_text('[pool.good]\nbackoff = { base = "30m" }\n[pool.bad]\n[flap]\nmax_passes = 3\n')
-    policy = find_policy(str(path), BUILTIN)
+    policy = find_policy(str(path))
 
     assert policy.name == "slow"
     assert policy.settings.pools["good"].backoff.base_s == 1800
@@ -41,7 +41,7 @@ def test_a_bad_policy_file_is_refused_with_the_line_of_each_fault(tmp_path: Path
     path.write_text(text)
 
     with pytest.raises(ConfigError) as caught:
-        find_policy(str(path), BUILTIN)
+        find_policy(str(path))
     assert len(caught.value.faults) == len(faults)
     for told, expected in zip(caught.value.faults, faults, strict=True):
         assert told.startswith(f"{path}:{expected}")
@@ -49,7 +49,7 @@ def test_a_bad_policy_file_is_refused_with_the_line_of_each_fault(tmp_path: Path
 
 def test_a_word_that_is_neither_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageFault, match="no policy and no file is named 'adative'") as caught:
-        find_policy("adative", BUILTIN)
+        find_policy("adative")
     assert caught.value.hint == "adaptive?"
 
 
@@ -57,7 +57,7 @@ def test_bare_leaves_the_back_offs_alone() -> None:
     settings = bare(named("age")).settings
 
     assert settings.flap.max_passes == 1
-    assert not settings.pools["good"].suspects
+    assert settings.pools["good"].options == GoodOptions(confirm=0, suspects=False)
     assert settings.pools["good"].backoff == named("age").settings.pools["good"].backoff
 
 
@@ -67,5 +67,5 @@ def test_stretching_multiplies_every_delay_but_holds_the_scale_of_an_adaptive_on
 
     adaptive = stretched(named("adaptive"), 2.0)
     assert adaptive.scale == 2.0
-    assert adaptive.settings.pools["bad"].backoff.kind is BackoffKind.ADAPTIVE
+    assert adaptive.settings.pools["bad"].backoff.kind is ADAPTIVE
     assert adaptive.settings.pools["bad"].backoff.max_s == 345600

@@ -18,8 +18,8 @@ from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe
 
 HONEST = "honest"
@@ -45,7 +45,7 @@ def main() -> None:
     )
     prober = Prober(ssh, clock)
     prober.prepare()
-    runner = ThreadRunner(prober, clock)
+    runner = ThreadExecutor(prober, clock)
     honest = [(HONEST, given["honest"])] * given["honest_count"]
     _together(runner, honest)  # what is loaded late is loaded
     alone = _together(runner, honest)
@@ -68,7 +68,7 @@ def main() -> None:
     )
 
 
-def _together(runner: ThreadRunner, jobs: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def _together(runner: ThreadExecutor, jobs: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Run the jobs all at once; return when the last honest verdict came, and what was said of each kind."""
     began = time.monotonic()
     kinds: dict[str, str] = {}

@@ -17,7 +17,7 @@ from pathlib import Path
 from plabctl.app.context import open_app
 from plabctl.cli import entry
 from plabctl.cli.faults import told
-from plabctl.config.wording import quoted
+from plabctl.core.keys.wording import quoted
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, UsageFault
 from plabctl.inventory.ansible import ansible_rows

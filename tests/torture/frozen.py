@@ -14,8 +14,8 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Outcome
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.lab.sshd import Sshd, descendants
 from tests.probes.jobs import make_assignment, make_recipe
 from tests.torture.effort import Effort
@@ -56,7 +56,7 @@ def run(effort: Effort) -> list[Finding]:
 def _frozen_at(sshd: Sshd, prober: Prober, moment_s: float, *, with_listener: bool) -> tuple[float, list[Outcome]]:
     """Stop the sessions `moment_s` after probes begin; return how late the last report was, and the outcomes."""
     clock = SystemClock()
-    runner = ThreadRunner(prober, clock)
+    runner = ThreadExecutor(prober, clock)
     recipe = make_recipe(check=Stage(run="sleep 30", timeout_s=STAGE_S))
     began = time.monotonic()
     for _ in range(4):

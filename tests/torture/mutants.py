@@ -29,7 +29,7 @@ from tests.torture.mutations import mutations
 
 MODULES = (
     "core/settle.py", "core/doubt.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py",
-    "core/pools/shielded.py", "core/guard.py", "core/takeback.py", "core/flap.py", "core/backoff.py", "core/nag.py",
+    "core/guard.py", "core/takeback.py", "core/flap.py", "core/backoffs/base.py", "core/nag.py",
     "core/claim.py", "core/orders.py", "core/deadlines.py", "core/fairness.py", "core/adaptive.py", "core/spells.py",
     "core/budget.py", "core/clocktrust.py", "core/remains.py", "core/experiments/judge.py",
     "core/experiments/roster.py", "core/experiments/work.py", "core/experiments/orders.py",
@@ -40,7 +40,7 @@ MODULES = (
     "store/vnodecodec.py", "store/documents.py", "store/shapes.py",
 )  # fmt: skip
 """What decides whether a node moves, when it is tested and who holds it, and what keeps the state whole."""
-QUICK = ("core/backoff.py", "core/flap.py", "core/nag.py", "core/doubt.py")
+QUICK = ("core/backoffs/base.py", "core/flap.py", "core/nag.py", "core/doubt.py")
 """Modules whose own tests take no time; the short run picks from these."""
 
 

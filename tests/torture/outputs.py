@@ -18,7 +18,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.experiments import judge
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Cause, Claim, Event, Goal, Node, Report
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes

@@ -18,8 +18,8 @@ from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import SshSettings
+from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
-from plabctl.runner.threads import ThreadRunner
 from tests.probes.jobs import make_assignment, make_recipe
 
 STAGE_S = 0.6
@@ -33,7 +33,7 @@ def main() -> None:
     ssh = SshSettings(user=given["user"], key=given["key"], known_hosts=given["known_hosts"], connect_timeout_s=20.0)
     prober = Prober(ssh, clock)
     prober.prepare()
-    runner = ThreadRunner(prober, clock)
+    runner = ThreadExecutor(prober, clock)
     for number in range(given["parts"]):
         kinds = [given["kinds"][place % len(given["kinds"])] for place in range(given["each"])]
         late, outcomes = _part(runner, [_job(*kind) for kind in kinds], given["at_once"])
@@ -53,7 +53,7 @@ def _job(kind: str, port: int) -> tuple[str, Assignment]:
 
 
 def _part(
-    runner: ThreadRunner, jobs: Sequence[tuple[str, Assignment]], at_once: int
+    runner: ThreadExecutor, jobs: Sequence[tuple[str, Assignment]], at_once: int
 ) -> tuple[dict[str, float], dict[str, dict[str, int]]]:
     """Run the jobs; return by kind how many seconds after its deadline the latest report came, and the outcomes."""
     late: dict[str, float] = {}

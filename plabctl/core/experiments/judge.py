@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from random import Random
 
 from plabctl.core import events, remains
-from plabctl.core.backoff import interval
+from plabctl.core.backoffs.base import Backoff, interval
 from plabctl.core.experiments.model import Vnode, VnodeState
 from plabctl.core.model import Cause, Claim, Event, Goal, Member, Outcome, Report, Verdict
-from plabctl.core.settings import Backoff, ExperimentSettings
+from plabctl.core.settings import ExperimentSettings
 from plabctl.core.state import Changes, State
 from plabctl.values import replace
 

@@ -12,7 +12,7 @@ from plabctl.core.experiments.roster import left
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.orders import Order
 from plabctl.core.selection import nearest
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import NoSuchExperiment, NoSuchNode, Refused, UsageFault
 from plabctl.values import replace
@@ -138,7 +138,7 @@ def _refuse_nodes(state: State, names: tuple[str, ...], now: float) -> None:
 
 
 def _refuse_count(state: State, settings: Settings, wanted: Experiment, now: float) -> None:
-    good = {name for name, pool in settings.pools.items() if pool.kind is PoolKind.GOOD}
+    good = {name for name, pool in settings.pools.items() if pool.is_good}
     free = sum(each.is_free and each.pool in good for each in state.standings(now))
     if free >= wanted.count or (free and wanted.at_most):
         return

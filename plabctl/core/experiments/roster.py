@@ -14,7 +14,7 @@ from plabctl.core.experiments.choice import best
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Event
 from plabctl.core.rows import Standing
-from plabctl.core.settings import PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.values import replace
 
@@ -184,12 +184,12 @@ class _Roster:
 
     def _is_good(self, standing: Standing) -> bool:
         pool = self._settings.pools.get(standing.pool)
-        return standing.is_free and pool is not None and pool.kind is PoolKind.GOOD
+        return standing.is_free and pool is not None and pool.is_good
 
     def _is_lost(self, standing: Standing) -> bool:
         """Say whether the node is in bad for longer than the grace; if it may soon be, remember when."""
         pool = self._settings.pools.get(standing.pool)
-        if pool is None or pool.kind is not PoolKind.BAD:
+        if pool is None or pool.is_good:
             return False
         ends_at = standing.since_at + self._settings.experiment.grace_s
         if ends_at > self._now:

@@ -5,15 +5,19 @@ Pure. Suspects from the good pool are here too, for the one retest that confirms
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plabctl.core.adaptive import after_spell
-from plabctl.core.backoff import interval
+from plabctl.core.backoffs.base import interval
 from plabctl.core.flap import passes_needed
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import Text
 from plabctl.core.model import Member
-from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+from plabctl.core.names import POOL_NAME, is_pool_name
+from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, entered
 from plabctl.core.ranking import after_stay
 from plabctl.core.records import Suspicion
+from plabctl.core.settings import PoolSettings, Settings
+from plabctl.durations import format_duration
+from plabctl.values import replace
 
 
 class BadPool(Pool):
@@ -29,11 +33,11 @@ class BadPool(Pool):
         if passes_needed(member, self.settings.flap, now):
             return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
         move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _passes(member.ok_streak))
-        spells = after_spell(member, self.own.kind, member.since_at, now, self.settings)
+        spells = after_spell(member, member.since_at, now, self.settings, is_good=False)
         ratio = after_stay(member.good_ratio, now - member.since_at, is_good=False)
         return Judgement(replace(entered(member, self.own.goes_to, now), spells=spells, good_ratio=ratio), move)
 
-    def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:  # noqa: ARG002 - good's concern
+    def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
         """Stay; due after the back-off. The failed retest of a suspect confirms its move, unless the guard holds it."""
         suspicion = member.suspicion
         if not suspicion:
@@ -63,3 +67,36 @@ class BadPool(Pool):
 
 def _passes(count: int) -> str:
     return "a pass" if count == 1 else f"{count} passes in a row"
+
+
+class BadKind(PoolKind):
+    """The kind `bad`."""
+
+    name = "bad"
+    is_good = False
+    exit_key = "on_pass"
+    keys = Table(
+        "pool.bad",
+        None,
+        Key(
+            "on_pass",
+            Text(POOL_NAME, is_pool_name),
+            "goes_to",
+            text="The pool for nodes that passed often enough.",
+            example='"good"',
+            default="the only pool of kind good",
+        ),
+    )
+
+    def build(self, own: PoolSettings, settings: Settings) -> Pool:
+        """Return the pool with these settings."""
+        return BadPool(own, settings)
+
+    def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
+        """Return when a node leaves the pool, and where it goes."""
+        flap = settings.flap
+        more = f"one more for each flop not yet forgotten (half in {format_duration(flap.half_life_s)})"
+        return f"to {own.goes_to} after one pass, and {more}, {format_duration(flap.apart_s)} apart"
+
+
+BAD = BadKind()

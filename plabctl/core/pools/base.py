@@ -6,20 +6,21 @@ Pure. A kind of pool decides two things only, in `passed` and `failed`: see `goo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
 from operator import attrgetter
 
 from plabctl.core.adaptive import after_spell, unit_wait
-from plabctl.core.backoff import interval
+from plabctl.core.backoffs.base import interval
 from plabctl.core.flap import after_flop
+from plabctl.core.keys.table import Table
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.ranking import after_stay
 from plabctl.core.records import Flop, Suspicion
-from plabctl.core.settings import BackoffKind, PoolKind, PoolSettings, Settings
+from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.takeback import still_matters
+from plabctl.values import dataclass, fields, replace
 
-_PASS, _FAIL, _INTERRUPTED, _ADAPTIVE = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED, BackoffKind.ADAPTIVE
-_GOOD = PoolKind.GOOD
+_PASS, _FAIL, _INTERRUPTED = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED
 # `replace` asks every field for its rules. These are the fields of a member behind those that each report changes, to
 # be handed on at once: a simulated year is millions of reports.
 _CHANGED_COUNT = 9
@@ -62,6 +63,44 @@ class Reading:
     def cause(self) -> str:
         """The cause in the report, as a word."""
         return str(self.report.cause or "passed")
+
+
+class PoolKind(ABC):
+    """One kind of health pool: on which side it is, the keys that only it has, and what it does in words."""
+
+    name = ""
+    is_good: bool
+    """Whether its nodes are offered. A pool sends its nodes to pools of the other side."""
+    exit_key = ""
+    """The key that names the pool to which a node leaves."""
+    keys: Table
+    """The keys that only this kind has; their defaults are those of its options."""
+
+    fault = ""
+    """Why it cannot be used: only those of plug-ins ever have one."""
+
+    def resolve(self, pool: str, given: Mapping[str, object]) -> PoolKind:
+        """Return the kind for the pool of that name, whose table is `given`."""
+        return self
+
+    def prepare(self, own: PoolSettings, settings: Settings) -> None:  # noqa: B027 - most kinds need not
+        """Get ready for pools with these settings, once they are all read."""
+
+    @abstractmethod
+    def build(self, own: PoolSettings, settings: Settings) -> Pool:
+        """Return the pool with these settings."""
+
+    def count_quick_retests(self, own: PoolSettings) -> int:
+        """Return how often a failing node is tested again at once while it is still in the pool."""
+        return 0
+
+    def simplify(self, own: PoolSettings) -> PoolSettings:
+        """Return `own` such that any one failure moves a node, for comparing back-offs alone."""
+        return own
+
+    @abstractmethod
+    def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
+        """Return when a node leaves the pool, and where it goes."""
 
 
 class Pool(ABC):
@@ -121,7 +160,7 @@ class Pool(ABC):
         """Return `member` due after the back-off of the pool it is in now: by its run of equal results, or its age."""
         backoff = self.settings.pools[member.pool].backoff
         fair_s = 0.0
-        if backoff.kind is _ADAPTIVE:
+        if backoff.kind.is_budgeted:
             fair_s = reading.scale * unit_wait(member, self.settings, reading.now)
         streak, age_s = member.ok_streak + member.fail_streak, reading.now - member.since_at
         return self.wait(member, reading, interval(backoff, streak, reading.roll, age_s, fair_s))
@@ -135,7 +174,7 @@ class Pool(ABC):
 
     def flopped(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
         """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
-        left, flops = self.settings.pools[suspicion.pool].kind, member.flops
+        was_good, flops = self.settings.pools[suspicion.pool].is_good, member.flops
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
             flops = (
                 *flops,
@@ -146,10 +185,15 @@ class Pool(ABC):
             suspicion=None,
             penalty=after_flop(member, self.settings.flap, reading.now),
             penalty_at=reading.now,
-            spells=after_spell(member, left, suspicion.since_at, suspicion.failed_at, self.settings),
+            spells=after_spell(member, suspicion.since_at, suspicion.failed_at, self.settings, is_good=was_good),
             flops=flops,
-            good_ratio=after_stay(member.good_ratio, suspicion.failed_at - suspicion.since_at, is_good=left is _GOOD),
+            good_ratio=after_stay(member.good_ratio, suspicion.failed_at - suspicion.since_at, is_good=was_good),
         )
+
+
+def build_pools(settings: Settings) -> dict[str, Pool]:
+    """Return the health pools of this configuration, by name."""
+    return {name: own.kind.build(own, settings) for name, own in settings.pools.items()}
 
 
 def entered(member: Member, pool: str, now: float) -> Member:

@@ -5,17 +5,33 @@ Pure. A first failure makes a node a suspect in the bad pool, tested again at on
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from plabctl.core.backoff import interval
+from plabctl.core.backoffs.base import interval
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import Flag, Text, Whole
 from plabctl.core.model import Member
-from plabctl.core.pools.base import Judgement, Move, Pool, Reading, entered
+from plabctl.core.names import POOL_NAME, is_pool_name
+from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, entered
 from plabctl.core.records import Suspicion
-from plabctl.core.settings import GuardThen
+from plabctl.core.settings import GuardThen, PoolSettings, Settings
+from plabctl.values import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class GoodOptions:
+    """What only a good pool can be told."""
+
+    confirm: int = 0
+    """Quick retests while still in the pool before a failure counts; 0: leave at once."""
+    suspects: bool = True
+    """With `confirm` 0, whether one retest after leaving may refute the failure; else each failure is a move."""
 
 
 class GoodPool(Pool):
     """Nodes that can be used."""
+
+    def __init__(self, own: PoolSettings, settings: Settings) -> None:
+        super().__init__(own, settings)
+        self.options = options_of(own)
 
     def passed(self, member: Member, reading: Reading) -> Judgement:
         """Stay; due after the back-off. Failures that were held, or that a quick retest refutes, leave no trace."""
@@ -40,9 +56,9 @@ class GoodPool(Pool):
 
     def _left(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         now = reading.now
-        if member.fail_streak <= self.own.confirm:
+        if member.fail_streak <= self.options.confirm:
             return Judgement(replace(member, suspicion=suspicion, due_at=now, interval_s=0.0))
-        if self.own.confirm or not self.own.suspects:
+        if self.options.confirm or not self.options.suspects:
             left = entered(self.flopped(member, suspicion, reading), self.own.goes_to, now)
             return Judgement(left, self._move("transition", reading))
         if member.suspicion:
@@ -72,3 +88,67 @@ def _doubted(member: Member, now: float) -> Judgement:
     That test has the recipe's own time-outs (`plabctl.core.deadlines`), and what it finds counts.
     """
     return Judgement(replace(member, fail_streak=member.fail_streak - 1, due_at=now, interval_s=0.0))
+
+
+class GoodKind(PoolKind):
+    """The kind `good`."""
+
+    name = "good"
+    is_good = True
+    exit_key = "on_fail"
+    keys = Table(
+        "pool.good",
+        GoodOptions(),
+        Key(
+            "on_fail",
+            Text(POOL_NAME, is_pool_name),
+            "goes_to",
+            text="The pool for nodes that fail.",
+            example='"bad"',
+            default="the only pool of kind bad",
+        ),
+        Key(
+            "confirm",
+            Whole(0, 20),
+            text="This many quick retests while still in the pool before a failure counts; with 0 the node leaves at "
+            "once and is tested again at once. 0 because each quick retest of a dead node is a time-out more before "
+            "it leaves: half as much again of the time that broken nodes are offered.",
+            example="2",
+        ),
+        Key(
+            "suspects",
+            Flag(),
+            text="Where `confirm` is 0: whether a failing node leaves as a suspect, which one immediate retest clears "
+            "without a trace; if false, any one failure is a move that counts.",
+            example="false",
+        ),
+    )
+
+    def build(self, own: PoolSettings, settings: Settings) -> Pool:
+        """Return the pool with these settings."""
+        return GoodPool(own, settings)
+
+    def count_quick_retests(self, own: PoolSettings) -> int:
+        """Return `confirm`."""
+        return options_of(own).confirm
+
+    def simplify(self, own: PoolSettings) -> PoolSettings:
+        """Return `own` without quick retests and without suspects."""
+        return replace(own, options=GoodOptions(confirm=0, suspects=False))
+
+    def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
+        """Return when a node leaves the pool, and where it goes."""
+        options = options_of(own)
+        if options.confirm:
+            return f"to {own.goes_to} when a failure was confirmed by {options.confirm} quick retests"
+        if not options.suspects:
+            return f"to {own.goes_to} at the first failure"
+        return f"to {own.goes_to} at the first failure, as a suspect that is tested again at once"
+
+
+def options_of(own: PoolSettings) -> GoodOptions:
+    """Return what a good pool was told; the defaults for a pool of another kind."""
+    return own.options if isinstance(own.options, GoodOptions) else GoodOptions()
+
+
+GOOD = GoodKind()

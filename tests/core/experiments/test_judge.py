@@ -6,15 +6,19 @@ from typing import Any
 import pytest
 
 from plabctl.core import remains
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.experiments.judge import judge, settle
 from plabctl.core.experiments.model import Vnode, VnodeState
 from plabctl.core.model import Cause, Debris, Goal, Outcome, Report
-from plabctl.core.settings import Backoff, ExperimentSettings
+from plabctl.core.settings import ExperimentSettings
 from plabctl.core.state import Changes
 from tests.builders import NOW, make_claim, make_report
 from tests.core.experiments.world import Testbed, wanted
 
-OWN = ExperimentSettings(retry=Backoff(base_s=60.0, step_s=60.0, jitter_s=0.0), check=Backoff(jitter_s=0.0))
+OWN = ExperimentSettings(
+    retry=Backoff(ADDITIVE, base_s=60.0, step_s=60.0, jitter_s=0.0), check=Backoff(ADDITIVE, jitter_s=0.0)
+)
 NAME = "plabctl-n1"
 PENDING = Vnode("exp", "n1", VnodeState.PENDING, NOW - 50, NOW - 5, vnode=NAME, interval_s=7.0)
 UP = replace(PENDING, state=VnodeState.UP, is_set_up=True, ok_streak=2, up_at=NOW - 50, probed_at=NOW - 50)
@@ -123,7 +127,7 @@ def test_what_leaves_while_it_is_looked_at_is_torn_down_at_once() -> None:
 
 
 def test_instants_have_milliseconds_and_no_more() -> None:
-    own = replace(OWN, check=Backoff(jitter_s=60.0))
+    own = replace(OWN, check=Backoff(ADDITIVE, jitter_s=60.0))
     claim = make_claim(experiment="exp", goal=Goal.CHECK)
 
     after, _ = judge(UP, claim, make_report(experiment="exp"), own, NOW + 1 / 7, 1 / 7)

@@ -14,7 +14,7 @@ from plabctl.core.experiments import orders as experiment_orders
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.picture import Picture, show
 from plabctl.core.model import Cause, Claim, Debris, Event, Goal, Outcome, Report, StageRun, TickMark
-from plabctl.core.pools import build_pools
+from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import Settings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState

@@ -6,10 +6,14 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plabctl.core.backoffs.adaptive import ADAPTIVE
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.age import AGE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Hold, Member
-from plabctl.core.pools import build_pools
-from plabctl.core.pools.base import Reading
-from plabctl.core.settings import Backoff, BackoffKind, FlapSettings
+from plabctl.core.pools.base import Reading, build_pools
+from plabctl.core.pools.good import GoodOptions
+from plabctl.core.settings import FlapSettings
 from tests.builders import NOW, judged, make_member, make_report, make_settings, played
 
 GOOD = make_member(pool="good", ok_streak=7)
@@ -72,7 +76,7 @@ def test_with_confirm_a_node_stays_in_good_for_that_many_quick_retests() -> None
 
 def test_without_suspects_any_failure_is_a_move_and_a_flop() -> None:
     settings = make_settings()
-    good = replace(settings.pools["good"], suspects=False)
+    good = replace(settings.pools["good"], options=GoodOptions(suspects=False))
     settings = replace(settings, pools={**settings.pools, "good": good})
     judgement = judged(make_member(ok_streak=9), "fail", settings=settings)
 
@@ -173,7 +177,7 @@ def _place(member: Member) -> tuple[str, int, int]:
 
 @given(st.integers(1, 400))
 def test_a_node_that_alternates_makes_few_moves(rounds: int) -> None:
-    settings = make_settings(backoff=Backoff(jitter_s=0.0), flap=FlapSettings())
+    settings = make_settings(backoff=Backoff(ADDITIVE, jitter_s=0.0), flap=FlapSettings())
     members = [make_member(), *played(make_member(), "FFP" * rounds, settings=settings)]
     days = (members[-1].due_at - NOW) / 86400
 
@@ -245,7 +249,7 @@ def test_a_hold_that_has_ended_makes_nobody_due() -> None:
 
 
 def test_instants_have_milliseconds_and_no_more() -> None:
-    pools = build_pools(make_settings(backoff=Backoff(jitter_s=60.0)))
+    pools = build_pools(make_settings(backoff=Backoff(ADDITIVE, jitter_s=60.0)))
 
     due_at = pools["good"].judge(GOOD, Reading(make_report(), NOW + 1 / 7, 1 / 7)).member.due_at
 
@@ -253,14 +257,14 @@ def test_instants_have_milliseconds_and_no_more() -> None:
 
 
 def test_a_wait_by_age_goes_by_the_time_in_the_pool() -> None:
-    settings = make_settings(backoff=Backoff(BackoffKind.AGE, base_s=300.0, max_s=36000.0, jitter_s=0.0))
+    settings = make_settings(backoff=Backoff(AGE, base_s=300.0, max_s=36000.0, jitter_s=0.0))
     member = make_member(since_at=NOW - 3 * 3600)
 
     assert judged(member, "pass", settings=settings).member.due_at == NOW + 600
 
 
 def test_a_return_ends_a_spell_that_the_adaptive_back_off_learns_from() -> None:
-    settings = make_settings(backoff=Backoff(BackoffKind.ADAPTIVE, jitter_s=0.0))
+    settings = make_settings(backoff=Backoff(ADAPTIVE, jitter_s=0.0))
 
     back = judged(make_member(pool="bad"), "pass", settings=settings).member
 

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from unittest import mock
 
 from plabctl.app import deliver, flight, tick, wiring
-from plabctl.runner import threads
-from plabctl.runner.threads import ThreadRunner
+from plabctl.executors import threads
+from plabctl.executors.threads import ThreadExecutor
 from tests.torture.weaving.kernel import Kernel, SimClock, SimHistory, SimSlots
 from tests.torture.weaving.loom import Loom
 from tests.torture.weaving.machines import Testbed
@@ -135,7 +135,7 @@ def in_place(world: World) -> Iterator[None]:
         deliver: {"History": lambda _: SimHistory(kernel, world.told), "threading": sim_threads},
         deliver.Delivery: {"_locked": _lock(world), "_unlock": _unlock(world)},
         flight: {"time": SimpleNamespace(sleep=lambda seconds: loom.wait(until=loom.now + seconds))},
-        wiring: {"make_runner": lambda _: ThreadRunner(SimProber(world.bed, clock), clock)},
+        wiring: {"make_executor": lambda _: ThreadExecutor(SimProber(world.bed, clock), clock)},
         threads: {"threading": sim_threads, "queue": SimpleNamespace(SimpleQueue=Waiting, Empty=queue.Empty)},
     }
     with _all(replaced):

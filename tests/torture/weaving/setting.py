@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.good import GOOD, GoodOptions
 from plabctl.core.rules import FlapSettings, GuardSettings
-from plabctl.core.settings import Backoff, ExperimentSettings, PoolKind, PoolSettings, Settings
+from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
 from tests.torture.weaving.machines import make_recipe
 
 LONGEST_S = 300.0
@@ -14,11 +18,11 @@ LONGEST_S = 300.0
 
 def make_settings(dice: Random) -> Settings:
     """Return a configuration with short waits; the rest is for the dice."""
-    backoff = Backoff(base_s=60.0, step_s=30.0, max_s=LONGEST_S, jitter_s=10.0)
+    backoff = Backoff(ADDITIVE, base_s=60.0, step_s=30.0, max_s=LONGEST_S, jitter_s=10.0)
     confirm = dice.choice([0, 0, 1])
     pools = {
-        "good": PoolSettings("good", PoolKind.GOOD, "bad", backoff=backoff, confirm=confirm),
-        "bad": PoolSettings("bad", PoolKind.BAD, "good", backoff=backoff),
+        "good": PoolSettings("good", GOOD, "bad", backoff=backoff, options=GoodOptions(confirm)),
+        "bad": PoolSettings("bad", BAD, "good", backoff=backoff),
     }
     return Settings(
         "plabctl.toml",

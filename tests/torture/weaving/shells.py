@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Report
 from plabctl.core.recipe import Transport
+from plabctl.executors.threads import LATE_S
 from plabctl.probes.course import Course
 from plabctl.probes.cut import Cut
 from plabctl.probes.shell import Fault, Ran
 from plabctl.probes.straggler import END
 from plabctl.probes.trouble import Trouble
-from plabctl.runner.threads import LATE_S
 from tests.torture.weaving.kernel import SimClock
 from tests.torture.weaving.loom import Loom, Process
 from tests.torture.weaving.machines import Machine, Testbed

@@ -1,6 +1,6 @@
 """A back-off."""
 
-from plabctl.core.settings import Backoff
+from plabctl.core.backoffs.base import Backoff
 
 
 def fibonacci(backoff: Backoff, streak: int, age_s: float) -> float:

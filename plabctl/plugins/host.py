@@ -1,6 +1,6 @@
 """The process in which the code of one plug-in runs, and the verbs by which plabctl asks it.
 
-I/O: loads the plug-in. `plabctl.config.plugincall` starts it and says how it is kept in bounds; nothing here is run in
+I/O: loads the plug-in. `plabctl.plugins.call` starts it and says how it is kept in bounds; nothing here is run in
 the process of a command. What a plug-in changes (signals, streams, directories, modules) it changes for itself.
 """
 
@@ -12,27 +12,20 @@ import signal
 import socket
 from contextlib import suppress
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from plabctl.config import plugincheck
-from plabctl.config.plugincall import receive, send
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Member
 from plabctl.core.pools.base import Judgement, Pool, Reading
-from plabctl.core.settings import Backoff, PoolSettings, Settings
-from plabctl.values import replace
+from plabctl.core.settings import Settings
+from plabctl.kinds import POINTS
+from plabctl.plugins import check
+from plabctl.plugins.call import receive, send
+from plabctl.plugins.local import BackoffFailed
 
-if TYPE_CHECKING:
-    from plabctl.core.settings import Formula
-
-GROUPS = {"kind": "plabctl.pools", "backoff": "plabctl.backoffs", "recipe": "plabctl.recipes"}
-"""The groups of entry points, by the key that names what they hold."""
 _LATE_S = 1.0
 """Seconds after its limit at which a call ends the process even if the command that asked is gone."""
 _EXIT_FORKED = 70
-
-
-class BackoffFailed(BaseException):
-    """The back-off that a kind of pool asked for failed; no Exception, since for those a built-in wait stands in."""
 
 
 class Plugin:
@@ -43,71 +36,48 @@ class Plugin:
         self._settings: Settings | None = None
         self._pools: dict[str, Pool] = {}
 
-    def load(self, key: str, name: str) -> tuple[str, object]:
+    def load(self, point: str, name: str) -> tuple[str, object]:
         """Import the entry point and look it over; return where it points, and what must be known of it.
 
         That is the side of a kind of pool, a recipe itself, nothing of a back-off. Where it points is empty if no
         package brings it.
         """
-        points = {point.value: point for point in entry_points(group=GROUPS[key], name=name)}
-        if not points:
+        found = {entry.value: entry for entry in entry_points(group=POINTS[point].group, name=name)}
+        if not found:
             return "", None
-        if len(points) > 1:
-            raise LookupError(f"more than one package brings {name!r}: {', '.join(sorted(points))}")
-        ((place, point),) = points.items()
-        self._value = plugincheck.CHECKS[key](name, point.load())
-        shown = {"kind": plugincheck.side_of, "backoff": lambda _: None}.get(key, lambda value: value)
+        if len(found) > 1:
+            raise LookupError(f"more than one package brings {name!r}: {', '.join(sorted(found))}")
+        ((place, entry),) = found.items()
+        self._value = check.CHECKS[point](name, entry.load())
+        shown = {"pool": check.side_of, "backoff": lambda _: None}.get(point, lambda value: value)
         return place, shown(self._value)
 
     def settle_in(self, settings: Settings) -> None:
         """Take the settings that its pools are made with; back-offs of other plug-ins in them are loaded here, too."""
-        pools = {name: self._with_formula(pool) for name, pool in settings.pools.items()}
-        self._settings = replace(settings, pools=pools)
+        self._settings = settings
         self._pools.clear()
 
     def try_pool(self, pool: str) -> None:
         """Let the kind of pool judge plain cases."""
         assert self._settings is not None, "it was given before"  # noqa: S101
-        plugincheck.try_pool(self._pool(pool), self._settings)
+        check.try_pool(self._pool(pool), self._settings)
 
     def judge(self, pool: str, member: Member, reading: Reading) -> Judgement:
         """Return what the kind of pool makes of a report; raise TypeError or ValueError if it cannot be applied."""
         assert self._settings is not None, "it was given before"  # noqa: S101
         judgement = self._pool(pool).judge(member, reading)
-        plugincheck.check(judgement, self._settings)
+        check.check(judgement, self._settings)
         return judgement
 
     def wait(self, backoff: Backoff, streak: int, age_s: float) -> float:
         """Return the seconds that the back-off says."""
-        return plugincheck.wait_of(self._value, backoff, streak, age_s)
+        return check.wait_of(self._value, backoff, streak, age_s)
 
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:
             assert self._settings is not None, "it was given before"  # noqa: S101
             self._pools[name] = self._value(self._settings.pools[name], self._settings)
         return self._pools[name]
-
-    def _with_formula(self, pool: PoolSettings) -> PoolSettings:
-        name = pool.backoff.plugin
-        if not name:
-            return pool
-        return replace(pool, backoff=replace(pool.backoff, formula=_formula(name)))
-
-
-def _formula(name: str) -> Formula:
-    """Return the back-off of that name, loaded when it is first asked for."""
-    formula: list[Formula] = []
-
-    def asked(backoff: Backoff, streak: int, age_s: float) -> float:
-        try:
-            if not formula:
-                (point,) = {point.value: point for point in entry_points(group=GROUPS["backoff"], name=name)}.values()
-                formula.append(point.load())
-            return plugincheck.wait_of(formula[0], backoff, streak, age_s)
-        except Exception as error:
-            raise BackoffFailed(f"the back-off {name!r}: {plugincheck.words(error)}") from error
-
-    return asked
 
 
 def main(descriptor: int) -> None:
@@ -137,6 +107,6 @@ def _answer(plugin: Plugin, verb: str, arguments: tuple[object, ...]) -> bytes:
 
 def _words(error: BaseException) -> str:
     try:
-        return str(error) if isinstance(error, BackoffFailed) else plugincheck.words(error)
+        return str(error) if isinstance(error, BackoffFailed) else check.words(error)
     except BaseException:  # noqa: BLE001 - its words are code of the plug-in, too
         return type(error).__name__

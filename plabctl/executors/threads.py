@@ -1,7 +1,7 @@
 """Probes side by side, in threads that can be left behind.
 
 I/O. Plain daemon threads: the pool of the standard library joins its threads at exit, so that a single stuck one would
-keep the process alive for ever. Begin at `ThreadRunner`; what runs in a thread stands in `plabctl.probes`.
+keep the process alive for ever. Begin at `ThreadExecutor`; what runs in a thread stands in `plabctl.probes`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass
-from typing import Protocol
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.settings import ExecutorSettings
+from plabctl.executors.base import Executor, ExecutorKind, Prober
 
 STACK_BYTES = 256 * 1024
 """Of each thread: a thousand probes are two thousand threads."""
@@ -25,18 +26,6 @@ INTERRUPT_S = 1.2
 """Seconds that probes have to come back after an interrupt."""
 
 
-class Prober(Protocol):
-    """What carries an assignment out."""
-
-    def probe(self, assignment: Assignment) -> Report:
-        """Return what came of it, by its deadline; never raises."""
-        ...
-
-    def interrupt(self) -> None:
-        """Make all probes return soon; does not block."""
-        ...
-
-
 @dataclass(slots=True)
 class _Running:
     assignment: Assignment
@@ -45,10 +34,10 @@ class _Running:
     overdue: float
 
 
-class ThreadRunner:
+class ThreadExecutor:
     """Runs each assignment in a thread and hands the reports back.
 
-    One thread owns the runner: it alone calls `start` and `wait`. `interrupt` may come from a signal handler in that
+    One thread owns it: it alone calls `start` and `wait`. `interrupt` may come from a signal handler in that
     thread. The workers share nothing with it but two queues.
     """
 
@@ -188,3 +177,16 @@ def _stand_in(
         experiment=job.experiment,
         stray=job.stray(started_at) if job.vnode in left else None,
     )
+
+
+class ThreadsKind(ExecutorKind):
+    """The kind `threads`: everything is probed from this machine."""
+
+    name = "threads"
+
+    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:  # noqa: ARG002 - it has no settings
+        """Return an executor that probes in threads of this process."""
+        return ThreadExecutor(prober, clock)
+
+
+THREADS = ThreadsKind()

@@ -1,23 +1,29 @@
-"""The kinds of value a key of the configuration may hold: how each is read, bounded and written.
+"""The types of value that a key of the configuration may hold: how each is read, bounded and written.
 
 Pure. `read` returns the value as the program uses it or raises ValueError saying what is wrong; `allowed` says what
-would be right; `show` writes a value as TOML. `plabctl.config.schema` says which key holds which kind.
+would be right; `show` writes a value as TOML. `plabctl.core.keys.table` says how a key is declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import cast
+from typing import Protocol, cast
 
-from plabctl.config.base import Base
-from plabctl.config.wording import exact_duration, format_size, parse_size, quoted, seen, shown_list
+from plabctl.core.keys.wording import exact_duration, format_size, parse_size, quoted, seen, shown_list
 from plabctl.durations import parse_duration
 
 DAY_S = 86400.0
 
 
-class Kind:
-    """One kind of value."""
+class Base(Protocol):
+    """What relative paths are relative to."""
+
+    def absolute(self, path: str) -> str:
+        """Return `path` as an absolute path."""
+
+
+class ValueType:
+    """One type of value."""
 
     __slots__ = ("allowed",)
 
@@ -28,7 +34,7 @@ class Kind:
         """Return `value` as the program uses it; raise ValueError saying what is wrong with it."""
         raise NotImplementedError
 
-    def placed(self, value: object, base: Base) -> object:  # noqa: ARG002 - most kinds hold no path
+    def placed(self, value: object, base: Base) -> object:  # noqa: ARG002 - most types hold no path
         """Return a value that was read with the paths in it made absolute."""
         return value
 
@@ -37,7 +43,7 @@ class Kind:
         return quoted(str(value))
 
 
-class Text(Kind):
+class Text(ValueType):
     """A string that `accepts` agrees to."""
 
     __slots__ = ("accepts",)
@@ -53,7 +59,7 @@ class Text(Kind):
         return value
 
 
-class Whole(Kind):
+class Whole(ValueType):
     """A whole number from `least` to `most`."""
 
     __slots__ = ("least", "most")
@@ -75,7 +81,7 @@ class Whole(Kind):
         return str(value)
 
 
-class Number(Kind):
+class Number(ValueType):
     """A number from `least` to `most`."""
 
     __slots__ = ("least", "most")
@@ -97,7 +103,7 @@ class Number(Kind):
         return str(int(number)) if number.is_integer() else str(number)
 
 
-class Flag(Kind):
+class Flag(ValueType):
     """True or false."""
 
     __slots__ = ()
@@ -108,7 +114,7 @@ class Flag(Kind):
     def read(self, value: object) -> bool:
         """Return the truth value."""
         if not isinstance(value, bool):
-            raise ValueError(f"cannot be {seen(value)}")  # noqa: TRY004 - all kinds complain alike
+            raise ValueError(f"cannot be {seen(value)}")  # noqa: TRY004 - all types complain alike
         return value
 
     def show(self, value: object) -> str:
@@ -116,7 +122,7 @@ class Flag(Kind):
         return "true" if value else "false"
 
 
-class Duration(Kind):
+class Duration(ValueType):
     """A duration of at least `least_s` and at most `most_s` seconds."""
 
     __slots__ = ("least_s", "most_s")
@@ -146,7 +152,7 @@ class Duration(Kind):
         return quoted(exact_duration(cast(float, value)))
 
 
-class Size(Kind):
+class Size(ValueType):
     """A number of bytes from `least` to `most`."""
 
     __slots__ = ("least", "most")
@@ -170,7 +176,7 @@ class Size(Kind):
         return quoted(format_size(cast(int, value)))
 
 
-class Choice(Kind):
+class Choice(ValueType):
     """One of a few words."""
 
     __slots__ = ("words",)
@@ -191,7 +197,7 @@ MAX_WORDS = 1000
 """How long a list of words may be."""
 
 
-class Words(Kind):
+class Words(ValueType):
     """A list of strings, none twice, each of which `accepts` agrees to."""
 
     __slots__ = ("accepts", "least")

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from plabctl.config.plugincall import CALL_S, LOAD_S, Host
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Outcome, Report
 from plabctl.core.pools.base import Reading
-from plabctl.core.settings import Backoff
 from plabctl.errors import PluginFault
+from plabctl.plugins.call import CALL_S, LOAD_S, Host
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_settings
 from tests.plugins.installing import place
@@ -140,10 +141,10 @@ def test_whatever_it_does_in_use_ends_in_time(
     began = time.monotonic()
     if fault:
         with pytest.raises(PluginFault, match=fault):
-            host.call("wait", Backoff(), 7, 0.0)
+            host.call("wait", Backoff(ADDITIVE), 7, 0.0)
     else:
-        assert host.call("wait", Backoff(), 7, 0.0) == 2.0
-        assert host.call("wait", Backoff(), 1, 0.0) == 1.0
+        assert host.call("wait", Backoff(ADDITIVE), 7, 0.0) == 2.0
+        assert host.call("wait", Backoff(ADDITIVE), 1, 0.0) == 1.0
     assert time.monotonic() - began < CALL_S + 3
 
     host.close()
@@ -172,11 +173,11 @@ def test_a_plug_in_that_did_not_answer_is_not_asked_again(room: Path, host: Host
     place(room / "site", "broken", BACKOFF.format(act="time.sleep(60)"), {"plabctl.backoffs broken": "it"})
     host.call("load", "backoff", "broken", limit_s=LOAD_S)
     with pytest.raises(PluginFault, match=LATE):
-        host.call("wait", Backoff(), 7, 0.0)
+        host.call("wait", Backoff(ADDITIVE), 7, 0.0)
 
     began = time.monotonic()
     with pytest.raises(PluginFault, match=LATE):
-        host.call("wait", Backoff(), 1, 0.0)
+        host.call("wait", Backoff(ADDITIVE), 1, 0.0)
     assert time.monotonic() - began < 0.5
 
 
@@ -188,7 +189,7 @@ def test_many_slow_calls_together_take_no_longer_than_one_may(room: Path, host: 
     answered = 0
     with suppress(PluginFault):
         for answered in range(40):  # noqa: B007 - it is looked at below
-            host.call("wait", Backoff(), 7, 0.0)
+            host.call("wait", Backoff(ADDITIVE), 7, 0.0)
     assert 1 <= answered < 10
     assert time.monotonic() - began < 4
 
@@ -219,7 +220,7 @@ ANSWERS = {
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_a_judgement_that_the_state_cannot_hold_is_none(room: Path, host: Host, answer: str) -> None:
     place(room / "site", "broken", POOL.format(answer=answer), {"plabctl.pools broken": "it"})
-    host.call("load", "kind", "broken", limit_s=LOAD_S)
+    host.call("load", "pool", "broken", limit_s=LOAD_S)
     settings = make_settings()
     host.call("settle_in", settings)
     reading = Reading(Report("pc1", "t", Outcome.PASS, None, "", NOW, 1.0), NOW, 0.5)
@@ -231,13 +232,13 @@ def test_a_judgement_that_the_state_cannot_hold_is_none(room: Path, host: Host, 
 
 def test_a_judgement_comes_back_as_it_was_made(room: Path, host: Host) -> None:
     place(room / "site", "sound", POOL.format(answer="super().judge(member, reading)"), {"plabctl.pools sound": "it"})
-    assert host.call("load", "kind", "sound", limit_s=LOAD_S) == ("sound:it", "good")
+    assert host.call("load", "pool", "sound", limit_s=LOAD_S) == ("sound:it", "good")
     settings = make_settings()
     host.call("settle_in", settings)
     member: Any = make_member(ok_streak=3)
     reading = Reading(Report("pc1", "t", Outcome.PASS, None, "", NOW, 1.0), NOW, 0.5)
 
-    from plabctl.core.pools import build_pools
+    from plabctl.core.pools.base import build_pools
 
     assert host.call("judge", "good", member, reading) == build_pools(settings)["good"].judge(member, reading)
     failed = replace(reading, report=replace(reading.report, outcome=Outcome.FAIL, reason="no"))

@@ -1,8 +1,9 @@
 """Calling plug-in code: the one function through which every such call goes, with a time limit on each.
 
-I/O. The code of a plug-in never runs in this process. Each entry point gets a process of its own (`pluginhost`), which
-answers over a socket; whatever it does there (sleep, print, exit, fork, crash), here it is an answer or a `PluginFault`
-in time. The process has none of our files, so it holds no lock; its standard input is empty, its output goes nowhere.
+I/O. The code of a plug-in never runs in this process. Each entry point gets a process of its own
+(`plabctl.plugins.host`), which answers over a socket; whatever it does there (sleep, print, exit, fork, crash), here it
+is an answer or a `PluginFault` in time. The process has none of our files, so it holds no lock; its standard input is
+empty, its output goes nowhere.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _LENGTH = struct.Struct("!I")
 _REAP_S = 1.0
 _LOOK_S = 0.01
 _STDERR = 2
-_CODE = "import sys; sys.path[:] = {path}; from plabctl.config.pluginhost import main; main({descriptor})"
+_CODE = "import sys; sys.path[:] = {path}; from plabctl.plugins.host import main; main({descriptor})"
 _VALUES = frozenset(
     f"plabctl.core.{name}" for name in ("model", "pools.base", "probe", "recipe", "records", "spells", "settings")
 )
@@ -56,7 +57,7 @@ class Host:
         self._called_at = 0.0
 
     def call(self, verb: str, *arguments: object, limit_s: float | None = None) -> Any:  # noqa: ANN401 - each verb has its own
-        """Return what `verb` of `pluginhost.Plugin` makes of `arguments` within `limit_s` seconds.
+        """Return what `verb` of `plabctl.plugins.host.Plugin` makes of `arguments` within `limit_s` seconds.
 
         Without `limit_s` it is a call in use: `CALL_S` less what slow calls took lately. Raise PluginFault when the
         plug-in raises, does not answer in time, ends its process, or answers by something that is no value of ours.

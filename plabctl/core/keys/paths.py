@@ -1,18 +1,17 @@
-"""The kinds of value that hold paths: a file, and a command whose program may be one.
+"""The types of value that hold paths: a file, and a command whose program may be one.
 
-Pure: a path is made absolute, nobody looks whether it exists. The other kinds are in `plabctl.config.values`.
+Pure: a path is made absolute, nobody looks whether it exists. The other types are in `plabctl.core.keys.types`.
 """
 
 from __future__ import annotations
 
 from typing import cast
 
-from plabctl.config.base import Base
-from plabctl.config.values import Kind
-from plabctl.config.wording import seen, shown_list
+from plabctl.core.keys.types import Base, ValueType
+from plabctl.core.keys.wording import seen, shown_list
 
 
-class FilePath(Kind):
+class FilePath(ValueType):
     """A path of the file system."""
 
     __slots__ = ()
@@ -31,7 +30,7 @@ class FilePath(Kind):
         return base.absolute(str(value))
 
 
-class Argv(Kind):
+class Argv(ValueType):
     """A command as a list of arguments. A program given by a relative path stands beside the config file."""
 
     __slots__ = ()

@@ -1,6 +1,6 @@
 """Looking a plug-in over before it is used: whether it is what it must be, and works on plain cases.
 
-Pure, but for what the plug-in does. Loaded in the process of a plug-in only: see `plabctl.config.pluginhost`.
+Pure, but for what the plug-in does. Loaded in the process of a plug-in only: see `plabctl.plugins.host`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from math import isfinite
 from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools.bad import BadPool
 from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.pools.good import GoodPool
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Backoff, PoolKind, Settings
+from plabctl.core.settings import Settings
 from plabctl.values import replace
 
-if TYPE_CHECKING:
-    from plabctl.core.settings import Formula
+Formula = Callable[[Backoff, int, float], float]
+"""A back-off of a plug-in: settings, equal results in a row, seconds since the last change; gives seconds."""
 
 _STREAKS = (0, 1, 2, 50)
 _AGES_S = (0.0, 3600.0, 30 * 86400.0)
@@ -52,13 +54,13 @@ def recipe(name: str, value: object) -> Recipe:
     return replace(value, name=name)
 
 
-def backoff(name: str, value: object) -> Formula:
+def backoff(name: str, value: object) -> Formula:  # noqa: ARG001 - all checks are called alike
     """Return the formula that a plug-in gives, tried on plain cases."""
     if not callable(value):
         raise TypeError(f"a back-off must be a function, not {type(value).__name__}")
     for streak in _STREAKS:
         for age_s in _AGES_S:
-            wait_of(value, Backoff(plugin=name), streak, age_s)
+            wait_of(value, Backoff(ADDITIVE), streak, age_s)
     return value
 
 
@@ -81,13 +83,13 @@ def kind(name: str, value: object) -> type:  # noqa: ARG001 - all checks are cal
     return value
 
 
-CHECKS: Mapping[str, Callable[[str, object], object]] = {"kind": kind, "backoff": backoff, "recipe": recipe}
+CHECKS: Mapping[str, Callable[[str, object], object]] = {"pool": kind, "backoff": backoff, "recipe": recipe}
 """The check of what stands under each key."""
 
 
 def side_of(value: type[Pool]) -> str:
     """Return which of the two built-in kinds a kind of pool is one of."""
-    return (PoolKind.GOOD if issubclass(value, GoodPool) else PoolKind.BAD).value
+    return "good" if issubclass(value, GoodPool) else "bad"
 
 
 def try_pool(pool: Pool, settings: Settings) -> None:

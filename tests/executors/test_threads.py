@@ -10,7 +10,7 @@ import pytest
 from plabctl.clock import ManualClock, SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Outcome, Report
-from plabctl.runner.threads import ThreadRunner
+from plabctl.executors.threads import ThreadExecutor
 from tests.probes.jobs import make_assignment, make_recipe
 
 RECIPE = make_recipe(check="true", teardown="true")
@@ -34,11 +34,11 @@ class ToldProber:
         self.interrupted.set()
 
 
-def make_runner(act: Callable[[Assignment], Report] = passed) -> ThreadRunner:
-    return ThreadRunner(ToldProber(act), SystemClock())
+def make_runner(act: Callable[[Assignment], Report] = passed) -> ThreadExecutor:
+    return ThreadExecutor(ToldProber(act), SystemClock())
 
 
-def all_of(runner: ThreadRunner) -> list[Report]:
+def all_of(runner: ThreadExecutor) -> list[Report]:
     reports: list[Report] = []
     while runner.running:
         reports += runner.wait(10)
@@ -159,7 +159,7 @@ def test_what_was_given_up_before_it_began_is_never_begun(monkeypatch: pytest.Mo
         begun.append(job.token)
         return passed(job)
 
-    runner = ThreadRunner(ToldProber(act), clock)
+    runner = ThreadExecutor(ToldProber(act), clock)
     with monkeypatch.context() as held:
         held.setattr(threading.Thread, "start", lambda self: threads.append(self))  # noqa: PLW0108 - a method binds, a bound method does not
         runner.start(make_assignment(RECIPE))

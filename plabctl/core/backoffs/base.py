@@ -1,0 +1,109 @@
+"""What all back-offs share: their settings, the cap, the jitter, and what a kind has to say of itself.
+
+Pure. A kind is one module beside this one with one instance of a `BackoffKind`; `plabctl.kinds` lists it by name. The
+formulas stand there and in `docs/policy.md`; a test compares the two by a table of values.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from plabctl.core.keys.table import NO_KEYS
+from plabctl.durations import format_duration
+from plabctl.values import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How the wait grows with equal results in a row, or with age. All in seconds.
+
+    Its defaults are those of `kind` in a pool: see `BackoffKind.default`.
+    """
+
+    kind: BackoffKind
+    base_s: float = 300.0
+    step_s: float = 150.0
+    max_s: float = 3600.0
+    jitter_s: float = 60.0
+    options: object = None
+    """The values of the keys that only this kind has."""
+
+
+class WaitBasis(NamedTuple):
+    """What a wait goes by, as `explain` shows it."""
+
+    streak: int
+    age_s: float
+    load_ratio: float
+    """The share of the window that `adaptive` aims at."""
+
+
+class BackoffKind:
+    """One kind of back-off. Its instances hold no state: what is configured stands in a `Backoff`."""
+
+    name = ""
+    keys = NO_KEYS
+    """The keys that only this kind has, beside those of every back-off."""
+    by_count = True
+    """Whether equal results in a row are all that it goes by. Experiments know nothing else."""
+    fault = ""
+    """Why it cannot be used: only those of plug-ins ever have one."""
+    is_budgeted = False
+    """Whether its waits are stretched so that a share of the window is used: see `plabctl.core.budget`."""
+
+    def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
+        """Return the seconds to wait, before cap and jitter; the arguments are those of `interval`."""
+        raise NotImplementedError
+
+    def default(self, *, is_good: bool) -> Backoff:
+        """Return the settings that hold in a pool of that side where the configuration says nothing."""
+        return Backoff(self)
+
+    def describe(self, own: Backoff) -> str:
+        """Return how it waits, for `pool list`: `5m and 2m30s for each equal result in a row`."""
+        raise NotImplementedError
+
+    def formula(self, own: Backoff, basis: WaitBasis) -> str:
+        """Return the formula with its numbers, for `explain`: `min(1h, 5m + 3 * 2m30s)`."""
+        return f"min({format_duration(own.max_s)}, {self.uncapped(own, basis)})"
+
+    def uncapped(self, own: Backoff, basis: WaitBasis) -> str:
+        """Return the formula with its numbers, before the cap: `5m + 3 * 2m30s`."""
+        raise NotImplementedError
+
+    def stretch(self, own: Backoff, scale: float) -> Backoff:
+        """Return `own` with all its waits multiplied by `scale`, for the simulator."""
+        return replace(own, base_s=own.base_s * scale, step_s=own.step_s * scale, max_s=own.max_s * scale)
+
+
+class CountingKind(BackoffKind):
+    """A kind that multiplies its base by a factor, which depends on the number of equal results in a row."""
+
+    def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
+        """Return base * factor."""
+        return own.base_s * self.factor(max(1, streak))
+
+    def factor(self, streak: int) -> float:
+        """Return what the base is multiplied by after `streak` equal results, which are at least one."""
+        raise NotImplementedError
+
+
+def interval(backoff: Backoff, streak: int, roll: float, age_s: float = 0.0, fair_s: float = 0.0) -> float:
+    """Return the seconds until the next probe, capped and with jitter, to the millisecond.
+
+    `streak` is the number of equal results in a row, counted before the wait is computed, so it is at least 1 after a
+    result; 0 gives the shortest wait. `roll` in [0, 1) draws the jitter, which is added after the cap. `age_s` is the
+    time since the last confirmed change; `fair_s` is the wait that the adaptive back-off has computed
+    (`plabctl.core.adaptive`). A wait that is no number of seconds (a plug-in's) counts as the longest.
+    """
+    wait_s = backoff.kind.wait_s(backoff, streak, age_s, fair_s)
+    if not 0.0 <= wait_s < inf:
+        wait_s = backoff.max_s
+    return round(min(wait_s, backoff.max_s) + roll * backoff.jitter_s, 3)
+
+
+def describe_backoff(backoff: Backoff) -> str:
+    """Return the back-off in words: how it waits, its cap and its jitter."""
+    jitter = f", jitter up to {format_duration(backoff.jitter_s)}" if backoff.jitter_s else ""
+    return f"{backoff.kind.describe(backoff)}, at most {format_duration(backoff.max_s)}{jitter}"

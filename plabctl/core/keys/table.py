@@ -1,0 +1,77 @@
+"""How keys and tables of the configuration are declared.
+
+Pure. `plabctl.config` reads TOML against these; the kinds of extension points declare their own keys with them, beside
+the code that goes by them. The types of value are in `types` and `paths`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from plabctl.core.keys.types import ValueType
+
+
+class Shape(StrEnum):
+    """How a table stands in the file."""
+
+    ONE = "one"
+    """`[ssh]`, or an inline table."""
+    NAMED = "named"
+    """`[pool.NAME]`: any number, each with a name."""
+    MANY = "many"
+    """`[[inventory]]`: any number, in order."""
+
+
+class Key:
+    """One key: its `name` in the file, the `type` of its value, what it means, and the field that it fills.
+
+    `text` says what it does and why its default is what it is; `example` is a value as TOML; `default` describes a
+    default that is no constant. Where a key has no text, `plabctl.config.texts` has it.
+    """
+
+    __slots__ = ("default", "example", "field", "name", "required", "text", "type")
+
+    def __init__(
+        self,
+        name: str,
+        type_: ValueType | Table,
+        field: str = "",
+        *,
+        text: str = "",
+        example: str = "",
+        default: str = "",
+        required: bool = False,
+    ) -> None:
+        self.name = name
+        self.type = type_
+        self.field = field or name
+        self.text = text
+        self.example = example
+        self.default = default
+        self.required = required
+
+
+class Table:
+    """One table: its `keys`, and the value with the defaults that they override.
+
+    `topic` is what `plabctl.config.texts` calls it. Where the key `kind` chooses a kind of an extension point,
+    the keys that the kind declares (`kind.keys`, a table of its own) may stand here as well.
+    """
+
+    __slots__ = ("defaults", "keys", "shape", "topic")
+
+    def __init__(
+        self,
+        topic: str,
+        defaults: object,
+        *keys: Key,
+        shape: Shape = Shape.ONE,
+    ) -> None:
+        self.topic = topic
+        self.defaults = defaults
+        self.keys = {key.name: key for key in keys}
+        self.shape = shape
+
+
+NO_KEYS = Table("", None)
+"""Of a kind that declares no keys of its own."""

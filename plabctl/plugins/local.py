@@ -1,0 +1,46 @@
+"""What kinds of plug-ins become in the process of a plug-in, where settings that name them arrive.
+
+I/O: loads entry points. See `plabctl.plugins.host`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from plabctl.core.backoffs.base import Backoff, BackoffKind
+from plabctl.core.pools.base import PoolKind
+from plabctl.kinds import POINTS, find_builtin
+
+
+class BackoffFailed(BaseException):
+    """The back-off that a kind of pool asked for failed; no Exception, since for those a built-in wait stands in."""
+
+
+class LocalBackoff(BackoffKind):
+    """A back-off of a plug-in, loaded when it is first asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._formula: Callable[[Backoff, int, float], float] | None = None
+
+    def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
+        """Return what the formula says; raise BackoffFailed when that is no wait."""
+        # Imported here: a command names this class and never gets here.
+        from importlib.metadata import entry_points  # noqa: PLC0415
+
+        from plabctl.plugins import check  # noqa: PLC0415
+
+        try:
+            if self._formula is None:
+                points = entry_points(group=POINTS["backoff"].group, name=self.name)
+                (point,) = {point.value: point for point in points}.values()
+                self._formula = point.load()
+            return check.wait_of(self._formula, own, streak, age_s)
+        except Exception as error:
+            raise BackoffFailed(f"the back-off {self.name!r}: {check.words(error)}") from error
+
+
+def side(name: str) -> PoolKind:
+    """Return the built-in kind that stands for one of a plug-in."""
+    kind: PoolKind = find_builtin("pool", name)
+    return kind

@@ -1,1 +1,0 @@
-"""Running many probes at once, each with a deadline that is enforced from outside its thread."""
