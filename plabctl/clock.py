@@ -26,7 +26,7 @@ class Clock(Protocol):
 
 
 PLAUSIBLE_FROM = 1_000_000_000.0
-"""In 2001. A clock that is behind that is not set. The same as `plabctl.core.clocktrust.NEVER_BEFORE`."""
+"""In 2001. A clock that is behind that is not set. The same as `plabctl.core.clock_trust.NEVER_BEFORE`."""
 
 
 class SystemClock:

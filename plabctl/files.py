@@ -53,7 +53,7 @@ def open_trusted(
     """
     walk = _Walk(frozenset({_ROOT, os.geteuid(), *owners}), anyone=anyone)
     try:
-        name = walk.to(path)
+        name = walk.go_to(path)
         if name == "." and not flags & os.O_DIRECTORY:
             walk.judge_folder()
         is_listed = walk.is_list_of_descriptors
@@ -62,7 +62,7 @@ def open_trusted(
             found = os.fstat(fd)
             if not stat.S_ISDIR(found.st_mode):
                 walk.judge_file(found, path)
-            return Opened(fd, walk.path_of(name), walk.owners, is_ours=walk.is_ours)
+            return Opened(fd, walk.resolve(name), walk.owners, is_ours=walk.is_ours)
         except BaseException:
             os.close(fd)
             raise
@@ -108,11 +108,11 @@ class _Walk:
         if self.fd >= 0:
             os.close(self.fd)
 
-    def path_of(self, name: str) -> str:
+    def resolve(self, name: str) -> str:
         """Return the resolved path of `name` in the folder reached; `.` is the folder itself."""
         return "/" + "/".join(self._names if name == "." else [*self._names, name])
 
-    def to(self, path: str) -> str:
+    def go_to(self, path: str) -> str:
         """Go to the folder that holds the file at `path`, and return the file's name there; `.` for a folder."""
         left = (path if path.startswith("/") else f"{os.getcwd()}/{path}").split("/")[::-1]
         links = 0
@@ -144,7 +144,7 @@ class _Walk:
 
     def judge_folder(self) -> None:
         """Raise Untrusted when a stranger could change what the names in this folder mean."""
-        path = self.path_of(".")
+        path = self.resolve(".")
         if self._folder.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             raise Untrusted(f"any user may write in '{path}'", hint=f"run: chmod o-w '{path}'")
         self._judge_owner(self._folder, f"'{path}'")
@@ -186,7 +186,7 @@ class _Walk:
     def _judge_link(self, found: os.stat_result, name: str) -> None:
         """Raise Untrusted for a link that a stranger put where everybody may put files."""
         if self._folder.st_mode & stat.S_IWOTH:
-            self._judge_owner(found, f"the link '{self.path_of(name)}'")
+            self._judge_owner(found, f"the link '{self.resolve(name)}'")
 
     def _judge_owner(self, found: os.stat_result, what: str) -> None:
         self.is_ours = self.is_ours and found.st_uid in self._ours

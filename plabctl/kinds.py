@@ -43,8 +43,8 @@ POINTS: Mapping[str, Point] = {
     ),
     "recipe": Point(
         {
-            "process": "plabctl.probes.plain:PROCESS",
-            "command": "plabctl.probes.plain:COMMAND",
+            "process": "plabctl.probes.plain_recipes:PROCESS",
+            "command": "plabctl.probes.plain_recipes:COMMAND",
             "netns": "plabctl.probes.netns:NETNS",
             "podman": "plabctl.probes.container:PODMAN",
             "docker": "plabctl.probes.container:DOCKER",

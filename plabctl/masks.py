@@ -16,12 +16,12 @@ _ASSIGNED = rf"\b{_NAME}\s*[=:]\s*[\"']?(?:(?:bearer|basic)\s+)?"
 _SET = re.compile(rf"(?P<name>{_ASSIGNED}|-{_NAME}[\"',\s]+)(?P<value>[^\s\"',;)]+)", re.IGNORECASE)
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """Return `text` with what looks like a secret in it replaced by `***`."""
-    return _SET.sub(lambda found: f"{found['name']}{MASK}", _URL.sub(_url, text))
+    return _SET.sub(lambda found: f"{found['name']}{MASK}", _URL.sub(_mask_url, text))
 
 
-def _url(found: re.Match[str]) -> str:
+def _mask_url(found: re.Match[str]) -> str:
     user, at, host = found["place"].rpartition("@")
     path, mark, _ = found["rest"].partition("?")
     shown = _TOKEN.sub(MASK, path) + (f"?{MASK}" if mark else "")

@@ -30,7 +30,7 @@ _READ_BYTES = 65536
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
 
-class Ran(NamedTuple):
+class CommandResult(NamedTuple):
     """How a command went. `fault` is empty when it ended by itself, whatever its exit code says."""
 
     exit_code: int | None
@@ -51,7 +51,7 @@ def run(
     variables: Mapping[str, str] | None = None,
     folder: str = "",
     owners: Collection[int] = (),
-) -> Ran:
+) -> CommandResult:
     """Run `argv` without a shell in `folder`, `given` on its standard input and `variables` added to its environment.
 
     A program named by a path is run only if root, the current user or `owners` alone decide which file that is.
@@ -61,14 +61,14 @@ def run(
     """
     try:
         _refuse_untrusted(argv[0], folder, owners)
-        process = _started(argv, given, {**os.environ, **(variables or {})}, folder)
+        process = _start(argv, given, {**os.environ, **(variables or {})}, folder)
     except Untrusted as error:
-        return Ran(None, b"", b"", f"is not run: {error}", never_ran=True)
+        return CommandResult(None, b"", b"", f"is not run: {error}", never_ran=True)
     except (OSError, ValueError) as error:
         is_ours = isinstance(error, OSError) and error.errno in _SHORT
-        return Ran(None, b"", b"", f"cannot be run: {_why(error)}", never_ran=not is_ours)
+        return CommandResult(None, b"", b"", f"cannot be run: {_explain_error(error)}", never_ran=not is_ours)
     try:
-        return _attend(process, timeout_s, keep_bytes, flood_bytes)
+        return _wait_for(process, timeout_s, keep_bytes, flood_bytes)
     finally:
         # Here also when a signal cut in: nothing of ours goes on running behind our back.
         _end(process)
@@ -81,8 +81,8 @@ def _refuse_untrusted(program: str, folder: str, owners: Collection[int]) -> Non
             os.close(open_trusted(path, os.O_PATH, owners=owners).fd)
 
 
-def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str], folder: str) -> subprocess.Popen[bytes]:
-    source = readable(given)
+def _start(argv: Sequence[str], given: bytes, environ: Mapping[str, str], folder: str) -> subprocess.Popen[bytes]:
+    source = open_input(given)
     try:
         return subprocess.Popen(
             list(argv),
@@ -98,7 +98,7 @@ def _started(argv: Sequence[str], given: bytes, environ: Mapping[str, str], fold
         os.close(source)
 
 
-def readable(data: bytes) -> int:
+def open_input(data: bytes) -> int:
     """Return a descriptor that reads `data`: a file in memory, as a pipe blocks us on a command that does not read."""
     descriptor = os.memfd_create("plabctl-input", os.MFD_CLOEXEC)
     left = memoryview(data)
@@ -138,7 +138,7 @@ class _Capture:
         return bool(ready)
 
 
-def _attend(process: subprocess.Popen[bytes], timeout_s: float, keep_bytes: int, flood_bytes: int) -> Ran:
+def _wait_for(process: subprocess.Popen[bytes], timeout_s: float, keep_bytes: int, flood_bytes: int) -> CommandResult:
     capture = _Capture(process, keep_bytes)
     fault = _follow(process, capture, timeout_s, flood_bytes)
     if not fault:
@@ -147,7 +147,7 @@ def _attend(process: subprocess.Popen[bytes], timeout_s: float, keep_bytes: int,
             pass
         if process.returncode < 0:
             fault = f"was ended by signal {-process.returncode}"
-    return Ran(None if fault else process.returncode, bytes(capture.output), bytes(capture.errors), fault)
+    return CommandResult(None if fault else process.returncode, bytes(capture.output), bytes(capture.errors), fault)
 
 
 def _follow(process: subprocess.Popen[bytes], capture: _Capture, timeout_s: float, flood_bytes: int) -> str:
@@ -187,5 +187,5 @@ def _is_dead(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _why(error: OSError | ValueError) -> str:
+def _explain_error(error: OSError | ValueError) -> str:
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -8,7 +8,7 @@ from typing import Any
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Claim, Member, Node, Outcome, Report, TickMark
-from plabctl.core.orders import Order
+from plabctl.core.node_orders import Order
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.base import Judgement, Reading, build_pools
 from plabctl.core.pools.good import GOOD, GoodOptions

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.database import InMemoryExampleDatabase
 
-from tests.lab import leftovers, needs
+from tests.lab import leftover_processes, requirements
 from tests.lab.executables import executable_folder
 
 # A slow machine is no fault of the code: how long an example takes decides nothing.
@@ -52,13 +52,13 @@ def pytest_runtest_makereport(
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """End what the test left running, and fail it for that unless it has failed anyway."""
-    before = leftovers.running()
+    before = leftover_processes.running()
     yield
-    left = leftovers.running() - before
-    names = ", ".join(leftovers.described(pid) for pid in sorted(left))
-    leftovers.end(left)
+    left = leftover_processes.running() - before
+    names = ", ".join(leftover_processes.described(pid) for pid in sorted(left))
+    leftover_processes.end(left)
     error = request.node.stash.get(_ERROR, None)
-    leftovers.forget_locals(error)
+    leftover_processes.forget_locals(error)
     if left and error is None:
         pytest.fail(f"the test left processes: {names}")
 
@@ -80,6 +80,10 @@ def yard() -> Iterator[Path]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for mark, missing in (("lab", needs.for_lab), ("root", needs.for_root), ("sshd", needs.for_sshd)):
+        for mark, missing in (
+            ("lab", requirements.for_lab),
+            ("root", requirements.for_root),
+            ("sshd", requirements.for_sshd),
+        ):
             if item.get_closest_marker(mark) and (reason := missing()):
                 item.add_marker(pytest.mark.skip(reason=reason))

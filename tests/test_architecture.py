@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {"errors", "durations", "clock", "files", "kinds", "masks", "values", "process"}
-ADAPTERS = {"config", "store", "history", "probes", "executors", "inventory", "notify", "plugins", "report"}
+ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
     "files": {"files", "errors"},
@@ -20,11 +20,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "sim": {"sim", "core"} | ADAPTERS | GROUND,
     "app": {"app", "core"} | ADAPTERS | GROUND,
-    "cli": {"cli", "app", "sim", "core", "config", "report"} | GROUND,
+    "demo": {"demo", "app", "core"} | ADAPTERS | GROUND,
+    "cli": {"cli", "app", "demo", "sim", "core", "config", "render"} | GROUND,
 }
 ONLY_IN = {
     "click": ("cli/",),
-    "rich": ("report/",),
+    "rich": ("render/",),
     "fabric": ("probes/",),
     "paramiko": ("probes/",),
     "invoke": ("probes/",),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app.cronline import Job, has_unescaped_percent, runs_tick
+from plabctl.app.cron_line import CronJob, has_unescaped_percent, is_tick_line
 
 FOLDER = Path(__file__).parents[1] / "cron"
 
@@ -15,8 +15,8 @@ def test_the_cron_file_is_what_the_program_prints() -> None:
     text = (FOLDER / "plabctl.cron").read_text()
     settings = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
 
-    assert settings == Job(("/usr/bin/plabctl",), "/etc/plabctl/config.toml", names_config=False).file("plab")
-    assert [line for line in text.splitlines() if runs_tick(line) and has_unescaped_percent(line)] == []
+    assert settings == CronJob(("/usr/bin/plabctl",), "/etc/plabctl/config.toml", names_config=False).file("plab")
+    assert [line for line in text.splitlines() if is_tick_line(line) and has_unescaped_percent(line)] == []
 
 
 def test_the_readme_names_every_file() -> None:

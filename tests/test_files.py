@@ -7,11 +7,11 @@ import pytest
 
 from plabctl.errors import Untrusted
 from plabctl.files import open_trusted
-from tests.lab import stranger
-from tests.lab.stranger import STRANGER, as_user
+from tests.lab import second_user
+from tests.lab.second_user import SECOND_USER, as_user
 
 OTHER = 65532
-needs_root = pytest.mark.skipif(bool(stranger.missing()), reason=stranger.missing())
+needs_root = pytest.mark.skipif(bool(second_user.missing()), reason=second_user.missing())
 
 
 def opened(path: Path | str, *owners: int, anyone: bool = False, flags: int = os.O_RDONLY) -> str:
@@ -96,11 +96,11 @@ def test_a_stranger_on_the_way_is_named(yard: Path, whose: str) -> None:
     (yard / "links/link").symlink_to(file)
     folders = {"its folder": yard / "a/b", "a folder above": yard / "a", "the folder of a link": yard / "links"}
     theirs = {"the file": file, **folders}
-    os.chown(theirs[whose], STRANGER, STRANGER)
+    os.chown(theirs[whose], SECOND_USER, SECOND_USER)
 
-    with pytest.raises(Untrusted, match=f"belongs to .*{STRANGER}|belongs to 'nobody'"):
+    with pytest.raises(Untrusted, match=f"belongs to .*{SECOND_USER}|belongs to 'nobody'"):
         opened(yard / "links/link")
-    assert opened(yard / "links/link", STRANGER) == str(file)
+    assert opened(yard / "links/link", SECOND_USER) == str(file)
     assert opened(yard / "links/link", anyone=True) == str(file)
 
 
@@ -113,10 +113,10 @@ def test_what_a_stranger_put_where_everybody_may_put_files_is_not_ours(yard: Pat
     path = yard / "all/link"
     if what == "link":
         path.symlink_to(yard / "ours/file")
-        os.lchown(path, STRANGER, STRANGER)
+        os.lchown(path, SECOND_USER, SECOND_USER)
     else:
         path = made(yard / ("all/link/file" if what == "folder" else "all/link"))
-        os.chown(yard / "all/link", STRANGER, STRANGER)
+        os.chown(yard / "all/link", SECOND_USER, SECOND_USER)
 
     with pytest.raises(Untrusted, match="belongs to"):
         opened(path)
@@ -125,12 +125,12 @@ def test_what_a_stranger_put_where_everybody_may_put_files_is_not_ours(yard: Pat
 @needs_root
 def test_a_directory_asked_for_as_one_is_opened_whoever_owns_it_but_not_through_others(yard: Path) -> None:
     (yard / "a/b").mkdir(parents=True)
-    os.chown(yard / "a/b", STRANGER, STRANGER)
+    os.chown(yard / "a/b", SECOND_USER, SECOND_USER)
 
     assert opened(yard / "a/b", flags=os.O_DIRECTORY) == str(yard / "a/b")
     with pytest.raises(Untrusted, match=f"'{yard}/a/b' belongs to"):
         opened(yard / "a/b")
-    os.chown(yard / "a", STRANGER, STRANGER)
+    os.chown(yard / "a", SECOND_USER, SECOND_USER)
     with pytest.raises(Untrusted, match=f"'{yard}/a' belongs to"):
         opened(yard / "a/b", flags=os.O_DIRECTORY)
 
@@ -140,7 +140,7 @@ def test_a_second_name_in_a_strangers_folder_is_refused_even_by_choice(yard: Pat
     file = made(yard / "ours/file")
     (yard / "theirs").mkdir()
     (yard / "theirs/file").hardlink_to(file)
-    os.chown(yard / "theirs", STRANGER, STRANGER)
+    os.chown(yard / "theirs", SECOND_USER, SECOND_USER)
 
     with pytest.raises(Untrusted, match="hard link"):
         opened(yard / "theirs/file", anyone=True)
@@ -149,14 +149,14 @@ def test_a_second_name_in_a_strangers_folder_is_refused_even_by_choice(yard: Pat
 
 @needs_root
 def test_for_an_ordinary_user_the_same_holds_relative_to_that_user(yard: Path) -> None:
-    for name, owner in (("own", STRANGER), ("other", OTHER), ("root", 0)):
+    for name, owner in (("own", SECOND_USER), ("other", OTHER), ("root", 0)):
         made(yard / name / "file", owner)
         os.chown(yard / name, owner, owner)
     (yard / "own/link").symlink_to(yard / "root/file")
     (yard / "other/link").symlink_to(yard / "own/file")
 
     def tried(path: str) -> str:
-        return as_user(STRANGER, lambda: opened(yard / path))
+        return as_user(SECOND_USER, lambda: opened(yard / path))
 
     assert tried("own/file") == str(yard / "own/file")
     assert tried("root/file") == str(yard / "root/file")

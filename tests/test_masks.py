@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.config.show import effective, show
-from plabctl.masks import masked
+from plabctl.config.effective import format_effective, list_effective
+from plabctl.masks import mask_secrets
 from tests.config.loading import ENVIRON, faults_of
 
 CANARY = "kanari3nv0gel77x"
@@ -29,7 +29,7 @@ CANARY = "kanari3nv0gel77x"
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_secrets(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
     ],
 )
 def test_what_does_not_stays_as_it_is(text: str) -> None:
-    assert masked(text) == text
+    assert mask_secrets(text) == text
 
 
 CONFIG = f"""
@@ -60,7 +60,7 @@ def test_no_secret_is_shown_with_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "plabctl.toml"
     path.write_text(CONFIG)
 
-    text = show(effective(str(path), ENVIRON))
+    text = format_effective(list_effective(str(path), ENVIRON))
 
     assert CANARY not in text
     assert 'command = ["curl", "https://ping.example.org/***"]' in text

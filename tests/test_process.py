@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.process import Ran, run
+from plabctl.process import CommandResult, run
 
 MARGIN_S = 3.0
 
 
-def sh(code: str, *, timeout_s: float = 20.0, given: bytes = b"", **variables: str) -> Ran:
+def sh(code: str, *, timeout_s: float = 20.0, given: bytes = b"", **variables: str) -> CommandResult:
     return run(
         ["/bin/sh", "-c", code],
         timeout_s=timeout_s,
@@ -33,7 +33,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_what_a_command_says_and_its_exit_code_come_back() -> None:
-    assert sh('cat; echo "$WORD" >&2; exit 7', given=b"hello", WORD="a b") == Ran(7, b"hello", b"a b\n")
+    assert sh('cat; echo "$WORD" >&2; exit 7', given=b"hello", WORD="a b") == CommandResult(7, b"hello", b"a b\n")
 
 
 def test_no_shell_reads_the_arguments() -> None:

@@ -1,7 +1,7 @@
 """Asking the canaries: machines that answer whenever we ourselves are connected.
 
 I/O: one TCP connection to each, all at once, with a short deadline. What it means when none answers is the guard's
-business: `plabctl.core.guard`.
+business: `plabctl.core.guard.evaluate`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Canaries:
         """Say whether no canary answers, asking them at most every 10 s; None when there are none."""
         if self._targets and self._clock.monotonic() - self._asked_at >= KEEP_S:
             began = self._clock.monotonic()
-            self._answer = not _any_answers(self._targets)
+            self._answer = not _has_answer(self._targets)
             if self._answer and self._clock.monotonic() - began > TIMEOUT_S + STOPPED_S:
                 # This process was stopped meanwhile, and so was whoever listened for the answers.
-                self._answer = not _any_answers(self._targets)
+                self._answer = not _has_answer(self._targets)
             self._asked_at = self._clock.monotonic()
         return self._answer
 
 
-def _any_answers(targets: Sequence[str]) -> bool:
+def _has_answer(targets: Sequence[str]) -> bool:
     answered = threading.Event()
     left = threading.Semaphore(0)
 

@@ -16,33 +16,33 @@ DESCRIPTORS_KEPT = 22
 mark of this tick."""
 DESCRIPTORS_EACH = 3
 """A probe's slot and its connection, and now and then a key file, a resolver's socket or a command's pipes."""
-_BOUNDLESS = 1_000_000
+_UNLIMITED = 1_000_000
 BYTES_KEPT = 32 * 1024**2
 BYTES_EACH = 2 * 1024**2
 """Two threads, what the SSH library needs for a login, and what the node may print."""
 
 
-def capacity() -> int:
+def compute_capacity() -> int:
     """Return how many probes this process can run at once; at least one, which is tried whatever the limits."""
-    return max(1, min(_by_descriptors(), _by_memory()))
+    return max(1, min(_limit_by_descriptors(), _limit_by_memory()))
 
 
-def _by_descriptors() -> int:
+def _limit_by_descriptors() -> int:
     # The soft limit is raised to the hard one before the first probe.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _share(hard, DESCRIPTORS_KEPT, DESCRIPTORS_EACH)
+    return _divide_limit(hard, DESCRIPTORS_KEPT, DESCRIPTORS_EACH)
 
 
-def _by_memory() -> int:
+def _limit_by_memory() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return _share(soft, _in_use() + BYTES_KEPT, BYTES_EACH)
+    return _divide_limit(soft, _read_address_space() + BYTES_KEPT, BYTES_EACH)
 
 
-def _share(limit: int, kept: int, each: int) -> int:
-    return _BOUNDLESS if limit == resource.RLIM_INFINITY else (limit - kept) // each
+def _divide_limit(limit: int, kept: int, each: int) -> int:
+    return _UNLIMITED if limit == resource.RLIM_INFINITY else (limit - kept) // each
 
 
-def _in_use() -> int:
+def _read_address_space() -> int:
     """Return the bytes of address space that this process has now; 0 where the system does not tell."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

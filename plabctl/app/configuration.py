@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from plabctl.app.context import PLUGIN_HINT, plugin_faults
+from plabctl.app.context import PLUGIN_HINT, list_plugin_faults
+from plabctl.config.effective import EffectiveKey, list_effective
 from plabctl.config.load import load
-from plabctl.config.sample import sample
-from plabctl.config.show import Effective, effective
+from plabctl.config.sample import build_sample
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PlabctlError, Refused
 
@@ -23,19 +23,19 @@ _MODE = 0o644
 def check(path: str | None) -> Settings:
     """Return the settings; raise ConfigError with every fault, also those of plug-ins."""
     settings = load(path)
-    if faults := plugin_faults(settings):
+    if faults := list_plugin_faults(settings):
         raise ConfigError(faults, hint=PLUGIN_HINT)
     return settings
 
 
-def show(path: str | None) -> list[Effective]:
+def show(path: str | None) -> list[EffectiveKey]:
     """Return every key that holds, with where it comes from; raise ConfigError with every fault."""
-    return effective(path)
+    return list_effective(path)
 
 
-def sample_text() -> str:
+def build_sample_text() -> str:
     """Return a commented configuration that means the defaults."""
-    return sample()
+    return build_sample()
 
 
 def write_sample(directory: str) -> Path:
@@ -45,7 +45,7 @@ def write_sample(directory: str) -> Path:
         # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - it is open already
-            file.write(sample_text())
+            file.write(build_sample_text())
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError as error:

@@ -46,7 +46,7 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     return App(settings, clock, store)
 
 
-def plugin_faults(settings: Settings) -> list[str]:
+def list_plugin_faults(settings: Settings) -> list[str]:
     """Return what is wrong with plug-ins, each as `FILE: KEY: what`, and which pools are disabled for it."""
     faults = []
     for path, fault in settings.plugin_faults.items():
@@ -58,7 +58,7 @@ def plugin_faults(settings: Settings) -> list[str]:
 
 def check_plugins(settings: Settings) -> None:
     """Raise PluginFault when a plug-in cannot be used."""
-    if faults := plugin_faults(settings):
+    if faults := list_plugin_faults(settings):
         raise PluginFault("\n".join(faults), hint=PLUGIN_HINT)
 
 

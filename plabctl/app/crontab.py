@@ -1,7 +1,7 @@
 """Put `plabctl tick` into the user's crontab, and take it out again.
 
-I/O: runs crontab(1). What the line looks like is in `plabctl.app.cronline`, what can be wrong with it in
-`plabctl.app.croncheck`.
+I/O: runs crontab(1). What the line looks like is in `plabctl.app.cron_line`, what can be wrong with it in
+`plabctl.app.cron_check`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from plabctl.app.cronline import Job, runs_tick, with_line, without_line
-from plabctl.config.locate import SYSTEM_CONFIG, default_state_dir
+from plabctl.app.cron_line import CronJob, add_line, is_tick_line, remove_line
+from plabctl.config.locate import SYSTEM_CONFIG, find_state_dir
 from plabctl.core.settings import Settings
 from plabctl.errors import PlabctlError
 
 _TIMEOUT_S = 30.0
 
 
-def job_for(settings: Settings, environ: Mapping[str, str], argv0: str | None = None) -> Job:
+def build_job(settings: Settings, environ: Mapping[str, str], argv0: str | None = None) -> CronJob:
     """Return what cron has to run for this installation.
 
     Cron starts in the user's home with hardly any environment: what the configuration's place or the state directory
@@ -27,21 +27,21 @@ def job_for(settings: Settings, environ: Mapping[str, str], argv0: str | None = 
     """
     home = str(Path.home())
     bare = {"HOME": home}
-    needs_state_dir = settings.state_dir == default_state_dir(environ) and settings.state_dir != default_state_dir(bare)
-    return Job(
-        program=program_path(sys.argv[0] if argv0 is None else argv0),
+    needs_state_dir = settings.state_dir == find_state_dir(environ) and settings.state_dir != find_state_dir(bare)
+    return CronJob(
+        program=find_program(sys.argv[0] if argv0 is None else argv0),
         config=settings.path,
-        names_config=_found_without_help(home) != settings.path,
+        names_config=_find_default_config(home) != settings.path,
         variables=(("PLABCTL_STATE_DIR", settings.state_dir),) if needs_state_dir else (),
     )
 
 
-def _found_without_help(home: str) -> str | None:
+def _find_default_config(home: str) -> str | None:
     places = (f"{home}/plabctl.toml", f"{home}/.config/plabctl/config.toml", SYSTEM_CONFIG)
     return next((place for place in places if Path(place).exists()), None)
 
 
-def program_path(argv0: str) -> tuple[str, ...]:
+def find_program(argv0: str) -> tuple[str, ...]:
     """Return how to start this plabctl from anywhere: by its own absolute path, else through its interpreter."""
     beside = Path(sys.executable).parent / "plabctl"
     for path in (Path(argv0).absolute(), beside):
@@ -50,10 +50,10 @@ def program_path(argv0: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "plabctl")
 
 
-def install(job: Job) -> bool:
+def install(job: CronJob) -> bool:
     """Put the job into the user's crontab; return whether that changed anything. Raise PlabctlError when refused."""
     before = read()
-    after = with_line(before, job)
+    after = add_line(before, job)
     if after == before:
         return False
     write(after)
@@ -62,27 +62,27 @@ def install(job: Job) -> bool:
     return True
 
 
-def remove(job: Job) -> bool:
+def remove(job: CronJob) -> bool:
     """Take the job's line out of the user's crontab; return whether it was there. Raise PlabctlError when refused."""
     before = read()
-    after = without_line(before, job)
+    after = remove_line(before, job)
     if after == before:
         return False
     write(after)
     return True
 
 
-def others(job: Job) -> list[str]:
+def list_other_lines(job: CronJob) -> list[str]:
     """Return the lines of the user's crontab that run `plabctl tick` and are not the job's own."""
-    lines = without_line(read(), job).decode(errors="replace").splitlines()
-    return [line for line in lines if runs_tick(line)]
+    lines = remove_line(read(), job).decode(errors="replace").splitlines()
+    return [line for line in lines if is_tick_line(line)]
 
 
 def read() -> bytes:
     """Return the user's crontab, empty when there is none; raise PlabctlError when crontab(1) refuses."""
     code, out, err = _crontab(["-l"])
     if code and b"no crontab for" not in err:
-        raise _refused("read", err)
+        raise _build_error("read", err)
     return b"" if code else out
 
 
@@ -90,7 +90,7 @@ def write(text: bytes) -> None:
     """Make `text` the user's crontab, none at all when it is empty; raise PlabctlError when crontab(1) refuses."""
     code, _, err = _crontab(["-"], text) if text else _crontab(["-r"])
     if code:
-        raise _refused("change", err)
+        raise _build_error("change", err)
 
 
 def _crontab(args: list[str], text: bytes | None = None) -> tuple[int, bytes, bytes]:
@@ -114,7 +114,7 @@ def _crontab(args: list[str], text: bytes | None = None) -> tuple[int, bytes, by
     return done.returncode, done.stdout, done.stderr
 
 
-def _refused(what: str, err: bytes) -> PlabctlError:
+def _build_error(what: str, err: bytes) -> PlabctlError:
     lines = err.decode(errors="replace").strip().splitlines()
     return PlabctlError(
         f"cannot {what} the crontab: {lines[-1] if lines else 'crontab failed and did not say why'}",

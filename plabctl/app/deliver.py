@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.context import App
-from plabctl.core.eventkinds import TOLD_TO_EXPERIMENTS
+from plabctl.core.event_kinds import EXPERIMENT_HOOK_KINDS
 from plabctl.core.model import Event
 from plabctl.core.settings import HookSettings, Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, StoreError
-from plabctl.history.history import History
-from plabctl.notify.hooks import deliver as tell_hooks
+from plabctl.history.database import History
+from plabctl.sinks.hooks import run_hooks as tell_hooks
 from plabctl.store.files import as_store_error, open_own
 
 PAUSE_S = 2.0
@@ -32,10 +32,10 @@ TOPIC = "hooks"
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class DeliveryResult:
     """What came of telling a batch: what may leave the outbox, the note to keep, and what went wrong."""
 
-    told: frozenset[str] = frozenset()
+    delivered: frozenset[str] = frozenset()
     receipts: tuple[tuple[str, str], ...] = ()
     fault: PlabctlError | None = None
 
@@ -51,7 +51,7 @@ class Delivery:
         self._budget_s = hooks_budget_s
         self._lock: int | None = None
         self._worker: threading.Thread | None = None
-        self._result: Telling | None = None
+        self._result: DeliveryResult | None = None
         self._next_at = app.clock.monotonic() + PAUSE_S
         self._left: tuple[Event, ...] = ()
         self._notes: Mapping[str, Mapping[str, object]] = {}
@@ -59,20 +59,20 @@ class Delivery:
         self._fault: PlabctlError | None = None
 
     @property
-    def has_news(self) -> bool:
+    def has_result(self) -> bool:
         """Say whether a telling has ended whose events can leave the outbox now."""
         return self._result is not None
 
-    def look_at(self, state: State) -> None:
+    def note_outbox(self, state: State) -> None:
         """Take note of the outbox as it is about to be committed, and of who is to be told."""
         self._left, self._notes = tuple(state.outbox), dict(state.notes)
-        self._hooks = (*self._app.settings.hooks, *_own_hooks(state, self._left, self._app.settings))
+        self._hooks = (*self._app.settings.hooks, *_list_experiment_hooks(state, self._left, self._app.settings))
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Begin to tell what was looked at, now that it is committed, unless that is going on."""
-        if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._locked():
+        if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._try_lock():
             arguments = (self._left, self._notes, self._hooks)
-            worker = threading.Thread(target=self._tell, args=arguments, daemon=True)
+            worker = threading.Thread(target=self._deliver, args=arguments, daemon=True)
             try:
                 worker.start()
             except RuntimeError:  # no thread to be had: it is told at the end of the tick
@@ -81,7 +81,7 @@ class Delivery:
             else:
                 self._worker = worker
 
-    def changes(self) -> Changes:
+    def build_changes(self) -> Changes:
         """Return the changes by which told events leave the outbox, for the commit under way."""
         result = self._result
         if result is None:
@@ -89,9 +89,9 @@ class Delivery:
         self._fault = result.fault or self._fault
         receipts = {"receipts": [list(receipt) for receipt in result.receipts]} if result.receipts else None
         has_note = receipts or TOPIC in self._notes
-        return Changes(told=result.told, notes={TOPIC: receipts} if has_note else None)
+        return Changes(delivered=result.delivered, notes={TOPIC: receipts} if has_note else None)
 
-    def committed(self) -> None:
+    def after_commit(self) -> None:
         """Let others deliver: what was told has left the outbox. If the commit failed it is told again, harmlessly."""
         if self._result is not None:
             self._result, self._worker = None, None
@@ -107,9 +107,9 @@ class Delivery:
             if self._worker:
                 self._worker.join()
                 self._commit()
-            if self._left and self._locked():
+            if self._left and self._try_lock():
                 self._fault = None
-                self._tell(self._left, self._notes, self._hooks)
+                self._deliver(self._left, self._notes, self._hooks)
                 self._commit()
         finally:
             self._unlock()
@@ -118,11 +118,11 @@ class Delivery:
 
     def _commit(self) -> None:
         with self._app.store.session() as state:
-            state.apply(self.changes())
-            self.look_at(state)
-        self.committed()
+            state.apply(self.build_changes())
+            self.note_outbox(state)
+        self.after_commit()
 
-    def _tell(
+    def _deliver(
         self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]], hooks: Sequence[HookSettings]
     ) -> None:
         try:
@@ -130,17 +130,17 @@ class Delivery:
                 history.record(events)
         except StoreError as error:
             # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.
-            self._result = Telling(fault=error)
+            self._result = DeliveryResult(fault=error)
             return
         known = notes.get(TOPIC, {}).get("receipts")
         receipts = [(str(hook), str(id_)) for hook, id_ in known] if isinstance(known, list) else []
         done = tell_hooks(hooks, events, self._app.clock, self._budget_s, receipts, self._app.settings.origin)
-        are_told_again = len(done.told) < len(events)
+        are_told_again = len(done.delivered) < len(events)
         hint = "it is told again by the next tick" if are_told_again else "mend it: what it missed is not told again"
         fault = HookFault("; ".join(done.faults), hint=hint) if done.faults else None
-        self._result = Telling(done.told, tuple(sorted(done.receipts)), fault)
+        self._result = DeliveryResult(done.delivered, tuple(sorted(done.receipts)), fault)
 
-    def _locked(self) -> bool:
+    def _try_lock(self) -> bool:
         path = f"{self._app.settings.state_dir}/deliver.lock"
         try:
             with as_store_error("lock", path):
@@ -162,7 +162,7 @@ class Delivery:
             self._lock = None
 
 
-def _own_hooks(state: State, events: Sequence[Event], settings: Settings) -> Iterator[HookSettings]:
+def _list_experiment_hooks(state: State, events: Sequence[Event], settings: Settings) -> Iterator[HookSettings]:
     """Yield the commands of experiments; one that is gone has left its own with the event that says so."""
     commands = {name: each.hook for name, each in state.experiments.items()}
     for event in events:
@@ -172,12 +172,12 @@ def _own_hooks(state: State, events: Sequence[Event], settings: Settings) -> Ite
     timeout_s = settings.experiment.hook_timeout_s
     for name, command in commands.items():
         if command:
-            yield HookSettings(TOLD_TO_EXPERIMENTS, command, timeout_s, experiment=name)
+            yield HookSettings(EXPERIMENT_HOOK_KINDS, command, timeout_s, experiment=name)
 
 
 def deliver(app: App) -> None:
     """Write the outbox into the history now, for a command that just made an event; a person waits for no hook."""
     delivery = Delivery(app, hooks_budget_s=0)
-    delivery.look_at(app.store.snapshot())
-    delivery.begin()
+    delivery.note_outbox(app.store.snapshot())
+    delivery.start()
     delivery.finish()

@@ -1,6 +1,6 @@
 """What a check of the installation found: `ok`, `warn` or `FAIL`, with what to do.
 
-Pure. The checks are in `plabctl.app.doctor` and `plabctl.app.croncheck`.
+Pure. The checks are in `plabctl.app.diagnose` and `plabctl.app.cron_check`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Finding:
         return f"{self.level:<4}  {self.topic}: {self.text}" + (f"; {self.advice}" if self.advice else "")
 
 
-def counted_nodes(count: int) -> str:
+def format_node_count(count: int) -> str:
     """Return so many nodes in words."""
     return f"{count} node{'' if count == 1 else 's'}"
 

@@ -6,7 +6,7 @@ I/O, one short read. Most ticks end here, so nothing is imported that only a bus
 from __future__ import annotations
 
 from plabctl.app.context import App
-from plabctl.core.clocktrust import SETTLES_S, is_set_back
+from plabctl.core.clock_trust import SETTLES_S, is_set_back
 from plabctl.errors import ClockFault
 
 
@@ -25,9 +25,9 @@ def is_idle(app: App) -> bool:
             return False
     if not app.settings.inventories:
         return True
-    from plabctl.app.inventories import due_inventories  # noqa: PLC0415 - only with inventories
+    from plabctl.app.sync_inventories import find_due_inventories  # noqa: PLC0415 - only with inventories
 
-    return not due_inventories(app, app.store.snapshot().notes)
+    return not find_due_inventories(app, app.store.snapshot().notes)
 
 
 def is_clock_settling(app: App) -> bool:
@@ -35,7 +35,7 @@ def is_clock_settling(app: App) -> bool:
 
     Raise ClockFault when it cannot be believed and that is no excuse any more.
     """
-    why = app.store.clock_doubt()
+    why = app.store.explain_clock_doubt()
     if why and app.clock.uptime() >= SETTLES_S:
         raise ClockFault(why, hint="set the clock; until then nothing is tested and no node moves")
     return bool(why)

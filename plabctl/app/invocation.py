@@ -13,7 +13,7 @@ from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.errors import PlabctlError
 
 if TYPE_CHECKING:
-    from plabctl.app.nag import Nag
+    from plabctl.app.last_error import LastError
     from plabctl.core.settings import Settings
 
 
@@ -28,7 +28,7 @@ def end_idle(config_path: str | None) -> bool:
             app.settings.plugin_faults
             or is_clock_settling(app)
             or not is_idle(app)
-            or _nag(config_path, app.settings).remembers
+            or _build_last_error(config_path, app.settings).has_error
         ):
             return False
         app.store.beat()
@@ -56,40 +56,40 @@ def tick(config_path: str | None) -> int:
 
 def _entered(app: App) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
-    from plabctl.store.boot import boot_id  # noqa: PLC0415 - an idle tick needs none of it
-    from plabctl.store.ticklog import entered  # noqa: PLC0415 - as above
+    from plabctl.store.boot_id import read_boot_id  # noqa: PLC0415 - an idle tick needs none of it
+    from plabctl.store.tick_log import enter_tick  # noqa: PLC0415 - as above
 
-    with entered(app.settings.state_dir, boot_id(), app.clock.now(), app.settings.origin.owners):
+    with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):
         return _run(app)
 
 
 def _run(app: App) -> int:
     # Imported here: an idle tick needs none of it.
     from plabctl.app.signals import Stop  # noqa: PLC0415
-    from plabctl.app.sshcheck import require_key  # noqa: PLC0415
+    from plabctl.app.ssh_check import require_key  # noqa: PLC0415
     from plabctl.app.tick import run_tick  # noqa: PLC0415
 
     require_key(app.settings)
     stop = Stop()
-    with stop.listening():
+    with stop.listen():
         run_tick(app, stop)
     return stop.exit_code
 
 
-def nag_of(config_path: str | None) -> Nag:
+def find_last_error(config_path: str | None) -> LastError:
     """Return the memory of what the ticks with this configuration complained about."""
     try:
-        return _nag(config_path, open_app(config_path).settings)
+        return _build_last_error(config_path, open_app(config_path).settings)
     except PlabctlError:
-        return _nag(config_path)
+        return _build_last_error(config_path)
 
 
-def _nag(config_path: str | None, settings: Settings | None = None) -> Nag:
-    from plabctl.app.nag import Nag  # noqa: PLC0415 - reading commands that import this module can spare it
-    from plabctl.config.locate import default_state_dir  # noqa: PLC0415 - as above
+def _build_last_error(config_path: str | None, settings: Settings | None = None) -> LastError:
+    from plabctl.app.last_error import LastError  # noqa: PLC0415 - reading commands that import this module can spare it
+    from plabctl.config.locate import find_state_dir  # noqa: PLC0415 - as above
 
     named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
     configured = [settings.state_dir] if settings else []
     owners = settings.origin.owners if settings else ()
-    directories = [*configured, default_state_dir(os.environ)]
-    return Nag(directories, os.path.abspath(named), owners)  # noqa: PTH100 - pathlib is slow to import
+    directories = [*configured, find_state_dir(os.environ)]
+    return LastError(directories, os.path.abspath(named), owners)  # noqa: PTH100 - pathlib is slow to import

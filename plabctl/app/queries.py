@@ -1,6 +1,6 @@
 """What the reading commands ask for: the state as it is now, without a lock.
 
-I/O. Nothing here writes, waits for a tick, or disturbs one. `plabctl.report` makes of it what people and programs see.
+I/O. Nothing here writes, waits for a tick, or disturbs one. `plabctl.render` makes of it what people and programs see.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_node_name
 from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
-from plabctl.report.status import Situation, in_pools
+from plabctl.render.status_table import ViewContext, filter_pools
 
 if TYPE_CHECKING:
     from plabctl.core.selection import Selection
-    from plabctl.core.stuck import Sight
+    from plabctl.core.stuck import LockReport
 
 
-def look(config_path: str | None) -> Situation:
+def read_context(config_path: str | None) -> ViewContext:
     """Return the situation of the installation that `config_path` describes; raise ConfigError or StoreError."""
-    return look_at(open_app(config_path))
+    return read_context_of(open_app(config_path))
 
 
-def look_at(app: App) -> Situation:
+def read_context_of(app: App) -> ViewContext:
     """Return the situation of `app`: its state, the last tick and the processes at work, read now."""
     state = app.store.snapshot()
-    return Situation(app.settings, state, app.clock.now(), app.store.last_beat(), sight_of(app))
+    return ViewContext(app.settings, state, app.clock.now(), app.store.last_beat(), sight_of(app))
 
 
-def sight_of(app: App) -> Sight | None:
+def sight_of(app: App) -> LockReport | None:
     """Return the locks that are held and the ticks that run; None when that cannot be seen."""
-    from plabctl.store.sight import look as look_for  # noqa: PLC0415 - a tick, which needs this module, looks at none
+    from plabctl.store.lock_report import read_lock_report as look_for  # noqa: PLC0415 - a tick, which needs this module, looks at none
 
     try:
         return look_for(app.settings.state_dir, app.clock.uptime(), app.settings.ssh.known_hosts)
@@ -39,55 +39,55 @@ def sight_of(app: App) -> Sight | None:
         return None
 
 
-def select_in(situation: Situation, words: Sequence[str]) -> Selection:
+def select_nodes(context: ViewContext, words: Sequence[str]) -> Selection:
     """Return the nodes that `words` mean; raise NoSuchNode or NoSuchPool."""
-    from plabctl.core.selection import select  # noqa: PLC0415 - a list of all nodes can spare it
+    from plabctl.core.selection import select_nodes  # noqa: PLC0415 - a list of all nodes can spare it
 
-    return select(words, situation.state, situation.settings.pools)
+    return select_nodes(words, context.state, context.settings.pools)
 
 
-def chosen(situation: Situation, words: tuple[str, ...], pools: tuple[str, ...] = ()) -> list[str]:
+def list_chosen(context: ViewContext, words: tuple[str, ...], pools: tuple[str, ...] = ()) -> list[str]:
     """Return the names of the nodes that `words` select (all when there are none), sorted, limited to `pools`.
 
     Raise NoSuchNode or NoSuchPool for a word or pool that there is nothing for.
     """
-    names = select_in(situation, words).names if words else sorted(situation.state.names())
-    return list(in_pools(situation, names, pools))
+    names = select_nodes(context, words).names if words else sorted(context.state.names())
+    return list(filter_pools(context, names, pools))
 
 
-def check_pool_names(situation: Situation, pools: Iterable[str]) -> None:
+def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
     """Raise NoSuchPool when one of `pools` is none."""
-    known = situation.settings.pools
+    known = context.settings.pools
     for pool in pools:
-        if pool in situation.state.experiments:
+        if pool in context.state.experiments:
             raise NoSuchPool(f"{pool!r} is an experiment", hint=f"see: plabctl experiment show {pool}")
         if pool not in known:
-            from plabctl.core.selection import nearest  # noqa: PLC0415 - only for a typing error
+            from plabctl.core.selection import find_nearest  # noqa: PLC0415 - only for a typing error
 
-            like = nearest(pool, known)
+            like = find_nearest(pool, known)
             hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(known)}"
             raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)
 
 
-def are_any_in(situation: Situation, names: Iterable[str], pool: str) -> bool:
+def is_any_in(context: ViewContext, names: Iterable[str], pool: str) -> bool:
     """Say whether one of these nodes is in `pool`."""
-    return any(True for _ in in_pools(situation, names, (pool,)))
+    return any(True for _ in filter_pools(context, names, (pool,)))
 
 
-def the_one(situation: Situation, word: str) -> str:
+def find_one(context: ViewContext, word: str) -> str:
     """Return the name of the one node that `word` means; raise NoSuchNode for none, UsageFault for several."""
-    names = select_in(situation, [word]).names
+    names = select_nodes(context, [word]).names
     if len(names) > 1:
         raise UsageFault(f"{word!r} means {len(names)} nodes", hint="name one")
     return names[0]
 
 
-def chosen_or_gone(situation: Situation, words: tuple[str, ...]) -> list[str]:
+def list_chosen_or_gone(context: ViewContext, words: tuple[str, ...]) -> list[str]:
     """Return what `words` select, and the words that could be names of nodes that were removed."""
     names: set[str] = set()
     for word in (part for given in words for part in given.split(",") if part):
         try:
-            names.update(select_in(situation, [word]).names)
+            names.update(select_nodes(context, [word]).names)
         except NoSuchNode:
             if not is_node_name(word):
                 raise
@@ -95,26 +95,26 @@ def chosen_or_gone(situation: Situation, words: tuple[str, ...]) -> list[str]:
     return sorted(names)
 
 
-def chosen_if_any(situation: Situation, words: tuple[str, ...], pools: tuple[str, ...]) -> list[str]:
-    """Return what `chosen` does, or nothing at all when there is no such node now."""
+def list_chosen_if_any(context: ViewContext, words: tuple[str, ...], pools: tuple[str, ...]) -> list[str]:
+    """Return what `list_chosen` does, or nothing at all when there is no such node now."""
     try:
-        return chosen(situation, words, pools)
+        return list_chosen(context, words, pools)
     except NoSuchNode:
         return []
 
 
-class Eye:
+class ChangeWatcher:
     """Looks at one installation again and again, and knows when there is something new to see."""
 
     def __init__(self, config_path: str | None) -> None:
         self._app = open_app(config_path)
         self._seen: tuple[int | None, float | None] | None = None
 
-    def look(self) -> Situation:
+    def read(self) -> ViewContext:
         """Return the situation now."""
-        situation = look_at(self._app)
-        self._seen = (situation.state.rev or None, situation.last_tick_at)
-        return situation
+        context = read_context_of(self._app)
+        self._seen = (context.state.rev or None, context.last_tick_at)
+        return context
 
     def has_changed(self) -> bool:
         """Say whether something was committed, or a tick came by, since the last look."""

@@ -26,7 +26,7 @@ class Stop:
         return 0 if self.signal is None else 128 + self.signal
 
     @contextmanager
-    def listening(self, *more: int) -> Iterator[None]:
+    def listen(self, *more: int) -> Iterator[None]:
         """Take note of SIGTERM and SIGINT, and of `more` signals unless they are ignored, while the block runs."""
         heard = [number for number in more if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT, *heard)}

@@ -9,7 +9,7 @@ from plabctl.app.context import App
 from plabctl.executors.base import Executor, ExecutorKind
 from plabctl.kinds import find
 from plabctl.probes.prober import Prober
-from plabctl.probes.steps import OnStage
+from plabctl.probes.stage_runner import OnStage
 
 
 def make_executor(app: App, on_stage: OnStage | None = None) -> Executor:

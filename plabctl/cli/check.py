@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from plabctl.cli.faults import inert
-from plabctl.cli.options import Duration, config_option, verb
-from plabctl.cli.output import say
-from plabctl.report.nagios import Health, Limits, judge, line, performance_data
+from plabctl.cli.error_report import escape_control
+from plabctl.cli.options import Duration, config_option, make_command
+from plabctl.cli.output import write_line
+from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
 
 _EXAMPLE = """\
 plabctl check --max-age 3m
@@ -17,7 +17,7 @@ plabctl check --warn-bad 5 --crit-bad 20
 """
 
 
-class Plugin(click.Command):
+class NagiosCommand(click.Command):
     """A command whose own faults come out as UNKNOWN: a wrong option must not read as CRITICAL."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's signature
@@ -25,7 +25,7 @@ class Plugin(click.Command):
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            raise _unknown(error.format_message().rstrip(".")) from error
+            raise _exit_unknown(error.format_message().rstrip(".")) from error
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the check; whatever keeps it from an answer is UNKNOWN."""
@@ -34,15 +34,15 @@ class Plugin(click.Command):
         except click.exceptions.Exit:
             raise
         except Exception as error:
-            raise _unknown(f"{error}") from error
+            raise _exit_unknown(f"{error}") from error
 
 
-def _unknown(words: str) -> click.exceptions.Exit:
-    say(inert(line(Health.UNKNOWN, words)))
+def _exit_unknown(words: str) -> click.exceptions.Exit:
+    write_line(escape_control(format_line(Health.UNKNOWN, words)))
     return click.exceptions.Exit(Health.UNKNOWN)
 
 
-@verb("check", example=_EXAMPLE, cls=Plugin)
+@make_command("check", example=_EXAMPLE, cls=NagiosCommand)
 @click.option("--max-age", metavar="DURATION", type=Duration(), default="3m", help="How old the last tick may be; 3m.")
 @click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING from this many bad nodes on.")
 @click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL from this many bad nodes on.")
@@ -53,12 +53,12 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
     the bar.
     """
-    from plabctl.app.queries import look  # noqa: PLC0415 - what --help can spare
-    from plabctl.report.status import totals  # noqa: PLC0415 - as above
+    from plabctl.app.queries import read_context  # noqa: PLC0415 - what --help can spare
+    from plabctl.render.status_table import count_totals  # noqa: PLC0415 - as above
 
-    situation = look(config)
-    counted = totals(situation)
-    limits = Limits(max_age, warn_bad, crit_bad)
-    health, words = judge(situation, counted, limits)
-    say(line(health, words, performance_data(situation, counted, limits)))
+    situation = read_context(config)
+    counted = count_totals(situation)
+    limits = HealthLimits(max_age, warn_bad, crit_bad)
+    health, words = judge_health(situation, counted, limits)
+    write_line(format_line(health, words, format_performance_data(situation, counted, limits)))
     return int(health)

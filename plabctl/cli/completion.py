@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from plabctl.cli.options import verb
-from plabctl.cli.output import say
+from plabctl.cli.options import make_command
+from plabctl.cli.output import write_line
 
 _EXAMPLE = """\
 plabctl completion bash > ~/.local/share/bash-completion/completions/plabctl
@@ -14,7 +14,7 @@ plabctl completion fish > ~/.config/fish/completions/plabctl.fish
 """
 
 
-@verb("completion", example=_EXAMPLE)
+@make_command("completion", example=_EXAMPLE)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the completion script for a shell.
@@ -29,4 +29,4 @@ def command(shell: str) -> None:
     if found is None:
         raise click.UsageError(f"no completion for {shell!r}")
     # Not the class's own `source`: bash's starts a bash first, to look at its version.
-    say(ShellComplete.source(found(plabctl, {}, "plabctl", "_PLABCTL_COMPLETE")).strip())
+    write_line(ShellComplete.source(found(plabctl, {}, "plabctl", "_PLABCTL_COMPLETE")).strip())

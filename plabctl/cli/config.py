@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from plabctl.cli import output
-from plabctl.cli.options import config_option, noun, verb
+from plabctl.cli.options import config_option, make_command, make_group
 
 _EXAMPLE = """\
 plabctl config check
@@ -14,22 +14,22 @@ plabctl config sample > plabctl.toml
 """
 
 
-@noun("config", example=_EXAMPLE)
+@make_group("config", example=_EXAMPLE)
 def command() -> None:
     """Check the configuration, show what holds, print one to begin with."""
 
 
-@verb("check", example="plabctl config check", parent=command)
+@make_command("check", example="plabctl config check", parent=command)
 @config_option
 def check(config: str | None) -> None:
     """Say every fault in the configuration, or that there is none."""
     from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
 
     settings = configuration.check(config)
-    output.say(f"{settings.path}: no fault found")
+    output.write_line(f"{settings.path}: no fault found")
 
 
-@verb("show", example="plabctl config show -o json", parent=command)
+@make_command("show", example="plabctl config show -o json", parent=command)
 @click.option(
     "-o", "--output", "form", type=click.Choice(["toml", "tsv", "json"]), default="toml", help="The form; TOML."
 )
@@ -40,21 +40,21 @@ def show(form: str, config: str | None) -> None:
 
     items = configuration.show(config)
     if form == "toml":
-        from plabctl.config.show import show as as_toml  # noqa: PLC0415 - as above
+        from plabctl.config.effective import format_effective as as_toml  # noqa: PLC0415 - as above
 
         output.write([as_toml(items)])
     elif form == "tsv":
         output.write(f"{item.path}\t{item.value}\t{item.origin}\n" for item in items)
     else:
-        from plabctl.report.machine import dumps  # noqa: PLC0415 - as above
+        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - as above
 
         keys = [{"key": item.path, "value": item.value, "origin": item.origin} for item in items]
-        output.say(dumps({"schema_version": 1, "keys": keys}))
+        output.write_line(dumps({"schema_version": 1, "keys": keys}))
 
 
-@verb("sample", example="plabctl config sample > plabctl.toml", parent=command)
+@make_command("sample", example="plabctl config sample > plabctl.toml", parent=command)
 def sample() -> None:
     """Print a commented configuration in which every key stands with its default."""
     from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
 
-    output.write([configuration.sample_text()])
+    output.write([configuration.build_sample_text()])

@@ -1,6 +1,6 @@
 """`plabctl demo`: a small testbed on this machine, to see how it works.
 
-I/O. What happens is in `plabctl.app.demo.show`; here it is shown, live on a terminal and as plain lines elsewhere.
+I/O. What happens is in `plabctl.demo.run`; here it is shown, live on a terminal and as plain lines elsewhere.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 
 import click
 
-from plabctl.app.demo.cast import LEAST, cast
-from plabctl.app.demo.show import TICK_EVERY_S, Ending, Plan, Scene, Screen, run_demo
 from plabctl.app.signals import Stop
 from plabctl.cli import output
-from plabctl.cli.options import color_option, verb
+from plabctl.cli.options import color_option, make_command
 from plabctl.core.model import Outcome
-from plabctl.core.selection import natural
+from plabctl.core.selection import build_sort_key
+from plabctl.demo.roles import LEAST, build_roles
+from plabctl.demo.run import TICK_EVERY_S, DemoPlan, DemoResult, DemoView, Screen, run_demo
 from plabctl.durations import format_duration
-from plabctl.report import board, fates, status
-from plabctl.report.listing import Cell
-from plabctl.report.news import News
+from plabctl.render import live_board, node_outcomes, status_table
+from plabctl.render.event_feed import EventFeed
+from plabctl.render.listing import Cell
 
 _EXAMPLE = """\
 plabctl demo
@@ -40,40 +40,42 @@ _FAREWELL = "The nodes are gone now: another tick would find them all dead. What
 class _Terminal:
     """The demo on a terminal: a table that is always up to date, and the news under it."""
 
-    def __init__(self, view: board.Board, names: Sequence[str]) -> None:
+    def __init__(self, view: live_board.LiveBoard, names: Sequence[str]) -> None:
         self._view = view
         self._names = names
-        self._news = News(names)
+        self._news = EventFeed(names)
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: DemoView) -> None:
         """Draw the table anew."""
         rest = f"{ceil(scene.left_s)} s to go" if scene.left_s > 0 else "time is up"
-        title = f"plabctl demo: {_setting(self._names)}, {rest}"
-        self._view.draw(title, status.listing(scene.situation, self._names), self._news.lines(scene.fresh))
+        title = f"plabctl demo: {_describe_nodes(self._names)}, {rest}"
+        self._view.draw(
+            title, status_table.build_listing(scene.situation, self._names), self._news.format_events(scene.new_events)
+        )
 
 
 class _Pipe:
     """The demo elsewhere: a line for each move and each new verdict."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._news = News(names)
-        self._title = f"plabctl demo: {_setting(names)}"
+        self._news = EventFeed(names)
+        self._title = f"plabctl demo: {_describe_nodes(names)}"
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: DemoView) -> None:
         """Write what is new."""
         if self._title:
-            output.say(self._title)
+            output.write_line(self._title)
             self._title = ""
-        for cells in self._news.lines(scene.fresh):
-            output.say("  ".join(cell.text for cell in cells))
+        for cells in self._news.format_events(scene.new_events):
+            output.write_line("  ".join(cell.text for cell in cells))
         sys.stdout.flush()
 
 
-def _setting(names: Sequence[str]) -> str:
+def _describe_nodes(names: Sequence[str]) -> str:
     return f"{len(names)} SSH nodes on 127.0.0.1, a tick every {format_duration(TICK_EVERY_S)}"
 
 
-@verb("demo", example=_EXAMPLE)
+@make_command("demo", example=_EXAMPLE)
 @click.option("--nodes", type=click.IntRange(LEAST, 200), default=12, show_default=True, help="How many nodes.")
 @click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="How long.")
 @click.option(
@@ -90,31 +92,31 @@ def command(nodes: int, seconds: float, directory: Path | None, color: str) -> i
     looked at with the other commands; the nodes go.
     """
     stop = Stop()
-    colored = output.color_for(color)
-    names = sorted((role.name for role in cast(nodes)), key=natural)
+    colored = output.choose_color(color)
+    names = sorted((role.name for role in build_roles(nodes)), key=build_sort_key)
     # A terminal that goes away says SIGHUP: the nodes' processes must not be left behind then.
-    with stop.listening(signal.SIGHUP), contextlib.ExitStack() as stack:
+    with stop.listen(signal.SIGHUP), contextlib.ExitStack() as stack:
         screen: Screen = _Pipe(names)
         if output.can_redraw(sys.stdout):
-            screen = _Terminal(stack.enter_context(board.Board(sys.stdout, color=colored)), names)
-        ending = run_demo(Plan(nodes, seconds, directory), screen, stop)
-    board.write_lines(_story(ending, names), sys.stdout, color=colored)
-    for line, count in Counter(ending.said.splitlines()).items():
-        output.note(f"a tick said{f' ({count} times)' if count > 1 else ''}: {line}")
-    return stop.exit_code or int(bool(ending.said))
+            screen = _Terminal(stack.enter_context(live_board.LiveBoard(sys.stdout, color=colored)), names)
+        ending = run_demo(DemoPlan(nodes, seconds, directory), screen, stop)
+    live_board.write_lines(_format_results(ending, names), sys.stdout, color=colored)
+    for line, count in Counter(ending.output.splitlines()).items():
+        output.write_note(f"a tick said{f' ({count} times)' if count > 1 else ''}: {line}")
+    return stop.exit_code or int(bool(ending.output))
 
 
-def _story(ending: Ending, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+def _format_results(ending: DemoResult, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     yield ()
     yield (Cell("What happened to each node, and why", "title"),)
     yield ()
-    yield from fates.lines(fates.fates(ending.situation, ending.events, names), width)
+    yield from node_outcomes.format_outcomes(node_outcomes.list_outcomes(ending.situation, ending.events, names), width)
     yield ()
-    for line in (*fates.folded(_sums(ending), width), *fates.folded(_FAREWELL, width)):
+    for line in (*node_outcomes.fold(_format_totals(ending), width), *node_outcomes.fold(_FAREWELL, width)):
         yield (Cell(line),)
     yield ()
-    program, config = _program(), shlex.quote(str(ending.config_path))
+    program, config = _find_program(), shlex.quote(str(ending.config_path))
     yield (Cell(f"  {program} status --config {config}", "title"),)
     yield ()
     yield (Cell("Likewise: show flops.demo, history flops.demo, pool list, config show."),)
@@ -122,18 +124,18 @@ def _story(ending: Ending, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
     yield (Cell(f"When you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
 
 
-def _sums(ending: Ending) -> str:
+def _format_totals(ending: DemoResult) -> str:
     outcomes = Counter(event.data.get("outcome") for event in ending.events if event.kind == "probe")
-    cut = outcomes.pop(Outcome.UNKNOWN, 0)
+    cancellation = outcomes.pop(Outcome.UNKNOWN, 0)
     return (
         f"{ending.tick_count} ticks, at most {ending.most_ticks_at_once} at once, made {outcomes.total()} tests"
-        f"{f' and broke {cut} off at the end' if cut else ''};"
+        f"{f' and broke {cancellation} off at the end' if cancellation else ''};"
         f" no more than {ending.most_commands_at_once} commands ran on the nodes at once"
         f" (window {ending.situation.settings.window})."
     )
 
 
-def _program() -> str:
+def _find_program() -> str:
     """Return how the person at the terminal can call us again."""
     if shutil.which("plabctl"):
         return "plabctl"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from plabctl.cli import output
-from plabctl.cli.options import config_option, verb
+from plabctl.cli.options import config_option, make_command
 
 _EXAMPLE = """\
 plabctl doctor
@@ -14,7 +14,7 @@ plabctl doctor --paths
 """
 
 
-@verb("doctor", example=_EXAMPLE)
+@make_command("doctor", example=_EXAMPLE)
 @click.option("--restore", is_flag=True, help="Replace a damaged state by the one before its last change.")
 @click.option("--paths", is_flag=True, help="List every file that plabctl writes.")
 @config_option
@@ -29,34 +29,34 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
         return _restore(config)
     if paths:
         return _paths(config)
-    from plabctl.app.doctor import diagnose  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.diagnose import diagnose  # noqa: PLC0415 - what --help can spare
     from plabctl.app.findings import has_failed  # noqa: PLC0415 - as above
 
     findings = []
     for finding in diagnose(config):
         findings.append(finding)
-        output.say(str(finding))
+        output.write_line(str(finding))
     return 1 if has_failed(findings) else 0
 
 
 def _restore(config: str | None) -> int:
     from datetime import UTC, datetime  # noqa: PLC0415 - only here
 
-    from plabctl.app import doctor  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import diagnose  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.app.findings import counted_nodes  # noqa: PLC0415 - as above
+    from plabctl.app.findings import format_node_count  # noqa: PLC0415 - as above
 
-    done = doctor.restore(open_app(config))
+    done = diagnose.restore(open_app(config))
     saved = datetime.fromtimestamp(done.saved_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    output.say(f"restored the state of {saved}: {counted_nodes(done.node_count)}, now revision {done.rev}")
-    output.say(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
-    output.note("what the lost change said is lost with it; the history still has it: plabctl history")
+    output.write_line(f"restored the state of {saved}: {format_node_count(done.node_count)}, now revision {done.rev}")
+    output.write_line(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
+    output.write_note("what the lost change said is lost with it; the history still has it: plabctl history")
     return 0
 
 
 def _paths(config: str | None) -> int:
     from plabctl.app.context import open_app  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.doctor import written_paths  # noqa: PLC0415 - as above
+    from plabctl.app.diagnose import list_written_paths  # noqa: PLC0415 - as above
 
-    output.write(f"{path}\t{purpose}\n" for path, purpose in written_paths(open_app(config)))
+    output.write(f"{path}\t{purpose}\n" for path, purpose in list_written_paths(open_app(config)))
     return 0

@@ -1,7 +1,7 @@
 """The console script: first the quick path, which does without click, then everything else.
 
 I/O. Cron runs `plabctl tick` every minute and finds nothing to do in most of them; scripts ask for the status in a
-loop. Both would spend most of their time on importing what they do not need. Go on with `quick`, then `main`.
+loop. Both would spend most of their time on importing what they do not need. Go on with `fast_path`, then `main`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from plabctl.cli import quick
-from plabctl.cli.faults import flush, guarded
+from plabctl.cli import fast_path
+from plabctl.cli.error_report import flush, run_reporting_errors
 
 _STDERR = 2
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         _prepare_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded(lambda: _run(arguments, is_whole_process=argv is None))
+    return run_reporting_errors(lambda: _run(arguments, is_whole_process=argv is None))
 
 
 def _prepare_streams() -> None:
@@ -43,7 +43,7 @@ def _run(arguments: list[str], *, is_whole_process: bool) -> int:
     # Importing makes no garbage in circles and a quick call makes none either: looking for it is a tenth of their time.
     gc.disable()
     try:
-        code = quick.run(arguments)
+        code = fast_path.run(arguments)
     finally:
         gc.enable()
     if code is not None:

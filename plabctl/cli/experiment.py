@@ -11,11 +11,11 @@ from plabctl.cli.candidates import complete_experiments, complete_lists_of_nodes
 from plabctl.cli.options import (
     Duration,
     config_option,
-    noun,
+    make_command,
+    make_group,
     output_options,
     quiet_option,
-    verb,
-    words,
+    read_words,
     yes_option,
 )
 
@@ -38,19 +38,19 @@ plabctl experiment swapout web --force
 """
 
 
-@noun("experiment", example=_EXAMPLE)
+@make_group("experiment", example=_EXAMPLE)
 def command() -> None:
     """Set vnodes up on many nodes, look after them, and tear them down."""
 
 
-@verb("swapin", example=_IN, parent=command)
+@make_command("swapin", example=_IN, parent=command)
 @click.argument("name")
 @click.option(
     "--nodes",
     "nodes",
     metavar="NODES",
     multiple=True,
-    callback=lambda _ctx, _param, value: words(value),
+    callback=lambda _ctx, _param, value: read_words(value),
     shell_complete=complete_lists_of_nodes,
     help="On these nodes: names, globs or @POOL, with commas between them; - reads them from standard input.",
 )
@@ -82,7 +82,7 @@ def swapin(
     header: bool,
     color: str,
     config: str | None,
-    **wishes: Any,  # noqa: ANN401 - the options that say what is wanted: `wish` has their types
+    **wishes: Any,  # noqa: ANN401 - the options that say what is wanted: `options` has their types
 ) -> int:
     """Swap an experiment in: a vnode on each of its nodes, set up by the ticks and kept up until it is swapped out.
 
@@ -93,16 +93,16 @@ def swapin(
     -o json writes the experiment with its members, jsonl a line whenever their states change, and the other forms the
     members that are not up.
     """
-    from plabctl.app import experiments as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.cli import swapping  # noqa: PLC0415 - as above
+    from plabctl.app import swap_experiments as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.cli import swap  # noqa: PLC0415 - as above
 
-    how = swapping.manner(
+    how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
     )
-    return swapping.swap_in(use.wish(name, **wishes), how, yes=yes)
+    return swap.swap_in(use.parse_experiment(name, **wishes), how, yes=yes)
 
 
-@verb("swapout", example=_OUT, parent=command)
+@make_command("swapout", example=_OUT, parent=command)
 @click.argument("name", shell_complete=complete_experiments)
 @click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
 @click.option("--wait", "-w", is_flag=True, help="Tear them down here and now, and exit with 0 when all are gone.")
@@ -130,33 +130,37 @@ def swapout(
     until each was tried once. The exit code is then 0 if all are gone; else it is 1, and those that could not be torn
     down are listed. The ticks go on trying in any case.
     """
-    from plabctl.cli import swapping  # noqa: PLC0415 - what --help can spare
+    from plabctl.cli import swap  # noqa: PLC0415 - what --help can spare
 
-    how = swapping.manner(
+    how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
     )
-    return swapping.swap_out(name, how, force=force)
+    return swap.swap_out(name, how, force=force)
 
 
-@verb("list", example="plabctl experiment list -o json", parent=command)
+@make_command("list", example="plabctl experiment list -o json", parent=command)
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the experiments with how many of their vnodes are up."""
     from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.report import experiments as views  # noqa: PLC0415 - as above
+    from plabctl.render import experiment_tables as views  # noqa: PLC0415 - as above
 
-    output.show(views.listing(queries.look(config)), output.choose_form(form, header=header, color=color))
+    output.show_listing(
+        views.build_listing(queries.read_context(config)), output.choose_form(form, header=header, color=color)
+    )
 
 
-@verb("show", example="plabctl experiment show web", parent=command)
+@make_command("show", example="plabctl experiment show web", parent=command)
 @click.argument("name", shell_complete=complete_experiments)
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one experiment: each member with its state, its node, its vnode, its tries and what went wrong last."""
     from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.report import experiments as views  # noqa: PLC0415 - as above
+    from plabctl.render import experiment_tables as views  # noqa: PLC0415 - as above
 
-    situation = queries.look(config)
-    output.show(views.story(situation, name), output.choose_form(form, header=header, color=color))
+    situation = queries.read_context(config)
+    output.show_listing(
+        views.build_experiment_listing(situation, name), output.choose_form(form, header=header, color=color)
+    )

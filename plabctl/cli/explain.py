@@ -7,7 +7,7 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
-from plabctl.cli.options import config_option, output_options, verb
+from plabctl.cli.options import config_option, make_command, output_options
 
 _EXAMPLE = """\
 plabctl explain pc1.example.org
@@ -16,7 +16,7 @@ plabctl explain pc1.example.org -o json
 _WIDTH = 80
 
 
-@verb("explain", example=_EXAMPLE)
+@make_command("explain", example=_EXAMPLE)
 @click.argument("node", shell_complete=complete_nodes)
 @output_options("table", "tsv", "json")
 @config_option
@@ -28,20 +28,20 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     that the machine made comes with the command that takes it back. `plabctl show` has the facts alone.
     """
     from plabctl.app.context import check_pools  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.stories import subject  # noqa: PLC0415 - as above
+    from plabctl.app.history_queries import read_node  # noqa: PLC0415 - as above
     from plabctl.cli.show import show_lines  # noqa: PLC0415 - as above
-    from plabctl.report import explain, happened  # noqa: PLC0415 - as above
+    from plabctl.render import event_table, explanation  # noqa: PLC0415 - as above
 
-    situation = queries.look(config)
+    situation = queries.read_context(config)
     check_pools(situation.settings, situation.state)
-    found = subject(situation, queries.the_one(situation, node))
+    found = read_node(situation, queries.find_one(situation, node))
     if found.skipped_count:
-        output.note(happened.skipped_note(found.skipped_count))
+        output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
 
-        output.say(dumps(explain.document(found, situation)))
+        output.write_line(dumps(explanation.build_document(found, situation)))
         return
-    lines = explain.tell(found, situation)
-    show_lines(explain.folded_lines(lines, _WIDTH) if how.is_for_people else lines, how)
+    lines = explanation.build_lines(found, situation)
+    show_lines(explanation.fold_lines(lines, _WIDTH) if how.is_for_people else lines, how)

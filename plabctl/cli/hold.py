@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from plabctl.cli.options import (
-    actor,
     config_option,
+    find_actor,
     for_option,
     if_rev_option,
+    make_command,
     nodes_argument,
     quiet_option,
     reason_option,
-    verb,
     yes_option,
 )
 
@@ -20,7 +20,7 @@ plabctl hold @good --reason "power works tonight" --for 12h --yes
 """
 
 
-@verb("hold", example=_EXAMPLE)
+@make_command("hold", example=_EXAMPLE)
 @nodes_argument(required=True)
 @reason_option
 @for_option
@@ -38,10 +38,10 @@ def command(
     config: str | None,
 ) -> None:
     """Pin nodes where they are: tests go on, but move them nowhere."""
-    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason, if_rev)
-    report(use.hold(app, choose(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)
+    order = use.build_order(app, find_actor(), reason, if_rev)
+    print_changes(use.hold(app, choose_nodes(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)

@@ -6,8 +6,8 @@ import shlex
 
 import click
 
-from plabctl.cli.options import verb
-from plabctl.cli.output import say
+from plabctl.cli.options import make_command
+from plabctl.cli.output import write_line
 
 _EXAMPLE = """\
 plabctl init
@@ -31,7 +31,7 @@ next, in this order:
       {plabctl} cron install"""
 
 
-@verb("init", example=_EXAMPLE)
+@make_command("init", example=_EXAMPLE)
 @click.argument("directory", type=click.Path(file_okay=False), default=".")
 def command(directory: str) -> None:
     """Write a commented plabctl.toml here, or into a directory, and say what to do next.
@@ -42,4 +42,4 @@ def command(directory: str) -> None:
 
     path = write_sample(directory)
     here = "plabctl" if directory == "." else f"plabctl --config {shlex.quote(str(path))}"
-    say(_NEXT.format(path=NAME if directory == "." else path, plabctl=here))
+    write_line(_NEXT.format(path=NAME if directory == "." else path, plabctl=here))

@@ -1,6 +1,6 @@
 """The command line as click sees it: one group, whose commands are modules that are imported when they are used.
 
-I/O. What goes wrong is told in `faults`. To add a command, write a module with a `command` in it and a line here.
+I/O. What goes wrong is told in `error_report`. To add a command, write a module with a `command` in it and a line here.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ class LazyGroup(click.Group):
         """Find the command, or fail with the nearest name."""
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
-            from plabctl.core.selection import nearest  # noqa: PLC0415 - only for a typing error
+            from plabctl.core.selection import find_nearest  # noqa: PLC0415 - only for a typing error
 
-            like = nearest(name, self.list_commands(ctx))
+            like = find_nearest(name, self.list_commands(ctx))
             raise UsageFault(
                 f"no command is named {name!r}",
                 hint=f"the nearest is: plabctl {like}" if like else "the commands: plabctl --help",
@@ -128,17 +128,17 @@ def run(arguments: Sequence[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.UsageError as error:
-        raise UsageFault(_said(error), hint=_usage_hint(error)) from error
+        raise UsageFault(_format_click_error(error), hint=_find_usage_hint(error)) from error
     except click.ClickException as error:
-        raise PlabctlError(_said(error)) from error
+        raise PlabctlError(_format_click_error(error)) from error
     return result if isinstance(result, int) else 0
 
 
-def _said(error: click.ClickException) -> str:
+def _format_click_error(error: click.ClickException) -> str:
     text = " ".join(error.format_message().split()).rstrip(".")
     return text[:1].lower() + text[1:]
 
 
-def _usage_hint(error: click.UsageError) -> str:
+def _find_usage_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "plabctl"
     return f"{path} --help"

@@ -6,14 +6,14 @@ import click
 
 from plabctl.cli.candidates import complete_pools
 from plabctl.cli.options import (
-    actor,
     config_option,
+    find_actor,
     for_option,
     if_rev_option,
+    make_command,
     nodes_argument,
     quiet_option,
     reason_option,
-    verb,
     yes_option,
 )
 
@@ -24,7 +24,7 @@ plabctl move @bad good --reason "the switch is back" --yes
 """
 
 
-@verb("move", example=_EXAMPLE)
+@make_command("move", example=_EXAMPLE)
 @nodes_argument(required=True)
 @click.argument("pool", shell_complete=complete_pools)
 @reason_option
@@ -48,11 +48,11 @@ def command(
     What the tests say afterwards moves them again, unless --for keeps them there for a time. A test that is running
     meanwhile decides nothing.
     """
-    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason, if_rev)
-    names = choose(app, nodes, f"move to {pool}", yes=yes)
-    report(use.move(app, names, pool, order, for_s), quiet=quiet)
+    order = use.build_order(app, find_actor(), reason, if_rev)
+    names = choose_nodes(app, nodes, f"move to {pool}", yes=yes)
+    print_changes(use.move(app, names, pool, order, for_s), quiet=quiet)

@@ -7,15 +7,15 @@ import click
 from plabctl.cli import output
 from plabctl.cli.options import (
     Function,
-    actor,
     config_option,
+    find_actor,
     if_rev_option,
+    make_command,
+    make_group,
     nodes_argument,
-    noun,
     output_options,
     quiet_option,
-    verb,
-    words,
+    read_words,
     yes_option,
 )
 
@@ -34,7 +34,7 @@ printf 'pc1.example.org site=north\\n' | plabctl node import -
 """
 
 
-@noun("node", example=_EXAMPLE)
+@make_group("node", example=_EXAMPLE)
 def command() -> None:
     """Add, remove and list nodes."""
 
@@ -43,7 +43,7 @@ def _replace_option(function: Function) -> Function:
     return click.option("--replace", is_flag=True, help="Give nodes that are there already these variables.")(function)
 
 
-@verb("add", example=_ADD, parent=command)
+@make_command("add", example=_ADD, parent=command)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A variable of these nodes.")
 @_replace_option
@@ -55,16 +55,19 @@ def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet:
     Names may come from standard input with `-`. Variables that mean something: ssh_host, ssh_port, ssh_user, recipe
     and site; all others are labels of your own.
     """
-    from plabctl.app import nodes, orders  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes, node_input  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    found = nodes.named(app, words(names), settings)
-    report(orders.add_nodes(app, found, orders.order_of(app, actor(), ""), replacing=replace), quiet=quiet)
+    found = node_input.parse_names(app, read_words(names), settings)
+    print_changes(
+        change_nodes.add_nodes(app, found, change_nodes.build_order(app, find_actor(), ""), replacing=replace),
+        quiet=quiet,
+    )
 
 
-@verb("import", example=_IMPORT, parent=command)
+@make_command("import", example=_IMPORT, parent=command)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @_replace_option
 @quiet_option
@@ -75,16 +78,19 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
     A plain list has one node a line, with `key=value` words after the name and remarks after `#`. CSV has a header with
     a column `name`; its other columns are variables. One fault in the file, and no node is added.
     """
-    from plabctl.app import nodes, orders  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes, node_input  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    found = nodes.from_file(app, file)
-    report(orders.add_nodes(app, found, orders.order_of(app, actor(), ""), replacing=replace), quiet=quiet)
+    found = node_input.read_nodes(app, file)
+    print_changes(
+        change_nodes.add_nodes(app, found, change_nodes.build_order(app, find_actor(), ""), replacing=replace),
+        quiet=quiet,
+    )
 
 
-@verb("rm", example="plabctl node rm pc1.example.org", parent=command)
+@make_command("rm", example="plabctl node rm pc1.example.org", parent=command)
 @nodes_argument(required=True)
 @click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
 @if_rev_option
@@ -93,24 +99,24 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
 @config_option
 def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None) -> None:
     """Forget nodes. Their history stays."""
-    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason, if_rev)
-    report(use.remove_nodes(app, choose(app, nodes, "forget", yes=yes), order), quiet=quiet)
+    order = use.build_order(app, find_actor(), reason, if_rev)
+    print_changes(use.remove_nodes(app, choose_nodes(app, nodes, "forget", yes=yes), order), quiet=quiet)
 
 
-@verb("list", example="plabctl node list -o name", parent=command)
+@make_command("list", example="plabctl node list -o name", parent=command)
 @nodes_argument(required=False)
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def list_(nodes: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the nodes with their variables."""
     from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.report import nodes as views  # noqa: PLC0415 - as above
+    from plabctl.render import node_table as views  # noqa: PLC0415 - as above
 
-    situation = queries.look(config)
-    names = queries.chosen(situation, nodes)
-    output.show(views.listing(situation, names), output.choose_form(form, header=header, color=color))
+    situation = queries.read_context(config)
+    names = queries.list_chosen(situation, nodes)
+    output.show_listing(views.build_listing(situation, names), output.choose_form(form, header=header, color=color))

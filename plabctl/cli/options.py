@@ -47,13 +47,13 @@ class Duration(_FloatType):
             self.fail(str(error), param, ctx)
 
 
-def verb(
+def make_command(
     name: str, *, example: str, parent: click.Group | None = None, cls: type[click.Command] = click.Command
 ) -> Maker[click.Command]:
     """Make a click command, under `parent` if given; its help begins with one line, and then `example`."""
 
     def make(function: Function) -> click.Command:
-        text = help_of(function, example)
+        text = build_help(function, example)
         # The whole first line also in the list of a group, where click would cut it short.
         first = text.partition("\n")[0]
         made: click.Command = click.command(name, help=text, short_help=first, context_settings=CONTEXT, cls=cls)(
@@ -66,16 +66,16 @@ def verb(
     return make
 
 
-def noun(name: str, *, example: str) -> Maker[click.Group]:
+def make_group(name: str, *, example: str) -> Maker[click.Group]:
     """Make a group of click commands; its help begins with one line, and then `example`."""
 
     def make(function: Function) -> click.Group:
-        return click.group(name, help=help_of(function, example), context_settings=CONTEXT)(function)
+        return click.group(name, help=build_help(function, example), context_settings=CONTEXT)(function)
 
     return make
 
 
-def help_of(function: Callable[..., Any], example: str) -> str:
+def build_help(function: Callable[..., Any], example: str) -> str:
     """Return the help of a command: its first line, the example, then the rest of its docstring."""
     first, _, rest = (function.__doc__ or "").strip().partition("\n")
     lines = "\n".join(f"  {line}" for line in example.strip().splitlines())
@@ -164,36 +164,36 @@ def nodes_argument(*, required: bool, pools: bool = True) -> Maker[Function]:
         "nodes",
         nargs=-1,
         required=required,
-        callback=lambda _ctx, _param, value: words(value),
+        callback=lambda _ctx, _param, value: read_words(value),
         shell_complete=complete_nodes_and_pools if pools else complete_nodes,
     )
 
 
-def words(given: Sequence[str]) -> tuple[str, ...]:
+def read_words(given: Sequence[str]) -> tuple[str, ...]:
     """Return the words, with those of standard input in place of a `-`; a `#` there begins a remark."""
     found: list[str] = []
     for word in given:
-        found.extend(_from_stdin() if word == "-" else [word])
+        found.extend(_read_stdin() if word == "-" else [word])
     if given and not found:
         raise UsageFault("standard input names no node")
     return tuple(found)
 
 
-def _from_stdin() -> list[str]:
+def _read_stdin() -> list[str]:
     return [word for line in sys.stdin for word in line.partition("#")[0].split()]
 
 
-def actor() -> str:
+def find_actor() -> str:
     """Return the name of whoever gives the order: of the person behind sudo, if it is one."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
-        return _own_number()
+        return _find_user_number()
     # Whoever calls sets the variables that these names come from, to anything.
-    return name if name.isprintable() and len(name) <= _MAX_ACTOR else _own_number()
+    return name if name.isprintable() and len(name) <= _MAX_ACTOR else _find_user_number()
 
 
-def _own_number() -> str:
+def _find_user_number() -> str:
     return f"uid {os.getuid()}"
 
 

@@ -10,12 +10,23 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from plabctl.cli.faults import flush, tell
-from plabctl.report.colour import wants_color
-from plabctl.report.listing import Listing
+from plabctl.cli.error_report import flush, write_error
+from plabctl.render.color import wants_color
+from plabctl.render.listing import Listing
 from plabctl.values import dataclass
 
-__all__ = ["FOR_PEOPLE", "Form", "can_redraw", "choose_form", "color_for", "flush", "note", "say", "show", "write"]
+__all__ = [
+    "FOR_PEOPLE",
+    "Form",
+    "can_redraw",
+    "choose_color",
+    "choose_form",
+    "flush",
+    "show_listing",
+    "write",
+    "write_line",
+    "write_note",
+]
 
 FOR_PEOPLE = ("table", "wide")
 
@@ -37,10 +48,10 @@ class Form:
 def choose_form(name: str | None, *, header: bool = False, color: str = "auto") -> Form:
     """Return the form of that name; without one, a table on a terminal and TSV elsewhere."""
     is_terminal = sys.stdout.isatty()
-    return Form(name or ("table" if is_terminal else "tsv"), header, color_for(color))
+    return Form(name or ("table" if is_terminal else "tsv"), header, choose_color(color))
 
 
-def color_for(choice: str) -> bool:
+def choose_color(choice: str) -> bool:
     """Say whether standard output gets colour."""
     return wants_color(choice, os.environ, is_terminal=sys.stdout.isatty())
 
@@ -56,23 +67,23 @@ def write(pieces: Iterable[str]) -> None:
         sys.stdout.write(piece)
 
 
-def say(line: str) -> None:
+def write_line(line: str) -> None:
     """Write one line."""
     write([line, "\n"])
 
 
-def note(line: str) -> None:
+def write_note(line: str) -> None:
     """Write one line for people beside the data: on standard error. What was done stays done if nobody can read it."""
-    tell(line)
+    write_error(line)
 
 
-def show(listing: Listing, form: Form) -> None:
+def show_listing(listing: Listing, form: Form) -> None:
     """Write the listing in this form."""
     if form.is_for_people:
-        from plabctl.report import table  # noqa: PLC0415 - not needed for programs
+        from plabctl.render import text_table  # noqa: PLC0415 - not needed for programs
 
-        table.show(listing, sys.stdout, color=form.color, wide=form.name == "wide")
+        text_table.show_table(listing, sys.stdout, color=form.color, wide=form.name == "wide")
         return
-    from plabctl.report import machine  # noqa: PLC0415 - not needed for people
+    from plabctl.render import data_formats  # noqa: PLC0415 - not needed for people
 
-    write(machine.render(listing, form.name, header=form.header))
+    write(data_formats.render(listing, form.name, header=form.header))

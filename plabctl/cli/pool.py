@@ -7,9 +7,9 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_pools
-from plabctl.cli.options import config_option, noun, output_options, verb
+from plabctl.cli.options import config_option, make_command, make_group, output_options
 from plabctl.cli.show import show_lines
-from plabctl.report import pools
+from plabctl.render import pool_table
 
 _EXAMPLE = """\
 plabctl pool list
@@ -17,12 +17,12 @@ plabctl pool show bad
 """
 
 
-@noun("pool", example=_EXAMPLE)
+@make_group("pool", example=_EXAMPLE)
 def command() -> None:
     """Show the pools and their rules."""
 
 
-@verb("list", example="plabctl pool list -o json", parent=command)
+@make_command("list", example="plabctl pool list -o json", parent=command)
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
@@ -31,22 +31,24 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
     USE is the part of the slot-seconds that a pool used of late; SHARE the part of the window that it can count on now;
     OLDEST WAIT how long the member that waits longest has been due.
     """
-    output.show(pools.listing(queries.look(config)), output.choose_form(form, header=header, color=color))
+    output.show_listing(
+        pool_table.build_listing(queries.read_context(config)), output.choose_form(form, header=header, color=color)
+    )
 
 
-@verb("show", example="plabctl pool show bad", parent=command)
+@make_command("show", example="plabctl pool show bad", parent=command)
 @click.argument("pool", shell_complete=complete_pools)
 @output_options("table", "tsv", "json")
 @config_option
 def show(pool: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one pool: its nodes, what tests them, when they leave, and how long they wait."""
-    situation = queries.look(config)
+    situation = queries.read_context(config)
     queries.check_pool_names(situation, [pool])
-    row = next(row for row in pools.pool_rows(situation) if row["name"] == pool)
+    row = next(row for row in pool_table.build_pool_rows(situation) if row["name"] == pool)
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
 
-        output.say(dumps({"schema_version": 1, **row}))
+        output.write_line(dumps({"schema_version": 1, **row}))
     else:
-        show_lines(pools.pool_story(row, situation.settings), how)
+        show_lines(pool_table.build_pool_lines(row, situation.settings), how)

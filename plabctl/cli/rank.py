@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from plabctl.cli import output
-from plabctl.cli.options import config_option, output_options, pool_option, verb
+from plabctl.cli.options import config_option, make_command, output_options, pool_option
 
 _EXAMPLE = """\
 plabctl rank
@@ -14,7 +14,7 @@ plabctl rank -p bad -o json
 """
 
 
-@verb("rank", example=_EXAMPLE)
+@make_command("rank", example=_EXAMPLE)
 @click.option("--top", "-n", metavar="K", type=click.IntRange(1), help="Only the K steadiest.")
 @pool_option
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
@@ -28,8 +28,10 @@ def command(
     experiment on a count of nodes takes them in this order.
     """
     from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.report import ranking  # noqa: PLC0415 - as above
+    from plabctl.render import rank_table  # noqa: PLC0415 - as above
 
-    situation = queries.look(config)
+    situation = queries.read_context(config)
     queries.check_pool_names(situation, pools)
-    output.show(ranking.listing(situation, pools, top), output.choose_form(form, header=header, color=color))
+    output.show_listing(
+        rank_table.build_listing(situation, pools, top), output.choose_form(form, header=header, color=color)
+    )

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import click
 
-from plabctl.cli.options import actor, config_option, if_rev_option, nodes_argument, quiet_option, verb, yes_option
+from plabctl.cli.options import (
+    config_option,
+    find_actor,
+    if_rev_option,
+    make_command,
+    nodes_argument,
+    quiet_option,
+    yes_option,
+)
 
 _EXAMPLE = """\
 plabctl release pc1.example.org
 """
 
 
-@verb("release", example=_EXAMPLE)
+@make_command("release", example=_EXAMPLE)
 @nodes_argument(required=True)
 @click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
 @if_rev_option
@@ -22,10 +30,10 @@ def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
     """Take the pin out of held nodes: they are tested at once, and go where the test says."""
-    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason, if_rev)
-    report(use.release(app, choose(app, nodes, "release", yes=yes), order), quiet=quiet)
+    order = use.build_order(app, find_actor(), reason, if_rev)
+    print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes), order), quiet=quiet)

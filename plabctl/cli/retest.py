@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from plabctl.cli.options import actor, config_option, nodes_argument, quiet_option, verb, yes_option
+from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, quiet_option, yes_option
 
 _EXAMPLE = """\
 plabctl retest pc1.example.org
@@ -13,7 +13,7 @@ plabctl retest pc1.example.org --wait && echo usable
 """
 
 
-@verb("retest", example=_EXAMPLE)
+@make_command("retest", example=_EXAMPLE)
 @nodes_argument(required=True)
 @click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
 @click.option("--wait", "-w", is_flag=True, help="Test them here and now, and exit by the verdict.")
@@ -26,29 +26,32 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     With --wait they are tested here, within the window, and their pools change as they would by a tick. The exit code
     is then 0 if all passed, else 1.
     """
-    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
     from plabctl.cli import output  # noqa: PLC0415 - as above
-    from plabctl.cli.orders import choose, report  # noqa: PLC0415 - as above
+    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    order = use.order_of(app, actor(), reason)
-    names = choose(app, nodes, "retest", yes=yes)
+    order = use.build_order(app, find_actor(), reason)
+    names = choose_nodes(app, nodes, "retest", yes=yes)
     done = use.retest(app, names, order)
     if not wait:
-        report(done, quiet=quiet)
+        print_changes(done, quiet=quiet)
         return 0
-    from plabctl.app.waiting import test_and_wait  # noqa: PLC0415 - fabric, only to test at once
+    from plabctl.app.retest_now import test_and_wait  # noqa: PLC0415 - fabric, only to test at once
 
     if not quiet:
-        output.note(f"testing {len(names)} node{'' if len(names) == 1 else 's'}")
+        output.write_note(f"testing {len(names)} node{'' if len(names) == 1 else 's'}")
     verdict = test_and_wait(app, names)
     if not quiet:
-        from plabctl.report import status  # noqa: PLC0415 - as above
+        from plabctl.render import status_table  # noqa: PLC0415 - as above
 
         how = output.choose_form(None)
         situation = verdict.situation
-        output.show(
-            status.listing(situation, names) if how.is_for_people else status.data(situation, names, how.name), how
+        output.show_listing(
+            status_table.build_listing(situation, names)
+            if how.is_for_people
+            else status_table.build_data_listing(situation, names, how.name),
+            how,
         )
     return verdict.exit_code

@@ -10,8 +10,8 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
-from plabctl.cli.options import config_option, output_options, verb
-from plabctl.report.listing import Cell
+from plabctl.cli.options import config_option, make_command, output_options
+from plabctl.render.listing import Cell
 
 _EXAMPLE = """\
 plabctl show pc1.example.org
@@ -19,7 +19,7 @@ plabctl show pc1.example.org -o json
 """
 
 
-@verb("show", example=_EXAMPLE)
+@make_command("show", example=_EXAMPLE)
 @click.argument("node", shell_complete=complete_nodes)
 @output_options("table", "tsv", "json")
 @config_option
@@ -28,31 +28,31 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
 
     The last test comes with the output of each stage. With tsv each line is a label and what is said.
     """
-    from plabctl.app.stories import subject  # noqa: PLC0415 - the history, which --help can spare
-    from plabctl.report import happened, story  # noqa: PLC0415 - as above
+    from plabctl.app.history_queries import read_node  # noqa: PLC0415 - the history, which --help can spare
+    from plabctl.render import event_table, node_page  # noqa: PLC0415 - as above
 
-    situation = queries.look(config)
-    found = subject(situation, queries.the_one(situation, node))
+    situation = queries.read_context(config)
+    found = read_node(situation, queries.find_one(situation, node))
     if found.skipped_count:
-        output.note(happened.skipped_note(found.skipped_count))
+        output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
 
-        output.say(dumps(story.document(found, situation)))
+        output.write_line(dumps(node_page.build_document(found, situation)))
     else:
-        show_lines(story.tell(found, situation), how)
+        show_lines(node_page.build_lines(found, situation), how)
 
 
 def show_lines(lines: Sequence[tuple[str, Cell]], how: output.Form) -> None:
     """Write labelled lines, for people or as TSV."""
     if how.is_for_people:
-        from plabctl.report import lines as drawn  # noqa: PLC0415 - rich, which only people need
+        from plabctl.render import labelled_lines as drawn  # noqa: PLC0415 - rich, which only people need
 
-        drawn.show(lines, sys.stdout, color=how.color)
+        drawn.show_lines(lines, sys.stdout, color=how.color)
         return
     if how.header:
-        output.say("label\ttext")
-    from plabctl.report.machine import cell as cell_of  # noqa: PLC0415 - only TSV needs it
+        output.write_line("label\ttext")
+    from plabctl.render.data_formats import format_cell as cell_of  # noqa: PLC0415 - only TSV needs it
 
     output.write(f"{label}\t{cell_of(cell.text)}\n" for label, cell in lines)

@@ -12,11 +12,11 @@ from typing import Any
 import click
 
 from plabctl.cli import output
-from plabctl.cli.options import Duration, config_option, output_options, verb
+from plabctl.cli.options import Duration, config_option, make_command, output_options
 from plabctl.errors import PlabctlError, UsageFault
-from plabctl.report import plot
-from plabctl.report import scores as report
-from plabctl.report.listing import Row
+from plabctl.render import plot
+from plabctl.render import policy_scores as report
+from plabctl.render.listing import Row
 
 _EXAMPLE = """\
 plabctl simulate
@@ -29,7 +29,7 @@ _STEPS = 1000
 _PICTURES = (".svg", ".png")
 
 
-@verb("simulate", example=_EXAMPLE)
+@make_command("simulate", example=_EXAMPLE)
 @click.argument("trace", required=False, type=click.Path())
 @click.option("--since", "since_s", metavar="DURATION", type=Duration(), help="Use the history of this long, as 30d.")
 @click.option("--synthetic", metavar="FIT", help="Make a testbed up; pl05 with 100 nodes if nothing else is said.")
@@ -74,21 +74,21 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     All changes of a node in a trace are shifted by a random part of --shift, each node's own, since a trace taken once
     an hour has all its changes at full hours.
     """
-    from plabctl.sim import scene as scenes  # noqa: PLC0415 - the simulator, which --help can spare
+    from plabctl.sim import comparison as scenes  # noqa: PLC0415 - the simulator, which --help can spare
     from plabctl.sim.compare import Progress  # noqa: PLC0415 - as above
 
     refuse_plot(picture)
     how = output.choose_form(form, header=header, color=color)
-    scene = scenes.prepare(scenes.Wish(**given))
+    scene = scenes.prepare(scenes.SimOptions(**given))
     began = time.process_time()
-    with _bar(len(scene.policies)) as show:
+    with _show_bar(len(scene.policies)) as show:
         progress = Progress(show)
-        rows = [score.row() for score in scene.scores(progress)]
+        rows = [score.build_row() for score in scene.compute_scores(progress)]
     took_s = max(0.001, time.process_time() - began)
-    output.show(report.listing(rows, scene.head, scene.footer), how)
+    output.show_listing(report.build_listing(rows, scene.head, scene.footer), how)
     output.flush()
     speed = f"{progress.probe_count / took_s:,.0f} a second"
-    output.note(f"{progress.probe_count:,} probes in {took_s:.1f} s of processor time, {speed}")
+    output.write_note(f"{progress.probe_count:,} probes in {took_s:.1f} s of processor time, {speed}")
     if picture:
         _draw(picture, rows, scene.title)
 
@@ -106,20 +106,20 @@ def refuse_plot(path: str | None) -> None:
 
 
 def _draw(path: str, rows: Sequence[Row], title: str) -> None:
-    picture = plot.svg(
-        report.points(rows),
+    overview = plot.draw_svg(
+        report.build_points(rows),
         title=f"Harm against cost: {title}",
         x_title="slot-seconds per node and day",
         y_title="harm in % of node-time (broken and half of idle)",
     )
     try:
-        Path(path).write_bytes(plot.png(picture) if path.endswith(".png") else picture.encode())
+        Path(path).write_bytes(plot.draw_png(overview) if path.endswith(".png") else overview.encode())
     except OSError as error:
         raise PlabctlError(f"'{path}' cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
 @contextmanager
-def _bar(count: int) -> Iterator[Callable[[float], None]]:
+def _show_bar(count: int) -> Iterator[Callable[[float], None]]:
     """Show a bar on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done: None

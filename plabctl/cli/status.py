@@ -7,9 +7,9 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_pools
-from plabctl.cli.options import config_option, nodes_argument, output_options, pool_option, verb
-from plabctl.core.selection import natural
-from plabctl.report import status
+from plabctl.cli.options import config_option, make_command, nodes_argument, output_options, pool_option
+from plabctl.core.selection import build_sort_key
+from plabctl.render import status_table
 
 _EXAMPLE = """\
 plabctl status
@@ -19,7 +19,7 @@ plabctl status --watch
 """
 
 
-@verb("status", example=_EXAMPLE)
+@make_command("status", example=_EXAMPLE)
 @nodes_argument(required=False)
 @pool_option
 @output_options("table", "wide", "tsv", "json", "jsonl", "name")
@@ -46,13 +46,13 @@ def command(
         from plabctl.cli.watch import watch_status  # noqa: PLC0415 - only a watch needs it
 
         return watch_status(config, nodes, pools, form, color)
-    situation = queries.look(config)
+    situation = queries.read_context(config)
     queries.check_pool_names(situation, (*pools, *([fail_on] if fail_on else [])))
-    names = queries.chosen(situation, nodes, pools)
+    names = queries.list_chosen(situation, nodes, pools)
     how = output.choose_form(form, header=header, color=color)
     if how.is_for_people:
-        names.sort(key=natural)
-        output.show(status.listing(situation, names), how)
+        names.sort(key=build_sort_key)
+        output.show_listing(status_table.build_listing(situation, names), how)
     else:
-        output.show(status.data(situation, names, how.name), how)
-    return int(bool(fail_on) and queries.are_any_in(situation, names, fail_on or ""))
+        output.show_listing(status_table.build_data_listing(situation, names, how.name), how)
+    return int(bool(fail_on) and queries.is_any_in(situation, names, fail_on or ""))

@@ -10,11 +10,11 @@ import click
 
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes, complete_recipes
-from plabctl.cli.options import color_option, config_option, verb
+from plabctl.cli.options import color_option, config_option, make_command
 
 if TYPE_CHECKING:
     from plabctl.core.model import StageRun
-    from plabctl.report.subject import Line
+    from plabctl.render.node_record import Line
 
 _EXAMPLE = """\
 plabctl test pc1.example.org
@@ -23,7 +23,7 @@ plabctl test pc1.example.org -o json
 """
 
 
-@verb("test", example=_EXAMPLE)
+@make_command("test", example=_EXAMPLE)
 @click.argument("node", shell_complete=complete_nodes)
 @click.option(
     "-r", "--recipe", metavar="RECIPE", shell_complete=complete_recipes, help="Another recipe than the node's own."
@@ -37,33 +37,33 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     Nothing is recorded and no pool changes; `plabctl retest NODE --wait` does that. Of a long output a terminal is
     shown the end. The exit code is 0 for a pass, else 1.
     """
-    from plabctl.app import queries, trial  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import foreground_test, queries  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.report import outcome  # noqa: PLC0415 - as above
+    from plabctl.render import test_result  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    job = trial.assignment_for(app, queries.the_one(queries.look_at(app), node), recipe)
-    colored = output.color_for(color)
+    job = foreground_test.build_assignment(app, queries.find_one(queries.read_context_of(app), node), recipe)
+    colored = output.choose_color(color)
 
     def tell(lines: Sequence[Line]) -> None:
         if form == "text":
             _show(lines, color=colored)
 
     def tell_stage(run: StageRun) -> None:
-        tell(outcome.stage_told(run, whole=not sys.stdout.isatty()))
+        tell(test_result.format_stage(run, whole=not sys.stdout.isatty()))
 
-    tell(outcome.beginning(job.node.name, job.recipe))
-    done = trial.run(app, job, tell_stage)
-    tell(outcome.verdict(done.report))
+    tell(test_result.format_beginning(job.node.name, job.recipe))
+    done = foreground_test.run_test(app, job, tell_stage)
+    tell(test_result.format_verdict(done.report))
     if form == "json":
-        from plabctl.report.machine import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
 
-        output.say(dumps(outcome.document(done.report)))
-    return done.exit_code or outcome.exit_code(done.report)
+        output.write_line(dumps(test_result.build_document(done.report)))
+    return done.exit_code or test_result.choose_exit_code(done.report)
 
 
 def _show(lines: Sequence[Line], *, color: bool) -> None:
-    from plabctl.report import lines as drawn  # noqa: PLC0415 - rich, which --help can spare
+    from plabctl.render import labelled_lines as drawn  # noqa: PLC0415 - rich, which --help can spare
 
-    drawn.show(lines, sys.stdout, color=color)
+    drawn.show_lines(lines, sys.stdout, color=color)
     output.flush()

@@ -8,8 +8,8 @@ import time
 import click
 
 from plabctl.cli import output
-from plabctl.cli.faults import guarded
-from plabctl.cli.options import actor, config_option, nodes_argument, output_options, verb
+from plabctl.cli.error_report import run_reporting_errors
+from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, output_options
 
 _EXAMPLE = """\
 plabctl tick
@@ -18,7 +18,7 @@ plabctl tick pc1.example.org
 """
 
 
-@verb("tick", example=_EXAMPLE)
+@make_command("tick", example=_EXAMPLE)
 @nodes_argument(required=False)
 @click.option("--dry-run", "-n", is_flag=True, help="Say which nodes would be tested, and do nothing.")
 @output_options("table", "wide", "tsv", "json", "jsonl", "name")
@@ -32,17 +32,17 @@ def command(
     overlap. With NODES these are tested now, due or not.
     """
     if dry_run:
-        return _plan(config, nodes, output.choose_form(form, header=header, color=color))
+        return _show_plan(config, nodes, output.choose_form(form, header=header, color=color))
     if nodes:
-        return _these(config, nodes)
+        return _tick_nodes(config, nodes)
     if sys.stderr.isatty():
         return _tick(config)
-    from plabctl.app.invocation import nag_of  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.invocation import find_last_error  # noqa: PLC0415 - what --help can spare
 
-    nag = nag_of(config)
-    code = guarded(lambda: _tick(config), complain=lambda text: nag.failed(text, time.time()))
-    if code == 0 and (over := nag.succeeded(time.time())):
-        output.note(over)
+    nag = find_last_error(config)
+    code = run_reporting_errors(lambda: _tick(config), complain=lambda text: nag.record_failure(text, time.time()))
+    if code == 0 and (over := nag.record_success(time.time())):
+        output.write_note(over)
     return code
 
 
@@ -52,23 +52,23 @@ def _tick(config: str | None) -> int:
     return tick(config)
 
 
-def _these(config: str | None, nodes: tuple[str, ...]) -> int:
-    from plabctl.app import orders as use  # noqa: PLC0415 - what --help can spare
+def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
+    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.app.waiting import test_and_wait  # noqa: PLC0415 - as above
+    from plabctl.app.retest_now import test_and_wait  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    names = use.choose(app, nodes).names
-    use.retest(app, names, use.order_of(app, actor(), ""))
+    names = use.choose_nodes(app, nodes).names
+    use.retest(app, names, use.build_order(app, find_actor(), ""))
     code = test_and_wait(app, names).exit_code
     return 0 if code == 1 else code
 
 
-def _plan(config: str | None, nodes: tuple[str, ...], how: output.Form) -> int:
+def _show_plan(config: str | None, nodes: tuple[str, ...], how: output.Form) -> int:
     from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.report import plan  # noqa: PLC0415 - as above
+    from plabctl.render import tick_plan  # noqa: PLC0415 - as above
 
-    situation = queries.look(config)
-    only = queries.chosen(situation, nodes) if nodes else None
-    output.show(plan.listing(situation, only), how)
+    context = queries.read_context(config)
+    only = queries.list_chosen(context, nodes) if nodes else None
+    output.show_listing(tick_plan.build_listing(context, only), how)
     return 0

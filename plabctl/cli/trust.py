@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plabctl.cli.options import config_option, confirm, nodes_argument, quiet_option, verb, yes_option
+from plabctl.cli.options import config_option, confirm, make_command, nodes_argument, quiet_option, yes_option
 
 if TYPE_CHECKING:
-    from plabctl.app.trust import Offer
+    from plabctl.app.host_key_offers import KeyOffer
 
 _EXAMPLE = """\
 plabctl trust pc1.example.org
@@ -18,7 +18,7 @@ plabctl trust pc1.example.org --changed
 """
 
 
-@verb("trust", example=_EXAMPLE)
+@make_command("trust", example=_EXAMPLE)
 @nodes_argument(required=True)
 @click.option("--changed", is_flag=True, help="Also accept keys that are not those we knew: the node was set up anew.")
 @yes_option
@@ -30,18 +30,18 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): what is
     accepted now is what every later connection is checked against. A key that changed is accepted with --changed only.
     """
-    from plabctl.app import orders, trust  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import change_nodes, host_key_offers  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
     from plabctl.cli import output  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    names = orders.choose(app, nodes).names
+    names = change_nodes.choose_nodes(app, nodes).names
     wanted, refused = [], 0
-    for offer in trust.ask(app, app.store.snapshot(), names):
+    for offer in host_key_offers.fetch_offers(app, app.store.snapshot(), names):
         if offer.fault:
-            output.note(f"plabctl: {offer.node}: {offer.fault}")
+            output.write_note(f"plabctl: {offer.node}: {offer.fault}")
         elif not quiet or offer.is_changed:
-            output.write(f"{line}\n" for line in _lines(offer))
+            output.write(f"{line}\n" for line in _format_offer(offer))
         if offer.fault or (offer.is_changed and not changed):
             refused += 1
         elif not offer.is_known:
@@ -49,13 +49,13 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     output.flush()
     if wanted:
         confirm(f"accept the keys of {len(wanted)} node{'' if len(wanted) == 1 else 's'}?", yes=yes)
-        trust.accept(app, wanted)
+        host_key_offers.accept_keys(app, wanted)
         if not quiet:
-            output.note(f"accepted: {', '.join(offer.node for offer in wanted)}")
+            output.write_note(f"accepted: {', '.join(offer.node for offer in wanted)}")
     return int(refused > 0)
 
 
-def _lines(offer: Offer) -> list[str]:
+def _format_offer(offer: KeyOffer) -> list[str]:
     lines = []
     for key in offer.shown:
         before = [known.fingerprint for known in offer.known if known.kind == key.kind]

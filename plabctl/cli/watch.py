@@ -10,9 +10,9 @@ import time
 
 from plabctl.app import queries
 from plabctl.cli import output
-from plabctl.core.selection import natural
-from plabctl.report import status
-from plabctl.report.listing import Listing
+from plabctl.core.selection import build_sort_key
+from plabctl.render import status_table
+from plabctl.render.listing import Listing
 
 _PACE_S = 0.5
 
@@ -21,26 +21,32 @@ def watch_status(
     config: str | None, nodes: tuple[str, ...], pools: tuple[str, ...], form: str | None, color: str
 ) -> int:
     """Show the status until the person leaves, or until nobody reads any more."""
-    eye = queries.Eye(config)
-    queries.check_pool_names(eye.look(), pools)
-    queries.chosen(eye.look(), nodes, pools)
+    eye = queries.ChangeWatcher(config)
+    queries.check_pool_names(eye.read(), pools)
+    queries.list_chosen(eye.read(), nodes, pools)
     if sys.stdout.isatty() and form in {None, *output.FOR_PEOPLE}:
-        from plabctl.report.live import watch  # noqa: PLC0415 - rich, which JSON lines do without
+        from plabctl.render.watch_screen import watch_frame  # noqa: PLC0415 - rich, which JSON lines do without
 
         def frame() -> Listing:
-            situation = eye.look()
-            return status.listing(situation, sorted(queries.chosen_if_any(situation, nodes, pools), key=natural))
+            context = eye.read()
+            return status_table.build_listing(
+                context, sorted(queries.list_chosen_if_any(context, nodes, pools), key=build_sort_key)
+            )
 
         try:
-            watch(frame, color=output.color_for(color), has_changed=eye.has_changed)
+            watch_frame(frame, color=output.choose_color(color), has_changed=eye.has_changed)
         except KeyboardInterrupt:
             return 0
         return 0
-    from plabctl.report.machine import json  # noqa: PLC0415 - as above
+    from plabctl.render.data_formats import format_json  # noqa: PLC0415 - as above
 
     while True:
-        situation = eye.look()
-        output.write(json(status.data(situation, queries.chosen_if_any(situation, nodes, pools), "json")))
+        context = eye.read()
+        output.write(
+            format_json(
+                status_table.build_data_listing(context, queries.list_chosen_if_any(context, nodes, pools), "json")
+            )
+        )
         output.flush()
         while not eye.has_changed():
             time.sleep(_PACE_S)

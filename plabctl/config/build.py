@@ -9,9 +9,9 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from plabctl.config.base import Base
-from plabctl.config.crosscheck import Values, entry_pool_of, kind_of, known_recipes, only_pool, pools_of
-from plabctl.config.kindname import keys_of
+from plabctl.config.base_dir import BaseDir
+from plabctl.config.cross_check import Values, find_entry_pool, find_kind, find_only_pool, list_recipes, read_pools
+from plabctl.config.kind_name import list_keys
 from plabctl.config.schema import BACKOFF, POOL, ROOT
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff, BackoffKind
@@ -21,7 +21,7 @@ from plabctl.core.settings import PoolSettings, Settings
 from plabctl.values import replace
 
 
-def build(values: Values, base: Base, *, path: str, state_dir: str, digest: str) -> Settings:
+def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, digest: str) -> Settings:
     """Return the settings that faultless `values` mean.
 
     What they mean depends on where they stand and who reads them: `base` is what relative paths are relative to,
@@ -31,14 +31,14 @@ def build(values: Values, base: Base, *, path: str, state_dir: str, digest: str)
     state = given.state_dir or state_dir
     ssh = replace(given.ssh, known_hosts=given.ssh.known_hosts or f"{state}/known_hosts")
     own = {name: replace(recipe, name=name) for name, recipe in given.recipes.items()}
-    of_plugins, builtin = known_recipes(values).maps
+    of_plugins, builtin = list_recipes(values).maps
     usable = {name: recipe for name, recipe in of_plugins.items() if not recipe.fault}
     return replace(
         given,
         path=path,
         state_dir=state,
-        entry_pool=entry_pool_of(values) or "",
-        pools=_pools(pools_of(values), base),
+        entry_pool=find_entry_pool(values) or "",
+        pools=_build_pools(read_pools(values), base),
         recipes=ChainMap(own, usable, builtin),
         recipe_faults={name: recipe.fault for name, recipe in of_plugins.items() if recipe.fault},
         ssh=ssh,
@@ -46,33 +46,33 @@ def build(values: Values, base: Base, *, path: str, state_dir: str, digest: str)
     )
 
 
-def _pools(pools: Mapping[str, Values], base: Base) -> dict[str, PoolSettings]:
+def _build_pools(pools: Mapping[str, Values], base: BaseDir) -> dict[str, PoolSettings]:
     built = {}
     for name, values in pools.items():
-        kind = kind_of(name, values)
+        kind = find_kind(name, values)
         assert kind is not None, f"pool {name} has a kind, or the faults would say so"  # noqa: S101
-        goes_to = values.get(kind.exit_key) or only_pool(pools, is_good=not kind.is_good) or ""
-        backoff = _backoff(values.get("backoff", {}), base, is_good=kind.is_good)
+        goes_to = values.get(kind.exit_key) or find_only_pool(pools, is_good=not kind.is_good) or ""
+        backoff = _build_backoff(values.get("backoff", {}), base, is_good=kind.is_good)
         pool = _fill(POOL, {**values, "kind": kind}, base)
         built[name] = replace(pool, name=name, goes_to=goes_to, backoff=backoff)
     return built
 
 
-def _backoff(values: Values, base: Base, *, is_good: bool) -> Backoff:
+def _build_backoff(values: Values, base: BaseDir, *, is_good: bool) -> Backoff:
     """Return the back-off; what is not given is as its kind has it in a pool of this side."""
     kind: BackoffKind = values.get("kind", ADDITIVE)
     backoff: Backoff = _fill(BACKOFF, {**values, "kind": kind}, base, kind.default(is_good=is_good))
     return backoff
 
 
-def _fill(table: Table, values: Values, base: Base, defaults: Any = None) -> Any:  # noqa: ANN401 - each table fills a value of its own type
+def _fill(table: Table, values: Values, base: BaseDir, defaults: Any = None) -> Any:  # noqa: ANN401 - each table fills a value of its own type
     """Return the table's defaults, or these, with `values` over them.
 
     What a key of a kind says goes into the field of that name, or else into the `options` of the value.
     """
     value: Any = table.defaults if defaults is None else defaults
     kind = values.get("kind")
-    keys = keys_of(table, kind if hasattr(kind, "keys") else None)
+    keys = list_keys(table, kind if hasattr(kind, "keys") else None)
     given = {keys[name].field: _place(keys[name].type, each, base) for name, each in values.items()}
     own = {name: given.pop(name) for name in list(given) if not hasattr(value, name)}
     if hasattr(value, "options"):
@@ -81,10 +81,10 @@ def _fill(table: Table, values: Values, base: Base, defaults: Any = None) -> Any
     return replace(value, **given)
 
 
-def _place(kind: ValueType | Table, value: Any, base: Base) -> Any:  # noqa: ANN401 - as the key has it
+def _place(kind: ValueType | Table, value: Any, base: BaseDir) -> Any:  # noqa: ANN401 - as the key has it
     """Return a value that was read as the program uses it."""
     if not isinstance(kind, Table):
-        return kind.placed(value, base)
+        return kind.resolve_paths(value, base)
     if kind.shape is Shape.ONE:
         return _fill(kind, value, base)
     if kind.shape is Shape.NAMED:

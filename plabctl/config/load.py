@@ -1,7 +1,7 @@
 """Load the configuration: find the file, read it, and return `Settings` or say every fault in it.
 
 I/O: reads one file and changes nothing. The steps: `locate` finds it, `source` opens it if it may be trusted, `reading`
-reads it against `schema`, `crosscheck` looks at what keys say about each other, `build` makes the settings.
+reads it against `schema`, `crosscheck` looks at what keys say about each other, `build_settings` makes the settings.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from plabctl.config.base import Base
-from plabctl.config.build import build
-from plabctl.config.crosscheck import cross_faults
-from plabctl.config.locate import default_state_dir, home_of
-from plabctl.config.reading import MAX_FAULTS, Fault, read_document
-from plabctl.config.source import Source, read_source
+from plabctl.config.base_dir import BaseDir
+from plabctl.config.build import build_settings
+from plabctl.config.cross_check import check_across_keys
+from plabctl.config.locate import find_home, find_state_dir
+from plabctl.config.read_document import MAX_FAULTS, Fault, read_document
+from plabctl.config.source import ConfigFile, read_source
 from plabctl.core.settings import Origin, Settings
 from plabctl.errors import ConfigError
 from plabctl.values import replace
@@ -36,22 +36,22 @@ def load(path: str | None, environ: Mapping[str, str] | None = None) -> Settings
     ConfigError with every fault found, each as `FILE: KEY: what is wrong, what is allowed`.
     """
     surroundings = os.environ if environ is None else environ
-    return settings_of(read_source(path, surroundings), surroundings)
+    return build_from_source(read_source(path, surroundings), surroundings)
 
 
-def settings_of(source: Source, environ: Mapping[str, str]) -> Settings:
+def build_from_source(source: ConfigFile, environ: Mapping[str, str]) -> Settings:
     """Return the settings of a configuration file that was read; raise ConfigError as `load` does."""
     values, faults = examine(parse(source.raw, source.given))
     if faults:
         told = [f"{source.given}: {where}: {what}" for where, what in faults[:MAX_FAULTS]]
         more = len(faults) - MAX_FAULTS
         raise ConfigError([*told, f"... and {more} more"] if more > 0 else told, hint=_HINT)
-    settings = build(
+    settings = build_settings(
         values,
-        Base(source.folder, home_of(environ)),
+        BaseDir(source.folder, find_home(environ)),
         path=source.path,
-        state_dir=default_state_dir(environ),
-        digest=_digest(source.raw),
+        state_dir=find_state_dir(environ),
+        digest=_compute_digest(source.raw),
     )
     settings = replace(settings, origin=Origin(source.folder, source.owners))
     for pool in settings.pools.values():
@@ -63,7 +63,7 @@ def examine(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
     """Return the values of a parsed document and every fault in it."""
     values, faults = read_document(document)
     broken = {where for where, _ in faults}
-    return values, [*faults, *cross_faults(values, broken)]
+    return values, [*faults, *check_across_keys(values, broken)]
 
 
 def parse(raw: bytes, path: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def parse(raw: bytes, path: str) -> dict[str, Any]:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{path}:{line}: not UTF-8"], hint=_HINT) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError([_syntax_fault(raw, path, str(error))], hint=_HINT) from error
+        raise ConfigError([_describe_syntax_error(raw, path, str(error))], hint=_HINT) from error
 
 
 def _refuse_long_keys(text: str, path: str) -> None:
@@ -94,7 +94,7 @@ def _refuse_long_keys(text: str, path: str) -> None:
             raise ConfigError([f"{path}:{line}: a key of more than {MAX_KEY_PARTS} parts is no key"], hint=_HINT)
 
 
-def _syntax_fault(raw: bytes, path: str, message: str) -> str:
+def _describe_syntax_error(raw: bytes, path: str, message: str) -> str:
     """Return the parser's complaint with the line where people and editors look for it."""
     import re  # noqa: PLC0415 - only a broken file needs it
 
@@ -109,7 +109,7 @@ def _syntax_fault(raw: bytes, path: str, message: str) -> str:
     return f"{path}:{last_line}: not TOML: {what} (at the end)"
 
 
-def _digest(raw: bytes) -> str:
+def _compute_digest(raw: bytes) -> str:
     """Return what tells an edited file from the same file; no secret and no signature hangs on it."""
     import zlib  # noqa: PLC0415 - beside the one line that needs it
 

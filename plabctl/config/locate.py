@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from plabctl.errors import ConfigError
 
-HERE = "plabctl.toml"
+LOCAL_CONFIG = "plabctl.toml"
 """Looked for first, in a directory that may be anybody's."""
 SYSTEM_CONFIG = "/etc/plabctl/config.toml"
 SYSTEM_STATE = "/var/lib/plabctl"
@@ -23,7 +23,7 @@ def find_config(explicit: str | None, environ: Mapping[str, str]) -> str:
     ConfigError when there is none.
     """
     asked = explicit or environ.get("PLABCTL_CONFIG")
-    places = [asked] if asked else places_of_config(environ)
+    places = [asked] if asked else list_config_paths(environ)
     for place in places:
         if os.path.exists(place):  # noqa: PTH110 - pathlib is slow to import
             return place
@@ -36,27 +36,27 @@ def find_config(explicit: str | None, environ: Mapping[str, str]) -> str:
     )
 
 
-def places_of_config(environ: Mapping[str, str]) -> list[str]:
+def list_config_paths(environ: Mapping[str, str]) -> list[str]:
     """Return where a config file is looked for when none is named, in order."""
-    return [HERE, f"{_xdg(environ, 'XDG_CONFIG_HOME', '.config')}/plabctl/config.toml", SYSTEM_CONFIG]
+    return [LOCAL_CONFIG, f"{_find_xdg_dir(environ, 'XDG_CONFIG_HOME', '.config')}/plabctl/config.toml", SYSTEM_CONFIG]
 
 
-def default_state_dir(environ: Mapping[str, str]) -> str:
+def find_state_dir(environ: Mapping[str, str]) -> str:
     """Return the state directory of a configuration that names none."""
     named = environ.get("PLABCTL_STATE_DIR")
     if named:
         return os.path.abspath(named)  # noqa: PTH100 - pathlib is slow to import
     if os.geteuid() == 0:
         return SYSTEM_STATE
-    return f"{_xdg(environ, 'XDG_STATE_HOME', '.local/state')}/plabctl"
+    return f"{_find_xdg_dir(environ, 'XDG_STATE_HOME', '.local/state')}/plabctl"
 
 
-def home_of(environ: Mapping[str, str]) -> str:
+def find_home(environ: Mapping[str, str]) -> str:
     """Return the home directory of the user who runs us."""
-    return environ.get("HOME") or _home_of_account()
+    return environ.get("HOME") or _find_account_home()
 
 
-def _home_of_account() -> str:
+def _find_account_home() -> str:
     import pwd  # noqa: PLC0415 - nearly always HOME is set
 
     try:
@@ -65,7 +65,7 @@ def _home_of_account() -> str:
         return "/"
 
 
-def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> str:
+def _find_xdg_dir(environ: Mapping[str, str], variable: str, below_home: str) -> str:
     folder = environ.get(variable, "")
     # The specification of these variables says that a relative path in them is to be ignored.
-    return folder if folder.startswith("/") else f"{home_of(environ)}/{below_home}"
+    return folder if folder.startswith("/") else f"{find_home(environ)}/{below_home}"

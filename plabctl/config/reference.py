@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plabctl.config.kindname import kind_name_of
-from plabctl.config.sample import default_of
+from plabctl.config.key_texts import TABLES, find_text
+from plabctl.config.kind_name import find_kind_name
+from plabctl.config.sample import format_default
 from plabctl.config.schema import (
     ADAPTIVE,
     BACKOFF,
@@ -24,7 +25,6 @@ from plabctl.config.schema import (
     ROOT,
     SSH,
 )
-from plabctl.config.texts import TABLES, text_of
 from plabctl.core.keys.table import Key, Table
 
 _HEAD = """\
@@ -64,37 +64,39 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
 )
 
 
-def reference() -> str:
+def build_reference() -> str:
     """Return the reference as Markdown: every key with what it does, what is allowed, its default and an example."""
     return "\n".join([_HEAD, *(part for title, table in _SECTIONS for part in _sections(title, table))])
 
 
 def _sections(title: str, table: Table) -> Iterator[str]:
     """Yield the section of a table, and one for each of its built-in kinds that has keys of its own."""
-    yield _section(title, table)
-    if kind_name := kind_name_of(table):
+    yield _format_section(title, table)
+    if kind_name := find_kind_name(table):
         for kind in kind_name.builtin():
             if kind.keys.keys:
-                yield _section(f"{title} of kind `{kind.name}`", kind.keys)
+                yield _format_section(f"{title} of kind `{kind.name}`", kind.keys)
 
 
-def _section(title: str, table: Table) -> str:
-    rows = [_row(table, key) for key in table.keys.values() if not (table is ROOT and isinstance(key.type, Table))]
+def _format_section(title: str, table: Table) -> str:
+    rows = [
+        _format_row(table, key) for key in table.keys.values() if not (table is ROOT and isinstance(key.type, Table))
+    ]
     head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
     intro = [TABLES[table.topic], ""] if table.topic in TABLES else []
     return "\n".join([f"## {title}", "", *intro, *head, *rows, ""])
 
 
-def _row(table: Table, key: Key) -> str:
-    text = text_of(table, key)
+def _format_row(table: Table, key: Key) -> str:
+    text = find_text(table, key)
     allowed = "a table, see below" if isinstance(key.type, Table) else key.type.allowed
-    default = text.default or _constant(table, key)
+    default = text.default or _find_constant(table, key)
     cells = [f"`{key.name}`", text.help, allowed, default, f"`{key.name} = {text.example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _constant(table: Table, key: Key) -> str:
+def _find_constant(table: Table, key: Key) -> str:
     if isinstance(key.type, Table):
         return "its own defaults" if key.type.topic == BACKOFF.topic else "none"
-    default = default_of(table, key)
+    default = format_default(table, key)
     return "none" if default in {None, '""'} else f"`{default}`"

@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from plabctl.config.kindname import keys_of
+from plabctl.config.key_texts import TABLES, find_text
+from plabctl.config.kind_name import list_keys
 from plabctl.config.schema import (
     ADAPTIVE,
     DEADLINES,
@@ -25,9 +26,8 @@ from plabctl.config.schema import (
     ROOT,
     SSH,
 )
-from plabctl.config.texts import TABLES, text_of
+from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.wording import quoted
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
 from plabctl.kinds import builtin_kinds
@@ -39,7 +39,7 @@ _INTRO = """\
 """
 
 
-def sample(live: Mapping[str, str] | None = None) -> str:
+def build_sample(live: Mapping[str, str] | None = None) -> str:
     """Return the text of a config file that means the defaults, but for the keys in `live`.
 
     `live` maps the path of a key (`ssh.key`) to its value as TOML (text by `wording.quoted`); those keys stand there
@@ -48,18 +48,18 @@ def sample(live: Mapping[str, str] | None = None) -> str:
     given = {**_default_pools(), **(live or {})}
     blocks = [
         _INTRO,
-        _block(ROOT, "", given),
-        _block(SSH, "[ssh]", given),
+        _format_block(ROOT, "", given),
+        _format_block(SSH, "[ssh]", given),
         *_pool_blocks(given),
-        _block(FLAP, "[flap]", given),
-        _block(GUARD, "[guard]", given),
-        _block(ADAPTIVE, "[adaptive]", given),
-        _block(DEADLINES, "[deadlines]", given),
-        _block(EXPERIMENT, "[experiment]", given),
-        _block(EXECUTOR, "[executor]", given),
-        _block(RECIPE, "#[recipe.mine]", given),
-        _block(INVENTORY, "#[[inventory]]", given, without={"command"}),
-        _block(HOOK, "#[[hook]]", given),
+        _format_block(FLAP, "[flap]", given),
+        _format_block(GUARD, "[guard]", given),
+        _format_block(ADAPTIVE, "[adaptive]", given),
+        _format_block(DEADLINES, "[deadlines]", given),
+        _format_block(EXPERIMENT, "[experiment]", given),
+        _format_block(EXECUTOR, "[executor]", given),
+        _format_block(RECIPE, "#[recipe.mine]", given),
+        _format_block(INVENTORY, "#[[inventory]]", given, without={"command"}),
+        _format_block(HOOK, "#[[hook]]", given),
     ]
     return "\n".join(blocks)
 
@@ -68,39 +68,39 @@ def _default_pools() -> dict[str, str]:
     """Return the keys that make the two default pools: their kinds, and each other's names."""
     given = {}
     for kind, other in ((GOOD, BAD), (BAD, GOOD)):
-        given[f"pool.{kind.name}.kind"] = quoted(kind.name)
-        given[f"pool.{kind.name}.{kind.exit_key}"] = quoted(other.name)
+        given[f"pool.{kind.name}.kind"] = quote(kind.name)
+        given[f"pool.{kind.name}.{kind.exit_key}"] = quote(other.name)
     return given
 
 
-def default_of(table: Table, key: Key) -> str | None:
+def format_default(table: Table, key: Key) -> str | None:
     """Return the default of `key` as TOML; None when it has none or it is no constant."""
-    if key.required or text_of(table, key).default:
+    if key.required or find_text(table, key).default:
         return None
     value = getattr(table.defaults, key.field)
     if isinstance(key.type, Table):
-        return None if value is None else inline(key.type, value)
-    return key.type.show(value)
+        return None if value is None else format_inline(key.type, value)
+    return key.type.format(value)
 
 
-def inline(table: Table, value: object) -> str:
+def format_inline(table: Table, value: object) -> str:
     """Return `value`, which `table` fills, as an inline table of TOML; empty texts are left out."""
     parts = []
     for name, key in table.keys.items():
         assert not isinstance(key.type, Table), "an inline table holds no table"  # noqa: S101
         field = getattr(value, key.field)
         if field != "":
-            parts.append(f"{name} = {key.type.show(field)}")
+            parts.append(f"{name} = {key.type.format(field)}")
     return "{ " + ", ".join(parts) + " }"
 
 
 def _pool_blocks(live: Mapping[str, str]) -> Iterator[str]:
     """Yield a pool of each built-in kind, called like it; what all pools share is explained once."""
     for number, kind in enumerate(builtin_kinds("pool")):
-        yield _block(POOL, f"[pool.{kind.name}]", live, kind=kind, again=number > 0)
+        yield _format_block(POOL, f"[pool.{kind.name}]", live, kind=kind, again=number > 0)
 
 
-def _block(
+def _format_block(
     table: Table,
     header: str,
     live: Mapping[str, str],
@@ -110,21 +110,21 @@ def _block(
     again: bool = False,
 ) -> str:
     """Return one table of the sample; `again`: a table before it has the same common keys and explained them."""
-    lines = [*_comment(TABLES[table.topic]), header] if header and not again else [header] if header else []
+    lines = [*_format_comment(TABLES[table.topic]), header] if header and not again else [header] if header else []
     prefix = header.strip("#[]")
-    for name, key in keys_of(table, kind).items():
+    for name, key in list_keys(table, kind).items():
         if name in without or (table is ROOT and isinstance(key.type, Table)):
             continue
         owner = table if name in table.keys else kind.keys
         path = f"{prefix}.{name}" if prefix else name
-        text = text_of(owner, key)
+        text = find_text(owner, key)
         if not again or owner is not table:
-            lines += _comment(text.help + (f" Default: {text.default}." if text.default else ""))
+            lines += _format_comment(text.help + (f" Default: {text.default}." if text.default else ""))
         value = live.get(path)
-        lines.append(f"{name} = {value}" if value else f"#{name} = {default_of(owner, key) or text.example}")
+        lines.append(f"{name} = {value}" if value else f"#{name} = {format_default(owner, key) or text.example}")
     return "\n".join(lines) + "\n"
 
 
-def _comment(text: str) -> Iterator[str]:
+def _format_comment(text: str) -> Iterator[str]:
     for line in textwrap.wrap(text.replace("`", ""), _WIDTH, break_on_hyphens=False):
         yield f"# {line}"

@@ -1,17 +1,17 @@
 """The declared schema: every key of the config file, once, with its kind, its bounds and where its default stands.
 
 Pure. Defaults are not written here: they are those of the values in `plabctl.core.settings` and `plabctl.core.recipe`,
-each table naming the value it fills. Help and examples stand beside it in `plabctl.config.texts`, because only people
-who ask need them. To add a key: declare it here, describe it there. Go on with `plabctl.config.reading`.
+each table naming the value it fills. Help and examples stand beside it in `plabctl.config.key_texts`, because only
+people who ask need them. To add a key: declare it here, describe it there. Go on with `plabctl.config.read_document`.
 """
 
 from __future__ import annotations
 
-from plabctl.config.kindname import KindName
+from plabctl.config.kind_name import KindName
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
-from plabctl.core.eventkinds import EVENT_KINDS
-from plabctl.core.keys.paths import Argv, FilePath
+from plabctl.core.event_kinds import EVENT_KINDS
+from plabctl.core.keys.path_types import Argv, FilePath
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_label_name, is_pool_name
@@ -58,7 +58,7 @@ def is_command_line(text: str) -> bool:
     return bool(text.strip()) and "\0" not in text
 
 
-def _stage(name: str) -> Key:
+def _build_stage_key(name: str) -> Key:
     keys = [
         Key("run", Text("a command line for sh", is_command_line)),
         Key("script", FilePath()),
@@ -92,7 +92,7 @@ RECIPE = Table(
     "recipe",
     Recipe(""),
     Key("transport", Choice(tuple(Transport))),
-    *(_stage(name) for name in DEFAULT_STAGES),
+    *(_build_stage_key(name) for name in DEFAULT_STAGES),
     Key("teardown_required", Flag()),
     shape=Shape.NAMED,
 )
@@ -143,7 +143,7 @@ DEADLINES = Table(
 )
 
 
-def _backoff_by_count(defaults: Backoff) -> Table:
+def _build_count_backoff(defaults: Backoff) -> Table:
     """Return the table of a back-off outside the health pools, where there is nothing but the count to go by."""
     keys = [key for name, key in BACKOFF.keys.items() if name != "kind"]
     return Table("backoff", defaults, Key("kind", KindName("backoff", lambda kind: kind.by_count)), *keys)
@@ -153,8 +153,8 @@ EXPERIMENT = Table(
     "experiment",
     ExperimentSettings(),
     Key("recipe", Text(POOL_NAME, is_pool_name)),
-    Key("retry", _backoff_by_count(ExperimentSettings().retry)),
-    Key("check", _backoff_by_count(ExperimentSettings().check)),
+    Key("retry", _build_count_backoff(ExperimentSettings().retry)),
+    Key("check", _build_count_backoff(ExperimentSettings().check)),
     Key("grace", Duration(), "grace_s"),
     Key("give_up", Duration(60.0), "give_up_s"),
     Key("hook_timeout", Duration(0.1, DAY_S), "hook_timeout_s"),

@@ -18,7 +18,7 @@ MAX_BYTES = 1024**2
 """The parser needs a second for so much, however it is written."""
 
 
-class Source(NamedTuple):
+class ConfigFile(NamedTuple):
     """A configuration file that may be obeyed.
 
     `given` is how it was named, for messages. `path` is what to call it from anywhere: that name made absolute, or
@@ -33,7 +33,7 @@ class Source(NamedTuple):
     owners: frozenset[int]
 
 
-def read_source(explicit: str | None, environ: Mapping[str, str]) -> Source:
+def read_source(explicit: str | None, environ: Mapping[str, str]) -> ConfigFile:
     """Return the configuration at `explicit`, or the first that the search order finds.
 
     A configuration says what is run. One that everybody may write is refused, and so is one that is not named but
@@ -53,14 +53,14 @@ def read_source(explicit: str | None, environ: Mapping[str, str]) -> Source:
         hint = error.hint or f"if it is to be trusted, name it: --config {found}"
         raise ConfigError([f"{found}: {error}, and the configuration says what is run"], hint=hint) from error
     except OSError as error:
-        raise ConfigError([f"{found}: {_why(error)}"], hint="check its path and its permissions") from error
+        raise ConfigError([f"{found}: {_explain_error(error)}"], hint="check its path and its permissions") from error
     if len(raw) > MAX_BYTES:
         raise ConfigError([f"{found}: more than {MAX_BYTES // 1024**2} MiB is no config file"], hint="check its path")
     # The name is kept where it can be: it may be the link by which an administrator switches between versions.
     is_plain = opened.is_ours and ".." not in found.split("/")
     path = os.path.abspath(found) if is_plain else opened.path  # noqa: PTH100 - pathlib is slow to import
-    return Source(found, path, opened.path.rpartition("/")[0] or "/", raw, opened.owners)
+    return ConfigFile(found, path, opened.path.rpartition("/")[0] or "/", raw, opened.owners)
 
 
-def _why(error: OSError) -> str:
+def _explain_error(error: OSError) -> str:
     return "is a directory, not a config file" if isinstance(error, IsADirectoryError) else str(error.strerror)

@@ -9,7 +9,7 @@ s   seconds of the node's last test
 h   the harm of being wrong for a second: 1 in good, 0.5 in bad
 T   seconds the node was seen in this state, and 1 day (good) or 15 minutes (bad) to begin with
 N   how often it was seen to leave it, and 0.3 to begin with
-K   the same for all nodes, so that the load planned is the share of the window aimed at: see `budget`
+K   the same for all nodes, so that the load planned is the share of the window aimed at: see `adaptive_scale`
 
 What was seen of spells that are over halves every `half_life`. The spell under way counts in full, so a node that stays
 dead is tested ever less. What they begin with stays: were N to fade to nothing, the wait would know no bounds.
@@ -21,7 +21,7 @@ from math import sqrt
 
 from plabctl.core.model import Member
 from plabctl.core.settings import Settings
-from plabctl.core.spells import Spells, faded_length, fading
+from plabctl.core.uptime import UptimeStats, compute_fade, compute_faded_length
 
 _FIRST_GOOD_S = 86400.0
 _FIRST_BAD_S = 900.0
@@ -29,7 +29,7 @@ _FIRST_COUNT = 0.3
 _BAD_HARM = 0.5
 _FIRST_TEST_S = 60.0
 _LEAST_TEST_S = 0.1
-_NOTHING = Spells(0.0, 0.0, 0.0, 0.0, 0.0)
+_NOTHING = UptimeStats(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def is_adaptive(settings: Settings) -> bool:
@@ -37,26 +37,26 @@ def is_adaptive(settings: Settings) -> bool:
     return any(pool.backoff.kind.is_budgeted for pool in settings.pools.values())
 
 
-def unit_wait(member: Member, settings: Settings, now: float) -> float:
+def compute_unit_wait(member: Member, settings: Settings, now: float) -> float:
     """Return the seconds that the adaptive back-off would wait after a result at `now` if K were 1."""
     known = member.spells or _NOTHING
-    left = fading(known.at, now, settings.adaptive.half_life_s)
+    left = compute_fade(known.at, now, settings.adaptive.half_life_s)
     if settings.pools[member.pool].is_good:
         total_s, count, harm = _FIRST_GOOD_S + known.good_s * left, known.good_count, 1.0
     else:
         total_s, count, harm = _FIRST_BAD_S + known.bad_s * left, known.bad_count, _BAD_HARM
     total_s += max(0.0, now - member.since_at)
-    return sqrt(test_seconds(member) * total_s / ((_FIRST_COUNT + count * left) * harm))
+    return sqrt(estimate_test_seconds(member) * total_s / ((_FIRST_COUNT + count * left) * harm))
 
 
-def test_seconds(member: Member) -> float:
+def estimate_test_seconds(member: Member) -> float:
     """Return how long a test of this node is expected to take: as long as its last one."""
     return max(_LEAST_TEST_S, member.last.seconds) if member.last else _FIRST_TEST_S
 
 
-def after_spell(
+def add_spell(
     member: Member, began_at: float, ended_at: float, settings: Settings, *, is_good: bool
-) -> Spells | None:
+) -> UptimeStats | None:
     """Return what is known of the node once its spell in a pool of that side is over; None where no pool asks for it.
 
     The spell is the one that really was: of a node whose failure was confirmed later, up to its first failure.
@@ -65,9 +65,9 @@ def after_spell(
         return member.spells
     known = member.spells or _NOTHING
     half_life_s = settings.adaptive.half_life_s
-    left = fading(known.at, ended_at, half_life_s)
-    lasted_s = faded_length(ended_at - began_at, half_life_s)
-    return Spells(
+    left = compute_fade(known.at, ended_at, half_life_s)
+    lasted_s = compute_faded_length(ended_at - began_at, half_life_s)
+    return UptimeStats(
         at=ended_at,
         good_s=known.good_s * left + (lasted_s if is_good else 0.0),
         good_count=known.good_count * left + is_good,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plabctl.core.model import Debris, Goal, Node, StageRun
+from plabctl.core.model import Goal, Leftover, Node, StageRun
 from plabctl.core.recipe import Recipe
 
 _CLOSE_S = 0.1
@@ -19,7 +19,7 @@ _CLOSE_S = 0.1
 class Assignment:
     """One probe to run: the recipe, on the node, under the name `vnode`.
 
-    `debris` are vnodes of earlier probes that may still be there, each with the recipe that made it; they are torn
+    `leftovers` are vnodes of earlier probes that may still be there, each with the recipe that made it; they are torn
     down first, unless the goal is only a check. `deadline_s` bounds the whole probe, debris and teardown included.
     """
 
@@ -31,7 +31,7 @@ class Assignment:
     deadline_s: float
     experiment: str = ""
     goal: Goal = Goal.TEST
-    debris: tuple[tuple[Debris, Recipe], ...] = ()
+    leftovers: tuple[tuple[Leftover, Recipe], ...] = ()
     begin_by_uptime_s: float | None = None
     """When it has to begin, in seconds since the boot: later, its claim would be void before it ends."""
     connect_timeout_s: float | None = None
@@ -44,19 +44,19 @@ class Assignment:
         """What it is addressed by: the node's name, or `EXPERIMENT/NODE`."""
         return f"{self.experiment}/{self.node.name}" if self.experiment else self.node.name
 
-    def at_stake(self, *, begun: bool) -> tuple[str, ...]:
+    def list_at_stake(self, *, begun: bool) -> tuple[str, ...]:
         """Return the vnodes to take for left on the node when nothing else is known; `begun`: stages may have run."""
-        vnodes = {debris.vnode: None for debris, _ in self.debris}
+        vnodes = {leftovers.vnode: None for leftovers, _ in self.leftovers}
         makes = self.goal in {Goal.TEST, Goal.SETUP} and self.recipe.teardown is not None
         if (makes and begun) or self.goal is Goal.TEARDOWN:
             vnodes[self.vnode] = None
         return tuple(vnodes)
 
-    def stray(self, since_at: float) -> Debris:
+    def build_stray(self, since_at: float) -> Leftover:
         """Return the vnode as what may be left on the node when nobody waits for this probe any more."""
-        return Debris(self.vnode, self.recipe.name, since_at)
+        return Leftover(self.vnode, self.recipe.name, since_at)
 
-    def cut_short(self, run: StageRun) -> float | None:
+    def find_lowered_timeout(self, run: StageRun) -> float | None:
         """Return the seconds that the recipe allows for this stage, if a lowered time-out is what ended it."""
         stage = self.recipe.stages.get(run.stage)
         limit_s = self.connect_timeout_s if stage is None else stage.timeout_s

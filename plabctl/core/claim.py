@@ -13,12 +13,12 @@ from random import Random
 from typing import Protocol
 
 from plabctl.core import events
-from plabctl.core.deadlines import Lessons
+from plabctl.core.due_rows import Due
 from plabctl.core.fairness import EQUAL, ONE, Share
-from plabctl.core.model import Claim, Debris, Goal, Member, TickMark
-from plabctl.core.rows import Due
+from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
+from plabctl.core.timeouts import LearnedTimeouts
 
 GRACE_S = 60.0
 """How much longer than its longest probe a claim lives: time to start the probe, and to settle it."""
@@ -37,7 +37,7 @@ class Claimant:
         self, row: Due, slot: int, recipe: str, longest_s: float, now: float, *, vnode: str = "", goal: Goal = Goal.TEST
     ) -> Claim:
         """Return the claim by which `row` is taken for a probe of at most `longest_s`; without `vnode` it names one."""
-        token = events.new_token(self.rng)
+        token = events.make_token(self.rng)
         return Claim(
             node=row.node,
             token=token,
@@ -46,7 +46,7 @@ class Claimant:
             boot=self.boot,
             pool=row.pool,
             recipe=recipe,
-            vnode=vnode or fresh_name(token),
+            vnode=vnode or build_vnode_name(token),
             started_at=now,
             deadline_at=round(now + longest_s + GRACE_S, 3),
             experiment=row.experiment,
@@ -55,12 +55,12 @@ class Claimant:
         )
 
 
-def fresh_name(token: str) -> str:
+def build_vnode_name(token: str) -> str:
     """Return the name of a vnode that the claim with this token is the first to make."""
     return f"plabctl-{token}"
 
 
-def void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
+def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
     """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives.
 
     Whether its deadline has passed is for the uptime to say: the clock may have been set since.
@@ -74,7 +74,7 @@ def void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
     return "its deadline has passed" if is_late else None
 
 
-def void(state: State, dead: Mapping[str, str], now: float) -> Changes:
+def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
     """Return the changes that end the claims of `dead` (key to reason).
 
     What they were about counts neither as success nor as failure. Each vnode is remembered as debris.
@@ -82,20 +82,20 @@ def void(state: State, dead: Mapping[str, str], now: float) -> Changes:
     members, vnodes, happened = [], [], []
     for key, why in dead.items():
         claim = state.claims[key]
-        happened.append(events.of_void(claim, why, now))
+        happened.append(events.build_void_event(claim, why, now))
         if claim.experiment:
             vnode = state.vnode(key)
             if vnode:  # its name says already what may be left
                 vnodes.append(replace(vnode, due_at=now, interval_s=0.0))
         elif member := state.member(claim.node):
-            members.append(replace(member, debris=with_debris(member, claim, [claim.vnode])))
+            members.append(replace(member, debris=add_leftovers(member, claim, [claim.vnode])))
     return Changes(members=tuple(members), vnodes=tuple(vnodes), released=tuple(dead), events=tuple(happened))
 
 
-def with_debris(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Debris, ...]:
+def add_leftovers(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Leftover, ...]:
     """Return the member's debris with `vnodes` added, as left by `claim`."""
     known = {piece.vnode for piece in member.debris}
-    new = (Debris(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode not in known)
+    new = (Leftover(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode not in known)
     return (*member.debris, *new)
 
 
@@ -107,7 +107,7 @@ class Choice:
     waiting_count: int
 
 
-def candidates(state: State, settings: Settings, now: float, *, only: Collection[str] | None = None) -> list[Due]:
+def list_candidates(state: State, settings: Settings, now: float, *, only: Collection[str] | None = None) -> list[Due]:
     """Return the members that may be probed now: due, not claimed; with `only` these keys, whatever their time.
 
     A member that would have to wait longer than the longest wait there is counts as due: the clock was set back.
@@ -122,7 +122,7 @@ def candidates(state: State, settings: Settings, now: float, *, only: Collection
     return [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
 
 
-class Placed(Protocol):
+class PoolClaim(Protocol):
     """What runs for a pool: a claim."""
 
     @property
@@ -131,9 +131,9 @@ class Placed(Protocol):
         ...
 
 
-def choose(
+def choose_rows(
     rows: Sequence[Due],
-    claims: Iterable[Placed],
+    claims: Iterable[PoolClaim],
     count: int,
     now: float,
     shares: Mapping[str, Share] = EQUAL,
@@ -152,7 +152,7 @@ def choose(
     """
     requested = [row for row in rows if row.requested_at is not None]
     chosen = heapq.nsmallest(count, requested, key=lambda row: (row.requested_at, row.node))
-    queues = _queues(rows, count - len(chosen), now)
+    queues = _build_queues(rows, count - len(chosen), now)
     holds = Counter(claim.pool for claim in claims)
     holds.update(row.pool for row in chosen)
 
@@ -173,7 +173,7 @@ def choose(
 _Ranked = tuple[float, float, str, Due]
 
 
-def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[_Ranked]]:
+def _build_queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[_Ranked]]:
     """Return each pool's most urgent rows, at most `wanted`, the most urgent last; each behind what ranks it."""
     by_pool: dict[str, list[_Ranked]] = {}
     if wanted <= 0:
@@ -187,16 +187,18 @@ def _queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[_Ran
     return {pool: heapq.nsmallest(wanted, queue)[::-1] for pool, queue in by_pool.items()}
 
 
-def claims_for(
+def build_claims(
     state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
 ) -> Changes:
     """Return the changes by which `claimant` takes `rows`, each with the slot at the same place in `slots`."""
     claims = []
-    lessons = Lessons(state.notes, settings)
+    learned_timeouts = LearnedTimeouts(state.notes, settings)
     for row, slot in zip(rows, slots, strict=False):
         node, member = state.node(row.node), state.member(row.node)
-        name = settings.recipe_name_of(node.variables if node else {}, row.pool)
+        name = settings.find_recipe_name(node.variables if node else {}, row.pool)
         recipe = settings.recipes.get(name)
-        longest_s = lessons.plan(member, recipe, now).longest_s(recipe) if recipe and member else 0.0
+        longest_s = (
+            learned_timeouts.plan_probe(member, recipe, now).compute_longest_s(recipe) if recipe and member else 0.0
+        )
         claims.append(claimant.claim(row, slot, name, longest_s, now))
     return Changes(claims=tuple(claims))

@@ -19,12 +19,12 @@ MACHINE = "plabctl"
 """The actor of everything that no person did."""
 
 
-def new_token(rng: Random) -> str:
+def make_token(rng: Random) -> str:
     """Return 16 random hexadecimal digits."""
     return f"{rng.getrandbits(64):016x}"
 
 
-def of_report(report: Report, pool: str, now: float, *, late: bool = False, **more: object) -> Event:
+def build_probe_event(report: Report, pool: str, now: float, *, late: bool = False, **more: object) -> Event:
     """Return the event of a probe that ended; `late` when its claim was not current any more: it decided nothing.
 
     `more` is data that only probes of vnodes have.
@@ -52,16 +52,16 @@ def of_report(report: Report, pool: str, now: float, *, late: bool = False, **mo
         **more,
     }
     kind = "late" if late else "vnode-probe" if report.experiment else "probe"
-    return Event(f"{report.token}-{kind}", now, kind, report.node, MACHINE, _without_nothing(data))
+    return Event(f"{report.token}-{kind}", now, kind, report.node, MACHINE, _drop_empty(data))
 
 
-def of_move(move: Move, report: Report, now: float) -> Event:
+def build_move_event(move: Move, report: Report, now: float) -> Event:
     """Return the event of a step between pools that a report led to."""
     transition = Transition(report.node, move.origin, move.target, move.at, MACHINE, move.cause, move.evidence)
-    return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, _of_transition(transition))
+    return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, _describe_transition(transition))
 
 
-def of_vnode(kind: str, claim: Claim, report: Report, after: Vnode | None, now: float) -> Event:
+def build_vnode_event(kind: str, claim: Claim, report: Report, after: Vnode | None, now: float) -> Event:
     """Return the event of a step in the life of a vnode that a report led to."""
     data = {
         "experiment": claim.experiment,
@@ -72,10 +72,10 @@ def of_vnode(kind: str, claim: Claim, report: Report, after: Vnode | None, now: 
         "reason": report.reason,
         "due_at": after.due_at if after else None,
     }
-    return Event(f"{report.token}-{kind}", now, kind, claim.node, MACHINE, _without_nothing(data))
+    return Event(f"{report.token}-{kind}", now, kind, claim.node, MACHINE, _drop_empty(data))
 
 
-def of_experiment(
+def build_experiment_event(
     kind: str,
     experiment: str,
     node: str | None,
@@ -85,28 +85,28 @@ def of_experiment(
     actor: str = MACHINE,
 ) -> Event:
     """Return the event of something else that became of an experiment, or of its member on `node`."""
-    return Event(new_token(rng), now, kind, node, actor, _without_nothing({"experiment": experiment, **data}))
+    return Event(make_token(rng), now, kind, node, actor, _drop_empty({"experiment": experiment, **data}))
 
 
-def of_order(transition: Transition, until_at: float | None, rng: Random) -> Event:
+def build_transition_event(transition: Transition, until_at: float | None, rng: Random) -> Event:
     """Return the event of a move that a person made."""
-    data = _without_nothing({**_of_transition(transition), "until_at": until_at})
-    return Event(new_token(rng), transition.at, "transition", transition.node, transition.actor, data)
+    data = _drop_empty({**_describe_transition(transition), "until_at": until_at})
+    return Event(make_token(rng), transition.at, "transition", transition.node, transition.actor, data)
 
 
-def of_person(kind: str, node: str, actor: str, now: float, rng: Random, **data: object) -> Event:
+def build_person_event(kind: str, node: str, actor: str, now: float, rng: Random, **data: object) -> Event:
     """Return the event of something else that a person did to a node."""
-    return Event(new_token(rng), now, kind, node, actor, _without_nothing(data))
+    return Event(make_token(rng), now, kind, node, actor, _drop_empty(data))
 
 
-def of_void(claim: Claim, why: str, now: float) -> Event:
+def build_void_event(claim: Claim, why: str, now: float) -> Event:
     """Return the event of a claim whose holder is gone."""
     data = {"pool": claim.pool, "vnode": claim.vnode, "tick": claim.tick, "started_at": claim.started_at, "reason": why}
     more = {"experiment": claim.experiment, "goal": str(claim.goal)} if claim.experiment else {}
     return Event(f"{claim.token}-void", now, "void", claim.node, MACHINE, {**data, **more})
 
 
-def _of_transition(transition: Transition) -> dict[str, object]:
+def _describe_transition(transition: Transition) -> dict[str, object]:
     return {
         "from": transition.origin,
         "to": transition.target,
@@ -116,5 +116,5 @@ def _of_transition(transition: Transition) -> dict[str, object]:
     }
 
 
-def _without_nothing(data: Mapping[str, object]) -> dict[str, object]:
+def _drop_empty(data: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in data.items() if value is not None and value not in ("", [])}

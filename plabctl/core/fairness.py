@@ -1,6 +1,6 @@
 """How pools share the window: by weight, by reserve, and by the slot-seconds that each has used of late.
 
-Pure. What was used stands in a note of the state and fades. `plabctl.core.claim.choose` goes by it.
+Pure. What was used stands in a note of the state and fades. `plabctl.core.claim.choose_rows` goes by it.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class PoolUse(NamedTuple):
     """How long the one that waits longest has been due."""
 
 
-def shares_of(state: State, settings: Settings, now: float) -> dict[str, Share]:
+def compute_shares(state: State, settings: Settings, now: float) -> dict[str, Share]:
     """Return the share of each pool and each experiment at `now`."""
-    used, window = used_of(state, now), settings.window
+    used, window = compute_used(state, now), settings.window
     weights = {pool.name: (pool.weight, pool.reserve) for pool in settings.pools.values()}
     own = settings.experiment
     weights.update(dict.fromkeys(state.experiments, (own.weight, own.reserve)))
@@ -66,7 +66,7 @@ def shares_of(state: State, settings: Settings, now: float) -> dict[str, Share]:
     }
 
 
-def used_of(state: State, now: float) -> dict[str, float]:
+def compute_used(state: State, now: float) -> dict[str, float]:
     """Return the slot-seconds that each pool used of late, as of `now`."""
     note = state.notes.get(TOPIC, {})
     at, used = note.get("at"), note.get("slot_s")
@@ -81,21 +81,21 @@ def count_use(state: State, reports: Iterable[Report], now: float) -> Changes:
     ended = [(claim.pool, report) for report in reports if (claim := state.claims.get(report.key))]
     if not ended:
         return Changes()
-    used = used_of(state, now)
+    used = compute_used(state, now)
     for pool, report in ended:
         used[pool] = used.get(pool, 0.0) + report.seconds
     slot_s = {name: round(seconds, 3) for name, seconds in used.items()}
     return Changes(notes={TOPIC: {"at": now, "slot_s": slot_s}})
 
 
-def uses(state: State, settings: Settings, now: float) -> list[PoolUse]:
+def list_uses(state: State, settings: Settings, now: float) -> list[PoolUse]:
     """Return how each pool fares, the health pools first, in the order of the configuration, then the experiments."""
     held = Counter(claim.pool for claim in state.claims.values() if claim.deadline_at > now)
     waits: dict[str, list[float]] = {}
     for row in state.due(now):
         if row.key not in state.claims:
             waits.setdefault(row.pool, []).append(now - row.due_at)
-    shares = shares_of(state, settings, now)
+    shares = compute_shares(state, settings, now)
     whole_s = sum(share.used_s for share in shares.values()) or 1.0
     busy = {name: shares[name].weight for name in shares if name in waits or held[name]}
     weights = sum(busy.values()) or 1.0

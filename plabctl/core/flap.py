@@ -11,7 +11,7 @@ from typing import Protocol
 from plabctl.core.settings import FlapSettings
 
 
-class Flopper(Protocol):
+class FlapRecord(Protocol):
     """Whatever knows a node's penalty: its member, or the node at a glance."""
 
     @property
@@ -30,7 +30,7 @@ class Flopper(Protocol):
         ...
 
 
-def penalty(member: Flopper, flap: FlapSettings, now: float) -> float:
+def compute_penalty(member: FlapRecord, flap: FlapSettings, now: float) -> float:
     """Return the member's penalty at `now`: P * 2 ** (-(now - penalty_at) / half_life)."""
     if member.penalty <= 0:
         return 0.0
@@ -38,27 +38,27 @@ def penalty(member: Flopper, flap: FlapSettings, now: float) -> float:
     return float(member.penalty * 2.0 ** (-age_s / flap.half_life_s))
 
 
-def after_flop(member: Flopper, flap: FlapSettings, now: float) -> float:
+def add_flap(member: FlapRecord, flap: FlapSettings, now: float) -> float:
     """Return the penalty after one more confirmed move from good to bad; it never exceeds `max_passes`."""
-    return min(float(flap.max_passes), penalty(member, flap, now) + 1.0)
+    return min(float(flap.max_passes), compute_penalty(member, flap, now) + 1.0)
 
 
-def passes_required(member: Flopper, flap: FlapSettings, now: float) -> int:
+def count_required_passes(member: FlapRecord, flap: FlapSettings, now: float) -> int:
     """Return how many passes in a row the member needs to return to good: 1 + floor(P), at most `max_passes`."""
-    return max(1, min(flap.max_passes, 1 + math.floor(penalty(member, flap, now))))
+    return max(1, min(flap.max_passes, 1 + math.floor(compute_penalty(member, flap, now))))
 
 
-def passes_needed(member: Flopper, flap: FlapSettings, now: float) -> int:
+def count_needed_passes(member: FlapRecord, flap: FlapSettings, now: float) -> int:
     """Return how many more passes the member needs, beyond those it has already in a row."""
-    return max(0, passes_required(member, flap, now) - member.ok_streak)
+    return max(0, count_required_passes(member, flap, now) - member.ok_streak)
 
 
-def passes_to_go(member: Flopper, flap: FlapSettings, next_at: float) -> int:
+def count_passes_to_go(member: FlapRecord, flap: FlapSettings, next_at: float) -> int:
     """Return how many passes the member needs if it passes each test from `next_at` on, `apart_s` apart.
 
-    That may be fewer than `passes_needed` now, because the penalty decays meanwhile; it is at least 1.
+    That may be fewer than `count_needed_passes` now, because the penalty decays meanwhile; it is at least 1.
     """
     count = 1
-    while passes_required(member, flap, next_at + (count - 1) * flap.apart_s) > member.ok_streak + count:
+    while count_required_passes(member, flap, next_at + (count - 1) * flap.apart_s) > member.ok_streak + count:
         count += 1
     return count

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from plabctl.core.probe import Cause as Cause  # noqa: PLC0414 - the noun stands here for all who use it
 from plabctl.core.probe import Goal as Goal  # noqa: PLC0414 - as above
 from plabctl.core.probe import Outcome as Outcome  # noqa: PLC0414 - as above
-from plabctl.core.records import Flop as Flop  # noqa: PLC0414 - as above
-from plabctl.core.records import Suspicion as Suspicion  # noqa: PLC0414 - as above
-from plabctl.core.spells import Spells
+from plabctl.core.suspicion import Flap as Flap  # noqa: PLC0414 - as above
+from plabctl.core.suspicion import Suspicion as Suspicion  # noqa: PLC0414 - as above
+from plabctl.core.uptime import UptimeStats
 from plabctl.values import dataclass, field
 
 
@@ -62,7 +62,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Debris:
+class Leftover:
     """A vnode that may still be on its node; it is torn down before that node is probed again."""
 
     vnode: str
@@ -94,16 +94,16 @@ class Member:
     penalty_at: float = 0.0
     suspicion: Suspicion | None = None
     hold: Hold | None = None
-    debris: tuple[Debris, ...] = ()
-    spells: Spells | None = None
+    debris: tuple[Leftover, ...] = ()
+    spells: UptimeStats | None = None
     slow: Mapping[str, float] = field(default_factory=dict)
     """Seconds of its own slowest passes, by stage, where they set it apart from its peers."""
-    flops: tuple[Flop, ...] = ()
+    flops: tuple[Flap, ...] = ()
     """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
     good_ratio: float = 0.0
-    """The share of late time that it spent in good, as it was when its present stay began; see `ranking`."""
+    """The share of late time that it spent in good, as it was when its present stay began; see `steadiness`."""
     turned_away_at: float | None = None
-    """Since when its sshd lets no probe log in: see `plabctl.core.doubt`."""
+    """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
 
     @property
     def is_suspect(self) -> bool:
@@ -189,7 +189,7 @@ class Report:
     """Whose vnode it is about; empty for a health test."""
     is_cut: bool = False
     """Whether it is a failure by a learned deadline, where the recipe allows more time."""
-    stray: Debris | None = None
+    stray: Leftover | None = None
     """Its own vnode, if that is or may be on the node now: what remains when nobody waits for the report any more."""
 
     @property
@@ -218,7 +218,7 @@ class Transition:
 class Event:
     """Something that happened and must be told: to the history first, then to whoever wants to know.
 
-    `id` is unique for ever and makes telling idempotent. `kind` is one of `plabctl.core.eventkinds`. `data` holds JSON
+    `id` is unique for ever and makes telling idempotent. `kind` is one of `plabctl.core.event_kinds`. `data` holds JSON
     scalars, lists and objects only.
     """
 

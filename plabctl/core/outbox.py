@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from plabctl.core.events import MACHINE, new_token
+from plabctl.core.events import MACHINE, make_token
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
 
-MOST_BYTES = 32 * 1024**2
+MAX_BYTES = 32 * 1024**2
 """Records of some 40,000 tests that print little; a commit takes a quarter of a second then."""
 _ROOM = 3 / 4
 """So much of that is left when there was more: not every step has to look for what can go."""
@@ -23,41 +23,41 @@ _RECORDS = frozenset({"probe", "vnode-probe", "late"})
 """What is many and moves nobody: what each test found, and all that it printed."""
 
 
-def trimmed(outbox: Sequence[Event], now: float, rng: Random) -> Changes:
-    """Drop the oldest records of tests when more waits than `MOST_BYTES`, and note how many.
+def trim_outbox(outbox: Sequence[Event], now: float, rng: Random) -> Changes:
+    """Drop the oldest records of tests when more waits than `MAX_BYTES`, and note how many.
 
     Moves, orders and whatever else happened are never dropped.
     """
-    total = sum(map(_size, outbox))
-    if total <= MOST_BYTES:
+    total = sum(map(_estimate_size, outbox))
+    if total <= MAX_BYTES:
         return Changes()
-    dropped = list(_oldest(outbox, total - _ROOM * MOST_BYTES))
+    dropped = list(_list_oldest(outbox, total - _ROOM * MAX_BYTES))
     if not dropped:
         return Changes()
     noted = [event for event in outbox if event.kind == _DROPPED]
-    count = len(dropped) + sum(_count(event) for event in noted)
+    count = len(dropped) + sum(_count_records(event) for event in noted)
     since_at = noted[0].data.get("since_at") if noted else dropped[0].at
     why = f"{count} records of tests, as more waited to be told than can wait"
-    event = Event(new_token(rng), now, _DROPPED, None, MACHINE, {"count": count, "since_at": since_at, "reason": why})
-    return Changes(told=frozenset(event.id for event in [*dropped, *noted]), events=(event,))
+    event = Event(make_token(rng), now, _DROPPED, None, MACHINE, {"count": count, "since_at": since_at, "reason": why})
+    return Changes(delivered=frozenset(event.id for event in [*dropped, *noted]), events=(event,))
 
 
-def _oldest(outbox: Sequence[Event], least_bytes: float) -> Iterator[Event]:
+def _list_oldest(outbox: Sequence[Event], least_bytes: float) -> Iterator[Event]:
     freed = 0
     for event in outbox:
         if freed >= least_bytes:
             return
         if event.kind in _RECORDS:
-            freed += _size(event)
+            freed += _estimate_size(event)
             yield event
 
 
-def _count(event: Event) -> int:
+def _count_records(event: Event) -> int:
     count = event.data.get("count")
     return count if isinstance(count, int) else 0
 
 
-def _size(event: Event) -> int:
+def _estimate_size(event: Event) -> int:
     """Return about how many bytes the event takes in the state."""
     stages = event.data.get("stages")
     if not isinstance(stages, list):

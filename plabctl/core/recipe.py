@@ -65,7 +65,7 @@ class Recipe:
         found = ((name, getattr(self, name)) for name in DEFAULT_STAGES)
         return {name: stage for name, stage in found if stage is not None}
 
-    def longest_s(self, connect_timeout_s: float, goal: Goal = Goal.TEST) -> float:
+    def compute_longest_s(self, connect_timeout_s: float, goal: Goal = Goal.TEST) -> float:
         """Return the seconds that a probe can take at most, from its start to its end.
 
         The teardown counts twice, because debris of an earlier probe is torn down first.
@@ -81,7 +81,7 @@ class Recipe:
         return connect_timeout_s + sum(stage.timeout_s for stage in stages if stage)
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
+def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
     """Return `text` with each `{name}` that `values` knows replaced by its value, quoted for `sh`.
 
     Braces around other words are left alone, so that shell code such as `${x}` or `awk '{print}'` needs no escaping.

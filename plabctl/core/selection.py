@@ -24,7 +24,7 @@ class Selection:
     is_broad: bool = False
 
 
-def select(words: Sequence[str], state: State, pools: Collection[str]) -> Selection:
+def select_nodes(words: Sequence[str], state: State, pools: Collection[str]) -> Selection:
     """Return the nodes that `words` mean, sorted by name.
 
     Raise NoSuchNode when a word means none, with the nearest name; raise NoSuchPool for an unknown `@pool`.
@@ -32,7 +32,7 @@ def select(words: Sequence[str], state: State, pools: Collection[str]) -> Select
     found: set[str] = set()
     is_broad = False
     for word in filter(None, (part.strip() for given in words for part in given.split(","))):
-        matches = _matches(word, state, pools)
+        matches = _expand_word(word, state, pools)
         is_broad = is_broad or (len(matches) > 1)
         found.update(matches)
     if not found:
@@ -40,12 +40,12 @@ def select(words: Sequence[str], state: State, pools: Collection[str]) -> Select
     return Selection(tuple(sorted(found)), is_broad)
 
 
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+def build_sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key by which `node2` comes before `node10`."""
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
+def find_nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the one of `names` that is most like `word`, if any is like it at all."""
     # Imported here: only a typing error needs it.
     import difflib  # noqa: PLC0415
@@ -54,22 +54,22 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def _matches(word: str, state: State, pools: Collection[str]) -> list[str]:
+def _expand_word(word: str, state: State, pools: Collection[str]) -> list[str]:
     if word.startswith("@"):
-        return _in_pool(word[1:], state, pools)
+        return _list_pool(word[1:], state, pools)
     if state.node(word) is not None:
         return [word]
     if _GLOB.search(word):
-        found = _globbed(word, state)
+        found = _expand_glob(word, state)
         if found:
             return found
         raise NoSuchNode(f"no node matches {word!r}", hint="see: plabctl node list")
-    like = nearest(word, state.names())
+    like = find_nearest(word, state.names())
     hint = f"the nearest name is {like!r}" if like else "see: plabctl node list"
     raise NoSuchNode(f"no node is named {word!r}", hint=hint)
 
 
-def _globbed(word: str, state: State) -> list[str]:
+def _expand_glob(word: str, state: State) -> list[str]:
     # Imported here: most calls name their nodes.
     import fnmatch  # noqa: PLC0415
 
@@ -77,12 +77,12 @@ def _globbed(word: str, state: State) -> list[str]:
     return [name for name in state.names() if matches(name)]
 
 
-def _in_pool(pool: str, state: State, pools: Collection[str]) -> list[str]:
+def _list_pool(pool: str, state: State, pools: Collection[str]) -> list[str]:
     found = [member.node for member in state.members() if member.pool == pool]
     if found:
         return found
     if pool in pools:
         raise NoSuchNode(f"no node is in pool {pool!r}", hint="see: plabctl pool list")
-    like = nearest(pool, pools)
+    like = find_nearest(pool, pools)
     hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(pools)}"
     raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)

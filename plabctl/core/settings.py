@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
+from plabctl.core.policy_settings import AdaptiveSettings as AdaptiveSettings  # noqa: PLC0414 - it stands here for all who use it
+from plabctl.core.policy_settings import DeadlineSettings as DeadlineSettings  # noqa: PLC0414 - as above
+from plabctl.core.policy_settings import FlapSettings as FlapSettings  # noqa: PLC0414 - as above
+from plabctl.core.policy_settings import GuardSettings as GuardSettings  # noqa: PLC0414 - as above
+from plabctl.core.policy_settings import GuardThen as GuardThen  # noqa: PLC0414 - as above
 from plabctl.core.recipe import Recipe
-from plabctl.core.rules import AdaptiveSettings as AdaptiveSettings  # noqa: PLC0414 - it stands here for all who use it
-from plabctl.core.rules import DeadlineSettings as DeadlineSettings  # noqa: PLC0414 - as above
-from plabctl.core.rules import FlapSettings as FlapSettings  # noqa: PLC0414 - as above
-from plabctl.core.rules import GuardSettings as GuardSettings  # noqa: PLC0414 - as above
-from plabctl.core.rules import GuardThen as GuardThen  # noqa: PLC0414 - as above
 from plabctl.values import dataclass, field
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ class InventorySettings:
     @property
     def name(self) -> str:
         """The name that its nodes carry as their source, with no secret that its command is given."""
-        from plabctl.masks import masked  # noqa: PLC0415 - most ticks ask no inventory
+        from plabctl.masks import mask_secrets  # noqa: PLC0415 - most ticks ask no inventory
 
-        return f"{self.kind}:{self.path or masked(' '.join(self.command))}"
+        return f"{self.kind}:{self.path or mask_secrets(' '.join(self.command))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +200,10 @@ class Settings:
         """The pools that want a plug-in that cannot be used: nothing in them is tested."""
         return frozenset(path.split(".")[1] for path in self.plugin_faults if path.startswith("pool."))
 
-    def recipe_name_of(self, variables: Mapping[str, str], pool: str) -> str:
+    def find_recipe_name(self, variables: Mapping[str, str], pool: str) -> str:
         """Return the name of the recipe for a node with these variables in `pool`: its own, else the pool's."""
         return variables.get("recipe", self.pools[pool].recipe)
 
-    def recipe_of(self, variables: Mapping[str, str], pool: str) -> Recipe | None:
+    def find_recipe(self, variables: Mapping[str, str], pool: str) -> Recipe | None:
         """Return that recipe; None when none of that name is configured."""
-        return self.recipes.get(self.recipe_name_of(variables, pool))
+        return self.recipes.get(self.find_recipe_name(variables, pool))

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import budget, doubt, events, remains
-from plabctl.core.claim import with_debris
-from plabctl.core.deadlines import Lessons
-from plabctl.core.guard import UNGUARDED, Guard
+from plabctl.core import adaptive_scale, events, leftovers, refusals
+from plabctl.core.claim import add_leftovers
+from plabctl.core.guard.evaluate import UNGUARDED, Guard
 from plabctl.core.model import Claim, Event, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
 from plabctl.core.state import Changes, State
+from plabctl.core.timeouts import LearnedTimeouts
 
 
 def settle(
@@ -34,9 +34,9 @@ def settle(
     members: dict[str, Member] = {}
     released: list[str] = []
     happened: list[Event] = []
-    strays = remains.Strays(state, members)
-    scale = budget.scale_of(state)
-    lessons = Lessons(state.notes, next(iter(pools.values())).settings)
+    strays = leftovers.StrayLeftovers(state, members)
+    scale = adaptive_scale.read_scale(state)
+    learned_timeouts = LearnedTimeouts(state.notes, next(iter(pools.values())).settings)
     for report in reports:
         claim = state.claims.get(report.key)
         current = claim is not None and claim.token == report.token and report.node not in released
@@ -46,40 +46,40 @@ def settle(
         elif claim:
             released.append(report.node)
             if member:
-                members[report.node] = member = _without_torn_down(member, claim, report)
+                members[report.node] = member = _drop_torn_down(member, claim, report)
         if not (current and claim and member) or claim.superseded:
-            happened.append(events.of_report(report, claim.pool if claim else "", now, late=True))
+            happened.append(events.build_probe_event(report, claim.pool if claim else "", now, late=True))
             continue
-        member, found = doubt.weighed(_with_way_back(member, pools), report, now)
+        member, found = refusals.weigh_refusal(_drop_lost_suspicion(member, pools), report, now)
         is_guarded = found.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
         judgement = pools[member.pool].judge(member, Reading(found, now, rng.random(), is_guarded, scale))
-        members[report.node] = lessons.learn(claim.recipe, found, _answered(judgement.member, claim, now))
-        happened.append(events.of_report(found, claim.pool, now))
-        happened += [events.of_move(judgement.move, found, now)] if judgement.move else []
-    notes = {**(lessons.note() or {}), **strays.note(now)}
+        members[report.node] = learned_timeouts.learn(claim.recipe, found, _clear_request(judgement.member, claim, now))
+        happened.append(events.build_probe_event(found, claim.pool, now))
+        happened += [events.build_move_event(judgement.move, found, now)] if judgement.move else []
+    notes = {**(learned_timeouts.build_note() or {}), **strays.build_note(now)}
     return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=notes)
 
 
 def _is_guarded(state: State, guard: Guard, member: Member) -> bool:
-    if not guard.watches:
+    if not guard.scopes:
         return False
     node = state.node(member.node)
     return guard.holds(member.suspicion.pool if member.suspicion else member.pool, node)
 
 
-def _with_way_back(member: Member, pools: Mapping[str, Pool]) -> Member:
+def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:
     """Return `member`, no suspect any more when its pool is configured no more: it returns like any other node."""
     is_lost = member.suspicion is not None and member.suspicion.pool not in pools
     return replace(member, suspicion=None) if is_lost else member
 
 
-def _without_torn_down(member: Member, claim: Claim, report: Report) -> Member:
+def _drop_torn_down(member: Member, claim: Claim, report: Report) -> Member:
     """Return `member` with only that debris which the report says may still be there."""
     kept = tuple(piece for piece in member.debris if piece.vnode in report.left)
-    return replace(member, debris=with_debris(replace(member, debris=kept), claim, report.left))
+    return replace(member, debris=add_leftovers(replace(member, debris=kept), claim, report.left))
 
 
-def _answered(member: Member, claim: Claim, now: float) -> Member:
+def _clear_request(member: Member, claim: Claim, now: float) -> Member:
     """Return `member` without a request that this probe answered; a later request makes it due again at once."""
     if member.requested_at is None:
         return member

@@ -10,16 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from plabctl.core.glance import Glance, glance_at
+from plabctl.core.due_rows import Due, Placement, build_due_row, build_placement, build_vnode_due_row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.rows import Due, Standing, due_of, due_of_vnode, standing_at
+from plabctl.core.summary import NodeSummary, summarize_node
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Experiment, Vnode  # most states have none
 
 GUARD_NOTE = "guard"
-"""The topic of the note in which `plabctl.core.guard` keeps what is guarded; without it, nothing is."""
+"""The topic of the note in which `plabctl.core.guard.evaluate` keeps what is guarded; without it, nothing is."""
 
 
 class State(Protocol):
@@ -55,10 +55,10 @@ class State(Protocol):
     def vnodes(self) -> Iterable[Vnode]:
         """Return all members of experiments."""
 
-    def standing(self, name: str, now: float) -> Standing | None:
+    def placement(self, name: str, now: float) -> Placement | None:
         """Return where the node of that name stands at `now`."""
 
-    def standings(self, now: float) -> Iterable[Standing]:
+    def placements(self, now: float) -> Iterable[Placement]:
         """Return where all nodes stand at `now`."""
 
     def node(self, name: str) -> Node | None:
@@ -79,10 +79,10 @@ class State(Protocol):
     def members(self) -> Iterable[Member]:
         """Return all members of health pools."""
 
-    def glance(self, name: str) -> Glance | None:
+    def summary(self, name: str) -> NodeSummary | None:
         """Return that node at a glance."""
 
-    def glances(self) -> Iterable[Glance]:
+    def summaries(self) -> Iterable[NodeSummary]:
         """Return all nodes at a glance."""
 
     def counts(self) -> Mapping[str, int]:
@@ -119,7 +119,7 @@ class Changes:
     """Keys of claims that end."""
     events: tuple[Event, ...] = ()
     """Events to put into the outbox."""
-    told: frozenset[str] = frozenset()
+    delivered: frozenset[str] = frozenset()
     """Ids of events to take out of the outbox."""
     tick: TickMark | None = None
     notes: Mapping[str, Mapping[str, object] | None] | None = None
@@ -175,14 +175,14 @@ class MemoryState:
         """Return how many nodes are in each pool that has any."""
         return Counter(member.pool for member in self._members.values())
 
-    def glance(self, name: str) -> Glance | None:
+    def summary(self, name: str) -> NodeSummary | None:
         """Return that node at a glance."""
         node = self._nodes.get(name)
-        return None if node is None else glance_at(node, self._members[name])
+        return None if node is None else summarize_node(node, self._members[name])
 
-    def glances(self) -> Iterable[Glance]:
+    def summaries(self) -> Iterable[NodeSummary]:
         """Return all nodes at a glance."""
-        return [glance_at(node, self._members[name]) for name, node in self._nodes.items()]
+        return [summarize_node(node, self._members[name]) for name, node in self._nodes.items()]
 
     def recent(self, since: float) -> Iterable[Member]:
         """Return the members whose last probe ended at `since` or later."""
@@ -192,8 +192,10 @@ class MemoryState:
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
-        rows = [due_of(member) for member in self._members.values() if not now < member.due_at <= latest]
-        return rows + [due_of_vnode(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest]
+        rows = [build_due_row(member) for member in self._members.values() if not now < member.due_at <= latest]
+        return rows + [
+            build_vnode_due_row(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest
+        ]
 
     def vnode(self, key: str) -> Vnode | None:
         """Return the member of an experiment that is filed under that key."""
@@ -203,14 +205,14 @@ class MemoryState:
         """Return all members of experiments."""
         return self._vnodes.values()
 
-    def standing(self, name: str, now: float) -> Standing | None:
+    def placement(self, name: str, now: float) -> Placement | None:
         """Return where the node of that name stands."""
         node, member = self._nodes.get(name), self._members.get(name)
-        return standing_at(node, member, now) if node and member else None
+        return build_placement(node, member, now) if node and member else None
 
-    def standings(self, now: float) -> Iterable[Standing]:
+    def placements(self, now: float) -> Iterable[Placement]:
         """Return where all nodes stand."""
-        return [standing for name in self._nodes if (standing := self.standing(name, now))]
+        return [standing for name in self._nodes if (standing := self.placement(name, now))]
 
     def apply(self, changes: Changes) -> None:
         """Make `changes`; raise AssertionError when they would break an invariant."""
@@ -230,7 +232,7 @@ class MemoryState:
             del self.claims[key]
         for claim in changes.claims:
             self.claims[claim.key] = claim
-        self.outbox = [event for event in self.outbox if event.id not in changes.told]
+        self.outbox = [event for event in self.outbox if event.id not in changes.delivered]
         known = {event.id for event in self.outbox}
         self.outbox.extend(event for event in changes.events if event.id not in known)
         self.tick = changes.tick or self.tick

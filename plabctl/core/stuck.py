@@ -1,6 +1,6 @@
 """What keeps plabctl from its work while cron goes on: a stopped process, a lock that is never given back, dying ticks.
 
-Pure. What is judged here was seen by `plabctl.store.sight`; `check`, `doctor` and `status` tell it.
+Pure. What is judged here was seen by `plabctl.store.lock_report`; `check`, `doctor` and `status` tell it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TickTrace:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class LockReport:
     """The locks and the ticks of one state directory, seen at one moment."""
 
     locks: tuple[HeldLock, ...]
@@ -119,22 +119,22 @@ class Problem:
     slot_count: int | None = None
 
 
-def problems(
-    sight: Sight, state: State, settings: Settings, now: float, last_tick_at: float | None, last_test_at: float
+def find_problems(
+    sight: LockReport, state: State, settings: Settings, now: float, last_tick_at: float | None, last_test_at: float
 ) -> list[Problem]:
     """Return what is wrong, the gravest first; `last_test_at` is when the last test of any node ended, 0 for never."""
     found = [
-        *_locks(sight, now),
-        *_slots(sight, settings.window, now),
-        *_ticks(sight, now, last_tick_at),
-        *_claims(sight, state),
+        *_check_locks(sight, now),
+        *_check_slots(sight, settings.window, now),
+        *_check_ticks(sight, now, last_tick_at),
+        *_check_claims(sight, state),
     ]
     if not found and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
-        found += _untested(sight, state, settings, now, last_test_at)
+        found += _check_untested(sight, state, settings, now, last_test_at)
     return found
 
 
-def _locks(sight: Sight, now: float) -> Iterator[Problem]:
+def _check_locks(sight: LockReport, now: float) -> Iterator[Problem]:
     for lock in sight.locks:
         if lock.kind is LockKind.SLOT:
             continue
@@ -142,11 +142,11 @@ def _locks(sight: Sight, now: float) -> Iterator[Problem]:
         is_long = lock.kind is LockKind.STATE and held_s > LOCK_IS_LONG_S
         if lock.process_state in _STOPPED or is_long:
             duration = f" for {format_duration(held_s)}" if held_s >= 1.0 else ""
-            reason = f"{_who(lock)} {_condition(lock)} and holds {_FOR_WHAT[lock.kind]}{duration}"
-            yield Problem(ProblemKind.LOCK, reason, remedy_for(lock), lock.pid, lock.marked_at)
+            reason = f"{_describe_holder(lock)} {_describe_condition(lock)} and holds {_FOR_WHAT[lock.kind]}{duration}"
+            yield Problem(ProblemKind.LOCK, reason, find_remedy(lock), lock.pid, lock.marked_at)
 
 
-def _slots(sight: Sight, window: int, now: float) -> Iterator[Problem]:
+def _check_slots(sight: LockReport, window: int, now: float) -> Iterator[Problem]:
     stuck: dict[tuple[int | None, int | None], list[HeldLock]] = {}
     for lock in sight.locks:
         is_late = lock.until_uptime_s is not None and sight.uptime_s > lock.until_uptime_s
@@ -157,26 +157,26 @@ def _slots(sight: Sight, window: int, now: float) -> Iterator[Problem]:
         marks = [lock.marked_at for lock in locks if lock.marked_at is not None]
         since_at = max(marks) if marks else None
         late_s = max(sight.uptime_s - (lock.until_uptime_s or sight.uptime_s) for lock in locks)
-        reason = f"{_who(first)} {_condition(first)} and holds {len(locks)} of {window} slots"
+        reason = f"{_describe_holder(first)} {_describe_condition(first)} and holds {len(locks)} of {window} slots"
         if since_at is not None:
             reason += f", its last test there began {format_duration(max(0.0, now - since_at))} ago"
         if late_s > 0:
             reason += f", {format_duration(late_s)} past the end of the tests"
-        yield Problem(ProblemKind.SLOTS, reason, remedy_for(first), first.pid, since_at, len(locks))
+        yield Problem(ProblemKind.SLOTS, reason, find_remedy(first), first.pid, since_at, len(locks))
 
 
-def _who(lock: HeldLock) -> str:
+def _describe_holder(lock: HeldLock) -> str:
     if lock.pid is not None:
         return f"process {lock.pid}"
     foreign = "" if lock.foreign_pid is None else f", number {lock.foreign_pid} there"
     return f"a process of another container{foreign},"
 
 
-def _condition(lock: HeldLock) -> str:
+def _describe_condition(lock: HeldLock) -> str:
     return _STOPPED.get(lock.process_state) or _WAITS_FOR_DISK.get(lock.process_state) or "does not go on"
 
 
-def remedy_for(lock: HeldLock) -> str:
+def find_remedy(lock: HeldLock) -> str:
     """Return the commands that make the holder of `lock` go on, or end it."""
     if lock.pid is None:
         number = lock.foreign_pid or "PID"
@@ -191,7 +191,7 @@ def remedy_for(lock: HeldLock) -> str:
     return f"kill {lock.pid} ends it, kill -KILL {lock.pid} if it stays; what it was testing is tested again"
 
 
-def _ticks(sight: Sight, now: float, last_tick_at: float | None) -> Iterator[Problem]:
+def _check_ticks(sight: LockReport, now: float, last_tick_at: float | None) -> Iterator[Problem]:
     dead = [tick for tick in sight.ticks if not tick.is_running]
     count = len(dead) + sum(tick.died_count for tick in sight.ticks)
     newest_at = max((tick.began_at for tick in sight.ticks), default=0.0)
@@ -208,7 +208,7 @@ def _ticks(sight: Sight, now: float, last_tick_at: float | None) -> Iterator[Pro
     yield Problem(ProblemKind.TICKS, reason, remedy, None, since_at)
 
 
-def _claims(sight: Sight, state: State) -> Iterator[Problem]:
+def _check_claims(sight: LockReport, state: State) -> Iterator[Problem]:
     held = sight.held_slots
     ends = [claim.until_uptime_s for claim in state.claims.values() if claim.slot not in held]
     late = [sight.uptime_s - end for end in ends if end is not None and sight.uptime_s - end > CLAIM_IS_LATE_S]
@@ -218,13 +218,15 @@ def _claims(sight: Sight, state: State) -> Iterator[Problem]:
         yield Problem(ProblemKind.CLAIMS, reason, "run `plabctl tick` and look at what it says")
 
 
-def _untested(sight: Sight, state: State, settings: Settings, now: float, last_test_at: float) -> Iterator[Problem]:
+def _check_untested(
+    sight: LockReport, state: State, settings: Settings, now: float, last_test_at: float
+) -> Iterator[Problem]:
     is_starting = any(tick.is_running and now - tick.began_at < STARTING_S for tick in sight.ticks)
     if is_starting or sight.held_slots or now - last_test_at < UNTESTED_S:
         return
-    from plabctl.core.claim import candidates  # noqa: PLC0415 - most of the time tests run
+    from plabctl.core.claim import list_candidates  # noqa: PLC0415 - most of the time tests run
 
-    late = [now - row.due_at for row in candidates(state, settings, now) if now - row.due_at > UNTESTED_S]
+    late = [now - row.due_at for row in list_candidates(state, settings, now) if now - row.due_at > UNTESTED_S]
     if late:
         count = f"{len(late)} node{'s have' if len(late) > 1 else ' has'}"
         reason = f"{count} been due for up to {format_duration(max(late))} and nothing is tested, although ticks come"

@@ -64,19 +64,21 @@ class ThreadExecutor:
         overdue = now + assignment.deadline_s + LATE_S
         self._running[assignment.token] = _Running(assignment, self._clock.now(), now, overdue)
         if self._interrupted_at is not None:
-            self._done.put(_stand_in(assignment, self._clock.now(), 0.0, Cause.INTERRUPTED, "interrupted", begun=False))
+            self._done.put(
+                _build_substitute(assignment, self._clock.now(), 0.0, Cause.INTERRUPTED, "interrupted", begun=False)
+            )
         elif self._workers >= self.running or self._has_new_worker():
             self._work.put(assignment)
         else:
             reason = "this machine has no thread left for the probe"
-            self._done.put(_stand_in(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False))
+            self._done.put(_build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False))
 
     def wait(self, timeout_s: float | None = None) -> list[Report]:
         """Return the reports that have come in, as soon as there is one; none after `timeout_s` or if nothing runs."""
         end = None if timeout_s is None else self._clock.monotonic() + timeout_s
         while self._running:
-            found = self._overdue()
-            found += self._arrived(0 if found else self._patience(end))
+            found = self._report_overdue()
+            found += self._collect(0 if found else self._compute_timeout(end))
             if found or (end is not None and self._clock.monotonic() >= end):
                 return found
         return []
@@ -90,13 +92,13 @@ class ThreadExecutor:
 
     def _has_new_worker(self) -> bool:
         try:
-            threading.Thread(target=self._labour, name="plabctl-probe", daemon=True).start()
+            threading.Thread(target=self._run_worker, name="plabctl-probe", daemon=True).start()
         except RuntimeError:
             return False
         self._workers += 1
         return True
 
-    def _labour(self) -> None:
+    def _run_worker(self) -> None:
         while True:
             assignment = self._work.get()
             running = self._running.get(assignment.token)
@@ -107,37 +109,37 @@ class ThreadExecutor:
                 # Given up before it began, also a moment ago: its slot is somebody else's by now.
                 continue
             try:
-                report = self._too_late(assignment) or self._prober.probe(assignment)
+                report = self._report_expired(assignment) or self._prober.probe(assignment)
             except BaseException as error:  # noqa: BLE001 - a thread that dies silently would cost a slot until its deadline
                 reason = f"a fault of plabctl itself: {type(error).__name__}: {error}"
-                report = _stand_in(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
+                report = _build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
             self._done.put(report)
             del assignment, report  # a waiting thread holds on to nothing
 
-    def _too_late(self, job: Assignment) -> Report | None:
+    def _report_expired(self, job: Assignment) -> Report | None:
         """Return the report of an assignment that must not begin any more, None for one that may."""
         if job.begin_by_uptime_s is None or self._clock.uptime() <= job.begin_by_uptime_s:
             return None
         reason = "it did not begin in time: this machine was asleep, stopped or overloaded"
-        return _stand_in(job, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False)
+        return _build_substitute(job, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False)
 
-    def _patience(self, end: float | None) -> float | None:
+    def _compute_timeout(self, end: float | None) -> float | None:
         """Return how long the owner may sleep: until its own time-out or until the next probe is overdue."""
-        until = [self._due(running) for running in self._running.values()]
+        until = [self._compute_due(running) for running in self._running.values()]
         if end is not None:
             until.append(end)
         return max(min(until) - self._clock.monotonic(), 0) if until else None
 
-    def _due(self, running: _Running) -> float:
+    def _compute_due(self, running: _Running) -> float:
         if self._interrupted_at is None:
             return running.overdue
         return min(running.overdue, self._interrupted_at + INTERRUPT_S)
 
-    def _arrived(self, patience_s: float | None) -> list[Report]:
+    def _collect(self, max_wait_s: float | None) -> list[Report]:
         """Return the reports in the queue, after waiting for the first; those already given up on are dropped."""
         found: list[Report] = []
         try:
-            report = self._done.get(timeout=patience_s) if patience_s != 0 else self._done.get_nowait()
+            report = self._done.get(timeout=max_wait_s) if max_wait_s != 0 else self._done.get_nowait()
             while True:
                 if report is not None and self._running.pop(report.token, None) is not None:
                     found.append(report)
@@ -145,26 +147,28 @@ class ThreadExecutor:
         except queue.Empty:
             return found
 
-    def _overdue(self) -> list[Report]:
+    def _report_overdue(self) -> list[Report]:
         """Report for probes whose threads have not come back, and leave those threads to themselves."""
         now = self._clock.monotonic()
-        late = [running for running in self._running.values() if self._due(running) <= now]
+        late = [running for running in self._running.values() if self._compute_due(running) <= now]
         reports = []
         for running in late:
             cause, reason = Cause.LOCAL, "the probe did not come back by its deadline and was given up"
             if self._interrupted_at is not None:
                 cause, reason = Cause.INTERRUPTED, "interrupted"
-            reports.append(_stand_in(running.assignment, running.started_at, now - running.start, cause, reason))
+            reports.append(
+                _build_substitute(running.assignment, running.started_at, now - running.start, cause, reason)
+            )
             del self._running[running.assignment.token]
             self._workers -= 1
         return reports
 
 
-def _stand_in(
+def _build_substitute(
     job: Assignment, started_at: float, seconds: float, cause: Cause, reason: str, *, begun: bool = True
 ) -> Report:
     """Return a report in the place of one that did not come; `begun` says whether the vnode may be there."""
-    left = job.at_stake(begun=begun)
+    left = job.list_at_stake(begun=begun)
     return Report(
         node=job.node.name,
         token=job.token,
@@ -175,7 +179,7 @@ def _stand_in(
         seconds=round(seconds, 3),
         left=left,
         experiment=job.experiment,
-        stray=job.stray(started_at) if job.vnode in left else None,
+        stray=job.build_stray(started_at) if job.vnode in left else None,
     )
 
 

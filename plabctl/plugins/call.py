@@ -40,12 +40,12 @@ _LOOK_S = 0.01
 _STDERR = 2
 _CODE = "import sys; sys.path[:] = {path}; from plabctl.plugins.host import main; main({descriptor})"
 _VALUES = frozenset(
-    f"plabctl.core.{name}" for name in ("model", "pools.base", "probe", "recipe", "records", "spells", "settings")
+    f"plabctl.core.{name}" for name in ("model", "pools.base", "probe", "recipe", "suspicion", "uptime", "settings")
 )
 """The modules whose classes may be in an answer; nothing else is looked up, so that we import no code of others."""
 
 
-class Host:
+class PluginHost:
     """The process of one plug-in. A plug-in that failed to answer is given up for as long as this process runs."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Host:
             self._called_at = began
             seconds = CALL_S - self._slow_s if limit_s is None else limit_s
             try:
-                is_answer, value = self._asked((seconds, verb, arguments), began + seconds)
+                is_answer, value = self._ask((seconds, verb, arguments), began + seconds)
             except TimeoutError:
                 self._end()
                 self._fault = f"it did not answer within {CALL_S if limit_s is None else limit_s:g} s"
@@ -104,7 +104,7 @@ class Host:
         if self._process and self._process.returncode is None:
             self._end()
 
-    def _asked(self, request: object, end: float) -> tuple[bool, Any]:
+    def _ask(self, request: object, end: float) -> tuple[bool, Any]:
         channel = self._channel or self._start()
         send(channel, pickle.dumps(request), end)
         data = receive(channel, end)
@@ -164,28 +164,28 @@ class _Values(pickle.Unpickler):
 
 def send(channel: socket.socket, data: bytes, end: float | None = None) -> None:
     """Send one message by `end`, an instant on the monotonic clock; raise TimeoutError or another OSError."""
-    _limit(channel, end)
+    _set_timeout(channel, end)
     channel.sendall(_LENGTH.pack(len(data)) + data)
 
 
 def receive(channel: socket.socket, end: float | None = None) -> bytes | None:
     """Return the next message, None when there will be none; raise TimeoutError, another OSError, or EOFError."""
-    head = _exactly(channel, _LENGTH.size, end)
+    head = _receive_exactly(channel, _LENGTH.size, end)
     if head is None:
         return None
     (length,) = _LENGTH.unpack(head)
     if length > MAX_BYTES:
         raise EOFError
-    data = _exactly(channel, length, end)
+    data = _receive_exactly(channel, length, end)
     if data is None:
         raise EOFError
     return data
 
 
-def _exactly(channel: socket.socket, count: int, end: float | None) -> bytes | None:
+def _receive_exactly(channel: socket.socket, count: int, end: float | None) -> bytes | None:
     data = bytearray()
     while len(data) < count:
-        _limit(channel, end)
+        _set_timeout(channel, end)
         part = channel.recv(count - len(data))
         if not part:
             return None
@@ -193,7 +193,7 @@ def _exactly(channel: socket.socket, count: int, end: float | None) -> bytes | N
     return bytes(data)
 
 
-def _limit(channel: socket.socket, end: float | None) -> None:
+def _set_timeout(channel: socket.socket, end: float | None) -> None:
     if end is not None:
         left = end - time.monotonic()
         if left <= 0:

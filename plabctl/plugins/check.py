@@ -32,19 +32,19 @@ _END_OF_TIME = 250e9
 """No instant and no duration reaches it: the year 9892, in seconds."""
 
 
-def words(error: BaseException) -> str:
+def format_exception(error: BaseException) -> str:
     """Return an exception in one line of bounded length."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:_MAX_WORDS] if text else type(error).__name__
 
 
-def recipe(name: str, value: object) -> Recipe:
+def check_recipe(name: str, value: object) -> Recipe:
     """Return the recipe that a plug-in gives, itself or by a function without arguments, named as its entry point."""
     if callable(value):
         value = value()
     if not isinstance(value, Recipe):
         raise TypeError(f"a recipe must be a plabctl.core.recipe.Recipe, not {type(value).__name__}")
-    conforms(value, Recipe, "it")
+    check_type(value, Recipe, "it")
     stages = value.stages
     for stage_name, stage in stages.items():
         if bool(stage.run) == bool(stage.script) or not stage.timeout_s > 0:
@@ -54,17 +54,17 @@ def recipe(name: str, value: object) -> Recipe:
     return replace(value, name=name)
 
 
-def backoff(name: str, value: object) -> Formula:  # noqa: ARG001 - all checks are called alike
+def check_backoff(name: str, value: object) -> Formula:  # noqa: ARG001 - all checks are called alike
     """Return the formula that a plug-in gives, tried on plain cases."""
     if not callable(value):
         raise TypeError(f"a back-off must be a function, not {type(value).__name__}")
     for streak in _STREAKS:
         for age_s in _AGES_S:
-            wait_of(value, Backoff(ADDITIVE), streak, age_s)
+            compute_wait(value, Backoff(ADDITIVE), streak, age_s)
     return value
 
 
-def wait_of(formula: Formula, own: Backoff, streak: int, age_s: float) -> float:
+def compute_wait(formula: Formula, own: Backoff, streak: int, age_s: float) -> float:
     """Return the seconds that a formula says; raise what it raises, or what is wrong with what it says."""
     seconds: object = formula(own, streak, age_s)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
@@ -74,7 +74,7 @@ def wait_of(formula: Formula, own: Backoff, streak: int, age_s: float) -> float:
     return float(seconds)
 
 
-def kind(name: str, value: object) -> type:  # noqa: ARG001 - all checks are called alike
+def check_kind(name: str, value: object) -> type:  # noqa: ARG001 - all checks are called alike
     """Return the class of pools that a plug-in gives."""
     if not (inspect.isclass(value) and issubclass(value, GoodPool | BadPool)):
         raise TypeError("a kind of pool must be a subclass of plabctl's GoodPool or BadPool")
@@ -83,11 +83,15 @@ def kind(name: str, value: object) -> type:  # noqa: ARG001 - all checks are cal
     return value
 
 
-CHECKS: Mapping[str, Callable[[str, object], object]] = {"pool": kind, "backoff": backoff, "recipe": recipe}
+CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "pool": check_kind,
+    "backoff": check_backoff,
+    "recipe": check_recipe,
+}
 """The check of what stands under each key."""
 
 
-def side_of(value: type[Pool]) -> str:
+def find_side(value: type[Pool]) -> str:
     """Return which of the two built-in kinds a kind of pool is one of."""
     return "good" if issubclass(value, GoodPool) else "bad"
 
@@ -96,19 +100,19 @@ def try_pool(pool: Pool, settings: Settings) -> None:
     """Let a pool judge a pass, a failure and a test without verdict; raise what it raises, or TypeError."""
     for outcome, cause in ((Outcome.PASS, None), (Outcome.FAIL, Cause.CHECK), (Outcome.UNKNOWN, Cause.NO_OPINION)):
         report = Report("trial", "trial", outcome, cause, "", 0.0, 0.0)
-        check(pool.judge(Member("trial", pool.own.name, 0.0, 0.0), Reading(report, 1.0, 0.5)), settings)
+        check_judgement(pool.judge(Member("trial", pool.own.name, 0.0, 0.0), Reading(report, 1.0, 0.5)), settings)
 
 
-def check(judgement: object, settings: Settings) -> None:
+def check_judgement(judgement: object, settings: Settings) -> None:
     """Raise TypeError or ValueError when a judgement cannot be applied."""
     if not isinstance(judgement, Judgement) or not isinstance(judgement.member, Member):
         raise TypeError(f"it judged by {type(judgement).__name__}, not by a Judgement of a Member")
-    conforms(judgement, Judgement, "it")
+    check_type(judgement, Judgement, "it")
     if judgement.member.pool not in settings.pools:
         raise ValueError(f"no pool is named {judgement.member.pool!r}")
 
 
-def conforms(value: object, hint: Any, where: str) -> None:  # noqa: ANN401 - a type of any kind
+def check_type(value: object, hint: Any, where: str) -> None:  # noqa: ANN401 - a type of any kind
     """Raise TypeError or ValueError when `value`, or a field in it, is not what `hint` says."""
     if get_origin(hint) is UnionType:
         hint = next((each for each in get_args(hint) if get_origin(each) or type(value) is each), get_args(hint)[0])
@@ -118,11 +122,11 @@ def conforms(value: object, hint: Any, where: str) -> None:  # noqa: ANN401 - a 
         raise TypeError(f"{where} is {type(value).__name__}, not {getattr(hint, '__name__', hint)}")
     if isinstance(value, int | float) and not abs(value) < _END_OF_TIME:
         raise ValueError(f"{where} is {value!r}")
-    for name, part, inner in _parts(value, hint):
-        conforms(part, inner, name or where)
+    for name, part, inner in _list_parts(value, hint):
+        check_type(part, inner, name or where)
 
 
-def _parts(value: object, hint: Any) -> Iterator[tuple[str, object, Any]]:  # noqa: ANN401 - as above
+def _list_parts(value: object, hint: Any) -> Iterator[tuple[str, object, Any]]:  # noqa: ANN401 - as above
     """Give what a value consists of, each with the name of its field and its type."""
     inner = get_args(hint)
     if isinstance(value, tuple):

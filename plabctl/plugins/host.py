@@ -49,7 +49,7 @@ class Plugin:
             raise LookupError(f"more than one package brings {name!r}: {', '.join(sorted(found))}")
         ((place, entry),) = found.items()
         self._value = check.CHECKS[point](name, entry.load())
-        shown = {"pool": check.side_of, "backoff": lambda _: None}.get(point, lambda value: value)
+        shown = {"pool": check.find_side, "backoff": lambda _: None}.get(point, lambda value: value)
         return place, shown(self._value)
 
     def settle_in(self, settings: Settings) -> None:
@@ -66,12 +66,12 @@ class Plugin:
         """Return what the kind of pool makes of a report; raise TypeError or ValueError if it cannot be applied."""
         assert self._settings is not None, "it was given before"  # noqa: S101
         judgement = self._pool(pool).judge(member, reading)
-        check.check(judgement, self._settings)
+        check.check_judgement(judgement, self._settings)
         return judgement
 
     def wait(self, backoff: Backoff, streak: int, age_s: float) -> float:
         """Return the seconds that the back-off says."""
-        return check.wait_of(self._value, backoff, streak, age_s)
+        return check.compute_wait(self._value, backoff, streak, age_s)
 
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:
@@ -102,11 +102,11 @@ def _answer(plugin: Plugin, verb: str, arguments: tuple[object, ...]) -> bytes:
     try:
         return pickle.dumps((True, getattr(plugin, verb)(*arguments)))
     except BaseException as error:  # noqa: BLE001 - whatever it raises, SystemExit among it, is its failure to answer
-        return pickle.dumps((False, _words(error)))
+        return pickle.dumps((False, _format_exception(error)))
 
 
-def _words(error: BaseException) -> str:
+def _format_exception(error: BaseException) -> str:
     try:
-        return str(error) if isinstance(error, BackoffFailed) else check.words(error)
+        return str(error) if isinstance(error, BackoffFailed) else check.format_exception(error)
     except BaseException:  # noqa: BLE001 - its words are code of the plug-in, too
         return type(error).__name__

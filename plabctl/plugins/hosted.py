@@ -22,7 +22,7 @@ from plabctl.core.recipe import Recipe
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.errors import PluginFault
 from plabctl.plugins import local
-from plabctl.plugins.call import LOAD_S, Host
+from plabctl.plugins.call import LOAD_S, PluginHost
 
 MAX_PLUGINS = 32
 """How many are looked for: each may take its time."""
@@ -36,7 +36,7 @@ def find(point: str, name: str) -> Any | None:  # noqa: ANN401 - each extension 
     """
     if not is_pool_name(name):
         return None
-    host, value, fault = Host(), None, ""
+    host, value, fault = PluginHost(), None, ""
     if find.cache_info().currsize >= MAX_PLUGINS:
         return _MAKERS[point](name, host, None, f"more than {MAX_PLUGINS} plug-ins are named")
     try:
@@ -56,7 +56,7 @@ class HostedBackoff(BackoffKind):
 
     by_count = False
 
-    def __init__(self, name: str, host: Host, fault: str = "") -> None:
+    def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
         self.name = name
         self.fault = fault
         self._host = host
@@ -87,7 +87,7 @@ class HostedBackoff(BackoffKind):
 class HostedPoolKind(PoolKind):
     """A kind of pool whose judging is a plug-in's. In all else it is like the built-in kind of its side."""
 
-    def __init__(self, name: str, side: PoolKind, host: Host, fault: str = "") -> None:
+    def __init__(self, name: str, side: PoolKind, host: PluginHost, fault: str = "") -> None:
         self.name = name
         self.is_good = side.is_good
         self.exit_key = side.exit_key
@@ -98,7 +98,7 @@ class HostedPoolKind(PoolKind):
 
     def __reduce__(self) -> tuple[Callable[[str], PoolKind], tuple[str]]:
         """Become, in the process of a plug-in, the built-in kind of its side."""
-        return local.side, ("good" if self.is_good else "bad",)
+        return local.find_side, ("good" if self.is_good else "bad",)
 
     def prepare(self, own: PoolSettings, settings: Settings) -> None:
         """Let the plug-in know the settings and judge some plain cases."""
@@ -136,7 +136,7 @@ class BrokenPoolKind(HostedPoolKind):
         side = GOOD if is_good else BAD
         kind = BrokenPoolKind(self.name, side, self.host, self.fault)
         # Which keys it would take can no longer be asked: all of them mean something.
-        kind.keys = Table(side.keys.topic, side.keys.defaults, *side.keys.keys.values(), *_options_of_good(side))
+        kind.keys = Table(side.keys.topic, side.keys.defaults, *side.keys.keys.values(), *_build_good_options(side))
         return kind
 
 
@@ -152,7 +152,7 @@ class HostedPool(Pool):
         if not self._kind.fault:
             try:
                 judgement = self._kind.host.call("judge", self.own.name, member, reading)
-                return self._checked(judgement, member)
+                return self._check(judgement, member)
             except PluginFault as error:
                 self._kind.fault = f"the plug-in {self._kind.name!r} failed on {member.node!r}: {error}"
         return Judgement(self.wait(member, reading, self.own.backoff.base_s))
@@ -165,7 +165,7 @@ class HostedPool(Pool):
         """Judge as a whole: see `judge`."""
         raise NotImplementedError
 
-    def _checked(self, judgement: object, member: Member) -> Judgement:
+    def _check(self, judgement: object, member: Member) -> Judgement:
         if not isinstance(judgement, Judgement) or judgement.member.node != member.node:
             raise PluginFault("it did not return a Judgement of the node")
         if judgement.member.pool not in self.settings.pools:
@@ -173,26 +173,26 @@ class HostedPool(Pool):
         return judgement
 
 
-def _options_of_good(side: PoolKind) -> list[Any]:
+def _build_good_options(side: PoolKind) -> list[Any]:
     return [key for name, key in GOOD.keys.keys.items() if name not in side.keys.keys and name != GOOD.exit_key]
 
 
-def _make_pool_kind(name: str, host: Host, value: Any, fault: str) -> PoolKind:  # noqa: ANN401 - as the host answers
+def _make_pool_kind(name: str, host: PluginHost, value: Any, fault: str) -> PoolKind:  # noqa: ANN401 - as the host answers
     if fault:
         return BrokenPoolKind(name, BAD, host, fault)
     return HostedPoolKind(name, GOOD if value == GOOD.name else BAD, host)
 
 
-def _make_backoff(name: str, host: Host, _: object, fault: str) -> BackoffKind:
+def _make_backoff(name: str, host: PluginHost, _: object, fault: str) -> BackoffKind:
     return HostedBackoff(name, host, fault)
 
 
-def _make_recipe(name: str, host: Host, value: Any, fault: str) -> Recipe:  # noqa: ANN401 - as the host answers
+def _make_recipe(name: str, host: PluginHost, value: Any, fault: str) -> Recipe:  # noqa: ANN401 - as the host answers
     host.close()  # a recipe is a value: there is nothing more to ask
     return replace(value, name=name) if value else Recipe(name, fault=fault)
 
 
-_MAKERS: Mapping[str, Callable[[str, Host, Any, str], Any]] = {
+_MAKERS: Mapping[str, Callable[[str, PluginHost, Any, str], Any]] = {
     "pool": _make_pool_kind,
     "backoff": _make_backoff,
     "recipe": _make_recipe,

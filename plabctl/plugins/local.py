@@ -35,12 +35,12 @@ class LocalBackoff(BackoffKind):
                 points = entry_points(group=POINTS["backoff"].group, name=self.name)
                 (point,) = {point.value: point for point in points}.values()
                 self._formula = point.load()
-            return check.wait_of(self._formula, own, streak, age_s)
+            return check.compute_wait(self._formula, own, streak, age_s)
         except Exception as error:
-            raise BackoffFailed(f"the back-off {self.name!r}: {check.words(error)}") from error
+            raise BackoffFailed(f"the back-off {self.name!r}: {check.format_exception(error)}") from error
 
 
-def side(name: str) -> PoolKind:
+def find_side(name: str) -> PoolKind:
     """Return the built-in kind that stands for one of a plug-in."""
     kind: PoolKind = find_builtin("pool", name)
     return kind

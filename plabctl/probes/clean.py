@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from plabctl.masks import masked
+from plabctl.masks import mask_secrets
 
 MAX_REASON = 300
 """Characters kept of a line that becomes a reason."""
@@ -50,21 +50,21 @@ def clean(data: bytes | str, limit: int | None = None) -> str:
     return text if limit is None else text[:limit]
 
 
-def one_line(text: str, limit: int) -> str:
+def clean_line(text: str, limit: int) -> str:
     """Return `text` cleaned, on one line and without tabs, so that it can be a cell of any table."""
     return clean(text, limit).translate(_BLANKS)
 
 
-def last_line(text: str) -> str:
+def find_last_line(text: str) -> str:
     """Return the last line that is not empty, capped, without secrets; an empty text gives an empty line."""
-    return _told(next((line for raw in reversed(text.splitlines()) if (line := raw.strip())), ""))
+    return _mask_line(next((line for raw in reversed(text.splitlines()) if (line := raw.strip())), ""))
 
 
-def first_line(text: str) -> str:
+def find_first_line(text: str) -> str:
     """Return the first line that is not empty, capped, without secrets; an empty text gives an empty line."""
-    return _told(next((line for raw in text.splitlines() if (line := raw.strip())), ""))
+    return _mask_line(next((line for raw in text.splitlines() if (line := raw.strip())), ""))
 
 
-def _told(line: str) -> str:
+def _mask_line(line: str) -> str:
     # Cut before it is looked at: how long that takes grows faster than a line, and a node could make it long.
-    return masked(line[:MAX_REASON])[:MAX_REASON]
+    return mask_secrets(line[:MAX_REASON])[:MAX_REASON]

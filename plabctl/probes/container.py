@@ -7,7 +7,7 @@ and any number of them may be on one node. `docs/recipes.md` says what they need
 from __future__ import annotations
 
 from plabctl.core.recipe import Recipe, Stage
-from plabctl.probes.life import LIFE, PAUSE, ROOT
+from plabctl.probes.recipe_snippets import LIFE, PAUSE, ROOT
 from plabctl.values import replace
 
 # Where the engine does not answer, a mark tells whether there may be something: else each test would leave debris.
@@ -75,7 +75,7 @@ remove
 )
 
 
-def _container(engine: str) -> Recipe:
+def _build_recipe(engine: str) -> Recipe:
     options = f"PLABCTL_{engine.upper()}_OPTIONS"
 
     def stage(text: str, timeout_s: float) -> Stage:
@@ -90,10 +90,10 @@ def _container(engine: str) -> Recipe:
     )
 
 
-PODMAN = _container("podman")
+PODMAN = _build_recipe("podman")
 """A container of a local image: it is started, found running, made to write and read, and removed."""
 
-DOCKER = _container("docker")
+DOCKER = _build_recipe("docker")
 """The same with docker."""
 
 # A machine's name is a host name of at most 64 characters. Nobody keeps a list of the machines that are not registered,

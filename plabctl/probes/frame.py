@@ -18,12 +18,12 @@ _PENDING = 32
 """Bytes that may be the beginning of a mark, and wait for the rest of it."""
 
 
-def end_mark(number: int, exit_code: int) -> bytes:
+def build_end_mark(number: int, exit_code: int) -> bytes:
     """Return what is printed behind the last command of stage `number`."""
     return b"\x1eplabctl %d %d\x1e" % (number, exit_code)
 
 
-class Frame:
+class StageFrame:
     """The answer to stage `number`, as it comes in. `exit_code` is known when the end mark has come."""
 
     def __init__(self, limit: int, number: int) -> None:
@@ -46,7 +46,7 @@ class Frame:
             settled, self._pending = pending[:-_PENDING], pending[-_PENDING:]
         self._capture.add(settled)
 
-    def finished(self) -> Capture:
+    def finish(self) -> Capture:
         """Return the stage's output when nothing more will come; the noise, if it did not begin."""
         self._capture.add(self._pending)
         self._pending = b""

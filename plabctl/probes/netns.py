@@ -7,7 +7,7 @@ and any number of them may be on one node. `docs/recipes.md` says what it needs;
 from __future__ import annotations
 
 from plabctl.core.recipe import Recipe, Stage
-from plabctl.probes.life import LIFE, PAUSE, ROOT
+from plabctl.probes.recipe_snippets import LIFE, PAUSE, ROOT
 
 # The namespace is on a link of its own to the node. Its number is taken by making the link, which the kernel lets only
 # one do, and says which two addresses of 198.18.0.0/15 (kept for tests, RFC 2544) the ends have. Either perl, which

@@ -1,7 +1,7 @@
 """The door of this room: an assignment goes in, a report comes out, whatever happens in between.
 
 I/O. Light to import: fabric and paramiko are loaded by `prepare`, when there is something to probe over SSH. The course
-of a probe stands in `plabctl.probes.course`.
+of a probe stands in `plabctl.probes.probe_run`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.model import Report
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import ANYWHERE, Origin, SshSettings
-from plabctl.probes.course import Course
-from plabctl.probes.cut import Cut
+from plabctl.probes.cancellation import Cancellation
+from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.probe_run import ProbeRun
 from plabctl.probes.shell import Shell
-from plabctl.probes.steps import OnStage
+from plabctl.probes.stage_runner import OnStage
 from plabctl.probes.target import Targets
-from plabctl.probes.trouble import Trouble
 from plabctl.probes.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Prober:
         # Re-entrant, because a signal handler may interrupt the very thread that holds it.
         self._lock = threading.RLock()
         self._ssh: Ssh | None = None
-        self._cuts: set[Cut] = set()
+        self._cancellations: set[Cancellation] = set()
         self._is_interrupted = False
 
     def prepare(self) -> None:
@@ -63,53 +63,61 @@ class Prober:
         """
         _raise_descriptor_limit()
         _spare_address_space()
-        ssh = self._connector()
-        with suppress(Trouble):
+        ssh = self._load_ssh()
+        with suppress(ProbeError):
             ssh.keys.find()
-        with suppress(Trouble):
+        with suppress(ProbeError):
             ssh.known.load()
         with suppress(RuntimeError):  # no thread to be had: the probes will say so
             self._watchdog.start()
 
     def probe(self, assignment: Assignment) -> Report:
         """Carry `assignment` out by its deadline and return what came of it; never raises."""
-        cut = Cut()
+        cancellation = Cancellation()
         with self._lock:
-            self._cuts.add(cut)
+            self._cancellations.add(cancellation)
             if self._is_interrupted:
-                cut.make()
+                cancellation.request()
 
         def open_shell(transport: Transport, end: float) -> Shell:
             if transport is Transport.LOCAL:
-                from plabctl.probes.local import LocalShell  # noqa: PLC0415 - subprocess is for local recipes only
+                from plabctl.probes.local_shell import LocalShell  # noqa: PLC0415 - subprocess is for local recipes only
 
-                return LocalShell(cut, self._watchdog, self._clock, self._settings.output_limit, self._origin.folder)
-            target = self._targets.of(assignment.node)
-            return self._connector().connect(target, end, cut, assignment.connect_timeout_s)
+                return LocalShell(
+                    cancellation, self._watchdog, self._clock, self._settings.output_limit, self._origin.folder
+                )
+            target = self._targets.find(assignment.node)
+            return self._load_ssh().connect(target, end, cancellation, assignment.connect_timeout_s)
 
         alarm = None
         try:
             with suppress(RuntimeError):  # no thread to be had: whatever needs one will say so
                 # It does nothing but keep the pulse going while the probe is under way.
                 alarm = self._watchdog.arm(self._clock.monotonic() + assignment.deadline_s, lambda: None)
-            return Course(
-                assignment, open_shell, cut, self._clock, self._on_stage, self._watchdog.pulse, self._origin.owners
+            return ProbeRun(
+                assignment,
+                open_shell,
+                cancellation,
+                self._clock,
+                self._on_stage,
+                self._watchdog.stall_detector,
+                self._origin.owners,
             ).run()
         finally:
             if alarm is not None:
                 alarm.disarm()
             with self._lock:
-                self._cuts.discard(cut)
+                self._cancellations.discard(cancellation)
 
     def interrupt(self) -> None:
         """Cut all probes that run and those that are still to come; does not block, may come from a signal handler."""
         self._is_interrupted = True
         with self._lock:
-            cuts = list(self._cuts)
-        for cut in cuts:
-            cut.make()
+            cuts = list(self._cancellations)
+        for cancellation in cuts:
+            cancellation.request()
 
-    def _connector(self) -> Ssh:
+    def _load_ssh(self) -> Ssh:
         with self._lock:
             if self._ssh is None:
                 from plabctl.probes.ssh import Ssh  # noqa: PLC0415 - loads fabric, 0.15 s

@@ -2,7 +2,7 @@
 
 Pure. Only `sh` is needed on the node. The login shell of the account, which may be csh or fish, is asked once for each
 connection to become `sh`; that one reads the stages from its standard input, one after the other. Go on with
-`plabctl.probes.frame` for what comes back, and with `plabctl.probes.remote` for the sending.
+`plabctl.probes.frame` for what comes back, and with `plabctl.probes.remote_shell` for the sending.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _GUARDED = (
 )
 
 
-def values_of(assignment: Assignment, vnode: str | None = None) -> dict[str, str]:
+def build_values(assignment: Assignment, vnode: str | None = None) -> dict[str, str]:
     """Return what the placeholders of a recipe stand for: the node's variables, and over them our own four."""
     return {
         **assignment.node.variables,
@@ -56,13 +56,15 @@ def values_of(assignment: Assignment, vnode: str | None = None) -> dict[str, str
     }
 
 
-def environment(values: Mapping[str, str]) -> dict[str, str]:
+def build_environment(values: Mapping[str, str]) -> dict[str, str]:
     """Return `values` as environment variables: `PLABCTL_` and the name in capitals, odd characters as `_`."""
     ordered = [name for name in values if name not in OURS] + [name for name in OURS if name in values]
     return {f"PLABCTL_{variable_of(name)}": values[name].replace("\0", "") for name in ordered}
 
 
-def wrap(text: str, variables: Mapping[str, str], timeout_s: float, number: int, *, has_timeout: bool = True) -> bytes:
+def wrap_stage(
+    text: str, variables: Mapping[str, str], timeout_s: float, number: int, *, has_timeout: bool = True
+) -> bytes:
     """Return what makes the node's `sh` run the shell code `text`, ended after `timeout_s`, as its stage `number`.
 
     `has_timeout` says whether the node has coreutils' or busybox' `timeout -k`; else a watchdog in plain sh stands in,
@@ -71,17 +73,17 @@ def wrap(text: str, variables: Mapping[str, str], timeout_s: float, number: int,
     head = _HEAD + _export({name: variables[name] for name in variables if name in _OURS})
     labels = _export({name: variables[name] for name in variables if name not in _OURS})
     code, entry, body = head + labels + text, "</dev/null", ""
-    if len(code) > _MAX_ARGUMENT // 4 and len(encoded(shlex.quote(code))) > _MAX_ARGUMENT:
-        if len(encoded(labels)) > _MAX_ARGUMENT // 4:
+    if len(code) > _MAX_ARGUMENT // 4 and len(encode(shlex.quote(code))) > _MAX_ARGUMENT:
+        if len(encode(labels)) > _MAX_ARGUMENT // 4:
             text = labels.rstrip() + _FIT + text
             labels = ""
-        word = _unused_word(text)
+        word = _choose_word(text)
         # Our own variables stay in the command line, by which the stage is known.
         code, entry, body = head + labels + 'eval "$(cat)"', f"<<'{word}'", f"{text}\n{word}\n"
     form = _BOUNDED if has_timeout else _GUARDED
     seconds = max(1, math.ceil(timeout_s))
     line = form.format(grace=KILL_GRACE_S, seconds=seconds, code=shlex.quote(code), input=entry, number=number)
-    return encoded(line + body)
+    return encode(line + body)
 
 
 def _export(variables: Mapping[str, str]) -> str:
@@ -89,14 +91,14 @@ def _export(variables: Mapping[str, str]) -> str:
     return f"export {exports}\n" if exports else ""
 
 
-def _unused_word(text: str) -> str:
+def _choose_word(text: str) -> str:
     word = "PLABCTL"
     while word in text:
         word += "_"
     return word
 
 
-def encoded(text: str) -> bytes:
+def encode(text: str) -> bytes:
     """Return `text` in UTF-8; what was no UTF-8 in a script file arrives as it was there."""
     try:
         return text.encode("utf-8", "surrogateescape")

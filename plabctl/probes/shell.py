@@ -1,6 +1,6 @@
 """What running one stage gives, wherever it runs.
 
-Pure. `plabctl.probes.remote` and `plabctl.probes.local` make these, `plabctl.probes.course` judges them.
+Pure. `plabctl.probes.remote_shell` and `plabctl.probes.local_shell` make these, `plabctl.probes.probe_run` judges them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 
-class Fault(StrEnum):
+class StageFault(StrEnum):
     """Why a stage has no exit code that counts."""
 
     LATE = "late"
@@ -29,20 +29,20 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class StageResult:
     """How one stage went. `output` is cleaned and capped; `said` says more about a fault."""
 
     exit_code: int | None
     output: str
     truncated: bool
-    fault: Fault | None = None
+    fault: StageFault | None = None
     said: str = ""
 
 
 class Shell(Protocol):
     """A place where the stages of a recipe run."""
 
-    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> Ran:
+    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
         """Run shell code with `variables` exported, for at most `timeout_s`; raise Trouble when told to stop."""
         ...
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from plabctl.core.model import Cause, Node
 from plabctl.core.settings import SshSettings
-from plabctl.probes.trouble import Trouble
+from plabctl.probes.probe_error import ProbeError
 
 _SSH_G_TIMEOUT_S = 10
 _MAX_PORT = 65535
@@ -31,7 +31,7 @@ class Target:
     """A key file of this node's own; empty: the configured one."""
 
 
-def label_of(host: str, port: int) -> str:
+def build_label(host: str, port: int) -> str:
     """Return the name under which known_hosts keeps the keys of this server."""
     return host if port == _SSH_PORT else f"[{host}]:{port}"
 
@@ -44,19 +44,19 @@ class Targets:
         self._lock = threading.Lock()
         self._asked: dict[str, dict[str, str]] = {}
 
-    def of(self, node: Node) -> Target:
+    def find(self, node: Node) -> Target:
         """Return where `node` is reached; raise Trouble if its variables cannot be meant."""
         seen = self._ssh_config(node.name) if self._ssh.use_ssh_config else {}
         if any(seen.get(key, "none") != "none" for key in ("proxycommand", "proxyjump")):
-            raise Trouble(
+            raise ProbeError(
                 Cause.LOCAL, f"ssh_config sends '{node.name}' through a proxy, which plabctl does not support"
             )
         host = node.variables.get("ssh_host") or seen.get("hostname") or node.name
-        port = _port(node.variables.get("ssh_port") or seen.get("port") or str(self._ssh.port), node.name)
-        user = node.variables.get("ssh_user") or self._ssh.user or seen.get("user") or _own_name()
+        port = _parse_port(node.variables.get("ssh_port") or seen.get("port") or str(self._ssh.port), node.name)
+        user = node.variables.get("ssh_user") or self._ssh.user or seen.get("user") or _find_user_name()
         alias = seen.get("hostkeyalias")
         key = "" if self._ssh.key else seen.get("identityfile", "")
-        return Target(node.name, host, port, user, alias or label_of(host, port), key)
+        return Target(node.name, host, port, user, alias or build_label(host, port), key)
 
     def _ssh_config(self, name: str) -> Mapping[str, str]:
         with self._lock:
@@ -68,19 +68,19 @@ class Targets:
         return known
 
 
-def _port(text: str, node: str) -> int:
+def _parse_port(text: str, node: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT:
         return int(text)
-    raise Trouble(Cause.LOCAL, f"the variable ssh_port of '{node}' is '{text}', which is no port")
+    raise ProbeError(Cause.LOCAL, f"the variable ssh_port of '{node}' is '{text}', which is no port")
 
 
-def _own_name() -> str:
+def _find_user_name() -> str:
     import getpass  # noqa: PLC0415 - only when no user is configured
 
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        raise Trouble(Cause.LOCAL, "no SSH user is configured and this account has no name") from None
+        raise ProbeError(Cause.LOCAL, "no SSH user is configured and this account has no name") from None
 
 
 def _ask_ssh(name: str) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _ask_ssh(name: str) -> dict[str, str]:
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise Trouble(Cause.LOCAL, f"'ssh -G {name}' failed: {error}") from None
+        raise ProbeError(Cause.LOCAL, f"'ssh -G {name}' failed: {error}") from None
     answer: dict[str, str] = {}
     for line in done.stdout.decode(errors="replace").splitlines():
         keyword, _, value = line.partition(" ")

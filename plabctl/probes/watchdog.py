@@ -1,7 +1,7 @@
 """Deadlines that are enforced from outside the thread that may be stuck.
 
 One thread, started on first need, runs each action at its instant. Actions must not block: they shut a socket down or
-signal a process group, and the stuck thread then finds its connection closed. Go on with `plabctl.probes.cut`.
+signal a process group, and the stuck thread then finds its connection closed. Go on with `plabctl.probes.cancellation`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import count
 
 from plabctl.clock import Clock
-from plabctl.probes.pulse import BEAT_S, Pulse
+from plabctl.probes.stall_detector import BEAT_S, StallDetector
 
 
 class Alarm:
@@ -47,11 +47,11 @@ class Alarm:
 
 
 class Watchdog:
-    """Runs actions at their deadlines. While any is armed, `pulse` knows whether this process runs."""
+    """Runs actions at their deadlines. While any is armed, `stall_detector` knows whether this process runs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.pulse = Pulse(clock)
+        self.stall_detector = StallDetector(clock)
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, Alarm]] = []
         self._numbers = count()
@@ -70,7 +70,7 @@ class Watchdog:
         self.start()
         alarm = Alarm(action)
         with self._changed:
-            self.pulse.wake()
+            self.stall_detector.wake()
             if len(self._heap) > 64 and sum(entry[2].is_armed for entry in self._heap) * 2 < len(self._heap):  # noqa: PLR2004 - sweeping pays only when there is something to sweep
                 self._heap = [entry for entry in self._heap if entry[2].is_armed]
                 heapq.heapify(self._heap)
@@ -90,10 +90,10 @@ class Watchdog:
                 while self._heap and not self._heap[0][2].is_armed:
                     heapq.heappop(self._heap)
                 if not self._heap:
-                    self.pulse.rest()
+                    self.stall_detector.pause()
                     self._changed.wait()
                     continue
-                self.pulse.beat()
+                self.stall_detector.beat()
                 left = self._heap[0][0] - self._clock.monotonic()
                 if left <= 0:
                     return heapq.heappop(self._heap)[2]

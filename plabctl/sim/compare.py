@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from math import exp, log
 
+from plabctl.sim.conditions import Conditions
 from plabctl.sim.driver import run
-from plabctl.sim.policies import Policy, stretched
-from plabctl.sim.scenario import Scenario
-from plabctl.sim.score import Score, score
+from plabctl.sim.policies import Policy, stretch
+from plabctl.sim.score import Score, compute_score
 from plabctl.sim.world import World
 from plabctl.values import dataclass
 
@@ -36,7 +36,7 @@ class Budget:
     cost: Cost
     amount: float
 
-    def spent(self, found: Score) -> float:
+    def compute_spent(self, found: Score) -> float:
         """Return how much of it a policy spent."""
         return found.tests_per_node_day if self.cost is Cost.TESTS else found.slot_seconds_per_node_day
 
@@ -51,19 +51,19 @@ class Progress:
 
 
 def compare(
-    world: World, policies: Iterable[Policy], scenario: Scenario, budget: Budget | None, progress: Progress
+    world: World, policies: Iterable[Policy], conditions: Conditions, budget: Budget | None, progress: Progress
 ) -> Iterator[Score]:
     """Yield the figures of each policy, as they come."""
     for number, policy in enumerate(policies):
         if budget is None:
-            yield _scored(world, policy, scenario, progress, number, 1.0)
+            yield _run_scored(world, policy, conditions, progress, number, 1.0)
         else:
-            yield meet(world, policy, scenario, budget, progress, number)
+            yield fit_budget(world, policy, conditions, budget, progress, number)
         progress.show(number + 1.0)
 
 
-def meet(
-    world: World, policy: Policy, scenario: Scenario, budget: Budget, progress: Progress, number: int = 0
+def fit_budget(
+    world: World, policy: Policy, conditions: Conditions, budget: Budget, progress: Progress, number: int = 0
 ) -> Score:
     """Return the figures of the policy with all its delays multiplied by the factor at which it spends the budget.
 
@@ -73,17 +73,17 @@ def meet(
     tried: list[tuple[float, float]] = []
     found: list[tuple[float, Score]] = []
     for count in range(ROUNDS):
-        result = _scored(world, stretched(policy, scale), scenario, progress, number + count / ROUNDS, 1 / ROUNDS)
-        off = log(max(1e-9, budget.spent(result)) / budget.amount)
+        result = _run_scored(world, stretch(policy, scale), conditions, progress, number + count / ROUNDS, 1 / ROUNDS)
+        off = log(max(1e-9, budget.compute_spent(result)) / budget.amount)
         found.append((abs(off), result))
         if abs(off) < _CLOSE:
             break
         tried.append((log(scale), off))
-        scale *= min(_STEEPEST, max(1 / _STEEPEST, exp(-off / _slope(tried))))
+        scale *= min(_STEEPEST, max(1 / _STEEPEST, exp(-off / _estimate_slope(tried))))
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def _slope(tried: list[tuple[float, float]]) -> float:
+def _estimate_slope(tried: list[tuple[float, float]]) -> float:
     """Return how steeply the cost fell with the delays of late: by 1, if nothing is known, it falls in proportion."""
     if len(tried) < 2:  # noqa: PLR2004 - a slope needs two points
         return -1.0
@@ -92,7 +92,9 @@ def _slope(tried: list[tuple[float, float]]) -> float:
     return min(-0.2, max(-2.0, slope))
 
 
-def _scored(world: World, policy: Policy, scenario: Scenario, progress: Progress, start: float, weight: float) -> Score:
-    ledger = run(world, policy, scenario, lambda share: progress.show(start + weight * share))
-    progress.probe_count += ledger.probe_count
-    return score(policy.name, policy.scale, world, scenario, ledger)
+def _run_scored(
+    world: World, policy: Policy, conditions: Conditions, progress: Progress, start: float, weight: float
+) -> Score:
+    totals = run(world, policy, conditions, lambda share: progress.show(start + weight * share))
+    progress.probe_count += totals.probe_count
+    return compute_score(policy.name, policy.scale, world, conditions, totals)

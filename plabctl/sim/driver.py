@@ -1,7 +1,7 @@
 """One simulated run: members are tested when the policy says so, at once or as slots come free.
 
 Pure. Delays run from the end of a test; a member is looked at by the first tick after it is due. Whom a free slot goes
-to is decided by `plabctl.core.claim`. Go on with `course`.
+to is decided by `plabctl.core.claim`. Go on with `sim_run`.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from math import ceil
 
-from plabctl.core.claim import choose
+from plabctl.core.claim import choose_rows
+from plabctl.core.due_rows import Due, build_due_row
 from plabctl.core.model import Member
-from plabctl.core.rows import Due, due_of
-from plabctl.sim.course import Course
-from plabctl.sim.ledger import Ledger
+from plabctl.sim.conditions import Conditions
 from plabctl.sim.policies import Policy
-from plabctl.sim.scenario import Scenario
+from plabctl.sim.sim_run import SimRun
+from plabctl.sim.totals import Totals
 from plabctl.sim.world import World
 
-Tell = Callable[[float], None]
+OnProgress = Callable[[float], None]
 """Is told now and then how far the run has come, as a share."""
-TELL_COUNT = 1000
+PROGRESS_COUNT = 1000
 """How often at most."""
 
 
-def run(world: World, policy: Policy, scenario: Scenario, tell: Tell = lambda _: None) -> Ledger:
+def run(world: World, policy: Policy, conditions: Conditions, tell: OnProgress = lambda _: None) -> Totals:
     """Return what the policy did in this world."""
-    course = Course(world, policy, scenario)
-    steps = unlimited(course) if scenario.window is None else _Window(course, scenario.window).steps()
+    course = SimRun(world, policy, conditions)
+    steps = run_unlimited(course) if conditions.window is None else _Window(course, conditions.window).steps()
     tell_at = 0.0
     for at in steps:
         if at >= tell_at:
             tell(min(1.0, at / world.length_s))
-            tell_at = at + world.length_s / TELL_COUNT
+            tell_at = at + world.length_s / PROGRESS_COUNT
     return course.close()
 
 
-def unlimited(course: Course) -> Iterator[float]:
+def run_unlimited(course: SimRun) -> Iterator[float]:
     """Test every member in the tick in which it is due; yield the instant of each tick that tests."""
-    starts_at, probe, look, lives = course.starts_at, course.probe, course.look, course.lives
+    starts_at, probe, look, lives = course.find_start, course.probe, course.adjust_scale, course.lives
     tick_s = course.scenario.tick_s
     # A list for each tick: what is due then is looked up, where a heap would sort all that is due at any time.
     ticks: defaultdict[float, list[int]] = defaultdict(list)
@@ -63,11 +63,11 @@ def unlimited(course: Course) -> Iterator[float]:
 class _Window:
     """Only so many tests at once: when more members are due than slots are free, the core chooses."""
 
-    def __init__(self, course: Course, window: int) -> None:
+    def __init__(self, course: SimRun, window: int) -> None:
         self._course = course
         self._window = window
         self._numbers = {life.name: number for number, life in enumerate(course.lives)}
-        self._pending = [(course.starts_at(number), number) for number in range(len(course.members))]
+        self._pending = [(course.find_start(number), number) for number in range(len(course.members))]
         self._waiting: dict[int, Due] = {}
         self._running: list[tuple[float, int]] = []
         self._claimed: dict[int, Member] = {}
@@ -83,13 +83,13 @@ class _Window:
                 return
             self._end_tests(at)
             self._admit(at)
-            self._course.look(at)
-            for number in self._chosen(at):
+            self._course.adjust_scale(at)
+            for number in self._choose(at):
                 due = self._waiting.pop(number)
                 if at >= self._course.lives[number].gone_at:
                     continue
                 self._claimed[number] = self._course.members[number]
-                self._course.ledger.waited(at - due.due_at)
+                self._course.totals.add_wait(at - due.due_at)
                 heappush(self._running, (self._course.probe(number, at), number))
                 yield at
 
@@ -97,15 +97,15 @@ class _Window:
         while self._running and self._running[0][0] <= at:
             _, number = heappop(self._running)
             del self._claimed[number]
-            heappush(self._pending, (self._course.starts_at(number), number))
+            heappush(self._pending, (self._course.find_start(number), number))
 
     def _admit(self, at: float) -> None:
         while self._pending and self._pending[0][0] <= at:
             _, number = heappop(self._pending)
             if at < self._course.lives[number].gone_at:
-                self._waiting[number] = due_of(self._course.members[number])
+                self._waiting[number] = build_due_row(self._course.members[number])
 
-    def _chosen(self, at: float) -> list[int]:
+    def _choose(self, at: float) -> list[int]:
         """Return whom to test now. As in a tick, more are chosen than slots are free, for those that will be soon."""
         free = self._window - len(self._running)
         if len(self._waiting) <= free:
@@ -116,7 +116,7 @@ class _Window:
         if not self._hand or at >= self._hand_until:
             self._hand_until = (at // self._course.scenario.tick_s + 1) * self._course.scenario.tick_s
             soon = sum(ends_at < self._hand_until for ends_at, _ in self._running)
-            choice = choose(list(self._waiting.values()), self._claimed.values(), free + soon, at)
+            choice = choose_rows(list(self._waiting.values()), self._claimed.values(), free + soon, at)
             self._hand = [self._numbers[row.node] for row in choice.rows]
         taken, self._hand = self._hand[:free], self._hand[free:]
         return taken

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from plabctl.config.lines import lines_of
-from plabctl.config.load import load, parse, settings_of
-from plabctl.config.source import Source, read_source
+from plabctl.config.key_lines import find_key_lines
+from plabctl.config.load import build_from_source, load, parse
+from plabctl.config.source import ConfigFile, read_source
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
-from plabctl.core.selection import nearest
+from plabctl.core.selection import find_nearest
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.errors import ConfigError, UsageFault
 from plabctl.kinds import find_builtin
@@ -49,19 +49,19 @@ def find_policy(word: str) -> Policy:
     Raise UsageFault when it is neither, ConfigError when the file is at fault.
     """
     if word in NAMED:
-        return named(word)
+        return build_named(word)
     if not os.path.lexists(word):
-        like = nearest(word, NAMED)
+        like = find_nearest(word, NAMED)
         known = f"{', '.join(NAMED)}; or the path of a configuration file"
         raise UsageFault(f"no policy and no file is named {word!r}", hint=f"{like}?" if like else f"policies: {known}")
     source = read_source(word, os.environ)
     try:
-        return Policy(Path(word).stem, settings_of(source, os.environ))
+        return Policy(Path(word).stem, build_from_source(source, os.environ))
     except ConfigError as error:
-        raise ConfigError(_with_lines(source, error), hint=error.hint) from error
+        raise ConfigError(_add_lines(source, error), hint=error.hint) from error
 
 
-def named(name: str) -> Policy:
+def build_named(name: str) -> Policy:
     """Return the policy of that name."""
     good, bad = NAMED[name]
     pools = {
@@ -76,12 +76,12 @@ def _default(name: str, *, is_good: bool) -> Backoff:
     return kind.default(is_good=is_good)
 
 
-def configured(path: str | None) -> Policy:
+def read_configured(path: str | None) -> Policy:
     """Return the policy of this installation: of the configuration at `path`, or of the first one found."""
     return Policy("configured", load(path))
 
 
-def bare(policy: Policy) -> Policy:
+def make_bare(policy: Policy) -> Policy:
     """Return the policy with its back-offs alone: any failure moves a node to bad, and one pass moves it back."""
     settings = policy.settings
     pools = {name: pool.kind.simplify(pool) for name, pool in settings.pools.items()}
@@ -89,24 +89,24 @@ def bare(policy: Policy) -> Policy:
     return replace(policy, settings=replace(settings, pools=pools, flap=flap))
 
 
-def stretched(policy: Policy, scale: float) -> Policy:
+def stretch(policy: Policy, scale: float) -> Policy:
     """Return the policy with all its delays multiplied by `scale`; one that adapts has its K held there instead."""
-    pools = {name: _stretched(pool, scale) for name, pool in policy.settings.pools.items()}
+    pools = {name: _stretch_pool(pool, scale) for name, pool in policy.settings.pools.items()}
     return replace(policy, settings=replace(policy.settings, pools=pools), scale=scale)
 
 
-def _stretched(pool: PoolSettings, scale: float) -> PoolSettings:
+def _stretch_pool(pool: PoolSettings, scale: float) -> PoolSettings:
     return replace(pool, backoff=pool.backoff.kind.stretch(pool.backoff, scale))
 
 
-def _with_lines(source: Source, error: ConfigError) -> list[str]:
+def _add_lines(source: ConfigFile, error: ConfigError) -> list[str]:
     """Return the faults with the line of each: that of its key, or of the table that the key is missing from."""
     path = source.given
     try:
         parse(source.raw, path)
     except ConfigError:  # not TOML: then the fault says so, and where
         return list(error.faults)
-    lines = lines_of(source.raw.decode("utf-8-sig"))
+    lines = find_key_lines(source.raw.decode("utf-8-sig"))
     told = []
     for fault in error.faults:
         where = fault.removeprefix(f"{path}: ")

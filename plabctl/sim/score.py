@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from plabctl.sim.ledger import Ledger
-from plabctl.sim.scenario import DAY_S, Scenario
+from plabctl.sim.conditions import DAY_S, Conditions
+from plabctl.sim.totals import Totals
 from plabctl.sim.world import World
 from plabctl.values import dataclass
 
@@ -61,7 +61,7 @@ class Score:
         """Broken and half of idle."""
         return self.broken_ratio + _IDLE_WEIGHT * self.idle_ratio
 
-    def row(self) -> dict[str, object]:
+    def build_row(self) -> dict[str, object]:
         """Return the figures by name, ready for JSON; what is not known is absent."""
         cells: dict[str, object] = {
             "policy": self.policy,
@@ -92,39 +92,39 @@ class Score:
         return {name: value for name, value in cells.items() if value is not None}
 
 
-def score(name: str, scale: float | None, world: World, scenario: Scenario, ledger: Ledger) -> Score:
+def compute_score(name: str, scale: float | None, world: World, conditions: Conditions, totals: Totals) -> Score:
     """Return the figures of a run, from its sums."""
-    node_days = ledger.node_s / DAY_S
-    measured_s = max(1.0, world.length_s - scenario.warm_up_s)
+    node_days = totals.node_s / DAY_S
+    measured_s = max(1.0, world.length_s - conditions.warm_up_s)
     return Score(
         policy=name,
         scale=scale,
         node_count=len(world.lives),
         node_days=node_days,
-        probe_count=ledger.probe_count,
-        tests_per_node_day=_share(ledger.pass_count + ledger.fail_count, node_days),
-        failed_tests_per_node_day=_share(ledger.fail_count, node_days),
-        slot_seconds_per_node_day=_share(ledger.slot_s, node_days),
-        broken_ratio=_share(ledger.broken_s, ledger.node_s),
-        idle_ratio=_share(ledger.idle_s, ledger.node_s),
-        broken_of_good_ratio=_share(ledger.broken_s, ledger.good_s),
-        idle_of_bad_ratio=_share(ledger.idle_s, ledger.bad_s),
-        two_hours_ratio=_share(ledger.risky_s, ledger.good_s),
-        moves_per_node_day=_share(ledger.move_count, node_days),
-        detection=_latency(ledger.detections),
-        readmission=_latency(ledger.readmissions),
-        busy_count=ledger.slot_s / measured_s,
-        window=scenario.window,
-        wait_mean_s=_share(ledger.wait_s, ledger.probe_count),
-        wait_longest_s=ledger.longest_wait_s,
+        probe_count=totals.probe_count,
+        tests_per_node_day=_divide(totals.pass_count + totals.fail_count, node_days),
+        failed_tests_per_node_day=_divide(totals.fail_count, node_days),
+        slot_seconds_per_node_day=_divide(totals.slot_s, node_days),
+        broken_ratio=_divide(totals.broken_s, totals.node_s),
+        idle_ratio=_divide(totals.idle_s, totals.node_s),
+        broken_of_good_ratio=_divide(totals.broken_s, totals.good_s),
+        idle_of_bad_ratio=_divide(totals.idle_s, totals.bad_s),
+        two_hours_ratio=_divide(totals.risky_s, totals.good_s),
+        moves_per_node_day=_divide(totals.move_count, node_days),
+        detection=_compute_latency(totals.detections),
+        readmission=_compute_latency(totals.readmissions),
+        busy_count=totals.slot_s / measured_s,
+        window=conditions.window,
+        wait_mean_s=_divide(totals.wait_s, totals.probe_count),
+        wait_longest_s=totals.longest_wait_s,
     )
 
 
-def _share(part: float, whole: float) -> float:
+def _divide(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _latency(times: Sequence[float]) -> Latency | None:
+def _compute_latency(times: Sequence[float]) -> Latency | None:
     if not times:
         return None
     ordered = sorted(times)

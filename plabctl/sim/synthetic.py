@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import NamedTuple
 
-from plabctl.sim.world import Life, World, life_of
+from plabctl.sim.world import Life, World, build_life
 
 _HOUR_S = 3600.0
 _DAY_S = 86400.0
@@ -51,11 +51,11 @@ def make_world(fit: Fit, *, count: int, length_s: float, seed: int, spread: floa
     rng = Random(seed)  # noqa: S311 - a simulation
     width = len(str(count - 1))
     return World(
-        tuple(_life(f"node{number:0{width}}", fit, length_s, spread, rng) for number in range(count)), length_s
+        tuple(_build_life(f"node{number:0{width}}", fit, length_s, spread, rng) for number in range(count)), length_s
     )
 
 
-def _life(name: str, fit: Fit, length_s: float, spread: float, rng: Random) -> Life:
+def _build_life(name: str, fit: Fit, length_s: float, spread: float, rng: Random) -> Life:
     longer = {state: rng.lognormvariate(-(spread**2) / 2, spread) if spread else 1.0 for state in (True, False)}
     at, is_up = -_LEAD_S, rng.random() < 0.5  # noqa: PLR2004 - as likely as not
     pieces = [(0.0, is_up)]
@@ -68,4 +68,4 @@ def _life(name: str, fit: Fit, length_s: float, spread: float, rng: Random) -> L
         hours = rng.weibullvariate(scale, shape) * longer[is_up]
         at += max(1, round(hours * 60)) * 60.0
         is_up = not is_up
-    return life_of(name, pieces, length_s)
+    return build_life(name, pieces, length_s)

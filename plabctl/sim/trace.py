@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plabctl.errors import UsageFault
-from plabctl.sim.scenario import DAY_S
-from plabctl.sim.world import World, life_of
+from plabctl.sim.conditions import DAY_S
+from plabctl.sim.world import World, build_life
 
 _HEADER = ["node", "start", "end", "state"]
 _GZIP = b"\x1f\x8b"
@@ -29,7 +29,7 @@ class TraceFault(UsageFault):
         super().__init__(f"{path}:{line}: {what}" if line else f"{path}: {what}", hint=_HINT)
 
 
-class _Story:
+class _NodeIntervals:
     """The intervals of one node as they are read."""
 
     __slots__ = ("end", "line", "pieces")
@@ -52,11 +52,11 @@ class _Story:
 
 def read_trace(path: str) -> World:
     """Return the world that the trace at `path` tells of; it begins with the earliest interval. Raise TraceFault."""
-    stories: dict[str, _Story] = {}
-    for line, row in _rows(path):
+    stories: dict[str, _NodeIntervals] = {}
+    for line, row in _read_rows(path):
         try:
-            name, start, end, is_up = _interval(row)
-            story = stories.setdefault(name, _Story(start))
+            name, start, end, is_up = _parse_interval(row)
+            story = stories.setdefault(name, _NodeIntervals(start))
             story.add(start, end, is_up=is_up, line=line)
         except ValueError as error:
             raise TraceFault(path, line, str(error)) from error
@@ -64,7 +64,7 @@ def read_trace(path: str) -> World:
         raise TraceFault(path, 1, "no interval follows the header")
     begin = min(story.pieces[0][0] for story in stories.values())
     lives = tuple(
-        life_of(name, [(at - begin, is_up) for at, is_up in story.pieces], story.end - begin)
+        build_life(name, [(at - begin, is_up) for at, is_up in story.pieces], story.end - begin)
         for name, story in stories.items()
     )
     last = max(stories.values(), key=lambda story: story.end)
@@ -75,9 +75,9 @@ def read_trace(path: str) -> World:
     return World(lives, length_s)
 
 
-def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(path: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows under the header, with their lines."""
-    reader = csv.reader(_lines(path), strict=True)
+    reader = csv.reader(_read_lines(path), strict=True)
     try:
         header = next(reader, None)
         if header is None:
@@ -91,7 +91,7 @@ def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
         raise TraceFault(path, reader.line_num, f"not CSV: {error}") from error
 
 
-def _lines(path: str) -> Iterator[str]:
+def _read_lines(path: str) -> Iterator[str]:
     """Yield the lines one by one: a trace may be larger than memory should hold twice."""
     number = 0
     try:
@@ -107,13 +107,13 @@ def _lines(path: str) -> Iterator[str]:
         raise TraceFault(path, 0, (error.strerror or str(error)).lower()) from error
 
 
-def _interval(row: list[str]) -> tuple[str, float, float, bool]:
+def _parse_interval(row: list[str]) -> tuple[str, float, float, bool]:
     if len(row) != len(_HEADER):
         raise ValueError(f"{len(row)} columns, not {len(_HEADER)}")
     name, state = row[0].strip(), row[3].strip()
     if not name or not name.isprintable():
         raise ValueError(f"{row[0]!r} is no name of a node")
-    start, end = _seconds("start", row[1]), _seconds("end", row[2])
+    start, end = _parse_seconds("start", row[1]), _parse_seconds("end", row[2])
     if end <= start:
         raise ValueError(f"ends at {end:g}, not after its start at {start:g}")
     if state not in {"up", "down"}:
@@ -121,7 +121,7 @@ def _interval(row: list[str]) -> tuple[str, float, float, bool]:
     return name, start, end, state == "up"
 
 
-def _seconds(which: str, text: str) -> float:
+def _parse_seconds(which: str, text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:

@@ -36,12 +36,12 @@ class Life:
             return False
         return place == len(self.changes) or self.changes[place] >= at + seconds
 
-    def changed_at(self, at: float) -> float:
+    def find_change(self, at: float) -> float:
         """Return when the state in which it is at that instant began; its birth when that is not known."""
         place = bisect_right(self.changes, at)
         return self.changes[place - 1] if place else self.born_at
 
-    def downs(self) -> list[tuple[float, float]]:
+    def list_downs(self) -> list[tuple[float, float]]:
         """Return its down times, each from when to when."""
         edges = [self.born_at, *self.changes, self.gone_at]
         first = 1 if self.starts_up else 0
@@ -55,34 +55,34 @@ class World:
     lives: tuple[Life, ...]
     length_s: float
 
-    def thinned(self, every: int) -> World:
+    def thin(self, every: int) -> World:
         """Return a world of every so-manieth node, beginning with the first."""
         return replace(self, lives=self.lives[::every])
 
-    def shifted(self, by_s: float, rng: Random) -> World:
+    def shift(self, by_s: float, rng: Random) -> World:
         """Return a world in which all that happens to a node is later by a random part of `by_s`, its own.
 
         A trace that was taken once an hour has all its changes at full hours; tests would march in step with them.
         """
         if not by_s:
             return self
-        return replace(self, lives=tuple(_later(life, by_s * rng.random()) for life in self.lives))
+        return replace(self, lives=tuple(_delay(life, by_s * rng.random()) for life in self.lives))
 
-    def with_dead(self, count: int) -> World:
+    def add_dead(self, count: int) -> World:
         """Return a world with `count` nodes more, which never answer."""
         taken = {life.name for life in self.lives}
         names = islice((name for number in counter() if (name := f"dead{number:05}") not in taken), count)
         dead = (Life(name, 0.0, self.length_s, starts_up=False, changes=()) for name in names)
         return replace(self, lives=(*self.lives, *dead))
 
-    def cut(self, length_s: float) -> World:
+    def truncate(self, length_s: float) -> World:
         """Return the first `length_s` of this world."""
         if length_s >= self.length_s:
             return self
-        return World(tuple(_until(life, length_s) for life in self.lives if life.born_at < length_s), length_s)
+        return World(tuple(_truncate(life, length_s) for life in self.lives if life.born_at < length_s), length_s)
 
 
-def life_of(name: str, pieces: Sequence[tuple[float, bool]], gone_at: float) -> Life:
+def build_life(name: str, pieces: Sequence[tuple[float, bool]], gone_at: float) -> Life:
     """Return the life of a node that was up or down from each instant on; equal neighbours are joined."""
     born_at, starts_up = pieces[0]
     changes, state = [], starts_up
@@ -93,11 +93,11 @@ def life_of(name: str, pieces: Sequence[tuple[float, bool]], gone_at: float) -> 
     return Life(name, born_at, gone_at, starts_up, tuple(changes))
 
 
-def _later(life: Life, by_s: float) -> Life:
+def _delay(life: Life, by_s: float) -> Life:
     changes = tuple(at + by_s for at in life.changes if at + by_s < life.gone_at)
     return replace(life, changes=changes)
 
 
-def _until(life: Life, length_s: float) -> Life:
+def _truncate(life: Life, length_s: float) -> Life:
     gone_at = min(life.gone_at, length_s)
     return replace(life, gone_at=gone_at, changes=tuple(at for at in life.changes if at < gone_at))

@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from plabctl.core.glance import Glance
-from plabctl.core.model import Cause, Claim, Debris, Event, Goal, Hold, Member, Node, Outcome, TickMark, Verdict
-from plabctl.core.records import Flop, Suspicion
-from plabctl.core.rows import Due, Standing
-from plabctl.core.spells import Spells
-from plabctl.store.shapes import Doc, Part, Shape, plain, plain_object
+from plabctl.core.due_rows import Due, Placement
+from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Node, Outcome, TickMark, Verdict
+from plabctl.core.summary import NodeSummary
+from plabctl.core.suspicion import Flap, Suspicion
+from plabctl.core.uptime import UptimeStats
+from plabctl.store.shapes import Doc, Part, Shape, copy_plain, copy_plain_object
 
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _GOALS = {str(goal): goal for goal in Goal}
 _CAUSES: dict[str | None, Cause | None] = {None: None, **{str(cause): cause for cause in Cause}}
 
 
-def nested(shape: Shape[Any]) -> Part:
+def make_nested_part(shape: Shape[Any]) -> Part:
     """Return how a field that holds a value of that shape is stored."""
     return Part([dict], shape.put, shape.get)
 
 
-def _several(shape: Shape[Any]) -> Part:
+def _make_tuple_part(shape: Shape[Any]) -> Part:
     return Part(
         [list],
         lambda values: [shape.put(value) for value in values],
@@ -34,16 +34,16 @@ def _several(shape: Shape[Any]) -> Part:
     )
 
 
-def object_part(name: str) -> Part:
+def make_object_part(name: str) -> Part:
     """Return how a field that holds a plain object is stored."""
-    return Part([dict], lambda value: plain_object(value, name), lambda stored: stored)
+    return Part([dict], lambda value: copy_plain_object(value, name), lambda stored: stored)
 
 
 _HOLD = Shape(Hold)
 _SUSPICION = Shape(Suspicion)
-_DEBRIS = Shape(Debris)
-_SPELLS = Shape(Spells)
-_FLOP = Shape(Flop, parts={"before": nested(_SUSPICION), "spells": nested(_SPELLS)})
+_DEBRIS = Shape(Leftover)
+_SPELLS = Shape(UptimeStats)
+_FLOP = Shape(Flap, parts={"before": make_nested_part(_SUSPICION), "spells": make_nested_part(_SPELLS)})
 _VERDICT = Shape(
     Verdict,
     parts={
@@ -55,46 +55,49 @@ _MEMBER = Shape(
     Member,
     "node",
     {
-        "suspicion": nested(_SUSPICION),
-        "hold": nested(_HOLD),
-        "last": nested(_VERDICT),
-        "debris": _several(_DEBRIS),
-        "spells": nested(_SPELLS),
-        "slow": object_part("slow"),
-        "flops": _several(_FLOP),
+        "suspicion": make_nested_part(_SUSPICION),
+        "hold": make_nested_part(_HOLD),
+        "last": make_nested_part(_VERDICT),
+        "debris": _make_tuple_part(_DEBRIS),
+        "spells": make_nested_part(_SPELLS),
+        "slow": make_object_part("slow"),
+        "flops": _make_tuple_part(_FLOP),
     },
 )
 _CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})
-_EVENT = Shape(Event, "id", {"data": object_part("data")})
+_EVENT = Shape(Event, "id", {"data": make_object_part("data")})
 _TICK = Shape(TickMark)
-VERDICT = nested(_VERDICT)
+VERDICT = make_nested_part(_VERDICT)
 _NODE_KEYS = frozenset({"vars", "source", "added_at", "rev", "member"})
 _OPERATOR = "operator"
 _NO_VARIABLES: Mapping[str, str] = {}
 
 
-def node_doc(node: Node, member: Doc) -> Doc:
+def encode_node(node: Node, member: Doc) -> Doc:
     """Return the document of a node together with that of its member."""
     doc: Doc = {"member": member}
     if node.variables:
-        doc["vars"] = _texts(plain(node.variables, "variables"))
+        doc["vars"] = _read_texts(copy_plain(node.variables, "variables"))
     if node.source != _OPERATOR:
-        doc["source"] = _text(plain(node.source, "source"))
+        doc["source"] = _read_text(copy_plain(node.source, "source"))
     if node.added_at:
-        doc["added_at"] = _number(plain(node.added_at, "added_at"))
+        doc["added_at"] = _read_number(copy_plain(node.added_at, "added_at"))
     return doc
 
 
-def node_of(name: str, doc: Doc) -> Node:
+def decode_node(name: str, doc: Doc) -> Node:
     """Return the node that is filed under `name`."""
     if not _NODE_KEYS.issuperset(doc):
         raise ValueError(f"a node has no {sorted(doc.keys() - _NODE_KEYS)}")
     return Node(
-        name, _texts(doc.get("vars", {})), _text(doc.get("source", _OPERATOR)), _number(doc.get("added_at", 0.0))
+        name,
+        _read_texts(doc.get("vars", {})),
+        _read_text(doc.get("source", _OPERATOR)),
+        _read_number(doc.get("added_at", 0.0)),
     )
 
 
-def rev_of(_name: str, doc: Doc) -> int:
+def decode_rev(_name: str, doc: Doc) -> int:
     """Return the rev at which a node was last changed; 0 in what was written before that was kept."""
     rev = doc.get("rev", 0)
     if type(rev) is not int:
@@ -102,17 +105,17 @@ def rev_of(_name: str, doc: Doc) -> int:
     return rev
 
 
-def member_doc(member: Member) -> Doc:
+def encode_member(member: Member) -> Doc:
     """Return the document of a member, without its node's name."""
     return _MEMBER.put(member)
 
 
-def member_of(name: str, doc: Doc) -> Member:
+def decode_member(name: str, doc: Doc) -> Member:
     """Return the member of the node that is filed under `name`; `doc` is the node's document."""
     return _MEMBER.get(doc["member"], name)
 
 
-def due_of(name: str, member: Doc) -> Due:
+def decode_due(name: str, member: Doc) -> Due:
     """Return the light row of a member's document."""
     probed_at = member.get("probed_at")
     return Due(
@@ -125,7 +128,7 @@ def due_of(name: str, member: Doc) -> Due:
     )
 
 
-def glance_of(name: str, doc: Doc) -> Glance:
+def decode_summary(name: str, doc: Doc) -> NodeSummary:
     """Return the node that is filed under `name` at a glance; `doc` is the node's document."""
     member = doc["member"]
     get = member.get
@@ -134,7 +137,7 @@ def glance_of(name: str, doc: Doc) -> Glance:
         seen = (None, None, "", 0.0, 0.0)
     else:
         seen = (last["outcome"], last["cause"], last["reason"], last["at"], last["seconds"])
-    return Glance(
+    return NodeSummary(
         name,
         doc.get("vars", _NO_VARIABLES),
         pool,
@@ -151,7 +154,7 @@ def glance_of(name: str, doc: Doc) -> Glance:
     )
 
 
-def due_of_vnode(doc: Doc) -> Due:
+def decode_vnode_due(doc: Doc) -> Due:
     """Return the light row of a member of an experiment, from its document."""
     experiment = doc["experiment"]
     probed_at = doc.get("probed_at")
@@ -159,63 +162,63 @@ def due_of_vnode(doc: Doc) -> Due:
     return Due(doc["node"], experiment, doc["due_at"], None, waiting_since, doc.get("interval_s", 0.0), experiment)
 
 
-def standing_of(now: float, name: str, doc: Doc) -> Standing:
+def decode_placement(now: float, name: str, doc: Doc) -> Placement:
     """Return where the node that is filed under `name` stands at `now`, from its document."""
     member = doc["member"]
     hold = member.get("hold")
     is_held = hold is not None and (hold.get("until_at") is None or now < hold["until_at"])
     is_free = not is_held and "suspicion" not in member
-    return Standing(name, member["pool"], member["since_at"], is_free, doc.get("vars", {}))
+    return Placement(name, member["pool"], member["since_at"], is_free, doc.get("vars", {}))
 
 
-def claim_doc(claim: Claim) -> Doc:
+def encode_claim(claim: Claim) -> Doc:
     """Return the document of a claim, without its node's name: that is in the key."""
     return _CLAIM.put(claim)
 
 
-def claim_of(key: str, doc: Doc) -> Claim:
+def decode_claim(key: str, doc: Doc) -> Claim:
     """Return the claim that is filed under `key`: a node's name, or `EXPERIMENT/NODE`."""
     return _CLAIM.get(doc, key.rpartition("/")[2])
 
 
-def event_doc(event: Event) -> Doc:
+def encode_event(event: Event) -> Doc:
     """Return the document of an event, without its id."""
     return _EVENT.put(event)
 
 
-def event_of(id_: str, doc: Doc) -> Event:
+def decode_event(id_: str, doc: Doc) -> Event:
     """Return the event that is filed under `id_`."""
     return _EVENT.get(doc, id_)
 
 
-def tick_doc(mark: TickMark) -> Doc:
+def encode_tick(mark: TickMark) -> Doc:
     """Return the document of the newest tick."""
     return _TICK.put(mark)
 
 
-def tick_of(_id: str, doc: Doc) -> TickMark:
+def decode_tick(_id: str, doc: Doc) -> TickMark:
     """Return the newest tick."""
     return _TICK.get(doc)
 
 
-def note_doc(note: Mapping[str, object]) -> Doc:
+def encode_note(note: Mapping[str, object]) -> Doc:
     """Return the document of a note."""
-    return plain_object(note, "note")
+    return copy_plain_object(note, "note")
 
 
-def _texts(value: object) -> dict[str, str]:
+def _read_texts(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not all(type(text) is str for text in value.values()):
         raise ValueError(f"variables are texts by name, not {value!r}")
     return value
 
 
-def _text(value: object) -> str:
+def _read_text(value: object) -> str:
     if type(value) is not str:
         raise ValueError(f"{value!r} is no text")
     return value
 
 
-def _number(value: object) -> float:
+def _read_number(value: object) -> float:
     if type(value) not in {int, float}:
         raise ValueError(f"{value!r} is no number")
     return value  # type: ignore[return-value]

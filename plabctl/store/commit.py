@@ -13,7 +13,7 @@ from contextlib import suppress
 from io import FileIO
 
 from plabctl.errors import CommitUncertain
-from plabctl.store.files import open_own, store_error, write_all
+from plabctl.store.files import build_store_error, open_own, write_all
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME
 
 _TEMP_PREFIX = "state.tmp-"
@@ -35,7 +35,7 @@ def replace_state(state_dir: str, dir_fd: int, *parts: bytes | memoryview, keep_
             _keep_previous(temp + "-previous", dir_fd)
         os.replace(temp, STATE_NAME, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     except OSError as error:
-        raise store_error("write", path, error) from error
+        raise build_store_error("write", path, error) from error
     finally:
         with suppress(OSError):  # after the replace it is not there any more
             os.unlink(temp, dir_fd=dir_fd)

@@ -13,14 +13,25 @@ from functools import cached_property, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from plabctl.core.glance import Glance
+from plabctl.core.due_rows import Due, Placement
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.rows import Due, Standing
+from plabctl.core.summary import NodeSummary
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
 from plabctl.store.head import RESTORE_HINT, Head
 from plabctl.store.shapes import Doc
-from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES, Tables, saved_boot
+from plabctl.store.tables import (
+    CLAIMS,
+    EXPERIMENTS,
+    META,
+    NODES,
+    NOTES,
+    OUTBOX,
+    TICK_ID,
+    VNODES,
+    Tables,
+    find_saved_boot,
+)
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Experiment, Vnode
@@ -46,23 +57,23 @@ class DocumentState:
     @property
     def saved_boot(self) -> str:
         """The boot id of the machine when the state was last changed, empty when that is not known."""
-        return saved_boot(self._tables)
+        return find_saved_boot(self._tables)
 
     @property
     def tick(self) -> TickMark | None:
         """The newest tick that claimed."""
         doc = self._tables[META].get(TICK_ID)
-        return None if doc is None else _decoded(codec.tick_of, META, TICK_ID, doc)
+        return None if doc is None else _decode(codec.decode_tick, META, TICK_ID, doc)
 
     @cached_property
     def claims(self) -> Mapping[str, Claim]:
         """The claims, by key."""
-        return {name: _decoded(codec.claim_of, CLAIMS, name, doc) for name, doc in self._tables[CLAIMS].items()}
+        return {name: _decode(codec.decode_claim, CLAIMS, name, doc) for name, doc in self._tables[CLAIMS].items()}
 
     @cached_property
     def outbox(self) -> Sequence[Event]:
         """The events not yet told to all, oldest first."""
-        return [_decoded(codec.event_of, OUTBOX, id_, doc) for id_, doc in self._tables[OUTBOX].items()]
+        return [_decode(codec.decode_event, OUTBOX, id_, doc) for id_, doc in self._tables[OUTBOX].items()]
 
     @property
     def notes(self) -> Mapping[str, Mapping[str, object]]:
@@ -73,42 +84,45 @@ class DocumentState:
     def experiments(self) -> Mapping[str, Experiment]:
         """The experiments, by name."""
         docs = self._tables[EXPERIMENTS]
-        return {name: _decoded(_vnodecodec().experiment_of, EXPERIMENTS, name, doc) for name, doc in docs.items()}
+        return {
+            name: _decode(_load_experiment_codec().decode_experiment, EXPERIMENTS, name, doc)
+            for name, doc in docs.items()
+        }
 
     def vnode(self, key: str) -> Vnode | None:
         """Return the member of an experiment that is filed under that key."""
         doc = self._tables[VNODES].get(key)
-        return None if doc is None else _decoded(_vnodecodec().vnode_of, VNODES, key, doc)
+        return None if doc is None else _decode(_load_experiment_codec().decode_vnode, VNODES, key, doc)
 
     def vnodes(self) -> Iterator[Vnode]:
         """Return all members of experiments, one by one."""
         for key, doc in self._tables[VNODES].items():
-            yield _decoded(_vnodecodec().vnode_of, VNODES, key, doc)
+            yield _decode(_load_experiment_codec().decode_vnode, VNODES, key, doc)
 
-    def standing(self, name: str, now: float) -> Standing | None:
+    def placement(self, name: str, now: float) -> Placement | None:
         """Return where the node of that name stands."""
         doc = self._tables[NODES].get(name)
-        return None if doc is None else _decoded(partial(codec.standing_of, now), NODES, name, doc)
+        return None if doc is None else _decode(partial(codec.decode_placement, now), NODES, name, doc)
 
-    def standings(self, now: float) -> Iterator[Standing]:
+    def placements(self, now: float) -> Iterator[Placement]:
         """Return where all nodes stand, one by one."""
         for name, doc in self._tables[NODES].items():
-            yield _decoded(partial(codec.standing_of, now), NODES, name, doc)
+            yield _decode(partial(codec.decode_placement, now), NODES, name, doc)
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
         doc = self._tables[NODES].get(name)
-        return None if doc is None else _decoded(codec.node_of, NODES, name, doc)
+        return None if doc is None else _decode(codec.decode_node, NODES, name, doc)
 
     def rev_of(self, name: str) -> int:
         """Return the rev at which that node was last changed; 0 when that is not known."""
         doc = self._tables[NODES].get(name)
-        return 0 if doc is None else _decoded(codec.rev_of, NODES, name, doc)
+        return 0 if doc is None else _decode(codec.decode_rev, NODES, name, doc)
 
     def member(self, name: str) -> Member | None:
         """Return that node's place in its health pool."""
         doc = self._tables[NODES].get(name)
-        return None if doc is None else _decoded(codec.member_of, NODES, name, doc)
+        return None if doc is None else _decode(codec.decode_member, NODES, name, doc)
 
     def names(self) -> Iterable[str]:
         """Return the names of all nodes."""
@@ -117,55 +131,55 @@ class DocumentState:
     def nodes(self) -> Iterator[Node]:
         """Return all nodes, one by one."""
         for name, doc in self._tables[NODES].items():
-            yield _decoded(codec.node_of, NODES, name, doc)
+            yield _decode(codec.decode_node, NODES, name, doc)
 
     def members(self) -> Iterator[Member]:
         """Return all members of health pools, one by one."""
         name = ""
         try:
             for name, doc in self._tables[NODES].items():
-                yield codec.member_of(name, doc)
+                yield codec.decode_member(name, doc)
         except (KeyError, ValueError) as error:
-            raise _misshapen(NODES, name, error) from error
+            raise _build_error(NODES, name, error) from error
 
-    def glance(self, name: str) -> Glance | None:
+    def summary(self, name: str) -> NodeSummary | None:
         """Return that node at a glance."""
         doc = self._tables[NODES].get(name)
-        return None if doc is None else _decoded(codec.glance_of, NODES, name, doc)
+        return None if doc is None else _decode(codec.decode_summary, NODES, name, doc)
 
-    def glances(self) -> list[Glance]:
+    def summaries(self) -> list[NodeSummary]:
         """Return all nodes at a glance."""
         try:
             # Not one by one through a call that minds errors: this is most of the time of a long list.
-            return [codec.glance_of(name, doc) for name, doc in self._tables[NODES].items()]
+            return [codec.decode_summary(name, doc) for name, doc in self._tables[NODES].items()]
         except (KeyError, TypeError, ValueError) as error:
-            raise _misshapen(NODES, "?", error) from error
+            raise _build_error(NODES, "?", error) from error
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
         try:
             return Counter(doc["member"]["pool"] for doc in self._tables[NODES].values())
         except (KeyError, TypeError) as error:
-            raise _misshapen(NODES, "?", error) from error
+            raise _build_error(NODES, "?", error) from error
 
     def recent(self, since: float) -> Iterator[Member]:
         """Return the members whose last probe ended at `since` or later, one by one."""
         for name, doc in self._tables[NODES].items():
             if doc["member"].get("probed_at", float("-inf")) >= since:
-                yield _decoded(codec.member_of, NODES, name, doc)
+                yield _decode(codec.decode_member, NODES, name, doc)
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
         try:
             rows = [
-                codec.due_of(name, member)
+                codec.decode_due(name, member)
                 for name, doc in self._tables[NODES].items()
                 if not now < (member := doc["member"])["due_at"] <= latest
             ]
             vnodes = self._tables[VNODES].values()
-            return rows + [codec.due_of_vnode(doc) for doc in vnodes if not now < doc["due_at"] <= latest]
+            return rows + [codec.decode_vnode_due(doc) for doc in vnodes if not now < doc["due_at"] <= latest]
         except (KeyError, TypeError) as error:
-            raise _misshapen(NODES, "?", error) from error
+            raise _build_error(NODES, "?", error) from error
 
 
 class Snapshot(DocumentState):
@@ -176,19 +190,19 @@ class Snapshot(DocumentState):
         self.head = head
 
 
-def _vnodecodec() -> ModuleType:
+def _load_experiment_codec() -> ModuleType:
     # Imported here: most states have no experiment, and short commands have no time.
-    from plabctl.store import vnodecodec  # noqa: PLC0415
+    from plabctl.store import experiment_codec  # noqa: PLC0415
 
-    return vnodecodec
+    return experiment_codec
 
 
-def _decoded(decode: Callable[[str, Doc], T], table: str, id_: str, doc: Doc) -> T:
+def _decode(decode: Callable[[str, Doc], T], table: str, id_: str, doc: Doc) -> T:
     try:
         return decode(id_, doc)
     except (KeyError, ValueError) as error:
-        raise _misshapen(table, id_, error) from error
+        raise _build_error(table, id_, error) from error
 
 
-def _misshapen(table: str, id_: str, error: Exception) -> StateDamaged:
+def _build_error(table: str, id_: str, error: Exception) -> StateDamaged:
     return StateDamaged(f"the state has no readable entry '{id_}' in '{table}': {error}", hint=RESTORE_HINT)

@@ -39,7 +39,7 @@ _HINTS: dict[int | None, str] = {
 }
 
 
-def store_error(doing: str, path: str, error: OSError) -> StoreError:
+def build_store_error(doing: str, path: str, error: OSError) -> StoreError:
     """Return the error to raise when the system refused: `doing` is a verb, such as `write`."""
     reason = (error.strerror or str(error)).lower()
     return StoreError(f"cannot {doing} '{path}': {reason}", hint=_HINTS.get(error.errno, ""))
@@ -51,7 +51,7 @@ def as_store_error(doing: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise store_error(doing, path, error) from error
+        raise build_store_error(doing, path, error) from error
 
 
 def open_for_reading(path: str) -> FileIO | None:
@@ -62,7 +62,7 @@ def open_for_reading(path: str) -> FileIO | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise store_error("read", path, error) from error
+        raise build_store_error("read", path, error) from error
     try:
         _refuse_unless_regular(fd, path)
     except BaseException:

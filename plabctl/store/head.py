@@ -50,7 +50,7 @@ class Head(NamedTuple):
     bytes_: int
 
 
-def head_line(head: Head, body: bytes | memoryview) -> bytes:
+def build_head_line(head: Head, body: bytes | memoryview) -> bytes:
     """Return the first line for `body`, which begins after it."""
     if not re.fullmatch(_TICK, head.tick):
         raise AssertionError(f"the id {head.tick!r} of a tick would break the first line")
@@ -59,10 +59,10 @@ def head_line(head: Head, body: bytes | memoryview) -> bytes:
         f'{{"plabctl":{{"schema_version":{head.schema_version},"rev":{head.rev},"saved_at":{float(head.saved_at)!r},'
         f'"wake_at":{wake_at},"tick":"{head.tick}","nodes":{head.node_count},"bytes":{head.bytes_},'
     ).encode()
-    return covered + f'"checksum":"crc32:{_checksum(covered, body):08x}"}},\n'.encode()
+    return covered + f'"checksum":"crc32:{_compute_checksum(covered, body):08x}"}},\n'.encode()
 
 
-def _checksum(*parts: bytes | memoryview) -> int:
+def _compute_checksum(*parts: bytes | memoryview) -> int:
     """Return the CRC-32 of `parts`: against accidents it is enough, and it need not be loaded first."""
     checksum = 0
     for part in parts:
@@ -81,8 +81,8 @@ def read_head(path: str) -> Head | None:
     with as_store_error("read", path), file:
         refuse_size(path, os.fstat(file.fileno()).st_size)
         data = file.read(_LONGEST_LINE)
-        line = _first_line(path, data)
-        checksum = _checksum(line.covered)
+        line = _parse_first_line(path, data)
+        checksum = _compute_checksum(line.covered)
         size = 0
         chunk = memoryview(bytearray(_CHUNK))
         part = memoryview(data)[line.length :]
@@ -94,7 +94,7 @@ def read_head(path: str) -> Head | None:
     return line.head
 
 
-def glance(path: str) -> Head | None:
+def peek_head(path: str) -> Head | None:
     """Return the head of the file, unverified, reading no more than its first line; None when there is no file.
 
     Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
@@ -103,14 +103,14 @@ def glance(path: str) -> Head | None:
     if file is None:
         return None
     with as_store_error("read", path), file:
-        return _first_line(path, file.read(_LONGEST_LINE)).head
+        return _parse_first_line(path, file.read(_LONGEST_LINE)).head
 
 
-def verified_head(path: str, data: bytes) -> Head:
+def verify_head(path: str, data: bytes) -> Head:
     """Return the head of a whole file's bytes, verified against them; raise StateDamaged or StateTooNew."""
-    line = _first_line(path, data[:_LONGEST_LINE])
+    line = _parse_first_line(path, data[:_LONGEST_LINE])
     body = memoryview(data)[line.length :]
-    _refuse_unless_whole(path, line, len(body), _checksum(line.covered, body))
+    _refuse_unless_whole(path, line, len(body), _compute_checksum(line.covered, body))
     return line.head
 
 
@@ -126,12 +126,12 @@ class _Line:
         self.length = length
 
 
-def _first_line(path: str, data: bytes) -> _Line:
+def _parse_first_line(path: str, data: bytes) -> _Line:
     if not data:
-        raise damaged(path, "it is empty")
+        raise build_damage_error(path, "it is empty")
     found = re.match(_LINE, data)
     if not found or int(found[2]) > SCHEMA_VERSION:
-        raise _not_ours(path, data)
+        raise _build_foreign_error(path, data)
     covered, schema, rev, saved_at, wake_at, tick, nodes, size, checksum = found.groups()
     try:
         head = Head(
@@ -144,11 +144,11 @@ def _first_line(path: str, data: bytes) -> _Line:
             bytes_=int(size),
         )
     except ValueError as error:
-        raise damaged(path, "its first line holds a number that is none") from error
+        raise build_damage_error(path, "its first line holds a number that is none") from error
     return _Line(head, covered, int(checksum, 16), found.end())
 
 
-def _not_ours(path: str, data: bytes) -> StateDamaged | StateTooNew:
+def _build_foreign_error(path: str, data: bytes) -> StateDamaged | StateTooNew:
     version = re.match(_VERSION, data)
     if version and int(version[1]) > SCHEMA_VERSION:
         return StateTooNew(
@@ -156,20 +156,22 @@ def _not_ours(path: str, data: bytes) -> StateDamaged | StateTooNew:
             f" this one knows {SCHEMA_VERSION}",
             hint="use the plabctl that wrote it; nothing was changed",
         )
-    return damaged(path, "its first line is none that plabctl wrote")
+    return build_damage_error(path, "its first line is none that plabctl wrote")
 
 
 def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: int) -> None:
     if size != line.head.bytes_:
-        raise damaged(path, f"it was written with {line.head.bytes_} bytes after the first line and now has {size}")
+        raise build_damage_error(
+            path, f"it was written with {line.head.bytes_} bytes after the first line and now has {size}"
+        )
     if checksum != line.checksum:
-        raise damaged(path, "its checksum does not match: it was altered after plabctl wrote it")
+        raise build_damage_error(path, "its checksum does not match: it was altered after plabctl wrote it")
 
 
 def refuse_size(path: str, size: int) -> None:
     """Raise StateDamaged when a file of `size` bytes is too large to be a state."""
     if size > MAX_STATE_BYTES:
-        raise damaged(path, f"it has {size} bytes, and a state has at most {MAX_STATE_BYTES}")
+        raise build_damage_error(path, f"it has {size} bytes, and a state has at most {MAX_STATE_BYTES}")
 
 
 def refuse_lost_state(state_dir: str) -> None:
@@ -179,6 +181,6 @@ def refuse_lost_state(state_dir: str) -> None:
         raise StateDamaged(f"'{path}' is gone, but its previous generation is there", hint=RESTORE_HINT)
 
 
-def damaged(path: str, why: str) -> StateDamaged:
+def build_damage_error(path: str, why: str) -> StateDamaged:
     """Return the error for a state file that cannot be what plabctl wrote."""
     return StateDamaged(f"'{path}' is damaged: {why}", hint=RESTORE_HINT)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from plabctl.errors import StoreBusy
 from plabctl.store.files import as_store_error, is_same_file, open_own
-from plabctl.store.locks import mirror
+from plabctl.store.lock_holders import mirror
 
 LOCK_NAME = "state.lock"
 MOST_TIMEOUTS = 6
@@ -25,7 +25,7 @@ _LOOK_S = 0.1
 
 
 @contextmanager
-def state_lock(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
+def lock_state(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
     """Hold the lock of the state in the block.
 
     `dir_fd` is the open state directory. `timeout_s` is for a holder that is stuck: StoreBusy, naming the holder, is
@@ -50,7 +50,7 @@ def state_lock(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
 
 
 def _wait_for_lock(path: str, dir_fd: int, timeout_s: float) -> int:
-    patience = _Patience(path, timeout_s)
+    patience = _LockWait(path, timeout_s)
     while True:
         fd = open_own(path, os.O_RDWR | os.O_CREAT)
         try:
@@ -75,7 +75,7 @@ def _try(fd: int) -> bool:
     return True
 
 
-class _Patience:
+class _LockWait:
     """How long one writer still waits: anew for each process that gets the lock before it, within a bound."""
 
     def __init__(self, path: str, timeout_s: float) -> None:
@@ -132,7 +132,7 @@ class _Patience:
                 hint="try again in a moment",
             )
         raise StoreBusy(
-            f"the state is locked by {_holder(self._path)}: waited {self._timeout_s:g} s for '{self._path}'",
+            f"the state is locked by {_find_holder(self._path)}: waited {self._timeout_s:g} s for '{self._path}'",
             hint="try again; if that process hangs, end it (the lock goes with it; do not delete the file)",
         )
 
@@ -153,7 +153,7 @@ class _Patience:
         return found.st_ino, found.st_mtime_ns
 
 
-def _holder(path: str) -> str:
+def _find_holder(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return f"process {int(file.read(20))}"

@@ -20,7 +20,7 @@ LOCAL_FILE_SYSTEMS = frozenset(
         "fuseblk", "fuse.fuse-overlayfs",
         # In memory.
         "devtmpfs", "ramfs", "rootfs", "tmpfs",
-        # Over another one: `_upper_directory` looks at that.
+        # Over another one: `_find_upper_directory` looks at that.
         "aufs", "ecryptfs", "overlay",
         # Read-only: nothing is ever changed there, and the error that says so is the clearer one.
         "erofs", "iso9660", "squashfs",
@@ -67,12 +67,12 @@ def refuse_network(path: str) -> None:
 
 def find_file_system(path: os.PathLike[str] | str) -> FileSystem:
     """Return what the existing directory `path` is on; raise OSError when it cannot be looked at."""
-    mount = _mount_of(os.fsencode(path))
+    mount = _find_mount(os.fsencode(path))
     for _ in range(_MOST_LAYERS):
-        below = _upper_directory(mount)
+        below = _find_upper_directory(mount)
         if below is None:
             break
-        mount = _mount_of(below)
+        mount = _find_mount(below)
     if mount is None:
         # Without a list of mounts the number of the device must do: one of a disk has a major number.
         is_disk = os.major(os.stat(path).st_dev) != 0
@@ -84,19 +84,19 @@ def find_file_system(path: os.PathLike[str] | str) -> FileSystem:
     return FileSystem(mount.kind, is_local, is_refused=not is_local and not is_sandbox)
 
 
-def _mount_of(path: bytes) -> _Mount | None:
+def _find_mount(path: bytes) -> _Mount | None:
     """Return the mount that `path` is on, by the kernel's list (proc(5)); None when there is no list."""
     # Names of files are bytes, and so is the list: in text, some letters would be changed, and others taken for blanks.
     target = os.path.realpath(path).rstrip(b"/") + b"/"
     found: _Mount | None = None
-    for mount in _mounts():
+    for mount in _list_mounts():
         # The last of those mounted at one place is the one that is seen.
         if target.startswith(mount.point) and len(mount.point) >= (len(found.point) if found else 0):
             found = mount
     return found
 
 
-def _mounts() -> Iterator[_Mount]:
+def _list_mounts() -> Iterator[_Mount]:
     try:
         with open(MOUNTINFO, "rb") as file:
             lines = file.read().split(b"\n")
@@ -107,15 +107,15 @@ def _mounts() -> Iterator[_Mount]:
         fields, more = before.split(b" "), after.split(b" ")
         if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
             options = more[2] if len(more) > 2 else b""  # noqa: PLR2004 - type, source, options
-            yield _Mount(_plain(fields[4]).rstrip(b"/") + b"/", os.fsdecode(more[0]), options)
+            yield _Mount(_unescape(fields[4]).rstrip(b"/") + b"/", os.fsdecode(more[0]), options)
 
 
-def _plain(text: bytes) -> bytes:
+def _unescape(text: bytes) -> bytes:
     """Return `text` without the escapes that proc(5) uses for blanks."""
     return text.decode("unicode_escape").encode("latin-1")
 
 
-def _upper_directory(mount: _Mount | None) -> bytes | None:
+def _find_upper_directory(mount: _Mount | None) -> bytes | None:
     """Return the directory that an overlay keeps its changes in, if it can be seen from here.
 
     From inside a container it cannot; whoever set the container up has put it on a disk of the machine.
@@ -123,5 +123,5 @@ def _upper_directory(mount: _Mount | None) -> bytes | None:
     if mount is None or mount.kind != "overlay":
         return None
     uppers = [option[len(b"upperdir=") :] for option in mount.options.split(b",") if option.startswith(b"upperdir=")]
-    upper = _plain(uppers[0]) if uppers else b""
+    upper = _unescape(uppers[0]) if uppers else b""
     return upper if os.path.isdir(upper) else None

@@ -15,7 +15,7 @@ from plabctl.store.commit import keep_as, replace_state
 from plabctl.store.documents import DocumentState
 from plabctl.store.files import as_store_error, open_for_reading
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, refuse_lost_state
-from plabctl.store.storage import serialised
+from plabctl.store.storage import serialize
 from plabctl.store.tables import Tables, read_documents
 
 _DAMAGED_PREFIX = "state.json.damaged-"
@@ -62,7 +62,7 @@ def restore(state_dir: str, dir_fd: int, now: float) -> Restored:
         )
     kept = _keep_damaged(state_dir, dir_fd)
     head, tables = previous
-    restored, line, body = serialised(tables, head.rev + _REVS_AHEAD, now)
+    restored, line, body = serialize(tables, head.rev + _REVS_AHEAD, now)
     replace_state(state_dir, dir_fd, line, body, keep_previous=False)
     return Restored(restored, kept)
 

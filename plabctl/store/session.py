@@ -86,28 +86,28 @@ class Session(DocumentState):
         return head
 
     def _apply(self, changes: Changes) -> None:
-        self._put(NODES, self._node_docs(changes))
+        self._put(NODES, self._build_node_docs(changes))
         self._drop(NODES, changes.removed)
         if changes.vnodes or changes.gone or changes.experiments or changes.forgotten:
             self._apply_experiments(changes)
         self._drop(CLAIMS, changes.released)
-        self._put(CLAIMS, {claim.key: codec.claim_doc(claim) for claim in changes.claims})
-        self._drop(OUTBOX, changes.told & self._tables[OUTBOX].keys())
+        self._put(CLAIMS, {claim.key: codec.encode_claim(claim) for claim in changes.claims})
+        self._drop(OUTBOX, changes.delivered & self._tables[OUTBOX].keys())
         known = self._tables[OUTBOX].keys()
-        self._put(OUTBOX, {event.id: codec.event_doc(event) for event in changes.events if event.id not in known})
+        self._put(OUTBOX, {event.id: codec.encode_event(event) for event in changes.events if event.id not in known})
         if changes.tick:
-            self._put(META, {TICK_ID: codec.tick_doc(changes.tick)})
+            self._put(META, {TICK_ID: codec.encode_tick(changes.tick)})
         notes = changes.notes or {}
         self._drop(NOTES, [topic for topic, note in notes.items() if note is None and topic in self._tables[NOTES]])
-        self._put(NOTES, {topic: codec.note_doc(note) for topic, note in notes.items() if note is not None})
+        self._put(NOTES, {topic: codec.encode_note(note) for topic, note in notes.items() if note is not None})
 
     def _apply_experiments(self, changes: Changes) -> None:
         # Imported here, as there may be none.
-        from plabctl.store import vnodecodec  # noqa: PLC0415
+        from plabctl.store import experiment_codec  # noqa: PLC0415
 
-        docs = {experiment.name: vnodecodec.experiment_doc(experiment) for experiment in changes.experiments}
+        docs = {experiment.name: experiment_codec.encode_experiment(experiment) for experiment in changes.experiments}
         self._put(EXPERIMENTS, docs)
-        self._put(VNODES, {vnode.key: vnodecodec.vnode_doc(vnode) for vnode in changes.vnodes})
+        self._put(VNODES, {vnode.key: experiment_codec.encode_vnode(vnode) for vnode in changes.vnodes})
         self._drop(VNODES, changes.gone)
         self._drop(EXPERIMENTS, changes.forgotten)
         homeless = {doc["experiment"] for doc in self._tables[VNODES].values()} - self._tables[EXPERIMENTS].keys()
@@ -115,16 +115,16 @@ class Session(DocumentState):
             raise AssertionError(f"vnodes of unknown experiments: {sorted(homeless)}")
         self.__dict__.pop("experiments", None)
 
-    def _node_docs(self, changes: Changes) -> dict[str, Doc]:
+    def _build_node_docs(self, changes: Changes) -> dict[str, Doc]:
         """Return the new documents of all nodes that `changes` speaks of, as node, as member or as both."""
         table = self._tables[NODES]
-        members = {member.node: codec.member_doc(member) for member in changes.members}
+        members = {member.node: codec.encode_member(member) for member in changes.members}
         docs: dict[str, Doc] = {}
         for node in changes.nodes:
             member = members.get(node.name) or table.get(node.name, {}).get("member")
             if member is None:
                 raise AssertionError(f"the new node '{node.name}' comes without its member")
-            docs[node.name] = codec.node_doc(node, member)
+            docs[node.name] = codec.encode_node(node, member)
         for name, member in members.items():
             if name not in docs and name not in table:
                 raise AssertionError(f"the member '{name}' has no node")

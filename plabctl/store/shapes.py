@@ -49,7 +49,7 @@ class Shape(Generic[T]):
             field.name: self._parts[field.name].stored if field.name in self._parts else _TYPES[field.type]
             for field in stored
         }
-        self._defaults = {field.name: _default_of(field) for field in stored}
+        self._defaults = {field.name: _find_default(field) for field in stored}
         self._judged: dict[tuple[object, ...], tuple[tuple[str, Callable[[Any], Any]], ...]] = {}
 
     def put(self, value: T) -> Doc:
@@ -60,7 +60,7 @@ class Shape(Generic[T]):
             if content == default:
                 continue
             part = self._parts.get(name)
-            stored = part.put(content) if part else scalar(content, name)
+            stored = part.put(content) if part else check_scalar(content, name)
             if type(stored) not in self._types[name]:
                 raise ValueError(f"{name!r} holds {content!r}")
             doc[name] = stored
@@ -92,11 +92,11 @@ class Shape(Generic[T]):
         return tuple((name, part.get) for name, part in self._parts.items() if name in doc)
 
 
-def _default_of(field: Field) -> object:
+def _find_default(field: Field) -> object:
     return field.default_factory() if field.default_factory else field.default
 
 
-def scalar(value: object, name: str) -> object:
+def check_scalar(value: object, name: str) -> object:
     """Return `value` as JSON can hold it exactly; raise ValueError when it cannot."""
     if isinstance(value, str):
         text = str(value)  # members of an enumeration too: what is staged equals what will be read
@@ -112,20 +112,20 @@ def scalar(value: object, name: str) -> object:
     raise ValueError(f"{name!r} holds {value!r}, which JSON cannot hold")
 
 
-def plain(value: object, name: str) -> object:
+def copy_plain(value: object, name: str) -> object:
     """Return a copy of `value`, made of scalars, lists and objects only; raise ValueError for anything else."""
     if isinstance(value, Mapping):
-        return plain_object(value, name)
+        return copy_plain_object(value, name)
     if isinstance(value, list | tuple):
-        return [plain(content, name) for content in value]
-    return scalar(value, name)
+        return [copy_plain(content, name) for content in value]
+    return check_scalar(value, name)
 
 
-def plain_object(value: Mapping[str, object], name: str) -> Doc:
+def copy_plain_object(value: Mapping[str, object], name: str) -> Doc:
     """Return a copy of `value`, made of scalars, lists and objects only; raise ValueError for anything else."""
     doc: Doc = {}
     for key, content in value.items():
         if not isinstance(key, str):
             raise ValueError(f"{name!r} has the key {key!r}, which is no text")  # noqa: TRY004 - one kind for all refusals
-        doc[str(scalar(key, name))] = plain(content, key)
+        doc[str(check_scalar(key, name))] = copy_plain(content, key)
     return doc

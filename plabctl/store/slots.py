@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from plabctl.errors import StoreError
 from plabctl.store.files import as_store_error, is_same_file, open_dir, open_own
-from plabctl.store.locks import mirror, read_mark, write_mark
+from plabctl.store.lock_holders import mirror, read_mark, write_mark
 
 SLOTS_NAME = "slots"
 _TURN_WAIT_S = 5.0
@@ -59,10 +59,10 @@ class Slots:
         """
         if limit <= 0:
             return []
-        with as_store_error("take a slot in", self._path), self._turn() as mine:
+        with as_store_error("take a slot in", self._path), self._take_turn() as mine:
             # In our turn no other process takes a slot, so what we count cannot grow; slots that come free meanwhile
             # only make us take too few, and we are asked again soon.
-            room = min(limit, self._window - self._holders()) if mine else 0
+            room = min(limit, self._window - self._count_held()) if mine else 0
             return self._take_free(room)
 
     def release(self, slot: int) -> None:
@@ -82,7 +82,7 @@ class Slots:
             return read_mark(self._held[slot])
         with as_store_error("look at a slot in", self._path):
             try:
-                fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._fd())
+                fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._open_dir())
             except FileNotFoundError:
                 return []
             try:
@@ -93,7 +93,7 @@ class Slots:
     def known(self) -> list[int]:
         """Return the slots that were ever taken, held or not, lowest first; raise StoreError."""
         with as_store_error("look at a slot in", self._path):
-            return sorted(int(name) for name in os.listdir(self._fd()) if name.isdecimal())
+            return sorted(int(name) for name in os.listdir(self._open_dir()) if name.isdecimal())
 
     def is_free(self, slot: int) -> bool:
         """Say whether somebody could hold `slot` now, its holder being gone; False for slots held by this process.
@@ -114,7 +114,7 @@ class Slots:
             os.close(self._dir_fd)
             self._dir_fd = None
 
-    def _holders(self) -> int:
+    def _count_held(self) -> int:
         """Count the slots held by any process, also those beyond the window: it may have been larger a moment ago."""
         others = set(self.known()) - self._held.keys()
         return len(self._held) + sum(map(self._is_locked, others))
@@ -139,10 +139,10 @@ class Slots:
 
     def _lock(self, slot: int) -> int | None:
         name = f"{slot:04d}"
-        fd = open_own(name, os.O_RDWR | os.O_CREAT, dir_fd=self._fd())
+        fd = open_own(name, os.O_RDWR | os.O_CREAT, dir_fd=self._open_dir())
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_same_file(fd, name, dir_fd=self._fd()):
+            if is_same_file(fd, name, dir_fd=self._open_dir()):
                 mirror(fd)
                 return fd
         except BlockingIOError:
@@ -155,7 +155,7 @@ class Slots:
 
     def _is_locked(self, slot: int) -> bool:
         try:
-            fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._fd())
+            fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._open_dir())
         except FileNotFoundError:
             return False
         try:
@@ -169,15 +169,15 @@ class Slots:
             os.close(fd)
 
     @contextmanager
-    def _turn(self) -> Iterator[bool]:
+    def _take_turn(self) -> Iterator[bool]:
         """Hold the right to take slots; False when another process keeps it for seconds (stopped, most likely)."""
-        fd = self._fd()
+        fd = self._open_dir()
         try:
             yield _wait_for_turn(fd)
         finally:
             fcntl.flock(fd, fcntl.LOCK_UN)
 
-    def _fd(self) -> int:
+    def _open_dir(self) -> int:
         if self._dir_fd is None:
             os.close(open_dir(self._state_dir, self._owners))
             if os.path.islink(self._path):

@@ -13,10 +13,19 @@ import orjson
 from tinydb.storages import Storage
 
 from plabctl.errors import StoreError
-from plabctl.store.boot import boot_id
+from plabctl.store.boot_id import read_boot_id
 from plabctl.store.commit import replace_state, sweep
-from plabctl.store.head import MAX_STATE_BYTES, SCHEMA_VERSION, STATE_NAME, Head, head_line, refuse_lost_state
-from plabctl.store.tables import BOOT_ID, META, NODES, Tables, empty_tables, newest_tick, read_documents, wake_at
+from plabctl.store.head import MAX_STATE_BYTES, SCHEMA_VERSION, STATE_NAME, Head, build_head_line, refuse_lost_state
+from plabctl.store.tables import (
+    BOOT_ID,
+    META,
+    NODES,
+    Tables,
+    compute_wake_at,
+    empty_tables,
+    find_newest_tick,
+    read_documents,
+)
 
 
 class StagedStorage(Storage):
@@ -51,18 +60,20 @@ class StagedStorage(Storage):
         Raises StoreError when nothing was changed, CommitUncertain when only the disk's confirmation is missing.
         """
         sweep(self._dir_fd)
-        self.tables[META][BOOT_ID] = {"id": boot_id()}
-        head, line, body = serialised(self.tables, self.rev + 1, now)
+        self.tables[META][BOOT_ID] = {"id": read_boot_id()}
+        head, line, body = serialize(self.tables, self.rev + 1, now)
         replace_state(self._state_dir, self._dir_fd, line, body)
         self.rev = head.rev
         return head
 
 
-def serialised(tables: Tables, rev: int, now: float) -> tuple[Head, bytes, memoryview]:
+def serialize(tables: Tables, rev: int, now: float) -> tuple[Head, bytes, memoryview]:
     """Return the head, the first line and the rest of a state file; raise StoreError when it cannot be one."""
-    body = _body(tables)
-    head = Head(SCHEMA_VERSION, rev, now, wake_at(tables), newest_tick(tables), len(tables[NODES]), len(body))
-    line = head_line(head, body)
+    body = _dump_body(tables)
+    head = Head(
+        SCHEMA_VERSION, rev, now, compute_wake_at(tables), find_newest_tick(tables), len(tables[NODES]), len(body)
+    )
+    line = build_head_line(head, body)
     size = len(line) + len(body)
     if size > MAX_STATE_BYTES:
         raise StoreError(
@@ -72,7 +83,7 @@ def serialised(tables: Tables, rev: int, now: float) -> tuple[Head, bytes, memor
     return head, line, body
 
 
-def _body(tables: Tables) -> memoryview:
+def _dump_body(tables: Tables) -> memoryview:
     """Return the tables as JSON, without the brace that opens the first line."""
     try:
         return memoryview(orjson.dumps(tables))[1:]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from plabctl.clock import Clock
 from plabctl.errors import ClockFault
 from plabctl.store.files import as_store_error, open_dir, open_own
-from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, glance, read_head, refuse_lost_state
+from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, peek_head, read_head, refuse_lost_state
 
 if TYPE_CHECKING:
     from plabctl.store.documents import Snapshot
@@ -51,30 +51,30 @@ class Store:
 
     def head(self) -> Head | None:
         """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
-        head = read_head(self._path(STATE_NAME))
+        head = read_head(self._build_path(STATE_NAME))
         if head is None:
             refuse_lost_state(self._dir)
         return head
 
     def newest_tick(self) -> str | None:
         """Return the id of the newest tick that claimed; None when there was none. Costs next to nothing."""
-        head = glance(self._path(STATE_NAME))
+        head = peek_head(self._build_path(STATE_NAME))
         return (head.tick or None) if head else None
 
     def saved_at(self) -> float:
         """Return when the state was last changed; 0 if never. Costs next to nothing."""
-        head = glance(self._path(STATE_NAME))
+        head = peek_head(self._build_path(STATE_NAME))
         return head.saved_at if head else 0.0
 
-    def clock_doubt(self) -> str:
+    def explain_clock_doubt(self) -> str:
         """Return why the clock cannot be believed, nothing when it can. Costs next to nothing while it can."""
-        from plabctl.core import clocktrust  # noqa: PLC0415 - most readers need none of it
+        from plabctl.core import clock_trust  # noqa: PLC0415 - most readers need none of it
 
         now, saved_at, uptime_s = self._clock.now(), self.saved_at(), self._clock.uptime()
-        if not clocktrust.distrust(now, saved_at, uptime_s):
+        if not clock_trust.explain_distrust(now, saved_at, uptime_s):
             return ""
         is_same_boot = _is_this_boot(self.snapshot().saved_boot)
-        return clocktrust.distrust(now, saved_at, uptime_s, is_same_boot=is_same_boot)
+        return clock_trust.explain_distrust(now, saved_at, uptime_s, is_same_boot=is_same_boot)
 
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
@@ -82,7 +82,7 @@ class Store:
         from plabctl.store.documents import Snapshot  # noqa: PLC0415
         from plabctl.store.tables import empty_tables, read_documents  # noqa: PLC0415
 
-        found = read_documents(self._path(STATE_NAME))
+        found = read_documents(self._build_path(STATE_NAME))
         if found is None:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
@@ -103,12 +103,12 @@ class Store:
         # TinyDB is imported before the lock is taken, and only by those who write.
         from plabctl.store.session import Session  # noqa: PLC0415
         from plabctl.store.storage import StagedStorage  # noqa: PLC0415
-        from plabctl.store.tables import no_collection  # noqa: PLC0415
+        from plabctl.store.tables import pause_collection  # noqa: PLC0415
 
-        with self._locked() as dir_fd, no_collection():
+        with self._lock() as dir_fd, pause_collection():
             session = Session(StagedStorage(self._dir, dir_fd))
             try:
-                opened_at = self._set_right(session)
+                opened_at = self._rebase_clock(session)
                 yield session
                 # Were the clock set back meanwhile, what was decided before would lie ahead, and nobody would see why.
                 session.commit(max(opened_at, self._clock.now()))
@@ -117,7 +117,7 @@ class Store:
 
     def beat(self) -> None:
         """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted."""
-        path = self._path(BEAT_NAME)
+        path = self._build_path(BEAT_NAME)
         now = self._clock.now()
         # It refuses a directory where others may write: a tick with no work looks at no other file of it.
         os.close(open_dir(self._dir, self._owners))
@@ -130,7 +130,7 @@ class Store:
 
     def last_beat(self) -> float | None:
         """Return the instant of the last beat, None when there was none."""
-        path = self._path(BEAT_NAME)
+        path = self._build_path(BEAT_NAME)
         with as_store_error("read", path):
             try:
                 return round(os.stat(path, follow_symlinks=False).st_mtime, 3)
@@ -139,7 +139,7 @@ class Store:
 
     def previous(self) -> Head | None:
         """Return the verified head of the previous generation, None when there is none."""
-        return read_head(self._path(PREVIOUS_NAME))
+        return read_head(self._build_path(PREVIOUS_NAME))
 
     def restore(self) -> Restored:
         """Go back from a damaged or lost state file to its previous generation.
@@ -149,39 +149,39 @@ class Store:
         """
         from plabctl.store.restore import restore  # noqa: PLC0415 - needed once in a lifetime, we hope
 
-        with self._locked() as dir_fd:
+        with self._lock() as dir_fd:
             return restore(self._dir, dir_fd, self._clock.now())
 
-    def _set_right(self, session: Session) -> float:
-        from plabctl.core import clockset, clocktrust  # noqa: PLC0415 - readers need none of it
+    def _rebase_clock(self, session: Session) -> float:
+        from plabctl.core import clock_skew, clock_trust  # noqa: PLC0415 - readers need none of it
 
         now = self._clock.now()
         is_same_boot = _is_this_boot(session.saved_boot)
-        if why := clocktrust.distrust(now, session.saved_at, self._clock.uptime(), is_same_boot=is_same_boot):
+        if why := clock_trust.explain_distrust(now, session.saved_at, self._clock.uptime(), is_same_boot=is_same_boot):
             raise ClockFault(why, hint="set the clock; nothing was changed")
-        if clocktrust.is_set_back(now, session.saved_at):
-            session.apply(clockset.rebased(session, now))
+        if clock_trust.is_set_back(now, session.saved_at):
+            session.apply(clock_skew.rebase_instants(session, now))
         return now
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
-        from plabctl.store.lock import state_lock  # noqa: PLC0415 - readers take no lock
+    def _lock(self) -> Iterator[int]:
+        from plabctl.store.lock import lock_state  # noqa: PLC0415 - readers take no lock
         from plabctl.store.mounts import refuse_network  # noqa: PLC0415 - as above
 
         dir_fd = open_dir(self._dir, self._owners)
         try:
             if not self._network_disk:
                 refuse_network(self._dir)
-            with state_lock(self._dir, dir_fd, self._lock_timeout_s):
+            with lock_state(self._dir, dir_fd, self._lock_timeout_s):
                 yield dir_fd
         finally:
             os.close(dir_fd)
 
-    def _path(self, name: str) -> str:
+    def _build_path(self, name: str) -> str:
         return os.path.join(self._dir, name)
 
 
 def _is_this_boot(saved_boot: str) -> bool:
-    from plabctl.store.boot import UNKNOWN_BOOT, boot_id  # noqa: PLC0415 - most readers need none of it
+    from plabctl.store.boot_id import UNKNOWN_BOOT, read_boot_id  # noqa: PLC0415 - most readers need none of it
 
-    return saved_boot == boot_id() != UNKNOWN_BOOT
+    return saved_boot == read_boot_id() != UNKNOWN_BOOT

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import cast
 
-from plabctl.store.files import as_store_error, open_for_reading, store_error
-from plabctl.store.head import SCHEMA_VERSION, Head, damaged, refuse_size, verified_head
+from plabctl.store.files import as_store_error, build_store_error, open_for_reading
+from plabctl.store.head import SCHEMA_VERSION, Head, build_damage_error, refuse_size, verify_head
 from plabctl.store.shapes import Doc
 
 HEAD_KEY = "plabctl"
@@ -27,17 +27,17 @@ BOOT_ID = "boot"
 Tables = dict[str, dict[str, Doc]]
 
 
-def _with_experiments(tables: Tables) -> Tables:
+def _add_experiments(tables: Tables) -> Tables:
     """Return tables of version 2: version 1 knew no experiments."""
     return {**tables, EXPERIMENTS: {}, VNODES: {}}
 
 
-def _with_revs(tables: Tables) -> Tables:
+def _add_revs(tables: Tables) -> Tables:
     """Return tables of version 3, in which nodes have their own rev: from their next change on."""
     return tables
 
 
-MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {1: _with_experiments, 2: _with_revs}
+MIGRATIONS: Mapping[int, Callable[[Tables], Tables]] = {1: _add_experiments, 2: _add_revs}
 """By schema version: the pure function that makes tables of the next version."""
 
 _SMALL_BYTES = 1024 * 1024
@@ -59,20 +59,20 @@ def read_documents(path: str) -> tuple[Head, Tables] | None:
     with as_store_error("read", path), file:
         refuse_size(path, os.fstat(file.fileno()).st_size)
         data = file.read()  # one buffer of the file's size: no second copy on the way
-    head = verified_head(path, data)
-    with no_collection():
-        tables = _parsed(path, data)
+    head = verify_head(path, data)
+    with pause_collection():
+        tables = _parse(path, data)
     for version in range(head.schema_version, SCHEMA_VERSION):
         tables = MIGRATIONS[version](tables)
     if tables.keys() != set(TABLE_NAMES):
-        raise damaged(path, "it does not have the tables of a state")
+        raise build_damage_error(path, "it does not have the tables of a state")
     if len(tables[NODES]) != head.node_count:
-        raise damaged(path, f"it was written with {head.node_count} nodes and now has {len(tables[NODES])}")
+        raise build_damage_error(path, f"it was written with {head.node_count} nodes and now has {len(tables[NODES])}")
     return head, tables
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
+def pause_collection() -> Iterator[None]:
     """Keep the garbage collector from walking through a growing heap of documents: that is half of a load's time."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -83,17 +83,17 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _parsed(path: str, data: bytes) -> Tables:
+def _parse(path: str, data: bytes) -> Tables:
     try:
         document = cast(Tables, _loads(data))
     except (ValueError, RecursionError, MemoryError) as error:
         # orjson says in words what others raise as a MemoryError. The file is sound, and must not be called damaged.
         if isinstance(error, MemoryError) or str(error).startswith("Not enough memory"):
-            raise store_error("read", path, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))) from error
-        raise damaged(path, f"it is no JSON document ({error})") from error
+            raise build_store_error("read", path, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))) from error
+        raise build_damage_error(path, f"it is no JSON document ({error})") from error
     del document[HEAD_KEY]  # an object with a head: so it begins, or it would have been refused before
     if not all(isinstance(table, dict) for table in document.values()):
-        raise damaged(path, "one of its tables is no object")
+        raise build_damage_error(path, "one of its tables is no object")
     return document
 
 
@@ -112,7 +112,7 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-def wake_at(tables: Tables) -> float | None:
+def compute_wake_at(tables: Tables) -> float | None:
     """Return the earliest instant at which a tick has anything to do: 0 at once, None never."""
     if tables[CLAIMS] or tables[OUTBOX]:
         return 0.0
@@ -122,11 +122,11 @@ def wake_at(tables: Tables) -> float | None:
     return min(chain(members, vnodes, notes), default=None)
 
 
-def saved_boot(tables: Tables) -> str:
+def find_saved_boot(tables: Tables) -> str:
     """Return the boot id of the machine when the state was last changed, empty when that is not known."""
     return str(tables[META].get(BOOT_ID, {}).get("id", ""))
 
 
-def newest_tick(tables: Tables) -> str:
+def find_newest_tick(tables: Tables) -> str:
     """Return the id of the newest tick that claimed, empty if there was none."""
     return str(tables[META].get(TICK_ID, {}).get("id", ""))

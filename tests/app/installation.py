@@ -11,13 +11,13 @@ from plabctl.app.context import App
 from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
 from plabctl.clock import SystemClock
-from plabctl.core import orders
+from plabctl.core import node_orders
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Member, Node
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import Settings
-from plabctl.history.history import History, Record
+from plabctl.history.database import History, Record
 from plabctl.store.store import Store
 from tests.builders import make_order, make_settings
 
@@ -51,7 +51,7 @@ class Installation:
     def add(self, *names: str, **variables: str) -> None:
         with self.store.session() as state:
             nodes = [Node(name, variables) for name in names]
-            state.apply(orders.add_nodes(state, self.settings, nodes, make_order(now=self.clock.now())))
+            state.apply(node_orders.add_nodes(state, self.settings, nodes, make_order(now=self.clock.now())))
 
     def tick(self, **options: object) -> int:
         return run_tick(self.app, Stop(), **options)  # type: ignore[arg-type]  # the options of run_tick
@@ -89,7 +89,7 @@ class Installation:
         code = (
             "import sys, pickle\n"
             "from plabctl.app.context import App\n"
-            "from plabctl.app.errands import Retests\n"
+            "from plabctl.app.goals import RetestGoal\n"
             "from plabctl.app.signals import Stop\n"
             "from plabctl.app.tick import run_tick\n"
             "from plabctl.clock import SystemClock\n"
@@ -97,9 +97,9 @@ class Installation:
             "settings = pickle.load(open(sys.argv[1], 'rb'))\n"
             "clock = SystemClock()\n"
             "stop = Stop()\n"
-            "with stop.listening():\n"
-            "    errand = Retests(sys.argv[2:]) if sys.argv[2:] else None\n"
-            "    run_tick(App(settings, clock, Store(settings.state_dir, clock)), stop, errand=errand)\n"
+            "with stop.listen():\n"
+            "    tick_goal = RetestGoal(sys.argv[2:]) if sys.argv[2:] else None\n"
+            "    run_tick(App(settings, clock, Store(settings.state_dir, clock)), stop, tick_goal=tick_goal)\n"
             "sys.exit(stop.exit_code)\n"
         )
         import pickle

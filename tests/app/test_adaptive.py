@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from plabctl.core import budget
+from plabctl.core import adaptive_scale
 from plabctl.core.backoffs.adaptive import ADAPTIVE
 from tests.app.installation import Installation
 from tests.builders import make_settings
@@ -23,9 +23,9 @@ def test_a_tick_looks_at_the_scale_and_the_next_one_draws_by_it(tmp_path: Path) 
     here.tick()
     here.make_due()
     here.tick()
-    scale = budget.scale_of(here.store.snapshot())
+    scale = adaptive_scale.read_scale(here.store.snapshot())
 
-    assert 0 < scale < budget.FIRST_SCALE, "three quick nodes leave most of the window free"
+    assert 0 < scale < adaptive_scale.FIRST_SCALE, "three quick nodes leave most of the window free"
     assert here.member("n1").interval_s >= 120
 
 
@@ -49,5 +49,5 @@ def test_no_scale_is_kept_where_no_pool_adapts(tmp_path: Path) -> None:
     here.add("n1")
     here.tick()
 
-    assert budget.TOPIC not in here.store.snapshot().notes
+    assert adaptive_scale.TOPIC not in here.store.snapshot().notes
     assert here.member("n1").spells is None

@@ -32,7 +32,7 @@ def test_a_silence_while_this_process_was_stopped_is_asked_about_once_more(
         clock.advance(took_s)
         return answers.pop(0)
 
-    monkeypatch.setattr(canaries, "_any_answers", ask)
+    monkeypatch.setattr(canaries, "_has_answer", ask)
 
     assert Canaries(("canary:22",), clock).are_all_silent() is (asked == 1)
     assert len(answers) == 2 - asked

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import capacity as this
-from plabctl.app.flight import Flight
+from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.store.slots import Slots
 from tests.app.installation import Installation
 
@@ -28,31 +28,31 @@ def test_the_limits_say_how_many_probes_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch, kind: int, limits: tuple[int, int], expected: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda asked: limits if asked == kind else UNLIMITED)
-    monkeypatch.setattr(this, "_in_use", lambda: 1000 * 1024**2)
+    monkeypatch.setattr(this, "_read_address_space", lambda: 1000 * 1024**2)
 
-    assert this.capacity() == expected
+    assert this.compute_capacity() == expected
 
 
 def test_what_is_in_use_is_asked_of_the_system() -> None:
-    assert this._in_use() > 1024**2
+    assert this._read_address_space() > 1024**2
 
 
 def test_a_tick_holds_no_more_slots_than_it_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(this, "capacity", lambda: 2)
+    monkeypatch.setattr(this, "compute_capacity", lambda: 2)
     installation = Installation(tmp_path, window=8)
     installation.add("n1")
     slots = Slots(installation.app.state_dir, 8)
-    flight = Flight(installation.app, slots)
+    slots_in_use = SlotsInUse(installation.app, slots)
 
-    flight.take_slots(5)
-    flight.take_slots(5)
+    slots_in_use.take_slots(5)
+    slots_in_use.take_slots(5)
 
-    assert len(slots.held) == len(flight.idle) == 2
+    assert len(slots.held) == len(slots_in_use.idle) == 2
     slots.close()
 
 
 def test_a_tick_with_room_for_one_probe_tests_all_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(this, "capacity", lambda: 1)
+    monkeypatch.setattr(this, "compute_capacity", lambda: 1)
     installation = Installation(tmp_path, window=8)
     installation.add("n1", "n2", "n3")
 

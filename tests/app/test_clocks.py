@@ -13,9 +13,9 @@ from plabctl.app import tick
 from plabctl.app.context import App
 from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.clock import SystemClock
-from plabctl.core import orders
+from plabctl.core import node_orders
 from plabctl.errors import ClockFault
-from plabctl.store import boot
+from plabctl.store import boot_id
 from plabctl.store.store import Store
 from tests.app.installation import Installation
 from tests.app.test_tick import until
@@ -58,7 +58,7 @@ def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None
 
     def another() -> None:
         (tmp_path / "boot_id").write_text("another\n")
-        monkeypatch.setattr(boot, "_PATH", str(tmp_path / "boot_id"))
+        monkeypatch.setattr(boot_id, "_PATH", str(tmp_path / "boot_id"))
 
     return another
 
@@ -167,7 +167,7 @@ def test_a_hold_lasts_as_long_as_it_was_meant_to_when_the_clock_is_set_back(tmp_
     here.tick()
     with here.store.session() as state:
         order = make_order(now=here.clock.now())
-        state.apply(orders.hold(state, ["n1"], order, order.now + HOUR_S))
+        state.apply(node_orders.hold(state, ["n1"], order, order.now + HOUR_S))
     here.clock.offset_s, here.clock.booted_s = -DAY_S, 1e6
     here.tick()
 
@@ -183,7 +183,7 @@ def test_a_clock_that_is_set_back_while_a_tick_commits_makes_no_later_tick_idle(
     here.tick()
     with here.store.session() as state:
         order = make_order(now=here.clock.now())
-        state.apply(orders.retest(state, ["n1"], order))
+        state.apply(node_orders.retest(state, ["n1"], order))
         here.clock.offset_s, here.clock.booted_s = -DAY_S, 1e6
 
     assert not is_idle(here.app)
@@ -203,7 +203,7 @@ def test_what_a_tick_finds_after_a_sleep_or_for_an_earlier_boot_counts_for_nothi
         if what == "sleep":
             here.clock.booted_s = here.clock.uptime() + 8 * HOUR_S
         else:
-            monkeypatch.setattr(tick, "boot_id", lambda: "another")
+            monkeypatch.setattr(tick, "read_boot_id", lambda: "another")
 
         here.tick()
         os.kill(process.pid, signal.SIGCONT)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import crontab
-from plabctl.app.cronline import Job
+from plabctl.app.cron_line import CronJob
 from plabctl.core.settings import Settings
 from plabctl.errors import PlabctlError
 
-JOB = Job(("/usr/bin/plabctl",), "/etc/plabctl/config.toml", names_config=False)
+JOB = CronJob(("/usr/bin/plabctl",), "/etc/plabctl/config.toml", names_config=False)
 FAKE = """\
 #!/bin/sh
 # A crontab that keeps its table in a file.
@@ -59,7 +59,7 @@ def test_the_rest_of_the_crontab_stays_as_it_was(spool: Path) -> None:
 def test_a_line_of_somebody_else_is_told(spool: Path) -> None:
     spool.write_text("* * * * * /opt/plabctl tick\n0 1 * * * backup\n")
 
-    assert crontab.others(JOB) == ["* * * * * /opt/plabctl tick"]
+    assert crontab.list_other_lines(JOB) == ["* * * * * /opt/plabctl tick"]
 
 
 def test_a_refusal_is_told_in_its_own_words_and_changes_nothing(programs: Path, spool: Path) -> None:
@@ -93,25 +93,25 @@ def test_the_line_has_all_that_cron_would_not_know(
     environ = {"HOME": str(home), "PLABCTL_STATE_DIR": str(tmp_path / "state")}
 
     usual = make_settings(str(home / ".config/plabctl/config.toml"), "/var/lib/somewhere")
-    assert crontab.job_for(usual, environ, str(program)).argv == (str(program), "tick")
+    assert crontab.build_job(usual, environ, str(program)).argv == (str(program), "tick")
 
     moved = make_settings(str(tmp_path / "lab.toml"), environ["PLABCTL_STATE_DIR"])
-    job = crontab.job_for(moved, environ, str(program))
+    job = crontab.build_job(moved, environ, str(program))
     assert job.argv == (str(program), "tick", "--config", moved.path)
     assert job.variables == (("PLABCTL_STATE_DIR", moved.state_dir),)
 
     # Cron starts in the home directory, where this file would be found first.
     (home / "plabctl.toml").touch()
-    assert crontab.job_for(usual, environ, str(program)).names_config
+    assert crontab.build_job(usual, environ, str(program)).names_config
 
 
 def test_the_program_is_found_however_it_was_started(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = make_program(programs / "plabctl", "#!/bin/sh\n")
     monkeypatch.chdir(programs)
-    assert crontab.program_path("./plabctl") == (str(program),)
-    assert crontab.program_path("plabctl") == (str(program),)
+    assert crontab.find_program("./plabctl") == (str(program),)
+    assert crontab.find_program("plabctl") == (str(program),)
 
-    (found,) = crontab.program_path("/usr/lib/python3/site-packages/plabctl/__main__.py")[:1]
+    (found,) = crontab.find_program("/usr/lib/python3/site-packages/plabctl/__main__.py")[:1]
     assert os.access(found, os.X_OK)
 
 

@@ -125,7 +125,7 @@ def test_a_person_does_not_wait_for_hooks(tmp_path: Path) -> None:
 def test_a_history_that_stays_damaged_keeps_no_node_from_being_tested_and_the_state_small(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plabctl.core.outbox.MOST_BYTES", 100_000)
+    monkeypatch.setattr("plabctl.core.outbox.MAX_BYTES", 100_000)
     names = [f"n{number}" for number in range(20)]
     here = Installation(tmp_path, setup="yes {node} | head -c 3000")
     here.add(*names)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app import orders as use
+from plabctl.app import change_nodes as use
 from plabctl.app.invocation import tick as whole_tick
-from plabctl.core.tally import class_of
+from plabctl.core.histogram import find_class
 from plabctl.errors import PlabctlError, StoreError
-from plabctl.store.ticklog import entered
+from plabctl.store.tick_log import enter_tick
 from tests.app.installation import Installation
 from tests.builders import make_order
 
@@ -41,7 +41,7 @@ def everything(here: Installation) -> None:
 
 
 def entered_tick(here: Installation) -> None:
-    with entered(here.app.state_dir, "boot", here.clock.now()):
+    with enter_tick(here.app.state_dir, "boot", here.clock.now()):
         here.tick()
 
 
@@ -133,7 +133,7 @@ def test_the_state_does_not_grow_with_what_happened(tmp_path: Path) -> None:
         state = json.loads((tmp_path / "state/state.json").read_text())
         # The tallies have a place for each order of duration that was seen, and on a busy machine one more is seen.
         tallies = state["notes"]["deadlines"]["recipes"]["process"].pop("stages").values()
-        assert all(len(tally) <= class_of(60.0) for tally in tallies)
+        assert all(len(histogram) <= find_class(60.0) for histogram in tallies)
         sizes.append(len(json.dumps(without_numbers(state))))
 
     assert max(sizes[12:]) <= max(sizes[:12])

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app import sshcheck
-from plabctl.app.demo.cron import Cron
-from plabctl.app.demo.show import prepare
+from plabctl.app import ssh_check
 from plabctl.app.findings import Level
-from plabctl.app.nag import Nag
+from plabctl.app.last_error import LastError
 from plabctl.clock import SystemClock
 from plabctl.core.model import Event
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import HookSettings, InventorySettings, Origin, SshSettings
+from plabctl.demo.run import prepare_directory
+from plabctl.demo.ticker import Ticker
 from plabctl.errors import PlabctlError, Refused
-from plabctl.inventory.fetch import fetch
-from plabctl.notify.hooks import tell
-from plabctl.probes.hostkeys import HostKey, KnownHosts, trust
-from plabctl.probes.keys import Keys
+from plabctl.inventories.fetch import fetch
+from plabctl.probes.host_keys import HostKey, KnownHosts, trust_keys
+from plabctl.probes.private_keys import PrivateKeys
+from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober
-from plabctl.probes.trouble import Trouble
+from plabctl.sinks.hooks import run_hook
 from tests.builders import NOW, make_settings
-from tests.cli.desk import CONFIG
-from tests.lab.stranger import STRANGER
+from tests.cli.console import CONFIG
+from tests.lab.second_user import SECOND_USER
 from tests.probes.jobs import make_assignment
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
@@ -42,7 +42,7 @@ def as_script(path: Path, origin: Origin) -> str:
 
 
 def as_hook(path: Path, origin: Origin) -> str:
-    return tell(HookSettings(("transition",), (str(path),)), EVENT, origin=origin).error
+    return run_hook(HookSettings(("transition",), (str(path),)), EVENT, origin=origin).error
 
 
 def as_source_of_nodes(path: Path, origin: Origin) -> str:
@@ -58,20 +58,20 @@ def as_list_of_nodes(path: Path, origin: Origin) -> str:
 
 
 def as_key(path: Path, origin: Origin) -> str:
-    (finding,) = sshcheck.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
+    (finding,) = ssh_check.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
     try:
-        Keys(str(path)).find()
-    except Trouble as trouble:
+        PrivateKeys(str(path)).find()
+    except ProbeError as probe_error:
         assert finding.level is Level.FAIL
-        return trouble.reason
+        return probe_error.reason
     return ""
 
 
 def as_known_hosts(path: Path, origin: Origin) -> str:
     try:
         KnownHosts(path, origin.owners).load()
-    except Trouble as trouble:
-        return trouble.reason
+    except ProbeError as probe_error:
+        return probe_error.reason
     return ""
 
 
@@ -111,9 +111,9 @@ def test_what_a_stranger_owns_or_leads_to_is_used_only_if_the_configuration_is_t
     link.symlink_to(file)
 
     for theirs in (file, file.parent, link.parent):
-        os.chown(theirs, STRANGER, STRANGER)
-        assert f"belongs to user {STRANGER}" in use(link, Origin()), theirs
-        assert "belongs to" not in use(link, Origin(owners=frozenset({STRANGER}))), theirs
+        os.chown(theirs, SECOND_USER, SECOND_USER)
+        assert f"belongs to user {SECOND_USER}" in use(link, Origin()), theirs
+        assert "belongs to" not in use(link, Origin(owners=frozenset({SECOND_USER}))), theirs
         os.chown(theirs, 0, 0)
     assert "belongs to" not in use(link, Origin())
 
@@ -121,8 +121,8 @@ def test_what_a_stranger_owns_or_leads_to_is_used_only_if_the_configuration_is_t
 @needs_root
 @pytest.mark.parametrize("use", [as_list_of_nodes, as_key])
 def test_a_list_of_nodes_and_a_key_may_be_in_the_care_of_somebody_else(file: Path, use: Use) -> None:
-    os.chown(file, STRANGER, STRANGER)
-    os.chown(file.parent, STRANGER, STRANGER)
+    os.chown(file, SECOND_USER, SECOND_USER)
+    os.chown(file.parent, SECOND_USER, SECOND_USER)
 
     assert "belongs to" not in use(file, Origin())
 
@@ -152,7 +152,7 @@ def test_commands_run_in_the_folder_of_the_configuration(
     for command in (("./say",), ("sh", "say")):
         (node,) = fetch(InventorySettings("command", command=command), origin).nodes
         assert node.name == "here"
-    assert tell(HookSettings(("transition",), ("sh", "note")), EVENT, origin=origin).ok
+    assert run_hook(HookSettings(("transition",), ("sh", "note")), EVENT, origin=origin).ok
     assert (programs / "noted").read_text() == "here\n"
 
 
@@ -161,15 +161,15 @@ def test_host_keys_are_written_to_no_folder_of_a_stranger(yard: Path) -> None:
     (yard / "ours").mkdir()
     (yard / "link").symlink_to("ours")
     yard.chmod(0o1777)
-    os.lchown(yard / "link", STRANGER, STRANGER)
+    os.lchown(yard / "link", SECOND_USER, SECOND_USER)
 
-    with pytest.raises(PlabctlError, match=f"belongs to user {STRANGER}"):
-        trust(yard / "link/known_hosts", "host", [HOST_KEY])
-    with pytest.raises(Trouble, match=f"belongs to user {STRANGER}"):
+    with pytest.raises(PlabctlError, match=f"belongs to user {SECOND_USER}"):
+        trust_keys(yard / "link/known_hosts", "host", [HOST_KEY])
+    with pytest.raises(ProbeError, match=f"belongs to user {SECOND_USER}"):
         KnownHosts(yard / "link/known_hosts").learn("host", HOST_KEY)
 
     assert list((yard / "ours").iterdir()) == []
-    trust(yard / "link/known_hosts", "host", [HOST_KEY], [STRANGER])
+    trust_keys(yard / "link/known_hosts", "host", [HOST_KEY], [SECOND_USER])
     assert (yard / "ours/known_hosts").exists()
 
 
@@ -178,15 +178,15 @@ def test_host_keys_are_written_to_no_folder_of_a_stranger(yard: Path) -> None:
 def test_the_memory_of_errors_is_neither_kept_nor_removed_where_a_stranger_leads(yard: Path, below: str) -> None:
     (yard / "ours").mkdir(mode=0o700)
     yard.chmod(0o1777)
-    assert Nag([f"{yard}/ours"], "x").failed("plabctl: no key", NOW) == "plabctl: no key"
+    assert LastError([f"{yard}/ours"], "x").record_failure("plabctl: no key", NOW) == "plabctl: no key"
     (kept,) = (yard / "ours").iterdir()
     before = kept.read_bytes()
     (yard / "link").symlink_to("ours")
-    os.lchown(yard / "link", STRANGER, STRANGER)
-    nag = Nag([f"{yard}/link{below}"], "x")
+    os.lchown(yard / "link", SECOND_USER, SECOND_USER)
+    last_error = LastError([f"{yard}/link{below}"], "x")
 
-    assert nag.failed("plabctl: another", NOW + 60) == "plabctl: another"
-    nag.succeeded(NOW + 120)
+    assert last_error.record_failure("plabctl: another", NOW + 60) == "plabctl: another"
+    last_error.record_success(NOW + 120)
 
     assert [kept.read_bytes()] == [path.read_bytes() for path in (yard / "ours").iterdir()] == [before]
 
@@ -197,14 +197,14 @@ def test_the_demo_is_put_into_no_folder_that_a_stranger_can_change(yard: Path) -
     (yard / "theirs").mkdir()
     (yard / "link").symlink_to("ours")
     for name in ("theirs", "link"):
-        os.chown(yard / name, STRANGER, STRANGER, follow_symlinks=False)
+        os.chown(yard / name, SECOND_USER, SECOND_USER, follow_symlinks=False)
 
     for name in ("theirs", "theirs/new", "link", "link/new"):
-        with pytest.raises(Refused, match=f"belongs to user {STRANGER}"):
-            prepare(yard / name)
+        with pytest.raises(Refused, match=f"belongs to user {SECOND_USER}"):
+            prepare_directory(yard / name)
 
     assert sorted(path.name for path in yard.rglob("*")) == ["link", "theirs"]
-    assert prepare(yard / "ours") == yard / "ours"
+    assert prepare_directory(yard / "ours") == yard / "ours"
 
 
 @pytest.mark.timeout(60)
@@ -218,10 +218,10 @@ def test_the_ticks_of_the_demo_take_no_module_from_the_current_folder(
     config = yard / "plabctl.toml"
     config.write_text(CONFIG)
 
-    with Cron(config, yard / "state", every_s=60.0) as cron:
-        cron.turn()
-        while not (yard / "state/last_tick").exists() and not cron.said():
+    with Ticker(config, yard / "state", every_s=60.0) as cron:
+        cron.poll()
+        while not (yard / "state/last_tick").exists() and not cron.read_output():
             time.sleep(0.05)
 
-    assert cron.said() == ""
+    assert cron.read_output() == ""
     assert not (tmp_path / "ran").exists()

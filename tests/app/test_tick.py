@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app.errands import Retests
-from plabctl.core import orders
+from plabctl.app.goals import RetestGoal
+from plabctl.core import node_orders
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import DeadlineSettings
 from plabctl.core.state import Changes
@@ -104,9 +104,9 @@ def test_a_named_node_is_tested_whatever_its_time_and_no_other(tmp_path: Path) -
     here.add("n1", "n2")
     here.tick()
     with here.store.session() as state:
-        state.apply(orders.retest(state, ["n1"], make_order(now=here.clock.now())))
+        state.apply(node_orders.retest(state, ["n1"], make_order(now=here.clock.now())))
 
-    assert here.tick(errand=Retests(["n1"])) == 1
+    assert here.tick(tick_goal=RetestGoal(["n1"])) == 1
     assert (here.member("n1").ok_streak, here.member("n2").ok_streak) == (3, 2)
     assert here.member("n1").requested_at is None
 
@@ -217,7 +217,7 @@ def test_the_report_of_a_tick_that_slept_through_a_move_is_not_applied(tmp_path:
     until(lambda: here.store.snapshot().claims)
     os.kill(process.pid, signal.SIGSTOP)
     with here.store.session() as state:
-        moved = orders.move(state, here.settings, ["n1"], "good", make_order(now=here.clock.now()), None)
+        moved = node_orders.move(state, here.settings, ["n1"], "good", make_order(now=here.clock.now()), None)
         state.apply(moved)
         state.apply(Changes(members=(replace(moved.members[0], due_at=here.clock.now() + 300),)))
     os.kill(process.pid, signal.SIGCONT)
@@ -324,10 +324,10 @@ def test_a_good_node_that_a_learned_deadline_cut_off_is_tested_again_with_all_it
 
     here.tick()
 
-    cut, passed = probes_of("n1")[told:]
-    assert (cut["outcome"], cut["cause"]) == ("fail", "deadline")
-    assert str(cut["reason"]).startswith("setup did not end within 1.5 s")
-    assert str(cut["reason"]).endswith("(a deadline learned from passes; the recipe allows 1m30s)")
+    cancellation, passed = probes_of("n1")[told:]
+    assert (cancellation["outcome"], cancellation["cause"]) == ("fail", "deadline")
+    assert str(cancellation["reason"]).startswith("setup did not end within 1.5 s")
+    assert str(cancellation["reason"]).endswith("(a deadline learned from passes; the recipe allows 1m30s)")
     assert passed["outcome"] == "pass"
     after = here.member("n1")
     assert (after.pool, after.since_at, after.ok_streak) == ("good", before.since_at, before.ok_streak + 1)

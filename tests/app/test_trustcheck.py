@@ -8,7 +8,7 @@ import pytest
 from plabctl.app import trustcheck
 from plabctl.app.findings import Level
 from plabctl.config.load import load
-from tests.lab.stranger import STRANGER
+from tests.lab.second_user import SECOND_USER
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
 CONFIG = """
@@ -64,20 +64,22 @@ def test_what_is_not_there_or_everybodys_is_told_before_it_is_needed(config: Pat
 @needs_root
 @pytest.mark.parametrize("name", NAMED)
 def test_what_is_a_strangers_is_told_where_that_matters(config: Path, name: str) -> None:
-    os.chown(config.parent / name, STRANGER, STRANGER)
+    os.chown(config.parent / name, SECOND_USER, SECOND_USER)
 
     faults = told(config)
 
     assert [level for level, _, _ in faults] == [Level.FAIL] * (name != "nodes")
-    assert all(f"it belongs to user {STRANGER}" in text for _, _, text in faults)
+    assert all(f"it belongs to user {SECOND_USER}" in text for _, _, text in faults)
 
 
 @needs_root
 def test_who_could_replace_the_configuration_is_told(config: Path) -> None:
-    os.chown(config.parent, -1, STRANGER)
+    os.chown(config.parent, -1, SECOND_USER)
     config.parent.chmod(0o775)
-    text = f"the group {STRANGER} may put another file in the place of '{config}'"
+    text = f"the group {SECOND_USER} may put another file in the place of '{config}'"
     assert told(config) == [(Level.WARN, "config", text)]
 
-    os.chown(config.parent, STRANGER, 0)
-    assert told(config) == [(Level.WARN, "config", f"user {STRANGER} may put another file in the place of '{config}'")]
+    os.chown(config.parent, SECOND_USER, 0)
+    assert told(config) == [
+        (Level.WARN, "config", f"user {SECOND_USER} may put another file in the place of '{config}'")
+    ]

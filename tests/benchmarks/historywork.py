@@ -34,7 +34,7 @@ WEIGHED = 20_000
 def build(folder: Path, count: int) -> None:
     """Make an installation whose history has `count` small events of two years and a thousand nodes."""
     from plabctl.core.model import Event
-    from plabctl.history.history import History
+    from plabctl.history.database import History
 
     state = folder / "state"
     state.mkdir(mode=0o700)
@@ -62,7 +62,7 @@ def cool(folder: Path) -> None:
 
 def looks(folder: Path) -> None:
     """Print how long each look takes us, and a bare query."""
-    from plabctl.history.history import History
+    from plabctl.history.database import History
 
     now = time.time()
 
@@ -94,7 +94,7 @@ def _timed(folder: Path, work: Callable[[str], int], name: str) -> tuple[float, 
 def sizes(folder: Path) -> None:
     """Print how many bytes a usual event takes, and how many of them are for each index."""
     from plabctl.core.model import Event
-    from plabctl.history.history import History
+    from plabctl.history.database import History
 
     state = folder / "weighed"
     state.mkdir(mode=0o700)

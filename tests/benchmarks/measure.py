@@ -45,7 +45,7 @@ class Run:
     samples: tuple[Sample, ...] = ()
 
     @property
-    def told(self) -> dict[str, float]:
+    def delivered(self) -> dict[str, float]:
         """The JSON object that a helper of ours prints as its last line."""
         found: dict[str, float] = json.loads(self.output.strip().splitlines()[-1])
         return found

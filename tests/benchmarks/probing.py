@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.probes.sshd import Sshd
+from tests.probes.openssh import Sshd
 
 WINDOW = 40
 

@@ -21,7 +21,7 @@ def settle(config: Path, state: Path) -> float:
     """Settle 40 reports of claims that were committed before, as a tick does it."""
     from plabctl.clock import SystemClock
     from plabctl.config.load import load
-    from plabctl.core.claim import Claimant, claims_for
+    from plabctl.core.claim import Claimant, build_claims
     from plabctl.core.model import Outcome, Report, TickMark
     from plabctl.core.pools.base import build_pools
     from plabctl.core.settle import settle as decide
@@ -32,7 +32,7 @@ def settle(config: Path, state: Path) -> float:
     claimant = Claimant(TickMark("t", now), "boot", rng)
     with Store(state, SystemClock()).session() as session:
         rows = session.due(FAR)[:MANY]
-        claims = claims_for(session, settings, rows, range(MANY), claimant, now).claims
+        claims = build_claims(session, settings, rows, range(MANY), claimant, now).claims
         session.apply(Changes(claims=claims))
     reports = [Report(claim.node, claim.token, Outcome.PASS, None, "", now, 1.0) for claim in claims]
     pools = build_pools(settings)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import asyncssh
 
-from plabctl.probes.frame import MARK, end_mark
+from plabctl.probes.frame import MARK, build_end_mark
 from plabctl.probes.script import SHELL
-from tests.lab.stages import stages_of
+from tests.lab.stage_parser import parse_stages
 
 TOGETHER = re.compile(r"together (\d+) ([\d.]+)")
 
@@ -55,10 +55,10 @@ async def serve(folder: Path, port: int) -> None:
             answered = 0
             while piece := await process.stdin.read(65536):
                 received += piece
-                for number, text in list(stages_of([received]))[answered:]:
+                for number, text in list(parse_stages([received]))[answered:]:
                     process.stdout.write(MARK)
                     await obey(text.decode())
-                    process.stdout.write(end_mark(number, 0))
+                    process.stdout.write(build_end_mark(number, 0))
                     answered += 1
         await obey(command.decode())
         process.exit(0)

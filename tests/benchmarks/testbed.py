@@ -192,7 +192,7 @@ def verdicts(state: Path) -> None:
     """Print which nodes did not pass in the last minutes, and which were found to fail in between."""
     from plabctl.clock import SystemClock
     from plabctl.core.model import Outcome
-    from plabctl.history.history import History
+    from plabctl.history.database import History
     from plabctl.store.store import Store
 
     told = [record.event for record in History(state).read(kinds=["probe", "late", "void"])]
@@ -209,7 +209,7 @@ def verdicts(state: Path) -> None:
 
 def spans(state: Path) -> None:
     """Print the start of each probe and its length, both in seconds."""
-    from plabctl.history.history import History
+    from plabctl.history.database import History
 
     found = [record.event.data for record in History(state).read(kinds=["probe"])]
     print(json.dumps([(data["started_at"], data["seconds"]) for data in found]))

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.console import Desk
 
 
 def offered(desk: Desk, line: str) -> set[str]:

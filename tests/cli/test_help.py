@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from plabctl.cli.main import COMMANDS, plabctl
-from tests.cli.desk import Desk
+from tests.cli.console import Desk
 
 NAMES = [name for section in COMMANDS.values() for name in section]
 

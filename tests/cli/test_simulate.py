@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.console import Desk
 
 SMALL = ("simulate", "--nodes", "5", "--days", "3")
 

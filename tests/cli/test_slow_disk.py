@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.desk import Desk
-from tests.lab.patience import wait_until
+from tests.cli.console import Desk
+from tests.lab.wait_until import wait_until
 
 pytestmark = [
     pytest.mark.lab,

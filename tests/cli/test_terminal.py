@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import pyte
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.console import Desk
 
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 PATIENCE_S = 30.0

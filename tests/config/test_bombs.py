@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.config.load import MAX_KEY_PARTS, load
-from plabctl.config.reading import MAX_FAULTS
+from plabctl.config.read_document import MAX_FAULTS
 from plabctl.config.source import MAX_BYTES
 from plabctl.errors import ConfigError
 from plabctl.plugins import hosted
@@ -93,7 +93,7 @@ def test_only_so_many_plug_ins_are_looked_for(tmp_path: Path, monkeypatch: pytes
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(hosted, "Host", NobodyThere)
+    monkeypatch.setattr(hosted, "PluginHost", NobodyThere)
     hosted.find.cache_clear()
     path = tmp_path / "plabctl.toml"
     path.write_text("plugin_recipes = [" + ",".join(f'"p{number}"' for number in range(900)) + "]\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.config import locate
-from plabctl.config.locate import default_state_dir, find_config, home_of
+from plabctl.config.locate import find_config, find_home, find_state_dir
 from plabctl.errors import ConfigError
 from tests.config.loading import load_text
 
@@ -69,15 +69,15 @@ def test_the_state_directory_follows_the_file_then_the_environment_then_who_runs
     assert load_text(tmp_path, "", environ).state_dir == "/srv/state"
     assert load_text(tmp_path, "", environ).ssh.known_hosts == "/srv/state/known_hosts"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert default_state_dir({"HOME": "/home/plab"}) == "/var/lib/plabctl"
+    assert find_state_dir({"HOME": "/home/plab"}) == "/var/lib/plabctl"
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
-    assert default_state_dir({"HOME": "/home/plab"}) == "/home/plab/.local/state/plabctl"
-    assert default_state_dir({"HOME": "/h", "XDG_STATE_HOME": "/xdg"}) == "/xdg/plabctl"
-    assert default_state_dir({"HOME": "/h", "XDG_STATE_HOME": "relative"}) == "/h/.local/state/plabctl"
+    assert find_state_dir({"HOME": "/home/plab"}) == "/home/plab/.local/state/plabctl"
+    assert find_state_dir({"HOME": "/h", "XDG_STATE_HOME": "/xdg"}) == "/xdg/plabctl"
+    assert find_state_dir({"HOME": "/h", "XDG_STATE_HOME": "relative"}) == "/h/.local/state/plabctl"
 
 
 def test_a_user_without_an_account_still_has_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 3_999_999_999)
 
-    assert home_of({"HOME": "/h"}) == "/h"
-    assert home_of({}) == "/"
+    assert find_home({"HOME": "/h"}) == "/h"
+    assert find_home({}) == "/"

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from plabctl.config import sample
-from plabctl.config.base import Base
-from plabctl.config.reference import reference
+from plabctl.config.base_dir import BaseDir
+from plabctl.config.key_texts import find_text
+from plabctl.config.reference import build_reference
 from plabctl.config.schema import ROOT
-from plabctl.config.texts import text_of
 from plabctl.core.keys.table import Key, Table
 from tests.config.test_sample import topics
 
@@ -21,30 +21,30 @@ KEYS = [
 
 
 def test_the_page_is_what_the_program_says() -> None:
-    assert PAGE.read_text() == reference(), "write it anew: make docs"
+    assert PAGE.read_text() == build_reference(), "write it anew: make docs"
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table.topic}.{key.name}" for table, key in KEYS])
 def test_every_key_is_in_the_reference_with_an_example_that_is_allowed(table: Table, key: Key) -> None:
     import tomllib
 
-    example = tomllib.loads(f"x = {text_of(table, key).example}")["x"]
+    example = tomllib.loads(f"x = {find_text(table, key).example}")["x"]
 
-    assert f"| `{key.name}` | {text_of(table, key).help}" in reference()
+    assert f"| `{key.name}` | {find_text(table, key).help}" in build_reference()
     if isinstance(key.type, Table):
         assert all(inner in key.type.keys for inner in example)
     else:
-        assert key.type.placed(key.type.read(example), Base("/etc", "/root")) is not None
+        assert key.type.resolve_paths(key.type.read(example), BaseDir("/etc", "/root")) is not None
 
 
 def _numbers(table: Table, key: Key) -> list[str]:
     """The numbers in the default of a key, or in the words that stand for it."""
-    said = text_of(table, key).default or sample.default_of(table, key) or ""
+    said = find_text(table, key).default or sample.format_default(table, key) or ""
     return re.findall(r"\d[\w.]*", said)
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table.topic}.{key.name}" for table, key in KEYS])
 def test_every_default_number_names_its_reason(table: Table, key: Key) -> None:
     if _numbers(table, key):
-        assert " because " in text_of(table, key).help
-        assert text_of(table, key).help in reference().replace("\\|", "|")
+        assert " because " in find_text(table, key).help
+        assert find_text(table, key).help in build_reference().replace("\\|", "|")

@@ -2,10 +2,10 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 
-from plabctl.config.kindname import kind_name_of
-from plabctl.config.sample import sample
+from plabctl.config.key_texts import TABLES, TEXTS
+from plabctl.config.kind_name import find_kind_name
+from plabctl.config.sample import build_sample
 from plabctl.config.schema import ROOT
-from plabctl.config.texts import TABLES, TEXTS
 from plabctl.core.keys.table import Table
 from plabctl.core.settings import Settings
 from tests.config.loading import load_text
@@ -26,7 +26,7 @@ def uncommented(text: str) -> str:
 def topics(table: Table) -> dict[str, Table]:
     """The table, those in it and those of its kinds, by topic; of the stages the one with the most keys."""
     found = {table.topic: table}
-    if kind_name := kind_name_of(table):
+    if kind_name := find_kind_name(table):
         found |= {kind.keys.topic: kind.keys for kind in kind_name.builtin() if kind.keys.keys}
     for key in table.keys.values():
         for topic, inner in (topics(key.type) if isinstance(key.type, Table) else {}).items():
@@ -35,13 +35,13 @@ def topics(table: Table) -> dict[str, Table]:
 
 
 def test_the_sample_means_the_defaults(tmp_path: Path) -> None:
-    sampled, empty = load_text(tmp_path, sample()), load_text(tmp_path, "")
+    sampled, empty = load_text(tmp_path, build_sample()), load_text(tmp_path, "")
 
     assert [getattr(sampled, name) for name in COMPARED] == [getattr(empty, name) for name in COMPARED]
 
 
 def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> None:
-    everything, empty = load_text(tmp_path, uncommented(sample())), load_text(tmp_path, "")
+    everything, empty = load_text(tmp_path, uncommented(build_sample())), load_text(tmp_path, "")
 
     assert (everything.window, everything.max_load) == (empty.window, empty.max_load)
     assert everything.pools == empty.pools
@@ -53,7 +53,7 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
 
 
 def test_every_key_stands_in_the_sample() -> None:
-    lines = [line.lstrip("#").partition(" = ")[0] for line in sample().split("\n")]
+    lines = [line.lstrip("#").partition(" = ")[0] for line in build_sample().split("\n")]
 
     for topic, table in topics(ROOT).items():
         for name, key in table.keys.items():
@@ -62,7 +62,7 @@ def test_every_key_stands_in_the_sample() -> None:
 
 
 def test_chosen_keys_are_set_in_it(tmp_path: Path) -> None:
-    settings = load_text(tmp_path, sample({"ssh.key": '"/keys/id"', "window": "3", "pool.good.confirm": "1"}))
+    settings = load_text(tmp_path, build_sample({"ssh.key": '"/keys/id"', "window": "3", "pool.good.confirm": "1"}))
 
     assert (settings.ssh.key, settings.window, settings.pools["good"].quick_retests) == ("/keys/id", 3, 1)
 
@@ -98,7 +98,7 @@ def test_every_default_number_in_it_names_its_reason() -> None:
     table = comment = ""
     told: dict[tuple[str, str], str] = {}
     numbers: set[tuple[str, str, str]] = set()
-    for line in sample().split("\n"):
+    for line in build_sample().split("\n"):
         key, _, value = line.lstrip("#").partition(" = ")
         if line.startswith("# "):
             comment += line[1:]

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plabctl.config.base import Base
-from plabctl.config.kindname import KindName
+from plabctl.config.base_dir import BaseDir
+from plabctl.config.key_texts import find_text
+from plabctl.config.kind_name import KindName
 from plabctl.config.load import examine
 from plabctl.config.schema import BACKOFF, FLAP, GUARD, ROOT, SSH, is_endpoint
-from plabctl.config.texts import text_of
+from plabctl.core.keys.formatting import describe_value, format_exact_duration, format_size, parse_size, quote, suggest
 from plabctl.core.keys.table import Table
 from plabctl.core.keys.types import Choice, Duration, Flag, Number, Size, ValueType, Whole
-from plabctl.core.keys.wording import exact_duration, format_size, nearest, parse_size, quoted, seen
 from plabctl.durations import parse_duration
 from plabctl.kinds import find_builtin
 from tests.config.loading import load_text
 from tests.config.test_sample import topics
 
 SCALARS = {
-    f"{topic}.{name}": (key.type, text_of(table, key).example)
+    f"{topic}.{name}": (key.type, find_text(table, key).example)
     for topic, table in topics(ROOT).items()
     for name, key in table.keys.items()
     if not isinstance(key.type, Table)
@@ -34,26 +34,26 @@ def values_of(kind: ValueType, example: str) -> st.SearchStrategy[str]:
     made: st.SearchStrategy[str] = st.just(example)
     match kind:
         case Whole() | Size():
-            made = st.integers(kind.least, kind.most).map(kind.show)
+            made = st.integers(kind.least, kind.most).map(kind.format)
         case Number():
             made = st.floats(kind.least, kind.most).map(str)
         case Flag():
-            made = st.booleans().map(kind.show)
+            made = st.booleans().map(kind.format)
         case Duration():
             made = st.integers(math.ceil(kind.least_s * 1000), int(kind.most_s * 1000)).map(
-                lambda ms: kind.show(ms / 1000)
+                lambda ms: kind.format(ms / 1000)
             )
         case KindName():
-            made = st.sampled_from([quoted(each.name) for each in kind.builtin()])
+            made = st.sampled_from([quote(each.name) for each in kind.builtin()])
         case Choice():
-            made = st.sampled_from([quoted(str(word)) for word in kind.words])
+            made = st.sampled_from([quote(str(word)) for word in kind.words])
     return made
 
 
 def subsets(table: Table) -> st.SearchStrategy[dict[str, str]]:
     """Any subset of the keys of `table` that hold no table, with allowed values as TOML."""
     optional = {
-        name: values_of(key.type, text_of(table, key).example)
+        name: values_of(key.type, find_text(table, key).example)
         for name, key in table.keys.items()
         if not isinstance(key.type, Table)
     }
@@ -116,27 +116,33 @@ def test_a_value_survives_being_written(kind: ValueType, example: str, data: st.
     toml = data.draw(values_of(kind, example))
     value: object = kind.read(tomllib.loads(f"x = {toml}")["x"])
 
-    assert kind.read(tomllib.loads(f"x = {kind.show(value)}")["x"]) == value
+    assert kind.read(tomllib.loads(f"x = {kind.format(value)}")["x"]) == value
 
 
 @given(st.text())
 def test_a_quoted_text_is_the_same_text_in_toml_and_inert(text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()
 
-    assert tomllib.loads(f"x = {quoted(text)}")["x"] == text
-    assert quoted(text).isprintable()
+    assert tomllib.loads(f"x = {quote(text)}")["x"] == text
+    assert quote(text).isprintable()
 
 
 @given(st.integers(0, 10**12))
 def test_durations_and_sizes_are_written_without_loss(number: int) -> None:
-    assert round(parse_duration(exact_duration(number / 1000)) * 1000) == number
+    assert round(parse_duration(format_exact_duration(number / 1000)) * 1000) == number
     assert parse_size(format_size(number)) == number
 
 
 def test_what_was_seen_is_told_briefly() -> None:
-    assert seen("x" * 100_000) == '"' + "x" * 60 + '..."'
-    assert seen("\x1b[31m") == '"\\u001b[31m"'
-    assert (seen({}), seen([]), seen([1]), seen(1.5), seen(False)) == (
+    assert describe_value("x" * 100_000) == '"' + "x" * 60 + '..."'
+    assert describe_value("\x1b[31m") == '"\\u001b[31m"'
+    assert (
+        describe_value({}),
+        describe_value([]),
+        describe_value([1]),
+        describe_value(1.5),
+        describe_value(False),
+    ) == (
         "a table",
         "an empty list",
         "a list",
@@ -146,14 +152,14 @@ def test_what_was_seen_is_told_briefly() -> None:
 
 
 def test_the_nearest_word_is_offered_only_when_there_is_one() -> None:
-    assert nearest("windw", ["window", "ssh"]) == ', did you mean "window"?'
-    assert nearest("qqq", ["window", "ssh"]) == ""
+    assert suggest("windw", ["window", "ssh"]) == ', did you mean "window"?'
+    assert suggest("qqq", ["window", "ssh"]) == ""
 
 
 def test_paths_are_taken_from_the_folder_of_the_file_and_from_home() -> None:
-    base = Base("/etc/plabctl", "/home/plab")
+    base = BaseDir("/etc/plabctl", "/home/plab")
 
-    assert [base.absolute(path) for path in ("/a/../b", "keys/id", "~/id", "~", "~other/id")] == [
+    assert [base.make_absolute(path) for path in ("/a/../b", "keys/id", "~/id", "~", "~other/id")] == [
         "/b", "/etc/plabctl/keys/id", "/home/plab/id", "/home/plab", "/etc/plabctl/~other/id"
     ]  # fmt: skip
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core import budget
-from plabctl.core.adaptive import after_spell, unit_wait
+from plabctl.core import adaptive_scale
+from plabctl.core.adaptive import add_spell, compute_unit_wait
 from plabctl.core.backoffs.adaptive import ADAPTIVE
 from plabctl.core.model import Member, Outcome, Verdict
 from plabctl.core.settings import AdaptiveSettings, Settings
@@ -31,7 +31,9 @@ def with_last_test(member: Member, seconds: float) -> Member:
 
 def unit_after(age_s: float, pool: str, seconds: float) -> float:
     """The wait, were K 1, of a node that has been in `pool` for `age_s` and of which nothing else was seen."""
-    return unit_wait(with_last_test(make_member(pool=pool, since_at=NOW - age_s), seconds), make_adaptive(), NOW)
+    return compute_unit_wait(
+        with_last_test(make_member(pool=pool, since_at=NOW - age_s), seconds), make_adaptive(), NOW
+    )
 
 
 def test_a_test_that_takes_a_hundred_times_as_long_comes_a_tenth_as_often() -> None:
@@ -41,12 +43,12 @@ def test_a_test_that_takes_a_hundred_times_as_long_comes_a_tenth_as_often() -> N
 def test_being_wrong_in_bad_is_half_as_bad() -> None:
     same = {"good_s": 900.0, "good_count": 1.0, "bad_s": DAY_S, "bad_count": 1.0}
     member = with_last_test(make_member(since_at=NOW), 60.0)
-    spells = after_spell(member, NOW, NOW, make_adaptive(), is_good=True)
+    spells = add_spell(member, NOW, NOW, make_adaptive(), is_good=True)
     assert spells is not None
     member = replace(member, spells=replace(spells, **same))
 
-    assert unit_wait(replace(member, pool="bad"), make_adaptive(), NOW) == pytest.approx(
-        2**0.5 * unit_wait(member, make_adaptive(), NOW)
+    assert compute_unit_wait(replace(member, pool="bad"), make_adaptive(), NOW) == pytest.approx(
+        2**0.5 * compute_unit_wait(member, make_adaptive(), NOW)
     )
 
 
@@ -68,10 +70,10 @@ def test_the_wait_of_a_node_that_never_changes_grows_no_faster_than_the_root_of_
 
 def test_what_was_seen_long_ago_fades() -> None:
     settings = make_adaptive()
-    spells = after_spell(make_member(since_at=NOW), NOW - DAY_S, NOW, settings, is_good=False)
+    spells = add_spell(make_member(since_at=NOW), NOW - DAY_S, NOW, settings, is_good=False)
     members = [replace(make_member(since_at=NOW + days * DAY_S), spells=spells) for days in (0, 14, 140)]
-    waits = [unit_wait(replace(member, pool="bad"), settings, member.since_at) for member in members]
-    unseen = unit_wait(make_member(pool="bad", since_at=NOW), settings, NOW)
+    waits = [compute_unit_wait(replace(member, pool="bad"), settings, member.since_at) for member in members]
+    unseen = compute_unit_wait(make_member(pool="bad", since_at=NOW), settings, NOW)
 
     assert waits[0] > waits[1] > waits[2]
     assert waits[2] == pytest.approx(unseen, rel=0.05)
@@ -101,7 +103,7 @@ def test_only_confirmed_changes_are_counted() -> None:
 def test_a_spell_counts_for_the_pool_it_was_spent_in_and_for_no_other() -> None:
     settings = make_adaptive(half_life_s=1e12)
     for is_good, expected in ((True, (3600.0, 1.0, 0.0, 0.0)), (False, (0.0, 0.0, 3600.0, 1.0))):
-        spells = after_spell(make_member(), NOW - 3600, NOW, settings, is_good=is_good)
+        spells = add_spell(make_member(), NOW - 3600, NOW, settings, is_good=is_good)
 
         assert spells is not None
         found = (spells.good_s, spells.good_count, spells.bad_s, spells.bad_count)
@@ -112,7 +114,7 @@ def test_one_adaptive_pool_is_enough_to_remember_both_kinds_of_spells() -> None:
     settings = make_settings()
     settings = replace(settings, pools={**settings.pools, "bad": make_adaptive().pools["bad"]})
 
-    assert after_spell(make_member(), NOW - 3600, NOW, settings, is_good=True) is not None
+    assert add_spell(make_member(), NOW - 3600, NOW, settings, is_good=True) is not None
 
 
 def test_nothing_is_kept_of_nodes_while_no_back_off_is_adaptive() -> None:
@@ -134,69 +136,73 @@ def many(count: int, pool: str, seconds: float) -> list[Member]:
 
 def test_the_planned_load_comes_to_the_share_of_the_window_that_is_aimed_at() -> None:
     settings = make_adaptive(window=10)
-    shares = [budget.share_of(member, settings) for member in (*many(90, "good", 60.0), *many(30, "bad", 600.0))]
-    scale = budget.FIRST_SCALE
+    shares = [
+        adaptive_scale.compute_share(member, settings) for member in (*many(90, "good", 60.0), *many(30, "bad", 600.0))
+    ]
+    scale = adaptive_scale.FIRST_SCALE
     for _ in range(12):
-        scale = budget.next_scale(scale, shares, settings)
+        scale = adaptive_scale.compute_next_scale(scale, shares, settings)
 
-    assert budget.planned_load(scale, shares) == pytest.approx(8.0, rel=0.01)
+    assert adaptive_scale.compute_load(scale, shares) == pytest.approx(8.0, rel=0.01)
 
 
 def test_nodes_whose_pool_backs_off_otherwise_count_with_the_wait_they_have() -> None:
     member = with_last_test(make_member(interval_s=540.0), 60.0)
 
-    assert budget.planned_load(7.0, [budget.share_of(member, make_settings())]) == pytest.approx(0.1)
+    assert adaptive_scale.compute_load(7.0, [adaptive_scale.compute_share(member, make_settings())]) == pytest.approx(
+        0.1
+    )
 
 
 def test_the_scale_is_looked_at_every_ten_minutes_and_by_nobody_who_does_not_adapt() -> None:
     state = make_state(*many(100, "good", 60.0))
-    assert not budget.adjust(state, make_settings(), NOW)
+    assert not adaptive_scale.adjust_scale(state, make_settings(), NOW)
 
-    state.apply(budget.adjust(state, make_adaptive(), NOW))
-    first = budget.scale_of(state)
-    assert first != budget.FIRST_SCALE
-    assert not budget.adjust(state, make_adaptive(), NOW + 599)
-    state.apply(budget.adjust(state, make_adaptive(), NOW + 600))
-    assert budget.scale_of(state) != first
+    state.apply(adaptive_scale.adjust_scale(state, make_adaptive(), NOW))
+    first = adaptive_scale.read_scale(state)
+    assert first != adaptive_scale.FIRST_SCALE
+    assert not adaptive_scale.adjust_scale(state, make_adaptive(), NOW + 599)
+    state.apply(adaptive_scale.adjust_scale(state, make_adaptive(), NOW + 600))
+    assert adaptive_scale.read_scale(state) != first
 
 
 def test_what_a_node_asks_of_the_window_is_told_as_of_its_last_test_in_this_pool() -> None:
     settings = make_adaptive()
     member = with_last_test(make_member(since_at=NOW - DAY_S), 60.0)
     for probed_at, seen_at in ((NOW, NOW), (NOW - 9 * DAY_S, member.since_at), (None, member.since_at)):
-        asked = budget.share_of(replace(member, probed_at=probed_at), settings)
+        asked = adaptive_scale.compute_share(replace(member, probed_at=probed_at), settings)
 
-        assert asked == (60.0, unit_wait(member, settings, seen_at), 120.0, 345600.0)
+        assert asked == (60.0, compute_unit_wait(member, settings, seen_at), 120.0, 345600.0)
 
 
 def test_the_scale_is_looked_at_once_at_an_instant() -> None:
     state = make_state(*many(100, "good", 60.0))
-    state.apply(budget.adjust(state, make_adaptive(), NOW))
+    state.apply(adaptive_scale.adjust_scale(state, make_adaptive(), NOW))
 
-    assert not budget.adjust(state, make_adaptive(), NOW)
-    assert not budget.adjust(state, make_adaptive(), NOW + 0.5)
+    assert not adaptive_scale.adjust_scale(state, make_adaptive(), NOW)
+    assert not adaptive_scale.adjust_scale(state, make_adaptive(), NOW + 0.5)
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_scale() -> None:
     state = make_state(*many(3, "good", 60.0))
-    state.apply(budget.adjust(state, make_adaptive(), NOW + 1e6))
+    state.apply(adaptive_scale.adjust_scale(state, make_adaptive(), NOW + 1e6))
 
-    assert budget.adjust(state, make_adaptive(), NOW)
+    assert adaptive_scale.adjust_scale(state, make_adaptive(), NOW)
 
 
 def test_without_nodes_the_scale_stays() -> None:
     state = make_state()
-    state.apply(budget.adjust(state, make_adaptive(), NOW))
+    state.apply(adaptive_scale.adjust_scale(state, make_adaptive(), NOW))
 
-    assert budget.scale_of(state) == budget.FIRST_SCALE
+    assert adaptive_scale.read_scale(state) == adaptive_scale.FIRST_SCALE
 
 
 def test_a_damaged_note_counts_as_none() -> None:
     state = make_state(*many(3, "good", 60.0))
-    state.apply(Changes(notes={budget.TOPIC: {"scale": "much", "at": None}}))
+    state.apply(Changes(notes={adaptive_scale.TOPIC: {"scale": "much", "at": None}}))
 
-    assert budget.scale_of(state) == budget.FIRST_SCALE
-    assert budget.adjust(state, make_adaptive(), NOW)
+    assert adaptive_scale.read_scale(state) == adaptive_scale.FIRST_SCALE
+    assert adaptive_scale.adjust_scale(state, make_adaptive(), NOW)
 
 
 def test_the_scale_stretches_what_is_drawn() -> None:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.age import AGE
-from plabctl.core.backoffs.base import Backoff, BackoffKind, interval
+from plabctl.core.backoffs.base import Backoff, BackoffKind, compute_interval
 from plabctl.core.backoffs.linear import LINEAR
 from plabctl.core.backoffs.quadratic import QUADRATIC
 from plabctl.kinds import builtin_kinds, find_builtin
@@ -40,23 +40,23 @@ backoffs = st.builds(
     ],
 )
 def test_the_wait_follows_the_formula(kind: str, streak: int, expected: float) -> None:
-    assert interval(Backoff(find_builtin("backoff", kind)), streak, 0.0) == expected
+    assert compute_interval(Backoff(find_builtin("backoff", kind)), streak, 0.0) == expected
 
 
 def test_jitter_comes_on_top_of_the_cap() -> None:
-    assert interval(Backoff(ADDITIVE), 1000, 0.5) == 3630
+    assert compute_interval(Backoff(ADDITIVE), 1000, 0.5) == 3630
 
 
 @given(backoffs, st.integers(0, 10**12), st.floats(0, 1, exclude_max=True))
 def test_the_wait_stays_between_its_bounds(backoff: Backoff, streak: int, roll: float) -> None:
     least = min(backoff.base_s, backoff.max_s)
 
-    assert least - 0.001 <= interval(backoff, streak, roll) <= backoff.max_s + backoff.jitter_s + 0.001
+    assert least - 0.001 <= compute_interval(backoff, streak, roll) <= backoff.max_s + backoff.jitter_s + 0.001
 
 
 @given(backoffs, st.integers(0, 10**6))
 def test_a_longer_run_never_shortens_the_wait(backoff: Backoff, streak: int) -> None:
-    assert interval(backoff, streak, 0.0) <= interval(backoff, streak + 1, 0.0)
+    assert compute_interval(backoff, streak, 0.0) <= compute_interval(backoff, streak + 1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_a_longer_run_never_shortens_the_wait(backoff: Backoff, streak: int) -> 
 def test_the_age_doubles_the_wait_when_it_is_four_times_as_much(pool: str, age_s: float, expected: float) -> None:
     backoff = AGE.default(is_good=pool == "good")
 
-    assert {interval(backoff, streak, 0.0, age_s) for streak in (0, 1, 99)} == {expected}
+    assert {compute_interval(backoff, streak, 0.0, age_s) for streak in (0, 1, 99)} == {expected}
 
 
 def test_the_monitor_of_2007_can_be_said() -> None:
     good = LINEAR.default(is_good=True)
     bad = QUADRATIC.default(is_good=False)
 
-    assert [interval(good, n, 0.0) / 60 for n in (1, 2, 3, 4)] == [20, 40, 60, 60]
-    assert [interval(bad, n, 0.0) / 60 for n in (1, 2, 3, 11, 12, 13)] == [5, 20, 45, 605, 720, 720]
+    assert [compute_interval(good, n, 0.0) / 60 for n in (1, 2, 3, 4)] == [20, 40, 60, 60]
+    assert [compute_interval(bad, n, 0.0) / 60 for n in (1, 2, 3, 11, 12, 13)] == [5, 20, 45, 605, 720, 720]
 
 
 SAID = [(0.0, 0.0), (0.25, 0.25), (90.0, 90.0), (5000.0, 3600.0), (-0.5, 3600.0), (float("inf"), 3600.0)]
@@ -92,10 +92,10 @@ class Saying(BackoffKind):
 
 @pytest.mark.parametrize(("said", "waited"), [*SAID, (float("nan"), 3600.0)])
 def test_what_a_kind_says_is_waited_for_if_it_can_be(said: float, waited: float) -> None:
-    assert interval(Backoff(Saying(said), jitter_s=0.0), 1, 0.0) == waited
+    assert compute_interval(Backoff(Saying(said), jitter_s=0.0), 1, 0.0) == waited
 
 
 def test_a_wait_has_milliseconds_and_no_more() -> None:
-    wait_s = interval(Backoff(ADDITIVE, jitter_s=60.0), 1, 1 / 7)
+    wait_s = compute_interval(Backoff(ADDITIVE, jitter_s=60.0), 1, 1 / 7)
 
     assert wait_s == round(wait_s, 3) != round(wait_s, 2)

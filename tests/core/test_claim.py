@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core import claim as claiming
-from plabctl.core.claim import Choice, Claimant, candidates, claims_for, void_reason
+from plabctl.core.claim import Choice, Claimant, build_claims, find_void_reason, list_candidates
 from plabctl.core.model import Claim, Member
 from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_claim, make_mark, make_member, make_settings, make_state
@@ -17,8 +17,8 @@ CLAIMANT = Claimant(make_mark(), "boot-1", Random(1))
 
 
 def choose(state: MemoryState, count: int, only: set[str] | None = None) -> Choice:
-    rows = candidates(state, SETTINGS, NOW, only=only)
-    return claiming.choose(rows, state.claims.values(), count, NOW)
+    rows = list_candidates(state, SETTINGS, NOW, only=only)
+    return claiming.choose_rows(rows, state.claims.values(), count, NOW)
 
 
 def chosen(*members: Member, count: int = 1, claims: tuple[Claim, ...] = ()) -> list[str]:
@@ -85,7 +85,7 @@ def test_a_claim_outlives_the_longest_probe() -> None:
     state = make_state(make_member())
     choice = choose(state, 1)
 
-    claim = claims_for(state, SETTINGS, choice.rows, [7], replace(CLAIMANT, uptime_s=5e4), NOW).claims[0]
+    claim = build_claims(state, SETTINGS, choice.rows, [7], replace(CLAIMANT, uptime_s=5e4), NOW).claims[0]
 
     assert (claim.slot, claim.tick, claim.pool, claim.recipe) == (7, "tick-1", "good", "process")
     assert claim.deadline_at == NOW + 20 + 5 * 10 + 60
@@ -97,7 +97,7 @@ def test_a_claim_outlives_the_longest_probe() -> None:
     ("boot", "now", "void"), [("boot-1", NOW, False), ("boot-2", NOW, True), ("boot-1", NOW + 601, True)]
 )
 def test_a_claim_is_void_after_a_boot_or_its_deadline(boot: str, now: float, void: bool) -> None:
-    assert bool(void_reason(make_claim(), Claimant(make_mark(), boot, Random(1)), now)) is void
+    assert bool(find_void_reason(make_claim(), Claimant(make_mark(), boot, Random(1)), now)) is void
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_whether_the_deadline_of_a_claim_has_passed_does_not_depend_on_the_clock
 ) -> None:
     rows = choose(make_state(make_member()), 1).rows
     claimant = Claimant(make_mark(), "boot-1", Random(1), uptime_s=50_000.0)
-    claim = claims_for(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW).claims[0]
+    claim = build_claims(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW).claims[0]
 
     later = replace(claimant, uptime_s=50_000.0 + up_s)
-    assert bool(void_reason(claim, later, NOW + clock_set_s + up_s)) is void
+    assert bool(find_void_reason(claim, later, NOW + clock_set_s + up_s)) is void
 
 
 members_lists = st.lists(
@@ -180,7 +180,7 @@ def test_nobody_starves_however_long_dead_nodes_take(window: int, dead: int, ali
 def _take(state: MemoryState, count: int) -> Choice:
     choice = choose(state, count)
     slots = list(range(count))
-    state.apply(claims_for(state, SETTINGS, choice.rows, slots, CLAIMANT, NOW))
+    state.apply(build_claims(state, SETTINGS, choice.rows, slots, CLAIMANT, NOW))
     return choice
 
 

@@ -5,7 +5,15 @@ from random import Random
 
 import pytest
 
-from plabctl.core.claim import GRACE_S, Claimant, candidates, choose, claims_for, void, void_reason
+from plabctl.core.claim import (
+    GRACE_S,
+    Claimant,
+    build_claims,
+    choose_rows,
+    find_void_reason,
+    list_candidates,
+    void_claims,
+)
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.fairness import Share
 from plabctl.core.model import Claim, Member, Node
@@ -19,8 +27,8 @@ CLAIMANT = Claimant(make_mark(), "boot-1", Random(1), 500.0)
 
 
 def claimed(state: MemoryState, claimant: Claimant = CLAIMANT, now: float = NOW) -> Claim:
-    rows = candidates(state, SETTINGS, now)
-    return claims_for(state, SETTINGS, rows, [1], claimant, now).claims[0]
+    rows = list_candidates(state, SETTINGS, now)
+    return build_claims(state, SETTINGS, rows, [1], claimant, now).claims[0]
 
 
 def test_instants_of_a_claim_have_milliseconds_and_no_more() -> None:
@@ -47,7 +55,7 @@ def test_a_claim_lives_to_its_last_moment_by_the_uptime_if_both_know_it_and_else
 ) -> None:
     claim = make_claim(until_uptime_s=until_uptime_s)
 
-    assert bool(void_reason(claim, replace(CLAIMANT, uptime_s=uptime_s), now)) is is_void
+    assert bool(find_void_reason(claim, replace(CLAIMANT, uptime_s=uptime_s), now)) is is_void
 
 
 def test_a_vnode_whose_claim_is_void_is_due_at_once_under_its_name() -> None:
@@ -56,7 +64,7 @@ def test_a_vnode_whose_claim_is_void_is_due_at_once_under_its_name() -> None:
     state = make_state(make_member(), claims=[claim])
     state.apply(Changes(experiments=(Experiment("exp", "process", "ada", NOW),), vnodes=(vnode,)))
 
-    state.apply(void(state, {"exp/n1": "its holder is gone"}, NOW + 5))
+    state.apply(void_claims(state, {"exp/n1": "its holder is gone"}, NOW + 5))
 
     assert state.vnode("exp/n1") == replace(vnode, due_at=NOW + 5, interval_s=0.0)
     assert state.member("n1") == make_member(), "the health of the node has nothing to do with it"
@@ -66,7 +74,7 @@ def test_a_vnode_whose_claim_is_void_is_due_at_once_under_its_name() -> None:
 def test_the_claim_of_a_vnode_that_is_gone_ends_all_the_same() -> None:
     state = make_state(make_member(), claims=[make_claim(experiment="exp")])
 
-    changes = void(state, {"exp/n1": "its holder is gone"}, NOW)
+    changes = void_claims(state, {"exp/n1": "its holder is gone"}, NOW)
 
     assert (changes.vnodes, changes.members, changes.released) == ((), (), ("exp/n1",))
 
@@ -79,8 +87,8 @@ def test_nodes_of_a_disabled_pool_are_only_tested_when_they_are_named() -> None:
     settings = replace(settings, pools={**settings.pools, "bad": bad})
     state = make_state(make_member("n1"), make_member("n2", "bad"))
 
-    assert [row.node for row in candidates(state, settings, NOW)] == ["n1"]
-    assert [row.node for row in candidates(state, settings, NOW, only={"n2"})] == ["n2"]
+    assert [row.node for row in list_candidates(state, settings, NOW)] == ["n1"]
+    assert [row.node for row in list_candidates(state, settings, NOW, only={"n2"})] == ["n2"]
 
 
 def test_nodes_of_a_pool_that_is_configured_no_more_are_not_tested_and_vnodes_are() -> None:
@@ -89,12 +97,12 @@ def test_nodes_of_a_pool_that_is_configured_no_more_are_not_tested_and_vnodes_ar
     state.apply(Changes(experiments=(Experiment("exp", "process", "ada", NOW),), vnodes=(vnode,)))
 
     for only in (None, {"n1", "n2", "exp/n1"}):
-        assert {row.key for row in candidates(state, SETTINGS, NOW, only=only)} == {"n2", "exp/n1"}
+        assert {row.key for row in list_candidates(state, SETTINGS, NOW, only=only)} == {"n2", "exp/n1"}
 
 
 def chosen(*members: Member, count: int, **shares: Share) -> list[str]:
     state = make_state(*members)
-    return [row.node for row in choose(candidates(state, SETTINGS, NOW), [], count, NOW, shares).rows]
+    return [row.node for row in choose_rows(list_candidates(state, SETTINGS, NOW), [], count, NOW, shares).rows]
 
 
 def test_a_requested_retest_counts_for_the_share_of_its_pool() -> None:

@@ -11,7 +11,7 @@ from tests.builders import NOW, make_claim, make_report
 
 def test_a_token_is_sixteen_hexadecimal_digits() -> None:
     rng = Random(3)
-    tokens = {events.new_token(rng) for _ in range(200)}
+    tokens = {events.make_token(rng) for _ in range(200)}
 
     assert len(tokens) == 200
     assert {len(token) for token in tokens} == {16}
@@ -19,8 +19,8 @@ def test_a_token_is_sixteen_hexadecimal_digits() -> None:
 
 
 def test_a_failure_is_written_down_with_its_cause_and_a_pass_with_none() -> None:
-    failed = events.of_report(make_report(outcome="fail"), "good", NOW)
-    passed = events.of_report(make_report(), "good", NOW)
+    failed = events.build_probe_event(make_report(outcome="fail"), "good", NOW)
+    passed = events.build_probe_event(make_report(), "good", NOW)
 
     assert (failed.data["outcome"], failed.data["cause"]) == ("fail", "connect")
     assert passed.data == {"pool": "good", "outcome": "pass", "started_at": NOW, "seconds": 2.0}
@@ -28,7 +28,7 @@ def test_a_failure_is_written_down_with_its_cause_and_a_pass_with_none() -> None
 
 def test_seconds_are_written_down_to_the_millisecond() -> None:
     run = StageRun("check", 1.23456, 0)
-    event = events.of_report(make_report(seconds=2.34567, stages=(run,)), "good", NOW)
+    event = events.build_probe_event(make_report(seconds=2.34567, stages=(run,)), "good", NOW)
 
     assert event.data["seconds"] == 2.346
     assert event.data["stages"] == [
@@ -41,10 +41,12 @@ def test_the_kind_says_whether_a_probe_was_late_or_of_a_vnode() -> None:
     of_vnode = replace(report, experiment="exp")
 
     kinds = [
-        events.of_report(each, "good", NOW, late=late).kind for each in (report, of_vnode) for late in (False, True)
+        events.build_probe_event(each, "good", NOW, late=late).kind
+        for each in (report, of_vnode)
+        for late in (False, True)
     ]
     assert kinds == ["probe", "late", "vnode-probe", "late"]
-    assert events.of_report(of_vnode, "good", NOW).data["experiment"] == "exp"
+    assert events.build_probe_event(of_vnode, "good", NOW).data["experiment"] == "exp"
 
 
 def test_a_step_of_a_vnode_tells_the_cause_when_there_is_one() -> None:
@@ -52,7 +54,7 @@ def test_a_step_of_a_vnode_tells_the_cause_when_there_is_one() -> None:
     vnode = Vnode("exp", "n1", VnodeState.UP, NOW, NOW + 60, tries=2)
     failed = make_report(outcome="fail", cause=Cause.SETUP, reason="no space")
 
-    assert events.of_vnode("vnode-failed", claim, failed, vnode, NOW).data == {
+    assert events.build_vnode_event("vnode-failed", claim, failed, vnode, NOW).data == {
         "experiment": "exp",
         "vnode": claim.vnode,
         "state": "up",
@@ -61,15 +63,15 @@ def test_a_step_of_a_vnode_tells_the_cause_when_there_is_one() -> None:
         "reason": "no space",
         "due_at": NOW + 60,
     }
-    assert events.of_vnode("vnode-gone", claim, make_report(), None, NOW).data == {
+    assert events.build_vnode_event("vnode-gone", claim, make_report(), None, NOW).data == {
         "experiment": "exp",
         "vnode": claim.vnode,
     }
 
 
 def test_a_void_claim_is_written_down_with_its_experiment_when_it_has_one() -> None:
-    health = events.of_void(make_claim(), "the tick is gone", NOW)
-    of_vnode = events.of_void(make_claim(experiment="exp", goal=Goal.TEST), "the tick is gone", NOW)
+    health = events.build_void_event(make_claim(), "the tick is gone", NOW)
+    of_vnode = events.build_void_event(make_claim(experiment="exp", goal=Goal.TEST), "the tick is gone", NOW)
 
     assert health.data == {
         "pool": "good",

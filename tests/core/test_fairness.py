@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plabctl.core.claim import choose
-from plabctl.core.fairness import HALF_LIFE_S, TOPIC, Share, count_use, shares_of, used_of, uses
+from plabctl.core.claim import choose_rows
+from plabctl.core.due_rows import Due
+from plabctl.core.fairness import HALF_LIFE_S, TOPIC, Share, compute_shares, compute_used, count_use, list_uses
 from plabctl.core.model import Claim
-from plabctl.core.rows import Due
 from plabctl.core.settings import ExperimentSettings
 from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
@@ -39,7 +39,7 @@ class Running(NamedTuple):
 
 
 def serve(window: int, jobs: dict[str, list[Job]], shares: dict[str, Share], *, until: float = 1e9) -> list[Served]:
-    """Play it in virtual time: every free slot goes at once to whom `choose` names."""
+    """Play it in virtual time: every free slot goes at once to whom `choose_rows` names."""
     coming = sorted((job.due_at, pool, number) for pool, own in jobs.items() for number, job in enumerate(own))
     waiting: dict[tuple[str, int], Due] = {}
     running: list[tuple[float, str]] = []
@@ -59,7 +59,7 @@ def serve(window: int, jobs: dict[str, list[Job]], shares: dict[str, Share], *, 
         used_at = now
         own = {pool: share._replace(used_s=used[pool]) for pool, share in shares.items()}
         claims = [Running(pool) for _, pool in running]
-        for row in choose(list(waiting.values()), claims, window - len(running), now, own).rows:
+        for row in choose_rows(list(waiting.values()), claims, window - len(running), now, own).rows:
             job = jobs[row.pool][int(row.node)]
             del waiting[row.pool, int(row.node)]
             heapq.heappush(running, (now + job.seconds, row.pool))
@@ -70,7 +70,7 @@ def serve(window: int, jobs: dict[str, list[Job]], shares: dict[str, Share], *, 
 
 
 def slots_of(pool: str, window: int, shares: dict[str, Share]) -> float:
-    """The share of the docstring of `choose`, in slots."""
+    """The share of the docstring of `choose_rows`, in slots."""
     others = [share for name, share in shares.items() if name != pool]
     weights = sum(share.weight for share in shares.values())
     left = window - sum(share.reserve for share in others) - len(others)
@@ -206,20 +206,20 @@ def test_what_probes_use_is_counted_for_their_pool_and_fades() -> None:
     state = make_state(make_member("n1"), claims=[make_claim("n1")])
     state.apply(count_use(state, [make_report("n1", seconds=8.0), make_report("gone")], NOW))
 
-    assert used_of(state, NOW) == {"good": 8.0}
-    assert used_of(state, NOW + HALF_LIFE_S) == {"good": 4.0}
-    assert used_of(state, NOW + 60 * HALF_LIFE_S) == {}
+    assert compute_used(state, NOW) == {"good": 8.0}
+    assert compute_used(state, NOW + HALF_LIFE_S) == {"good": 4.0}
+    assert compute_used(state, NOW + 60 * HALF_LIFE_S) == {}
     assert not count_use(state, [], NOW)
 
 
 def test_shares_come_from_the_configuration() -> None:
-    from tests.core.experiments.world import Testbed, wanted
+    from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
     own = ExperimentSettings(weight=2.0, reserve=0.05)
-    bed = Testbed("n1", settings=make_settings(experiment=own, window=40))
+    bed = VirtualTestbed("n1", settings=make_settings(experiment=own, window=40))
     bed.swap_in(wanted(nodes=("n1",)))
 
-    assert shares_of(bed.state, bed.settings, NOW) == {
+    assert compute_shares(bed.state, bed.settings, NOW) == {
         "good": Share(1.0, 4), "bad": Share(1.0, 4), "exp": Share(2.0, 2),
     }  # fmt: skip
 
@@ -235,7 +235,7 @@ def test_how_pools_fare_is_told() -> None:
     state: MemoryState = make_state(*rows, claims=claims)
     state.apply(Changes(notes={TOPIC: {"at": NOW, "slot_s": {"good": 30.0, "bad": 10.0}}}))
 
-    good, bad = uses(state, make_settings(window=10), NOW)
+    good, bad = list_uses(state, make_settings(window=10), NOW)
 
     assert (good.held_count, good.due_count, good.oldest_wait_s, good.used_ratio) == (0, 2, 50.0, 0.75)
     assert (bad.held_count, bad.due_count, bad.oldest_wait_s, bad.used_ratio) == (1, 0, 0.0, 0.25)
@@ -247,8 +247,8 @@ def test_a_damaged_note_counts_as_none(note: dict[str, object]) -> None:
     state = make_state(make_member())
     state.apply(Changes(notes={TOPIC: note}))
 
-    assert used_of(state, NOW) == {}
-    assert shares_of(state, make_settings(), NOW)["good"].used_s == 0.0
+    assert compute_used(state, NOW) == {}
+    assert compute_shares(state, make_settings(), NOW)["good"].used_s == 0.0
 
 
 def test_what_is_counted_is_kept_to_the_millisecond() -> None:
@@ -260,14 +260,14 @@ def test_what_is_counted_is_kept_to_the_millisecond() -> None:
 
 
 def test_where_nothing_was_used_and_nobody_waits_each_pool_has_its_reserve() -> None:
-    good, bad = uses(make_state(make_member(due_at=NOW + 9)), make_settings(window=10), NOW)
+    good, bad = list_uses(make_state(make_member(due_at=NOW + 9)), make_settings(window=10), NOW)
 
     assert (good.used_ratio, good.share_ratio, good.is_experiment) == (0.0, 0.1, False)
     assert (bad.used_ratio, bad.share_ratio, bad.oldest_wait_s) == (0.0, 0.1, 0.0)
 
 
 def test_a_pool_that_nobody_waits_for_leaves_the_rest_of_its_share_to_the_others() -> None:
-    good, bad = uses(make_state(make_member(due_at=NOW - 9)), make_settings(window=10), NOW)
+    good, bad = list_uses(make_state(make_member(due_at=NOW - 9)), make_settings(window=10), NOW)
 
     assert (good.share_ratio, bad.share_ratio) == (1.0, 0.1)
 
@@ -276,14 +276,14 @@ def test_a_slot_is_held_to_the_deadline_of_its_claim_and_no_longer() -> None:
     for deadline_at, count in ((NOW + 0.001, 1), (NOW, 0)):
         state = make_state(make_member(), claims=[make_claim(deadline_at=deadline_at)])
 
-        assert uses(state, make_settings(), NOW)[0].held_count == count
+        assert list_uses(state, make_settings(), NOW)[0].held_count == count
 
 
 def test_an_experiment_is_told_as_one_with_the_reserve_of_experiments() -> None:
-    from tests.core.experiments.world import Testbed, wanted
+    from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
-    bed = Testbed("n1", settings=make_settings(experiment=ExperimentSettings(reserve=0.05)))
+    bed = VirtualTestbed("n1", settings=make_settings(experiment=ExperimentSettings(reserve=0.05)))
     bed.swap_in(wanted(nodes=("n1",)))
 
-    fares = {use.name: (use.is_experiment, use.reserve_ratio) for use in uses(bed.state, bed.settings, bed.now)}
+    fares = {use.name: (use.is_experiment, use.reserve_ratio) for use in list_uses(bed.state, bed.settings, bed.now)}
     assert fares == {"good": (False, 0.1), "bad": (False, 0.1), "exp": (True, 0.05)}

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.flap import after_flop, passes_needed, passes_required, passes_to_go, penalty
+from plabctl.core.flap import add_flap, compute_penalty, count_needed_passes, count_passes_to_go, count_required_passes
 from plabctl.core.settings import FlapSettings
 from tests.builders import NOW, make_member, played
 
@@ -12,38 +12,38 @@ HALF = FLAP.half_life_s
 def test_the_penalty_halves_every_half_life() -> None:
     member = make_member(penalty=4.0, penalty_at=NOW)
 
-    assert [penalty(member, FLAP, NOW + n * HALF) for n in range(3)] == [4.0, 2.0, 1.0]
+    assert [compute_penalty(member, FLAP, NOW + n * HALF) for n in range(3)] == [4.0, 2.0, 1.0]
 
 
 def test_a_steady_node_needs_one_pass() -> None:
-    assert passes_required(make_member(), FLAP, NOW) == 1
+    assert count_required_passes(make_member(), FLAP, NOW) == 1
 
 
 def test_one_flop_long_ago_costs_nothing() -> None:
-    assert passes_required(make_member(penalty=1.0, penalty_at=NOW), FLAP, NOW + 60) == 1
+    assert count_required_passes(make_member(penalty=1.0, penalty_at=NOW), FLAP, NOW + 60) == 1
 
 
 def test_each_whole_point_asks_for_one_more_pass() -> None:
     member = make_member(penalty=2.5, penalty_at=NOW, ok_streak=1)
 
-    assert passes_required(member, FLAP, NOW) == 3
-    assert passes_needed(member, FLAP, NOW) == 2
+    assert count_required_passes(member, FLAP, NOW) == 3
+    assert count_needed_passes(member, FLAP, NOW) == 2
 
 
 def test_a_clock_set_back_does_not_raise_the_penalty() -> None:
-    assert penalty(make_member(penalty=1.0, penalty_at=NOW), FLAP, NOW - 1e9) == 1.0
+    assert compute_penalty(make_member(penalty=1.0, penalty_at=NOW), FLAP, NOW - 1e9) == 1.0
 
 
 @given(st.text("PF?", max_size=120))
 def test_penalty_and_passes_stay_within_bounds_over_any_history(outcomes: str) -> None:
     for member in played(make_member(), outcomes):
         assert 0.0 <= member.penalty <= FLAP.max_passes
-        assert 1 <= passes_required(member, FLAP, member.penalty_at) <= FLAP.max_passes
+        assert 1 <= count_required_passes(member, FLAP, member.penalty_at) <= FLAP.max_passes
 
 
 @given(st.floats(0, 12), st.floats(0, 1e7))
 def test_one_more_flop_never_passes_the_ceiling(before: float, age_s: float) -> None:
-    after = after_flop(make_member(penalty=before, penalty_at=NOW), FLAP, NOW + age_s)
+    after = add_flap(make_member(penalty=before, penalty_at=NOW), FLAP, NOW + age_s)
 
     assert 1.0 <= after <= FLAP.max_passes
 
@@ -60,20 +60,20 @@ def test_passes_to_go_counts_on_the_penalty_that_wears_off_meanwhile() -> None:
     member = make_member(penalty=8.0, penalty_at=NOW)
 
     # Nine are needed now; after 0, 10 and 20 minutes the penalty is 8, 4 and 2.
-    assert passes_needed(member, flap, NOW) == 9
-    assert passes_to_go(member, flap, NOW) == 3
-    assert passes_to_go(make_member(), flap, NOW) == 1
+    assert count_needed_passes(member, flap, NOW) == 9
+    assert count_passes_to_go(member, flap, NOW) == 3
+    assert count_passes_to_go(make_member(), flap, NOW) == 1
 
 
 def test_passes_to_go_goes_by_the_moments_of_the_tests() -> None:
     flap = FlapSettings(half_life_s=600.0, apart_s=0.0)
     member = make_member(penalty=4.0, penalty_at=NOW)
 
-    assert passes_to_go(member, flap, NOW) == passes_needed(member, flap, NOW) == 5
+    assert count_passes_to_go(member, flap, NOW) == count_needed_passes(member, flap, NOW) == 5
 
 
 def test_one_more_flop_is_one_more_point() -> None:
     flap = FlapSettings(half_life_s=600.0, apart_s=600.0)
 
-    assert after_flop(make_member(), flap, NOW) == 1.0
-    assert passes_to_go(make_member(penalty=1.9, penalty_at=NOW), flap, NOW) == 2
+    assert add_flap(make_member(), flap, NOW) == 1.0
+    assert count_passes_to_go(make_member(penalty=1.9, penalty_at=NOW), flap, NOW) == 2

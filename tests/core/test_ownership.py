@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plabctl.core.flap import penalty
+from plabctl.core.flap import compute_penalty
+from plabctl.core.forecast import find_path
 from plabctl.core.model import Outcome
-from plabctl.core.outlook import path
 from plabctl.core.settings import GuardSettings
 from plabctl.errors import Refused
 from tests.builders import NOW, make_settings
-from tests.core.world import World
+from tests.core.virtual_world import VirtualWorld
 
 HOUR = 3600.0
 
 
-def good_world(*names: str) -> World:
+def good_world(*names: str) -> VirtualWorld:
     """A world whose nodes have passed twice and are in good."""
-    world = World(*(names or ("n1",)))
+    world = VirtualWorld(*(names or ("n1",)))
     for _ in range(2):
         world.start()
         world.end("pass")
@@ -198,7 +198,7 @@ STEPS = st.one_of(
 @given(st.lists(STEPS, max_size=60), st.integers(0, 2))
 def test_any_history_of_probes_and_orders(steps: list[tuple[object, ...]], confirm: int) -> None:
     guard = GuardSettings(max_ratio=0.5, min_tested=2)
-    world = World("n0", "n1", "n2", "n3", settings=make_settings(confirm=confirm, guard=guard))
+    world = VirtualWorld("n0", "n1", "n2", "n3", settings=make_settings(confirm=confirm, guard=guard))
     for what, *arguments in steps:
         before = {member.node: member for member in world.state.members()}
         told = len(world.events)
@@ -223,17 +223,17 @@ def test_any_history_of_probes_and_orders(steps: list[tuple[object, ...]], confi
                 assert now.hold == old.hold, "only people pin and release"
 
 
-def check(world: World) -> None:
+def check(world: VirtualWorld) -> None:
     flap = world.settings.flap
     assert sorted(member.node for member in world.state.members()) == ["n0", "n1", "n2", "n3"]
     for member in world.state.members():
         assert member.pool in {"good", "bad"}
-        assert 0 <= penalty(member, flap, world.now) <= flap.max_passes
+        assert 0 <= compute_penalty(member, flap, world.now) <= flap.max_passes
         assert not (member.ok_streak and member.fail_streak)
         ends_at = member.hold.until_at if member.hold and member.is_held(world.now) else None
         assert ends_at is None or member.due_at <= ends_at
         if member.pool == "bad":
-            way = path(member, world.settings, Outcome.PASS, world.now)
+            way = find_path(member, world.settings, Outcome.PASS, world.now)
             held_for_ever = member.hold is not None and member.hold.until_at is None
             assert (way is None) == held_for_ever
             assert way is None or 1 <= way.tests <= flap.max_passes

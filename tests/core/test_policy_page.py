@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.backoffs.age import AGE
-from plabctl.core.backoffs.base import BackoffKind, interval
+from plabctl.core.backoffs.base import BackoffKind, compute_interval
 from plabctl.core.backoffs.quadratic import QUADRATIC
-from plabctl.core.claim import choose
+from plabctl.core.claim import choose_rows
+from plabctl.core.due_rows import Due
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.base import PoolKind
 from plabctl.core.pools.good import GOOD
-from plabctl.core.rows import Due
 from plabctl.durations import parse_duration
 from plabctl.kinds import builtin_kinds
 
@@ -41,7 +41,7 @@ def test_the_table_of_waits_by_count_is_what_the_formula_gives(kind: BackoffKind
     streaks = [int(cell) for cell in rows[0][1:]]
     name = kind.name if kind is not QUADRATIC or pool is GOOD else "quadratic in bad"
 
-    assert shown(rows, name) == [interval(kind.default(is_good=pool.is_good), n, 0.0) / 60 for n in streaks]
+    assert shown(rows, name) == [compute_interval(kind.default(is_good=pool.is_good), n, 0.0) / 60 for n in streaks]
 
 
 @pytest.mark.parametrize("pool", [GOOD, BAD])
@@ -50,7 +50,7 @@ def test_the_table_of_waits_by_age_is_what_the_formula_gives(pool: PoolKind) -> 
     ages = [parse_duration(cell) for cell in rows[0][1:]]
     backoff = AGE.default(is_good=pool.is_good)
 
-    assert shown(rows, pool.name) == [round(interval(backoff, 1, 0.0, age) / 60, 1) for age in ages]
+    assert shown(rows, pool.name) == [round(compute_interval(backoff, 1, 0.0, age) / 60, 1) for age in ages]
 
 
 def test_the_table_of_fair_waits_is_what_the_formula_gives() -> None:
@@ -68,7 +68,7 @@ def test_the_table_of_the_order_of_service_is_what_is_chosen() -> None:
         Due(name, "bad", -parse_duration(ago) + parse_duration(wait), None, -parse_duration(ago), parse_duration(wait))
         for name, ago, wait, _, _ in rows
     ]
-    chosen = choose(waiting[::-1], [], len(waiting), 0.0).rows
+    chosen = choose_rows(waiting[::-1], [], len(waiting), 0.0).rows
 
     assert [row.node for row in chosen] == [name for name, *_, place in sorted(rows, key=lambda row: int(row[-1]))]
     for row, (*_, ratio, _) in zip(waiting, rows, strict=True):

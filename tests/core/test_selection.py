@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.selection import natural, nearest, select
+from plabctl.core.selection import build_sort_key, find_nearest, select_nodes
 from plabctl.errors import NoSuchNode, NoSuchPool
 from tests.builders import make_member, make_state
 
@@ -35,7 +35,7 @@ POOLS = ("good", "bad", "spare")
     ],
 )
 def test_words_mean_nodes(words: list[str], names: list[str], is_broad: bool) -> None:
-    selection = select(words, STATE, POOLS)
+    selection = select_nodes(words, STATE, POOLS)
 
     assert list(selection.names) == names
     assert selection.is_broad is is_broad
@@ -44,7 +44,7 @@ def test_words_mean_nodes(words: list[str], names: list[str], is_broad: bool) ->
 @pytest.mark.parametrize("word", ["pc1.exmaple.org", "x*", "@spare", "LAB7"])
 def test_a_word_for_nothing_is_an_error(word: str) -> None:
     with pytest.raises(NoSuchNode) as caught:
-        select([word], STATE, POOLS)
+        select_nodes([word], STATE, POOLS)
 
     assert repr(word.removeprefix("@")) in str(caught.value)
     assert caught.value.hint
@@ -52,52 +52,52 @@ def test_a_word_for_nothing_is_an_error(word: str) -> None:
 
 def test_one_good_word_does_not_hide_a_bad_one() -> None:
     with pytest.raises(NoSuchNode):
-        select(["lab7", "nope"], STATE, POOLS)
+        select_nodes(["lab7", "nope"], STATE, POOLS)
 
 
 @pytest.mark.parametrize("words", [[], [","], [" "]])
 def test_no_word_is_an_error(words: list[str]) -> None:
     with pytest.raises(NoSuchNode):
-        select(words, STATE, POOLS)
+        select_nodes(words, STATE, POOLS)
 
 
 def test_a_glob_for_nothing_is_said_to_match_nothing() -> None:
     with pytest.raises(NoSuchNode, match=r"no node matches 'pc9\*'"):
-        select(["pc9*"], STATE, POOLS)
+        select_nodes(["pc9*"], STATE, POOLS)
 
 
 def test_the_nearest_name_is_told() -> None:
     with pytest.raises(NoSuchNode) as caught:
-        select(["pc1.exmaple.org"], STATE, POOLS)
+        select_nodes(["pc1.exmaple.org"], STATE, POOLS)
 
     assert "'pc1.example.org'" in caught.value.hint
 
 
 def test_an_unknown_pool_is_told_apart_from_an_empty_one() -> None:
     with pytest.raises(NoSuchPool) as caught:
-        select(["@god"], STATE, POOLS)
+        select_nodes(["@god"], STATE, POOLS)
 
     assert "'good'" in caught.value.hint
 
 
 def test_nodes_of_a_pool_that_the_configuration_lost_can_be_named() -> None:
-    assert select(["@good"], STATE, ("bad",)).names
+    assert select_nodes(["@good"], STATE, ("bad",)).names
 
 
 def test_a_glob_as_long_as_it_likes_ends() -> None:
     with pytest.raises(NoSuchNode):
-        select(["*a" * 2000 + "!"], STATE, POOLS)
+        select_nodes(["*a" * 2000 + "!"], STATE, POOLS)
 
 
 def test_numbers_sort_as_numbers() -> None:
-    assert sorted(["node10", "node9", "a", "node9b"], key=natural) == ["a", "node9", "node9b", "node10"]
-    assert sorted(["a", "10", "9"], key=natural) == ["9", "10", "a"]
+    assert sorted(["node10", "node9", "a", "node9b"], key=build_sort_key) == ["a", "node9", "node9b", "node10"]
+    assert sorted(["a", "10", "9"], key=build_sort_key) == ["9", "10", "a"]
 
 
 @given(st.lists(st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)))
 def test_any_names_can_be_sorted(names: list[str]) -> None:
-    assert sorted(sorted(names, key=natural)) == sorted(names)
+    assert sorted(sorted(names, key=build_sort_key)) == sorted(names)
 
 
 def test_nothing_like_it_means_none() -> None:
-    assert nearest("zzz", ["good", "bad"]) is None
+    assert find_nearest("zzz", ["good", "bad"]) is None

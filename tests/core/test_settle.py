@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core import remains
-from plabctl.core.claim import void
-from plabctl.core.model import Debris, Report
+from plabctl.core import leftovers
+from plabctl.core.claim import void_claims
+from plabctl.core.model import Leftover, Report
 from plabctl.core.pools.base import build_pools
-from plabctl.core.records import Suspicion
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState
+from plabctl.core.suspicion import Suspicion
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
 
 POOLS = build_pools(make_settings())
@@ -95,20 +95,20 @@ def test_a_suspect_and_its_move_are_told_with_the_probe() -> None:
 
 
 def test_what_may_be_left_on_the_node_is_remembered_until_it_is_torn_down() -> None:
-    old = Debris("plabctl-old", "process", NOW - 99)
-    gone = Debris("plabctl-gone", "process", NOW - 99)
+    old = Leftover("plabctl-old", "process", NOW - 99)
+    gone = Leftover("plabctl-gone", "process", NOW - 99)
     state = make_state(make_member(debris=(old, gone)), claims=[make_claim()])
 
     settled(state, make_report(outcome="fail", left=("plabctl-n1", "plabctl-old")))
 
     member = state.member("n1")
     assert member is not None
-    assert member.debris == (old, Debris("plabctl-n1", "process", NOW))
+    assert member.debris == (old, Leftover("plabctl-n1", "process", NOW))
 
 
 def test_a_stray_vnode_of_a_node_that_is_judged_in_the_same_batch_takes_nothing_from_that() -> None:
     state = make_state(make_member(ok_streak=4), claims=[make_claim()])
-    stray = Debris("plabctl-stray", "process", NOW - 50)
+    stray = Leftover("plabctl-stray", "process", NOW - 50)
 
     settled(state, make_report(), make_report(token="older", outcome="fail", stray=stray))
 
@@ -163,13 +163,13 @@ def test_a_request_from_before_the_clock_was_set_back_is_answered_by_one_more_te
 def test_a_voided_claim_counts_for_nothing_and_leaves_debris() -> None:
     state = make_state(make_member(ok_streak=4), claims=[make_claim()])
 
-    changes = void(state, {"n1": "its tick is gone"}, NOW)
+    changes = void_claims(state, {"n1": "its tick is gone"}, NOW)
     state.apply(changes)
 
     member = state.member("n1")
     assert member is not None
     assert (member.ok_streak, member.fail_streak, member.due_at) == (4, 0, NOW)
-    assert member.debris == (Debris("plabctl-n1", "process", NOW),)
+    assert member.debris == (Leftover("plabctl-n1", "process", NOW),)
     assert not state.claims
     assert [event.kind for event in changes.events] == ["void"]
 
@@ -230,7 +230,7 @@ def test_a_report_of_a_node_that_was_removed_meanwhile_is_late_and_ends_its_clai
 
 def test_what_a_late_report_left_is_torn_down_before_the_next_probe() -> None:
     state = make_state(make_member(), claims=[make_claim(token="newer")])
-    stray = Debris("plabctl-stray", "process", NOW)
+    stray = Leftover("plabctl-stray", "process", NOW)
 
     settled(state, make_report(stray=stray), make_report(stray=stray))
 
@@ -242,8 +242,8 @@ def test_what_a_late_report_left_is_torn_down_before_the_next_probe() -> None:
 
 def test_what_a_late_report_left_on_a_node_that_was_removed_waits_for_its_return() -> None:
     state = make_state()
-    stray = Debris("plabctl-stray", "process", NOW)
+    stray = Leftover("plabctl-stray", "process", NOW)
 
     settled(state, make_report(stray=stray), make_report("n2", stray=stray))
 
-    assert remains.claimed(state, ["n1", "n2"], NOW)[0] == {"n1": (stray,), "n2": (stray,)}
+    assert leftovers.claim_leftovers(state, ["n1", "n2"], NOW)[0] == {"n1": (stray,), "n2": (stray,)}

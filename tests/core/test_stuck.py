@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plabctl.core.state import Changes, MemoryState
-from plabctl.core.stuck import HeldLock, LockKind, Problem, ProblemKind, Sight, TickTrace, problems
+from plabctl.core.stuck import HeldLock, LockKind, LockReport, Problem, ProblemKind, TickTrace, find_problems
 from tests.builders import NOW, make_claim, make_member, make_node, make_settings
 
 UPTIME = 5000.0
@@ -20,8 +20,8 @@ def found(
     last_tick_at: float | None = NOW - 20.0,
     last_test_at: float = NOW,
 ) -> list[Problem]:
-    sight = Sight(locks, ticks, UPTIME)
-    return problems(sight, state or MemoryState(), make_settings(window=3), NOW, last_tick_at, last_test_at)
+    sight = LockReport(locks, ticks, UPTIME)
+    return find_problems(sight, state or MemoryState(), make_settings(window=3), NOW, last_tick_at, last_test_at)
 
 
 @pytest.mark.parametrize(

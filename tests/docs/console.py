@@ -1,7 +1,7 @@
 """The ```console blocks of a page: what is typed, and what is shown below it.
 
 Pure. A line that begins with `$ ` is a command; the lines below it are its output, where `...` stands for anything.
-A command with nothing below it may print what it likes. Go on with `tests.docs.stage`.
+A command with nothing below it may print what it likes. Go on with `tests.docs.sandbox`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from plabctl.cli.main import COMMANDS
-from plabctl.config.reference import reference
+from plabctl.config.reference import build_reference
 from tests.docs.commands import Verb, all_commands
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -62,7 +62,7 @@ def written_pages() -> list[Path]:
     return [path for pattern in ("*.md", "docs/**/*.md", "cron/*.md") for path in sorted(root.glob(pattern))]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "config.md": reference}
+PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "config.md": build_reference}
 
 
 def _section(verb: Verb) -> str:

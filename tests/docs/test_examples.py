@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.probes.embedded.keys import make_key
-from plabctl.probes.embedded.node import EmbeddedNode
+from plabctl.probes.embedded.make_key import make_key
+from plabctl.probes.embedded.ssh_node import EmbeddedNode
 from tests.docs.commands import all_commands
 
 CONFIG = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.core.eventkinds import EVENT_KINDS
+from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.model import Cause, Outcome
 from tests.docs.pages import DOCS
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.docs.console import Edit, edited, steps
 from tests.docs.pages import written_pages
-from tests.docs.stage import Stage
+from tests.docs.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 PAGES = [page for page in written_pages() if "```console" in page.read_text()]
@@ -16,7 +16,7 @@ PAGES = [page for page in written_pages() if "```console" in page.read_text()]
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_what_the_page_says_is_what_happens(page: Path, tmp_path: Path) -> None:
-    with Stage(tmp_path / "stage") as stage:
+    with Sandbox(tmp_path / "stage") as stage:
         config = stage.home / "plabctl.toml"
         for step in steps(page.read_text()):
             if isinstance(step, Edit):

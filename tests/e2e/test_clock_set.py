@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.site import Site
-from tests.lab.needs import libfaketime, program
-from tests.lab.patience import wait_until
+from tests.lab.requirements import libfaketime, program
 from tests.lab.surroundings import uptime_of
+from tests.lab.wait_until import wait_until
 
 pytestmark = pytest.mark.lab
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.e2e.site import Site
 from tests.lab.crond import Cron
-from tests.lab.needs import program
-from tests.lab.patience import wait_until
+from tests.lab.requirements import program
 from tests.lab.sshd import Sshd
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 

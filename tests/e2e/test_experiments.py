@@ -18,11 +18,11 @@ from plabctl.app.context import open_app
 from plabctl.core.experiments.model import Vnode, VnodeState
 from plabctl.core.state import State
 from plabctl.kinds import Builtin
-from plabctl.probes.life import LIFE_S
+from plabctl.probes.recipe_snippets import LIFE_S
 from tests.e2e.site import Site
 from tests.lab.hosts import PORT, Host, Lab
-from tests.lab.namespace import Watch
-from tests.lab.patience import wait_until
+from tests.lab.network import Watch
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("busy"), pytest.mark.timeout(300)]
 

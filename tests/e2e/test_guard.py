@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.site import Site
 from tests.lab.hosts import Lab
-from tests.lab.patience import wait_until
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.console import Desk
 
 pytestmark = pytest.mark.timeout(120)
 

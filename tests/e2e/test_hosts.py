@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.site import Site
 from tests.lab.hosts import Host, Lab
-from tests.lab.patience import wait_until
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
 
@@ -42,15 +42,15 @@ def test_each_machine_is_where_it_belongs_and_one_that_is_repaired_comes_back(la
     assert site.run("tick") == ""
     assert site.pools() == {host.name: "good" for host in lab.hosts}
 
-    stopped, cut, changed, locked, full = lab.hosts[:5]
+    stopped, cancellation, changed, locked, full = lab.hosts[:5]
     stopped.stop_sshd()
-    cut.cut_link()
+    cancellation.cut_link()
     changed.change_host_key()
     locked.take_key()
     full.fill_disk()
     expected = {
         stopped.name: "protocol",
-        cut.name: "connect",
+        cancellation.name: "connect",
         changed.name: "host-key",
         locked.name: "auth",
         full.name: "setup",
@@ -64,7 +64,7 @@ def test_each_machine_is_where_it_belongs_and_one_that_is_repaired_comes_back(la
     assert site.causes() == {name: cause for name, cause in expected.items() if name != full.name}
 
     stopped.continue_sshd()
-    cut.mend_link()
+    cancellation.mend_link()
     locked.give_key()
     assert "CHANGED" in site.run("trust", changed.name, "--yes", code=1)
     site.run("trust", changed.name, "--changed", "--yes")

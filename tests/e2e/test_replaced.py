@@ -10,8 +10,8 @@ import plabctl
 from plabctl.errors import StateTooNew
 from plabctl.store.head import SCHEMA_VERSION
 from tests.e2e.site import Site
-from tests.lab.patience import wait_until
 from tests.lab.sshd import Sshd
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.sshd]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.needs import program
+from tests.lab.requirements import program
 from tests.lab.sshd import Sshd
-from tests.probes.sshd import make_key
+from tests.probes.openssh import make_key
 
 pytestmark = [pytest.mark.timeout(120)]
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.e2e.site import Site
 from tests.lab.hosts import Lab
-from tests.lab.keys import make_key
-from tests.lab.patience import wait_until
+from tests.lab.ssh_keys import make_key
 from tests.lab.sshd import Sshd, descendants
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.timeout(120)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.site import Site
-from tests.lab.patience import wait_until
 from tests.lab.sshd import Sshd
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.sshd]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.site import Site
-from tests.lab.patience import wait_until
+from tests.lab.wait_until import wait_until
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.desk import Desk
-from tests.lab.workshop import Workshop, sweep_control_groups
-from tests.probes.test_substrates import Ground
+from tests.cli.console import Desk
+from tests.lab.container_node import ContainerNode, sweep_control_groups
+from tests.probes.test_container import Ground
 
 RECIPES = ("netns", "podman", "nspawn", "process")
 
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
-    with Workshop(tmp_path / "workshop") as node:
+    with ContainerNode(tmp_path / "workshop") as node:
         yield Ground(node)
     sweep_control_groups()
 

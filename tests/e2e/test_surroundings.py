@@ -9,8 +9,8 @@ import pytest
 
 from tests.e2e.site import PLABCTL
 from tests.lab.crond import Cron
-from tests.lab.needs import program
-from tests.lab.patience import wait_until
+from tests.lab.requirements import program
+from tests.lab.wait_until import wait_until
 
 CONFIG = """
 [pool.good]

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.namespace import end, read_ready, spawn
-from tests.lab.needs import SYSTEM_PATH, libfaketime, program
+from tests.lab.network import end, read_ready, spawn
+from tests.lab.requirements import SYSTEM_PATH, libfaketime, program
 from tests.lab.sshd import children, descendants
 
 _KEEPER = """

@@ -17,11 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.keys import known_hosts_line, make_key, public
-from tests.lab.namespace import PREFIX, Network, end, innermost, read_ready, spawn
-from tests.lab.needs import program
-from tests.lab.patience import wait_until
+from tests.lab.network import PREFIX, Network, end, innermost, read_ready, spawn
+from tests.lab.requirements import program
+from tests.lab.ssh_keys import known_hosts_line, make_key, public
 from tests.lab.sshd import config_text
+from tests.lab.wait_until import wait_until
 
 PORT = 22
 # The host's own /tmp is small, and its home lies in it: what fills it is felt by everything that runs there.

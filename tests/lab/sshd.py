@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.keys import known_hosts_line, make_key, public
-from tests.lab.ledger import Ledger
-from tests.lab.needs import program
+from tests.lab.connection_log import ConnectionLog
+from tests.lab.requirements import program
+from tests.lab.ssh_keys import known_hosts_line, make_key, public
 
 _STARTS = 5
 _PATIENCE_S = 20.0
@@ -73,7 +73,7 @@ class Sshd:
     """One sshd in `folder`; `extra` are further lines of its configuration, which win over ours."""
 
     def __init__(
-        self, folder: Path, *, address: str = "127.0.0.1", ledger: bool = True, extra: Sequence[str] = ()
+        self, folder: Path, *, address: str = "127.0.0.1", totals: bool = True, extra: Sequence[str] = ()
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -83,8 +83,8 @@ class Sshd:
         self.key = make_key(folder / "client_key")
         self.host_key = make_key(folder / "host_key")
         self.log = folder / "sshd.log"
-        self.ledger = Ledger(folder / "ledger")
-        self._extra = [*extra, self.ledger.install(folder / "forced.sh")] if ledger else list(extra)
+        self.ledger = ConnectionLog(folder / "ledger")
+        self._extra = [*extra, self.ledger.install(folder / "forced.sh")] if totals else list(extra)
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "authorized_keys").write_bytes(public(self.key).read_bytes())
 

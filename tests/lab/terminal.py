@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def shown_by(argv: Sequence[str], folder: Path, environ: Mapping[str, str], *, width: int = 100) -> tuple[int, bytes]:
+def run_on_terminal(
+    argv: Sequence[str], folder: Path, environ: Mapping[str, str], *, width: int = 100
+) -> tuple[int, bytes]:
     """Run `argv` on a terminal `width` columns wide; return its exit code and all that it sent."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.crond import Cron
-from tests.lab.needs import program
-from tests.lab.patience import wait_until
+from tests.lab.requirements import program
+from tests.lab.wait_until import wait_until
 
 pytestmark = pytest.mark.lab
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab.hosts import PORT, Host, Lab
-from tests.lab.namespace import Watch
-from tests.lab.needs import program
-from tests.lab.patience import wait_until
+from tests.lab.network import Watch
+from tests.lab.requirements import program
 from tests.lab.sshd import is_alive
+from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("lab")]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.ledger import Ledger
+from tests.lab.connection_log import ConnectionLog
 
 OVERLAP = "+ 10.1 10\n+ 20.2 10 20\n- 10.1\n- 20.2\n"
 ONE_AFTER_THE_OTHER = "+ 10.1 10\n- 10.1\n+ 20.2 20\n- 20.2\n"
@@ -27,7 +27,7 @@ SEVERAL_COMMANDS = "+ 10.1 10\n- 10.1\n+ 20.2 10 20\n- 20.2\n+ 10.1 10\n- 10.1\n
     ],
 )
 def test_a_connection_counts_until_its_client_has_closed_it(tmp_path: Path, record: str, most: int) -> None:
-    ledger = Ledger(tmp_path / "ledger")
-    ledger.path.write_text(record)
+    totals = ConnectionLog(tmp_path / "ledger")
+    totals.path.write_text(record)
 
-    assert ledger.most_at_once() == most
+    assert totals.most_at_once() == most

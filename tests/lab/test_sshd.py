@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.needs import program
-from tests.lab.patience import wait_until
+from tests.lab.requirements import program
 from tests.lab.sshd import Sshd, descendants, is_alive
+from tests.lab.wait_until import wait_until
 
 pytestmark = pytest.mark.sshd
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.desk import Desk
+from tests.cli.console import Desk
 
 
 @pytest.fixture

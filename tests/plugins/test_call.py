@@ -16,10 +16,10 @@ from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Outcome, Report
 from plabctl.core.pools.base import Reading
 from plabctl.errors import PluginFault
-from plabctl.plugins.call import CALL_S, LOAD_S, Host
+from plabctl.plugins.call import CALL_S, LOAD_S, PluginHost
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_settings
-from tests.plugins.installing import place
+from tests.plugins.packages import place
 
 HEAD = """
 import os, signal, subprocess, sys, threading, time
@@ -102,8 +102,8 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    host = Host()
+def host() -> Iterator[PluginHost]:
+    host = PluginHost()
     yield host
     host.close()
 
@@ -130,7 +130,7 @@ def processes_of(group: int) -> list[int]:
 
 @pytest.mark.parametrize(("act", "fault"), ACTS.values(), ids=ACTS)
 def test_whatever_it_does_in_use_ends_in_time(
-    room: Path, host: Host, act: str, fault: str, capfd: pytest.CaptureFixture[str]
+    room: Path, host: PluginHost, act: str, fault: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     place(room / "site", "broken", BACKOFF.format(act=act), {"plabctl.backoffs broken": "it"})
     before = of_this_process()
@@ -159,7 +159,7 @@ def test_whatever_it_does_in_use_ends_in_time(
 
 @pytest.mark.parametrize("place_of", ["import", "factory"])
 @pytest.mark.parametrize("act", ["time.sleep(60)", "os._exit(0)", "sys.exit(0)", "endless()"])
-def test_whatever_it_does_when_it_is_loaded_ends_in_time(room: Path, host: Host, act: str, place_of: str) -> None:
+def test_whatever_it_does_when_it_is_loaded_ends_in_time(room: Path, host: PluginHost, act: str, place_of: str) -> None:
     text = HEAD.format(act=act) + ("act()" if place_of == "import" else "def it():\n    act()\n")
     place(room / "site", "broken", text, {"plabctl.recipes broken": "it"})
 
@@ -169,7 +169,7 @@ def test_whatever_it_does_when_it_is_loaded_ends_in_time(room: Path, host: Host,
     assert time.monotonic() - began < 5
 
 
-def test_a_plug_in_that_did_not_answer_is_not_asked_again(room: Path, host: Host) -> None:
+def test_a_plug_in_that_did_not_answer_is_not_asked_again(room: Path, host: PluginHost) -> None:
     place(room / "site", "broken", BACKOFF.format(act="time.sleep(60)"), {"plabctl.backoffs broken": "it"})
     host.call("load", "backoff", "broken", limit_s=LOAD_S)
     with pytest.raises(PluginFault, match=LATE):
@@ -181,7 +181,7 @@ def test_a_plug_in_that_did_not_answer_is_not_asked_again(room: Path, host: Host
     assert time.monotonic() - began < 0.5
 
 
-def test_many_slow_calls_together_take_no_longer_than_one_may(room: Path, host: Host) -> None:
+def test_many_slow_calls_together_take_no_longer_than_one_may(room: Path, host: PluginHost) -> None:
     place(room / "site", "slow", BACKOFF.format(act="time.sleep(0.4)"), {"plabctl.backoffs slow": "it"})
     host.call("load", "backoff", "slow", limit_s=LOAD_S)
 
@@ -218,7 +218,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-def test_a_judgement_that_the_state_cannot_hold_is_none(room: Path, host: Host, answer: str) -> None:
+def test_a_judgement_that_the_state_cannot_hold_is_none(room: Path, host: PluginHost, answer: str) -> None:
     place(room / "site", "broken", POOL.format(answer=answer), {"plabctl.pools broken": "it"})
     host.call("load", "pool", "broken", limit_s=LOAD_S)
     settings = make_settings()
@@ -230,7 +230,7 @@ def test_a_judgement_that_the_state_cannot_hold_is_none(room: Path, host: Host, 
         host.call("judge", "good", make_member(), reading)
 
 
-def test_a_judgement_comes_back_as_it_was_made(room: Path, host: Host) -> None:
+def test_a_judgement_comes_back_as_it_was_made(room: Path, host: PluginHost) -> None:
     place(room / "site", "sound", POOL.format(answer="super().judge(member, reading)"), {"plabctl.pools sound": "it"})
     assert host.call("load", "pool", "sound", limit_s=LOAD_S) == ("sound:it", "good")
     settings = make_settings()
@@ -246,7 +246,7 @@ def test_a_judgement_comes_back_as_it_was_made(room: Path, host: Host) -> None:
 
 
 def test_the_process_ends_with_the_last_reference_to_its_host() -> None:
-    host = Host()
+    host = PluginHost()
     with suppress(PluginFault):
         host.call("load", "nothing", "of", "this", limit_s=LOAD_S)
     pid = host.pid

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.desk import ROOT, Desk, Said
-from tests.plugins.installing import EXAMPLE, install, place
+from tests.cli.console import ROOT, Desk, Said
+from tests.plugins.packages import EXAMPLE, install, place
 
 CONFIG = """
 state_dir = "state"

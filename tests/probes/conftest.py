@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.sshd import Sshd
-from tests.probes.zoo import Zoo
+from tests.probes.openssh import Sshd
+from tests.probes.stalling_servers import StallingServer
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +24,12 @@ def own_sshd(tmp_path: Path) -> Iterator[Sshd]:
 
 
 @pytest.fixture
-def zoo(tmp_path: Path) -> Iterator[Callable[[str], Zoo]]:
+def stalling_server(tmp_path: Path) -> Iterator[Callable[[str], StallingServer]]:
     """Makers of servers that stall at the stage named."""
-    made: list[Zoo] = []
+    made: list[StallingServer] = []
 
-    def make(stage: str) -> Zoo:
-        made.append(Zoo(stage, tmp_path))
+    def make(stage: str) -> StallingServer:
+        made.append(StallingServer(stage, tmp_path))
         return made[-1]
 
     yield make

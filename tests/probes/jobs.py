@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
-from plabctl.core.model import Debris, Goal, Node, Report
+from plabctl.core.model import Goal, Leftover, Node, Report
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import SshSettings
 from plabctl.probes.prober import Prober
@@ -37,7 +37,7 @@ def make_assignment(
     goal: Goal = Goal.TEST,
     experiment: str = "",
     vnode: str | None = None,
-    debris: tuple[tuple[Debris, Recipe], ...] = (),
+    leftovers: tuple[tuple[Leftover, Recipe], ...] = (),
     deadline_s: float | None = None,
     connect_timeout_s: float | None = None,
     lowered: Mapping[str, float] | None = None,
@@ -50,10 +50,10 @@ def make_assignment(
         recipe=recipe,
         vnode=vnode or f"test-{os.getpid()}-{number}",
         pool="bad",
-        deadline_s=recipe.longest_s(10, goal) if deadline_s is None else deadline_s,
+        deadline_s=recipe.compute_longest_s(10, goal) if deadline_s is None else deadline_s,
         experiment=experiment,
         goal=goal,
-        debris=debris,
+        leftovers=leftovers,
         connect_timeout_s=connect_timeout_s,
         lowered=lowered or {},
     )

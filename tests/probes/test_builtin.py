@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.core.recipe import fill
+from plabctl.core.recipe import fill_placeholders
 from plabctl.kinds import Builtin
-from plabctl.probes.plain import PROCESS
+from plabctl.probes.plain_recipes import PROCESS
 
 VNODE = "v-1"
 
@@ -24,7 +24,7 @@ class Place:
     def run(self, name: str) -> tuple[int, str]:
         stage = getattr(PROCESS, name)
         done = subprocess.run(
-            ["/bin/sh", "-c", fill(stage.run, {"vnode": VNODE, "experiment": ""})],
+            ["/bin/sh", "-c", fill_placeholders(stage.run, {"vnode": VNODE, "experiment": ""})],
             env={"TMPDIR": str(self.temporary), "PATH": "/usr/bin:/bin"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

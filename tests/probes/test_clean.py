@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.probes.capture import Capture
-from plabctl.probes.clean import MAX_REASON, clean, first_line, last_line
+from plabctl.probes.clean import MAX_REASON, clean, find_first_line, find_last_line
 
 ESCAPES = {
     "the window's title": b"\x1b]0;owned\x07ok",
@@ -71,9 +71,9 @@ def test_the_length_is_capped(text: str, limit: int) -> None:
 def test_the_first_and_last_lines_are_those_with_words() -> None:
     text = "\n  first  \nmiddle\nlast \n\n \t\n"
 
-    assert (first_line(text), last_line(text)) == ("first", "last")
-    assert (first_line(""), last_line("\n\n")) == ("", "")
-    assert len(last_line("x" * 10_000)) == 300
+    assert (find_first_line(text), find_last_line(text)) == ("first", "last")
+    assert (find_first_line(""), find_last_line("\n\n")) == ("", "")
+    assert len(find_last_line("x" * 10_000)) == 300
 
 
 @given(st.lists(st.binary(max_size=50)), st.integers(0, 100))
@@ -102,9 +102,9 @@ def test_a_capture_keeps_the_head_and_the_last_line() -> None:
 
 
 def test_what_looks_like_a_secret_is_no_part_of_a_reason_however_long_the_line() -> None:
-    assert last_line("a\nAccess denied, password=hunter2 was wrong\n") == "Access denied, password=*** was wrong"
-    assert first_line("https://bob:pw@x.example/\n") == "https://***@x.example/"
-    assert len(last_line("a-" * 100_000)) <= MAX_REASON
+    assert find_last_line("a\nAccess denied, password=hunter2 was wrong\n") == "Access denied, password=*** was wrong"
+    assert find_first_line("https://bob:pw@x.example/\n") == "https://***@x.example/"
+    assert len(find_last_line("a-" * 100_000)) <= MAX_REASON
 
 
 def test_no_control_and_no_format_of_any_script_comes_through() -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from plabctl.probes.embedded.keys import make_key
-from plabctl.probes.embedded.leftovers import marked
-from plabctl.probes.embedded.node import EmbeddedNode, Fault
-from plabctl.probes.embedded.server import GateTransport
-from plabctl.probes.embedded.tally import Tally
+from plabctl.probes.embedded.counter import ActivityCounter
+from plabctl.probes.embedded.make_key import make_key
+from plabctl.probes.embedded.orphan_processes import find_marked
+from plabctl.probes.embedded.ssh_node import EmbeddedNode, PortFault
+from plabctl.probes.embedded.ssh_server import ServerTransport
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Place:
         return client
 
 
-def make_node(directory: Path, fault: Fault = Fault.NONE) -> tuple[EmbeddedNode, Path]:
+def make_node(directory: Path, fault: PortFault = PortFault.NONE) -> tuple[EmbeddedNode, Path]:
     make_key(directory / "host")
     public = make_key(directory / "client")
     return EmbeddedNode(directory / "home", directory / "host", public, fault=fault), directory / "client"
@@ -250,7 +250,7 @@ def test_a_process_set_up_in_the_background_outlives_its_command_and_ends_with_t
     place.node.stop()
 
     assert not is_running(pid)
-    assert marked(place.node._mark) == []
+    assert find_marked(place.node._mark) == []
 
 
 def test_another_key_does_not_open_the_node(place: Place, tmp_path: Path) -> None:
@@ -291,32 +291,32 @@ def test_forwarding_is_refused(place: Place) -> None:
 def test_sessions_are_counted_over_nodes_that_share_a_tally(tmp_path: Path) -> None:
     make_key(tmp_path / "host")
     public = make_key(tmp_path / "client")
-    tally = Tally()
+    histogram = ActivityCounter()
     with contextlib.ExitStack() as stack:
         clients = []
         for name in ("a", "b"):
-            node = EmbeddedNode(tmp_path / name, tmp_path / "host", public, sessions=tally)
+            node = EmbeddedNode(tmp_path / name, tmp_path / "host", public, sessions=histogram)
             stack.enter_context(node)
             clients.append(Client(node, tmp_path / "client"))
             stack.callback(clients[-1].ssh.close)
         channels = [client.open("cat") for client in clients for _ in range(3)]
 
-        assert eventually(lambda: (tally.current, tally.peak) == (6, 6))
+        assert eventually(lambda: (histogram.current, histogram.peak) == (6, 6))
         for channel in channels:
             channel.shutdown_write()
             assert channel.recv_exit_status() == 0
         # A command is no longer counted by the time its client knows that it ended.
-        assert (tally.current, tally.peak, tally.total) == (0, 6, 6)
+        assert (histogram.current, histogram.peak, histogram.total) == (0, 6, 6)
 
 
 def test_a_refusing_node_keeps_its_port_and_refuses(tmp_path: Path) -> None:
-    node, _ = make_node(tmp_path, Fault.REFUSING)
+    node, _ = make_node(tmp_path, PortFault.REFUSING)
     with node, pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", node.port), timeout=10)
 
 
 def test_a_silent_node_accepts_and_says_nothing(tmp_path: Path) -> None:
-    node, _ = make_node(tmp_path, Fault.SILENT)
+    node, _ = make_node(tmp_path, PortFault.SILENT)
     with node, socket.create_connection(("127.0.0.1", node.port), timeout=10) as client:
         client.sendall(b"SSH-2.0-hello\r\n")
         client.settimeout(0.5)
@@ -338,14 +338,14 @@ def test_stopping_waits_for_a_connection_that_is_about_to_be_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = set(threading.enumerate())
-    serve, is_about_to = GateTransport.serve, threading.Event()
+    serve, is_about_to = ServerTransport.serve, threading.Event()
 
-    def serve_late(transport: GateTransport) -> None:
+    def serve_late(transport: ServerTransport) -> None:
         is_about_to.set()
         time.sleep(0.1)
         serve(transport)
 
-    monkeypatch.setattr(GateTransport, "serve", serve_late)
+    monkeypatch.setattr(ServerTransport, "serve", serve_late)
     for number in range(10):  # in which order threads are waited for is chance
         is_about_to.clear()
         (tmp_path / f"{number}").mkdir()

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from plabctl.clock import SystemClock
-from plabctl.core.model import Cause, Debris, Outcome
+from plabctl.core.model import Cause, Leftover, Outcome
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import HostKeys
 from plabctl.kinds import Builtin
-from plabctl.probes.plain import PROCESS
+from plabctl.probes.plain_recipes import PROCESS
 from plabctl.probes.prober import Prober
 from tests.probes.jobs import make_assignment, make_recipe, probe
-from tests.probes.sshd import Sshd, free_port, make_key, needs_sshd
+from tests.probes.openssh import Sshd, free_port, make_key, needs_sshd
 
 pytestmark = needs_sshd
 
@@ -78,9 +78,9 @@ def test_a_failed_teardown_leaves_debris_and_decides_only_if_required(sshd: Sshd
 def test_debris_is_torn_down_first(sshd: Sshd, tmp_path: Path) -> None:
     old = make_recipe(teardown=f"echo {{vnode}} >>{tmp_path}/log; [ {{vnode}} != stuck ]")
     new = make_recipe(check=f"echo check >>{tmp_path}/log", teardown="true")
-    debris = ((Debris("gone", "old", 0.0), old), (Debris("stuck", "old", 0.0), old))
+    leftovers = ((Leftover("gone", "old", 0.0), old), (Leftover("stuck", "old", 0.0), old))
 
-    report = Prober(sshd.settings(), SystemClock()).probe(make_assignment(new, debris=debris))
+    report = Prober(sshd.settings(), SystemClock()).probe(make_assignment(new, leftovers=leftovers))
 
     assert (tmp_path / "log").read_text().split() == ["gone", "stuck", "check"]
     assert report.outcome is Outcome.PASS

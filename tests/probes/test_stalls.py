@@ -17,8 +17,8 @@ from plabctl.core.recipe import Stage
 from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
 from tests.probes.jobs import make_assignment, make_recipe
-from tests.probes.sshd import Sshd, needs_sshd
-from tests.probes.zoo import STAGES, Zoo
+from tests.probes.openssh import Sshd, needs_sshd
+from tests.probes.stalling_servers import STAGES, StallingServer
 
 DEADLINE_S = 1.5
 
@@ -55,8 +55,10 @@ def test_every_stall_has_its_expectation() -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(CONNECTING))
-def test_a_stall_before_the_login_ends_at_the_connect_time_out(zoo: Callable[[str], Zoo], stage: str) -> None:
-    prober = Prober(zoo(stage).settings(connect_timeout_s=DEADLINE_S), SystemClock())
+def test_a_stall_before_the_login_ends_at_the_connect_time_out(
+    stalling_server: Callable[[str], StallingServer], stage: str
+) -> None:
+    prober = Prober(stalling_server(stage).settings(connect_timeout_s=DEADLINE_S), SystemClock())
     prober.prepare()
     start = time.monotonic()
     report = prober.probe(make_assignment(make_recipe(setup="true", teardown="true"), deadline_s=60))
@@ -69,8 +71,8 @@ def test_a_stall_before_the_login_ends_at_the_connect_time_out(zoo: Callable[[st
 
 
 @pytest.mark.parametrize("stage", sorted(RUNNING))
-def test_a_stall_of_a_stage_ends_at_its_deadline(zoo: Callable[[str], Zoo], stage: str) -> None:
-    prober = Prober(zoo(stage).settings(connect_timeout_s=10.0), SystemClock())
+def test_a_stall_of_a_stage_ends_at_its_deadline(stalling_server: Callable[[str], StallingServer], stage: str) -> None:
+    prober = Prober(stalling_server(stage).settings(connect_timeout_s=10.0), SystemClock())
     prober.prepare()
     recipe = make_recipe(setup=Stage(run="stall", timeout_s=DEADLINE_S), teardown="true")
     job = make_assignment(recipe, deadline_s=60)
@@ -84,8 +86,8 @@ def test_a_stall_of_a_stage_ends_at_its_deadline(zoo: Callable[[str], Zoo], stag
 
 
 @pytest.mark.parametrize("stage", ["banner", "auth", "channel", "exec", "silence"])
-def test_an_interrupt_ends_any_wait_at_once(zoo: Callable[[str], Zoo], stage: str) -> None:
-    prober = Prober(zoo(stage).settings(connect_timeout_s=30.0), SystemClock())
+def test_an_interrupt_ends_any_wait_at_once(stalling_server: Callable[[str], StallingServer], stage: str) -> None:
+    prober = Prober(stalling_server(stage).settings(connect_timeout_s=30.0), SystemClock())
     prober.prepare()
     runner = ThreadExecutor(prober, SystemClock())
     job = make_assignment(make_recipe(setup=Stage(run="stall", timeout_s=30), teardown="true"))
@@ -124,8 +126,10 @@ while runner.running:
 
 
 @pytest.mark.parametrize("stage", ["banner", "auth", "channel", "exec"])
-def test_a_process_with_stalled_probes_ends_by_itself(zoo: Callable[[str], Zoo], stage: str) -> None:
-    server = zoo(stage)
+def test_a_process_with_stalled_probes_ends_by_itself(
+    stalling_server: Callable[[str], StallingServer], stage: str
+) -> None:
+    server = stalling_server(stage)
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(server.port), server.user_key, server.known_hosts],

@@ -7,10 +7,10 @@ import pytest
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.backoffs.fixed import FIXED
 from plabctl.core.pools.good import GOOD
-from plabctl.sim.compare import Budget, Cost, Progress, meet
+from plabctl.sim.compare import Budget, Cost, Progress, fit_budget
+from plabctl.sim.conditions import Conditions
 from plabctl.sim.driver import run
-from plabctl.sim.policies import NAMED, Policy, bare, named
-from plabctl.sim.scenario import Scenario
+from plabctl.sim.policies import NAMED, Policy, build_named, make_bare
 from plabctl.sim.synthetic import FITS, make_world
 from tests.sim import worlds
 from tests.sim.worlds import DAY_S, HOUR_S, scored
@@ -20,7 +20,7 @@ EVERY_HOUR = Backoff(FIXED, base_s=3540.0, max_s=3540.0, jitter_s=0.0)
 
 
 def make_policy(backoff: Backoff = EVERY_HOUR, name: str = "fixed") -> Policy:
-    policy = named("fixed")
+    policy = build_named("fixed")
     pools = {key: replace(pool, backoff=backoff) for key, pool in policy.settings.pools.items()}
     return Policy(name, replace(policy.settings, pools=pools))
 
@@ -62,7 +62,7 @@ def test_a_short_failure_leaves_good_for_one_retest_and_is_no_move() -> None:
 
 
 def test_without_suspects_the_same_is_two_moves() -> None:
-    assert scored(worlds.make_world(f"30 {30 + 5 / 60}"), bare(make_policy())).moves_per_node_day * 2 == 2
+    assert scored(worlds.make_world(f"30 {30 + 5 / 60}"), make_bare(make_policy())).moves_per_node_day * 2 == 2
 
 
 def test_the_chance_of_a_broken_allocation_counts_the_two_hours_before_a_failure() -> None:
@@ -74,7 +74,7 @@ def test_the_chance_of_a_broken_allocation_counts_the_two_hours_before_a_failure
 
 def test_false_failures_are_refuted_and_cost_a_retest() -> None:
     world = worlds.make_world(*[""] * 20, days=10)
-    score = scored(world, make_policy(), Scenario(false_ratio=0.01))
+    score = scored(world, make_policy(), Conditions(false_ratio=0.01))
 
     assert score.failed_tests_per_node_day / score.tests_per_node_day == pytest.approx(0.01, rel=0.3)
     assert score.moves_per_node_day < 0.05
@@ -83,7 +83,7 @@ def test_false_failures_are_refuted_and_cost_a_retest() -> None:
 
 def test_a_false_failure_costs_at_most_a_few_tests_more() -> None:
     world = worlds.make_world(*[""] * 20, days=10)
-    quiet, noisy = (scored(world, named("age"), Scenario(false_ratio=ratio)) for ratio in (0.0, 0.01))
+    quiet, noisy = (scored(world, build_named("age"), Conditions(false_ratio=ratio)) for ratio in (0.0, 0.01))
 
     assert noisy.tests_per_node_day < 1.05 * quiet.tests_per_node_day
 
@@ -91,7 +91,7 @@ def test_a_false_failure_costs_at_most_a_few_tests_more() -> None:
 @pytest.mark.parametrize("name", NAMED)
 def test_the_same_seed_gives_the_same_figures_and_another_one_others(name: str) -> None:
     world = make_world(FITS["skype06"], count=8, length_s=4 * DAY_S, seed=1)
-    one, same, other = (scored(world, named(name), Scenario(seed=seed, false_ratio=0.01)) for seed in (1, 1, 2))
+    one, same, other = (scored(world, build_named(name), Conditions(seed=seed, false_ratio=0.01)) for seed in (1, 1, 2))
 
     assert one == same
     assert one != other
@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_others(name: str) 
 
 def test_a_wide_window_is_as_good_as_none() -> None:
     world = make_world(FITS["pl05"], count=20, length_s=4 * DAY_S, seed=1)
-    free, wide = (scored(world, named("additive"), Scenario(window=window)) for window in (None, 1000))
+    free, wide = (scored(world, build_named("additive"), Conditions(window=window)) for window in (None, 1000))
 
     assert wide.tests_per_node_day == pytest.approx(free.tests_per_node_day, rel=0.01)
     assert wide.wait_longest_s <= 60
@@ -108,7 +108,7 @@ def test_a_wide_window_is_as_good_as_none() -> None:
 
 def test_a_window_holds_and_is_filled_while_members_wait() -> None:
     world = worlds.make_world(*["-"] * 30)
-    score = scored(world, make_policy(), Scenario(window=3))
+    score = scored(world, make_policy(), Conditions(window=3))
 
     assert score.busy_count == pytest.approx(3.0, rel=0.01)
     assert score.wait_longest_s > 1000
@@ -117,7 +117,7 @@ def test_a_window_holds_and_is_filled_while_members_wait() -> None:
 
 def test_a_full_window_starves_no_pool() -> None:
     world = worlds.make_world(*["-"] * 30, *[""] * 30)
-    score = scored(world, make_policy(), Scenario(window=2))
+    score = scored(world, make_policy(), Conditions(window=2))
     up = score.tests_per_node_day - score.failed_tests_per_node_day
 
     assert up > 5
@@ -126,15 +126,15 @@ def test_a_full_window_starves_no_pool() -> None:
 
 def test_the_adaptive_back_off_fills_the_share_of_the_window_it_aims_at() -> None:
     world = make_world(FITS["pl05"], count=100, length_s=6 * DAY_S, seed=1)
-    score = scored(world, named("adaptive"), Scenario(window=5))
+    score = scored(world, build_named("adaptive"), Conditions(window=5))
 
     assert score.busy_count == pytest.approx(0.8 * 5, rel=0.1)
 
 
 def test_a_node_that_comes_late_and_goes_early_is_tested_while_it_is_there() -> None:
-    from plabctl.sim.world import World, life_of
+    from plabctl.sim.world import World, build_life
 
-    life = life_of("n", [(1.5 * DAY_S, True)], 2.5 * DAY_S)
+    life = build_life("n", [(1.5 * DAY_S, True)], 2.5 * DAY_S)
     score = scored(World((life,), 3 * DAY_S), make_policy())
 
     assert score.node_days == 1
@@ -146,15 +146,17 @@ def test_a_node_that_comes_late_and_goes_early_is_tested_while_it_is_there() -> 
 def test_a_budget_is_met_by_stretching_all_delays(name: str, cost: Cost, amount: float) -> None:
     world = make_world(FITS["pl05"], count=30, length_s=5 * DAY_S, seed=2)
     budget = Budget(cost, amount)
-    score = meet(world, named(name), Scenario(), budget, Progress(lambda _: None))
+    score = fit_budget(world, build_named(name), Conditions(), budget, Progress(lambda _: None))
 
-    assert budget.spent(score) == pytest.approx(amount, rel=0.03)
+    assert budget.compute_spent(score) == pytest.approx(amount, rel=0.03)
     assert score.scale is not None
 
 
 def test_a_run_says_how_far_it_is() -> None:
     told: list[float] = []
-    run(make_world(FITS["pl05"], count=20, length_s=40 * DAY_S, seed=2), named("fixed"), Scenario(), told.append)
+    run(
+        make_world(FITS["pl05"], count=20, length_s=40 * DAY_S, seed=2), build_named("fixed"), Conditions(), told.append
+    )
 
     assert told == sorted(told)
     assert told[0] < 0.01

@@ -5,7 +5,7 @@ import pytest
 from plabctl.core.backoffs.adaptive import ADAPTIVE
 from plabctl.core.pools.good import GoodOptions
 from plabctl.errors import ConfigError, UsageFault
-from plabctl.sim.policies import NAMED, bare, find_policy, named, stretched
+from plabctl.sim.policies import NAMED, build_named, find_policy, make_bare, stretch
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -54,18 +54,18 @@ def test_a_word_that_is_neither_is_refused_with_the_nearest() -> None:
 
 
 def test_bare_leaves_the_back_offs_alone() -> None:
-    settings = bare(named("age")).settings
+    settings = make_bare(build_named("age")).settings
 
     assert settings.flap.max_passes == 1
     assert settings.pools["good"].options == GoodOptions(confirm=0, suspects=False)
-    assert settings.pools["good"].backoff == named("age").settings.pools["good"].backoff
+    assert settings.pools["good"].backoff == build_named("age").settings.pools["good"].backoff
 
 
 def test_stretching_multiplies_every_delay_but_holds_the_scale_of_an_adaptive_one() -> None:
-    longer = stretched(named("additive"), 2.0).settings.pools["good"].backoff
+    longer = stretch(build_named("additive"), 2.0).settings.pools["good"].backoff
     assert (longer.base_s, longer.step_s, longer.max_s) == (600, 300, 7200)
 
-    adaptive = stretched(named("adaptive"), 2.0)
+    adaptive = stretch(build_named("adaptive"), 2.0)
     assert adaptive.scale == 2.0
     assert adaptive.settings.pools["bad"].backoff.kind is ADAPTIVE
     assert adaptive.settings.pools["bad"].backoff.max_s == 345600

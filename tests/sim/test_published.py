@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from plabctl.sim.compare import Progress, compare
-from plabctl.sim.policies import bare, named
-from plabctl.sim.scenario import Scenario
+from plabctl.sim.conditions import Conditions
+from plabctl.sim.policies import build_named, make_bare
 from plabctl.sim.score import Score
 from plabctl.sim.trace import read_trace
 from plabctl.sim.world import World
@@ -19,7 +19,7 @@ from tests.sim.traces import long, needs_traces, path_of
 
 COST, HARM = 0.03, 0.10
 """How far the cost, and the harm, may be off."""
-AROUND = Scenario(up_s=60.0, down_s=600.0)
+AROUND = Conditions(up_s=60.0, down_s=600.0)
 
 pytestmark = [pytest.mark.timeout(600), needs_traces]
 
@@ -61,12 +61,12 @@ RESOLUTION_S = {"tor-2020": 3600.0, "skype-2005-a": 1800.0, "webfront-2024": 600
 
 def world_of(trace: str, every: int = 1) -> World:
     shift = Random("shift 1")
-    return read_trace(path_of(trace)).thinned(every).shifted(RESOLUTION_S.get(trace, 0.0), shift)
+    return read_trace(path_of(trace)).thin(every).shift(RESOLUTION_S.get(trace, 0.0), shift)
 
 
-def score_of(world: World, policy: str, scenario: Scenario, *, is_bare: bool = True) -> Score:
-    own = named(policy)
-    (score,) = compare(world, [bare(own) if is_bare else own], scenario, None, Progress(lambda _: None))
+def score_of(world: World, policy: str, conditions: Conditions, *, is_bare: bool = True) -> Score:
+    own = build_named(policy)
+    (score,) = compare(world, [make_bare(own) if is_bare else own], conditions, None, Progress(lambda _: None))
     return score
 
 
@@ -82,9 +82,9 @@ def test_cost_and_harm_are_as_published(row: Row) -> None:
 
 def harm_in_the_graveyard(policy: str) -> float:
     """The harm in percent where 500 nodes share a window of 40 with 2,000 that never answer."""
-    world = world_of("tor-2020", every=2).with_dead(2000)
+    world = world_of("tor-2020", every=2).add_dead(2000)
     assert len(world.lives) == 2500
-    return 100 * score_of(world, policy, Scenario(window=40), is_bare=False).harm_ratio
+    return 100 * score_of(world, policy, Conditions(window=40), is_bare=False).harm_ratio
 
 
 @pytest.mark.parametrize("policy", ["adaptive", pytest.param("age", marks=long)])
@@ -94,7 +94,7 @@ def test_a_graveyard_does_not_starve_the_living(policy: str) -> None:
 
 @long
 def test_the_adaptive_back_off_in_a_window_does_as_published() -> None:
-    score = score_of(world_of("tor-2020"), "adaptive", Scenario(window=40))
+    score = score_of(world_of("tor-2020"), "adaptive", Conditions(window=40))
 
     assert 100 * score.harm_ratio == pytest.approx(0.101, rel=HARM)
     assert score.busy_count == pytest.approx(0.8 * 40, rel=0.05)

@@ -1,7 +1,7 @@
 """A simulated year, to the last test: what the policy does cannot change without somebody saying so."""
 
-from plabctl.sim.policies import named
-from plabctl.sim.scenario import Scenario
+from plabctl.sim.conditions import Conditions
+from plabctl.sim.policies import build_named
 from plabctl.sim.synthetic import FITS, make_world
 from tests.sim.worlds import DAY_S, scored
 
@@ -9,7 +9,7 @@ WORLD = make_world(FITS["pl05"], count=10, length_s=365 * DAY_S, seed=2006, spre
 
 
 def counts(name: str, **around: float) -> tuple[int, int, int]:
-    score = scored(WORLD, named(name), Scenario(**around))  # type: ignore[arg-type]  # floats by name
+    score = scored(WORLD, build_named(name), Conditions(**around))  # type: ignore[arg-type]  # floats by name
     moves = score.moves_per_node_day * score.node_days
     return score.probe_count, round(score.failed_tests_per_node_day * score.node_days), round(moves)
 

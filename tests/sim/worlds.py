@@ -1,10 +1,10 @@
 """Small worlds whose figures can be worked out by hand. Pure."""
 
 from plabctl.sim.compare import Progress, compare
+from plabctl.sim.conditions import Conditions
 from plabctl.sim.policies import Policy
-from plabctl.sim.scenario import Scenario
 from plabctl.sim.score import Score
-from plabctl.sim.world import World, life_of
+from plabctl.sim.world import World, build_life
 
 HOUR_S = 3600.0
 DAY_S = 86400.0
@@ -20,10 +20,10 @@ def make_world(*lives: str, days: float = 3.0) -> World:
         for hour in text.lstrip("-").split():
             is_up = not is_up
             pieces.append((float(hour) * HOUR_S, is_up))
-        made.append(life_of(f"n{number}", pieces, length_s))
+        made.append(build_life(f"n{number}", pieces, length_s))
     return World(tuple(made), length_s)
 
 
-def scored(world: World, policy: Policy, scenario: Scenario | None = None) -> Score:
-    (found,) = compare(world, [policy], scenario or Scenario(), None, Progress(lambda _: None))
+def scored(world: World, policy: Policy, conditions: Conditions | None = None) -> Score:
+    (found,) = compare(world, [policy], conditions or Conditions(), None, Progress(lambda _: None))
     return found

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.glance import glance_at
+from plabctl.core.due_rows import build_due_row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.records import Suspicion
-from plabctl.core.rows import due_of
+from plabctl.core.summary import summarize_node
+from plabctl.core.suspicion import Suspicion
 from plabctl.store import codec
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
@@ -41,15 +41,15 @@ def through_the_file(doc: Any) -> Any:
 
 @given(member=st.builds(Member, node=st.just("n")))
 def test_a_member_comes_back_equal(member: Member) -> None:
-    doc = through_the_file({"member": codec.member_doc(member)})
+    doc = through_the_file({"member": codec.encode_member(member)})
 
-    assert codec.member_of("n", doc) == member
-    assert codec.due_of("n", doc["member"]) == due_of(member)
+    assert codec.decode_member("n", doc) == member
+    assert codec.decode_due("n", doc["member"]) == build_due_row(member)
 
 
 @given(node=NODES)
 def test_a_node_comes_back_equal(node: Node) -> None:
-    assert codec.node_of(node.name, through_the_file(codec.node_doc(node, {}))) == node
+    assert codec.decode_node(node.name, through_the_file(codec.encode_node(node, {}))) == node
 
 
 POOLS = st.sampled_from(["good", "bad"])
@@ -60,48 +60,50 @@ def test_a_document_looked_at_tells_what_its_values_tell(
     node: Node, pool: str, suspicion: Suspicion | None, data: st.DataObject
 ) -> None:
     member = data.draw(st.builds(Member, node=st.just(node.name), pool=st.just(pool), suspicion=st.just(suspicion)))
-    doc = through_the_file(codec.node_doc(node, codec.member_doc(member)))
+    doc = through_the_file(codec.encode_node(node, codec.encode_member(member)))
 
-    assert codec.glance_of(node.name, doc) == glance_at(node, member)
+    assert codec.decode_summary(node.name, doc) == summarize_node(node, member)
 
 
 def test_a_new_member_at_a_glance_has_no_record() -> None:
     member = make_member()
 
-    assert codec.glance_of("n1", {"member": codec.member_doc(member)}) == glance_at(make_node("n1"), member)
+    assert codec.decode_summary("n1", {"member": codec.encode_member(member)}) == summarize_node(
+        make_node("n1"), member
+    )
 
 
 @given(claim=st.builds(Claim, node=st.just("n")))
 def test_a_claim_comes_back_equal(claim: Claim) -> None:
-    assert codec.claim_of("n", through_the_file(codec.claim_doc(claim))) == claim
+    assert codec.decode_claim("n", through_the_file(codec.encode_claim(claim))) == claim
 
 
 @given(event=EVENTS)
 def test_an_event_comes_back_equal(event: Event) -> None:
-    assert codec.event_of(event.id, through_the_file(codec.event_doc(event))) == event
+    assert codec.decode_event(event.id, through_the_file(codec.encode_event(event))) == event
 
 
 @given(mark=st.builds(TickMark))
 def test_the_newest_tick_comes_back_equal(mark: TickMark) -> None:
-    assert codec.tick_of("tick", through_the_file(codec.tick_doc(mark))) == mark
+    assert codec.decode_tick("tick", through_the_file(codec.encode_tick(mark))) == mark
 
 
 @given(note=st.dictionaries(TEXT, JSON))
 def test_a_note_comes_back_equal(note: dict[str, object]) -> None:
-    assert through_the_file(codec.note_doc(note)) == note
+    assert through_the_file(codec.encode_note(note)) == note
 
 
 @given(event=EVENTS)
 def test_staging_and_reading_back_look_the_same(event: Event) -> None:
-    doc = codec.event_doc(event)
+    doc = codec.encode_event(event)
 
     assert through_the_file(doc) == doc
-    assert codec.event_of(event.id, doc) == event
+    assert codec.decode_event(event.id, doc) == event
 
 
 def test_what_is_at_its_default_takes_no_space() -> None:
-    assert codec.member_doc(make_member()) == {"pool": "good", "since_at": NOW - 86400.0, "due_at": NOW}
-    assert codec.node_doc(make_node(), {}) == {"member": {}}
+    assert codec.encode_member(make_member()) == {"pool": "good", "since_at": NOW - 86400.0, "due_at": NOW}
+    assert codec.encode_node(make_node(), {}) == {"member": {}}
 
 
 WRONG = [math.nan, math.inf, -math.inf, 2**63, "\ud800", b"bytes", {1, 2}, object(), {1: 2}]
@@ -111,14 +113,14 @@ WRONG = [math.nan, math.inf, -math.inf, 2**63, "\ud800", b"bytes", {1, 2}, objec
 @pytest.mark.parametrize(
     "write",
     [
-        lambda value: codec.event_doc(Event("e", NOW, "probe", "n", "a", {"x": [{"deep": value}]})),
-        lambda value: codec.note_doc({"x": value}),
-        lambda value: codec.member_doc(make_member(due_at=value)),
-        lambda value: codec.member_doc(make_member(penalty=value)),
-        lambda value: codec.claim_doc(make_claim(slot=value)),
-        lambda value: codec.node_doc(Node("n", {"label": value}), {}),
-        lambda value: codec.node_doc(Node("n", {}, "operator", value), {}),
-        lambda value: codec.tick_doc(make_mark("t", value)),
+        lambda value: codec.encode_event(Event("e", NOW, "probe", "n", "a", {"x": [{"deep": value}]})),
+        lambda value: codec.encode_note({"x": value}),
+        lambda value: codec.encode_member(make_member(due_at=value)),
+        lambda value: codec.encode_member(make_member(penalty=value)),
+        lambda value: codec.encode_claim(make_claim(slot=value)),
+        lambda value: codec.encode_node(Node("n", {"label": value}), {}),
+        lambda value: codec.encode_node(Node("n", {}, "operator", value), {}),
+        lambda value: codec.encode_tick(make_mark("t", value)),
     ],
     ids=["event", "note", "due_at", "penalty", "slot", "variable", "added_at", "tick"],
 )
@@ -130,7 +132,7 @@ def test_what_json_cannot_hold_is_refused(write: Callable[[object], object], val
 def test_the_largest_whole_numbers_come_back() -> None:
     largest = {"most": 2**63 - 1, "least": -(2**63) + 1}
 
-    assert through_the_file(codec.note_doc(largest)) == largest
+    assert through_the_file(codec.encode_note(largest)) == largest
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_the_largest_whole_numbers_come_back() -> None:
 )
 def test_what_could_not_be_read_back_is_not_written(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="holds"):
-        codec.member_doc(make_member(**wrong))
+        codec.encode_member(make_member(**wrong))
 
 
 MEMBER: dict[str, object] = {"pool": "good", "since_at": 1.0, "due_at": 2.0}
@@ -174,7 +176,7 @@ LAST: dict[str, object] = {"outcome": "pass", "cause": None, "reason": "", "at":
 )
 def test_a_member_of_another_shape_is_refused(member: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        codec.member_of("n", {"member": member})
+        codec.decode_member("n", {"member": member})
 
 
 @pytest.mark.parametrize(
@@ -184,19 +186,19 @@ def test_a_member_of_another_shape_is_refused(member: dict[str, object]) -> None
 )
 def test_a_node_of_another_shape_is_refused(node: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        codec.node_of("n", {"member": {}, **node})
+        codec.decode_node("n", {"member": {}, **node})
 
 
 def test_the_sound_shapes_of_these_tests_are_sound() -> None:
-    assert codec.member_of("n", {"member": MEMBER | {"last": LAST}}).last is not None
-    assert codec.node_of("n", {"member": {}, "vars": {"a": "b"}, "source": "x", "added_at": 1}).added_at == 1
+    assert codec.decode_member("n", {"member": MEMBER | {"last": LAST}}).last is not None
+    assert codec.decode_node("n", {"member": {}, "vars": {"a": "b"}, "source": "x", "added_at": 1}).added_at == 1
 
 
 def test_the_rev_of_a_node_is_a_whole_number_and_0_where_none_was_kept() -> None:
-    assert (codec.rev_of("n", {"rev": 7}), codec.rev_of("n", {})) == (7, 0)
+    assert (codec.decode_rev("n", {"rev": 7}), codec.decode_rev("n", {})) == (7, 0)
 
 
 @pytest.mark.parametrize("rev", ["7", 1.5, True, None], ids=str)
 def test_a_rev_of_another_shape_is_refused(rev: object) -> None:
     with pytest.raises(ValueError, match="is no rev"):
-        codec.rev_of("n", {"rev": rev})
+        codec.decode_rev("n", {"rev": rev})

@@ -15,7 +15,7 @@ from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store.store import Store
 from tests.builders import make_mark, make_member, make_node
-from tests.store.faults import at_call, commit, fail
+from tests.store.failing_calls import at_call, commit, fail
 
 ROOT = Path(__file__).parents[2]
 TEMP = "state.tmp-*"
@@ -81,7 +81,7 @@ def test_killed_at_any_call_the_state_is_old_or_new_and_nothing_acknowledged_is_
 ) -> None:
     place = tmp_path / "killed"
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/store/faults.py", state_dir, place],
+        [sys.executable, ROOT / "tests/store/failing_calls.py", state_dir, place],
         capture_output=True,
         text=True,
         check=True,
@@ -147,7 +147,7 @@ def test_temporary_files_of_killed_processes_are_swept_after_a_day(state_dir: Pa
 
 def test_a_limit_on_file_sizes_is_told_and_changes_nothing(state_dir: Path) -> None:
     program = (
-        "import resource, sys; from pathlib import Path; from tests.store.faults import commit\n"
+        "import resource, sys; from pathlib import Path; from tests.store.failing_calls import commit\n"
         "import plabctl.store.session\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
         "commit(Path(sys.argv[1]))"

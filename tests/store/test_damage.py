@@ -229,11 +229,11 @@ def test_an_entry_that_lacks_what_a_list_shows_is_told_by_every_list(state_dir: 
     state = open_store(state_dir).snapshot()
 
     lists: list[Callable[[], object]] = [
-        state.glances,
+        state.summaries,
         state.counts,
         lambda: state.due(NOW),
         lambda: list(state.members()),
-        lambda: list(state.standings(NOW)),
+        lambda: list(state.placements(NOW)),
     ]
     for ask in lists:
         with pytest.raises(StateDamaged, match="in 'nodes'"):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from plabctl.errors import StoreError
-from plabctl.store.files import is_same_file, open_dir, open_for_reading, open_own, store_error
-from tests.lab.stranger import STRANGER
-from tests.store.faults import descriptors
+from plabctl.store.files import build_store_error, is_same_file, open_dir, open_for_reading, open_own
+from tests.lab.second_user import SECOND_USER
+from tests.store.failing_calls import descriptors
 
 
 def test_an_error_of_the_system_is_told_in_words_with_advice() -> None:
-    full = store_error("write", "/p", OSError(errno.ENOSPC, "No space left on device"))
-    odd = store_error("write", "/p", OSError("Something odd"))
+    full = build_store_error("write", "/p", OSError(errno.ENOSPC, "No space left on device"))
+    odd = build_store_error("write", "/p", OSError("Something odd"))
 
     assert (str(full), full.hint) == (
         "cannot write '/p': no space left on device",
@@ -125,15 +125,15 @@ def test_a_state_directory_that_a_stranger_leads_to_is_refused(open_yard: Path, 
         (planted / "state").mkdir(mode=0o700, parents=True)
     else:
         planted.symlink_to(open_yard / "ours/state" if kind == "link" else open_yard / "ours")
-    os.chown(planted, STRANGER, STRANGER, follow_symlinks=False)
+    os.chown(planted, SECOND_USER, SECOND_USER, follow_symlinks=False)
     state = Path(f"{planted}{'' if kind == 'link' else '/state'}{below}")
 
-    with pytest.raises(StoreError, match=f"planted' belongs to user {STRANGER}") as caught:
+    with pytest.raises(StoreError, match=f"planted' belongs to user {SECOND_USER}") as caught:
         open_and_close(state)
 
     assert "state_dir" in caught.value.hint
     assert not (open_yard / "ours/state/below").exists()
-    open_and_close(state, STRANGER)  # whose configuration a person chose to use
+    open_and_close(state, SECOND_USER)  # whose configuration a person chose to use
 
 
 def test_a_state_directory_below_a_folder_that_everybody_may_write_is_refused(open_yard: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.errors import StateDamaged, StateTooNew
-from plabctl.store.head import SCHEMA_VERSION, Head, head_line, read_head
+from plabctl.store.head import SCHEMA_VERSION, Head, build_head_line, read_head
 from plabctl.store.store import Store
-from tests.store.faults import descriptors
+from tests.store.failing_calls import descriptors
 
 LARGE = 700_000
 """Bytes: several chunks."""
@@ -51,7 +51,7 @@ def test_a_large_state_is_verified_to_its_end(large: Path) -> None:
 @pytest.mark.parametrize("tick", ['"', "a\nb", "x" * 65], ids=["quote", "line break", "long"])
 def test_the_id_of_a_tick_that_would_break_the_line_is_not_written(tick: str) -> None:
     with pytest.raises(AssertionError, match="would break the first line"):
-        head_line(Head(SCHEMA_VERSION, 1, 0.0, None, tick, 0, 2), b"{}")
+        build_head_line(Head(SCHEMA_VERSION, 1, 0.0, None, tick, 0, 2), b"{}")
 
 
 @pytest.mark.parametrize(

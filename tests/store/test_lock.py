@@ -16,10 +16,10 @@ import pytest
 from plabctl.clock import ManualClock, SystemClock
 from plabctl.errors import StoreBusy, StoreError
 from plabctl.store.files import open_dir
-from plabctl.store.lock import state_lock
+from plabctl.store.lock import lock_state
 from plabctl.store.store import Store
-from tests.lab.patience import wait_until
-from tests.store.faults import commit, descriptors
+from tests.lab.wait_until import wait_until
+from tests.store.failing_calls import commit, descriptors
 
 ROOT = Path(__file__).parents[2]
 COUNTER = """
@@ -308,7 +308,7 @@ def test_a_directory_that_is_not_ours_to_enter_is_told_in_one_line(state_dir: Pa
         if parent.stat().st_uid == os.geteuid() and parent.is_relative_to("/tmp/pytest-of-root"):
             parent.chmod(0o755)
     # So must be the program, wherever it lies: what it needs later is loaded before.
-    modules = "plabctl.store.lock, plabctl.store.session, plabctl.store.mounts, plabctl.core.clockset"
+    modules = "plabctl.store.lock, plabctl.store.session, plabctl.store.mounts, plabctl.core.clock_skew"
     out, err = start(f"import {modules}\n" + program, state_dir).communicate(timeout=30)
 
     assert err == ""
@@ -345,9 +345,9 @@ def test_a_tick_without_work_refuses_a_directory_where_others_may_write_too(stat
 def test_waiting_for_the_lock_in_vain_leaves_no_descriptor_open(state_dir: Path) -> None:
     first, second = open_dir(str(state_dir)), open_dir(str(state_dir))
     try:
-        with state_lock(str(state_dir), first, 1.0):
+        with lock_state(str(state_dir), first, 1.0):
             before = descriptors()
-            with pytest.raises(StoreBusy), state_lock(str(state_dir), second, 0.2):
+            with pytest.raises(StoreBusy), lock_state(str(state_dir), second, 0.2):
                 pass
             assert descriptors() == before
     finally:

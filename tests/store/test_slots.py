@@ -18,7 +18,7 @@ import pytest
 from plabctl.errors import StoreError
 from plabctl.store import slots as slots_module
 from plabctl.store.slots import Slots
-from tests.store.faults import descriptors
+from tests.store.failing_calls import descriptors
 
 WORKER = """
 import os, random, sys, time
@@ -241,7 +241,7 @@ def test_slots_that_are_a_link_are_refused(state_dir: Path, tmp_path: Path) -> N
 def test_short_of_descriptors_it_takes_what_it_can_and_leaves_some_for_the_commit(state_dir: Path) -> None:
     program = (
         "import resource, sys; from pathlib import Path; from plabctl.store.slots import Slots\n"
-        "from tests.store.faults import commit; import plabctl.store.session\n"
+        "from tests.store.failing_calls import commit; import plabctl.store.session\n"
         "state_dir = Path(sys.argv[1]); s = Slots(state_dir, 99); s.take(1)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
         "taken = s.take(98); assert s.held == {1, *taken}; print(len(taken)); commit(state_dir)"

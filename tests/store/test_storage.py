@@ -10,7 +10,7 @@ from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store import head as head_module
 from plabctl.store import storage
-from plabctl.store.storage import serialised
+from plabctl.store.storage import serialize
 from plabctl.store.store import Store
 from plabctl.store.tables import empty_tables
 
@@ -19,7 +19,7 @@ def test_tables_that_are_no_json_are_refused() -> None:
     tables = {**empty_tables(), "notes": {"a": {"n": object()}}}
 
     with pytest.raises(StoreError, match="cannot be written as JSON"):
-        serialised(tables, 1, 0.0)
+        serialize(tables, 1, 0.0)
 
 
 def test_what_nobody_wrote_yet_was_never_saved(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from plabctl.core.state import Changes
 from plabctl.errors import ClockFault, StoreBusy, StoreError
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
-from tests.store.faults import descriptors
+from tests.store.failing_calls import descriptors
 
 ONE = Changes(nodes=(make_node(),), members=(make_member(due_at=NOW + 60),))
 

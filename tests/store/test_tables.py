@@ -13,7 +13,7 @@ from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.state import Changes
 from plabctl.errors import StateDamaged
 from plabctl.store.store import Store
-from plabctl.store.tables import no_collection
+from plabctl.store.tables import pause_collection
 from tests.builders import NOW, make_member, make_node
 from tests.store.test_damage import BODY, with_head
 
@@ -86,9 +86,9 @@ def test_the_quick_reader_is_loaded_for_a_large_state_only(store: Store, tmp_pat
 
 
 def test_the_collector_of_garbage_rests_while_documents_are_loaded_and_only_then() -> None:
-    with no_collection():
+    with pause_collection():
         assert not gc.isenabled()
-        with no_collection():
+        with pause_collection():
             pass
         assert not gc.isenabled(), "it rested before, too"
     assert gc.isenabled()

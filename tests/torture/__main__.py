@@ -16,12 +16,12 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, draw
+from tests.torture.options import TortureOptions
 
 PARTS: dict[str, str] = {
     "clocks": "a clock that is set back, ahead or never, other zones, odd dates in the state",
-    "weave": "ticks and people at once, interleaved step by step, each step may fail",
+    "interleave": "ticks and people at once, interleaved step by step, each step may fail",
     "day": "a day of cron: every minute a tick, no mail without a reason, an alarm when it stops",
     "hostile": "hostile outputs, names, labels and values through every door and every view",
     "leaks": "very many probes in one process: what it holds, and what stalls, stopped servers and floods cost",
@@ -53,7 +53,7 @@ def main() -> int:
         for name in given.part or PARTS:
             place = Path(folder, name)
             place.mkdir()
-            kept &= _run_part(name, Effort(place, seed, whole=not given.short))
+            kept &= _run_part(name, TortureOptions(place, seed, whole=not given.short))
     return int(not kept)
 
 
@@ -63,14 +63,14 @@ def _leave(*_: object) -> None:
     sys.exit(143)
 
 
-def _run_part(name: str, effort: Effort) -> bool:
-    print(f"\n$ python -m tests.torture {name} --seed {effort.seed}    # {PARTS[name]}", flush=True)
+def _run_part(name: str, options: TortureOptions) -> bool:
+    print(f"\n$ python -m tests.torture {name} --seed {options.seed}    # {PARTS[name]}", flush=True)
     part = import_module(f"tests.torture.{name}")
     if reason := getattr(part, "missing", str)():
         print(f"not run: {reason}")
         return True
     started = time.monotonic()
-    findings: list[Finding] = part.run(effort)
+    findings: list[Finding] = part.run(options)
     print(draw(findings))
     with contextlib.suppress(OSError):
         print(f"# {time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f} at the end", flush=True)

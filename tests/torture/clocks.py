@@ -1,7 +1,7 @@
 """Whole commands on a machine whose clock is wrong: set back, set ahead, never set, in other zones, at other dates.
 
 I/O. libfaketime shifts the clock of a process and of all that it starts by a fixed amount, and leaves its monotonic
-clock alone. What happens when the clock is set while ticks run is played by `tests.torture.weave`; what comes of a
+clock alone. What happens when the clock is set while ticks run is played by `tests.torture.interleave`; what comes of a
 sleep or a boot in mid-tick is in tests/app/test_clocks.py.
 """
 
@@ -21,9 +21,9 @@ from plabctl.core.model import Node
 from plabctl.core.state import Changes
 from plabctl.store.store import Store
 from tests.builders import make_member
-from tests.lab.needs import libfaketime
-from tests.torture.effort import Effort
+from tests.lab.requirements import libfaketime
 from tests.torture.finding import Finding, none_of
+from tests.torture.options import TortureOptions
 
 WINDOW = 2
 NAMES = [f"n{number}" for number in range(5)]
@@ -119,16 +119,16 @@ def missing() -> str:
     return "" if libfaketime() else "libfaketime is not installed"
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Set the clock in every way, and return what went wrong."""
-    steps = STEPS if effort.whole else {"a day back": -DAY_S}
-    dates = DATES if effort.whole else DATES[::10]
-    commands = COMMANDS if effort.whole else COMMANDS[::3]
-    stepped = [fault for what, by in steps.items() for fault in _stepped(effort.folder / f"by{by}", what, by)]
-    unset = [fault for what, by in UNSET.items() for fault in _unset(effort.folder / what, by)]
-    given = ZONES if effort.whole else ZONES[1:2]
-    zones = _zones(effort.folder / "zones", given)
-    odd = [fault for date in dates for fault in _dated(effort.folder / f"date{date}", date, commands)]
+    steps = STEPS if options.whole else {"a day back": -DAY_S}
+    dates = DATES if options.whole else DATES[::10]
+    commands = COMMANDS if options.whole else COMMANDS[::3]
+    stepped = [fault for what, by in steps.items() for fault in _stepped(options.folder / f"by{by}", what, by)]
+    unset = [fault for what, by in UNSET.items() for fault in _unset(options.folder / what, by)]
+    given = ZONES if options.whole else ZONES[1:2]
+    zones = _zones(options.folder / "zones", given)
+    odd = [fault for date in dates for fault in _dated(options.folder / f"date{date}", date, commands)]
     return [
         none_of("nodes that wait too long, are tested twice, or too many at once", stepped, f"{len(steps)} clocks set"),
         none_of("changes made by a clock that was never set", unset, "all commands that change something"),

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from tests.e2e.site import PLABCTL, Site
 from tests.lab.crond import Cron
-from tests.lab.needs import for_lab, program
-from tests.lab.patience import wait_until
+from tests.lab.requirements import for_lab, program
 from tests.lab.sshd import Sshd
-from tests.torture.effort import Effort
+from tests.lab.wait_until import wait_until
 from tests.torture.finding import Finding
+from tests.torture.options import TortureOptions
 
 ZONE = "CET-1CEST,M3.5.0,M10.5.0/3"
 MINUTE_S = 0.25
@@ -77,18 +77,18 @@ class Scene:
         assert wait_until(has_settled, within_s=_PATIENCE_S), "a tick does not end"
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Return what a day of cron brought."""
     findings: list[Finding] = []
-    with Sshd(effort.folder / "sshd") as sshd:
+    with Sshd(options.folder / "sshd") as sshd:
         nights = [("spring", SPRING), ("autumn", AUTUMN)]
-        for name, change in nights if effort.whole else nights[1:]:
-            with Cron(effort.folder / name, minute_s=MINUTE_S) as cron:
-                scene = Scene(cron, Site(effort.folder / f"{name}-site", inside=cron.inside()), sshd)
-                findings += _night(scene, name, change, effort.count(720, 20))
+        for name, change in nights if options.whole else nights[1:]:
+            with Cron(options.folder / name, minute_s=MINUTE_S) as cron:
+                scene = Scene(cron, Site(options.folder / f"{name}-site", inside=cron.inside()), sshd)
+                findings += _night(scene, name, change, options.count(720, 20))
                 if name == "autumn":
-                    findings += _two_schedulers(scene, effort.count(60, 5))
-                    findings += _trouble(scene, effort.count(150, 10))
+                    findings += _two_schedulers(scene, options.count(60, 5))
+                    findings += _trouble(scene, options.count(150, 10))
                     findings += _silence(scene)
     return findings
 

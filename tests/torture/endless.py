@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from tests.e2e.site import Site
-from tests.lab.patience import wait_until
 from tests.lab.sshd import Sshd, descendants
-from tests.torture.effort import Effort
+from tests.lab.wait_until import wait_until
 from tests.torture.finding import Finding
+from tests.torture.options import TortureOptions
 
 RECIPES = """
 [recipe.quiet]
@@ -27,12 +27,12 @@ MORE_KIB = 48 * 1024
 """What the window of nodes that print without end may cost a tick, over one of nodes that print nothing."""
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Let a window of nodes print for ever, and return what that cost."""
-    count = effort.count(20, 2)
-    with Sshd(effort.folder / "endless", ledger=False) as sshd:
-        quiet_kib, _, _ = _tick(effort.folder / "quiet", sshd, "quiet", count)
-        loud_kib, seconds, causes = _tick(effort.folder / "loud", sshd, "endless", count)
+    count = options.count(20, 2)
+    with Sshd(options.folder / "endless", totals=False) as sshd:
+        quiet_kib, _, _ = _tick(options.folder / "quiet", sshd, "quiet", count)
+        loud_kib, seconds, causes = _tick(options.folder / "loud", sshd, "endless", count)
         is_over = wait_until(lambda: not descendants(sshd.pid), within_s=20.0)
         left = [Path(f"/proc/{pid}/cmdline").read_text() for pid in descendants(sshd.pid)]
     more = loud_kib - quiet_kib

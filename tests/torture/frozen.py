@@ -18,8 +18,8 @@ from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
 from tests.lab.sshd import Sshd, descendants
 from tests.probes.jobs import make_assignment, make_recipe
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
+from tests.torture.options import TortureOptions
 
 STAGE_S = 1.0
 CONNECT_S = 1.0
@@ -27,13 +27,13 @@ LONGEST_S = 0.5
 """The latest moment at which it is stopped: by then the slow stage runs."""
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Stop the sshd at moments spread over a probe's time, and return how late the reports came."""
-    dice = effort.dice("frozen")
-    count, late_s = effort.count(45, 2), effort.count(1, 6)
+    dice = options.dice("frozen")
+    count, late_s = options.count(45, 2), options.count(1, 6)
     late, wrong = [], []
-    with Sshd(effort.folder / "frozen", ledger=False) as sshd:
-        known = effort.folder / "frozen" / "known"
+    with Sshd(options.folder / "frozen", totals=False) as sshd:
+        known = options.folder / "frozen" / "known"
         known.write_text(sshd.known_hosts())
         prober = Prober(SshSettings(sshd.user, sshd.port, str(sshd.key), str(known)), SystemClock())
         prober.prepare()

@@ -1,8 +1,8 @@
 """Hostile outputs and hostile names, each through every door and every view: inert, in shape, and nothing is run.
 
 I/O: installations in folders, hooks, shells and terminals. Most is drawn in this process, by what the commands call;
-of each batch some is seen through real commands on a terminal, real hooks and real shells. Go on with `outputs`,
-`views` and `doors`.
+of each batch some is seen through real commands on a terminal, real hooks and real shells. Go on with
+`hostile_outputs`, `hostile_views` and `hostile_input`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from plabctl.core.model import Event
-from plabctl.core.recipe import fill
+from plabctl.core.recipe import fill_placeholders
 from plabctl.core.settings import HookSettings
-from plabctl.inventory.text import variables_fault
-from plabctl.notify.hooks import deliver, variables_of
-from plabctl.notify.message import message
-from plabctl.probes.frame import MARK, end_mark
-from plabctl.probes.script import PROLOGUE, SHELL, environment, wrap
-from plabctl.report.nagios import Health, line
-from tests.lab.hostiles import CANARY, outputs, words
-from tests.lab.inert import acting, without_styles
-from tests.lab.terminal import shown_by
-from tests.torture import doors, views
-from tests.torture.effort import Effort
+from plabctl.inventories.node_list import find_variables_fault
+from plabctl.probes.frame import MARK, build_end_mark
+from plabctl.probes.script import PROLOGUE, SHELL, build_environment, wrap_stage
+from plabctl.render.nagios import Health, format_line
+from plabctl.sinks.event_json import build_message
+from plabctl.sinks.hooks import build_variables, run_hooks
+from tests.lab.harmless_text import find_active, without_styles
+from tests.lab.hostile_texts import CANARY, outputs, words
+from tests.lab.terminal import run_on_terminal
+from tests.torture import hostile_input, hostile_views
 from tests.torture.finding import Finding, none_of
-from tests.torture.outputs import CLOCK, Batch, take_in
+from tests.torture.hostile_outputs import CLOCK, Batch, take_in
+from tests.torture.options import TortureOptions
 
 _SIZE = 1000
 _CONFIG = 'state_dir = "state"\n'
@@ -45,76 +45,76 @@ _PER_HOOK = 3
 _SHELL = 'printf "%s" {l} >"$OUT"; printf "|%s" "$PLABCTL_L" >>"$OUT"'
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Take all of it in and show all of it; return what was found."""
-    count = effort.count(100_000, 140)
+    count = options.count(100_000, 140)
     tasks = [
-        (effort.folder / f"{start:06d}", effort.seed, start, min(_SIZE, count - start))
+        (options.folder / f"{start:06d}", options.seed, start, min(_SIZE, count - start))
         for start in range(0, count, _SIZE)
     ]
-    jobs = 2 if effort.whole else 1
+    jobs = 2 if options.whole else 1
     if jobs == 1:
         found = [_of_batch(task) for task in tasks]
     else:
         with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
             found = list(pool.map(_of_batch, tasks))
     seen, ran, names = ([fault for each in found for fault in each[place]] for place in range(3))
-    commands = list(_of_commands(effort))
-    canaries = [str(path) for path in effort.folder.rglob(f"*{CANARY}*")]
+    commands = list(_of_commands(options))
+    canaries = [str(path) for path in options.folder.rglob(f"*{CANARY}*")]
     return [
         none_of("outputs that acted or broke the shape of a view, in a hook or on a terminal", seen, f"{2 * count}"),
         none_of("labels that a shell or a hook got otherwise than they were given", ran, f"{count}"),
         none_of(
             "names, labels and values that a door took or refused wrongly, or repeated as they are", names, f"{count}"
         ),
-        none_of("words that a command or a configuration took wrongly", commands, f"{effort.count(3300, 60)}"),
+        none_of("words that a command or a configuration took wrongly", commands, f"{options.count(3300, 60)}"),
         none_of("commands run by a text", canaries, "all of it"),
     ]
 
 
 def _of_batch(task: tuple[Path, int, int, int]) -> tuple[list[str], list[str], list[str]]:
     folder, seed, start, count = task
-    effort = Effort(folder, seed)
+    options = TortureOptions(folder, seed)
     folder.mkdir()
     os.environ["COLUMNS"] = "100"
-    said = list(outputs(effort.dice(f"outputs {start}"), count))
-    given = list(words(effort.dice(f"words {start}"), count))
+    said = list(outputs(options.dice(f"outputs {start}"), count))
+    given = list(words(options.dice(f"words {start}"), count))
     labels = [_labels(word, number) for number, word in enumerate(given)]
     batch = take_in(folder, said, labels)
     seen = [
-        *views.faults_of(batch),
+        *hostile_views.faults_of(batch),
         *_of_messages(batch.events),
         *_of_plugin(labels),
         *_of_terminal(folder, start, count),
     ]
-    return seen, [*_of_shells(labels, folder), *_of_hooks(batch)], list(doors.faults_of_words(given))
+    return seen, [*_of_shells(labels, folder), *_of_hooks(batch)], list(hostile_input.faults_of_words(given))
 
 
 def _labels(word: str, number: int) -> Mapping[str, str]:
     labels = {"site" if number % 3 else "l": word}
-    return {} if variables_fault(labels) else labels
+    return {} if find_variables_fault(labels) else labels
 
 
 def _of_messages(events: Iterable[Event]) -> Iterator[str]:
     """Yield what is wrong with what hooks get on standard input and in their environment."""
     for event in events:
-        told = message(event)
+        told = build_message(event)
         if not told.isascii() or found_in(told.decode().rstrip("\n")) or told.count(b"\n") != 1:
             yield f"told to hooks: {told!r}"
         json.loads(told)
-        yield from (f"environment of hooks: {value!r}" for value in variables_of(event).values() if found_in(value))
+        yield from (f"environment of hooks: {value!r}" for value in build_variables(event).values() if found_in(value))
 
 
 def found_in(text: str) -> str:
     """Return what acts in a text of one line."""
-    return acting(text, "")
+    return find_active(text, "")
 
 
 def _of_plugin(labels: Iterable[Mapping[str, str]]) -> Iterator[str]:
     """Yield what is wrong with the line of the plug-in: a site's name gets there by way of the guard."""
     for label in labels:
         for word in label.values():
-            said = line(Health.WARNING, f"guard on for site {word}", "'bad'=1;;;0;2")
+            said = format_line(Health.WARNING, f"guard on for site {word}", "'bad'=1;;;0;2")
             if said.count("|") != 1 or said.partition(" | ")[2] != "'bad'=1;;;0;2" or found_in(said):
                 yield f"check: {said!r}"
 
@@ -128,9 +128,9 @@ def _of_terminal(folder: Path, start: int, count: int) -> Iterator[str]:
     environ = {**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "PLABCTL_STATE_DIR": str(folder / "unused")}
     environ.pop("COLUMNS")
     for command in _COMMANDS if count == _SIZE else _COMMANDS[:4]:
-        code, sent = shown_by([sys.executable, "-m", "plabctl", *shlex.split(command)], folder, environ)
+        code, sent = run_on_terminal([sys.executable, "-m", "plabctl", *shlex.split(command)], folder, environ)
         text = without_styles(sent.decode("utf-8", "replace")).replace("\r\n", "\n")
-        if found := acting(text, "\n\t"):
+        if found := find_active(text, "\n\t"):
             yield f"plabctl {command} on a terminal: {found}"
         if code not in {0, 1, 2} or "Traceback" in text or "bug" in text.rpartition("plabctl: ")[2][:20]:
             yield f"plabctl {command} on a terminal: exit {code}: {text[-300:]!r}"
@@ -143,11 +143,11 @@ def _of_shells(labels: Sequence[Mapping[str, str]], folder: Path) -> Iterator[st
         out = folder / "out"
         out.write_bytes(b"")
         names = {"l": value, "out": str(out)}
-        stage = wrap(fill(_SHELL, names), {**environment(names), "OUT": str(out)}, 10.0, 1)
+        stage = wrap_stage(fill_placeholders(_SHELL, names), {**build_environment(names), "OUT": str(out)}, 10.0, 1)
         argv, told = ["sh", "-c", SHELL], PROLOGUE + stage
         done = subprocess.run(argv, cwd=folder, input=told, capture_output=True, check=False)
         got = out.read_bytes().decode()
-        if got != f"{value}|{value}" or done.stdout != MARK + end_mark(1, 0):
+        if got != f"{value}|{value}" or done.stdout != MARK + build_end_mark(1, 0):
             yield f"{value!r} came as {got!r}: {done}"
 
 
@@ -157,22 +157,22 @@ def _of_hooks(batch: Batch) -> Iterator[str]:
     events = [event for event in batch.events if event.kind == "probe"][:_PER_HOOK]
     code = f'env -0 >"{folder}/env"; cat >"{folder}/json"'
     for event in events:
-        done = deliver([HookSettings(("probe",), ("/bin/sh", "-c", code), 20.0)], [event], CLOCK, 60.0)
+        done = run_hooks([HookSettings(("probe",), ("/bin/sh", "-c", code), 20.0)], [event], CLOCK, 60.0)
         got = json.loads((folder / "json").read_bytes())
         shown = [pair for pair in (folder / "env").read_bytes().decode().split("\0") if pair.startswith("PLABCTL_")]
         if got["data"].get("reason") != event.data.get("reason") or done.faults or any(map(found_in, shown)):
             yield f"a hook got {got} and {shown}: {done.faults}"
 
 
-def _of_commands(effort: Effort) -> Iterator[str]:
-    folder = effort.folder / "typed"
+def _of_commands(options: TortureOptions) -> Iterator[str]:
+    folder = options.folder / "typed"
     folder.mkdir()
     config = folder / "plabctl.toml"
     config.write_text(_CONFIG)
     before = Path.cwd()
     os.chdir(folder)
     try:
-        yield from doors.faults_of_commands(list(words(effort.dice("typed"), effort.count(3000, 54))), config)
-        yield from doors.faults_of_config(words(effort.dice("config"), effort.count(300, 6)), folder)
+        yield from hostile_input.faults_of_commands(list(words(options.dice("typed"), options.count(3000, 54))), config)
+        yield from hostile_input.faults_of_config(words(options.dice("config"), options.count(300, 6)), folder)
     finally:
         os.chdir(before)

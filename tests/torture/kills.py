@@ -1,6 +1,7 @@
 """Ticks and operators, all at once and killed at random: what was acknowledged is there, and nothing is left over.
 
-I/O: a real sshd on loopback, real processes of plabctl. Go on with `tests.torture.crowd` and `tests.torture.record`.
+I/O: a real sshd on loopback, real processes of plabctl. Go on with `tests.torture.concurrent_runs` and
+`tests.torture.history_checks`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plabctl.clock import SystemClock
-from plabctl.history.history import History
+from plabctl.history.database import History
 from plabctl.store.documents import Snapshot
 from plabctl.store.store import Store
 from tests.e2e.site import Site
-from tests.lab import needs
-from tests.lab.patience import wait_until
+from tests.lab import requirements
 from tests.lab.sshd import Sshd
-from tests.torture.crowd import Crowd
-from tests.torture.effort import Effort
+from tests.lab.wait_until import wait_until
+from tests.torture.concurrent_runs import ConcurrentRuns
 from tests.torture.finding import Finding, none_of
-from tests.torture.record import gaps, lost, reordered, strayed
+from tests.torture.history_checks import gaps, lost, reordered, strayed
+from tests.torture.options import TortureOptions
 
 WINDOW, NODES = 6, 16
 _LONGEST_S, _SHORT_S = 540.0, 120.0
@@ -45,15 +46,15 @@ retry = {{ kind = "fixed", base = "1s", jitter = "0s" }}
 
 def missing() -> str:
     """Say what keeps this from being run here."""
-    return needs.for_sshd()
+    return requirements.for_sshd()
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Let them rage, let it grow quiet, and look at what is left."""
-    place = effort.folder / "vnodes"
+    place = options.folder / "vnodes"
     place.mkdir()
     nodes = [f"n{number:02d}" for number in range(NODES)]
-    with Sshd(effort.folder / "sshd") as sshd, Site(effort.folder / "site") as site:
+    with Sshd(options.folder / "sshd") as sshd, Site(options.folder / "site") as site:
 
         def configure(every: str) -> None:
             site.configure(
@@ -65,9 +66,9 @@ def run(effort: Effort) -> list[Finding]:
         site.add({name: dict(pair.split("=") for pair in sshd.variables()) for name in nodes})
         site.run("trust", nodes[0], "--yes")
         begin_rev = Store(site.folder / "state", SystemClock()).snapshot().rev
-        crowd = Crowd(site, sshd, effort.dice(), nodes, effort.folder / "notes")
-        longest_s = _LONGEST_S if effort.whole else _SHORT_S
-        crowd.rage(effort.count(1000, 30), time.monotonic() + longest_s)
+        crowd = ConcurrentRuns(site, sshd, options.dice(), nodes, options.folder / "notes")
+        longest_s = _LONGEST_S if options.whole else _SHORT_S
+        crowd.rage(options.count(1000, 30), time.monotonic() + longest_s)
         raged_rev = Store(site.folder / "state", SystemClock()).snapshot().rev
         configure("1h")
         mark = len(sshd.ledger.lines())
@@ -103,7 +104,7 @@ def _state(site: Site) -> Snapshot:
     return Store(site.folder / "state", SystemClock()).snapshot()
 
 
-def _findings(crowd: Crowd, begin_rev: int, raged_rev: int) -> Sequence[Finding]:
+def _findings(crowd: ConcurrentRuns, begin_rev: int, raged_rev: int) -> Sequence[Finding]:
     site = crowd.site
     state = _state(site)
     with History(site.folder / "state") as history:

@@ -16,48 +16,48 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.lab import needs
+from tests.lab import requirements
 from tests.lab.sshd import Sshd, free_port
-from tests.probes.zoo import STAGES, Zoo
+from tests.probes.stalling_servers import STAGES, StallingServer
 from tests.torture import endless, frozen
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
+from tests.torture.options import TortureOptions
 
-missing = needs.for_sshd
+missing = requirements.for_sshd
 
 PATIENCE_S = 4.0
 """How long a server stalls: longer than any probe of it may wait."""
 GROWTH_KIB = 16 * 1024
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Run the probes, and return what was still held."""
-    parts = list(_soaked(effort))
+    parts = list(_soaked(options))
     # The short run shares the machine with other tests, which may keep it from looking for seconds.
-    return [*_of_soak(parts, effort.count(1, 6)), *frozen.run(effort), *endless.run(effort)]
+    return [*_of_soak(parts, options.count(1, 6)), *frozen.run(options), *endless.run(options)]
 
 
-def _soaked(effort: Effort) -> Iterator[dict[str, Any]]:
+def _soaked(options: TortureOptions) -> Iterator[dict[str, Any]]:
     """Yield what the process holds after each part of its probes."""
     with contextlib.ExitStack() as stack:
-        sshd = stack.enter_context(Sshd(effort.folder / "sshd", ledger=False))
-        zoos = [stack.enter_context(_zoo(stage, effort.folder)) for stage in STAGES]
+        sshd = stack.enter_context(Sshd(options.folder / "sshd", totals=False))
+        zoos = [stack.enter_context(_zoo(stage, options.folder)) for stage in STAGES]
         slammer = stack.enter_context(_slammer())
-        known = sshd.known_hosts() + "".join(zoo.known_hosts.read_text() for zoo in zoos)
-        (effort.folder / "known_hosts").write_text(known)
-        kinds: list[tuple[str, int]] = [(zoo.stage, zoo.port) for zoo in zoos]
+        known = sshd.known_hosts() + "".join(stalling_server.known_hosts.read_text() for stalling_server in zoos)
+        (options.folder / "known_hosts").write_text(known)
+        kinds: list[tuple[str, int]] = [(stalling_server.stage, stalling_server.port) for stalling_server in zoos]
         kinds += [("refused", free_port()), ("slammed", slammer), *[("sound", sshd.port)] * 5, ("endless", sshd.port)]
         given = {
             "user": sshd.user,
             "key": str(sshd.key),
-            "known_hosts": str(effort.folder / "known_hosts"),
+            "known_hosts": str(options.folder / "known_hosts"),
             "kinds": kinds,
-            "parts": effort.count(10, 2),
-            "each": effort.count(1000, 2 * len(kinds)),
-            "at_once": effort.count(40, 30),
-            "settled_s": effort.count(3, 1),
+            "parts": options.count(10, 2),
+            "each": options.count(1000, 2 * len(kinds)),
+            "at_once": options.count(40, 30),
+            "settled_s": options.count(3, 1),
         }
-        argv = [sys.executable, "-m", "tests.torture.soaking"]
+        argv = [sys.executable, "-m", "tests.torture.soak"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin
             assert process.stdout
@@ -68,14 +68,14 @@ def _soaked(effort: Effort) -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _zoo(stage: str, folder: Path) -> Iterator[Zoo]:
+def _zoo(stage: str, folder: Path) -> Iterator[StallingServer]:
     own = folder / stage
     own.mkdir()
-    zoo = Zoo(stage, own, patience_s=PATIENCE_S)
+    stalling_server = StallingServer(stage, own, max_wait_s=PATIENCE_S)
     try:
-        yield zoo
+        yield stalling_server
     finally:
-        zoo.stop()
+        stalling_server.stop()
 
 
 @contextlib.contextmanager

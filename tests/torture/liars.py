@@ -1,6 +1,6 @@
 """Honest nodes among many that lie in every way: how long they wait, and what the process takes.
 
-I/O: a real sshd, the servers of `tests.lab.lies`, and `besieged` in a process of its own.
+I/O: a real sshd, the servers of `tests.lab.attacks`, and `besieged` in a process of its own.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.lab import needs
-from tests.lab.liars import Liars
+from tests.lab import requirements
+from tests.lab.hostile_servers import HostileServers
 from tests.lab.sshd import Sshd
-from tests.torture.besieged import HONEST
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
+from tests.torture.honest_among_hostile import HONEST
+from tests.torture.options import TortureOptions
 
-missing = needs.for_sshd
+missing = requirements.for_sshd
 
 RATIO = 3.0
 """How much longer the honest nodes may take in such company than alone."""
 PEAK_KIB = 150 * 1024
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Test them alone and together, and return how that went."""
-    liars, honest = effort.count(300, 60), effort.count(20, 6)
-    found = _besieged(effort, liars, honest)
+    liars, honest = options.count(300, 60), options.count(20, 6)
+    found = _besieged(options, liars, honest)
     alone_s, together_s = found["alone"]["honest_s"], found["together"]["honest_s"]
     said: dict[str, dict[str, int]] = found["together"]["said"]
     wronged = [text for part in ("alone", "together") for text in found[part]["said"][HONEST] if text != "pass None: "]
@@ -52,9 +52,9 @@ def run(effort: Effort) -> list[Finding]:
     ]
 
 
-def _besieged(effort: Effort, liars: int, honest: int) -> dict[str, Any]:
-    with Sshd(effort.folder / "sshd", ledger=False) as sshd, Liars(effort.folder / "liars") as servers:
-        known = effort.folder / "known_hosts"
+def _besieged(options: TortureOptions, liars: int, honest: int) -> dict[str, Any]:
+    with Sshd(options.folder / "sshd", totals=False) as sshd, HostileServers(options.folder / "liars") as servers:
+        known = options.folder / "known_hosts"
         known.write_text(sshd.known_hosts() + servers.known_hosts.read_text())
         given = {
             "user": sshd.user,
@@ -64,10 +64,10 @@ def _besieged(effort: Effort, liars: int, honest: int) -> dict[str, Any]:
             "honest_count": honest,
             "liars": list(servers.ports.items()),
             "liar_count": liars,
-            "seed": effort.seed,
+            "seed": options.seed,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "tests.torture.besieged"],
+            [sys.executable, "-m", "tests.torture.honest_among_hostile"],
             input=json.dumps(given),
             stdout=subprocess.PIPE,
             text=True,

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.site import Site
-from tests.lab import needs
+from tests.lab import requirements
 from tests.lab.sshd import Sshd
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
+from tests.torture.options import TortureOptions
 
-missing = needs.for_lab
+missing = requirements.for_lab
 
 WINDOW = 40
 SOMEBODY = 64321
@@ -72,9 +72,9 @@ class Run:
         return f"{self.kind} {self.value}: {found} {self.said} {self.later}".rstrip()
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Run ticks under all limits and return what became of the nodes."""
-    runs = list(_runs(effort))
+    runs = list(_runs(options))
     blamed = [str(each) for each in runs if each.outcomes["fail"]]
     lost = [str(each) for each in runs if each.later]
     unclean = [str(each) for each in runs if not _is_clean(each)]
@@ -96,12 +96,12 @@ def _is_clean(each: Run) -> bool:
     return each.code in {0, 74, 75} or is_death or (cannot_start and each.kind in {"memory", "descriptors"})
 
 
-def _runs(effort: Effort) -> Iterator[Run]:
-    count = effort.count(40, 5)
-    with Sshd(effort.folder / "sshd") as sshd:
-        for kind, values in (WHOLE if effort.whole else SHORT).items():
+def _runs(options: TortureOptions) -> Iterator[Run]:
+    count = options.count(40, 5)
+    with Sshd(options.folder / "sshd") as sshd:
+        for kind, values in (WHOLE if options.whole else SHORT).items():
             for value in values:
-                with Site(effort.folder / f"{kind} {value}") as site:
+                with Site(options.folder / f"{kind} {value}") as site:
                     yield _tried(sshd, site, kind, value, count)
 
 
@@ -150,7 +150,7 @@ def _as_somebody(folder: Path) -> list[str]:
     rights = "-all,+dac_read_search"
     sets = [f"--{kind}={rights}" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
     user = ["--reuid", str(SOMEBODY), "--regid", str(SOMEBODY), "--clear-groups"]
-    return [needs.program("setpriv"), *user, *sets]
+    return [requirements.program("setpriv"), *user, *sets]
 
 
 def _give_to(folder: Path, user: int) -> None:

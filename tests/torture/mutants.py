@@ -5,9 +5,9 @@ that do not are either said by `survivors.toml` beside this to be harmless, and 
 asked about a mutant is found by running them all once with a trace of the functions that they call.
 
 `python -m tests.torture mutants` tries as many as ten minutes allow, drawn by the seed. Every mutant of some modules,
-however long it takes: `python -m tests.torture.mutants core/takeback.py store/slots.py` (of all modules when none is
-named); it prints each that no test noticed for no known reason, and ends with 1 when there is one. Go on with
-`tests.torture.mutantbench`.
+however long it takes: `python -m tests.torture.mutants core/guard/rollback.py store/slots.py` (of all modules when none
+is named); it prints each that no test noticed for no known reason, and ends with 1 when there is one. Go on with
+`tests.torture.mutant_workbench`.
 """
 
 import argparse
@@ -22,25 +22,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
-from tests.torture.mutantbench import ROOT, SUITES, Bench, Mutant
+from tests.torture.mutant_workbench import ROOT, SUITES, Bench, Mutant
 from tests.torture.mutations import mutations
+from tests.torture.options import TortureOptions
 
 MODULES = (
-    "core/settle.py", "core/doubt.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py",
-    "core/guard.py", "core/takeback.py", "core/flap.py", "core/backoffs/base.py", "core/nag.py",
-    "core/claim.py", "core/orders.py", "core/deadlines.py", "core/fairness.py", "core/adaptive.py", "core/spells.py",
-    "core/budget.py", "core/clocktrust.py", "core/remains.py", "core/experiments/judge.py",
-    "core/experiments/roster.py", "core/experiments/work.py", "core/experiments/orders.py",
-    "core/experiments/choice.py", "core/clockset.py", "core/tally.py", "core/outbox.py",
-    "core/ranking.py", "core/outlook.py", "core/selection.py", "core/events.py",
+    "core/settle.py", "core/refusals.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py",
+    "core/guard/evaluate.py", "core/guard/rollback.py", "core/flap.py", "core/backoffs/base.py",
+    "core/error_throttle.py", "core/claim.py", "core/node_orders.py", "core/timeouts.py", "core/fairness.py",
+    "core/adaptive.py", "core/uptime.py", "core/adaptive_scale.py", "core/clock_trust.py", "core/leftovers.py",
+    "core/experiments/results.py", "core/experiments/membership.py", "core/experiments/claim_vnodes.py",
+    "core/experiments/swaps.py", "core/experiments/node_choice.py", "core/clock_skew.py", "core/histogram.py",
+    "core/outbox.py", "core/steadiness.py", "core/forecast.py", "core/selection.py", "core/events.py",
     "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",
     "store/codec.py", "store/tables.py", "store/files.py", "store/storage.py", "store/store.py",
-    "store/vnodecodec.py", "store/documents.py", "store/shapes.py",
+    "store/experiment_codec.py", "store/documents.py", "store/shapes.py",
 )  # fmt: skip
 """What decides whether a node moves, when it is tested and who holds it, and what keeps the state whole."""
-QUICK = ("core/backoffs/base.py", "core/flap.py", "core/nag.py", "core/doubt.py")
+QUICK = ("core/backoffs/base.py", "core/flap.py", "core/error_throttle.py", "core/refusals.py")
 """Modules whose own tests take no time; the short run picks from these."""
 
 
@@ -55,15 +55,15 @@ def explained() -> dict[tuple[str, str, str], str]:
     return {(row["file"], row["line"], row["change"]): row["why"] for row in rows}
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Return which mutants no test noticed."""
     mutants, harmless = every_mutant(), explained()
     known = {mutant.key for mutant in mutants}
     # Whoever changes one of these modules need not mend the list at once.
-    forgotten = [" | ".join(key) for key in harmless if key not in known and effort.whole]
-    chosen = [mutant for mutant in mutants if effort.whole or mutant.file in QUICK]
-    effort.dice("mutants").shuffle(chosen)
-    found = tried(effort.folder, chosen, seconds=effort.count(480, 8), is_traced=effort.whole)
+    forgotten = [" | ".join(key) for key in harmless if key not in known and options.whole]
+    chosen = [mutant for mutant in mutants if options.whole or mutant.file in QUICK]
+    options.dice("mutants").shuffle(chosen)
+    found = tried(options.folder, chosen, seconds=options.count(480, 8), is_traced=options.whole)
     alive = [mutant for mutant, is_killed in found if not is_killed]
     unexplained = [str(mutant) for mutant in alive if mutant.key not in harmless]
     return [

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plabctl.clock import SystemClock
-from plabctl.history.history import History
+from plabctl.history.database import History
 from plabctl.store.store import Store
 
 PLABCTL = Path(sys.executable).with_name("plabctl")

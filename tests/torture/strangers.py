@@ -1,7 +1,7 @@
 """A second user on the machine: what is ours is neither read, nor changed, nor led astray.
 
 I/O, root, with strace. The installation lies in a directory in which everybody may put files, as in /tmp. What of a
-configuration is a secret is in `tests.torture.canarywords`.
+configuration is a secret is in `tests.torture.secrets`.
 """
 
 import fnmatch
@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import stranger
-from tests.lab.stranger import KINDS, STRANGER, Trap, as_stranger
-from tests.torture import canarywords, ledastray
-from tests.torture.effort import Effort
+from tests.lab import second_user
+from tests.lab.second_user import KINDS, SECOND_USER, Trap, run_as_second_user
+from tests.torture import planted_names, secrets
 from tests.torture.finding import Finding, none_of
+from tests.torture.options import TortureOptions
 from tests.torture.scenarios import CONFIG, PLABCTL
 
 NAMES = (
@@ -40,7 +40,7 @@ _HINTED = re.compile(r"this is a bug in plabctl|Traceback")
 
 def missing() -> str:
     """Say what keeps this from being run here."""
-    return stranger.missing() or ("" if shutil.which("strace") else "needs strace")
+    return second_user.missing() or ("" if shutil.which("strace") else "needs strace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +97,19 @@ def _yard(umask: int = 0o022) -> Iterator[Yard]:
         yield yard
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Return what a second user could do."""
-    findings = [*_planted(effort), *_unreadable(effort), *_squatted(effort), *ledastray.run(effort)]
-    if effort.whole:
+    findings = [*_planted(options), *_unreadable(options), *_squatted(options), *planted_names.run(options)]
+    if options.whole:
         findings += _listed()
-    return [*findings, *canarywords.run(effort)]
+    return [*findings, *secrets.run(options)]
 
 
-def _planted(effort: Effort) -> Iterator[Finding]:
+def _planted(options: TortureOptions) -> Iterator[Finding]:
     """Put something at every path that is written, as if somebody had been let in for a moment, and run everything."""
     cases = [(name, kind, used) for name in NAMES for kind in KINDS for used in (False, True)]
     # Each costs a dozen commands; other seeds draw others.
-    cases = effort.dice("plants").sample(cases, effort.count(_MANY, _FEW))
+    cases = options.dice("plants").sample(cases, options.count(_MANY, _FEW))
     followed, unclear, endless, commands = [], [], [], 0
     with _yard() as yard:
         trap = Trap(yard.folder)
@@ -122,7 +122,7 @@ def _planted(effort: Effort) -> Iterator[Finding]:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             trap.set()
             trap.plant(kind, path)
-            for command in COMMANDS if effort.whole else COMMANDS[:_FEW]:
+            for command in COMMANDS if options.whole else COMMANDS[:_FEW]:
                 commands += 1
                 code, said = yard.run(command)
                 case = f"{kind} at {name}, {command}: {said[-300:]}"
@@ -143,13 +143,13 @@ def _clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _unreadable(effort: Effort) -> Iterator[Finding]:
+def _unreadable(options: TortureOptions) -> Iterator[Finding]:
     """Look at every file with the eyes of the other user, under both extremes of the umask."""
     open_, reached, count = [], [], 0
     for umask in (0o000, 0o077):
         with _yard(umask) as yard:
             yard.begin()
-            for command in COMMANDS[:-1] if effort.whole else COMMANDS[:2]:
+            for command in COMMANDS[:-1] if options.whole else COMMANDS[:2]:
                 yard.run(command)
             (yard.state / "known_hosts").touch(mode=0o600)
             for path in [yard.state, *yard.state.rglob("*")]:
@@ -157,17 +157,17 @@ def _unreadable(effort: Effort) -> Iterator[Finding]:
                 mode = path.stat().st_mode & 0o777
                 open_ += [f"{path}: {mode:o} under umask {umask:o}"] * (mode != (0o700 if path.is_dir() else 0o600))
             for code in (f"ls {yard.state}", f"cat {yard.state}/*", f"touch {yard.state}/x", f"rm -r {yard.state}"):
-                reached += [code] * (as_stranger(["sh", "-c", code]).returncode == 0)
+                reached += [code] * (run_as_second_user(["sh", "-c", code]).returncode == 0)
             reached += [f"{path} is gone" for path in (yard.state / "state.json",) if not path.exists()]
     yield none_of("files and directories of ours that others may read or write, umask 000 and 077", open_, f"{count}")
     yield none_of("what another user could do there", reached, "8 tries")
 
 
-def _squatted(effort: Effort) -> Iterator[Finding]:
+def _squatted(options: TortureOptions) -> Iterator[Finding]:
     """Let the other user be first: the state directory is his, or leads to his, or everybody may write in it."""
     made, unclear, cases = [], [], 0
     ways = ["his", "a link to his", "a pipe", "a file", "open to all"]
-    for how in ways if effort.whole else effort.dice("squats").sample(ways, 1):
+    for how in ways if options.whole else options.dice("squats").sample(ways, 1):
         with _yard() as yard:
             his = yard.folder / "his"
             makes = {
@@ -177,11 +177,11 @@ def _squatted(effort: Effort) -> Iterator[Finding]:
                 "a file": f"echo his >{yard.state}",
                 "open to all": "true",
             }
-            assert as_stranger(["sh", "-c", makes[how]]).returncode == 0
+            assert run_as_second_user(["sh", "-c", makes[how]]).returncode == 0
             if how == "open to all":
                 yard.state.mkdir()
                 yard.state.chmod(0o777)
-            for command in COMMANDS if effort.whole else COMMANDS[:_FEW]:
+            for command in COMMANDS if options.whole else COMMANDS[:_FEW]:
                 cases += 1
                 code, said = yard.run(command)
                 case = f"{how}, {command}: {code} {said}"
@@ -193,13 +193,13 @@ def _squatted(effort: Effort) -> Iterator[Finding]:
     yield none_of("files put into a state directory that another user made or may write in", made, f"{cases} commands")
     yield none_of("... commands that did not refuse it in a line or two", unclear, f"{cases} commands")
     with _yard() as yard:
-        as_stranger(["sh", "-c", f"printf 'window = 3\\n' >{yard.folder}/plabctl.toml"])
+        run_as_second_user(["sh", "-c", f"printf 'window = 3\\n' >{yard.folder}/plabctl.toml"])
         done = subprocess.run(
             [PLABCTL, "status"], cwd=yard.folder, capture_output=True, text=True, check=False,
             env={"PATH": os.environ["PATH"], "HOME": str(yard.folder)},
         )  # fmt: skip
         what = "a configuration that another user put into the current directory is refused"
-        is_refused = done.returncode == 78 and str(STRANGER) in done.stderr
+        is_refused = done.returncode == 78 and str(SECOND_USER) in done.stderr
         yield Finding(what, str(done.returncode), "78", is_refused, "" if is_refused else done.stderr)
 
 

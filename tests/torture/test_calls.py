@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.torture import calls
-from tests.torture.effort import Effort
+from tests.torture.options import TortureOptions
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
 
 @pytest.mark.skipif(bool(calls.missing()), reason=calls.missing())
 def test_some_calls_of_some_commands(tmp_path: Path) -> None:
-    findings = calls.run(Effort(tmp_path, seed=4, whole=False))
+    findings = calls.run(TortureOptions(tmp_path, seed=4, whole=False))
 
     assert [finding for finding in findings if not finding.holds] == []
     assert int(findings[1].figure) >= 30, "so many points were tried"

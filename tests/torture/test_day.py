@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from tests.torture import day
-from tests.torture.effort import Effort
+from tests.torture.options import TortureOptions
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
 
 def test_no_minute_of_cron_is_missed_and_no_mail_is_sent_but_for_a_reason(tmp_path: Path) -> None:
-    broken = [finding for finding in day.run(Effort(tmp_path, seed=1, whole=False)) if not finding.holds]
+    broken = [finding for finding in day.run(TortureOptions(tmp_path, seed=1, whole=False)) if not finding.holds]
 
     assert broken == []

@@ -9,15 +9,15 @@ import pytest
 from plabctl.core.model import Event
 from tests.builders import NOW
 from tests.torture import kills
-from tests.torture.crowd import Run
-from tests.torture.effort import Effort
-from tests.torture.record import gaps, lost, reordered, strayed
+from tests.torture.concurrent_runs import Run
+from tests.torture.history_checks import gaps, lost, reordered, strayed
+from tests.torture.options import TortureOptions
 
 
 @pytest.mark.sshd
 @pytest.mark.timeout(240)
 def test_some_kills(tmp_path: Path) -> None:
-    findings = kills.run(Effort(tmp_path, seed=7, whole=False))
+    findings = kills.run(TortureOptions(tmp_path, seed=7, whole=False))
 
     assert [finding for finding in findings if not finding.holds] == []
     assert int(findings[0].figure) >= 20, "so many were killed"

@@ -3,17 +3,17 @@ from pathlib import Path
 import pytest
 
 from tests.torture import leaks, ticking
-from tests.torture.effort import Effort
+from tests.torture.options import TortureOptions
 
 
 @pytest.mark.sshd
 def test_probes_leave_nothing_and_no_stall_costs_more_than_it_may(tmp_path: Path) -> None:
-    findings = leaks.run(Effort(tmp_path, 1, whole=False))
+    findings = leaks.run(TortureOptions(tmp_path, 1, whole=False))
 
     assert [finding for finding in findings if not finding.holds] == []
 
 
 def test_ticks_leave_no_process(tmp_path: Path) -> None:
-    findings = ticking.run(Effort(tmp_path, 1, whole=False))
+    findings = ticking.run(TortureOptions(tmp_path, 1, whole=False))
 
     assert [finding for finding in findings if not finding.holds] == []

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from tests.torture import mutants
-from tests.torture.effort import Effort
 from tests.torture.mutations import mutated, mutations
+from tests.torture.options import TortureOptions
 
 SOURCE = """
 def f(a: int = 1) -> bool:
@@ -35,6 +35,6 @@ def test_every_decision_has_its_mutants_and_nothing_else() -> None:
 
 
 def test_mutants_of_some_modules_are_noticed(tmp_path: Path) -> None:
-    broken = [finding for finding in mutants.run(Effort(tmp_path, seed=1, whole=False)) if not finding.holds]
+    broken = [finding for finding in mutants.run(TortureOptions(tmp_path, seed=1, whole=False)) if not finding.holds]
 
     assert broken == []

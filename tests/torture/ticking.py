@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from tests.lab.sshd import children
-from tests.torture.effort import Effort
 from tests.torture.finding import Finding, none_of
+from tests.torture.options import TortureOptions
 
 PR_SET_CHILD_SUBREAPER = 36
 _CONFIG = """
@@ -33,13 +33,13 @@ command = ["/bin/sh", "-c", "cat >/dev/null; exit 0"]
 """
 
 
-def run(effort: Effort) -> list[Finding]:
+def run(options: TortureOptions) -> list[Finding]:
     """Run the ticks one after the other, and return what processes and files they left."""
-    folder = effort.folder / "ticking"
+    folder = options.folder / "ticking"
     folder.mkdir()
     _adopt()
     environ = {**os.environ, "PLABCTL_STATE_DIR": str(folder / "unused")}
-    count = effort.count(1000, 2)
+    count = options.count(1000, 2)
     before = set(children(os.getpid()))
     left, failed, files = [], [], []
     _plabctl(folder, environ, "node", "add", "n1", "n2", config=_CONFIG % 0)

@@ -1,7 +1,7 @@
 """The back-off `adaptive`: min(max, max(base, K * sqrt(s * T / (N * h)))).
 
 Pure. What it knows of a node, and the formula, are in `plabctl.core.adaptive`; K, the same for all nodes, is in
-`plabctl.core.budget`.
+`plabctl.core.adaptive_scale`.
 """
 
 from __future__ import annotations

@@ -50,10 +50,10 @@ class BackoffKind:
     fault = ""
     """Why it cannot be used: only those of plug-ins ever have one."""
     is_budgeted = False
-    """Whether its waits are stretched so that a share of the window is used: see `plabctl.core.budget`."""
+    """Whether its waits are stretched so that a share of the window is used: see `plabctl.core.adaptive_scale`."""
 
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
-        """Return the seconds to wait, before cap and jitter; the arguments are those of `interval`."""
+        """Return the seconds to wait, before cap and jitter; the arguments are those of `compute_interval`."""
         raise NotImplementedError
 
     def default(self, *, is_good: bool) -> Backoff:
@@ -89,7 +89,7 @@ class CountingKind(BackoffKind):
         raise NotImplementedError
 
 
-def interval(backoff: Backoff, streak: int, roll: float, age_s: float = 0.0, fair_s: float = 0.0) -> float:
+def compute_interval(backoff: Backoff, streak: int, roll: float, age_s: float = 0.0, fair_s: float = 0.0) -> float:
     """Return the seconds until the next probe, capped and with jitter, to the millisecond.
 
     `streak` is the number of equal results in a row, counted before the wait is computed, so it is at least 1 after a

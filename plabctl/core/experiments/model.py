@@ -1,7 +1,7 @@
 """The nouns of experiments: what is wanted, and each member with its vnode.
 
 Pure. An experiment is a pool of its own, under the window that all pools share. Go on with
-`plabctl.core.experiments.roster`.
+`plabctl.core.experiments.membership`.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ class Vnode:
             return Goal.TEARDOWN
         return Goal.CHECK if self.is_set_up else Goal.SETUP
 
-    def shown(self, claim: Claim | None) -> VnodeState:
+    def find_shown_state(self, claim: Claim | None) -> VnodeState:
         """Return the state to show; `claim` is the member's claim, if there is one."""
         is_setting_up = claim is not None and claim.goal is Goal.SETUP and self.state is not VnodeState.LEAVING
         return VnodeState.SETTING_UP if is_setting_up else self.state
 
-    def node_or(self, node: Node | None) -> Node:
+    def find_node(self, node: Node | None) -> Node:
         """Return the node to reach: `node` as the state has it, or as it was when it was removed."""
         return Node(self.node, self.address) if node is None or self.gone_at is not None else node

@@ -26,7 +26,7 @@ class Key:
     """One key: its `name` in the file, the `type` of its value, what it means, and the field that it fills.
 
     `text` says what it does and why its default is what it is; `example` is a value as TOML; `default` describes a
-    default that is no constant. Where a key has no text, `plabctl.config.texts` has it.
+    default that is no constant. Where a key has no text, `plabctl.config.key_texts` has it.
     """
 
     __slots__ = ("default", "example", "field", "name", "required", "text", "type")
@@ -54,7 +54,7 @@ class Key:
 class Table:
     """One table: its `keys`, and the value with the defaults that they override.
 
-    `topic` is what `plabctl.config.texts` calls it. Where the key `kind` chooses a kind of an extension point,
+    `topic` is what `plabctl.config.key_texts` calls it. Where the key `kind` chooses a kind of an extension point,
     the keys that the kind declares (`kind.keys`, a table of its own) may stand here as well.
     """
 

@@ -1,7 +1,7 @@
 """The types of value that a key of the configuration may hold: how each is read, bounded and written.
 
 Pure. `read` returns the value as the program uses it or raises ValueError saying what is wrong; `allowed` says what
-would be right; `show` writes a value as TOML. `plabctl.core.keys.table` says how a key is declared.
+would be right; `format` writes a value as TOML. `plabctl.core.keys.table` says how a key is declared.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol, cast
 
-from plabctl.core.keys.wording import exact_duration, format_size, parse_size, quoted, seen, shown_list
+from plabctl.core.keys.formatting import (
+    describe_value,
+    format_exact_duration,
+    format_list,
+    format_size,
+    parse_size,
+    quote,
+)
 from plabctl.durations import parse_duration
 
 DAY_S = 86400.0
@@ -18,7 +25,7 @@ DAY_S = 86400.0
 class Base(Protocol):
     """What relative paths are relative to."""
 
-    def absolute(self, path: str) -> str:
+    def make_absolute(self, path: str) -> str:
         """Return `path` as an absolute path."""
 
 
@@ -34,13 +41,13 @@ class ValueType:
         """Return `value` as the program uses it; raise ValueError saying what is wrong with it."""
         raise NotImplementedError
 
-    def placed(self, value: object, base: Base) -> object:  # noqa: ARG002 - most types hold no path
+    def resolve_paths(self, value: object, base: Base) -> object:  # noqa: ARG002 - most types hold no path
         """Return a value that was read with the paths in it made absolute."""
         return value
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return `value`, as the program uses it, as TOML."""
-        return quoted(str(value))
+        return quote(str(value))
 
 
 class Text(ValueType):
@@ -55,7 +62,7 @@ class Text(ValueType):
     def read(self, value: object) -> str:
         """Return the string."""
         if not isinstance(value, str) or not self.accepts(value):
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         return value
 
 
@@ -73,10 +80,10 @@ class Whole(ValueType):
         """Return the number."""
         # In Python a bool is an int; in a config file `window = true` is a mistake.
         if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         return value
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return the number as TOML."""
         return str(value)
 
@@ -94,10 +101,10 @@ class Number(ValueType):
     def read(self, value: object) -> float:
         """Return the number; nan is refused by the comparison."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.least <= value <= self.most:
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         return float(value)
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return the number as TOML."""
         number = cast("float", value)
         return str(int(number)) if number.is_integer() else str(number)
@@ -114,10 +121,10 @@ class Flag(ValueType):
     def read(self, value: object) -> bool:
         """Return the truth value."""
         if not isinstance(value, bool):
-            raise ValueError(f"cannot be {seen(value)}")  # noqa: TRY004 - all types complain alike
+            raise ValueError(f"cannot be {describe_value(value)}")  # noqa: TRY004 - all types complain alike
         return value
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return the truth value as TOML."""
         return "true" if value else "false"
 
@@ -128,8 +135,8 @@ class Duration(ValueType):
     __slots__ = ("least_s", "most_s")
 
     def __init__(self, least_s: float = 0.0, most_s: float = 366 * DAY_S) -> None:
-        least = exact_duration(least_s) if least_s else "0"
-        super().__init__(f'a duration such as "90s" or "2m30s", from {least} to {exact_duration(most_s)}')
+        least = format_exact_duration(least_s) if least_s else "0"
+        super().__init__(f'a duration such as "90s" or "2m30s", from {least} to {format_exact_duration(most_s)}')
         self.least_s = least_s
         self.most_s = most_s
 
@@ -138,18 +145,18 @@ class Duration(ValueType):
         if type(value) is int and value != 0:
             raise ValueError(f"{value} has no unit")
         if type(value) is not int and not isinstance(value, str):
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         try:
             seconds = parse_duration(str(value))
         except ValueError:
-            raise ValueError(f"cannot be {seen(value)}") from None
+            raise ValueError(f"cannot be {describe_value(value)}") from None
         if not self.least_s <= seconds <= self.most_s:
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         return seconds
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return the seconds as TOML."""
-        return quoted(exact_duration(cast(float, value)))
+        return quote(format_exact_duration(cast(float, value)))
 
 
 class Size(ValueType):
@@ -168,12 +175,12 @@ class Size(ValueType):
             raise ValueError(f"{value} has no unit")
         size = parse_size(value) if isinstance(value, str) else None
         if size is None or not self.least <= size <= self.most:
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         return size
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return the bytes as TOML."""
-        return quoted(format_size(cast(int, value)))
+        return quote(format_size(cast(int, value)))
 
 
 class Choice(ValueType):
@@ -182,7 +189,7 @@ class Choice(ValueType):
     __slots__ = ("words",)
 
     def __init__(self, words: Collection[str]) -> None:
-        super().__init__("one of " + ", ".join(quoted(str(word)) for word in words))
+        super().__init__("one of " + ", ".join(quote(str(word)) for word in words))
         self.words = words
 
     def read(self, value: object) -> str:
@@ -190,7 +197,7 @@ class Choice(ValueType):
         for word in self.words:
             if value == str(word):
                 return word
-        raise ValueError(f"cannot be {seen(value)}")
+        raise ValueError(f"cannot be {describe_value(value)}")
 
 
 MAX_WORDS = 1000
@@ -210,18 +217,18 @@ class Words(ValueType):
     def read(self, value: object) -> tuple[str, ...]:
         """Return the strings."""
         if not isinstance(value, list) or len(value) < self.least:
-            raise ValueError(f"cannot be {seen(value)}")
+            raise ValueError(f"cannot be {describe_value(value)}")
         if len(value) > MAX_WORDS:
             raise ValueError(f"cannot be {len(value)} values, at most {MAX_WORDS}")
         known: set[str] = set()
         for word in value:
             if not isinstance(word, str) or not self.accepts(word):
-                raise ValueError(f"cannot be {seen(word)}")
+                raise ValueError(f"cannot be {describe_value(word)}")
             if word in known:
-                raise ValueError(f"{seen(word)} twice")
+                raise ValueError(f"{describe_value(word)} twice")
             known.add(word)
         return tuple(value)
 
-    def show(self, value: object) -> str:
+    def format(self, value: object) -> str:
         """Return the strings as TOML."""
-        return shown_list(cast("tuple[str, ...]", value))
+        return format_list(cast("tuple[str, ...]", value))

@@ -5,17 +5,17 @@ Pure. Suspects from the good pool are here too, for the one retest that confirms
 
 from __future__ import annotations
 
-from plabctl.core.adaptive import after_spell
-from plabctl.core.backoffs.base import interval
-from plabctl.core.flap import passes_needed
+from plabctl.core.adaptive import add_spell
+from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.flap import count_needed_passes
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Text
 from plabctl.core.model import Member
 from plabctl.core.names import POOL_NAME, is_pool_name
-from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, entered
-from plabctl.core.ranking import after_stay
-from plabctl.core.records import Suspicion
+from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, enter_pool
 from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.steadiness import update_good_ratio
+from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration
 from plabctl.values import replace
 
@@ -29,13 +29,13 @@ class BadPool(Pool):
         if member.is_held(now):
             return Judgement(self.stay(member, reading))
         if member.suspicion:
-            return self._refuted(member, member.suspicion, reading)
-        if passes_needed(member, self.settings.flap, now):
+            return self._refute(member, member.suspicion, reading)
+        if count_needed_passes(member, self.settings.flap, now):
             return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
-        move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _passes(member.ok_streak))
-        spells = after_spell(member, member.since_at, now, self.settings, is_good=False)
-        ratio = after_stay(member.good_ratio, now - member.since_at, is_good=False)
-        return Judgement(replace(entered(member, self.own.goes_to, now), spells=spells, good_ratio=ratio), move)
+        move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _format_passes(member.ok_streak))
+        spells = add_spell(member, member.since_at, now, self.settings, is_good=False)
+        ratio = update_good_ratio(member.good_ratio, now - member.since_at, is_good=False)
+        return Judgement(replace(enter_pool(member, self.own.goes_to, now), spells=spells, good_ratio=ratio), move)
 
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
         """Stay; due after the back-off. The failed retest of a suspect confirms its move, unless the guard holds it."""
@@ -43,17 +43,17 @@ class BadPool(Pool):
         if not suspicion:
             return Judgement(self.stay(member, reading))
         if reading.is_guarded and not member.is_held(reading.now):
-            return self._taken_back(member, suspicion, reading)
-        return self.confirmed(member, suspicion, self.own.name, reading)
+            return self._take_back(member, suspicion, reading)
+        return self.confirm_move(member, suspicion, self.own.name, reading)
 
-    def _taken_back(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+    def _take_back(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         back = replace(member, pool=suspicion.pool, since_at=suspicion.since_at)
-        wait_s = interval(self.settings.pools[suspicion.pool].backoff, 0, reading.roll)
+        wait_s = compute_interval(self.settings.pools[suspicion.pool].backoff, 0, reading.roll)
         evidence = "too many fail together"
         move = Move("guarded", self.own.name, suspicion.pool, reading.now, "guard", evidence)
         return Judgement(self.wait(back, reading, wait_s), move)
 
-    def _refuted(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+    def _refute(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         restored = replace(
             member,
             pool=suspicion.pool,
@@ -65,7 +65,7 @@ class BadPool(Pool):
         return Judgement(self.stay(restored, reading), move)
 
 
-def _passes(count: int) -> str:
+def _format_passes(count: int) -> str:
     return "a pass" if count == 1 else f"{count} passes in a row"
 
 

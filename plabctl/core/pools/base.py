@@ -9,22 +9,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from operator import attrgetter
 
-from plabctl.core.adaptive import after_spell, unit_wait
-from plabctl.core.backoffs.base import interval
-from plabctl.core.flap import after_flop
+from plabctl.core.adaptive import add_spell, compute_unit_wait
+from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.flap import add_flap
+from plabctl.core.guard.rollback import keep_relevant
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
-from plabctl.core.ranking import after_stay
-from plabctl.core.records import Flop, Suspicion
 from plabctl.core.settings import PoolSettings, Settings
-from plabctl.core.takeback import still_matters
+from plabctl.core.steadiness import update_good_ratio
+from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.values import dataclass, fields, replace
 
 _PASS, _FAIL, _INTERRUPTED = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED
 # `replace` asks every field for its rules. These are the fields of a member behind those that each report changes, to
 # be handed on at once: a simulated year is millions of reports.
-_CHANGED_COUNT = 9
-_rest_of = attrgetter(*[field.name for field in fields(Member)[_CHANGED_COUNT:]])
+_CHANGED_FIELDS = 9
+_rest_of = attrgetter(*[field.name for field in fields(Member)[_CHANGED_FIELDS:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +120,17 @@ class Pool(ABC):
         if report.cause is _INTERRUPTED:
             return Judgement(member)
         if member.flops:
-            member = replace(member, flops=still_matters(member.flops, self.settings, now))
+            member = replace(member, flops=keep_relevant(member.flops, self.settings, now))
         outcome = report.outcome
         verdict = Verdict(outcome, report.cause, report.reason, now, report.seconds)
         if outcome is _PASS:
-            return self.passed(_seen(member, verdict, member.ok_streak + 1, 0), reading)
+            return self.passed(_record_result(member, verdict, member.ok_streak + 1, 0), reading)
         if outcome is _FAIL:
-            return self.failed(_seen(member, verdict, 0, member.fail_streak + 1), reading, ok_streak=member.ok_streak)
-        seen = _seen(member, verdict, member.ok_streak, member.fail_streak)
-        return Judgement(self.wait(seen, reading, interval(self.own.backoff, 0, reading.roll)))
+            return self.failed(
+                _record_result(member, verdict, 0, member.fail_streak + 1), reading, ok_streak=member.ok_streak
+            )
+        seen = _record_result(member, verdict, member.ok_streak, member.fail_streak)
+        return Judgement(self.wait(seen, reading, compute_interval(self.own.backoff, 0, reading.roll)))
 
     @abstractmethod
     def passed(self, member: Member, reading: Reading) -> Judgement:
@@ -161,33 +163,33 @@ class Pool(ABC):
         backoff = self.settings.pools[member.pool].backoff
         fair_s = 0.0
         if backoff.kind.is_budgeted:
-            fair_s = reading.scale * unit_wait(member, self.settings, reading.now)
+            fair_s = reading.scale * compute_unit_wait(member, self.settings, reading.now)
         streak, age_s = member.ok_streak + member.fail_streak, reading.now - member.since_at
-        return self.wait(member, reading, interval(backoff, streak, reading.roll, age_s, fair_s))
+        return self.wait(member, reading, compute_interval(backoff, streak, reading.roll, age_s, fair_s))
 
-    def confirmed(self, member: Member, suspicion: Suspicion, target: str, reading: Reading) -> Judgement:
+    def confirm_move(self, member: Member, suspicion: Suspicion, target: str, reading: Reading) -> Judgement:
         """Return `member` moved to `target` for good: since the first failure, and counted as a flop."""
-        moved = replace(self.flopped(member, suspicion, reading), pool=target, since_at=suspicion.failed_at)
+        moved = replace(self.add_flap_penalty(member, suspicion, reading), pool=target, since_at=suspicion.failed_at)
         evidence = reading.report.reason
         move = Move("transition", suspicion.pool, target, suspicion.failed_at, reading.cause, evidence)
         return Judgement(self.stay(moved, reading), move)
 
-    def flopped(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
+    def add_flap_penalty(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
         """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
-        was_good, flops = self.settings.pools[suspicion.pool].is_good, member.flops
+        was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flops
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
-            flops = (
-                *flops,
-                Flop(suspicion, reading.now, member.penalty, member.penalty_at, member.spells, member.good_ratio),
+            flaps = (
+                *flaps,
+                Flap(suspicion, reading.now, member.penalty, member.penalty_at, member.spells, member.good_ratio),
             )
         return replace(
             member,
             suspicion=None,
-            penalty=after_flop(member, self.settings.flap, reading.now),
+            penalty=add_flap(member, self.settings.flap, reading.now),
             penalty_at=reading.now,
-            spells=after_spell(member, suspicion.since_at, suspicion.failed_at, self.settings, is_good=was_good),
-            flops=flops,
-            good_ratio=after_stay(member.good_ratio, suspicion.failed_at - suspicion.since_at, is_good=was_good),
+            spells=add_spell(member, suspicion.since_at, suspicion.failed_at, self.settings, is_good=was_good),
+            flops=flaps,
+            good_ratio=update_good_ratio(member.good_ratio, suspicion.failed_at - suspicion.since_at, is_good=was_good),
         )
 
 
@@ -196,12 +198,12 @@ def build_pools(settings: Settings) -> dict[str, Pool]:
     return {name: own.kind.build(own, settings) for name, own in settings.pools.items()}
 
 
-def entered(member: Member, pool: str, now: float) -> Member:
+def enter_pool(member: Member, pool: str, now: float) -> Member:
     """Return `member` as it enters `pool`: due at once."""
     return replace(member, pool=pool, since_at=now, due_at=now, interval_s=0.0)
 
 
-def _seen(member: Member, verdict: Verdict, ok_streak: int, fail_streak: int) -> Member:
+def _record_result(member: Member, verdict: Verdict, ok_streak: int, fail_streak: int) -> Member:
     """Return `member` with `verdict` as its last, and these streaks."""
     return Member(
         member.node,

@@ -5,14 +5,14 @@ Pure. A first failure makes a node a suspect in the bad pool, tested again at on
 
 from __future__ import annotations
 
-from plabctl.core.backoffs.base import interval
+from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Flag, Text, Whole
 from plabctl.core.model import Member
 from plabctl.core.names import POOL_NAME, is_pool_name
-from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, entered
-from plabctl.core.records import Suspicion
+from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, enter_pool
 from plabctl.core.settings import GuardThen, PoolSettings, Settings
+from plabctl.core.suspicion import Suspicion
 from plabctl.values import dataclass, replace
 
 
@@ -31,7 +31,7 @@ class GoodPool(Pool):
 
     def __init__(self, own: PoolSettings, settings: Settings) -> None:
         super().__init__(own, settings)
-        self.options = options_of(own)
+        self.options = find_options(own)
 
     def passed(self, member: Member, reading: Reading) -> Judgement:
         """Stay; due after the back-off. Failures that were held, or that a quick retest refutes, leave no trace."""
@@ -49,43 +49,43 @@ class GoodPool(Pool):
             return Judgement(self.stay(member, reading))
         suspicion = member.suspicion or Suspicion(self.own.name, member.since_at, ok_streak, now)
         if reading.is_guarded:
-            return self._guarded(replace(member, suspicion=suspicion), suspicion, reading)
+            return self._stay_guarded(replace(member, suspicion=suspicion), suspicion, reading)
         if reading.report.is_cut:
-            return _doubted(replace(member, ok_streak=ok_streak), now)
-        return self._left(member, suspicion, reading)
+            return _retest_at_once(replace(member, ok_streak=ok_streak), now)
+        return self._leave(member, suspicion, reading)
 
-    def _left(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+    def _leave(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         now = reading.now
         if member.fail_streak <= self.options.confirm:
             return Judgement(replace(member, suspicion=suspicion, due_at=now, interval_s=0.0))
         if self.options.confirm or not self.options.suspects:
-            left = entered(self.flopped(member, suspicion, reading), self.own.goes_to, now)
-            return Judgement(left, self._move("transition", reading))
+            left = enter_pool(self.add_flap_penalty(member, suspicion, reading), self.own.goes_to, now)
+            return Judgement(left, self._build_move("transition", reading))
         if member.suspicion:
-            return self.confirmed(member, suspicion, self.own.goes_to, reading)
-        left = replace(entered(member, self.own.goes_to, now), suspicion=suspicion)
-        return Judgement(left, self._move("suspect", reading))
+            return self.confirm_move(member, suspicion, self.own.goes_to, reading)
+        left = replace(enter_pool(member, self.own.goes_to, now), suspicion=suspicion)
+        return Judgement(left, self._build_move("suspect", reading))
 
-    def _guarded(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
+    def _stay_guarded(self, member: Member, suspicion: Suspicion, reading: Reading) -> Judgement:
         """Stay and be tested soon; when that has lasted for the guard's longest time, move or stay by its settings."""
         guard = self.settings.guard
         if reading.now - suspicion.failed_at < guard.max_age_s:
-            return Judgement(self.wait(member, reading, interval(self.own.backoff, 0, reading.roll)))
+            return Judgement(self.wait(member, reading, compute_interval(self.own.backoff, 0, reading.roll)))
         if guard.then is GuardThen.LEAVE:
             return Judgement(self.stay(member, reading))
         if reading.report.is_cut:
-            return _doubted(member, reading.now)
-        return self.confirmed(member, suspicion, self.own.goes_to, reading)
+            return _retest_at_once(member, reading.now)
+        return self.confirm_move(member, suspicion, self.own.goes_to, reading)
 
-    def _move(self, kind: str, reading: Reading) -> Move:
+    def _build_move(self, kind: str, reading: Reading) -> Move:
         evidence = reading.report.reason
         return Move(kind, self.own.name, self.own.goes_to, reading.now, reading.cause, evidence)
 
 
-def _doubted(member: Member, now: float) -> Judgement:
+def _retest_at_once(member: Member, now: float) -> Judgement:
     """Return `member` as it was but for the failure it was just seen with, to be tested at once.
 
-    That test has the recipe's own time-outs (`plabctl.core.deadlines`), and what it finds counts.
+    That test has the recipe's own time-outs (`plabctl.core.timeouts`), and what it finds counts.
     """
     return Judgement(replace(member, fail_streak=member.fail_streak - 1, due_at=now, interval_s=0.0))
 
@@ -130,7 +130,7 @@ class GoodKind(PoolKind):
 
     def count_quick_retests(self, own: PoolSettings) -> int:
         """Return `confirm`."""
-        return options_of(own).confirm
+        return find_options(own).confirm
 
     def simplify(self, own: PoolSettings) -> PoolSettings:
         """Return `own` without quick retests and without suspects."""
@@ -138,7 +138,7 @@ class GoodKind(PoolKind):
 
     def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
         """Return when a node leaves the pool, and where it goes."""
-        options = options_of(own)
+        options = find_options(own)
         if options.confirm:
             return f"to {own.goes_to} when a failure was confirmed by {options.confirm} quick retests"
         if not options.suspects:
@@ -146,7 +146,7 @@ class GoodKind(PoolKind):
         return f"to {own.goes_to} at the first failure, as a suspect that is tested again at once"
 
 
-def options_of(own: PoolSettings) -> GoodOptions:
+def find_options(own: PoolSettings) -> GoodOptions:
     """Return what a good pool was told; the defaults for a pool of another kind."""
     return own.options if isinstance(own.options, GoodOptions) else GoodOptions()
 

@@ -3,12 +3,12 @@
 import pytest
 
 from plabctl.core.experiments.model import VnodeState
-from plabctl.core.model import Cause, Debris, Goal, StageRun
-from tests.core.experiments.world import Testbed, wanted
+from plabctl.core.model import Cause, Goal, Leftover, StageRun
+from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
 
 def test_a_swap_in_sets_up_what_is_wanted_and_says_when_it_is_ready() -> None:
-    bed = Testbed("n1", "n2", "n3")
+    bed = VirtualTestbed("n1", "n2", "n3")
     bed.swap_in(wanted(nodes=("n1", "n2")))
     assert bed.states() == {"n1": "pending", "n2": "pending"}
 
@@ -18,11 +18,11 @@ def test_a_swap_in_sets_up_what_is_wanted_and_says_when_it_is_ready() -> None:
 
     assert bed.states() == {"n1": "up", "n2": "up"}
     assert [bed.on(name) for name in ("n1", "n2", "n3")] == [1, 1, 0]
-    assert bed.told() == ["experiment-in", "vnode-up n1", "vnode-up n2", "experiment-ready"]
+    assert bed.delivered() == ["experiment-in", "vnode-up n1", "vnode-up n2", "experiment-ready"]
 
 
 def test_what_failed_is_tried_again_by_back_off_and_the_rest_is_usable_meanwhile() -> None:
-    bed = Testbed("n1", "n2")
+    bed = VirtualTestbed("n1", "n2")
     bed.dead = {"n2"}
     bed.swap_in(wanted(nodes=("n1", "n2")))
     bed.work()
@@ -36,11 +36,11 @@ def test_what_failed_is_tried_again_by_back_off_and_the_rest_is_usable_meanwhile
     bed.work()
 
     assert bed.states() == {"n1": "up", "n2": "up"}
-    assert bed.told()[1:] == ["vnode-up n1", "vnode-failed n2", "vnode-up n2", "experiment-ready"]
+    assert bed.delivered()[1:] == ["vnode-up n1", "vnode-failed n2", "vnode-up n2", "experiment-ready"]
 
 
 def test_the_wait_grows_with_each_failure_and_only_the_first_is_told() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.dead = {"n1"}
     bed.swap_in(wanted(nodes=("n1",)))
     waits = []
@@ -51,15 +51,15 @@ def test_the_wait_grows_with_each_failure_and_only_the_first_is_told() -> None:
 
     assert waits == sorted(waits)
     assert waits[0] < waits[2]
-    assert bed.told().count("vnode-failed n1") == 1
+    assert bed.delivered().count("vnode-failed n1") == 1
 
 
 def test_a_vnode_found_dead_is_set_up_again_at_once_under_its_name() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     bed.work()
     name = bed.vnode("n1").vnode
-    bed.standing["n1"].clear()
+    bed.placement["n1"].clear()
     bed.wait(bed.vnode("n1").interval_s)
 
     (check,) = bed.start()
@@ -70,14 +70,14 @@ def test_a_vnode_found_dead_is_set_up_again_at_once_under_its_name() -> None:
 
     assert (setup.goal, setup.vnode) == (Goal.SETUP, name)
     assert bed.states() == {"n1": "up"}
-    assert bed.told()[-3:] == ["vnode-failed n1", "vnode-recovered n1", "experiment-ready"]
+    assert bed.delivered()[-3:] == ["vnode-failed n1", "vnode-recovered n1", "experiment-ready"]
 
 
 def test_a_node_that_does_not_answer_for_a_while_keeps_its_vnode() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     bed.work()
-    before = set(bed.standing["n1"])
+    before = set(bed.placement["n1"])
     bed.dead = {"n1"}
     bed.wait(bed.vnode("n1").interval_s)
     bed.work()
@@ -89,7 +89,7 @@ def test_a_node_that_does_not_answer_for_a_while_keeps_its_vnode() -> None:
     bed.settle(bed.carry_out(again))
 
     assert again.goal is Goal.CHECK
-    assert (bed.states(), bed.standing["n1"]) == ({"n1": "up"}, before)
+    assert (bed.states(), bed.placement["n1"]) == ({"n1": "up"}, before)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_node_that_does_not_answer_for_a_while_keeps_its_vnode() -> None:
 def test_only_a_vnode_that_was_seen_dead_or_hanging_is_set_up_anew(
     cause: Cause, stages: tuple[StageRun, ...], goal: Goal
 ) -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     bed.work()
     bed.wait(bed.vnode("n1").interval_s)
@@ -117,7 +117,7 @@ def test_only_a_vnode_that_was_seen_dead_or_hanging_is_set_up_anew(
 
 
 def test_a_set_up_whose_tick_died_is_torn_down_before_the_next_one() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (doomed,) = bed.start()
     bed.carry_out(doomed)
@@ -125,11 +125,11 @@ def test_a_set_up_whose_tick_died_is_torn_down_before_the_next_one() -> None:
 
     bed.work()
 
-    assert (bed.states(), bed.standing["n1"]) == ({"n1": "up"}, {doomed.vnode})
+    assert (bed.states(), bed.placement["n1"]) == ({"n1": "up"}, {doomed.vnode})
 
 
 def test_an_interrupted_set_up_counts_for_nothing_and_is_due_at_once() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (claim,) = bed.start()
 
@@ -140,7 +140,7 @@ def test_an_interrupted_set_up_counts_for_nothing_and_is_due_at_once() -> None:
 
 
 def test_what_says_nothing_about_the_vnode_changes_no_state() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     bed.work()
     bed.wait(bed.vnode("n1").interval_s)
@@ -154,7 +154,7 @@ def test_what_says_nothing_about_the_vnode_changes_no_state() -> None:
 
 
 def test_a_late_report_is_recorded_and_not_applied() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (first,) = bed.start()
     bed.kill(first)
@@ -167,12 +167,12 @@ def test_a_late_report_is_recorded_and_not_applied() -> None:
 
 
 def test_what_a_late_report_left_and_no_member_knows_is_torn_down_before_the_next_test() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (first,) = bed.start()
     bed.kill(first)
     (second,) = bed.start()
-    known, stray = Debris(second.vnode, "process", bed.now), Debris("plabctl-stray", "process", bed.now)
+    known, stray = Leftover(second.vnode, "process", bed.now), Leftover("plabctl-stray", "process", bed.now)
 
     bed.settle(bed.report(first, "pass", None, stray=known), bed.report(first, "pass", None, stray=stray))
 
@@ -182,19 +182,19 @@ def test_what_a_late_report_left_and_no_member_knows_is_torn_down_before_the_nex
 
 
 def test_a_claim_that_was_never_started_leaves_no_name() -> None:
-    from plabctl.core.experiments import work
+    from plabctl.core.experiments import claim_vnodes
     from plabctl.core.state import Changes
 
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (claim,) = bed.start()
-    bed.apply(Changes(vnodes=work.given_back(bed.state, [claim]), released=(claim.key,)))
+    bed.apply(Changes(vnodes=claim_vnodes.give_back_vnodes(bed.state, [claim]), released=(claim.key,)))
 
     assert bed.vnode("n1").vnode == ""
 
 
 def test_swap_out_tears_down_and_only_then_forgets() -> None:
-    bed = Testbed("n1", "n2", "n3")
+    bed = VirtualTestbed("n1", "n2", "n3")
     bed.swap_in(wanted(nodes=("n1", "n2", "n3")))
     bed.work()
     bed.dead = {"n2"}
@@ -209,13 +209,13 @@ def test_swap_out_tears_down_and_only_then_forgets() -> None:
     bed.work()
     assert not bed.state.experiments
     assert bed.on("n2") == 0
-    assert bed.told()[-5:] == [
+    assert bed.delivered()[-5:] == [
         "experiment-leaving", "vnode-gone n1", "vnode-gone n3", "vnode-gone n2", "experiment-gone"
     ]  # fmt: skip
 
 
 def test_swap_out_of_what_was_never_tried_is_done_at_once() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
 
     bed.swap_out()
@@ -226,7 +226,7 @@ def test_swap_out_of_what_was_never_tried_is_done_at_once() -> None:
 
 @pytest.mark.parametrize("outcome", ["pass", "fail", "dies"])
 def test_swap_out_during_a_set_up_leaves_nothing(outcome: str) -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (claim,) = bed.start()
     bed.swap_out()
@@ -246,7 +246,7 @@ def test_swap_out_during_a_set_up_leaves_nothing(outcome: str) -> None:
 
 
 def test_what_failed_is_tried_at_once_when_its_node_comes_back_to_good() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.dead = {"n1"}
     bed.swap_in(wanted(nodes=("n1",)))
     bed.work()
@@ -262,13 +262,13 @@ def test_what_failed_is_tried_at_once_when_its_node_comes_back_to_good() -> None
 
 
 def test_a_removed_node_is_cleaned_where_it_was() -> None:
-    bed = Testbed("n1", "n2", ssh_host="10.0.0.1")
+    bed = VirtualTestbed("n1", "n2", ssh_host="10.0.0.1")
     bed.swap_in(wanted(nodes=("n1", "n2")))
     bed.work()
 
     bed.remove("n1")
     (claim,) = bed.start()
-    node = bed.vnode("n1").node_or(bed.state.node("n1"))
+    node = bed.vnode("n1").find_node(bed.state.node("n1"))
     assert (claim.goal, node.variables) == (Goal.TEARDOWN, {"ssh_host": "10.0.0.1"})
     bed.settle(bed.carry_out(claim))
 
@@ -280,27 +280,27 @@ def test_a_removed_node_is_cleaned_where_it_was() -> None:
 
 
 def test_a_node_that_gets_another_address_is_cleaned_at_the_old_one_and_set_up_at_the_new_one() -> None:
-    from plabctl.core import orders
+    from plabctl.core import node_orders
     from plabctl.core.model import Node
 
-    bed = Testbed("n1", "n2", ssh_host="10.0.0.1")
+    bed = VirtualTestbed("n1", "n2", ssh_host="10.0.0.1")
     bed.swap_in(wanted(nodes=("n1", "n2")))
     bed.work()
     changed = [Node("n1", {"ssh_host": "10.0.0.9"}), Node("n2", {"ssh_host": "10.0.0.1", "os": "bsd"})]
-    bed.apply(orders.add_nodes(bed.state, bed.settings, changed, bed.order(), replacing=True))
+    bed.apply(node_orders.add_nodes(bed.state, bed.settings, changed, bed.order(), replacing=True))
 
     (claim,) = bed.start()
-    old = bed.vnode("n1").node_or(bed.state.node("n1"))
+    old = bed.vnode("n1").find_node(bed.state.node("n1"))
     assert (claim.key, claim.goal, old.variables) == ("exp/n1", Goal.TEARDOWN, {"ssh_host": "10.0.0.1"})
     bed.settle(bed.carry_out(claim))
     bed.work()
 
-    new = bed.vnode("n1").node_or(bed.state.node("n1"))
+    new = bed.vnode("n1").find_node(bed.state.node("n1"))
     assert (bed.states(), new.variables) == ({"n1": "up", "n2": "up"}, {"ssh_host": "10.0.0.9"})
 
 
 def test_the_vnode_of_a_removed_node_is_given_up_after_a_while_and_that_is_said() -> None:
-    bed = Testbed("n1")
+    bed = VirtualTestbed("n1")
     bed.swap_in(wanted(is_everywhere=True))
     bed.work()
     bed.dead = {"n1"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from plabctl.core.model import Cause, Claim, Goal, Report
-from tests.core.experiments.world import Testbed, wanted
+from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
 NODES = ("n1", "n2", "n3", "n4")
 EXPERIMENTS = ("a", "b", "c")
@@ -18,7 +18,7 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bed = Testbed(*NODES)
+        self.bed = VirtualTestbed(*NODES)
         self.running: list[Claim] = []
         self.carried_out: list[Report] = []
 
@@ -29,8 +29,8 @@ class Life(RuleBasedStateMachine):
             "count": {"count": count, "at_most": True},
             "all": {"is_everywhere": True},
         }
-        wish = wishes[kind]
-        self.allowed(lambda: self.bed.swap_in(wanted(name, **wish)))
+        options = wishes[kind]
+        self.allowed(lambda: self.bed.swap_in(wanted(name, **options)))
 
     @rule(name=st.sampled_from(EXPERIMENTS))
     def swap_out(self, name: str) -> None:
@@ -91,7 +91,7 @@ class Life(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NODES))
     def reboot(self, name: str) -> None:
         self.bed.dead.discard(name)
-        self.bed.standing.pop(name, None)
+        self.bed.placement.pop(name, None)
 
     @rule(name=st.sampled_from(NODES), pool=st.sampled_from(("good", "bad")))
     def put(self, name: str, pool: str) -> None:
@@ -120,7 +120,7 @@ class Life(RuleBasedStateMachine):
         known: dict[str, set[str]] = {}
         for vnode in self.bed.state.vnodes():
             known.setdefault(vnode.node, set()).add(vnode.vnode)
-        for node, vnodes in self.bed.standing.items():
+        for node, vnodes in self.bed.placement.items():
             assert vnodes <= known.get(node, set()), f"nobody knows of {vnodes} on {node}"
 
     def teardown(self) -> None:
@@ -135,18 +135,18 @@ class Life(RuleBasedStateMachine):
             self.bed.work()
         up: dict[str, set[str]] = {}
         for name in list(self.bed.state.experiments):
-            picture = self.bed.picture(name)
-            assert set(picture.counts) <= {"up"}, (name, self.bed.states(name))
-            if not picture.missing:
-                assert len(picture.places) == min(picture.wanted_count, len(list(self.bed.state.nodes())))
-            for place in picture.places:
+            overview = self.bed.picture(name)
+            assert set(overview.counts) <= {"up"}, (name, self.bed.states(name))
+            if not overview.missing:
+                assert len(overview.vnode_views) == min(overview.wanted_count, len(list(self.bed.state.nodes())))
+            for place in overview.vnode_views:
                 up.setdefault(place.vnode.node, set()).add(place.vnode.vnode)
-        assert {node: vnodes for node, vnodes in self.bed.standing.items() if vnodes} == up
+        assert {node: vnodes for node, vnodes in self.bed.placement.items() if vnodes} == up
         for name in list(self.bed.state.experiments):
             self.bed.swap_out(name)
         self.bed.work()
         assert not self.bed.state.experiments
-        assert not any(self.bed.standing.values())
+        assert not any(self.bed.placement.values())
 
 
 TestLife = Life.TestCase

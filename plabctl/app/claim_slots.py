@@ -1,0 +1,167 @@
+"""Carrying out a claim: which claims are dead, which slots are ours, and what to hand to the runner.
+
+I/O on the slots; the decisions are `plabctl.core.claim`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plabctl.app.goals import TickGoal
+from plabctl.app.slots_in_use import SlotsInUse
+from plabctl.core import claim as claiming
+from plabctl.core import fairness
+from plabctl.core.assignment import Assignment
+from plabctl.core.due_rows import Due
+from plabctl.core.experiments import claim_vnodes
+from plabctl.core.model import Claim, Leftover
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.core.timeouts import LearnedTimeouts
+from plabctl.store.session import Session
+from plabctl.store.slots import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """What one claim brought: work to launch, claims that cannot be started, and how many members must wait."""
+
+    work: tuple[tuple[Claim, Assignment], ...] = ()
+    impossible: tuple[Claim, ...] = ()
+    waiting_count: int = 0
+
+
+def find_dead_claims(state: State, slots: Slots, claimant: claiming.Claimant, now: float) -> dict[str, str]:
+    """Return the claims whose holder is gone, and why we think so.
+
+    A slot that we hold ourselves cannot be its holder's any more: whoever lets go of a slot has ended or settled every
+    claim in it first, or is dead.
+    """
+    dead = {}
+    for name, claim in state.claims.items():
+        if claim.tick == claimant.mark.id:
+            continue
+        why = claiming.find_void_reason(claim, claimant, now)
+        if why is None and (claim.slot in slots.held or slots.is_free(claim.slot)):
+            why = "its tick is gone"
+        if why:
+            dead[name] = why
+    return dead
+
+
+def claim_members(
+    state: Session,
+    settings: Settings,
+    slots_in_use: SlotsInUse,
+    slots: Slots,
+    claimant: claiming.Claimant,
+    now: float,
+    *,
+    ahead: int,
+    tick_goal: TickGoal | None,
+) -> ClaimResult:
+    """Void dead claims, lock slots, claim due members for them and `ahead` more to keep in hand.
+
+    With an errand, only what that asks for is taken, and the window stays the business of the tick that fills it.
+    """
+    dead = find_dead_claims(state, slots, claimant, now)
+    if dead:
+        state.apply(claiming.void_claims(state, dead, now))
+    rows = tick_goal.find_due(state, settings, now) if tick_goal else claiming.list_candidates(state, settings, now)
+    slots_in_use.take_slots(min(len(rows) + slots_in_use.in_hand_count, settings.window) - len(slots_in_use.idle))
+    free = list(slots_in_use.idle)
+    if slots.held:
+        # The claims kept in hand name a slot that we hold, so that others see them alive; see `Flight.moved`.
+        free += [min(slots.held)] * max(0, ahead - slots_in_use.in_hand_count)
+    shares = fairness.compute_shares(state, settings, now)
+    choice = claiming.choose_rows(rows, state.claims.values(), len(free), now, shares)
+    claims = _claim_rows(state, settings, choice.rows, free, claimant, now)
+    if tick_goal is None and state.tick != claimant.mark and (claims or choice.waiting_count):
+        state.apply(Changes(tick=claimant.mark))
+    return _prepare(state, settings, claims, choice.waiting_count, now)
+
+
+def _claim_rows(
+    state: Session,
+    settings: Settings,
+    rows: Sequence[Due],
+    slots: Sequence[int],
+    claimant: claiming.Claimant,
+    now: float,
+) -> list[Claim]:
+    """Claim `rows`, each with the slot at the same place; the claims come in the order of the rows."""
+    pairs = list(zip(rows, slots, strict=False))
+    found: dict[str, Claim] = {}
+    for claims_for, is_vnode in ((claiming.build_claims, False), (claim_vnodes.build_vnode_claims, True)):
+        own = [(row, slot) for row, slot in pairs if bool(row.experiment) is is_vnode]
+        if own:
+            changes = claims_for(state, settings, [row for row, _ in own], [slot for _, slot in own], claimant, now)
+            state.apply(changes)
+            found.update({claim.key: claim for claim in changes.claims})
+    return [found[row.key] for row, _ in pairs]
+
+
+def _prepare(state: State, settings: Settings, claims: Sequence[Claim], waiting_count: int, now: float) -> ClaimResult:
+    ready, impossible = [], []
+    learned_timeouts = LearnedTimeouts(state.notes, settings)
+    for claim in claims:
+        recipe = settings.recipes.get(claim.recipe)
+        if recipe is None:
+            assignment = None
+        elif claim.experiment:
+            assignment = _build_vnode_work(state, settings, claim, recipe)
+        else:
+            assignment = _build_health_test(state, settings, claim, recipe, learned_timeouts, now)
+        if assignment:
+            ready.append((claim, assignment))
+        else:
+            impossible.append(claim)
+    return ClaimResult(tuple(ready), tuple(impossible), waiting_count)
+
+
+def _build_health_test(
+    state: State, settings: Settings, claim: Claim, recipe: Recipe, learned_timeouts: LearnedTimeouts, now: float
+) -> Assignment | None:
+    node, member = state.node(claim.node), state.member(claim.node)
+    if not (node and member):
+        return None
+    plan = learned_timeouts.plan_probe(member, recipe, now)
+    longest_s = plan.compute_longest_s(recipe)
+    return Assignment(
+        node=node,
+        token=claim.token,
+        recipe=plan.apply_to(recipe),
+        vnode=claim.vnode,
+        pool=claim.pool,
+        leftovers=tuple((piece, _find_recipe(settings, piece)) for piece in member.debris),
+        deadline_s=longest_s,
+        begin_by_uptime_s=claim.begin_by_uptime_s(longest_s),
+        connect_timeout_s=plan.connect_s,
+        lowered=plan.lowered,
+    )
+
+
+def _build_vnode_work(state: State, settings: Settings, claim: Claim, recipe: Recipe) -> Assignment | None:
+    vnode = state.vnode(claim.key)
+    if vnode is None:
+        return None
+    longest_s = recipe.compute_longest_s(settings.ssh.connect_timeout_s, claim.goal)
+    return Assignment(
+        node=vnode.find_node(state.node(claim.node)),
+        token=claim.token,
+        recipe=recipe,
+        vnode=claim.vnode,
+        pool=claim.pool,
+        experiment=claim.experiment,
+        goal=claim.goal,
+        leftovers=tuple((piece, recipe) for piece in claim_vnodes.list_leftovers(claim)),
+        deadline_s=longest_s,
+        begin_by_uptime_s=claim.begin_by_uptime_s(longest_s),
+    )
+
+
+def _find_recipe(settings: Settings, piece: Leftover) -> Recipe:
+    """Return the recipe that made a piece of debris; one without stages when the configuration has it no more."""
+    return settings.recipes.get(piece.recipe, Recipe(piece.recipe))

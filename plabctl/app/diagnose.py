@@ -1,0 +1,140 @@
+"""Find what is wrong with an installation, and go back to the last good state when a person says so.
+
+I/O. `diagnose` looks and changes nothing; `restore` is the one order given here. The checks: `trustcheck`,
+`state_check`, `ssh_check`, `cron_check`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from plabctl.app import cron_check, crontab, ssh_check, state_check, trustcheck
+from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
+from plabctl.app.findings import Finding, Level, fail, ok, warn
+from plabctl.app.queries import read_context_of
+from plabctl.config.locate import find_state_dir
+from plabctl.core.model import Node
+from plabctl.errors import ConfigError, StoreError
+from plabctl.render.status_table import count_totals, problems_of
+
+_ROWS_CHECKED = 100_000
+"""Of the history, the newest: a second or two, however long it is."""
+
+
+def diagnose(config_path: str | None) -> Iterator[Finding]:
+    """Yield one finding after the other; a configuration that cannot be used is told and ends it."""
+    try:
+        app = open_app(config_path)
+    except ConfigError as error:
+        yield from (fail("config", fault, error.hint) for fault in error.faults)
+        return
+    settings = app.settings
+    yield ok("config", f"'{settings.path}': {len(settings.pools)} pools, {len(settings.recipes)} recipes")
+    yield from trustcheck.check(settings)
+    yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(settings))
+    yield from state_check.check(app)
+    yield from _stuck(app)
+    yield from ssh_check.check(settings, _list_nodes(app))
+    yield from _check_history(app)
+    yield from _check_cron(app)
+
+
+def _list_nodes(app: App) -> list[Node]:
+    try:
+        return list(app.store.snapshot().nodes())
+    except StoreError:
+        return []
+
+
+def _stuck(app: App) -> Iterator[Finding]:
+    """Find what keeps plabctl from its work while cron goes on, with what to do about it."""
+    try:
+        context = read_context_of(app)
+    except StoreError:  # which was found before
+        return
+    found = problems_of(context, count_totals(context))
+    yield from (fail("work", problem.reason, problem.remedy) for problem in found)
+    if not found and context.sight is not None:
+        yield ok("work", "nothing is stuck")
+
+
+def _check_history(app: App) -> Iterator[Finding]:
+    # Imported here: sqlite3 is not cheap.
+    from plabctl.history.database import History  # noqa: PLC0415
+
+    try:
+        with History(app.state_dir) as history:
+            health = history.check(_ROWS_CHECKED)
+    except StoreError as error:
+        yield fail("history", str(error), error.hint)
+        return
+    if health.skipped:
+        count, first = len(health.skipped), health.skipped[0]
+        rows = f"{count} of the newest {health.rows} rows are not events that plabctl wrote"
+        yield warn("history", f"{rows}, and left out; the first has seq {first}", "find out who changed 'history.db'")
+    yield ok("history", f"{health.place} events" if health.place else "nothing recorded yet")
+
+
+def _check_cron(app: App) -> Iterator[Finding]:
+    try:
+        last_tick_at = app.store.last_beat()
+    except StoreError as error:
+        yield fail("ticks", str(error), error.hint)
+        return
+    job = crontab.build_job(app.settings, os.environ)
+    for finding in cron_check.check(job, last_tick_at, app.clock.now()):
+        # Before the first tick of all, nothing has stopped: somebody is just setting plabctl up.
+        is_new = last_tick_at is None and finding.level is Level.FAIL
+        yield replace(finding, level=Level.WARN) if is_new else finding
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What a restore brought back, and what it set aside."""
+
+    rev: int
+    saved_at: float
+    """When the state that was brought back had been saved."""
+    node_count: int
+    kept: str | None
+    """Where the damaged file is now; None when there was none to keep."""
+
+
+def restore(app: App) -> Restoration:
+    """Bring the previous generation of the state back.
+
+    Raise Refused when the state is sound, StateDamaged when the previous generation is damaged too.
+    """
+    previous = app.store.previous()
+    restored = app.store.restore()
+    saved_at = previous.saved_at if previous else restored.head.saved_at
+    return Restoration(restored.head.rev, saved_at, restored.head.node_count, restored.kept)
+
+
+def list_written_paths(app: App) -> list[tuple[str, str]]:
+    """Return every file that plabctl writes for this installation, as pairs of path and what it is for."""
+    folder, settings = app.state_dir, app.settings
+    return [
+        (settings.path, "the configuration; written once, by `plabctl init`"),
+        (str(folder), "the state directory"),
+        (f"{folder}/state.json", "nodes, pools, claims, what is still to be told"),
+        (f"{folder}/state.json.previous", "the state before the last change"),
+        (f"{folder}/state.json.damaged-*", "damaged states, set aside by `plabctl doctor --restore`"),
+        (
+            f"{folder}/state.tmp-*",
+            "what a killed process left of the above; taken away by the first commit a day later",
+        ),
+        (f"{folder}/state.lock", "the lock of the state"),
+        (f"{folder}/slots/", "one lock for each slot of the window"),
+        (f"{folder}/ticks/", "one lock for each tick that runs; what is left in it tells of ticks that did not end"),
+        (f"{folder}/deliver.lock", "the lock of whoever tells the history and the hooks"),
+        (f"{folder}/last_tick", "its time of change is that of the last tick"),
+        (f"{folder}/history.db", "what happened, for ever; with -wal and -shm beside it while it is open"),
+        (settings.ssh.known_hosts, "the host keys that were accepted"),
+        (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
+        (f"{folder}/tick-error-*.json", "which error was told last, so that it is not told again"),
+        (f"{find_state_dir(os.environ)}/tick-error-*.json", "the same while the configuration cannot be read"),
+        ("crontab -l", "the line of `plabctl cron install`; `plabctl cron remove` takes it out"),
+    ]

@@ -1,0 +1,105 @@
+"""What somebody waits for here and now: named nodes tested, an experiment up, an experiment gone.
+
+Pure. A tick with an errand takes nothing but what the errand asks for, and ends when that is done.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from plabctl.core.claim import list_candidates
+from plabctl.core.due_rows import Due
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.settings import Settings
+from plabctl.core.state import State
+
+
+class TickGoal(Protocol):
+    """What a tick is asked for.
+
+    It ends when the machine has been up for `end_uptime_s`, done or not; what it runs then is interrupted. The clock
+    may be set meanwhile, and the uptime may not.
+    """
+
+    end_uptime_s: float | None
+
+    def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return the members that may be taken now."""
+        ...
+
+    def is_done(self, state: State) -> bool:
+        """Say whether there is nothing more to wait for."""
+        ...
+
+
+class RetestGoal:
+    """The named nodes, whose retest must have been ordered, whatever their time; done when each has its verdict."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.end_uptime_s: float | None = None
+        self._names = set(names)
+
+    def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return those that are not being tested by anybody."""
+        return list_candidates(state, settings, now, only=self._find_unanswered(state))
+
+    def is_done(self, state: State) -> bool:
+        """Say whether each retest has a verdict, from us or from another tick."""
+        return not self._find_unanswered(state)
+
+    def _find_unanswered(self, state: State) -> set[str]:
+        members = {name: state.member(name) for name in self._names}
+        self._names = {name for name, member in members.items() if member and member.requested_at is not None}
+        return self._names
+
+
+class _SwapGoal(ABC):
+    """An experiment that is swapped in or out, until that is done or `end_uptime_s` is reached."""
+
+    def __init__(self, name: str, end_uptime_s: float | None, tell: Callable[[State], None]) -> None:
+        self._name = name
+        self.end_uptime_s = end_uptime_s
+        self._on_progress = tell
+
+    def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
+        """Return what is due of the experiment."""
+        return [row for row in list_candidates(state, settings, now) if row.experiment == self._name]
+
+    def is_done(self, state: State) -> bool:
+        """Say whether it is done; or, without an end, whether each vnode was tried."""
+        self._on_progress(state)
+        experiment = state.experiments.get(self._name)
+        if experiment is None or self._is_reached(experiment):
+            return True
+        own = (vnode for vnode in state.vnodes() if vnode.experiment == self._name)
+        return self.end_uptime_s is None and all(map(self._is_tried, own))
+
+    @abstractmethod
+    def _is_reached(self, experiment: Experiment) -> bool:
+        """Say whether the experiment is as it was wished, or will not be."""
+
+    @abstractmethod
+    def _is_tried(self, vnode: Vnode) -> bool:
+        """Say whether the vnode has had its first try."""
+
+
+class WaitForUp(_SwapGoal):
+    """An experiment until all its vnodes are up; or, without an end, until none is still on its first way there."""
+
+    def _is_reached(self, experiment: Experiment) -> bool:
+        return experiment.leaving_at is not None or experiment.ready_at is not None
+
+    def _is_tried(self, vnode: Vnode) -> bool:
+        return vnode.state in {VnodeState.UP, VnodeState.LEAVING} or vnode.last is not None
+
+
+class WaitForGone(_SwapGoal):
+    """An experiment that is swapped out until it is gone; or, without an end, until each vnode was tried once."""
+
+    def _is_reached(self, experiment: Experiment) -> bool:  # noqa: ARG002 - as long as there is one, it is not gone
+        return False
+
+    def _is_tried(self, vnode: Vnode) -> bool:
+        return vnode.fail_streak > 0

@@ -1,0 +1,170 @@
+"""Remembering which error the last tick ended with, so that cron mails it once and not every minute.
+
+I/O: one small file in the configured state directory; in the user's own default one when the error is that the
+configuration names none, or one that cannot be written to. The rule itself is `plabctl.core.error_throttle`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
+
+if TYPE_CHECKING:
+    from plabctl.core.error_throttle import RepeatedError
+
+
+_OTHERS_MAY_WRITE = 0o022
+_OPEN_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""No planted link is followed, and nobody waits for a pipe."""
+_TRIES, _PAUSE_S = 100, 0.01
+
+
+class LastError:
+    """The memory of one installation's ticks, told apart by the configuration they were given.
+
+    It lies in the first of `directories` that takes it; the first that has it is believed. Folders that lead to these
+    may belong to `owners` (user ids) besides root and the current user.
+    """
+
+    def __init__(self, directories: Sequence[str], config_path: str, owners: Collection[int] = ()) -> None:
+        name = f"tick-error-{zlib.crc32(config_path.encode()):08x}.json"
+        self._paths = [f"{directory}/{name}" for directory in dict.fromkeys(directories)]
+        self._owners = owners
+
+    @property
+    def has_error(self) -> bool:
+        """Say whether there was an error that nobody was told the end of."""
+        return any(map(os.path.exists, self._paths))
+
+    def record_failure(self, text: str, now: float) -> str | None:
+        """Return what to say about an error, and remember it; what cannot be remembered is always said."""
+        # Imported here, as below: most ticks have nothing to say.
+        import json  # noqa: PLC0415
+        from dataclasses import asdict  # noqa: PLC0415
+
+        from plabctl.core.error_throttle import throttle_error  # noqa: PLC0415
+
+        with _lock(self._paths):
+            complaint, message = throttle_error(self._read(), text, now)
+            content = json.dumps(asdict(complaint)).encode()
+            for path in self._paths:
+                if self._make(path, may_make=path == self._paths[-1]) and _write(path, content):
+                    self._forget(path)
+                    return message
+        return text
+
+    def record_success(self, now: float) -> str | None:
+        """Return what to say when an error is over, and forget it."""
+        if not self.has_error:
+            return None
+        with _lock(self._paths):
+            before = self._read()
+            self._forget()
+        if before is None:
+            return None
+        from plabctl.core.error_throttle import format_recovery  # noqa: PLC0415
+
+        return format_recovery(before, now)
+
+    def _read(self) -> RepeatedError | None:
+        if not self.has_error:
+            return None
+        import json  # noqa: PLC0415
+
+        from plabctl.core.error_throttle import RepeatedError  # noqa: PLC0415
+
+        for path in filter(self._is_ours, self._paths):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+                with open(descriptor, encoding="utf-8") as file:  # noqa: PTH123 - it is open already
+                    return RepeatedError(**json.load(file))
+            except (OSError, ValueError, TypeError):
+                continue
+        return None
+
+    def _forget(self, but: str = "") -> None:
+        for path in filter(self._is_ours, self._paths):
+            if path != but:
+                with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
+                    os.unlink(path)  # noqa: PTH108 - as above
+
+    def _make(self, path: str, *, may_make: bool) -> bool:
+        """Say whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
+
+        A configured state directory is for the store to make: it may be a file system that is not mounted.
+        """
+        try:
+            return self._is_ours(path, must_exist=True)
+        except FileNotFoundError:  # what there is of the way was found to be trusted
+            if may_make:
+                with suppress(OSError):
+                    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
+            return self._is_ours(path)
+
+    def _is_ours(self, path: str, *, must_exist: bool = False) -> bool:
+        """Say whether only we can write in the directory of `path`, and nobody else leads us there."""
+        try:
+            opened = open_trusted(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY, owners=self._owners)  # noqa: PTH120 - as above
+        except FileNotFoundError:
+            if must_exist:
+                raise
+            return False
+        except (OSError, Untrusted):
+            return False
+        os.close(opened.fd)
+        return opened.status.st_uid == os.geteuid() and not opened.status.st_mode & _OTHERS_MAY_WRITE
+
+
+@contextmanager
+def _lock(paths: Sequence[str]) -> Iterator[None]:
+    """Keep other ticks out that end just now; whoever is kept waiting for longer goes on, and says it once more."""
+    import fcntl  # noqa: PLC0415 - most ticks have nothing to say
+
+    held = []
+    try:
+        for directory in map(os.path.dirname, paths):  # of which the last may not be there yet
+            with suppress(OSError):
+                held.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _OPEN_FLAGS))
+        tries = _TRIES
+        for descriptor in held:
+            while tries:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    tries -= 1
+                    time.sleep(_PAUSE_S)
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def _write(path: str, content: bytes) -> bool:
+    """Write a file that only its owner reads; say whether that could be done."""
+    # By its name the store takes away what is left of it when we are killed here.
+    beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"  # noqa: PTH120 - as above
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, 0o600)
+    except OSError:
+        return False
+    try:
+        try:
+            is_whole = os.write(descriptor, content) == len(content)
+        finally:
+            os.close(descriptor)
+        if is_whole:
+            os.replace(beside, path)  # noqa: PTH105 - as above
+    except OSError:
+        is_whole = False
+    if not is_whole:
+        with suppress(OSError):
+            os.unlink(beside)  # noqa: PTH108 - as above
+    return is_whole

@@ -1,0 +1,61 @@
+"""Nodes that a person names: made from words or from a file, and checked against the configuration.
+
+I/O: reads the file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from plabctl.app.context import App
+from plabctl.core.model import Node
+from plabctl.errors import UsageFault
+from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings
+from plabctl.inventories.row_parsers import quote_text
+
+MAX_BYTES = 64 * 1024**2
+
+
+def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list[Node]:
+    """Return nodes of these names, all with the same variables; raise UsageFault for what cannot be meant."""
+    variables = parse_settings(settings)
+    given = [name for word in names for name in word.split(",") if name]
+    faults = [fault for name in given if (fault := find_name_fault(name))]
+    faults += [
+        f"{quote_text(name)} is given twice" for name in sorted({name for name in given if given.count(name) > 1})
+    ]
+    if faults:
+        raise UsageFault("\n".join(faults), hint="nothing was changed")
+    if not given:
+        raise UsageFault("no node is named", hint="plabctl node add NAME")
+    return _check_nodes(app, [Node(name, variables) for name in given])
+
+
+def read_nodes(app: App, path: str) -> list[Node]:
+    """Return the nodes in the file, or of standard input for `-`; raise UsageFault for what cannot be meant."""
+    where = "standard input" if path == "-" else path
+    try:
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise UsageFault(f"{where}: more than {MAX_BYTES // 1024**2} MiB")
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageFault(f"{where} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageFault(f"{where} is not UTF-8 (byte {error.start})") from error
+    return _check_nodes(app, parse_nodes(text, where))
+
+
+def _check_nodes(app: App, nodes: list[Node]) -> list[Node]:
+    recipes = app.settings.recipes
+    own = {node.name: node.variables["recipe"] for node in nodes if "recipe" in node.variables}
+    faults = [
+        f"{name!r}: no recipe is named {quote_text(recipe)}" for name, recipe in own.items() if recipe not in recipes
+    ]
+    if faults:
+        raise UsageFault("\n".join(faults), hint=f"the recipes are: {', '.join(recipes)}")
+    return nodes

@@ -1,0 +1,39 @@
+"""Testing named nodes here and now, and waiting for what comes of it.
+
+I/O: runs a tick of its own that takes these nodes only, inside the window that all ticks share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plabctl.app.context import App
+from plabctl.app.goals import RetestGoal
+from plabctl.app.queries import read_context_of
+from plabctl.app.signals import Stop
+from plabctl.app.tick import run_tick
+from plabctl.core.model import Outcome
+from plabctl.render.status_table import ViewContext
+
+
+@dataclass(frozen=True, slots=True)
+class RetestResult:
+    """The situation after the test, and the exit code: 0 if all nodes passed, 1 if not, 128 + signal if stopped."""
+
+    situation: ViewContext
+    exit_code: int
+
+
+def test_and_wait(app: App, names: Sequence[str]) -> RetestResult:
+    """Probe the nodes, whose retest has been ordered, and return how it went."""
+    stop = Stop()
+    with stop.listen():
+        run_tick(app, stop, tick_goal=RetestGoal(names))
+    context = read_context_of(app)
+    return RetestResult(context, stop.exit_code or int(not all(_has_passed(context, name) for name in names)))
+
+
+def _has_passed(context: ViewContext, name: str) -> bool:
+    member = context.state.member(name)
+    return bool(member and member.last and member.last.outcome is Outcome.PASS)

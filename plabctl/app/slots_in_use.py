@@ -1,0 +1,180 @@
+"""The slots of one tick and what is running in them.
+
+I/O through the executor. A slot that this process has locked passes from probe to probe without being unlocked, and a
+few claims are kept in hand, so that the next probe starts the moment one ends and not after the next commit.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from plabctl.app.context import App
+from plabctl.core.assignment import Assignment
+from plabctl.core.experiments.claim_vnodes import is_fresh
+from plabctl.core.model import Cause, Claim, Outcome, Report
+from plabctl.store.slots import Slots
+
+if TYPE_CHECKING:
+    from plabctl.executors.base import Executor
+
+IDLE_S = 60.0
+"""A tick uses a slot or gives it back within moments; this long after that it must be stuck."""
+STALE_S = 5.0
+"""A claim in hand for longer than this is given back: its node may be due elsewhere, or not at all any more."""
+
+
+class _InHand(NamedTuple):
+    """A committed claim that waits for a slot of ours, and since when (monotonic)."""
+
+    claim: Claim
+    assignment: Assignment
+    since: float
+
+
+class SlotsInUse:
+    """Which claim runs in which slot, which slots are idle, and which claims wait in hand."""
+
+    def __init__(self, app: App, slots: Slots) -> None:
+        self._app = app
+        self._slots = slots
+        self._running: dict[str, Claim] = {}
+        self._in_hand: deque[_InHand] = deque()
+        self._idle: list[int] = []
+        self._moved: dict[str, Claim] = {}
+
+    @property
+    def running_count(self) -> int:
+        """How many probes run."""
+        return len(self._running)
+
+    @property
+    def in_hand_count(self) -> int:
+        """How many claims wait for a slot of ours."""
+        return len(self._in_hand)
+
+    @property
+    def idle(self) -> tuple[int, ...]:
+        """The slots that we hold and that nothing runs in."""
+        return tuple(self._idle)
+
+    def prepare(self) -> None:
+        """Load what running takes, and what may follow, before anybody waits for it."""
+        from plabctl.app import preload  # noqa: PLC0415 - a tick with nothing to test can spare it
+
+        preload.load()
+        _ = self._executor
+
+    def take_slots(self, limit: int) -> None:
+        """Lock up to `limit` more slots, as many as this process has room for.
+
+        Each takes up the next claim in hand, or is idle.
+        """
+        if limit > 0:
+            for slot in self._slots.take(min(limit, self._capacity - len(self._slots.held))):
+                self._occupy(slot)
+
+    def launch(self, work: Iterable[tuple[Claim, Assignment]]) -> None:
+        """Start each claim in its slot if that is idle, else keep it in hand. The claims must be committed."""
+        for claim, assignment in work:
+            if claim.slot in self._idle:
+                self._idle.remove(claim.slot)
+                self._start(claim, assignment)
+            else:
+                self._in_hand.append(_InHand(claim, assignment, self._app.clock.monotonic()))
+
+    def collect(self, timeout_s: float) -> list[Report]:
+        """Return the reports of probes that ended, waiting up to `timeout_s` for a first one.
+
+        Each slot that comes free takes up the next claim in hand, or is idle.
+        """
+        if not self._running:
+            time.sleep(timeout_s)
+            return []
+        reports = self._executor.wait(timeout_s)
+        for report in reports:
+            slot = self._running.pop(report.token).slot
+            self._moved.pop(report.token, None)
+            self._occupy(slot)
+        return reports
+
+    def pop_moved(self) -> tuple[Claim, ...]:
+        """Return the claims that run in another slot than the store says, once."""
+        moved = tuple(self._moved.values())
+        self._moved.clear()
+        return moved
+
+    def give_back(self, *, everything: bool) -> tuple[Claim, ...]:
+        """Let go of claims in hand, all of them or the stale ones, and return them. None of them was started."""
+        now = self._app.clock.monotonic()
+        given: list[Claim] = []
+        while self._in_hand and (everything or now - self._in_hand[0].since > STALE_S):
+            given.append(self._in_hand.popleft().claim)
+        return tuple(given)
+
+    def release_idle(self) -> None:
+        """Unlock the idle slots. Call it only after the commit that settled what ran in them.
+
+        Before that commit another tick that found the slot free would take the claim for a dead one.
+        """
+        for slot in self._idle:
+            self._slots.release(slot)
+        self._idle.clear()
+
+    def interrupt(self) -> None:
+        """Cut every probe that runs; each reports at once that it was interrupted."""
+        if self._running:
+            self._executor.interrupt()
+
+    @cached_property
+    def _executor(self) -> Executor:
+        """The executor, made when there is something to run: it imports fabric, which costs as much as all the rest."""
+        from plabctl.app.wiring import make_executor  # noqa: PLC0415 - see above
+
+        return make_executor(self._app)
+
+    @cached_property
+    def _capacity(self) -> int:
+        from plabctl.app.capacity import compute_capacity  # noqa: PLC0415 - a tick with nothing to test can spare it
+
+        return compute_capacity()
+
+    def _occupy(self, slot: int) -> None:
+        if not self._in_hand:
+            self._idle.append(slot)
+            self._mark(slot, self._app.clock.uptime() + IDLE_S)
+            return
+        in_hand = self._in_hand.popleft()
+        claim = replace(in_hand.claim, slot=slot)
+        self._moved[claim.token] = claim
+        self._start(claim, in_hand.assignment)
+
+    def _mark(self, slot: int, until_uptime_s: float | None) -> None:
+        """Write down by when something must have happened in `slot`, for those who look whether this tick is stuck."""
+        self._slots.mark(slot, f"{os.getpid()} {'-' if until_uptime_s is None else until_uptime_s}")
+
+    def _start(self, claim: Claim, assignment: Assignment) -> None:
+        self._running[claim.token] = claim
+        self._mark(claim.slot, claim.until_uptime_s)
+        self._executor.start(assignment)
+
+
+def report_refused(claim: Claim, reason: str, now: float) -> Report:
+    """Return the report of a probe that could not even be started; the node is not to blame."""
+    left = (claim.vnode,) if claim.experiment and not is_fresh(claim) else ()
+    return Report(
+        claim.node,
+        claim.token,
+        Outcome.UNKNOWN,
+        Cause.LOCAL,
+        reason,
+        now,
+        0.0,
+        left=left,
+        experiment=claim.experiment,
+    )

@@ -1,0 +1,118 @@
+"""Whether nodes can be reached with what we have: the key, and the host keys that were accepted.
+
+I/O, reads only, and asks no node. The formats: PROTOCOL.key of OpenSSH, and sshd(8) on known_hosts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from plabctl.app.findings import Finding, Level, fail, ok, warn
+from plabctl.core.model import Node
+from plabctl.core.recipe import Transport
+from plabctl.core.settings import HostKeys, Settings
+from plabctl.errors import ConfigError, Untrusted
+from plabctl.files import open_trusted
+from plabctl.probes.host_keys import KnownHosts
+from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.target import Targets
+
+_KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
+_MAGIC = b"openssh-key-v1\0"
+_NAMES_SHOWN = 5
+_MOST_CHARACTERS = 256 * 1024
+"""No private key is longer."""
+
+
+def check(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
+    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH."""
+    recipes = [settings.recipes.get(pool.recipe) for pool in settings.pools.values()]
+    if not any(recipe and recipe.transport is Transport.SSH for recipe in recipes):
+        return
+    yield from _check_key(settings.ssh.key)
+    if nodes:
+        yield from _check_known_hosts(settings, nodes)
+
+
+def require_key(settings: Settings) -> None:
+    """Raise ConfigError when a pool tests over SSH and the key is missing or of no use: no probe could say anything."""
+    for finding in check(settings, ()):
+        if finding.level is Level.FAIL:
+            raise ConfigError([f"ssh.key: {finding.text}"], hint=finding.advice)
+
+
+def _check_known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
+    known = KnownHosts(settings.ssh.known_hosts, settings.origin.owners)
+    targets, topic = Targets(settings.ssh), "known hosts"
+    unknown: list[str] = []
+    for node in nodes:
+        own = settings.recipes.get(node.variables.get("recipe", ""))
+        if own and own.transport is not Transport.SSH:
+            continue
+        try:
+            if not known.find(targets.find(node).label):
+                unknown.append(node.name)
+        except ProbeError as probe_error:
+            yield fail(topic, str(probe_error), "correct it: no node that it concerns can be reached")
+            return
+    if not unknown:
+        yield ok(topic, f"a key for each of {len(nodes)} nodes")
+    elif settings.ssh.host_keys is HostKeys.FIRST_USE:
+        yield ok(topic, f"{len(unknown)} of {len(nodes)} nodes have no key yet; the first one seen will be accepted")
+    else:
+        shown = " ".join(unknown[:_NAMES_SHOWN])
+        more = " ..." if len(unknown) > _NAMES_SHOWN else ""
+        yield warn(topic, f"{len(unknown)} of {len(nodes)} nodes have no key", f"run: plabctl trust {shown}{more}")
+
+
+def _check_key(name: str) -> Iterator[Finding]:
+    if not name:
+        yield fail("key", "the configuration names none", "set ssh.key")
+        return
+    path = Path(name)
+    try:
+        opened = open_trusted(name, anyone=True)
+        mode = opened.status.st_mode
+        with open(opened.fd, errors="replace") as file:  # noqa: PTH123 - it is open already
+            text = file.read(_MOST_CHARACTERS) if stat.S_ISREG(mode) else ""
+    except Untrusted as error:
+        yield fail("key", f"'{path}' is not used: {error}", error.hint)
+        return
+    except FileNotFoundError:
+        yield fail("key", f"'{path}' is not there", f"{_KEY_HINT} {path}")
+        return
+    except OSError as error:
+        yield fail("key", f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "check owner and mode")
+        return
+    protected = is_protected(text)
+    if protected is None:
+        yield fail("key", f"'{path}' is no private key", f"{_KEY_HINT} PATH")
+    elif protected:
+        yield fail(
+            "key", f"'{path}' has a passphrase, and nobody is there to type it", f"ssh-keygen -p -N '' -f {path}"
+        )
+    elif mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")
+    else:
+        yield ok("key", f"'{path}'")
+
+
+def is_protected(text: str) -> bool | None:
+    """Say whether a private key has a passphrase; None when `text` is none."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    if not lines or not lines[0].startswith("-----BEGIN ") or "PRIVATE KEY" not in lines[0]:
+        return None
+    if "OPENSSH" not in lines[0]:
+        return "ENCRYPTED" in lines[0] or any(line.startswith("Proc-Type:") and "ENCRYPTED" in line for line in lines)
+    try:
+        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+    except binascii.Error:
+        return None
+    if not blob.startswith(_MAGIC):
+        return None
+    length = int.from_bytes(blob[len(_MAGIC) : len(_MAGIC) + 4])
+    return blob[len(_MAGIC) + 4 :][:length] != b"none"

@@ -1,0 +1,69 @@
+"""The calls that cron and scripts make all day, without click: an idle `tick`, and `status`.
+
+I/O. Whatever is not exactly one of these, be it a typing error, is left to click, which says it properly. What is done
+here is done by the same functions of `plabctl.app` as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_FORMS = frozenset({"json", "tsv", "name"})
+
+
+def run(arguments: Sequence[str]) -> int | None:
+    """Do what `arguments` ask for and return the exit code, or return None when it is none of our calls."""
+    match parse_call(arguments):
+        case ("tick", config, _):
+            return _tick(config)
+        case ("status", config, form):
+            return _status(config, form)
+        case _:
+            return None
+
+
+def parse_call(arguments: Sequence[str]) -> tuple[str, str | None, str | None] | None:
+    """Return command, config path and form, or None when there is anything else in `arguments`."""
+    if not arguments or arguments[0] not in {"tick", "status"}:
+        return None
+    config = form = None
+    rest = list(arguments[1:])
+    while rest:
+        word = rest.pop(0)
+        if word in {"--config", "-c"} and rest and config is None:
+            config = rest.pop(0)
+        elif word.startswith("--config=") and config is None:
+            config = word.removeprefix("--config=")
+        elif word in {"-o", "--output"} and rest and form is None and arguments[0] == "status":
+            form = rest.pop(0)
+        elif word.startswith("-o") and word[2:] in _FORMS and form is None and arguments[0] == "status":
+            form = word[2:]
+        else:
+            return None
+    if config == "" or (form is not None and form not in _FORMS):
+        return None
+    return arguments[0], config, form
+
+
+def _tick(config: str | None) -> int | None:
+    # Imported here: each of the two calls has its own needs.
+    from plabctl.app.invocation import end_idle  # noqa: PLC0415
+
+    return 0 if end_idle(config) else None
+
+
+def _status(config: str | None, form: str | None) -> int:
+    from plabctl.app.queries import read_context  # noqa: PLC0415 - as above
+    from plabctl.cli.output import choose_form, show_listing  # noqa: PLC0415 - as above
+    from plabctl.render import status_table  # noqa: PLC0415 - as above
+
+    context = read_context(config)
+    names = sorted(context.state.names())
+    how = choose_form(form)
+    if how.is_for_people:
+        from plabctl.core.selection import build_sort_key  # noqa: PLC0415 - programs can spare it
+
+        show_listing(status_table.build_listing(context, sorted(names, key=build_sort_key)), how)
+    else:
+        show_listing(status_table.build_data_listing(context, names, how.name), how)
+    return 0

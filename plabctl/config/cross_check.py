@@ -1,0 +1,217 @@
+"""Judge what keys of the configuration say about each other: pools that name pools, recipes that must exist.
+
+Pure. Works on the values that `plabctl.config.read_document` could read, so that one fault does not hide the others:
+what was given and could not be read counts as given and is not judged again.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from typing import Any, cast
+
+from plabctl.config.read_document import Fault
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
+from plabctl.core.keys.formatting import format_exact_duration, quote, suggest
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.base import PoolKind
+from plabctl.core.pools.good import GOOD
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
+from plabctl.kinds import Builtin, builtin_names, find, find_builtin
+
+Values = Mapping[str, Any]
+
+DEFAULT_POOLS: Mapping[str, Values] = {"good": {}, "bad": {}}
+_VERDICT_STAGES = ("setup", "up", "check")
+_DEFAULT_POOL = PoolSettings("", GOOD, "")
+_DEFAULT_RECIPE = _DEFAULT_POOL.recipe
+_EXPERIMENT = ExperimentSettings()
+_DEFAULT_ENTRY_POOL = Settings("", "", {}, {}).entry_pool
+_SOURCE_KEY = {"file": "path", "ansible": "path", "command": "command"}
+
+
+def read_pools(values: Values) -> Mapping[str, Values]:
+    """Return the pools by name: those of the file, or good and bad when it has none."""
+    return values.get("pool") or DEFAULT_POOLS
+
+
+def find_kind(name: str, pool: Values) -> PoolKind | None:
+    """Return a pool's kind; a pool that is called like a kind need not say it. None when nobody said it."""
+    given: PoolKind | None = pool.get("kind")
+    return given or find_builtin("pool", name)
+
+
+def list_pools_on(pools: Mapping[str, Values], *, is_good: bool) -> list[str]:
+    """Return the names of the pools whose nodes are offered, or of those whose nodes are not."""
+    return [name for name, pool in pools.items() if (kind := find_kind(name, pool)) and kind.is_good is is_good]
+
+
+def find_only_pool(pools: Mapping[str, Values], *, is_good: bool) -> str | None:
+    """Return the name of the one pool on that side; None when there is none or more than one."""
+    names = list_pools_on(pools, is_good=is_good)
+    return names[0] if len(names) == 1 else None
+
+
+def find_entry_pool(values: Values) -> str | None:
+    """Return the pool that new nodes enter: as given, else the default's name if it exists, else the only bad one."""
+    pools = read_pools(values)
+    given: str | None = values.get("entry_pool")
+    return given or (_DEFAULT_ENTRY_POOL if _DEFAULT_ENTRY_POOL in pools else find_only_pool(pools, is_good=False))
+
+
+def list_recipes(values: Values) -> ChainMap[str, Recipe]:
+    """Return the recipes that need not be written: those of plug-ins that are named, then the built-in ones."""
+    builtin: MutableMapping[str, Recipe] = cast("MutableMapping[str, Recipe]", Builtin("recipe"))  # it is only read
+    named = [pool["recipe"] for pool in read_pools(values).values() if "recipe" in pool]
+    unknown = {*named, *values.get("plugin_recipes", ())} - builtin.keys() - values.get("recipe", {}).keys()
+    found = {name: recipe for name in sorted(unknown) if (recipe := find("recipe", name)) is not None}
+    return ChainMap(found, builtin)
+
+
+def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault]:
+    """Yield every fault between keys; `broken` are the paths of keys at fault already."""
+    recipes, builtin = values.get("recipe", {}), list_recipes(values)
+    yield from _check_stages(recipes, broken)
+    yield from _check_inventories(values.get("inventory", ()), broken)
+    yield from _check_experiment(values.get("experiment", {}), {*builtin, *recipes}, broken)
+    yield from _check_reserves(values)
+    for name in values.get("plugin_recipes", ()):
+        if name not in builtin and name not in recipes:
+            yield "plugin_recipes", f"no plug-in brings a recipe {quote(name)}, allowed: names that one brings"
+    # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
+    if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
+        yield from _check_pools(read_pools(values), broken)
+        yield from _check_entry(values)
+    users: dict[str, str] = {}
+    for name, pool in read_pools(values).items():
+        given, kind = pool.get("backoff", {}), find_kind(name, pool) or GOOD
+        defaults = given.get("kind", ADDITIVE).default(is_good=kind.is_good)
+        yield from _check_backoff(f"pool.{name}.backoff", given, defaults)
+        if f"pool.{name}.recipe" not in broken:
+            users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
+    for name, pool_name in users.items():
+        yield from _check_recipe(pool_name, name, recipes, builtin, broken)
+
+
+def _check_pools(pools: Mapping[str, Values], broken: Collection[str]) -> Iterator[Fault]:
+    undecided = False
+    for name, pool in pools.items():
+        path = f"pool.{name}"
+        kind = find_kind(name, pool)
+        if f"{path}.kind" in broken:
+            undecided = True
+        elif kind is None:
+            undecided = True
+            yield f"{path}.kind", f"missing, allowed: one of {_join_words(builtin_names('pool'))}"
+        else:
+            yield from _check_exits(path, kind, pool, pools, broken)
+    for kind in (GOOD, BAD):
+        if not undecided and not list_pools_on(pools, is_good=kind.is_good):
+            yield "pool", f'no pool is of kind "{kind.name}", add [pool.NAME] with kind = "{kind.name}"'
+
+
+def _check_exits(
+    path: str, kind: PoolKind, pool: Values, pools: Mapping[str, Values], broken: Collection[str]
+) -> Iterator[Fault]:
+    mine, targets = kind.exit_key, list_pools_on(pools, is_good=not kind.is_good)
+    if mine in pool:
+        target = pool[mine]
+        if target not in targets and f"pool.{target}.kind" not in broken:
+            other = find_kind(target, pools[target]) if target in pools else None
+            what = f'{quote(target)} is of kind "{other.name}" too' if other else f"no pool {quote(target)}"
+            yield f"{path}.{mine}", f"{what}, allowed: {_format_choices(targets)}{suggest(target, targets)}"
+    elif len(targets) > 1 and f"{path}.{mine}" not in broken:
+        yield f"{path}.{mine}", f"missing, allowed: {_format_choices(targets)}"
+
+
+def _check_entry(values: Values) -> Iterator[Fault]:
+    pools = read_pools(values)
+    entry = find_entry_pool(values)
+    if entry is None and len(list_pools_on(pools, is_good=False)) > 1:
+        yield "entry_pool", f"missing, allowed: {_format_choices(pools)}"
+    elif entry is not None and entry not in pools:
+        yield "entry_pool", f"no pool {quote(entry)}, allowed: {_format_choices(pools)}{suggest(entry, pools)}"
+
+
+def _check_experiment(given: Values, recipes: Collection[str], broken: Collection[str]) -> Iterator[Fault]:
+    recipe = given.get("recipe", _EXPERIMENT.recipe)
+    if "recipe" in given and recipe not in recipes and not {"recipe", f"recipe.{recipe}"} & set(broken):
+        known = sorted(recipes)
+        yield (
+            "experiment.recipe",
+            f"no recipe {quote(recipe)}, allowed: {_format_choices(known)}{suggest(recipe, known)}",
+        )
+    for name, defaults in (("retry", _EXPERIMENT.retry), ("check", _EXPERIMENT.check)):
+        yield from _check_backoff(f"experiment.{name}", given.get(name, {}), defaults)
+
+
+def _check_reserves(values: Values) -> Iterator[Fault]:
+    reserves = [pool.get("reserve", _DEFAULT_POOL.reserve) for pool in read_pools(values).values()]
+    whole = sum(reserves) + values.get("experiment", {}).get("reserve", _EXPERIMENT.reserve)
+    if whole > 1:
+        yield "pool", f"the reserves of all pools and of an experiment come to {whole:g}, allowed: at most 1"
+
+
+def _check_backoff(path: str, given: Values, defaults: Backoff) -> Iterator[Fault]:
+    base = given.get("base", defaults.base_s)
+    longest = given.get("max", defaults.max_s)
+    if base > longest:
+        key, bound = ("base", "at most max") if "base" in given else ("max", "at least base")
+        sizes = f"base is {format_exact_duration(base)} and max is {format_exact_duration(longest)}"
+        yield f"{path}.{key}", f"{sizes}, allowed: {bound}"
+
+
+def _check_recipe(
+    pool: str, name: str, recipes: Mapping[str, Values], builtin: Mapping[str, Recipe], broken: Collection[str]
+) -> Iterator[Fault]:
+    if "recipe" in broken or f"recipe.{name}" in broken:
+        return
+    if name in recipes:
+        if not any(stage in recipes[name] or f"recipe.{name}.{stage}" in broken for stage in _VERDICT_STAGES):
+            needed = ", ".join(_VERDICT_STAGES)
+            yield f"recipe.{name}", f"tests nothing, but pool.{pool} uses it, allowed: at least one of {needed}"
+    elif name not in builtin:
+        known = sorted({*builtin, *recipes})
+        yield f"pool.{pool}.recipe", f"no recipe {quote(name)}, allowed: {_format_choices(known)}{suggest(name, known)}"
+
+
+def _check_stages(recipes: Mapping[str, Values], broken: Collection[str]) -> Iterator[Fault]:
+    for name, recipe in recipes.items():
+        for stage, keys in recipe.items():
+            path = f"recipe.{name}.{stage}"
+            if not isinstance(keys, dict):
+                continue
+            given = [key for key in ("run", "script") if key in keys or f"{path}.{key}" in broken]
+            if len(given) != 1:
+                what = "has both run and script" if given else "does nothing"
+                yield path, f"{what}, allowed: one of run and script"
+
+
+def _check_inventories(inventories: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
+    first: dict[object, int] = {}
+    for number, inventory in enumerate(inventories, 1):
+        path = f"inventory[{number}]"
+        if "kind" not in inventory:
+            continue
+        kind = inventory["kind"]
+        for key in ("path", "command"):
+            wanted = _SOURCE_KEY[kind] == key
+            if wanted and key not in inventory and f"{path}.{key}" not in broken:
+                yield f"{path}.{key}", f'missing, an inventory of kind "{kind}" needs it'
+            if not wanted and key in inventory:
+                yield f"{path}.{key}", f'means nothing where kind = "{kind}", allowed: {_SOURCE_KEY[kind]}'
+        source = (kind, inventory.get(_SOURCE_KEY[kind]))
+        if source[1] is not None and first.setdefault(source, number) != number:
+            yield path, f"the same as inventory[{first[source]}], allowed: each source once"
+
+
+def _join_words(words: Collection[str]) -> str:
+    return ", ".join(quote(str(word)) for word in words)
+
+
+def _format_choices(names: Collection[str]) -> str:
+    if not names:
+        return "nothing yet, such a pool is missing"
+    return f"one of {_join_words(names)}" if len(names) > 1 else _join_words(names)

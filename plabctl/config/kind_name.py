@@ -1,0 +1,67 @@
+"""The type of a value that names a kind of an extension point: `kind = "additive"`.
+
+I/O: imports the module of the kind that is named. See `plabctl.kinds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from plabctl.core.keys.formatting import describe_value, quote
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import Base, ValueType
+from plabctl.kinds import builtin_kinds, find
+
+
+class KindName(ValueType):
+    """The name of a kind that `accepts` agrees to.
+
+    Settings hold the kind itself, or its name if `by_name`: then its module is loaded again only where it is used.
+    """
+
+    __slots__ = ("accepts", "by_name", "point")
+
+    def __init__(self, point: str, accepts: Callable[[Any], bool] = lambda _: True, *, by_name: bool = False) -> None:
+        self.point = point
+        self.accepts = accepts
+        self.by_name = by_name
+
+    @property
+    def allowed(self) -> str:  # type: ignore[override]  # worked out when a person asks: it imports every kind
+        """What is allowed, in words: the built-in kinds."""
+        return "one of " + ", ".join(quote(kind.name) for kind in self.builtin())
+
+    def builtin(self) -> Iterator[Any]:
+        """Yield the built-in kinds that may be named here."""
+        return filter(self.accepts, builtin_kinds(self.point))
+
+    def read(self, value: object) -> Any:  # noqa: ANN401 - each extension point has its own type of kind
+        """Return the kind."""
+        kind = find(self.point, value) if isinstance(value, str) else None
+        if kind is None or not self.accepts(kind):
+            raise ValueError(f"cannot be {describe_value(value)}")
+        return kind
+
+    def resolve_paths(self, value: Any, base: Base) -> Any:  # noqa: ANN401, ARG002 - as above; it is no path
+        """Return the kind, or its name."""
+        return value.name if self.by_name else value
+
+    def format(self, value: Any) -> str:  # noqa: ANN401 - as above
+        """Return the name of the kind as TOML."""
+        return quote(value if isinstance(value, str) else value.name)
+
+    def kind_of(self, value: Any) -> Any:  # noqa: ANN401 - as above
+        """Return the kind that a filled table has in its field `kind`."""
+        return find(self.point, value.kind) if self.by_name else value.kind
+
+
+def find_kind_name(table: Table) -> KindName | None:
+    """Return the type of the key by which a table chooses its kind; None for a table without kinds."""
+    key = table.keys.get("kind")
+    return key.type if key and isinstance(key.type, KindName) else None
+
+
+def list_keys(table: Table, kind: Any) -> dict[str, Key]:  # noqa: ANN401 - as above
+    """Return the keys that may stand in a table where `kind` was chosen, those of the kind last."""
+    return {**table.keys, **kind.keys.keys} if kind else table.keys

@@ -1,0 +1,84 @@
+"""How far the adaptive back-off stretches all waits, so that the share of the window that is aimed at is used.
+
+Pure. The one number, K, stands in the state as a note. Every ten minutes
+
+    K <- K * sqrt(planned load / (load * window))
+
+where the planned load is the sum over all nodes of s / (wait + s): the slots that would be busy on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import sqrt
+from typing import NamedTuple
+
+from plabctl.core.adaptive import compute_unit_wait, estimate_test_seconds, is_adaptive
+from plabctl.core.model import Member
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+
+TOPIC = "adaptive"
+"""Of the note in the state."""
+EVERY_S = 600.0
+FIRST_SCALE = 1.0
+_BOUNDS = (0.001, 1000.0)
+# Where every wait is at one of its bounds, K has no effect and would run away.
+
+
+class LoadShare(NamedTuple):
+    """What one node asks of the window: a test of `test_s` after each wait of K * `unit_s`, kept between its bounds."""
+
+    test_s: float
+    unit_s: float
+    least_s: float
+    most_s: float
+
+
+def read_scale(state: State) -> float:
+    """Return K as it stands."""
+    scale = state.notes.get(TOPIC, {}).get("scale", FIRST_SCALE)
+    return float(scale) if isinstance(scale, int | float) else FIRST_SCALE
+
+
+def adjust_scale(state: State, settings: Settings, now: float) -> Changes:
+    """Return the change of K that is due, if any: none while no pool is adaptive."""
+    if not is_adaptive(settings):
+        return Changes()
+    adjusted_at = state.notes.get(TOPIC, {}).get("at")
+    if isinstance(adjusted_at, int | float) and 0 <= now - adjusted_at < EVERY_S:
+        return Changes()
+    shares = [compute_share(member, settings) for member in state.members() if member.pool in settings.pools]
+    scale = compute_next_scale(read_scale(state), shares, settings)
+    return Changes(notes={TOPIC: {"scale": round(scale, 6), "at": now}})
+
+
+def compute_share(member: Member, settings: Settings) -> LoadShare:
+    """Return what the node asks of the window, as of its last probe."""
+    backoff = settings.pools[member.pool].backoff
+    test_s = estimate_test_seconds(member)
+    if not backoff.kind.is_budgeted:
+        return LoadShare(test_s, member.interval_s, member.interval_s, member.interval_s)
+    seen_at = member.since_at if member.probed_at is None else max(member.since_at, member.probed_at)
+    return LoadShare(test_s, compute_unit_wait(member, settings, seen_at), backoff.base_s, backoff.max_s)
+
+
+def compute_load(scale: float, shares: Iterable[LoadShare]) -> float:
+    """Return how many slots would be busy on average with K = `scale`."""
+    load = 0.0
+    for test_s, unit_s, least_s, most_s in shares:
+        wait_s = scale * unit_s
+        if wait_s < least_s:
+            wait_s = least_s
+        elif wait_s > most_s:
+            wait_s = most_s
+        load += test_s / (wait_s + test_s)
+    return load
+
+
+def compute_next_scale(scale: float, shares: Iterable[LoadShare], settings: Settings) -> float:
+    """Return K for the next ten minutes; it stays as it is while there are no nodes."""
+    load = compute_load(scale, shares)
+    wanted = settings.adaptive.load_ratio * settings.window
+    least, most = _BOUNDS
+    return min(most, max(least, scale * sqrt(load / wanted))) if load else scale

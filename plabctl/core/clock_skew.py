@@ -1,0 +1,108 @@
+"""What becomes of the instants in the state when the clock was set back.
+
+Pure. Whoever opens the state to change it comes by here first (`plabctl.store.store`), so that no decision ever meets
+an instant that lies ahead of it for no better reason than that the clock was wrong when it was written down. Whether
+the clock was set back is for `clocktrust` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from plabctl.core.experiments.model import Vnode
+from plabctl.core.model import Claim, Hold, Member
+from plabctl.core.state import Changes, State
+from plabctl.values import fields, replace
+
+T = TypeVar("T")
+W = TypeVar("W", Member, Vnode)
+_MOMENT_S = 0.001
+_ENDS = frozenset({"due_at", "until_at", "deadline_at"})
+"""What may lie ahead: the ends of waits."""
+
+
+def rebase_instants(state: State, now: float) -> Changes:
+    """Return the changes by which no instant lies ahead that cannot: what seems to have happened later happened now.
+
+    Waits stay as long as they were meant to be, and so do the holds that a person gave an end.
+    """
+    notes = {topic: _rebase_note(note, now) for topic, note in state.notes.items()}
+    changed = {topic: note for topic, note in notes.items() if note != state.notes[topic]}
+    return Changes(
+        nodes=_collect_changed((each, _cap_instants(each, now)) for each in state.nodes()),
+        members=_collect_changed((each, _rebase_member(each, now)) for each in state.members()),
+        vnodes=_collect_changed((each, _cap_wait(each, now)) for each in state.vnodes()),
+        claims=_collect_changed((each, _rebase_claim(each, now)) for each in state.claims.values()),
+        experiments=_collect_changed((each, _cap_instants(each, now)) for each in state.experiments.values()),
+        notes=cast(Mapping[str, Mapping[str, object]], changed),
+    )
+
+
+def _collect_changed(pairs: Iterable[tuple[T, T]]) -> tuple[T, ...]:
+    return tuple(after for before, after in pairs if after is not before)
+
+
+def _rebase_member(member: Member, now: float) -> Member:
+    after = _cap_wait(member, now)
+    if member.requested_at is not None and after.due_at > now:
+        after = replace(after, due_at=now)  # a person asked for a test at once
+    hold = member.hold
+    return after if hold is None or hold.since_at <= now else replace(after, hold=_rebase_hold(hold, now))
+
+
+def _rebase_hold(hold: Hold, now: float) -> Hold:
+    until_at = None if hold.until_at is None else round(now + hold.until_at - hold.since_at, 3)
+    return replace(hold, since_at=now, until_at=until_at)
+
+
+def _rebase_claim(claim: Claim, now: float) -> Claim:
+    """Return `claim`, begun a moment ago: what a person asks for now comes after it."""
+    if claim.started_at <= now:
+        return claim
+    lasts_s = claim.deadline_at - claim.started_at
+    return replace(claim, started_at=now - _MOMENT_S, deadline_at=round(now + lasts_s, 3))
+
+
+def _cap_wait(value: W, now: float) -> W:
+    """Return a member, of a health pool or of an experiment, that waits no longer than it was meant to."""
+    latest = round(now + value.interval_s, 3)
+    due_at = min(value.due_at, latest)
+    after = _cap_instants(value, now)
+    return after if due_at == after.due_at else replace(after, due_at=due_at)
+
+
+def _cap_instants(value: T, now: float) -> T:
+    """Return `value`, with no instant in it or in what it holds after `now`; `value` itself when there is none."""
+    changes: dict[str, Any] = {}
+    for name in (field.name for field in fields(type(value))):
+        found = getattr(value, name)
+        if _is_instant(name) and name not in _ENDS:
+            after: Any = now if found is not None and found > now else found
+        elif isinstance(found, tuple):
+            parts = tuple(_cap_instants(part, now) if _is_value(part) else part for part in found)
+            after = found if parts == found else parts
+        else:
+            after = _cap_instants(found, now) if _is_value(found) else found
+        if after is not found:
+            changes[name] = after
+    return replace(value, **changes) if changes else value  # type: ignore[type-var]  # it is one of our values
+
+
+def _rebase_note(note: object, now: float) -> object:
+    if isinstance(note, Mapping):
+        return {
+            key: min(value, now) if _is_instant(key) and isinstance(value, int | float) else _rebase_note(value, now)
+            for key, value in note.items()
+        }
+    if isinstance(note, Sequence) and not isinstance(note, str):
+        return [_rebase_note(part, now) for part in note]
+    return note
+
+
+def _is_instant(name: str) -> bool:
+    return name in {"at", "blind_until"} or name.endswith("_at")
+
+
+def _is_value(found: object) -> bool:
+    return hasattr(type(found), "__value_fields__")

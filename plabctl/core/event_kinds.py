@@ -1,0 +1,48 @@
+"""What events may be about: the words that hooks ask for.
+
+Pure. They stand alone because most who ask want to check a hook, and the nouns in `model` cost more.
+"""
+
+from __future__ import annotations
+
+EVENT_KINDS = (
+    "transition",
+    "suspect",
+    "refuted",
+    "guarded",
+    "guard-on",
+    "guard-off",
+    "hold",
+    "release",
+    "retest",
+    "node-added",
+    "node-removed",
+    "node-changed",
+    "void",
+    "late",
+    "probe",
+    "vnode-up",
+    "vnode-failed",
+    "vnode-recovered",
+    "vnode-replaced",
+    "vnode-gone",
+    "vnode-probe",
+    "experiment-in",
+    "experiment-ready",
+    "experiment-leaving",
+    "experiment-gone",
+    "dropped",
+)
+"""All of them."""
+
+EXPERIMENT_HOOK_KINDS = (
+    "vnode-up",
+    "vnode-failed",
+    "vnode-recovered",
+    "vnode-replaced",
+    "vnode-gone",
+    "experiment-ready",
+    "experiment-leaving",
+    "experiment-gone",
+)
+"""Those that the command of an experiment is told of."""

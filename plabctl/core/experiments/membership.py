@@ -1,0 +1,205 @@
+"""Who is a member of each experiment: who joins, who leaves, who takes whose place, and what is ready or gone.
+
+Pure. `reconcile` looks at the nodes as they are and is called whenever something may have changed: when reports were
+settled, nodes came or went, somebody gave an order, or a grace is over. Called twice it changes nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from plabctl.core import events
+from plabctl.core.due_rows import Placement
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.experiments.node_choice import choose_best
+from plabctl.core.model import Event
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.values import replace
+
+TOPIC = "experiments"
+"""The note that wakes a tick when the grace of a node ends."""
+
+
+def reconcile(state: State, settings: Settings, now: float, rng: Random) -> Changes:
+    """Return what makes the members of all experiments what they should be now."""
+    if not state.experiments:
+        return Changes()
+    members: dict[str, dict[str, Vnode]] = {name: {} for name in state.experiments}
+    for vnode in state.vnodes():
+        members[vnode.experiment][vnode.node] = vnode
+    rosters = [_Membership(state, settings, members[name], now, rng) for name in state.experiments]
+    for roster, experiment in zip(rosters, state.experiments.values(), strict=True):
+        roster.run(experiment)
+    ends = [at for roster in rosters for at in roster.graces]
+    note = {"due_at": min(ends)} if ends else None
+    return Changes(
+        experiments=tuple(each for roster in rosters for each in roster.experiments),
+        forgotten=tuple(name for roster in rosters for name in roster.forgotten),
+        vnodes=tuple(vnode for roster in rosters for vnode in roster.changed.values()),
+        gone=tuple(key for roster in rosters for key in roster.gone),
+        events=tuple(event for roster in rosters for event in roster.happened),
+        notes=None if state.notes.get(TOPIC) == note else {TOPIC: note},
+    )
+
+
+def mark_leaving(vnode: Vnode, now: float) -> Vnode:
+    """Return a member that is wanted no more: its vnode is to be torn down at once."""
+    if vnode.state is VnodeState.LEAVING:
+        return vnode
+    return replace(
+        vnode, state=VnodeState.LEAVING, since_at=now, due_at=now, interval_s=0.0, is_set_up=False, fail_streak=0
+    )
+
+
+def detach_vnodes(state: State, names: Iterable[str], now: float) -> tuple[Vnode, ...]:
+    """Return the members on nodes that are about to be removed: they leave, and remember where their node was."""
+    if not state.experiments:
+        return ()
+    removed = set(names)
+    found = []
+    for vnode in state.vnodes():
+        node = state.node(vnode.node) if vnode.node in removed else None
+        if node and vnode.gone_at is None:
+            found.append(replace(mark_leaving(vnode, now), gone_at=now, address=node.variables))
+    return tuple(found)
+
+
+class _Membership:
+    """One experiment under consideration, and what is to be changed about it."""
+
+    def __init__(self, state: State, settings: Settings, members: dict[str, Vnode], now: float, rng: Random) -> None:
+        self._state = state
+        self._settings = settings
+        self._members = members
+        self._now = now
+        self._rng = rng
+        self.experiments: list[Experiment] = []
+        self.forgotten: list[str] = []
+        self.changed: dict[str, Vnode] = {}
+        self.gone: list[str] = []
+        self.happened: list[Event] = []
+        self.graces: list[float] = []
+
+    def run(self, experiment: Experiment) -> None:
+        """Find out what is to be changed about `experiment`."""
+        self._release_leaving(experiment)
+        if experiment.leaving_at is not None:
+            if not self._members:
+                self.forgotten.append(experiment.name)
+                self._add_event("experiment-gone", experiment, hook=list(experiment.hook))
+            return
+        if experiment.count:
+            self._keep_count(experiment)
+        elif experiment.is_everywhere:
+            self._keep_everywhere(experiment)
+        else:
+            self._join(experiment, [name for name in experiment.nodes if self._find_placement(name)])
+        self._wake()
+        self._check_ready(experiment)
+
+    def _release_leaving(self, experiment: Experiment) -> None:
+        """Let go of leaving members of which nothing is on a node, or whose node is gone for too long."""
+        for vnode in list(self._members.values()):
+            if vnode.state is not VnodeState.LEAVING or vnode.key in self._state.claims:
+                continue
+            gone_at = vnode.gone_at
+            is_given_up = gone_at is not None and self._now - gone_at > self._settings.experiment.give_up_s
+            if not vnode.vnode or is_given_up:
+                self.gone.append(vnode.key)
+                del self._members[vnode.node]
+                reason = "given up: its node was removed long ago" if vnode.vnode else ""
+                self._add_event("vnode-gone", experiment, vnode.node, vnode=vnode.vnode, reason=reason)
+
+    def _join(self, experiment: Experiment, names: Iterable[str]) -> None:
+        """Make these nodes members. One that is leaving comes back, unless somebody is at it or its node is new."""
+        for name in names:
+            before = self._members.get(name)
+            if before is None:
+                self._set(Vnode(experiment.name, name, VnodeState.PENDING, self._now, self._now))
+                continue
+            is_busy = before.gone_at is not None or before.key in self._state.claims
+            if before.state is VnodeState.LEAVING and not is_busy:
+                now = self._now
+                self._set(replace(before, state=VnodeState.PENDING, since_at=now, due_at=now, interval_s=0.0))
+
+    def _keep_everywhere(self, experiment: Experiment) -> None:
+        for vnode in self._list_active():
+            standing = self._find_placement(vnode.node)
+            if standing is None or not _is_match(experiment, standing) or self._is_lost(standing):
+                self._set(mark_leaving(vnode, self._now))
+        is_good = self._is_good
+        self._join(
+            experiment,
+            [each.node for each in self._state.placements(self._now) if is_good(each) and _is_match(experiment, each)],
+        )
+
+    def _keep_count(self, experiment: Experiment) -> None:
+        """Fill up to the count, and put others in the place of members whose node stays in bad, if there are any."""
+        active = self._list_active()
+        lost = [vnode for vnode in active if (found := self._find_placement(vnode.node)) and self._is_lost(found)]
+        missing = max(0, experiment.count - len(active))
+        if not lost and not missing:
+            return
+        free = [each.node for each in self._state.placements(self._now) if self._is_good(each)]
+        free = [name for name in free if name not in self._members]
+        kept = [vnode.node for vnode in active if vnode not in lost]
+        chosen = choose_best(self._state, self._settings, experiment, free, kept, missing + len(lost), self._now)
+        self._join(experiment, chosen)
+        for vnode, name in zip(lost, chosen[missing:], strict=False):
+            self._set(mark_leaving(vnode, self._now))
+            self._add_event("vnode-replaced", experiment, vnode.node, vnode=vnode.vnode, by=name)
+
+    def _wake(self) -> None:
+        """Try at once what failed on a node that has come back since."""
+        for vnode in list(self._members.values()):
+            if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING} or vnode.due_at <= self._now:
+                continue
+            standing = self._find_placement(vnode.node)
+            has_returned = standing and self._is_good(standing) and standing.since_at > (vnode.probed_at or 0.0)
+            if has_returned:
+                self._set(replace(vnode, due_at=self._now, interval_s=0.0))
+
+    def _check_ready(self, experiment: Experiment) -> None:
+        active = self._list_active()
+        wanted = experiment.count or len(experiment.nodes)
+        is_complete = bool(active) and (experiment.is_everywhere or experiment.at_most or len(active) == wanted)
+        is_ready = is_complete and all(vnode.state is VnodeState.UP for vnode in active)
+        if is_ready and experiment.ready_at is None:
+            self.experiments.append(replace(experiment, ready_at=self._now))
+            self._add_event("experiment-ready", experiment, vnodes=len(active))
+        elif not is_ready and experiment.ready_at is not None and not experiment.is_everywhere:
+            # On all nodes there is always one that has just joined: it was ready, and that is that.
+            self.experiments.append(replace(experiment, ready_at=None))
+
+    def _list_active(self) -> list[Vnode]:
+        return [vnode for vnode in self._members.values() if vnode.state is not VnodeState.LEAVING]
+
+    def _set(self, vnode: Vnode) -> None:
+        self._members[vnode.node] = self.changed[vnode.key] = vnode
+
+    def _find_placement(self, name: str) -> Placement | None:
+        return self._state.placement(name, self._now)
+
+    def _is_good(self, standing: Placement) -> bool:
+        pool = self._settings.pools.get(standing.pool)
+        return standing.is_free and pool is not None and pool.is_good
+
+    def _is_lost(self, standing: Placement) -> bool:
+        """Say whether the node is in bad for longer than the grace; if it may soon be, remember when."""
+        pool = self._settings.pools.get(standing.pool)
+        if pool is None or pool.is_good:
+            return False
+        ends_at = standing.since_at + self._settings.experiment.grace_s
+        if ends_at > self._now:
+            self.graces.append(round(ends_at, 3))
+            return False
+        return True
+
+    def _add_event(self, kind: str, experiment: Experiment, node: str | None = None, **data: object) -> None:
+        self.happened.append(events.build_experiment_event(kind, experiment.name, node, self._now, self._rng, data))
+
+
+def _is_match(experiment: Experiment, standing: Placement) -> bool:
+    return all(standing.variables.get(label) == value for label, value in experiment.match.items())

@@ -1,0 +1,130 @@
+"""What came of the work on members of experiments: who is up, who failed, who is gone.
+
+Pure. The counterpart of `plabctl.core.settle` and of the health pools. What follows from it for the experiment as a
+whole is for `roster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from plabctl.core import events, leftovers
+from plabctl.core.backoffs.base import Backoff, compute_interval
+from plabctl.core.experiments.model import Vnode, VnodeState
+from plabctl.core.model import Cause, Claim, Event, Goal, Member, Outcome, Report, Verdict
+from plabctl.core.settings import ExperimentSettings
+from plabctl.core.state import Changes, State
+from plabctl.values import replace
+
+_LOOKS = frozenset({"check", "up"})
+
+
+def settle_vnodes(state: State, reports: Iterable[Report], own: ExperimentSettings, now: float, rng: Random) -> Changes:
+    """Return what `reports`, all of experiments, change: members, ended claims, and the events of each.
+
+    A report whose token is not current is recorded as late and not applied: another claim is responsible by now. But a
+    vnode that it left, and that no member knows, is torn down before its node is tested again.
+    """
+    members: dict[str, Member] = {}
+    strays = leftovers.StrayLeftovers(state, members)
+    vnodes: list[Vnode] = []
+    gone: list[str] = []
+    released: list[str] = []
+    happened: list[Event] = []
+    for report in reports:
+        claim, before = state.claims.get(report.key), state.vnode(report.key)
+        if claim is None or before is None or claim.token != report.token or report.key in released:
+            happened.append(events.build_probe_event(report, report.experiment, now, late=True))
+            if report.stray and not (before and before.vnode == report.stray.vnode):
+                strays.add(report)
+            continue
+        released.append(report.key)
+        after, kind = judge_vnode(before, claim, report, own, now, rng.random())
+        happened.append(events.build_probe_event(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))
+        if kind:
+            happened.append(events.build_vnode_event(kind, claim, report, after, now))
+        if after:
+            vnodes.append(after)
+        else:
+            gone.append(before.key)
+    return Changes(
+        members=tuple(members.values()),
+        vnodes=tuple(vnodes),
+        gone=tuple(gone),
+        released=tuple(released),
+        events=tuple(happened),
+        notes=strays.build_note(now),
+    )
+
+
+def judge_vnode(
+    before: Vnode, claim: Claim, report: Report, own: ExperimentSettings, now: float, roll: float
+) -> tuple[Vnode | None, str]:
+    """Return what `report` makes of the member, None when it is gone, and the kind of event to tell, if any.
+
+    `roll` in [0, 1) draws the jitter.
+    """
+    vnode = _update_leftovers(before, claim, report)
+    is_leaving = vnode.state is VnodeState.LEAVING
+    if is_leaving and not vnode.vnode:
+        return None, "vnode-gone"
+    if report.cause is Cause.INTERRUPTED or (is_leaving and claim.goal is not Goal.TEARDOWN):
+        return replace(vnode, due_at=now, interval_s=0.0), ""
+    verdict = Verdict(report.outcome, report.cause, report.reason, now, report.seconds)
+    tries = vnode.tries + (claim.goal is Goal.SETUP)
+    seen = replace(vnode, last=verdict, probed_at=now, tries=tries)
+    if report.outcome is Outcome.UNKNOWN:
+        return _schedule_retry(seen, own.check if claim.goal is Goal.CHECK else own.retry, 0, now, roll), ""
+    if report.outcome is Outcome.PASS and not is_leaving:
+        return _mark_up(seen, own, now, roll)
+    return _mark_failed(seen, claim, report, own, now, roll)
+
+
+def _update_leftovers(vnode: Vnode, claim: Claim, report: Report) -> Vnode:
+    """Return the member with what the report says about its vnode: is it set up, can anything be left of it."""
+    has_passed = report.outcome is Outcome.PASS
+    if claim.goal is Goal.CHECK:
+        return vnode
+    if claim.goal is Goal.SETUP and has_passed:
+        return replace(vnode, vnode=claim.vnode, is_set_up=True)
+    is_left = claim.vnode in report.left or (claim.goal is Goal.TEARDOWN and not has_passed)
+    return replace(vnode, vnode=claim.vnode if is_left else "")
+
+
+def _mark_up(vnode: Vnode, own: ExperimentSettings, now: float, roll: float) -> tuple[Vnode, str]:
+    if vnode.state is VnodeState.UP:
+        up, kind = vnode, ""
+    else:
+        kind = "vnode-up" if vnode.up_at is None else "vnode-recovered"
+        up = replace(vnode, state=VnodeState.UP, since_at=now, up_at=now)
+    up = replace(up, ok_streak=up.ok_streak + 1, fail_streak=0)
+    return _schedule_retry(up, own.check, up.ok_streak, now, roll), kind
+
+
+def _mark_failed(
+    vnode: Vnode, claim: Claim, report: Report, own: ExperimentSettings, now: float, roll: float
+) -> tuple[Vnode, str]:
+    """Return a member that failed: found dead it is set up again at once, else all is tried again by back-off.
+
+    A vnode on a node that merely does not answer is not dead: it is looked at again, and goes on when the node returns.
+    """
+    failed, kind = vnode, ""
+    if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING}:
+        failed, kind = replace(vnode, state=VnodeState.FAILED, since_at=now), "vnode-failed"
+    failed = replace(failed, ok_streak=0, fail_streak=vnode.fail_streak + 1)
+    if claim.goal is Goal.CHECK and _is_dead(report):
+        return replace(failed, is_set_up=False, due_at=now, interval_s=0.0), kind
+    return _schedule_retry(failed, own.retry, failed.fail_streak, now, roll), kind
+
+
+def _is_dead(report: Report) -> bool:
+    """Say whether a check that failed saw the vnode dead, or hanging; else the node could not be asked."""
+    if report.cause is Cause.DEADLINE:
+        return any(run.stage in _LOOKS for run in report.stages)
+    return report.cause in {Cause.CHECK, Cause.UP_TIMEOUT}
+
+
+def _schedule_retry(vnode: Vnode, backoff: Backoff, streak: int, now: float, roll: float) -> Vnode:
+    seconds = compute_interval(backoff, streak, roll)
+    return replace(vnode, due_at=round(now + seconds, 3), interval_s=seconds)

@@ -1,0 +1,239 @@
+"""The guard: too many failing together are more likely our fault than theirs, so their moves to bad are held.
+
+Pure. Testing goes on, and so do returns to good. What the guard says is worked out anew at every step of a tick, from
+the members themselves; only since when it is on is remembered. `pools.good` and `pools.bad` ask it through `Reading`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from plabctl.core.guard.rollback import roll_back
+from plabctl.core.model import Cause, Event, Member, Node, Outcome, Report
+from plabctl.core.settings import Settings
+from plabctl.core.state import GUARD_NOTE, Changes, State
+from plabctl.durations import format_duration
+from plabctl.values import dataclass, field, replace
+
+MONITOR = "monitor"
+"""The scope of everything: our own connection, or our own machine."""
+
+
+class Sighting(NamedTuple):
+    """What was last seen of a node that was good when it was tested, lately."""
+
+    node: str
+    pool: str
+    site: str | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedScope:
+    """One scope that is guarded: `monitor`, `pool NAME` or `site NAME`."""
+
+    scope: str
+    since_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Which scopes are guarded now."""
+
+    scopes: Mapping[str, GuardedScope] = field(default_factory=dict)
+    site_label: str = "site"
+    blind_until: float = 0.0
+    """Failures seen until then were seen while no canary answered: they say nothing about the nodes."""
+    is_undecided: bool = False
+    """Whether enough failed in some pool and too few were tested yet: then passes can turn a guard on, too."""
+
+    def holds(self, pool: str, node: Node | None) -> bool:
+        """Say whether moves of `node` out of `pool` are held."""
+        return self._find_scope(pool, node) is not None
+
+    def reason(self, pool: str, node: Node | None) -> str:
+        """Return why they are held; nothing when they are not."""
+        watch = self._find_scope(pool, node)
+        return watch.why if watch else ""
+
+    def _find_scope(self, pool: str, node: Node | None) -> GuardedScope | None:
+        site = node.variables.get(self.site_label) if node else None
+        scopes = (MONITOR, f"pool {pool}", f"site {site}")
+        return next((self.scopes[scope] for scope in scopes if scope in self.scopes), None)
+
+
+UNGUARDED = Guard()
+"""No guard at all."""
+
+
+def read_guard(state: State) -> Guard:
+    """Return the guard as it was left by the last step of a tick."""
+    watches = {}
+    note = state.notes.get(GUARD_NOTE, {})
+    scopes, blind_until = note.get("scopes"), note.get("blind_until")
+    for scope, kept in scopes.items() if isinstance(scopes, Mapping) else ():
+        watches[scope] = GuardedScope(scope, float(kept["since_at"]), str(kept["why"]))
+    blind = float(blind_until) if isinstance(blind_until, int | float) else 0.0
+    return Guard(watches, blind_until=blind, is_undecided=bool(note.get("undecided")))
+
+
+def evaluate(
+    state: State, settings: Settings, reports: Iterable[Report], now: float, *, is_cut_off: bool | None
+) -> tuple[Guard, Changes]:
+    """Return the guard at `now` with `reports` counted in, and the changes that say so.
+
+    `is_cut_off` says whether every canary failed; None when none is configured or none was asked. With no failure in
+    `reports` and no guard on there is mostly nothing to work out: failures are what turns it on.
+    """
+    before = read_guard(state)
+    fresh = {report.node: report.outcome for report in reports if _is_counted(state, settings, report)}
+    is_quiet = not before.scopes and not before.is_undecided and not is_cut_off
+    if is_quiet and all(outcome is Outcome.PASS for outcome in fresh.values()):
+        return before, Changes()
+    blind_until = now if is_cut_off else before.blind_until
+    sightings = list(_list_sightings(state, settings, fresh, now, blind_until=blind_until))
+    found = _find_reasons(sightings, settings)
+    if is_cut_off:
+        found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
+    watches = {
+        scope: GuardedScope(scope, before.scopes[scope].since_at if scope in before.scopes else now, why)
+        for scope, why in found.items()
+    }
+    is_undecided = not found and _is_undecided(sightings, settings)
+    guard = Guard(watches, settings.guard.site_label, blind_until, is_undecided)
+    changes = _build_changes(before, guard, now)
+    if watches.keys() - before.scopes.keys():
+        back = roll_back(state, settings, guard, now)
+        changes = replace(changes, members=back.members, events=(*changes.events, *back.events))
+    return guard, changes
+
+
+def _list_sightings(
+    state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float, *, blind_until: float
+) -> Iterable[Sighting]:
+    label = settings.guard.site_label
+    seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
+    for name in fresh:
+        member = state.member(name)
+        if member:
+            seen[name] = member
+    for name, member in seen.items():
+        pool, node = _find_home_pool(member, settings), state.node(name)
+        if pool is None or node is None:
+            continue
+        was_blind = member.probed_at is not None and member.probed_at <= blind_until
+        outcome = fresh.get(name) or (None if was_blind else _find_recent_outcome(member, settings, now))
+        if outcome:
+            yield Sighting(name, pool, node.variables.get(label), outcome)
+
+
+def _is_counted(state: State, settings: Settings, report: Report) -> bool:
+    """Say whether a report speaks of a node as a good one: it is in good, or a suspect from there."""
+    member = state.member(report.node)
+    if member is None or (report.outcome is Outcome.UNKNOWN and report.cause is not Cause.LOCAL):
+        return False
+    own = settings.pools.get(member.pool)
+    return own is not None and (own.is_good or member.suspicion is not None)
+
+
+def _find_home_pool(member: Member, settings: Settings) -> str | None:
+    """Return the good pool that the member is in, or was in when it failed."""
+    own = settings.pools.get(member.pool)
+    if own is None:
+        return None
+    if own.is_good:
+        return own.name
+    if member.suspicion:
+        return member.suspicion.pool
+    # A move that was confirmed: since then the penalty stands as it was set.
+    return own.goes_to if member.penalty > 0 and member.penalty_at >= member.since_at else None
+
+
+def _find_recent_outcome(member: Member, settings: Settings, now: float) -> Outcome | None:
+    """Return what a recent look at the member said of it as a good node; None when it is nothing or too long ago."""
+    if not settings.pools[member.pool].is_good:
+        failed_at = member.suspicion.failed_at if member.suspicion else member.since_at
+        return Outcome.FAIL if failed_at >= now - settings.guard.within_s else None
+    if member.last is None or (member.last.outcome is Outcome.UNKNOWN and member.last.cause is not Cause.LOCAL):
+        return None
+    return member.last.outcome
+
+
+def _find_reasons(sightings: Sequence[Sighting], settings: Settings) -> dict[str, str]:
+    """Return the scopes that ask to be guarded, with the reason of each; a pool's guard makes those of sites idle."""
+    if why := _describe_excess(sightings, Outcome.UNKNOWN, settings):
+        return {MONITOR: why}
+    tested = [sighting for sighting in sightings if sighting.outcome is not Outcome.UNKNOWN]
+    reasons = {}
+    for pool, own in _group_by(tested, lambda sighting: sighting.pool):
+        if why := _describe_excess(own, Outcome.FAIL, settings):
+            reasons[f"pool {pool}"] = why
+            tested = [sighting for sighting in tested if sighting.pool != pool]
+    for site, own in _group_by(tested, lambda sighting: sighting.site):
+        if why := _describe_excess(own, Outcome.FAIL, settings):
+            reasons[f"site {site}"] = why
+    return reasons
+
+
+def _group_by(
+    sightings: Iterable[Sighting], label: Callable[[Sighting], str | None]
+) -> list[tuple[str, list[Sighting]]]:
+    """Return the sightings by their label, sorted; without those that have none."""
+    groups: dict[str, list[Sighting]] = {}
+    for sighting in sightings:
+        if name := label(sighting):
+            groups.setdefault(name, []).append(sighting)
+    return sorted(groups.items())
+
+
+def _describe_excess(some: Sequence[Sighting], bad: Outcome, settings: Settings) -> str:
+    """Return in words that too many of `some` were found `bad`, and enough to tell; nothing if not."""
+    count = sum(sighting.outcome is bad for sighting in some)
+    if len(some) < settings.guard.min_tested or count <= settings.guard.max_ratio * len(some):
+        return ""
+    what = "failed" if bad is Outcome.FAIL else "could not be tested, for a fault of this machine"
+    return f"{count} of {len(some)} good nodes tested within {format_duration(settings.guard.within_s)} {what}"
+
+
+def _is_undecided(sightings: Iterable[Sighting], settings: Settings) -> bool:
+    """Say whether nodes of a pool of which too few were tested have failed: it may turn out that these were many.
+
+    Sites are left out. Many have fewer nodes than that for ever, and this would be worked out at every step.
+    """
+    tested = [sighting for sighting in sightings if sighting.outcome is not Outcome.UNKNOWN]
+    return any(
+        len(own) < settings.guard.min_tested and any(sighting.outcome is Outcome.FAIL for sighting in own)
+        for _, own in _group_by(tested, lambda sighting: sighting.pool)
+    )
+
+
+def _build_changes(was: Guard, guard: Guard, now: float) -> Changes:
+    """Return the note and, for each scope that was turned on or off, one event."""
+    before, after = was.scopes, guard.scopes
+    happened = [
+        Event(f"guard-on {scope} {now}", now, "guard-on", None, "plabctl", {"scope": scope, "reason": after[scope].why})
+        for scope in after.keys() - before.keys()
+    ]
+    happened += [
+        Event(
+            f"guard-off {scope} {now}",
+            now,
+            "guard-off",
+            None,
+            "plabctl",
+            {"scope": scope, "reason": before[scope].why, "since_at": before[scope].since_at},
+        )
+        for scope in before.keys() - after.keys()
+    ]
+    if not before and not after and was.is_undecided == guard.is_undecided:
+        return Changes()
+    note: dict[str, object] = {}
+    if after:
+        # With a due time the note wakes every tick, so that the guard is looked at also when nothing else is due.
+        scopes = {scope: {"since_at": watch.since_at, "why": watch.why} for scope, watch in after.items()}
+        note = {"scopes": scopes, "due_at": now}
+    if guard.is_undecided:
+        note["undecided"] = True
+    if after or guard.blind_until:
+        note["blind_until"] = guard.blind_until
+    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={GUARD_NOTE: note or None})

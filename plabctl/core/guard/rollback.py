@@ -1,0 +1,100 @@
+"""What a guard that comes on takes back: suspects, and the moves out of good that were confirmed a moment before.
+
+Pure. The first nodes of a crowd that fails together leave good before the share is reached at which the guard comes on.
+They failed for the same reason as the others, so they are put back beside them: in good, with the record they had,
+failing, their moves held. `plabctl.core.guard.evaluate` asks for it whenever a guard is on; what a member has to
+remember for it is a `Flap` for each move, forgotten once the guard would not look back that far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.model import Event, Member
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.core.suspicion import Flap, Suspicion
+from plabctl.values import replace
+
+if TYPE_CHECKING:
+    from plabctl.core.guard.evaluate import Guard
+
+
+def roll_back(state: State, settings: Settings, guard: Guard, now: float) -> Changes:
+    """Return the changes that undo what `guard` would have held, had it come on in time.
+
+    A move by a person since then settles it, and a node that is held stays where it is.
+    """
+    members, happened = [], []
+    for member, flap in _find_moves(state, settings, guard, now):
+        members.append(restore_member(member, flap, settings, now))
+        if member.pool != flap.before.pool:
+            happened.append(_build_event(member, flap, guard.reason(flap.before.pool, state.node(member.node)), now))
+    return Changes(members=tuple(members), events=tuple(happened))
+
+
+def keep_relevant(flaps: tuple[Flap, ...], settings: Settings, now: float) -> tuple[Flap, ...]:
+    """Return those of `flaps` that a guard which comes on now or later may still take back."""
+    return tuple(flap for flap in flaps if flap.at >= now - settings.guard.within_s)
+
+
+def restore_member(member: Member, flap: Flap, settings: Settings, now: float) -> Member:
+    """Return `member` with the record it had before `flap`, as if the guard had held that move and those after it.
+
+    What it passed since counts. If it fails, it is tested again after the shortest wait, as all that are held.
+    """
+    before, later = flap.before, member.suspicion
+    back = replace(
+        member,
+        pool=before.pool,
+        since_at=before.since_at,
+        penalty=flap.penalty,
+        penalty_at=flap.penalty_at,
+        spells=flap.spells,
+        good_ratio=flap.good_ratio,
+        flops=(),
+    )
+    if not later and (member.pool == before.pool or member.ok_streak):
+        return replace(back, ok_streak=before.ok_streak + member.ok_streak)
+    passed = later.ok_streak if later and later is not before else 0
+    failed_at = later.failed_at if later else before.failed_at
+    wait_s = compute_interval(settings.pools[before.pool].backoff, 0, 0.0)
+    return replace(
+        back,
+        suspicion=Suspicion(before.pool, before.since_at, before.ok_streak + passed, failed_at),
+        due_at=min(member.due_at, now + wait_s),
+        interval_s=wait_s,
+    )
+
+
+def _find_moves(state: State, settings: Settings, guard: Guard, now: float) -> Iterator[tuple[Member, Flap]]:
+    """Yield the members with a move to take back, each with the first such move."""
+    for member in state.recent(now - settings.guard.within_s):
+        if member.is_held(now):
+            continue
+        for flap in (*keep_relevant(member.flops, settings, now), *_build_suspect_flap(member)):
+            if flap.before.pool in settings.pools and guard.holds(flap.before.pool, state.node(member.node)):
+                yield member, flap
+                break
+
+
+def _build_suspect_flap(member: Member) -> Iterator[Flap]:
+    """Yield what would become of a suspect: the move that its retest may confirm."""
+    before = member.suspicion
+    if before and before.pool != member.pool:
+        yield Flap(before, before.failed_at, member.penalty, member.penalty_at, member.spells, member.good_ratio)
+
+
+def _build_event(member: Member, flap: Flap, why: str, now: float) -> Event:
+    # Called as the move was, `transition` or not: whoever was told of the one wants to hear of the other.
+    kind = "guarded" if flap.before is member.suspicion else "transition"
+    data = {
+        "from": member.pool,
+        "to": flap.before.pool,
+        "since_at": flap.before.since_at,
+        "cause": "guard",
+        "reason": f"taken back by the guard: {why}",
+    }
+    return Event(f"guard-back {member.node} {flap.at}", now, kind, member.node, "plabctl", data)

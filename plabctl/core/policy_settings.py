@@ -1,0 +1,65 @@
+"""What the operator decided about the rules that hold for all pools: flaps, the guard, learned deadlines.
+
+Pure. Everybody else takes these from `plabctl.core.settings`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from plabctl.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveSettings:
+    """What the adaptive back-off aims at: so much of the window, by what it saw with this half-life."""
+
+    load_ratio: float = 0.8
+    half_life_s: float = 1209600.0
+
+
+@dataclass(frozen=True, slots=True)
+class FlapSettings:
+    """The flap penalty: it halves every `half_life_s`; each whole point asks for one more pass, `apart_s` apart."""
+
+    half_life_s: float = 21600.0
+    max_passes: int = 12
+    apart_s: float = 300.0
+
+
+class GuardThen(StrEnum):
+    """What becomes of a move that the guard has held for its longest time."""
+
+    MOVE = "move"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """When moves to bad are held: more than `max_ratio` of the good nodes tested `within_s` failed, or every canary."""
+
+    max_ratio: float = 0.2
+    min_tested: int = 10
+    """Distinct nodes that must have been tested before the share means anything."""
+    within_s: float = 600.0
+    site_label: str = "site"
+    """The node variable that groups nodes into sites."""
+    canary: tuple[str, ...] = ()
+    """`host:port` of machines that are up when we ourselves are connected."""
+    max_age_s: float = 3600.0
+    then: GuardThen = GuardThen.MOVE
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineSettings:
+    """How the time-outs of a recipe are lowered to what its passes have shown; see `plabctl.core.timeouts`."""
+
+    enabled: bool = True
+    floor_s: float = 10.0
+    """TCP repeats a lost packet after 1, 3 and 7 s: three lost packets are no reason to give a node up."""
+    factor: float = 3.0
+    """Below 3, what is cut off would be missed among what is learned from, and deadlines could shrink without end."""
+    min_passes: int = 20
+    """The slowest in twenty is the first that 95 % can be told from."""
+    full_every: int = 4
+    """A slow but sound node in bad is back within a few tests, and a dead one costs a quarter of the time-outs."""

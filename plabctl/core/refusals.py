@@ -1,0 +1,35 @@
+"""What counts for nothing at first and is a failure in the long run: an sshd that lets nobody log in.
+
+Pure. An sshd that has too many logins under way (MaxStartups) or is cross with whoever asks (PerSourcePenalties) turns
+connections away before they begin; that is the crowd's fault, ours perhaps, and the probe says `unknown` with the cause
+`protocol`. But where every probe for an hour ended so, nobody can use the node, and from then on each counts as failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plabctl.core.model import Cause, Member, Outcome, Report
+
+LONGEST_S = 3600.0
+
+
+def is_refused(report: Report) -> bool:
+    """Say whether the node's sshd turned the probe away without a verdict on it."""
+    return report.outcome is Outcome.UNKNOWN and report.cause is Cause.PROTOCOL
+
+
+def weigh_refusal(member: Member, report: Report, now: float) -> tuple[Member, Report]:
+    """Return the member, knowing since when it turns us away, and the report; as a failure when that was for an hour.
+
+    Only a real verdict on the node ends that time.
+    """
+    if not is_refused(report):
+        is_over = member.turned_away_at is not None and report.outcome is not Outcome.UNKNOWN
+        return replace(member, turned_away_at=None) if is_over else member, report
+    since = member.turned_away_at
+    if since is None:
+        return replace(member, turned_away_at=now), report
+    if now - since < LONGEST_S:
+        return member, report
+    return member, replace(report, outcome=Outcome.FAIL, reason=f"for an hour and more, {report.reason}")

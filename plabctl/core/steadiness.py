@@ -1,0 +1,63 @@
+"""How steady nodes are: the share of late time that they spent in good, less for flapping.
+
+Pure. The share fades: what was a week ago counts half. No history is needed for it, only one number that each member
+keeps, as it was when its present stay began; the stay itself is added when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plabctl.core.flap import compute_penalty
+from plabctl.core.model import Member
+from plabctl.core.settings import Settings
+from plabctl.durations import format_duration
+from plabctl.values import dataclass
+
+HALF_LIFE_S = 604800.0
+"""A week: nodes fail by day and by weekday, and what was before the last repair says little."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedNode:
+    """A node with its place: `score` from 0 to 1, and what it is made of, in words."""
+
+    node: str
+    score: float
+    good_ratio: float
+    reasons: tuple[str, ...]
+
+
+def compute_good_ratio(member: Member, settings: Settings, now: float) -> float:
+    """Return the share of late time that the node spent in good: of a suspect as if it had not failed yet."""
+    suspicion = member.suspicion
+    pool = suspicion.pool if suspicion else member.pool
+    began_at = suspicion.since_at if suspicion else member.since_at
+    own = settings.pools.get(pool)
+    return update_good_ratio(member.good_ratio, now - began_at, is_good=own is not None and own.is_good)
+
+
+def update_good_ratio(ratio: float, seconds: float, *, is_good: bool) -> float:
+    """Return the share after a stay of so many seconds in good or in bad; `ratio` is that before it."""
+    kept = float(2.0 ** (-max(0.0, seconds) / HALF_LIFE_S))
+    return ratio * kept + (1.0 - kept if is_good else 0.0)
+
+
+def rank_nodes(members: Iterable[Member], settings: Settings, now: float) -> list[RankedNode]:
+    """Return the nodes of `members`, the steadiest first: score = share in good / (1 + flap penalty)."""
+    ranked = [_rank_node(member, settings, now) for member in members]
+    return sorted(ranked, key=lambda each: (-each.score, each.node))
+
+
+def _rank_node(member: Member, settings: Settings, now: float) -> RankedNode:
+    ratio = compute_good_ratio(member, settings, now)
+    flaps = compute_penalty(member, settings.flap, now)
+    reasons = [
+        f"{ratio:.0%} of late time in good",
+        f"in {member.pool} for {format_duration(float(int(max(0.0, now - member.since_at))))}",
+    ]
+    if flaps >= 0.05:  # noqa: PLR2004 - less would be shown as nothing
+        reasons.append(f"flap penalty {flaps:.1f}")
+    if member.suspicion:
+        reasons.append("its last test failed")
+    return RankedNode(member.node, ratio / (1.0 + flaps), ratio, tuple(reasons))

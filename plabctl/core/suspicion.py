@@ -1,0 +1,33 @@
+"""What a member remembers of how it was in good, for as long as its leaving may turn out to be no fault of its own.
+
+Pure. `plabctl.core.pools` writes a suspicion, which the next test confirms or refutes; a confirmed one becomes a flop,
+which `plabctl.core.guard.rollback` may still undo.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.uptime import UptimeStats
+from plabctl.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """The record of a node as it was in good before a first failure; a refuted failure puts all of it back."""
+
+    pool: str
+    since_at: float
+    ok_streak: int
+    failed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flap:
+    """A confirmed move out of good, and the record that it ended: see `plabctl.core.guard.rollback`."""
+
+    before: Suspicion
+    at: float
+    """When it was confirmed."""
+    penalty: float = 0.0
+    penalty_at: float = 0.0
+    spells: UptimeStats | None = None
+    good_ratio: float = 0.0

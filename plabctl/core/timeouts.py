@@ -1,0 +1,230 @@
+"""How long each stage of a probe may take, learned from the passes so far, so that dead nodes do not fill the window.
+
+Pure. `settle` hands each pass to `LearnedTimeouts`, which keeps a tally of each recipe's stages in a note of the state;
+`claim` asks it for the `TimeoutPlan` of the next probe. Only passes teach, so a deadline must not cut off what would
+teach it better:
+
+- it is `factor` (3 or more) times what 95 of 100 passes took, and never below `floor`;
+- a node that once passed more slowly keeps a deadline of its own, `factor` times that;
+- in good, what such a deadline cut off counts for nothing (`plabctl.core.pools.good`) and is tested again at once;
+- that test, and each that confirms or refutes a failure, has the recipe's own time-outs;
+- in bad, every `full_every`th test, and each one while no failure came between, has the recipe's own time-outs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from plabctl.core.histogram import Histogram, add_sample, compute_quantile, count_samples
+from plabctl.core.model import Member, Outcome, Report, StageRun
+from plabctl.core.recipe import Recipe, Transport
+from plabctl.core.settings import Settings
+
+TOPIC = "deadlines"
+"""The note with the tallies: `{"recipes": {NAME: {"of": FINGERPRINT, "stages": {STAGE: {CLASS: COUNT}}}}}`."""
+CONNECT = "connect"
+SHARE = 0.95
+FADE = 0.8
+"""What a node's own slow pass counts for at each later pass."""
+
+
+class TimeoutRule(StrEnum):
+    """How long a probe may take, and why."""
+
+    USUAL = "usual"
+    OFF = "off"
+    """From here on: the recipe's own time-outs. Deadlines are not to be learned."""
+    DECIDES = "decides"
+    """It confirms or refutes a failure, or a doubt: the last test was cut off."""
+    REQUESTED = "requested"
+    UNPROVEN = "unproven"
+    """In bad, and its last test did not fail."""
+    IN_TURN = "in-turn"
+    """In bad, and this is one of every few."""
+
+
+class TimeoutBasis(StrEnum):
+    """What a stage's deadline comes from."""
+
+    RECIPE = "recipe"
+    """The recipe's own time-out, as what was learned is no shorter or does not apply to this test."""
+    FEW = "few-passes"
+    """The recipe's own time-out, as there were too few passes to learn from."""
+    DEBRIS = "debris"
+    """The recipe's own time-out, as something is to be torn down first."""
+    FLOOR = "floor"
+    PEERS = "peers"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimeout:
+    """The deadline of one stage: `seconds`, where the recipe itself allows `allowed_s`, and what it comes from."""
+
+    stage: str
+    seconds: float
+    allowed_s: float
+    basis: TimeoutBasis
+    passes: int
+    """How many passes there are to learn from."""
+    p95_s: float | None
+    own_s: float | None
+    """The slowest pass of the node itself, if that is what sets it apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutPlan:
+    """The deadlines of the next probe of one node, stage by stage."""
+
+    rule: TimeoutRule
+    limits: tuple[StageTimeout, ...]
+    connect_s: float
+    """The seconds to connect in."""
+
+    @property
+    def lowered(self) -> dict[str, float]:
+        """The stages with less time than their recipe allows, each with the seconds that it allows."""
+        return {limit.stage: limit.allowed_s for limit in self.limits if limit.seconds < limit.allowed_s}
+
+    def apply_to(self, recipe: Recipe) -> Recipe:
+        """Return `recipe` with these deadlines as its time-outs."""
+        seconds = {limit.stage: limit.seconds for limit in self.limits}
+        stages = {name: replace(stage, timeout_s=seconds[name]) for name, stage in recipe.stages.items()}
+        return replace(recipe, **stages)  # type: ignore[arg-type]  # the names of stages are fields that hold stages
+
+    def compute_longest_s(self, recipe: Recipe) -> float:
+        """Return the seconds that a probe by `recipe` can take at most."""
+        return self.apply_to(recipe).compute_longest_s(self.connect_s)
+
+
+class LearnedTimeouts:
+    """What the passes so far have taught; grows while a batch is settled."""
+
+    def __init__(self, notes: Mapping[str, Mapping[str, object]], settings: Settings) -> None:
+        self._settings = settings
+        self._note: Any = notes.get(TOPIC, {}).get("recipes", {})
+        self._tallies: dict[str, dict[str, Histogram]] = {}
+        self._has_grown = False
+
+    def learn(self, recipe_name: str, report: Report, member: Member) -> Member:
+        """Count how long each stage took if it is a pass; return `member`, remembering what it was slow at itself."""
+        recipe = self._settings.recipes.get(recipe_name)
+        is_lesson = self._settings.deadlines.enabled and report.stages and report.outcome is Outcome.PASS
+        if not (is_lesson and recipe):
+            return member
+        tallies = self._find_histograms(recipe)
+        took = {run.stage: run.seconds for run in report.stages if _is_lesson(run, recipe)}
+        for stage, seconds in took.items():
+            tallies[stage] = add_sample(tallies.get(stage, {}), seconds)
+        self._has_grown = True
+        before, factor = dict(member.slow), self._settings.deadlines.factor
+        slowest = {stage: max(seconds, FADE * before.get(stage, 0.0)) for stage, seconds in took.items()}
+        slow = {
+            stage: round(seconds, 3)
+            for stage, seconds in slowest.items()
+            if factor * seconds > self._compute_learned_s(tallies[stage])
+        }
+        return member if slow == before else replace(member, slow=slow)
+
+    def build_note(self) -> dict[str, Mapping[str, object] | None] | None:
+        """Return the note to keep, by topic; None when nothing was learned. Recipes that are gone are forgotten."""
+        if not self._has_grown:
+            return None
+        kept = {name: doc for name, doc in self._note.items() if name in self._settings.recipes}
+        for name, tallies in self._tallies.items():
+            stages = {
+                stage: {str(key): count for key, count in histogram.items()} for stage, histogram in tallies.items()
+            }
+            kept[name] = {"of": _compute_fingerprint(self._settings.recipes[name]), "stages": stages}
+        return {TOPIC: {"recipes": kept}}
+
+    def plan_probe(self, member: Member, recipe: Recipe, now: float) -> TimeoutPlan:
+        """Return the deadlines of the member's next probe, if that starts at `now`."""
+        patience = self._choose_rule(member, now)
+        limits = tuple(self._list_timeouts(member, recipe, patience))
+        connect_s = next((limit.seconds for limit in limits if limit.stage == CONNECT), None)
+        return TimeoutPlan(patience, limits, self._settings.ssh.connect_timeout_s if connect_s is None else connect_s)
+
+    def _list_timeouts(self, member: Member, recipe: Recipe, patience: TimeoutRule) -> Iterator[StageTimeout]:
+        tallies = self._find_histograms(recipe) if patience is not TimeoutRule.OFF else {}
+        allowed = {name: stage.timeout_s for name, stage in recipe.stages.items()}
+        if recipe.transport is Transport.SSH:
+            allowed = {CONNECT: self._settings.ssh.connect_timeout_s, **allowed}
+        for stage, allowed_s in allowed.items():
+            histogram = tallies.get(stage, {})
+            own_s = member.slow.get(stage)
+            seconds, basis = self._compute_timeout(
+                histogram, own_s, recipe.up.every_s if stage == "up" and recipe.up else 0.0
+            )
+            seconds = round(seconds, 3)
+            if stage == "teardown" and member.debris:
+                seconds, basis = allowed_s, TimeoutBasis.DEBRIS
+            elif basis is TimeoutBasis.FEW:
+                seconds = allowed_s
+            elif seconds >= allowed_s or patience is not TimeoutRule.USUAL:
+                seconds, basis = allowed_s, TimeoutBasis.RECIPE
+            p95_s = round(compute_quantile(histogram, SHARE), 3) if histogram else None
+            yield StageTimeout(stage, seconds, allowed_s, basis, count_samples(histogram), p95_s, own_s)
+
+    def _compute_timeout(self, histogram: Histogram, own_s: float | None, pause_s: float) -> tuple[float, TimeoutBasis]:
+        """Return the usual deadline of a stage and what it comes from; `pause_s` lies between two looks at it."""
+        own = self._settings.deadlines
+        if count_samples(histogram) < own.min_passes:
+            return 0.0, TimeoutBasis.FEW
+        reasons = {
+            own.floor_s + 2 * pause_s: TimeoutBasis.FLOOR,
+            own.factor * compute_quantile(histogram, SHARE): TimeoutBasis.PEERS,
+            own.factor * (own_s or 0.0): TimeoutBasis.OWN,
+        }
+        longest = max(reasons)
+        return longest, reasons[longest]
+
+    def _compute_learned_s(self, histogram: Histogram) -> float:
+        own = self._settings.deadlines
+        return max(own.floor_s, own.factor * compute_quantile(histogram, SHARE))
+
+    def _choose_rule(self, member: Member, now: float) -> TimeoutRule:
+        own, pool = self._settings.deadlines, self._settings.pools[member.pool]
+        if not own.enabled:
+            return TimeoutRule.OFF
+        if member.requested_at is not None:
+            return TimeoutRule.REQUESTED
+        is_good = pool.is_good
+        is_doubtful = is_good and member.last is not None and member.last.outcome is Outcome.FAIL
+        if member.is_suspect or (is_doubtful and not member.interval_s and not member.is_held(now)):
+            return TimeoutRule.DECIDES
+        if not is_good and not member.fail_streak:
+            return TimeoutRule.UNPROVEN
+        if member.fail_streak and member.fail_streak % own.full_every == 0:
+            return TimeoutRule.IN_TURN
+        return TimeoutRule.USUAL
+
+    def _find_histograms(self, recipe: Recipe) -> dict[str, Histogram]:
+        """Return the tallies of a recipe by stage; none when its commands are others than those that were timed."""
+        tallies = self._tallies.get(recipe.name)
+        if tallies is None:
+            doc = self._note.get(recipe.name, {})
+            stages = doc["stages"] if doc.get("of") == _compute_fingerprint(recipe) else {}
+            tallies = {
+                stage: {int(key): float(count) for key, count in histogram.items()}
+                for stage, histogram in stages.items()
+            }
+            self._tallies[recipe.name] = tallies
+        return tallies
+
+
+def _is_lesson(run: StageRun, recipe: Recipe) -> bool:
+    """Say whether a stage of a pass did what it should: a teardown may have failed, and debris is not ours."""
+    return run.stage == CONNECT or (run.exit_code == 0 and run.stage in recipe.stages)
+
+
+@lru_cache(maxsize=64)
+def _compute_fingerprint(recipe: Recipe) -> int:
+    """Return a number that is another one when the recipe does other things; its time-outs may change."""
+    done = [(name, stage.run, stage.script, stage.every_s) for name, stage in recipe.stages.items()]
+    return zlib.crc32(repr((recipe.transport.value, done)).encode("utf-8", "surrogatepass"))

@@ -1,0 +1,36 @@
+"""For how long and how often a node was good or bad: what the adaptive back-off remembers of it.
+
+Pure. What it makes of this is in `adaptive`.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+from plabctl.values import dataclass
+
+_LN_2 = log(2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class UptimeStats:
+    """For how long a node was seen in good and in bad, and how often it was seen to leave them, fading with time.
+
+    Kept where a back-off is adaptive; without the spell under way. The numbers are as they were at `at`.
+    """
+
+    at: float
+    good_s: float
+    good_count: float
+    bad_s: float
+    bad_count: float
+
+
+def compute_fade(then: float, now: float, half_life_s: float) -> float:
+    """Return what is left of 1 that was seen at `then`."""
+    return float(2.0 ** (-max(0.0, now - then) / half_life_s))
+
+
+def compute_faded_length(seconds: float, half_life_s: float) -> float:
+    """Return what is left of a spell of that length at its end, each of its seconds having faded since it went by."""
+    return half_life_s / _LN_2 * (1.0 - compute_fade(0.0, seconds, half_life_s))

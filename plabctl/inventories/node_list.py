@@ -1,0 +1,126 @@
+"""Nodes written down as text: a plain list, CSV with a header, or JSON.
+
+Pure. Whether the nodes make sense with a configuration is for others to say. The forms are taken apart in
+`plabctl.inventories.row_parsers`; here names and variables are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+from plabctl.core.model import Node
+from plabctl.core.names import RESERVED, is_label_name, is_node_name, variable_of
+from plabctl.errors import UsageFault
+from plabctl.inventories.row_parsers import Row, parse_rows, quote_text
+
+MAX_VALUE = 1000
+MAX_VARIABLES = 256 * 1024
+"""Bytes of all variables of a node: they are given to every command that its recipe runs."""
+MAX_FAULTS = 20
+"""How many faults are told; a wrong file may have one on each of its 100,000 lines."""
+_MAX_PLACES = 10
+_MAX_PORT = 65535
+
+
+def parse_nodes(text: str, where: str, source: str = "operator") -> list[Node]:
+    """Return the nodes in `node_list`; raise UsageFault with every fault, as `WHERE:LINE: what`, or if there is none.
+
+    A plain list has one node a line, with its variables as `key=value` after the name; `#` begins a remark. Text whose
+    first line has a comma is CSV: one column gives the names, the others are variables, empty cells are none. JSON is a
+    list of names, or of objects with a name.
+    """
+    nodes = check_rows(parse_rows(text, where), where, source)
+    if not nodes:
+        raise UsageFault(f"{where} names no node")
+    return nodes
+
+
+def check_rows(rows: Iterable[Row], where: str, source: str) -> list[Node]:
+    """Return the nodes that `rows` name; raise UsageFault with every fault of a name, a variable or a repetition."""
+    faults: list[str] = []
+    count = 0
+    nodes: dict[str, Node] = {}
+    first: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
+    for row in rows:
+        fault = row.fault or find_name_fault(row.name) or find_variables_fault(row.variables)
+        if fault:
+            count += 1
+            if count <= MAX_FAULTS:
+                faults.append(f"{_format_place(where, row.place)}: {fault}")
+        elif row.name in nodes:
+            repeated.setdefault(row.name, [first[row.name]]).append(row.place)
+        else:
+            nodes[row.name] = Node(row.name, row.variables, source)
+            first[row.name] = row.place
+    for name, places in islice(repeated.items(), max(0, MAX_FAULTS - count)):
+        faults.append(
+            f"{_format_place(where, places[1])}: {quote_text(name)} is there {len(places)} times: "
+            f"{_format_places(places)}"
+        )
+    if more := count + len(repeated) - len(faults):
+        faults.append(f"... and {more} more")
+    if faults:
+        raise UsageFault("\n".join(faults), hint="nothing was changed")
+    return list(nodes.values())
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, str]:
+    """Return the variables that `words` such as `site=here` set; raise UsageFault for one that sets none."""
+    variables: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageFault(f"{quote_text(word)} sets nothing", hint="write it like --set site=here")
+        variables[key] = value
+    if fault := find_variables_fault(variables):
+        raise UsageFault(fault)
+    return variables
+
+
+def find_name_fault(name: str) -> str:
+    """Return what is wrong with a node's name, empty when nothing is."""
+    return "" if is_node_name(name) else f"{quote_text(name)} is no host name and no address"
+
+
+def find_variables_fault(variables: Mapping[str, str]) -> str:
+    """Return what is wrong with the variables of a node, empty when nothing is."""
+    total = 0
+    for key, value in variables.items():
+        if fault := _key_fault(key) or _value_fault(key, value):
+            return fault
+        total += len(key) + len(value.encode(errors="replace"))
+    if total > MAX_VARIABLES:
+        return f"its variables have {total} bytes together, allowed: at most {MAX_VARIABLES}"
+    return ""
+
+
+def _key_fault(key: str) -> str:
+    if not is_label_name(key):
+        return f"{quote_text(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
+    if variable_of(key) in RESERVED:
+        return f"{key!r} cannot name a variable: plabctl itself uses PLABCTL_{variable_of(key)}, take another name"
+    return ""
+
+
+def _value_fault(key: str, value: str) -> str:
+    if len(value) > MAX_VALUE or not value.isprintable():
+        return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
+    if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
+        return f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
+    if key == "ssh_host" and not is_node_name(value):
+        return f"ssh_host is {quote_text(value)}, no host name and no address"
+    if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
+        return f"ssh_user is {quote_text(value)}, no user name"
+    return ""
+
+
+def _format_place(where: str, place: str) -> str:
+    """Return a place as editors read it: `FILE:LINE`, or `FILE: item N`."""
+    return f"{where}:{place}" if place.isdigit() else f"{where}: {place}"
+
+
+def _format_places(places: Sequence[str]) -> str:
+    few = ", ".join(places[:_MAX_PLACES]) + (" ..." if len(places) > _MAX_PLACES else "")
+    return f"lines {few}" if places[0].isdigit() else few

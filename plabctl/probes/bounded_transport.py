@@ -1,0 +1,128 @@
+"""A transport whose other side can cost us no more than `plabctl.probes.connection_bounds` allows.
+
+Loads paramiko. It counts and refuses in the own thread of the transport; the thread of the probe finds the connection
+ended, and asks `offence` why. Go on with `plabctl.probes.ssh_transport`, which makes it quick as well.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import paramiko
+
+from plabctl.probes.bounded_packets import BoundedMessage, NodePacketizer
+from plabctl.probes.connection_bounds import BoundExceeded, Meter
+from plabctl.probes.key_exchange import bound_exchanges
+from plabctl.probes.probe_error import format_exception
+
+WINDOW = 128 * 1024
+"""Bytes a node may send ahead of our reading: what an endless printer can make us hold."""
+
+_DATA_HEADER = 8
+"""Bytes before the output in a message of channel data; before extended data there are four more."""
+_EXTENSIONS = 64
+_NO_OFFENCE = (EOFError, OSError, MemoryError, RuntimeError)
+"""What ends a connection that proves nothing about what the node has sent."""
+
+
+def _feed(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    """Take output; raise Overrun for more than was asked for, which nobody may read for minutes."""
+    _check_window(channel, message)
+    channel._feed(message)  # type: ignore[attr-defined]  # noqa: SLF001 - what paramiko does with it
+
+
+def _feed_extended(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    _check_window(channel, message)
+    channel._feed_extended(message)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+
+
+def _check_window(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    # Each byte that is read is asked for anew, so a node that waits for that is never ahead by more than the window.
+    unread = len(channel.in_buffer) + len(channel.in_stderr_buffer)
+    if unread + len(message.asbytes()) - _DATA_HEADER > WINDOW:
+        raise BoundExceeded("sent more than it was asked for, past the SSH window")
+
+
+class BoundedTransport(paramiko.Transport):
+    """A transport that ends with `offence` set when the node breaks a bound."""
+
+    _kex_info = bound_exchanges(paramiko.Transport._kex_info)  # type: ignore[attr-defined]  # noqa: SLF001 - paramiko's way
+    _channel_handler_table = {  # noqa: RUF012 - paramiko's way
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        paramiko.common.MSG_CHANNEL_DATA: _feed,
+        paramiko.common.MSG_CHANNEL_EXTENDED_DATA: _feed_extended,
+    }
+
+    def __init__(self, sock: socket.socket, disabled_algorithms: dict[str, list[str]] | None = None) -> None:
+        self._saved: Exception | None = None
+        self._ended_by: Exception | None = None
+        super().__init__(
+            sock,
+            default_window_size=WINDOW,
+            disabled_algorithms=disabled_algorithms,
+            packetizer_class=NodePacketizer,
+        )
+
+    def run(self) -> None:
+        """Serve the connection until it ends; called by `start_client` in a thread of its own."""
+        try:
+            super().run()
+        finally:
+            self._meter.step_out()
+
+    def begin_stage(self, limit: int) -> None:
+        """Let the node send `limit` bytes from now on until this is called again."""
+        self._meter.begin_stage(limit)
+
+    @property
+    def offence(self) -> str:
+        """What the node did for which it was cut off, in words with the node as their subject; mostly nothing."""
+        error = self._ended_by
+        if self._meter.broken or isinstance(error, BoundExceeded):
+            return self._meter.broken or str(error)
+        if isinstance(error, paramiko.SSHException):
+            is_refusal = isinstance(error, paramiko.AuthenticationException | paramiko.ChannelException)
+            return f"broke the protocol: {format_exception(error)}" if self.initial_kex_done and not is_refusal else ""
+        if error is None or isinstance(error, _NO_OFFENCE):
+            return ""
+        # Our thread only works on what the node has sent, and paramiko's parser raises whatever it stumbles over.
+        return f"sent a packet that makes no sense ({type(error).__name__})"
+
+    @property
+    def saved_exception(self) -> Exception | None:
+        """What went wrong last; paramiko forgets it as soon as somebody has asked."""
+        return self._saved
+
+    @saved_exception.setter
+    def saved_exception(self, error: Exception | None) -> None:
+        self._saved = error
+        self._ended_by = error or self._ended_by
+
+    @property
+    def _meter(self) -> Meter:
+        return self.packetizer.meter  # type: ignore[attr-defined,no-any-return]  # ours, see `__init__`
+
+    def _parse_ext_info(self, message: paramiko.Message) -> None:
+        """Read what the server can do. paramiko believes any count of entries, up to four thousand million."""
+        count = message.get_int()
+        if count > _EXTENSIONS:
+            raise BoundExceeded(f"announced {count} extensions of the protocol")
+        message.rewind()
+        super()._parse_ext_info(message)  # type: ignore[misc]  # not in paramiko's published types
+
+    def _parse_debug(self, message: paramiko.Message) -> None:
+        """Ignore it; paramiko looks at each byte of it, for a log that nobody keeps."""
+
+    def _verify_key(self, host_key: bytes, signature: bytes) -> None:
+        """Check a signature of the host key; numbers inside of both are bounded as those of messages are."""
+        kind = BoundedMessage(signature).get_text()
+        if kind.startswith("ecdsa-"):
+            outer = BoundedMessage(signature)
+            outer.get_text()
+            numbers = BoundedMessage(outer.get_binary())
+            numbers.get_mpint()
+            numbers.get_mpint()
+        key = self._key_info[self.host_key_type](BoundedMessage(host_key))  # type: ignore[attr-defined]
+        if not key.verify_ssh_sig(self.H, BoundedMessage(signature)):
+            raise paramiko.SSHException(f"signature verification ({self.host_key_type}) failed")
+        self.host_key = key

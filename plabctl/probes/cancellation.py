@@ -1,0 +1,73 @@
+"""How a probe that runs is stopped: by a person, a signal, or a deadline.
+
+Whatever the probe's thread waits for at the moment is registered with its cut, together with the action that ends the
+wait. `Cut.make` may come from a signal handler and from any thread; none of the actions blocks.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from plabctl.core.model import Cause
+from plabctl.probes.probe_error import ProbeError
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Shut a socket down without blocking and without closing it: whoever reads or writes it now sees its end.
+
+    Closing is left to its owner. A descriptor that is closed while another thread sits in `recv` could by then be
+    somebody else's connection.
+    """
+    with suppress(OSError):  # not connected yet, or gone already
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class Cancellation:
+    """The one way to stop one probe."""
+
+    def __init__(self) -> None:
+        # Re-entrant, because a signal handler may make the cut in the very thread that registers an action.
+        self._lock = threading.RLock()
+        self._actions: dict[int, Callable[[], object]] = {}
+        self._requested = threading.Event()
+
+    @property
+    def is_requested(self) -> bool:
+        """Say whether the probe was told to stop."""
+        return self._requested.is_set()
+
+    def request(self) -> None:
+        """Tell the probe to stop, now and for ever."""
+        self._requested.set()
+        with self._lock:
+            actions = list(self._actions.values())
+        for action in actions:
+            with suppress(OSError):  # what should end has ended
+                action()
+
+    @contextmanager
+    def on_cancel(self, action: Callable[[], object]) -> Iterator[None]:
+        """While the body runs, `action` is what ends it. Raises Trouble when the cut was made before."""
+        with self._lock:
+            key = id(action)
+            self._actions[key] = action
+        try:
+            # Checked after registering: a cut made in between runs the action, one made before is seen here.
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                del self._actions[key]
+
+    def check(self) -> None:
+        """Raise Trouble if the probe was told to stop."""
+        if self.is_requested:
+            raise ProbeError(Cause.INTERRUPTED, "interrupted")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raise Trouble at once when the probe is told to stop."""
+        if self._requested.wait(max(seconds, 0)):
+            self.check()

@@ -1,0 +1,28 @@
+"""Fresh ed25519 keys in OpenSSH's format.
+
+I/O. Made by the cryptography library, because paramiko reads such keys but makes none. Go on with `ssh_node`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def make_key(path: Path) -> str:
+    """Write a fresh private key to `path`, for its owner alone, and return the public one as `ssh-ed25519 AAAA...`.
+
+    Raises FileExistsError rather than replace a key, and OSError when the file cannot be written.
+    """
+    private = Ed25519PrivateKey.generate()
+    text = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+    public = private.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return public.decode("ascii")

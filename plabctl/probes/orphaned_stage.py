@@ -1,0 +1,33 @@
+"""A stage that goes on at a node although nobody listens any more, because we were killed or the network broke.
+
+Pure. A set-up that is in the middle would finish after its vnode was torn down, and what it made would stay for ever.
+So whoever tears down what an earlier probe may have left ends that probe's stages first.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+SIGN = "036plabctl"
+"""What stands in the command line of every stage: the octal form in which it prints its mark."""
+
+# Every stage names its vnode as a variable in its command line, so that no other word is taken for it.
+# A stage leads a process group of its own, so that what it started ends with it. A vnode leads another one, or none:
+# it may carry the same words, but it is the recipe that knows how to end it. Without a /proc nothing is found.
+END = f"""(
+for file in $(grep -Fls -e "PLABCTL_VNODE=$PLABCTL_VNODE" /dev/null $(grep -Fls -e {SIGN} /proc/[0-9]*/cmdline)); do
+  pid=${{file#/proc/}}; pid=${{pid%/cmdline}}; n=0
+  read -r _ _ _ _ group _ <"/proc/$pid/stat" || continue
+  [ "$group" = "$pid" ] && [ "$pid" != $$ ] && [ "$pid" != $PPID ] || continue
+  kill -TERM "-$pid"
+  while [ -d "/proc/$pid" ] && [ $n -lt 10 ]; do n=$((n+1)); sleep 0.1 || sleep 1; done
+  kill -KILL "-$pid"
+done
+) </dev/null >/dev/null 2>&1
+"""
+"""Shell code that ends the stages of the vnode `$PLABCTL_VNODE` that still run, but for the one that it is part of."""
+
+
+def sign_stage(text: str, vnode: str) -> str:
+    """Return the code of a stage such that its command line tells whose it is; its lines keep their numbers."""
+    return f": {SIGN} PLABCTL_VNODE={shlex.quote(vnode)}; {text}"

@@ -1,0 +1,64 @@
+"""The private key that nodes know us by: read once, shared by all connections.
+
+I/O. Loads paramiko.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from pathlib import Path
+
+import paramiko
+
+from plabctl.core.model import Cause
+from plabctl.errors import Untrusted
+from plabctl.files import open_trusted
+from plabctl.probes.probe_error import ProbeError, format_exception
+
+
+class PrivateKeys:
+    """Private keys by path; a key that cannot be used is our fault, not the node's."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._found: dict[str, paramiko.PKey | ProbeError] = {}
+
+    def find(self, path: str = "") -> paramiko.PKey:
+        """Return the key at `path`, by default the configured one; raise Trouble if it cannot be used."""
+        path = path or self._path
+        with self._lock:  # so that a thousand threads do not all parse it
+            found = self._found.get(path)
+            if found is None:
+                found = self._found[path] = _read(path)
+        if isinstance(found, ProbeError):
+            raise ProbeError(found.cause, found.reason)
+        return found
+
+
+def _refuse_untrusted(path: str) -> None:
+    """Raise Untrusted when any user could change it, and OSError when it is no file; it may be another user's."""
+    opened = open_trusted(path, anyone=True)
+    os.close(opened.fd)
+    if not stat.S_ISREG(opened.status.st_mode):  # a pipe would keep us waiting
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def _read(path: str) -> paramiko.PKey | ProbeError:
+    if not path:
+        return ProbeError(Cause.LOCAL, "no SSH key is configured ('key' under [ssh])")
+    found = Path(path).expanduser()
+    try:
+        _refuse_untrusted(str(found))
+        return paramiko.PKey.from_path(found)
+    except Untrusted as error:
+        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' is not used: {error}")
+    except paramiko.PasswordRequiredException:
+        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' has a passphrase; plabctl needs one without")
+    except OSError as error:
+        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' cannot be read: {format_exception(error)}")
+    except Exception as error:  # noqa: BLE001 - key parsers raise whatever they stumble over
+        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' cannot be used: {format_exception(error)}")

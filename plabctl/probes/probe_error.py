@@ -1,0 +1,81 @@
+"""Why a probe did not pass, on its way from where it is noticed to the report.
+
+Pure. Raised inside `plabctl.probes` only; `plabctl.probes.probe_run` turns it into the report's cause and reason.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from plabctl.core.model import Cause, Outcome
+
+EVIDENCE_ABOUT_US = frozenset({Cause.LOCAL, Cause.NO_OPINION, Cause.INTERRUPTED})
+"""Causes that say nothing about the node: the outcome is unknown."""
+
+_OUR_ERRORS = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOBUFS,
+        errno.EAGAIN,
+        errno.EADDRNOTAVAIL,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOSPC,
+        errno.EAFNOSUPPORT,
+    }
+)
+_NO_SUCH_NAME = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
+)
+
+
+class ProbeError(Exception):
+    """A probe cannot pass: the cause, and the reason in words.
+
+    `is_refusal` says that, against the cause, this is no evidence about the node.
+    """
+
+    def __init__(self, cause: Cause, reason: str, *, is_doubt: bool = False) -> None:
+        super().__init__(reason)
+        self.cause = cause
+        self.reason = reason
+        self.is_refusal = is_doubt
+
+    @property
+    def outcome(self) -> Outcome:
+        """Say whether this is evidence about the node or about us."""
+        return Outcome.UNKNOWN if self.is_refusal or self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
+
+
+def format_exception(error: BaseException) -> str:
+    """Return what an exception says, in lower case and without its number."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:]
+
+
+def build_resolver_error(name: str, error: OSError) -> ProbeError:
+    """Return the trouble for a name that was not resolved: the name's fault, or the resolver's, which is ours."""
+    if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME:
+        return ProbeError(Cause.DNS, f"no address for '{name}': {format_exception(error)}")
+    return ProbeError(Cause.LOCAL, f"the resolver could not look up '{name}': {format_exception(error)}")
+
+
+def build_socket_error(place: str, error: OSError) -> ProbeError:
+    """Return the trouble for a connection that was not made."""
+    if error.errno in _OUR_ERRORS:
+        return ProbeError(Cause.LOCAL, f"no connection can be made from here to {place}: {format_exception(error)}")
+    return ProbeError(Cause.CONNECT, f"{place}: {format_exception(error)}")
+
+
+def build_local_error(error: BaseException) -> ProbeError:
+    """Return the trouble for an exception that nobody foresaw or that says that this machine is short of something."""
+    if isinstance(error, MemoryError):
+        return ProbeError(Cause.LOCAL, "out of memory here")
+    if isinstance(error, OSError | RuntimeError):
+        return ProbeError(Cause.LOCAL, f"a fault on this machine: {format_exception(error)}")
+    return ProbeError(Cause.LOCAL, f"a fault of plabctl itself: {type(error).__name__}: {error}")

@@ -1,0 +1,61 @@
+"""What the end of a stage says about the node.
+
+Pure. Over SSH: 0 passes, 75 is no opinion, anything else fails. Here, with monitoring plug-ins: 0 passes, 1 passes with
+a remark, 3 and 75 are no opinion, anything else fails.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.model import Cause
+from plabctl.core.recipe import NO_OPINION, Transport
+from plabctl.probes.clean import find_first_line, find_last_line
+from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.shell import StageFault, StageResult
+
+_WARNING = 1
+_UNKNOWN = 3
+
+_CAUSES = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK, "teardown": Cause.TEARDOWN}
+_FAULT_CAUSES = {StageFault.LATE: Cause.DEADLINE, StageFault.LOST: Cause.CONNECT, StageFault.OVERRUN: Cause.PROTOCOL}
+
+
+def is_pass(transport: Transport, exit_code: int | None) -> bool:
+    """Say whether a stage with this exit code did what it should."""
+    return exit_code == 0 or (transport is Transport.LOCAL and exit_code == _WARNING)
+
+
+def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: float) -> str:
+    """Return a remark on a stage that passed, mostly empty; raise Trouble for one that did not.
+
+    An `up` that is not up yet raises `Cause.UP_TIMEOUT`; whether its time is over is for the caller to say.
+    """
+    if ran.fault is not None:
+        raise ProbeError(_FAULT_CAUSES.get(ran.fault, _CAUSES[stage]), f"{stage} {explain_result(ran, timeout_s)}")
+    is_local = transport is Transport.LOCAL
+    if is_pass(transport, ran.exit_code):
+        return find_first_line(ran.output) if is_local and ran.exit_code == _WARNING else ""
+    if ran.exit_code == NO_OPINION or (is_local and ran.exit_code == _UNKNOWN):
+        raise ProbeError(Cause.NO_OPINION, explain_result(ran, timeout_s))
+    raise ProbeError(_CAUSES[stage], explain_result(ran, timeout_s))
+
+
+def explain_result(ran: StageResult, timeout_s: float) -> str:
+    """Return in words why a stage did not pass: what it said last, or what became of it."""
+    said = find_last_line(ran.output)
+    last_words = f"; its last words: {said}" if said else ""
+    match ran.fault:
+        case StageFault.LATE:
+            why = f"did not end within {timeout_s:g} s{last_words}"
+        case StageFault.LOST:
+            why = f"lost its connection{': ' * bool(ran.said)}{ran.said}"
+        case StageFault.OVERRUN:
+            why = f"was cut off: the node {ran.said}"
+        case StageFault.FLOOD:
+            why = "printed without end and was cut off"
+        case StageFault.NOT_RUN:
+            why = f"was not run by the node, which says: {said or 'nothing'}"
+        case StageFault.ENDED:
+            why = f"was killed by a signal{last_words}"
+        case None:
+            why = said or f"exit code {ran.exit_code}, without a word"
+    return why

@@ -1,0 +1,44 @@
+"""What an order changed: from what to what, and how to undo it.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One node's part in an order; `before` and `after` are words, `before` empty when there was nothing."""
+
+    node: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """What an order did, and the commands that undo it."""
+
+    changes: tuple[Change, ...]
+    undo: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def format_changes(done: ChangeResult) -> Iterator[str]:
+    """Yield one line for each node that changed."""
+    for change in done.changes:
+        yield f"{change.node}: {change.before} -> {change.after}" if change.before else f"{change.node}: {change.after}"
+
+
+def build_undo_command(words: Sequence[str], names: Sequence[str], rest: Sequence[str] = ()) -> str:
+    """Return the command line `plabctl WORDS NAMES REST`; very many names are not repeated."""
+    if len(names) > _NAMES_SHOWN:
+        shown = f"NODES (the {len(names)} above)"
+        return " ".join([shlex.join(["plabctl", *words]), shown, shlex.join(rest)]).rstrip()
+    return shlex.join(["plabctl", *words, *names, *rest])

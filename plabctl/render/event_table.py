@@ -1,0 +1,177 @@
+"""The history: what happened, as rows for programs and in words for people.
+
+Pure. An event's data stands beside its kind and node, so that a row is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from plabctl.core.events import MACHINE
+from plabctl.core.model import Event
+from plabctl.render import experiment_events
+from plabctl.render.change_report import build_undo_command
+from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
+from plabctl.render.times import format_iso, format_local
+
+FIELDS = (
+    "at",
+    "kind",
+    "node",
+    "actor",
+    "pool",
+    "from",
+    "to",
+    "outcome",
+    "cause",
+    "seconds",
+    "reason",
+    "until_at",
+    "note",
+    "id",
+    "take_back",
+    "experiment",
+    "vnode",
+)
+"""The columns of `history -o tsv`: new ones are only ever added at the end."""
+
+MOVES = ("transition", "suspect", "refuted", "guarded")
+"""The kinds of event by which a node comes to where it is."""
+
+_NAMES = {"void": "test given up", "hold": "held", "release": "released", "retest": "retest asked for"}
+_STYLES = {
+    "transition": "title",
+    "suspect": "suspect",
+    "late": "faint",
+    "void": "faint",
+    "hold": "held",
+} | experiment_events.STYLES
+
+
+def build_event_row(event: Event) -> Row:
+    """Return one event; the instants in its data become text like all others."""
+    data = {
+        key: format_iso(value) if key.endswith("_at") and isinstance(value, int | float) else value
+        for key, value in event.data.items()
+    }
+    row = {**data, "id": event.id, "at": format_iso(event.at), "kind": event.kind, "actor": event.actor}
+    if event.node is not None:
+        row["node"] = event.node
+    if command := build_undo(event):
+        row["take_back"] = command
+    return row
+
+
+def build_undo(event: Event) -> str:
+    """Return the command by which a person takes back what the machine moved, for a day; empty for all else."""
+    origin = event.data.get("from")
+    if event.actor != MACHINE or event.node is None or not origin or event.kind not in MOVES:
+        return ""
+    return build_undo_command(["move"], [event.node], [str(origin), "--reason", "taken back", "--for", "1d"])
+
+
+def format_skipped(count: int) -> str:
+    """Return a remark on rows of the history that were left out."""
+    rows = "1 row of the history was" if count == 1 else f"{count} rows of the history were"
+    return f"plabctl: {rows} left out: not written by plabctl, or damaged (see: plabctl doctor)"
+
+
+def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count: int = 0) -> Listing:
+    """Return the history as a listing, in the order in which the events come."""
+    events = list(events)
+    undone_by = next(filter(None, map(build_undo, reversed(events))), "") if titles else ""
+    return Listing(
+        plural="events",
+        rows=_build_rows(events),
+        fields=FIELDS,
+        columns=(
+            Column("TIME", lambda row: Cell(_format_time(row), "faint")),
+            Column("NODE", make_plain_cell("node")),
+            Column("WHAT", lambda row: Cell(describe_event(row), _choose_style(row)), rank=1, flexible=True),
+            Column("BY", lambda row: Cell(_format_actor(row)), rank=2),
+            Column("TAKE BACK", make_plain_cell("take_back"), wide=True),
+            Column("ID", make_plain_cell("id"), wide=True),
+        ),
+        footer=f"the last move that plabctl made here is taken back by: {undone_by}" if undone_by else "",
+        head={"skipped_count": skipped_count} if skipped_count else {},
+        titles=titles,
+        key="node",
+    )
+
+
+def _build_rows(events: Iterable[Event]) -> Iterator[Row]:
+    return map(build_event_row, events)
+
+
+def describe_event(row: Row) -> str:
+    """Return what happened in words, without when, where and by whom."""
+    experiment = get_text(row, "experiment")
+    return f"{f'{experiment}: ' if experiment else ''}{_format_what(row)}{_format_until(row)}"
+
+
+def _format_what(row: Row) -> str:
+    kind, reason = get_text(row, "kind"), get_text(row, "reason")
+    match kind:
+        case "probe" | "vnode-probe":
+            words = _format_verdict(row)
+        case "late":
+            words = f"came too late and decided nothing: {_format_verdict(row)}"
+        case "suspect":
+            words = _join(f"{_format_step(row)} as a suspect", reason)
+        case "refuted":
+            words = f"{_format_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
+        case "guarded":
+            words = _join(f"{_format_step(row)}, its move is held by the guard", reason)
+        case "guard-on" | "guard-off":
+            held = "moves to bad are held" if kind == "guard-on" else "moves to bad go on"
+            words = _join(f"{kind.replace('-', ' ')} for {get_text(row, 'scope')}, {held}", reason)
+        case "transition":
+            words = _join(_format_step(row), reason)
+        case "void" if row.get("experiment"):
+            words = _join(f"{experiment_events.describe_work(row)} given up", reason)
+        case _:
+            words = experiment_events.describe_event(row) or _join(_NAMES.get(kind, kind.replace("-", " ")), reason)
+    return words
+
+
+def _format_verdict(row: Row) -> str:
+    seconds, what = row.get("seconds"), experiment_events.describe_work(row)
+    took = f" in {seconds:.1f} s" if isinstance(seconds, float | int) else ""
+    match row.get("outcome"):
+        case "pass":
+            return _join(f"{what} passed{took}", get_text(row, "note"))
+        case "fail":
+            return _join(f"{what} failed{took} ({get_text(row, 'cause')})", get_text(row, "reason"))
+        case _:
+            return _join(
+                f"{'' if what == 'test' else f'{what}: '}no verdict ({get_text(row, 'cause')})", get_text(row, "reason")
+            )
+
+
+def _join(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _format_step(row: Row) -> str:
+    return f"{get_text(row, 'from')} -> {get_text(row, 'to')}"
+
+
+def _format_until(row: Row) -> str:
+    return f", until {get_text(row, 'until_at')}" if row.get("until_at") else ""
+
+
+def _choose_style(row: Row) -> str:
+    if row.get("kind") in {"probe", "vnode-probe"}:
+        return {"pass": "good", "fail": "bad"}.get(get_text(row, "outcome"), "suspect")
+    return _STYLES.get(get_text(row, "kind"), "")
+
+
+def _format_actor(row: Row) -> str:
+    actor = get_text(row, "actor")
+    return "" if actor == MACHINE else actor
+
+
+def _format_time(row: Row) -> str:
+    from datetime import datetime  # noqa: PLC0415 - only what people read needs it
+
+    return format_local(datetime.fromisoformat(get_text(row, "at")).timestamp())

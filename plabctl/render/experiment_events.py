@@ -1,0 +1,77 @@
+"""What happened to experiments and their vnodes, in words: the part of the history that is theirs.
+
+Pure. `happened` tells all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+
+from plabctl.render.listing import Row, get_text
+
+STYLES = {
+    "vnode-up": "good",
+    "vnode-recovered": "good",
+    "vnode-failed": "bad",
+    "vnode-replaced": "suspect",
+    "experiment-in": "title",
+    "experiment-ready": "good",
+    "experiment-leaving": "title",
+    "experiment-gone": "title",
+}
+_WORK = {"setup": "set-up", "check": "check", "teardown": "teardown"}
+
+
+def describe_work(row: Row) -> str:
+    """Return what a probe of a vnode was to do, in words."""
+    return _WORK.get(get_text(row, "goal"), "test")
+
+
+def describe_event(row: Row) -> str:
+    """Return what became of the experiment or its vnode; empty when the kind of event is not known here."""
+    kind, reason = get_text(row, "kind"), get_text(row, "reason")
+    tries = row.get("tries")
+    match kind:
+        case "vnode-up":
+            words = f"vnode up{f' after {tries} tries' if isinstance(tries, int) and tries > 1 else ''}"
+        case "vnode-recovered":
+            words = "vnode up again"
+        case "vnode-failed":
+            words = _join_reason(f"vnode failed ({row.get('cause') or 'unknown'})", reason)
+        case "vnode-replaced":
+            words = f"vnode replaced by one on {get_text(row, 'by')}"
+        case "vnode-gone":
+            words = _join_reason("vnode gone" if row.get("vnode") else "left, with nothing to tear down", reason)
+        case "experiment-in":
+            words = _join_reason(f"swapped in on {_describe_wanted(row)} by recipe {get_text(row, 'recipe')}", reason)
+        case "experiment-ready":
+            words = f"ready, {_format_count(row.get('vnodes'), 'vnode')} up"
+        case "experiment-leaving":
+            words = _join_reason("swapped out", reason)
+        case "experiment-gone":
+            words = _join_reason(f"gone{_describe_left(row)}", reason)
+        case _:
+            words = ""
+    return words
+
+
+def _join_reason(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _describe_wanted(row: Row) -> str:
+    if row.get("all_nodes"):
+        return "all nodes"
+    nodes = row.get("nodes")
+    return _format_count(row.get("count") or (len(nodes) if isinstance(nodes, Sized) else 0), "node")
+
+
+def _format_count(count: object, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _describe_left(row: Row) -> str:
+    left = row.get("left")
+    if not (isinstance(left, list | tuple) and left):
+        return ""
+    return f", and not torn down: {', '.join(map(str, left))}"

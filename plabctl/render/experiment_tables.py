@@ -1,0 +1,191 @@
+"""Experiments: the list of all, and one with its members.
+
+Pure. `vnodes` makes the rows of the members, `swaps` says what a swap-in or a swap-out did, `progress` how it goes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+
+from plabctl.core.experiments.model import Experiment, VnodeState
+from plabctl.core.experiments.overview import ExperimentOverview, VnodeView, list_overviews, read_overview
+from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
+from plabctl.render.status_table import ViewContext
+from plabctl.render.times import format_iso
+from plabctl.render.vnode_table import build_vnode_listing, format_age
+
+FIELDS = (
+    "name",
+    "state",
+    "wanted_count",
+    "up_count",
+    "setting_up_count",
+    "pending_count",
+    "failed_count",
+    "leaving_count",
+    "recipe",
+    "actor",
+    "since_at",
+    "ready_at",
+    "leaving_at",
+)
+"""The columns of `experiment list -o tsv`: new ones are only ever added at the end."""
+_STYLES = {"ready": "good", "incomplete": "testing", "leaving": "faint"}
+_GLYPHS = {"ready": "✓", "incomplete": "»", "leaving": "·"}
+
+
+def build_experiment_row(overview: ExperimentOverview) -> Row:
+    """Return one experiment for programs, without its members."""
+    experiment, counts = overview.experiment, overview.counts
+    row: dict[str, object] = {
+        "name": experiment.name,
+        "state": find_state(overview),
+        "wanted_count": overview.wanted_count,
+        **{f"{state.value.replace('-', '_')}_count": counts.get(state.value, 0) for state in VnodeState},
+        "recipe": experiment.recipe,
+        "actor": experiment.actor,
+        "since_at": format_iso(experiment.since_at),
+        "wants": _build_wants_row(experiment),
+    }
+    if experiment.hook:
+        row["hook"] = list(experiment.hook)
+    if overview.missing:
+        row["missing"] = list(overview.missing)
+    for key, at in (("ready_at", experiment.ready_at), ("leaving_at", experiment.leaving_at)):
+        if at is not None:
+            row[key] = format_iso(at)
+    return row
+
+
+def find_state(overview: ExperimentOverview) -> str:
+    """Return `ready` when all that is wanted is up, `leaving` when it was swapped out, else `incomplete`."""
+    if overview.experiment.leaving_at is not None:
+        return "leaving"
+    return "ready" if overview.experiment.ready_at is not None and not overview.not_up else "incomplete"
+
+
+def _build_wants_row(experiment: Experiment) -> Row:
+    if experiment.is_everywhere:
+        return {"all_nodes": True, "match": dict(experiment.match)}
+    if not experiment.count:
+        return {"nodes": list(experiment.nodes)}
+    spread = {"spread": experiment.spread} if experiment.spread else {}
+    return {"count": experiment.count, "at_most": experiment.at_most, **spread}
+
+
+def build_listing(context: ViewContext) -> Listing:
+    """Return all experiments as a listing."""
+    state, now = context.state, context.now
+    found = list_overviews(state)
+    wishes = {overview.experiment.name: format_wanted(overview.experiment) for overview in found}
+    return Listing(
+        plural="experiments",
+        rows=[build_experiment_row(overview) for overview in found],
+        fields=FIELDS,
+        columns=(
+            Column("STATE", _build_state_cell),
+            Column("EXPERIMENT", make_plain_cell("name")),
+            Column("UP", lambda row: Cell(f"{row['up_count']} of {row['wanted_count']}")),
+            Column("OTHERS", lambda row: Cell(_format_others(row)), rank=2),
+            Column("WANTED ON", lambda row: Cell(wishes[get_text(row, "name")]), rank=3, flexible=True),
+            Column("RECIPE", make_plain_cell("recipe"), rank=5),
+            Column("FOR", lambda row: Cell(format_age(row, "since_at", now)), rank=4),
+            Column("BY", make_plain_cell("actor"), rank=6),
+        ),
+        head={"generated_at": format_iso(now), "rev": state.rev},
+        footer="" if found else "no experiments: plabctl experiment swapin NAME",
+    )
+
+
+def _build_state_cell(row: Row) -> Cell:
+    state = get_text(row, "state")
+    return Cell(f"{_GLYPHS[state]} {state}", _STYLES[state])
+
+
+def _format_others(row: Row) -> str:
+    counts = {state.value: row[f"{state.value.replace('-', '_')}_count"] for state in VnodeState}
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count and state != VnodeState.UP)
+
+
+def build_experiment_listing(context: ViewContext, name: str) -> Listing:
+    """Return one experiment with its members as a listing; raise NoSuchExperiment."""
+    overview = read_overview(context.state, name)
+    return build_members_listing(overview, overview.vnode_views, context.now)
+
+
+def build_remaining_listing(name: str, overview: ExperimentOverview | None, now: float, *, is_whole: bool) -> Listing:
+    """Return the members that are not as they are wanted, with `is_whole` all; for an experiment that is gone, none."""
+    if overview is None:
+        return build_vnode_listing(
+            (), now, head={"generated_at": format_iso(now), "experiment": build_gone_row(name)}, footer=f"{name}: gone"
+        )
+    is_leaving = overview.experiment.leaving_at is not None
+    return build_members_listing(overview, overview.vnode_views if is_whole or is_leaving else overview.not_up, now)
+
+
+def build_gone_row(name: str) -> Row:
+    """Return an experiment that there is no more."""
+    return {"name": name, "state": "gone"}
+
+
+def build_members_listing(overview: ExperimentOverview, places: Iterable[VnodeView], now: float) -> Listing:
+    """Return one experiment with these of its members as a listing."""
+    return build_vnode_listing(
+        places,
+        now,
+        head={"generated_at": format_iso(now), "experiment": build_experiment_row(overview)},
+        footer="\n".join(format_remarks(overview, now)),
+    )
+
+
+def format_remarks(overview: ExperimentOverview, now: float) -> Iterator[str]:
+    """Yield what is to be said about the experiment as a whole, line by line."""
+    experiment = overview.experiment
+    row = build_experiment_row(overview)
+    since = f"swapped in {format_age(row, 'since_at', now)} ago by {experiment.actor}"
+    parts = [format_progress(overview), f"recipe {experiment.recipe}", since]
+    yield f"{experiment.name}: {' · '.join(parts)}"
+    if experiment.leaving_at is not None:
+        yield f"swapped out {format_age(row, 'leaving_at', now)} ago: torn down as soon as each node answers"
+    elif not experiment.nodes:
+        yield f"wanted on {format_wanted(experiment)}"
+    if overview.missing and experiment.leaving_at is None:
+        yield f"removed, so without a vnode: {', '.join(overview.missing)}"
+    if experiment.hook:
+        yield f"told to: {shlex.join(experiment.hook)}"
+
+
+def format_progress(overview: ExperimentOverview) -> str:
+    """Return how far it is, such as `3 of 5 up, 1 setting-up, 1 failed`."""
+    row = build_experiment_row(overview)
+    others = _format_others(row)
+    if overview.experiment.leaving_at is not None:
+        return others or "nothing left"
+    most = "at most " if overview.experiment.at_most else ""
+    return f"{row['up_count']} of {most}{row['wanted_count']} up{f', {others}' if others else ''}"
+
+
+def format_wanted(experiment: Experiment) -> str:
+    """Return what it wants, in words."""
+    if experiment.is_everywhere:
+        labels = " and ".join(f"{label}={value}" for label, value in experiment.match.items())
+        return f"all nodes{f' with {labels}' if labels else ''}"
+    count = experiment.count or len(experiment.nodes)
+    some = f"{count} node{'' if count == 1 else 's'}"
+    if not experiment.count:
+        return some
+    spread = f", spread over {experiment.spread}" if experiment.spread else ""
+    return f"{'at most ' if experiment.at_most else ''}{some}{spread}"
+
+
+def skip_unchanged(tell: Callable[[ExperimentOverview], None]) -> Callable[[ExperimentOverview], None]:
+    """Return a teller that passes over an experiment that looks like the last."""
+    last: list[Row] = []
+
+    def once(overview: ExperimentOverview) -> None:
+        if [row := build_experiment_row(overview)] != last:
+            last[:] = [row]
+            tell(overview)
+
+    return once

@@ -1,0 +1,182 @@
+"""One node explained on a page: why it is where it is, why its next test is when it is, what moves it, what holds it.
+
+Pure. `story` has the facts of a node, this the reasons; the parts are `next_test`, `next_moves` and `stage_timeouts`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from plabctl.core.flap import compute_penalty
+from plabctl.core.guard.evaluate import read_guard
+from plabctl.core.model import Event
+from plabctl.core.summary import summarize_node
+from plabctl.durations import format_duration
+from plabctl.render import next_moves, next_test, stage_timeouts
+from plabctl.render.column_widths import GAP
+from plabctl.render.event_table import build_event_row, describe_event
+from plabctl.render.listing import Cell, Row
+from plabctl.render.node_outcomes import fold
+from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.node_row import build_node_row
+from plabctl.render.pool_reason import COMMAND, build_reason_row, format_hold_lines, format_pool_lines
+from plabctl.render.status_table import ViewContext
+from plabctl.render.times import format_ago, format_clock, format_iso, format_local
+from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
+
+_TESTS_SHOWN = 5
+_STYLES = {"pass": "good", "fail": "bad"}
+
+
+def build_document(subject: NodeRecord, context: ViewContext) -> Row:
+    """Return the page for programs: the node's row of the status, and the reasons."""
+    settings, now = context.settings, context.now
+    plan = stage_timeouts.plan_timeouts(subject, context)
+    row: dict[str, object] = {
+        "schema_version": 1,
+        "generated_at": format_iso(now),
+        **build_node_row(summarize_node(subject.node, subject.member), subject.claim, settings, now, {}),
+        **build_vnodes_row(subject),
+        "because": build_reason_row(subject),
+        "next": next_test.build_wait_row(subject, context),
+        "prospects": [next_moves.build_move_row(each) for each in next_moves.find_next_moves(subject, context)],
+        "guard": _build_guard_row(subject, context),
+        "recipe": settings.find_recipe_name(subject.node.variables, subject.member.pool),
+        "debris": [
+            {"vnode": left.vnode, "recipe": left.recipe, "since_at": format_iso(left.since_at)}
+            for left in subject.member.debris
+        ],
+        "tests": [_build_test_row(event) for event in islice(subject.list_latest("probe"), _TESTS_SHOWN)],
+    }
+    if subject.skipped_count:
+        row["skipped_count"] = subject.skipped_count
+    if plan is not None:
+        row["deadlines"] = stage_timeouts.build_timeouts_row(plan, settings.deadlines)
+    return row
+
+
+def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    """Return the page for people."""
+    return [
+        ("node", Cell(subject.node.name, "title")),
+        *format_pool_lines(subject, context),
+        *_explain_next_test(subject, context),
+        *_explain_moves(subject, context),
+        *format_hold_lines(subject.member, context.now),
+        *format_vnode_lines(subject, context.now),
+        *_explain_flapping(subject, context),
+        *_explain_guard(subject, context),
+        *_explain_timeouts(subject, context),
+        *_explain_leftovers(subject, context),
+        *_explain_tests(subject, context),
+    ]
+
+
+def fold_lines(lines: Iterable[Line], width: int) -> list[Line]:
+    """Return the lines so that each, with its label, fits into `width`; commands to copy stay whole."""
+    lines = list(lines)
+    indent = max((len(label) for label, _ in lines), default=0) + GAP
+    return [
+        (label if first else "", Cell(part, cell.style))
+        for label, cell in lines
+        for first, part in _split_parts(label, cell.text, width, indent)
+    ]
+
+
+def _split_parts(label: str, text: str, width: int, indent: int) -> Iterator[tuple[bool, str]]:
+    # Blanks at the beginning or inside are there to line things up.
+    lined_up = re.match(r"\S+ {2,}(\S+ {2,})?", text)
+    hanging = len(lined_up.group()) if lined_up else 0
+    head, rest = text[:hanging], text[hanging:]
+    for number, part in enumerate([rest] if label == COMMAND else fold(rest, width, indent + hanging)):
+        yield number == 0, (" " * hanging if number else head) + part
+
+
+def _explain_next_test(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    style = "testing" if subject.is_testing(context.now) else ""
+    yield "next test", Cell(next_test.format_when(subject, context), style)
+    yield "", Cell(next_test.format_reason(subject, context))
+
+
+def _explain_moves(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    for label, prospect in zip(
+        ("if it passes", "if it fails"), next_moves.find_next_moves(subject, context), strict=True
+    ):
+        yield label, Cell(prospect.text)
+
+
+def _explain_flapping(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    score = compute_penalty(subject.member, context.settings.flap, context.now)
+    if score >= 0.1:  # noqa: PLR2004 - less than this is shown as 0.0
+        yield "flapping", Cell(next_moves.format_flapping(subject, context, score))
+
+
+def _explain_guard(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    watches = read_guard(context.state).scopes
+    held = subject.is_guarded(context)
+    for watch in watches.values():
+        yield (
+            "guard",
+            Cell(f"on for {watch.scope} since {format_ago(watch.since_at, context.now)}: {watch.why}", "suspect"),
+        )
+    if watches and not held:
+        yield "", Cell("it does not hold this node")
+    yield "" if watches else "guard", Cell(_format_guard(subject, context, is_on=bool(watches)))
+
+
+def _format_guard(subject: NodeRecord, context: ViewContext, *, is_on: bool) -> str:
+    guard = context.settings.guard
+    site = subject.node.variables.get(guard.site_label)
+    where = f"its pool or its site {site}" if site else "its pool"
+    share = f"more than {guard.max_ratio:.0%} of at least {guard.min_tested} good nodes of {where}"
+    canary = ", or while no canary answers" if guard.canary else ""
+    text = f"moves to bad are held while {share} tested within {format_duration(guard.within_s)} failed{canary}"
+    longest = format_duration(guard.max_age_s)
+    then = f"moved all the same after {longest}" if guard.then == "move" else "left where it is"
+    return f"{text}; a node that goes on failing is {then}" if is_on else f"off; {text}"
+
+
+def _build_guard_row(subject: NodeRecord, context: ViewContext) -> Row:
+    watches = read_guard(context.state).scopes
+    return {
+        "holds": subject.is_guarded(context),
+        "scopes": [
+            {"scope": watch.scope, "since_at": format_iso(watch.since_at), "reason": watch.why}
+            for watch in watches.values()
+        ],
+        "text": _format_guard(subject, context, is_on=bool(watches)),
+    }
+
+
+def _build_test_row(event: Event) -> Row:
+    return {key: value for key, value in build_event_row(event).items() if key != "stages"}
+
+
+def _explain_timeouts(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    settings = context.settings
+    name = settings.find_recipe_name(subject.node.variables, subject.member.pool)
+    plan = stage_timeouts.plan_timeouts(subject, context)
+    yield "recipe", Cell(name if plan else f"{name}, which is not configured", "" if plan else "bad")
+    if plan:
+        yield "deadlines", Cell(stage_timeouts.format_rule(plan, settings.deadlines))
+        for line in stage_timeouts.format_timeouts(plan, settings.deadlines):
+            yield "", Cell(line)
+
+
+def _explain_leftovers(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    for left in subject.member.debris:
+        since = format_ago(left.since_at, context.now)
+        yield "debris", Cell(f"vnode {left.vnode} of {since}, torn down before the next test", "suspect")
+
+
+def _explain_tests(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    label = "last tests"
+    for event in islice(subject.list_latest("probe"), _TESTS_SHOWN):
+        style = _STYLES.get(str(event.data.get("outcome")), "suspect")
+        yield label, Cell(f"{format_clock(event.at, context.now)}  {describe_event(build_event_row(event))}", style)
+        label = ""
+    if label:
+        last = subject.member.last
+        yield label, Cell("never" if last is None else f"the history has none; the last was at {format_local(last.at)}")

@@ -1,0 +1,71 @@
+"""What a reading command shows: rows, with the fields that programs get and the columns that people get.
+
+Pure. `machine` turns a listing into TSV, CSV, JSON or names, `sheet` into a table on a terminal.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from plabctl.values import dataclass, field
+
+Row = Mapping[str, object]
+"""One thing as programs see it, ready for JSON. What is not known is absent."""
+
+SCHEMA_VERSION = 1
+"""Of every JSON document; within a version things are only ever added."""
+
+
+class Cell(NamedTuple):
+    """What a person sees of one field: text, and a style by name (see `rich_table`)."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column for people.
+
+    On a narrow terminal the columns of the highest rank go first; rank 0 stays. A `flexible` one is shortened before
+    any goes. A `wide` one is shown with `-o wide` only.
+    """
+
+    title: str
+    cell: Callable[[Row], Cell]
+    rank: int = 0
+    flexible: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows to show, and how. `rows` is walked once, so it may be a generator."""
+
+    plural: str
+    """The key under which the rows stand in JSON."""
+    rows: Iterable[Row]
+    fields: tuple[str, ...]
+    """The columns of TSV and CSV, for good; `last.outcome` is the field `outcome` in the object `last`."""
+    columns: tuple[Column, ...] = ()
+    head: Mapping[str, object] = field(default_factory=dict)
+    """What stands beside the rows in JSON."""
+    warnings: tuple[str, ...] = ()
+    """What people must see first, above the table, one line each."""
+    footer: str = ""
+    titles: bool = True
+    """Whether people get the titles of the columns; more of the same does without."""
+    tsv_lines: Iterable[str] | None = None
+    """The lines of TSV, where there is a quicker way to them than by the rows."""
+    key: str = "name"
+    """The field that `-o name` prints."""
+
+
+def get_text(row: Row, key: str) -> str:
+    """Return the text in `row[key]`, empty when it is absent."""
+    value = row.get(key)
+    return "" if value is None else str(value)
+
+
+def make_plain_cell(key: str) -> Callable[[Row], Cell]:
+    """Return a cell maker that shows `row[key]` as it is."""
+    return lambda row: Cell(get_text(row, key))

@@ -1,0 +1,144 @@
+"""When a node is tested next, and why then, in words.
+
+Pure. What they put into words is `plabctl.core.forecast`'s.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.adaptive_scale import read_scale
+from plabctl.core.backoffs.base import WaitBasis
+from plabctl.core.forecast import DueReason, compute_backoff, find_due_reason
+from plabctl.core.model import Member, Outcome
+from plabctl.core.settings import PoolSettings
+from plabctl.durations import format_duration
+from plabctl.render.listing import Row
+from plabctl.render.node_record import NodeRecord
+from plabctl.render.status_table import ViewContext
+from plabctl.render.times import format_clock, format_iso, format_local, format_until
+
+_WORDS = {
+    DueReason.NEW: "it has never been tested, so it is due at once",
+    DueReason.ENTERED: "a node is tested at once when it enters {pool}",
+    DueReason.AT_ONCE: "it was released, and what it is now is for a test to say",
+    DueReason.HOLD_ENDS: "its hold ends then",
+    DueReason.UNKNOWN: "the last test said nothing about the node, so after the shortest wait: {drawn}",
+    DueReason.DOUBT: (
+        "a learned deadline cut the last test off, so again at once, with all the time that the recipe allows"
+    ),
+    DueReason.GUARDED: "it fails and the guard holds its move, so after the shortest wait: {drawn}",
+}
+
+
+DISABLED = "none, its pool is disabled for a plug-in that cannot be used; see: plabctl config check"
+
+
+def format_when(subject: NodeRecord, context: ViewContext) -> str:
+    """Return when the next test is: `in 12m, at 2026-11-22 14:20:05`."""
+    member, claim, now = subject.member, subject.claim, context.now
+    if claim and subject.is_testing(now):
+        return f"running for {format_duration(float(max(0, int(now - claim.started_at))))}, in slot {claim.slot}"
+    if member.pool in context.settings.disabled:
+        return DISABLED
+    if member.due_at <= now:
+        return "now, as soon as a slot is free"
+    return f"{format_until(member.due_at, now)}, at {format_local(member.due_at)}"
+
+
+def format_reason(subject: NodeRecord, context: ViewContext) -> str:
+    """Return why the next test is then."""
+    member, settings, now = subject.member, context.settings, context.now
+    why = find_due_reason(member, settings)
+    match why:
+        case DueReason.REQUESTED:
+            return _format_request(subject, context)
+        case DueReason.SUSPECT:
+            return "the retest that confirms or refutes its failure" + _format_after_silence(member)
+        case DueReason.CONFIRM:
+            confirm = settings.pools[member.pool].quick_retests
+            return f"quick retest {member.fail_streak} of {confirm}, before its failure counts"
+        case DueReason.APART:
+            return f"passes that count for its return are {format_duration(settings.flap.apart_s)} apart"
+        case DueReason.BACKOFF:
+            last = (
+                ""
+                if member.probed_at is None
+                else f", from the end of the last test at {format_clock(member.probed_at, now)}"
+            )
+            return f"{format_backoff(member, context)}{last}"
+        case _:
+            return _WORDS[why].format(pool=member.pool, drawn=_format_drawn(member))
+
+
+def build_wait_row(subject: NodeRecord, context: ViewContext) -> Row:
+    """Return when and why for programs."""
+    member, settings = subject.member, context.settings
+    why = find_due_reason(member, settings)
+    row: dict[str, object] = {
+        "due_at": format_iso(member.due_at),
+        "why": why.value,
+        "interval_seconds": member.interval_s,
+        "text": format_reason(subject, context),
+    }
+    if why is DueReason.BACKOFF:
+        backoff = settings.pools[member.pool].backoff
+        row["backoff"] = {
+            "kind": backoff.kind.name,
+            "streak": member.ok_streak + member.fail_streak,
+            "computed_seconds": _compute_wait(member, context),
+            "jitter_seconds": backoff.jitter_s,
+        }
+    return row
+
+
+def format_backoff(member: Member, context: ViewContext) -> str:
+    """Return the wait by the back-off: its kind, the run it goes by, the formula with its numbers, what was drawn."""
+    pool = context.settings.pools[member.pool]
+    backoff = pool.backoff
+    computed_s = _compute_wait(member, context)
+    kind = f"the {backoff.kind.name} back-off of {pool.name}"
+    text = f"{kind} after {format_run(member)}: {format_formula(pool, member, context)} = {format_duration(computed_s)}"
+    if not computed_s <= member.interval_s <= computed_s + backoff.jitter_s + 1:
+        return f"{kind} drew {format_duration(member.interval_s)} after {format_run(member)}"
+    if not backoff.jitter_s:
+        return text
+    return f"{text}, with jitter {format_duration(member.interval_s)}"
+
+
+def format_run(member: Member) -> str:
+    """Return `3 failures in a row`."""
+    count = member.ok_streak or member.fail_streak
+    if not count:
+        return "no result that counts"
+    what = ("pass", "passes") if member.ok_streak else ("failure", "failures")
+    return f"a {what[0]}" if count == 1 else f"{count} {what[1]} in a row"
+
+
+def format_formula(pool: PoolSettings, member: Member, context: ViewContext) -> str:
+    """Return the formula of the pool's back-off with the member's numbers in it."""
+    age_s = max(0.0, _find_judged_at(member) - member.since_at)
+    basis = WaitBasis(member.ok_streak + member.fail_streak, age_s, context.settings.adaptive.load_ratio)
+    return pool.backoff.kind.formula(pool.backoff, basis)
+
+
+def _compute_wait(member: Member, context: ViewContext) -> float:
+    return compute_backoff(member, context.settings, _find_judged_at(member), 0.0, read_scale(context.state))
+
+
+def _find_judged_at(member: Member) -> float:
+    return member.since_at if member.probed_at is None else member.probed_at
+
+
+def _format_request(subject: NodeRecord, context: ViewContext) -> str:
+    at = subject.member.requested_at
+    by = next((f" by {event.actor}" for event in subject.list_latest("retest")), "")
+    return f"a retest was asked for{by}{'' if at is None else f' at {format_clock(at, context.now)}'}; such go first"
+
+
+def _format_after_silence(member: Member) -> str:
+    if member.last and member.last.outcome is Outcome.UNKNOWN and member.interval_s > 0:
+        return f"; the last try said nothing, so after the shortest wait: {_format_drawn(member)}"
+    return ", at once"
+
+
+def _format_drawn(member: Member) -> str:
+    return format_duration(member.interval_s)

@@ -1,0 +1,163 @@
+"""All about one node, in words: why it is where it is, since when, what its last test said, and what comes next.
+
+Pure. `plabctl show` prints it; `node` has the same for programs, `explain` the reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plabctl.core.flap import compute_penalty
+from plabctl.core.model import Event, Member, Node, Outcome
+from plabctl.core.summary import summarize_node
+from plabctl.render import next_moves, next_test
+from plabctl.render.event_table import build_event_row, describe_event
+from plabctl.render.listing import Cell, Row, get_text
+from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.node_row import build_node_row
+from plabctl.render.pool_reason import format_hold_lines, format_pool_lines
+from plabctl.render.status_cells import GLYPHS
+from plabctl.render.status_table import ViewContext
+from plabctl.render.times import format_ago, format_iso, format_local, format_took
+from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
+
+OUTPUT_LINES = 20
+"""Of what a stage printed."""
+_EVENTS_SHOWN = 6
+
+
+def build_document(subject: NodeRecord, context: ViewContext) -> Row:
+    """Return all about the node for programs: its row of the status, and more."""
+    node, member = subject.node, subject.member
+    row: dict[str, object] = {
+        "schema_version": 1,
+        "generated_at": format_iso(context.now),
+        **build_node_row(summarize_node(node, member), subject.claim, context.settings, context.now, {}),
+        **build_vnodes_row(subject),
+        "variables": dict(node.variables),
+        "source": node.source,
+        "added_at": format_iso(node.added_at),
+        "debris": [
+            {"vnode": left.vnode, "recipe": left.recipe, "since_at": format_iso(left.since_at)}
+            for left in member.debris
+        ],
+        "recent": [build_event_row(event) for event in subject.recent],
+    }
+    if subject.skipped_count:
+        row["skipped_count"] = subject.skipped_count
+    if claim := subject.claim:
+        row["claim"] = {"slot": claim.slot, "vnode": claim.vnode, "started_at": format_iso(claim.started_at)}
+    return row
+
+
+def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    """Return all about the node for people."""
+    return [
+        ("node", Cell(subject.node.name, "title")),
+        *format_pool_lines(subject, context),
+        *_format_last_test(subject, context.now),
+        *_format_next_test(subject, context),
+        *_format_return(subject, context),
+        *format_hold_lines(subject.member, context.now),
+        *format_vnode_lines(subject, context.now),
+        *_format_leftovers(subject.member, context.now),
+        *_format_identity(subject.node, subject.member, context),
+        *_format_recent(subject.recent),
+    ]
+
+
+def _format_last_test(subject: NodeRecord, now: float) -> list[Line]:
+    last = subject.member.last
+    if last is None:
+        return [("last test", Cell("never"))]
+    style = {Outcome.PASS: "good", Outcome.FAIL: "bad"}.get(last.outcome, "suspect")
+    word = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}[last.outcome]
+    cause = f" ({last.cause})" if last.cause else ""
+    when = f"{format_ago(last.at, now)}, took {format_took(last.seconds)}"
+    lines: list[Line] = [("last test", Cell(f"{word}{cause} {when}", style))]
+    if last.reason:
+        lines.append(("", Cell(last.reason)))
+    if (probe := subject.last_probe) and abs(probe.at - last.at) < 1:
+        lines.extend(_format_stages(build_event_row(probe)))
+    return lines
+
+
+def _format_stages(row: Row) -> list[Line]:
+    lines: list[Line] = []
+    stages = row.get("stages")
+    for stage in stages if isinstance(stages, list) else []:
+        lines.extend(format_stage_lines(stage))
+    if note := get_text(row, "note"):
+        lines.append(("", Cell(note, "suspect")))
+    return lines
+
+
+def format_stage_lines(stage: Row, limit: int | None = OUTPUT_LINES) -> list[Line]:
+    """Return one stage of a test: how it went and what it printed, the last `limit` lines if that is long."""
+    code = stage.get("exit_code")
+    ended = "" if code is None else f"exit {code}"
+    cancellation = "output cut" if stage.get("truncated") else ""
+    style = "" if code is None else "good" if code == 0 else "bad"
+    text = f"{stage['stage']:<9} {stage['seconds']:6.2f} s  {', '.join(filter(None, (ended, cancellation)))}".rstrip()
+    lines: list[Line] = [("", Cell(text, style))]
+    output = get_text(stage, "output").splitlines()
+    if limit is not None and len(output) > limit:
+        lines.append(("", Cell(f"  │ ({len(output) - limit} lines before)", "faint")))
+        output = output[-limit:]
+    lines.extend(("", Cell(f"  │ {text}", "faint")) for text in output)
+    return lines
+
+
+def _format_next_test(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    member, text = subject.member, next_test.format_when(subject, context)
+    if subject.is_testing(context.now):
+        return [("next test", Cell(f"{GLYPHS['testing']} {text}", "testing"))]
+    if member.requested_at is not None:
+        return [("next test", Cell(f"{text}: a retest was asked for"))]
+    counted = f" ({next_test.format_run(member)})" if member.ok_streak or member.fail_streak else ""
+    return [("next test", Cell(f"{text}{counted}"))]
+
+
+def _format_return(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    member = subject.member
+    pool = context.settings.pools.get(member.pool)
+    score = compute_penalty(member, context.settings.flap, context.now)
+    lines: list[Line] = []
+    if pool and not pool.is_good and not member.is_suspect:
+        lines.append(("to return", Cell(next_moves.format_needs(subject, context))))
+    if score >= 0.1:  # noqa: PLR2004 - less than this is shown as 0.0
+        lines.append(("flapping", Cell(next_moves.format_flapping(subject, context, score), "suspect")))
+    return lines
+
+
+def _format_leftovers(member: Member, now: float) -> list[Line]:
+    return [
+        (
+            "debris",
+            Cell(f"vnode {left.vnode} of {format_ago(left.since_at, now)}, torn down before the next test", "suspect"),
+        )
+        for left in member.debris
+    ]
+
+
+def _format_identity(node: Node, member: Member, context: ViewContext) -> list[Line]:
+    settings = context.settings
+    own = node.variables
+    pool = settings.pools.get(member.pool)
+    recipe = own.get("recipe") or (pool.recipe if pool else "")
+    lines: list[Line] = [
+        ("recipe", Cell(recipe)),
+        ("source", Cell(f"{node.source}, added {format_local(node.added_at)}")),
+    ]
+    if own:
+        lines.append(("variables", Cell(" ".join(f"{key}={value}" for key, value in sorted(own.items())))))
+    return lines
+
+
+def _format_recent(events: Sequence[Event]) -> list[Line]:
+    lines: list[Line] = []
+    for event in reversed([event for event in events if not event.kind.endswith("probe")][-_EVENTS_SHOWN:]):
+        lines.append(
+            ("" if lines else "recently", Cell(f"{format_local(event.at)}  {describe_event(build_event_row(event))}"))
+        )
+    return lines

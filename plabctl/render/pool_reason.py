@@ -1,0 +1,87 @@
+"""Where a node is and why: the evidence, when, by whom, and the command that takes a move of the machine back.
+
+Pure. `story` and `explain` both say it.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.events import MACHINE
+from plabctl.core.model import Event, Member
+from plabctl.durations import format_duration
+from plabctl.render.event_table import build_event_row, build_undo, describe_event
+from plabctl.render.listing import Cell, Row
+from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.status_cells import GLYPHS, find_side
+from plabctl.render.status_table import ViewContext
+from plabctl.render.times import format_ago, format_iso, format_local
+
+COMMAND = "take back"
+"""The label of the command that does so."""
+
+
+def format_pool_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    """Return where the node is, since when, why, and how to take that back if it was the machine's doing."""
+    member, now = subject.member, context.now
+    pool = context.settings.pools.get(member.pool)
+    style = "suspect" if member.is_suspect else find_side(pool)
+    suspect = ", as a suspect" if member.is_suspect else ""
+    since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {format_local(member.since_at)}"
+    lines: list[Line] = [
+        ("pool", Cell(f"{GLYPHS[style]} {member.pool}{suspect}", style)),
+        ("", Cell(since)),
+        ("because", Cell(_format_reason(subject))),
+    ]
+    if command := _format_undo(subject):
+        lines.append((COMMAND, Cell(command)))
+    return lines
+
+
+def build_reason_row(subject: NodeRecord) -> Row:
+    """Return the same for programs."""
+    row: dict[str, object] = {"text": _format_reason(subject)}
+    if move := _find_move(subject):
+        row["event"] = build_event_row(move)
+    if command := _format_undo(subject):
+        row["take_back"] = command
+    if suspicion := subject.member.suspicion:
+        row["suspicion"] = {"pool": suspicion.pool, "failed_at": format_iso(suspicion.failed_at)}
+    return row
+
+
+def format_hold_lines(member: Member, now: float) -> list[Line]:
+    """Return who holds the node, since when, until when and why; nothing when nobody does."""
+    hold = member.hold
+    if hold is None or not hold.holds(now):
+        return []
+    ends = "until released" if hold.until_at is None else f"until {format_local(hold.until_at)}"
+    return [("held", Cell(f"by {hold.actor} {format_ago(hold.since_at, now)}, {ends}: {hold.reason}", "held"))]
+
+
+def _format_reason(subject: NodeRecord) -> str:
+    member = subject.member
+    if member.suspicion and member.is_guarded:
+        return "it fails, and the guard holds its move: too many fail together"
+    if member.suspicion:
+        seen = f": {member.last.reason}" if member.last and member.last.reason else ""
+        at = format_local(member.suspicion.failed_at)
+        return f"it failed once in {member.suspicion.pool} at {at}; the next test confirms or refutes that{seen}"
+    if move := _find_move(subject):
+        by = "" if move.actor == MACHINE else f" (by {move.actor})"
+        return f"{describe_event(build_event_row(move))}{by}, at {format_local(move.at)}"
+    if member.last is None:
+        return "new nodes begin here, and it has not been tested yet"
+    if member.since_at <= subject.node.added_at:
+        return "new nodes begin here, and it has not passed often enough to leave"
+    return "the history does not go back that far"
+
+
+def _find_move(subject: NodeRecord) -> Event | None:
+    """Return the event that brought the node to where it is, unless that was another node of the same name."""
+    move = subject.last_move
+    is_its_own = move is not None and move.at >= subject.node.added_at and move.data.get("to") == subject.member.pool
+    return move if is_its_own else None
+
+
+def _format_undo(subject: NodeRecord) -> str:
+    move = _find_move(subject)
+    return build_undo(move) if move else ""

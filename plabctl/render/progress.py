@@ -1,0 +1,61 @@
+"""How a swap-in or a swap-out goes, while somebody waits for it: a bar on a terminal.
+
+I/O: draws on the stream it is given, with rich, and leaves nothing of the bar behind.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeElapsedColumn
+from rich.text import Text
+
+from plabctl.core.experiments.overview import ExperimentOverview
+from plabctl.render.experiment_tables import format_progress
+from plabctl.render.rich_table import make_console
+
+_BAR_WIDTH = 24
+
+
+class _StateColumn(ProgressColumn):
+    """How many are in which state, as plain text."""
+
+    def render(self, task: Task) -> Text:
+        """Return the words for the task's experiment."""
+        return Text(str(task.fields["words"]), no_wrap=True, overflow="ellipsis")
+
+
+class ProgressBar:
+    """A bar that shows how many vnodes are up, or torn down, of how many; it is drawn when it is told something."""
+
+    def __init__(self, out: TextIO, *, color: bool) -> None:
+        self._progress = Progress(
+            BarColumn(_BAR_WIDTH),
+            _StateColumn(),
+            TimeElapsedColumn(),
+            console=make_console(out, color=color),
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None, words="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, overview: ExperimentOverview) -> None:
+        """Draw the experiment as it is now."""
+        left = len(overview.vnode_views)
+        if overview.experiment.leaving_at is None:
+            total, done = max(overview.wanted_count, left), overview.counts.get("up", 0)
+        else:
+            total = max(left, int(self._progress.tasks[0].total or 0))
+            done = total - left
+        words = format_progress(overview)
+        self._progress.update(self._task, total=total, completed=done, words=words, refresh=True)

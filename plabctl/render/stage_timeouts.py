@@ -1,0 +1,99 @@
+"""How long each stage of a node's next test may take, and why, in words.
+
+Pure. What they put into words is `plabctl.core.timeouts`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plabctl.core.settings import DeadlineSettings
+from plabctl.core.timeouts import SHARE, LearnedTimeouts, StageTimeout, TimeoutBasis, TimeoutPlan, TimeoutRule
+from plabctl.durations import format_duration
+from plabctl.render.listing import Row
+from plabctl.render.node_record import NodeRecord
+from plabctl.render.status_table import ViewContext
+from plabctl.render.times import format_took
+
+
+def plan_timeouts(subject: NodeRecord, context: ViewContext) -> TimeoutPlan | None:
+    """Return the deadlines of the node's next test; None when its recipe is not configured."""
+    recipe = context.settings.find_recipe(subject.node.variables, subject.member.pool)
+    if recipe is None:
+        return None
+    return LearnedTimeouts(context.state.notes, context.settings).plan_probe(subject.member, recipe, context.now)
+
+
+def format_rule(plan: TimeoutPlan, own: DeadlineSettings) -> str:
+    """Return how patient the next test is, and why."""
+    match plan.rule:
+        case TimeoutRule.OFF:
+            return "the recipe's own time-outs, as [deadlines] enabled = false says"
+        case TimeoutRule.REQUESTED:
+            return "the recipe's own time-outs, as a person asked for this test"
+        case TimeoutRule.UNPROVEN:
+            return "the recipe's own time-outs, as it must prove itself and its last test did not fail"
+        case TimeoutRule.IN_TURN:
+            return (
+                f"the recipe's own time-outs, as every {_format_ordinal(own.full_every)} failing test in a row has them"
+            )
+        case TimeoutRule.DECIDES:
+            return "the recipe's own time-outs, as this test confirms or refutes a failure"
+        case TimeoutRule.USUAL:
+            return "learned from tests that passed, where there were enough" if plan.lowered else "as the recipe says"
+
+
+def format_timeouts(plan: TimeoutPlan, own: DeadlineSettings) -> Iterator[str]:
+    """Yield a line for each stage: its deadline and what that comes from."""
+    width = max((len(limit.stage) for limit in plan.limits), default=0)
+    for limit in plan.limits:
+        yield f"{limit.stage:<{width}}  {format_duration(limit.seconds):>6}  {_format_basis(limit, own)}"
+
+
+def build_timeouts_row(plan: TimeoutPlan, own: DeadlineSettings) -> Row:
+    """Return the deadlines for programs."""
+    return {
+        "patience": plan.rule.value,
+        "text": format_rule(plan, own),
+        "stages": [_build_timeout_row(limit, own) for limit in plan.limits],
+    }
+
+
+def _build_timeout_row(limit: StageTimeout, own: DeadlineSettings) -> Row:
+    row: dict[str, object] = {
+        "stage": limit.stage,
+        "seconds": limit.seconds,
+        "allowed_seconds": limit.allowed_s,
+        "basis": limit.basis.value,
+        "passes_count": limit.passes,
+        "text": _format_basis(limit, own),
+    }
+    if limit.p95_s is not None:
+        row["p95_seconds"] = limit.p95_s
+    if limit.own_s is not None:
+        row["own_seconds"] = limit.own_s
+    return row
+
+
+def _format_basis(limit: StageTimeout, own: DeadlineSettings) -> str:
+    seen = (
+        f"{SHARE:.0%} of {limit.passes} passes: {format_took(limit.p95_s)} at most" if limit.p95_s is not None else ""
+    )
+    match limit.basis:
+        case TimeoutBasis.FEW:
+            return f"the recipe's; {limit.passes} of {own.min_passes} passes to learn from"
+        case TimeoutBasis.DEBRIS:
+            return "the recipe's, as an earlier vnode is torn down first"
+        case TimeoutBasis.RECIPE:
+            return "the recipe's" + (f"; {seen}" if seen else "")
+        case TimeoutBasis.FLOOR:
+            return f"the floor; {seen}"
+        case TimeoutBasis.PEERS:
+            return f"{own.factor:g} * p95; {seen}"
+        case TimeoutBasis.OWN:
+            slow = format_took(limit.own_s or 0.0)
+            return f"{own.factor:g} * its own slow pass of {slow}; {seen}"
+
+
+def _format_ordinal(count: int) -> str:
+    return {1: "", 2: "second", 3: "third"}.get(count, f"{count}th").strip()

@@ -1,0 +1,63 @@
+"""One test as it goes and as it ended: what `plabctl test` shows.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from plabctl.core.model import Outcome, Report, StageRun
+from plabctl.core.recipe import Recipe
+from plabctl.render.listing import Cell, Row
+from plabctl.render.node_page import OUTPUT_LINES, format_stage_lines
+from plabctl.render.node_record import Line
+from plabctl.render.times import format_iso, format_took
+
+_STYLES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.UNKNOWN: "suspect"}
+_WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}
+
+
+def format_beginning(node: str, recipe: Recipe) -> list[Line]:
+    """Return what is said before the test."""
+    return [
+        ("", Cell(f"testing {node} with recipe {recipe.name} over {recipe.transport}; nothing is recorded", "title"))
+    ]
+
+
+def format_stage(run: StageRun, *, whole: bool) -> list[Line]:
+    """Return what is said of one stage when it ends; `whole`: with all of its output."""
+    return format_stage_lines(asdict(run), None if whole else OUTPUT_LINES)
+
+
+def format_verdict(report: Report) -> list[Line]:
+    """Return what is said at the end."""
+    cause = f" ({report.cause})" if report.cause else ""
+    reason = f": {report.reason}" if report.reason else ""
+    lines: list[Line] = [
+        ("", Cell(f"{_WORDS[report.outcome]}{cause} in {format_took(report.seconds)}{reason}", _STYLES[report.outcome]))
+    ]
+    if report.note:
+        lines.append(("", Cell(report.note, "suspect")))
+    lines.extend(("", Cell(f"vnode {vnode} may still be on the node", "suspect")) for vnode in report.left)
+    return lines
+
+
+def build_document(report: Report) -> Row:
+    """Return the test for programs."""
+    row = {
+        "schema_version": 1,
+        "node": report.node,
+        "outcome": report.outcome.value,
+        "started_at": format_iso(report.started_at),
+        "seconds": report.seconds,
+        "stages": [asdict(run) for run in report.stages],
+        "left": list(report.left),
+    }
+    extras = {"cause": report.cause and report.cause.value, "reason": report.reason, "note": report.note}
+    return row | {key: value for key, value in extras.items() if value}
+
+
+def choose_exit_code(report: Report) -> int:
+    """Return 0 for a pass, else 1."""
+    return int(report.outcome is not Outcome.PASS)

@@ -1,0 +1,74 @@
+"""Instants and waits as text: ISO 8601 for programs, words for people.
+
+Pure, but for the time zone that local times are shown in.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TypeVar
+
+from plabctl.durations import format_duration
+
+_FIRST, _LAST = -62135596800, 253402300799 - 86399
+"""Of the years 1 and 9999, the last day left out, which is over in no time zone."""
+T = TypeVar("T", int, float)
+_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
+
+
+def format_iso(at: float) -> str:
+    """Return the instant `at` (seconds since 1970) as `2026-11-22T12:00:00Z`; milliseconds only if there are any."""
+    seconds, millis = divmod(round(at * 1000), 1000)
+    minute, second = divmod(seconds, 60)
+    if millis:
+        return f"{_format_minute(minute)}{_TWO_DIGITS[second]}.{millis:03}Z"
+    return f"{_format_minute(minute)}{_TWO_DIGITS[second]}Z"
+
+
+@lru_cache(maxsize=4096)
+def _format_minute(minute: int) -> str:
+    # The instants of 100,000 nodes fall into few minutes. The calendar of the system is not asked: in a zone that
+    # counts leap seconds it would take them out here, too.
+    days, rest = divmod(_clamp(minute * 60) // 60, 1440)
+    era, day = divmod(days + 719468, 146097)  # of 400 years, from a first of March on
+    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5
+    year += 400 * era + (month > 9)  # noqa: PLR2004 - January and February come last
+    return f"{year:04}-{(month + 2) % 12 + 1:02}-{day + 1:02}T{rest // 60:02}:{rest % 60:02}:"
+
+
+def _clamp(at: T) -> T:
+    """Return the instant, or the first or last that the calendar of four digits has: a state can hold any number."""
+    return max(min(at, _LAST), _FIRST)
+
+
+def format_local(at: float) -> str:
+    """Return the instant as people on this machine read it: `2026-11-22 13:00:00`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(_clamp(at)))
+
+
+def format_clock(at: float, now: float) -> str:
+    """Return the instant as short as it is clear to people on this machine: `14:20`, with the date on another day."""
+    moment = time.localtime(_clamp(at))
+    is_today = moment[:3] == time.localtime(now)[:3]
+    return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", moment)
+
+
+def format_ago(at: float, now: float) -> str:
+    """Return how long ago `at` was, as `22s ago`, or when it will be."""
+    if at > now:
+        return format_until(at, now)
+    return f"{format_duration(float(int(now - at)))} ago"
+
+
+def format_until(at: float, now: float) -> str:
+    """Return how long it is until `at`, as `in 8s`, or `now` when it has come."""
+    return "now" if at <= now else f"in {format_duration(float(int(at - now) or 1))}"
+
+
+def format_took(seconds: float) -> str:
+    """Return how long something took: `0.3 s`, and from a minute on `2m30s`."""
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)  # noqa: PLR2004 - a minute has 60 seconds

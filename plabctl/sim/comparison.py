@@ -1,0 +1,185 @@
+"""What is asked of the simulator, made ready: the world, the policies, and what goes on around them.
+
+I/O: reads traces, configurations, the history. Everything that can be refused is refused here, before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from random import Random
+
+from plabctl.clock import SystemClock
+from plabctl.core.selection import find_nearest
+from plabctl.durations import format_duration
+from plabctl.errors import UsageFault
+from plabctl.sim.compare import Budget, Cost, Progress, compare
+from plabctl.sim.conditions import DAY_S, NODES_PER_SLOT, Conditions
+from plabctl.sim.policies import NAMED, Policy, find_policy, make_bare, read_configured
+from plabctl.sim.recorded_past import RecordedPast, read_past
+from plabctl.sim.score import Score
+from plabctl.sim.synthetic import FITS, make_world
+from plabctl.sim.trace import read_trace
+from plabctl.sim.world import World
+from plabctl.values import dataclass
+
+CONFIGURED = "configured"
+_COUNT, _DAYS, _FIT = 100, 30.0, "pl05"
+_SHORTEST_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """The options as they were given; None for those that were not. Durations in seconds."""
+
+    trace: str | None = None
+    since_s: float | None = None
+    synthetic: str | None = None
+    nodes: int | None = None
+    spread: float | None = None
+    words: tuple[str, ...] = ()
+    window: int | None = None
+    up_s: float | None = None
+    down_s: float | None = None
+    false_ratio: float | None = None
+    days: float | None = None
+    warm_up_s: float | None = None
+    shift_s: float = 0.0
+    every: int = 1
+    dead: int = 0
+    seed: int = 1
+    bare: bool = False
+    equal: str | None = None
+    config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that a comparison needs. `title` says in words what is simulated."""
+
+    title: str
+    world: World
+    policies: tuple[Policy, ...]
+    conditions: Conditions
+    budget: Budget | None
+
+    def compute_scores(self, progress: Progress) -> Iterator[Score]:
+        """Yield the figures of each policy as they come."""
+        return compare(self.world, self.policies, self.conditions, self.budget, progress)
+
+    @property
+    def head(self) -> dict[str, object]:
+        """What was simulated, for programs."""
+        around = {field.name: getattr(self.conditions, field.name) for field in fields(self.conditions)}
+        return {
+            "world": self.title,
+            "nodes_count": len(self.world.lives),
+            "days": round(self.world.length_s / DAY_S, 3),
+            "budget": None if self.budget is None else {str(self.budget.cost): self.budget.amount},
+            **around,
+        }
+
+    @property
+    def footer(self) -> str:
+        """What was simulated, in two lines for people."""
+        around = self.conditions
+        window = f"a window of {around.window}" if around.window else "as many at once as are due"
+        days = f"{self.world.length_s / DAY_S:.1f} days, the first {format_duration(around.warm_up_s)} not counted"
+        told = [
+            f"tests of {format_duration(around.up_s)} up and {format_duration(around.down_s)} down, {window}",
+        ]
+        if around.false_ratio:
+            told.append(f"{100 * around.false_ratio:.3g} % fail falsely")
+        if not around.window and any(_is_adaptive(policy) for policy in self.policies):
+            told.append(f"adaptive plans for {-(-len(self.world.lives) // NODES_PER_SLOT)} slots")
+        return f"{self.title}: {len(self.world.lives)} nodes, {days}\n{'; '.join(told)}; seed {around.seed}"
+
+
+def prepare(options: SimOptions) -> Comparison:
+    """Return what was asked for; raise UsageFault or ConfigError for what cannot be."""
+    budget = _parse_budget(options.equal)
+    policies = _find_policies(options)
+    title, world, conditions = _choose_source(options)
+    world = world.thin(options.every)
+    if options.days:
+        world = world.truncate(options.days * DAY_S)
+    world = world.shift(options.shift_s, Random(f"shift {options.seed}")).add_dead(options.dead)  # noqa: S311 - a simulation
+    warm_up_s = min(DAY_S, round(world.length_s / 2, 3)) if options.warm_up_s is None else options.warm_up_s
+    if world.length_s <= warm_up_s:
+        lasts, left_out = format_duration(world.length_s), format_duration(warm_up_s)
+        raise UsageFault(f"{title} lasts {lasts}, and the first {left_out} are not counted", hint="see --warm-up")
+    conditions = replace(conditions, window=options.window, seed=options.seed, warm_up_s=warm_up_s)
+    given = {name: value for name in ("up_s", "down_s", "false_ratio") if (value := getattr(options, name)) is not None}
+    if not all(given.get(name, 1) >= _SHORTEST_S for name in ("up_s", "down_s")):
+        raise UsageFault("a test takes some time: 0 is none", hint="see --pass-takes and --fail-takes")
+    return Comparison(title, world, policies, replace(conditions, **given), budget)
+
+
+def _choose_source(options: SimOptions) -> tuple[str, World, Conditions]:
+    """Return what the world is called, the world, and the scenario as far as the world says anything of it."""
+    sources = [name for name, value in _SOURCES.items() if getattr(options, value) is not None]
+    if len(sources) > 1:
+        raise UsageFault(f"{' and '.join(sources)} cannot both be what is simulated", hint="give one of them")
+    if sources not in ([], ["--synthetic"]) and (options.nodes or options.spread is not None):
+        raise UsageFault("--nodes and --spread are about made-up testbeds", hint="see --every and --dead")
+    if options.trace is not None:
+        return Path(options.trace).name, read_trace(options.trace), Conditions()
+    if options.since_s is not None:
+        past = _read_past(options, options.since_s)
+        conditions = Conditions(up_s=past.up_s, down_s=past.down_s, false_ratio=past.false_ratio)
+        left = f", {past.skipped_count} damaged rows of the history left out" if past.skipped_count else ""
+        return f"the past {format_duration(options.since_s)} ({past.test_count} tests{left})", past.world, conditions
+    return _build_synthetic(options)
+
+
+_SOURCES = {"TRACE": "trace", "--since": "since_s", "--synthetic": "synthetic"}
+
+
+def _build_synthetic(options: SimOptions) -> tuple[str, World, Conditions]:
+    name = options.synthetic or _FIT
+    if name not in FITS:
+        like = find_nearest(name, FITS)
+        raise UsageFault(f"no fit is named {name!r}", hint=f"{like}?" if like else f"the fits: {', '.join(FITS)}")
+    length_s = (options.days or _DAYS) * DAY_S
+    count, spread = options.nodes or _COUNT, options.spread or 0.0
+    world = make_world(FITS[name], count=count, length_s=length_s, seed=options.seed, spread=spread)
+    return f"made up by {name}", world, Conditions()
+
+
+def _read_past(options: SimOptions, since_s: float) -> RecordedPast:
+    now = SystemClock().now()
+    state_dir = Path(read_configured(options.config).settings.state_dir)
+    return read_past(state_dir, now - since_s, now)
+
+
+def _find_policies(options: SimOptions) -> tuple[Policy, ...]:
+    words = options.words
+    if not words:
+        words = (CONFIGURED, "additive", "age", "adaptive") if options.since_s is not None else tuple(NAMED)
+    found: dict[str, Policy] = {}
+    for word in dict.fromkeys(words):
+        policy = read_configured(options.config) if word == CONFIGURED else find_policy(word)
+        if policy.name in found or (policy.name in NAMED and word not in NAMED):
+            policy = replace(policy, name=word)  # two files of the same name, or one that is called like a policy
+        found[policy.name] = make_bare(policy) if options.bare else policy
+    return tuple(found.values())
+
+
+def _is_adaptive(policy: Policy) -> bool:
+    return any(pool.backoff.kind.is_budgeted for pool in policy.settings.pools.values())
+
+
+def _parse_budget(text: str | None) -> Budget | None:
+    if text is None:
+        return None
+    cost, _, amount = text.partition("=")
+    try:
+        number = float(amount)
+    except ValueError:
+        number = 0.0
+    if cost not in set(Cost) or not 0 < number < float("inf"):
+        raise UsageFault(
+            f"--equal cannot be {text!r}", hint="such as tests=24, or slots=3000 for seconds; per node and day"
+        )
+    return Budget(Cost(cost), number)

@@ -1,0 +1,68 @@
+"""Which ticks run, and which began and did not end: a lock file for each that runs, with what it says of itself.
+
+I/O. The kernel gives the lock of a dead tick back, and what it wrote stays: so its successor knows that it died. Only
+ticks with something to do are entered; an idle one is over before it could be killed. Go on with `plabctl.core.stuck`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+
+from plabctl.core.stuck import TickTrace
+from plabctl.errors import StoreError
+from plabctl.store.slots import Slots
+
+TICKS_NAME = "ticks"
+MAX_TICKS = 64
+"""More may run at once; the others are not entered."""
+_RUNS = "runs"
+
+
+@contextmanager
+def enter_tick(
+    state_dir: os.PathLike[str] | str, boot: str, now: float, owners: Collection[int] = ()
+) -> Iterator[None]:
+    """Enter a tick of this boot that begins at `now` for the time of the block, however the block ends.
+
+    `owners` are as for `Store`. A tick that cannot be entered, on a full disk for instance, runs nevertheless.
+    """
+    places = Slots(state_dir, MAX_TICKS, owners, name=TICKS_NAME)
+    try:
+        with suppress(StoreError):
+            for place in places.take(1):
+                _begin(places, place, boot, now)
+        yield
+    finally:
+        with suppress(StoreError):
+            _end(places, boot)
+        places.close()
+
+
+def parse_trace(words: list[str], boot: str, *, is_running: bool) -> TickTrace | None:
+    """Return what the mark of a tick says; None when it ended, or when the machine was booted since."""
+    match words:
+        case ["runs", of_boot, began_at, died_count, first_died_at] if of_boot == boot:
+            with suppress(ValueError):
+                first = float(first_died_at)
+                return TickTrace(is_running, float(began_at), int(died_count), first or None)
+    return None
+
+
+def _begin(places: Slots, place: int, boot: str, now: float) -> None:
+    dead = parse_trace(places.mark_of(place), boot, is_running=False)
+    count, first = 0, 0.0
+    if dead:
+        count, first = dead.died_count + 1, dead.first_died_at or dead.began_at
+    places.mark(place, f"{_RUNS} {boot} {now:.3f} {count} {first:.3f}")
+
+
+def _end(places: Slots, boot: str) -> None:
+    """Leave, and forget the dead ones: what counts is how many died since the last one that ended."""
+    for place in places.held:
+        places.mark(place, "")
+    known = places.known()
+    if any(parse_trace(places.mark_of(place), boot, is_running=False) for place in known):
+        for place in places.take(len(known)):
+            places.mark(place, "")

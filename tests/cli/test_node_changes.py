@@ -1,0 +1,323 @@
+"""Every command that changes says what, from, to, and how to undo it."""
+
+import json
+import os
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.cli.console import Desk, Said
+
+
+def pool_of(desk: Desk, name: str) -> str:
+    return str(row_of(desk, name)["pool"])
+
+
+def row_of(desk: Desk, name: str) -> dict[str, object]:
+    (row,) = json.loads(desk.ok("status", name, "-o", "json"))["nodes"]
+    return dict(row)
+
+
+def undo(desk: Desk, said: Said) -> None:
+    for line in said.err.splitlines():
+        assert line.startswith("undo: plabctl ")
+        desk.ok(*shlex.split(line.removeprefix("undo: plabctl ")))
+
+
+def test_a_move_can_be_undone_by_what_it_says(used_desk: Desk) -> None:
+    said = used_desk.run("move", "pc1", "bad", "--reason", "disk")
+
+    assert said.out == "pc1: good -> bad\n"
+    assert pool_of(used_desk, "pc1") == "bad"
+    undo(used_desk, said)
+    assert pool_of(used_desk, "pc1") == "good"
+
+
+def test_a_move_for_a_time_is_a_hold(used_desk: Desk) -> None:
+    said = used_desk.run("move", "pc1", "bad", "--reason", "disk", "--for", "2d")
+
+    assert said.out.startswith("pc1: good -> bad, until ")
+    assert row_of(used_desk, "pc1")["held"]
+    undo(used_desk, said)
+    assert not row_of(used_desk, "pc1")["held"]
+    assert pool_of(used_desk, "pc1") == "good"
+
+
+def test_of_several_people_who_saw_the_same_one_gets_his_way(used_desk: Desk) -> None:
+    rev = json.loads(used_desk.ok("status", "-o", "json"))["rev"]
+    words = [
+        *(["move", "pc1", "bad", "-r", f"no {number}", "--if-rev", str(rev)] for number in range(3)),
+        ["hold", "pc1", "-r", "being debugged", "--if-rev", str(rev)],
+        ["node", "rm", "pc1", "--if-rev", str(rev)],
+    ]
+
+    with ThreadPoolExecutor(len(words)) as people:
+        said = list(people.map(lambda each: used_desk.run(*each), words))
+
+    assert sorted(each.code for each in said) == [0, 1, 1, 1, 1]
+    refused = [each.err for each in said if each.code]
+    assert all(f"has changed since rev {rev}, at rev " in text or "no node is named" in text for text in refused), (
+        refused
+    )
+    events = [json.loads(line) for line in used_desk.ok("history", "-o", "jsonl").splitlines()]
+    assert [event["kind"] in {"transition", "hold", "node-removed"} for event in events if event["actor"] != "machine"][
+        -1
+    ]
+    assert used_desk.run("move", "pc2", "good", "-r", "another", "--if-rev", str(rev)).code == 0, "it has not changed"
+
+
+def test_a_hold_and_its_release_undo_each_other(used_desk: Desk) -> None:
+    held = used_desk.run("hold", "pc1", "--reason", "it's being debugged")
+    assert held.out == "pc1: held in good, until released\n"
+    undo(used_desk, held)
+    assert not row_of(used_desk, "pc1")["held"]
+
+    used_desk.ok("hold", "pc1", "--reason", "it's being debugged")
+    released = used_desk.run("release", "pc1")
+    undo(used_desk, released)
+    hold = row_of(used_desk, "pc1")["hold"]
+    assert isinstance(hold, dict)
+    assert hold["reason"] == "it's being debugged"
+
+
+def test_adding_and_removing_undo_each_other(used_desk: Desk) -> None:
+    added = used_desk.run("node", "add", "pc3", "--set", "site=a b", "--set", "rack=3")
+    assert added.out == "pc3: added to bad, due now\n"
+    undo(used_desk, added)
+    assert used_desk.run("show", "pc3").code == 1
+
+    used_desk.ok("node", "add", "pc3", "--set", "site=a b", "--set", "rack=3")
+    removed = used_desk.run("node", "rm", "pc3")
+    assert removed.out == "pc3: bad -> removed\n"
+    undo(used_desk, removed)
+    row = row_of(used_desk, "pc3")
+    assert (row["site"], row["labels"]) == ("a b", {"rack": "3"})
+
+
+def test_who_did_it_is_kept(used_desk: Desk) -> None:
+    used_desk.run("hold", "pc1", "-r", "x", environ={"SUDO_USER": "ann"})
+
+    (event,) = [json.loads(line) for line in used_desk.ok("history", "-n", "1", "-o", "jsonl").splitlines()]
+    assert (event["kind"], event["actor"], event["reason"]) == ("hold", "ann", "x")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["move", "@good", "bad", "-r", "x"], ["hold", "node*", "-r", "x"], ["retest", "*"], ["node", "rm", "node?"]],
+)
+def test_many_nodes_need_a_yes(desk: Desk, arguments: list[str]) -> None:
+    desk.ok("node", "add", "node1", "node2")
+    desk.ok("move", "node1,node2", "good", "-r", "x")
+    before = desk.ok("status", "-o", "tsv")
+    said = desk.run(*arguments)
+
+    assert said.code == 2
+    assert "--yes" in said.err
+    assert desk.ok("status", "-o", "tsv") == before
+    assert desk.run(*arguments, "--yes").code == 0
+
+
+def test_many_nodes_that_were_named_need_none(desk: Desk) -> None:
+    desk.ok("node", "add", "node1", "node2")
+
+    assert desk.ok("move", "node1", "node2", "good", "-r", "x") == "node1: bad -> good\nnode2: bad -> good\n"
+
+
+def test_quiet_is_quiet(used_desk: Desk) -> None:
+    for arguments in (
+        ["hold", "pc1", "-r", "x"],
+        ["release", "pc1"],
+        ["retest", "pc1"],
+        ["move", "pc1", "bad", "-r", "x"],
+    ):
+        said = used_desk.run(*arguments, "-q")
+
+        assert (said.code, said.out, said.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pc3 site=north\npc4\n# a remark\n",
+        "name,site\npc3,north\npc4,\n",
+        "\ufeffsite;x,node\nnorth,pc3\n,pc4\n".replace("site;x", "site"),
+    ],
+)
+def test_an_import_takes_lists_and_csv(desk: Desk, text: str) -> None:
+    desk.ok("node", "import", "-", stdin=text)
+    nodes = {node["name"]: node for node in json.loads(desk.ok("node", "list", "-o", "json"))["nodes"]}
+
+    assert nodes.keys() == {"pc3", "pc4"}
+    assert nodes["pc3"]["site"] == "north"
+    assert "site" not in nodes["pc4"]
+
+
+def test_an_import_with_a_fault_adds_nothing_and_tells_every_one(desk: Desk) -> None:
+    (desk.folder / "nodes").write_text("pc1\n-x\npc1\n$(id)\n")
+    said = desk.run("node", "import", "nodes")
+
+    assert said.code == 2
+    assert all(f"nodes:{line}: " in said.err for line in (2, 3, 4))
+    assert desk.ok("node", "list") == ""
+
+
+def test_an_import_replaces_on_request_only(desk: Desk) -> None:
+    desk.ok("node", "add", "pc1", "--set", "site=north")
+
+    assert desk.run("node", "import", "-", stdin="pc1 site=south\n").code == 1
+    assert desk.ok("node", "import", "-", "--replace", stdin="pc1 site=south\n") == "pc1: variables changed\n"
+    assert row_of(desk, "pc1")["site"] == "south"
+
+
+def test_a_retest_here_and_now_exits_by_the_verdict(used_desk: Desk) -> None:
+    assert used_desk.run("retest", "pc1", "--wait").code == 0
+    said = used_desk.run("retest", "pc1", "pc2", "--wait", "-q")
+
+    assert (said.code, said.out, said.err) == (1, "", "")
+    assert int(str(row_of(used_desk, "pc2")["fail_streak"])) > 1
+
+
+def test_a_retest_for_later_is_first_in_the_next_tick(used_desk: Desk) -> None:
+    used_desk.ok("retest", "pc1")
+    asked = row_of(used_desk, "pc1")
+
+    assert "requested_at" in asked
+    assert used_desk.ok("tick", "--dry-run", "-o", "name").splitlines()[0] == "pc1"
+    used_desk.ok("tick")
+    tested = row_of(used_desk, "pc1")
+    assert tested["ok_streak"] == int(str(asked["ok_streak"])) + 1
+    assert "requested_at" not in tested
+
+
+def test_a_tick_of_some_nodes_tests_these_and_no_others(used_desk: Desk) -> None:
+    other, failed = row_of(used_desk, "pc1"), row_of(used_desk, "pc2")
+    said = used_desk.run("tick", "pc2")
+
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert row_of(used_desk, "pc2")["fail_streak"] == int(str(failed["fail_streak"])) + 1
+    assert row_of(used_desk, "pc1") == other
+
+
+def test_a_dry_run_changes_nothing(desk: Desk) -> None:
+    desk.ok("node", "add", "pc1", "pc2")
+    before = (desk.folder / "state/state.json").read_bytes()
+    rows = json.loads(desk.ok("tick", "--dry-run", "-o", "json"))["tests"]
+
+    assert [row["name"] for row in rows] == ["pc1", "pc2"]
+    assert (desk.folder / "state/state.json").read_bytes() == before
+
+
+def test_a_test_in_the_foreground_records_nothing(used_desk: Desk) -> None:
+    before = (used_desk.folder / "state/state.json").read_bytes()
+    good, bad = used_desk.run("test", "pc1"), used_desk.run("test", "pc2")
+
+    assert (good.code, bad.code) == (0, 1)
+    assert "setup" in good.out
+    assert "│ hello [/x] from pc1" in good.out
+    assert "passed in" in good.out
+    assert "failed (setup)" in bad.out
+    assert (used_desk.folder / "state/state.json").read_bytes() == before
+    assert json.loads(used_desk.run("test", "pc2", "-o", "json").out)["outcome"] == "fail"
+
+
+def test_cron_hears_of_a_lasting_error_once_and_of_its_end(used_desk: Desk) -> None:
+    state = used_desk.folder / "state/state.json"
+    sound = state.read_bytes()
+    state.write_text("")
+    first, second = used_desk.run("tick"), used_desk.run("tick")
+    state.write_bytes(sound)
+    third, fourth = used_desk.run("tick"), used_desk.run("tick")
+
+    assert (first.code, second.code, third.code, fourth.code) == (74, 74, 0, 0)
+    assert "damaged" in first.err
+    assert second.err == fourth.err == ""
+    assert "all is well again" in third.err
+
+
+def test_the_first_configuration_works_as_it_is(desk: Desk) -> None:
+    desk.config.unlink()
+    said = desk.ok("init")
+
+    assert "plabctl node add" in said
+    assert desk.ok("config", "check").endswith("plabctl.toml: no fault found\n")
+    assert desk.config.read_text() == desk.ok("config", "sample")
+    assert desk.ok("node", "add", "pc1") == "pc1: added to bad, due now\n"
+
+
+def test_the_first_configuration_is_nobody_elses_to_write_whatever_the_umask(desk: Desk) -> None:
+    desk.config.unlink()
+    before = os.umask(0)
+    try:
+        desk.ok("init")
+    finally:
+        os.umask(before)
+
+    assert desk.config.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_configuration_that_is_there_stays_as_it_is(desk: Desk) -> None:
+    before = desk.config.read_bytes()
+
+    assert desk.run("init").code == 1
+    assert desk.config.read_bytes() == before
+
+
+def test_config_show_says_where_each_value_comes_from(desk: Desk) -> None:
+    text = desk.ok("config", "show")
+
+    assert "window = 4" in text
+    assert "plabctl.toml:3" in text
+    assert "# default" in text
+
+
+def test_a_configuration_may_be_named_before_the_command(desk: Desk) -> None:
+    desk.config.rename(desk.folder / "other.toml")
+
+    assert desk.run("status").code == 78
+    assert desk.run("--config", "other.toml", "status").code == 0
+    assert desk.run("status", "--config", "other.toml").code == 0
+    assert desk.run("status", environ={"PLABCTL_CONFIG": "other.toml"}).code == 0
+
+
+def test_an_order_over_a_hold_says_so_and_its_undo_gives_the_hold_back(used_desk: Desk) -> None:
+    used_desk.ok("hold", "pc1", "--reason", "being debugged", "--for", "4h")
+    kept = used_desk.run("move", "pc1", "bad", "--reason", "disk")
+    assert kept.out == f"pc1: good -> bad, still held by {row_of(used_desk, 'pc1')['hold']['actor']}\n"  # type: ignore[index]
+
+    over = used_desk.run("move", "pc1", "good", "--reason", "mine", "--for", "1d")
+    undo(used_desk, over)
+    row = row_of(used_desk, "pc1")
+    hold = row["hold"]
+    assert isinstance(hold, dict)
+    assert (row["pool"], hold["reason"]) == ("bad", "being debugged")
+
+
+def test_moving_a_node_for_a_time_to_where_it_is_holds_it_there(used_desk: Desk) -> None:
+    said = used_desk.run("move", "pc1", "good", "--reason", "a demo", "--for", "1d")
+
+    assert said.out.startswith("pc1: held in good, until ")
+    undo(used_desk, said)
+    assert not row_of(used_desk, "pc1")["held"]
+
+
+def test_a_test_may_be_by_another_recipe(used_desk: Desk) -> None:
+    with used_desk.config.open("a") as file:
+        file.write(
+            '[recipe.slow]\ntransport = "local"\n'
+            'setup = { run = "seq 30" }\n'
+            'up = { run = "echo x >>looks; echo booting; [ $(wc -l <looks) -ge 4 ] || exit 2", every = "50ms" }\n'
+            'teardown = { run = "rm looks" }\n'
+            '[recipe.idle]\nteardown = { run = "true" }\n'
+        )
+    said = used_desk.run("test", "pc2", "--recipe", "slow")
+
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert said.code == 0
+    assert lines[0] == "testing pc2 with recipe slow over local; nothing is recorded"
+    assert [line.split()[0] for line in lines[1:-1] if not line.startswith("│")] == ["setup", "up", "teardown"]
+    assert [line for line in lines if line.startswith("│")][:30] == [f"│ {number}" for number in range(1, 31)]
+    assert lines[-1].startswith("passed in")
+    typo, idle = used_desk.run("test", "pc1", "-r", "slw"), used_desk.run("test", "pc1", "-r", "idle")
+    assert (typo.code, typo.err) == (1, "plabctl: no recipe is named 'slw'\n  hint: the nearest name is 'slow'\n")
+    assert (idle.code, idle.err.splitlines()[0]) == (1, "plabctl: recipe 'idle' tests nothing")

@@ -1,0 +1,83 @@
+"""`plabctl trust` against a real SSH server: new keys after a yes, changed ones only when that is said."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.probes.embedded.make_key import make_key
+from plabctl.probes.embedded.ssh_node import EmbeddedNode
+from tests.cli.console import Desk
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedNode]:
+    public = make_key(tmp_path / "id_ed25519")
+    make_key(tmp_path / "host")
+    with EmbeddedNode(tmp_path / "home", tmp_path / "host", public) as node:
+        yield node
+
+
+def connect(desk: Desk, server: EmbeddedNode) -> None:
+    desk.config.write_text(
+        'state_dir = "state"\n[ssh]\nkey = "id_ed25519"\nuser = "me"\n'
+        '[pool.good]\nkind = "good"\non_fail = "bad"\n[pool.bad]\nkind = "bad"\non_pass = "good"\n'
+        '[recipe.process]\nsetup = { run = "echo up; true", timeout = "10s" }\n'
+    )
+    port = server.port
+    desk.ok("node", "add", "pc1", "--set", "ssh_host=127.0.0.1", "--set", f"ssh_port={port}", "--set", "ssh_user=me")
+
+
+def test_a_new_key_is_shown_and_accepted_after_a_yes(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    before = desk.run("test", "pc1")
+    asked = desk.run("trust", "pc1")
+    accepted = desk.run("trust", "pc1", "--yes")
+
+    assert before.code == 1
+    assert "host-key" in before.out
+    assert "plabctl trust pc1" in before.out
+    assert asked.code == 2
+    assert "(new)" in asked.out
+    assert "SHA256:" in asked.out
+    assert accepted.code == 0
+    assert "accepted: pc1" in accepted.err
+    assert (desk.folder / "state/known_hosts").stat().st_mode & 0o077 == 0
+    assert desk.run("test", "pc1").code == 0
+    assert "(known)" in desk.ok("trust", "pc1")
+
+
+def test_a_changed_key_needs_more_than_a_yes(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    known = desk.folder / "state/known_hosts"
+    public = make_key(desk.folder / "other")
+    known.write_text(f"[127.0.0.1]:{server.port} {public}\n")
+    refused = desk.run("trust", "pc1", "--yes")
+
+    assert refused.code == 1
+    assert "CHANGED, was SHA256:" in refused.out
+    assert "--changed" in refused.out
+    assert public in known.read_text()
+
+    assert desk.run("trust", "pc1", "--yes", "--changed").code == 0
+    assert public not in known.read_text()
+    assert desk.run("test", "pc1").code == 0
+
+
+def test_a_node_that_cannot_be_asked_does_not_keep_the_others(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    desk.ok("node", "add", "pc2", "--set", "ssh_host=127.0.0.1", "--set", "ssh_port=1")
+    said = desk.run("trust", "*", "--yes")
+
+    assert said.code == 1
+    assert "plabctl: pc2: no host key" in said.err
+    assert "accepted: pc1" in said.err
+
+
+def test_the_stages_of_a_test_over_ssh_are_shown(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    desk.ok("trust", "pc1", "--yes")
+    lines = [line.split() for line in desk.ok("test", "pc1").splitlines()]
+
+    assert [line[0] for line in lines] == ["testing", "connect", "setup", "│", "passed"]
+    assert lines[3] == ["│", "up"]

@@ -1,0 +1,191 @@
+"""What a look at the history costs does not grow with how much ever happened: it reads the rows that it shows."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.history import query as search
+from plabctl.history.database import _TABLE
+from plabctl.history.query import Question, fetch, find
+
+NOW = 1_800_000_000.0
+HOUR_S = 3600.0
+NODES = [f"n{number:03}" for number in range(100)]
+SIZE = 20_000
+
+
+class Traced(sqlite3.Connection):
+    """Notes each query with its plan."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.plans: dict[str, list[str]] = {}
+
+    def execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:  # type: ignore[override]
+        if query.startswith("select"):
+            found = super().execute(f"explain query plan {query}", values).fetchall()
+            self.plans[query] = [row[3] for row in found]
+        return super().execute(query, values)
+
+    @property
+    def steps(self) -> str:
+        return "\n".join(step for plan in self.plans.values() for step in plan)
+
+
+def make(rows: Sequence[tuple[float, str, str]]) -> Traced:
+    """A history in memory: instants, kinds and nodes, in the order of recording."""
+    connection = sqlite3.connect(":memory:", factory=Traced, isolation_level=None)
+    connection.executescript(_TABLE)
+    connection.execute("begin")
+    connection.executemany(
+        "insert into event (id, at, kind, node, actor, data) values (?, ?, ?, ?, 'plabctl', '{}')",
+        [(f"e{number}", at, kind, node) for number, (at, kind, node) in enumerate(rows)],
+    )
+    connection.execute("commit")
+    return connection
+
+
+@pytest.fixture(scope="module")
+def long() -> Iterator[Traced]:
+    """Twenty thousand events, four in a minute; each five hundredth is a move."""
+    rows = [
+        (NOW - (SIZE - number) * 15, "probe" if number % 500 else "transition", NODES[number * 37 % 100])
+        for number in range(SIZE)
+    ]
+    connection = make(rows)
+    yield connection
+    connection.close()
+
+
+# Work is counted in steps of SQLite's machine, which are the same on every machine. A walk over everything takes a
+# hundred thousand, and each row that is found some ten.
+WALK = SIZE * 5
+LOOKS = {
+    "an hour": (Question(since=NOW - HOUR_S), 240, 4_500),
+    "an hour of a node": (Question(nodes=["n007"], since=NOW - HOUR_S), 2, 6_000),
+    "an hour of all nodes": (Question(nodes=NODES, since=NOW - HOUR_S), 240, 10_000),
+    "a long time of a node": (Question(nodes=["n007"], since=NOW - 60 * HOUR_S), 144, 90_000),
+    "the newest": (Question(limit=1000), 1000, 10_000),
+    "the newest of a node": (Question(nodes=["n007"], limit=50), 50, 500),
+    "the newest of all nodes": (Question(nodes=NODES, limit=100), 100, 8_000),
+    "the last test of a node": (Question(nodes=["n007"], kinds=["probe"], limit=1), 1, 100),
+    "what is new": (Question(nodes=NODES, after=SIZE - 5), 5, 1_000),
+}
+
+
+def steps_of(connection: sqlite3.Connection, asked: Question) -> tuple[int, int]:
+    """How many rows were found, and in how many steps."""
+    count = 0
+
+    def count_step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    connection.set_progress_handler(count_step, 1)
+    try:
+        found = len(find(connection, asked))
+    finally:
+        connection.set_progress_handler(None, 1)
+    return found, count
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_look_takes_few_steps(long: Traced, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW", 1000)
+    asked, rows, most = LOOKS[name]
+
+    found, steps = steps_of(long, asked)
+
+    assert found == rows
+    assert steps < most
+
+
+def test_a_walk_over_everything_would_take_more(long: Traced) -> None:
+    query = "select seq from event where seq > 0 and at >= ? order by seq desc"
+    count = 0
+
+    def count_step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    long.set_progress_handler(count_step, 1)
+    long.execute(query, (NOW - HOUR_S,)).fetchall()
+    long.set_progress_handler(None, 1)
+
+    assert count > WALK
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_every_query_goes_by_an_index(long: Traced, name: str) -> None:
+    long.plans.clear()
+    asked, _, _ = LOOKS[name]
+
+    list(fetch(long, find(long, asked)))
+
+    assert long.plans
+    assert "SCAN event" not in long.steps
+    if asked.since is not None:
+        assert "INDEX event_by_time (at>?)" in long.steps
+        assert "INTEGER PRIMARY KEY (rowid>?)" not in long.steps, "that is a walk over everything"
+
+
+def test_a_long_time_of_a_node_goes_by_its_node(long: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW", 10)
+    long.plans.clear()
+
+    find(long, Question(nodes=["n007"], since=NOW - HOUR_S))
+
+    count, places = long.plans.values()
+    assert count == ["SEARCH event USING COVERING INDEX event_by_time (at>?)"]
+    assert "SEARCH event USING INDEX event_by_node (node=? AND seq>?)" in places
+
+
+def test_a_history_that_lost_its_indexes_is_read_all_the_same() -> None:
+    other = make([(NOW, "probe", "a"), (NOW - 60, "transition", "b"), (NOW - 7200, "probe", "a")])
+    other.executescript("drop index event_by_time; drop index event_by_node")
+
+    assert find(other, Question(since=NOW - HOUR_S)) == [1, 2]
+    assert find(other, Question(nodes=["a"], limit=1)) == [3]
+    other.close()
+
+
+INSTANTS = st.sampled_from([NOW - 7200, NOW - 3600, NOW - 1, NOW, NOW + 86400])
+ROWS = st.lists(st.tuples(INSTANTS, st.sampled_from(["probe", "transition"]), st.sampled_from(["a", "b", "c"])))
+QUESTIONS = st.builds(
+    Question,
+    nodes=st.none() | st.lists(st.sampled_from(["a", "b", "gone"])),
+    kinds=st.none() | st.lists(st.sampled_from(["probe", "transition"])),
+    since=st.none() | INSTANTS,
+    after=st.integers(0, 5),
+    limit=st.none() | st.integers(0, 6),
+)
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+@given(rows=ROWS, asked=QUESTIONS)
+def test_whatever_the_clock_did_the_rows_asked_for_are_found(
+    few: int, rows: list[tuple[float, str, str]], asked: Question
+) -> None:
+    connection = make(rows)
+    before, search._FEW = search._FEW, few
+    try:
+        found = find(connection, asked)
+    finally:
+        search._FEW = before
+        connection.close()
+
+    wanted = [
+        place
+        for place, (at, kind, node) in enumerate(rows, 1)
+        if place > asked.after
+        and (asked.nodes is None or node in asked.nodes)
+        and (asked.kinds is None or kind in asked.kinds)
+        and (asked.since is None or at >= asked.since)
+    ]
+    assert found == (wanted if asked.limit is None else wanted[len(wanted) - min(asked.limit, len(wanted)) :])

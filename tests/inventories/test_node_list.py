@@ -1,0 +1,235 @@
+import re
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import plabctl
+from plabctl.core.model import Node
+from plabctl.core.names import RESERVED, is_label_name, is_node_name
+from plabctl.errors import UsageFault
+from plabctl.inventories.ansible import parse_ansible
+from plabctl.inventories.node_list import MAX_FAULTS, find_name_fault, find_variables_fault, parse_nodes, parse_settings
+
+LINEAR_LINES = 100_000
+LINEAR_S = 5.0
+"""What 100,000 lines may take on a slow and busy machine; a quiet one needs half a second."""
+
+
+def read(text: str) -> tuple[list[Node], str]:
+    """The nodes in the text, or what is said of it."""
+    try:
+        return parse_nodes(text, "F"), ""
+    except UsageFault as fault:
+        return [], str(fault)
+
+
+def faults_of(text: str) -> list[str]:
+    with pytest.raises(UsageFault) as caught:
+        parse_nodes(text, "F")
+    return str(caught.value).split("\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.x\nb.x site=north rack=7\n",
+        "# remark\n\n  a.x   # the first\r\nb.x site=north rack=7\r\n",
+        "\ufeffa.x\nb.x\tsite=north rack=7",
+        "name,site,rack\na.x,,\nb.x,north,7\n",
+        '# remark\nsite, Node ,rack\r\n"",a.x\r\n"north","b.x","7"\r\n\r\n',
+        '["a.x", {"name": "b.x", "site": "north", "rack": 7, "spare": null}]',
+        ' [{"node": "a.x"},\n {"node": "b.x", "site": "north", "rack": "7"}]',
+    ],
+    ids=["plain", "remarks", "mark", "csv", "csv-quoted", "json", "json-objects"],
+)
+def test_each_form_lists_the_same_nodes(text: str) -> None:
+    assert parse_nodes(text, "F", "file:F") == [
+        Node("a.x", {}, "file:F"),
+        Node("b.x", {"site": "north", "rack": "7"}, "file:F"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("-oProxyCommand=x\na;b\n$(id)\na\x00b\n" + "a" * 300, [
+            "F:1: '-oProxyCommand=x' is no host name and no address",
+            "F:2: 'a;b' is no host name and no address",
+            "F:3: '$(id)' is no host name and no address",
+            "F:4: 'a\\x00b' is no host name and no address",
+            "F:5: '" + "a" * 60 + "...' is no host name and no address",
+        ]),
+        ("a\nb\na x=1\na\nb\n", [
+            "F:3: 'a' is there 3 times: lines 1, 3, 4",
+            "F:5: 'b' is there 2 times: lines 2, 5",
+        ]),
+        ("a b", ["F:1: 'b' is no key=value"]),
+        ("a x=1 x=2", ["F:1: 'x' is set twice"]),
+        ("a 1x=2", ["F:1: '1x' cannot name a variable: letters, digits, '_', '-' and '.', a letter first"]),
+        ("a stage=prod", [
+            "F:1: 'stage' cannot name a variable: plabctl itself uses PLABCTL_STAGE, take another name",
+        ]),
+        ("a State-Dir=/", [
+            "F:1: 'State-Dir' cannot name a variable: plabctl itself uses PLABCTL_STATE_DIR, take another name",
+        ]),
+        ("name,pool\na,good\n", [
+            "F:2: 'pool' cannot name a variable: plabctl itself uses PLABCTL_POOL, take another name",
+        ]),
+        ('[{"name": "a", "vnode": 1}]', [
+            "F: item 1: 'vnode' cannot name a variable: plabctl itself uses PLABCTL_VNODE, take another name",
+        ]),
+        ("a x=\x1b[31m", ["F:1: the value of 'x' must be at most 1000 printable characters"]),
+        ("a ssh_port=0", ["F:1: ssh_port is '0', not a port from 1 to 65535"]),
+        ("a ssh_host=-x", ["F:1: ssh_host is '-x', no host name and no address"]),
+        ("a ssh_user=-x", ["F:1: ssh_user is '-x', no user name"]),
+        ("", ["F names no node"]),
+        ("# nothing\n\n", ["F names no node"]),
+        ("nam,site\na,b", ["F:1: no column is called 'name' or 'node', there are 'nam', 'site'"]),
+        ("name,x,x\na,1,2", ["F:1: two columns are called 'x'"]),
+        ("name,site\na,b,c\n,north\n", [
+            "F:2: 3 cells, but the header has 2",
+            "F:3: '' is no host name and no address",
+        ]),
+        ('name,site\na,"b\n', ["F:3: no CSV: unexpected end of data"]),
+        ('["a", 3, {"site": "x"}, {"name": "b", "x": [1]}, "a"]', [
+            "F: item 2: neither a name nor an object with a name",
+            "F: item 3: '' is no host name and no address",
+            "F: item 4: the value of 'x' is neither text nor number",
+            "F: item 5: 'a' is there 2 times: item 1, item 5",
+        ]),
+        ('["a",\n"b"', ["F:2: no JSON: expecting ',' delimiter (column 4)"]),
+        ('{"a": 1}', ["F: JSON must be a list of names, or of objects with a name"]),
+        ("[" * 100_000, ["F: no JSON: nested too deeply or a number too long"]),
+    ],
+)  # fmt: skip
+def test_each_fault_is_told_with_its_line(text: str, faults: list[str]) -> None:
+    assert faults_of(text) == faults
+
+
+def test_a_file_that_is_wrong_everywhere_is_told_briefly() -> None:
+    faults = faults_of("a;b\n" * 1000)
+
+    assert len(faults) == MAX_FAULTS + 1
+    assert faults[-1] == "... and 980 more"
+
+
+@pytest.mark.parametrize("line", ["n{}.x site=s{} rack=3", "n{}.x", "same.x", "n;{}"])
+@pytest.mark.parametrize("head", ["", "name,site\n"])
+def test_a_long_list_is_read_in_linear_time(head: str, line: str) -> None:
+    text = head + "\n".join(line.format(number, number % 50) for number in range(LINEAR_LINES))
+    began = time.process_time()
+
+    nodes, fault = read(text)
+
+    assert time.process_time() - began < LINEAR_S
+    assert len(nodes) == (0 if fault else LINEAR_LINES)
+    assert len(fault) < 10_000
+
+
+BOMBS = {
+    "lists": "[" + "[]," * 5_000_000 + "[]]",
+    "objects": "[" + "{}," * 5_000_000 + "{}]",
+    "numbers": "[" + "0," * 5_000_000 + "0]",
+    "lines": "\n" * 5_000_000,
+    "columns": "name," + "x," * 5_000_000,
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_listing_of_very_many_items_is_refused_before_it_is_taken_apart(text: str) -> None:
+    tracemalloc.start()
+    try:
+        for read_it in (parse_nodes, lambda *given: list(parse_ansible(*given))):
+            with pytest.raises(UsageFault, match="F: more than 4,000,000 items are no list of nodes"):
+                read_it(text, "F")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000 + 2 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"),
+    [
+        (",".join(f"x{number}" for number in range(200_000)), "F:1: no column is called 'name' or 'node', there are"),
+        ("name," + ",".join(f"x{number}" for number in range(200_000)) + ",x7", "F:1: two columns are called 'x7'"),
+    ],
+)
+def test_a_header_of_very_many_columns_is_judged_in_linear_time(header: str, fault: str) -> None:
+    began = time.process_time()
+    (said,) = faults_of(f"{header}\npc1\n")
+
+    assert said.startswith(fault)
+    assert len(said) < 1000
+    assert time.process_time() - began < LINEAR_S
+
+
+def test_a_remark_needs_a_blank_before_it_so_that_values_may_hold_its_sign() -> None:
+    assert parse_nodes("a x=1#2 #b", "F") == [Node("a", {"x": "1#2"})]
+
+
+@pytest.mark.parametrize(("words", "variables"), [(["a=b=c", "d="], {"a": "b=c", "d": ""}), ([], {})])
+def test_settings_are_split_at_the_first_sign(words: list[str], variables: dict[str, str]) -> None:
+    assert parse_settings(words) == variables
+
+
+@pytest.mark.parametrize("word", ["site", "=x", "a b=c", "ssh_port=x"])
+def test_a_setting_that_sets_nothing_is_refused(word: str) -> None:
+    with pytest.raises(UsageFault):
+        parse_settings([word])
+
+
+@given(st.text())
+def test_no_text_breaks_the_reading_and_what_passes_is_clean(text: str) -> None:
+    nodes, fault = read(text)
+
+    assert all(line.isprintable() for line in fault.split("\n"))
+    assert all(is_node_name(node.name) for node in nodes)
+    assert all(is_label_name(key) and value.isprintable() for node in nodes for key, value in node.variables.items())
+
+
+names = st.from_regex(r"[a-z]{1,8}[0-9]{0,3}", fullmatch=True)
+labels = st.dictionaries(
+    st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.from_regex(r"[a-zA-Z0-9#=.]{1,6}", fullmatch=True), max_size=3
+)
+
+
+@given(st.dictionaries(names, labels, min_size=1, max_size=5))
+def test_what_is_written_down_comes_back(nodes: dict[str, dict[str, str]]) -> None:
+    text = "\n".join(
+        " ".join([name, *(f"{key}={value}" for key, value in labels.items())]) for name, labels in nodes.items()
+    )
+
+    assert {node.name: node.variables for node in parse_nodes(text, "F")} == nodes
+
+
+def test_the_variables_of_a_node_have_an_end() -> None:
+    assert find_variables_fault({f"label{number}": "v" * 1000 for number in range(150)}) == ""
+    fault = find_variables_fault({f"label{number}": "é" * 1000 for number in range(150)})
+    assert fault == "its variables have 301090 bytes together, allowed: at most 262144"
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+def test_no_variable_of_our_own_can_be_a_label(word: str) -> None:
+    for key in {word, word.lower(), word.lower().replace("_", "-"), word.replace("_", ".")}:
+        assert "cannot name a variable" in find_variables_fault({key: "x"})
+        with pytest.raises(UsageFault, match="cannot name a variable"):
+            parse_settings([f"{key}=x"])
+
+
+def test_every_variable_that_we_read_or_set_is_reserved() -> None:
+    """Those of built-in recipes, such as PLABCTL_IMAGE, are there to be set by labels; those of hooks meet no label."""
+    found = set()
+    for path in (Path(plabctl.__file__).parent).rglob("*.py"):
+        if path.parent.name not in {"notify", "embedded"} and path.name not in {"container.py", "netns.py"}:
+            found |= set(re.findall(r"\bPLABCTL_([A-Z][A-Z_]*)\b", path.read_text()))
+    assert found - {"IMAGE", "EVENT"} <= RESERVED
+    assert {"STAGE", "CONFIG"} <= found
+
+
+def test_the_single_checks_say_nothing_of_what_is_right() -> None:
+    assert find_name_fault("node-1.example.org") == find_name_fault("2001:db8::1") == ""
+    assert find_variables_fault({"ssh_port": "22", "ssh_host": "10.0.0.1", "ssh_user": "plab", "site": "a b"}) == ""

@@ -1,0 +1,192 @@
+"""One command of plabctl run many times over, each in a process and a folder of its own, from one that has it loaded.
+
+I/O. Run as `python -m tests.lab.forked_runs JOB`, JOB being the path of a file as `Job` writes it. It loads what the
+command takes, says `ready` on standard output, waits for a line on standard input, and begets one child after the
+other. Before it runs the command, a child makes some calls to the system that come to nothing: whoever traces it, and
+acts at the Mth call of a kind, acts at the Nth of the command when M - N of them were made before. Go on with
+`tests.lab.strace`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_ANY_TRACER = (0x59616D61, ctypes.c_ulong(-1))  # prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
+_LONGEST_S = 100
+_NULL = ctypes.c_void_p()
+_BUFFER = ctypes.create_string_buffer(8)
+# Calls that come to nothing, by the name the kernel has for them.
+EXTRA_CALLS: Mapping[str, Callable[[], object]] = {
+    "openat": lambda: _LIBC.open(b"", 0),
+    "newfstatat": lambda: _LIBC.fstatat(-1, b"x", _BUFFER, 0),
+    "close": lambda: _LIBC.close(-1),
+    "read": lambda: _LIBC.read(-1, _BUFFER, 1),
+    "pread64": lambda: _LIBC.pread(-1, _BUFFER, 1, 0),
+    "write": lambda: _LIBC.write(-1, _BUFFER, 1),
+    "pwrite64": lambda: _LIBC.pwrite(-1, _BUFFER, 1, 0),
+    "lseek": lambda: _LIBC.lseek(-1, 0, 0),
+    "ioctl": lambda: _LIBC.ioctl(-1, 0),
+    "fcntl": lambda: _LIBC.fcntl(-1, 1),
+    "flock": lambda: _LIBC.flock(-1, 0),
+    "fsync": lambda: _LIBC.fsync(-1),
+    "fdatasync": lambda: _LIBC.fdatasync(-1),
+    "ftruncate": lambda: _LIBC.ftruncate(-1, 0),
+    "fchmod": lambda: _LIBC.fchmod(-1, 0),
+    "fchown": lambda: _LIBC.fchown(-1, 0, 0),
+    "chmod": lambda: _LIBC.chmod(b"", 0),
+    "mkdir": lambda: _LIBC.mkdir(b"", 0),
+    "rename": lambda: _LIBC.rename(b"", b""),
+    "renameat": lambda: _LIBC.renameat(-1, b"", -1, b""),
+    "link": lambda: _LIBC.link(b"", b""),
+    "linkat": lambda: _LIBC.linkat(-1, b"", -1, b"", 0),
+    "unlink": lambda: _LIBC.unlink(b""),
+    "unlinkat": lambda: _LIBC.unlinkat(-1, b"", 0),
+    "utimensat": lambda: _LIBC.utimensat(-1, b"x", _NULL, 0),
+    "getdents64": lambda: _LIBC.getdents64(-1, _BUFFER, 0),
+    "access": lambda: _LIBC.access(b"", 0),
+    "faccessat": lambda: _LIBC.faccessat(-1, b"", 0, 0),
+    "readlink": lambda: _LIBC.readlink(b"", _BUFFER, 1),
+    "chdir": lambda: _LIBC.chdir(b""),
+    "mmap": lambda: _LIBC.mmap(_NULL, ctypes.c_size_t(0), 0, 0, -1, ctypes.c_long(0)),
+    "statfs": lambda: _LIBC.statfs(b"", _BUFFER),
+    "fstatfs": lambda: _LIBC.fstatfs(-1, _BUFFER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: `plabctl ARGV` in each of `folders`, after as many calls of a kind as `futile` says for it.
+
+    Standard output and error go into the files `out` and `err` of the folder. With `keep_generations` each state that
+    is committed is kept, as `generation-REV.json`.
+    """
+
+    argv: Sequence[str]
+    folders: Sequence[str]
+    futile: Sequence[tuple[str, int]] = ()
+    keep_generations: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What became of one: its process id, and its exit code, or the number of the signal that ended it, negative."""
+
+    pid: int
+    code: int
+
+
+def run_forked(job: Job, path: Path, environ: Mapping[str, str], trace: Sequence[str] = ()) -> list[Child]:
+    """Run `job`, with its file at `path`; `trace` is the command line of a strace that attaches to it, if any."""
+    path.write_text(json.dumps(asdict(job)))
+    argv = [sys.executable, "-m", "tests.lab.forked_runs", str(path)]
+    with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as brood:
+        assert brood.stdin
+        assert brood.stdout
+        try:
+            assert brood.stdout.readline() == "ready\n", "the brood does not get ready"
+            tracer = None
+            if trace:
+                tracer = subprocess.Popen([*trace, "-p", str(brood.pid)], stderr=subprocess.PIPE, text=True)
+                assert tracer.stderr
+                said = tracer.stderr.readline()
+                assert "attached" in said, said
+            brood.stdin.write("go\n")
+            brood.stdin.flush()
+            found = json.loads(brood.stdout.readline())
+            if tracer:
+                tracer.communicate()
+        except BaseException:
+            brood.kill()
+            raise
+    return [Child(*each) for each in found]
+
+
+def _main(path: Path) -> None:
+    job = json.loads(path.read_text())
+    _load(job["argv"], path)
+    _LIBC.prctl(*_ANY_TRACER, 0, 0, 0)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    futile = job["futile"] or [("close", 0)] * len(job["folders"])
+    found = []
+    for folder, (name, count) in zip(job["folders"], futile, strict=True):
+        pid = os.fork()
+        if pid == 0:
+            _become_plabctl(job, folder, name, count)
+        status = os.waitpid(pid, 0)[1]
+        found.append((pid, os.waitstatus_to_exitcode(status)))
+    print(json.dumps(found), flush=True)
+
+
+def _load(argv: Sequence[str], path: Path) -> None:
+    """Import what the command imports, learnt from a child that runs it in a copy of the first folder."""
+    job = json.loads(path.read_text())
+    trial, list_ = path.with_suffix(".trial"), path.with_suffix(".modules")
+    shutil.copytree(job["folders"][0], trial)
+    if os.fork() == 0:
+        import atexit
+
+        def note() -> None:
+            list_.write_text("\n".join(sys.modules))
+
+        atexit.register(note)
+        leave = os._exit  # as an idle tick ends
+        os._exit = lambda code: note() or leave(code)  # type: ignore[assignment,func-returns-value]
+        _become_plabctl({**job, "keep_generations": False}, str(trial), "close", 0)
+    os.wait()
+    for name in list_.read_text().splitlines():
+        if name not in sys.modules and name != "__main__":
+            with contextlib.suppress(ImportError):  # a part of a compiled library
+                importlib.import_module(name)
+    shutil.rmtree(trial)
+
+
+def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: int) -> None:
+    """Be `plabctl ARGV`, in the folder; end with it."""
+    signal.alarm(_LONGEST_S)
+    os.chdir(folder)
+    for number, file in enumerate(("/dev/null", "out", "err")):
+        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(fd, number)
+        os.close(fd)
+    if job["keep_generations"]:
+        _keep_generations()
+    from plabctl.app import deliver, tick
+    from plabctl.cli.entry import main
+
+    # What a tick does while it waits depends on how long that takes: it would make other calls at every run.
+    deliver.PAUSE_S = tick.CHECK_S = float(_LONGEST_S)
+    sys.argv = ["plabctl", *map(str, job["argv"])]  # type: ignore[call-overload]
+    for _ in range(count):
+        EXTRA_CALLS[name]()
+    sys.exit(main())
+
+
+def _keep_generations() -> None:
+    from plabctl.store import commit, storage
+
+    real = commit.replace_state
+
+    def kept(state_dir: str, *args: object, **kwargs: object) -> None:
+        real(state_dir, *args, **kwargs)  # type: ignore[arg-type]
+        text = Path(state_dir, "state.json").read_text()
+        rev = json.loads(text)["plabctl"]["rev"]
+        Path(f"generation-{rev}.json").write_text(text)
+
+    storage.replace_state = kept  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

@@ -1,0 +1,88 @@
+"""A test that fails or is careless leaves nothing to the tests after it: tried with tests of a test."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lab.wait_until import wait_until
+
+ROOT = Path(__file__).parents[2]
+_CONFTEST = """
+from tests.conftest import *
+from tests.conftest import _nothing_is_left_behind
+"""
+_TESTS = """
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+KEPT = []
+
+
+def test_that_fails():
+    process = subprocess.Popen(["sh", "-c", "sleep 300 & echo $! >>{0}; echo $$ >>{0}; wait".format(HERE / "pids")],
+                               stdout=subprocess.PIPE)
+    process.stdout.readline() if (HERE / "never").exists() else None
+    while len((HERE / "pids").read_text().split() if (HERE / "pids").exists() else "") < 2:
+        pass
+    file = (HERE / "test_inner.py").open()
+    assert file is None
+
+
+def test_after_it():
+    import gc
+    gc.collect()
+
+
+def test_that_is_careless():
+    KEPT.append(subprocess.Popen(["sh", "-c", "echo; exec sleep 301"], stdout=subprocess.PIPE))
+    KEPT[0].stdout.readline()
+    while b"sleep" not in Path(f"/proc/{KEPT[0].pid}/cmdline").read_bytes().split(b"\\0")[0]:
+        pass
+
+
+def test_that_does_not_wait():
+    KEPT.append(subprocess.Popen(["true"]))
+
+
+def test_at_the_end():
+    import gc
+    gc.collect()
+"""
+
+
+def is_running(pid: str) -> bool:
+    """Whether there is such a process, other than one that has ended and is not waited for yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_what_a_test_leaves_is_ended_and_blamed_on_that_test(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "from tests.conftest import *\nfrom tests.conftest import _nothing_is_left_behind\n"
+    )
+    (tmp_path / "test_inner.py").write_text(_TESTS)
+    argv = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "error"]
+    argv += ["--rootdir", str(tmp_path), "-c", str(ROOT / "pyproject.toml"), str(tmp_path)]
+
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    said = done.stdout + done.stderr
+    assert "2 errors" in said, said
+    assert "1 failed, 4 passed" in said, said
+    assert "the test left processes" in said, said
+    assert "sleep 301" in said, said
+    assert "unclosed file" not in said, said
+    for pid in (tmp_path / "pids").read_text().split():
+        assert wait_until(lambda: not is_running(pid)), "a process that the test started runs on"  # noqa: B023 - at once

@@ -1,0 +1,238 @@
+import contextlib
+import errno
+import os
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.core.model import Node
+from plabctl.errors import CommitUncertain, PlabctlError, StoreBusy
+from plabctl.probes import known_hosts_file
+from plabctl.probes.host_keys import HostKey, KnownHosts, trust_keys
+from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.scan_host_keys import scan_node, scan_server
+from plabctl.probes.target import build_label
+from tests.probes.openssh import Sshd, free_port, make_key, needs_sshd
+
+ONE = HostKey("ssh-ed25519", b"one")
+TWO = HostKey("ssh-ed25519", b"two")
+RSA = HostKey("ssh-rsa", b"three")
+
+
+@pytest.fixture(scope="module")
+def many_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    server = Sshd(tmp_path_factory.mktemp("many"), kinds=("ed25519", "ecdsa", "rsa"))
+    yield server
+    server.stop()
+
+
+@needs_sshd
+def test_a_scan_finds_every_kind_of_key(many_keys: Sshd) -> None:
+    keys = scan_server("127.0.0.1", many_keys.port, 10)
+
+    assert [f"{key.kind} {key.format_line('x').split()[2]}" for key in keys] == many_keys.host_lines
+
+
+@needs_sshd
+def test_a_scan_names_the_node_as_known_hosts_does(sshd: Sshd) -> None:
+    label, keys = scan_node(Node("n1", {"ssh_host": "127.0.0.1"}), sshd.settings())
+
+    assert label == f"[127.0.0.1]:{sshd.port}"
+    assert [key.kind for key in keys] == ["ssh-ed25519"]
+
+
+def test_a_scan_of_a_server_that_never_speaks_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        with pytest.raises(PlabctlError, match="in time"):
+            scan_server("127.0.0.1", silent.getsockname()[1], 0.5)
+        assert time.monotonic() - start < 0.5 + 1
+
+
+def test_a_scan_of_a_closed_port_says_so() -> None:
+    with pytest.raises(PlabctlError, match="refused"):
+        scan_server("127.0.0.1", free_port(), 5)
+
+
+def test_the_fingerprint_is_that_of_openssh(tmp_path: Path) -> None:
+    kind, blob = make_key(tmp_path / "key").split()
+    (tmp_path / "known").write_text(f"host {kind} {blob}\n")
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key.pub"], capture_output=True, check=True)
+
+    (key,) = KnownHosts(tmp_path / "known").find("host")
+    assert key.fingerprint in shown.stdout.decode()
+
+
+def test_names_are_written_as_openssh_does() -> None:
+    assert [build_label("host", 22), build_label("host", 2022)] == ["host", "[host]:2022"]
+
+
+def test_trust_replaces_the_keys_of_one_server_only(tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    trust_keys(known, "a", [ONE])
+    trust_keys(known, "b", [ONE, RSA])
+    trust_keys(known, "a", [TWO])
+
+    assert [KnownHosts(known).find(label) for label in "ab"] == [(TWO,), (ONE, RSA)]
+    assert known.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["known_hosts", "known_hosts.lock"]
+
+
+def test_trust_keeps_what_it_does_not_understand(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text("# a comment\n@cert-authority *.x ssh-ed25519 AAAA\nodd line\n")
+    trust_keys(known, "a", [ONE])
+
+    assert known.read_text().splitlines()[:3] == ["# a comment", "@cert-authority *.x ssh-ed25519 AAAA", "odd line"]
+
+
+def test_trust_replaces_hashed_entries_too(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    trust_keys(known, "a", [ONE])
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
+    assert known.read_text().startswith("|1|")
+    assert KnownHosts(known).find("a") == (ONE,)
+
+    trust_keys(known, "a", [TWO])
+    assert KnownHosts(known).find("a") == (TWO,)
+
+
+def test_broken_lines_hide_no_others(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_bytes(b"\xff\xfe\n\nx\na ssh-ed25519 %%%\na ssh-dss AAAA\n" + ONE.format_line("a").encode() + b"\n")
+
+    assert KnownHosts(known).find("a") == (ONE,)
+
+
+def test_the_first_key_learnt_wins_among_threads_and_processes(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text("torn line without end")
+    tables = [KnownHosts(known) for _ in range(4)]
+    for table in tables:
+        table.load()
+    answers: list[tuple[HostKey, bool]] = []
+
+    def learn(number: int) -> None:
+        key = HostKey("ssh-ed25519", b"%d" % number)
+        answers.append((key, tables[number % 4].learn("host", key)))
+
+    threads = [threading.Thread(target=learn, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    winners = [key for key, won in answers if won]
+    assert len(winners) == 1
+    assert KnownHosts(known).find("host") == tuple(winners)
+    assert len(known.read_text().splitlines()) == 2
+
+
+def test_a_file_that_cannot_be_read_is_our_fault(tmp_path: Path) -> None:
+    with pytest.raises(ProbeError, match="cannot be read"):
+        KnownHosts(tmp_path).find("host")
+
+
+def test_what_is_trusted_is_durable_before_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def watch(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*args: object) -> object:
+            seen.append(name)
+            return real(*args)
+
+        monkeypatch.setattr(os, name, call)
+
+    watch("fsync")
+    watch("replace")
+
+    trust_keys(tmp_path / "known", "a", [ONE])
+
+    assert seen == ["fsync", "replace", "fsync"]
+
+
+def test_a_disk_that_does_not_confirm_is_an_unknown_outcome_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, known = os.fsync, tmp_path / "known"
+
+    def fail_for_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_directories)
+
+    with pytest.raises(CommitUncertain, match="the disk did not confirm it"):
+        trust_keys(known, "a", [ONE])
+    assert KnownHosts(known).find("a") == (ONE,)
+
+
+def test_a_stopped_holder_of_its_lock_is_named_after_a_bounded_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_hosts_file, "LOCK_WAIT_S", 0.1)
+    known = tmp_path / "known"
+
+    with known_hosts_file.lock(known):
+        with pytest.raises(StoreBusy, match=f"process {os.getpid()} keeps"):
+            trust_keys(known, "a", [ONE])
+        with pytest.raises(ProbeError, match="cannot be written"):
+            KnownHosts(known).learn("a", ONE)
+
+
+def test_what_killed_processes_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    known, old, young = (tmp_path / name for name in ("known", "state.tmp-known-1-aa", "state.tmp-known-2-bb"))
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (time.time() - 90_000,) * 2)
+
+    trust_keys(known, "a", [ONE])
+
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_server_that_speaks_no_ssh_is_quoted_inertly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = server.accept()
+                    with sock:
+                        sock.sendall(b"SSH-9.9-\x1b[2J\x1b]0;owned\x07\t\xc2\x9b2J\r\n")
+                        sock.recv(1000)
+
+        threading.Thread(target=speak, daemon=True).start()
+        with pytest.raises(PlabctlError) as caught:
+            scan_server("127.0.0.1", server.getsockname()[1], 5)
+
+    assert str(caught.value).isprintable(), str(caught.value)
+
+
+def test_a_pipe_in_place_of_the_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    os.mkfifo(path)
+
+    with pytest.raises(ProbeError, match="no regular file"):
+        KnownHosts(path).load()
+
+
+@pytest.mark.parametrize("name", ["known_hosts", "known_hosts.lock"])
+def test_a_file_with_a_name_elsewhere_is_not_written_to(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    (tmp_path / name).hardlink_to(victim)
+
+    with pytest.raises(ProbeError, match="another name as well"):
+        KnownHosts(tmp_path / "known_hosts").learn("a", HostKey("ssh-ed25519", b"key"))
+
+    assert victim.read_text() == "precious\n"

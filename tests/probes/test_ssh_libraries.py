@@ -1,0 +1,150 @@
+"""What we lean on inside fabric and paramiko is still there, and does what we think."""
+
+import socket
+import threading
+import time
+
+import fabric
+import paramiko
+import pytest
+from paramiko.packet import Packetizer
+
+from plabctl.probes.bounded_transport import WINDOW
+from plabctl.probes.ssh_transport import (
+    NodeConnection,
+    NodeTransport,
+    build_shared_config,
+    close_transport,
+    order_by_cost,
+    without_sha1,
+)
+
+
+def test_the_wake_up_of_a_transport_is_ours_to_set() -> None:
+    assert paramiko.Transport._active_check_timeout == 0.1  # type: ignore[attr-defined]
+    here, there = socket.socketpair(socket.AF_UNIX)
+    with here, there, socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        assert sock.gettimeout() == 1.0
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert transport.default_window_size == WINDOW
+        close_transport(transport, sock)
+
+
+def test_the_cheaper_of_two_equal_key_exchanges_is_asked_for_first_and_none_is_left_out() -> None:
+    preferred = paramiko.Transport._preferred_kex  # type: ignore[attr-defined]
+    cheaper = order_by_cost(preferred)
+
+    assert sorted(cheaper) == sorted(preferred)
+    assert cheaper.index("ecdh-sha2-nistp256") < cheaper.index("curve25519-sha256@libssh.org")
+    assert order_by_cost(["mlkem", "curve25519-x", "a", "ecdh-sha2-nistp256", "b"]) == (
+        "mlkem",
+        "ecdh-sha2-nistp256",
+        "curve25519-x",
+        "a",
+        "b",
+    )
+    assert order_by_cost(["curve25519-x", "b"]) == ("curve25519-x", "b")
+
+
+def test_no_key_exchange_and_no_signature_by_sha1_is_offered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        options = transport.get_security_options()
+        # The client asks for the kind of a known key like this; paramiko 4 knows RSA keys by this name alone.
+        if "ssh-rsa" in transport._key_info:  # type: ignore[attr-defined]
+            options.key_types = ("ssh-rsa", *(kind for kind in options.key_types if kind != "ssh-rsa"))
+        kinds, ours = transport.preferred_keys, transport.preferred_pubkeys
+        close_transport(transport, sock)
+
+    assert [name for name in options.kex if "sha1" in name] == []
+    assert [name for name in (*kinds, *ours) if name.startswith("ssh-rsa")] == []
+    assert "rsa-sha2-512" in kinds
+    assert "rsa-sha2-512" in ours
+
+
+def test_the_signatures_of_a_known_rsa_key_come_first_when_it_is_asked_for() -> None:
+    others = ("ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256")
+
+    assert without_sha1(("ssh-rsa", *others)) == ("rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519")
+    assert without_sha1((*others, "ssh-rsa")) == others
+    assert without_sha1(("rsa-sha2-256", "ssh-rsa-cert-v01@openssh.com")) == ("rsa-sha2-256",)
+
+
+def test_an_account_without_a_name_can_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 64321")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert NodeConnection("node.example", user="plab", port=22, config=build_shared_config()).user == "plab"
+
+
+def test_no_timer_thread_is_started_for_a_handshake() -> None:
+    assert "start_handshake" in vars(Packetizer)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        before = threading.active_count()
+        transport.start_client(event=threading.Event())
+        time.sleep(0.1)
+        assert threading.active_count() == before + 1
+        close_transport(transport, sock)
+        assert threading.active_count() == before
+
+
+def test_a_silent_transport_is_shut_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        transport = NodeTransport(sock)
+        transport.start_client(event=threading.Event())
+        time.sleep(0.1)
+        start = time.monotonic()
+        close_transport(transport, sock)
+
+        assert time.monotonic() - start < 0.5
+        assert not transport.is_alive()
+        assert sock.fileno() == -1
+
+
+def test_a_message_can_be_sent_without_waiting_for_its_answer() -> None:
+    assert callable(paramiko.Transport._send_user_message)  # type: ignore[attr-defined]
+    assert paramiko.common.cMSG_CHANNEL_REQUEST == b"b"
+    assert isinstance(paramiko.Channel(0).status_event, threading.Event)
+
+
+def test_making_connections_in_threads_is_no_race_about_their_shared_configuration() -> None:
+    config = build_shared_config()
+    faults: list[Exception] = []
+
+    def make() -> None:
+        try:
+            for number in range(100):
+                connection = NodeConnection(
+                    "h", user="u", port=number + 1, config=config, connect_kwargs={"sock": None}
+                )
+                assert connection.port == number + 1
+        except Exception as error:  # noqa: BLE001 - the race shows as whatever it breaks
+            faults.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+    assert "inline_ssh_env" in vars(NodeConnection)
+
+
+def test_the_shared_configuration_has_read_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was read")
+
+    monkeypatch.setattr(fabric.Config, "_load_ssh_files", refuse)
+    monkeypatch.setattr(fabric.Config, "_load_file", refuse)
+    config = build_shared_config()
+
+    assert config.base_ssh_config.get_hostnames() == set()

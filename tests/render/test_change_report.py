@@ -1,0 +1,28 @@
+"""What changed, and the command that undoes it."""
+
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plabctl.render.change_report import Change, ChangeResult, build_undo_command, format_changes
+
+
+def test_a_line_says_from_what_to_what() -> None:
+    assert list(format_changes(ChangeResult((Change("n1", "good", "bad"), Change("n2", "", "due now"))))) == [
+        "n1: good -> bad",
+        "n2: due now",
+    ]
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
+def test_an_undo_can_be_pasted_into_a_shell(names: list[str]) -> None:
+    command = build_undo_command(["move"], names, ["bad", "--reason", "it's over"])
+
+    assert shlex.split(command) == ["plabctl", "move", *names, "bad", "--reason", "it's over"]
+
+
+def test_very_many_names_are_not_repeated() -> None:
+    command = build_undo_command(["release"], [f"n{number}" for number in range(100)])
+
+    assert command == "plabctl release NODES (the 100 above)"

@@ -1,0 +1,38 @@
+"""How the product is configured in the weave: short waits, and the rest as the dice say. Pure."""
+
+from __future__ import annotations
+
+from random import Random
+
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
+from plabctl.core.policy_settings import FlapSettings, GuardSettings
+from plabctl.core.pools.bad import BAD
+from plabctl.core.pools.good import GOOD, GoodOptions
+from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
+from tests.torture.interleaving.machines import make_recipe
+
+LONGEST_S = 300.0
+"""No node waits longer, but for the jitter."""
+
+
+def make_settings(dice: Random) -> Settings:
+    """Return a configuration with short waits; the rest is for the dice."""
+    backoff = Backoff(ADDITIVE, base_s=60.0, step_s=30.0, max_s=LONGEST_S, jitter_s=10.0)
+    confirm = dice.choice([0, 0, 1])
+    pools = {
+        "good": PoolSettings("good", GOOD, "bad", backoff=backoff, options=GoodOptions(confirm)),
+        "bad": PoolSettings("bad", BAD, "good", backoff=backoff),
+    }
+    return Settings(
+        "plabctl.toml",
+        "/nowhere",
+        pools,
+        {"process": make_recipe()},
+        window=dice.randint(1, 5),
+        flap=FlapSettings(half_life_s=600.0, max_passes=3, apart_s=60.0),
+        guard=GuardSettings(
+            min_tested=dice.choice([3, 10]), max_age_s=300.0, within_s=120.0, canary=dice.choice([(), ("gate:22",)])
+        ),
+        experiment=ExperimentSettings(retry=backoff, check=backoff, grace_s=120.0),
+    )

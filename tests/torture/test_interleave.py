@@ -1,0 +1,128 @@
+"""The weave, short; and that it sees what it is there to see: mistakes put into the product break an episode."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from plabctl.app import claim_slots, tick
+from plabctl.core import claim, clock_trust, leftovers, node_orders
+from plabctl.core.experiments import claim_vnodes, results
+from plabctl.core.model import Claim, Report
+from plabctl.core.state import Changes
+from tests.torture import interleave
+from tests.torture.finding import draw
+from tests.torture.interleaving.kernel import SimSlots
+from tests.torture.options import TortureOptions
+
+EPISODES = 100
+
+
+def test_ticks_and_people_at_once_break_no_promise(tmp_path: Path) -> None:
+    findings = interleave.run(TortureOptions(tmp_path, seed=20061, whole=False))
+
+    assert all(finding.holds for finding in findings), draw(findings)
+
+
+def test_an_episode_is_the_same_when_it_is_played_again() -> None:
+    once, again = Counter[str](), Counter[str]()
+    for counts in (once, again):
+        interleave.play_one(7, 3, 1500, counts)
+
+    assert once == again
+
+
+Mistake = Callable[[pytest.MonkeyPatch], None]
+
+
+def any_report_counts(patch: pytest.MonkeyPatch) -> None:
+    """A report is applied under whatever claim there is."""
+    settle = cast(Callable[..., Changes], vars(tick)["settle"])
+
+    def careless(state: Any, reports: Sequence[Report], *more: Any) -> Changes:
+        current = [
+            replace(report, token=found.token) if (found := state.claims.get(report.key)) else report
+            for report in reports
+        ]
+        return settle(state, current, *more)
+
+    patch.setattr(tick, "settle", careless)
+
+
+def one_slot_too_many(patch: pytest.MonkeyPatch) -> None:
+    init = SimSlots.__init__
+
+    def generous(self: SimSlots, kernel: Any, window: int) -> None:
+        init(self, kernel, window + 1)
+
+    patch.setattr(SimSlots, "__init__", generous)
+
+
+def a_void_claim_leaves_no_debris(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(claim, "add_leftovers", lambda member, *_: member.debris)
+
+
+def a_removed_node_leaves_none(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leftovers, "file_leftovers", lambda *_: None)
+
+
+def dead_ticks_keep_their_claims(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(claim_slots, "find_dead_claims", lambda *_: {})
+
+
+def a_living_tick_is_taken_for_dead(patch: pytest.MonkeyPatch) -> None:
+    def hasty(state: Any, _slots: Any, claimant: Any, _now: float) -> dict[str, str]:
+        return {key: "hasty" for key, each in state.claims.items() if each.tick != claimant.mark.id}
+
+    patch.setattr(claim_slots, "find_dead_claims", hasty)
+
+
+def a_move_by_a_person_overrules_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(node_orders, "_supersede_claims", lambda *_: [])
+
+
+def an_older_vnode_is_taken_for_new(patch: pytest.MonkeyPatch) -> None:
+    def always(_: Claim) -> bool:
+        return True
+
+    patch.setattr(claim_vnodes, "is_fresh", always)
+
+
+def a_failed_teardown_counts_as_done(patch: pytest.MonkeyPatch) -> None:
+    real = results._update_leftovers
+
+    def hopeful(vnode: Any, taken: Claim, report: Report) -> Any:
+        after = real(vnode, taken, report)
+        return replace(after, vnode="") if taken.goal == "teardown" else after
+
+    patch.setattr(results, "_update_leftovers", hopeful)
+
+
+def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(clock_trust, "explain_distrust", lambda *_, **__: "")
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        any_report_counts,
+        one_slot_too_many,
+        a_void_claim_leaves_no_debris,
+        a_removed_node_leaves_none,
+        dead_ticks_keep_their_claims,
+        a_living_tick_is_taken_for_dead,
+        a_move_by_a_person_overrules_nothing,
+        an_older_vnode_is_taken_for_new,
+        a_failed_teardown_counts_as_done,
+        a_clock_that_was_never_set_is_believed,
+    ],
+    ids=lambda mistake: mistake.__name__,
+)
+def test_a_mistake_in_the_product_is_seen(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistake(monkeypatch)
+
+    told = (interleave.play_one(1, number, interleave.CHAOS, Counter()) for number in range(EPISODES))
+    assert any(broken.startswith(("Defect", "AssertionError")) for broken in told)
