@@ -5,7 +5,7 @@ I/O on the slots; the decisions are `plabctl.core.claim`'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.goals import TickGoal
@@ -19,7 +19,6 @@ from plabctl.core.model import Claim, Leftover
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
-from plabctl.core.timeouts import LearnedTimeouts
 from plabctl.store.session import Session
 from plabctl.store.slots import Slots
 
@@ -64,7 +63,7 @@ def claim_members(
 ) -> ClaimResult:
     """Void dead claims, lock slots, claim due members for them and `ahead` more to keep in hand.
 
-    With an errand, only what that asks for is taken, and the window stays the business of the tick that fills it.
+    With a goal, only what that asks for is taken, and the window stays the business of the tick that fills it.
     """
     dead = find_dead_claims(state, slots, claimant, now)
     if dead:
@@ -77,10 +76,10 @@ def claim_members(
         free += [min(slots.held)] * max(0, ahead - slots_in_use.in_hand_count)
     shares = fairness.compute_shares(state, settings, now)
     choice = claiming.choose_rows(rows, state.claims.values(), len(free), now, shares)
-    claims = _claim_rows(state, settings, choice.rows, free, claimant, now)
+    claims, plans = _claim_rows(state, settings, choice.rows, free, claimant, now)
     if tick_goal is None and state.tick != claimant.mark and (claims or choice.waiting_count):
         state.apply(Changes(tick=claimant.mark))
-    return _prepare(state, settings, claims, choice.waiting_count, now)
+    return _prepare(state, settings, claims, plans, choice.waiting_count)
 
 
 def _claim_rows(
@@ -90,30 +89,40 @@ def _claim_rows(
     slots: Sequence[int],
     claimant: claiming.Claimant,
     now: float,
-) -> list[Claim]:
-    """Claim `rows`, each with the slot at the same place; the claims come in the order of the rows."""
+) -> tuple[list[Claim], dict[str, claiming.ProbePlan]]:
+    """Claim `rows`, each with the slot at the same place; return the claims in the order of the rows, and their plans.
+
+    A claim whose recipe is not configured has no plan.
+    """
     pairs = list(zip(rows, slots, strict=False))
-    found: dict[str, Claim] = {}
-    for claims_for, is_vnode in ((claiming.build_claims, False), (claim_vnodes.build_vnode_claims, True)):
+    claims: dict[str, Claim] = {}
+    plans: dict[str, claiming.ProbePlan] = {}
+    for build_claims, is_vnode in ((claiming.build_claims, False), (claim_vnodes.build_vnode_claims, True)):
         own = [(row, slot) for row, slot in pairs if bool(row.experiment) is is_vnode]
         if own:
-            changes = claims_for(state, settings, [row for row, _ in own], [slot for _, slot in own], claimant, now)
-            state.apply(changes)
-            found.update({claim.key: claim for claim in changes.claims})
-    return [found[row.key] for row, _ in pairs]
+            planned = build_claims(state, settings, [row for row, _ in own], [slot for _, slot in own], claimant, now)
+            state.apply(planned.changes)
+            claims.update({claim.key: claim for claim in planned.changes.claims})
+            plans.update(planned.plans)
+    return [claims[row.key] for row, _ in pairs], plans
 
 
-def _prepare(state: State, settings: Settings, claims: Sequence[Claim], waiting_count: int, now: float) -> ClaimResult:
+def _prepare(
+    state: State,
+    settings: Settings,
+    claims: Sequence[Claim],
+    plans: Mapping[str, claiming.ProbePlan],
+    waiting_count: int,
+) -> ClaimResult:
     ready, impossible = [], []
-    learned_timeouts = LearnedTimeouts(state.notes, settings)
     for claim in claims:
-        recipe = settings.recipes.get(claim.recipe)
-        if recipe is None:
+        plan = plans.get(claim.key)
+        if plan is None:
             assignment = None
         elif claim.experiment:
-            assignment = _build_vnode_work(state, settings, claim, recipe)
+            assignment = _build_vnode_work(state, claim, plan)
         else:
-            assignment = _build_health_test(state, settings, claim, recipe, learned_timeouts, now)
+            assignment = _build_health_test(state, settings, claim, plan)
         if assignment:
             ready.append((claim, assignment))
         else:
@@ -121,44 +130,39 @@ def _prepare(state: State, settings: Settings, claims: Sequence[Claim], waiting_
     return ClaimResult(tuple(ready), tuple(impossible), waiting_count)
 
 
-def _build_health_test(
-    state: State, settings: Settings, claim: Claim, recipe: Recipe, learned_timeouts: LearnedTimeouts, now: float
-) -> Assignment | None:
+def _build_health_test(state: State, settings: Settings, claim: Claim, plan: claiming.ProbePlan) -> Assignment | None:
     node, member = state.node(claim.node), state.member(claim.node)
     if not (node and member):
         return None
-    plan = learned_timeouts.plan_probe(member, recipe, now)
-    longest_s = plan.compute_longest_s(recipe)
     return Assignment(
         node=node,
         token=claim.token,
-        recipe=plan.apply_to(recipe),
+        recipe=plan.recipe,
         vnode=claim.vnode,
         pool=claim.pool,
         leftovers=tuple((piece, _find_recipe(settings, piece)) for piece in member.debris),
-        deadline_s=longest_s,
-        begin_by_uptime_s=claim.begin_by_uptime_s(longest_s),
-        connect_timeout_s=plan.connect_s,
+        deadline_s=plan.longest_s,
+        begin_by_uptime_s=claim.begin_by_uptime_s(plan.longest_s),
+        connect_timeout_s=plan.connect_timeout_s,
         lowered=plan.lowered,
     )
 
 
-def _build_vnode_work(state: State, settings: Settings, claim: Claim, recipe: Recipe) -> Assignment | None:
+def _build_vnode_work(state: State, claim: Claim, plan: claiming.ProbePlan) -> Assignment | None:
     vnode = state.vnode(claim.key)
     if vnode is None:
         return None
-    longest_s = recipe.compute_longest_s(settings.ssh.connect_timeout_s, claim.goal)
     return Assignment(
         node=vnode.find_node(state.node(claim.node)),
         token=claim.token,
-        recipe=recipe,
+        recipe=plan.recipe,
         vnode=claim.vnode,
         pool=claim.pool,
         experiment=claim.experiment,
         goal=claim.goal,
-        leftovers=tuple((piece, recipe) for piece in claim_vnodes.list_leftovers(claim)),
-        deadline_s=longest_s,
-        begin_by_uptime_s=claim.begin_by_uptime_s(longest_s),
+        leftovers=tuple((piece, plan.recipe) for piece in claim_vnodes.list_leftovers(claim)),
+        deadline_s=plan.longest_s,
+        begin_by_uptime_s=claim.begin_by_uptime_s(plan.longest_s),
     )
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from plabctl.core import events
 from plabctl.core.due_rows import Due
 from plabctl.core.fairness import EQUAL, ONE, Share
 from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
+from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
@@ -61,17 +62,10 @@ def build_vnode_name(token: str) -> str:
 
 
 def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
-    """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives.
-
-    Whether its deadline has passed is for the uptime to say: the clock may have been set since.
-    """
+    """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives."""
     if claim.boot != claimant.boot:
         return "the machine was booted since"
-    if claim.until_uptime_s is None or claimant.uptime_s is None:
-        is_late = now > claim.deadline_at
-    else:
-        is_late = claimant.uptime_s > claim.until_uptime_s
-    return "its deadline has passed" if is_late else None
+    return None if claim.is_running(now, claimant.uptime_s) else "its deadline has passed"
 
 
 def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
@@ -187,18 +181,44 @@ def _build_queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, lis
     return {pool: heapq.nsmallest(wanted, queue)[::-1] for pool, queue in by_pool.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """How a claimed probe is to run: by `recipe`, whose time-outs are those of this probe, within `longest_s`."""
+
+    recipe: Recipe
+    longest_s: float
+    connect_timeout_s: float | None = None
+    """In place of what the configuration allows."""
+    lowered: Mapping[str, float] = field(default_factory=dict)
+    """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
+
+
+class PlannedClaims(NamedTuple):
+    """The changes that make claims, and the plan of each by its key; without a configured recipe there is none."""
+
+    changes: Changes
+    plans: Mapping[str, ProbePlan]
+
+
 def build_claims(
     state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
-) -> Changes:
-    """Return the changes by which `claimant` takes `rows`, each with the slot at the same place in `slots`."""
-    claims = []
+) -> PlannedClaims:
+    """Return the claims by which `claimant` takes `rows`, each with the slot at the same place in `slots`."""
+    claims, plans = [], {}
     learned_timeouts = LearnedTimeouts(state.notes, settings)
     for row, slot in zip(rows, slots, strict=False):
         node, member = state.node(row.node), state.member(row.node)
         name = settings.find_recipe_name(node.variables if node else {}, row.pool)
         recipe = settings.recipes.get(name)
-        longest_s = (
-            learned_timeouts.plan_probe(member, recipe, now).compute_longest_s(recipe) if recipe and member else 0.0
-        )
-        claims.append(claimant.claim(row, slot, name, longest_s, now))
-    return Changes(claims=tuple(claims))
+        plan = _plan_probe(learned_timeouts, member, recipe, now) if recipe and member else None
+        claim = claimant.claim(row, slot, name, plan.longest_s if plan else 0.0, now)
+        claims.append(claim)
+        if plan:
+            plans[claim.key] = plan
+    return PlannedClaims(Changes(claims=tuple(claims)), plans)
+
+
+def _plan_probe(learned_timeouts: LearnedTimeouts, member: Member, recipe: Recipe, now: float) -> ProbePlan:
+    timeouts = learned_timeouts.plan_probe(member, recipe, now)
+    limited = timeouts.apply_to(recipe)
+    return ProbePlan(limited, limited.compute_longest_s(timeouts.connect_s), timeouts.connect_s, timeouts.lowered)

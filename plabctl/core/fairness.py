@@ -90,7 +90,7 @@ def count_use(state: State, reports: Iterable[Report], now: float) -> Changes:
 
 def list_uses(state: State, settings: Settings, now: float) -> list[PoolUse]:
     """Return how each pool fares, the health pools first, in the order of the configuration, then the experiments."""
-    held = Counter(claim.pool for claim in state.claims.values() if claim.deadline_at > now)
+    held = Counter(claim.pool for claim in state.claims.values() if claim.is_running(now))
     waits: dict[str, list[float]] = {}
     for row in state.due(now):
         if row.key not in state.claims:

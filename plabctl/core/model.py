@@ -148,6 +148,15 @@ class Claim:
     until_uptime_s: float | None = None
     """Its deadline as seconds since the boot: the clock may be set while it runs."""
 
+    def is_running(self, now: float, uptime_s: float | None = None) -> bool:
+        """Return whether the deadline of its probe is still ahead.
+
+        It goes by `uptime_s`, where that is known and was known to the claim: the clock may have been set since.
+        """
+        if uptime_s is None or self.until_uptime_s is None:
+            return now <= self.deadline_at
+        return uptime_s <= self.until_uptime_s
+
     def begin_by_uptime_s(self, longest_s: float) -> float | None:
         """Return when a probe of at most `longest_s` has to begin to end before the claim does; None if unknown."""
         return None if self.until_uptime_s is None else self.until_uptime_s - longest_s

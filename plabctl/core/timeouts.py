@@ -97,10 +97,6 @@ class TimeoutPlan:
         stages = {name: replace(stage, timeout_s=seconds[name]) for name, stage in recipe.stages.items()}
         return replace(recipe, **stages)  # type: ignore[arg-type]  # the names of stages are fields that hold stages
 
-    def compute_longest_s(self, recipe: Recipe) -> float:
-        """Return the seconds that a probe by `recipe` can take at most."""
-        return self.apply_to(recipe).compute_longest_s(self.connect_s)
-
 
 class LearnedTimeouts:
     """What the passes so far have taught; grows while a batch is settled."""

@@ -48,7 +48,7 @@ class NodeRecord:
 
     def is_testing(self, now: float) -> bool:
         """Say whether a test of it is running."""
-        return self.claim is not None and self.claim.deadline_at > now
+        return self.claim is not None and self.claim.is_running(now)
 
     def is_guarded(self, context: ViewContext) -> bool:
         """Say whether the guard holds its moves to bad now."""

@@ -62,7 +62,7 @@ class ViewContext:
         """The claims that a probe stands behind, by member: those in a slot that a process holds."""
         claims = self.state.claims
         if self.sight is None:
-            return {key: claim for key, claim in claims.items() if claim.deadline_at > self.now}
+            return {key: claim for key, claim in claims.items() if claim.is_running(self.now)}
         held = self.sight.held_slots
         return {key: claim for key, claim in claims.items() if claim.slot in held}
 

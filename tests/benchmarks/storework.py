@@ -32,7 +32,7 @@ def settle(config: Path, state: Path) -> float:
     claimant = Claimant(TickMark("t", now), "boot", rng)
     with Store(state, SystemClock()).session() as session:
         rows = session.due(FAR)[:MANY]
-        claims = build_claims(session, settings, rows, range(MANY), claimant, now).claims
+        claims = build_claims(session, settings, rows, range(MANY), claimant, now).changes.claims
         session.apply(Changes(claims=claims))
     reports = [Report(claim.node, claim.token, Outcome.PASS, None, "", now, 1.0) for claim in claims]
     pools = build_pools(settings)

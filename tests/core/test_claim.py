@@ -85,7 +85,7 @@ def test_a_claim_outlives_the_longest_probe() -> None:
     state = make_state(make_member())
     choice = choose(state, 1)
 
-    claim = build_claims(state, SETTINGS, choice.rows, [7], replace(CLAIMANT, uptime_s=5e4), NOW).claims[0]
+    claim = build_claims(state, SETTINGS, choice.rows, [7], replace(CLAIMANT, uptime_s=5e4), NOW).changes.claims[0]
 
     assert (claim.slot, claim.tick, claim.pool, claim.recipe) == (7, "tick-1", "good", "process")
     assert claim.deadline_at == NOW + 20 + 5 * 10 + 60
@@ -108,7 +108,7 @@ def test_whether_the_deadline_of_a_claim_has_passed_does_not_depend_on_the_clock
 ) -> None:
     rows = choose(make_state(make_member()), 1).rows
     claimant = Claimant(make_mark(), "boot-1", Random(1), uptime_s=50_000.0)
-    claim = build_claims(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW).claims[0]
+    claim = build_claims(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW).changes.claims[0]
 
     later = replace(claimant, uptime_s=50_000.0 + up_s)
     assert bool(find_void_reason(claim, later, NOW + clock_set_s + up_s)) is void
@@ -180,7 +180,7 @@ def test_nobody_starves_however_long_dead_nodes_take(window: int, dead: int, ali
 def _take(state: MemoryState, count: int) -> Choice:
     choice = choose(state, count)
     slots = list(range(count))
-    state.apply(build_claims(state, SETTINGS, choice.rows, slots, CLAIMANT, NOW))
+    state.apply(build_claims(state, SETTINGS, choice.rows, slots, CLAIMANT, NOW).changes)
     return choice
 
 

@@ -28,7 +28,7 @@ CLAIMANT = Claimant(make_mark(), "boot-1", Random(1), 500.0)
 
 def claimed(state: MemoryState, claimant: Claimant = CLAIMANT, now: float = NOW) -> Claim:
     rows = list_candidates(state, SETTINGS, now)
-    return build_claims(state, SETTINGS, rows, [1], claimant, now).claims[0]
+    return build_claims(state, SETTINGS, rows, [1], claimant, now).changes.claims[0]
 
 
 def test_instants_of_a_claim_have_milliseconds_and_no_more() -> None:

@@ -304,7 +304,7 @@ def test_a_claim_ends_when_the_learned_deadlines_do() -> None:
     for _ in range(20):
         passed(state, SETTINGS, "peer", connect=0.1, setup=1.0, up=1.0, check=1.0, teardown=1.0)
     rows = list_candidates(state, SETTINGS, NOW, only={"n1"})
-    claim = build_claims(state, SETTINGS, rows, [1], Claimant(make_mark(), "boot", Random(1)), NOW).claims[0]
+    claim = build_claims(state, SETTINGS, rows, [1], Claimant(make_mark(), "boot", Random(1)), NOW).changes.claims[0]
 
     assert claim.deadline_at == NOW + 10 + 10 + 20 + 10 + 2 * 10 + GRACE_S
 

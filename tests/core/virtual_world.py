@@ -43,7 +43,7 @@ class VirtualWorld:
         """Claim these nodes, or all that are due."""
         rows = claiming.list_candidates(self.state, self.settings, self.now, only=set(names) or None)
         mark = claiming.Claimant(TickMark("tick", self.now), "boot", self._rng)
-        self._apply(claiming.build_claims(self.state, self.settings, rows, range(len(rows)), mark, self.now))
+        self._apply(claiming.build_claims(self.state, self.settings, rows, range(len(rows)), mark, self.now).changes)
 
     def end(self, outcome: str, *names: str) -> None:
         """Let the probes of these nodes, or of all that are probed, end with `outcome`."""

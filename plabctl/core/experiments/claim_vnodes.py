@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plabctl.core.claim import Claimant, build_vnode_name
+from plabctl.core.claim import Claimant, PlannedClaims, ProbePlan, build_vnode_name
 from plabctl.core.due_rows import Due
 from plabctl.core.experiments.model import Vnode
 from plabctl.core.model import Claim, Goal, Leftover
@@ -18,13 +18,13 @@ from plabctl.values import replace
 
 def build_vnode_claims(
     state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
-) -> Changes:
-    """Return the changes by which `claimant` takes `rows`, all of experiments, each with the slot at the same place.
+) -> PlannedClaims:
+    """Return the claims by which `claimant` takes `rows`, all of experiments, each with the slot at the same place.
 
     A vnode's name is written down with the claim, before anything is done on the node: whoever dies at it leaves a
     name by which the vnode can be torn down.
     """
-    claims, vnodes = [], []
+    claims, vnodes, plans = [], [], {}
     for row, slot in zip(rows, slots, strict=False):
         vnode, experiment = state.vnode(row.key), state.experiments[row.experiment]
         if vnode is None:
@@ -34,7 +34,9 @@ def build_vnode_claims(
         claim = claimant.claim(row, slot, experiment.recipe, longest_s, now, vnode=vnode.vnode, goal=vnode.goal)
         claims.append(claim)
         vnodes.append(replace(vnode, vnode=claim.vnode))
-    return Changes(claims=tuple(claims), vnodes=tuple(vnodes))
+        if recipe:
+            plans[claim.key] = ProbePlan(recipe, longest_s)
+    return PlannedClaims(Changes(claims=tuple(claims), vnodes=tuple(vnodes)), plans)
 
 
 def list_leftovers(claim: Claim) -> tuple[Leftover, ...]:

@@ -22,7 +22,9 @@ def state_of(*vnodes: Vnode, recipe: str = "process") -> MemoryState:
 
 def taken(state: MemoryState, slots: list[int]) -> Changes:
     rows = [row for row in list_candidates(state, SETTINGS, NOW) if row.experiment]
-    return claim_vnodes.build_vnode_claims(state, SETTINGS, rows, slots, Claimant(make_mark(), "boot", Random(1)), NOW)
+    return claim_vnodes.build_vnode_claims(
+        state, SETTINGS, rows, slots, Claimant(make_mark(), "boot", Random(1)), NOW
+    ).changes
 
 
 def test_a_claim_is_as_long_as_what_is_to_be_done_can_take() -> None:

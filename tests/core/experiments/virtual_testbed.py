@@ -92,7 +92,7 @@ class VirtualTestbed:
         before = set(self.state.claims)
         for make, is_vnode in ((claiming.build_claims, False), (claim_vnodes.build_vnode_claims, True)):
             own = [row for row in chosen if bool(row.experiment) is is_vnode]
-            self.apply(make(self.state, self.settings, own, range(len(own)), mark, self.now))
+            self.apply(make(self.state, self.settings, own, range(len(own)), mark, self.now).changes)
         return [claim for key, claim in self.state.claims.items() if key not in before]
 
     def carry_out(self, claim: Claim) -> Report:
