@@ -21,6 +21,7 @@ PRIVATE_DIR = 0o700
 _OTHERS_MAY_WRITE = 0o022
 _WRITING = os.O_WRONLY | os.O_RDWR
 _READ_DIR = os.O_RDONLY | os.O_DIRECTORY
+_SEE_DIR = os.O_PATH | os.O_DIRECTORY
 _PLANTED = "look who put it there, then remove it"
 
 _HINTS: dict[int | None, str] = {
@@ -117,14 +118,40 @@ def open_dir(path: str, owners: Collection[int] = ()) -> int:
                 _make_dir(path)
                 opened = open_trusted(path, _READ_DIR, owners=owners)
     except Untrusted as error:
-        hint = "remove what somebody else put there, or set `state_dir` to another place"
-        raise StoreError(f"the state directory '{path}' is not used: {error}", hint=error.hint or hint) from error
+        raise _build_untrusted_error(path, error) from error
     try:
         _refuse_unless_ours(opened.status, path)
     except BaseException:
         os.close(opened.fd)
         raise
     return opened.fd
+
+
+def refuse_planted_dir(path: str, owners: Collection[int] = ()) -> None:
+    """Raise StoreError when somebody else could have the directory at `path` read in place of the one that is meant.
+
+    `owners` are as for `open_dir`. The directory itself may belong to another user where its parent is not open to all:
+    root looks at the state of a plabctl that runs as a user of its own. A directory that is missing is none of this.
+    """
+    try:
+        opened = open_trusted(path, _SEE_DIR, owners=owners)
+    except Untrusted as error:
+        raise _build_untrusted_error(path, error) from error
+    except OSError:  # which is told by what reads the files in it
+        return
+    try:
+        owner = opened.status.st_uid
+        if os.lstat(os.path.dirname(opened.path)).st_mode & stat.S_IWOTH and owner not in {0, os.geteuid(), *owners}:
+            raise _build_untrusted_error(path, Untrusted(f"it belongs to {user_name(owner)}"))
+        if opened.status.st_mode & stat.S_IWOTH:
+            raise StoreError(f"other users may write in the state directory '{path}'", hint=f"run: chmod go-w '{path}'")
+    finally:
+        os.close(opened.fd)
+
+
+def _build_untrusted_error(path: str, error: Untrusted) -> StoreError:
+    hint = error.hint or "remove what somebody else put there, or set `state_dir` to another place"
+    return StoreError(f"the state directory '{path}' is not used: {error}", hint=hint)
 
 
 def _make_dir(path: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.clock import Clock
 from plabctl.errors import ClockFault
-from plabctl.store.files import as_store_error, open_dir, open_own
+from plabctl.store.files import as_store_error, open_dir, open_own, refuse_planted_dir
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, peek_head, read_head, refuse_lost_state
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class Store:
     """The state in `state_dir`; the directory is made when something is written for the first time.
 
     Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
-    StateTooNew, or StoreError when the file cannot be read. Changing ones refuse a directory on a file system that is
-    not known to be local, unless `network_disk` allows it. `owners` are those besides root and the current user to whom
-    folders may belong that lead to the directory.
+    StateTooNew, or StoreError when the file cannot be read, or when somebody else leads us to another one. Changing
+    ones refuse a directory on a file system that is not known to be local, unless `network_disk` allows it. `owners`
+    are those besides root and the current user to whom folders may belong that lead to the directory.
     """
 
     def __init__(
@@ -48,22 +48,23 @@ class Store:
         self._lock_timeout_s = lock_timeout_s
         self._network_disk = network_disk
         self._owners = owners
+        self._is_seen = False
 
     def head(self) -> Head | None:
         """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
-        head = read_head(self._build_path(STATE_NAME))
+        head = read_head(self._build_reading_path(STATE_NAME))
         if head is None:
             refuse_lost_state(self._dir)
         return head
 
     def newest_tick(self) -> str | None:
         """Return the id of the newest tick that claimed; None when there was none. Costs next to nothing."""
-        head = peek_head(self._build_path(STATE_NAME))
+        head = peek_head(self._build_reading_path(STATE_NAME))
         return (head.tick or None) if head else None
 
     def saved_at(self) -> float:
         """Return when the state was last changed; 0 if never. Costs next to nothing."""
-        head = peek_head(self._build_path(STATE_NAME))
+        head = peek_head(self._build_reading_path(STATE_NAME))
         return head.saved_at if head else 0.0
 
     def explain_clock_doubt(self) -> str:
@@ -82,7 +83,7 @@ class Store:
         from plabctl.store.documents import Snapshot  # noqa: PLC0415
         from plabctl.store.tables import empty_tables, read_documents  # noqa: PLC0415
 
-        found = read_documents(self._build_path(STATE_NAME))
+        found = read_documents(self._build_reading_path(STATE_NAME))
         if found is None:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
@@ -130,7 +131,7 @@ class Store:
 
     def last_beat(self) -> float | None:
         """Return the instant of the last beat, None when there was none."""
-        path = self._build_path(BEAT_NAME)
+        path = self._build_reading_path(BEAT_NAME)
         with as_store_error("read", path):
             try:
                 return round(os.stat(path, follow_symlinks=False).st_mtime, 3)
@@ -139,7 +140,7 @@ class Store:
 
     def previous(self) -> Head | None:
         """Return the verified head of the previous generation, None when there is none."""
-        return read_head(self._build_path(PREVIOUS_NAME))
+        return read_head(self._build_reading_path(PREVIOUS_NAME))
 
     def restore(self) -> Restored:
         """Go back from a damaged or lost state file to its previous generation.
@@ -176,6 +177,13 @@ class Store:
                 yield dir_fd
         finally:
             os.close(dir_fd)
+
+    def _build_reading_path(self, name: str) -> str:
+        """Return the path of a file to read; raise StoreError when a stranger leads there, once looked at."""
+        if not self._is_seen:
+            refuse_planted_dir(self._dir, self._owners)
+            self._is_seen = True
+        return self._build_path(name)
 
     def _build_path(self, name: str) -> str:
         return os.path.join(self._dir, name)

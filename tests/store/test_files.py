@@ -3,12 +3,22 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from plabctl.clock import SystemClock
 from plabctl.errors import StoreError
-from plabctl.store.files import build_store_error, is_same_file, open_dir, open_for_reading, open_own
+from plabctl.store.files import (
+    build_store_error,
+    is_same_file,
+    open_dir,
+    open_for_reading,
+    open_own,
+    refuse_planted_dir,
+)
+from plabctl.store.store import Store
 from tests.lab.second_user import SECOND_USER
 from tests.store.failing_calls import descriptors
 
@@ -144,3 +154,54 @@ def test_a_state_directory_below_a_folder_that_everybody_may_write_is_refused(op
         open_and_close(open_yard / "open/state")
 
     assert not (open_yard / "open/state").exists()
+
+
+READS: list[Callable[[Store], object]] = [
+    Store.head,
+    Store.snapshot,
+    Store.newest_tick,
+    Store.saved_at,
+    Store.last_beat,
+    Store.previous,
+]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("read", READS, ids=lambda read: read.__name__)
+@pytest.mark.parametrize("kind", ["link", "folder above", "folder"])
+def test_a_state_that_a_stranger_leads_to_is_not_read_either(
+    open_yard: Path, kind: str, read: Callable[[Store], object]
+) -> None:
+    planted = open_yard / "planted"
+    state = planted / "state" if kind == "folder above" else planted
+    if kind == "link":
+        (open_yard / "theirs").mkdir()
+        planted.symlink_to("theirs")
+    else:
+        state.mkdir(parents=True)
+    os.chown(planted, SECOND_USER, SECOND_USER, follow_symlinks=False)
+
+    with pytest.raises(StoreError, match=f"belongs to user {SECOND_USER}"):
+        read(Store(state, SystemClock()))
+
+    read(Store(state, SystemClock(), owners=[SECOND_USER]))  # whose configuration a person chose to use
+
+
+def test_a_state_is_not_read_where_everybody_may_write(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+
+    with pytest.raises(StoreError, match="other users may write") as caught:
+        Store(tmp_path, SystemClock()).snapshot()
+
+    assert caught.value.hint == f"run: chmod go-w '{tmp_path}'"
+
+
+@pytest.mark.root
+def test_root_may_look_at_the_state_of_a_user_of_its_own(yard: Path) -> None:
+    (yard / "state").mkdir()
+    os.chown(yard / "state", SECOND_USER, SECOND_USER)
+    before = descriptors()
+
+    refuse_planted_dir(str(yard / "state"))
+
+    assert descriptors() == before
