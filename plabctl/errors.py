@@ -40,7 +40,7 @@ class Untrusted(PlabctlError):
 
 
 class UsageFault(PlabctlError):
-    """A value on the command line or in an imported file cannot be meant."""
+    """A value on the command line or in an imported file is invalid."""
 
     exit_code = 2
 
@@ -56,7 +56,7 @@ class ConfigError(PlabctlError):
 
 
 class InventoryFault(PlabctlError):
-    """A source of nodes cannot be read, or lists what cannot be meant; nothing was changed."""
+    """A source of nodes cannot be read, or lists something invalid; nothing was changed."""
 
 
 class PluginFault(PlabctlError):

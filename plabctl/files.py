@@ -101,7 +101,7 @@ class _Walk:
 
     @property
     def is_list_of_descriptors(self) -> bool:
-        """Say whether this is /proc/PID/fd: its links lead to open files, which need not have a name."""
+        """Return whether this is /proc/PID/fd: its links lead to open files, which need not have a name."""
         return self._names[:1] == ["proc"] and self._names[-1:] == ["fd"]
 
     def close(self) -> None:

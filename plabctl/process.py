@@ -183,7 +183,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _is_dead(process: subprocess.Popen[bytes]) -> bool:
-    """Say whether the command has ended, without reaping it."""
+    """Return whether the command has ended, without reaping it."""
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

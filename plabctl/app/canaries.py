@@ -29,7 +29,7 @@ class Canaries:
         self._answer: bool | None = None
 
     def are_all_silent(self) -> bool | None:
-        """Say whether no canary answers, asking them at most every 10 s; None when there are none."""
+        """Return whether no canary answers, asking them at most every 10 s; None when there are none."""
         if self._targets and self._clock.monotonic() - self._asked_at >= KEEP_S:
             began = self._clock.monotonic()
             self._answer = not _has_answer(self._targets)

@@ -60,12 +60,12 @@ def escape(text: str) -> str:
 
 
 def has_unescaped_percent(line: str) -> bool:
-    """Say whether cron would cut this line short at a `%`."""
+    """Return whether cron would cut this line short at a `%`."""
     return _UNESCAPED_PERCENT.search(line) is not None
 
 
 def is_tick_line(line: str) -> bool:
-    """Say whether a line of a crontab is about `plabctl tick`."""
+    """Return whether a line of a crontab is about `plabctl tick`."""
     return not line.lstrip().startswith("#") and _TICK.search(line) is not None
 
 

@@ -60,7 +60,7 @@ class Delivery:
 
     @property
     def has_result(self) -> bool:
-        """Say whether a telling has ended whose events can leave the outbox now."""
+        """Return whether a telling has ended whose events can leave the outbox now."""
         return self._result is not None
 
     def note_outbox(self, state: State) -> None:

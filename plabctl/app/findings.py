@@ -53,5 +53,5 @@ def fail(topic: str, text: str, advice: str) -> Finding:
 
 
 def has_failed(findings: Iterable[Finding]) -> bool:
-    """Say whether any of the findings is a FAIL."""
+    """Return whether any of the findings is a FAIL."""
     return any(finding.level is Level.FAIL for finding in findings)

@@ -30,7 +30,7 @@ class TickGoal(Protocol):
         ...
 
     def is_done(self, state: State) -> bool:
-        """Say whether there is nothing more to wait for."""
+        """Return whether there is nothing more to wait for."""
         ...
 
 
@@ -46,7 +46,7 @@ class RetestGoal:
         return list_candidates(state, settings, now, only=self._find_unanswered(state))
 
     def is_done(self, state: State) -> bool:
-        """Say whether each retest has a verdict, from us or from another tick."""
+        """Return whether each retest has a verdict, from us or from another tick."""
         return not self._find_unanswered(state)
 
     def _find_unanswered(self, state: State) -> set[str]:
@@ -68,7 +68,7 @@ class _SwapGoal(ABC):
         return [row for row in list_candidates(state, settings, now) if row.experiment == self._name]
 
     def is_done(self, state: State) -> bool:
-        """Say whether it is done; or, without an end, whether each vnode was tried."""
+        """Return whether it is done; or, without an end, whether each vnode was tried."""
         self._on_progress(state)
         experiment = state.experiments.get(self._name)
         if experiment is None or self._is_reached(experiment):
@@ -78,11 +78,11 @@ class _SwapGoal(ABC):
 
     @abstractmethod
     def _is_reached(self, experiment: Experiment) -> bool:
-        """Say whether the experiment is as it was wished, or will not be."""
+        """Return whether the experiment is as it was wished, or will not be."""
 
     @abstractmethod
     def _is_tried(self, vnode: Vnode) -> bool:
-        """Say whether the vnode has had its first try."""
+        """Return whether the vnode has had its first try."""
 
 
 class WaitForUp(_SwapGoal):

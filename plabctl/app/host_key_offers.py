@@ -36,12 +36,12 @@ class KeyOffer:
 
     @property
     def is_known(self) -> bool:
-        """Say whether all that it shows is what we know."""
+        """Return whether all that it shows is what we know."""
         return bool(self.known) and set(self.known) >= set(self.shown)
 
     @property
     def is_changed(self) -> bool:
-        """Say whether a key that we know is shown with other bytes, or not at all any more."""
+        """Return whether a key that we know is shown with other bytes, or not at all any more."""
         return bool(self.known) and not set(self.known) <= set(self.shown)
 
 

@@ -11,7 +11,7 @@ from plabctl.errors import ClockFault
 
 
 def is_idle(app: App) -> bool:
-    """Say whether nothing is due, running or untold, so that a tick may end at once.
+    """Return whether nothing is due, running or untold, so that a tick may end at once.
 
     The answer is no whenever the clock looks set back since the last commit. With inventories configured the body of
     the state is read too, because only that says when they are due. Raise StoreError when the state is damaged.
@@ -31,7 +31,7 @@ def is_idle(app: App) -> bool:
 
 
 def is_clock_settling(app: App) -> bool:
-    """Say whether the clock cannot be believed yet, but may soon be set, as this machine was booted a moment ago.
+    """Return whether the clock cannot be believed yet, but may soon be set, as this machine was booted a moment ago.
 
     Raise ClockFault when it cannot be believed and that is no excuse any more.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def end_idle(config_path: str | None) -> bool:
-    """Say whether there was nothing to do and nothing to say, which is noted as a tick; raise nothing of ours.
+    """Return whether there was nothing to do and nothing to say, which is noted as a tick; raise nothing of ours.
 
     What goes wrong here goes wrong once more on the long way, which knows how often to say it.
     """

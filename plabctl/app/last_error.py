@@ -40,7 +40,7 @@ class LastError:
 
     @property
     def has_error(self) -> bool:
-        """Say whether there was an error that nobody was told the end of."""
+        """Return whether there was an error that nobody was told the end of."""
         return any(map(os.path.exists, self._paths))
 
     def record_failure(self, text: str, now: float) -> str | None:
@@ -96,7 +96,7 @@ class LastError:
                     os.unlink(path)  # noqa: PTH108 - as above
 
     def _make(self, path: str, *, may_make: bool) -> bool:
-        """Say whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
+        """Return whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
 
         A configured state directory is for the store to make: it may be a file system that is not mounted.
         """
@@ -109,7 +109,7 @@ class LastError:
             return self._is_ours(path)
 
     def _is_ours(self, path: str, *, must_exist: bool = False) -> bool:
-        """Say whether only we can write in the directory of `path`, and nobody else leads us there."""
+        """Return whether only we can write in the directory of `path`, and nobody else leads us there."""
         try:
             opened = open_trusted(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY, owners=self._owners)  # noqa: PTH120 - as above
         except FileNotFoundError:

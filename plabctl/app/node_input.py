@@ -20,7 +20,7 @@ MAX_BYTES = 64 * 1024**2
 
 
 def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list[Node]:
-    """Return nodes of these names, all with the same variables; raise UsageFault for what cannot be meant."""
+    """Return nodes of these names, all with the same variables; raise UsageFault for what is invalid."""
     variables = parse_settings(settings)
     given = [name for word in names for name in word.split(",") if name]
     faults = [fault for name in given if (fault := find_name_fault(name))]
@@ -35,7 +35,7 @@ def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list
 
 
 def read_nodes(app: App, path: str) -> list[Node]:
-    """Return the nodes in the file, or of standard input for `-`; raise UsageFault for what cannot be meant."""
+    """Return the nodes in the file, or of standard input for `-`; raise UsageFault for what is invalid."""
     where = "standard input" if path == "-" else path
     try:
         with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:

@@ -70,7 +70,7 @@ def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
 
 
 def is_any_in(context: ViewContext, names: Iterable[str], pool: str) -> bool:
-    """Say whether one of these nodes is in `pool`."""
+    """Return whether one of these nodes is in `pool`."""
     return any(True for _ in filter_pools(context, names, (pool,)))
 
 
@@ -117,6 +117,6 @@ class ChangeWatcher:
         return context
 
     def has_changed(self) -> bool:
-        """Say whether something was committed, or a tick came by, since the last look."""
+        """Return whether something was committed, or a tick came by, since the last look."""
         head = self._app.store.head()
         return self._seen != (head.rev if head else None, self._app.store.last_beat())

@@ -102,7 +102,7 @@ def _check_key(name: str) -> Iterator[Finding]:
 
 
 def is_protected(text: str) -> bool | None:
-    """Say whether a private key has a passphrase; None when `text` is none."""
+    """Return whether a private key has a passphrase; None when `text` is none."""
     lines = [line.strip() for line in text.strip().splitlines()]
     if not lines or not lines[0].startswith("-----BEGIN ") or "PRIVATE KEY" not in lines[0]:
         return None

@@ -60,7 +60,7 @@ def parse_experiment(
     recipe: str,
     hook: str,
 ) -> Experiment:
-    """Return the experiment that these words wish for; raise UsageFault when they cannot be meant.
+    """Return the experiment that these words wish for; raise UsageFault when they are invalid.
 
     `match` are LABEL=VALUE, `hook` is a command line that is taken apart as a shell would, and run without one.
     """

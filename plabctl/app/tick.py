@@ -72,18 +72,18 @@ class TickRun:
 
     @property
     def is_leaving(self) -> bool:
-        """Say whether this tick claims no more, but drains what it has."""
+        """Return whether this tick claims no more, but drains what it has."""
         return bool(self.stop) or not self.is_newest or self.has_timed_out
 
     @property
     def has_timed_out(self) -> bool:
-        """Say whether whoever waits for the errand waits no longer."""
+        """Return whether the caller timed out."""
         end_uptime_s = self.goal.end_uptime_s if self.goal else None
         return end_uptime_s is not None and self.app.clock.uptime() >= end_uptime_s
 
     @property
     def is_over(self) -> bool:
-        """Say whether there is nothing left to run, to settle or to wait for."""
+        """Return whether there is nothing left to run, to settle or to wait for."""
         if self.slots_in_use.running_count or self.slots_in_use.in_hand_count or self.reports:
             return False
         is_waiting = self.waiting_count or (self.goal and not self.is_goal_done)
@@ -131,7 +131,7 @@ def wait(run: TickRun) -> None:
 
 
 def is_step_due(run: TickRun) -> bool:
-    """Say whether the state has to be visited: to settle, to claim for a free slot, or to give claims back."""
+    """Return whether the state has to be visited: to settle, to claim for a free slot, or to give claims back."""
     rested_s = run.app.clock.monotonic() - run.rest_until
     has_landed = bool(run.reports) and not run.slots_in_use.running_count  # nothing more will come to settle with these
     if rested_s < 0 and not has_landed and not run.stop:
@@ -206,7 +206,7 @@ def settle_reports(run: TickRun, state: Session, now: float, *, is_cut_off: bool
 
 
 def is_current(state: Session, claim: Claim) -> bool:
-    """Say whether `claim` still stands in the state: others may have voided it meanwhile."""
+    """Return whether `claim` still stands in the state: others may have voided it meanwhile."""
     stored = state.claims.get(claim.key)
     return stored is not None and stored.token == claim.token
 

@@ -22,7 +22,7 @@ def command() -> None:
 @make_command("check", example="plabctl config check", parent=command)
 @config_option
 def check(config: str | None) -> None:
-    """Say every fault in the configuration, or that there is none."""
+    """Report all configuration errors, or that there are none."""
     from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
 
     settings = configuration.check(config)

@@ -75,7 +75,7 @@ def remove(quiet: bool, config: str | None) -> None:
 @make_command("check", example="plabctl cron check", parent=command)
 @config_option
 def check(config: str | None) -> int:
-    """Say whether ticks come: the line, the cron daemon, the last tick; exit with 1 if they do not."""
+    """Return whether ticks come: the line, the cron daemon, the last tick; exit with 1 if they do not."""
     from plabctl.app import cron_check, crontab  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
     from plabctl.app.findings import has_failed  # noqa: PLC0415 - as above

@@ -28,7 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "move": "Put nodes into another pool.",
         "retest": "Test nodes before all others.",
         "hold": "Pin nodes where they are.",
-        "release": "Take the pin out.",
+        "release": "Remove the hold.",
         "trust": "Accept the host keys of nodes.",
     },
     "Use": {

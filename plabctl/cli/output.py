@@ -41,7 +41,7 @@ class Form:
 
     @property
     def is_for_people(self) -> bool:
-        """Say whether people read it."""
+        """Return whether people read it."""
         return self.name in FOR_PEOPLE
 
 
@@ -52,12 +52,12 @@ def choose_form(name: str | None, *, header: bool = False, color: str = "auto") 
 
 
 def choose_color(choice: str) -> bool:
-    """Say whether standard output gets colour."""
+    """Return whether standard output gets colour."""
     return wants_color(choice, os.environ, is_terminal=sys.stdout.isatty())
 
 
 def can_redraw(stream: TextIO) -> bool:
-    """Say whether the stream is a terminal on which something can be drawn twice."""
+    """Return whether the stream is a terminal on which something can be drawn twice."""
     return stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 

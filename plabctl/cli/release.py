@@ -1,4 +1,4 @@
-"""`plabctl release`: take the pin out."""
+"""`plabctl release`: remove the hold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ plabctl release pc1.example.org
 def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
-    """Take the pin out of held nodes: they are tested at once, and go where the test says."""
+    """Remove the hold from nodes: they are tested at once, and go where the test says."""
     from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
     from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above

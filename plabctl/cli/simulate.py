@@ -32,14 +32,16 @@ _PICTURES = (".svg", ".png")
 @make_command("simulate", example=_EXAMPLE)
 @click.argument("trace", required=False, type=click.Path())
 @click.option("--since", "since_s", metavar="DURATION", type=Duration(), help="Use the history of this long, as 30d.")
-@click.option("--synthetic", metavar="FIT", help="Make a testbed up; pl05 with 100 nodes if nothing else is said.")
+@click.option("--synthetic", metavar="FIT", help="Make up a testbed (default: pl05, 100 nodes).")
 @click.option("--nodes", type=click.IntRange(1, 100_000), help="How many nodes to make up.")
-@click.option("--spread", type=click.FloatRange(0, 5), help="How unlike each other they are; 1 to 1.5 is as in life.")
+@click.option(
+    "--spread", type=click.FloatRange(0, 5), help="How much the nodes differ from each other (real testbeds: 1 to 1.5)."
+)
 @click.option("--policy", "-p", "words", metavar="NAME|FILE", multiple=True, help="A policy to compare; see below.")
 @click.option("--window", type=click.IntRange(1, 10_000), help="How many tests at once; else as many as are due.")
 @click.option("--pass-takes", "up_s", metavar="DURATION", type=Duration(), help="A test of a node that is up; 1m.")
 @click.option("--fail-takes", "down_s", metavar="DURATION", type=Duration(), help="A test of one that is down; 10m.")
-@click.option("--false-failures", "false_ratio", type=click.FloatRange(0, 0.9), help="The share of tests that lie; 0.")
+@click.option("--false-failures", "false_ratio", type=click.FloatRange(0, 0.9), help="False-failure rate (default 0).")
 @click.option(
     "--days", type=click.FloatRange(0.1, 36_600), help="Only the first so many days; 30 of a made-up testbed."
 )
@@ -47,7 +49,7 @@ _PICTURES = (".svg", ".png")
     "--warm-up", "warm_up_s", metavar="DURATION", type=Duration(), help="Not counted; 1d, of two days or less the half."
 )
 @click.option("--shift", "shift_s", metavar="DURATION", type=Duration(), default="0", help="The trace's resolution.")
-@click.option("--every", type=click.IntRange(1), default=1, help="Only every so-manieth node of the trace.")
+@click.option("--every", type=click.IntRange(1), default=1, help="Only every Nth node of the trace.")
 @click.option("--dead", type=click.IntRange(0, 100_000), default=0, help="Add so many nodes that never answer.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same figures.")
 @click.option("--bare", is_flag=True, help="Back-offs alone: no suspects, no confirmation, one pass is enough.")

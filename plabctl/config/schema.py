@@ -38,23 +38,23 @@ MAX_WINDOW = 10_000
 
 
 def is_plain_word(text: str) -> bool:
-    """Say whether `text` is printable, without blanks, and no option of a command."""
+    """Return whether `text` is printable, without blanks, and no option of a command."""
     return bool(text) and text.isprintable() and " " not in text and not text.startswith("-")
 
 
 def is_endpoint(text: str) -> bool:
-    """Say whether `text` is `host:port`."""
+    """Return whether `text` is `host:port`."""
     host, _, port = text.rpartition(":")
     return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535  # noqa: PLR2004
 
 
 def is_event_kind(text: str) -> bool:
-    """Say whether there are events of that kind."""
+    """Return whether there are events of that kind."""
     return text in EVENT_KINDS
 
 
 def is_command_line(text: str) -> bool:
-    """Say whether `text` is something for a shell to run."""
+    """Return whether `text` is something for a shell to run."""
     return bool(text.strip()) and "\0" not in text
 
 

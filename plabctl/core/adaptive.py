@@ -33,7 +33,7 @@ _NOTHING = UptimeStats(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def is_adaptive(settings: Settings) -> bool:
-    """Say whether any pool backs off adaptively."""
+    """Return whether any pool backs off adaptively."""
     return any(pool.backoff.kind.is_budgeted for pool in settings.pools.values())
 
 

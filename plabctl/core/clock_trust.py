@@ -27,5 +27,5 @@ def explain_distrust(now: float, saved_at: float, uptime_s: float, *, is_same_bo
 
 
 def is_set_back(now: float, saved_at: float) -> bool:
-    """Say whether the clock was set back since the state was last changed."""
+    """Return whether the clock was set back since the state was last changed."""
     return now < saved_at - SLACK_S

@@ -1,4 +1,4 @@
-"""What may be left on machines of which there is no node any more, for the day on which there is one again.
+"""Leftovers of removed nodes: vnodes that may still be there when a node of that name is added again.
 
 Pure. A note of the state. `orders` files what a removed node had, `settle` what a probe leaves that ran on regardless,
 and whoever is added under that name is cleaned of it before its first test.

@@ -46,7 +46,7 @@ class Hold:
     until_at: float | None = None
 
     def holds(self, now: float) -> bool:
-        """Say whether the pin is still in force."""
+        """Return whether the pin is still in force."""
         return self.until_at is None or now < self.until_at
 
 
@@ -107,19 +107,19 @@ class Member:
 
     @property
     def is_suspect(self) -> bool:
-        """Say whether it left good on a failure that its next probe confirms or refutes."""
+        """Return whether it left good on a failure that its next probe confirms or refutes."""
         return self.suspicion is not None and self.suspicion.pool != self.pool
 
     @property
     def is_guarded(self) -> bool:
-        """Say whether it failed and is still in good only because the guard holds its move.
+        """Return whether it failed and is still in good only because the guard holds its move.
 
         One that is to be tested again at once is there for the quick retests of its pool.
         """
         return self.suspicion is not None and self.suspicion.pool == self.pool and self.interval_s > 0
 
     def is_held(self, now: float) -> bool:
-        """Say whether a person's pin keeps the machine from moving this node."""
+        """Return whether a person's pin keeps the machine from moving this node."""
         return self.hold is not None and self.hold.holds(now)
 
 

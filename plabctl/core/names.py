@@ -21,7 +21,7 @@ POOL_NAME = "a name of lower-case letters, digits, - and _, beginning with a let
 
 
 def is_node_name(text: str) -> bool:
-    """Say whether `text` is a host name or an IP address literal."""
+    """Return whether `text` is a host name or an IP address literal."""
     if len(text) > MAX_NAME or not text.isascii():
         return False
     if re.fullmatch(_HOST, text):
@@ -41,7 +41,7 @@ def _is_address(text: str) -> bool:
 
 
 def is_label_name(text: str) -> bool:
-    """Say whether `text` can name a node variable."""
+    """Return whether `text` can name a node variable."""
     return re.fullmatch(_KEY, text) is not None
 
 
@@ -51,5 +51,5 @@ def variable_of(label: str) -> str:
 
 
 def is_pool_name(text: str) -> bool:
-    """Say whether `text` can name a pool or a recipe."""
+    """Return whether `text` can name a pool or a recipe."""
     return re.fullmatch(_POOL, text) is not None

@@ -15,7 +15,7 @@ LONGEST_S = 3600.0
 
 
 def is_refused(report: Report) -> bool:
-    """Say whether the node's sshd turned the probe away without a verdict on it."""
+    """Return whether the node's sshd turned the probe away without a verdict on it."""
     return report.outcome is Outcome.UNKNOWN and report.cause is Cause.PROTOCOL
 
 

@@ -94,7 +94,7 @@ class State(Protocol):
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members of pools and experiments whose time has come, claimed or not, in no order.
 
-        A time after `latest` cannot be meant: the clock was set back since, and that member counts as due.
+        A time after `latest` is invalid: the clock was set back since, and that member counts as due.
         """
 
 
@@ -126,7 +126,7 @@ class Changes:
     """Notes to replace; None as a value takes that note away."""
 
     def __bool__(self) -> bool:
-        """Say whether anything would change."""
+        """Return whether anything would change."""
         return any(getattr(self, name) for name in self.__slots__)
 
 

@@ -53,7 +53,7 @@ def _rank_node(member: Member, settings: Settings, now: float) -> RankedNode:
     ratio = compute_good_ratio(member, settings, now)
     flaps = compute_penalty(member, settings.flap, now)
     reasons = [
-        f"{ratio:.0%} of late time in good",
+        f"good {ratio:.0%} of the last week",
         f"in {member.pool} for {format_duration(float(int(max(0.0, now - member.since_at))))}",
     ]
     if flaps >= 0.05:  # noqa: PLR2004 - less would be shown as nothing

@@ -36,7 +36,7 @@ class NodeSummary(NamedTuple):
     seconds: float
 
     def is_held(self, now: float) -> bool:
-        """Say whether a person's pin keeps the machine from moving this node."""
+        """Return whether a person's pin keeps the machine from moving this node."""
         return self.hold is not None and self.hold.holds(now)
 
 

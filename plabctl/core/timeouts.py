@@ -215,7 +215,7 @@ class LearnedTimeouts:
 
 
 def _is_lesson(run: StageRun, recipe: Recipe) -> bool:
-    """Say whether a stage of a pass did what it should: a teardown may have failed, and debris is not ours."""
+    """Return whether a stage of a pass did what it should: a teardown may have failed, and debris is not ours."""
     return run.stage == CONNECT or (run.exit_code == 0 and run.stage in recipe.stages)
 
 

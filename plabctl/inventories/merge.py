@@ -25,7 +25,7 @@ class Difference:
     refusal: str = ""
 
     def __bool__(self) -> bool:
-        """Say whether anything changes."""
+        """Return whether anything changes."""
         return bool(self.joins or self.changed or self.leaves)
 
 

@@ -36,7 +36,7 @@ class Cancellation:
 
     @property
     def is_requested(self) -> bool:
-        """Say whether the probe was told to stop."""
+        """Return whether the probe was told to stop."""
         return self._requested.is_set()
 
     def request(self) -> None:

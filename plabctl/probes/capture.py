@@ -36,12 +36,12 @@ class Capture:
 
     @property
     def truncated(self) -> bool:
-        """Say whether something was printed that is not kept."""
+        """Return whether something was printed that is not kept."""
         return bool(self._tail)
 
     @property
     def is_flood(self) -> bool:
-        """Say whether so much came that reading on would only cost: the stage is cut off here."""
+        """Return whether so much came that reading on would only cost: the stage is cut off here."""
         return self.total > flood_of(self.limit)
 
     def text(self) -> str:

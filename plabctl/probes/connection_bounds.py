@@ -49,7 +49,7 @@ class CostlyLane:
 
     @property
     def is_taken(self) -> bool:
-        """Say whether some connection is in it."""
+        """Return whether some connection is in it."""
         return self._place.locked()
 
     def enter(self) -> bool:

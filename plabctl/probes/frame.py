@@ -54,5 +54,5 @@ class StageFrame:
 
     @property
     def is_flood(self) -> bool:
-        """Say whether so much came that reading on would only cost: the stage is cut off here."""
+        """Return whether so much came that reading on would only cost: the stage is cut off here."""
         return self._capture.is_flood

@@ -48,7 +48,7 @@ class ProbeError(Exception):
 
     @property
     def outcome(self) -> Outcome:
-        """Say whether this is evidence about the node or about us."""
+        """Return whether this is evidence about the node or about us."""
         return Outcome.UNKNOWN if self.is_refusal or self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
 
 

@@ -208,7 +208,7 @@ class ProbeRun:
         return ProbeError(Cause.LOCAL, f"{why}: {probe_error.reason}")
 
     def _may_exist(self, probe_error: ProbeError | None) -> bool:
-        """Say whether the vnode is there, or may be."""
+        """Return whether the vnode is there, or may be."""
         is_made = self._job.goal is Goal.SETUP and probe_error is None
         return is_made or self._job.vnode in self._steps.left
 

@@ -85,7 +85,7 @@ class RemoteShell:
         return ran
 
     def is_alive(self) -> bool:
-        """Say whether the node still answers on this connection, at once: the deadline has passed already."""
+        """Return whether the node still answers on this connection, at once: the deadline has passed already."""
         if not self._transport.is_active():
             return False
         alarm = self._watchdog.arm(self._clock.monotonic() + _ANSWER_S + _HARD_S, partial(hang_up, self._sock))

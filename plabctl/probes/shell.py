@@ -47,7 +47,7 @@ class Shell(Protocol):
         ...
 
     def is_alive(self) -> bool:
-        """Say whether it makes sense to run something more, after a stage that was late or lost."""
+        """Return whether it makes sense to run something more, after a stage that was late or lost."""
         ...
 
     def close(self) -> None:

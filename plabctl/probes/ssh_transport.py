@@ -138,7 +138,7 @@ class NodeTransport(BoundedTransport):
 
     @property
     def has_banner(self) -> bool:
-        """Say whether the other side has said that it speaks SSH."""
+        """Return whether the other side has said that it speaks SSH."""
         return bool(self.remote_version)
 
 

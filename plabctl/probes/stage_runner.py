@@ -109,7 +109,7 @@ class StageRunner:
                 self._append(StageRun("connect", round(self._clock.monotonic() - start, 3), None))
 
     def is_alive(self, transport: Transport) -> bool:
-        """Say whether more can be run there; asked of the node only if its last stage leaves that in doubt."""
+        """Return whether more can be run there; asked of the node only if its last stage leaves that in doubt."""
         return transport not in self._in_doubt or self._shells[transport].is_alive()
 
     def add_note(self, text: str) -> None:

@@ -20,7 +20,7 @@ _FAULT_CAUSES = {StageFault.LATE: Cause.DEADLINE, StageFault.LOST: Cause.CONNECT
 
 
 def is_pass(transport: Transport, exit_code: int | None) -> bool:
-    """Say whether a stage with this exit code did what it should."""
+    """Return whether a stage with this exit code did what it should."""
     return exit_code == 0 or (transport is Transport.LOCAL and exit_code == _WARNING)
 
 

@@ -28,7 +28,7 @@ class Alarm:
 
     @property
     def is_armed(self) -> bool:
-        """Say whether it may still go off."""
+        """Return whether it may still go off."""
         return self._action is not None
 
     def fire(self) -> None:

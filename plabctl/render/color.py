@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 
 def wants_color(choice: str, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Say whether to colour; `choice` is `auto`, `always` or `never`. Source: no-color.org, force-color.org."""
+    """Return whether to colour; `choice` is `auto`, `always` or `never`. Source: no-color.org, force-color.org."""
     if choice != "auto":
         return choice == "always"
     if environ.get("NO_COLOR"):

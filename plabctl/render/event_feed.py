@@ -40,7 +40,7 @@ class EventFeed:
             )
 
     def _is_new(self, event: Event, moved: set[str]) -> bool:
-        """Say whether this verdict is worth a line: it is another one than the last, and no move tells it already."""
+        """Return whether this verdict is worth a line: it differs from the last, and no move tells it already."""
         verdict = event.data.get("outcome"), event.data.get("cause")
         if verdict[1] == Cause.INTERRUPTED:
             return False  # our own doing, and no verdict

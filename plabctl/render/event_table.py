@@ -117,7 +117,7 @@ def _format_what(row: Row) -> str:
         case "late":
             words = f"came too late and decided nothing: {_format_verdict(row)}"
         case "suspect":
-            words = _join(f"{_format_step(row)} as a suspect", reason)
+            words = _join(f"{_format_step(row)}, failed once, checking again", reason)
         case "refuted":
             words = f"{_format_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
         case "guarded":

@@ -80,7 +80,7 @@ def format_flapping(subject: NodeRecord, context: ViewContext, score: float) -> 
 def _format_next(subject: NodeRecord, way: MovePath, now: float) -> str:
     if subject.is_testing(now):
         return "the next test is running"
-    return "next now" if way.first_at <= now else f"next at {format_clock(way.first_at, now)}"
+    return "the next test is due now" if way.first_at <= now else f"next at {format_clock(way.first_at, now)}"
 
 
 def _format_held(subject: NodeRecord, context: ViewContext, way: MovePath | None) -> str:

@@ -47,11 +47,11 @@ class NodeRecord:
         return (event for event in reversed(self.recent) if event.kind in kinds)
 
     def is_testing(self, now: float) -> bool:
-        """Say whether a test of it is running."""
+        """Return whether a test of it is running."""
         return self.claim is not None and self.claim.is_running(now)
 
     def is_guarded(self, context: ViewContext) -> bool:
-        """Say whether the guard holds its moves to bad now."""
+        """Return whether the guard holds its moves to bad now."""
         label = context.settings.guard.site_label
         home = self.member.suspicion.pool if self.member.suspicion else self.member.pool
         return Guard(read_guard(context.state).scopes, label).holds(home, self.node)

@@ -84,7 +84,7 @@ def _format_next_pass(row: Row, now: float) -> str:
     if row.get("testing"):
         return "the next test is running"
     due_at = _read_instant(row, "due_at")
-    return "next now" if due_at <= now else f"next at {format_clock(due_at, now)}"
+    return "the next test is due now" if due_at <= now else f"next at {format_clock(due_at, now)}"
 
 
 def _find_reason(row: Row) -> str | None:

@@ -51,7 +51,7 @@ def _style_text(line: Line, *, color: bool) -> str:
 
 
 def is_utf8(out: TextIO) -> bool:
-    """Say whether the stream can say everything."""
+    """Return whether the stream can say everything."""
     return (getattr(out, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
@@ -82,7 +82,7 @@ class AsciiStream:
         self._out.flush()
 
     def isatty(self) -> bool:
-        """Say whether the stream is a terminal."""
+        """Return whether the stream is a terminal."""
         return self._out.isatty()
 
     def fileno(self) -> int:

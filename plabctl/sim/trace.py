@@ -23,7 +23,7 @@ _HINT = "a trace is CSV, gzipped or not, with the header node,start,end,state; t
 
 
 class TraceFault(UsageFault):
-    """A trace cannot be read, or says what cannot be meant."""
+    """A trace cannot be read, or holds something invalid."""
 
     def __init__(self, path: str, line: int, what: str) -> None:
         super().__init__(f"{path}:{line}: {what}" if line else f"{path}: {what}", hint=_HINT)

@@ -26,11 +26,11 @@ class Life:
     changes: tuple[float, ...]
 
     def is_up(self, at: float) -> bool:
-        """Say whether it is up at that instant; an instant of change belongs to what comes after."""
+        """Return whether it is up at that instant; an instant of change belongs to what comes after."""
         return self.starts_up is (bisect_right(self.changes, at) % 2 == 0)
 
     def is_up_through(self, at: float, seconds: float) -> bool:
-        """Say whether it is up at that instant and stays so for `seconds`."""
+        """Return whether it is up at that instant and stays so for `seconds`."""
         place = bisect_right(self.changes, at)
         if self.starts_up is not (place % 2 == 0):
             return False
@@ -56,7 +56,7 @@ class World:
     length_s: float
 
     def thin(self, every: int) -> World:
-        """Return a world of every so-manieth node, beginning with the first."""
+        """Return a world of every Nth node, beginning with the first."""
         return replace(self, lives=self.lives[::every])
 
     def shift(self, by_s: float, rng: Random) -> World:

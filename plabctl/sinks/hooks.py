@@ -1,4 +1,4 @@
-"""Tell commands what happened: one run for each event, its JSON on standard input.
+"""Run commands when something happened: one run for each event, its JSON on standard input.
 
 I/O. Never raises and always ends. Telling is at least once: the event's `id` lets a command know what it has seen.
 `run_hook` tells one command of one event; `run_hooks` tells all commands of all events within a budget of time.

@@ -183,7 +183,7 @@ def _refuse_unless_ours(found: os.stat_result, path: str) -> None:
 
 
 def is_same_file(fd: int, path: str, *, dir_fd: int | None = None) -> bool:
-    """Say whether `path` still leads to the file that `fd` has open: somebody may have deleted or replaced it."""
+    """Return whether `path` still leads to the file that `fd` has open: somebody may have deleted or replaced it."""
     try:
         there = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:

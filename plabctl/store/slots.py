@@ -96,7 +96,7 @@ class Slots:
             return sorted(int(name) for name in os.listdir(self._open_dir()) if name.isdecimal())
 
     def is_free(self, slot: int) -> bool:
-        """Say whether somebody could hold `slot` now, its holder being gone; False for slots held by this process.
+        """Return whether somebody could hold `slot` now, its holder being gone; False for slots held by this process.
 
         A slot that another process took meanwhile is not free either, although its former holder is gone: before a
         claim is made on a slot, older claims on that slot have to be voided.

@@ -35,11 +35,11 @@ def test_a_penalty_is_told_once_it_would_not_be_shown_as_nothing() -> None:
     told, untold = (make_member(since_at=NOW, penalty=each, penalty_at=NOW) for each in (0.05, 0.04))
 
     assert rank_nodes([told], SETTINGS, NOW)[0].reasons == (
-        "0% of late time in good",
+        "good 0% of the last week",
         "in good for 0s",
         "flap penalty 0.1",
     )
-    assert rank_nodes([untold], SETTINGS, NOW)[0].reasons == ("0% of late time in good", "in good for 0s")
+    assert rank_nodes([untold], SETTINGS, NOW)[0].reasons == ("good 0% of the last week", "in good for 0s")
 
 
 def test_the_steadiest_comes_first_and_flapping_costs() -> None:
@@ -54,7 +54,7 @@ def test_the_steadiest_comes_first_and_flapping_costs() -> None:
 
     assert [each.node for each in ranked] == ["steady", "twin", "flaky", "young"]
     assert ranked[2].score == pytest.approx(ranked[0].score / 3)
-    assert ranked[2].reasons == ("91% of late time in good", "in good for 1d", "flap penalty 2.0")
+    assert ranked[2].reasons == ("good 91% of the last week", "in good for 1d", "flap penalty 2.0")
 
 
 def test_the_record_goes_with_the_node_through_its_pools() -> None:

@@ -51,7 +51,7 @@ def test_every_short_help_is_of_a_command_that_is_there() -> None:
 
 
 def known(words: list[str]) -> bool:
-    """Say whether the words name a command, and only options that it has."""
+    """Return whether the words name a command, and only options that it has."""
     command: click.Command | None = top
     options = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
     for word in words:

@@ -90,7 +90,7 @@ class Bed:
         return [host for host in self.hosts.values() if host.name not in self.removed and not self.is_dead(host)]
 
     def is_dead(self, host: Host) -> bool:
-        """Say whether this machine does not answer."""
+        """Return whether this machine does not answer."""
         return host in self.cut or host in self.stopped
 
     def happen(self) -> None:

@@ -74,7 +74,7 @@ class Host:
         self._process.stdin.flush()
 
     def is_listening(self) -> bool:
-        """Say whether its sshd has said that it listens."""
+        """Return whether its sshd has said that it listens."""
         return self._listened() > 0
 
     def _listened(self) -> int:

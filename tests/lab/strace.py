@@ -35,7 +35,7 @@ class Call:
     number: int
 
     def touches(self, directory: str) -> bool:
-        """Say whether it names the directory or something in it."""
+        """Return whether it names the directory or something in it."""
         return f'{directory}"' in self.arguments or f"{directory}>" in self.arguments or f"{directory}/" in self.text
 
     @property
@@ -45,19 +45,19 @@ class Call:
 
     @property
     def is_writing(self) -> bool:
-        """Say whether it changes something, or opens to change something."""
+        """Return whether it changes something, or opens to change something."""
         if self.name == "openat":
             return any(flag in self.arguments for flag in ("O_CREAT", "O_RDWR", "O_WRONLY"))
         return self.name in WRITING
 
     @property
     def is_reading(self) -> bool:
-        """Say whether it reads from the disk."""
+        """Return whether it reads from the disk."""
         return self.name in READING or (self.name == "openat" and not self.is_writing)
 
     @property
     def is_injected(self) -> bool:
-        """Say whether strace let it fail."""
+        """Return whether strace let it fail."""
         return "(INJECTED)" in self.result
 
     def delivered(self, directory: str) -> str:

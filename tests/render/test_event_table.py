@@ -26,7 +26,10 @@ def make_event(kind: str, **data: object) -> Event:
         (make_event("late", outcome="pass", seconds=1.0), "came too late and decided nothing: test passed in 1.0 s"),
         (make_event("void", reason="its tick is gone"), "test given up: its tick is gone"),
         (make_event("transition", **{"from": "good", "to": "bad"}, reason="refused"), "good -> bad: refused"),
-        (make_event("suspect", **{"from": "good", "to": "bad"}, reason="refused"), "good -> bad as a suspect: refused"),
+        (
+            make_event("suspect", **{"from": "good", "to": "bad"}, reason="refused"),
+            "good -> bad, failed once, checking again: refused",
+        ),
         (
             make_event("refuted", **{"from": "bad", "to": "good"}),
             "bad -> good as if nothing had happened: the retest passed",

@@ -114,7 +114,7 @@ def test_one_pass_is_told_as_one_and_another_day_with_its_date() -> None:
 def test_passes_so_far_would_be_lost() -> None:
     text = page("bad", last=PASSED, ok_streak=1, penalty=2.9, penalty_at=NOW)
 
-    assert "if it passes: needs 2 more passes, next now" in text
+    assert "if it passes: needs 2 more passes, the next test is due now" in text
     assert "if it fails: it stays in bad; the passes it has so far are lost" in text
 
 

@@ -67,7 +67,10 @@ def test_a_flopping_node_is_told_how_many_passes_it_needs() -> None:
     text = told(*make_pair("n1", "bad", last=PASSED, ok_streak=1, penalty=2.5, penalty_at=NOW))
 
     at = format_clock(NOW + 300.0, NOW)
-    assert f"to return: needs 2 more passes, next now, then 5m apart: in good at {at} at the earliest" in text
+    assert (
+        f"to return: needs 2 more passes, the next test is due now, then 5m apart: in good at {at} at the earliest"
+        in text
+    )
     assert "flapping: penalty 2.5, halved every 6h: a return takes 3 passes in a row" in text
 
 

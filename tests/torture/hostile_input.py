@@ -41,7 +41,7 @@ _CODES = frozenset({0, 1, 2, 3, 74, 75, 78})
 
 
 def is_name(word: str) -> bool:
-    """Say whether `word` is a host name by RFC 1123 or an address: by other means than plabctl's."""
+    """Return whether `word` is a host name by RFC 1123 or an address: by other means than plabctl's."""
     if 0 < len(word) <= 253 and all(_LABEL.fullmatch(label) for label in word.split(".")):
         return True
     with contextlib.suppress(ValueError):

@@ -132,7 +132,7 @@ def _of_soak(parts: list[dict[str, Any]], late_s: int) -> list[Finding]:
 
 
 def _is_wrong(kind: str, outcomes: Mapping[str, int]) -> bool:
-    """Say whether some probe of such a server passed that should not, or the other way round.
+    """Return whether some probe of such a server passed that should not, or the other way round.
 
     No verdict is right for either: on a machine that is too busy to look, a probe knows that it could not.
     """

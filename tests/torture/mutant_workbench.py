@@ -97,7 +97,7 @@ class Bench:
         assert answer["code"] == 0, f"without any change a test fails: {answer}"
 
     def is_killed(self, mutant: Mutant) -> bool:
-        """Say whether a test fails on this mutant, or does not end."""
+        """Return whether a test fails on this mutant, or does not end."""
         path = self.folder / "plabctl" / mutant.file
         source = path.read_text()
         while tests := self._tests_for(mutant, source):
@@ -113,7 +113,7 @@ class Bench:
         return False
 
     def _is_sound(self, test: str) -> bool:
-        """Say whether a test passes alone and without any change: if not, that it failed says nothing."""
+        """Return whether a test passes alone and without any change: if not, that it failed says nothing."""
         if test not in self.sound and self.ask([test], LIMIT_S)["code"] == 0:
             self.sound.add(test)
         return test in self.sound

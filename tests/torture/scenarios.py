@@ -52,7 +52,7 @@ class Look:
     rest: tuple[str, ...] = ()
 
     def has(self, name: str, *words: str) -> bool:
-        """Say whether there is a node of that name and its line has all the words."""
+        """Return whether there is a node of that name and its line has all the words."""
         return name in self.nodes and all(word in self.nodes[name] for word in words)
 
 
@@ -195,5 +195,5 @@ def generations(folder: Path, base: Look) -> dict[int, Look]:
 
 
 def outbox_is_empty(state_dir: Path) -> bool:
-    """Say whether all that happened was told."""
+    """Return whether all that happened was told."""
     return not json.loads((state_dir / "state.json").read_text())["outbox"]

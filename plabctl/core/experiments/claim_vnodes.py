@@ -53,5 +53,5 @@ def give_back_vnodes(state: State, claims: Sequence[Claim]) -> tuple[Vnode, ...]
 
 
 def is_fresh(claim: Claim) -> bool:
-    """Say whether the vnode has its name from this very claim, so that nothing can be left of an earlier one."""
+    """Return whether the vnode has its name from this very claim, so that nothing can be left of an earlier one."""
     return claim.vnode == build_vnode_name(claim.token)

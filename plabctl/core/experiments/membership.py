@@ -187,7 +187,7 @@ class _Membership:
         return standing.is_free and pool is not None and pool.is_good
 
     def _is_lost(self, standing: Placement) -> bool:
-        """Say whether the node is in bad for longer than the grace; if it may soon be, remember when."""
+        """Return whether the node is in bad for longer than the grace; if it may soon be, remember when."""
         pool = self._settings.pools.get(standing.pool)
         if pool is None or pool.is_good:
             return False

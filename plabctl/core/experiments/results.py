@@ -119,7 +119,7 @@ def _mark_failed(
 
 
 def _is_dead(report: Report) -> bool:
-    """Say whether a check that failed saw the vnode dead, or hanging; else the node could not be asked."""
+    """Return whether a check that failed saw the vnode dead, or hanging; else the node could not be asked."""
     if report.cause is Cause.DEADLINE:
         return any(run.stage in _LOOKS for run in report.stages)
     return report.cause in {Cause.CHECK, Cause.UP_TIMEOUT}

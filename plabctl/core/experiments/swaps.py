@@ -25,14 +25,14 @@ _FEW = 10
 def swap_in(state: State, settings: Settings, wanted: Experiment, order: Order) -> Changes:
     """Begin the experiment `wanted`: its recipe may be empty for the configured one; actor and instant are the order's.
 
-    Raises UsageFault for what cannot be meant, NoSuchNode for an unknown node, Refused for what cannot be had now.
+    Raises UsageFault for what is invalid, NoSuchNode for an unknown node, Refused for what cannot be had now.
     """
     _refuse_name(state, settings, wanted.name)
     kinds = (bool(wanted.nodes), wanted.count != 0, wanted.is_everywhere)
     if sum(kinds) != 1:
         raise UsageFault("an experiment needs nodes, a count, or all nodes: exactly one of them")
     if wanted.count < 0:
-        raise UsageFault(f"a count of {wanted.count} nodes cannot be meant", hint="at least 1")
+        raise UsageFault(f"a count of {wanted.count} nodes is invalid", hint="at least 1")
     if (wanted.spread and not is_label_name(wanted.spread)) or not all(map(is_label_name, wanted.match)):
         raise UsageFault("a label is a word of letters, digits, _, - and .")
     recipe = wanted.recipe or settings.experiment.recipe

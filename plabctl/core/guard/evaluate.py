@@ -48,7 +48,7 @@ class Guard:
     """Whether enough failed in some pool and too few were tested yet: then passes can turn a guard on, too."""
 
     def holds(self, pool: str, node: Node | None) -> bool:
-        """Say whether moves of `node` out of `pool` are held."""
+        """Return whether moves of `node` out of `pool` are held."""
         return self._find_scope(pool, node) is not None
 
     def reason(self, pool: str, node: Node | None) -> str:
@@ -128,7 +128,7 @@ def _list_sightings(
 
 
 def _is_counted(state: State, settings: Settings, report: Report) -> bool:
-    """Say whether a report speaks of a node as a good one: it is in good, or a suspect from there."""
+    """Return whether a report speaks of a node as a good one: it is in good, or a suspect from there."""
     member = state.member(report.node)
     if member is None or (report.outcome is Outcome.UNKNOWN and report.cause is not Cause.LOCAL):
         return False
@@ -196,7 +196,7 @@ def _describe_excess(some: Sequence[Sighting], bad: Outcome, settings: Settings)
 
 
 def _is_undecided(sightings: Iterable[Sighting], settings: Settings) -> bool:
-    """Say whether nodes of a pool of which too few were tested have failed: it may turn out that these were many.
+    """Return whether nodes of a pool of which too few were tested have failed: it may turn out that these were many.
 
     Sites are left out. Many have fewer nodes than that for ever, and this would be worked out at every step.
     """

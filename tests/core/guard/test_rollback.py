@@ -41,7 +41,7 @@ def confirmed_before_the_guard(count: int = 5, *, good: int = 100) -> tuple[Memo
 
 
 def same_record(now: Member, then: Member) -> bool:
-    """Say whether nothing is left of failures: all but the tests that were passed, and when the next one is."""
+    """Return whether nothing is left of failures: all but the tests that were passed, and when the next one is."""
     kept = ("pool", "since_at", "penalty", "penalty_at", "spells", "suspicion", "fail_streak", "flops")
     return all(getattr(now, name) == getattr(then, name) for name in kept)
 

@@ -63,7 +63,7 @@ class Session(Protocol):
     """The vnode that is being set up over it."""
 
     def is_open(self, now: float) -> bool:
-        """Say whether it is there."""
+        """Return whether it is there."""
         ...
 
 
@@ -77,7 +77,7 @@ class ProbeLog:
         """Hear what came of it."""
 
     def is_current(self, token: str) -> bool:
-        """Say whether the claim with this token stands."""
+        """Return whether the claim with this token stands."""
         return True
 
 

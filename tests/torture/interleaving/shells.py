@@ -66,7 +66,7 @@ class Shell:
         bed.most_sessions = max(bed.most_sessions, len(bed.sessions))
 
     def is_open(self, now: float) -> bool:
-        """Say whether the connection is there, whatever its thread may hang in: a cut and the watchdog close it."""
+        """Return whether the connection is there, whatever its thread may hang in: a cut and the watchdog close it."""
         return now <= self.until and not self._cut.is_requested
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
