@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from plabctl.app.context import App
 from plabctl.core import node_orders
-from plabctl.core.model import Hold, Node
+from plabctl.core.model import Event, Hold, Node
 from plabctl.core.selection import Selection, select_nodes
 from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
@@ -132,21 +132,22 @@ def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> Ch
 
 
 def _commit(app: App, decide: Callable[[State], tuple[Changes, ChangeResult]]) -> ChangeResult:
-    # The nodes were chosen from a snapshot; a tick may have moved or removed some since. `decide` looks again under
-    # the lock, so that what is said here is what was changed.
+    # The nodes may have been chosen from a snapshot; a tick may have moved or removed some since. `decide` looks again
+    # under the lock, so that what is said here is what was changed.
     with app.store.session() as state:
         changes, done = decide(state)
         state.apply(changes)
-    return _deliver_events(app, done)
+        outbox = tuple(state.outbox)
+    return _record_events(app, outbox, done)
 
 
-def _deliver_events(app: App, done: ChangeResult) -> ChangeResult:
+def _record_events(app: App, outbox: Sequence[Event], done: ChangeResult) -> ChangeResult:
     from dataclasses import replace  # noqa: PLC0415 - only for a warning
 
-    from plabctl.app.deliver import deliver  # noqa: PLC0415 - the history, which choosing does not need
+    from plabctl.app.deliver import record_events  # noqa: PLC0415 - the history, which choosing does not need
 
     try:
-        deliver(app)
+        record_events(app, outbox)
     except (PlabctlError, OSError) as error:
         return replace(done, warning=f"the change is made; the next tick will tell the history of it ({error})")
     return done

@@ -2,7 +2,8 @@
 
 I/O, in a thread beside the tick, because a slow hook must never keep a slot empty. An event leaves the outbox only
 after everybody was told, so that a death in between tells it again; the history knows an event by its id and keeps it
-once, a hook gets the id and may do the same.
+once, a hook gets the id and may do the same. A command that changes something tells the history itself, and leaves the
+rest to the next tick: it reads and commits the state once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from plabctl.app.context import App
@@ -80,6 +82,24 @@ class Delivery:
                 self._next_at = self._app.clock.monotonic() + PAUSE_S
             else:
                 self._worker = worker
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Write `events` into the history now, unless somebody delivers; raise StoreError when that is impossible."""
+        if not self._try_lock():
+            if self._fault:
+                raise self._fault
+            return
+        try:
+            with History(self._app.state_dir) as history:
+                history.record(events)
+        finally:
+            self._unlock()
+
+    def record_outbox(self) -> None:
+        """Write what was looked at into the history now. If that is impossible, `finish` raises why."""
+        if self._lock is None:
+            with suppress(StoreError):
+                self.record(self._left)
 
     def build_changes(self) -> Changes:
         """Return the changes by which told events leave the outbox, for the commit under way."""
@@ -175,9 +195,10 @@ def _list_experiment_hooks(state: State, events: Sequence[Event], settings: Sett
             yield HookSettings(EXPERIMENT_HOOK_KINDS, command, timeout_s, experiment=name)
 
 
-def deliver(app: App) -> None:
-    """Write the outbox into the history now, for a command that just made an event; a person waits for no hook."""
-    delivery = Delivery(app, hooks_budget_s=0)
-    delivery.note_outbox(app.store.snapshot())
-    delivery.start()
-    delivery.finish()
+def record_events(app: App, events: Sequence[Event]) -> None:
+    """Write the committed `events` into the history at once, for a command that has just made some of them.
+
+    They stay in the outbox, from which the next tick takes them when all are told. Raise StoreError when the history
+    cannot be written.
+    """
+    Delivery(app).record(events)

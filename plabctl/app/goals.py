@@ -1,6 +1,6 @@
 """What somebody waits for here and now: named nodes tested, an experiment up, an experiment gone.
 
-Pure. A tick with an errand takes nothing but what the errand asks for, and ends when that is done.
+Pure. A tick with a goal takes nothing but what the goal asks for, and ends when that is reached.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from plabctl.core import node_orders
 from plabctl.core.claim import list_candidates
 from plabctl.core.due_rows import Due
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.node_orders import Order
 from plabctl.core.settings import Settings
-from plabctl.core.state import State
+from plabctl.core.state import Changes, State
 
 
 class TickGoal(Protocol):
@@ -25,6 +27,10 @@ class TickGoal(Protocol):
 
     end_uptime_s: float | None
 
+    def begin(self, state: State) -> Changes:
+        """Return what is ordered by it, to be committed with its first claims."""
+        ...
+
     def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return the members that may be taken now."""
         ...
@@ -35,11 +41,19 @@ class TickGoal(Protocol):
 
 
 class RetestGoal:
-    """The named nodes, whose retest must have been ordered, whatever their time; done when each has its verdict."""
+    """A retest of the named nodes, whatever their time; done when each has its verdict.
 
-    def __init__(self, names: Collection[str]) -> None:
+    Without `order` the retest must have been ordered before.
+    """
+
+    def __init__(self, names: Collection[str], order: Order | None = None) -> None:
         self.end_uptime_s: float | None = None
         self._names = set(names)
+        self._order = order
+
+    def begin(self, state: State) -> Changes:
+        """Return the order of the retest; raise NoSuchNode."""
+        return node_orders.retest(state, sorted(self._names), self._order) if self._order else Changes()
 
     def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return those that are not being tested by anybody."""
@@ -62,6 +76,10 @@ class _SwapGoal(ABC):
         self._name = name
         self.end_uptime_s = end_uptime_s
         self._on_progress = tell
+
+    def begin(self, state: State) -> Changes:  # noqa: ARG002 - the swap has been ordered before
+        """Return nothing to change."""
+        return Changes()
 
     def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return what is due of the experiment."""

@@ -5,7 +5,7 @@ I/O: runs a tick of its own that takes these nodes only, inside the window that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.context import App
@@ -14,6 +14,7 @@ from plabctl.app.queries import read_context_of
 from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
 from plabctl.core.model import Outcome
+from plabctl.core.node_orders import Order
 from plabctl.render.status_table import ViewContext
 
 
@@ -25,11 +26,16 @@ class RetestResult:
     exit_code: int
 
 
-def test_and_wait(app: App, names: Sequence[str]) -> RetestResult:
-    """Probe the nodes, whose retest has been ordered, and return how it went."""
+def retest_and_wait(
+    app: App, names: Sequence[str], order: Order, on_begun: Callable[[], None] = lambda: None
+) -> RetestResult:
+    """Order a retest of the nodes, probe them, and return how it went; raise NoSuchNode.
+
+    The order is committed together with the claims; then `on_begun` is called.
+    """
     stop = Stop()
     with stop.listen():
-        run_tick(app, stop, tick_goal=RetestGoal(names))
+        run_tick(app, stop, tick_goal=RetestGoal(names, order), on_begun=on_begun)
     context = read_context_of(app)
     return RetestResult(context, stop.exit_code or int(not all(_has_passed(context, name) for name in names)))
 

@@ -172,11 +172,12 @@ def _commit(
         state.apply(changes)
         state.apply(membership.reconcile(state, app.settings, order.now, random.Random()))  # noqa: S311 - names events
         overview = find_overview(state, name)
-    from plabctl.app.deliver import deliver  # noqa: PLC0415 - the history, which deciding does not need
+        outbox = tuple(state.outbox)
+    from plabctl.app.deliver import record_events  # noqa: PLC0415 - the history, which deciding does not need
 
     ordered = SwapResult(overview, tuple(left), before=was)
     try:
-        deliver(app)
+        record_events(app, outbox)
     except (PlabctlError, OSError) as error:
         return replace(ordered, warning=f"the change is made; the next tick will tell the history of it ({error})")
     return ordered

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from plabctl.app import claim_slots
@@ -59,6 +60,8 @@ class TickRun:
     canaries: Canaries
     goal: TickGoal | None
     """What it was asked for; None for whatever is due."""
+    has_begun: bool = False
+    """Whether what the goal orders is committed."""
     is_goal_done: bool = False
     reports: list[Report] = field(default_factory=list)
     waiting_count: int = 0
@@ -90,12 +93,14 @@ class TickRun:
         return self.is_leaving or not is_waiting
 
 
-def run_tick(app: App, stop: Stop, *, tick_goal: TickGoal | None = None) -> int:
+def run_tick(
+    app: App, stop: Stop, *, tick_goal: TickGoal | None = None, on_begun: Callable[[], None] = lambda: None
+) -> int:
     """Fetch, claim, probe, settle and deliver until nothing is due; return how many probes were settled.
 
-    With an errand, what it asks for is done here and now, or waited for when another tick is at it; nothing else is
-    claimed. Raise StoreError when the state cannot be read or written, and
-    InventoryFault, after all else is done, when a source of nodes could not be read.
+    With a goal, what it asks for is done here and now, or waited for when another tick is at it, and nothing else is
+    claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be
+    read or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
     """
     faults = sync_inventories(app) if tick_goal is None else []
     rng = random.Random()  # noqa: S311 - names and jitter, no secrets
@@ -104,11 +109,13 @@ def run_tick(app: App, stop: Stop, *, tick_goal: TickGoal | None = None) -> int:
     slots_in_use = SlotsInUse(app, slots)
     canaries = Canaries(app.settings.guard.canary, app.clock)
     run = TickRun(app, slots_in_use, slots, Delivery(app), stop, claimant, canaries, tick_goal)
-    snapshot, now = app.store.snapshot(), app.clock.now()
-    if tick_goal.find_due(snapshot, app.settings, now) if tick_goal else list_candidates(snapshot, app.settings, now):
+    if tick_goal or list_candidates(app.store.snapshot(), app.settings, app.clock.now()):
         # Before the older ticks are told to claim no more: their slots would wait for our imports.
         slots_in_use.prepare()
     step(run)
+    if tick_goal:
+        run.delivery.record_outbox()  # what a person orders is in the history at once
+        on_begun()
     while not run.is_over:
         wait(run)
         if is_step_due(run):
@@ -153,6 +160,8 @@ def step(run: TickRun) -> None:
     with run.app.store.session() as state:
         now = run.app.clock.now()
         run.claimant = replace(run.claimant, uptime_s=run.app.clock.uptime())
+        if run.goal and not run.has_begun:
+            state.apply(run.goal.begin(state))
         settle_reports(run, state, now, is_cut_off=is_cut_off)
         state.apply(membership.reconcile(state, run.app.settings, now, run.claimant.rng))
         state.apply(adaptive_scale.adjust_scale(state, run.app.settings, now))
@@ -160,6 +169,7 @@ def step(run: TickRun) -> None:
         state.apply(run.delivery.build_changes())
         state.apply(outbox.trim_outbox(state.outbox, now, run.claimant.rng))
         run.delivery.note_outbox(state)
+    run.has_begun = True
     # Launching is not counted: the first one imports fabric, and slots would stand idle for four times as long.
     ended = run.app.clock.monotonic()
     # Others wait for the slots of a tick that is leaving.

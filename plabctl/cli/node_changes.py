@@ -9,11 +9,17 @@ from plabctl.app import change_nodes as use
 from plabctl.app.context import App
 from plabctl.cli import output
 from plabctl.cli.options import confirm
+from plabctl.core.selection import read_plain_names
 from plabctl.render.change_report import ChangeResult, format_changes
 
 
 def choose_nodes(app: App, nodes: tuple[str, ...], what: str, *, yes: bool) -> tuple[str, ...]:
-    """Return the nodes that are meant; ask before `what` is done to several that a glob or a pool stood for."""
+    """Return the nodes that are meant; ask before `what` is done to several that a glob or a pool stood for.
+
+    Whether nodes that are named one by one exist is not checked here, but under the lock by whatever is done to them.
+    """
+    if names := read_plain_names(nodes):
+        return names
     selection = use.choose_nodes(app, nodes)
     if selection.is_broad:
         confirm(f"{what} {len(selection.names)} nodes?", yes=yes)

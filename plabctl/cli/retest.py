@@ -34,15 +34,16 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason)
     names = choose_nodes(app, nodes, "retest", yes=yes)
-    done = use.retest(app, names, order)
     if not wait:
-        print_changes(done, quiet=quiet)
+        print_changes(use.retest(app, names, order), quiet=quiet)
         return 0
-    from plabctl.app.retest_now import test_and_wait  # noqa: PLC0415 - fabric, only to test at once
+    from plabctl.app.retest_now import retest_and_wait  # noqa: PLC0415 - fabric, only to test at once
 
-    if not quiet:
-        output.write_note(f"testing {len(names)} node{'' if len(names) == 1 else 's'}")
-    verdict = test_and_wait(app, names)
+    def report_begun() -> None:
+        if not quiet:
+            output.write_note(f"testing {len(names)} node{'' if len(names) == 1 else 's'}")
+
+    verdict = retest_and_wait(app, names, order, report_begun)
     if not quiet:
         from plabctl.render import status_table  # noqa: PLC0415 - as above
 

@@ -55,12 +55,12 @@ def _tick(config: str | None) -> int:
 def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
     from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
     from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.app.retest_now import test_and_wait  # noqa: PLC0415 - as above
+    from plabctl.app.retest_now import retest_and_wait  # noqa: PLC0415 - as above
+    from plabctl.core.selection import read_plain_names  # noqa: PLC0415 - as above
 
     app = open_app(config)
-    names = use.choose_nodes(app, nodes).names
-    use.retest(app, names, use.build_order(app, find_actor(), ""))
-    code = test_and_wait(app, names).exit_code
+    names = read_plain_names(nodes) or use.choose_nodes(app, nodes).names
+    code = retest_and_wait(app, names, use.build_order(app, find_actor(), "")).exit_code
     return 0 if code == 1 else code
 
 

@@ -14,10 +14,11 @@ from plabctl.core import events, leftovers
 from plabctl.core.experiments.membership import detach_vnodes
 from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
 from plabctl.core.pools.base import enter_pool
+from plabctl.core.selection import build_unknown_node_error
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.steadiness import compute_good_ratio
-from plabctl.errors import NoSuchNode, NoSuchPool, Refused
+from plabctl.errors import NoSuchPool, Refused
 
 _ADDRESS = ("ssh_host", "ssh_port", "ssh_user")
 
@@ -170,7 +171,7 @@ def _find_members(state: State, names: Sequence[str], order: Order) -> list[Memb
     for name in names:
         member = state.member(name)
         if member is None:
-            raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
+            raise build_unknown_node_error(name, state)
         found.append(member)
     if order.if_rev is not None:
         _refuse_changed(state, names, order.if_rev)

@@ -40,6 +40,13 @@ def select_nodes(words: Sequence[str], state: State, pools: Collection[str]) -> 
     return Selection(tuple(sorted(found)), is_broad)
 
 
+def read_plain_names(words: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the names in `words`, sorted; None when it takes the state to tell what they mean."""
+    names = {name for given in words for part in given.split(",") if (name := part.strip())}
+    is_plain = names and not any(name.startswith("@") or _GLOB.search(name) for name in names)
+    return tuple(sorted(names)) if is_plain else None
+
+
 def build_sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key by which `node2` comes before `node10`."""
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)
@@ -64,9 +71,14 @@ def _expand_word(word: str, state: State, pools: Collection[str]) -> list[str]:
         if found:
             return found
         raise NoSuchNode(f"no node matches {word!r}", hint="see: plabctl node list")
-    like = find_nearest(word, state.names())
+    raise build_unknown_node_error(word, state)
+
+
+def build_unknown_node_error(name: str, state: State) -> NoSuchNode:
+    """Return the error that no node has that name, with the nearest one there is."""
+    like = find_nearest(name, state.names())
     hint = f"the nearest name is {like!r}" if like else "see: plabctl node list"
-    raise NoSuchNode(f"no node is named {word!r}", hint=hint)
+    return NoSuchNode(f"no node is named {name!r}", hint=hint)
 
 
 def _expand_glob(word: str, state: State) -> list[str]:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app.deliver import deliver
+from plabctl.app.deliver import record_events
 from plabctl.core.settings import HookSettings
 from plabctl.errors import HookFault, StoreError
 from tests.app.installation import Installation
 from tests.app.test_tick import until
+
+
+def record(here: Installation) -> None:
+    record_events(here.app, here.store.snapshot().outbox)
 
 
 def hook(script: str, *on: str, timeout_s: float = 5.0) -> HookSettings:
@@ -85,11 +89,14 @@ def test_while_another_process_delivers_its_events_are_left_to_it(tmp_path: Path
 
     with (here.app.state_dir / "deliver.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        deliver(here.app)
-        assert len(here.store.snapshot().outbox) == 1
+        record(here)
+    assert not (here.app.state_dir / "history.db").exists()
 
-    deliver(here.app)
+    record(here)
 
+    assert len(here.history("node-added")) == 1
+    assert len(here.store.snapshot().outbox) == 1, "the next tick takes it out"
+    here.tick()
     assert not here.store.snapshot().outbox
     assert len(here.history("node-added")) == 1
 
@@ -104,8 +111,12 @@ def test_a_lock_that_cannot_be_used_keeps_no_test_from_its_verdict(tmp_path: Pat
 
     assert here.pools() == {"n1": "good"}
     assert not here.store.snapshot().claims
+    with pytest.raises(StoreError, match=r"cannot lock"):
+        record(here)
     (here.app.state_dir / "deliver.lock").rmdir()
-    deliver(here.app)
+    record(here)
+    assert len(here.history("probe")) == 2
+    here.tick()
     assert not here.store.snapshot().outbox
     assert len(here.history("probe")) == 2
 
@@ -114,7 +125,7 @@ def test_a_person_does_not_wait_for_hooks(tmp_path: Path) -> None:
     here = Installation(tmp_path, hooks=(hook(f"echo told >> {tmp_path}/told", "node-added"),))
     here.add("n1")
 
-    deliver(here.app)
+    record(here)
 
     assert len(here.history("node-added")) == 1
     assert not (tmp_path / "told").exists()
@@ -129,7 +140,7 @@ def test_a_history_that_stays_damaged_keeps_no_node_from_being_tested_and_the_st
     names = [f"n{number}" for number in range(20)]
     here = Installation(tmp_path, setup="yes {node} | head -c 3000")
     here.add(*names)
-    deliver(here.app)
+    record(here)
     history = here.app.state_dir / "history.db"
     whole = history.read_bytes()
     history.write_bytes(b"x" * 4096)

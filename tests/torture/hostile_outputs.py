@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from plabctl.app.deliver import deliver
+from plabctl.app.deliver import record_events
 from plabctl.clock import SystemClock
 from plabctl.core import node_orders
 from plabctl.core.assignment import Assignment
@@ -108,7 +108,7 @@ def take_in(folder: Path, said: Sequence[bytes], labels: Sequence[Mapping[str, s
         state.apply(settle(state, tests, build_pools(settings), now, rng))
         state.apply(results.settle_vnodes(state, setups, settings.experiment, now, rng))
         events = tuple(state.outbox)
-    deliver(installation.app)
+    record_events(installation.app, events)
     return Batch(installation, tuple(node.name for node in nodes), events, (*tests, *setups))
 
 

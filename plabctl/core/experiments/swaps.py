@@ -11,10 +11,10 @@ from plabctl.core.experiments.membership import mark_leaving
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.node_orders import Order
-from plabctl.core.selection import find_nearest
+from plabctl.core.selection import build_unknown_node_error, find_nearest
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
-from plabctl.errors import NoSuchExperiment, NoSuchNode, Refused, UsageFault
+from plabctl.errors import NoSuchExperiment, Refused, UsageFault
 from plabctl.values import replace
 
 MAX_NAME = 63
@@ -132,7 +132,7 @@ def _refuse_nodes(state: State, names: tuple[str, ...], now: float) -> None:
     for name in names:
         member = state.member(name)
         if member is None:
-            raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
+            raise build_unknown_node_error(name, state)
         if member.is_held(now) and member.hold:
             raise Refused(f"{name!r} is held by {member.hold.actor}", hint=f"plabctl release {name}, or leave it out")
 

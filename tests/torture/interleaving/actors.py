@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from plabctl.app import change_nodes as order_desk
 from plabctl.app.context import App
-from plabctl.app.deliver import deliver
+from plabctl.app.deliver import record_events
 from plabctl.app.goals import RetestGoal, TickGoal, WaitForGone, WaitForUp
 from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.app.tick import run_tick
@@ -43,9 +43,9 @@ def tick(app: App, stop: Asked) -> None:
         run_tick(app, stop)  # type: ignore[arg-type]  # a Stop by all it is asked
 
 
-def wait_for_goal(app: App, stop: Asked, what: TickGoal) -> None:
+def wait_for_goal(app: App, stop: Asked, what: TickGoal, on_begun: Callable[[], None] = lambda: None) -> None:
     """Wait for something here and now."""
-    run_tick(app, stop, tick_goal=what)  # type: ignore[arg-type]  # as above
+    run_tick(app, stop, tick_goal=what, on_begun=on_begun)  # type: ignore[arg-type]  # as above
 
 
 class Person:
@@ -78,10 +78,13 @@ class Person:
 
     def retest(self) -> None:
         if names := self._names():
+            if self._dice.random() < 0.5:
+                wait_for_goal(
+                    self._app, self._stop, RetestGoal(names, self._order()), lambda: self._episode.owe_tests(names)
+                )
+                return
             order_desk.retest(self._app, names, self._order())
             self._episode.owe_tests(names)
-            if self._dice.random() < 0.5:
-                wait_for_goal(self._app, self._stop, RetestGoal(names))
 
     def hold(self) -> None:
         if names := self._names():
@@ -128,7 +131,8 @@ class Person:
         with self._app.store.session() as state:
             state.apply(decide(state, order))
             state.apply(membership.reconcile(state, self._app.settings, order.now, order.rng))
-        deliver(self._app)
+            outbox = tuple(state.outbox)
+        record_events(self._app, outbox)
 
 
 ORDERS: list[Callable[[Person], None]] = [

@@ -1,0 +1,67 @@
+"""How often a command opens and replaces the state file, counted by the interpreter's own audit events."""
+
+import re
+import sys
+
+import pytest
+
+from tests.cli.console import Desk
+
+COUNTING = """
+import atexit, os, runpy, sys
+
+counts = {"reads": 0, "commits": 0}
+
+def count(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and os.path.basename(arguments[0]) == "state.json":
+        counts["reads"] += 1
+    elif event == "os.rename" and arguments[1] == "state.json":
+        counts["commits"] += 1
+
+sys.addaudithook(count)
+atexit.register(lambda: print("counted", counts["reads"], counts["commits"], file=sys.stderr))
+runpy.run_module("plabctl", run_name="__main__")
+"""
+
+
+class CountingDesk(Desk):
+    """Runs plabctl with the hook that counts."""
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", COUNTING, *arguments]
+
+
+@pytest.mark.parametrize(
+    ("command", "reads", "commits"),
+    [
+        ("retest pc1 --wait", 4, 3),
+        ("retest pc1 pc2", 1, 1),
+        ("retest @good --yes", 2, 1),
+        ("move pc1 bad -r disk", 1, 1),
+        ("move @good bad -r disk --yes", 2, 1),
+        ("hold pc1 -r disk", 1, 1),
+        ("node rm pc1", 1, 1),
+        ("node add pc3", 1, 1),
+        ("status pc1", 1, 0),
+    ],
+)
+def test_a_command_reads_and_commits_the_state_no_more_often_than_it_must(
+    used_desk: Desk, command: str, reads: int, commits: int
+) -> None:
+    said = CountingDesk(used_desk.folder).run(*command.split())
+
+    assert said.code == 0, said
+    (counted,) = re.findall(r"^counted (\d+) (\d+)$", said.err, re.MULTILINE)
+    assert tuple(map(int, counted)) == (reads, commits)
+
+
+def test_what_a_command_did_is_in_the_history_at_once_and_told_once(used_desk: Desk) -> None:
+    used_desk.ok("move", "pc1", "bad", "-r", "disk")
+    assert used_desk.ok("history", "-o", "tsv").count("disk") == 1
+
+    used_desk.ok("tick")
+    used_desk.ok("retest", "pc1", "--wait", "-r", "the disk is new")
+
+    told = used_desk.ok("history", "-o", "tsv")
+    assert told.count("the disk is new") == 1
+    assert told.count("disk") == 2
