@@ -119,7 +119,7 @@ def _format_results(ending: DemoResult, names: Sequence[str]) -> Iterator[tuple[
     program, config = _find_program(), shlex.quote(str(ending.config_path))
     yield (Cell(f"  {program} status --config {config}", "title"),)
     yield ()
-    yield (Cell("Likewise: show flops.demo, history flops.demo, pool list, config show."),)
+    yield (Cell("Likewise: show flaps.demo, history flaps.demo, pool list, config show."),)
     yield (Cell(f"The state is in {ending.situation.settings.state_dir}", "faint"),)
     yield (Cell(f"When you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
 

@@ -1,4 +1,4 @@
-"""What flopping costs: a penalty that decays, and the passes it asks for before a node may return.
+"""What flapping costs: a penalty that decays, and the passes it asks for before a node may return.
 
 Pure. Source: the decaying penalty of route flap damping (RFC 2439), with passes in a row in place of a waiting time.
 """

@@ -1,6 +1,6 @@
 """What a member remembers of how it was in good, for as long as its leaving may turn out to be no fault of its own.
 
-Pure. `plabctl.core.pools` writes a suspicion, which the next test confirms or refutes; a confirmed one becomes a flop,
+Pure. `plabctl.core.pools` writes a suspicion, which the next test confirms or refutes; a confirmed one becomes a flap,
 which `plabctl.core.guard.rollback` may still undo.
 """
 

@@ -71,7 +71,7 @@ FAULTY = (
     Role("silent.demo", "its SSH port accepts and never says a word", port=Port.SILENT),
     Role("fails.demo", "its disk is full", fault_script=_NO_SPACE),
     Role("hangs.demo", "setting a vnode up there hangs for ever", fault_script=_STUCK),
-    Role("flops.demo", "passes two tests, fails two, and so on", fault_script=_TWO_OF_FOUR),
+    Role("flaps.demo", "passes two tests, fails two, and so on", fault_script=_TWO_OF_FOUR),
     Role(REPAIRED, "lacks a kernel module until it is repaired midway", fault_script=_UNTIL_REPAIRED),
     Role("impostor.demo", "shows another host key than the one we trust", port=Port.FOREIGN_KEY),
 )

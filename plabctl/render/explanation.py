@@ -168,7 +168,7 @@ def _explain_timeouts(subject: NodeRecord, context: ViewContext) -> Iterator[Lin
 def _explain_leftovers(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     for left in subject.member.debris:
         since = format_ago(left.since_at, context.now)
-        yield "debris", Cell(f"vnode {left.vnode} of {since}, torn down before the next test", "suspect")
+        yield "leftover", Cell(f"vnode {left.vnode} of {since}, torn down before the next test", "suspect")
 
 
 def _explain_tests(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:

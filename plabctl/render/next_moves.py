@@ -143,7 +143,7 @@ def _explain_suspect(subject: NodeRecord, context: ViewContext, outcome: Outcome
         return f"it is back in {home} as if nothing had happened"
     if subject.is_guarded(context):
         return f"the guard holds its move: it goes back to {home} and is tested again soon"
-    return f"its failure is confirmed and it stays in {subject.member.pool}, which counts as a flop"
+    return f"its failure is confirmed and it stays in {subject.member.pool}, which counts as a flap"
 
 
 def _format_after(subject: NodeRecord, context: ViewContext, outcome: Outcome) -> str:

@@ -133,7 +133,7 @@ def _format_return(subject: NodeRecord, context: ViewContext) -> list[Line]:
 def _format_leftovers(member: Member, now: float) -> list[Line]:
     return [
         (
-            "debris",
+            "leftover",
             Cell(f"vnode {left.vnode} of {format_ago(left.since_at, now)}, torn down before the next test", "suspect"),
         )
         for left in member.debris

@@ -82,11 +82,11 @@ def test_what_was_seen_long_ago_fades() -> None:
 def test_a_node_that_changes_often_is_tested_more_often() -> None:
     settings = make_adaptive()
     steady = played(with_last_test(make_member(since_at=NOW), 2.0), "P" * 20, settings=settings)[-1]
-    flopping = played(with_last_test(make_member(since_at=NOW), 2.0), "PFFPPFFPPPFFPPPPPPPPPPP", settings=settings)[-1]
+    flapping = played(with_last_test(make_member(since_at=NOW), 2.0), "PFFPPFFPPPFFPPPPPPPPPPP", settings=settings)[-1]
 
-    assert flopping.pool == "good"
-    assert flopping.spells is not None
-    assert flopping.interval_s < steady.interval_s / 2
+    assert flapping.pool == "good"
+    assert flapping.spells is not None
+    assert flapping.interval_s < steady.interval_s / 2
 
 
 def test_only_confirmed_changes_are_counted() -> None:

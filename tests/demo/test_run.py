@@ -112,7 +112,7 @@ def test_every_fault_is_found_for_what_it_is_and_the_rest_is_good(finished: Fini
 def test_the_flopping_node_passes_twice_and_fails_twice_by_turns(finished: Finished) -> None:
     directory, _ = finished
     with History(directory / "state") as history:
-        outcomes = [record.event.data["outcome"] for record in history.read(nodes=["flops.demo"], kinds=["probe"])]
+        outcomes = [record.event.data["outcome"] for record in history.read(nodes=["flaps.demo"], kinds=["probe"])]
 
     seen = [outcome for outcome in outcomes if outcome != "unknown"]
     assert seen[:1] == ["pass"]

@@ -139,7 +139,7 @@ def test_a_suspect_is_decided_by_its_next_test() -> None:
     assert f"because: it failed once in good at {format_local(NOW - 5.0)}" in text
     assert "connection refused" in text
     assert "if it passes: it is back in good as if nothing had happened" in text
-    assert "if it fails: its failure is confirmed and it stays in bad, which counts as a flop" in text
+    assert "if it fails: its failure is confirmed and it stays in bad, which counts as a flap" in text
     assert "the retest that confirms or refutes its failure, at once" in text
 
 
@@ -276,12 +276,12 @@ def test_a_recipe_that_is_gone_is_told() -> None:
     assert "deadlines" not in text
 
 
-def test_debris_and_the_last_tests_are_told() -> None:
+def test_leftovers_and_the_last_tests_are_told() -> None:
     probe = Event("t-probe", NOW - 300.0, "probe", "n1", "plabctl", {"outcome": "pass", "seconds": 1.25, "stages": []})
     subject, context = scene("good", probe, last=PASSED, debris=(Leftover("plabctl-x", "process", NOW - 60.0),))
     text = told(subject, context)
 
-    assert "debris: vnode plabctl-x of 1m ago, torn down before the next test" in text
+    assert "leftover: vnode plabctl-x of 1m ago, torn down before the next test" in text
     assert f"last tests: {format_clock(NOW - 300.0, NOW)}  test passed in 1.2 s" in text
     assert "stages" not in explanation.build_document(subject, context)["tests"][0]  # type: ignore[index]
 

@@ -89,10 +89,10 @@ def test_a_new_node_has_no_past() -> None:
     assert "next test: now" in text
 
 
-def test_debris_and_a_running_test_are_told() -> None:
+def test_leftovers_and_a_running_test_are_told() -> None:
     text = told(*make_pair("n1", debris=(Leftover("plabctl-x", "process", NOW - 60.0),)), testing=True)
 
-    assert "debris: vnode plabctl-x of 1m ago" in text
+    assert "leftover: vnode plabctl-x of 1m ago" in text
     assert "next test: » running for 0s, in slot 1" in text
 
 

@@ -95,7 +95,7 @@ class BadKind(PoolKind):
     def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
         """Return when a node leaves the pool, and where it goes."""
         flap = settings.flap
-        more = f"one more for each flop not yet forgotten (half in {format_duration(flap.half_life_s)})"
+        more = f"one more for each flap not yet forgotten (half in {format_duration(flap.half_life_s)})"
         return f"to {own.goes_to} after one pass, and {more}, {format_duration(flap.apart_s)} apart"
 
 

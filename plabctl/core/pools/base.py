@@ -168,7 +168,7 @@ class Pool(ABC):
         return self.wait(member, reading, compute_interval(backoff, streak, reading.roll, age_s, fair_s))
 
     def confirm_move(self, member: Member, suspicion: Suspicion, target: str, reading: Reading) -> Judgement:
-        """Return `member` moved to `target` for good: since the first failure, and counted as a flop."""
+        """Return `member` moved to `target` for good: since the first failure, and counted as a flap."""
         moved = replace(self.add_flap_penalty(member, suspicion, reading), pool=target, since_at=suspicion.failed_at)
         evidence = reading.report.reason
         move = Move("transition", suspicion.pool, target, suspicion.failed_at, reading.cause, evidence)

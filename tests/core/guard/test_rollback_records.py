@@ -29,7 +29,7 @@ def changed(member: Member, settings: Settings = SETTINGS) -> Changes:
 
 
 def restored(pool: str, settings: Settings = SETTINGS, **fields: Any) -> Member:
-    """What becomes of a member that flopped a moment ago."""
+    """What becomes of a member that flapped a moment ago."""
     fields = {"probed_at": NOW - 1, "interval_s": 600.0, "due_at": NOW + 2000, "flops": (FLOP,), **fields}
     members = changed(make_member("n1", pool, since_at=NOW - 300, **fields), settings).members
     assert len(members) == 1

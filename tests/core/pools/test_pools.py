@@ -100,18 +100,18 @@ def test_a_pass_in_bad_returns_a_steady_node_to_good_due_at_once() -> None:
 
 
 def test_a_flopping_node_needs_several_passes_apart() -> None:
-    flopping = replace(BAD, penalty=2.9, penalty_at=NOW)
+    flapping = replace(BAD, penalty=2.9, penalty_at=NOW)
 
-    members = played(flopping, "PPP")
+    members = played(flapping, "PPP")
 
     assert [member.pool for member in members] == ["bad", "bad", "good"]
     assert [member.interval_s for member in members[:2]] == [300, 300]
 
 
 def test_a_failure_between_passes_starts_the_count_anew() -> None:
-    flopping = replace(BAD, penalty=2.9, penalty_at=NOW)
+    flapping = replace(BAD, penalty=2.9, penalty_at=NOW)
 
-    assert [member.ok_streak for member in played(flopping, "PFP")] == [1, 0, 1]
+    assert [member.ok_streak for member in played(flapping, "PFP")] == [1, 0, 1]
 
 
 def test_unknown_counts_for_nothing_and_is_tried_again_soon() -> None:
