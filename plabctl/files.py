@@ -72,7 +72,7 @@ def open_trusted(
 
 def user_name(uid: int) -> str:
     """Return what to call a user in a message: the name in quotes, or the number of one without a name."""
-    import pwd  # noqa: PLC0415 - only for a message
+    import pwd
 
     try:
         return f"'{pwd.getpwuid(uid).pw_name}'"

@@ -63,13 +63,13 @@ def builtin_names(point: str) -> tuple[str, ...]:
 
 
 @cache
-def find_builtin(point: str, name: str) -> Any:  # noqa: ANN401 - each extension point has its own type
+def find_builtin(point: str, name: str) -> Any:
     """Return the built-in kind of that name, or None when there is none."""
     place = POINTS[point].builtin.get(name)
     return None if place is None else _import(place)
 
 
-def find(point: str, name: str) -> Any:  # noqa: ANN401 - as above
+def find(point: str, name: str) -> Any:
     """Return the kind of that name, built in or of a plug-in, or None when there is none."""
     kind = find_builtin(point, name)
     # Nobody looks for plug-ins while the configuration names only what is built in.
@@ -87,7 +87,7 @@ class Builtin(Mapping[str, Any]):
     def __init__(self, point: str) -> None:
         self._point = point
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each extension point has its own type
+    def __getitem__(self, name: str) -> Any:
         if name not in self:
             raise KeyError(name)
         return find_builtin(self._point, name)
@@ -102,6 +102,6 @@ class Builtin(Mapping[str, Any]):
         return len(POINTS[self._point].builtin)
 
 
-def _import(place: str) -> Any:  # noqa: ANN401 - whatever stands there
+def _import(place: str) -> Any:
     module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)

@@ -112,8 +112,8 @@ class _Capture:
     """What was printed, and how much of it."""
 
     def __init__(self, process: subprocess.Popen[bytes], keep_bytes: int) -> None:
-        assert process.stdout, "it was asked for"  # noqa: S101
-        assert process.stderr, "it was asked for"  # noqa: S101
+        assert process.stdout, "it was asked for"
+        assert process.stderr, "it was asked for"
         self.total = 0
         self._keep = keep_bytes
         self._kept = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}

@@ -31,9 +31,9 @@ class Field:
 
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as dataclass  # noqa: PLC0414 - marks it as exported
-    from dataclasses import field as field  # noqa: PLC0414 - as above
-    from dataclasses import replace as replace  # noqa: PLC0414 - as above
+    from dataclasses import dataclass as dataclass
+    from dataclasses import field as field
+    from dataclasses import replace as replace
 else:
 
     def replace(value: object, /, **changes: object) -> object:
@@ -158,7 +158,7 @@ class _SignatureAtFirstLook:
         self._kw_only = kw_only
 
     def __get__(self, value: object, lazy: type) -> object:
-        import inspect  # noqa: PLC0415 - slow to import, and who asks has it
+        import inspect
 
         _, *parameters = inspect.signature(_compile(lazy, self._kw_only)).parameters.values()
         return inspect.Signature(parameters)
@@ -216,7 +216,7 @@ def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
 
 def _standard(lazy: type, body: Mapping[str, object], kw_only: bool) -> type:
     """Return the same class as the standard decorator makes it."""
-    import dataclasses  # noqa: PLC0415 - slow to import, and short commands get here for nothing
+    import dataclasses
 
     own = {f.name: dataclasses.field(default_factory=f.default_factory) for f in fields(lazy) if f.default_factory}
     return dataclasses.dataclass(frozen=True, kw_only=kw_only)(type(lazy.__name__, (), {**body, **own}))
@@ -236,7 +236,7 @@ class _AtFirstLook:
 
 
 def _refuse(self: object, name: str, *_: object) -> None:
-    import dataclasses  # noqa: PLC0415 - only a mistake gets here
+    import dataclasses
 
     raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r} of {type(self).__name__}")
 

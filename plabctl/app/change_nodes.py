@@ -33,7 +33,7 @@ def build_order(app: App, actor: str, reason: str, if_rev: int | None = None) ->
     """
     if len(reason) > MAX_REASON or not reason.isprintable():
         raise UsageFault(f"the reason must be one line of at most {MAX_REASON} printable characters")
-    rng = random.Random()  # noqa: S311 - names events, no secret
+    rng = random.Random()
     return node_orders.Order(actor, reason.strip(), app.clock.now(), rng, if_rev)
 
 
@@ -142,9 +142,9 @@ def _commit(app: App, decide: Callable[[State], tuple[Changes, ChangeResult]]) -
 
 
 def _record_events(app: App, outbox: Sequence[Event], done: ChangeResult) -> ChangeResult:
-    from dataclasses import replace  # noqa: PLC0415 - only for a warning
+    from dataclasses import replace
 
-    from plabctl.app.deliver import record_events  # noqa: PLC0415 - the history, which choosing does not need
+    from plabctl.app.deliver import record_events
 
     try:
         record_events(app, outbox)

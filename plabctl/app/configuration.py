@@ -44,7 +44,7 @@ def write_sample(directory: str) -> Path:
     try:
         # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - it is open already
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(build_sample_text())
             file.flush()
             os.fsync(file.fileno())

@@ -33,7 +33,7 @@ class App:
     @property
     def state_dir(self) -> Path:
         """The directory of the state."""
-        from pathlib import Path  # noqa: PLC0415 - slow to import, and short commands need the text only
+        from pathlib import Path
 
         return Path(self.settings.state_dir)
 

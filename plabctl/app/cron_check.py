@@ -145,7 +145,7 @@ def _check_command(where: str, line: str, command: str, *, has_user: bool) -> It
 
 
 def _check_user(where: str, line: str) -> Iterator[Finding]:
-    import pwd  # noqa: PLC0415 - only a line of the system's has a user
+    import pwd
 
     fields = line.split()
     user = fields[1] if line.startswith("@") else fields[5]

@@ -94,7 +94,7 @@ def write(text: bytes) -> None:
 
 
 def _crontab(args: list[str], text: bytes | None = None) -> tuple[int, bytes, bytes]:
-    import subprocess  # noqa: PLC0415 - not cheap, and `doctor` may not come here
+    import subprocess
 
     try:
         done = subprocess.run(

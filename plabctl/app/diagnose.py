@@ -62,7 +62,7 @@ def _stuck(app: App) -> Iterator[Finding]:
 
 def _check_history(app: App) -> Iterator[Finding]:
     # Imported here: sqlite3 is not cheap.
-    from plabctl.history.database import History  # noqa: PLC0415
+    from plabctl.history.database import History
 
     try:
         with History(app.state_dir) as history:

@@ -43,7 +43,7 @@ def build_assignment(app: App, name: str, recipe_name: str | None = None) -> Ass
     if node is None or member is None:
         raise NoSuchNode(f"no node is named {name!r}")
     recipe = _find_recipe(app, node, member) if recipe_name is None else _find_named_recipe(app, recipe_name)
-    token = make_token(random.Random())  # noqa: S311 - a name, no secret
+    token = make_token(random.Random())
     deadline_s = recipe.compute_longest_s(app.settings.ssh.connect_timeout_s)
     return Assignment(
         node=node, token=token, recipe=recipe, vnode=f"plabctl-{token}", pool=member.pool, deadline_s=deadline_s
@@ -60,7 +60,7 @@ def _find_recipe(app: App, node: Node, member: Member) -> Recipe:
 def _find_named_recipe(app: App, name: str) -> Recipe:
     recipes = app.settings.recipes
     if name not in recipes:
-        from plabctl.core.selection import find_nearest  # noqa: PLC0415 - only for a typing error
+        from plabctl.core.selection import find_nearest
 
         like = find_nearest(name, recipes)
         hint = f"the nearest name is {like!r}" if like else f"the recipes are: {', '.join(sorted(recipes))}"

@@ -77,7 +77,7 @@ class _SwapGoal(ABC):
         self.end_uptime_s = end_uptime_s
         self._on_progress = tell
 
-    def begin(self, state: State) -> Changes:  # noqa: ARG002 - the swap has been ordered before
+    def begin(self, state: State) -> Changes:
         """Return nothing to change."""
         return Changes()
 
@@ -116,7 +116,7 @@ class WaitForUp(_SwapGoal):
 class WaitForGone(_SwapGoal):
     """An experiment that is swapped out until it is gone; or, without an end, until each vnode was tried once."""
 
-    def _is_reached(self, experiment: Experiment) -> bool:  # noqa: ARG002 - as long as there is one, it is not gone
+    def _is_reached(self, experiment: Experiment) -> bool:
         return False
 
     def _is_tried(self, vnode: Vnode) -> bool:

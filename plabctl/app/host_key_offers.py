@@ -87,7 +87,7 @@ def _run_threads(work: Callable[[], None], count: int) -> None:
 
 
 def _fetch_offer(app: App, node: Node, known: KnownHosts) -> KeyOffer:
-    from plabctl.probes.scan_host_keys import scan_node  # noqa: PLC0415 - loads the SSH library
+    from plabctl.probes.scan_host_keys import scan_node
 
     try:
         label, keys = scan_node(node, app.settings.ssh, app.clock)

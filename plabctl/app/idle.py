@@ -25,7 +25,7 @@ def is_idle(app: App) -> bool:
             return False
     if not app.settings.inventories:
         return True
-    from plabctl.app.sync_inventories import find_due_inventories  # noqa: PLC0415 - only with inventories
+    from plabctl.app.sync_inventories import find_due_inventories
 
     return not find_due_inventories(app, app.store.snapshot().notes)
 

@@ -56,8 +56,8 @@ def tick(config_path: str | None) -> int:
 
 def _entered(app: App) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
-    from plabctl.store.boot_id import read_boot_id  # noqa: PLC0415 - an idle tick needs none of it
-    from plabctl.store.tick_log import enter_tick  # noqa: PLC0415 - as above
+    from plabctl.store.boot_id import read_boot_id
+    from plabctl.store.tick_log import enter_tick
 
     with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):
         return _run(app)
@@ -65,9 +65,9 @@ def _entered(app: App) -> int:
 
 def _run(app: App) -> int:
     # Imported here: an idle tick needs none of it.
-    from plabctl.app.signals import Stop  # noqa: PLC0415
-    from plabctl.app.ssh_check import require_key  # noqa: PLC0415
-    from plabctl.app.tick import run_tick  # noqa: PLC0415
+    from plabctl.app.signals import Stop
+    from plabctl.app.ssh_check import require_key
+    from plabctl.app.tick import run_tick
 
     require_key(app.settings)
     stop = Stop()
@@ -85,11 +85,11 @@ def find_last_error(config_path: str | None) -> LastError:
 
 
 def _build_last_error(config_path: str | None, settings: Settings | None = None) -> LastError:
-    from plabctl.app.last_error import LastError  # noqa: PLC0415 - reading commands that import this module can spare it
-    from plabctl.config.locate import find_state_dir  # noqa: PLC0415 - as above
+    from plabctl.app.last_error import LastError
+    from plabctl.config.locate import find_state_dir
 
     named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
     configured = [settings.state_dir] if settings else []
     owners = settings.origin.owners if settings else ()
     directories = [*configured, find_state_dir(os.environ)]
-    return LastError(directories, os.path.abspath(named), owners)  # noqa: PTH100 - pathlib is slow to import
+    return LastError(directories, os.path.abspath(named), owners)

@@ -46,10 +46,10 @@ class LastError:
     def record_failure(self, text: str, now: float) -> str | None:
         """Return what to say about an error, and remember it; what cannot be remembered is always said."""
         # Imported here, as below: most ticks have nothing to say.
-        import json  # noqa: PLC0415
-        from dataclasses import asdict  # noqa: PLC0415
+        import json
+        from dataclasses import asdict
 
-        from plabctl.core.error_throttle import throttle_error  # noqa: PLC0415
+        from plabctl.core.error_throttle import throttle_error
 
         with _lock(self._paths):
             complaint, message = throttle_error(self._read(), text, now)
@@ -69,21 +69,21 @@ class LastError:
             self._forget()
         if before is None:
             return None
-        from plabctl.core.error_throttle import format_recovery  # noqa: PLC0415
+        from plabctl.core.error_throttle import format_recovery
 
         return format_recovery(before, now)
 
     def _read(self) -> RepeatedError | None:
         if not self.has_error:
             return None
-        import json  # noqa: PLC0415
+        import json
 
-        from plabctl.core.error_throttle import RepeatedError  # noqa: PLC0415
+        from plabctl.core.error_throttle import RepeatedError
 
         for path in filter(self._is_ours, self._paths):
             try:
                 descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
-                with open(descriptor, encoding="utf-8") as file:  # noqa: PTH123 - it is open already
+                with open(descriptor, encoding="utf-8") as file:
                     return RepeatedError(**json.load(file))
             except (OSError, ValueError, TypeError):
                 continue
@@ -93,7 +93,7 @@ class LastError:
         for path in filter(self._is_ours, self._paths):
             if path != but:
                 with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
-                    os.unlink(path)  # noqa: PTH108 - as above
+                    os.unlink(path)
 
     def _make(self, path: str, *, may_make: bool) -> bool:
         """Return whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
@@ -105,13 +105,13 @@ class LastError:
         except FileNotFoundError:  # what there is of the way was found to be trusted
             if may_make:
                 with suppress(OSError):
-                    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
+                    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             return self._is_ours(path)
 
     def _is_ours(self, path: str, *, must_exist: bool = False) -> bool:
         """Return whether only we can write in the directory of `path`, and nobody else leads us there."""
         try:
-            opened = open_trusted(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY, owners=self._owners)  # noqa: PTH120 - as above
+            opened = open_trusted(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY, owners=self._owners)
         except FileNotFoundError:
             if must_exist:
                 raise
@@ -125,7 +125,7 @@ class LastError:
 @contextmanager
 def _lock(paths: Sequence[str]) -> Iterator[None]:
     """Keep other ticks out that end just now; whoever is kept waiting for longer goes on, and says it once more."""
-    import fcntl  # noqa: PLC0415 - most ticks have nothing to say
+    import fcntl
 
     held = []
     try:
@@ -150,7 +150,7 @@ def _lock(paths: Sequence[str]) -> Iterator[None]:
 def _write(path: str, content: bytes) -> bool:
     """Write a file that only its owner reads; say whether that could be done."""
     # By its name the store takes away what is left of it when we are killed here.
-    beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"  # noqa: PTH120 - as above
+    beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, 0o600)
     except OSError:
@@ -161,10 +161,10 @@ def _write(path: str, content: bytes) -> bool:
         finally:
             os.close(descriptor)
         if is_whole:
-            os.replace(beside, path)  # noqa: PTH105 - as above
+            os.replace(beside, path)
     except OSError:
         is_whole = False
     if not is_whole:
         with suppress(OSError):
-            os.unlink(beside)  # noqa: PTH108 - as above
+            os.unlink(beside)
     return is_whole

@@ -31,7 +31,7 @@ def read_context_of(app: App) -> ViewContext:
 
 def sight_of(app: App) -> LockReport | None:
     """Return the locks that are held and the ticks that run; None when that cannot be seen."""
-    from plabctl.store.lock_report import read_lock_report as look_for  # noqa: PLC0415 - a tick, which needs this module, looks at none
+    from plabctl.store.lock_report import read_lock_report as look_for
 
     try:
         return look_for(app.settings.state_dir, app.clock.uptime(), app.settings.ssh.known_hosts)
@@ -41,7 +41,7 @@ def sight_of(app: App) -> LockReport | None:
 
 def select_nodes(context: ViewContext, words: Sequence[str]) -> Selection:
     """Return the nodes that `words` mean; raise NoSuchNode or NoSuchPool."""
-    from plabctl.core.selection import select_nodes  # noqa: PLC0415 - a list of all nodes can spare it
+    from plabctl.core.selection import select_nodes
 
     return select_nodes(words, context.state, context.settings.pools)
 
@@ -62,7 +62,7 @@ def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
         if pool in context.state.experiments:
             raise NoSuchPool(f"{pool!r} is an experiment", hint=f"see: plabctl experiment show {pool}")
         if pool not in known:
-            from plabctl.core.selection import find_nearest  # noqa: PLC0415 - only for a typing error
+            from plabctl.core.selection import find_nearest
 
             like = find_nearest(pool, known)
             hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(known)}"

@@ -65,7 +65,7 @@ class SlotsInUse:
 
     def prepare(self) -> None:
         """Load what running takes, and what may follow, before anybody waits for it."""
-        from plabctl.app import preload  # noqa: PLC0415 - a tick with nothing to test can spare it
+        from plabctl.app import preload
 
         preload.load()
         _ = self._executor
@@ -134,13 +134,13 @@ class SlotsInUse:
     @cached_property
     def _executor(self) -> Executor:
         """The executor, made when there is something to run: it imports fabric, which costs as much as all the rest."""
-        from plabctl.app.wiring import make_executor  # noqa: PLC0415 - see above
+        from plabctl.app.wiring import make_executor
 
         return make_executor(self._app)
 
     @cached_property
     def _capacity(self) -> int:
-        from plabctl.app.capacity import compute_capacity  # noqa: PLC0415 - a tick with nothing to test can spare it
+        from plabctl.app.capacity import compute_capacity
 
         return compute_capacity()
 

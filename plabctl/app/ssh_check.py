@@ -77,7 +77,7 @@ def _check_key(name: str) -> Iterator[Finding]:
     try:
         opened = open_trusted(name, anyone=True)
         mode = opened.status.st_mode
-        with open(opened.fd, errors="replace") as file:  # noqa: PTH123 - it is open already
+        with open(opened.fd, errors="replace") as file:
             text = file.read(_MOST_CHARACTERS) if stat.S_ISREG(mode) else ""
     except Untrusted as error:
         yield fail("key", f"'{path}' is not used: {error}", error.hint)

@@ -170,10 +170,10 @@ def _commit(
         was = state.experiments.get(name)
         changes, left = decide(state)
         state.apply(changes)
-        state.apply(membership.reconcile(state, app.settings, order.now, random.Random()))  # noqa: S311 - names events
+        state.apply(membership.reconcile(state, app.settings, order.now, random.Random()))
         overview = find_overview(state, name)
         outbox = tuple(state.outbox)
-    from plabctl.app.deliver import record_events  # noqa: PLC0415 - the history, which deciding does not need
+    from plabctl.app.deliver import record_events
 
     ordered = SwapResult(overview, tuple(left), before=was)
     try:
@@ -184,7 +184,7 @@ def _commit(
 
 
 def _run(app: App, tick_goal: TickGoal) -> tuple[Stop, str]:
-    from plabctl.app.tick import run_tick  # noqa: PLC0415 - what only waiting needs
+    from plabctl.app.tick import run_tick
 
     stop = Stop()
     with stop.listen():

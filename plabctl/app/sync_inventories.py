@@ -53,7 +53,7 @@ def _merge(app: App, state: Session, found: FetchResult) -> InventoryFault | Non
     if not refusal:
         difference = merge(state.nodes(), found.nodes, found.source)
         refusal = difference.refusal
-        order = node_orders.Order(found.source, "", now, random.Random())  # noqa: S311 - names events, no secret
+        order = node_orders.Order(found.source, "", now, random.Random())
         fresh = (*difference.joins, *difference.changed)
         if fresh:
             state.apply(node_orders.add_nodes(state, app.settings, fresh, order, replacing=True))

@@ -103,7 +103,7 @@ def run_tick(
     read or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
     """
     faults = sync_inventories(app) if tick_goal is None else []
-    rng = random.Random()  # noqa: S311 - names and jitter, no secrets
+    rng = random.Random()
     claimant = Claimant(TickMark(make_token(rng), app.clock.now()), read_boot_id(), rng)
     slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)
     slots_in_use = SlotsInUse(app, slots)

@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from plabctl.render.status_table import ViewContext
 
 
-def complete_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's signature
+def complete_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of nodes that begin with what was typed."""
     context = _read_context(ctx)
     return _build_items(incomplete, context.state.names() if context else ())
 
 
-def complete_pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's signature
+def complete_pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of pools that begin with what was typed."""
     context = _read_context(ctx)
     return _build_items(incomplete, context.settings.pools if context else ())
 
 
-def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's signature
+def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of recipes that begin with what was typed."""
     context = _read_context(ctx)
     return _build_items(incomplete, context.settings.recipes if context else ())
 
 
-def complete_experiments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's signature
+def complete_experiments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of experiments that begin with what was typed."""
     context = _read_context(ctx)
     return _build_items(incomplete, context.state.experiments if context else ())
@@ -61,7 +61,7 @@ def complete_lists_of_nodes(ctx: click.Context, param: click.Parameter, incomple
 
 def _read_context(ctx: click.Context) -> ViewContext | None:
     # Imported here: every command line with NODES imports this module, and only TAB calls it.
-    from plabctl.app.queries import read_context  # noqa: PLC0415
+    from plabctl.app.queries import read_context
 
     try:
         return read_context(ctx.params.get("config") or ctx.find_root().params.get("config"))
@@ -70,6 +70,6 @@ def _read_context(ctx: click.Context) -> ViewContext | None:
 
 
 def _build_items(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem  # noqa: PLC0415 - as above
+    from click.shell_completion import CompletionItem
 
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]

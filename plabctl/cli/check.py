@@ -20,7 +20,7 @@ plabctl check --warn-bad 5 --crit-bad 20
 class NagiosCommand(click.Command):
     """A command whose own faults come out as UNKNOWN: a wrong option must not read as CRITICAL."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401 - click's signature
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Read the command line; a fault in it is UNKNOWN."""
         try:
             return super().make_context(*args, **kwargs)
@@ -53,8 +53,8 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
     the bar.
     """
-    from plabctl.app.queries import read_context  # noqa: PLC0415 - what --help can spare
-    from plabctl.render.status_table import count_totals  # noqa: PLC0415 - as above
+    from plabctl.app.queries import read_context
+    from plabctl.render.status_table import count_totals
 
     situation = read_context(config)
     counted = count_totals(situation)

@@ -21,9 +21,9 @@ def command(shell: str) -> None:
 
     Write it to where your shell looks for such scripts, as above, and open a new shell.
     """
-    from click.shell_completion import ShellComplete, get_completion_class  # noqa: PLC0415 - only this command needs it
+    from click.shell_completion import ShellComplete, get_completion_class
 
-    from plabctl.cli.main import plabctl  # noqa: PLC0415 - main imports this module on use
+    from plabctl.cli.main import plabctl
 
     found = get_completion_class(shell)
     if found is None:

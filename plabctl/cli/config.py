@@ -23,7 +23,7 @@ def command() -> None:
 @config_option
 def check(config: str | None) -> None:
     """Report all configuration errors, or that there are none."""
-    from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import configuration
 
     settings = configuration.check(config)
     output.write_line(f"{settings.path}: no fault found")
@@ -36,17 +36,17 @@ def check(config: str | None) -> None:
 @config_option
 def show(form: str, config: str | None) -> None:
     """Show every key that holds, and where it comes from: the default, or a line of the file."""
-    from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import configuration
 
     items = configuration.show(config)
     if form == "toml":
-        from plabctl.config.effective import format_effective as as_toml  # noqa: PLC0415 - as above
+        from plabctl.config.effective import format_effective as as_toml
 
         output.write([as_toml(items)])
     elif form == "tsv":
         output.write(f"{item.path}\t{item.value}\t{item.origin}\n" for item in items)
     else:
-        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - as above
+        from plabctl.render.data_formats import dumps
 
         keys = [{"key": item.path, "value": item.value, "origin": item.origin} for item in items]
         output.write_line(dumps({"schema_version": 1, "keys": keys}))
@@ -55,6 +55,6 @@ def show(form: str, config: str | None) -> None:
 @make_command("sample", example="plabctl config sample > plabctl.toml", parent=command)
 def sample() -> None:
     """Print a commented configuration in which every key stands with its default."""
-    from plabctl.app import configuration  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import configuration
 
     output.write([configuration.build_sample_text()])

@@ -35,7 +35,7 @@ def print_(cron_d: bool, user: str | None, config: str | None) -> None:
     if not cron_d:
         output.write_line(job.line)
         return
-    import getpass  # noqa: PLC0415 - only for the file
+    import getpass
 
     output.write([job.file(user or getpass.getuser())])
 
@@ -48,7 +48,7 @@ def install(quiet: bool, config: str | None) -> None:
 
     Everything else in the crontab stays as it is. Doing it twice is doing it once.
     """
-    from plabctl.app import crontab  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import crontab
 
     job = _build_job(config)
     changed = crontab.install(job)
@@ -64,7 +64,7 @@ def install(quiet: bool, config: str | None) -> None:
 @config_option
 def remove(quiet: bool, config: str | None) -> None:
     """Take exactly that line out of your crontab again."""
-    from plabctl.app import crontab  # noqa: PLC0415 - what --help can spare
+    from plabctl.app import crontab
 
     job = _build_job(config)
     removed = crontab.remove(job)
@@ -76,9 +76,9 @@ def remove(quiet: bool, config: str | None) -> None:
 @config_option
 def check(config: str | None) -> int:
     """Return whether ticks come: the line, the cron daemon, the last tick; exit with 1 if they do not."""
-    from plabctl.app import cron_check, crontab  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.app.findings import has_failed  # noqa: PLC0415 - as above
+    from plabctl.app import cron_check, crontab
+    from plabctl.app.context import open_app
+    from plabctl.app.findings import has_failed
 
     app = open_app(config)
     job = crontab.build_job(app.settings, os.environ)
@@ -88,7 +88,7 @@ def check(config: str | None) -> int:
 
 
 def _build_job(config: str | None) -> CronJob:
-    from plabctl.app.context import open_app  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.crontab import build_job  # noqa: PLC0415 - as above
+    from plabctl.app.context import open_app
+    from plabctl.app.crontab import build_job
 
     return build_job(open_app(config).settings, os.environ)

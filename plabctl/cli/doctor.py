@@ -29,8 +29,8 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
         return _restore(config)
     if paths:
         return _paths(config)
-    from plabctl.app.diagnose import diagnose  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.findings import has_failed  # noqa: PLC0415 - as above
+    from plabctl.app.diagnose import diagnose
+    from plabctl.app.findings import has_failed
 
     findings = []
     for finding in diagnose(config):
@@ -40,11 +40,11 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
 
 
 def _restore(config: str | None) -> int:
-    from datetime import UTC, datetime  # noqa: PLC0415 - only here
+    from datetime import UTC, datetime
 
-    from plabctl.app import diagnose  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.app.findings import format_node_count  # noqa: PLC0415 - as above
+    from plabctl.app import diagnose
+    from plabctl.app.context import open_app
+    from plabctl.app.findings import format_node_count
 
     done = diagnose.restore(open_app(config))
     saved = datetime.fromtimestamp(done.saved_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -55,8 +55,8 @@ def _restore(config: str | None) -> int:
 
 
 def _paths(config: str | None) -> int:
-    from plabctl.app.context import open_app  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.diagnose import list_written_paths  # noqa: PLC0415 - as above
+    from plabctl.app.context import open_app
+    from plabctl.app.diagnose import list_written_paths
 
     output.write(f"{path}\t{purpose}\n" for path, purpose in list_written_paths(open_app(config)))
     return 0

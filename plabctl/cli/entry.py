@@ -52,6 +52,6 @@ def _run(arguments: list[str], *, is_whole_process: bool) -> int:
             # Nothing is open and no thread runs: to take the interpreter apart costs as much as an idle tick works.
             os._exit(code)
         return code
-    from plabctl.cli.main import run  # noqa: PLC0415 - click, which the quick path does without
+    from plabctl.cli.main import run
 
     return run(arguments)

@@ -129,7 +129,7 @@ def format_error(error: PlabctlError) -> str:
 
 def _format_bug(error: Exception) -> str:
     if os.environ.get("PLABCTL_DEBUG") == "1":
-        import traceback  # noqa: PLC0415 - only a bug needs it
+        import traceback
 
         traceback.print_exception(error)
     what = " ".join(str(error).split())

@@ -82,7 +82,7 @@ def swapin(
     header: bool,
     color: str,
     config: str | None,
-    **wishes: Any,  # noqa: ANN401 - the options that say what is wanted: `options` has their types
+    **wishes: Any,
 ) -> int:
     """Swap an experiment in: a vnode on each of its nodes, set up by the ticks and kept up until it is swapped out.
 
@@ -93,8 +93,8 @@ def swapin(
     -o json writes the experiment with its members, jsonl a line whenever their states change, and the other forms the
     members that are not up.
     """
-    from plabctl.app import swap_experiments as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.cli import swap  # noqa: PLC0415 - as above
+    from plabctl.app import swap_experiments as use
+    from plabctl.cli import swap
 
     how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
@@ -130,7 +130,7 @@ def swapout(
     until each was tried once. The exit code is then 0 if all are gone; else it is 1, and those that could not be torn
     down are listed. The ticks go on trying in any case.
     """
-    from plabctl.cli import swap  # noqa: PLC0415 - what --help can spare
+    from plabctl.cli import swap
 
     how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
@@ -143,8 +143,8 @@ def swapout(
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the experiments with how many of their vnodes are up."""
-    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.render import experiment_tables as views  # noqa: PLC0415 - as above
+    from plabctl.app import queries
+    from plabctl.render import experiment_tables as views
 
     output.show_listing(
         views.build_listing(queries.read_context(config)), output.choose_form(form, header=header, color=color)
@@ -157,8 +157,8 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 @config_option
 def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one experiment: each member with its state, its node, its vnode, its tries and what went wrong last."""
-    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.render import experiment_tables as views  # noqa: PLC0415 - as above
+    from plabctl.app import queries
+    from plabctl.render import experiment_tables as views
 
     situation = queries.read_context(config)
     output.show_listing(

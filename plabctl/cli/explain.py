@@ -27,10 +27,10 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     would lead to, with times; who or what holds it; how long its next test may take and why; its last tests. A move
     that the machine made comes with the command that takes it back. `plabctl show` has the facts alone.
     """
-    from plabctl.app.context import check_pools  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.history_queries import read_node  # noqa: PLC0415 - as above
-    from plabctl.cli.show import show_lines  # noqa: PLC0415 - as above
-    from plabctl.render import event_table, explanation  # noqa: PLC0415 - as above
+    from plabctl.app.context import check_pools
+    from plabctl.app.history_queries import read_node
+    from plabctl.cli.show import show_lines
+    from plabctl.render import event_table, explanation
 
     situation = queries.read_context(config)
     check_pools(situation.settings, situation.state)
@@ -39,7 +39,7 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps
 
         output.write_line(dumps(explanation.build_document(found, situation)))
         return

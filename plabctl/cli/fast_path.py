@@ -47,21 +47,21 @@ def parse_call(arguments: Sequence[str]) -> tuple[str, str | None, str | None] |
 
 def _tick(config: str | None) -> int | None:
     # Imported here: each of the two calls has its own needs.
-    from plabctl.app.invocation import end_idle  # noqa: PLC0415
+    from plabctl.app.invocation import end_idle
 
     return 0 if end_idle(config) else None
 
 
 def _status(config: str | None, form: str | None) -> int:
-    from plabctl.app.queries import read_context  # noqa: PLC0415 - as above
-    from plabctl.cli.output import choose_form, show_listing  # noqa: PLC0415 - as above
-    from plabctl.render import status_table  # noqa: PLC0415 - as above
+    from plabctl.app.queries import read_context
+    from plabctl.cli.output import choose_form, show_listing
+    from plabctl.render import status_table
 
     context = read_context(config)
     names = sorted(context.state.names())
     how = choose_form(form)
     if how.is_for_people:
-        from plabctl.core.selection import build_sort_key  # noqa: PLC0415 - programs can spare it
+        from plabctl.core.selection import build_sort_key
 
         show_listing(status_table.build_listing(context, sorted(names, key=build_sort_key)), how)
     else:

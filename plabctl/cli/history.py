@@ -46,7 +46,7 @@ def command(
     NODES are names, globs or @POOL, of nodes that are there now; a name that is none of these is looked for in the
     history, where nodes stay when they are removed.
     """
-    from plabctl.app import history_queries  # noqa: PLC0415 - the history, which --help can spare
+    from plabctl.app import history_queries
 
     situation = queries.read_context(config)
     names = queries.list_chosen_or_gone(situation, nodes) if nodes else None

@@ -38,9 +38,9 @@ def command(
     config: str | None,
 ) -> None:
     """Pin nodes where they are: tests go on, but move them nowhere."""
-    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes as use
+    from plabctl.app.context import open_app
+    from plabctl.cli.node_changes import choose_nodes, print_changes
 
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)

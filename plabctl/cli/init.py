@@ -38,7 +38,7 @@ def command(directory: str) -> None:
 
     Every key stands in it with its default. A file that is there already is left alone.
     """
-    from plabctl.app.configuration import NAME, write_sample  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.configuration import NAME, write_sample
 
     path = write_sample(directory)
     here = "plabctl" if directory == "." else f"plabctl --config {shlex.quote(str(path))}"

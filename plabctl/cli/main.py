@@ -69,7 +69,7 @@ Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 74 state not readable or
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order in which they are shown."""
         return [name for section in COMMANDS.values() for name in section]
 
@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
         """Find the command, or fail with the nearest name."""
         name = args[0]
         if not name.startswith("-") and name not in self.list_commands(ctx):
-            from plabctl.core.selection import find_nearest  # noqa: PLC0415 - only for a typing error
+            from plabctl.core.selection import find_nearest
 
             like = find_nearest(name, self.list_commands(ctx))
             raise UsageFault(
@@ -95,7 +95,7 @@ class LazyGroup(click.Group):
             )
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, without importing any."""
         for title, section in COMMANDS.items():
             with formatter.section(title):
@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
 @click.option("--config", "-c", metavar="PATH", help="The configuration file, in place of the first one found.")
 @click.version_option(__version__, message="plabctl %(version)s")
 @click.pass_context
-def plabctl(ctx: click.Context, config: str | None) -> None:  # noqa: ARG001 - read by `options.config_option`
+def plabctl(ctx: click.Context, config: str | None) -> None:
     """Show the help when no command is given."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

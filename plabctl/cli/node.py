@@ -55,9 +55,9 @@ def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet:
     Names may come from standard input with `-`. Variables that mean something: ssh_host, ssh_port, ssh_user, recipe
     and site; all others are labels of your own.
     """
-    from plabctl.app import change_nodes, node_input  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.node_changes import print_changes  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes, node_input
+    from plabctl.app.context import open_app
+    from plabctl.cli.node_changes import print_changes
 
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)
@@ -78,9 +78,9 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
     A plain list has one node a line, with `key=value` words after the name and remarks after `#`. CSV has a header with
     a column `name`; its other columns are variables. One fault in the file, and no node is added.
     """
-    from plabctl.app import change_nodes, node_input  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.node_changes import print_changes  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes, node_input
+    from plabctl.app.context import open_app
+    from plabctl.cli.node_changes import print_changes
 
     app = open_app(config)
     found = node_input.read_nodes(app, file)
@@ -99,9 +99,9 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
 @config_option
 def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None) -> None:
     """Forget nodes. Their history stays."""
-    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes as use
+    from plabctl.app.context import open_app
+    from plabctl.cli.node_changes import choose_nodes, print_changes
 
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
@@ -114,8 +114,8 @@ def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, q
 @config_option
 def list_(nodes: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the nodes with their variables."""
-    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.render import node_table as views  # noqa: PLC0415 - as above
+    from plabctl.app import queries
+    from plabctl.render import node_table as views
 
     situation = queries.read_context(config)
     names = queries.list_chosen(situation, nodes)

@@ -37,7 +37,7 @@ class Duration(_FloatType):
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds; fail like any wrong option when it is no duration."""
         if isinstance(value, float):
             return value

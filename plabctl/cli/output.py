@@ -80,10 +80,10 @@ def write_note(line: str) -> None:
 def show_listing(listing: Listing, form: Form) -> None:
     """Write the listing in this form."""
     if form.is_for_people:
-        from plabctl.render import text_table  # noqa: PLC0415 - not needed for programs
+        from plabctl.render import text_table
 
         text_table.show_table(listing, sys.stdout, color=form.color, wide=form.name == "wide")
         return
-    from plabctl.render import data_formats  # noqa: PLC0415 - not needed for people
+    from plabctl.render import data_formats
 
     write(data_formats.render(listing, form.name, header=form.header))

@@ -47,7 +47,7 @@ def show(pool: str, form: str | None, header: bool, color: str, config: str | No
     row = next(row for row in pool_table.build_pool_rows(situation) if row["name"] == pool)
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps
 
         output.write_line(dumps({"schema_version": 1, **row}))
     else:

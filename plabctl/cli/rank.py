@@ -27,8 +27,8 @@ def command(
     The score is the share of late time that a node spent in good (a week ago counts half), less for flapping. An
     experiment on a count of nodes takes them in this order.
     """
-    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.render import rank_table  # noqa: PLC0415 - as above
+    from plabctl.app import queries
+    from plabctl.render import rank_table
 
     situation = queries.read_context(config)
     queries.check_pool_names(situation, pools)

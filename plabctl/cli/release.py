@@ -30,9 +30,9 @@ def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
     """Remove the hold from nodes: they are tested at once, and go where the test says."""
-    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes as use
+    from plabctl.app.context import open_app
+    from plabctl.cli.node_changes import choose_nodes, print_changes
 
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)

@@ -26,10 +26,10 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     With --wait they are tested here, within the window, and their pools change as they would by a tick. The exit code
     is then 0 if all passed, else 1.
     """
-    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli import output  # noqa: PLC0415 - as above
-    from plabctl.cli.node_changes import choose_nodes, print_changes  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes as use
+    from plabctl.app.context import open_app
+    from plabctl.cli import output
+    from plabctl.cli.node_changes import choose_nodes, print_changes
 
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason)
@@ -37,7 +37,7 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     if not wait:
         print_changes(use.retest(app, names, order), quiet=quiet)
         return 0
-    from plabctl.app.retest_now import retest_and_wait  # noqa: PLC0415 - fabric, only to test at once
+    from plabctl.app.retest_now import retest_and_wait
 
     def report_begun() -> None:
         if not quiet:
@@ -45,7 +45,7 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
 
     verdict = retest_and_wait(app, names, order, report_begun)
     if not quiet:
-        from plabctl.render import status_table  # noqa: PLC0415 - as above
+        from plabctl.render import status_table
 
         how = output.choose_form(None)
         situation = verdict.situation

@@ -28,8 +28,8 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
 
     The last test comes with the output of each stage. With tsv each line is a label and what is said.
     """
-    from plabctl.app.history_queries import read_node  # noqa: PLC0415 - the history, which --help can spare
-    from plabctl.render import event_table, node_page  # noqa: PLC0415 - as above
+    from plabctl.app.history_queries import read_node
+    from plabctl.render import event_table, node_page
 
     situation = queries.read_context(config)
     found = read_node(situation, queries.find_one(situation, node))
@@ -37,7 +37,7 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps
 
         output.write_line(dumps(node_page.build_document(found, situation)))
     else:
@@ -47,12 +47,12 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
 def show_lines(lines: Sequence[tuple[str, Cell]], how: output.Form) -> None:
     """Write labelled lines, for people or as TSV."""
     if how.is_for_people:
-        from plabctl.render import labelled_lines as drawn  # noqa: PLC0415 - rich, which only people need
+        from plabctl.render import labelled_lines as drawn
 
         drawn.show_lines(lines, sys.stdout, color=how.color)
         return
     if how.header:
         output.write_line("label\ttext")
-    from plabctl.render.data_formats import format_cell as cell_of  # noqa: PLC0415 - only TSV needs it
+    from plabctl.render.data_formats import format_cell as cell_of
 
     output.write(f"{label}\t{cell_of(cell.text)}\n" for label, cell in lines)

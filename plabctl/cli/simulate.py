@@ -61,7 +61,7 @@ _PICTURES = (".svg", ".png")
 )
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
-def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:  # noqa: ANN401 - see `Wish`
+def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:
     """Compare policies on what nodes really did, by the very code that decides in a tick.
 
     TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. Policies are additive, age,
@@ -76,8 +76,8 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     All changes of a node in a trace are shifted by a random part of --shift, each node's own, since a trace taken once
     an hour has all its changes at full hours.
     """
-    from plabctl.sim import comparison as scenes  # noqa: PLC0415 - the simulator, which --help can spare
-    from plabctl.sim.compare import Progress  # noqa: PLC0415 - as above
+    from plabctl.sim import comparison as scenes
+    from plabctl.sim.compare import Progress
 
     refuse_plot(picture)
     how = output.choose_form(form, header=header, color=color)

@@ -43,7 +43,7 @@ def command(
     NODES are names, globs or @POOL; all nodes if none are given. The totals always count all nodes.
     """
     if watch:
-        from plabctl.cli.watch import watch_status  # noqa: PLC0415 - only a watch needs it
+        from plabctl.cli.watch import watch_status
 
         return watch_status(config, nodes, pools, form, color)
     situation = queries.read_context(config)

@@ -143,16 +143,16 @@ def _open_progress(how: SwapOptions) -> Iterator[use.OnProgress]:
     if how.form.name == "jsonl":
         yield views.skip_unchanged(lambda overview: _write_row(views.build_experiment_row(overview)))
     elif how.quiet or not output.can_redraw(sys.stderr):
-        yield lambda overview: None  # noqa: ARG005 - nobody looks
+        yield lambda _overview: None
     else:
-        from plabctl.render.progress import ProgressBar  # noqa: PLC0415 - rich, which a pipe can spare
+        from plabctl.render.progress import ProgressBar
 
         with ProgressBar(sys.stderr, color=wants_color("auto", os.environ, is_terminal=True)) as bar:
             yield bar.update
 
 
 def _write_row(row: Row) -> None:
-    from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
+    from plabctl.render.data_formats import dumps
 
     output.write_line(dumps(row))
     output.flush()

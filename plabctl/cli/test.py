@@ -37,9 +37,9 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     Nothing is recorded and no pool changes; `plabctl retest NODE --wait` does that. Of a long output a terminal is
     shown the end. The exit code is 0 for a pass, else 1.
     """
-    from plabctl.app import foreground_test, queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.render import test_result  # noqa: PLC0415 - as above
+    from plabctl.app import foreground_test, queries
+    from plabctl.app.context import open_app
+    from plabctl.render import test_result
 
     app = open_app(config)
     job = foreground_test.build_assignment(app, queries.find_one(queries.read_context_of(app), node), recipe)
@@ -56,14 +56,14 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     done = foreground_test.run_test(app, job, tell_stage)
     tell(test_result.format_verdict(done.report))
     if form == "json":
-        from plabctl.render.data_formats import dumps  # noqa: PLC0415 - only JSON needs it
+        from plabctl.render.data_formats import dumps
 
         output.write_line(dumps(test_result.build_document(done.report)))
     return done.exit_code or test_result.choose_exit_code(done.report)
 
 
 def _show(lines: Sequence[Line], *, color: bool) -> None:
-    from plabctl.render import labelled_lines as drawn  # noqa: PLC0415 - rich, which --help can spare
+    from plabctl.render import labelled_lines as drawn
 
     drawn.show_lines(lines, sys.stdout, color=color)
     output.flush()

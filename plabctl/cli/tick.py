@@ -37,7 +37,7 @@ def command(
         return _tick_nodes(config, nodes)
     if sys.stderr.isatty():
         return _tick(config)
-    from plabctl.app.invocation import find_last_error  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.invocation import find_last_error
 
     nag = find_last_error(config)
     code = run_reporting_errors(lambda: _tick(config), complain=lambda text: nag.record_failure(text, time.time()))
@@ -47,16 +47,16 @@ def command(
 
 
 def _tick(config: str | None) -> int:
-    from plabctl.app.invocation import tick  # noqa: PLC0415 - what --help can spare
+    from plabctl.app.invocation import tick
 
     return tick(config)
 
 
 def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
-    from plabctl.app import change_nodes as use  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.app.retest_now import retest_and_wait  # noqa: PLC0415 - as above
-    from plabctl.core.selection import read_plain_names  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes as use
+    from plabctl.app.context import open_app
+    from plabctl.app.retest_now import retest_and_wait
+    from plabctl.core.selection import read_plain_names
 
     app = open_app(config)
     names = read_plain_names(nodes) or use.choose_nodes(app, nodes).names
@@ -65,8 +65,8 @@ def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
 
 
 def _show_plan(config: str | None, nodes: tuple[str, ...], how: output.Form) -> int:
-    from plabctl.app import queries  # noqa: PLC0415 - what --help can spare
-    from plabctl.render import tick_plan  # noqa: PLC0415 - as above
+    from plabctl.app import queries
+    from plabctl.render import tick_plan
 
     context = queries.read_context(config)
     only = queries.list_chosen(context, nodes) if nodes else None

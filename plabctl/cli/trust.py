@@ -30,9 +30,9 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): what is
     accepted now is what every later connection is checked against. A key that changed is accepted with --changed only.
     """
-    from plabctl.app import change_nodes, host_key_offers  # noqa: PLC0415 - what --help can spare
-    from plabctl.app.context import open_app  # noqa: PLC0415 - as above
-    from plabctl.cli import output  # noqa: PLC0415 - as above
+    from plabctl.app import change_nodes, host_key_offers
+    from plabctl.app.context import open_app
+    from plabctl.cli import output
 
     app = open_app(config)
     names = change_nodes.choose_nodes(app, nodes).names

@@ -25,7 +25,7 @@ def watch_status(
     queries.check_pool_names(eye.read(), pools)
     queries.list_chosen(eye.read(), nodes, pools)
     if sys.stdout.isatty() and form in {None, *output.FOR_PEOPLE}:
-        from plabctl.render.watch_screen import watch_frame  # noqa: PLC0415 - rich, which JSON lines do without
+        from plabctl.render.watch_screen import watch_frame
 
         def frame() -> Listing:
             context = eye.read()
@@ -38,7 +38,7 @@ def watch_status(
         except KeyboardInterrupt:
             return 0
         return 0
-    from plabctl.render.data_formats import format_json  # noqa: PLC0415 - as above
+    from plabctl.render.data_formats import format_json
 
     while True:
         context = eye.read()

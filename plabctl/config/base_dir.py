@@ -21,4 +21,4 @@ class BaseDir:
         """Return `path` as an absolute path."""
         if path == "~" or path.startswith("~/"):
             path = self.home + path[1:]
-        return os.path.normpath(os.path.join(self.folder, path))  # noqa: PTH118 - pathlib is slow to import
+        return os.path.normpath(os.path.join(self.folder, path))

@@ -50,7 +50,7 @@ def _build_pools(pools: Mapping[str, Values], base: BaseDir) -> dict[str, PoolSe
     built = {}
     for name, values in pools.items():
         kind = find_kind(name, values)
-        assert kind is not None, f"pool {name} has a kind, or the faults would say so"  # noqa: S101
+        assert kind is not None, f"pool {name} has a kind, or the faults would say so"
         goes_to = values.get(kind.exit_key) or find_only_pool(pools, is_good=not kind.is_good) or ""
         backoff = _build_backoff(values.get("backoff", {}), base, is_good=kind.is_good)
         pool = _fill(POOL, {**values, "kind": kind}, base)
@@ -65,7 +65,7 @@ def _build_backoff(values: Values, base: BaseDir, *, is_good: bool) -> Backoff:
     return backoff
 
 
-def _fill(table: Table, values: Values, base: BaseDir, defaults: Any = None) -> Any:  # noqa: ANN401 - each table fills a value of its own type
+def _fill(table: Table, values: Values, base: BaseDir, defaults: Any = None) -> Any:
     """Return the table's defaults, or these, with `values` over them.
 
     What a key of a kind says goes into the field of that name, or else into the `options` of the value.
@@ -81,7 +81,7 @@ def _fill(table: Table, values: Values, base: BaseDir, defaults: Any = None) -> 
     return replace(value, **given)
 
 
-def _place(kind: ValueType | Table, value: Any, base: BaseDir) -> Any:  # noqa: ANN401 - as the key has it
+def _place(kind: ValueType | Table, value: Any, base: BaseDir) -> Any:
     """Return a value that was read as the program uses it."""
     if not isinstance(kind, Table):
         return kind.resolve_paths(value, base)

@@ -50,7 +50,7 @@ def list_effective(path: str | None, environ: Mapping[str, str] | None = None) -
     environ = os.environ if environ is None else environ
     source = read_source(path, environ)
     settings = build_from_source(source, environ)
-    origins = _Origins(os.path.basename(settings.path), find_key_lines(source.raw.decode("utf-8-sig")), environ)  # noqa: PTH119 - as load
+    origins = _Origins(os.path.basename(settings.path), find_key_lines(source.raw.decode("utf-8-sig")), environ)
     return list(_list_table(ROOT, settings, "", origins))
 
 
@@ -87,11 +87,11 @@ def _list_key(key: Key, value: object, path: str, origins: _Origins) -> Iterator
     elif value is None:
         return
     elif kind.shape is Shape.NAMED:
-        assert isinstance(value, Mapping), "a table of named tables fills a mapping"  # noqa: S101
+        assert isinstance(value, Mapping), "a table of named tables fills a mapping"
         for name, each in value.items():
             yield from _list_table(kind, each, build_path(path, name), origins)
     elif kind.shape is Shape.MANY:
-        assert isinstance(value, tuple), "a table that may stand many times fills a tuple"  # noqa: S101
+        assert isinstance(value, tuple), "a table that may stand many times fills a tuple"
         for number, each in enumerate(value, 1):
             yield from _list_table(kind, each, f"{path}[{number}]", origins)
     else:

@@ -47,7 +47,7 @@ class _Scanner:
 
     def _skip(self, pattern: re.Pattern[str]) -> bool:
         found = pattern.match(self._text, self._at)
-        assert found, f"the text is TOML, yet not at {self._at}"  # noqa: S101
+        assert found, f"the text is TOML, yet not at {self._at}"
         self._at = found.end()
         return True
 
@@ -61,7 +61,7 @@ class _Scanner:
         path = parent
         while True:
             found = _KEY_PART.match(self._text, self._at)
-            assert found, f"the text is TOML, yet there is no key at {self._at}"  # noqa: S101
+            assert found, f"the text is TOML, yet there is no key at {self._at}"
             self._at = found.end()
             path = build_path(path, found[1] or found[2] or found[3] or "")
             if self._at >= len(self._text) or self._text[self._at] != ".":

@@ -36,22 +36,22 @@ class KindName(ValueType):
         """Yield the built-in kinds that may be named here."""
         return filter(self.accepts, builtin_kinds(self.point))
 
-    def read(self, value: object) -> Any:  # noqa: ANN401 - each extension point has its own type of kind
+    def read(self, value: object) -> Any:
         """Return the kind."""
         kind = find(self.point, value) if isinstance(value, str) else None
         if kind is None or not self.accepts(kind):
             raise ValueError(f"cannot be {describe_value(value)}")
         return kind
 
-    def resolve_paths(self, value: Any, base: Base) -> Any:  # noqa: ANN401, ARG002 - as above; it is no path
+    def resolve_paths(self, value: Any, base: Base) -> Any:
         """Return the kind, or its name."""
         return value.name if self.by_name else value
 
-    def format(self, value: Any) -> str:  # noqa: ANN401 - as above
+    def format(self, value: Any) -> str:
         """Return the name of the kind as TOML."""
         return quote(value if isinstance(value, str) else value.name)
 
-    def kind_of(self, value: Any) -> Any:  # noqa: ANN401 - as above
+    def kind_of(self, value: Any) -> Any:
         """Return the kind that a filled table has in its field `kind`."""
         return find(self.point, value.kind) if self.by_name else value.kind
 
@@ -62,6 +62,6 @@ def find_kind_name(table: Table) -> KindName | None:
     return key.type if key and isinstance(key.type, KindName) else None
 
 
-def list_keys(table: Table, kind: Any) -> dict[str, Key]:  # noqa: ANN401 - as above
+def list_keys(table: Table, kind: Any) -> dict[str, Key]:
     """Return the keys that may stand in a table where `kind` was chosen, those of the kind last."""
     return {**table.keys, **kind.keys.keys} if kind else table.keys

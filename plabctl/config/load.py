@@ -68,7 +68,7 @@ def examine(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
 
 def parse(raw: bytes, path: str) -> dict[str, Any]:
     """Return the document that `raw` holds; raise ConfigError naming the line that is no TOML."""
-    import tomllib  # noqa: PLC0415 - costs milliseconds, and importers of this module may only want `examine`
+    import tomllib
 
     try:
         text = raw.removeprefix(_BYTE_ORDER_MARK).decode()
@@ -85,7 +85,7 @@ def _refuse_long_keys(text: str, path: str) -> None:
     """Raise ConfigError for a dotted key of very many parts, on which the parser's time grows with their square."""
     if text.count(".") < MAX_KEY_PARTS:
         return
-    import re  # noqa: PLC0415 - most files have too few dots for such a key
+    import re
 
     part = r"""(?:(?<![\w-])[\w-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
     for found in re.finditer(rf"(?:{part}\.[ \t]*+)+", text, re.ASCII):
@@ -96,7 +96,7 @@ def _refuse_long_keys(text: str, path: str) -> None:
 
 def _describe_syntax_error(raw: bytes, path: str, message: str) -> str:
     """Return the parser's complaint with the line where people and editors look for it."""
-    import re  # noqa: PLC0415 - only a broken file needs it
+    import re
 
     what, _, place = message.partition(" (at ")
     what = _REWORDED.get(what, what[:1].lower() + what[1:])
@@ -111,6 +111,6 @@ def _describe_syntax_error(raw: bytes, path: str, message: str) -> str:
 
 def _compute_digest(raw: bytes) -> str:
     """Return what tells an edited file from the same file; no secret and no signature hangs on it."""
-    import zlib  # noqa: PLC0415 - beside the one line that needs it
+    import zlib
 
     return f"{len(raw):x}-{zlib.crc32(raw):08x}"

@@ -25,7 +25,7 @@ def find_config(explicit: str | None, environ: Mapping[str, str]) -> str:
     asked = explicit or environ.get("PLABCTL_CONFIG")
     places = [asked] if asked else list_config_paths(environ)
     for place in places:
-        if os.path.exists(place):  # noqa: PTH110 - pathlib is slow to import
+        if os.path.exists(place):
             return place
     if asked:
         by = "" if explicit else " ($PLABCTL_CONFIG)"
@@ -45,7 +45,7 @@ def find_state_dir(environ: Mapping[str, str]) -> str:
     """Return the state directory of a configuration that names none."""
     named = environ.get("PLABCTL_STATE_DIR")
     if named:
-        return os.path.abspath(named)  # noqa: PTH100 - pathlib is slow to import
+        return os.path.abspath(named)
     if os.geteuid() == 0:
         return SYSTEM_STATE
     return f"{_find_xdg_dir(environ, 'XDG_STATE_HOME', '.local/state')}/plabctl"
@@ -57,7 +57,7 @@ def find_home(environ: Mapping[str, str]) -> str:
 
 
 def _find_account_home() -> str:
-    import pwd  # noqa: PLC0415 - nearly always HOME is set
+    import pwd
 
     try:
         return pwd.getpwuid(os.geteuid()).pw_dir

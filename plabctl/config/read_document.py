@@ -42,7 +42,7 @@ def build_path(parent: str, name: str) -> str:
     return f"{parent}.{shown}" if parent else shown
 
 
-def _read_table(table: Table, value: object, path: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - as the TOML has it
+def _read_table(table: Table, value: object, path: str, faults: list[Fault]) -> Any:
     """Return what stands under one key that holds a table, by the table's shape; None if it is no table at all."""
     if table.shape is Shape.MANY:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -125,16 +125,16 @@ def _keys_for(table: Table, given: dict[str, Any], path: str) -> tuple[Any, dict
     return None, {**every, **table.keys}
 
 
-def default_kind(table: Table, path: str) -> Any:  # noqa: ANN401 - each extension point has its own type of kind
+def default_kind(table: Table, path: str) -> Any:
     """Return the kind of a table that names none: that of the table's own name, or of its defaults; None if neither."""
     kind_name = find_kind_name(table)
-    assert kind_name is not None, "asked only for tables with kinds"  # noqa: S101
+    assert kind_name is not None, "asked only for tables with kinds"
     if table.shape is Shape.NAMED:
         return find_builtin(kind_name.point, path.rpartition(".")[2])
     return None if table.keys["kind"].required else kind_name.kind_of(table.defaults)
 
 
-def _unknown(name: str, table: Table, kind: Any, keys: dict[str, Key]) -> str:  # noqa: ANN401 - as above
+def _unknown(name: str, table: Table, kind: Any, keys: dict[str, Key]) -> str:
     kind_name = find_kind_name(table)
     if kind is not None and kind_name is not None:
         owners = [each.name for each in kind_name.builtin() if name in each.keys.keys]

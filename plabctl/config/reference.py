@@ -45,7 +45,7 @@ This page is made from the program by `plabctl.config.reference`; a test compare
 """
 
 _STAGE = RECIPE.keys["up"].type
-assert isinstance(_STAGE, Table), "a stage is a table"  # noqa: S101
+assert isinstance(_STAGE, Table), "a stage is a table"
 _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("Top of the file", ROOT),
     ("`[ssh]`", SSH),

@@ -87,7 +87,7 @@ def format_inline(table: Table, value: object) -> str:
     """Return `value`, which `table` fills, as an inline table of TOML; empty texts are left out."""
     parts = []
     for name, key in table.keys.items():
-        assert not isinstance(key.type, Table), "an inline table holds no table"  # noqa: S101
+        assert not isinstance(key.type, Table), "an inline table holds no table"
         field = getattr(value, key.field)
         if field != "":
             parts.append(f"{name} = {key.type.format(field)}")
@@ -105,7 +105,7 @@ def _format_block(
     header: str,
     live: Mapping[str, str],
     *,
-    kind: Any = None,  # noqa: ANN401 - each extension point has its own type of kind
+    kind: Any = None,
     without: Collection[str] = (),
     again: bool = False,
 ) -> str:

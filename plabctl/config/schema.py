@@ -45,7 +45,7 @@ def is_plain_word(text: str) -> bool:
 def is_endpoint(text: str) -> bool:
     """Return whether `text` is `host:port`."""
     host, _, port = text.rpartition(":")
-    return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535  # noqa: PLR2004
+    return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535
 
 
 def is_event_kind(text: str) -> bool:

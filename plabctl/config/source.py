@@ -44,7 +44,7 @@ def read_source(explicit: str | None, environ: Mapping[str, str]) -> ConfigFile:
     try:
         # Nobody waits for a pipe that somebody put there; one that is named is waited for.
         opened = open_trusted(found, os.O_RDONLY | (0 if is_named else os.O_NONBLOCK), anyone=is_named)
-        with open(opened.fd, "rb") as file:  # noqa: PTH123 - it is open already
+        with open(opened.fd, "rb") as file:
             is_file = stat.S_ISREG(opened.status.st_mode)
             if not is_named and not is_file and not stat.S_ISDIR(opened.status.st_mode):
                 raise ConfigError([f"{found}: no regular file"], hint="look who put it there; --config names another")
@@ -58,7 +58,7 @@ def read_source(explicit: str | None, environ: Mapping[str, str]) -> ConfigFile:
         raise ConfigError([f"{found}: more than {MAX_BYTES // 1024**2} MiB is no config file"], hint="check its path")
     # The name is kept where it can be: it may be the link by which an administrator switches between versions.
     is_plain = opened.is_ours and ".." not in found.split("/")
-    path = os.path.abspath(found) if is_plain else opened.path  # noqa: PTH100 - pathlib is slow to import
+    path = os.path.abspath(found) if is_plain else opened.path
     return ConfigFile(found, path, opened.path.rpartition("/")[0] or "/", raw, opened.owners)
 
 

@@ -66,7 +66,8 @@ def find_due_reason(member: Member, settings: Settings) -> DueReason:
     hold = member.hold
     if member.requested_at is not None:
         return DueReason.REQUESTED
-    if hold is not None and hold.until_at is not None and abs(hold.until_at - member.due_at) < 0.001:  # noqa: PLR2004 - stored to the millisecond
+    # Instants are stored to the millisecond.
+    if hold is not None and hold.until_at is not None and abs(hold.until_at - member.due_at) < 0.001:
         return DueReason.HOLD_ENDS
     if member.last is None:
         return DueReason.NEW

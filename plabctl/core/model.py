@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plabctl.core.probe import Cause as Cause  # noqa: PLC0414 - the noun stands here for all who use it
-from plabctl.core.probe import Goal as Goal  # noqa: PLC0414 - as above
-from plabctl.core.probe import Outcome as Outcome  # noqa: PLC0414 - as above
-from plabctl.core.suspicion import Flap as Flap  # noqa: PLC0414 - as above
-from plabctl.core.suspicion import Suspicion as Suspicion  # noqa: PLC0414 - as above
+from plabctl.core.probe import Cause as Cause
+from plabctl.core.probe import Goal as Goal
+from plabctl.core.probe import Outcome as Outcome
+from plabctl.core.suspicion import Flap as Flap
+from plabctl.core.suspicion import Suspicion as Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.values import dataclass, field
 

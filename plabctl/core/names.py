@@ -31,7 +31,7 @@ def is_node_name(text: str) -> bool:
 
 def _is_address(text: str) -> bool:
     # Imported here: only names with a colon need it, and it costs every command a few milliseconds.
-    import ipaddress  # noqa: PLC0415
+    import ipaddress
 
     try:
         ipaddress.IPv6Address(text)

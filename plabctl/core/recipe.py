@@ -86,7 +86,7 @@ def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
 
     Braces around other words are left alone, so that shell code such as `${x}` or `awk '{print}'` needs no escaping.
     """
-    import shlex  # noqa: PLC0415 - most who look at recipes run none
+    import shlex
 
     def replacement(match: re.Match[str]) -> str:
         if match.start() and text[match.start() - 1] == "$":

@@ -55,7 +55,7 @@ def build_sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
 def find_nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the one of `names` that is most like `word`, if any is like it at all."""
     # Imported here: only a typing error needs it.
-    import difflib  # noqa: PLC0415
+    import difflib
 
     close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return close[0] if close else None
@@ -83,7 +83,7 @@ def build_unknown_node_error(name: str, state: State) -> NoSuchNode:
 
 def _expand_glob(word: str, state: State) -> list[str]:
     # Imported here: most calls name their nodes.
-    import fnmatch  # noqa: PLC0415
+    import fnmatch
 
     matches = re.compile(fnmatch.translate(word)).match
     return [name for name in state.names() if matches(name)]

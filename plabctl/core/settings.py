@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
-from plabctl.core.policy_settings import AdaptiveSettings as AdaptiveSettings  # noqa: PLC0414 - it stands here for all who use it
-from plabctl.core.policy_settings import DeadlineSettings as DeadlineSettings  # noqa: PLC0414 - as above
-from plabctl.core.policy_settings import FlapSettings as FlapSettings  # noqa: PLC0414 - as above
-from plabctl.core.policy_settings import GuardSettings as GuardSettings  # noqa: PLC0414 - as above
-from plabctl.core.policy_settings import GuardThen as GuardThen  # noqa: PLC0414 - as above
+from plabctl.core.policy_settings import AdaptiveSettings as AdaptiveSettings
+from plabctl.core.policy_settings import DeadlineSettings as DeadlineSettings
+from plabctl.core.policy_settings import FlapSettings as FlapSettings
+from plabctl.core.policy_settings import GuardSettings as GuardSettings
+from plabctl.core.policy_settings import GuardThen as GuardThen
 from plabctl.core.recipe import Recipe
 from plabctl.values import dataclass, field
 
@@ -129,7 +129,7 @@ class InventorySettings:
     @property
     def name(self) -> str:
         """The name that its nodes carry as their source, with no secret that its command is given."""
-        from plabctl.masks import mask_secrets  # noqa: PLC0415 - most ticks ask no inventory
+        from plabctl.masks import mask_secrets
 
         return f"{self.kind}:{self.path or mask_secrets(' '.join(self.command))}"
 

@@ -242,6 +242,6 @@ class MemoryState:
             else:
                 self.notes[topic] = note
         self.rev += 1
-        assert self._nodes.keys() == self._members.keys(), "every node is in exactly one health pool"  # noqa: S101
+        assert self._nodes.keys() == self._members.keys(), "every node is in exactly one health pool"
         homes = {vnode.experiment for vnode in self._vnodes.values()}
-        assert homes <= self.experiments.keys(), "every vnode belongs to an experiment"  # noqa: S101
+        assert homes <= self.experiments.keys(), "every vnode belongs to an experiment"

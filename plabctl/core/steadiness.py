@@ -56,7 +56,7 @@ def _rank_node(member: Member, settings: Settings, now: float) -> RankedNode:
         f"good {ratio:.0%} of the last week",
         f"in {member.pool} for {format_duration(float(int(max(0.0, now - member.since_at))))}",
     ]
-    if flaps >= 0.05:  # noqa: PLR2004 - less would be shown as nothing
+    if flaps >= 0.05:  # less would be shown as nothing
         reasons.append(f"flap penalty {flaps:.1f}")
     if member.suspicion:
         reasons.append("its last test failed")

@@ -224,7 +224,7 @@ def _check_untested(
     is_starting = any(tick.is_running and now - tick.began_at < STARTING_S for tick in sight.ticks)
     if is_starting or sight.held_slots or now - last_test_at < UNTESTED_S:
         return
-    from plabctl.core.claim import list_candidates  # noqa: PLC0415 - most of the time tests run
+    from plabctl.core.claim import list_candidates
 
     late = [now - row.due_at for row in list_candidates(state, settings, now) if now - row.due_at > UNTESTED_S]
     if late:

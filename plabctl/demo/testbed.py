@@ -62,7 +62,7 @@ class Testbed:
     def add_nodes(self) -> App:
         """Open the installation, and add the nodes to it as `plabctl node add` would."""
         app = open_app(str(self.config_path))
-        rng = random.Random()  # noqa: S311 - names of events, no secrets
+        rng = random.Random()
         order = Order("demo", "put up for the demo", app.clock.now(), rng)
         nodes = [Node(role.name, self._build_variables(role)) for role in self.roles]
         with app.store.session() as state:

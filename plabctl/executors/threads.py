@@ -188,7 +188,7 @@ class ThreadsKind(ExecutorKind):
 
     name = "threads"
 
-    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:  # noqa: ARG002 - it has no settings
+    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:
         """Return an executor that probes in threads of this process."""
         return ThreadExecutor(prober, clock)
 

@@ -27,7 +27,7 @@ _BUILTIN_GROUPS = {"all", "ungrouped", "_meta"}
 
 def parse_ansible(text: str, where: str) -> Iterator[Row]:
     """Yield a row for each host, its groups as the variable `groups`; raise UsageFault when it is no listing."""
-    import json  # noqa: PLC0415 - only for this kind of inventory
+    import json
 
     refuse_many(text, where)
     try:

@@ -48,7 +48,7 @@ def _parse_rows(inventory: InventorySettings, where: str, origin: Origin) -> Ite
         return parse_rows(_decode(_read(inventory.path), where), where)
     if inventory.kind == "command":
         return parse_rows(_decode(_run_command(inventory.command, inventory.timeout_s, origin), where), where)
-    from plabctl.inventories.ansible import parse_ansible  # noqa: PLC0415 - only for this kind
+    from plabctl.inventories.ansible import parse_ansible
 
     _refuse_untrusted(inventory.path, origin)
     argv = ("ansible-inventory", "-i", inventory.path, "--list")
@@ -68,7 +68,7 @@ def _read(path: str) -> bytes:
     try:
         # It lists nodes and runs nothing: a list that is in somebody else's care may be named, a list in nobody's not.
         opened = open_trusted(path, anyone=True)
-        with open(opened.fd, "rb") as file:  # noqa: PTH123 - it is a descriptor
+        with open(opened.fd, "rb") as file:
             if not stat.S_ISREG(opened.status.st_mode):
                 raise UsageFault(f"{path}: not a file")
             raw = file.read(MAX_BYTES + 1)
@@ -82,7 +82,7 @@ def _read(path: str) -> bytes:
 
 
 def _run_command(argv: tuple[str, ...], timeout_s: float, origin: Origin) -> bytes:
-    from plabctl.process import run  # noqa: PLC0415 - a list in a file needs no process
+    from plabctl.process import run
 
     ran = run(
         argv,

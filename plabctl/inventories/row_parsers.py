@@ -78,7 +78,7 @@ def _parse_pairs(words: Iterable[str]) -> tuple[dict[str, str], str]:
 
 
 def _parse_csv(lines: list[str], where: str) -> Iterator[Row]:
-    import csv  # noqa: PLC0415 - only for CSV
+    import csv
 
     reader = csv.reader((line + "\n" for line in lines), strict=True)
     header: list[str] = []
@@ -117,7 +117,7 @@ def _parse_csv_row(place: str, header: list[str], name_at: int, row: list[str]) 
 
 
 def _parse_json(text: str, where: str) -> Iterator[Row]:
-    import json  # noqa: PLC0415 - only for JSON
+    import json
 
     try:
         found = json.loads(text)

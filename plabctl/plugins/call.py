@@ -56,7 +56,7 @@ class PluginHost:
         self._slow_s = 0.0
         self._called_at = 0.0
 
-    def call(self, verb: str, *arguments: object, limit_s: float | None = None) -> Any:  # noqa: ANN401 - each verb has its own
+    def call(self, verb: str, *arguments: object, limit_s: float | None = None) -> Any:
         """Return what `verb` of `plabctl.plugins.host.Plugin` makes of `arguments` within `limit_s` seconds.
 
         Without `limit_s` it is a call in use: `CALL_S` less what slow calls took lately. Raise PluginFault when the
@@ -114,7 +114,7 @@ class PluginHost:
         return bool(is_answer), value
 
     def _start(self) -> socket.socket:
-        import subprocess  # noqa: PLC0415 - the host itself imports this module and starts nothing
+        import subprocess
 
         ours, theirs = socket.socketpair()
         self._channel = ours
@@ -155,7 +155,7 @@ def _is_dead(pid: int) -> bool:
 class _Values(pickle.Unpickler):
     """Reads answers: only values of plabctl's own are made."""
 
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as declared by the base class
+    def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name) if module in _VALUES and name.isidentifier() else None
         if not isinstance(found, type) or found.__module__ != module:
             raise pickle.UnpicklingError(f"{module}.{name} is no value of plabctl")

@@ -54,7 +54,7 @@ def check_recipe(name: str, value: object) -> Recipe:
     return replace(value, name=name)
 
 
-def check_backoff(name: str, value: object) -> Formula:  # noqa: ARG001 - all checks are called alike
+def check_backoff(name: str, value: object) -> Formula:
     """Return the formula that a plug-in gives, tried on plain cases."""
     if not callable(value):
         raise TypeError(f"a back-off must be a function, not {type(value).__name__}")
@@ -74,7 +74,7 @@ def compute_wait(formula: Formula, own: Backoff, streak: int, age_s: float) -> f
     return float(seconds)
 
 
-def check_kind(name: str, value: object) -> type:  # noqa: ARG001 - all checks are called alike
+def check_kind(name: str, value: object) -> type:
     """Return the class of pools that a plug-in gives."""
     if not (inspect.isclass(value) and issubclass(value, GoodPool | BadPool)):
         raise TypeError("a kind of pool must be a subclass of plabctl's GoodPool or BadPool")
@@ -112,7 +112,7 @@ def check_judgement(judgement: object, settings: Settings) -> None:
         raise ValueError(f"no pool is named {judgement.member.pool!r}")
 
 
-def check_type(value: object, hint: Any, where: str) -> None:  # noqa: ANN401 - a type of any kind
+def check_type(value: object, hint: Any, where: str) -> None:
     """Raise TypeError or ValueError when `value`, or a field in it, is not what `hint` says."""
     if get_origin(hint) is UnionType:
         hint = next((each for each in get_args(hint) if get_origin(each) or type(value) is each), get_args(hint)[0])
@@ -126,7 +126,7 @@ def check_type(value: object, hint: Any, where: str) -> None:  # noqa: ANN401 - 
         check_type(part, inner, name or where)
 
 
-def _list_parts(value: object, hint: Any) -> Iterator[tuple[str, object, Any]]:  # noqa: ANN401 - as above
+def _list_parts(value: object, hint: Any) -> Iterator[tuple[str, object, Any]]:
     """Give what a value consists of, each with the name of its field and its type."""
     inner = get_args(hint)
     if isinstance(value, tuple):

@@ -59,12 +59,12 @@ class Plugin:
 
     def try_pool(self, pool: str) -> None:
         """Let the kind of pool judge plain cases."""
-        assert self._settings is not None, "it was given before"  # noqa: S101
+        assert self._settings is not None, "it was given before"
         check.try_pool(self._pool(pool), self._settings)
 
     def judge(self, pool: str, member: Member, reading: Reading) -> Judgement:
         """Return what the kind of pool makes of a report; raise TypeError or ValueError if it cannot be applied."""
-        assert self._settings is not None, "it was given before"  # noqa: S101
+        assert self._settings is not None, "it was given before"
         judgement = self._pool(pool).judge(member, reading)
         check.check_judgement(judgement, self._settings)
         return judgement
@@ -75,7 +75,7 @@ class Plugin:
 
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:
-            assert self._settings is not None, "it was given before"  # noqa: S101
+            assert self._settings is not None, "it was given before"
             self._pools[name] = self._value(self._settings.pools[name], self._settings)
         return self._pools[name]
 

@@ -29,7 +29,7 @@ MAX_PLUGINS = 32
 
 
 @cache
-def find(point: str, name: str) -> Any | None:  # noqa: ANN401 - each extension point has its own type of kind
+def find(point: str, name: str) -> Any | None:
     """Return the kind that a plug-in brings under that name; None when no package brings one.
 
     A plug-in is loaded once in the life of this process. One that cannot be loaded gives a kind with a `fault`.
@@ -177,7 +177,7 @@ def _build_good_options(side: PoolKind) -> list[Any]:
     return [key for name, key in GOOD.keys.keys.items() if name not in side.keys.keys and name != GOOD.exit_key]
 
 
-def _make_pool_kind(name: str, host: PluginHost, value: Any, fault: str) -> PoolKind:  # noqa: ANN401 - as the host answers
+def _make_pool_kind(name: str, host: PluginHost, value: Any, fault: str) -> PoolKind:
     if fault:
         return BrokenPoolKind(name, BAD, host, fault)
     return HostedPoolKind(name, GOOD if value == GOOD.name else BAD, host)
@@ -187,7 +187,7 @@ def _make_backoff(name: str, host: PluginHost, _: object, fault: str) -> Backoff
     return HostedBackoff(name, host, fault)
 
 
-def _make_recipe(name: str, host: PluginHost, value: Any, fault: str) -> Recipe:  # noqa: ANN401 - as the host answers
+def _make_recipe(name: str, host: PluginHost, value: Any, fault: str) -> Recipe:
     host.close()  # a recipe is a value: there is nothing more to ask
     return replace(value, name=name) if value else Recipe(name, fault=fault)
 

@@ -26,9 +26,9 @@ class LocalBackoff(BackoffKind):
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
         """Return what the formula says; raise BackoffFailed when that is no wait."""
         # Imported here: a command names this class and never gets here.
-        from importlib.metadata import entry_points  # noqa: PLC0415
+        from importlib.metadata import entry_points
 
-        from plabctl.plugins import check  # noqa: PLC0415
+        from plabctl.plugins import check
 
         try:
             if self._formula is None:

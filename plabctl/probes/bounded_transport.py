@@ -28,12 +28,12 @@ _NO_OFFENCE = (EOFError, OSError, MemoryError, RuntimeError)
 def _feed(channel: paramiko.Channel, message: paramiko.Message) -> None:
     """Take output; raise Overrun for more than was asked for, which nobody may read for minutes."""
     _check_window(channel, message)
-    channel._feed(message)  # type: ignore[attr-defined]  # noqa: SLF001 - what paramiko does with it
+    channel._feed(message)  # type: ignore[attr-defined]  # what paramiko does with it
 
 
 def _feed_extended(channel: paramiko.Channel, message: paramiko.Message) -> None:
     _check_window(channel, message)
-    channel._feed_extended(message)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+    channel._feed_extended(message)  # type: ignore[attr-defined]
 
 
 def _check_window(channel: paramiko.Channel, message: paramiko.Message) -> None:
@@ -46,9 +46,9 @@ def _check_window(channel: paramiko.Channel, message: paramiko.Message) -> None:
 class BoundedTransport(paramiko.Transport):
     """A transport that ends with `offence` set when the node breaks a bound."""
 
-    _kex_info = bound_exchanges(paramiko.Transport._kex_info)  # type: ignore[attr-defined]  # noqa: SLF001 - paramiko's way
+    _kex_info = bound_exchanges(paramiko.Transport._kex_info)  # type: ignore[attr-defined]  # paramiko's way
     _channel_handler_table = {  # noqa: RUF012 - paramiko's way
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         paramiko.common.MSG_CHANNEL_DATA: _feed,
         paramiko.common.MSG_CHANNEL_EXTENDED_DATA: _feed_extended,
     }

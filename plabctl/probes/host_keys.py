@@ -52,7 +52,7 @@ class HostKey:
 
     def parse(self) -> paramiko.PKey:
         """Return it as paramiko wants it."""
-        import paramiko  # noqa: PLC0415 - only a connection needs it
+        import paramiko
 
         return paramiko.PKey.from_type_string(self.kind, self.blob)
 

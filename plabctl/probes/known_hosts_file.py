@@ -40,7 +40,7 @@ def read(path: Path, owners: Collection[int] = ()) -> list[str]:
         opened = _open_trusted(path, os.O_RDONLY | os.O_NONBLOCK, owners)
     except FileNotFoundError:
         return []
-    with open(opened.fd, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - it is open already
+    with open(opened.fd, encoding="utf-8", errors="replace") as file:
         _refuse_unless_regular(opened.status)
         return file.read().splitlines()
 
@@ -99,7 +99,7 @@ def lock(path: Path, owners: Collection[int] = ()) -> Iterator[None]:
 
     Raises Taken, naming the holder, after LOCK_WAIT_S, and OSError when the lock file cannot be used.
     """
-    import fcntl  # noqa: PLC0415 - only writing needs it
+    import fcntl
 
     os.close(_open_trusted(path.parent, os.O_RDONLY, owners).fd)
     lock = path.with_name(f"{path.name}.lock")

@@ -81,7 +81,7 @@ class Prober:
 
         def open_shell(transport: Transport, end: float) -> Shell:
             if transport is Transport.LOCAL:
-                from plabctl.probes.local_shell import LocalShell  # noqa: PLC0415 - subprocess is for local recipes only
+                from plabctl.probes.local_shell import LocalShell
 
                 return LocalShell(
                     cancellation, self._watchdog, self._clock, self._settings.output_limit, self._origin.folder
@@ -120,14 +120,14 @@ class Prober:
     def _load_ssh(self) -> Ssh:
         with self._lock:
             if self._ssh is None:
-                from plabctl.probes.ssh import Ssh  # noqa: PLC0415 - loads fabric, 0.15 s
+                from plabctl.probes.ssh import Ssh
 
                 self._ssh = Ssh(self._settings, self._clock, self._watchdog, self._origin.owners)
             return self._ssh
 
 
 def _raise_descriptor_limit() -> None:
-    import resource  # noqa: PLC0415 - only a process that probes needs it
+    import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # as many as there are must do
@@ -139,11 +139,11 @@ def _spare_address_space() -> None:
 
     The C library reserves 64 MiB for each of many threads, and a process that runs out of that dies inside a library.
     """
-    import resource  # noqa: PLC0415 - as above
+    import resource
 
     if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         return
-    import ctypes  # noqa: PLC0415 - only in such a process
+    import ctypes
 
     with suppress(AttributeError, OSError):  # another C library than GNU's
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)

@@ -195,7 +195,7 @@ class RemoteShell:
         request.add_string("exec")
         request.add_boolean(True)  # we want an answer
         request.add_string(SHELL)
-        self._transport._send_user_message(request)  # noqa: SLF001 - no public call sends without waiting
+        self._transport._send_user_message(request)  # no public call sends without waiting
 
     def _read(self, channel: paramiko.Channel, frame: StageFrame, end: float) -> None:
         """Read until the stage has ended, or prints so much that it has to be cut off."""

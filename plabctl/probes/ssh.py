@@ -92,7 +92,7 @@ class Ssh:
                         raise
                     break  # the time that was left for this try was no time
                 limit = _TRIES if crowd > 1 or said.startswith(_BUSY) else limit
-                pause = random.uniform(_LOW, _HIGH) * 2 ** (tries - 1)  # noqa: S311 - spreads retries, guards nothing
+                pause = random.uniform(_LOW, _HIGH) * 2 ** (tries - 1)
                 if tries >= limit or self._clock.monotonic() + pause >= end:
                     break
                 cancellation.sleep(pause)
@@ -216,7 +216,7 @@ class _Policy(paramiko.MissingHostKeyPolicy):
         self._known = known
         self._trusting = trusting
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002 - paramiko's signature
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Decide on a server of which no key is known; raise Trouble to refuse it."""
         offered = HostKey.from_paramiko(key)
         if self._trusting and self._known.learn(self._target.label, offered):

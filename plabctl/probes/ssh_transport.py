@@ -178,7 +178,7 @@ def send_disconnect(transport: paramiko.Transport) -> None:
     message.add_string("done")
     message.add_string("")  # the language of that
     with suppress(paramiko.SSHException, EOFError, OSError):  # it was closed from over there
-        transport._send_message(message)  # type: ignore[attr-defined]  # noqa: SLF001 - no public call sends it
+        transport._send_message(message)  # type: ignore[attr-defined]  # no public call sends it
 
 
 def close_transport(transport: paramiko.Transport | None, sock: socket.socket) -> None:

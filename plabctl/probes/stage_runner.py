@@ -132,7 +132,7 @@ def _read_script(path: str, owners: Collection[int]) -> str:
     """Return a script, which root, the current user or `owners` alone may have written; raise Trouble."""
     try:
         opened = open_trusted(path, owners=owners)
-        with open(opened.fd, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - it is open already
+        with open(opened.fd, encoding="utf-8", errors="surrogateescape") as file:
             if not stat.S_ISREG(opened.status.st_mode):
                 raise ProbeError(Cause.LOCAL, f"the script '{path}' is no regular file")
             return file.read()

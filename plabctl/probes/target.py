@@ -75,7 +75,7 @@ def _parse_port(text: str, node: str) -> int:
 
 
 def _find_user_name() -> str:
-    import getpass  # noqa: PLC0415 - only when no user is configured
+    import getpass
 
     try:
         return getpass.getuser()
@@ -85,7 +85,7 @@ def _find_user_name() -> str:
 
 def _ask_ssh(name: str) -> dict[str, str]:
     """Return the first value of each keyword that `ssh -G` prints for `name`."""
-    import subprocess  # noqa: PLC0415 - only with use_ssh_config
+    import subprocess
 
     try:
         done = subprocess.run(

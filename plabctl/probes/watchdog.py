@@ -71,7 +71,8 @@ class Watchdog:
         alarm = Alarm(action)
         with self._changed:
             self.stall_detector.wake()
-            if len(self._heap) > 64 and sum(entry[2].is_armed for entry in self._heap) * 2 < len(self._heap):  # noqa: PLR2004 - sweeping pays only when there is something to sweep
+            # Sweeping pays only when there is something to sweep.
+            if len(self._heap) > 64 and sum(entry[2].is_armed for entry in self._heap) * 2 < len(self._heap):
                 self._heap = [entry for entry in self._heap if entry[2].is_armed]
                 heapq.heapify(self._heap)
             is_next = not self._heap or at < self._heap[0][0]

@@ -20,10 +20,10 @@ def dumps(value: object) -> str:
     """Return `value` as JSON on one line, keys sorted."""
     # orjson takes longer to import than the standard library takes for a small document; a large state has brought it.
     if "orjson" in sys.modules:
-        import orjson  # noqa: PLC0415
+        import orjson
 
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    import json as standard  # noqa: PLC0415 - TSV, names and tables never need it
+    import json as standard
 
     return standard.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False

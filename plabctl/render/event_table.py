@@ -172,6 +172,6 @@ def _format_actor(row: Row) -> str:
 
 
 def _format_time(row: Row) -> str:
-    from datetime import datetime  # noqa: PLC0415 - only what people read needs it
+    from datetime import datetime
 
     return format_local(datetime.fromisoformat(get_text(row, "at")).timestamp())

@@ -109,7 +109,7 @@ def _explain_moves(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
 
 def _explain_flapping(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     score = compute_penalty(subject.member, context.settings.flap, context.now)
-    if score >= 0.1:  # noqa: PLR2004 - less than this is shown as 0.0
+    if score >= 0.1:  # less than this is shown as 0.0
         yield "flapping", Cell(next_moves.format_flapping(subject, context, score))
 
 

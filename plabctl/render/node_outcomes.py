@@ -73,7 +73,7 @@ def _format_tests(probes: Sequence[Event]) -> str:
     if len(runs) == 1:
         passed, run = runs[0]
         return f"{'passed' if passed else 'failed'} {_format_all(len(run))}{'' if passed else _explain_failure(run)}"
-    if len(runs) == 2:  # noqa: PLR2004 - first and then
+    if len(runs) == 2:  # first and then
         (first, before), (_, after) = runs
         if first:
             return f"passed {_format_test_count(len(before))}, then failed {len(after)}{_explain_failure(after)}"
@@ -95,7 +95,7 @@ def _explain_failure(failed: Sequence[Event]) -> str:
 
 
 def _format_all(count: int) -> str:
-    return "its only test" if count == 1 else "both tests" if count == 2 else f"all {count} tests"  # noqa: PLR2004 - both
+    return "its only test" if count == 1 else "both tests" if count == 2 else f"all {count} tests"  # both
 
 
 def _format_test_count(count: int) -> str:
@@ -103,7 +103,7 @@ def _format_test_count(count: int) -> str:
 
 
 def _format_times(count: int) -> str:
-    return "once" if count == 1 else "twice" if count == 2 else f"{count} times"  # noqa: PLR2004 - the word for two
+    return "once" if count == 1 else "twice" if count == 2 else f"{count} times"  # the word for two
 
 
 def _is_flap(event: Event, settings: Settings) -> bool:

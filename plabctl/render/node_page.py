@@ -125,7 +125,7 @@ def _format_return(subject: NodeRecord, context: ViewContext) -> list[Line]:
     lines: list[Line] = []
     if pool and not pool.is_good and not member.is_suspect:
         lines.append(("to return", Cell(next_moves.format_needs(subject, context))))
-    if score >= 0.1:  # noqa: PLR2004 - less than this is shown as 0.0
+    if score >= 0.1:  # less than this is shown as 0.0
         lines.append(("flapping", Cell(next_moves.format_flapping(subject, context, score), "suspect")))
     return lines
 

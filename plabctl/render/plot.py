@@ -86,8 +86,8 @@ def draw_png(overview: str) -> bytes:
     return pixels
 
 
-def _load_pixel_library() -> Any:  # noqa: ANN401 - a library that need not be there has no types here
-    from importlib import import_module  # noqa: PLC0415 - only a PNG needs it
+def _load_pixel_library() -> Any:
+    from importlib import import_module
 
     try:
         return import_module("resvg_py")

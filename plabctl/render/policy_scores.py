@@ -102,7 +102,7 @@ def _make_latency_cell(what: str) -> Callable[[Row], Cell]:
 
 def _round_seconds(seconds: float) -> float:
     """Return seconds rounded as people care for them."""
-    return round(seconds / 60) * 60.0 if seconds >= 600 else seconds  # noqa: PLR2004 - ten minutes
+    return round(seconds / 60) * 60.0 if seconds >= 600 else seconds  # ten minutes
 
 
 def _build_busy_cell(row: Row) -> Cell:

@@ -143,6 +143,6 @@ def _format_age(row: Row, key: str, now: float) -> str:
 
 
 def _read_instant(row: Row, key: str) -> float:
-    from datetime import datetime  # noqa: PLC0415 - only what people read needs it
+    from datetime import datetime
 
     return datetime.fromisoformat(str(row[key])).timestamp()

@@ -126,7 +126,7 @@ def problems_of(context: ViewContext, counted: Totals) -> list[Problem]:
     """Return what keeps plabctl from its work now, the gravest first; nothing when that is not known."""
     if context.sight is None:
         return []
-    from plabctl.core.stuck import find_problems  # noqa: PLC0415 - some forms can spare it
+    from plabctl.core.stuck import find_problems
 
     now, last_tick_at = context.now, context.last_tick_at
     return find_problems(context.sight, context.state, context.settings, now, last_tick_at, counted.last_test_at)
@@ -141,7 +141,7 @@ def filter_pools(context: ViewContext, names: Iterable[str], pools: Collection[s
 
 def build_listing(context: ViewContext, names: Sequence[str]) -> Listing:
     """Return the status of these nodes for people: with columns and the line under the table."""
-    from plabctl.render.status_cells import build_columns  # noqa: PLC0415 - programs can spare it
+    from plabctl.render.status_cells import build_columns
 
     seen = read_all_nodes(context)
     counted = count_totals(context, seen.values())
@@ -160,7 +160,7 @@ def build_data_listing(context: ViewContext, names: Sequence[str], form: str) ->
     if form == "name":
         return Listing("nodes", ({"name": name} for name in names), FIELDS)
     if form == "tsv":
-        from plabctl.render.status_tsv import format_status_lines  # noqa: PLC0415 - other forms can spare it
+        from plabctl.render.status_tsv import format_status_lines
 
         return Listing("nodes", (), FIELDS, tsv_lines=format_status_lines(context, names))
     if form == "jsonl":
@@ -216,7 +216,7 @@ def format_guard_lines(context: ViewContext) -> list[str]:
 def _list_scopes(state: State) -> Collection[GuardedScope]:
     if GUARD_NOTE not in state.notes:
         return ()
-    from plabctl.core.guard.evaluate import read_guard  # noqa: PLC0415 - most of the time nothing was ever guarded
+    from plabctl.core.guard.evaluate import read_guard
 
     return read_guard(state).scopes.values()
 

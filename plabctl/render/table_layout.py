@@ -70,7 +70,7 @@ def measure(text: str) -> int:
     """Return how many columns of a terminal `text` takes."""
     if text.isascii() or text.translate(_NARROW).isascii():
         return len(text)
-    from rich.cells import cell_len  # noqa: PLC0415 - only for what people write in other scripts
+    from rich.cells import cell_len
 
     return cell_len(text)
 
@@ -78,6 +78,6 @@ def measure(text: str) -> int:
 def _cut(text: str, size: int) -> str:
     if text.isascii():
         return text[:size].rstrip()
-    from rich.cells import set_cell_size  # noqa: PLC0415 - as above
+    from rich.cells import set_cell_size
 
     return set_cell_size(text, size).rstrip()

@@ -36,7 +36,7 @@ def _format_minute(minute: int) -> str:
     day -= 365 * year + year // 4 - year // 100
     month = (5 * day + 2) // 153
     day -= (153 * month + 2) // 5
-    year += 400 * era + (month > 9)  # noqa: PLR2004 - January and February come last
+    year += 400 * era + (month > 9)  # January and February come last
     return f"{year:04}-{(month + 2) % 12 + 1:02}-{day + 1:02}T{rest // 60:02}:{rest % 60:02}:"
 
 
@@ -71,4 +71,4 @@ def format_until(at: float, now: float) -> str:
 
 def format_took(seconds: float) -> str:
     """Return how long something took: `0.3 s`, and from a minute on `2m30s`."""
-    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)  # noqa: PLR2004 - a minute has 60 seconds
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)  # a minute has 60 seconds

@@ -151,6 +151,6 @@ def _format_next(row: Row, now: float) -> str:
 
 
 def _read_instant(row: Row, key: str) -> float:
-    from datetime import datetime  # noqa: PLC0415 - only what people read needs it
+    from datetime import datetime
 
     return datetime.fromisoformat(str(row[key])).timestamp()

@@ -85,7 +85,7 @@ def fit_budget(
 
 def _estimate_slope(tried: list[tuple[float, float]]) -> float:
     """Return how steeply the cost fell with the delays of late: by 1, if nothing is known, it falls in proportion."""
-    if len(tried) < 2:  # noqa: PLR2004 - a slope needs two points
+    if len(tried) < 2:  # a slope needs two points
         return -1.0
     (x0, y0), (x1, y1) = tried[-2:]
     slope = (y1 - y0) / (x1 - x0) if x1 != x0 else -1.0

@@ -104,7 +104,7 @@ def prepare(options: SimOptions) -> Comparison:
     world = world.thin(options.every)
     if options.days:
         world = world.truncate(options.days * DAY_S)
-    world = world.shift(options.shift_s, Random(f"shift {options.seed}")).add_dead(options.dead)  # noqa: S311 - a simulation
+    world = world.shift(options.shift_s, Random(f"shift {options.seed}")).add_dead(options.dead)
     warm_up_s = min(DAY_S, round(world.length_s / 2, 3)) if options.warm_up_s is None else options.warm_up_s
     if world.length_s <= warm_up_s:
         lasts, left_out = format_duration(world.length_s), format_duration(warm_up_s)

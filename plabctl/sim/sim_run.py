@@ -38,7 +38,7 @@ class SimRun:
             Member(life.name, home if life.starts_up else entry, life.born_at, life.born_at) for life in world.lives
         ]
         self.since = [life.born_at for life in world.lives]
-        self.rng = Random(conditions.seed)  # noqa: S311 - a simulation
+        self.rng = Random(conditions.seed)
         self.scale = policy.scale or adaptive_scale.FIRST_SCALE
         self.adapts = policy.scale is None and is_adaptive(self.settings)
         self.shares = (

@@ -48,7 +48,7 @@ def make_world(fit: Fit, *, count: int, length_s: float, seed: int, spread: floa
     With `spread` s all up times of a node are multiplied by one factor exp(N(0, s) - s^2/2), its down times by another:
     real unreliability is concentrated in few nodes, which 1 to 1.5 imitates.
     """
-    rng = Random(seed)  # noqa: S311 - a simulation
+    rng = Random(seed)
     width = len(str(count - 1))
     return World(
         tuple(_build_life(f"node{number:0{width}}", fit, length_s, spread, rng) for number in range(count)), length_s
@@ -57,7 +57,7 @@ def make_world(fit: Fit, *, count: int, length_s: float, seed: int, spread: floa
 
 def _build_life(name: str, fit: Fit, length_s: float, spread: float, rng: Random) -> Life:
     longer = {state: rng.lognormvariate(-(spread**2) / 2, spread) if spread else 1.0 for state in (True, False)}
-    at, is_up = -_LEAD_S, rng.random() < 0.5  # noqa: PLR2004 - as likely as not
+    at, is_up = -_LEAD_S, rng.random() < 0.5  # as likely as not
     pieces = [(0.0, is_up)]
     while at < length_s:
         if at <= 0:

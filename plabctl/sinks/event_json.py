@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 def build_message(event: Event, *, has_output: bool = False) -> bytes:
     """Return the JSON of `event` and a line end; what the stages of a probe printed is in it only if `has_output`."""
-    import json  # noqa: PLC0415 - most ticks tell nobody
+    import json
 
     told = {
         "schema_version": SCHEMA_VERSION,
@@ -46,7 +46,7 @@ def format_instant(at: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + fraction + "Z"
 
 
-def _format_instants(value: Any, name: str = "") -> Any:  # noqa: ANN401 - whatever JSON an event holds
+def _format_instants(value: Any, name: str = "") -> Any:
     """Return `value` with the instants in it, known by their names, as text."""
     if isinstance(value, Mapping):
         return {key: _format_instants(inner, key) for key, inner in value.items()}

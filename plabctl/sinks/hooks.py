@@ -59,7 +59,7 @@ def run_hook(
 
     Wait at most `timeout_s`, by default as long as the hook may take.
     """
-    from plabctl.process import run  # noqa: PLC0415 - most ticks tell nobody
+    from plabctl.process import run
 
     ran = run(
         hook.command,

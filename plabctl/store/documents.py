@@ -192,7 +192,7 @@ class Snapshot(DocumentState):
 
 def _load_experiment_codec() -> ModuleType:
     # Imported here: most states have no experiment, and short commands have no time.
-    from plabctl.store import experiment_codec  # noqa: PLC0415
+    from plabctl.store import experiment_codec
 
     return experiment_codec
 

@@ -93,7 +93,7 @@ class _LockWait:
         tries again and again may be passed by others for as long as there are any.
         """
         # Imported here: a lock that is free needs no thread.
-        import threading  # noqa: PLC0415
+        import threading
 
         failures: list[OSError] = []
 

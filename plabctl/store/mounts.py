@@ -105,8 +105,8 @@ def _list_mounts() -> Iterator[_Mount]:
     for line in lines:
         before, _, after = line.partition(b" - ")
         fields, more = before.split(b" "), after.split(b" ")
-        if len(fields) > 4 and after:  # noqa: PLR2004 - the fifth field is the mount point
-            options = more[2] if len(more) > 2 else b""  # noqa: PLR2004 - type, source, options
+        if len(fields) > 4 and after:  # the fifth field is the mount point
+            options = more[2] if len(more) > 2 else b""  # type, source, options
             yield _Mount(_unescape(fields[4]).rstrip(b"/") + b"/", os.fsdecode(more[0]), options)
 
 

@@ -103,7 +103,7 @@ class Session(DocumentState):
 
     def _apply_experiments(self, changes: Changes) -> None:
         # Imported here, as there may be none.
-        from plabctl.store import experiment_codec  # noqa: PLC0415
+        from plabctl.store import experiment_codec
 
         docs = {experiment.name: experiment_codec.encode_experiment(experiment) for experiment in changes.experiments}
         self._put(EXPERIMENTS, docs)

@@ -69,7 +69,7 @@ class Store:
 
     def explain_clock_doubt(self) -> str:
         """Return why the clock cannot be believed, nothing when it can. Costs next to nothing while it can."""
-        from plabctl.core import clock_trust  # noqa: PLC0415 - most readers need none of it
+        from plabctl.core import clock_trust
 
         now, saved_at, uptime_s = self._clock.now(), self.saved_at(), self._clock.uptime()
         if not clock_trust.explain_distrust(now, saved_at, uptime_s):
@@ -80,8 +80,8 @@ class Store:
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
         # Imported here: an idle tick reads the head only, and needs none of the nouns.
-        from plabctl.store.documents import Snapshot  # noqa: PLC0415
-        from plabctl.store.tables import empty_tables, read_documents  # noqa: PLC0415
+        from plabctl.store.documents import Snapshot
+        from plabctl.store.tables import empty_tables, read_documents
 
         found = read_documents(self._build_reading_path(STATE_NAME))
         if found is None:
@@ -102,9 +102,9 @@ class Store:
         everything changed but not confirmed by the disk. Where the clock was set back, no instant lies ahead any more.
         """
         # TinyDB is imported before the lock is taken, and only by those who write.
-        from plabctl.store.session import Session  # noqa: PLC0415
-        from plabctl.store.storage import StagedStorage  # noqa: PLC0415
-        from plabctl.store.tables import pause_collection  # noqa: PLC0415
+        from plabctl.store.session import Session
+        from plabctl.store.storage import StagedStorage
+        from plabctl.store.tables import pause_collection
 
         with self._lock() as dir_fd, pause_collection():
             session = Session(StagedStorage(self._dir, dir_fd))
@@ -148,13 +148,13 @@ class Store:
         Raises Refused when the state is sound, StateTooNew when a later plabctl wrote it, StateDamaged when the
         previous generation is damaged too or missing; then nothing is changed.
         """
-        from plabctl.store.restore import restore  # noqa: PLC0415 - needed once in a lifetime, we hope
+        from plabctl.store.restore import restore
 
         with self._lock() as dir_fd:
             return restore(self._dir, dir_fd, self._clock.now())
 
     def _rebase_clock(self, session: Session) -> float:
-        from plabctl.core import clock_skew, clock_trust  # noqa: PLC0415 - readers need none of it
+        from plabctl.core import clock_skew, clock_trust
 
         now = self._clock.now()
         is_same_boot = _is_this_boot(session.saved_boot)
@@ -166,8 +166,8 @@ class Store:
 
     @contextmanager
     def _lock(self) -> Iterator[int]:
-        from plabctl.store.lock import lock_state  # noqa: PLC0415 - readers take no lock
-        from plabctl.store.mounts import refuse_network  # noqa: PLC0415 - as above
+        from plabctl.store.lock import lock_state
+        from plabctl.store.mounts import refuse_network
 
         dir_fd = open_dir(self._dir, self._owners)
         try:
@@ -190,6 +190,6 @@ class Store:
 
 
 def _is_this_boot(saved_boot: str) -> bool:
-    from plabctl.store.boot_id import UNKNOWN_BOOT, read_boot_id  # noqa: PLC0415 - most readers need none of it
+    from plabctl.store.boot_id import UNKNOWN_BOOT, read_boot_id
 
     return saved_boot == read_boot_id() != UNKNOWN_BOOT

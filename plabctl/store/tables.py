@@ -100,10 +100,10 @@ def _parse(path: str, data: bytes) -> Tables:
 def _loads(data: bytes) -> object:
     # orjson takes longer to import than the standard library takes to read a small state.
     if len(data) > _SMALL_BYTES or "orjson" in sys.modules:
-        import orjson  # noqa: PLC0415
+        import orjson
 
         return orjson.loads(data)
-    import json  # noqa: PLC0415
+    import json
 
     return json.loads(data, parse_constant=_refuse_constant)
 

@@ -54,7 +54,7 @@ def _escape(char: str) -> str:
     if char in _SHORT:
         return _SHORT[char]
     code = ord(char)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - where \u ends
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # where \u ends
 
 
 def format_list(words: Iterable[str]) -> str:
@@ -67,7 +67,7 @@ def describe_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        from plabctl.masks import mask_secrets  # noqa: PLC0415 - only a fault shows a value, and cron mails it
+        from plabctl.masks import mask_secrets
 
         shown = mask_secrets(value)
         return quote(shown) if len(shown) <= _SHOWN_LENGTH else quote(shown[:_SHOWN_LENGTH] + "...")
@@ -81,7 +81,7 @@ def describe_value(value: object) -> str:
 def suggest(word: str, known: Collection[str]) -> str:
     """Return `, did you mean "..."?` with the most similar of the `known` words, or nothing."""
     # Imported here: only a faulty file needs it.
-    import difflib  # noqa: PLC0415
+    import difflib
 
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f", did you mean {quote(close[0])}?" if close else ""

@@ -41,7 +41,7 @@ class ValueType:
         """Return `value` as the program uses it; raise ValueError saying what is wrong with it."""
         raise NotImplementedError
 
-    def resolve_paths(self, value: object, base: Base) -> object:  # noqa: ARG002 - most types hold no path
+    def resolve_paths(self, value: object, base: Base) -> object:
         """Return a value that was read with the paths in it made absolute."""
         return value
 

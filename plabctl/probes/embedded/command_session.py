@@ -112,9 +112,9 @@ class CommandSession:
 
     def _join_streams(self, process: subprocess.Popen[bytes]) -> None:
         stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-        assert stdin is not None  # noqa: S101 - all three were asked for as pipes
-        assert stdout is not None  # noqa: S101 - as above
-        assert stderr is not None  # noqa: S101 - as above
+        assert stdin is not None  # all three were asked for as pipes
+        assert stdout is not None
+        assert stderr is not None
         os.set_blocking(stdin.fileno(), False)
         self._watch(stdout, lambda: self._forward(stdout, self._channel.sendall))
         self._watch(stderr, lambda: self._forward(stderr, self._channel.sendall_stderr))

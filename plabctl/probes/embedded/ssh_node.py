@@ -80,7 +80,7 @@ class EmbeddedNode:
     @property
     def port(self) -> int:
         """The port it has between `start` and `stop`."""
-        assert self._listener is not None, "the node is not started"  # noqa: S101 - a mistake of the caller
+        assert self._listener is not None, "the node is not started"  # a mistake of the caller
         port: int = self._listener.getsockname()[1]
         return port
 

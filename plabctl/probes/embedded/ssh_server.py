@@ -42,15 +42,15 @@ class SshServer(paramiko.ServerInterface):
         self._variables: dict[int, dict[str, str]] = {}
         self._accepted: dict[int, bytes] = {}
 
-    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - paramiko's signature
+    def get_allowed_auths(self, username: str) -> str:
         """Name the one way in."""
         return "publickey"
 
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002 - as above
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         """Let in whoever has the one key, by whatever user name."""
         return AUTH_SUCCESSFUL if key == self._authorized_key else AUTH_FAILED
 
-    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - as above
+    def check_channel_request(self, kind: str, chanid: int) -> int:
         """Open sessions; refuse forwarding."""
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
@@ -79,9 +79,9 @@ class SshServer(paramiko.ServerInterface):
 
 def _answer_then_start(channel: paramiko.Channel, message: paramiko.Message) -> None:
     """Start a command only when its request was answered: a quick one would otherwise end before "granted" is sent."""
-    channel._handle_request(message)  # type: ignore[attr-defined]  # noqa: SLF001 - paramiko has no later moment
+    channel._handle_request(message)  # type: ignore[attr-defined]  # paramiko has no later moment
     gate = channel.get_transport().server_object
-    assert isinstance(gate, SshServer)  # noqa: S101 - `serve` set it
+    assert isinstance(gate, SshServer)  # `serve` set it
     gate.start_accepted(channel)
 
 
@@ -93,7 +93,7 @@ class ServerTransport(paramiko.Transport):
 
     _active_check_timeout = 1.0
     _channel_handler_table = {  # noqa: RUF012 - the shape that paramiko gave it
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _answer_then_start,
     }
 
