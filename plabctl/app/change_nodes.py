@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from plabctl.app.context import App
+from plabctl.app.deliver import record_events
 from plabctl.core import node_orders
 from plabctl.core.model import Event, Hold, Node
 from plabctl.core.selection import Selection, select_nodes
@@ -142,10 +144,6 @@ def _commit(app: App, decide: Callable[[State], tuple[Changes, ChangeResult]]) -
 
 
 def _record_events(app: App, outbox: Sequence[Event], done: ChangeResult) -> ChangeResult:
-    from dataclasses import replace
-
-    from plabctl.app.deliver import record_events
-
     try:
         record_events(app, outbox)
     except (PlabctlError, OSError) as error:

@@ -7,6 +7,7 @@ in it, when it is not root's, or when its last line has no end; each is looked f
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shlex
 import stat
@@ -145,8 +146,6 @@ def _check_command(where: str, line: str, command: str, *, has_user: bool) -> It
 
 
 def _check_user(where: str, line: str) -> Iterator[Finding]:
-    import pwd
-
     fields = line.split()
     user = fields[1] if line.startswith("@") else fields[5]
     try:

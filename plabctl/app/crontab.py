@@ -7,6 +7,7 @@ I/O: runs crontab(1). What the line looks like is in `plabctl.app.cron_line`, wh
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,8 +95,6 @@ def write(text: bytes) -> None:
 
 
 def _crontab(args: list[str], text: bytes | None = None) -> tuple[int, bytes, bytes]:
-    import subprocess
-
     try:
         done = subprocess.run(
             ["crontab", *args],  # noqa: S607 - the user's own path says which crontab

@@ -17,6 +17,7 @@ from plabctl.app.queries import read_context_of
 from plabctl.config.locate import find_state_dir
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, StoreError
+from plabctl.history.database import History
 from plabctl.render.status_table import count_totals, problems_of
 
 _ROWS_CHECKED = 100_000
@@ -62,8 +63,6 @@ def _stuck(app: App) -> Iterator[Finding]:
 
 def _check_history(app: App) -> Iterator[Finding]:
     # Imported here: sqlite3 is not cheap.
-    from plabctl.history.database import History
-
     try:
         with History(app.state_dir) as history:
             health = history.check(_ROWS_CHECKED)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, check_plugins, open_app
 from plabctl.app.idle import is_clock_settling, is_idle
+from plabctl.app.last_error import LastError
+from plabctl.config.locate import find_state_dir
 from plabctl.errors import PlabctlError
 
 if TYPE_CHECKING:
@@ -85,9 +87,6 @@ def find_last_error(config_path: str | None) -> LastError:
 
 
 def _build_last_error(config_path: str | None, settings: Settings | None = None) -> LastError:
-    from plabctl.app.last_error import LastError
-    from plabctl.config.locate import find_state_dir
-
     named = config_path or os.environ.get("PLABCTL_CONFIG") or ""
     configured = [settings.state_dir] if settings else []
     owners = settings.origin.owners if settings else ()

@@ -12,6 +12,7 @@ from plabctl.app.context import App, open_app
 from plabctl.core.names import is_node_name
 from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
 from plabctl.render.status_table import ViewContext, filter_pools
+from plabctl.store.lock_report import read_lock_report as look_for
 
 if TYPE_CHECKING:
     from plabctl.core.selection import Selection
@@ -31,8 +32,6 @@ def read_context_of(app: App) -> ViewContext:
 
 def sight_of(app: App) -> LockReport | None:
     """Return the locks that are held and the ticks that run; None when that cannot be seen."""
-    from plabctl.store.lock_report import read_lock_report as look_for
-
     try:
         return look_for(app.settings.state_dir, app.clock.uptime(), app.settings.ssh.known_hosts)
     except StoreError:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from plabctl.app.capacity import compute_capacity
 from plabctl.app.context import App
 from plabctl.core.assignment import Assignment
 from plabctl.core.experiments.claim_vnodes import is_fresh
@@ -140,8 +141,6 @@ class SlotsInUse:
 
     @cached_property
     def _capacity(self) -> int:
-        from plabctl.app.capacity import compute_capacity
-
         return compute_capacity()
 
     def _occupy(self, slot: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plabctl.app.context import App
+from plabctl.app.deliver import record_events
 from plabctl.app.goals import TickGoal, WaitForGone, WaitForUp
 from plabctl.app.signals import Stop
 from plabctl.core.experiments import membership, swaps
@@ -173,8 +174,6 @@ def _commit(
         state.apply(membership.reconcile(state, app.settings, order.now, random.Random()))
         overview = find_overview(state, name)
         outbox = tuple(state.outbox)
-    from plabctl.app.deliver import record_events
-
     ordered = SwapResult(overview, tuple(left), before=was)
     try:
         record_events(app, outbox)

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from plabctl.app.queries import read_context
 from plabctl.cli.error_report import escape_control
 from plabctl.cli.options import Duration, config_option, make_command
 from plabctl.cli.output import write_line
 from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
+from plabctl.render.status_table import count_totals
 
 _EXAMPLE = """\
 plabctl check --max-age 3m
@@ -53,9 +55,6 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
     the bar.
     """
-    from plabctl.app.queries import read_context
-    from plabctl.render.status_table import count_totals
-
     situation = read_context(config)
     counted = count_totals(situation)
     limits = HealthLimits(max_age, warn_bad, crit_bad)

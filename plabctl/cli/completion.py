@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import ShellComplete, get_completion_class
 
+from plabctl.cli.main import plabctl
 from plabctl.cli.options import make_command
 from plabctl.cli.output import write_line
 
@@ -21,10 +23,6 @@ def command(shell: str) -> None:
 
     Write it to where your shell looks for such scripts, as above, and open a new shell.
     """
-    from click.shell_completion import ShellComplete, get_completion_class
-
-    from plabctl.cli.main import plabctl
-
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"no completion for {shell!r}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from plabctl.app import configuration
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command, make_group
+from plabctl.config.effective import format_effective as as_toml
+from plabctl.render.data_formats import dumps
 
 _EXAMPLE = """\
 plabctl config check
@@ -23,8 +26,6 @@ def command() -> None:
 @config_option
 def check(config: str | None) -> None:
     """Report all configuration errors, or that there are none."""
-    from plabctl.app import configuration
-
     settings = configuration.check(config)
     output.write_line(f"{settings.path}: no fault found")
 
@@ -36,18 +37,12 @@ def check(config: str | None) -> None:
 @config_option
 def show(form: str, config: str | None) -> None:
     """Show every key that holds, and where it comes from: the default, or a line of the file."""
-    from plabctl.app import configuration
-
     items = configuration.show(config)
     if form == "toml":
-        from plabctl.config.effective import format_effective as as_toml
-
         output.write([as_toml(items)])
     elif form == "tsv":
         output.write(f"{item.path}\t{item.value}\t{item.origin}\n" for item in items)
     else:
-        from plabctl.render.data_formats import dumps
-
         keys = [{"key": item.path, "value": item.value, "origin": item.origin} for item in items]
         output.write_line(dumps({"schema_version": 1, "keys": keys}))
 
@@ -55,6 +50,4 @@ def show(form: str, config: str | None) -> None:
 @make_command("sample", example="plabctl config sample > plabctl.toml", parent=command)
 def sample() -> None:
     """Print a commented configuration in which every key stands with its default."""
-    from plabctl.app import configuration
-
     output.write([configuration.build_sample_text()])

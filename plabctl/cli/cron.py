@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from typing import TYPE_CHECKING
 
 import click
 
+from plabctl.app import cron_check, crontab
+from plabctl.app.context import open_app
+from plabctl.app.crontab import build_job
+from plabctl.app.findings import has_failed
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command, make_group, quiet_option
 
@@ -35,8 +40,6 @@ def print_(cron_d: bool, user: str | None, config: str | None) -> None:
     if not cron_d:
         output.write_line(job.line)
         return
-    import getpass
-
     output.write([job.file(user or getpass.getuser())])
 
 
@@ -48,8 +51,6 @@ def install(quiet: bool, config: str | None) -> None:
 
     Everything else in the crontab stays as it is. Doing it twice is doing it once.
     """
-    from plabctl.app import crontab
-
     job = _build_job(config)
     changed = crontab.install(job)
     for line in crontab.list_other_lines(job):
@@ -64,8 +65,6 @@ def install(quiet: bool, config: str | None) -> None:
 @config_option
 def remove(quiet: bool, config: str | None) -> None:
     """Take exactly that line out of your crontab again."""
-    from plabctl.app import crontab
-
     job = _build_job(config)
     removed = crontab.remove(job)
     if not quiet:
@@ -76,10 +75,6 @@ def remove(quiet: bool, config: str | None) -> None:
 @config_option
 def check(config: str | None) -> int:
     """Return whether ticks come: the line, the cron daemon, the last tick; exit with 1 if they do not."""
-    from plabctl.app import cron_check, crontab
-    from plabctl.app.context import open_app
-    from plabctl.app.findings import has_failed
-
     app = open_app(config)
     job = crontab.build_job(app.settings, os.environ)
     findings = cron_check.check(job, app.store.last_beat(), app.clock.now())
@@ -88,7 +83,4 @@ def check(config: str | None) -> int:
 
 
 def _build_job(config: str | None) -> CronJob:
-    from plabctl.app.context import open_app
-    from plabctl.app.crontab import build_job
-
     return build_job(open_app(config).settings, os.environ)

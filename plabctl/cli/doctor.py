@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
+from plabctl.app.context import open_app
+from plabctl.app.diagnose import diagnose, list_written_paths
+from plabctl.app.diagnose import restore as restore_state
+from plabctl.app.findings import format_node_count, has_failed
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command
 
@@ -29,9 +35,6 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
         return _restore(config)
     if paths:
         return _paths(config)
-    from plabctl.app.diagnose import diagnose
-    from plabctl.app.findings import has_failed
-
     findings = []
     for finding in diagnose(config):
         findings.append(finding)
@@ -40,13 +43,7 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
 
 
 def _restore(config: str | None) -> int:
-    from datetime import UTC, datetime
-
-    from plabctl.app import diagnose
-    from plabctl.app.context import open_app
-    from plabctl.app.findings import format_node_count
-
-    done = diagnose.restore(open_app(config))
+    done = restore_state(open_app(config))
     saved = datetime.fromtimestamp(done.saved_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     output.write_line(f"restored the state of {saved}: {format_node_count(done.node_count)}, now revision {done.rev}")
     output.write_line(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
@@ -55,8 +52,5 @@ def _restore(config: str | None) -> int:
 
 
 def _paths(config: str | None) -> int:
-    from plabctl.app.context import open_app
-    from plabctl.app.diagnose import list_written_paths
-
     output.write(f"{path}\t{purpose}\n" for path, purpose in list_written_paths(open_app(config)))
     return 0

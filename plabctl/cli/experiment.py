@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from plabctl.cli import output
+from plabctl.app import queries
+from plabctl.app import swap_experiments as use
+from plabctl.cli import output, swap
 from plabctl.cli.candidates import complete_experiments, complete_lists_of_nodes, complete_recipes
 from plabctl.cli.options import (
     Duration,
@@ -18,6 +20,7 @@ from plabctl.cli.options import (
     read_words,
     yes_option,
 )
+from plabctl.render import experiment_tables as views
 
 _FORMS = ("table", "wide", "tsv", "json", "jsonl", "name")
 _EXAMPLE = """\
@@ -93,9 +96,6 @@ def swapin(
     -o json writes the experiment with its members, jsonl a line whenever their states change, and the other forms the
     members that are not up.
     """
-    from plabctl.app import swap_experiments as use
-    from plabctl.cli import swap
-
     how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
     )
@@ -130,8 +130,6 @@ def swapout(
     until each was tried once. The exit code is then 0 if all are gone; else it is 1, and those that could not be torn
     down are listed. The ticks go on trying in any case.
     """
-    from plabctl.cli import swap
-
     how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
     )
@@ -143,9 +141,6 @@ def swapout(
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the experiments with how many of their vnodes are up."""
-    from plabctl.app import queries
-    from plabctl.render import experiment_tables as views
-
     output.show_listing(
         views.build_listing(queries.read_context(config)), output.choose_form(form, header=header, color=color)
     )
@@ -157,9 +152,6 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 @config_option
 def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one experiment: each member with its state, its node, its vnode, its tries and what went wrong last."""
-    from plabctl.app import queries
-    from plabctl.render import experiment_tables as views
-
     situation = queries.read_context(config)
     output.show_listing(
         views.build_experiment_listing(situation, name), output.choose_form(form, header=header, color=color)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import click
 
 from plabctl.app import queries
+from plabctl.app.context import check_pools
+from plabctl.app.history_queries import read_node
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
 from plabctl.cli.options import config_option, make_command, output_options
+from plabctl.render import event_table, explanation
+from plabctl.render.data_formats import dumps
 
 _EXAMPLE = """\
 plabctl explain pc1.example.org
@@ -27,11 +31,6 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     would lead to, with times; who or what holds it; how long its next test may take and why; its last tests. A move
     that the machine made comes with the command that takes it back. `plabctl show` has the facts alone.
     """
-    from plabctl.app.context import check_pools
-    from plabctl.app.history_queries import read_node
-    from plabctl.cli.show import show_lines
-    from plabctl.render import event_table, explanation
-
     situation = queries.read_context(config)
     check_pools(situation.settings, situation.state)
     found = read_node(situation, queries.find_one(situation, node))
@@ -39,9 +38,7 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.render.data_formats import dumps
-
         output.write_line(dumps(explanation.build_document(found, situation)))
         return
     lines = explanation.build_lines(found, situation)
-    show_lines(explanation.fold_lines(lines, _WIDTH) if how.is_for_people else lines, how)
+    output.show_lines(explanation.fold_lines(lines, _WIDTH) if how.is_for_people else lines, how)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plabctl.app import queries
+from plabctl.app import history_queries, queries
 from plabctl.cli import output
 from plabctl.cli.options import Duration, config_option, make_command, nodes_argument, output_options
 from plabctl.render import event_table
@@ -46,8 +46,6 @@ def command(
     NODES are names, globs or @POOL, of nodes that are there now; a name that is none of these is looked for in the
     history, where nodes stay when they are removed.
     """
-    from plabctl.app import history_queries
-
     situation = queries.read_context(config)
     names = queries.list_chosen_or_gone(situation, nodes) if nodes else None
     how = output.choose_form(form, header=header, color=color)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from plabctl.app import change_nodes as use
+from plabctl.app.context import open_app
+from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import (
     config_option,
     find_actor,
@@ -38,10 +41,6 @@ def command(
     config: str | None,
 ) -> None:
     """Pin nodes where they are: tests go on, but move them nowhere."""
-    from plabctl.app import change_nodes as use
-    from plabctl.app.context import open_app
-    from plabctl.cli.node_changes import choose_nodes, print_changes
-
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.hold(app, choose_nodes(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)

@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from plabctl.app.configuration import NAME, write_sample
 from plabctl.cli.options import make_command
 from plabctl.cli.output import write_line
 
@@ -38,8 +39,6 @@ def command(directory: str) -> None:
 
     Every key stands in it with its default. A file that is there already is left alone.
     """
-    from plabctl.app.configuration import NAME, write_sample
-
     path = write_sample(directory)
     here = "plabctl" if directory == "." else f"plabctl --config {shlex.quote(str(path))}"
     write_line(_NEXT.format(path=NAME if directory == "." else path, plabctl=here))

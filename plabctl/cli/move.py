@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
+from plabctl.app import change_nodes as use
+from plabctl.app.context import open_app
 from plabctl.cli.candidates import complete_pools
+from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import (
     config_option,
     find_actor,
@@ -48,10 +51,6 @@ def command(
     What the tests say afterwards moves them again, unless --for keeps them there for a time. A test that is running
     meanwhile decides nothing.
     """
-    from plabctl.app import change_nodes as use
-    from plabctl.app.context import open_app
-    from plabctl.cli.node_changes import choose_nodes, print_changes
-
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     names = choose_nodes(app, nodes, f"move to {pool}", yes=yes)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import click
 
+from plabctl.app import change_nodes, node_input, queries
+from plabctl.app import change_nodes as use
+from plabctl.app.context import open_app
 from plabctl.cli import output
+from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import (
     Function,
     config_option,
@@ -18,6 +22,7 @@ from plabctl.cli.options import (
     read_words,
     yes_option,
 )
+from plabctl.render import node_table as views
 
 _EXAMPLE = """\
 plabctl node add pc1.example.org pc2.example.org --set site=north
@@ -55,10 +60,6 @@ def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet:
     Names may come from standard input with `-`. Variables that mean something: ssh_host, ssh_port, ssh_user, recipe
     and site; all others are labels of your own.
     """
-    from plabctl.app import change_nodes, node_input
-    from plabctl.app.context import open_app
-    from plabctl.cli.node_changes import print_changes
-
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)
     print_changes(
@@ -78,10 +79,6 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
     A plain list has one node a line, with `key=value` words after the name and remarks after `#`. CSV has a header with
     a column `name`; its other columns are variables. One fault in the file, and no node is added.
     """
-    from plabctl.app import change_nodes, node_input
-    from plabctl.app.context import open_app
-    from plabctl.cli.node_changes import print_changes
-
     app = open_app(config)
     found = node_input.read_nodes(app, file)
     print_changes(
@@ -99,10 +96,6 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
 @config_option
 def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None) -> None:
     """Forget nodes. Their history stays."""
-    from plabctl.app import change_nodes as use
-    from plabctl.app.context import open_app
-    from plabctl.cli.node_changes import choose_nodes, print_changes
-
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.remove_nodes(app, choose_nodes(app, nodes, "forget", yes=yes), order), quiet=quiet)
@@ -114,9 +107,6 @@ def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, q
 @config_option
 def list_(nodes: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the nodes with their variables."""
-    from plabctl.app import queries
-    from plabctl.render import node_table as views
-
     situation = queries.read_context(config)
     names = queries.list_chosen(situation, nodes)
     output.show_listing(views.build_listing(situation, names), output.choose_form(form, header=header, color=color))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from plabctl.cli.error_report import flush, write_error
 from plabctl.render.color import wants_color
-from plabctl.render.listing import Listing
+from plabctl.render.listing import Cell, Listing
 from plabctl.values import dataclass
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "choose_color",
     "choose_form",
     "flush",
+    "show_lines",
     "show_listing",
     "write",
     "write_line",
@@ -87,3 +88,17 @@ def show_listing(listing: Listing, form: Form) -> None:
     from plabctl.render import data_formats
 
     write(data_formats.render(listing, form.name, header=form.header))
+
+
+def show_lines(lines: Sequence[tuple[str, Cell]], form: Form) -> None:
+    """Write labelled lines, for people or as TSV."""
+    if form.is_for_people:
+        from plabctl.render import labelled_lines
+
+        labelled_lines.show_lines(lines, sys.stdout, color=form.color)
+        return
+    from plabctl.render import data_formats
+
+    if form.header:
+        write_line("label\ttext")
+    write(f"{label}\t{data_formats.format_cell(cell.text)}\n" for label, cell in lines)

@@ -8,8 +8,8 @@ from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_pools
 from plabctl.cli.options import config_option, make_command, make_group, output_options
-from plabctl.cli.show import show_lines
 from plabctl.render import pool_table
+from plabctl.render.data_formats import dumps
 
 _EXAMPLE = """\
 plabctl pool list
@@ -47,8 +47,6 @@ def show(pool: str, form: str | None, header: bool, color: str, config: str | No
     row = next(row for row in pool_table.build_pool_rows(situation) if row["name"] == pool)
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.render.data_formats import dumps
-
         output.write_line(dumps({"schema_version": 1, **row}))
     else:
-        show_lines(pool_table.build_pool_lines(row, situation.settings), how)
+        output.show_lines(pool_table.build_pool_lines(row, situation.settings), how)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command, output_options, pool_option
+from plabctl.render import rank_table
 
 _EXAMPLE = """\
 plabctl rank
@@ -27,9 +29,6 @@ def command(
     The score is the share of late time that a node spent in good (a week ago counts half), less for flapping. An
     experiment on a count of nodes takes them in this order.
     """
-    from plabctl.app import queries
-    from plabctl.render import rank_table
-
     situation = queries.read_context(config)
     queries.check_pool_names(situation, pools)
     output.show_listing(

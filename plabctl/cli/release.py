@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from plabctl.app import change_nodes as use
+from plabctl.app.context import open_app
+from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import (
     config_option,
     find_actor,
@@ -30,10 +33,6 @@ def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
     """Remove the hold from nodes: they are tested at once, and go where the test says."""
-    from plabctl.app import change_nodes as use
-    from plabctl.app.context import open_app
-    from plabctl.cli.node_changes import choose_nodes, print_changes
-
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes), order), quiet=quiet)

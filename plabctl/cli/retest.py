@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import click
 
+from plabctl.app import change_nodes as use
+from plabctl.app.context import open_app
+from plabctl.cli import output
+from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, quiet_option, yes_option
 
 _EXAMPLE = """\
@@ -26,11 +30,6 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     With --wait they are tested here, within the window, and their pools change as they would by a tick. The exit code
     is then 0 if all passed, else 1.
     """
-    from plabctl.app import change_nodes as use
-    from plabctl.app.context import open_app
-    from plabctl.cli import output
-    from plabctl.cli.node_changes import choose_nodes, print_changes
-
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason)
     names = choose_nodes(app, nodes, "retest", yes=yes)

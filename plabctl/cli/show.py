@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-
 import click
 
 from plabctl.app import queries
+from plabctl.app.history_queries import read_node
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
 from plabctl.cli.options import config_option, make_command, output_options
-from plabctl.render.listing import Cell
+from plabctl.render import event_table, node_page
+from plabctl.render.data_formats import dumps
 
 _EXAMPLE = """\
 plabctl show pc1.example.org
@@ -28,31 +27,12 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
 
     The last test comes with the output of each stage. With tsv each line is a label and what is said.
     """
-    from plabctl.app.history_queries import read_node
-    from plabctl.render import event_table, node_page
-
     situation = queries.read_context(config)
     found = read_node(situation, queries.find_one(situation, node))
     if found.skipped_count:
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        from plabctl.render.data_formats import dumps
-
         output.write_line(dumps(node_page.build_document(found, situation)))
     else:
-        show_lines(node_page.build_lines(found, situation), how)
-
-
-def show_lines(lines: Sequence[tuple[str, Cell]], how: output.Form) -> None:
-    """Write labelled lines, for people or as TSV."""
-    if how.is_for_people:
-        from plabctl.render import labelled_lines as drawn
-
-        drawn.show_lines(lines, sys.stdout, color=how.color)
-        return
-    if how.header:
-        output.write_line("label\ttext")
-    from plabctl.render.data_formats import format_cell as cell_of
-
-    output.write(f"{label}\t{cell_of(cell.text)}\n" for label, cell in lines)
+        output.show_lines(node_page.build_lines(found, situation), how)

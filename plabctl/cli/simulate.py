@@ -17,6 +17,8 @@ from plabctl.errors import PlabctlError, UsageFault
 from plabctl.render import plot
 from plabctl.render import policy_scores as report
 from plabctl.render.listing import Row
+from plabctl.sim import comparison as scenes
+from plabctl.sim.compare import Progress
 
 _EXAMPLE = """\
 plabctl simulate
@@ -76,9 +78,6 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     All changes of a node in a trace are shifted by a random part of --shift, each node's own, since a trace taken once
     an hour has all its changes at full hours.
     """
-    from plabctl.sim import comparison as scenes
-    from plabctl.sim.compare import Progress
-
     refuse_plot(picture)
     how = output.choose_form(form, header=header, color=color)
     scene = scenes.prepare(scenes.SimOptions(**given))

@@ -22,6 +22,7 @@ from plabctl.errors import UsageFault
 from plabctl.render import experiment_tables as views
 from plabctl.render import swap_messages
 from plabctl.render.color import wants_color
+from plabctl.render.data_formats import dumps
 from plabctl.render.listing import Row
 from plabctl.values import dataclass, replace
 
@@ -152,7 +153,5 @@ def _open_progress(how: SwapOptions) -> Iterator[use.OnProgress]:
 
 
 def _write_row(row: Row) -> None:
-    from plabctl.render.data_formats import dumps
-
     output.write_line(dumps(row))
     output.flush()

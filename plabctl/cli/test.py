@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes, complete_recipes
 from plabctl.cli.options import color_option, config_option, make_command
+from plabctl.render import test_result
+from plabctl.render.data_formats import dumps
 
 if TYPE_CHECKING:
     from plabctl.core.model import StageRun
@@ -38,8 +41,6 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     shown the end. The exit code is 0 for a pass, else 1.
     """
     from plabctl.app import foreground_test, queries
-    from plabctl.app.context import open_app
-    from plabctl.render import test_result
 
     app = open_app(config)
     job = foreground_test.build_assignment(app, queries.find_one(queries.read_context_of(app), node), recipe)
@@ -56,8 +57,6 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     done = foreground_test.run_test(app, job, tell_stage)
     tell(test_result.format_verdict(done.report))
     if form == "json":
-        from plabctl.render.data_formats import dumps
-
         output.write_line(dumps(test_result.build_document(done.report)))
     return done.exit_code or test_result.choose_exit_code(done.report)
 

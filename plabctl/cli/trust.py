@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plabctl.app import change_nodes, host_key_offers
+from plabctl.app.context import open_app
+from plabctl.cli import output
 from plabctl.cli.options import config_option, confirm, make_command, nodes_argument, quiet_option, yes_option
 
 if TYPE_CHECKING:
@@ -30,10 +33,6 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): what is
     accepted now is what every later connection is checked against. A key that changed is accepted with --changed only.
     """
-    from plabctl.app import change_nodes, host_key_offers
-    from plabctl.app.context import open_app
-    from plabctl.cli import output
-
     app = open_app(config)
     names = change_nodes.choose_nodes(app, nodes).names
     wanted, refused = [], 0

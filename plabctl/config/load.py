@@ -7,6 +7,9 @@ reads it against `schema`, `crosscheck` looks at what keys say about each other,
 from __future__ import annotations
 
 import os
+import re
+import tomllib
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,8 +71,6 @@ def examine(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
 
 def parse(raw: bytes, path: str) -> dict[str, Any]:
     """Return the document that `raw` holds; raise ConfigError naming the line that is no TOML."""
-    import tomllib
-
     try:
         text = raw.removeprefix(_BYTE_ORDER_MARK).decode()
         _refuse_long_keys(text, path)
@@ -85,8 +86,6 @@ def _refuse_long_keys(text: str, path: str) -> None:
     """Raise ConfigError for a dotted key of very many parts, on which the parser's time grows with their square."""
     if text.count(".") < MAX_KEY_PARTS:
         return
-    import re
-
     part = r"""(?:(?<![\w-])[\w-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
     for found in re.finditer(rf"(?:{part}\.[ \t]*+)+", text, re.ASCII):
         if found[0].count(".") >= MAX_KEY_PARTS and len(re.findall(part, found[0], re.ASCII)) >= MAX_KEY_PARTS:
@@ -96,8 +95,6 @@ def _refuse_long_keys(text: str, path: str) -> None:
 
 def _describe_syntax_error(raw: bytes, path: str, message: str) -> str:
     """Return the parser's complaint with the line where people and editors look for it."""
-    import re
-
     what, _, place = message.partition(" (at ")
     what = _REWORDED.get(what, what[:1].lower() + what[1:])
     found = re.match(r"line (\d+), column (\d+)", place)
@@ -111,6 +108,4 @@ def _describe_syntax_error(raw: bytes, path: str, message: str) -> str:
 
 def _compute_digest(raw: bytes) -> str:
     """Return what tells an edited file from the same file; no secret and no signature hangs on it."""
-    import zlib
-
     return f"{len(raw):x}-{zlib.crc32(raw):08x}"

@@ -5,6 +5,7 @@ Pure. `-` for standard input is read by `plabctl.cli.options` before it comes he
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -83,8 +84,6 @@ def build_unknown_node_error(name: str, state: State) -> NoSuchNode:
 
 def _expand_glob(word: str, state: State) -> list[str]:
     # Imported here: most calls name their nodes.
-    import fnmatch
-
     matches = re.compile(fnmatch.translate(word)).match
     return [name for name in state.names() if matches(name)]
 

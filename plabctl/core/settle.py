@@ -11,7 +11,7 @@ from random import Random
 
 from plabctl.core import adaptive_scale, events, leftovers, refusals
 from plabctl.core.claim import add_leftovers
-from plabctl.core.guard.evaluate import UNGUARDED, Guard
+from plabctl.core.guard.model import UNGUARDED, Guard
 from plabctl.core.model import Claim, Event, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
 from plabctl.core.state import Changes, State

@@ -6,6 +6,7 @@ left where they are, because secrets are among them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,8 +28,6 @@ _BUILTIN_GROUPS = {"all", "ungrouped", "_meta"}
 
 def parse_ansible(text: str, where: str) -> Iterator[Row]:
     """Yield a row for each host, its groups as the variable `groups`; raise UsageFault when it is no listing."""
-    import json
-
     refuse_many(text, where)
     try:
         listing = json.loads(text)

@@ -6,6 +6,7 @@ I/O. What its lines say stands in `plabctl.probes.host_keys`.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import time
@@ -99,8 +100,6 @@ def lock(path: Path, owners: Collection[int] = ()) -> Iterator[None]:
 
     Raises Taken, naming the holder, after LOCK_WAIT_S, and OSError when the lock file cannot be used.
     """
-    import fcntl
-
     os.close(_open_trusted(path.parent, os.O_RDONLY, owners).fd)
     lock = path.with_name(f"{path.name}.lock")
     descriptor = _open_own(lock, 0)

@@ -6,6 +6,7 @@ of a probe stands in `plabctl.probes.probe_run`.
 
 from __future__ import annotations
 
+import resource
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from plabctl.core.model import Report
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import ANYWHERE, Origin, SshSettings
 from plabctl.probes.cancellation import Cancellation
+from plabctl.probes.local_shell import LocalShell
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.probe_run import ProbeRun
 from plabctl.probes.shell import Shell
@@ -81,8 +83,6 @@ class Prober:
 
         def open_shell(transport: Transport, end: float) -> Shell:
             if transport is Transport.LOCAL:
-                from plabctl.probes.local_shell import LocalShell
-
                 return LocalShell(
                     cancellation, self._watchdog, self._clock, self._settings.output_limit, self._origin.folder
                 )
@@ -127,8 +127,6 @@ class Prober:
 
 
 def _raise_descriptor_limit() -> None:
-    import resource
-
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # as many as there are must do
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -139,8 +137,6 @@ def _spare_address_space() -> None:
 
     The C library reserves 64 MiB for each of many threads, and a process that runs out of that dies inside a library.
     """
-    import resource
-
     if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         return
     import ctypes

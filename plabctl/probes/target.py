@@ -5,6 +5,8 @@ I/O only when `use_ssh_config` is on: then `ssh -G` is asked once for each node.
 
 from __future__ import annotations
 
+import getpass
+import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,8 +77,6 @@ def _parse_port(text: str, node: str) -> int:
 
 
 def _find_user_name() -> str:
-    import getpass
-
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -85,8 +85,6 @@ def _find_user_name() -> str:
 
 def _ask_ssh(name: str) -> dict[str, str]:
     """Return the first value of each keyword that `ssh -G` prints for `name`."""
-    import subprocess
-
     try:
         done = subprocess.run(
             ["ssh", "-G", "--", name],  # noqa: S607 - the user's own ssh, as found on the user's own PATH

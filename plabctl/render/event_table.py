@@ -6,6 +6,7 @@ Pure. An event's data stands beside its kind and node, so that a row is flat.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
@@ -172,6 +173,4 @@ def _format_actor(row: Row) -> str:
 
 
 def _format_time(row: Row) -> str:
-    from datetime import datetime
-
     return format_local(datetime.fromisoformat(get_text(row, "at")).timestamp())

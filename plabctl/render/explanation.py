@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from plabctl.core.flap import compute_penalty
-from plabctl.core.guard.evaluate import read_guard
+from plabctl.core.guard.model import read_guard
 from plabctl.core.model import Event
 from plabctl.core.summary import summarize_node
 from plabctl.durations import format_duration

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plabctl.core.experiments.overview import VnodeView
-from plabctl.core.guard.evaluate import Guard, read_guard
+from plabctl.core.guard.model import Guard, read_guard
 from plabctl.core.model import Claim, Event, Member, Node
 from plabctl.render.event_table import MOVES
 from plabctl.render.listing import Cell

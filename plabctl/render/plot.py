@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from importlib import import_module
 from math import ceil, floor, log10
 from typing import Any, NamedTuple
 
@@ -87,8 +88,6 @@ def draw_png(overview: str) -> bytes:
 
 
 def _load_pixel_library() -> Any:
-    from importlib import import_module
-
     try:
         return import_module("resvg_py")
     except ImportError as error:

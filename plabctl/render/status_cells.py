@@ -6,6 +6,7 @@ Pure. Only `sheet` knows how a style looks.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from plabctl.core.model import Cause, Outcome
 from plabctl.core.settings import PoolSettings, Settings
@@ -143,6 +144,4 @@ def _format_age(row: Row, key: str, now: float) -> str:
 
 
 def _read_instant(row: Row, key: str) -> float:
-    from datetime import datetime
-
     return datetime.fromisoformat(str(row[key])).timestamp()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.settings import Settings
 from plabctl.core.state import GUARD_NOTE, State
+from plabctl.core.stuck import find_problems
 from plabctl.core.summary import NodeSummary
 from plabctl.durations import format_duration
 from plabctl.render.listing import Listing, Row
@@ -18,7 +19,7 @@ from plabctl.render.times import format_ago, format_iso, format_until
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.guard.evaluate import GuardedScope
+    from plabctl.core.guard.model import GuardedScope
     from plabctl.core.model import Claim
     from plabctl.core.stuck import LockReport, Problem
 
@@ -126,8 +127,6 @@ def problems_of(context: ViewContext, counted: Totals) -> list[Problem]:
     """Return what keeps plabctl from its work now, the gravest first; nothing when that is not known."""
     if context.sight is None:
         return []
-    from plabctl.core.stuck import find_problems
-
     now, last_tick_at = context.now, context.last_tick_at
     return find_problems(context.sight, context.state, context.settings, now, last_tick_at, counted.last_test_at)
 
@@ -162,7 +161,8 @@ def build_data_listing(context: ViewContext, names: Sequence[str], form: str) ->
     if form == "tsv":
         from plabctl.render.status_tsv import format_status_lines
 
-        return Listing("nodes", (), FIELDS, tsv_lines=format_status_lines(context, names))
+        lines = format_status_lines(context.state, context.settings, context.claims, names, context.now)
+        return Listing("nodes", (), FIELDS, tsv_lines=lines)
     if form == "jsonl":
         return Listing("nodes", build_rows(context, names), FIELDS)
     seen = read_all_nodes(context)
@@ -216,7 +216,7 @@ def format_guard_lines(context: ViewContext) -> list[str]:
 def _list_scopes(state: State) -> Collection[GuardedScope]:
     if GUARD_NOTE not in state.notes:
         return ()
-    from plabctl.core.guard.evaluate import read_guard
+    from plabctl.core.guard.model import read_guard
 
     return read_guard(state).scopes.values()
 

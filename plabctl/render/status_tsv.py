@@ -5,23 +5,23 @@ Pure. They are the same as `machine.tsv` makes of the rows (a test compares them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from plabctl.core.model import Claim
 from plabctl.core.settings import Settings
+from plabctl.core.state import State
 from plabctl.core.summary import NodeSummary
 from plabctl.render.data_formats import format_cell
 from plabctl.render.node_row import compute_shown_penalty, count_shown_passes, find_guests, find_labels
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_iso
 
 _BOOL = ("false", "true")
 
 
-def format_status_lines(context: ViewContext, names: Iterable[str]) -> Iterator[str]:
-    """Yield the line of each of these nodes; the columns are `status.FIELDS`."""
-    state, settings, now = context.state, context.settings, context.now
-    claims = context.claims
+def format_status_lines(
+    state: State, settings: Settings, claims: Mapping[str, Claim], names: Iterable[str], now: float
+) -> Iterator[str]:
+    """Yield the line of each of these nodes; the columns are `status_table.FIELDS`."""
     guests = find_guests(state)
     bad = {name for name, pool in settings.pools.items() if not pool.is_good}
     for name in names:

@@ -6,6 +6,7 @@ Pure. `experiments` says what there is to say about an experiment as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from plabctl.core.experiments.model import VnodeState
 from plabctl.core.experiments.overview import VnodeView
@@ -151,6 +152,4 @@ def _format_next(row: Row, now: float) -> str:
 
 
 def _read_instant(row: Row, key: str) -> float:
-    from datetime import datetime
-
     return datetime.fromisoformat(str(row[key])).timestamp()

@@ -5,6 +5,7 @@ Pure. Instants are ISO 8601 in UTC; everything outside ASCII is escaped, so that
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +17,6 @@ SCHEMA_VERSION = 1
 
 def build_message(event: Event, *, has_output: bool = False) -> bytes:
     """Return the JSON of `event` and a line end; what the stages of a probe printed is in it only if `has_output`."""
-    import json
-
     told = {
         "schema_version": SCHEMA_VERSION,
         "id": event.id,

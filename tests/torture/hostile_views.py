@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from unittest import mock
 
 from plabctl.app.queries import read_context_of
-from plabctl.cli.output import Form
-from plabctl.cli.show import show_lines
+from plabctl.cli.output import Form, show_lines
 from plabctl.core import forecast
 from plabctl.core.experiments.overview import VnodeView
 from plabctl.core.model import Event, Member, Node, Outcome, Report

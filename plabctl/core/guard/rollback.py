@@ -9,17 +9,14 @@ remember for it is a `Flap` for each move, forgotten once the guard would not lo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.guard.model import Guard
 from plabctl.core.model import Event, Member
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.values import replace
-
-if TYPE_CHECKING:
-    from plabctl.core.guard.evaluate import Guard
 
 
 def roll_back(state: State, settings: Settings, guard: Guard, now: float) -> Changes:

@@ -6,7 +6,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.guard.evaluate import UNGUARDED, Guard, evaluate, read_guard
+from plabctl.core.guard.evaluate import evaluate
+from plabctl.core.guard.model import UNGUARDED, Guard, read_guard
 from plabctl.core.model import Cause, Member, Node, Report
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import GuardSettings, GuardThen, Settings

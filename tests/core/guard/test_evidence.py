@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from plabctl.core.guard.evaluate import MONITOR, evaluate, read_guard
+from plabctl.core.guard.evaluate import evaluate
+from plabctl.core.guard.model import MONITOR, read_guard
 from plabctl.core.model import Cause, Member, Node, Report
 from plabctl.core.state import GUARD_NOTE, Changes, MemoryState
 from tests.builders import NOW, make_member, make_report, make_settings

@@ -7,7 +7,7 @@ import pytest
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
-from plabctl.core.guard.evaluate import MONITOR, Guard, GuardedScope
+from plabctl.core.guard.model import MONITOR, Guard, GuardedScope
 from plabctl.core.guard.rollback import keep_relevant, roll_back
 from plabctl.core.model import Member
 from plabctl.core.settings import Settings
