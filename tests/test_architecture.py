@@ -37,6 +37,8 @@ CORE_MAY_USE = {
     "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
+TYPES_ONLY = {"core.settings": "core.pools.base"}
+"""Values and protocols that name each other: the settings of a pool hold its kind, and a kind judges by settings."""
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 40
 
@@ -49,10 +51,9 @@ def room_of(path: Path) -> str:
     return relative(path).split("/")[0].removesuffix(".py")
 
 
-def imports_of(path: Path, *, late: bool = True) -> Iterator[str]:
-    """Every module that a file imports; `late` says whether imports inside functions count."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree) if late else tree.body:
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top, inside functions, or for type checkers only."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -60,6 +61,18 @@ def imports_of(path: Path, *, late: bool = True) -> Iterator[str]:
             yield node.module or ""
             if (node.module or "").startswith("plabctl"):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def runtime_imports_of(path: Path) -> set[str]:
+    """The modules that a file imports with `from` when it runs."""
+    tree = ast.parse(path.read_text())
+    checked = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    only_checked = {id(node) for block in checked for node in ast.walk(block)}
+    return {
+        node.module or ""
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and id(node) not in only_checked
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
@@ -94,10 +107,12 @@ def test_core_is_pure(path: Path) -> None:
 def test_there_is_no_import_cycle() -> None:
     names = {relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in FILES}
     graph = {
-        name: {target for found in imports_of(path, late=False) if (target := found.removeprefix("plabctl.")) in names}
-        - {name}
+        name: {target for found in imports_of(path) if (target := found.removeprefix("plabctl.")) in names}
+        - {name, TYPES_ONLY.get(name)}
         for name, path in names.items()
     }
+    for name, target in TYPES_ONLY.items():
+        assert f"plabctl.{target}" not in runtime_imports_of(names[name]), "no import for type checkers only"
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

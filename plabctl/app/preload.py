@@ -11,8 +11,6 @@ from importlib import import_module
 MODULES = (
     "encodings.idna",  # for every name that is looked up
     "plabctl.core.error_throttle",
-    "plabctl.probes.local_shell",
-    "plabctl.process",
     "plabctl.store.experiment_codec",
     "pwd",
     "traceback",

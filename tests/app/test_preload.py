@@ -9,6 +9,7 @@ EARLY = {
     "plabctl.app.change_nodes": "as above",
     "plabctl.app.queries": "completion and `--dry-run`, which probe nothing",
     "plabctl.render.tick_plan": "`--dry-run`",
+    "plabctl.render.labelled_lines": "as people read it, which no tick shows",
     "plabctl.render.text_table": "`--dry-run`",
     "plabctl.render.data_formats": "`--dry-run`",
     "click.shell_completion": "completion",
