@@ -52,6 +52,21 @@ POINTS: Mapping[str, Point] = {
         },
         "plabctl.recipes",
     ),
+    "inventory": Point(
+        {
+            "file": "plabctl.inventories.file:FILE",
+            "command": "plabctl.inventories.command:COMMAND",
+            "ansible": "plabctl.inventories.ansible:ANSIBLE",
+        },
+        "",
+    ),
+    "sink": Point(
+        {
+            "history": "plabctl.sinks.history:HISTORY",
+            "command": "plabctl.sinks.command:COMMAND",
+        },
+        "",
+    ),
     "executor": Point({"threads": "plabctl.executors.threads:THREADS"}, ""),
 }
 _PLUGINS = "plabctl.plugins.hosted:find"

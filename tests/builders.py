@@ -13,8 +13,9 @@ from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.base import Judgement, Reading, build_pools
 from plabctl.core.pools.good import GOOD, GoodOptions
 from plabctl.core.recipe import Recipe, Stage
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import InventorySettings, PoolSettings, Settings, SinkSettings
 from plabctl.core.state import Changes, MemoryState
+from plabctl.kinds import find_builtin
 
 NOW = 1_700_000_000.0
 STEADY = Backoff(ADDITIVE, jitter_s=0.0)
@@ -33,6 +34,21 @@ def make_settings(*, backoff: Backoff = STEADY, confirm: int = 0, **fields: Any)
     }
     settings = Settings("plabctl.toml", "/nowhere", pools, {"process": make_recipe()})
     return replace(settings, **fields)
+
+
+def make_inventory(kind: str, *, every_s: float = 300.0, timeout_s: float = 60.0, **options: Any) -> InventorySettings:
+    """An inventory as the configuration makes it, with the options of its kind."""
+    found = find_builtin("inventory", kind)
+    own = replace(found.keys.defaults, **options)
+    return InventorySettings(kind, every_s, timeout_s, f"{kind}:{found.identify(own)}", own)
+
+
+def make_hook(
+    on: Iterable[str], command: Iterable[str], timeout_s: float = 30.0, *, output: bool = False
+) -> SinkSettings:
+    """A sink of the kind `command`, as the configuration makes it."""
+    own = replace(find_builtin("sink", "command").keys.defaults, command=tuple(command), output=output)
+    return SinkSettings("command", tuple(on), timeout_s, own)
 
 
 def make_node(name: str = "n1", **variables: str) -> Node:

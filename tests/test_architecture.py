@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "process": {"process", "files", "errors"},
     "core": {"core", "errors", "durations", "masks", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
+    "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
     "sim": {"sim", "core"} | ADAPTERS | GROUND,
     "app": {"app", "core"} | ADAPTERS | GROUND,
     "demo": {"demo", "app", "core"} | ADAPTERS | GROUND,

@@ -1,9 +1,9 @@
-"""Telling what happened: the history first, then the hooks, then the event leaves the outbox.
+"""Telling what happened: the sinks are told, the history first, then the event leaves the outbox.
 
-I/O, in a thread beside the tick, because a slow hook must never keep a slot empty. An event leaves the outbox only
-after everybody was told, so that a death in between tells it again; the history knows an event by its id and keeps it
-once, a hook gets the id and may do the same. A command that changes something tells the history itself, and leaves the
-rest to the next tick: it reads and commits the state once.
+I/O, in a thread beside the tick, because a slow sink must never keep a slot empty. An event leaves the outbox only
+after every sink was told, so that a death in between tells it again; the history knows an event by its id and keeps it
+once, other sinks get the id and may do the same. A command that changes something tells the history itself, and leaves
+the rest to the next tick: it reads and commits the state once. How a batch is told is decided in `plabctl.sinks.tell`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from plabctl.app.context import App
-from plabctl.core.event_kinds import EXPERIMENT_HOOK_KINDS
 from plabctl.core.model import Event
-from plabctl.core.settings import HookSettings, Settings
+from plabctl.core.settings import SinkSettings
 from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, StoreError
-from plabctl.history.database import History
-from plabctl.sinks.hooks import run_hooks as tell_hooks
+from plabctl.sinks.base import SinkContext
+from plabctl.sinks.experiment_hooks import list_experiment_sinks
+from plabctl.sinks.tell import find_kind, tell_records, tell_sinks
 from plabctl.store.files import as_store_error, open_own
 
 PAUSE_S = 2.0
 """A long tick tells what happened this often, not after every step."""
-HOOKS_BUDGET_S = 60.0
-"""How long the hooks of one telling may take together; what they were not told of waits for the next."""
+BUDGET_S = 60.0
+"""How long the sinks of one delivery may take together; what they were not told of waits for the next."""
 TOPIC = "hooks"
 """The note of who was told already of events that others could not be told of."""
 
@@ -48,17 +48,19 @@ class Delivery:
     Whoever does not get the lock leaves its events to the holder, or to the next tick.
     """
 
-    def __init__(self, app: App, *, hooks_budget_s: float = HOOKS_BUDGET_S) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._budget_s = hooks_budget_s
         self._lock: int | None = None
         self._worker: threading.Thread | None = None
         self._result: DeliveryResult | None = None
         self._next_at = app.clock.monotonic() + PAUSE_S
         self._left: tuple[Event, ...] = ()
         self._notes: Mapping[str, Mapping[str, object]] = {}
-        self._hooks: tuple[HookSettings, ...] = ()
+        self._sinks: tuple[SinkSettings, ...] = ()
         self._fault: PlabctlError | None = None
+        self._context = SinkContext(app.settings.state_dir, app.settings.origin)
+        for sink in app.settings.all_sinks:
+            find_kind(sink)  # its module is loaded now: while probes run, another version may be in its place
 
     @property
     def has_result(self) -> bool:
@@ -68,12 +70,14 @@ class Delivery:
     def note_outbox(self, state: State) -> None:
         """Take note of the outbox as it is about to be committed, and of who is to be told."""
         self._left, self._notes = tuple(state.outbox), dict(state.notes)
-        self._hooks = (*self._app.settings.hooks, *_list_experiment_hooks(state, self._left, self._app.settings))
+        settings = self._app.settings
+        own = list_experiment_sinks(state, self._left, settings.experiment.hook_timeout_s)
+        self._sinks = (*settings.all_sinks, *own)
 
     def start(self) -> None:
         """Begin to tell what was looked at, now that it is committed, unless that is going on."""
         if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._try_lock():
-            arguments = (self._left, self._notes, self._hooks)
+            arguments = (self._left, self._notes, self._sinks)
             worker = threading.Thread(target=self._deliver, args=arguments, daemon=True)
             try:
                 worker.start()
@@ -84,14 +88,13 @@ class Delivery:
                 self._worker = worker
 
     def record(self, events: Sequence[Event]) -> None:
-        """Write `events` into the history now, unless somebody delivers; raise StoreError when that is impossible."""
+        """Put `events` on record now, unless somebody delivers; raise StoreError when that is impossible."""
         if not self._try_lock():
             if self._fault:
                 raise self._fault
             return
         try:
-            with History(self._app.state_dir) as history:
-                history.record(events)
+            tell_records(self._app.settings.all_sinks, events, self._context)
         finally:
             self._unlock()
 
@@ -129,7 +132,7 @@ class Delivery:
                 self._commit()
             if self._left and self._try_lock():
                 self._fault = None
-                self._deliver(self._left, self._notes, self._hooks)
+                self._deliver(self._left, self._notes, self._sinks)
                 self._commit()
         finally:
             self._unlock()
@@ -143,18 +146,16 @@ class Delivery:
         self.after_commit()
 
     def _deliver(
-        self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]], hooks: Sequence[HookSettings]
+        self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]], sinks: Sequence[SinkSettings]
     ) -> None:
+        known = notes.get(TOPIC, {}).get("receipts")
+        receipts = [(str(sink), str(id_)) for sink, id_ in known] if isinstance(known, list) else []
         try:
-            with History(self._app.state_dir) as history:
-                history.record(events)
+            done = tell_sinks(sinks, events, self._app.clock, BUDGET_S, self._context, receipts)
         except StoreError as error:
             # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.
-            self._result = DeliveryResult(fault=error)
+            self._result = DeliveryResult(receipts=tuple(receipts), fault=error)
             return
-        known = notes.get(TOPIC, {}).get("receipts")
-        receipts = [(str(hook), str(id_)) for hook, id_ in known] if isinstance(known, list) else []
-        done = tell_hooks(hooks, events, self._app.clock, self._budget_s, receipts, self._app.settings.origin)
         are_told_again = len(done.delivered) < len(events)
         hint = "it is told again by the next tick" if are_told_again else "mend it: what it missed is not told again"
         fault = HookFault("; ".join(done.faults), hint=hint) if done.faults else None
@@ -180,19 +181,6 @@ class Delivery:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _list_experiment_hooks(state: State, events: Sequence[Event], settings: Settings) -> Iterator[HookSettings]:
-    """Yield the commands of experiments; one that is gone has left its own with the event that says so."""
-    commands = {name: each.hook for name, each in state.experiments.items()}
-    for event in events:
-        hook = event.data.get("hook")
-        if event.kind == "experiment-gone" and isinstance(hook, list):
-            commands.setdefault(str(event.data["experiment"]), tuple(map(str, hook)))
-    timeout_s = settings.experiment.hook_timeout_s
-    for name, command in commands.items():
-        if command:
-            yield HookSettings(EXPERIMENT_HOOK_KINDS, command, timeout_s, experiment=name)
 
 
 def record_events(app: App, events: Sequence[Event]) -> None:

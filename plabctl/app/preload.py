@@ -11,6 +11,7 @@ from importlib import import_module
 MODULES = (
     "encodings.idna",  # for every name that is looked up
     "plabctl.core.error_throttle",
+    "plabctl.sinks.event_json",
     "plabctl.store.experiment_codec",
     "pwd",
     "traceback",

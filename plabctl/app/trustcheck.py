@@ -15,6 +15,7 @@ from plabctl.app.findings import Finding, fail, warn
 from plabctl.core.settings import Settings
 from plabctl.errors import Untrusted
 from plabctl.files import open_trusted
+from plabctl.kinds import find
 
 _GROUP_ADVICE = "it says what is run: chmod g-w, perhaps"
 
@@ -58,9 +59,9 @@ def _named(settings: Settings) -> Iterator[tuple[str, str, bool]]:
             if stage.script:
                 yield "recipe", stage.script, True
     for inventory in settings.inventories:
-        path = inventory.path or inventory.command[0]
-        if "/" in path:
-            yield "inventory", path, inventory.kind != "file"
-    for hook in settings.hooks:
-        if "/" in hook.command[0]:
-            yield "hook", hook.command[0], True
+        for path, is_strict in find("inventory", inventory.kind).list_named_files(inventory.options):
+            yield "inventory", path, is_strict
+    for topic, sinks in (("sink", settings.sinks), ("hook", settings.hooks)):
+        for sink in sinks:
+            for path, is_strict in find("sink", sink.kind).list_named_files(sink.options):
+                yield topic, path, is_strict

@@ -11,13 +11,14 @@ from typing import Any
 
 from plabctl.config.base_dir import BaseDir
 from plabctl.config.cross_check import Values, find_entry_pool, find_kind, find_only_pool, list_recipes, read_pools
-from plabctl.config.kind_name import list_keys
+from plabctl.config.kind_name import find_fixed_kind, list_keys
 from plabctl.config.schema import BACKOFF, POOL, ROOT
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.keys.table import Shape, Table
 from plabctl.core.keys.types import ValueType
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import InventorySettings, PoolSettings, Settings
+from plabctl.kinds import find
 from plabctl.values import replace
 
 
@@ -42,8 +43,14 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
         recipes=ChainMap(own, usable, builtin),
         recipe_faults={name: recipe.fault for name, recipe in of_plugins.items() if recipe.fault},
         ssh=ssh,
+        inventories=tuple(replace(each, name=_name_source(each)) for each in given.inventories),
         digest=digest,
     )
+
+
+def _name_source(inventory: InventorySettings) -> str:
+    """Return the name of a source of nodes. It is stored with them, so it stays what it was in earlier versions."""
+    return f"{inventory.kind}:{find('inventory', inventory.kind).identify(inventory.options)}"
 
 
 def _build_pools(pools: Mapping[str, Values], base: BaseDir) -> dict[str, PoolSettings]:
@@ -71,7 +78,7 @@ def _fill(table: Table, values: Values, base: BaseDir, defaults: Any = None) -> 
     What a key of a kind says goes into the field of that name, or else into the `options` of the value.
     """
     value: Any = table.defaults if defaults is None else defaults
-    kind = values.get("kind")
+    kind = values.get("kind", find_fixed_kind(table))
     keys = list_keys(table, kind if hasattr(kind, "keys") else None)
     given = {keys[name].field: _place(keys[name].type, each, base) for name, each in values.items()}
     own = {name: given.pop(name) for name in list(given) if not hasattr(value, name)}

@@ -29,7 +29,6 @@ _DEFAULT_POOL = PoolSettings("", GOOD, "")
 _DEFAULT_RECIPE = _DEFAULT_POOL.recipe
 _EXPERIMENT = ExperimentSettings()
 _DEFAULT_ENTRY_POOL = Settings("", "", {}, {}).entry_pool
-_SOURCE_KEY = {"file": "path", "ansible": "path", "command": "command"}
 
 
 def read_pools(values: Values) -> Mapping[str, Values]:
@@ -190,21 +189,18 @@ def _check_stages(recipes: Mapping[str, Values], broken: Collection[str]) -> Ite
 
 
 def _check_inventories(inventories: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
-    first: dict[object, int] = {}
+    """Yield each inventory that is the same source as one before it: of one kind, with the same keys of that kind."""
+    known: list[tuple[int, Values]] = []
     for number, inventory in enumerate(inventories, 1):
         path = f"inventory[{number}]"
-        if "kind" not in inventory:
+        kind = inventory.get("kind")
+        if kind is None or any(f"{path}.{key}" in broken for key in kind.keys.keys):
             continue
-        kind = inventory["kind"]
-        for key in ("path", "command"):
-            wanted = _SOURCE_KEY[kind] == key
-            if wanted and key not in inventory and f"{path}.{key}" not in broken:
-                yield f"{path}.{key}", f'missing, an inventory of kind "{kind}" needs it'
-            if not wanted and key in inventory:
-                yield f"{path}.{key}", f'means nothing where kind = "{kind}", allowed: {_SOURCE_KEY[kind]}'
-        source = (kind, inventory.get(_SOURCE_KEY[kind]))
-        if source[1] is not None and first.setdefault(source, number) != number:
-            yield path, f"the same as inventory[{first[source]}], allowed: each source once"
+        source = {key: inventory[key] for key in ("kind", *kind.keys.keys) if key in inventory}
+        same = next((first for first, other in known if other == source), None)
+        if same is not None:
+            yield path, f"the same as inventory[{same}], allowed: each source once"
+        known.append((number, source))
 
 
 def _join_words(words: Collection[str]) -> str:

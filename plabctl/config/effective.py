@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from plabctl.config.key_lines import find_key_lines
-from plabctl.config.kind_name import find_kind_name, list_keys
+from plabctl.config.kind_name import find_kind_of, list_keys
 from plabctl.config.load import build_from_source
 from plabctl.config.read_document import build_path
 from plabctl.config.schema import ROOT
@@ -71,9 +71,7 @@ def format_effective(items: list[EffectiveKey]) -> str:
 
 def _list_table(table: Table, value: object, path: str, origins: _Origins) -> Iterator[EffectiveKey]:
     """Yield the keys of one table, those that hold no table first, as TOML wants them."""
-    kind_name = find_kind_name(table)
-    kind = kind_name.kind_of(value) if kind_name else None
-    keys = sorted(list_keys(table, kind).values(), key=lambda key: isinstance(key.type, Table))
+    keys = sorted(list_keys(table, find_kind_of(table, value)).values(), key=lambda key: isinstance(key.type, Table))
     for key in keys:
         owner = value if hasattr(value, key.field) else getattr(value, "options", None)
         yield from _list_key(key, getattr(owner, key.field), build_path(path, key.name), origins)

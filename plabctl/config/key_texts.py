@@ -7,6 +7,7 @@ two together. Kept apart from the schema so that a tick does not pay for words n
 from __future__ import annotations
 
 from plabctl.config.key_text import KeyText
+from plabctl.config.kind_name import KindName
 from plabctl.config.policy_texts import POLICY_TEXTS
 from plabctl.core.keys.table import Key, Table
 
@@ -56,9 +57,14 @@ TABLES: dict[str, str] = {
         "A source of nodes. Nodes that appear in it are added, nodes that vanish from it are removed; a source that "
         "cannot be read, is suddenly empty or shrinks to less than half changes nothing."
     ),
+    "sink": (
+        "What is told of events, beside the history, which has every event and is always told first. A sink that fails "
+        "is tried again by the next ticks, for a day; it may be told of the same event twice, and the event's `id` "
+        "says so."
+    ),
     "hook": (
-        "A command that is told what happens: one event as JSON on its standard input, its kind in `PLABCTL_EVENT` and "
-        "its node in `PLABCTL_NODE`."
+        'The short form of a `[[sink]]` with `kind = "command"`. The command is told what happens: one event as JSON '
+        "on its standard input, its kind in `PLABCTL_EVENT` and its node in `PLABCTL_NODE`."
     ),
 }
 
@@ -154,17 +160,8 @@ TEXTS: dict[str, KeyText] = {
         "then seen within seconds.",
         '"5s"',
     ),
-    "executor.kind": KeyText("`threads`: side by side, from this machine.", '"threads"'),
-    "inventory.kind": KeyText(
-        "`file`: a list of names, or CSV, or JSON; `command`: the same, printed by a command; `ansible`: an Ansible "
-        "inventory, read by `ansible-inventory`.",
-        '"file"',
-        "none: it must be given",
-    ),
-    "inventory.path": KeyText("For `file` and `ansible`: the file.", '"nodes.txt"', "none: it must be given"),
-    "inventory.command": KeyText(
-        "For `command`: the command, run without a shell.", '["list-nodes", "--all"]', "none: it must be given"
-    ),
+    "executor.kind": KeyText("How the tests are run.", '"threads"'),
+    "inventory.kind": KeyText("Where its nodes come from.", '"file"'),
     "inventory.every": KeyText(
         "How often it is read. 5m because reading a list is cheap and a new node should not wait long.",
         '"5m"',
@@ -173,21 +170,16 @@ TEXTS: dict[str, KeyText] = {
         "How long reading it may take. 1m because the tick waits for it, and the next one comes in a minute.",
         '"1m"',
     ),
-    "hook.on": KeyText("The kinds of event it is told of.", '["transition"]', "none: it must be given"),
-    "hook.command": KeyText(
-        "The command, run without a shell. A relative path to it is relative to the config file; a bare name is looked "
-        "for in `PATH`.",
-        '["logger", "-t", "plabctl"]',
-        "none: it must be given",
-    ),
-    "hook.timeout": KeyText(
+    "sink.kind": KeyText("Where the events go.", '"command"'),
+    "sink.on": KeyText("The kinds of event it is told of.", '["transition"]'),
+    "sink.timeout": KeyText(
         "How long it may take. 30s because one that hangs holds up those behind it.",
         '"30s"',
     ),
-    "hook.output": KeyText(
-        "Whether it is told what the stages of a probe printed, too. Off because there may be secrets in that, and a "
-        "command may tell others; the reason of a failure, which is its last line, it is told anyway.",
-        "true",
+    "hook.on": KeyText("The kinds of event it is told of.", '["transition"]'),
+    "hook.timeout": KeyText(
+        "How long it may take. 30s because one that hangs holds up those behind it.",
+        '"30s"',
     ),
 }
 
@@ -196,4 +188,8 @@ def find_text(table: Table, key: Key) -> KeyText:
     """Return the words for a key of a table: its own, or those that stand here."""
     if key.text:
         return KeyText(key.text, key.example, key.default)
-    return TEXTS[f"{table.topic}.{key.name}" if table.topic else key.name]
+    text = TEXTS[f"{table.topic}.{key.name}" if table.topic else key.name]
+    if isinstance(key.type, KindName):
+        kinds = [f"`{kind.name}`: {kind.help}" for kind in key.type.builtin() if getattr(kind, "help", "")]
+        return text._replace(help=" ".join([text.help, *([f"{'; '.join(kinds)}."] if kinds else [])]))
+    return text

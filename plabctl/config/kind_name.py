@@ -11,7 +11,7 @@ from typing import Any
 from plabctl.core.keys.formatting import describe_value, quote
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Base, ValueType
-from plabctl.kinds import builtin_kinds, find
+from plabctl.kinds import builtin_kinds, find, find_builtin
 
 
 class KindName(ValueType):
@@ -60,6 +60,17 @@ def find_kind_name(table: Table) -> KindName | None:
     """Return the type of the key by which a table chooses its kind; None for a table without kinds."""
     key = table.keys.get("kind")
     return key.type if key and isinstance(key.type, KindName) else None
+
+
+def find_fixed_kind(table: Table) -> Any:
+    """Return the kind of which a table is the short form; None when it is none."""
+    return find_builtin(*table.short_for) if table.short_for else None
+
+
+def find_kind_of(table: Table, value: Any) -> Any:
+    """Return the kind of a value that `table` filled; None where there are no kinds."""
+    kind_name = find_kind_name(table)
+    return kind_name.kind_of(value) if kind_name else find_fixed_kind(table)
 
 
 def list_keys(table: Table, kind: Any) -> dict[str, Key]:

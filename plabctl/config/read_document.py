@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Any
 
-from plabctl.config.kind_name import find_kind_name, list_keys
+from plabctl.config.kind_name import find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.schema import ROOT
 from plabctl.core.keys.formatting import describe_value, quote, suggest
 from plabctl.core.keys.table import Key, Shape, Table
@@ -21,7 +21,7 @@ Fault = tuple[str, str]
 MAX_FAULTS = 100
 """How many faults are told; a file may have one on each of its lines."""
 MAX_TABLES = 250
-"""How many pools there may be, or recipes, sources of nodes, hooks."""
+"""How many pools there may be, or recipes, inventories, sinks."""
 _SHOWN_KEY = 80
 
 
@@ -97,7 +97,7 @@ def _read_one(table: Table, given: dict[str, Any], path: str, faults: list[Fault
                 values[name] = kind if name == "kind" and kind is not None else key.type.read(value)
             except ValueError as error:
                 faults.append((place, f"{error}, allowed: {key.type.allowed}"))
-    for name, key in keys.items():
+    for name, key in list_keys(table, kind).items():
         if key.required and name not in given:
             allowed = "" if isinstance(key.type, Table) else f", allowed: {key.type.allowed}"
             faults.append((build_path(path, name), f"missing{allowed}"))
@@ -112,7 +112,8 @@ def _keys_for(table: Table, given: dict[str, Any], path: str) -> tuple[Any, dict
     """
     kind_name = find_kind_name(table)
     if kind_name is None:
-        return None, table.keys
+        fixed = find_fixed_kind(table)
+        return fixed, list_keys(table, fixed)
     try:
         kind = kind_name.read(given["kind"]) if "kind" in given else default_kind(table, path)
         if table.shape is Shape.NAMED and kind is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plabctl.config.key_texts import TABLES, find_text
-from plabctl.config.kind_name import find_kind_name
+from plabctl.config.kind_name import find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.sample import format_default
 from plabctl.config.schema import (
     ADAPTIVE,
@@ -23,6 +23,7 @@ from plabctl.config.schema import (
     POOL,
     RECIPE,
     ROOT,
+    SINK,
     SSH,
 )
 from plabctl.core.keys.table import Key, Table
@@ -60,6 +61,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
     ("`[[inventory]]`", INVENTORY),
+    ("`[[sink]]`", SINK),
     ("`[[hook]]`", HOOK),
 )
 
@@ -79,18 +81,19 @@ def _sections(title: str, table: Table) -> Iterator[str]:
 
 
 def _format_section(title: str, table: Table) -> str:
-    rows = [
-        _format_row(table, key) for key in table.keys.values() if not (table is ROOT and isinstance(key.type, Table))
-    ]
+    keys = list_keys(table, find_fixed_kind(table)).values()
+    rows = [_format_row(table, key) for key in keys if not (table is ROOT and isinstance(key.type, Table))]
     head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
     intro = [TABLES[table.topic], ""] if table.topic in TABLES else []
     return "\n".join([f"## {title}", "", *intro, *head, *rows, ""])
 
 
 def _format_row(table: Table, key: Key) -> str:
+    if key.name not in table.keys:
+        table = find_fixed_kind(table).keys
     text = find_text(table, key)
     allowed = "a table, see below" if isinstance(key.type, Table) else key.type.allowed
-    default = text.default or _find_constant(table, key)
+    default = "none: it must be given" if key.required else text.default or _find_constant(table, key)
     cells = [f"`{key.name}`", text.help, allowed, default, f"`{key.name} = {text.example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from plabctl.config.key_texts import TABLES, find_text
-from plabctl.config.kind_name import list_keys
+from plabctl.config.kind_name import find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.schema import (
     ADAPTIVE,
     DEADLINES,
@@ -24,6 +24,7 @@ from plabctl.config.schema import (
     POOL,
     RECIPE,
     ROOT,
+    SINK,
     SSH,
 )
 from plabctl.core.keys.formatting import quote
@@ -58,8 +59,9 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
         _format_block(EXPERIMENT, "[experiment]", given),
         _format_block(EXECUTOR, "[executor]", given),
         _format_block(RECIPE, "#[recipe.mine]", given),
-        _format_block(INVENTORY, "#[[inventory]]", given, without={"command"}),
-        _format_block(HOOK, "#[[hook]]", given),
+        *_kind_blocks(INVENTORY, "#[[inventory]]"),
+        *_kind_blocks(SINK, "#[[sink]]"),
+        _format_block(HOOK, "#[[hook]]", given, kind=find_fixed_kind(HOOK)),
     ]
     return "\n".join(blocks)
 
@@ -100,6 +102,15 @@ def _pool_blocks(live: Mapping[str, str]) -> Iterator[str]:
         yield _format_block(POOL, f"[pool.{kind.name}]", live, kind=kind, again=number > 0)
 
 
+def _kind_blocks(table: Table, header: str) -> Iterator[str]:
+    """Yield an example of each built-in kind that the table may choose; what all share stands in the first alone."""
+    kind_name = find_kind_name(table)
+    assert kind_name is not None, "asked only for tables with kinds"
+    for number, kind in enumerate(kind_name.builtin()):
+        shared = {name for name in table.keys if name != "kind"} if number else set()
+        yield _format_block(table, header, {}, kind=kind, without=shared, again=number > 0)
+
+
 def _format_block(
     table: Table,
     header: str,
@@ -121,7 +132,8 @@ def _format_block(
         if not again or owner is not table:
             lines += _format_comment(text.help + (f" Default: {text.default}." if text.default else ""))
         value = live.get(path)
-        lines.append(f"{name} = {value}" if value else f"#{name} = {format_default(owner, key) or text.example}")
+        example = quote(kind.name) if kind and name == "kind" else text.example
+        lines.append(f"{name} = {value}" if value else f"#{name} = {format_default(owner, key) or example}")
     return "\n".join(lines) + "\n"
 
 

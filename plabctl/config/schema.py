@@ -11,7 +11,7 @@ from plabctl.config.kind_name import KindName
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.event_kinds import EVENT_KINDS
-from plabctl.core.keys.path_types import Argv, FilePath
+from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_label_name, is_pool_name
@@ -25,15 +25,14 @@ from plabctl.core.settings import (
     FlapSettings,
     GuardSettings,
     GuardThen,
-    HookSettings,
     HostKeys,
     InventorySettings,
     PoolSettings,
     Settings,
+    SinkSettings,
     SshSettings,
 )
 
-INVENTORY_KINDS = ("file", "command", "ansible")
 MAX_WINDOW = 10_000
 
 
@@ -165,22 +164,23 @@ EXECUTOR = Table("executor", ExecutorSettings(), Key("kind", KindName("executor"
 INVENTORY = Table(
     "inventory",
     InventorySettings(""),
-    Key("kind", Choice(INVENTORY_KINDS), required=True),
-    Key("path", FilePath()),
-    Key("command", Argv()),
+    Key("kind", KindName("inventory", by_name=True), required=True),
     Key("every", Duration(), "every_s"),
     Key("timeout", Duration(0.1, DAY_S), "timeout_s"),
     shape=Shape.MANY,
 )
-HOOK = Table(
-    "hook",
-    HookSettings((), ()),
+_TOLD = (
     Key("on", Words("a list of: " + ", ".join(EVENT_KINDS), is_event_kind), required=True),
-    Key("command", Argv(), required=True),
     Key("timeout", Duration(0.1, DAY_S), "timeout_s"),
-    Key("output", Flag()),
+)
+SINK = Table(
+    "sink",
+    SinkSettings(""),
+    Key("kind", KindName("sink", lambda kind: not kind.is_record, by_name=True), required=True),
+    *_TOLD,
     shape=Shape.MANY,
 )
+HOOK = Table("hook", SinkSettings("command"), *_TOLD, shape=Shape.MANY, short_for=("sink", "command"))
 ROOT = Table(
     "",
     Settings("", "", {}, {}),
@@ -200,5 +200,6 @@ ROOT = Table(
     Key("experiment", EXPERIMENT),
     Key("executor", EXECUTOR),
     Key("inventory", INVENTORY, "inventories"),
+    Key("sink", SINK, "sinks"),
     Key("hook", HOOK, "hooks"),
 )

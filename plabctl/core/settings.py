@@ -118,32 +118,33 @@ class ExecutorSettings:
 
 @dataclass(frozen=True, slots=True)
 class InventorySettings:
-    """One source of nodes."""
+    """One source of nodes. `kind` is a name: the module of the kind is loaded where inventories are configured."""
 
     kind: str
-    path: str = ""
-    command: tuple[str, ...] = ()
     every_s: float = 300.0
     timeout_s: float = 60.0
-
-    @property
-    def name(self) -> str:
-        """The name that its nodes carry as their source, with no secret that its command is given."""
-        from plabctl.masks import mask_secrets
-
-        return f"{self.kind}:{self.path or mask_secrets(' '.join(self.command))}"
+    name: str = ""
+    """What its nodes carry as their source, without secrets: the kind, and what tells it from others of that kind."""
+    options: object = None
+    """The values of the keys that only its kind has."""
 
 
 @dataclass(frozen=True, slots=True)
-class HookSettings:
-    """A command that is told of events: argv, the event as JSON on its standard input, no shell."""
+class SinkSettings:
+    """One receiver of events. `kind` is a name: the module of the kind is loaded where sinks are configured or told."""
 
-    on: tuple[str, ...]
-    command: tuple[str, ...]
+    kind: str
+    on: tuple[str, ...] = ()
+    """The kinds of event that it is told of."""
     timeout_s: float = 30.0
-    output: bool = False
+    options: object = None
+    """The values of the keys that only its kind has."""
     experiment: str = ""
     """Only events of this experiment; for those that come with one, not for the configuration."""
+
+
+RECORD = SinkSettings("history")
+"""The sink that is always there: it takes every event, before the others are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,9 @@ class Settings:
     experiment: ExperimentSettings = field(default_factory=ExperimentSettings)
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     inventories: tuple[InventorySettings, ...] = ()
-    hooks: tuple[HookSettings, ...] = ()
+    sinks: tuple[SinkSettings, ...] = ()
+    hooks: tuple[SinkSettings, ...] = ()
+    """Sinks, too: those written in the short form."""
     plugin_recipes: tuple[str, ...] = ()
     """Recipes of plug-ins that no pool names, but nodes or experiments do."""
     recipe_faults: Mapping[str, str] = field(default_factory=dict)
@@ -182,6 +185,11 @@ class Settings:
         """The longest time that a member is ever made to wait for its next probe."""
         backoffs = [*(pool.backoff for pool in self.pools.values()), self.experiment.retry, self.experiment.check]
         return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), self.flap.apart_s)
+
+    @property
+    def all_sinks(self) -> tuple[SinkSettings, ...]:
+        """Every sink, the record first."""
+        return (RECORD, *self.sinks, *self.hooks)
 
     @property
     def plugin_faults(self) -> Mapping[str, str]:

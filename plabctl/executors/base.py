@@ -55,6 +55,8 @@ class ExecutorKind(ABC):
     """One kind of executor."""
 
     name = ""
+    help = ""
+    """How it runs the tests, for the reference: `side by side, from this machine`."""
     keys = NO_KEYS
     """The keys that only this kind has."""
     fault = ""

@@ -187,6 +187,7 @@ class ThreadsKind(ExecutorKind):
     """The kind `threads`: everything is probed from this machine."""
 
     name = "threads"
+    help = "side by side, from this machine"
 
     def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:
         """Return an executor that probes in threads of this process."""

@@ -1,1 +1,1 @@
-"""Where nodes come from: lists, CSV files, commands."""
+"""Where nodes come from. A kind of inventory is a module here: start with `base`."""

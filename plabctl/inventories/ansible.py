@@ -1,17 +1,27 @@
-"""Nodes out of what `ansible-inventory --list` prints.
+"""The inventory `ansible`: nodes out of what `ansible-inventory --list` prints.
 
-Pure. Only what plabctl can use is taken: address, port, user, `recipe`, `site` and the groups. All other variables are
-left where they are, because secrets are among them.
+I/O: runs that command. Only what plabctl can use is taken: address, port, user, `recipe`, `site` and the groups. All
+other variables are left where they are, because secrets are among them.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from plabctl.errors import UsageFault
+from plabctl.core.keys.path_types import FilePath
+from plabctl.core.keys.table import Key, Table
+from plabctl.errors import Untrusted, UsageFault
+from plabctl.files import open_trusted
+from plabctl.inventories.base import InventoryKind, decode_text, run_lister
 from plabctl.inventories.row_parsers import Row, refuse_many
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.model import Node
+    from plabctl.core.settings import InventorySettings, Origin
 
 GROUPS_LABEL = "groups"
 _RENAMED = {
@@ -26,8 +36,59 @@ MAX_MEMBERSHIPS = 4_000_000
 _BUILTIN_GROUPS = {"all", "ungrouped", "_meta"}
 
 
+@dataclass(frozen=True, slots=True)
+class AnsibleOptions:
+    """What only an inventory of this kind can be told."""
+
+    path: str = ""
+
+
+class AnsibleKind(InventoryKind):
+    """An inventory of Ansible's, in whatever form Ansible reads."""
+
+    name = "ansible"
+    help = "an Ansible inventory, read by `ansible-inventory`"
+    keys = Table(
+        "inventory.ansible",
+        AnsibleOptions(),
+        Key("path", FilePath(), text="The inventory, a file or a folder.", example='"hosts.yml"', required=True),
+    )
+
+    def identify(self, options: AnsibleOptions) -> str:
+        """Return the path."""
+        return options.path
+
+    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+        """Return the hosts that Ansible lists."""
+        from plabctl.inventories.node_list import check_rows
+
+        assert isinstance(own.options, AnsibleOptions), "the configuration fills it"
+        path = own.options.path
+        _refuse_untrusted(path, origin)
+        printed = run_lister(("ansible-inventory", "-i", path, "--list"), own.timeout_s, origin)
+        return check_rows(parse_ansible(decode_text(printed, path), path), path, own.name)
+
+    def list_named_files(self, options: AnsibleOptions) -> Iterator[tuple[str, bool]]:
+        """Yield the inventory, which may be a program or name plug-ins."""
+        yield options.path, True
+
+
+ANSIBLE = AnsibleKind()
+
+
+def _refuse_untrusted(path: str, origin: Origin) -> None:
+    """Raise UsageFault when others could change the inventory, which may be a program or name plug-ins."""
+    try:
+        with suppress(OSError):  # Ansible reports it
+            os.close(open_trusted(path, os.O_PATH, owners=origin.owners).fd)
+    except Untrusted as error:
+        raise UsageFault(f"{path}: not read: {error}") from error
+
+
 def parse_ansible(text: str, where: str) -> Iterator[Row]:
     """Yield a row for each host, its groups as the variable `groups`; raise UsageFault when it is no listing."""
+    import json
+
     refuse_many(text, where)
     try:
         listing = json.loads(text)

@@ -1,1 +1,1 @@
-"""Delivery of the outbox to whoever wants to know."""
+"""Where events go. A kind of sink is a module here: start with `base`."""

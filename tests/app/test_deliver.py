@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 
 from plabctl.app.deliver import record_events
-from plabctl.core.settings import HookSettings
+from plabctl.core.settings import SinkSettings
 from plabctl.errors import HookFault, StoreError
 from tests.app.installation import Installation
 from tests.app.test_tick import until
+from tests.builders import make_hook
 
 
 def record(here: Installation) -> None:
     record_events(here.app, here.store.snapshot().outbox)
 
 
-def hook(script: str, *on: str, timeout_s: float = 5.0) -> HookSettings:
-    return HookSettings(on, ("sh", "-c", script), timeout_s)
+def hook(script: str, *on: str, timeout_s: float = 5.0) -> SinkSettings:
+    return make_hook(on, ("sh", "-c", script), timeout_s)
 
 
 def test_a_hook_is_told_of_what_it_asked_for_with_the_event_on_its_input(tmp_path: Path) -> None:
@@ -47,6 +48,27 @@ def test_a_hook_that_fails_is_told_again_and_others_are_not(tmp_path: Path) -> N
     assert (tmp_path / "working").read_text().split() == ["yes"]
     assert set(here.store.snapshot().notes) <= {"deadlines", "use"}, "nothing is left of the delivery"
     assert len(here.history("transition")) == 1
+
+
+def test_a_history_that_fails_makes_nobody_hear_of_an_event_twice(tmp_path: Path) -> None:
+    fails = hook(f"test -e {tmp_path}/go", "transition")
+    works = hook(f"echo yes >> {tmp_path}/working", "transition")
+    here = Installation(tmp_path, hooks=(works,), sinks=(fails,))
+    here.add("n1")
+    with pytest.raises(HookFault, match="exit code 1"):
+        here.tick()
+    history = here.app.state_dir / "history.db"
+    whole = history.read_bytes()
+    history.write_bytes(b"x" * 4096)
+    with pytest.raises(StoreError):
+        here.tick()
+
+    history.write_bytes(whole)
+    (tmp_path / "go").touch()
+    here.tick()
+
+    assert not here.store.snapshot().outbox
+    assert (tmp_path / "working").read_text().split() == ["yes"]
 
 
 def test_without_a_thread_it_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

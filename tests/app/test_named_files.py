@@ -13,7 +13,7 @@ from plabctl.app.last_error import LastError
 from plabctl.clock import SystemClock
 from plabctl.core.model import Event
 from plabctl.core.recipe import Recipe, Stage, Transport
-from plabctl.core.settings import HookSettings, InventorySettings, Origin, SshSettings
+from plabctl.core.settings import Origin, SshSettings
 from plabctl.demo.run import prepare_directory
 from plabctl.demo.ticker import Ticker
 from plabctl.errors import PlabctlError, Refused
@@ -22,8 +22,9 @@ from plabctl.probes.host_keys import HostKey, KnownHosts, trust_keys
 from plabctl.probes.private_keys import PrivateKeys
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober
-from plabctl.sinks.hooks import run_hook
-from tests.builders import NOW, make_settings
+from plabctl.sinks.base import SinkContext, TellResult
+from plabctl.sinks.command import COMMAND
+from tests.builders import NOW, make_hook, make_inventory, make_settings
 from tests.cli.console import CONFIG
 from tests.lab.second_user import SECOND_USER
 from tests.probes.jobs import make_assignment
@@ -36,25 +37,29 @@ Use = Callable[[Path, Origin], str]
 """Use the file as a configuration from there does, and return what went wrong."""
 
 
+def tell(command: tuple[str, ...], origin: Origin) -> TellResult:
+    return COMMAND.tell(make_hook(("transition",), command), [EVENT], 30.0, SinkContext("/nowhere", origin))
+
+
 def as_script(path: Path, origin: Origin) -> str:
     recipe = Recipe("r", transport=Transport.LOCAL, setup=Stage(script=str(path)))
     return Prober(SshSettings(), SystemClock(), None, origin).probe(make_assignment(recipe)).reason
 
 
 def as_hook(path: Path, origin: Origin) -> str:
-    return run_hook(HookSettings(("transition",), (str(path),)), EVENT, origin=origin).error
+    return tell((str(path),), origin).error
 
 
 def as_source_of_nodes(path: Path, origin: Origin) -> str:
-    return fetch(InventorySettings("command", command=(str(path),)), origin).fault
+    return fetch(make_inventory("command", command=(str(path),)), origin).fault
 
 
 def as_ansible_inventory(path: Path, origin: Origin) -> str:
-    return fetch(InventorySettings("ansible", str(path)), origin).fault
+    return fetch(make_inventory("ansible", path=str(path)), origin).fault
 
 
 def as_list_of_nodes(path: Path, origin: Origin) -> str:
-    return fetch(InventorySettings("file", str(path)), origin).fault
+    return fetch(make_inventory("file", path=str(path)), origin).fault
 
 
 def as_key(path: Path, origin: Origin) -> str:
@@ -150,9 +155,9 @@ def test_commands_run_in_the_folder_of_the_configuration(
 
     assert Prober(SshSettings(), SystemClock(), None, origin).probe(make_assignment(recipe)).reason == "here"
     for command in (("./say",), ("sh", "say")):
-        (node,) = fetch(InventorySettings("command", command=command), origin).nodes
+        (node,) = fetch(make_inventory("command", command=command), origin).nodes
         assert node.name == "here"
-    assert run_hook(HookSettings(("transition",), ("sh", "note")), EVENT, origin=origin).ok
+    assert tell(("sh", "note"), origin).ok
     assert (programs / "noted").read_text() == "here\n"
 
 

@@ -3,15 +3,15 @@ from pathlib import Path
 import pytest
 
 from plabctl.app.idle import is_idle
-from plabctl.core.settings import InventorySettings
 from plabctl.errors import InventoryFault
 from tests.app.installation import Installation
+from tests.builders import make_inventory
 
 
 def with_list(folder: Path, *lines: str) -> Installation:
     listing = folder / "nodes.txt"
     listing.write_text("".join(f"{line}\n" for line in lines))
-    source = InventorySettings("file", path=str(listing), every_s=300.0)
+    source = make_inventory("file", path=str(listing), every_s=300.0)
     return Installation(folder, inventories=(source,))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from plabctl.config.load import load
 from plabctl.errors import ConfigError
+from tests.builders import make_hook
 from tests.config.loading import ENVIRON
 from tests.lab.second_user import SECOND_USER, as_user
 
@@ -111,7 +112,7 @@ def test_what_a_link_of_a_stranger_names_is_beside_our_file_even_if_it_is_named(
     settings = load("plabctl.toml", ENVIRON)
 
     assert (settings.origin.folder, settings.ssh.key) == (str(ours.parent), f"{ours.parent}/key")
-    assert settings.hooks[0].command == (f"{ours.parent}/hook",)
+    assert settings.hooks[0] == make_hook(("transition",), (f"{ours.parent}/hook",))
     assert settings.path == str(ours), "what cron is told is no name that somebody else can turn to another file"
     assert SECOND_USER not in settings.origin.owners
 

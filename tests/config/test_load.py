@@ -15,14 +15,13 @@ from plabctl.core.settings import (
     FlapSettings,
     GuardSettings,
     GuardThen,
-    HookSettings,
     HostKeys,
-    InventorySettings,
     PoolSettings,
     SshSettings,
 )
 from plabctl.errors import ConfigError
 from plabctl.kinds import Builtin, find_builtin
+from tests.builders import make_hook, make_inventory
 from tests.config.loading import ENVIRON, faults_of, load_text
 
 
@@ -141,10 +140,10 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert settings.flap == FlapSettings(86400.0, 3, 10.0)
     assert settings.guard == GuardSettings(0.5, 4, 300.0, "rack", ("gw:22", "[::1]:22"), 600.0, GuardThen.LEAVE)
     assert settings.inventories == (
-        InventorySettings("file", f"{tmp_path}/nodes.txt"),
-        InventorySettings("command", command=(f"{tmp_path}/list", "--all"), every_s=3600.0, timeout_s=3.0),
+        make_inventory("file", path=f"{tmp_path}/nodes.txt"),
+        make_inventory("command", command=(f"{tmp_path}/list", "--all"), every_s=3600.0, timeout_s=3.0),
     )
-    assert settings.hooks == (HookSettings(("transition", "hold"), ("logger", "-t", "a/b"), 1.0),)
+    assert settings.hooks == (make_hook(("transition", "hold"), ("logger", "-t", "a/b"), 1.0),)
 
 
 @pytest.mark.parametrize(("text", "faults"), bad_files())

@@ -8,6 +8,7 @@ from plabctl.config.sample import build_sample
 from plabctl.config.schema import ROOT
 from plabctl.core.keys.table import Table
 from plabctl.core.settings import Settings
+from plabctl.kinds import builtin_names
 from tests.config.loading import load_text
 
 NUMBER = re.compile(r"(?<![\w./-])\d[\w.]*")
@@ -48,8 +49,9 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
     assert (everything.flap, everything.guard) == (empty.flap, empty.guard)
     assert replace(everything.ssh, user="", key="", known_hosts="") == replace(empty.ssh, known_hosts="")
     assert everything.recipes["mine"].teardown is not None
-    assert [each.kind for each in everything.inventories] == ["file"]
-    assert [each.on for each in everything.hooks] == [("transition",)]
+    assert [each.kind for each in everything.inventories] == list(builtin_names("inventory"))
+    assert [each.kind for each in everything.sinks] == ["command"]
+    assert [each.on for each in everything.all_sinks] == [(), ("transition",), ("transition",)]
 
 
 def test_every_key_stands_in_the_sample() -> None:
@@ -58,7 +60,7 @@ def test_every_key_stands_in_the_sample() -> None:
     for topic, table in topics(ROOT).items():
         for name, key in table.keys.items():
             if topic not in {"backoff", "stage"} and not isinstance(key.type, Table):
-                assert name in lines or (topic, name) == ("inventory", "command")
+                assert name in lines
 
 
 def test_chosen_keys_are_set_in_it(tmp_path: Path) -> None:
@@ -89,6 +91,7 @@ def test_every_key_and_table_is_described_and_nothing_else_is() -> None:
         "experiment",
         "executor",
         "inventory",
+        "sink",
         "hook",
     }
     assert set(TEXTS) == described - tables

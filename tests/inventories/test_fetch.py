@@ -11,6 +11,7 @@ from plabctl.errors import UsageFault
 from plabctl.inventories.ansible import parse_ansible
 from plabctl.inventories.fetch import FetchResult, fetch
 from plabctl.inventories.node_list import check_rows
+from tests.builders import make_inventory
 
 MARGIN_S = 3.0
 LISTING = {
@@ -28,7 +29,7 @@ LISTING = {
 
 
 def command(*argv: str, timeout_s: float = 20.0) -> InventorySettings:
-    return InventorySettings("command", command=argv, timeout_s=timeout_s)
+    return make_inventory("command", command=argv, timeout_s=timeout_s)
 
 
 def fault_of(inventory: InventorySettings) -> str:
@@ -42,7 +43,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbfa.x site=north\r\nb.x\r\n")
     source = f"file:{path}"
 
-    assert fetch(InventorySettings("file", str(path))) == FetchResult(
+    assert fetch(make_inventory("file", path=str(path))) == FetchResult(
         source, (Node("a.x", {"site": "north"}, source), Node("b.x", {}, source))
     )
 
@@ -50,26 +51,26 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "nodes"
 
-    assert fault_of(InventorySettings("file", str(path))) == f"{path}: cannot be read: no such file or directory"
+    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: cannot be read: no such file or directory"
     path.mkdir()
-    assert fault_of(InventorySettings("file", str(path))) == f"{path}: cannot be read: is a directory"
+    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: cannot be read: is a directory"
 
 
 def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     path = tmp_path / "nodes"
     os.mkfifo(path)
 
-    assert fault_of(InventorySettings("file", str(path))) == f"{path}: not a file"
+    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: not a file"
 
 
 def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "nodes"
     path.write_bytes(b"a\na;b\nc\na\n")
-    assert fault_of(InventorySettings("file", str(path))) == (
+    assert fault_of(make_inventory("file", path=str(path))) == (
         f"{path}:2: 'a;b' is no host name and no address\n{path}:4: 'a' is there 2 times: lines 1, 4"
     )
     path.write_bytes(b"a\n\xff\n")
-    assert fault_of(InventorySettings("file", str(path))) == f"{path}:2: not UTF-8"
+    assert fault_of(make_inventory("file", path=str(path))) == f"{path}:2: not UTF-8"
 
 
 @pytest.mark.parametrize("printed", ["a.x\nb.x\n", '["a.x", {"name": "b.x"}]', "name,site\na.x,\nb.x,\n"])
@@ -124,7 +125,7 @@ def test_ansible_is_asked_for_its_listing(tmp_path: Path, programs: Path, monkey
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
 
-    fetched = fetch(InventorySettings("ansible", "/etc/hosts.yml"))
+    fetched = fetch(make_inventory("ansible", path="/etc/hosts.yml"))
 
     assert (tmp_path / "asked").read_text() == "-i /etc/hosts.yml --list\n"
     assert [node.name for node in fetched.nodes] == ["a.x", "b.x", "c.x"]
@@ -133,7 +134,7 @@ def test_ansible_is_asked_for_its_listing(tmp_path: Path, programs: Path, monkey
 def test_without_ansible_its_inventory_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert fault_of(InventorySettings("ansible", "/h.yml")) == (
+    assert fault_of(make_inventory("ansible", path="/h.yml")) == (
         "ansible-inventory: cannot be run: no such file or directory"
     )
 

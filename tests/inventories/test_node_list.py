@@ -224,7 +224,7 @@ def test_every_variable_that_we_read_or_set_is_reserved() -> None:
     """Those of built-in recipes, such as PLABCTL_IMAGE, are there to be set by labels; those of hooks meet no label."""
     found = set()
     for path in (Path(plabctl.__file__).parent).rglob("*.py"):
-        if path.parent.name not in {"notify", "embedded"} and path.name not in {"container.py", "netns.py"}:
+        if path.parent.name not in {"sinks", "embedded"} and path.name not in {"container.py", "netns.py"}:
             found |= set(re.findall(r"\bPLABCTL_([A-Z][A-Z_]*)\b", path.read_text()))
     assert found - {"IMAGE", "EVENT"} <= RESERVED
     assert {"STAGE", "CONFIG"} <= found

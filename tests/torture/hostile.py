@@ -19,13 +19,16 @@ from pathlib import Path
 
 from plabctl.core.model import Event
 from plabctl.core.recipe import fill_placeholders
-from plabctl.core.settings import HookSettings
+from plabctl.core.settings import ANYWHERE
 from plabctl.inventories.node_list import find_variables_fault
 from plabctl.probes.frame import MARK, build_end_mark
 from plabctl.probes.script import PROLOGUE, SHELL, build_environment, wrap_stage
 from plabctl.render.nagios import Health, format_line
+from plabctl.sinks.base import SinkContext
+from plabctl.sinks.command import build_variables
 from plabctl.sinks.event_json import build_message
-from plabctl.sinks.hooks import build_variables, run_hooks
+from plabctl.sinks.tell import tell_sinks
+from tests.builders import make_hook
 from tests.lab.harmless_text import find_active, without_styles
 from tests.lab.hostile_texts import CANARY, outputs, words
 from tests.lab.terminal import run_on_terminal
@@ -157,7 +160,8 @@ def _of_hooks(batch: Batch) -> Iterator[str]:
     events = [event for event in batch.events if event.kind == "probe"][:_PER_HOOK]
     code = f'env -0 >"{folder}/env"; cat >"{folder}/json"'
     for event in events:
-        done = run_hooks([HookSettings(("probe",), ("/bin/sh", "-c", code), 20.0)], [event], CLOCK, 60.0)
+        sink = make_hook(("probe",), ("/bin/sh", "-c", code), 20.0)
+        done = tell_sinks([sink], [event], CLOCK, 60.0, SinkContext(str(folder), ANYWHERE))
         got = json.loads((folder / "json").read_bytes())
         shown = [pair for pair in (folder / "env").read_bytes().decode().split("\0") if pair.startswith("PLABCTL_")]
         if got["data"].get("reason") != event.data.get("reason") or done.faults or any(map(found_in, shown)):

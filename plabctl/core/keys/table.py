@@ -55,10 +55,11 @@ class Table:
     """One table: its `keys`, and the value with the defaults that they override.
 
     `topic` is what `plabctl.config.key_texts` calls it. Where the key `kind` chooses a kind of an extension point,
-    the keys that the kind declares (`kind.keys`, a table of its own) may stand here as well.
+    the keys that the kind declares (`kind.keys`, a table of its own) may stand here as well. A table that is the short
+    form of one kind has no such key: `short_for` says of which, by extension point and name.
     """
 
-    __slots__ = ("defaults", "keys", "shape", "topic")
+    __slots__ = ("defaults", "keys", "shape", "short_for", "topic")
 
     def __init__(
         self,
@@ -66,11 +67,13 @@ class Table:
         defaults: object,
         *keys: Key,
         shape: Shape = Shape.ONE,
+        short_for: tuple[str, str] | None = None,
     ) -> None:
         self.topic = topic
         self.defaults = defaults
         self.keys = {key.name: key for key in keys}
         self.shape = shape
+        self.short_for = short_for
 
 
 NO_KEYS = Table("", None)

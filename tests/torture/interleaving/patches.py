@@ -20,6 +20,7 @@ from unittest import mock
 from plabctl.app import deliver, slots_in_use, tick, wiring
 from plabctl.executors import threads
 from plabctl.executors.threads import ThreadExecutor
+from plabctl.sinks import history
 from tests.torture.interleaving.kernel import Kernel, SimClock, SimHistory, SimSlots
 from tests.torture.interleaving.machines import Testbed
 from tests.torture.interleaving.scheduler import Scheduler
@@ -134,7 +135,8 @@ def in_place(world: World) -> Iterator[None]:
             "random": _dice_of(scheduler),
             "read_boot_id": lambda: kernel.boot,
         },
-        deliver: {"History": lambda _: SimHistory(kernel, world.delivered), "threading": sim_threads},
+        deliver: {"threading": sim_threads},
+        history: {"History": lambda _: SimHistory(kernel, world.delivered)},
         deliver.Delivery: {"_try_lock": _lock(world), "_unlock": _unlock(world)},
         slots_in_use: {"time": SimpleNamespace(sleep=lambda seconds: scheduler.wait(until=scheduler.now + seconds))},
         wiring: {"make_executor": lambda _: ThreadExecutor(SimProber(world.bed, clock), clock)},

@@ -1,0 +1,89 @@
+"""What every inventory can do, and what a kind of inventory has to say of itself.
+
+Pure, but for the command that `run_lister` runs. A kind is one module beside this one with one instance of an
+`InventoryKind`; `plabctl.kinds` lists it by name. `plabctl.inventories.fetch` reads one; what becomes of the nodes is
+decided in `plabctl.inventories.merge`. Settings hold a kind by its name, so kinds import late what only `read` needs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from plabctl.core.keys.table import NO_KEYS
+from plabctl.errors import UsageFault
+
+if TYPE_CHECKING:
+    from plabctl.core.model import Node
+    from plabctl.core.settings import InventorySettings, Origin
+
+MAX_BYTES = 64 * 1024**2
+"""How long a listing may be."""
+_KEPT_SHOWN = 200
+
+
+class InventoryKind(ABC):
+    """One kind of inventory. Its instances hold no state: what is configured stands in `InventorySettings`."""
+
+    name = ""
+    help = ""
+    """What it reads, for the reference: `a list of names, or CSV, or JSON`."""
+    keys = NO_KEYS
+    """The keys that only this kind has; their values are the `options` of the settings."""
+    fault = ""
+    """Why it cannot be used: only those of plug-ins ever have one."""
+
+    @abstractmethod
+    def identify(self, options: Any) -> str:
+        """Return what tells this source from others of its kind, without secrets: it is stored with each node."""
+
+    @abstractmethod
+    def read(self, own: InventorySettings, origin: Origin) -> Iterable[Node]:
+        """Return the nodes that it lists now, with `own.name` as their source.
+
+        `origin` says where the configuration is from that names it. Raise UsageFault when the source cannot be read or
+        lists what is invalid; end within about `own.timeout_s` seconds.
+        """
+
+    def list_named_files(self, options: Any) -> Iterator[tuple[str, bool]]:
+        """Yield each file that the options name, and whether it must be in the hands of people we trust."""
+        yield from ()
+
+
+def decode_text(raw: bytes, where: str) -> str:
+    """Return `raw` as text; raise UsageFault naming the first line that is not UTF-8."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageFault(f"{where}:{line}: not UTF-8") from error
+
+
+def parse_listing(raw: bytes, where: str, source: str) -> list[Node]:
+    """Return the nodes in a plain list, CSV or JSON; raise UsageFault with every fault in it."""
+    from plabctl.inventories.node_list import check_rows
+    from plabctl.inventories.row_parsers import parse_rows
+
+    return check_rows(parse_rows(decode_text(raw, where), where), where, source)
+
+
+def run_lister(argv: tuple[str, ...], timeout_s: float, origin: Origin) -> bytes:
+    """Return what a command prints; raise UsageFault when it fails, hangs or prints too much."""
+    from plabctl.masks import mask_secrets
+    from plabctl.process import run
+
+    ran = run(
+        argv,
+        timeout_s=timeout_s,
+        keep_bytes=MAX_BYTES,
+        flood_bytes=MAX_BYTES,
+        folder=origin.folder,
+        owners=origin.owners,
+    )
+    if ran.fault or ran.exit_code:
+        why = ran.fault or f"exit code {ran.exit_code}"
+        said = ran.errors.decode(errors="replace").strip().split("\n")[-1].strip()
+        shown = mask_secrets("".join(char if char.isprintable() else "?" for char in said[:_KEPT_SHOWN]))
+        raise UsageFault(f"{argv[0]}: {why}{f': {shown}' if shown else ''}")
+    return ran.output

@@ -1,0 +1,63 @@
+"""The inventory `command`: nodes that a command prints.
+
+I/O: runs the command. See `plabctl.inventories.node_list` for the forms of what it prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from plabctl.core.keys.path_types import Argv
+from plabctl.core.keys.table import Key, Table
+from plabctl.inventories.base import InventoryKind, parse_listing, run_lister
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.model import Node
+    from plabctl.core.settings import InventorySettings, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class ListerOptions:
+    """What only an inventory of this kind can be told."""
+
+    command: tuple[str, ...] = ()
+
+
+class CommandKind(InventoryKind):
+    """A list of names, CSV or JSON, printed by a command."""
+
+    name = "command"
+    help = "a list of names, or CSV, or JSON, printed by a command"
+    keys = Table(
+        "inventory.command",
+        ListerOptions(),
+        Key(
+            "command",
+            Argv(),
+            text="The command, run without a shell.",
+            example='["list-nodes", "--all"]',
+            required=True,
+        ),
+    )
+
+    def identify(self, options: ListerOptions) -> str:
+        """Return the command line, with no secret that the command is given."""
+        from plabctl.masks import mask_secrets
+
+        return mask_secrets(" ".join(options.command))
+
+    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+        """Return the nodes that the command prints."""
+        assert isinstance(own.options, ListerOptions), "the configuration fills it"
+        command = own.options.command
+        return parse_listing(run_lister(command, own.timeout_s, origin), command[0], own.name)
+
+    def list_named_files(self, options: ListerOptions) -> Iterator[tuple[str, bool]]:
+        """Yield the program, if a path names it."""
+        if "/" in options.command[0]:
+            yield options.command[0], True
+
+
+COMMAND = CommandKind()

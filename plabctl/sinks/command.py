@@ -1,0 +1,124 @@
+"""The sink `command`: one run of a command for each event, the event as JSON on its standard input.
+
+I/O: runs the command. `[[hook]]` is the short form of this kind, and an experiment may bring such a command of its own
+(`plabctl.sinks.experiment_hooks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from plabctl.core.keys.path_types import Argv
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import Flag
+from plabctl.sinks.base import SinkContext, SinkKind, TellResult
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.model import Event
+    from plabctl.core.settings import SinkSettings
+
+KEEP_BYTES = 64 * 1024
+"""How much of what a command prints is kept, for the case that it fails."""
+FLOOD_BYTES = 64 * 1024**2
+_SHOWN = 200
+_NAME_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """What only a sink of this kind can be told."""
+
+    command: tuple[str, ...] = ()
+    output: bool = False
+
+
+_KEYS = Table(
+    "sink.command",
+    CommandOptions(),
+    Key(
+        "command",
+        Argv(),
+        text="The command, run without a shell. A relative path to it is relative to the config file; a bare name is "
+        "looked for in `PATH`.",
+        example='["logger", "-t", "plabctl"]',
+        required=True,
+    ),
+    Key(
+        "output",
+        Flag(),
+        text="Whether it is told what the stages of a probe printed, too. Off because there may be secrets in that, "
+        "and a command may tell others; the reason of a failure, which is its last line, it is told anyway.",
+        example="true",
+    ),
+)
+
+
+class CommandKind(SinkKind):
+    """A command that is told what happens."""
+
+    name = "command"
+    help = "a command, run for each event with the event as JSON on its standard input"
+    keys = _KEYS
+
+    def identify(self, own: SinkSettings) -> str:
+        """Return a digest of the arguments: what they say may be a secret."""
+        import hashlib
+
+        command = _find_options(own).command
+        return hashlib.blake2b("\0".join(command).encode("utf-8", "replace"), digest_size=9).hexdigest()
+
+    def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
+        """Run the command with the event."""
+        from plabctl.process import run
+        from plabctl.sinks.event_json import build_message
+
+        options, (event,) = _find_options(own), events
+        ran = run(
+            options.command,
+            timeout_s=timeout_s,
+            keep_bytes=KEEP_BYTES,
+            flood_bytes=FLOOD_BYTES,
+            given=build_message(event, has_output=options.output),
+            variables=build_variables(event),
+            folder=context.origin.folder,
+            owners=context.origin.owners,
+        )
+        if ran.exit_code == 0:
+            return TellResult(ok=True)
+        why = ran.fault or f"exit code {ran.exit_code}"
+        said = _read_last_line(ran.errors) or _read_last_line(ran.output)
+        error = f"hook {options.command[0][:_NAME_SHOWN]!r}: {why}{f': {said}' if said else ''}"
+        return TellResult(ok=False, error=error, permanent=ran.never_ran)
+
+    def list_named_files(self, options: CommandOptions) -> Iterator[tuple[str, bool]]:
+        """Yield the program, if a path names it."""
+        if "/" in options.command[0]:
+            yield options.command[0], True
+
+
+COMMAND = CommandKind()
+
+
+def build_variables(event: Event) -> dict[str, str]:
+    """Return what a command finds in its environment; nothing that a node said is in it."""
+    return {
+        "PLABCTL_EVENT": event.kind,
+        "PLABCTL_NODE": event.node or "",
+        "PLABCTL_EXPERIMENT": str(event.data.get("experiment", "")),
+        "PLABCTL_EVENT_ID": event.id,
+    }
+
+
+def _find_options(own: SinkSettings) -> CommandOptions:
+    assert isinstance(own.options, CommandOptions), "the configuration fills it"
+    return own.options
+
+
+def _read_last_line(output: bytes) -> str:
+    """Return the last line of what a command printed, short and inert."""
+    from plabctl.masks import mask_secrets
+
+    line = output.decode(errors="replace").strip().split("\n")[-1].strip()
+    return mask_secrets("".join(char if char.isprintable() else "?" for char in line[:_SHOWN]))
