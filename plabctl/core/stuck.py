@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from plabctl.core.untestable import find_disabled_pools, find_local_failures
 from plabctl.durations import format_duration
 from plabctl.values import dataclass
 
@@ -105,6 +106,8 @@ class ProblemKind(StrEnum):
     TICKS = "ticks"
     CLAIMS = "claims"
     UNTESTED = "untested"
+    PLUGINS = "plugins"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ def find_problems(
         *_check_slots(sight, settings.window, now),
         *_check_ticks(sight, now, last_tick_at),
         *_check_claims(sight, state),
+        *(Problem(ProblemKind.PLUGINS, *each) for each in find_disabled_pools(state, settings)),
+        *(Problem(ProblemKind.LOCAL, *each) for each in find_local_failures(state, settings)),
     ]
     if not found and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
         found += _check_untested(sight, state, settings, now, last_test_at)

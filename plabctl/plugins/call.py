@@ -21,6 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from plabctl.errors import PluginFault
+from plabctl.masks import mask_secrets
 
 if TYPE_CHECKING:
     import subprocess
@@ -84,7 +85,7 @@ class PluginHost:
             if limit_s is None:
                 self._slow_s += max(0.0, time.monotonic() - began - FREE_S)
         if not is_answer:
-            raise PluginFault(str(value))
+            raise PluginFault(mask_secrets(str(value)))
         return value
 
     @property

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from plabctl.core.model import Cause, Member, Outcome, Verdict
 from plabctl.core.state import Changes, MemoryState
 from plabctl.core.stuck import HeldLock, LockKind, LockReport, Problem, ProblemKind, TickTrace, find_problems
-from tests.builders import NOW, make_claim, make_member, make_node, make_settings
+from tests.builders import NOW, make_claim, make_member, make_node, make_settings, make_state
 
 UPTIME = 5000.0
 SLOT = HeldLock(LockKind.SLOT, 42, "S", 1, NOW - 300.0, UPTIME + 30.0)
@@ -121,3 +122,52 @@ def test_nodes_that_are_due_for_long_while_nothing_is_tested_are_told(
 
 def test_a_test_that_runs_shows_that_nodes_are_tested() -> None:
     assert found(SLOT, state=state_of(due_s=9000.0), last_test_at=NOW - 9000.0) == []
+
+
+LOCAL = Verdict(Outcome.UNKNOWN, Cause.LOCAL, "the script '/x' cannot be read: no such file", NOW - 60.0, 0.0)
+PASS = replace(LOCAL, outcome=Outcome.PASS, cause=None, reason="")
+
+
+def members_with(*verdicts: Verdict | None, pool: str = "good") -> list[Member]:
+    return [make_member(f"{pool}{at}", pool, last=verdict) for at, verdict in enumerate(verdicts)]
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (
+            members_with(LOCAL),
+            ["nothing is learnt of pool 'good' (1 node tried), for a reason on this machine: the script '/x' cannot"],
+        ),
+        (members_with(LOCAL, LOCAL, None), ["pool 'good' (2 nodes tried)"]),
+        (members_with(LOCAL, replace(LOCAL, cause=Cause.INTERRUPTED)), ["pool 'good' (1 node tried)"]),
+        (members_with(LOCAL, PASS), []),
+        (members_with(LOCAL, replace(PASS, outcome=Outcome.FAIL, cause=Cause.CHECK)), []),
+        (members_with(LOCAL, replace(LOCAL, cause=Cause.NO_OPINION)), []),
+        (members_with(None), []),
+        ([*members_with(LOCAL), *members_with(PASS, pool="bad")], ["pool 'good' (1 node tried)"]),
+        ([*members_with(LOCAL), *members_with(LOCAL, pool="bad")], ["of pool 'bad'", "of pool 'good'"]),
+    ],
+)
+def test_pools_of_which_nothing_is_learnt_for_want_of_something_here_are_told(
+    members: list[Member], said: list[str]
+) -> None:
+    told = found(state=make_state(*members))
+
+    assert [problem.kind for problem in told] == [ProblemKind.LOCAL] * len(said)
+    assert all(each in problem.reason for problem, each in zip(told, said, strict=True))
+    assert all("plabctl test " in problem.remedy for problem in told)
+
+
+def test_pools_whose_plug_in_is_broken_are_told_if_nodes_are_in_them() -> None:
+    settings = make_settings(window=3, recipe_faults={"process": "the plug-in 'lxc' cannot be used: it exited"})
+    state = make_state(*members_with(PASS, LOCAL))
+
+    told = find_problems(LockReport((), (), UPTIME), state, settings, NOW, NOW - 20.0, NOW)
+
+    assert [(problem.kind, problem.reason) for problem in told] == [
+        (
+            ProblemKind.PLUGINS,
+            "nothing is tested in pool 'good', which has 2 nodes: the plug-in 'lxc' cannot be used: it exited",
+        )
+    ]

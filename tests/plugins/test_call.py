@@ -169,6 +169,15 @@ def test_whatever_it_does_when_it_is_loaded_ends_in_time(room: Path, host: Plugi
     assert time.monotonic() - began < 5
 
 
+def test_a_secret_in_what_it_raises_is_not_shown(room: Path, host: PluginHost) -> None:
+    text = HEAD.format(act="raise RuntimeError('no answer from https://me:geheim@site/ with token=geheim')") + "act()\n"
+    place(room / "site", "broken", text, {"plabctl.recipes broken": "it"})
+
+    with pytest.raises(PluginFault, match="RuntimeError: no answer") as caught:
+        host.call("load", "recipe", "broken", limit_s=LOAD_S)
+    assert "geheim" not in str(caught.value)
+
+
 def test_a_plug_in_that_did_not_answer_is_not_asked_again(room: Path, host: PluginHost) -> None:
     place(room / "site", "broken", BACKOFF.format(act="time.sleep(60)"), {"plabctl.backoffs broken": "it"})
     host.call("load", "backoff", "broken", limit_s=LOAD_S)

@@ -1,0 +1,63 @@
+"""Pools of which nothing is learnt although ticks come: a plug-in is broken, or this machine lacks what the tests need.
+
+Pure. `plabctl.core.stuck` tells it beside what else keeps plabctl from its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from plabctl.core.probe import Cause, Outcome
+
+if TYPE_CHECKING:
+    from plabctl.core.settings import Settings
+    from plabctl.core.state import State
+    from plabctl.core.summary import NodeSummary
+
+
+class Untestable(NamedTuple):
+    """Why nothing is learnt of the nodes in a pool, and what to do about it."""
+
+    reason: str
+    remedy: str
+
+
+def find_disabled_pools(state: State, settings: Settings) -> Iterator[Untestable]:
+    """Yield the pools with nodes in them in which nothing is tested, as a plug-in that they want cannot be used."""
+    faults: dict[str, str] = {}
+    for path, fault in settings.plugin_faults.items():
+        table, _, rest = path.partition(".")
+        if table == "pool":
+            faults.setdefault(rest.partition(".")[0], fault)
+    counts = state.counts()
+    for pool, fault in faults.items():
+        if counts.get(pool):
+            reason = f"nothing is tested in pool '{pool}', which has {_format_count(counts[pool])}: {fault}"
+            yield Untestable(reason, "`plabctl config check` looks at the plug-in; mend, remove or replace it")
+
+
+def find_local_failures(state: State, settings: Settings) -> Iterator[Untestable]:
+    """Yield the pools in which the last test of each node that was tested failed for want of something here.
+
+    One node with any other result shows that its pool is tested. The looking ends when each pool has one.
+    """
+    open_pools = state.counts().keys() - settings.disabled
+    local: dict[str, list[NodeSummary]] = {}
+    for node in state.summaries():
+        if node.pool not in open_pools or node.outcome is None:
+            continue
+        if node.outcome == Outcome.UNKNOWN and node.cause == Cause.LOCAL:
+            local.setdefault(node.pool, []).append(node)
+        elif node.cause != Cause.INTERRUPTED:
+            open_pools -= {node.pool}
+            if not open_pools:
+                return
+    for pool in sorted(local.keys() & open_pools):
+        first, count = local[pool][0], _format_count(len(local[pool]))
+        reason = f"nothing is learnt of pool '{pool}' ({count} tried), for a reason on this machine: {first.reason}"
+        yield Untestable(reason, f"run `plabctl doctor`, then: plabctl test {first.node}")
+
+
+def _format_count(count: int) -> str:
+    return f"{count} node{'' if count == 1 else 's'}"
