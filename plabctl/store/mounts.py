@@ -6,7 +6,7 @@ I/O: reads the kernel's list of mounts. Go on with `plabctl.store.lock`, whose l
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from plabctl.errors import StoreError
@@ -52,6 +52,9 @@ class FileSystem(NamedTuple):
 
 
 class _Mount(NamedTuple):
+    number: bytes
+    parent: bytes
+    """The number of the mount that it was mounted on."""
     point: bytes
     kind: str
     options: bytes
@@ -88,12 +91,20 @@ def _find_mount(path: bytes) -> _Mount | None:
     """Return the mount that `path` is on, by the kernel's list (proc(5)); None when there is no list."""
     # Names of files are bytes, and so is the list: in text, some letters would be changed, and others taken for blanks.
     target = os.path.realpath(path).rstrip(b"/") + b"/"
+    mounts = list(_list_mounts())
+    numbers = {mount.number for mount in mounts}
     found: _Mount | None = None
-    for mount in _list_mounts():
+    # From the outside in, as the kernel walks: a mount may hide others below it, with longer names than its own.
+    while here := [mount for mount in mounts if target.startswith(mount.point) and _is_on(mount, found, numbers)]:
         # The last of those mounted at one place is the one that is seen.
-        if target.startswith(mount.point) and len(mount.point) >= (len(found.point) if found else 0):
-            found = mount
+        found = min(reversed(here), key=lambda mount: len(mount.point))
+        mounts.remove(found)
     return found
+
+
+def _is_on(mount: _Mount, below: _Mount | None, numbers: Collection[bytes]) -> bool:
+    """Say whether `mount` lies directly on `below`; without one, whether it is among the outermost of the list."""
+    return mount.parent == below.number if below else mount.parent not in numbers or mount.parent == mount.number
 
 
 def _list_mounts() -> Iterator[_Mount]:
@@ -107,7 +118,8 @@ def _list_mounts() -> Iterator[_Mount]:
         fields, more = before.split(b" "), after.split(b" ")
         if len(fields) > 4 and after:  # the fifth field is the mount point
             options = more[2] if len(more) > 2 else b""  # type, source, options
-            yield _Mount(_unescape(fields[4]).rstrip(b"/") + b"/", os.fsdecode(more[0]), options)
+            point = _unescape(fields[4]).rstrip(b"/") + b"/"
+            yield _Mount(fields[0], fields[1], point, os.fsdecode(more[0]), options)
 
 
 def _unescape(text: bytes) -> bytes:

@@ -70,6 +70,18 @@ def test_the_innermost_mount_counts_in_any_order_and_lines_of_another_form_do_no
     assert kind_of("/srv/inner/x/y") == "nfs4"
 
 
+def test_a_mount_that_a_later_one_hides_does_not_count(table: Path) -> None:
+    hidden = f"{ROOT}23 22 0:21 / /srv/state rw - tmpfs none rw\n24 22 0:22 / /srv rw - nfs4 server:/srv rw\n"
+    table.write_text(hidden)
+    assert kind_of("/srv/state") == "nfs4"
+
+    table.write_text(f"{hidden}25 24 0:23 / /srv/state rw - xfs none rw\n26 25 0:24 / /srv/state rw - ext4 none rw\n")
+    assert kind_of("/srv/state/x") == "ext4"
+
+    table.write_text(hidden.removeprefix(ROOT))
+    assert kind_of("/srv/state") == "nfs4", "in a changed root the mount below is not listed"
+
+
 @pytest.mark.parametrize("kind", OVER_A_NETWORK)
 def test_what_is_not_known_to_be_local_is_refused(table: Path, kind: str) -> None:
     table.write_text(f"{ROOT}23 22 8:1 / /srv rw - {kind} somewhere rw\n")
