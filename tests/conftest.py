@@ -37,6 +37,18 @@ def _no_trace_on_this_machine() -> Iterator[None]:
 
 
 _ERROR = pytest.StashKey[BaseException]()
+_shared: set[int] = set()
+"""Processes of fixtures that live longer than one test, such as the sshd that all tests of a session use."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+    before = leftover_processes.running()
+    value = yield
+    if fixturedef.scope != "function":
+        # A test may ask for it as late as in its body, where its processes look like those of the test.
+        _shared.update(leftover_processes.running() - before)
+    return value
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,7 +66,7 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """End what the test left running, and fail it for that unless it has failed anyway."""
     before = leftover_processes.running()
     yield
-    left = leftover_processes.running() - before
+    left = leftover_processes.running() - before - _shared
     names = ", ".join(leftover_processes.described(pid) for pid in sorted(left))
     leftover_processes.end(left)
     error = request.node.stash.get(_ERROR, None)

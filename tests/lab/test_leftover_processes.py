@@ -50,6 +50,26 @@ def test_at_the_end():
     import gc
     gc.collect()
 """
+_SHARED = """
+import subprocess
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared():
+    with subprocess.Popen(["sleep", "300"]) as process:
+        yield process
+        process.kill()
+
+
+def test_that_asks_in_its_body(request):
+    assert request.getfixturevalue("shared").poll() is None
+
+
+def test_that_asks_again(shared):
+    assert shared.poll() is None
+"""
 
 
 def is_running(pid: str) -> bool:
@@ -86,3 +106,14 @@ def test_what_a_test_leaves_is_ended_and_blamed_on_that_test(tmp_path: Path) -> 
     assert "unclosed file" not in said, said
     for pid in (tmp_path / "pids").read_text().split():
         assert wait_until(lambda: not is_running(pid)), "a process that the test started runs on"  # noqa: B023 - at once
+
+
+def test_what_is_shared_by_all_tests_is_left_running(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(_CONFTEST)
+    (tmp_path / "test_inner.py").write_text(_SHARED)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_inner.py"]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+    assert "2 passed" in done.stdout, done.stdout
