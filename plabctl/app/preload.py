@@ -1,25 +1,41 @@
-"""What is imported late, all at once: a tick that probes has it before it claims.
+"""What is loaded before a tick claims anything, because it can no longer be relied on later.
 
-I/O: imports. A tick may run for minutes, and meanwhile plabctl, its libraries or Python itself may be replaced by newer
-ones or be gone; what is imported then would not be there, or not fit what is.
+I/O: imports. A tick may run for minutes, and meanwhile plabctl, its libraries or Python itself may be replaced or
+removed: what is imported then would be missing, or would not fit what is loaded. The folders below are loaded whole, so
+that nobody has to keep a list of their modules. What is a kind has been loaded with the configuration that names it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
+from pkgutil import iter_modules
 
-MODULES = (
-    "encodings.idna",  # for every name that is looked up
-    "plabctl.core.error_throttle",
-    "plabctl.sinks.event_json",
-    "plabctl.store.experiment_codec",
-    "pwd",
-    "traceback",
+FOLDERS = ("plabctl.core", "plabctl.history", "plabctl.probes", "plabctl.sinks", "plabctl.store")
+"""Where a tick works while its probes run."""
+SPARED = frozenset({"plabctl.core.backoffs", "plabctl.probes.embedded"})
+"""Folders in them that are left out: back-offs are kinds and come with the configuration; the other is for the demo."""
+LIBRARIES = (
+    "encodings.idna",  # looking any name up
+    "pwd",  # messages that name a user
+    "traceback",  # reporting a bug
 )
-"""What the functions of a tick import themselves and importing the tick does not bring."""
+"""What only some code paths import from the standard library."""
 
 
 def load() -> None:
-    """Import what a tick that probes may come to need at any time."""
-    for name in MODULES:
+    """Import all that a tick which probes may need; raise ImportError when the installation is incomplete."""
+    for folder in FOLDERS:
+        for name in _list_modules(folder):
+            import_module(name)
+    for name in LIBRARIES:
         import_module(name)
+
+
+def _list_modules(folder: str) -> Iterator[str]:
+    """Yield the names of all modules in a package and in the packages inside it."""
+    for found in iter_modules(import_module(folder).__path__, f"{folder}."):
+        if found.name not in SPARED:
+            yield found.name
+            if found.ispkg:
+                yield from _list_modules(found.name)

@@ -12,7 +12,6 @@ from plabctl.app.invocation import find_last_error, tick
 from plabctl.cli import output
 from plabctl.cli.error_report import run_reporting_errors
 from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, output_options
-from plabctl.core.selection import read_plain_names
 
 _EXAMPLE = """\
 plabctl tick
@@ -39,21 +38,18 @@ def command(
     if nodes:
         return _tick_nodes(config, nodes)
     if sys.stderr.isatty():
-        return _tick(config)
+        return tick(config)
     nag = find_last_error(config)
-    code = run_reporting_errors(lambda: _tick(config), complain=lambda text: nag.record_failure(text, time.time()))
+    code = run_reporting_errors(lambda: tick(config), complain=lambda text: nag.record_failure(text, time.time()))
     if code == 0 and (over := nag.record_success(time.time())):
         output.write_note(over)
     return code
 
 
-def _tick(config: str | None) -> int:
-    return tick(config)
-
-
 def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
     from plabctl.app import change_nodes as use
     from plabctl.app.retest_now import retest_and_wait
+    from plabctl.core.selection import read_plain_names
 
     app = open_app(config)
     names = read_plain_names(nodes) or use.choose_nodes(app, nodes).names

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from plabctl.core.settings import FlapSettings
+from plabctl.core.settings import FlapSettings, GuardSettings
+from plabctl.core.suspicion import Flap
 
 
 class FlapRecord(Protocol):
@@ -62,3 +63,8 @@ def count_passes_to_go(member: FlapRecord, flap: FlapSettings, next_at: float) -
     while count_required_passes(member, flap, next_at + (count - 1) * flap.apart_s) > member.ok_streak + count:
         count += 1
     return count
+
+
+def keep_relevant(flaps: tuple[Flap, ...], guard: GuardSettings, now: float) -> tuple[Flap, ...]:
+    """Return those of `flaps` that a guard which comes on now or later may still roll back."""
+    return tuple(flap for flap in flaps if flap.at >= now - guard.within_s)

@@ -1,8 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.flap import add_flap, compute_penalty, count_needed_passes, count_passes_to_go, count_required_passes
-from plabctl.core.settings import FlapSettings
+from plabctl.core.flap import (
+    add_flap,
+    compute_penalty,
+    count_needed_passes,
+    count_passes_to_go,
+    count_required_passes,
+    keep_relevant,
+)
+from plabctl.core.settings import FlapSettings, GuardSettings
+from plabctl.core.suspicion import Flap, Suspicion
 from tests.builders import NOW, make_member, played
 
 FLAP = FlapSettings()
@@ -77,3 +85,11 @@ def test_one_more_flop_is_one_more_point() -> None:
 
     assert add_flap(make_member(), flap, NOW) == 1.0
     assert count_passes_to_go(make_member(penalty=1.9, penalty_at=NOW), flap, NOW) == 2
+
+
+def test_a_flap_is_kept_to_the_last_moment_that_the_guard_looks_back_to() -> None:
+    guard = GuardSettings()
+    flap = Flap(Suspicion("good", NOW - 900, 7, NOW - 300), NOW - 290)
+
+    assert keep_relevant((flap,), guard, flap.at + guard.within_s) == (flap,)
+    assert keep_relevant((flap,), guard, flap.at + guard.within_s + 0.001) == ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.flap import keep_relevant
 from plabctl.core.guard.model import Guard
 from plabctl.core.model import Event, Member
 from plabctl.core.settings import Settings
@@ -30,11 +31,6 @@ def roll_back(state: State, settings: Settings, guard: Guard, now: float) -> Cha
         if member.pool != flap.before.pool:
             happened.append(_build_event(member, flap, guard.reason(flap.before.pool, state.node(member.node)), now))
     return Changes(members=tuple(members), events=tuple(happened))
-
-
-def keep_relevant(flaps: tuple[Flap, ...], settings: Settings, now: float) -> tuple[Flap, ...]:
-    """Return those of `flaps` that a guard which comes on now or later may still take back."""
-    return tuple(flap for flap in flaps if flap.at >= now - settings.guard.within_s)
 
 
 def restore_member(member: Member, flap: Flap, settings: Settings, now: float) -> Member:
@@ -71,7 +67,7 @@ def _find_moves(state: State, settings: Settings, guard: Guard, now: float) -> I
     for member in state.recent(now - settings.guard.within_s):
         if member.is_held(now):
             continue
-        for flap in (*keep_relevant(member.flops, settings, now), *_build_suspect_flap(member)):
+        for flap in (*keep_relevant(member.flops, settings.guard, now), *_build_suspect_flap(member)):
             if flap.before.pool in settings.pools and guard.holds(flap.before.pool, state.node(member.node)):
                 yield member, flap
                 break

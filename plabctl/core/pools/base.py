@@ -11,8 +11,7 @@ from operator import attrgetter
 
 from plabctl.core.adaptive import add_spell, compute_unit_wait
 from plabctl.core.backoffs.base import compute_interval
-from plabctl.core.flap import add_flap
-from plabctl.core.guard.rollback import keep_relevant
+from plabctl.core.flap import add_flap, keep_relevant
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.settings import PoolSettings, Settings
@@ -120,7 +119,7 @@ class Pool(ABC):
         if report.cause is _INTERRUPTED:
             return Judgement(member)
         if member.flops:
-            member = replace(member, flops=keep_relevant(member.flops, self.settings, now))
+            member = replace(member, flops=keep_relevant(member.flops, self.settings.guard, now))
         outcome = report.outcome
         verdict = Verdict(outcome, report.cause, report.reason, now, report.seconds)
         if outcome is _PASS:

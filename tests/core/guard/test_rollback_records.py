@@ -8,7 +8,7 @@ import pytest
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.guard.model import MONITOR, Guard, GuardedScope
-from plabctl.core.guard.rollback import keep_relevant, roll_back
+from plabctl.core.guard.rollback import roll_back
 from plabctl.core.model import Member
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes
@@ -34,13 +34,6 @@ def restored(pool: str, settings: Settings = SETTINGS, **fields: Any) -> Member:
     members = changed(make_member("n1", pool, since_at=NOW - 300, **fields), settings).members
     assert len(members) == 1
     return members[0]
-
-
-def test_a_flop_matters_to_the_last_moment_that_the_guard_looks_back_to() -> None:
-    within_s = SETTINGS.guard.within_s
-
-    assert keep_relevant((FLOP,), SETTINGS, FLOP.at + within_s) == (FLOP,)
-    assert keep_relevant((FLOP,), SETTINGS, FLOP.at + within_s + 0.001) == ()
 
 
 def test_everything_that_the_flop_changed_is_given_back() -> None:
