@@ -108,6 +108,7 @@ class ProblemKind(StrEnum):
     UNTESTED = "untested"
     PLUGINS = "plugins"
     LOCAL = "local"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def find_problems(
 ) -> list[Problem]:
     """Return what is wrong, the gravest first; `last_test_at` is when the last test of any node ended, 0 for never."""
     found = [
+        *_check_clock(now, last_tick_at),
         *_check_locks(sight, now),
         *_check_slots(sight, settings.window, now),
         *_check_ticks(sight, now, last_tick_at),
@@ -137,6 +139,14 @@ def find_problems(
     if not found and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
         found += _check_untested(sight, state, settings, now, last_test_at)
     return found
+
+
+def _check_clock(now: float, last_tick_at: float | None) -> Iterator[Problem]:
+    """Yield that the clock is behind the last tick: each tick notes the time anew, so none has come since."""
+    ahead_s = 0.0 if last_tick_at is None else last_tick_at - now
+    if ahead_s > TICKS_COME_S:
+        reason = f"the clock is {format_duration(ahead_s)} behind the last tick: it was set back, and none came since"
+        yield Problem(ProblemKind.CLOCK, reason, "set the clock if it is wrong, then run: plabctl tick")
 
 
 def _check_locks(sight: LockReport, now: float) -> Iterator[Problem]:

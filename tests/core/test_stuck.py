@@ -171,3 +171,12 @@ def test_pools_whose_plug_in_is_broken_are_told_if_nodes_are_in_them() -> None:
             "nothing is tested in pool 'good', which has 2 nodes: the plug-in 'lxc' cannot be used: it exited",
         )
     ]
+
+
+@pytest.mark.parametrize("last_tick_at", [NOW + 181.0, NOW + 86400.0 * 365])
+def test_a_clock_behind_the_last_tick_is_told(last_tick_at: float) -> None:
+    (problem,) = found(last_tick_at=last_tick_at)
+
+    assert problem.kind is ProblemKind.CLOCK
+    assert "behind the last tick: it was set back, and none came since" in problem.reason
+    assert found(last_tick_at=NOW + 179.0) == []
