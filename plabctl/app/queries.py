@@ -12,7 +12,7 @@ from plabctl.app.context import App, open_app
 from plabctl.core.names import is_node_name
 from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
 from plabctl.render.status_table import ViewContext, filter_pools
-from plabctl.store.lock_report import read_lock_report as look_for
+from plabctl.store.lock_report import read_lock_report
 
 if TYPE_CHECKING:
     from plabctl.core.selection import Selection
@@ -33,9 +33,14 @@ def read_context_of(app: App) -> ViewContext:
 def sight_of(app: App) -> LockReport | None:
     """Return the locks that are held and the ticks that run; None when that cannot be seen."""
     try:
-        return look_for(app.settings.state_dir, app.clock.uptime(), app.settings.ssh.known_hosts)
+        return look_at_locks(app)
     except StoreError:
         return None
+
+
+def look_at_locks(app: App) -> LockReport:
+    """Return the locks that are held and the ticks that run; raise StoreError when that cannot be seen."""
+    return read_lock_report(app.settings.state_dir, app.clock.uptime(), app.settings.ssh.known_hosts)
 
 
 def select_nodes(context: ViewContext, words: Sequence[str]) -> Selection:

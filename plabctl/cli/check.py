@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from plabctl.app.queries import read_context
+from plabctl.app.context import open_app
+from plabctl.app.queries import look_at_locks, read_context_of
 from plabctl.cli.error_report import escape_control
 from plabctl.cli.options import Duration, config_option, make_command
 from plabctl.cli.output import write_line
@@ -55,7 +56,10 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
     the bar.
     """
-    situation = read_context(config)
+    app = open_app(config)
+    situation = read_context_of(app)
+    if situation.sight is None:
+        look_at_locks(app)  # which raises why: nobody knows then whether ticks can work
     counted = count_totals(situation)
     limits = HealthLimits(max_age, warn_bad, crit_bad)
     health, words = judge_health(situation, counted, limits)

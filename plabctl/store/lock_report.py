@@ -35,6 +35,7 @@ def read_lock_report(state_dir: os.PathLike[str] | str, uptime_s: float, known_h
     folder = os.fspath(state_dir)
     flocks = read_flocks()
     with as_store_error("look for locks in", folder):
+        _refuse_link(os.path.join(folder, SLOTS_NAME))
         locks = [
             *_list_state_locks(folder, flocks),
             *_list_slot_locks(folder, flocks),
@@ -110,6 +111,12 @@ def _list_ticks(folder: str, flocks: Flocks) -> Iterator[TickTrace]:
                 trace = parse_trace(read_mark(fd), boot, is_running=is_held)
                 if trace:
                     yield trace
+
+
+def _refuse_link(path: str) -> None:
+    """Raise OSError when there is anything but a directory: no tick takes slots there, whatever can be seen in it."""
+    with suppress(FileNotFoundError):
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
 
 
 def _list_numbers(path: str) -> list[str]:

@@ -215,6 +215,18 @@ def test_the_plug_ins_own_faults_are_unknown(desk: Desk, arguments: list[str]) -
     assert said.out.rstrip("\n").isprintable()
 
 
+def test_slots_that_cannot_be_looked_at_are_unknown_to_the_plug_in(used_desk: Desk) -> None:
+    slots = used_desk.folder / "state/slots"
+    slots.rename(slots.with_name("others"))
+    slots.symlink_to("others")
+
+    said = used_desk.run("check")
+
+    assert said.code == 3
+    assert "cannot look for locks" in said.out
+    assert said.out.count("\n") == 1
+
+
 def test_a_damaged_state_is_unknown_to_the_plug_in(used_desk: Desk) -> None:
     (used_desk.folder / "state/state.json").write_text("")
 
