@@ -12,6 +12,7 @@ from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.core.selection import build_sort_key
 from plabctl.render import status_table
+from plabctl.render.data_formats import format_json
 from plabctl.render.listing import Listing
 
 _PACE_S = 0.5
@@ -38,8 +39,6 @@ def watch_status(
         except KeyboardInterrupt:
             return 0
         return 0
-    from plabctl.render.data_formats import format_json
-
     while True:
         context = eye.read()
         output.write(

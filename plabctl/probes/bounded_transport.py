@@ -47,7 +47,7 @@ class BoundedTransport(paramiko.Transport):
     """A transport that ends with `offence` set when the node breaks a bound."""
 
     _kex_info = bound_exchanges(paramiko.Transport._kex_info)  # type: ignore[attr-defined]  # paramiko's way
-    _channel_handler_table = {  # noqa: RUF012 - paramiko's way
+    _channel_handler_table = {  # noqa: RUF012 - paramiko looks its handlers up in a table of the class
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         paramiko.common.MSG_CHANNEL_DATA: _feed,
         paramiko.common.MSG_CHANNEL_EXTENDED_DATA: _feed_extended,

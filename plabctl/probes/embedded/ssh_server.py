@@ -92,7 +92,7 @@ class ServerTransport(paramiko.Transport):
     """
 
     _active_check_timeout = 1.0
-    _channel_handler_table = {  # noqa: RUF012 - the shape that paramiko gave it
+    _channel_handler_table = {  # noqa: RUF012 - paramiko looks its handlers up in a table of the class
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _answer_then_start,
     }
