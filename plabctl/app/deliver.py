@@ -11,12 +11,13 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from plabctl.app.context import App
 from plabctl.core.model import Event
+from plabctl.core.notes import NoteKind, Notes
 from plabctl.core.settings import SinkSettings
 from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, StoreError
@@ -29,8 +30,12 @@ PAUSE_S = 2.0
 """A long tick tells what happened this often, not after every step."""
 BUDGET_S = 60.0
 """How long the sinks of one delivery may take together; what they were not told of waits for the next."""
-TOPIC = "hooks"
-"""The note of who was told already of events that others could not be told of."""
+RECEIPTS_NOTE = NoteKind(
+    "hooks",
+    decode=lambda reader: [(str(sink), str(id_)) for sink, id_ in reader.read_rows("receipts", str, str)],
+    encode=lambda receipts: {"receipts": [list(receipt) for receipt in receipts]},
+)
+"""Which sink was told already of which event that others could not be told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Delivery:
         self._result: DeliveryResult | None = None
         self._next_at = app.clock.monotonic() + PAUSE_S
         self._left: tuple[Event, ...] = ()
-        self._notes: Mapping[str, Mapping[str, object]] = {}
+        self._notes: Notes = {}
         self._sinks: tuple[SinkSettings, ...] = ()
         self._fault: PlabctlError | None = None
         self._context = SinkContext(app.settings.state_dir, app.settings.origin)
@@ -110,9 +115,9 @@ class Delivery:
         if result is None:
             return Changes()
         self._fault = result.fault or self._fault
-        receipts = {"receipts": [list(receipt) for receipt in result.receipts]} if result.receipts else None
-        has_note = receipts or TOPIC in self._notes
-        return Changes(delivered=result.delivered, notes={TOPIC: receipts} if has_note else None)
+        has_note = result.receipts or RECEIPTS_NOTE.topic in self._notes
+        notes = RECEIPTS_NOTE.write(list(result.receipts) or None) if has_note else None
+        return Changes(delivered=result.delivered, notes=notes)
 
     def after_commit(self) -> None:
         """Let others deliver: what was told has left the outbox. If the commit failed it is told again, harmlessly."""
@@ -145,11 +150,8 @@ class Delivery:
             self.note_outbox(state)
         self.after_commit()
 
-    def _deliver(
-        self, events: Sequence[Event], notes: Mapping[str, Mapping[str, object]], sinks: Sequence[SinkSettings]
-    ) -> None:
-        known = notes.get(TOPIC, {}).get("receipts")
-        receipts = [(str(sink), str(id_)) for sink, id_ in known] if isinstance(known, list) else []
+    def _deliver(self, events: Sequence[Event], notes: Notes, sinks: Sequence[SinkSettings]) -> None:
+        receipts = RECEIPTS_NOTE.read(notes)
         try:
             done = tell_sinks(sinks, events, self._app.clock, BUDGET_S, self._context, receipts)
         except StoreError as error:

@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 from plabctl.core.adaptive import compute_unit_wait, estimate_test_seconds, is_adaptive
 from plabctl.core.model import Member
+from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 
-TOPIC = "adaptive"
-"""Of the note in the state."""
 EVERY_S = 600.0
 FIRST_SCALE = 1.0
 _BOUNDS = (0.001, 1000.0)
@@ -35,22 +34,35 @@ class LoadShare(NamedTuple):
     most_s: float
 
 
+class ScaleNote(NamedTuple):
+    """K, and when it was last adjusted."""
+
+    scale: float = FIRST_SCALE
+    adjusted_at: float | None = None
+
+
+SCALE_NOTE = NoteKind(
+    "adaptive",
+    decode=lambda reader: ScaleNote(reader.read_number("scale", FIRST_SCALE), reader.read_number("at", None)),
+    encode=lambda note: {"scale": note.scale, "at": note.adjusted_at},
+)
+
+
 def read_scale(state: State) -> float:
     """Return K as it stands."""
-    scale = state.notes.get(TOPIC, {}).get("scale", FIRST_SCALE)
-    return float(scale) if isinstance(scale, int | float) else FIRST_SCALE
+    return SCALE_NOTE.read(state.notes).scale
 
 
 def adjust_scale(state: State, settings: Settings, now: float) -> Changes:
     """Return the change of K that is due, if any: none while no pool is adaptive."""
     if not is_adaptive(settings):
         return Changes()
-    adjusted_at = state.notes.get(TOPIC, {}).get("at")
-    if isinstance(adjusted_at, int | float) and 0 <= now - adjusted_at < EVERY_S:
+    note = SCALE_NOTE.read(state.notes)
+    if note.adjusted_at is not None and 0 <= now - note.adjusted_at < EVERY_S:
         return Changes()
     shares = [compute_share(member, settings) for member in state.members() if member.pool in settings.pools]
-    scale = compute_next_scale(read_scale(state), shares, settings)
-    return Changes(notes={TOPIC: {"scale": round(scale, 6), "at": now}})
+    scale = compute_next_scale(note.scale, shares, settings)
+    return Changes(notes=SCALE_NOTE.write(ScaleNote(round(scale, 6), now)))
 
 
 def compute_share(member: Member, settings: Settings) -> LoadShare:

@@ -8,10 +8,11 @@ the clock was set back is for `clocktrust` to say.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from plabctl.core.experiments.model import Vnode
 from plabctl.core.model import Claim, Hold, Member
+from plabctl.core.notes import Document
 from plabctl.core.state import Changes, State
 from plabctl.values import fields, replace
 
@@ -27,15 +28,14 @@ def rebase_instants(state: State, now: float) -> Changes:
 
     Waits stay as long as they were meant to be, and so do the holds that a person gave an end.
     """
-    notes = {topic: _rebase_note(note, now) for topic, note in state.notes.items()}
-    changed = {topic: note for topic, note in notes.items() if note != state.notes[topic]}
+    notes = {topic: _rebase_table(note, now) for topic, note in state.notes.items()}
     return Changes(
         nodes=_collect_changed((each, _cap_instants(each, now)) for each in state.nodes()),
         members=_collect_changed((each, _rebase_member(each, now)) for each in state.members()),
         vnodes=_collect_changed((each, _cap_wait(each, now)) for each in state.vnodes()),
         claims=_collect_changed((each, _rebase_claim(each, now)) for each in state.claims.values()),
         experiments=_collect_changed((each, _cap_instants(each, now)) for each in state.experiments.values()),
-        notes=cast(Mapping[str, Mapping[str, object]], changed),
+        notes={topic: note for topic, note in notes.items() if note != state.notes[topic]},
     )
 
 
@@ -89,15 +89,20 @@ def _cap_instants(value: T, now: float) -> T:
     return replace(value, **changes) if changes else value  # type: ignore[type-var]  # it is one of our values
 
 
-def _rebase_note(note: object, now: float) -> object:
-    if isinstance(note, Mapping):
-        return {
-            key: min(value, now) if _is_instant(key) and isinstance(value, int | float) else _rebase_note(value, now)
-            for key, value in note.items()
-        }
-    if isinstance(note, Sequence) and not isinstance(note, str):
-        return [_rebase_note(part, now) for part in note]
-    return note
+def _rebase_table(table: Document, now: float) -> Document:
+    """Return a note, or a part of it, with no instant after `now`: in all notes the key tells what is an instant."""
+    return {
+        key: min(value, now) if _is_instant(key) and isinstance(value, int | float) else _rebase_part(value, now)
+        for key, value in table.items()
+    }
+
+
+def _rebase_part(part: object, now: float) -> object:
+    if isinstance(part, Mapping):
+        return _rebase_table(part, now)
+    if isinstance(part, Sequence) and not isinstance(part, str):
+        return [_rebase_part(each, now) for each in part]
+    return part
 
 
 def _is_instant(name: str) -> bool:

@@ -11,11 +11,10 @@ from math import floor
 from typing import NamedTuple
 
 from plabctl.core.model import Report
+from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 
-TOPIC = "use"
-"""The note: `{"at": INSTANT, "slot_s": {POOL: SLOT_SECONDS}}`."""
 HALF_LIFE_S = 300.0
 """Short, so that a pool that was idle cannot save up its turns: it is owed a few minutes at most."""
 _NEGLIGIBLE_S = 0.01
@@ -31,6 +30,18 @@ class Share(NamedTuple):
     """Slot-seconds used of late."""
 
 
+class UseNote(NamedTuple):
+    """The slot-seconds that each pool had used of late, as of `at`; None: nothing is known."""
+
+    at: float | None
+    slot_s: Mapping[str, float]
+
+
+USE_NOTE = NoteKind(
+    "use",
+    decode=lambda reader: UseNote(reader.read_number("at", None), reader.read_numbers("slot_s")),
+    encode=lambda note: {"at": note.at, "slot_s": note.slot_s},
+)
 ONE = Share()
 EQUAL: Mapping[str, Share] = {}
 """All pools alike."""
@@ -68,12 +79,11 @@ def compute_shares(state: State, settings: Settings, now: float) -> dict[str, Sh
 
 def compute_used(state: State, now: float) -> dict[str, float]:
     """Return the slot-seconds that each pool used of late, as of `now`."""
-    note = state.notes.get(TOPIC, {})
-    at, used = note.get("at"), note.get("slot_s")
-    if not isinstance(at, int | float) or not isinstance(used, Mapping):
+    note = USE_NOTE.read(state.notes)
+    if note.at is None:
         return {}
-    kept = 2.0 ** (-max(0.0, now - at) / HALF_LIFE_S)
-    return {name: seconds * kept for name, seconds in used.items() if seconds * kept >= _NEGLIGIBLE_S}
+    kept = 2.0 ** (-max(0.0, now - note.at) / HALF_LIFE_S)
+    return {name: seconds * kept for name, seconds in note.slot_s.items() if seconds * kept >= _NEGLIGIBLE_S}
 
 
 def count_use(state: State, reports: Iterable[Report], now: float) -> Changes:
@@ -85,7 +95,7 @@ def count_use(state: State, reports: Iterable[Report], now: float) -> Changes:
     for pool, report in ended:
         used[pool] = used.get(pool, 0.0) + report.seconds
     slot_s = {name: round(seconds, 3) for name, seconds in used.items()}
-    return Changes(notes={TOPIC: {"at": now, "slot_s": slot_s}})
+    return Changes(notes=USE_NOTE.write(UseNote(now, slot_s)))
 
 
 def list_uses(state: State, settings: Settings, now: float) -> list[PoolUse]:

@@ -12,6 +12,8 @@ Histogram = Mapping[int, float]
 
 LEAST_S = 0.1
 """The upper edge of class 0: nothing that is quicker matters for a deadline."""
+LAST_CLASS = 200
+"""Beyond any stage: its upper edge is 20 million years."""
 RATIO = 1.2
 """How much wider than the last each class is; a quantile is at most this much too large, and never too small."""
 MEMORY = 1000.0

@@ -7,43 +7,67 @@ and whoever is added under that name is cleaned of it before its first test.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from plabctl.core.model import Claim, Leftover, Member, Report
+from plabctl.core.notes import Document, NoteChanges, NoteKind, NoteReader
 from plabctl.core.state import State
 from plabctl.values import replace
 
-TOPIC = "remains"
-"""The note: `{"nodes": {NAME: {"at": INSTANT, "debris": [[VNODE, RECIPE, SINCE], ...]}}}`."""
 KEPT_S = 604800.0
 MAX_NODES = 1000
 """Of those that were removed first, what is left is forgotten."""
 MAX_PIECES = 100
 
-Note = Mapping[str, Mapping[str, object] | None]
+
+class RemovedNode(NamedTuple):
+    """What may be left on the machine of a node that was removed, as was last filed at `at`."""
+
+    at: float
+    pieces: tuple[Leftover, ...]
 
 
-def file_leftovers(state: State, left: Mapping[str, Sequence[Leftover]], now: float) -> Note | None:
-    """Return the note with what may be `left` on each of these machines added; None when that changes nothing."""
+def _decode(reader: NoteReader) -> dict[str, RemovedNode]:
+    return {
+        name: RemovedNode(at, tuple(Leftover(*row) for row in node.read_rows("debris", str, str, float)))  # type: ignore[arg-type]  # of these types
+        for name, node in reader.read_objects("nodes").items()
+        if (at := node.read_number("at", None)) is not None
+    }
+
+
+def _encode(nodes: Mapping[str, RemovedNode]) -> Document:
+    return {
+        "nodes": {
+            name: {"at": node.at, "debris": [[piece.vnode, piece.recipe, piece.since_at] for piece in node.pieces]}
+            for name, node in nodes.items()
+        }
+    }
+
+
+LEFTOVERS_NOTE = NoteKind("remains", _decode, _encode)
+"""What is left, by the name of the node that was removed, in the order in which it was filed."""
+
+
+def file_leftovers(state: State, left: Mapping[str, Sequence[Leftover]], now: float) -> NoteChanges:
+    """Return the note with what may be `left` on each of these machines added; empty when that changes nothing."""
     if not any(left.values()):
-        return None
+        return {}
     nodes = _read_nodes(state, now)
     for name, pieces in left.items():
-        known = [Leftover(*piece) for piece in nodes.pop(name, {}).get("debris", ())]
-        more = [piece for piece in pieces if piece.vnode not in {each.vnode for each in known}]
-        if kept := (known + more)[-MAX_PIECES:]:
-            rows = [[piece.vnode, piece.recipe, piece.since_at] for piece in kept]
-            nodes[name] = {"at": now, "debris": rows}
+        known = nodes.pop(name).pieces if name in nodes else ()
+        vnodes = {piece.vnode for piece in known}
+        if kept := (*known, *(piece for piece in pieces if piece.vnode not in vnodes))[-MAX_PIECES:]:
+            nodes[name] = RemovedNode(now, kept)
     return _build_note(nodes)
 
 
 def claim_leftovers(
     state: State, names: Iterable[str], now: float
-) -> tuple[dict[str, tuple[Leftover, ...]], Note | None]:
-    """Return what may be left on the machines of these names, and the note without it; None when that is the same."""
+) -> tuple[dict[str, tuple[Leftover, ...]], NoteChanges]:
+    """Return what may be left on the machines of these names, and the note without it; empty when that is the same."""
     nodes = _read_nodes(state, now)
-    found = {name: tuple(Leftover(*piece) for piece in nodes.pop(name)["debris"]) for name in names if name in nodes}
-    return found, _build_note(nodes) if found else None
+    found = {name: nodes.pop(name).pieces for name in names if name in nodes}
+    return found, _build_note(nodes) if found else {}
 
 
 def list_left_by(member: Member, claim: Claim | None) -> tuple[Leftover, ...]:
@@ -70,16 +94,15 @@ class StrayLeftovers:
         elif all(piece.vnode != stray.vnode for piece in member.debris):
             self._members[report.node] = replace(member, debris=(*member.debris, stray))
 
-    def build_note(self, now: float) -> Note:
+    def build_note(self, now: float) -> NoteChanges:
         """Return the note that remembers those on nodes that were removed; empty when there are none."""
-        return file_leftovers(self._state, self._homeless, now) or {}
+        return file_leftovers(self._state, self._homeless, now)
 
 
-def _read_nodes(state: State, now: float) -> dict[str, Any]:
+def _read_nodes(state: State, now: float) -> dict[str, RemovedNode]:
     """Return what is noted, without what is too old."""
-    found: Any = state.notes.get(TOPIC, {}).get("nodes", {})
-    return {name: kept for name, kept in found.items() if now - kept["at"] <= KEPT_S}
+    return {name: node for name, node in LEFTOVERS_NOTE.read(state.notes).items() if now - node.at <= KEPT_S}
 
 
-def _build_note(nodes: dict[str, Any]) -> Note:
-    return {TOPIC: {"nodes": dict(list(nodes.items())[-MAX_NODES:])} if nodes else None}
+def _build_note(nodes: Mapping[str, RemovedNode]) -> NoteChanges:
+    return LEFTOVERS_NOTE.write(dict(list(nodes.items())[-MAX_NODES:]) or None)

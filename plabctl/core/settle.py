@@ -56,7 +56,7 @@ def settle(
         members[report.node] = learned_timeouts.learn(claim.recipe, found, _clear_request(judgement.member, claim, now))
         happened.append(events.build_probe_event(found, claim.pool, now))
         happened += [events.build_move_event(judgement.move, found, now)] if judgement.move else []
-    notes = {**(learned_timeouts.build_note() or {}), **strays.build_note(now)}
+    notes = learned_timeouts.build_note() | strays.build_note(now)
     return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=notes)
 
 

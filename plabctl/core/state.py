@@ -17,9 +17,10 @@ from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Experiment, Vnode  # most states have none
+    from plabctl.core.notes import Document, Notes
 
-GUARD_NOTE = "guard"
-"""The topic of the note in which `plabctl.core.guard.evaluate` keeps what is guarded; without it, nothing is."""
+GUARD_TOPIC = "guard"
+"""The topic of the guard's note, for whoever asks first whether there is one; see `plabctl.core.guard.model`."""
 
 
 class State(Protocol):
@@ -42,8 +43,8 @@ class State(Protocol):
         """The events not yet told to all, oldest first."""
 
     @property
-    def notes(self) -> Mapping[str, Mapping[str, object]]:
-        """Small records of the program's own, by topic: inventories read, errors told, and the like."""
+    def notes(self) -> Notes:
+        """The notes as they are stored; `NoteKind` makes records of them."""
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:
@@ -122,8 +123,8 @@ class Changes:
     delivered: frozenset[str] = frozenset()
     """Ids of events to take out of the outbox."""
     tick: TickMark | None = None
-    notes: Mapping[str, Mapping[str, object] | None] | None = None
-    """Notes to replace; None as a value takes that note away."""
+    notes: Mapping[str, Document | None] | None = None
+    """Notes to replace, as `NoteKind.write` returns them; None as a value takes that note away."""
 
     def __bool__(self) -> bool:
         """Return whether anything would change."""
@@ -138,7 +139,7 @@ class MemoryState:
         self.tick: TickMark | None = None
         self.claims: dict[str, Claim] = {}
         self.outbox: list[Event] = []
-        self.notes: dict[str, Mapping[str, object]] = {}
+        self.notes: dict[str, Document] = {}
         self._nodes: dict[str, Node] = {}
         self._members: dict[str, Member] = {}
         self._revs: dict[str, int] = {}

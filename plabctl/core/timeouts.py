@@ -18,17 +18,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
 
-from plabctl.core.histogram import Histogram, add_sample, compute_quantile, count_samples
+from plabctl.core.histogram import LAST_CLASS, Histogram, add_sample, compute_quantile, count_samples
 from plabctl.core.model import Member, Outcome, Report, StageRun
+from plabctl.core.notes import Document, NoteChanges, NoteKind, NoteReader, Notes
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import Settings
 
-TOPIC = "deadlines"
-"""The note with the tallies: `{"recipes": {NAME: {"of": FINGERPRINT, "stages": {STAGE: {CLASS: COUNT}}}}}`."""
 CONNECT = "connect"
 SHARE = 0.95
+_CLASSES = frozenset(map(str, range(LAST_CLASS + 1)))
 FADE = 0.8
 """What a node's own slow pass counts for at each later pass."""
 
@@ -98,12 +97,41 @@ class TimeoutPlan:
         return replace(recipe, **stages)  # type: ignore[arg-type]  # the names of stages are fields that hold stages
 
 
+@dataclass(frozen=True, slots=True)
+class RecipeTally:
+    """How long the stages of a recipe took in passes; `fingerprint` tells what the recipe did then."""
+
+    fingerprint: float | None
+    stages: Mapping[str, Histogram]
+
+
+def _decode_tally(reader: NoteReader) -> RecipeTally:
+    stages = {
+        stage: {int(key): count for key, count in table.items() if key in _CLASSES}
+        for stage, table in reader.read_tables("stages").items()
+    }
+    return RecipeTally(reader.read_number("of", None), stages)
+
+
+def _encode_tally(tally: RecipeTally) -> Document:
+    stages = {stage: {str(key): count for key, count in counts.items()} for stage, counts in tally.stages.items()}
+    return {"of": tally.fingerprint, "stages": stages}
+
+
+TALLIES_NOTE = NoteKind(
+    "deadlines",
+    decode=lambda reader: {name: _decode_tally(own) for name, own in reader.read_objects("recipes").items()},
+    encode=lambda tallies: {"recipes": {name: _encode_tally(tally) for name, tally in tallies.items()}},
+)
+"""The tallies, by recipe."""
+
+
 class LearnedTimeouts:
     """What the passes so far have taught; grows while a batch is settled."""
 
-    def __init__(self, notes: Mapping[str, Mapping[str, object]], settings: Settings) -> None:
+    def __init__(self, notes: Notes, settings: Settings) -> None:
         self._settings = settings
-        self._note: Any = notes.get(TOPIC, {}).get("recipes", {})
+        self._noted = TALLIES_NOTE.read(notes)
         self._tallies: dict[str, dict[str, Histogram]] = {}
         self._has_grown = False
 
@@ -127,17 +155,15 @@ class LearnedTimeouts:
         }
         return member if slow == before else replace(member, slow=slow)
 
-    def build_note(self) -> dict[str, Mapping[str, object] | None] | None:
-        """Return the note to keep, by topic; None when nothing was learned. Recipes that are gone are forgotten."""
+    def build_note(self) -> NoteChanges:
+        """Return the note to keep; empty when nothing was learned. Recipes that are gone are forgotten."""
         if not self._has_grown:
-            return None
-        kept = {name: doc for name, doc in self._note.items() if name in self._settings.recipes}
-        for name, tallies in self._tallies.items():
-            stages = {
-                stage: {str(key): count for key, count in histogram.items()} for stage, histogram in tallies.items()
-            }
-            kept[name] = {"of": _compute_fingerprint(self._settings.recipes[name]), "stages": stages}
-        return {TOPIC: {"recipes": kept}}
+            return {}
+        recipes = self._settings.recipes
+        kept = {name: tally for name, tally in self._noted.items() if name in recipes}
+        for name, stages in self._tallies.items():
+            kept[name] = RecipeTally(_compute_fingerprint(recipes[name]), stages)
+        return TALLIES_NOTE.write(kept)
 
     def plan_probe(self, member: Member, recipe: Recipe, now: float) -> TimeoutPlan:
         """Return the deadlines of the member's next probe, if that starts at `now`."""
@@ -204,13 +230,9 @@ class LearnedTimeouts:
         """Return the tallies of a recipe by stage; none when its commands are others than those that were timed."""
         tallies = self._tallies.get(recipe.name)
         if tallies is None:
-            doc = self._note.get(recipe.name, {})
-            stages = doc["stages"] if doc.get("of") == _compute_fingerprint(recipe) else {}
-            tallies = {
-                stage: {int(key): float(count) for key, count in histogram.items()}
-                for stage, histogram in stages.items()
-            }
-            self._tallies[recipe.name] = tallies
+            noted = self._noted.get(recipe.name)
+            is_same = noted is not None and noted.fingerprint == _compute_fingerprint(recipe)
+            tallies = self._tallies[recipe.name] = dict(noted.stages) if noted and is_same else {}
         return tallies
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.core.settings import Settings
-from plabctl.core.state import GUARD_NOTE, State
+from plabctl.core.state import GUARD_TOPIC, State
 from plabctl.core.stuck import find_problems
 from plabctl.core.summary import NodeSummary
 from plabctl.durations import format_duration
@@ -214,7 +214,7 @@ def format_guard_lines(context: ViewContext) -> list[str]:
 
 
 def _list_scopes(state: State) -> Collection[GuardedScope]:
-    if GUARD_NOTE not in state.notes:
+    if GUARD_TOPIC not in state.notes:
         return ()
     from plabctl.core.guard.model import read_guard
 

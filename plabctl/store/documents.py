@@ -35,6 +35,7 @@ from plabctl.store.tables import (
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Experiment, Vnode
+    from plabctl.core.notes import Notes
 
 T = TypeVar("T")
 
@@ -76,8 +77,8 @@ class DocumentState:
         return [_decode(codec.decode_event, OUTBOX, id_, doc) for id_, doc in self._tables[OUTBOX].items()]
 
     @property
-    def notes(self) -> Mapping[str, Mapping[str, object]]:
-        """Small records of the program's own, by topic."""
+    def notes(self) -> Notes:
+        """The notes as they are stored, by topic."""
         return {topic: dict(doc) for topic, doc in self._tables[NOTES].items()}
 
     @cached_property

@@ -49,5 +49,5 @@ def test_no_scale_is_kept_where_no_pool_adapts(tmp_path: Path) -> None:
     here.add("n1")
     here.tick()
 
-    assert adaptive_scale.TOPIC not in here.store.snapshot().notes
+    assert adaptive_scale.SCALE_NOTE.topic not in here.store.snapshot().notes
     assert here.member("n1").spells is None

@@ -199,7 +199,7 @@ def test_without_nodes_the_scale_stays() -> None:
 
 def test_a_damaged_note_counts_as_none() -> None:
     state = make_state(*many(3, "good", 60.0))
-    state.apply(Changes(notes={adaptive_scale.TOPIC: {"scale": "much", "at": None}}))
+    state.apply(Changes(notes={adaptive_scale.SCALE_NOTE.topic: {"scale": "much", "at": None}}))
 
     assert adaptive_scale.read_scale(state) == adaptive_scale.FIRST_SCALE
     assert adaptive_scale.adjust_scale(state, make_adaptive(), NOW)

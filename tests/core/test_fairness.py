@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plabctl.core.claim import choose_rows
 from plabctl.core.due_rows import Due
-from plabctl.core.fairness import HALF_LIFE_S, TOPIC, Share, compute_shares, compute_used, count_use, list_uses
+from plabctl.core.fairness import HALF_LIFE_S, USE_NOTE, Share, compute_shares, compute_used, count_use, list_uses
 from plabctl.core.model import Claim
 from plabctl.core.settings import ExperimentSettings
 from plabctl.core.state import Changes, MemoryState
@@ -233,7 +233,7 @@ def test_how_pools_fare_is_told() -> None:
     ]
     claims: list[Claim] = [make_claim("b1", pool="bad")]
     state: MemoryState = make_state(*rows, claims=claims)
-    state.apply(Changes(notes={TOPIC: {"at": NOW, "slot_s": {"good": 30.0, "bad": 10.0}}}))
+    state.apply(Changes(notes={USE_NOTE.topic: {"at": NOW, "slot_s": {"good": 30.0, "bad": 10.0}}}))
 
     good, bad = list_uses(state, make_settings(window=10), NOW)
 
@@ -245,7 +245,7 @@ def test_how_pools_fare_is_told() -> None:
 @pytest.mark.parametrize("note", [{"at": "noon", "slot_s": {"good": 9.0}}, {"at": NOW, "slot_s": "much"}, {"at": NOW}])
 def test_a_damaged_note_counts_as_none(note: dict[str, object]) -> None:
     state = make_state(make_member())
-    state.apply(Changes(notes={TOPIC: note}))
+    state.apply(Changes(notes={USE_NOTE.topic: note}))
 
     assert compute_used(state, NOW) == {}
     assert compute_shares(state, make_settings(), NOW)["good"].used_s == 0.0
@@ -255,7 +255,7 @@ def test_what_is_counted_is_kept_to_the_millisecond() -> None:
     state = make_state(make_member("n1"), claims=[make_claim("n1")])
 
     assert count_use(state, [make_report("n1", seconds=1 / 7)], NOW).notes == {
-        TOPIC: {"at": NOW, "slot_s": {"good": 0.143}}
+        USE_NOTE.topic: {"at": NOW, "slot_s": {"good": 0.143}}
     }
 
 

@@ -220,4 +220,4 @@ def test_removing_many_nodes_remembers_no_more_than_it_should() -> None:
     found, note = leftovers.claim_leftovers(state, [member.node for member in many], NOW)
 
     assert len(found) == leftovers.MAX_NODES
-    assert note == {leftovers.TOPIC: None}
+    assert note == {leftovers.LEFTOVERS_NOTE.topic: None}

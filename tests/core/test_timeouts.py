@@ -16,7 +16,7 @@ from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import DeadlineSettings, Settings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState
-from plabctl.core.timeouts import TOPIC, LearnedTimeouts, StageTimeout, TimeoutBasis, TimeoutPlan, TimeoutRule
+from plabctl.core.timeouts import TALLIES_NOTE, LearnedTimeouts, StageTimeout, TimeoutBasis, TimeoutPlan, TimeoutRule
 from tests.builders import NOW, make_claim, make_mark, make_member, make_report, make_settings, make_state
 
 RECIPE = Recipe(
@@ -138,7 +138,7 @@ def test_only_passes_that_count_teach() -> None:
     late = make_report(token="other", stages=runs(setup=500.0))
     state.apply(settle(state, [late], build_pools(SETTINGS), NOW, Random(1)))
 
-    assert TOPIC not in state.notes
+    assert TALLIES_NOTE.topic not in state.notes
 
 
 def test_a_teardown_that_failed_after_a_pass_does_not_teach() -> None:
@@ -156,7 +156,7 @@ def test_to_tear_down_debris_teaches_nothing_about_the_recipe() -> None:
 
     passed(state, SETTINGS, setup=1.0, debris=200.0)
 
-    note: Any = state.notes[TOPIC]
+    note: Any = state.notes[TALLIES_NOTE.topic]
     assert set(note["recipes"]["process"]["stages"]) == {"setup"}
 
 
@@ -165,7 +165,7 @@ def test_a_pass_of_no_stages_or_by_a_recipe_that_is_gone_teaches_nothing() -> No
         learned_timeouts = LearnedTimeouts({}, SETTINGS)
 
         assert learned_timeouts.learn(recipe, make_report(stages=stages), make_member()) == make_member()
-        assert learned_timeouts.build_note() is None
+        assert learned_timeouts.build_note() == {}
 
 
 @pytest.mark.parametrize(("peers_s", "own_s"), [(0.1, 2.0), (20.0, 15.0)])
@@ -226,7 +226,7 @@ def test_a_recipe_that_is_gone_is_forgotten() -> None:
     changes = settle(state, [make_report(stages=runs(setup=1.0))], build_pools(other), NOW, Random(1))
 
     assert changes.notes is not None
-    note: Any = changes.notes[TOPIC]
+    note: Any = changes.notes[TALLIES_NOTE.topic]
     assert list(note["recipes"]) == ["other"]
 
 
@@ -455,4 +455,4 @@ def test_dead_nodes_cost_a_fraction_of_the_time_outs() -> None:
 def test_a_thousand_passes_and_more_leave_a_small_note() -> None:
     state = taught([float(number % 300) for number in range(3000)])
 
-    assert len(repr(state.notes[TOPIC])) < 1500
+    assert len(repr(state.notes[TALLIES_NOTE.topic])) < 1500

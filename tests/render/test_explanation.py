@@ -17,7 +17,6 @@ from plabctl.core.backoffs.quadratic import QUADRATIC
 from plabctl.core.forecast import DueReason, find_due_reason
 from plabctl.core.model import Event, Hold, Leftover, Member, StageRun
 from plabctl.core.settings import GuardSettings, GuardThen, Settings
-from plabctl.core.state import GUARD_NOTE as GUARD
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from plabctl.core.timeouts import LearnedTimeouts
@@ -69,7 +68,7 @@ def of(member: Member, **more: Any) -> str:
 
 def guarded(context: ViewContext, *scopes: str) -> ViewContext:
     watches = {scope: {"since_at": NOW - 60.0, "why": "30 of 100 failed"} for scope in scopes}
-    context.state.apply(Changes(notes={GUARD: {"scopes": watches, "due_at": NOW}}))  # type: ignore[attr-defined]
+    context.state.apply(Changes(notes={"guard": {"scopes": watches, "due_at": NOW}}))  # type: ignore[attr-defined]
     return context
 
 

@@ -14,12 +14,17 @@ from plabctl.core.due_rows import Placement
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.experiments.node_choice import choose_best
 from plabctl.core.model import Event
+from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.values import replace
 
-TOPIC = "experiments"
-"""The note that wakes a tick when the grace of a node ends."""
+GRACE_NOTE = NoteKind(
+    "experiments",
+    decode=lambda reader: reader.read_number("due_at", None),
+    encode=lambda ends_at: {"due_at": ends_at},
+)
+"""When the first grace of a node ends: what is due in a note wakes a tick."""
 
 
 def reconcile(state: State, settings: Settings, now: float, rng: Random) -> Changes:
@@ -32,15 +37,14 @@ def reconcile(state: State, settings: Settings, now: float, rng: Random) -> Chan
     rosters = [_Membership(state, settings, members[name], now, rng) for name in state.experiments]
     for roster, experiment in zip(rosters, state.experiments.values(), strict=True):
         roster.run(experiment)
-    ends = [at for roster in rosters for at in roster.graces]
-    note = {"due_at": min(ends)} if ends else None
+    ends_at = min((at for roster in rosters for at in roster.graces), default=None)
     return Changes(
         experiments=tuple(each for roster in rosters for each in roster.experiments),
         forgotten=tuple(name for roster in rosters for name in roster.forgotten),
         vnodes=tuple(vnode for roster in rosters for vnode in roster.changed.values()),
         gone=tuple(key for roster in rosters for key in roster.gone),
         events=tuple(event for roster in rosters for event in roster.happened),
-        notes=None if state.notes.get(TOPIC) == note else {TOPIC: note},
+        notes=None if GRACE_NOTE.read(state.notes) == ends_at else GRACE_NOTE.write(ends_at),
     )
 
 

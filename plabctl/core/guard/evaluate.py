@@ -7,11 +7,11 @@ the members themselves; only since when it is on is remembered. `pools.good` and
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from plabctl.core.guard.model import MONITOR, Guard, GuardedScope, read_guard
+from plabctl.core.guard.model import GUARD_NOTE, MONITOR, Guard, GuardedScope, read_guard
 from plabctl.core.guard.rollback import roll_back
 from plabctl.core.model import Cause, Event, Member, Outcome, Report
 from plabctl.core.settings import Settings
-from plabctl.core.state import GUARD_NOTE, Changes, State
+from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
 from plabctl.values import replace
 
@@ -48,7 +48,7 @@ def evaluate(
         for scope, why in found.items()
     }
     is_undecided = not found and _is_undecided(sightings, settings)
-    guard = Guard(watches, settings.guard.site_label, blind_until, is_undecided)
+    guard = Guard(watches, settings.guard.site_label, blind_until, is_undecided, now)
     changes = _build_changes(before, guard, now)
     if watches.keys() - before.scopes.keys():
         back = roll_back(state, settings, guard, now)
@@ -175,13 +175,4 @@ def _build_changes(was: Guard, guard: Guard, now: float) -> Changes:
     ]
     if not before and not after and was.is_undecided == guard.is_undecided:
         return Changes()
-    note: dict[str, object] = {}
-    if after:
-        # With a due time the note wakes every tick, so that the guard is looked at also when nothing else is due.
-        scopes = {scope: {"since_at": watch.since_at, "why": watch.why} for scope, watch in after.items()}
-        note = {"scopes": scopes, "due_at": now}
-    if guard.is_undecided:
-        note["undecided"] = True
-    if after or guard.blind_until:
-        note["blind_until"] = guard.blind_until
-    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes={GUARD_NOTE: note or None})
+    return Changes(events=tuple(sorted(happened, key=lambda event: event.id)), notes=GUARD_NOTE.write(guard))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plabctl.core.model import Node
-from plabctl.core.state import GUARD_NOTE, State
+from plabctl.core.notes import Document, NoteKind, NoteReader
+from plabctl.core.state import GUARD_TOPIC, State
 from plabctl.values import dataclass, field
 
 MONITOR = "monitor"
@@ -34,6 +35,8 @@ class Guard:
     """Failures seen until then were seen while no canary answered: they say nothing about the nodes."""
     is_undecided: bool = False
     """Whether enough failed in some pool and too few were tested yet: then passes can turn a guard on, too."""
+    evaluated_at: float = 0.0
+    """When this was worked out last."""
 
     def holds(self, pool: str, node: Node | None) -> bool:
         """Return whether moves of `node` out of `pool` are held."""
@@ -54,12 +57,40 @@ UNGUARDED = Guard()
 """No guard at all."""
 
 
+def _decode(reader: NoteReader) -> Guard:
+    scopes = {
+        scope: GuardedScope(scope, since_at, own.read_text("why", ""))
+        for scope, own in reader.read_objects("scopes").items()
+        if (since_at := own.read_number("since_at", None)) is not None
+    }
+    blind_until = reader.read_number("blind_until", 0.0)
+    return Guard(
+        scopes,
+        blind_until=blind_until,
+        is_undecided=reader.read_flag("undecided"),
+        evaluated_at=reader.read_number("due_at", 0.0),
+    )
+
+
+def _encode(guard: Guard) -> Document:
+    document: dict[str, object] = {}
+    if guard.scopes:
+        document["scopes"] = {
+            name: {"since_at": scope.since_at, "why": scope.why} for name, scope in guard.scopes.items()
+        }
+        # With a due time the note wakes every tick, so that the guard is evaluated also when nothing else is due.
+        document["due_at"] = guard.evaluated_at
+    if guard.is_undecided:
+        document["undecided"] = True
+    if guard.scopes or guard.blind_until:
+        document["blind_until"] = guard.blind_until
+    return document
+
+
+GUARD_NOTE = NoteKind(GUARD_TOPIC, _decode, _encode)
+"""The guard as it was left by the last step of a tick; without one nothing is guarded."""
+
+
 def read_guard(state: State) -> Guard:
     """Return the guard as it was left by the last step of a tick."""
-    watches = {}
-    note = state.notes.get(GUARD_NOTE, {})
-    scopes, blind_until = note.get("scopes"), note.get("blind_until")
-    for scope, kept in scopes.items() if isinstance(scopes, Mapping) else ():
-        watches[scope] = GuardedScope(scope, float(kept["since_at"]), str(kept["why"]))
-    blind = float(blind_until) if isinstance(blind_until, int | float) else 0.0
-    return Guard(watches, blind_until=blind, is_undecided=bool(note.get("undecided")))
+    return GUARD_NOTE.read(state.notes)

@@ -121,10 +121,10 @@ def test_a_tick_is_woken_when_the_first_grace_ends() -> None:
     bed.put("n2", "bad")
     bed.reconcile()
 
-    assert bed.state.notes[membership.TOPIC] == {"due_at": first_at}
+    assert bed.state.notes[membership.GRACE_NOTE.topic] == {"due_at": first_at}
     bed.put("n1", "good")
     bed.reconcile()
-    assert bed.state.notes[membership.TOPIC] == {"due_at": round(bed.now + GRACE_S, 3)}
+    assert bed.state.notes[membership.GRACE_NOTE.topic] == {"due_at": round(bed.now + GRACE_S, 3)}
 
 
 def test_a_place_that_a_lost_member_leaves_is_free_for_another_there() -> None:

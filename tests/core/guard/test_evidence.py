@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from plabctl.core.guard.evaluate import evaluate
-from plabctl.core.guard.model import MONITOR, read_guard
+from plabctl.core.guard.model import GUARD_NOTE, MONITOR, read_guard
 from plabctl.core.model import Cause, Member, Node, Report
-from plabctl.core.state import GUARD_NOTE, Changes, MemoryState
+from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_member, make_report, make_settings
 from tests.core.guard.test_evaluate import stepped, world
 
@@ -55,7 +55,7 @@ def test_enough_passes_end_the_doubt() -> None:
     stepped(state, {f"n{number:03}": "pass" for number in range(5, 30)}, NOW + 60)
 
     assert not read_guard(state).is_undecided
-    assert GUARD_NOTE not in state.notes
+    assert GUARD_NOTE.topic not in state.notes
 
 
 def test_too_few_that_all_passed_leave_no_doubt() -> None:
@@ -63,7 +63,7 @@ def test_too_few_that_all_passed_leave_no_doubt() -> None:
 
     stepped(state, outcomes(0, 5), NOW)
 
-    assert GUARD_NOTE not in state.notes
+    assert GUARD_NOTE.topic not in state.notes
 
 
 def test_while_it_is_on_there_is_no_doubt() -> None:
@@ -241,4 +241,4 @@ def test_when_nothing_was_seen_for_long_the_guard_goes_and_leaves_no_doubt() -> 
 
     assert not stepped(state, {}, NOW + 7200).scopes
 
-    assert GUARD_NOTE not in state.notes
+    assert GUARD_NOTE.topic not in state.notes
