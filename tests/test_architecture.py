@@ -11,13 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock", "files", "kinds", "masks", "values", "process"}
+GROUND = {"errors", "durations", "clock", "fast_replace", "files", "kinds", "masks", "values", "process"}
 ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
     "files": {"files", "errors"},
     "process": {"process", "files", "errors"},
-    "core": {"core", "errors", "durations", "masks", "values"},
+    "core": {"core", "errors", "durations", "fast_replace", "masks", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
     "sim": {"sim", "core"} | ADAPTERS | GROUND,
