@@ -54,7 +54,9 @@ class ProbeError(Exception):
 
 def format_exception(error: BaseException) -> str:
     """Return what an exception says, in lower case and without its number."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if not text:
+        return "the connection ended" if isinstance(error, EOFError) else type(error).__name__
     return text[:1].lower() + text[1:]
 
 
