@@ -76,9 +76,6 @@ def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault
     yield from _check_inventories(values.get("inventory", ()), broken)
     yield from _check_experiment(values.get("experiment", {}), {*builtin, *recipes}, broken)
     yield from _check_reserves(values)
-    for name in values.get("plugin_recipes", ()):
-        if name not in builtin and name not in recipes:
-            yield "plugin_recipes", f"no plug-in brings a recipe {quote(name)}, allowed: names that one brings"
     # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
     if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
         yield from _check_pools(read_pools(values), broken)

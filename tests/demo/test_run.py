@@ -40,10 +40,16 @@ class NullScreen:
 
 
 def start(directory: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "plabctl", "demo", "--dir", str(directory), *more]
+    # Under nohup SIGHUP would be ignored by whatever the tests start.
+    command = ["env", "--default-signal=HUP", sys.executable, "-m", "plabctl", "demo", "--dir", str(directory), *more]
     environment = {**os.environ, MARK: str(directory)}
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     )
 
 

@@ -226,7 +226,7 @@ def test_every_variable_that_we_read_or_set_is_reserved() -> None:
     for path in (Path(plabctl.__file__).parent).rglob("*.py"):
         if path.parent.name not in {"sinks", "embedded"} and path.name not in {"container.py", "netns.py"}:
             found |= set(re.findall(r"\bPLABCTL_([A-Z][A-Z_]*)\b", path.read_text()))
-    assert found - {"IMAGE", "EVENT"} <= RESERVED
+    assert found - {"IMAGE", "EVENT", "EVENT_ID"} <= RESERVED
     assert {"STAGE", "CONFIG"} <= found
 
 

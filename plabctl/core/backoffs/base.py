@@ -6,6 +6,7 @@ formulas stand there and in `docs/policy.md`; a test compares the two by a table
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import inf
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ class WaitBasis(NamedTuple):
     """The share of the window that `adaptive` aims at."""
 
 
-class BackoffKind:
+class BackoffKind(ABC):
     """One kind of back-off. Its instances hold no state: what is configured stands in a `Backoff`."""
 
     name = ""
@@ -52,25 +53,25 @@ class BackoffKind:
     is_budgeted = False
     """Whether its waits are stretched so that a share of the window is used: see `plabctl.core.adaptive_scale`."""
 
+    @abstractmethod
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
         """Return the seconds to wait, before cap and jitter; the arguments are those of `compute_interval`."""
-        raise NotImplementedError
 
     def default(self, *, is_good: bool) -> Backoff:
         """Return the settings that hold in a pool of that side where the configuration says nothing."""
         return Backoff(self)
 
+    @abstractmethod
     def describe(self, own: Backoff) -> str:
         """Return how it waits, for `pool list`: `5m and 2m30s for each equal result in a row`."""
-        raise NotImplementedError
 
     def formula(self, own: Backoff, basis: WaitBasis) -> str:
         """Return the formula with its numbers, for `explain`: `min(1h, 5m + 3 * 2m30s)`."""
         return f"min({format_duration(own.max_s)}, {self.uncapped(own, basis)})"
 
+    @abstractmethod
     def uncapped(self, own: Backoff, basis: WaitBasis) -> str:
         """Return the formula with its numbers, before the cap: `5m + 3 * 2m30s`."""
-        raise NotImplementedError
 
     def stretch(self, own: Backoff, scale: float) -> Backoff:
         """Return `own` with all its waits multiplied by `scale`, for the simulator."""
@@ -84,9 +85,9 @@ class CountingKind(BackoffKind):
         """Return base * factor."""
         return own.base_s * self.factor(max(1, streak))
 
+    @abstractmethod
     def factor(self, streak: int) -> float:
         """Return what the base is multiplied by after `streak` equal results, which are at least one."""
-        raise NotImplementedError
 
 
 def compute_interval(backoff: Backoff, streak: int, roll: float, age_s: float = 0.0, fair_s: float = 0.0) -> float:

@@ -27,6 +27,10 @@ class Fixed(CountingKind):
         return f"{format_duration(own.base_s)} always"
 
     def formula(self, own: Backoff, basis: WaitBasis) -> str:
+        """Return the wait: a cap means nothing to it."""
+        return self.uncapped(own, basis)
+
+    def uncapped(self, own: Backoff, basis: WaitBasis) -> str:
         """Return the wait."""
         return format_duration(own.base_s)
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.age import AGE
-from plabctl.core.backoffs.base import Backoff, BackoffKind, compute_interval
+from plabctl.core.backoffs.base import Backoff, BackoffKind, compute_interval, describe_backoff
 from plabctl.core.backoffs.linear import LINEAR
 from plabctl.core.backoffs.quadratic import QUADRATIC
 from plabctl.kinds import builtin_kinds, find_builtin
@@ -89,6 +89,17 @@ class Saying(BackoffKind):
     def wait_s(self, *_: object) -> float:
         return self._seconds
 
+    def describe(self, _: Backoff) -> str:
+        return "as it says"
+
+    def uncapped(self, *_: object) -> str:
+        return "what it says"
+
+
+def test_a_back_off_is_described_with_its_cap_and_its_jitter_if_it_has_one() -> None:
+    assert describe_backoff(Backoff(Saying(1.0), jitter_s=0.0)) == "as it says, at most 1h"
+    assert describe_backoff(Backoff(Saying(1.0))) == "as it says, at most 1h, jitter up to 1m"
+
 
 @pytest.mark.parametrize(("said", "waited"), [*SAID, (float("nan"), 3600.0)])
 def test_what_a_kind_says_is_waited_for_if_it_can_be(said: float, waited: float) -> None:
@@ -99,3 +110,19 @@ def test_a_wait_has_milliseconds_and_no_more() -> None:
     wait_s = compute_interval(Backoff(ADDITIVE, jitter_s=60.0), 1, 1 / 7)
 
     assert wait_s == round(wait_s, 3) != round(wait_s, 2)
+
+
+def test_one_kind_is_stretched_to_a_share_of_the_window_and_two_go_by_more_than_the_count() -> None:
+    kinds = list(builtin_kinds("backoff"))
+
+    assert {kind.name for kind in kinds if kind.is_budgeted} == {"adaptive"}
+    assert {kind.name for kind in kinds if not kind.by_count} == {"age", "adaptive"}
+
+
+@pytest.mark.parametrize("kind", list(builtin_kinds("backoff")), ids=lambda kind: kind.name)
+def test_stretching_multiplies_every_wait_but_that_of_the_budgeted_kind(kind: BackoffKind) -> None:
+    own = Backoff(kind, 10.0, 4.0, 100.0, 1.0)
+    stretched = kind.stretch(own, 3.0)
+
+    expected = (10.0, 4.0, 100.0) if kind.is_budgeted else (30.0, 12.0, 300.0)
+    assert (stretched.base_s, stretched.step_s, stretched.max_s, stretched.jitter_s) == (*expected, 1.0)
