@@ -6,12 +6,10 @@ I/O: loads entry points. See `plabctl.plugins.host`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.pools.base import PoolKind
 from plabctl.kinds import POINTS, find_builtin
-from plabctl.plugins import check
 
 
 class BackoffFailed(BaseException):
@@ -27,7 +25,11 @@ class LocalBackoff(BackoffKind):
 
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
         """Return what the formula says; raise BackoffFailed when that is no wait."""
-        # Imported here: a command names this class and never gets here.
+        # A command names this class and never gets here.
+        from importlib.metadata import entry_points
+
+        from plabctl.plugins import check
+
         try:
             if self._formula is None:
                 points = entry_points(group=POINTS["backoff"].group, name=self.name)
