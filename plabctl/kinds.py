@@ -58,14 +58,14 @@ POINTS: Mapping[str, Point] = {
             "command": "plabctl.inventories.command:COMMAND",
             "ansible": "plabctl.inventories.ansible:ANSIBLE",
         },
-        "",
+        "plabctl.inventories",
     ),
     "sink": Point(
         {
             "history": "plabctl.sinks.history:HISTORY",
             "command": "plabctl.sinks.command:COMMAND",
         },
-        "",
+        "plabctl.sinks",
     ),
     "executor": Point({"threads": "plabctl.executors.threads:THREADS"}, ""),
 }

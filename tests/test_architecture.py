@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "process": {"process", "files", "errors"},
     "core": {"core", "errors", "durations", "fast_replace", "masks", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
+    "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
     "sim": {"sim", "core"} | ADAPTERS | GROUND,
     "app": {"app", "core"} | ADAPTERS | GROUND,

@@ -44,8 +44,17 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
         recipe_faults={name: recipe.fault for name, recipe in of_plugins.items() if recipe.fault},
         ssh=ssh,
         inventories=tuple(replace(each, name=_name_source(each)) for each in given.inventories),
+        kind_faults=_list_kind_faults(given),
         digest=digest,
     )
+
+
+def _list_kind_faults(given: Settings) -> dict[str, str]:
+    """Return why kinds of inventories and sinks cannot be used, by the key that names them."""
+    named = {f"inventory[{number}].kind": ("inventory", each.kind) for number, each in enumerate(given.inventories, 1)}
+    named |= {f"sink[{number}].kind": ("sink", each.kind) for number, each in enumerate(given.sinks, 1)}
+    faults = {path: find(point, kind).fault for path, (point, kind) in named.items()}
+    return {path: fault for path, fault in faults.items() if fault}
 
 
 def _name_source(inventory: InventorySettings) -> str:

@@ -176,6 +176,8 @@ class Settings:
     """Recipes of plug-ins that no pool names, but nodes or experiments do."""
     recipe_faults: Mapping[str, str] = field(default_factory=dict)
     """Why recipes of plug-ins cannot be used, by their names."""
+    kind_faults: Mapping[str, str] = field(default_factory=dict)
+    """Why inventories and sinks of plug-ins cannot be used, by the key that names them."""
     origin: Origin = ANYWHERE
     digest: str = ""
     """Changes whenever the bytes of the config file do."""
@@ -194,7 +196,7 @@ class Settings:
     @property
     def plugin_faults(self) -> Mapping[str, str]:
         """What is wrong with plug-ins now, by the key that names them: one may break while it is used."""
-        faults = {}
+        faults = dict(self.kind_faults)
         for name, pool in self.pools.items():
             faults[f"pool.{name}.kind"] = pool.kind.fault
             faults[f"pool.{name}.backoff.kind"] = pool.backoff.kind.fault

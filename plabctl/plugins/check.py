@@ -83,10 +83,19 @@ def check_kind(name: str, value: object) -> type:
     return value
 
 
+def check_function(name: str, value: object) -> object:
+    """Return the function that a plug-in gives."""
+    if not callable(value):
+        raise TypeError(f"it must be a function, not {type(value).__name__}")
+    return value
+
+
 CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "pool": check_kind,
     "backoff": check_backoff,
     "recipe": check_recipe,
+    "inventory": check_function,
+    "sink": check_function,
 }
 """The check of what stands under each key."""
 

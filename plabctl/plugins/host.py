@@ -10,12 +10,13 @@ import os
 import pickle
 import signal
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
 from plabctl.core.backoffs.base import Backoff
-from plabctl.core.model import Member
+from plabctl.core.model import Event, Member
 from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.settings import Settings
 from plabctl.kinds import POINTS
@@ -39,7 +40,7 @@ class Plugin:
     def load(self, point: str, name: str) -> tuple[str, object]:
         """Import the entry point and look it over; return where it points, and what must be known of it.
 
-        That is the side of a kind of pool, a recipe itself, nothing of a back-off. Where it points is empty if no
+        That is the side of a kind of pool, a recipe itself, nothing of all else. Where it points is empty if no
         package brings it.
         """
         found = {entry.value: entry for entry in entry_points(group=POINTS[point].group, name=name)}
@@ -49,8 +50,9 @@ class Plugin:
             raise LookupError(f"more than one package brings {name!r}: {', '.join(sorted(found))}")
         ((place, entry),) = found.items()
         self._value = check.CHECKS[point](name, entry.load())
-        shown = {"pool": check.find_side, "backoff": lambda _: None}.get(point, lambda value: value)
-        return place, shown(self._value)
+        if point == "pool":
+            return place, check.find_side(self._value)
+        return place, self._value if point == "recipe" else None
 
     def settle_in(self, settings: Settings) -> None:
         """Take the settings that its pools are made with; back-offs of other plug-ins in them are loaded here, too."""
@@ -72,6 +74,15 @@ class Plugin:
     def wait(self, backoff: Backoff, streak: int, age_s: float) -> float:
         """Return the seconds that the back-off says."""
         return check.compute_wait(self._value, backoff, streak, age_s)
+
+    def read(self, options: Mapping[str, object]) -> list[tuple[object, object]]:
+        """Return the nodes that the inventory lists: pairs of a name and its variables."""
+        listed = self._value(options)
+        return [(each, {}) if isinstance(each, str) else (each[0], dict(each[1])) for each in listed]
+
+    def tell(self, events: list[Event], options: Mapping[str, object]) -> None:
+        """Let the sink have the events."""
+        self._value(events, options)
 
     def _pool(self, name: str) -> Pool:
         if name not in self._pools:

@@ -192,8 +192,22 @@ def _make_recipe(name: str, host: PluginHost, value: Any, fault: str) -> Recipe:
     return replace(value, name=name) if value else Recipe(name, fault=fault)
 
 
+def _make_inventory(name: str, host: PluginHost, _: object, fault: str) -> Any:
+    from plabctl.plugins.hosted_ends import HostedInventory
+
+    return HostedInventory(name, host, fault)
+
+
+def _make_sink(name: str, host: PluginHost, _: object, fault: str) -> Any:
+    from plabctl.plugins.hosted_ends import HostedSink
+
+    return HostedSink(name, host, fault)
+
+
 _MAKERS: Mapping[str, Callable[[str, PluginHost, Any, str], Any]] = {
     "pool": _make_pool_kind,
     "backoff": _make_backoff,
     "recipe": _make_recipe,
+    "inventory": _make_inventory,
+    "sink": _make_sink,
 }

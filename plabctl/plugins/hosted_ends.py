@@ -1,0 +1,129 @@
+"""Inventories and sinks that plug-ins bring: where nodes come from and where events go, each asked in its own process.
+
+I/O: asks the process of the plug-in (`plabctl.plugins.call`). A plug-in that raises or does not answer in time is an
+inventory that cannot be read, or a sink that could not be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from plabctl.core.keys.formatting import describe_value, quote
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import ValueType
+from plabctl.core.model import Event, Node
+from plabctl.core.settings import InventorySettings, Origin, SinkSettings
+from plabctl.errors import PluginFault, UsageFault
+from plabctl.inventories.base import InventoryKind
+from plabctl.masks import mask_secrets
+from plabctl.plugins.call import PluginHost
+from plabctl.sinks.base import SinkContext, SinkKind, TellResult
+from plabctl.values import dataclass
+
+
+class PluginOptions(ValueType):
+    """A table of texts, numbers and truth values, which only the plug-in understands."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("a table of texts, numbers and truth values")
+
+    def read(self, value: object) -> tuple[tuple[str, str | float | bool], ...]:
+        """Return the pairs of the table."""
+        if not isinstance(value, dict):
+            raise ValueError(f"cannot be {describe_value(value)}")  # noqa: TRY004 - all types complain alike
+        for each in value.values():
+            if not isinstance(each, str | int | float):
+                raise ValueError(f"{describe_value(each)} cannot be an option")  # noqa: TRY004 - as above
+        return tuple(value.items())
+
+    def format(self, value: Any) -> str:
+        """Return the pairs as TOML."""
+        words = {name: quote(each) if isinstance(each, str) else str(each).lower() for name, each in value}
+        return "{ " + ", ".join(f"{quote(name)} = {word}" for name, word in words.items()) + " }"
+
+
+@dataclass(frozen=True, slots=True)
+class HostedOptions:
+    """What an inventory or a sink of a plug-in can be told."""
+
+    given: tuple[tuple[str, Any], ...] = ()
+    """The key `options`, as pairs."""
+
+    def identify(self) -> str:
+        """Return the options in words, without secrets."""
+        return mask_secrets(" ".join(f"{name}={value}" for name, value in self.given))
+
+
+def _build_keys(topic: str) -> Table:
+    text = "What the plug-in is told."
+    return Table(
+        topic, HostedOptions(), Key("options", PluginOptions(), "given", text=text, example='{ site = "north" }')
+    )
+
+
+class HostedInventory(InventoryKind):
+    """An inventory that a plug-in reads."""
+
+    keys = _build_keys("inventory.plugin")
+
+    def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
+        self.name = name
+        self.fault = fault
+        self._host = host
+
+    def identify(self, options: HostedOptions) -> str:
+        """Return the options."""
+        return options.identify()
+
+    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+        """Return the nodes that the plug-in lists; they are checked like those of a file."""
+        from plabctl.inventories.node_list import check_rows
+
+        try:
+            listed = self._host.call("read", _find_options(own), limit_s=own.timeout_s)
+        except PluginFault as error:
+            raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
+        return check_rows(self._list_rows(listed), f"the plug-in {self.name!r}", own.name)
+
+    def _list_rows(self, listed: Sequence[tuple[object, Any]]) -> Iterator[Any]:
+        from plabctl.inventories.row_parsers import Row
+
+        for number, (name, variables) in enumerate(listed, 1):
+            texts = [name, *variables, *variables.values()] if isinstance(variables, dict) else [None]
+            if all(isinstance(each, str) for each in texts):
+                yield Row(f"item {number}", str(name), dict(variables))
+            else:
+                yield Row(f"item {number}", "", {}, "neither a name nor a name with variables that are texts")
+
+
+class HostedSink(SinkKind):
+    """A sink that is a plug-in's."""
+
+    keys = _build_keys("sink.plugin")
+    takes_batches = True
+
+    def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
+        self.name = name
+        self.fault = fault
+        self._host = host
+
+    def identify(self, own: SinkSettings) -> str:
+        """Return the kind and the options."""
+        assert isinstance(own.options, HostedOptions), "the configuration fills it"
+        return f"{self.name} {own.options.identify()}"
+
+    def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
+        """Hand the events to the plug-in."""
+        try:
+            self._host.call("tell", list(events), _find_options(own), limit_s=timeout_s)
+        except PluginFault as error:
+            return TellResult(ok=False, error=f"sink {self.name!r}: {error}")
+        return TellResult(ok=True)
+
+
+def _find_options(own: InventorySettings | SinkSettings) -> Mapping[str, Any]:
+    assert isinstance(own.options, HostedOptions), "the configuration fills it"
+    return dict(own.options.given)
