@@ -5,6 +5,7 @@ import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -37,18 +38,28 @@ def _no_trace_on_this_machine() -> Iterator[None]:
 
 
 _ERROR = pytest.StashKey[BaseException]()
-_shared: set[int] = set()
-"""Processes of fixtures that live longer than one test, such as the sshd that all tests of a session use."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
-    before = leftover_processes.running()
-    value = yield
-    if fixturedef.scope != "function":
-        # A test may ask for it as late as in its body, where its processes look like those of the test.
-        _shared.update(leftover_processes.running() - before)
-    return value
+class _SharedProcesses:
+    """Knows the processes of fixtures that live longer than one test, such as the sshd that a session's tests use.
+
+    A plug-in of its own: pytest asks the conftest.py of a folder about no fixture of the whole session.
+    """
+
+    pids: ClassVar[set[int]] = set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+        before = leftover_processes.running()
+        value = yield
+        if fixturedef.scope != "function":
+            # A test may ask for it as late as in its body, where its processes look like those of the test.
+            self.pids.update(leftover_processes.running() - before)
+        return value
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_SharedProcesses())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -66,7 +77,7 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """End what the test left running, and fail it for that unless it has failed anyway."""
     before = leftover_processes.running()
     yield
-    left = leftover_processes.running() - before - _shared
+    left = leftover_processes.running() - before - _SharedProcesses.pids
     names = ", ".join(leftover_processes.described(pid) for pid in sorted(left))
     leftover_processes.end(left)
     error = request.node.stash.get(_ERROR, None)

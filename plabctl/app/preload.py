@@ -17,6 +17,7 @@ SPARED = frozenset({"plabctl.core.backoffs", "plabctl.probes.embedded"})
 """Folders in them that are left out: back-offs are kinds and come with the configuration; the other is for the demo."""
 LIBRARIES = (
     "encodings.idna",  # looking any name up
+    "ipaddress",  # names of nodes that are addresses
     "pwd",  # messages that name a user
     "traceback",  # reporting a bug
 )

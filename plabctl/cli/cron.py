@@ -14,6 +14,7 @@ from plabctl.app.crontab import build_job
 from plabctl.app.findings import has_failed
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command, make_group, quiet_option
+from plabctl.errors import UsageFault
 
 if TYPE_CHECKING:
     from plabctl.app.cron_line import CronJob
@@ -40,7 +41,14 @@ def print_(cron_d: bool, user: str | None, config: str | None) -> None:
     if not cron_d:
         output.write_line(job.line)
         return
-    output.write([job.file(user or getpass.getuser())])
+    output.write([job.file(user or _find_user())])
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # which of them depends on the version of Python
+        raise UsageFault("this account has no name", hint="name the user of the ticks with --user") from None
 
 
 @make_command("install", example="plabctl cron install", parent=command)

@@ -142,6 +142,11 @@ class NodeTransport(BoundedTransport):
         return bool(self.remote_version)
 
 
+# The default for the user of a connection, which we always name. Where our account has no name, asking for it raises
+# OSError from Python 3.13 on, and fabric expects KeyError.
+fabric.config.get_local_user = lambda: None
+
+
 class NodeConnection(fabric.Connection):  # type: ignore[misc]  # fabric carries no types
     """A connection that can share its configuration with others.
 

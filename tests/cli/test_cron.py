@@ -67,6 +67,20 @@ def test_a_line_that_is_there_already_is_pointed_out(spool: Path, capsys: pytest
     assert "there is another line that runs ticks, which stays: * * * * * /opt/plabctl tick" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 64321"), OSError("No username set")])
+def test_an_account_without_a_name_is_asked_for_one(
+    spool: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def nobody() -> str:
+        raise error  # OSError from Python 3.13 on
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert main(["cron", "print", "--cron-d"]) == 2
+    assert "this account has no name" in capsys.readouterr().err
+    assert not spool.exists()
+
+
 def test_a_file_for_cron_d_names_its_user(spool: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cron", "print", "--cron-d", "--user", "plab"]) == 0
 

@@ -109,9 +109,12 @@ def test_what_a_test_leaves_is_ended_and_blamed_on_that_test(tmp_path: Path) -> 
 
 
 def test_what_is_shared_by_all_tests_is_left_running(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(_CONFTEST)
-    (tmp_path / "test_inner.py").write_text(_SHARED)
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_inner.py"]
+    # Below the root, as here: there pytest asks a conftest.py about no fixture of the session.
+    (tmp_path / "below").mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "below" / "conftest.py").write_text(_CONFTEST)
+    (tmp_path / "below" / "test_inner.py").write_text(_SHARED)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "below"]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
 
     done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60)
