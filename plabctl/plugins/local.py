@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plabctl.core.backoffs.base import Backoff, BackoffKind
+from plabctl.core.backoffs.base import Backoff, BackoffKind, WaitBasis
 from plabctl.core.pools.base import PoolKind
 from plabctl.kinds import POINTS, find_builtin
 
@@ -38,6 +38,14 @@ class LocalBackoff(BackoffKind):
             return check.compute_wait(self._formula, own, streak, age_s)
         except Exception as error:
             raise BackoffFailed(f"the back-off {self.name!r}: {check.format_exception(error)}") from error
+
+    def describe(self, own: Backoff) -> str:
+        """Return whose it is: in this process nobody reads it."""
+        return self.name
+
+    def uncapped(self, own: Backoff, basis: WaitBasis) -> str:
+        """Return whose it is: in this process nobody reads it."""
+        return self.name
 
 
 def find_side(name: str) -> PoolKind:
