@@ -38,7 +38,7 @@ def test_what_is_in_use_is_asked_of_the_system() -> None:
 
 
 def test_a_tick_holds_no_more_slots_than_it_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(this, "compute_capacity", lambda: 2)
+    monkeypatch.setattr("plabctl.app.slots_in_use.compute_capacity", lambda: 2)
     installation = Installation(tmp_path, window=8)
     installation.add("n1")
     slots = Slots(installation.app.state_dir, 8)
