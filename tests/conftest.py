@@ -78,6 +78,7 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     before = leftover_processes.running()
     yield
     left = leftover_processes.running() - before - _SharedProcesses.pids
+    left -= leftover_processes.reap_adopted(left)
     names = ", ".join(leftover_processes.described(pid) for pid in sorted(left))
     leftover_processes.end(left)
     error = request.node.stash.get(_ERROR, None)
