@@ -135,7 +135,10 @@ class Delivery:
             if self._worker:
                 self._worker.join()
                 self._commit()
-            if self._left and self._try_lock():
+            tried: set[str] = set()
+            # Again while events come in: another tick may have ended meanwhile and left its events to us.
+            while {event.id for event in self._left} - tried and self._try_lock():
+                tried.update(event.id for event in self._left)
                 self._fault = None
                 self._deliver(self._left, self._notes, self._sinks)
                 self._commit()
