@@ -66,7 +66,7 @@ def a_void_claim_leaves_no_debris(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_removed_node_leaves_none(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "file_leftovers", lambda *_: None)
+    patch.setattr(leftovers, "file_leftovers", lambda *_: {})
 
 
 def dead_ticks_keep_their_claims(patch: pytest.MonkeyPatch) -> None:
