@@ -14,7 +14,7 @@ from pathlib import Path
 
 from plabctl.errors import StoreError
 from tests.lab.forked_runs import Child, Job, run_forked
-from tests.torture.scenarios import ENVIRON, Look, Scenario, happened, look, outbox_is_empty
+from tests.torture.scenarios import ENVIRON, Look, Scenario, happened, list_outbox, list_untold, look
 
 UNCERTAIN = "did not confirm"
 _OURS = {
@@ -48,8 +48,10 @@ class Reference:
             return
         if self.scenario.goes_on and not self.scenario.is_done(found):
             yield f"the next tick did not end what was begun: {found}"
-        if not outbox_is_empty(state_dir):
-            yield "the next command left something untold"
+        if untold := list_untold(state_dir):
+            yield f"the next command left something untold: {sorted(untold)}"
+        if self.scenario.goes_on and (waiting := list_outbox(state_dir)):
+            yield f"the next tick left in the outbox: {waiting}"
         for each in [key for key in seen if key[1] == "zz9"]:
             del seen[each]
         if not self.scenario.goes_on and seen not in (old, new):

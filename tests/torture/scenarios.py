@@ -5,7 +5,6 @@ I/O: makes those states by running plabctl. Go on with `tests.torture.calls`.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -194,6 +193,16 @@ def generations(folder: Path, base: Look) -> dict[int, Look]:
     return found
 
 
-def outbox_is_empty(state_dir: Path) -> bool:
-    """Return whether all that happened was told."""
-    return not json.loads((state_dir / "state.json").read_text())["outbox"]
+def list_untold(state_dir: Path) -> set[str]:
+    """Return the ids of the events of the outbox that the history does not have.
+
+    A command writes what happened into the history and leaves the outbox, and whom else to tell, to the next tick.
+    """
+    outbox = {event.id for event in Store(state_dir, SystemClock()).snapshot().outbox}
+    with History(state_dir) as history:
+        return outbox - {record.event.id for record in history.read()}
+
+
+def list_outbox(state_dir: Path) -> list[str]:
+    """Return the kinds of the events that wait in the outbox."""
+    return [event.kind for event in Store(state_dir, SystemClock()).snapshot().outbox]
