@@ -21,14 +21,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
-    "sim": {"sim", "core"} | ADAPTERS | GROUND,
     "app": {"app", "core"} | ADAPTERS | GROUND,
-    "demo": {"demo", "app", "core"} | ADAPTERS | GROUND,
-    "cli": {"cli", "app", "demo", "sim", "core", "config", "render"} | GROUND,
+    "cli": {"cli", "app", "core", "config", "render"} | GROUND,  # it finds the commands of demo and sim by name
+    "demo": {"demo", "cli", "app", "core"} | ADAPTERS | GROUND,
+    "sim": {"sim", "cli", "core"} | ADAPTERS | GROUND,
 }
 ONLY_IN = {
-    "click": ("cli/",),
-    "rich": ("render/",),
+    "click": ("cli/", "demo/demo_command.py", "sim/simulate_command.py"),
+    "rich": ("render/", "demo/"),
     "fabric": ("probes/",),
     "paramiko": ("probes/",),
     "invoke": ("probes/",),

@@ -15,6 +15,8 @@ from plabctl import __version__
 from plabctl.cli.options import CONTEXT
 from plabctl.errors import PlabctlError, UsageFault
 
+_OUTSIDE = {"demo": "plabctl.demo.demo_command", "simulate": "plabctl.sim.simulate_command"}
+"""The modules of the commands that are no part of `plabctl/cli/`: what is only for them stands beside them."""
 COMMANDS: dict[str, dict[str, str]] = {
     "Look": {
         "status": "Which nodes are good, which are bad, and why.",
@@ -77,7 +79,7 @@ class LazyGroup(click.Group):
         """Import and return the command of that name; None when there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        found = import_module(f"plabctl.cli.{cmd_name}").command
+        found = import_module(_OUTSIDE.get(cmd_name, f"plabctl.cli.{cmd_name}")).command
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(

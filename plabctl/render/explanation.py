@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from textwrap import wrap
 
 from plabctl.core.flap import compute_penalty
 from plabctl.core.guard.model import read_guard
@@ -18,7 +19,6 @@ from plabctl.render import next_moves, next_test, stage_timeouts
 from plabctl.render.column_widths import GAP
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Row
-from plabctl.render.node_outcomes import fold
 from plabctl.render.node_record import Line, NodeRecord
 from plabctl.render.node_row import build_node_row
 from plabctl.render.pool_reason import COMMAND, build_reason_row, format_hold_lines, format_pool_lines
@@ -26,6 +26,7 @@ from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_ago, format_clock, format_iso, format_local
 from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
 
+_LEAST_ROOM = 30
 _TESTS_SHOWN = 5
 _STYLES = {"pass": "good", "fail": "bad"}
 
@@ -180,3 +181,10 @@ def _explain_tests(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     if label:
         last = subject.member.last
         yield label, Cell("never" if last is None else f"the history has none; the last was at {format_local(last.at)}")
+
+
+def fold(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """Return `text` as lines that fit into `width` behind `indent` blanks; as one line when there is no width."""
+    if width is None:
+        return [text]
+    return wrap(text, max(_LEAST_ROOM, width - indent), break_on_hyphens=False) or [""]

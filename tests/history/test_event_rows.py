@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plabctl.core.model import Event
+from plabctl.demo.event_feed import EventFeed
+from plabctl.demo.node_outcomes import list_outcomes
 from plabctl.history import event_rows, query
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row, encode_row
 from plabctl.render import data_formats, event_table, explanation, node_page, text_table
-from plabctl.render.event_feed import EventFeed
-from plabctl.render.node_outcomes import list_outcomes
 from plabctl.render.node_record import NodeRecord
 from plabctl.sim.recorded_past import read_past
 from tests.builders import NOW

@@ -14,7 +14,6 @@ from plabctl.core.experiments.overview import ExperimentOverview, VnodeView, rea
 from plabctl.core.model import Event
 from plabctl.render import (
     data_formats,
-    event_feed,
     event_table,
     experiment_tables,
     explanation,
@@ -252,15 +251,6 @@ def test_programs_get_experiment_and_vnode_of_an_event() -> None:
     assert dict(zip(header, line, strict=True)) | {"experiment": "web", "vnode": "v"} == dict(
         zip(header, line, strict=True)
     )
-
-
-def test_looks_at_vnodes_are_no_news_but_what_becomes_of_them_is() -> None:
-    events = [
-        make_event("vnode-probe", {"outcome": "pass"}),
-        make_event("vnode-up", {}),
-    ]
-
-    assert [cells[2].text for cells in event_feed.EventFeed().format_events(events)] == ["web: vnode up"]
 
 
 def test_the_pools_of_experiments_stand_below_the_others() -> None:

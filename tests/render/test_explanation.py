@@ -324,3 +324,7 @@ def test_any_history_can_be_explained() -> None:
             text = of(members[-1])
             assert f"{DueReason.NEW}" not in text
             assert "next test: " in text
+
+
+def test_without_a_width_nothing_is_folded() -> None:
+    assert explanation.fold("word " * 100, None) == ["word " * 100]

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from textwrap import wrap
 
 from plabctl.core.model import Event, Outcome
 from plabctl.core.settings import Settings
+from plabctl.render.explanation import fold
 from plabctl.render.listing import Cell, Row, get_text
 from plabctl.render.status_cells import build_state_cell, format_passes, list_pool_styles
 from plabctl.render.status_table import ViewContext, build_rows
 
 GAP = 2
-LEAST_ROOM = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +126,3 @@ def format_outcomes(told: Sequence[NodeOutcome], width: int | None) -> Iterator[
             else:
                 state = Cell(fate.state.text.ljust(left), fate.state.style)
                 yield state, Cell(fate.name.ljust(indent - left), "title"), Cell(line, style)
-
-
-def fold(text: str, width: int | None, indent: int = 0) -> list[str]:
-    """Return `text` as lines that fit into `width` behind `indent` blanks; as one line when there is no width."""
-    if width is None:
-        return [text]
-    return wrap(text, max(LEAST_ROOM, width - indent), break_on_hyphens=False) or [""]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pyte
 import pytest
 
+from plabctl.demo.live_board import LiveBoard, write_lines
 from plabctl.render.listing import Cell, Column, Listing, make_plain_cell
-from plabctl.render.live_board import LiveBoard, write_lines
 
 FOOTER = "3 nodes: 2 good, 1 bad · window 6 (1 in use) · last tick 1s ago"
 

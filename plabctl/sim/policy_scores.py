@@ -10,7 +10,7 @@ from typing import cast
 
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
-from plabctl.render.plot import Point
+from plabctl.sim.plot import Point
 
 FIELDS = (
     "policy",

@@ -14,10 +14,8 @@ import click
 from plabctl.cli import output
 from plabctl.cli.options import Duration, config_option, make_command, output_options
 from plabctl.errors import PlabctlError, UsageFault
-from plabctl.render import plot
-from plabctl.render import policy_scores as report
 from plabctl.render.listing import Row
-from plabctl.sim import comparison as scenes
+from plabctl.sim import comparison, plot, policy_scores
 from plabctl.sim.compare import Progress
 
 _EXAMPLE = """\
@@ -80,13 +78,13 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     """
     refuse_plot(picture)
     how = output.choose_form(form, header=header, color=color)
-    scene = scenes.prepare(scenes.SimOptions(**given))
+    scene = comparison.prepare(comparison.SimOptions(**given))
     began = time.process_time()
     with _show_bar(len(scene.policies)) as show:
         progress = Progress(show)
         rows = [score.build_row() for score in scene.compute_scores(progress)]
     took_s = max(0.001, time.process_time() - began)
-    output.show_listing(report.build_listing(rows, scene.head, scene.footer), how)
+    output.show_listing(policy_scores.build_listing(rows, scene.head, scene.footer), how)
     output.flush()
     speed = f"{progress.probe_count / took_s:,.0f} a second"
     output.write_note(f"{progress.probe_count:,} probes in {took_s:.1f} s of processor time, {speed}")
@@ -108,7 +106,7 @@ def refuse_plot(path: str | None) -> None:
 
 def _draw(path: str, rows: Sequence[Row], title: str) -> None:
     overview = plot.draw_svg(
-        report.build_points(rows),
+        policy_scores.build_points(rows),
         title=f"Harm against cost: {title}",
         x_title="slot-seconds per node and day",
         y_title="harm in % of node-time (broken and half of idle)",

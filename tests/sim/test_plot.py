@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.errors import UsageFault
-from plabctl.render import plot
-from plabctl.render.plot import Point, draw_svg
+from plabctl.sim import plot
+from plabctl.sim.plot import Point, draw_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 MANY = [Point(f"policy {number}", 3000.0 + number, 0.16) for number in range(7)]

@@ -1,7 +1,7 @@
 """What is news and what is not."""
 
 from plabctl.core.model import Event
-from plabctl.render.event_feed import EventFeed
+from plabctl.demo.event_feed import EventFeed
 from tests.builders import NOW
 
 
@@ -52,3 +52,13 @@ def test_the_names_given_line_up() -> None:
     cells = next(EventFeed(["n1", "a-long-name"]).format_events([probe("a", "pass")]))
 
     assert cells[1].text == "n1         "
+
+
+def test_looks_at_vnodes_are_no_news_but_what_becomes_of_them_is() -> None:
+    of_web = {"experiment": "web", "vnode": "v"}
+    events = [
+        Event("a-vnode-probe", NOW, "vnode-probe", "n1", "plabctl", {**of_web, "outcome": "pass"}),
+        Event("a-vnode-up", NOW, "vnode-up", "n1", "plabctl", of_web),
+    ]
+
+    assert told(EventFeed(), *events) == ["web: vnode up"]

@@ -22,11 +22,13 @@ from plabctl.cli import output
 from plabctl.cli.options import color_option, make_command
 from plabctl.core.model import Outcome
 from plabctl.core.selection import build_sort_key
+from plabctl.demo import live_board, node_outcomes
+from plabctl.demo.event_feed import EventFeed
 from plabctl.demo.roles import LEAST, build_roles
 from plabctl.demo.run import TICK_EVERY_S, DemoPlan, DemoResult, DemoView, Screen, run_demo
 from plabctl.durations import format_duration
-from plabctl.render import live_board, node_outcomes, status_table
-from plabctl.render.event_feed import EventFeed
+from plabctl.render import status_table
+from plabctl.render.explanation import fold
 from plabctl.render.listing import Cell
 
 _EXAMPLE = """\
@@ -113,7 +115,7 @@ def _format_results(ending: DemoResult, names: Sequence[str]) -> Iterator[tuple[
     yield ()
     yield from node_outcomes.format_outcomes(node_outcomes.list_outcomes(ending.situation, ending.events, names), width)
     yield ()
-    for line in (*node_outcomes.fold(_format_totals(ending), width), *node_outcomes.fold(_FAREWELL, width)):
+    for line in (*fold(_format_totals(ending), width), *fold(_FAREWELL, width)):
         yield (Cell(line),)
     yield ()
     program, config = _find_program(), shlex.quote(str(ending.config_path))

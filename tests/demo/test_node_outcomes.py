@@ -4,7 +4,7 @@ import pytest
 
 from plabctl.core.model import Event, Node
 from plabctl.core.state import Changes, MemoryState
-from plabctl.render.node_outcomes import fold, format_outcomes, list_outcomes
+from plabctl.demo.node_outcomes import format_outcomes, list_outcomes
 from plabctl.render.status_table import ViewContext
 from tests.builders import NOW, make_member, make_settings
 
@@ -69,7 +69,3 @@ def test_lines_fit_into_the_width_and_lose_no_word() -> None:
 
     assert max(map(len, told_lines)) <= 50
     assert " ".join(" ".join(told_lines).split()) == f"✓ good n1 {told[0].staged} {told[0].found}"
-
-
-def test_without_a_width_nothing_is_folded() -> None:
-    assert fold("word " * 100, None) == ["word " * 100]
