@@ -66,7 +66,7 @@ def follow_events(context: ViewContext, names: Collection[str] | None, after: in
     """Yield what has been told since the last look, also when that is nothing; the caller sets the pace."""
     with History(Path(context.settings.state_dir)) as history:
         if not after:
-            after = history.read(limit=1).place
+            after = history.find_newest()
         while True:
             found = _build_page(history.read(nodes=names, after=after))
             after = max(after, found.place)

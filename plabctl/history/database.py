@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 from plabctl.core.model import Event
 from plabctl.errors import StateTooNew, StoreError
 from plabctl.history.event_rows import decode_row, encode_row
-from plabctl.history.query import Question, fetch, find, prepare
+from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, fetch, find, prepare
 
 HISTORY_NAME = "history.db"
 _FORMAT = 1
@@ -27,6 +27,10 @@ _LOGS = ("-wal", "-shm")
 _PRIVATE = 0o600
 _PLANTED = "look who put it there, then remove it"
 _BUSY_S = 5.0
+_INSERT = """insert into event (seq, id, at, kind, node, actor, data)
+values ((select coalesce(max(seq), 0) + 1 from event where seq < 9007199254740992), ?, ?, ?, ?, ?, ?)
+on conflict (id) do nothing
+"""
 _BEGIN_ANEW = "move it away (with its -wal and -shm files) to begin a new one; the pools are not affected"
 _TABLE = f"""
 begin;
@@ -94,13 +98,8 @@ class History:
         if not events:
             return
         with self._connect(for_writing=True) as connection, connection:
-            rows = [encode_row(event) for event in events]
             connection.execute("begin immediate")
-            connection.executemany(
-                "insert into event (id, at, kind, node, actor, data) values (?, ?, ?, ?, ?, ?)"
-                " on conflict (id) do nothing",
-                rows,
-            )
+            connection.executemany(_INSERT, [encode_row(event) for event in events])
 
     def read(
         self,
@@ -118,7 +117,7 @@ class History:
         """
         found, skipped = Records(), list[int]()
         for seq, event in self._look(Question(nodes, kinds, since, after, limit)):
-            found.place = seq
+            found.place = seq if seq < MAX_SEQ else found.place
             if event is None:
                 skipped.append(seq)
             else:
@@ -130,10 +129,17 @@ class History:
         """Look through the newest `limit` rows, without keeping them."""
         rows, place, skipped = 0, 0, list[int]()
         for seq, event in self._look(Question(limit=limit)):
-            rows, place = rows + 1, seq
+            rows, place = rows + 1, seq if seq < MAX_SEQ else place
             if event is None:
                 skipped.append(seq)
         return Health(place, rows, tuple(skipped))
+
+    def find_newest(self) -> int:
+        """Return the place of the newest row, from which to follow; 0 when nothing was recorded yet."""
+        if not os.path.lexists(self._path):
+            return 0
+        with self._connect(for_writing=False) as connection:
+            return int(connection.execute(NEWEST_QUERY).fetchone()[0])
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -156,7 +162,7 @@ class History:
         if os.path.lexists(self._path):
             with self._connect(for_writing=False) as connection:
                 for seq, row in fetch(connection, find(connection, asked)):
-                    yield seq, decode_row(row) if row else None
+                    yield seq, decode_row(row) if row and seq < MAX_SEQ else None
 
     @contextmanager
     def _connect(self, *, for_writing: bool) -> Iterator[sqlite3.Connection]:

@@ -17,6 +17,10 @@ from plabctl.history.event_rows import MOST_BYTES, Row
 
 _FEW = 10_000
 """So many rows of a time are looked through one by one for those of some nodes."""
+MAX_SEQ = 9007199254740992
+"""Above every row that plabctl wrote (2**53). SQLite counts on from the highest: after 2**63 - 1 not at all."""
+_LAST_SEQ = 2**63 - 1
+NEWEST_QUERY = "select coalesce(max(seq), 0) from event where seq < 9007199254740992"
 _ROWS_AT_ONCE = 500
 _RECORD_BYTES = MOST_BYTES + 1024**2
 # One value however many names: SQLite has a limit on the number of values.
@@ -50,9 +54,10 @@ def find(connection: sqlite3.Connection, asked: Question) -> list[int]:
     if asked.since is not None:
         return sorted(_find_places(connection, asked, _build_conditions(connection, asked, asked.since)))
     if asked.nodes is None or asked.after:
-        return sorted(
-            _find_places(connection, asked, [("seq > ?", asked.after), *_build_condition(_LOOKED_THROUGH, asked.nodes)])
-        )
+        # Who follows is told once of a row that nothing comes after.
+        last = MAX_SEQ if asked.after else _LAST_SEQ
+        span: list[Condition] = [("seq > ?", asked.after), ("seq <= ?", last)]
+        return sorted(_find_places(connection, asked, [*span, *_build_condition(_LOOKED_THROUGH, asked.nodes)]))
     if asked.limit is None:
         return sorted(_find_places(connection, asked, _build_condition(_OF_NODES, asked.nodes)))
     return sorted(_find_newest(connection, asked, asked.nodes, asked.limit))

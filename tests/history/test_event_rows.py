@@ -141,6 +141,25 @@ def test_an_odd_row_that_is_the_newest_is_not_looked_at_again(tmp_path: Path) ->
         assert history.read(after=found.place) == []
 
 
+@pytest.mark.parametrize("seq", [2**53 + 1, 2**63 - 1])
+def test_a_row_at_the_end_of_all_numbers_stops_neither_the_record_nor_who_follows(tmp_path: Path, seq: int) -> None:
+    with History(tmp_path) as history:
+        history.record([event("a")])
+    with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as connection:
+        insert = "insert into event (seq, id, at, kind, node, actor, data) values (?, 'x', ?, ?, ?, ?, ?)"
+        connection.execute(insert, (seq, NOW, *GOOD))
+
+    with History(tmp_path) as history:
+        assert (history.read().place, history.read().skipped) == (1, (seq,))
+        history.record([event("b"), event("c")])
+        assert [record.event.id for record in history.read()] == ["a", "b", "c"]
+        following = history.read(after=1)
+        assert ([record.event.id for record in following], following.skipped) == (["b", "c"], ())
+        assert history.read(limit=1).place == 0
+        assert history.find_newest() == 3
+        assert history.check(10) == (3, 4, (seq,))
+
+
 @pytest.mark.parametrize("make", [str, str.encode], ids=["text", "bytes"])
 def test_a_huge_row_is_left_out_without_being_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], object]
