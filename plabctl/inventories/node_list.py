@@ -87,9 +87,12 @@ def find_name_fault(name: str) -> str:
 def find_variables_fault(variables: Mapping[str, str]) -> str:
     """Return what is wrong with the variables of a node, empty when nothing is."""
     total = 0
+    exported: dict[str, str] = {}
     for key, value in variables.items():
         if fault := _key_fault(key) or _value_fault(key, value):
             return fault
+        if (other := exported.setdefault(variable_of(key), key)) != key:
+            return f"{other!r} and {key!r} are both PLABCTL_{variable_of(key)} in recipes: rename one of them"
         total += len(key) + len(value.encode(errors="replace"))
     if total > MAX_VARIABLES:
         return f"its variables have {total} bytes together, allowed: at most {MAX_VARIABLES}"

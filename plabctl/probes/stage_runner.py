@@ -135,8 +135,11 @@ def _read_script(path: str, owners: Collection[int]) -> str:
         with open(opened.fd, encoding="utf-8", errors="surrogateescape") as file:
             if not stat.S_ISREG(opened.status.st_mode):
                 raise ProbeError(Cause.LOCAL, f"the script '{path}' is no regular file")
-            return file.read()
+            if (text := file.read()).strip():
+                return text
     except Untrusted as error:
         raise ProbeError(Cause.LOCAL, f"the script '{path}' is not run: {error}") from None
     except OSError as error:
         raise ProbeError(Cause.LOCAL, f"the script '{path}' cannot be read: {format_exception(error)}") from None
+    # Such as an installation in progress, or a full disk, leaves behind: `sh` passes it, whatever the node.
+    raise ProbeError(Cause.LOCAL, f"the script '{path}' is empty")

@@ -82,6 +82,9 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
         ('[{"name": "a", "vnode": 1}]', [
             "F: item 1: 'vnode' cannot name a variable: plabctl itself uses PLABCTL_VNODE, take another name",
         ]),
+        ("a rack-no=1 rack_no=2", [
+            "F:1: 'rack-no' and 'rack_no' are both PLABCTL_RACK_NO in recipes: rename one of them",
+        ]),
         ("a x=\x1b[31m", ["F:1: the value of 'x' must be at most 1000 printable characters"]),
         ("a ssh_port=0", ["F:1: ssh_port is '0', not a port from 1 to 65535"]),
         ("a ssh_host=-x", ["F:1: ssh_host is '-x', no host name and no address"]),

@@ -176,6 +176,17 @@ def test_a_script_that_is_not_there_is_our_fault(sshd: Sshd) -> None:
     assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.LOCAL)
 
 
+@pytest.mark.parametrize("content", ["", " \n\t\n"])
+def test_an_empty_script_passes_no_node(sshd: Sshd, tmp_path: Path, content: str) -> None:
+    script = tmp_path / "setup.sh"
+    script.write_text(content)
+
+    report = probe(sshd.settings(), make_recipe(setup=Stage(script=str(script))))
+
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.LOCAL)
+    assert report.reason == f"the script '{script}' is empty"
+
+
 @pytest.mark.parametrize(("said", "code"), [("This account is currently not available.", 1), ("hello", 0)])
 def test_a_node_that_runs_something_else_does_not_pass(tmp_path: Path, said: str, code: int) -> None:
     server = Sshd(tmp_path / "sshd", f"ForceCommand echo '{said}'; exit {code}")
