@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 # One process for each core; the tests that need a machine to themselves carry a group and stay in one process.
-PYTEST_FLAGS ?= -q -n auto --dist loadgroup
+PYTEST_FLAGS ?= -q -n auto --dist loadgroup --durations=10
 
 SOURCES := $(shell find plabctl -name '*.py')
 # Environments beside the main one, a pair for each Python: with the lowest versions that pyproject.toml allows of what

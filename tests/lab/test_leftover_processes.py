@@ -1,10 +1,15 @@
 """A test that fails or is careless leaves nothing to the tests after it: tried with tests of a test."""
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
+
+from tests.lab import leftover_processes
 from tests.lab.wait_until import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -120,3 +125,15 @@ def test_what_is_shared_by_all_tests_is_left_running(tmp_path: Path) -> None:
     done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
     assert "2 passed" in done.stdout, done.stdout
+
+
+def test_a_test_that_leaves_nothing_costs_no_look_at_all_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> NoReturn:
+        raise AssertionError("all objects were looked at")
+
+    monkeypatch.setattr(gc, "get_objects", fail)
+
+    leftover_processes.end(())
+    assert leftover_processes.reap_adopted(()) == set()
+    with pytest.raises(AssertionError, match="looked at"):
+        leftover_processes.reap_adopted({os.getpid()})
