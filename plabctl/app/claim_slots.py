@@ -1,22 +1,18 @@
-"""Carrying out a claim: which claims are dead, which slots are ours, and what to hand to the runner.
+"""Claiming for slots: which claims are dead, which slots are ours, and what to start in them.
 
-I/O on the slots; the decisions are `plabctl.core.claim`'s.
+I/O on the slots; the decisions are those of `plabctl.core.claim` and `plabctl.core.assign`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.goals import TickGoal
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.core import claim as claiming
 from plabctl.core import fairness
-from plabctl.core.assignment import Assignment
-from plabctl.core.due_rows import Due
-from plabctl.core.experiments import claim_vnodes
-from plabctl.core.model import Claim, Leftover
-from plabctl.core.recipe import Recipe
+from plabctl.core.assign import Job, assign
+from plabctl.core.model import Claim
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.store.session import Session
@@ -25,9 +21,9 @@ from plabctl.store.slots import Slots
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What one claim brought: work to launch, claims that cannot be started, and how many members must wait."""
+    """What claiming brought: jobs to launch, claims that cannot be started, and how many members must wait."""
 
-    work: tuple[tuple[Claim, Assignment], ...] = ()
+    jobs: tuple[Job, ...] = ()
     impossible: tuple[Claim, ...] = ()
     waiting_count: int = 0
 
@@ -76,96 +72,10 @@ def claim_members(
         free += [min(slots.held)] * max(0, ahead - slots_in_use.in_hand_count)
     shares = fairness.compute_shares(state, settings, now)
     choice = claiming.choose_rows(rows, state.claims.values(), len(free), now, shares)
-    claims, plans = _claim_rows(state, settings, choice.rows, free, claimant, now)
-    if tick_goal is None and state.tick != claimant.mark and (claims or choice.waiting_count):
+    jobs, changes = assign(state, settings, choice.rows, free, claimant, now)
+    state.apply(changes)
+    if tick_goal is None and state.tick != claimant.mark and (jobs or choice.waiting_count):
         state.apply(Changes(tick=claimant.mark))
-    return _prepare(state, settings, claims, plans, choice.waiting_count)
-
-
-def _claim_rows(
-    state: Session,
-    settings: Settings,
-    rows: Sequence[Due],
-    slots: Sequence[int],
-    claimant: claiming.Claimant,
-    now: float,
-) -> tuple[list[Claim], dict[str, claiming.ProbePlan]]:
-    """Claim `rows`, each with the slot at the same place; return the claims in the order of the rows, and their plans.
-
-    A claim whose recipe is not configured has no plan.
-    """
-    pairs = list(zip(rows, slots, strict=False))
-    claims: dict[str, Claim] = {}
-    plans: dict[str, claiming.ProbePlan] = {}
-    for build_claims, is_vnode in ((claiming.build_claims, False), (claim_vnodes.build_vnode_claims, True)):
-        own = [(row, slot) for row, slot in pairs if bool(row.experiment) is is_vnode]
-        if own:
-            planned = build_claims(state, settings, [row for row, _ in own], [slot for _, slot in own], claimant, now)
-            state.apply(planned.changes)
-            claims.update({claim.key: claim for claim in planned.changes.claims})
-            plans.update(planned.plans)
-    return [claims[row.key] for row, _ in pairs], plans
-
-
-def _prepare(
-    state: State,
-    settings: Settings,
-    claims: Sequence[Claim],
-    plans: Mapping[str, claiming.ProbePlan],
-    waiting_count: int,
-) -> ClaimResult:
-    ready, impossible = [], []
-    for claim in claims:
-        plan = plans.get(claim.key)
-        if plan is None:
-            assignment = None
-        elif claim.experiment:
-            assignment = _build_vnode_work(state, claim, plan)
-        else:
-            assignment = _build_health_test(state, settings, claim, plan)
-        if assignment:
-            ready.append((claim, assignment))
-        else:
-            impossible.append(claim)
-    return ClaimResult(tuple(ready), tuple(impossible), waiting_count)
-
-
-def _build_health_test(state: State, settings: Settings, claim: Claim, plan: claiming.ProbePlan) -> Assignment | None:
-    node, member = state.node(claim.node), state.member(claim.node)
-    if not (node and member):
-        return None
-    return Assignment(
-        node=node,
-        token=claim.token,
-        recipe=plan.recipe,
-        vnode=claim.vnode,
-        pool=claim.pool,
-        leftovers=tuple((piece, _find_recipe(settings, piece)) for piece in member.debris),
-        deadline_s=plan.longest_s,
-        begin_by_uptime_s=claim.begin_by_uptime_s(plan.longest_s),
-        connect_timeout_s=plan.connect_timeout_s,
-        lowered=plan.lowered,
-    )
-
-
-def _build_vnode_work(state: State, claim: Claim, plan: claiming.ProbePlan) -> Assignment | None:
-    vnode = state.vnode(claim.key)
-    if vnode is None:
-        return None
-    return Assignment(
-        node=vnode.find_node(state.node(claim.node)),
-        token=claim.token,
-        recipe=plan.recipe,
-        vnode=claim.vnode,
-        pool=claim.pool,
-        experiment=claim.experiment,
-        goal=claim.goal,
-        leftovers=tuple((piece, plan.recipe) for piece in claim_vnodes.list_leftovers(claim)),
-        deadline_s=plan.longest_s,
-        begin_by_uptime_s=claim.begin_by_uptime_s(plan.longest_s),
-    )
-
-
-def _find_recipe(settings: Settings, piece: Leftover) -> Recipe:
-    """Return the recipe that made a piece of debris; one without stages when the configuration has it no more."""
-    return settings.recipes.get(piece.recipe, Recipe(piece.recipe))
+    possible = tuple(job for job in jobs if job.claim.recipe in settings.recipes)
+    impossible = tuple(job.claim for job in jobs if job.claim.recipe not in settings.recipes)
+    return ClaimResult(possible, impossible, choice.waiting_count)

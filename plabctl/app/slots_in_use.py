@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app.capacity import compute_capacity
 from plabctl.app.context import App
+from plabctl.core.assign import Job
 from plabctl.core.assignment import Assignment
-from plabctl.core.experiments.claim_vnodes import is_fresh
+from plabctl.core.claim import is_fresh
 from plabctl.core.model import Cause, Claim, Outcome, Report
 from plabctl.store.slots import Slots
 
@@ -80,9 +81,9 @@ class SlotsInUse:
             for slot in self._slots.take(min(limit, self._capacity - len(self._slots.held))):
                 self._occupy(slot)
 
-    def launch(self, work: Iterable[tuple[Claim, Assignment]]) -> None:
-        """Start each claim in its slot if that is idle, else keep it in hand. The claims must be committed."""
-        for claim, assignment in work:
+    def launch(self, jobs: Iterable[Job]) -> None:
+        """Start each job in its slot if that is idle, else keep it in hand. The claims must be committed."""
+        for claim, assignment in jobs:
             if claim.slot in self._idle:
                 self._idle.remove(claim.slot)
                 self._start(claim, assignment)

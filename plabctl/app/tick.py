@@ -21,9 +21,9 @@ from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse, report_refused
 from plabctl.app.sync_inventories import sync_inventories
 from plabctl.core import adaptive_scale, fairness, outbox
-from plabctl.core.claim import Claimant, list_candidates
+from plabctl.core.claim import Claimant, give_back, list_candidates
 from plabctl.core.events import make_token
-from plabctl.core.experiments import claim_vnodes, membership, results
+from plabctl.core.experiments import membership, results
 from plabctl.core.guard import evaluate
 from plabctl.core.model import Claim, Outcome, Report, TickMark
 from plabctl.core.pools.base import build_pools
@@ -174,10 +174,10 @@ def step(run: TickRun) -> None:
     ended = run.app.clock.monotonic()
     # Others wait for the slots of a tick that is leaving.
     run.rest_until = ended + (ended - began if run.is_leaving else max(REST_S, 4 * (ended - began)))
-    if run.goal and not taken.work:
+    if run.goal and not taken.jobs:
         run.rest_until += OTHERS_POLL_S
     run.waiting_count = taken.waiting_count
-    run.slots_in_use.launch(taken.work)
+    run.slots_in_use.launch(taken.jobs)
     run.reports += [
         report_refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible
     ]
@@ -206,13 +206,8 @@ def settle_reports(run: TickRun, state: Session, now: float, *, is_cut_off: bool
     given = [claim for claim in run.slots_in_use.give_back(everything=run.is_leaving) if is_current(state, claim)]
     moved = [claim for claim in run.slots_in_use.pop_moved() if is_current(state, claim)]
     run.last_batch = max(len(reports), len(moved))
-    state.apply(
-        Changes(
-            claims=tuple(replace(state.claims[claim.key], slot=claim.slot) for claim in moved),
-            vnodes=claim_vnodes.give_back_vnodes(state, given),
-            released=tuple(claim.key for claim in given),
-        )
-    )
+    state.apply(give_back(state, given))
+    state.apply(Changes(claims=tuple(replace(state.claims[claim.key], slot=claim.slot) for claim in moved)))
 
 
 def is_current(state: Session, claim: Claim) -> bool:

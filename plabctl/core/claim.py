@@ -1,6 +1,6 @@
 """The first decision of a tick: which claims are void, and which due members to take for the free slots.
 
-Pure. The second decision is `settle`.
+Pure. `assign` makes the claims; the second decision is `settle`.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from plabctl.core import events
+from plabctl.core.assignment import Assignment
 from plabctl.core.due_rows import Due
 from plabctl.core.fairness import EQUAL, ONE, Share
-from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
-from plabctl.core.recipe import Recipe
+from plabctl.core.model import Claim, Leftover, Member, TickMark
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
-from plabctl.core.timeouts import LearnedTimeouts
 
 GRACE_S = 60.0
 """How much longer than its longest probe a claim lives: time to start the probe, and to settle it."""
@@ -34,31 +33,39 @@ class Claimant:
     rng: Random
     uptime_s: float | None = None
 
-    def claim(
-        self, row: Due, slot: int, recipe: str, longest_s: float, now: float, *, vnode: str = "", goal: Goal = Goal.TEST
-    ) -> Claim:
-        """Return the claim by which `row` is taken for a probe of at most `longest_s`; without `vnode` it names one."""
-        token = events.make_token(self.rng)
+    @property
+    def begin_by_uptime_s(self) -> float | None:
+        """When its probes have to begin, to end before their claims do; in seconds since the boot, None if unknown."""
+        return None if self.uptime_s is None else round(self.uptime_s + GRACE_S, 3)
+
+    def claim(self, assignment: Assignment, slot: int, now: float) -> Claim:
+        """Return the claim on the member that `assignment` is to probe."""
+        longest_s, uptime_s = assignment.deadline_s + GRACE_S, self.uptime_s
         return Claim(
-            node=row.node,
-            token=token,
+            node=assignment.node.name,
+            token=assignment.token,
             slot=slot,
             tick=self.mark.id,
             boot=self.boot,
-            pool=row.pool,
-            recipe=recipe,
-            vnode=vnode or build_vnode_name(token),
+            pool=assignment.pool,
+            recipe=assignment.recipe.name,
+            vnode=assignment.vnode,
             started_at=now,
-            deadline_at=round(now + longest_s + GRACE_S, 3),
-            experiment=row.experiment,
-            goal=goal,
-            until_uptime_s=None if self.uptime_s is None else round(self.uptime_s + longest_s + GRACE_S, 3),
+            deadline_at=round(now + longest_s, 3),
+            experiment=assignment.experiment,
+            goal=assignment.goal,
+            until_uptime_s=None if uptime_s is None else round(uptime_s + longest_s, 3),
         )
 
 
 def build_vnode_name(token: str) -> str:
     """Return the name of a vnode that the claim with this token is the first to make."""
     return f"plabctl-{token}"
+
+
+def is_fresh(claim: Claim) -> bool:
+    """Return whether the vnode has its name from this very claim, so that nothing can be left of an earlier one."""
+    return claim.vnode == build_vnode_name(claim.token)
 
 
 def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
@@ -84,6 +91,14 @@ def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
         elif member := state.member(claim.node):
             members.append(replace(member, debris=add_leftovers(member, claim, [claim.vnode])))
     return Changes(members=tuple(members), vnodes=tuple(vnodes), released=tuple(dead), events=tuple(happened))
+
+
+def give_back(state: State, claims: Iterable[Claim]) -> Changes:
+    """Return the changes that end `claims`, none of which was started: a name that was made for one was never used."""
+    claims = tuple(claims)
+    vnodes = [state.vnode(claim.key) for claim in claims if claim.experiment and is_fresh(claim)]
+    unnamed = tuple(replace(vnode, vnode="") for vnode in vnodes if vnode)
+    return Changes(vnodes=unnamed, released=tuple(claim.key for claim in claims))
 
 
 def add_leftovers(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Leftover, ...]:
@@ -179,46 +194,3 @@ def _build_queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, lis
             urgency = -(now - waiting_since) / interval_s if interval_s > 0 else at_once
             by_pool.setdefault(pool, []).append((urgency, due_at, node, row))
     return {pool: heapq.nsmallest(wanted, queue)[::-1] for pool, queue in by_pool.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class ProbePlan:
-    """How a claimed probe is to run: by `recipe`, whose time-outs are those of this probe, within `longest_s`."""
-
-    recipe: Recipe
-    longest_s: float
-    connect_timeout_s: float | None = None
-    """In place of what the configuration allows."""
-    lowered: Mapping[str, float] = field(default_factory=dict)
-    """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
-
-
-class PlannedClaims(NamedTuple):
-    """The changes that make claims, and the plan of each by its key; without a configured recipe there is none."""
-
-    changes: Changes
-    plans: Mapping[str, ProbePlan]
-
-
-def build_claims(
-    state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
-) -> PlannedClaims:
-    """Return the claims by which `claimant` takes `rows`, each with the slot at the same place in `slots`."""
-    claims, plans = [], {}
-    learned_timeouts = LearnedTimeouts(state.notes, settings)
-    for row, slot in zip(rows, slots, strict=False):
-        node, member = state.node(row.node), state.member(row.node)
-        name = settings.find_recipe_name(node.variables if node else {}, row.pool)
-        recipe = settings.recipes.get(name)
-        plan = _plan_probe(learned_timeouts, member, recipe, now) if recipe and member else None
-        claim = claimant.claim(row, slot, name, plan.longest_s if plan else 0.0, now)
-        claims.append(claim)
-        if plan:
-            plans[claim.key] = plan
-    return PlannedClaims(Changes(claims=tuple(claims)), plans)
-
-
-def _plan_probe(learned_timeouts: LearnedTimeouts, member: Member, recipe: Recipe, now: float) -> ProbePlan:
-    timeouts = learned_timeouts.plan_probe(member, recipe, now)
-    limited = timeouts.apply_to(recipe)
-    return ProbePlan(limited, limited.compute_longest_s(timeouts.connect_s), timeouts.connect_s, timeouts.lowered)

@@ -157,10 +157,6 @@ class Claim:
             return now <= self.deadline_at
         return uptime_s <= self.until_uptime_s
 
-    def begin_by_uptime_s(self, longest_s: float) -> float | None:
-        """Return when a probe of at most `longest_s` has to begin to end before the claim does; None if unknown."""
-        return None if self.until_uptime_s is None else self.until_uptime_s - longest_s
-
     @property
     def key(self) -> str:
         """What it is filed under: the node's name, or `EXPERIMENT/NODE`."""

@@ -21,20 +21,20 @@ def settle(config: Path, state: Path) -> float:
     """Settle 40 reports of claims that were committed before, as a tick does it."""
     from plabctl.clock import SystemClock
     from plabctl.config.load import load
-    from plabctl.core.claim import Claimant, build_claims
+    from plabctl.core.assign import assign
+    from plabctl.core.claim import Claimant
     from plabctl.core.model import Outcome, Report, TickMark
     from plabctl.core.pools.base import build_pools
     from plabctl.core.settle import settle as decide
-    from plabctl.core.state import Changes
     from plabctl.store.store import Store
 
     settings, rng, now = load(str(config)), Random(1), round(time.time(), 3)
     claimant = Claimant(TickMark("t", now), "boot", rng)
     with Store(state, SystemClock()).session() as session:
         rows = session.due(FAR)[:MANY]
-        claims = build_claims(session, settings, rows, range(MANY), claimant, now).changes.claims
-        session.apply(Changes(claims=claims))
-    reports = [Report(claim.node, claim.token, Outcome.PASS, None, "", now, 1.0) for claim in claims]
+        _, changes = assign(session, settings, rows, range(MANY), claimant, now)
+        session.apply(changes)
+    reports = [Report(claim.node, claim.token, Outcome.PASS, None, "", now, 1.0) for claim in changes.claims]
     pools = build_pools(settings)
     store = Store(state, SystemClock())
     gc.collect()

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core import claim as claiming
-from plabctl.core.claim import Choice, Claimant, build_claims, find_void_reason, list_candidates
+from plabctl.core.assign import assign
+from plabctl.core.claim import Choice, Claimant, find_void_reason, give_back, list_candidates
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Claim, Member
 from plabctl.core.state import Changes, MemoryState
 from tests.builders import NOW, make_claim, make_mark, make_member, make_settings, make_state
@@ -81,18 +83,6 @@ def test_named_nodes_are_chosen_whatever_their_time_and_no_others() -> None:
     assert [row.node for row in choose(state, 9, {"asked"}).rows] == ["asked"]
 
 
-def test_a_claim_outlives_the_longest_probe() -> None:
-    state = make_state(make_member())
-    choice = choose(state, 1)
-
-    claim = build_claims(state, SETTINGS, choice.rows, [7], replace(CLAIMANT, uptime_s=5e4), NOW).changes.claims[0]
-
-    assert (claim.slot, claim.tick, claim.pool, claim.recipe) == (7, "tick-1", "good", "process")
-    assert claim.deadline_at == NOW + 20 + 5 * 10 + 60
-    assert claim.until_uptime_s == 5e4 + 20 + 5 * 10 + 60
-    assert claim.vnode == f"plabctl-{claim.token}"
-
-
 @pytest.mark.parametrize(
     ("boot", "now", "void"), [("boot-1", NOW, False), ("boot-2", NOW, True), ("boot-1", NOW + 601, True)]
 )
@@ -108,10 +98,24 @@ def test_whether_the_deadline_of_a_claim_has_passed_does_not_depend_on_the_clock
 ) -> None:
     rows = choose(make_state(make_member()), 1).rows
     claimant = Claimant(make_mark(), "boot-1", Random(1), uptime_s=50_000.0)
-    claim = build_claims(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW).changes.claims[0]
+    ((claim, _),), _ = assign(make_state(make_member()), SETTINGS, rows, [1], claimant, NOW)
 
     later = replace(claimant, uptime_s=50_000.0 + up_s)
     assert bool(find_void_reason(claim, later, NOW + clock_set_s + up_s)) is void
+
+
+def test_only_names_that_were_made_for_a_claim_are_given_back() -> None:
+    def claim(node: str, vnode: str) -> Claim:
+        return make_claim(node, experiment="exp", token=f"t-{node}", vnode=vnode)
+
+    pending = Vnode("exp", "n1", VnodeState.PENDING, NOW, NOW)
+    fresh, known, gone = claim("n1", "plabctl-t-n1"), claim("n2", "plabctl-old"), claim("n3", "plabctl-t-n3")
+    vnodes = (replace(pending, vnode=fresh.vnode), replace(pending, node="n2", vnode=known.vnode))
+    state = MemoryState(Changes(experiments=(Experiment("exp", "process", "ada", NOW),), vnodes=vnodes))
+
+    changes = give_back(state, [fresh, known, gone, make_claim("n1")])
+
+    assert changes == Changes(vnodes=(pending,), released=("exp/n1", "exp/n2", "exp/n3", "n1"))
 
 
 members_lists = st.lists(
@@ -180,7 +184,8 @@ def test_nobody_starves_however_long_dead_nodes_take(window: int, dead: int, ali
 def _take(state: MemoryState, count: int) -> Choice:
     choice = choose(state, count)
     slots = list(range(count))
-    state.apply(build_claims(state, SETTINGS, choice.rows, slots, CLAIMANT, NOW).changes)
+    _, changes = assign(state, SETTINGS, choice.rows, slots, CLAIMANT, NOW)
+    state.apply(changes)
     return choice
 
 

@@ -1,41 +1,20 @@
-"""How a claim is written down, when it is over, and who is not taken at all."""
+"""When a claim is over, and who is not taken at all."""
 
 from dataclasses import replace
 from random import Random
 
 import pytest
 
-from plabctl.core.claim import (
-    GRACE_S,
-    Claimant,
-    build_claims,
-    choose_rows,
-    find_void_reason,
-    list_candidates,
-    void_claims,
-)
+from plabctl.core.claim import Claimant, choose_rows, find_void_reason, list_candidates, void_claims
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.fairness import Share
-from plabctl.core.model import Claim, Member, Node
+from plabctl.core.model import Member
 from plabctl.core.pools.bad import BadKind
-from plabctl.core.recipe import Recipe
-from plabctl.core.state import Changes, MemoryState
-from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_settings, make_state
+from plabctl.core.state import Changes
+from tests.builders import NOW, make_claim, make_mark, make_member, make_settings, make_state
 
-SETTINGS = make_settings(recipes={"process": make_recipe(), "short": Recipe("short")})
+SETTINGS = make_settings()
 CLAIMANT = Claimant(make_mark(), "boot-1", Random(1), 500.0)
-
-
-def claimed(state: MemoryState, claimant: Claimant = CLAIMANT, now: float = NOW) -> Claim:
-    rows = list_candidates(state, SETTINGS, now)
-    return build_claims(state, SETTINGS, rows, [1], claimant, now).changes.claims[0]
-
-
-def test_instants_of_a_claim_have_milliseconds_and_no_more() -> None:
-    claim = claimed(make_state(make_member()), replace(CLAIMANT, uptime_s=500 + 1 / 7), NOW + 1 / 7)
-
-    assert claim.deadline_at == round(claim.deadline_at, 3) != round(claim.deadline_at, 2)
-    assert claim.until_uptime_s == 500.143 + 70 + GRACE_S
 
 
 @pytest.mark.parametrize(
@@ -125,17 +104,3 @@ def test_what_waits_for_less_than_a_second_is_not_due_at_once_before_all_others(
     brief = make_member("a", interval_s=0.5, probed_at=NOW - 0.5)
 
     assert chosen(brief, make_member("b", interval_s=0.0), count=1) == ["b"]
-
-
-def test_a_node_of_its_own_recipe_is_claimed_for_that() -> None:
-    state = make_state(make_member())
-    state.apply(Changes(nodes=(Node("n1", {"recipe": "short"}),)))
-
-    assert claimed(state).recipe == "short"
-
-
-def test_a_node_whose_recipe_is_configured_no_more_is_claimed_for_no_longer_than_it_takes_to_say_so() -> None:
-    state = make_state(make_member())
-    state.apply(Changes(nodes=(Node("n1", {"recipe": "gone"}),)))
-
-    assert (claimed(state).recipe, claimed(state).deadline_at) == ("gone", NOW + GRACE_S)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.claim import GRACE_S, Claimant, build_claims, list_candidates
+from plabctl.core.assign import assign
+from plabctl.core.claim import GRACE_S, Claimant, list_candidates
 from plabctl.core.model import Cause, Hold, Leftover, Member, Outcome, StageRun, Suspicion, Verdict
 from plabctl.core.pools.base import Reading, build_pools
 from plabctl.core.recipe import Recipe, Stage, Transport
@@ -304,7 +305,7 @@ def test_a_claim_ends_when_the_learned_deadlines_do() -> None:
     for _ in range(20):
         passed(state, SETTINGS, "peer", connect=0.1, setup=1.0, up=1.0, check=1.0, teardown=1.0)
     rows = list_candidates(state, SETTINGS, NOW, only={"n1"})
-    claim = build_claims(state, SETTINGS, rows, [1], Claimant(make_mark(), "boot", Random(1)), NOW).changes.claims[0]
+    ((claim, _),), _ = assign(state, SETTINGS, rows, [1], Claimant(make_mark(), "boot", Random(1)), NOW)
 
     assert claim.deadline_at == NOW + 10 + 10 + 20 + 10 + 2 * 10 + GRACE_S
 

@@ -4,6 +4,7 @@ from random import Random
 
 from plabctl.core import claim as claiming
 from plabctl.core import node_orders
+from plabctl.core.assign import assign
 from plabctl.core.guard import evaluate
 from plabctl.core.model import Cause, Event, Member, Outcome, Report, TickMark
 from plabctl.core.pools.base import build_pools
@@ -43,7 +44,7 @@ class VirtualWorld:
         """Claim these nodes, or all that are due."""
         rows = claiming.list_candidates(self.state, self.settings, self.now, only=set(names) or None)
         mark = claiming.Claimant(TickMark("tick", self.now), "boot", self._rng)
-        self._apply(claiming.build_claims(self.state, self.settings, rows, range(len(rows)), mark, self.now).changes)
+        self._apply(assign(self.state, self.settings, rows, range(len(rows)), mark, self.now)[1])
 
     def end(self, outcome: str, *names: str) -> None:
         """Let the probes of these nodes, or of all that are probed, end with `outcome`."""

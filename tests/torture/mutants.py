@@ -33,7 +33,7 @@ MODULES = (
     "core/backoffs/base.py", "core/error_throttle.py", "core/claim.py", "core/node_orders.py", "core/timeouts.py",
     "core/fairness.py", "core/adaptive.py", "core/uptime.py", "core/adaptive_scale.py", "core/clock_trust.py",
     "core/leftovers.py", "core/experiments/results.py", "core/experiments/membership.py",
-    "core/experiments/claim_vnodes.py", "core/experiments/swaps.py", "core/experiments/node_choice.py",
+    "core/assign.py", "core/experiments/swaps.py", "core/experiments/node_choice.py",
     "core/clock_skew.py", "core/histogram.py", "core/outbox.py", "core/steadiness.py", "core/forecast.py",
     "core/selection.py", "core/events.py",
     "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",

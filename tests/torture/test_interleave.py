@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from plabctl.app import claim_slots, tick
-from plabctl.core import claim, clock_trust, leftovers, node_orders
-from plabctl.core.experiments import claim_vnodes, results
+from plabctl.core import assign, claim, clock_trust, leftovers, node_orders
+from plabctl.core.experiments import results
 from plabctl.core.model import Claim, Report
 from plabctl.core.state import Changes
 from tests.torture import interleave
@@ -85,10 +85,12 @@ def a_move_by_a_person_overrules_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_older_vnode_is_taken_for_new(patch: pytest.MonkeyPatch) -> None:
-    def always(_: Claim) -> bool:
-        return True
+    real = assign._plan_vnode
 
-    patch.setattr(claim_vnodes, "is_fresh", always)
+    def hasty(*given: Any) -> Any:
+        return replace(real(*given), leftovers=())
+
+    patch.setattr(assign, "_plan_vnode", hasty)
 
 
 def a_failed_teardown_counts_as_done(patch: pytest.MonkeyPatch) -> None:

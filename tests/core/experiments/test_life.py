@@ -182,13 +182,12 @@ def test_what_a_late_report_left_and_no_member_knows_is_torn_down_before_the_nex
 
 
 def test_a_claim_that_was_never_started_leaves_no_name() -> None:
-    from plabctl.core.experiments import claim_vnodes
-    from plabctl.core.state import Changes
+    from plabctl.core.claim import give_back
 
     bed = VirtualTestbed("n1")
     bed.swap_in(wanted(nodes=("n1",)))
     (claim,) = bed.start()
-    bed.apply(Changes(vnodes=claim_vnodes.give_back_vnodes(bed.state, [claim]), released=(claim.key,)))
+    bed.apply(give_back(bed.state, [claim]))
 
     assert bed.vnode("n1").vnode == ""
 

@@ -9,7 +9,9 @@ from random import Random
 
 from plabctl.core import claim as claiming
 from plabctl.core import fairness, node_orders
-from plabctl.core.experiments import claim_vnodes, membership, results
+from plabctl.core.assign import assign
+from plabctl.core.assignment import Assignment
+from plabctl.core.experiments import membership, results
 from plabctl.core.experiments import swaps as experiment_orders
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.overview import ExperimentOverview, read_overview
@@ -38,6 +40,7 @@ class VirtualTestbed:
         self.dead: set[str] = set()
         self.placement: dict[str, set[str]] = {}
         self.debris: dict[str, tuple[Leftover, ...]] = {}
+        self.assignments: dict[str, Assignment] = {}
         self.rng = Random(5)
         self.add(*names, **variables)
 
@@ -89,22 +92,21 @@ class VirtualTestbed:
         shares = fairness.compute_shares(self.state, self.settings, self.now)
         chosen = claiming.choose_rows(rows, self.state.claims.values(), count, self.now, shares).rows
         mark = claiming.Claimant(TickMark("tick", self.now), "boot", self.rng)
-        before = set(self.state.claims)
-        for make, is_vnode in ((claiming.build_claims, False), (claim_vnodes.build_vnode_claims, True)):
-            own = [row for row in chosen if bool(row.experiment) is is_vnode]
-            self.apply(make(self.state, self.settings, own, range(len(own)), mark, self.now).changes)
-        return [claim for key, claim in self.state.claims.items() if key not in before]
+        jobs, changes = assign(self.state, self.settings, chosen, range(len(chosen)), mark, self.now)
+        self.apply(changes)
+        self.assignments.update({job.claim.token: job.assignment for job in jobs})
+        return [job.claim for job in jobs]
 
     def carry_out(self, claim: Claim) -> Report:
         """Do to the machine what a probe would, and say what it would report."""
         vnodes = self.placement.setdefault(claim.node, set())
-        remains = tuple(piece.vnode for piece in claim_vnodes.list_leftovers(claim))
+        leftovers = tuple(piece.vnode for piece, _ in self.assignments[claim.token].leftovers)
         if claim.node in self.dead:
-            left = remains if claim.goal is Goal.SETUP else (claim.vnode,) * (claim.goal is Goal.TEARDOWN)
+            left = leftovers if claim.goal is Goal.SETUP else (claim.vnode,) * (claim.goal is Goal.TEARDOWN)
             return self.report(claim, "fail", Cause.CONNECT, left=left)
         match claim.goal:
             case Goal.SETUP:
-                vnodes.difference_update(remains)
+                vnodes.difference_update(leftovers)
                 assert claim.vnode not in vnodes, "a vnode was set up where it stood already"
                 vnodes.add(claim.vnode)
             case Goal.CHECK:

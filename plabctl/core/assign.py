@@ -1,0 +1,97 @@
+"""Taking the members that were chosen: what the probe of each is to do, and the claim on it.
+
+Pure. `plabctl.core.claim` chooses, for health pools and experiments alike; `plabctl.core.settle` judges the reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from plabctl.core.assignment import Assignment
+from plabctl.core.claim import Claimant, build_vnode_name
+from plabctl.core.due_rows import Due
+from plabctl.core.events import make_token
+from plabctl.core.model import Claim, Goal, Leftover, Node
+from plabctl.core.recipe import Recipe
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.core.timeouts import LearnedTimeouts
+
+
+class Job(NamedTuple):
+    """A claim, and what its probe is to do: nothing can be done by a recipe that is not configured."""
+
+    claim: Claim
+    assignment: Assignment
+
+
+def assign(
+    state: State, settings: Settings, rows: Sequence[Due], slots: Sequence[int], claimant: Claimant, now: float
+) -> tuple[list[Job], Changes]:
+    """Return the jobs by which `claimant` takes `rows`, each with the slot at the same place in `slots`.
+
+    The changes make the claims. The name of an experiment's vnode is written down with its claim, before anything is
+    done on the node: whoever dies at it leaves a name by which the vnode can be torn down.
+    """
+    timeouts = LearnedTimeouts(state.notes, settings)
+    jobs, named = [], []
+    for row, slot in zip(rows, slots, strict=False):
+        token = make_token(claimant.rng)
+        assignment = Assignment(
+            node=state.node(row.node) or Node(row.node),
+            token=token,
+            recipe=Recipe(""),
+            vnode=build_vnode_name(token),
+            pool=row.pool,
+            deadline_s=0.0,
+            experiment=row.experiment,
+            begin_by_uptime_s=claimant.begin_by_uptime_s,
+        )
+        if row.experiment:
+            assignment = _plan_vnode(state, settings, assignment, now)
+        else:
+            assignment = _plan_test(state, settings, assignment, timeouts, now)
+        jobs.append(Job(claimant.claim(assignment, slot, now), assignment))
+        if vnode := state.vnode(row.key) if row.experiment else None:
+            named.append(replace(vnode, vnode=assignment.vnode))
+    return jobs, Changes(claims=tuple(job.claim for job in jobs), vnodes=tuple(named))
+
+
+def _plan_test(
+    state: State, settings: Settings, blank: Assignment, timeouts: LearnedTimeouts, now: float
+) -> Assignment:
+    """Return the health test of a node, with the time-outs that were learned for it."""
+    name = settings.find_recipe_name(blank.node.variables, blank.pool)
+    recipe, member = settings.recipes.get(name), state.member(blank.node.name)
+    if not (recipe and member):
+        return replace(blank, recipe=Recipe(name))
+    allowed = timeouts.plan_probe(member, recipe, now)
+    limited = allowed.apply_to(recipe)
+    return replace(
+        blank,
+        recipe=limited,
+        deadline_s=limited.compute_longest_s(allowed.connect_s),
+        # Nothing can be done about a leftover whose recipe is configured no more.
+        leftovers=tuple((piece, settings.recipes.get(piece.recipe, Recipe(piece.recipe))) for piece in member.debris),
+        connect_timeout_s=allowed.connect_s,
+        lowered=allowed.lowered,
+    )
+
+
+def _plan_vnode(state: State, settings: Settings, blank: Assignment, now: float) -> Assignment:
+    """Return the work on an experiment's vnode; what an earlier try may have left under its name is torn down first."""
+    vnode, name = state.vnode(blank.key), state.experiments[blank.experiment].recipe
+    assert vnode, "the row was made from a member"
+    recipe = settings.recipes.get(name, Recipe(name))
+    is_tried_again = vnode.vnode and vnode.goal is Goal.SETUP
+    return replace(
+        blank,
+        node=vnode.find_node(state.node(vnode.node)),
+        recipe=recipe,
+        vnode=vnode.vnode or blank.vnode,
+        deadline_s=recipe.compute_longest_s(settings.ssh.connect_timeout_s, vnode.goal) if recipe.stages else 0.0,
+        goal=vnode.goal,
+        leftovers=((Leftover(vnode.vnode, name, now), recipe),) if is_tried_again else (),
+    )
