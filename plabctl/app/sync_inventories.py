@@ -1,22 +1,27 @@
 """Keeping the nodes what the inventories list.
 
 I/O: reads the inventories that are due without any lock, then merges them under the lock of the state. A source that
-fails, or is not believed, changes nothing and is read again at its next turn.
+fails, or is not believed, changes nothing and is read again at its next turn; a bad row costs the node that it names.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app.context import App
 from plabctl.core import node_orders
+from plabctl.core.model import Node
+from plabctl.core.names import fold_name
 from plabctl.core.notes import NoteKind, Notes
 from plabctl.core.settings import InventorySettings
 from plabctl.core.state import Changes
 from plabctl.errors import InventoryFault
 from plabctl.inventories.fetch import FetchResult, fetch
 from plabctl.inventories.merge import merge
+from plabctl.inventories.reading import Reading
+from plabctl.values import replace
 
 if TYPE_CHECKING:
     from plabctl.store.session import Session
@@ -61,17 +66,29 @@ def sync_inventories(app: App, *, everything: bool = False) -> list[InventoryFau
         return [fault for found in fetched if (fault := _merge(app, state, found))]
 
 
+def _list_nodes(reading: Reading, state: Session) -> Iterator[Node]:
+    """Yield the nodes of `reading` under the names that they have here; those whose row is bad as they are here."""
+    known = {fold_name(node.name): node for node in state.nodes()}
+    for node in reading.nodes:
+        like = known.get(fold_name(node.name))
+        yield node if like is None or state.node(node.name) else replace(node, name=like.name)
+    yield from (node for name, node in known.items() if name in reading.bad_names)
+
+
 def _merge(app: App, state: Session, found: FetchResult) -> InventoryFault | None:
     now = app.clock.now()
-    refusal = found.fault
-    if not refusal:
-        difference = merge(state.nodes(), found.nodes, found.source)
-        refusal = difference.refusal
+    fault, hint = found.fault, "no node was added or removed"
+    if not fault:
+        difference = merge(state.nodes(), list(_list_nodes(found.reading, state)), found.source)
+        fault = difference.refusal
         order = node_orders.Order(found.source, "", now, random.Random())
         fresh = (*difference.joins, *difference.changed)
         if fresh:
             state.apply(node_orders.add_nodes(state, app.settings, fresh, order, replacing=True))
         if difference.leaves:
             state.apply(node_orders.remove_nodes(state, difference.leaves, order))
-    state.apply(Changes(notes=make_inventory_note(found.source).write(InventoryNote(now, refusal))))
-    return InventoryFault(f"inventory: {refusal}", hint="no node was added or removed") if refusal else None
+    if not fault and (count := found.reading.bad_row_count):
+        fault = f"{count} {'row' if count == 1 else 'rows'} left out: {found.reading.faults[0]}"
+        hint = "the nodes in them stay as they are; the other rows count"
+    state.apply(Changes(notes=make_inventory_note(found.source).write(InventoryNote(now, fault))))
+    return InventoryFault(f"inventory: {fault}", hint=hint) if fault else None

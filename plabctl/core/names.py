@@ -29,6 +29,11 @@ def is_node_name(text: str) -> bool:
     return ":" in text and _is_address(text)
 
 
+def fold_name(name: str) -> str:
+    """Return the form of a node's name by which it is compared: `PC1.lab` and `pc1.lab` are one node."""
+    return name.lower()
+
+
 def _is_address(text: str) -> bool:
     # Imported here: only names with a colon need it, and it costs every command a few milliseconds.
     import ipaddress

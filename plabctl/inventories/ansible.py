@@ -16,11 +16,11 @@ from plabctl.core.keys.table import Key, Table
 from plabctl.errors import Untrusted, UsageFault
 from plabctl.files import open_trusted
 from plabctl.inventories.base import InventoryKind, decode_text, run_lister
+from plabctl.inventories.reading import Reading
 from plabctl.inventories.row_parsers import Row, refuse_many
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.model import Node
     from plabctl.core.settings import InventorySettings, Origin
 
 GROUPS_LABEL = "groups"
@@ -58,7 +58,7 @@ class AnsibleKind(InventoryKind):
         """Return the path."""
         return options.path
 
-    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+    def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the hosts that Ansible lists."""
         from plabctl.inventories.node_list import check_rows
 

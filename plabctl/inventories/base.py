@@ -8,14 +8,14 @@ decided in `plabctl.inventories.merge`. Settings hold a kind by its name, so kin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from plabctl.core.keys.table import NO_KEYS
 from plabctl.errors import UsageFault
+from plabctl.inventories.reading import Reading
 
 if TYPE_CHECKING:
-    from plabctl.core.model import Node
     from plabctl.core.settings import InventorySettings, Origin
 
 MAX_BYTES = 64 * 1024**2
@@ -39,11 +39,11 @@ class InventoryKind(ABC):
         """Return what tells this source from others of its kind, without secrets: it is stored with each node."""
 
     @abstractmethod
-    def read(self, own: InventorySettings, origin: Origin) -> Iterable[Node]:
-        """Return the nodes that it lists now, with `own.name` as their source.
+    def read(self, own: InventorySettings, origin: Origin) -> Reading:
+        """Return the nodes that it lists now, with `own.name` as their source, and the faults of single rows.
 
-        `origin` says where the configuration is from that names it. Raise UsageFault when the source cannot be read or
-        lists what is invalid; end within about `own.timeout_s` seconds.
+        `origin` says where the configuration is from that names it. Raise UsageFault when the source as a whole cannot
+        be read or believed; end within about `own.timeout_s` seconds.
         """
 
     def list_named_files(self, options: Any) -> Iterator[tuple[str, bool]]:
@@ -60,8 +60,8 @@ def decode_text(raw: bytes, where: str) -> str:
         raise UsageFault(f"{where}:{line}: not UTF-8") from error
 
 
-def parse_listing(raw: bytes, where: str, source: str) -> list[Node]:
-    """Return the nodes in a plain list, CSV or JSON; raise UsageFault with every fault in it."""
+def parse_listing(raw: bytes, where: str, source: str) -> Reading:
+    """Return what a plain list, CSV or JSON lists; raise UsageFault when it is none of these."""
     from plabctl.inventories.node_list import check_rows
     from plabctl.inventories.row_parsers import parse_rows
 

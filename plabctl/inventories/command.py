@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from plabctl.core.keys.path_types import Argv
 from plabctl.core.keys.table import Key, Table
 from plabctl.inventories.base import InventoryKind, parse_listing, run_lister
+from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.model import Node
     from plabctl.core.settings import InventorySettings, Origin
 
 
@@ -48,7 +48,7 @@ class CommandKind(InventoryKind):
 
         return mask_secrets(" ".join(options.command))
 
-    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+    def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes that the command prints."""
         assert isinstance(own.options, ListerOptions), "the configuration fills it"
         command = own.options.command

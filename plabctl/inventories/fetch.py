@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plabctl.core.model import Node
 from plabctl.core.settings import ANYWHERE, InventorySettings, Origin
 from plabctl.errors import UsageFault
 from plabctl.inventories.base import InventoryKind
+from plabctl.inventories.reading import NOTHING, Reading
 from plabctl.kinds import find
 
 
@@ -19,7 +19,7 @@ class FetchResult:
     """What an inventory lists; or why it could not be read, one fault a line."""
 
     source: str
-    nodes: tuple[Node, ...] = ()
+    reading: Reading = NOTHING
     fault: str = ""
 
 
@@ -29,6 +29,6 @@ def fetch(inventory: InventorySettings, origin: Origin = ANYWHERE) -> FetchResul
     if kind.fault:
         return FetchResult(inventory.name, fault=kind.fault)
     try:
-        return FetchResult(inventory.name, tuple(kind.read(inventory, origin)))
+        return FetchResult(inventory.name, kind.read(inventory, origin))
     except UsageFault as fault:
         return FetchResult(inventory.name, fault=str(fault))

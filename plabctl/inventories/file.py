@@ -14,10 +14,10 @@ from plabctl.core.keys.table import Key, Table
 from plabctl.errors import Untrusted, UsageFault
 from plabctl.files import open_trusted
 from plabctl.inventories.base import MAX_BYTES, InventoryKind, parse_listing
+from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.model import Node
     from plabctl.core.settings import InventorySettings, Origin
 
 
@@ -43,7 +43,7 @@ class FileKind(InventoryKind):
         """Return the path."""
         return options.path
 
-    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+    def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes in the file."""
         assert isinstance(own.options, FileOptions), "the configuration fills it"
         path = own.options.path

@@ -6,12 +6,13 @@ Pure. Whether the nodes make sense with a configuration is for others to say. Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from plabctl.core.model import Node
-from plabctl.core.names import RESERVED, is_label_name, is_node_name, variable_of
+from plabctl.core.names import RESERVED, fold_name, is_label_name, is_node_name, variable_of
 from plabctl.errors import UsageFault
+from plabctl.inventories.reading import Reading
 from plabctl.inventories.row_parsers import Row, parse_rows, quote_text
 
 MAX_VALUE = 1000
@@ -24,46 +25,61 @@ _MAX_PORT = 65535
 
 
 def parse_nodes(text: str, where: str, source: str = "operator") -> list[Node]:
-    """Return the nodes in `node_list`; raise UsageFault with every fault, as `WHERE:LINE: what`, or if there is none.
+    """Return the nodes in `text`; raise UsageFault with every fault, as `WHERE:LINE: what`, or if there is none.
 
     A plain list has one node a line, with its variables as `key=value` after the name; `#` begins a remark. Text whose
     first line has a comma is CSV: one column gives the names, the others are variables, empty cells are none. JSON is a
     list of names, or of objects with a name.
     """
-    nodes = check_rows(parse_rows(text, where), where, source)
-    if not nodes:
+    reading = check_rows(parse_rows(text, where), where, source)
+    if reading.faults:
+        raise UsageFault("\n".join(reading.faults), hint="nothing was changed")
+    if not reading.nodes:
         raise UsageFault(f"{where} names no node")
-    return nodes
+    return list(reading.nodes)
 
 
-def check_rows(rows: Iterable[Row], where: str, source: str) -> list[Node]:
-    """Return the nodes that `rows` name; raise UsageFault with every fault of a name, a variable or a repetition."""
+def check_rows(rows: Iterable[Row], where: str, source: str) -> Reading:
+    """Return the nodes that `rows` name, and the faults of single rows: a name, a variable, a repeat that differs.
+
+    A node that one row is bad for is left out, whatever other rows say of it. Equal repeats are one node.
+    """
     faults: list[str] = []
-    count = 0
+    bad_names: set[str] = set()
+    bad_count = 0
     nodes: dict[str, Node] = {}
     first: dict[str, str] = {}
-    repeated: dict[str, list[str]] = {}
+    differing: dict[str, list[str]] = {}
     for row in rows:
-        fault = row.fault or find_name_fault(row.name) or find_variables_fault(row.variables)
-        if fault:
-            count += 1
-            if count <= MAX_FAULTS:
+        name = fold_name(row.name)
+        if fault := row.fault or find_name_fault(row.name) or find_variables_fault(row.variables):
+            bad_count += 1
+            if is_node_name(row.name):
+                bad_names.add(name)
+            if bad_count <= MAX_FAULTS:
                 faults.append(f"{_format_place(where, row.place)}: {fault}")
-        elif row.name in nodes:
-            repeated.setdefault(row.name, [first[row.name]]).append(row.place)
-        else:
-            nodes[row.name] = Node(row.name, row.variables, source)
-            first[row.name] = row.place
-    for name, places in islice(repeated.items(), max(0, MAX_FAULTS - count)):
-        faults.append(
-            f"{_format_place(where, places[1])}: {quote_text(name)} is there {len(places)} times: "
-            f"{_format_places(places)}"
-        )
-    if more := count + len(repeated) - len(faults):
+        elif name not in nodes:
+            nodes[name] = Node(row.name, row.variables, source)
+            first[name] = row.place
+        elif nodes[name].variables != row.variables:
+            differing.setdefault(name, [first[name]]).append(row.place)
+    faults += _tell_differing(differing, nodes, where, MAX_FAULTS - len(faults))
+    if more := bad_count + len(differing) - len(faults):
         faults.append(f"... and {more} more")
-    if faults:
-        raise UsageFault("\n".join(faults), hint="nothing was changed")
-    return list(nodes.values())
+    bad_names.update(differing)
+    good = (node for name, node in nodes.items() if name not in bad_names)
+    return Reading(tuple(good), tuple(faults), frozenset(bad_names), bad_count + sum(map(len, differing.values())))
+
+
+def _tell_differing(
+    differing: Mapping[str, Sequence[str]], nodes: Mapping[str, Node], where: str, limit: int
+) -> Iterator[str]:
+    """Yield a fault for each of the first `limit` nodes that have several rows, with their places."""
+    for name, places in islice(differing.items(), limit):
+        yield (
+            f"{_format_place(where, places[1])}: {quote_text(nodes[name].name)} is there {len(places)} times, each "
+            f"time with other variables: {_format_places(places)}"
+        )
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, str]:

@@ -12,10 +12,11 @@ from typing import Any
 from plabctl.core.keys.formatting import describe_value, quote
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import ValueType
-from plabctl.core.model import Event, Node
+from plabctl.core.model import Event
 from plabctl.core.settings import InventorySettings, Origin, SinkSettings
 from plabctl.errors import PluginFault, UsageFault
 from plabctl.inventories.base import InventoryKind
+from plabctl.inventories.reading import Reading
 from plabctl.masks import mask_secrets
 from plabctl.plugins.call import PluginHost
 from plabctl.sinks.base import SinkContext, SinkKind, TellResult
@@ -78,7 +79,7 @@ class HostedInventory(InventoryKind):
         """Return the options."""
         return options.identify()
 
-    def read(self, own: InventorySettings, origin: Origin) -> list[Node]:
+    def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes that the plug-in lists; they are checked like those of a file."""
         from plabctl.inventories.node_list import check_rows
 

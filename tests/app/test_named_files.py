@@ -155,7 +155,7 @@ def test_commands_run_in_the_folder_of_the_configuration(
 
     assert Prober(SshSettings(), SystemClock(), None, origin).probe(make_assignment(recipe)).reason == "here"
     for command in (("./say",), ("sh", "say")):
-        (node,) = fetch(make_inventory("command", command=command), origin).nodes
+        (node,) = fetch(make_inventory("command", command=command), origin).reading.nodes
         assert node.name == "here"
     assert tell(("sh", "note"), origin).ok
     assert (programs / "noted").read_text() == "here\n"

@@ -47,17 +47,16 @@ INVENTORY = '''\
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Text, Whole
 from plabctl.core.names import is_node_name
 from plabctl.inventories.base import InventoryKind
+from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.model import Node
     from plabctl.core.settings import InventorySettings, Origin
 
 
@@ -85,13 +84,13 @@ class NumberedKind(InventoryKind):
         """Return the prefix."""
         return options.prefix
 
-    def read(self, own: InventorySettings, origin: Origin) -> Iterator[Node]:
-        """Yield the nodes."""
+    def read(self, own: InventorySettings, origin: Origin) -> Reading:
+        """Return the nodes."""
         from plabctl.core.model import Node
 
         assert isinstance(own.options, NumberedOptions)
-        for number in range(1, own.options.count + 1):
-            yield Node(f"{own.options.prefix}{number}", {}, own.name)
+        names = (f"{own.options.prefix}{number}" for number in range(1, own.options.count + 1))
+        return Reading(tuple(Node(name, {}, own.name) for name in names))
 
 
 NUMBERED = NumberedKind()

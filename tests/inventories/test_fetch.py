@@ -11,6 +11,7 @@ from plabctl.errors import UsageFault
 from plabctl.inventories.ansible import parse_ansible
 from plabctl.inventories.fetch import FetchResult, fetch
 from plabctl.inventories.node_list import check_rows
+from plabctl.inventories.reading import Reading
 from tests.builders import make_inventory
 
 MARGIN_S = 3.0
@@ -34,7 +35,7 @@ def command(*argv: str, timeout_s: float = 20.0) -> InventorySettings:
 
 def fault_of(inventory: InventorySettings) -> str:
     fetched = fetch(inventory)
-    assert fetched.nodes == ()
+    assert fetched.reading == Reading()
     return fetched.fault
 
 
@@ -44,7 +45,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     source = f"file:{path}"
 
     assert fetch(make_inventory("file", path=str(path))) == FetchResult(
-        source, (Node("a.x", {"site": "north"}, source), Node("b.x", {}, source))
+        source, Reading((Node("a.x", {"site": "north"}, source), Node("b.x", {}, source)))
     )
 
 
@@ -66,8 +67,14 @@ def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> N
 def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "nodes"
     path.write_bytes(b"a\na;b\nc\na\n")
-    assert fault_of(make_inventory("file", path=str(path))) == (
-        f"{path}:2: 'a;b' is no host name and no address\n{path}:4: 'a' is there 2 times: lines 1, 4"
+    source = f"file:{path}"
+    assert fetch(make_inventory("file", path=str(path))) == FetchResult(
+        source,
+        Reading(
+            (Node("a", {}, source), Node("c", {}, source)),
+            (f"{path}:2: 'a;b' is no host name and no address",),
+            bad_row_count=1,
+        ),
     )
     path.write_bytes(b"a\n\xff\n")
     assert fault_of(make_inventory("file", path=str(path))) == f"{path}:2: not UTF-8"
@@ -77,7 +84,7 @@ def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
 def test_what_a_command_prints_is_read(printed: str) -> None:
     inventory = command("/usr/bin/printf", "%s", printed)
 
-    assert [node.name for node in fetch(inventory).nodes] == ["a.x", "b.x"]
+    assert [node.name for node in fetch(inventory).reading.nodes] == ["a.x", "b.x"]
     assert fetch(inventory).source == inventory.name
 
 
@@ -100,11 +107,11 @@ def test_a_command_that_hangs_ends_at_its_deadline() -> None:
 
 
 def test_an_ansible_listing_gives_addresses_and_groups_and_no_secrets() -> None:
-    assert check_rows(parse_ansible(json.dumps(LISTING), "F"), "F", "ansible:F") == [
+    assert check_rows(parse_ansible(json.dumps(LISTING), "F"), "F", "ansible:F").nodes == (
         Node("a.x", {"ssh_host": "10.0.0.1", "ssh_port": "2222", "ssh_user": "plab", "groups": "lab,web"}, "ansible:F"),
         Node("b.x", {"recipe": "mine", "site": "north"}, "ansible:F"),
         Node("c.x", {}, "ansible:F"),
-    ]
+    )
 
 
 def test_groups_in_a_circle_are_no_trouble() -> None:
@@ -128,7 +135,7 @@ def test_ansible_is_asked_for_its_listing(tmp_path: Path, programs: Path, monkey
     fetched = fetch(make_inventory("ansible", path="/etc/hosts.yml"))
 
     assert (tmp_path / "asked").read_text() == "-i /etc/hosts.yml --list\n"
-    assert [node.name for node in fetched.nodes] == ["a.x", "b.x", "c.x"]
+    assert [node.name for node in fetched.reading.nodes] == ["a.x", "b.x", "c.x"]
 
 
 def test_without_ansible_its_inventory_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,16 @@ from plabctl.core.model import Node
 from plabctl.core.names import RESERVED, is_label_name, is_node_name
 from plabctl.errors import UsageFault
 from plabctl.inventories.ansible import parse_ansible
-from plabctl.inventories.node_list import MAX_FAULTS, find_name_fault, find_variables_fault, parse_nodes, parse_settings
+from plabctl.inventories.node_list import (
+    MAX_FAULTS,
+    check_rows,
+    find_name_fault,
+    find_variables_fault,
+    parse_nodes,
+    parse_settings,
+)
+from plabctl.inventories.reading import Reading
+from plabctl.inventories.row_parsers import parse_rows
 
 LINEAR_LINES = 100_000
 LINEAR_S = 5.0
@@ -63,9 +72,9 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
             "F:4: 'a\\x00b' is no host name and no address",
             "F:5: '" + "a" * 60 + "...' is no host name and no address",
         ]),
-        ("a\nb\na x=1\na\nb\n", [
-            "F:3: 'a' is there 3 times: lines 1, 3, 4",
-            "F:5: 'b' is there 2 times: lines 2, 5",
+        ("a\nb\na x=1\na\nb x=2\n", [
+            "F:3: 'a' is there 2 times, each time with other variables: lines 1, 3",
+            "F:5: 'b' is there 2 times, each time with other variables: lines 2, 5",
         ]),
         ("a b", ["F:1: 'b' is no key=value"]),
         ("a x=1 x=2", ["F:1: 'x' is set twice"]),
@@ -102,7 +111,6 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
             "F: item 2: neither a name nor an object with a name",
             "F: item 3: '' is no host name and no address",
             "F: item 4: the value of 'x' is neither text nor number",
-            "F: item 5: 'a' is there 2 times: item 1, item 5",
         ]),
         ('["a",\n"b"', ["F:2: no JSON: expecting ',' delimiter (column 4)"]),
         ('{"a": 1}', ["F: JSON must be a list of names, or of objects with a name"]),
@@ -113,6 +121,45 @@ def test_each_fault_is_told_with_its_line(text: str, faults: list[str]) -> None:
     assert faults_of(text) == faults
 
 
+@pytest.mark.parametrize("text", ["a x=1\nb\na x=1\n", "PC1.lab x=1\nb\npc1.LAB x=1\n"])
+def test_equal_repeats_of_a_node_are_one_node_whatever_their_case(text: str) -> None:
+    first = text.split(maxsplit=1)[0]
+
+    assert parse_nodes(text, "F") == [Node(first, {"x": "1"}), Node("b")]
+
+
+def rows_of(text: str) -> Reading:
+    return check_rows(parse_rows(text, "F"), "F", "file:F")
+
+
+def test_one_bad_row_costs_one_node() -> None:
+    assert rows_of("a\nb ssh_port=0\na;b\nc\n") == Reading(
+        (Node("a", {}, "file:F"), Node("c", {}, "file:F")),
+        ("F:2: ssh_port is '0', not a port from 1 to 65535", "F:3: 'a;b' is no host name and no address"),
+        frozenset({"b"}),
+        2,
+    )
+
+
+@pytest.mark.parametrize("text", ["A x=1\nb\na x=2\n", "a ssh_port=0\nb\nA x=2\n", "a x=2\nb\nA ssh_port=0\n"])
+def test_rows_that_differ_cost_the_node_that_they_are_about(text: str) -> None:
+    reading = rows_of(text)
+
+    assert reading.nodes == (Node("b", {}, "file:F"),)
+    assert len(reading.faults) == 1
+    assert reading.bad_names == {"a"}
+
+
+def test_of_many_bad_rows_a_few_are_told_and_all_are_counted() -> None:
+    text = "".join(f"n{number} ssh_port=x\n" for number in range(30)) + "a x=1\na x=2\na x=3\n"
+    reading = rows_of(text + "good\n")
+
+    assert [node.name for node in reading.nodes] == ["good"]
+    assert reading.faults[MAX_FAULTS - 1 :] == ("F:20: ssh_port is 'x', not a port from 1 to 65535", "... and 11 more")
+    assert reading.bad_row_count == 33
+    assert len(reading.bad_names) == 31
+
+
 def test_a_file_that_is_wrong_everywhere_is_told_briefly() -> None:
     faults = faults_of("a;b\n" * 1000)
 
@@ -120,7 +167,7 @@ def test_a_file_that_is_wrong_everywhere_is_told_briefly() -> None:
     assert faults[-1] == "... and 980 more"
 
 
-@pytest.mark.parametrize("line", ["n{}.x site=s{} rack=3", "n{}.x", "same.x", "n;{}"])
+@pytest.mark.parametrize("line", ["n{}.x site=s{} rack=3", "n{}.x", "same.x", "same.x x={}", "n;{}"])
 @pytest.mark.parametrize("head", ["", "name,site\n"])
 def test_a_long_list_is_read_in_linear_time(head: str, line: str) -> None:
     text = head + "\n".join(line.format(number, number % 50) for number in range(LINEAR_LINES))
@@ -129,7 +176,7 @@ def test_a_long_list_is_read_in_linear_time(head: str, line: str) -> None:
     nodes, fault = read(text)
 
     assert time.process_time() - began < LINEAR_S
-    assert len(nodes) == (0 if fault else LINEAR_LINES)
+    assert len(nodes) == (0 if fault else 1 if line.startswith("same") else LINEAR_LINES)
     assert len(fault) < 10_000
 
 

@@ -73,7 +73,7 @@ def _csv(cells: Sequence[Sequence[str]]) -> str:
 
 def _by_ansible(word: str) -> list[Node]:
     listing = {word: {"hosts": [word]}, "_meta": {"hostvars": {word: {"ansible_host": word, "site": word}}}}
-    return check_rows(parse_ansible(json.dumps(listing), "x"), "x", "x")
+    return list(check_rows(parse_ansible(json.dumps(listing), "x"), "x", "x").nodes)
 
 
 _DOORS: dict[str, Callable[[str], list[Node]]] = {
