@@ -23,7 +23,7 @@ from plabctl.app.sync_inventories import sync_inventories
 from plabctl.core import adaptive_scale, fairness, outbox
 from plabctl.core.claim import Claimant, give_back, list_candidates
 from plabctl.core.events import make_token
-from plabctl.core.experiments import membership, results
+from plabctl.core.experiments import membership
 from plabctl.core.guard import evaluate
 from plabctl.core.model import Claim, Outcome, Report, TickMark
 from plabctl.core.pools.base import build_pools
@@ -199,10 +199,7 @@ def settle_reports(run: TickRun, state: Session, now: float, *, is_cut_off: bool
     watch, changes = evaluate.evaluate(state, settings, tests, now, is_cut_off=is_cut_off)
     state.apply(changes)
     run.is_guarded = bool(watch.scopes)
-    state.apply(settle(state, tests, build_pools(settings), now, rng, watch))
-    state.apply(
-        results.settle_vnodes(state, [report for report in reports if report.experiment], settings.experiment, now, rng)
-    )
+    state.apply(settle(state, reports, build_pools(settings), now, rng, watch))
     given = [claim for claim in run.slots_in_use.give_back(everything=run.is_leaving) if is_current(state, claim)]
     moved = [claim for claim in run.slots_in_use.pop_moved() if is_current(state, claim)]
     run.last_batch = max(len(reports), len(moved))

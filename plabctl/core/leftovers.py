@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from plabctl.core.model import Claim, Leftover, Member, Report
+from plabctl.core.model import Claim, Leftover, Member
 from plabctl.core.notes import Document, NoteChanges, NoteKind, NoteReader
 from plabctl.core.state import State
-from plabctl.values import replace
 
 KEPT_S = 604800.0
 MAX_NODES = 1000
@@ -74,29 +73,6 @@ def list_left_by(member: Member, claim: Claim | None) -> tuple[Leftover, ...]:
     """Return what may be left on the node of `member`, of which `claim` is being carried out."""
     own = () if claim is None else (Leftover(claim.vnode, claim.recipe, claim.started_at),)
     return (*member.debris, *(piece for piece in own if piece.vnode not in {each.vnode for each in member.debris}))
-
-
-class StrayLeftovers:
-    """What probes leave of whose reports nothing else counts any more, collected while a batch is settled."""
-
-    def __init__(self, state: State, members: dict[str, Member]) -> None:
-        self._state = state
-        self._members = members
-        self._homeless: dict[str, list[Leftover]] = {}
-
-    def add(self, report: Report) -> None:
-        """Put the stray vnode of `report`, if there is one, down as debris of its node in the members of the batch."""
-        stray, member = report.stray, self._members.get(report.node) or self._state.member(report.node)
-        if stray is None:
-            return
-        if member is None:
-            self._homeless.setdefault(report.node, []).append(stray)
-        elif all(piece.vnode != stray.vnode for piece in member.debris):
-            self._members[report.node] = replace(member, debris=(*member.debris, stray))
-
-    def build_note(self, now: float) -> NoteChanges:
-        """Return the note that remembers those on nodes that were removed; empty when there are none."""
-        return file_leftovers(self._state, self._homeless, now)
 
 
 def _read_nodes(state: State, now: float) -> dict[str, RemovedNode]:

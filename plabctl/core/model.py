@@ -106,6 +106,11 @@ class Member:
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
 
     @property
+    def home_pool(self) -> str:
+        """The pool it belongs to: of a suspect the one it left, as that move is not confirmed."""
+        return self.suspicion.pool if self.suspicion else self.pool
+
+    @property
     def is_suspect(self) -> bool:
         """Return whether it left good on a failure that its next probe confirms or refutes."""
         return self.suspicion is not None and self.suspicion.pool != self.pool

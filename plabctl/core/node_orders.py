@@ -50,7 +50,7 @@ def move(
     happened: list[Event] = []
     for member in _find_members(state, names, order):
         pin = member.hold if until_at is None else Hold(order.actor, order.reason, order.now, until_at)
-        if find_home_pool(member) == member.pool == pool:
+        if member.home_pool == member.pool == pool:
             if until_at is not None:
                 members.append(_pin_member(member, pin))
                 happened.extend(_build_events("hold", [member.node], order, until_at=until_at))
@@ -67,7 +67,7 @@ def move(
         )
         members.append(moved)
         claims.extend(_supersede_claims(state, member.node))
-        origin = member.pool if member.pool != pool else find_home_pool(member)
+        origin = member.pool if member.pool != pool else member.home_pool
         transition = Transition(member.node, origin, pool, order.now, order.actor, "operator", order.reason)
         happened.append(events.build_transition_event(transition, until_at, order.rng))
     if not members:
@@ -152,11 +152,6 @@ def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
     strays = detach_vnodes(state, names, order.now)
     notes = leftovers.file_leftovers(state, left, order.now)
     return Changes(removed=tuple(names), vnodes=strays, released=released, events=tuple(happened), notes=notes)
-
-
-def find_home_pool(member: Member) -> str:
-    """Return the pool the member belongs to: of a suspect the one it left, as that move is not confirmed."""
-    return member.suspicion.pool if member.suspicion else member.pool
 
 
 def _pin_member(member: Member, pin: Hold | None) -> Member:

@@ -1,4 +1,4 @@
-"""The second decision of a tick: what the reports of ended probes make of their nodes.
+"""The second decision of a tick: what the reports of ended probes make of nodes, and of the vnodes of experiments.
 
 Pure. A report counts only while its token is current; everything else about judging is in `plabctl.core.pools`.
 """
@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import adaptive_scale, events, leftovers, refusals
+from plabctl.core import adaptive_scale, events, refusals
 from plabctl.core.claim import add_leftovers
+from plabctl.core.experiments.model import Vnode
 from plabctl.core.guard.model import UNGUARDED, Guard
-from plabctl.core.model import Claim, Event, Member, Outcome, Report
+from plabctl.core.leftovers import file_leftovers
+from plabctl.core.model import Claim, Event, Leftover, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
+from plabctl.core.pools.experiment import judge_vnode
 from plabctl.core.state import Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
 
@@ -26,45 +29,103 @@ def settle(
     rng: Random,
     guard: Guard = UNGUARDED,
 ) -> Changes:
-    """Return what `reports` change: members, ended claims, and the events of each; `guard` holds moves to bad.
+    """Return what `reports` change: members, vnodes, ended claims, and the events of each; `guard` holds moves to bad.
 
     A report whose token is not current, or whose node a person moved meanwhile, is recorded as late and not applied;
-    only the debris it speaks of is remembered. Settling the same report twice changes nothing the second time.
+    only the leftovers it speaks of are remembered. Settling the same report twice changes nothing the second time.
     """
-    members: dict[str, Member] = {}
-    released: list[str] = []
-    happened: list[Event] = []
-    strays = leftovers.StrayLeftovers(state, members)
-    scale = adaptive_scale.read_scale(state)
-    learned_timeouts = LearnedTimeouts(state.notes, next(iter(pools.values())).settings)
+    batch = _Batch(state, pools, now, rng, guard)
     for report in reports:
-        claim = state.claims.get(report.key)
-        current = claim is not None and claim.token == report.token and report.node not in released
-        member = members.get(report.node) or state.member(report.node)
-        if not current:
-            strays.add(report)
-        elif claim:
-            released.append(report.node)
-            if member:
-                members[report.node] = member = _drop_torn_down(member, claim, report)
-        if not (current and claim and member) or claim.superseded:
-            happened.append(events.build_probe_event(report, claim.pool if claim else "", now, late=True))
-            continue
-        member, found = refusals.weigh_refusal(_drop_lost_suspicion(member, pools), report, now)
-        is_guarded = found.outcome is Outcome.FAIL and _is_guarded(state, guard, member)
-        judgement = pools[member.pool].judge(member, Reading(found, now, rng.random(), is_guarded, scale))
-        members[report.node] = learned_timeouts.learn(claim.recipe, found, _clear_request(judgement.member, claim, now))
-        happened.append(events.build_probe_event(found, claim.pool, now))
-        happened += [events.build_move_event(judgement.move, found, now)] if judgement.move else []
-    notes = learned_timeouts.build_note() | strays.build_note(now)
-    return Changes(members=tuple(members.values()), released=tuple(released), events=tuple(happened), notes=notes)
+        batch.settle(report)
+    return batch.build_changes()
 
 
-def _is_guarded(state: State, guard: Guard, member: Member) -> bool:
-    if not guard.scopes:
-        return False
-    node = state.node(member.node)
-    return guard.holds(member.suspicion.pool if member.suspicion else member.pool, node)
+class _Batch:
+    """The reports that are settled together, and what they have changed so far."""
+
+    def __init__(self, state: State, pools: Mapping[str, Pool], now: float, rng: Random, guard: Guard) -> None:
+        self._state, self._pools, self._guard = state, pools, guard
+        self._now, self._rng = now, rng
+        self._settings = next(iter(pools.values())).settings
+        self._scale = adaptive_scale.read_scale(state)
+        self._timeouts = LearnedTimeouts(state.notes, self._settings)
+        self._members: dict[str, Member] = {}
+        self._vnodes: dict[str, Vnode | None] = {}
+        self._left: dict[str, list[Leftover]] = {}
+        """On nodes that were removed."""
+        self._released: list[str] = []
+        self._events: list[Event] = []
+
+    def settle(self, report: Report) -> None:
+        """Apply `report` if its token is current, else record it as late."""
+        claim = self._state.claims.get(report.key)
+        vnode = self._state.vnode(report.key) if report.experiment else None
+        is_current = claim is not None and claim.token == report.token and report.key not in self._released
+        if not (claim and is_current and (vnode or not report.experiment)):
+            self._keep_stray(report, vnode)
+            self._record_late(report, claim)
+            return
+        self._released.append(report.key)
+        if vnode:
+            self._judge_vnode(vnode, claim, report)
+        else:
+            self._judge_member(claim, report)
+
+    def build_changes(self) -> Changes:
+        """Return what the reports settled so far change."""
+        return Changes(
+            members=tuple(self._members.values()),
+            vnodes=tuple(vnode for vnode in self._vnodes.values() if vnode),
+            gone=tuple(key for key, vnode in self._vnodes.items() if vnode is None),
+            released=tuple(self._released),
+            events=tuple(self._events),
+            notes=self._timeouts.build_note() | file_leftovers(self._state, self._left, self._now),
+        )
+
+    def _judge_member(self, claim: Claim, report: Report) -> None:
+        now, member = self._now, self._find_member(report)
+        if member:
+            member = self._members[report.node] = _drop_torn_down(member, claim, report)
+        if not member or claim.superseded:
+            self._record_late(report, claim)
+            return
+        member, found = refusals.weigh_refusal(_drop_lost_suspicion(member, self._pools), report, now)
+        is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member)
+        reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
+        judgement = self._pools[member.pool].judge(member, reading)
+        after = _clear_request(judgement.member, claim, now)
+        self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
+        self._events.append(events.build_probe_event(found, claim.pool, now))
+        if judgement.move:
+            self._events.append(events.build_move_event(judgement.move, found, now))
+
+    def _judge_vnode(self, vnode: Vnode, claim: Claim, report: Report) -> None:
+        own, now = self._settings.experiment, self._now
+        after, kind = judge_vnode(vnode, claim, report, own, now, self._rng.random())
+        self._vnodes[report.key] = after
+        self._events.append(events.build_probe_event(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))
+        if kind:
+            self._events.append(events.build_vnode_event(kind, claim, report, after, now))
+
+    def _record_late(self, report: Report, claim: Claim | None) -> None:
+        pool = report.experiment or (claim.pool if claim else "")
+        self._events.append(events.build_probe_event(report, pool, self._now, late=True))
+
+    def _keep_stray(self, report: Report, vnode: Vnode | None) -> None:
+        """Remember the vnode that `report` left as a leftover of its node, unless it is that of the experiment."""
+        stray, member = report.stray, self._find_member(report)
+        if stray is None or (vnode and vnode.vnode == stray.vnode):
+            return
+        if member is None:
+            self._left.setdefault(report.node, []).append(stray)
+        elif all(piece.vnode != stray.vnode for piece in member.debris):
+            self._members[report.node] = replace(member, debris=(*member.debris, stray))
+
+    def _find_member(self, report: Report) -> Member | None:
+        return self._members.get(report.node) or self._state.member(report.node)
+
+    def _is_guarded(self, member: Member) -> bool:
+        return bool(self._guard.scopes) and self._guard.holds(member.home_pool, self._state.node(member.node))
 
 
 def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:

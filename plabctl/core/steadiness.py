@@ -31,9 +31,8 @@ class RankedNode:
 def compute_good_ratio(member: Member, settings: Settings, now: float) -> float:
     """Return the share of late time that the node spent in good: of a suspect as if it had not failed yet."""
     suspicion = member.suspicion
-    pool = suspicion.pool if suspicion else member.pool
     began_at = suspicion.since_at if suspicion else member.since_at
-    own = settings.pools.get(pool)
+    own = settings.pools.get(member.home_pool)
     return update_good_ratio(member.good_ratio, now - began_at, is_good=own is not None and own.is_good)
 
 

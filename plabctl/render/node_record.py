@@ -53,5 +53,4 @@ class NodeRecord:
     def is_guarded(self, context: ViewContext) -> bool:
         """Return whether the guard holds its moves to bad now."""
         label = context.settings.guard.site_label
-        home = self.member.suspicion.pool if self.member.suspicion else self.member.pool
-        return Guard(read_guard(context.state).scopes, label).holds(home, self.node)
+        return Guard(read_guard(context.state).scopes, label).holds(self.member.home_pool, self.node)

@@ -1,3 +1,6 @@
+"""What a batch of reports makes of the state: each counts once, and only while its claim is current."""
+
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,6 +15,7 @@ from plabctl.core.settle import settle
 from plabctl.core.state import Changes, MemoryState
 from plabctl.core.suspicion import Suspicion
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
+from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
 POOLS = build_pools(make_settings())
 
@@ -247,3 +251,60 @@ def test_what_a_late_report_left_on_a_node_that_was_removed_waits_for_its_return
     settled(state, make_report(stray=stray), make_report("n2", stray=stray))
 
     assert leftovers.claim_leftovers(state, ["n1", "n2"], NOW)[0] == {"n1": (stray,), "n2": (stray,)}
+
+
+def bed_with_claim() -> tuple[VirtualTestbed, Report]:
+    """A testbed on whose node a vnode is being set up, and the report that it passed."""
+    bed = VirtualTestbed("n1")
+    bed.swap_in(wanted(nodes=("n1",)))
+    (claim,) = bed.start()
+    return bed, bed.report(claim, "pass", None)
+
+
+def settle_in(bed: VirtualTestbed, *reports: Report) -> Changes:
+    return settle(bed.state, reports, build_pools(bed.settings), bed.now, bed.rng)
+
+
+def test_each_probe_of_a_vnode_is_told_with_what_it_was_for() -> None:
+    bed, report = bed_with_claim()
+
+    events = settle_in(bed, report).events
+
+    assert [event.kind for event in events] == ["vnode-probe", "vnode-up"]
+    assert events[0].data["goal"] == "setup"
+    assert events[0].data["vnode"] == bed.vnode("n1").vnode
+
+
+def test_the_same_report_of_a_vnode_twice_in_one_batch_counts_once() -> None:
+    bed, report = bed_with_claim()
+
+    changes = settle_in(bed, report, report)
+
+    assert [event.kind for event in changes.events] == ["vnode-probe", "vnode-up", "late"]
+    assert changes.released == ("exp/n1",)
+    assert [vnode.ok_streak for vnode in changes.vnodes] == [1]
+
+
+def test_a_report_without_claim_or_member_is_recorded_and_what_it_left_is_remembered() -> None:
+    bed, report = bed_with_claim()
+    stray = Leftover("plabctl-stray", "process", bed.now)
+    report = replace(report, stray=stray)
+    claims = dict(bed.state.claims)
+    bed.apply(Changes(released=("exp/n1",), gone=("exp/n1",)))
+    forgotten = settle_in(bed, report)
+    bed.apply(Changes(claims=tuple(claims.values())))
+
+    for changes in (forgotten, settle_in(bed, report)):
+        assert [event.kind for event in changes.events] == ["late"]
+        assert (changes.vnodes, changes.released) == ((), ())
+        assert [member.debris for member in changes.members] == [(stray,)]
+
+
+def test_what_a_late_report_left_on_a_node_that_is_gone_is_remembered_till_it_returns() -> None:
+    bed, report = bed_with_claim()
+    stray = Leftover("plabctl-stray", "process", bed.now)
+    bed.remove("n1")
+
+    bed.apply(settle_in(bed, replace(report, token="older", stray=stray)))
+
+    assert leftovers.claim_leftovers(bed.state, ["n1"], bed.now)[0] == {"n1": (stray,)}

@@ -15,7 +15,6 @@ from plabctl.app.deliver import record_events
 from plabctl.clock import SystemClock
 from plabctl.core import node_orders
 from plabctl.core.assignment import Assignment
-from plabctl.core.experiments import results
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Cause, Claim, Event, Goal, Node, Report
 from plabctl.core.pools.base import build_pools
@@ -105,8 +104,7 @@ def take_in(folder: Path, said: Sequence[bytes], labels: Sequence[Mapping[str, s
         tests, setups = list(_reports(nodes, said)), list(_reports(nodes, said, "web"))
         claims = [_claim_of(report, now) for report in (*tests, *setups)]
         state.apply(Changes(members=tuple(good), experiments=(options,), vnodes=tuple(vnodes), claims=tuple(claims)))
-        state.apply(settle(state, tests, build_pools(settings), now, rng))
-        state.apply(results.settle_vnodes(state, setups, settings.experiment, now, rng))
+        state.apply(settle(state, (*tests, *setups), build_pools(settings), now, rng))
         events = tuple(state.outbox)
     record_events(installation.app, events)
     return Batch(installation, tuple(node.name for node in nodes), events, (*tests, *setups))

@@ -10,8 +10,8 @@ import pytest
 
 from plabctl.app import claim_slots, tick
 from plabctl.core import assign, claim, clock_trust, leftovers, node_orders
-from plabctl.core.experiments import results
 from plabctl.core.model import Claim, Report
+from plabctl.core.pools import experiment
 from plabctl.core.state import Changes
 from tests.torture import interleave
 from tests.torture.finding import draw
@@ -94,13 +94,13 @@ def an_older_vnode_is_taken_for_new(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_failed_teardown_counts_as_done(patch: pytest.MonkeyPatch) -> None:
-    real = results._update_leftovers
+    real = experiment._update_leftovers
 
     def hopeful(vnode: Any, taken: Claim, report: Report) -> Any:
         after = real(vnode, taken, report)
         return replace(after, vnode="") if taken.goal == "teardown" else after
 
-    patch.setattr(results, "_update_leftovers", hopeful)
+    patch.setattr(experiment, "_update_leftovers", hopeful)
 
 
 def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
 """Experiments: vnodes that are wanted on some nodes, on a number of nodes, or on all nodes.
 
-Pure. Begin with `model`; `orders` is what a person may say, `roster` decides who is a member, `work` what is to be done
-for one, `judge` what came of it.
+Pure. Start with `model`; `swaps` is what a person may order, `membership` decides who is a member. What came of the
+work on a member is judged in `plabctl.core.pools.experiment`.
 """

@@ -11,7 +11,7 @@ from plabctl.core import claim as claiming
 from plabctl.core import fairness, node_orders
 from plabctl.core.assign import assign
 from plabctl.core.assignment import Assignment
-from plabctl.core.experiments import membership, results
+from plabctl.core.experiments import membership
 from plabctl.core.experiments import swaps as experiment_orders
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.overview import ExperimentOverview, read_overview
@@ -133,10 +133,7 @@ class VirtualTestbed:
 
     def settle(self, *reports: Report) -> None:
         self.apply(fairness.count_use(self.state, reports, self.now))
-        tests = [report for report in reports if not report.experiment]
-        self.apply(settle(self.state, tests, build_pools(self.settings), self.now, self.rng))
-        vnodes = [report for report in reports if report.experiment]
-        self.apply(results.settle_vnodes(self.state, vnodes, self.settings.experiment, self.now, self.rng))
+        self.apply(settle(self.state, reports, build_pools(self.settings), self.now, self.rng))
         self.reconcile()
 
     def kill(self, *claims: Claim) -> None:

@@ -1,20 +1,17 @@
-"""What one report makes of one member: its state, its counters, when it is looked at again, and what is told."""
+"""What one report makes of one vnode: its state, its counters, when it is looked at again, and what is told."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from plabctl.core import leftovers
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.experiments.model import Vnode, VnodeState
-from plabctl.core.experiments.results import judge_vnode, settle_vnodes
-from plabctl.core.model import Cause, Goal, Leftover, Outcome, Report
+from plabctl.core.model import Cause, Goal, Outcome
+from plabctl.core.pools.experiment import judge_vnode
 from plabctl.core.settings import ExperimentSettings
-from plabctl.core.state import Changes
 from tests.builders import NOW, make_claim, make_report
-from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
 OWN = ExperimentSettings(
     retry=Backoff(ADDITIVE, base_s=60.0, step_s=60.0, jitter_s=0.0), check=Backoff(ADDITIVE, jitter_s=0.0)
@@ -134,60 +131,3 @@ def test_instants_have_milliseconds_and_no_more() -> None:
 
     assert after
     assert after.due_at == round(after.due_at, 3) != round(after.due_at, 2)
-
-
-def bed_with_claim() -> tuple[VirtualTestbed, Report]:
-    """A testbed on whose node a vnode is being set up, and the report that it passed."""
-    bed = VirtualTestbed("n1")
-    bed.swap_in(wanted(nodes=("n1",)))
-    (claim,) = bed.start()
-    return bed, bed.report(claim, "pass", None)
-
-
-def settled(bed: VirtualTestbed, *reports: Report) -> Changes:
-    return settle_vnodes(bed.state, reports, bed.settings.experiment, bed.now, bed.rng)
-
-
-def test_each_probe_of_a_vnode_is_told_with_what_it_was_for() -> None:
-    bed, report = bed_with_claim()
-
-    events = settled(bed, report).events
-
-    assert [event.kind for event in events] == ["vnode-probe", "vnode-up"]
-    assert events[0].data["goal"] == "setup"
-    assert events[0].data["vnode"] == bed.vnode("n1").vnode
-
-
-def test_the_same_report_twice_in_one_batch_counts_once() -> None:
-    bed, report = bed_with_claim()
-
-    changes = settled(bed, report, report)
-
-    assert [event.kind for event in changes.events] == ["vnode-probe", "vnode-up", "late"]
-    assert changes.released == ("exp/n1",)
-    assert [vnode.ok_streak for vnode in changes.vnodes] == [1]
-
-
-def test_a_report_without_claim_or_member_is_recorded_and_what_it_left_is_remembered() -> None:
-    bed, report = bed_with_claim()
-    stray = Leftover("plabctl-stray", "process", bed.now)
-    report = replace(report, stray=stray)
-    claims = dict(bed.state.claims)
-    bed.apply(Changes(released=("exp/n1",), gone=("exp/n1",)))
-    forgotten = settled(bed, report)
-    bed.apply(Changes(claims=tuple(claims.values())))
-
-    for changes in (forgotten, settled(bed, report)):
-        assert [event.kind for event in changes.events] == ["late"]
-        assert (changes.vnodes, changes.released) == ((), ())
-        assert [member.debris for member in changes.members] == [(stray,)]
-
-
-def test_what_a_late_report_left_on_a_node_that_is_gone_is_remembered_till_it_returns() -> None:
-    bed, report = bed_with_claim()
-    stray = Leftover("plabctl-stray", "process", bed.now)
-    bed.remove("n1")
-
-    bed.apply(settled(bed, replace(report, token="older", stray=stray)))
-
-    assert leftovers.claim_leftovers(bed.state, ["n1"], bed.now)[0] == {"n1": (stray,)}

@@ -1,61 +1,17 @@
-"""What came of the work on members of experiments: who is up, who failed, who is gone.
+"""The pool of an experiment: what a report makes of the vnode on one node.
 
-Pure. The counterpart of `plabctl.core.settle` and of the health pools. What follows from it for the experiment as a
-whole is for `roster`.
+Pure. What follows from it for the experiment as a whole is decided in `plabctl.core.experiments.membership`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from random import Random
-
-from plabctl.core import events, leftovers
 from plabctl.core.backoffs.base import Backoff, compute_interval
 from plabctl.core.experiments.model import Vnode, VnodeState
-from plabctl.core.model import Cause, Claim, Event, Goal, Member, Outcome, Report, Verdict
+from plabctl.core.model import Cause, Claim, Goal, Outcome, Report, Verdict
 from plabctl.core.settings import ExperimentSettings
-from plabctl.core.state import Changes, State
 from plabctl.values import replace
 
 _LOOKS = frozenset({"check", "up"})
-
-
-def settle_vnodes(state: State, reports: Iterable[Report], own: ExperimentSettings, now: float, rng: Random) -> Changes:
-    """Return what `reports`, all of experiments, change: members, ended claims, and the events of each.
-
-    A report whose token is not current is recorded as late and not applied: another claim is responsible by now. But a
-    vnode that it left, and that no member knows, is torn down before its node is tested again.
-    """
-    members: dict[str, Member] = {}
-    strays = leftovers.StrayLeftovers(state, members)
-    vnodes: list[Vnode] = []
-    gone: list[str] = []
-    released: list[str] = []
-    happened: list[Event] = []
-    for report in reports:
-        claim, before = state.claims.get(report.key), state.vnode(report.key)
-        if claim is None or before is None or claim.token != report.token or report.key in released:
-            happened.append(events.build_probe_event(report, report.experiment, now, late=True))
-            if report.stray and not (before and before.vnode == report.stray.vnode):
-                strays.add(report)
-            continue
-        released.append(report.key)
-        after, kind = judge_vnode(before, claim, report, own, now, rng.random())
-        happened.append(events.build_probe_event(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))
-        if kind:
-            happened.append(events.build_vnode_event(kind, claim, report, after, now))
-        if after:
-            vnodes.append(after)
-        else:
-            gone.append(before.key)
-    return Changes(
-        members=tuple(members.values()),
-        vnodes=tuple(vnodes),
-        gone=tuple(gone),
-        released=tuple(released),
-        events=tuple(happened),
-        notes=strays.build_note(now),
-    )
 
 
 def judge_vnode(
