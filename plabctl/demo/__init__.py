@@ -1,1 +1,1 @@
-"""The testbed of `plabctl demo`: embedded nodes, some of them faulty, under real ticks. Start with `show`."""
+"""The testbed of `plabctl demo`: embedded nodes, some of them faulty, under real ticks. Start with `run`."""

@@ -1,6 +1,6 @@
 """`plabctl demo`: a small testbed on this machine, to see how it works.
 
-I/O. What happens is in `plabctl.demo.run`; here it is shown, live on a terminal and as plain lines elsewhere.
+I/O. What happens is in `run`; here it is shown, live on a terminal and as plain lines elsewhere.
 """
 
 from __future__ import annotations
@@ -11,130 +11,168 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from math import ceil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import click
+from rich.text import Text
 
 from plabctl.app.signals import Stop
 from plabctl.cli import output
 from plabctl.cli.options import color_option, make_command
 from plabctl.core.model import Outcome
-from plabctl.core.selection import build_sort_key
-from plabctl.demo import live_board, node_outcomes
-from plabctl.demo.event_feed import EventFeed
-from plabctl.demo.roles import LEAST, build_roles
-from plabctl.demo.run import TICK_EVERY_S, DemoPlan, DemoResult, DemoView, Screen, run_demo
+from plabctl.demo import results
+from plabctl.demo.demo_view import DemoView
+from plabctl.demo.folder import DemoFolder, prepare_folder
+from plabctl.demo.live_board import LiveBoard
+from plabctl.demo.roles import LEAST
+from plabctl.demo.run import TICK_EVERY_S, DemoPlan, DemoResult, Screen, run_demo
+from plabctl.demo.sentences import Sentence
+from plabctl.demo.testbed import CONFIG_NAME
 from plabctl.durations import format_duration
-from plabctl.render import status_table
+from plabctl.errors import Refused
 from plabctl.render.explanation import fold
 from plabctl.render.listing import Cell
+from plabctl.render.rich_table import STYLES, make_console
+from plabctl.render.times import format_local
 
 _EXAMPLE = """\
 plabctl demo
 plabctl demo --nodes 30 --seconds 120
-plabctl demo --dir /tmp/testbed
+plabctl demo --keep
 """
-_FAREWELL = "The nodes are gone now: another tick would find them all dead. What was found stays:"
-
-
-class _Terminal:
-    """The demo on a terminal: a table that is always up to date, and the news under it."""
-
-    def __init__(self, view: live_board.LiveBoard, names: Sequence[str]) -> None:
-        self._view = view
-        self._names = names
-        self._news = EventFeed(names)
-
-    def show(self, scene: DemoView) -> None:
-        """Draw the table anew."""
-        rest = f"{ceil(scene.left_s)} s to go" if scene.left_s > 0 else "time is up"
-        title = f"plabctl demo: {_describe_nodes(self._names)}, {rest}"
-        self._view.draw(
-            title, status_table.build_listing(scene.situation, self._names), self._news.format_events(scene.new_events)
-        )
+_REMOVED = "The nodes and their directory are gone; with --keep the state and the history stay, to be looked at."
+_KEPT = "The nodes are gone, and another tick would find them all dead. The state and the history are kept:"
 
 
 class _Pipe:
-    """The demo elsewhere: a line for each move and each new verdict."""
+    """The demo where nothing can be drawn twice: a line for each event."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._news = EventFeed(names)
-        self._title = f"plabctl demo: {_describe_nodes(names)}"
+    def __init__(self, title: str, hint: tuple[str, str]) -> None:
+        output.write_line(title)
+        output.write_line(" ".join(hint))
+        sys.stdout.flush()
 
-    def show(self, scene: DemoView) -> None:
+    def show(self, view: DemoView, news: Sequence[Sentence]) -> None:
         """Write what is new."""
-        if self._title:
-            output.write_line(self._title)
-            self._title = ""
-        for cells in self._news.format_events(scene.new_events):
-            output.write_line("  ".join(cell.text for cell in cells))
+        for sentence in news:
+            output.write_line(f"{format_local(sentence.at).rpartition(' ')[2]}  {sentence.text}")
         sys.stdout.flush()
 
 
-def _describe_nodes(names: Sequence[str]) -> str:
-    return f"{len(names)} SSH nodes on 127.0.0.1, a tick every {format_duration(TICK_EVERY_S)}"
-
-
 @make_command("demo", example=_EXAMPLE)
-@click.option("--nodes", type=click.IntRange(LEAST, 200), default=12, show_default=True, help="How many nodes.")
-@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="How long.")
+@click.option("--nodes", type=click.IntRange(LEAST, 200), default=12, show_default=True, help="Number of nodes.")
+@click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="How long it runs.")
 @click.option(
     "--dir",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to put configuration, state and nodes: an empty directory. A temporary one, if not given.",
+    help="An empty directory for configuration, state and nodes (default: a temporary one).",
 )
+@click.option("--keep", is_flag=True, help="Keep that directory, to look at the state and the history afterwards.")
 @color_option
-def command(nodes: int, seconds: float, directory: Path | None, color: str) -> int:
+def command(nodes: int, seconds: float, directory: Path | None, keep: bool, color: str) -> int:
     """Watch a testbed of embedded SSH nodes, some of them faulty, under real ticks.
 
-    Needs no root, no sshd and no network beyond this machine. The configuration and the state stay when it ends, to be
-    looked at with the other commands; the nodes go.
+    Each node is shown with its last tests and with what a ping, an SSH login and plabctl say of it. The demo needs no
+    root, no sshd and no network beyond this machine. While it runs, the other commands work from a second terminal with
+    the --config that it names at the start; at the end its directory is removed.
     """
     stop = Stop()
     colored = output.choose_color(color)
-    names = sorted((role.name for role in build_roles(nodes)), key=build_sort_key)
+    try:
+        folder = prepare_folder(directory)
+    except OSError as error:
+        where = error.filename or directory or "the directory for temporary files"
+        raise Refused(
+            f"the demo cannot be put up: '{where}': {error.strerror}", hint="name another directory with --dir"
+        ) from error
+    title = f"plabctl demo: {nodes} SSH nodes on 127.0.0.1, a tick every {format_duration(TICK_EVERY_S)}"
+    hint = "In a second terminal:", f"{_find_program()} status --config {_quote(folder.path / CONFIG_NAME)}"
     # A terminal that goes away says SIGHUP: the nodes' processes must not be left behind then.
-    with stop.listen(signal.SIGHUP), contextlib.ExitStack() as stack:
-        screen: Screen = _Pipe(names)
-        if output.can_redraw(sys.stdout):
-            screen = _Terminal(stack.enter_context(live_board.LiveBoard(sys.stdout, color=colored)), names)
-        ending = run_demo(DemoPlan(nodes, seconds, directory), screen, stop)
-    live_board.write_lines(_format_results(ending, names), sys.stdout, color=colored)
-    for line, count in Counter(ending.output.splitlines()).items():
+    with (
+        stop.listen(signal.SIGHUP),
+        _remove_unless_crashed(folder, stop),
+        _open_screen(title, hint, color=colored) as screen,
+    ):
+        result = run_demo(DemoPlan(folder.path, nodes, seconds), screen, stop)
+    is_kept = keep or bool(result.output)
+    is_removed = not is_kept and folder.remove()
+    write_cells(_format_end(result, folder.path, is_removed=is_removed), sys.stdout, color=colored)
+    for line, count in Counter(result.output.splitlines()).items():
         output.write_note(f"a tick said{f' ({count} times)' if count > 1 else ''}: {line}")
-    return stop.exit_code or int(bool(ending.output))
+    return stop.exit_code or int(bool(result.output))
 
 
-def _format_results(ending: DemoResult, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+@contextlib.contextmanager
+def _remove_unless_crashed(folder: DemoFolder, stop: Stop) -> Iterator[None]:
+    """When the block fails, remove the folder if nothing in it explains why; else tell where it is."""
+    try:
+        yield
+    except (Refused, BrokenPipeError):
+        folder.remove()
+        raise
+    except BaseException as error:
+        if stop and isinstance(error, OSError):  # the terminal is gone, and nobody would read where the folder is
+            folder.remove()
+            raise
+        output.write_note(f"the directory of the demo is kept: {folder.path}")
+        raise
+
+
+@contextlib.contextmanager
+def _open_screen(title: str, hint: tuple[str, str], *, color: bool) -> Iterator[Screen]:
+    if output.can_redraw(sys.stdout):
+        with LiveBoard(sys.stdout, title, hint, color=color) as board:
+            yield board
+    else:
+        yield _Pipe(title, hint)
+
+
+def write_cells(lines: Iterable[Sequence[Cell]], out: TextIO, *, color: bool) -> None:
+    """Write lines of styled cells as they are, without cutting or joining anything."""
+    console = make_console(out, color=color)
+    for cells in lines:
+        text = Text().join(Text(cell.text, STYLES[cell.style]) for cell in cells)
+        console.print(text, soft_wrap=True)
+
+
+def _format_end(result: DemoResult, folder: Path, *, is_removed: bool) -> Iterator[tuple[Cell, ...]]:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     yield ()
-    yield (Cell("What happened to each node, and why", "title"),)
+    yield (Cell("What was wrong with each node, and what was found", "title"),)
     yield ()
-    yield from node_outcomes.format_outcomes(node_outcomes.list_outcomes(ending.situation, ending.events, names), width)
+    yield from results.format_results(results.list_results(result.view, result.events, result.settings), width)
     yield ()
-    for line in (*fold(_format_totals(ending), width), *fold(_FAREWELL, width)):
-        yield (Cell(line),)
+    for text in filter(None, (results.format_deceptive(result.view), _format_totals(result))):
+        yield from ((Cell(line),) for line in fold(text, width))
+    if is_removed:
+        yield from ((Cell(line, "faint"),) for line in fold(_REMOVED, width))
+    else:
+        yield from _format_way_on(folder, width)
+
+
+def _format_totals(result: DemoResult) -> str:
+    outcomes = Counter(event.data.get("outcome") for event in result.events if event.kind == "probe")
+    interrupted = outcomes.pop(Outcome.UNKNOWN, 0)
+    return (
+        f"{result.tick_count} ticks, at most {result.most_ticks_at_once} at once, made {outcomes.total()} tests"
+        f"{f'; {interrupted} more were interrupted at the end' if interrupted else ''}."
+    )
+
+
+def _format_way_on(folder: Path, width: int | None) -> Iterator[tuple[Cell, ...]]:
+    yield from ((Cell(line),) for line in fold(_KEPT, width))
     yield ()
-    program, config = _find_program(), shlex.quote(str(ending.config_path))
-    yield (Cell(f"  {program} status --config {config}", "title"),)
+    yield (Cell(f"  {_find_program()} status --config {_quote(folder / CONFIG_NAME)}", "title"),)
     yield ()
     yield (Cell("Likewise: show flaps.demo, history flaps.demo, pool list, config show."),)
-    yield (Cell(f"The state is in {ending.situation.settings.state_dir}", "faint"),)
-    yield (Cell(f"When you have seen enough: rm -r {shlex.quote(str(ending.config_path.parent))}", "faint"),)
+    yield (Cell(f"To remove it: rm -r {_quote(folder)}", "faint"),)
 
 
-def _format_totals(ending: DemoResult) -> str:
-    outcomes = Counter(event.data.get("outcome") for event in ending.events if event.kind == "probe")
-    cancellation = outcomes.pop(Outcome.UNKNOWN, 0)
-    return (
-        f"{ending.tick_count} ticks, at most {ending.most_ticks_at_once} at once, made {outcomes.total()} tests"
-        f"{f' and broke {cancellation} off at the end' if cancellation else ''};"
-        f" no more than {ending.most_commands_at_once} commands ran on the nodes at once"
-        f" (window {ending.situation.settings.window})."
-    )
+def _quote(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _find_program() -> str:

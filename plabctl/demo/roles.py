@@ -37,6 +37,8 @@ class Role:
     fault_script: str = ""
 
 
+STAGED = "staged"
+"""The label that says what was done to a node."""
 REPAIRED = "repaired.demo"
 REPAIR_MARK = "vnet"
 """The file in the directory of the repaired node whose coming is the repair."""

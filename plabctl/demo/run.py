@@ -1,30 +1,30 @@
 """The demo from its beginning to its end: nodes up, ticks as cron would start them, and everything looked at meanwhile.
 
 I/O. It reads what any command would read, the state and the history, and knows nothing that plabctl does not. What a
-person sees is up to the `Screen`. Go on with `build_roles`, `testbed`, `cron`.
+person sees is up to the `Screen`. Go on with `roles`, `testbed`, `ticker`, `node_checks`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from plabctl.app.context import App
-from plabctl.app.queries import read_context_of
 from plabctl.app.signals import Stop
 from plabctl.core.model import Event
+from plabctl.core.settings import Settings
+from plabctl.demo.demo_view import DemoView, build_demo_view, list_tests
+from plabctl.demo.node_checks import NodeChecker
 from plabctl.demo.roles import LEAST, REPAIRED, build_roles
+from plabctl.demo.sentences import REPAIR, Narrator, Sentence
 from plabctl.demo.testbed import Testbed
 from plabctl.demo.ticker import Ticker
-from plabctl.errors import Refused, StoreError, Untrusted
-from plabctl.files import open_trusted
+from plabctl.errors import Refused, StoreError
 from plabctl.history.database import History
-from plabctl.render.status_table import ViewContext
 
 REFRESH_S = 0.25
 WINDOW = 6
@@ -36,33 +36,22 @@ ACTOR = "demo"
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What is asked for. `directory` None means a fresh one under the directory for temporary files."""
+    """What is asked for: how many nodes, for how long, and the empty directory to put them into."""
 
+    directory: Path
     nodes: int = 12
     seconds: float = 60.0
-    directory: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DemoView:
-    """What there is to see at one look; `fresh` is what happened since the last."""
-
-    situation: ViewContext
-    new_events: tuple[Event, ...]
-    left_s: float
-    tick_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """How it ended: the last situation, all that happened, and where it can be looked at."""
+    """How it ended: the last view, all that happened, and what the ticks did."""
 
-    situation: ViewContext
+    settings: Settings
+    view: DemoView
     events: tuple[Event, ...]
-    config_path: Path
     tick_count: int
     most_ticks_at_once: int
-    most_commands_at_once: int
     output: str
     """What the ticks printed, which is nothing when all went well."""
 
@@ -70,105 +59,89 @@ class DemoResult:
 class Screen(Protocol):
     """Where the demo is shown."""
 
-    def show(self, scene: DemoView) -> None:
-        """Show how things stand."""
+    def show(self, view: DemoView, news: Sequence[Sentence]) -> None:
+        """Show how things stand, and what has happened since the last time."""
         ...
 
 
 @dataclass(slots=True)
-class _HistoryReader:
-    """Reads what is new in the history."""
+class _Observer:
+    """Reads the state, the history and the results of the checks, and makes views of them."""
 
     app: App
     history: History
-    seen: int = 0
+    checker: NodeChecker
+    narrator: Narrator = field(default_factory=Narrator)
     events: list[Event] = field(default_factory=list)
+    _place: int = 0
 
-    def read_new(self) -> tuple[Event, ...]:
-        records = self.history.read(after=self.seen)
-        self.seen = max(self.seen, records.place)
-        found = tuple(record.event for record in records)
-        self.events.extend(found)
-        return found
+    def show(self, screen: Screen, left_s: float, more: Sequence[Event] = ()) -> DemoView:
+        """Show how things stand now; `more` happened beside what the history has."""
+        fresh = [*self._read_new(), *more]
+        self.events.extend(fresh)
+        app = self.app
+        view = build_demo_view(
+            app.settings, app.store.snapshot(), app.clock.now(), self.checker.read(), list_tests(self.events), left_s
+        )
+        screen.show(view, list(self.narrator.tell(fresh, view)))
+        return view
+
+    def _read_new(self) -> list[Event]:
+        try:
+            records = self.history.read(after=self._place)
+        except StoreError:  # a tick is writing: there is another look in a moment
+            return []
+        self._place = max(self._place, records.place)
+        return [record.event for record in records]
 
 
 def run_demo(plan: DemoPlan, screen: Screen, stop: Stop) -> DemoResult:
-    """Run the demo for `plan.seconds`, or until `stop`; leave nothing of it but its directory.
+    """Run the demo for `plan.seconds`, or until `stop`; leave nothing running, and its directory as it is then.
 
-    Raise Refused when that directory holds something or cannot be written.
+    Raise Refused when the nodes cannot be put up.
     """
     roles = build_roles(max(plan.nodes, LEAST))
     with contextlib.ExitStack() as stack:
         try:
-            directory = prepare_directory(plan.directory)
-            testbed = stack.enter_context(Testbed(directory, roles, window=WINDOW, patience=TIMEOUT))
+            testbed = stack.enter_context(Testbed(plan.directory, roles, window=WINDOW, patience=TIMEOUT))
         except OSError as error:
-            where = error.filename or plan.directory or tempfile.gettempdir()
             raise Refused(
-                f"the demo cannot be put up: '{where}': {error.strerror}", hint="name another directory with --dir"
+                f"the demo cannot be put up: '{error.filename or plan.directory}': {error.strerror}",
+                hint="name another directory with --dir",
             ) from error
         app = testbed.add_nodes()
-        follower = _HistoryReader(app, stack.enter_context(History(app.state_dir)))
-        with Ticker(testbed.config_path, app.state_dir, TICK_EVERY_S) as cron:
-            play(plan, testbed, cron, follower, screen, stop)
-        screen.show(DemoView(read_context_of(app), follower.read_new(), 0.0, cron.started_count))
+        history = stack.enter_context(History(app.state_dir))
+        nodes = list(app.store.snapshot().nodes())
+        with NodeChecker(nodes, app.settings.ssh, app.clock) as checker:
+            observer = _Observer(app, history, checker)
+            with Ticker(testbed.config_path, app.state_dir, TICK_EVERY_S) as ticker:
+                play(plan, testbed, ticker, observer, screen, stop)
+        view = observer.show(screen, 0.0)
         return DemoResult(
-            read_context_of(app),
-            tuple(follower.events),
-            testbed.config_path,
-            cron.started_count,
-            cron.most_at_once,
-            testbed.commands.peak,
-            cron.read_output(),
+            app.settings,
+            view,
+            tuple(observer.events),
+            ticker.started_count,
+            ticker.most_at_once,
+            ticker.read_output(),
         )
 
 
-def prepare_directory(directory: Path | None) -> Path:
-    """Return an empty directory that only we can read: this one, or a fresh one."""
-    if directory is None:
-        return Path(tempfile.mkdtemp(prefix="plabctl-demo-"))
-    directory = _own(directory.absolute())
-    if any(directory.iterdir()):
-        raise Refused(
-            f"'{directory}' is not empty", hint="name a directory that does not exist yet, or leave --dir out"
-        )
-    return directory
-
-
-def _own(directory: Path) -> Path:
-    """Return where `directory` really is, made if it is missing; raise Refused when others could change it.
-
-    What is run stands in it from now on.
-    """
-    try:
-        try:
-            opened = open_trusted(str(directory))
-        except FileNotFoundError:  # what there is of the way was found to be trusted
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            opened = open_trusted(str(directory))
-    except Untrusted as error:
-        raise Refused(f"'{directory}' is not used: {error}", hint="name a directory of your own with --dir") from error
-    os.close(opened.fd)
-    return Path(opened.path)
-
-
-def play(plan: DemoPlan, testbed: Testbed, cron: Ticker, follower: _HistoryReader, screen: Screen, stop: Stop) -> None:
+def play(plan: DemoPlan, testbed: Testbed, ticker: Ticker, observer: _Observer, screen: Screen, stop: Stop) -> None:
     """Let ticks come and go, and show what they do."""
     began = time.monotonic()
     repair_s = plan.seconds * REPAIR_AT_RATIO
     is_repaired = REPAIRED not in {role.name for role in testbed.roles}
     while (elapsed := time.monotonic() - began) < plan.seconds and not stop:
-        cron.poll()
-        fresh: tuple[Event, ...] = ()
-        with contextlib.suppress(StoreError):  # a tick is at it: there is another look in a moment
-            fresh = follower.read_new()
+        ticker.poll()
+        more: list[Event] = []
         if not is_repaired and elapsed >= repair_s:
             testbed.repair()
             is_repaired = True
-            fresh = (*fresh, _build_repair_event(follower.app.clock.now()))
-        screen.show(DemoView(read_context_of(follower.app), fresh, plan.seconds - elapsed, cron.started_count))
+            more = [_build_repair_event(observer.app.clock.now())]
+        observer.show(screen, plan.seconds - elapsed, more)
         time.sleep(REFRESH_S)
 
 
 def _build_repair_event(now: float) -> Event:
-    return Event("", now, "repair", REPAIRED, ACTOR, {"reason": "somebody loads the module that it lacked"})
+    return Event("", now, REPAIR, REPAIRED, ACTOR, {"reason": "somebody loads the kernel module that it lacked"})

@@ -14,16 +14,14 @@ from typing import Self
 from plabctl.app.context import App, open_app
 from plabctl.core.model import Node
 from plabctl.core.node_orders import Order, add_nodes
-from plabctl.demo.roles import CONFIG, REPAIR_MARK, REPAIRED, Port, Role, build_program
-from plabctl.probes.embedded.counter import ActivityCounter
+from plabctl.demo.roles import CONFIG, REPAIR_MARK, REPAIRED, STAGED, Port, Role, build_program
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import LOOPBACK, EmbeddedNode, PortFault
 
 FAULTS = {Port.REFUSING: PortFault.REFUSING, Port.SILENT: PortFault.SILENT}
+CONFIG_NAME = "plabctl.toml"
 PACES_S = (0.3, 0.5, 0.8)
 """How long making a vnode takes, in turn, so that a person can see tests going on."""
-STAGED = "staged"
-"""The label that says what was done to a node."""
 
 
 class Testbed:
@@ -34,11 +32,10 @@ class Testbed:
     def __init__(self, directory: Path, roles: Sequence[Role], *, window: int, patience: str) -> None:
         self.directory = directory
         self.roles = roles
-        self.config_path = directory / "plabctl.toml"
+        self.config_path = directory / CONFIG_NAME
         self._window = window
         self._timeout = patience
         self._nodes: dict[str, EmbeddedNode] = {}
-        self.commands = ActivityCounter()
 
     def __enter__(self) -> Self:
         try:
@@ -94,7 +91,7 @@ class Testbed:
         (home / "bin" / "vnode").write_text(build_program(role, pace_s), encoding="utf-8")
         make_key(keys / role.name)
         fault = FAULTS.get(role.port, PortFault.NONE)
-        node = EmbeddedNode(home, keys / role.name, authorized, fault=fault, sessions=self.commands)
+        node = EmbeddedNode(home, keys / role.name, authorized, fault=fault)
         self._nodes[role.name] = node.start()
         return node
 

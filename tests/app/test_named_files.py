@@ -14,7 +14,7 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Event
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import Origin, SshSettings
-from plabctl.demo.run import prepare_directory
+from plabctl.demo.folder import prepare_folder
 from plabctl.demo.ticker import Ticker
 from plabctl.errors import PlabctlError, Refused
 from plabctl.inventories.fetch import fetch
@@ -206,10 +206,10 @@ def test_the_demo_is_put_into_no_folder_that_a_stranger_can_change(yard: Path) -
 
     for name in ("theirs", "theirs/new", "link", "link/new"):
         with pytest.raises(Refused, match=f"belongs to user {SECOND_USER}"):
-            prepare_directory(yard / name)
+            prepare_folder(yard / name)
 
     assert sorted(path.name for path in yard.rglob("*")) == ["link", "theirs"]
-    assert prepare_directory(yard / "ours") == yard / "ours"
+    assert prepare_folder(yard / "ours").path == yard / "ours"
 
 
 @pytest.mark.timeout(60)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -14,11 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.app.signals import Stop
 from plabctl.core.names import is_node_name
 from plabctl.demo.roles import COMMON, FAULTY, LEAST, build_program, build_roles
-from plabctl.demo.run import DemoPlan, DemoView, prepare_directory, run_demo
-from plabctl.errors import Refused
 from plabctl.history.database import History
 
 pytestmark = pytest.mark.xdist_group("demo")  # one run of the demo is looked at by many tests
@@ -34,18 +32,13 @@ CAUSES = {
 MARK = "PLABCTL_TEST_OF_THE_DEMO"
 
 
-class NullScreen:
-    def show(self, scene: DemoView) -> None:
-        raise AssertionError("nothing should be shown")
-
-
-def start(directory: Path, *more: str) -> subprocess.Popen[str]:
+def start(directory: Path, *more: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     # Under nohup SIGHUP would be ignored by whatever the tests start.
     command = ["env", "--default-signal=HUP", sys.executable, "-m", "plabctl", "demo", "--dir", str(directory), *more]
     environment = {**os.environ, MARK: str(directory)}
     return subprocess.Popen(
         command,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
@@ -71,7 +64,7 @@ def list_leftover_processes(directory: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     directory = tmp_path_factory.mktemp("demo") / "here"
-    process = start(directory, "--seconds", str(SECONDS))
+    process = start(directory, "--keep", "--seconds", str(SECONDS))
     try:
         stdout, stderr = process.communicate(timeout=90)
     finally:
@@ -99,7 +92,13 @@ def test_in_a_pipe_it_writes_plain_text(finished: Finished) -> None:
     _, done = finished
 
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
-    assert re.search(r"^\d\d:\d\d:\d\d  steady1\.demo +bad -> good: a pass$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d  steady1\.demo is good: a virtual node was set up", done.stdout, re.MULTILINE)
+
+
+def test_the_command_for_a_second_terminal_stands_at_the_start(finished: Finished) -> None:
+    directory, done = finished
+
+    assert f"plabctl status --config {directory}/plabctl.toml" in done.stdout.splitlines()[1]
 
 
 def test_every_fault_is_found_for_what_it_is_and_the_rest_is_good(finished: Finished) -> None:
@@ -115,7 +114,7 @@ def test_every_fault_is_found_for_what_it_is_and_the_rest_is_good(finished: Fini
     assert nodes["fails.demo"]["last"]["reason"].endswith("No space left on device")
 
 
-def test_the_flopping_node_passes_twice_and_fails_twice_by_turns(finished: Finished) -> None:
+def test_the_flapping_node_passes_twice_and_fails_twice_by_turns(finished: Finished) -> None:
     directory, _ = finished
     with History(directory / "state") as history:
         outcomes = [record.event.data["outcome"] for record in history.read(nodes=["flaps.demo"], kinds=["probe"])]
@@ -127,13 +126,12 @@ def test_the_flopping_node_passes_twice_and_fails_twice_by_turns(finished: Finis
 
 def test_the_end_says_of_each_node_what_was_staged_and_what_was_found(finished: Finished) -> None:
     directory, done = finished
-    story = done.stdout.partition("What happened to each node, and why\n")[2]
+    story = done.stdout.partition("What was wrong with each node, and what was found\n")[2]
 
     for role in build_roles(12):
         assert role.name in story
         assert role.staged in story
     assert "(connect): 127.0.0.1 port" in story
-    assert "passed" in story
     assert f"status --config {directory}/plabctl.toml" in story
 
 
@@ -143,12 +141,17 @@ def test_no_process_stays(finished: Finished) -> None:
     assert list_leftover_processes(directory) == []
 
 
-def test_the_window_holds_over_all_ticks(finished: Finished) -> None:
+def test_ping_and_login_find_only_the_faults_that_they_can_find(finished: Finished) -> None:
     _, done = finished
-    said = re.search(r"no more than (\d+) commands ran on the nodes at once \(window (\d+)\)", done.stdout)
+    story = done.stdout.partition("What was wrong with each node, and what was found\n")[2]
+    said = dict(re.findall(r"^\S+ \w+ +(\S+\.demo) .*(?:\n {20}.*)?(ping: .*), plabctl:", story, re.MULTILINE))
 
-    assert said
-    assert 0 < int(said[1]) <= int(said[2])
+    for name in ("fails", "flaps", "hangs", "repaired", "steady1"):
+        assert said[f"{name}.demo"] == "ping: up, login: works"
+    assert said["silent.demo"] == "ping: up, login: no answer"
+    assert said["impostor.demo"] == "ping: up, login: wrong key"
+    assert said["refuses.demo"] == "ping: refused, login: refused"
+    assert re.search(r"^fails\.demo.* hangs\.demo answer a ping and a login, but", story, re.MULTILINE)
 
 
 def test_what_it_leaves_is_for_its_owner_alone(finished: Finished) -> None:
@@ -171,7 +174,7 @@ def test_it_works_where_nothing_may_be_executed(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"^\S+ good +steady1\.demo +passed", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^\S+ good +steady1\.demo .*plabctl: passed", done.stdout, re.MULTILINE), done.stdout
     assert "Permission denied" not in done.stdout
     assert list_leftover_processes(tmp_path) == []
 
@@ -182,7 +185,7 @@ def test_an_interrupt_ends_it_soon_and_cleanly(tmp_path: Path, number: int, code
     with start(directory, "--seconds", "300") as process:
         try:
             assert process.stdout
-            assert any("->" in line for line in process.stdout)
+            assert any("is good" in line for line in process.stdout)
             began = time.monotonic()
             process.send_signal(number)
             process.communicate(timeout=60)
@@ -192,21 +195,41 @@ def test_an_interrupt_ends_it_soon_and_cleanly(tmp_path: Path, number: int, code
     assert process.returncode == code
     assert time.monotonic() - began < 20
     assert list_leftover_processes(directory) == []
-    assert set(status_of(directory)) == {role.name for role in build_roles(12)}
+    assert not directory.exists()
 
 
-def test_a_directory_with_something_in_it_is_not_touched(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("x")
+def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "here"
+    ours, theirs = pty.openpty()
+    with start(directory, "--seconds", "300", stdout=theirs) as process:
+        try:
+            os.close(theirs)
+            shown = b""
+            while b"PLABCTL SAYS" not in shown:
+                shown += os.read(ours, 65536)
+            os.close(ours)  # what is written from now on is an error
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
 
-    with pytest.raises(Refused, match="not empty"):
-        prepare_directory(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert list_leftover_processes(directory) == []
+    assert not directory.exists()
 
 
-@pytest.mark.parametrize("place", ["/proc/demo", "/dev/null", "/dev/null/demo"])
-def test_a_directory_that_cannot_be_is_refused_in_words(place: str) -> None:
-    with pytest.raises(Refused, match=f"'{place}': "):
-        run_demo(DemoPlan(directory=Path(place)), NullScreen(), Stop())
+def test_a_reader_that_leaves_early_leaves_no_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "here"
+    with start(directory, "--seconds", "300") as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            process.stdout.close()
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+
+    assert not directory.exists()
+    assert list_leftover_processes(directory) == []
 
 
 @given(st.integers(LEAST, 300))

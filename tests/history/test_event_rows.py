@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plabctl.core.model import Event
-from plabctl.demo.event_feed import EventFeed
-from plabctl.demo.node_outcomes import list_outcomes
+from plabctl.demo.demo_view import build_demo_view, list_tests
+from plabctl.demo.results import list_results
+from plabctl.demo.sentences import Narrator
 from plabctl.history import event_rows, query
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row, encode_row
@@ -294,8 +295,9 @@ def test_what_is_not_left_out_can_be_shown_in_every_form(
         data_formats.dumps(text).encode()
     for line in (*node_page.build_lines(subject, context), *explanation.build_lines(subject, context)):
         line[1].text.encode()
-    list(EventFeed(["pc1"]).format_events([found]))
-    list_outcomes(context, [found], ["pc1"])
+    view = build_demo_view(context.settings, context.state, NOW, {}, list_tests([found]))
+    list(Narrator().tell([found], view))
+    list_results(view, [found], context.settings)
 
 
 def test_tests_of_the_far_future_do_not_end_the_simulator(tmp_path: Path) -> None:

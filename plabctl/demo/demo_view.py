@@ -1,0 +1,158 @@
+"""What the demo shows at one moment, as typed values: each node with its last tests and three opinions about it.
+
+Pure: made from the state, the history and the results of the checks. `live_board` draws it, `sentences` tells the
+events, `results` tells the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plabctl.core.flap import count_passes_to_go
+from plabctl.core.model import Event, Outcome
+from plabctl.core.selection import build_sort_key
+from plabctl.core.settings import Settings
+from plabctl.core.state import State
+from plabctl.core.summary import NodeSummary
+from plabctl.demo.roles import STAGED
+from plabctl.render.listing import Cell
+from plabctl.render.status_cells import GLYPHS
+
+
+class NodeState(StrEnum):
+    """What plabctl says of a node, in the order in which nodes are shown."""
+
+    BAD = "bad"
+    SUSPECT = "suspect"
+    UNTESTED = "not tested"
+    GOOD = "good"
+
+
+_STYLES = {NodeState.GOOD: "good", NodeState.BAD: "bad", NodeState.SUSPECT: "suspect", NodeState.UNTESTED: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check said: whether it passed, and what it said in a word or two."""
+
+    passed: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChecks:
+    """The latest results for one node; None for a check that has not ended yet."""
+
+    ping: CheckResult | None = None
+    login: CheckResult | None = None
+
+    @property
+    def both_pass(self) -> bool:
+        """Whether the node answers a ping and lets us log in."""
+        return self.ping is not None and self.ping.passed and self.login is not None and self.login.passed
+
+
+UNCHECKED = NodeChecks()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node. `tests` are the outcomes of its counted tests, oldest first; `reason` is why the last one failed."""
+
+    name: str
+    state: NodeState
+    checks: NodeChecks = UNCHECKED
+    tests: tuple[Outcome, ...] = ()
+    is_testing: bool = False
+    reason: str = ""
+    passes_needed: int = 0
+    """How many more passes in a row bring it back to good; 0 for a node that is there."""
+    staged: str = ""
+
+    @property
+    def state_cell(self) -> Cell:
+        """What plabctl says of it: a sign and a word."""
+        style = _STYLES[self.state]
+        return Cell(f"{GLYPHS[style]} {self.state}", style)
+
+    @property
+    def is_deceptive(self) -> bool:
+        """Whether ping and login find nothing wrong with a node that hosts no virtual node."""
+        return self.checks.both_pass and self.state in {NodeState.BAD, NodeState.SUSPECT}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoView:
+    """All nodes, those that are bad first, and how much is going on."""
+
+    nodes: tuple[NodeView, ...]
+    window: int
+    left_s: float = 0.0
+
+    @property
+    def deceptive_count(self) -> int:
+        """The number of nodes that deceive a ping and a login now."""
+        return sum(node.is_deceptive for node in self.nodes)
+
+    def find_node(self, name: str | None) -> NodeView | None:
+        """Return the node of that name."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+def build_demo_view(
+    settings: Settings,
+    state: State,
+    now: float,
+    checks: Mapping[str, NodeChecks],
+    tests: Mapping[str, tuple[Outcome, ...]],
+    left_s: float = 0.0,
+) -> DemoView:
+    """Return what is to be seen at `now`; `tests` as `list_tests` gives them."""
+    testing = {claim.node for claim in state.claims.values() if claim.is_running(now)}
+    nodes = [
+        NodeView(
+            name=summary.node,
+            state=_find_state(summary, settings),
+            checks=checks.get(summary.node, UNCHECKED),
+            tests=tests.get(summary.node, ()),
+            is_testing=summary.node in testing,
+            reason="" if summary.outcome in {None, Outcome.PASS} else summary.reason or str(summary.cause),
+            passes_needed=_count_passes(summary, settings, now),
+            staged=summary.variables.get(STAGED, ""),
+        )
+        for summary in state.summaries()
+    ]
+    ranks = list(NodeState)
+    nodes.sort(key=lambda node: (ranks.index(node.state), build_sort_key(node.name)))
+    return DemoView(tuple(nodes), settings.window, left_s)
+
+
+def list_tests(events: Iterable[Event]) -> dict[str, tuple[Outcome, ...]]:
+    """Return the outcomes of the counted tests among `events`, oldest first, by node."""
+    tests: dict[str, tuple[Outcome, ...]] = {}
+    for event in events:
+        outcome = str(event.data.get("outcome"))
+        if event.kind == "probe" and event.node and outcome in {Outcome.PASS, Outcome.FAIL}:
+            tests[event.node] = (*tests.get(event.node, ()), Outcome(outcome))
+    return tests
+
+
+def _is_good(summary: NodeSummary, settings: Settings) -> bool:
+    pool = settings.pools.get(summary.pool)
+    return pool is not None and pool.is_good
+
+
+def _find_state(summary: NodeSummary, settings: Settings) -> NodeState:
+    if summary.is_suspect:
+        return NodeState.SUSPECT
+    if _is_good(summary, settings):
+        return NodeState.GOOD
+    return NodeState.BAD if summary.ok_streak or summary.fail_streak else NodeState.UNTESTED
+
+
+def _count_passes(summary: NodeSummary, settings: Settings, now: float) -> int:
+    if _is_good(summary, settings):
+        return 0
+    return 1 if summary.is_suspect else count_passes_to_go(summary, settings.flap, max(now, summary.due_at))
