@@ -13,7 +13,7 @@ from plabctl.app.context import App
 from plabctl.app.deliver import record_events
 from plabctl.core import node_orders
 from plabctl.core.model import Event, Hold, Node
-from plabctl.core.selection import Selection, select_nodes
+from plabctl.core.selection import Selection, find_names, select_nodes
 from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
 from plabctl.errors import PlabctlError, UsageFault
@@ -43,7 +43,7 @@ def move(app: App, names: Sequence[str], pool: str, order: node_orders.Order, fo
     """Put the nodes into `pool`; with `for_s` the machine leaves them there for that many seconds."""
     until_at = None if for_s is None else order.now + for_s
 
-    def decide(state: State) -> tuple[Changes, ChangeResult]:
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.move(state, app.settings, names, pool, order, until_at)
         before = {str(event.node): str(event.data["from"]) for event in changes.events if event.kind == "transition"}
         ends = f", until {format_local(until_at)}" if until_at is not None else ""
@@ -59,24 +59,24 @@ def move(app: App, names: Sequence[str], pool: str, order: node_orders.Order, fo
             undo.append(build_undo_command(["move"], back, [origin, "--reason", "undo"]))
         return changes, ChangeResult(tuple(done), tuple(undo))
 
-    return _commit(app, decide)
+    return _commit(app, names, decide)
 
 
 def retest(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
     """Make the nodes due now, before all others."""
 
-    def decide(state: State) -> tuple[Changes, ChangeResult]:
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.retest(state, names, order)
         return changes, ChangeResult(tuple(Change(member.node, "", "due now") for member in changes.members))
 
-    return _commit(app, decide)
+    return _commit(app, names, decide)
 
 
 def hold(app: App, names: Sequence[str], order: node_orders.Order, for_s: float | None) -> ChangeResult:
     """Pin the nodes where they are."""
     until_at = None if for_s is None else order.now + for_s
 
-    def decide(state: State) -> tuple[Changes, ChangeResult]:
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.hold(state, names, order, until_at)
         ends = "until released" if until_at is None else f"until {format_local(until_at)}"
         done = [
@@ -85,25 +85,25 @@ def hold(app: App, names: Sequence[str], order: node_orders.Order, for_s: float 
         ]
         return changes, ChangeResult(tuple(done), tuple(_list_undo_holds(state, names, order.now)))
 
-    return _commit(app, decide)
+    return _commit(app, names, decide)
 
 
 def release(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
     """Take the pins out; the nodes are due at once."""
 
-    def decide(state: State) -> tuple[Changes, ChangeResult]:
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.release(state, names, order)
         released = [member.node for member in changes.members]
         done = [Change(name, _describe_hold(state, name, order.now), "released, due now") for name in released]
         return changes, ChangeResult(tuple(done), tuple(_list_undo_holds(state, released, order.now)))
 
-    return _commit(app, decide)
+    return _commit(app, names, decide)
 
 
 def add_nodes(app: App, nodes: Sequence[Node], order: node_orders.Order, *, replacing: bool) -> ChangeResult:
     """Add the nodes to the entry pool; with `replacing`, give those that are there the new variables."""
 
-    def decide(state: State) -> tuple[Changes, ChangeResult]:
+    def decide(state: State, _: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.add_nodes(state, app.settings, nodes, order, replacing=replacing)
         new = {member.node for member in changes.members}
         entry = app.settings.entry_pool
@@ -114,13 +114,13 @@ def add_nodes(app: App, nodes: Sequence[Node], order: node_orders.Order, *, repl
         added = [node.name for node in changes.nodes if node.name in new]
         return changes, ChangeResult(tuple(done), (build_undo_command(["node", "rm"], added),) if added else ())
 
-    return _commit(app, decide)
+    return _commit(app, (), decide)
 
 
 def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
     """Forget the nodes; their history stays."""
 
-    def decide(state: State) -> tuple[Changes, ChangeResult]:
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.remove_nodes(state, names, order)
         undo = []
         for name in names:
@@ -130,14 +130,16 @@ def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> Ch
         done = tuple(Change(name, _find_pool(state, name), "removed") for name in changes.removed)
         return changes, ChangeResult(done, tuple(undo))
 
-    return _commit(app, decide)
+    return _commit(app, names, decide)
 
 
-def _commit(app: App, decide: Callable[[State], tuple[Changes, ChangeResult]]) -> ChangeResult:
+def _commit(
+    app: App, names: Sequence[str], decide: Callable[[State, Sequence[str]], tuple[Changes, ChangeResult]]
+) -> ChangeResult:
     # The nodes may have been chosen from a snapshot; a tick may have moved or removed some since. `decide` looks again
     # under the lock, so that what is said here is what was changed.
     with app.store.session() as state:
-        changes, done = decide(state)
+        changes, done = decide(state, find_names(names, state))
         state.apply(changes)
         outbox = tuple(state.outbox)
     return _record_events(app, outbox, done)

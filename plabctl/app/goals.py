@@ -14,6 +14,7 @@ from plabctl.core.claim import list_candidates
 from plabctl.core.due_rows import Due
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.node_orders import Order
+from plabctl.core.selection import find_names
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 
@@ -48,12 +49,16 @@ class RetestGoal:
 
     def __init__(self, names: Collection[str], order: Order | None = None) -> None:
         self.end_uptime_s: float | None = None
-        self._names = set(names)
+        self.names = tuple(names)
+        """The nodes, as they are called here once the retest has begun."""
+        self._unanswered = set(names)
         self._order = order
 
     def begin(self, state: State) -> Changes:
         """Return the order of the retest; raise NoSuchNode."""
-        return node_orders.retest(state, sorted(self._names), self._order) if self._order else Changes()
+        self.names = find_names(self.names, state)
+        self._unanswered = set(self.names)
+        return node_orders.retest(state, sorted(self.names), self._order) if self._order else Changes()
 
     def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return those that are not being tested by anybody."""
@@ -64,9 +69,9 @@ class RetestGoal:
         return not self._find_unanswered(state)
 
     def _find_unanswered(self, state: State) -> set[str]:
-        members = {name: state.member(name) for name in self._names}
-        self._names = {name for name, member in members.items() if member and member.requested_at is not None}
-        return self._names
+        members = {name: state.member(name) for name in self._unanswered}
+        self._unanswered = {name for name, member in members.items() if member and member.requested_at is not None}
+        return self._unanswered
 
 
 class _SwapGoal(ABC):

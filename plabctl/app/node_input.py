@@ -6,12 +6,14 @@ I/O: reads the file.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from plabctl.app.context import App
 from plabctl.core.model import Node
+from plabctl.core.names import fold_name
 from plabctl.errors import UsageFault
 from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings
 from plabctl.inventories.row_parsers import quote_text
@@ -23,10 +25,9 @@ def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list
     """Return nodes of these names, all with the same variables; raise UsageFault for what is invalid."""
     variables = parse_settings(settings)
     given = [name for word in names for name in word.split(",") if name]
-    faults = [fault for name in given if (fault := find_name_fault(name))]
-    faults += [
-        f"{quote_text(name)} is given twice" for name in sorted({name for name in given if given.count(name) > 1})
-    ]
+    faults = [fault for name in given if (fault := find_name_fault(name, variables))]
+    counts = Counter(map(fold_name, given))
+    faults += [f"{quote_text(name)} is given twice" for name, count in sorted(counts.items()) if count > 1]
     if faults:
         raise UsageFault("\n".join(faults), hint="nothing was changed")
     if not given:

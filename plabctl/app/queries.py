@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
-from plabctl.core.names import is_node_name
+from plabctl.core.names import is_alias
 from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
 from plabctl.render.status_table import ViewContext, filter_pools
 from plabctl.store.lock_report import read_lock_report
@@ -93,7 +93,7 @@ def list_chosen_or_gone(context: ViewContext, words: tuple[str, ...]) -> list[st
         try:
             names.update(select_nodes(context, [word]).names)
         except NoSuchNode:
-            if not is_node_name(word):
+            if not is_alias(word):
                 raise
             names.add(word)
     return sorted(names)

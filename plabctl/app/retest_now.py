@@ -20,9 +20,13 @@ from plabctl.render.status_table import ViewContext
 
 @dataclass(frozen=True, slots=True)
 class RetestResult:
-    """The situation after the test, and the exit code: 0 if all nodes passed, 1 if not, 128 + signal if stopped."""
+    """The situation after the test, the names of the nodes, and the exit code.
+
+    0 if all nodes passed, 1 if not, 128 + signal if stopped.
+    """
 
     situation: ViewContext
+    names: tuple[str, ...]
     exit_code: int
 
 
@@ -34,10 +38,12 @@ def retest_and_wait(
     The order is committed together with the claims; then `on_begun` is called.
     """
     stop = Stop()
+    goal = RetestGoal(names, order)
     with stop.listen():
-        run_tick(app, stop, tick_goal=RetestGoal(names, order), on_begun=on_begun)
+        run_tick(app, stop, tick_goal=goal, on_begun=on_begun)
     context = read_context_of(app)
-    return RetestResult(context, stop.exit_code or int(not all(_has_passed(context, name) for name in names)))
+    has_passed = all(_has_passed(context, name) for name in goal.names)
+    return RetestResult(context, goal.names, stop.exit_code or int(not has_passed))
 
 
 def _has_passed(context: ViewContext, name: str) -> bool:

@@ -47,7 +47,7 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
         from plabctl.render import status_table
 
         how = output.choose_form(None)
-        situation = verdict.situation
+        situation, names = verdict.situation, verdict.names
         output.show_listing(
             status_table.build_listing(situation, names)
             if how.is_for_people

@@ -1,16 +1,18 @@
 """What a node, label, pool or vnode may be called: checked once, at the door.
 
 Pure. A name that passed here can be an argument of a command, a cell of a table and part of a file name.
-Source: RFC 1123 section 2.1 for host names; an address literal is read by the standard library.
+Source: RFC 1123 section 2.1 for host names, and underscores, which OpenSSH and resolvers take; an address literal is
+read by the standard library.
 """
 
 from __future__ import annotations
 
 import re
 
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Not compiled here: most commands meet no name that they have to check. `re` compiles each once.
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_ALIAS = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
@@ -20,7 +22,12 @@ POOL_NAME = "a name of lower-case letters, digits, - and _, beginning with a let
 """What `is_pool_name` allows, in words."""
 
 
-def is_node_name(text: str) -> bool:
+def is_alias(text: str) -> bool:
+    """Return whether `text` can name a node whose address stands in its variable `ssh_host`."""
+    return is_host(text) or (len(text) <= MAX_NAME and re.fullmatch(_ALIAS, text) is not None)
+
+
+def is_host(text: str) -> bool:
     """Return whether `text` is a host name or an IP address literal."""
     if len(text) > MAX_NAME or not text.isascii():
         return False

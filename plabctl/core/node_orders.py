@@ -6,13 +6,14 @@ etcd's on the revision at which a key was modified. `plabctl.app.change_nodes` c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from plabctl.core import events, leftovers
 from plabctl.core.experiments.membership import detach_vnodes
 from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
+from plabctl.core.names import fold_name
 from plabctl.core.pools.base import enter_pool
 from plabctl.core.selection import build_unknown_node_error
 from plabctl.core.settings import Settings
@@ -107,8 +108,11 @@ def add_nodes(
     What a node of that name may have left on its machine when it was removed is torn down before the first test. Where
     the address of a node changes, the vnodes of experiments on it are torn down at the old one.
 
+    Names are compared without regard to case; a node that is there keeps the one it has.
     Raise `Refused` when a node is there already and `replacing` is false. A node that is the same stays untouched.
     """
+    names = {fold_name(name): name for name in state.names()}
+    nodes = [_take_known_name(node, names, state) for node in nodes]
     known = [node.name for node in nodes if state.node(node.name)]
     if known and not replacing:
         raise Refused(f"{_format_names(known)} there already", hint="with --replace its variables are set anew")
@@ -134,6 +138,11 @@ def add_nodes(
             )
     strays = detach_vnodes(state, moved, order.now)
     return Changes(nodes=(*added, *changed), members=tuple(members), vnodes=strays, events=tuple(happened), notes=notes)
+
+
+def _take_known_name(node: Node, names: Mapping[str, str], state: State) -> Node:
+    name = names.get(fold_name(node.name), node.name)
+    return node if name == node.name or state.node(node.name) else replace(node, name=name)
 
 
 def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:

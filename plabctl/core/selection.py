@@ -1,6 +1,7 @@
 """Which nodes the words on a command line mean: names, globs, `@pool`, several in one word between commas.
 
-Pure. `-` for standard input is read by `plabctl.cli.options` before it comes here.
+Pure. Names are compared without regard to case. `-` for standard input is read by `plabctl.cli.options` before it
+comes here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from plabctl.core.names import fold_name
 from plabctl.core.state import State
 from plabctl.errors import NoSuchNode, NoSuchPool
 from plabctl.values import dataclass
@@ -48,6 +50,19 @@ def read_plain_names(words: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(sorted(names)) if is_plain else None
 
 
+def find_name(word: str, state: State) -> str | None:
+    """Return the name of the node that `word` names, in whatever case; None when there is none."""
+    if state.node(word) is not None:
+        return word
+    folded = fold_name(word)
+    return next((name for name in state.names() if fold_name(name) == folded), None)
+
+
+def find_names(words: Iterable[str], state: State) -> tuple[str, ...]:
+    """Return the names of the nodes that `words` name, in whatever case, each once; a word that names none as it is."""
+    return tuple(dict.fromkeys(find_name(word, state) or word for word in words))
+
+
 def build_sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key by which `node2` comes before `node10`."""
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)
@@ -65,8 +80,8 @@ def find_nearest(word: str, names: Iterable[str]) -> str | None:
 def _expand_word(word: str, state: State, pools: Collection[str]) -> list[str]:
     if word.startswith("@"):
         return _list_pool(word[1:], state, pools)
-    if state.node(word) is not None:
-        return [word]
+    if name := find_name(word, state):
+        return [name]
     if _GLOB.search(word):
         found = _expand_glob(word, state)
         if found:
@@ -84,7 +99,7 @@ def build_unknown_node_error(name: str, state: State) -> NoSuchNode:
 
 def _expand_glob(word: str, state: State) -> list[str]:
     # Imported here: most calls name their nodes.
-    matches = re.compile(fnmatch.translate(word)).match
+    matches = re.compile(fnmatch.translate(word), re.IGNORECASE).match
     return [name for name in state.names() if matches(name)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from plabctl.core.model import Node
-from plabctl.core.names import RESERVED, fold_name, is_label_name, is_node_name, variable_of
+from plabctl.core.names import RESERVED, fold_name, is_alias, is_host, is_label_name, variable_of
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading
 from plabctl.inventories.row_parsers import Row, parse_rows, quote_text
@@ -52,9 +52,9 @@ def check_rows(rows: Iterable[Row], where: str, source: str) -> Reading:
     differing: dict[str, list[str]] = {}
     for row in rows:
         name = fold_name(row.name)
-        if fault := row.fault or find_name_fault(row.name) or find_variables_fault(row.variables):
+        if fault := row.fault or find_name_fault(row.name, row.variables) or find_variables_fault(row.variables):
             bad_count += 1
-            if is_node_name(row.name):
+            if is_alias(row.name):
                 bad_names.add(name)
             if bad_count <= MAX_FAULTS:
                 faults.append(f"{_format_place(where, row.place)}: {fault}")
@@ -95,9 +95,12 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
     return variables
 
 
-def find_name_fault(name: str) -> str:
-    """Return what is wrong with a node's name, empty when nothing is."""
-    return "" if is_node_name(name) else f"{quote_text(name)} is no host name and no address"
+def find_name_fault(name: str, variables: Mapping[str, str]) -> str:
+    """Return what is wrong with a node's name, empty when nothing is; its `variables` may say its address."""
+    if is_host(name) or ("ssh_host" in variables and is_alias(name)):
+        return ""
+    missing = ": ssh_host must say its address" if is_alias(name) else ""
+    return f"{quote_text(name)} is no host name and no address{missing}"
 
 
 def find_variables_fault(variables: Mapping[str, str]) -> str:
@@ -128,7 +131,7 @@ def _value_fault(key: str, value: str) -> str:
         return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
     if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
         return f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
-    if key == "ssh_host" and not is_node_name(value):
+    if key == "ssh_host" and not is_host(value):
         return f"ssh_host is {quote_text(value)}, no host name and no address"
     if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
         return f"ssh_user is {quote_text(value)}, no user name"

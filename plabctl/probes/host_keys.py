@@ -87,7 +87,7 @@ class KnownHosts:
         """Return the keys known for a server, the kind we like best first."""
         self.load()
         with self._lock:
-            found = list((self._by_label or {}).get(label, ()))
+            found = list((self._by_label or {}).get(label.lower(), ()))
         found += [key for name, key in self._hashed if _hash_matches(name, label)]
         return tuple(sorted(found, key=lambda key: _KINDS.index(key.kind)))
 
@@ -102,7 +102,7 @@ class KnownHosts:
             try:
                 with known_hosts_file.lock(self._path, self._owners):
                     self._index(known_hosts_file.read(self._path, self._owners))
-                    known = (self._by_label or {}).get(label, [])
+                    known = (self._by_label or {}).get(label.lower(), [])
                     if not known:
                         known_hosts_file.append(self._path, [key.format_line(label)])
                         self._index(known_hosts_file.read(self._path, self._owners))
@@ -120,7 +120,7 @@ class KnownHosts:
                 if name.startswith("|1|"):
                     self._hashed.append((name, key))
                 else:
-                    by_label.setdefault(name, []).append(key)
+                    by_label.setdefault(name.lower(), []).append(key)
         self._by_label = by_label
 
 
@@ -155,7 +155,9 @@ def _parse_entries(lines: Iterable[str]) -> Iterator[tuple[list[str], HostKey]]:
 
 def _is_about(line: str, label: str) -> bool:
     names = line.split(maxsplit=1)[0].split(",") if line.strip() else []
-    return label in names or any(name.startswith("|1|") and _hash_matches(name, label) for name in names)
+    return label.lower() in map(str.lower, names) or any(
+        name.startswith("|1|") and _hash_matches(name, label) for name in names
+    )
 
 
 def _hash_matches(name: str, label: str) -> bool:
@@ -163,4 +165,5 @@ def _hash_matches(name: str, label: str) -> bool:
         salt, digest = (base64.b64decode(part) for part in name.split("|")[2:4])
     except (ValueError, binascii.Error):
         return False
-    return hmac.compare_digest(hmac.new(salt, label.encode(), hashlib.sha1).digest(), digest)
+    # OpenSSH hashes the name in lower case; others may have hashed it as somebody wrote it.
+    return any(hmac.digest(salt, form.encode(), "sha1") == digest for form in {label.lower(), label})

@@ -34,7 +34,8 @@ class Target:
 
 
 def build_label(host: str, port: int) -> str:
-    """Return the name under which known_hosts keeps the keys of this server."""
+    """Return the name under which known_hosts keeps the keys of this server: in lower case, as OpenSSH writes it."""
+    host = host.lower()
     return host if port == _SSH_PORT else f"[{host}]:{port}"
 
 

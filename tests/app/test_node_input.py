@@ -14,6 +14,11 @@ NO_APP: Any = None
 """What is refused here is refused before the configuration is asked."""
 
 
+def test_a_name_is_given_twice_whatever_its_case() -> None:
+    with pytest.raises(UsageFault, match="'pc1' is given twice"):
+        node_input.parse_names(NO_APP, ["PC1", "pc1,pc2"], [])
+
+
 def test_a_file_without_end_is_refused() -> None:
     with pytest.raises(UsageFault, match="/dev/zero: more than 64 MiB"):
         node_input.read_nodes(NO_APP, "/dev/zero")

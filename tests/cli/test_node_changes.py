@@ -34,6 +34,21 @@ def test_a_move_can_be_undone_by_what_it_says(used_desk: Desk) -> None:
     assert pool_of(used_desk, "pc1") == "good"
 
 
+def test_names_are_understood_in_any_case(used_desk: Desk) -> None:
+    for words in (["move", "PC1", "bad"], ["hold", "Pc1,pc1"], ["release", "PC1"], ["node", "rm", "PC1"]):
+        said = used_desk.run(*words, *(["--reason", "disk"] if words[0] != "release" else []))
+        assert said.out.startswith("pc1: "), said
+
+    added = used_desk.run("node", "add", "PC2")
+    assert added.code == 1
+    assert "'pc2' is there already" in added.err
+    assert "PC3: variables changed" not in used_desk.ok("node", "add", "PC3")
+    assert used_desk.ok("node", "add", "pc3", "--set", "site=oslo", "--replace") == "PC3: variables changed\n"
+    assert used_desk.run("retest", "pC3", "--wait").code == used_desk.run("tick", "pc3").code == 0
+    used_desk.ok("experiment", "swapin", "e", "--nodes", "pc3,PC3", "--yes")
+    assert "PC3" in used_desk.ok("experiment", "show", "e")
+
+
 def test_a_move_for_a_time_is_a_hold(used_desk: Desk) -> None:
     said = used_desk.run("move", "pc1", "bad", "--reason", "disk", "--for", "2d")
 
@@ -154,7 +169,7 @@ def test_an_import_takes_lists_and_csv(desk: Desk, text: str) -> None:
 
 
 def test_an_import_with_a_fault_adds_nothing_and_tells_every_one(desk: Desk) -> None:
-    (desk.folder / "nodes").write_text("pc1\n-x\npc1\n$(id)\n")
+    (desk.folder / "nodes").write_text("pc1\n-x\npc1 site=oslo\n$(id)\n")
     said = desk.run("node", "import", "nodes")
 
     assert said.code == 2

@@ -31,6 +31,8 @@ POOLS = ("good", "bad", "spare")
         (["@bad"], ["lab7"], False),
         (["@good"], ["2001:db8::1", "pc1.example.org", "pc2.example.org"], True),
         (["pc*,lab7"], ["lab7", "pc1.example.org", "pc2.example.org"], True),
+        (["LAB7", "lab7"], ["lab7"], False),
+        (["PC?.Example.*"], ["pc1.example.org", "pc2.example.org"], True),
         (["*"], ["2001:db8::1", "lab7", "pc1.example.org", "pc2.example.org"], True),
     ],
 )
@@ -41,7 +43,7 @@ def test_words_mean_nodes(words: list[str], names: list[str], is_broad: bool) ->
     assert selection.is_broad is is_broad
 
 
-@pytest.mark.parametrize("word", ["pc1.exmaple.org", "x*", "@spare", "LAB7"])
+@pytest.mark.parametrize("word", ["pc1.exmaple.org", "x*", "@spare", "LAB8"])
 def test_a_word_for_nothing_is_an_error(word: str) -> None:
     with pytest.raises(NoSuchNode) as caught:
         select_nodes([word], STATE, POOLS)

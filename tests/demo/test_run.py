@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.names import is_node_name
+from plabctl.core.names import is_host
 from plabctl.demo.roles import COMMON, FAULTY, LEAST, build_program, build_roles
 from plabctl.history.database import History
 
@@ -239,7 +239,7 @@ def test_a_cast_of_any_size_has_the_common_faults_and_names_of_nodes(count: int)
     assert len({role.name for role in roles}) == count
     assert roles[:COMMON] == FAULTY[:COMMON]
     assert not roles[-1].staged
-    assert all(is_node_name(role.name) for role in roles)
+    assert all(is_host(role.name) for role in roles)
 
 
 @pytest.mark.parametrize("role", build_roles(12), ids=lambda role: role.name)

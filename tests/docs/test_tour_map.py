@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Text, Whole
-from plabctl.core.names import is_node_name
+from plabctl.core.names import is_host
 from plabctl.inventories.base import InventoryKind
 from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
@@ -76,7 +76,7 @@ class NumberedKind(InventoryKind):
     keys = Table(
         "inventory.numbered",
         NumberedOptions(),
-        Key("prefix", Text("a host name", is_node_name), text="What they begin with.", example='"pc"', required=True),
+        Key("prefix", Text("a host name", is_host), text="What they begin with.", example='"pc"', required=True),
         Key("count", Whole(1, 100), text="How many there are. 2 because two are more than one.", example="2"),
     )
 

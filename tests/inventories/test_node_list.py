@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import plabctl
 from plabctl.core.model import Node
-from plabctl.core.names import RESERVED, is_label_name, is_node_name
+from plabctl.core.names import RESERVED, is_host, is_label_name
 from plabctl.errors import UsageFault
 from plabctl.inventories.ansible import parse_ansible
 from plabctl.inventories.node_list import (
@@ -65,12 +65,13 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "faults"),
     [
-        ("-oProxyCommand=x\na;b\n$(id)\na\x00b\n" + "a" * 300, [
+        ("-oProxyCommand=x\na;b\n$(id)\na\x00b\n" + "a" * 300 + "\nb-", [
             "F:1: '-oProxyCommand=x' is no host name and no address",
             "F:2: 'a;b' is no host name and no address",
             "F:3: '$(id)' is no host name and no address",
             "F:4: 'a\\x00b' is no host name and no address",
             "F:5: '" + "a" * 60 + "...' is no host name and no address",
+            "F:6: 'b-' is no host name and no address: ssh_host must say its address",
         ]),
         ("a\nb\na x=1\na\nb x=2\n", [
             "F:3: 'a' is there 2 times, each time with other variables: lines 1, 3",
@@ -126,6 +127,20 @@ def test_equal_repeats_of_a_node_are_one_node_whatever_their_case(text: str) -> 
     first = text.split(maxsplit=1)[0]
 
     assert parse_nodes(text, "F") == [Node(first, {"x": "1"}), Node("b")]
+
+
+def test_a_name_that_is_no_host_name_is_fine_where_the_address_is_said() -> None:
+    text = "casm_n0\nrack.7- ssh_host=web_1.lab\n-x ssh_host=10.0.0.1\nweb- ssh_host=-x\n"
+
+    assert rows_of(text).nodes == (
+        Node("casm_n0", {}, "file:F"),
+        Node("rack.7-", {"ssh_host": "web_1.lab"}, "file:F"),
+    )
+    assert rows_of(text).faults == (
+        "F:3: '-x' is no host name and no address",
+        "F:4: ssh_host is '-x', no host name and no address",
+    )
+    assert rows_of(text).bad_names == {"web-"}
 
 
 def rows_of(text: str) -> Reading:
@@ -237,7 +252,7 @@ def test_no_text_breaks_the_reading_and_what_passes_is_clean(text: str) -> None:
     nodes, fault = read(text)
 
     assert all(line.isprintable() for line in fault.split("\n"))
-    assert all(is_node_name(node.name) for node in nodes)
+    assert all(is_host(node.name) for node in nodes)
     assert all(is_label_name(key) and value.isprintable() for node in nodes for key, value in node.variables.items())
 
 
@@ -281,5 +296,5 @@ def test_every_variable_that_we_read_or_set_is_reserved() -> None:
 
 
 def test_the_single_checks_say_nothing_of_what_is_right() -> None:
-    assert find_name_fault("node-1.example.org") == find_name_fault("2001:db8::1") == ""
+    assert find_name_fault("node-1.example.org", {}) == find_name_fault("2001:db8::1", {}) == ""
     assert find_variables_fault({"ssh_port": "22", "ssh_host": "10.0.0.1", "ssh_user": "plab", "site": "a b"}) == ""

@@ -70,7 +70,21 @@ def test_the_fingerprint_is_that_of_openssh(tmp_path: Path) -> None:
 
 
 def test_names_are_written_as_openssh_does() -> None:
-    assert [build_label("host", 22), build_label("host", 2022)] == ["host", "[host]:2022"]
+    assert [build_label("host", 22), build_label("Host.Lab", 2022)] == ["host", "[host.lab]:2022"]
+
+
+def test_a_server_is_found_whatever_the_case_of_its_name_also_hashed(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text(f"{ONE.format_line('PC1.lab,10.0.0.1')}\n{TWO.format_line('[pc2.lab]:2022')}\n")
+    for _ in range(2):
+        hosts = KnownHosts(known)
+        assert hosts.find(build_label("pc1.LAB", 22)) == hosts.find("PC1.lab") == (ONE,)
+        assert hosts.find(build_label("PC2.lab", 2022)) == (TWO,)
+        subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
+    assert known.read_text().startswith("|1|")
+
+    trust_keys(known, build_label("PC2.Lab", 2022), [ONE])
+    assert KnownHosts(known).find("[pc2.lab]:2022") == (ONE,)
 
 
 def test_trust_replaces_the_keys_of_one_server_only(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from plabctl.inventories.ansible import parse_ansible
 from plabctl.inventories.node_list import check_rows, parse_nodes, parse_settings
 from tests.lab.harmless_text import find_active
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 _COMMANDS = (
     "show", "explain", "status --", "history --", "move x --reason y --", "node rm --", "trust --", "test --",
     "retest --",
@@ -41,7 +41,7 @@ _CODES = frozenset({0, 1, 2, 3, 74, 75, 78})
 
 
 def is_name(word: str) -> bool:
-    """Return whether `word` is a host name by RFC 1123 or an address: by other means than plabctl's."""
+    """Return whether `word` is an address, or a host name with underscores allowed: by other means than plabctl's."""
     if 0 < len(word) <= 253 and all(_LABEL.fullmatch(label) for label in word.split(".")):
         return True
     with contextlib.suppress(ValueError):

@@ -11,7 +11,7 @@ from plabctl.core.experiments.membership import mark_leaving
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.node_orders import Order
-from plabctl.core.selection import build_unknown_node_error, find_nearest
+from plabctl.core.selection import build_unknown_node_error, find_names, find_nearest
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import NoSuchExperiment, Refused, UsageFault
@@ -37,11 +37,10 @@ def swap_in(state: State, settings: Settings, wanted: Experiment, order: Order) 
         raise UsageFault("a label is a word of letters, digits, _, - and .")
     recipe = wanted.recipe or settings.experiment.recipe
     _refuse_recipe(settings, recipe)
-    if wanted.nodes:
-        _refuse_nodes(state, wanted.nodes, order.now)
+    nodes = find_names(wanted.nodes, state)
+    _refuse_nodes(state, nodes, order.now)
     if wanted.count:
         _refuse_count(state, settings, wanted, order.now)
-    nodes = tuple(dict.fromkeys(wanted.nodes))
     begun = replace(
         wanted, recipe=recipe, nodes=nodes, actor=order.actor, since_at=order.now, ready_at=None, leaving_at=None
     )

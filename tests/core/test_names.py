@@ -1,0 +1,46 @@
+import pytest
+
+from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host
+
+HOSTS = ["pc1", "PC1.lab", "web_1.lab", "_x", "x_", "casm_n0", "10.0.0.1", "2001:db8::1", "a-b.c-d", "a" * 63]
+ALIASES = ["pc1-", "pc1..lab", "pc1.", "_-", "a" * 64, "a" * MAX_NAME]
+NEITHER = [
+    "",
+    "-oProxyCommand=x",
+    ".",
+    "..",
+    "a b",
+    "a/b",
+    "a;b",
+    "é",
+    "a:b",
+    "fe80::1%eth0",
+    "a" * (MAX_NAME + 1),
+    "a\n",
+    "@a",
+    "!a",
+    "a=b",
+    "n[1]",
+]
+
+
+@pytest.mark.parametrize("text", HOSTS)
+def test_a_host_name_has_letters_digits_hyphens_and_underscores(text: str) -> None:
+    assert is_host(text)
+    assert is_alias(text)
+
+
+@pytest.mark.parametrize("text", ALIASES)
+def test_an_alias_need_not_be_one(text: str) -> None:
+    assert not is_host(text)
+    assert is_alias(text)
+
+
+@pytest.mark.parametrize("text", NEITHER)
+def test_what_could_be_taken_for_something_else_names_nothing(text: str) -> None:
+    assert not is_host(text)
+    assert not is_alias(text)
+
+
+def test_names_are_compared_without_regard_to_case() -> None:
+    assert fold_name("PC1.Lab") == fold_name("pc1.lAB") != fold_name("pc2.lab")
