@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from plabctl.core.flap import count_passes_to_go
-from plabctl.core.model import Event, Outcome
+from plabctl.core.model import Event, Member, Outcome
 from plabctl.core.selection import build_sort_key
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
-from plabctl.core.summary import NodeSummary
 from plabctl.demo.roles import STAGED
 from plabctl.render.listing import Cell
 from plabctl.render.status_cells import GLYPHS
@@ -111,19 +110,21 @@ def build_demo_view(
 ) -> DemoView:
     """Return what is to be seen at `now`; `tests` as `list_tests` gives them."""
     testing = {claim.node for claim in state.claims.values() if claim.is_running(now)}
-    nodes = [
-        NodeView(
-            name=summary.node,
-            state=_find_state(summary, settings),
-            checks=checks.get(summary.node, UNCHECKED),
-            tests=tests.get(summary.node, ()),
-            is_testing=summary.node in testing,
-            reason="" if summary.outcome in {None, Outcome.PASS} else summary.reason or str(summary.cause),
-            passes_needed=_count_passes(summary, settings, now),
-            staged=summary.variables.get(STAGED, ""),
+    nodes = []
+    for member in state.members():
+        node, last = state.node(member.node), member.last
+        nodes.append(
+            NodeView(
+                name=member.node,
+                state=_find_state(member, settings),
+                checks=checks.get(member.node, UNCHECKED),
+                tests=tests.get(member.node, ()),
+                is_testing=member.node in testing,
+                reason=(last.reason or str(last.cause)) if last and last.outcome is not Outcome.PASS else "",
+                passes_needed=_count_passes(member, settings, now),
+                staged=node.variables.get(STAGED, "") if node else "",
+            )
         )
-        for summary in state.summaries()
-    ]
     ranks = list(NodeState)
     nodes.sort(key=lambda node: (ranks.index(node.state), build_sort_key(node.name)))
     return DemoView(tuple(nodes), settings.window, left_s)
@@ -139,20 +140,20 @@ def list_tests(events: Iterable[Event]) -> dict[str, tuple[Outcome, ...]]:
     return tests
 
 
-def _is_good(summary: NodeSummary, settings: Settings) -> bool:
-    pool = settings.pools.get(summary.pool)
+def _is_good(member: Member, settings: Settings) -> bool:
+    pool = settings.pools.get(member.pool)
     return pool is not None and pool.is_good
 
 
-def _find_state(summary: NodeSummary, settings: Settings) -> NodeState:
-    if summary.is_suspect:
+def _find_state(member: Member, settings: Settings) -> NodeState:
+    if member.is_suspect:
         return NodeState.SUSPECT
-    if _is_good(summary, settings):
+    if _is_good(member, settings):
         return NodeState.GOOD
-    return NodeState.BAD if summary.ok_streak or summary.fail_streak else NodeState.UNTESTED
+    return NodeState.BAD if member.last else NodeState.UNTESTED
 
 
-def _count_passes(summary: NodeSummary, settings: Settings, now: float) -> int:
-    if _is_good(summary, settings):
+def _count_passes(member: Member, settings: Settings, now: float) -> int:
+    if _is_good(member, settings):
         return 0
-    return 1 if summary.is_suspect else count_passes_to_go(summary, settings.flap, max(now, summary.due_at))
+    return 1 if member.is_suspect else count_passes_to_go(member, settings.flap, max(now, member.due_at))

@@ -28,6 +28,7 @@ from plabctl.render.rich_table import STYLES, make_console
 from plabctl.render.status_cells import GLYPHS
 from plabctl.render.times import format_local
 
+COLUMNS = ("NODE", "LAST TESTS", "PING SAYS", "LOGIN SAYS", "PLABCTL SAYS")
 EVENT_S = 2.0
 """How long an event stays alone at the front, when none waits behind it."""
 _TOLD_KEPT = 50
@@ -124,10 +125,9 @@ class LiveBoard:
 def build_table(nodes: Iterable[NodeView], width: int) -> Table:
     """Return these nodes as a table for a terminal of `width` columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=STYLES["title"])
-    table.add_column("NODE", no_wrap=True, min_width=len("impostor.demo"))
-    for title in ("LAST TESTS", "PING SAYS", "LOGIN SAYS"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("PLABCTL SAYS")  # rich takes room only from columns that may wrap; its cells do not
+    for title in COLUMNS:
+        # rich takes room only from columns that may wrap; the cells of the last one are cut instead.
+        table.add_column(title, no_wrap=title != COLUMNS[-1])
     length = next(length for least, length in _STRIP_LENGTHS if width >= least)
     for node in nodes:
         cells = _format_check(node.checks.ping), _format_check(node.checks.login), _format_verdict(node)
@@ -170,6 +170,6 @@ def _format_totals(view: DemoView) -> str:
 
 
 def _format_sentence(sentence: Sentence, *, is_latest: bool) -> Text:
-    text = Text(f"{format_local(sentence.at).rpartition(' ')[2]}  ", STYLES["faint"])
+    text = Text().append(f"{format_local(sentence.at).rpartition(' ')[2]}  ", STYLES["faint"])
     text.append(sentence.text, STYLES[sentence.style if is_latest else "faint"])
     return text

@@ -70,7 +70,7 @@ def _describe(event: Event, node: NodeView | None) -> Sentence:
         case "transition":
             text, style = f"{name} failed its retest too and is bad now: {reason}", "bad"
         case "suspect":
-            text = f"{name} was good and has failed: {reason}. Nobody is sent there before its retest, which is next."
+            text = f"{name} was good and has failed: {reason}. It is not offered until it passes again."
             style = "suspect"
         case "refuted":
             text, style = f"{name} passed its retest: it is good, as before.", "good"

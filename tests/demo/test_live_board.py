@@ -54,8 +54,8 @@ def test_title_command_table_totals_and_event_stand_one_under_the_other(seen: Se
         lines = seen.show(make_view(BAD, make_node_view("n2", tests=make_tests("PP"), checks=BOTH_PASS)), "an event")
 
     assert lines[:3] == ["the title, 30 s to go", *HINT]
-    assert lines[4] == "NODE           LAST TESTS  PING SAYS  LOGIN SAYS  PLABCTL SAYS"
-    assert lines[5].startswith("n1             ✓✗✓✗✗✗✗✗✗»  up         works       ✗ bad: no space no space")
+    assert lines[4] == "NODE  LAST TESTS  PING SAYS  LOGIN SAYS  PLABCTL SAYS"
+    assert lines[5].startswith("n1    ✓✗✓✗✗✗✗✗✗»  up         works       ✗ bad: no space no space")
     assert lines[5].endswith("…")
     assert lines[6].split() == ["n2", "✓✓", "up", "works", "✓", "good"]
     assert lines[8] == "1 bad, 1 good · 1/6 slots in use · 1 passes ping and login only"

@@ -88,7 +88,7 @@ def test_a_pass_is_told_with_what_is_still_needed(needed: int, words: str) -> No
         (move("a", cause="setup"), "n1 failed its retest too and is bad now: r"),
         (
             move("a", "suspect", "setup"),
-            "n1 was good and has failed: r. Nobody is sent there before its retest, which is next.",
+            "n1 was good and has failed: r. It is not offered until it passes again.",
         ),
         (move("a", "refuted"), "n1 passed its retest: it is good, as before."),
         (Event("", NOW, "repair", "n1", "demo", {"reason": "a disk"}), "n1 is being repaired: a disk."),

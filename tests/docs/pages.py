@@ -11,6 +11,7 @@ from pathlib import Path
 from plabctl.cli.main import COMMANDS
 from plabctl.config.reference import build_reference
 from tests.docs.commands import Verb, all_commands
+from tests.docs.pictures import PICTURES
 
 DOCS = Path(__file__).parents[2] / "docs"
 _HEAD = """\
@@ -78,3 +79,5 @@ def _section(verb: Verb) -> str:
 if __name__ == "__main__":
     for name, page in PAGES.items():
         (DOCS / name).write_text(page(), encoding="utf-8")
+    for name, picture in PICTURES.items():
+        (DOCS / "pictures" / name).write_text(picture(), encoding="utf-8")

@@ -7,6 +7,7 @@ import pytest
 
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.model import Cause, Outcome
+from plabctl.demo import live_board
 from tests.docs.pages import DOCS
 
 PACKAGE = DOCS.parent / "plabctl"
@@ -55,7 +56,8 @@ def explained(title: str) -> set[str]:
 
 def shown_columns() -> set[str]:
     """Return the titles of all columns in the source of the package."""
-    return {title for path in sorted(Path(PACKAGE).rglob("*.py")) for title in _COLUMN.findall(path.read_text())}
+    sources = [path.read_text() for path in sorted(Path(PACKAGE).rglob("*.py"))]
+    return {*live_board.COLUMNS, *(title for source in sources for title in _COLUMN.findall(source))}
 
 
 def test_every_column_is_explained_and_no_other() -> None:
