@@ -5,7 +5,6 @@ import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -41,12 +40,10 @@ _ERROR = pytest.StashKey[BaseException]()
 
 
 class _SharedProcesses:
-    """Knows the processes of fixtures that live longer than one test, such as the sshd that a session's tests use.
+    """Notes the processes of fixtures that live longer than one test.
 
     A plug-in of its own: pytest asks the conftest.py of a folder about no fixture of the whole session.
     """
-
-    pids: ClassVar[set[int]] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
@@ -54,7 +51,7 @@ class _SharedProcesses:
         value = yield
         if fixturedef.scope != "function":
             # A test may ask for it as late as in its body, where its processes look like those of the test.
-            self.pids.update(leftover_processes.running() - before)
+            leftover_processes.SHARED.update(leftover_processes.running() - before)
         return value
 
 
@@ -77,7 +74,7 @@ def _nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """End what the test left running, and fail it for that unless it has failed anyway."""
     before = leftover_processes.running()
     yield
-    left = leftover_processes.running() - before - _SharedProcesses.pids
+    left = leftover_processes.running() - before - leftover_processes.SHARED
     left -= leftover_processes.reap_adopted(left)
     names = ", ".join(leftover_processes.described(pid) for pid in sorted(left))
     leftover_processes.end(left)

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.fork_server import can_fork, fork_server
+
 ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 60.0
 
 CONFIG = """
 state_dir = "state"
@@ -39,7 +42,7 @@ class Said:
 
 
 class Desk:
-    """Runs plabctl in a folder, as a process of its own."""
+    """Runs plabctl in a folder, as a process of its own; `run` and `ok` do without a start of Python where they can."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,18 +60,22 @@ class Desk:
 
     def run(self, *arguments: str, stdin: str | None = None, environ: Mapping[str, str] | None = None) -> Said:
         """Run `plabctl ARGUMENTS` with pipes around it and return what it said."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env={**self.environ, **(environ or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
+        everything = {**self.environ, **(environ or {})}
+        if type(self).command is Desk.command and can_fork(everything, *arguments, stdin or ""):
+            done = fork_server().run(arguments, self.folder, everything, stdin, TIMEOUT_S)
+        else:
+            done = subprocess.run(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=everything,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                timeout=TIMEOUT_S,
+                check=False,
+            )
         return Said(done.returncode, done.stdout, done.stderr)
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,25 @@ retry = { kind = "fixed", base = "200ms", jitter = "0s" }
 """
 
 
+@pytest.fixture(scope="module")
+def refusing(ticked: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk that no refused order changes, so that one does for all."""
+    folder = tmp_path_factory.mktemp("refusing") / "desk"
+    shutil.copytree(ticked.folder, folder)
+    desk = Desk(folder)
+    desk.config.write_text(desk.config.read_text() + SUBSTRATE)
+    desk.ok("node", "add", "pc3", "--set", "site=south")
+    desk.ok("tick")
+    return desk
+
+
 @pytest.fixture
-def site(used_desk: Desk) -> Desk:
+def site(refusing: Desk, tmp_path: Path) -> Desk:
     """A desk whose vnodes are directories: pc1 and pc3 are good, pc2 is bad, and nothing comes up there."""
-    used_desk.config.write_text(used_desk.config.read_text() + SUBSTRATE)
-    used_desk.ok("node", "add", "pc3", "--set", "site=south")
-    used_desk.ok("tick")
-    return used_desk
+    shutil.copytree(refusing.folder, tmp_path, dirs_exist_ok=True)
+    desk = Desk(tmp_path)
+    shutil.copy(refusing.config, desk.config)
+    return desk
 
 
 def exp(desk: Desk, *words: str, stdin: str | None = None) -> Said:
@@ -202,20 +215,6 @@ def test_what_cannot_be_meant_or_had_is_refused_in_a_line(
     assert max(map(len, said.err.splitlines())) < 200
     assert "\x1b" not in said.err
     assert refusing.ok("experiment", "list", "-o", "name") == ""
-
-
-@pytest.fixture(scope="module")
-def refusing(ticked: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A desk that no refused order changes, so that one does for all."""
-    import shutil
-
-    folder = tmp_path_factory.mktemp("refusing") / "desk"
-    shutil.copytree(ticked.folder, folder)
-    desk = Desk(folder)
-    desk.config.write_text(desk.config.read_text() + SUBSTRATE)
-    desk.ok("node", "add", "pc3")
-    desk.ok("tick")
-    return desk
 
 
 def test_a_held_node_is_refused(site: Desk) -> None:

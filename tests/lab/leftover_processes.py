@@ -20,6 +20,8 @@ from pathlib import Path
 from tests.lab.sshd import children, descendants
 
 WAIT_S = 10.0
+SHARED: set[int] = set()
+"""Processes that live longer than one test, such as the sshd that a session's tests use."""
 
 
 def running() -> set[int]:

@@ -1,0 +1,211 @@
+"""Run plabctl in processes that are forked from one which has it loaded: to start Python costs more than most commands.
+
+I/O. Such a process has the working directory, the environment, the pipes and the umask that it is given, and ends as
+any other. What it cannot show is what a start of Python does: who is after that starts one. Run as `python -m
+tests.lab.fork_server DESCRIPTOR`, the descriptor being a socket over which `ForkServer` asks for processes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.lab import leftover_processes
+
+ROOT = Path(__file__).parents[2]
+_AT_START = ("PYTHON", "LANG", "LC_")
+"""Variables that Python reads at its start, by how they begin."""
+_LONGEST = 32_768
+"""What fits into a pipe or a packet at once, in bytes."""
+_LATE = ("fabric", "rich.live", "rich.progress", "rich.table", "sqlite3", "tinydb")
+"""What plabctl imports where it is used."""
+
+
+def can_fork(environ: Mapping[str, str], *texts: str) -> bool:
+    """Return whether a forked process is the same as one started with `environ`, and `texts` are short enough."""
+    return _read_at_start(environ) == _read_at_start(_basis()) and sum(map(len, texts)) < _LONGEST
+
+
+class ForkServer:
+    """A process that forks others."""
+
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pipe = subprocess.PIPE  # as its children have: Python fits its streams to them at the start
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.lab.fork_server", str(theirs.fileno())],
+                cwd="/", env=_basis(), stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[theirs.fileno()],
+            )  # fmt: skip
+        # It ends with us, when the socket is closed.
+        leftover_processes.SHARED.add(self._process.pid)
+
+    def run(
+        self, argv: Sequence[str], folder: Path, environ: Mapping[str, str], stdin: str | None, timeout_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `plabctl ARGV` with pipes around it, or without input; raise TimeoutExpired."""
+        with ExitStack() as ours, ExitStack() as theirs:
+            reply, out, err = [_open_pipe(ours, theirs) for _ in range(3)]
+            if stdin is None:
+                source = os.open(os.devnull, os.O_RDONLY)
+            else:
+                source, sink = os.pipe()
+                os.write(sink, stdin.encode())
+                os.close(sink)
+            theirs.callback(os.close, source)
+            request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), "umask": _umask()}
+            socket.send_fds(self._channel, [json.dumps(request).encode()], [source, out[1], err[1], reply[1]])
+            theirs.close()
+            pid = int(os.read(reply[0], 100))
+            try:
+                texts = _read_both(out[0], err[0], time.monotonic() + timeout_s)
+            except BaseException as error:
+                os.kill(pid, signal.SIGKILL)
+                if isinstance(error, TimeoutError):
+                    raise subprocess.TimeoutExpired(list(argv), timeout_s) from None
+                raise
+            return subprocess.CompletedProcess(list(argv), int(os.read(reply[0], 100)), *texts)
+
+
+@functools.cache
+def fork_server() -> ForkServer:
+    """Return the one of this process."""
+    return ForkServer()
+
+
+def _basis() -> dict[str, str]:
+    written = {name: os.environ[name] for name in ("PATH", "PYTHONDONTWRITEBYTECODE") if name in os.environ}
+    return {**written, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+
+
+def _read_at_start(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {name: value for name, value in environ.items() if name.startswith(_AT_START)}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
+
+
+def _open_pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    ours.callback(os.close, ends[0])
+    theirs.callback(os.close, ends[1])
+    return ends
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _read_both(out: int, err: int, until: float) -> list[str]:
+    parts: dict[int, list[bytes]] = {out: [], err: []}
+    with selectors.DefaultSelector() as selector:
+        for fd in parts:
+            selector.register(fd, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(max(until - time.monotonic(), 0.0))
+            if not ready:
+                raise TimeoutError
+            for key, _ in ready:
+                part = os.read(key.fd, 1 << 16)
+                parts[key.fd].append(part)
+                if not part:
+                    selector.unregister(key.fd)
+    return [b"".join(each).decode().replace("\r\n", "\n").replace("\r", "\n") for each in parts.values()]
+
+
+def _load() -> None:
+    import plabctl
+
+    for module in pkgutil.walk_packages(plabctl.__path__, "plabctl."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in _LATE:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(channel: socket.socket) -> dict[str, Any] | None:
+    """Fork a process for each request. Return the request in such a process, nothing when there will be no more."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is not channel:
+                    _report_end(selector, key)
+                    continue
+                packet, fds, _, _ = socket.recv_fds(channel, 1 << 20, 4)
+                if not packet:
+                    return None
+                reply = fds.pop()
+                pid = os.fork()
+                if pid == 0:
+                    for number, fd in enumerate(fds):
+                        os.dup2(fd, number)
+                    for fd in (reply, *fds):
+                        os.close(fd)
+                    request: dict[str, Any] = json.loads(packet)
+                    return request
+                for fd in fds:
+                    os.close(fd)
+                os.write(reply, str(pid).encode())
+                selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, reply))
+
+
+def _report_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    pid, reply = key.data
+    selector.unregister(key.fileobj)
+    os.close(key.fd)
+    os.write(reply, str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+    os.close(reply)
+
+
+def _become(request: Mapping[str, Any]) -> None:
+    """Be `plabctl ARGV` from here on, and end with it: as Python does, but for taking so many modules apart."""
+    os.chdir(request["folder"])
+    os.umask(request["umask"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    time.tzset()
+    sys.argv[1:] = request["argv"]
+    code = 0
+    try:
+        runpy.run_module("plabctl", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    """Serve whoever holds the other end of the socket."""
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        _load()
+        request = _serve(channel)
+    if request is not None:
+        _become(request)
+
+
+if __name__ == "__main__":
+    main()
