@@ -16,7 +16,7 @@ from plabctl.core.model import Node
 from plabctl.core.names import fold_name
 from plabctl.errors import UsageFault
 from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings
-from plabctl.inventories.row_parsers import quote_text
+from plabctl.inventories.reading import quote_text
 
 MAX_BYTES = 64 * 1024**2
 

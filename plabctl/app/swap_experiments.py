@@ -21,7 +21,7 @@ from plabctl.core.experiments.overview import ExperimentOverview, find_overview
 from plabctl.core.node_orders import Order
 from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, UsageFault
-from plabctl.inventories.row_parsers import quote_text
+from plabctl.inventories.reading import quote_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
     """Add the nodes of a file, or of standard input with `-`.
 
     A plain list has one node a line, with `key=value` words after the name and remarks after `#`. CSV has a header with
-    a column `name`; its other columns are variables. One fault in the file, and no node is added.
+    a column `name`; its other columns are variables. JSON, hosts files and ssh_config are read as well. One fault in
+    the file, and no node is added.
     """
     app = open_app(config)
     found = node_input.read_nodes(app, file)

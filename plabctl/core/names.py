@@ -13,6 +13,7 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Not compiled here: most commands meet no name that they have to check. `re` compiles each once.
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
 _ALIAS = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_IPV4 = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
@@ -33,7 +34,7 @@ def is_host(text: str) -> bool:
         return False
     if re.fullmatch(_HOST, text):
         return True
-    return ":" in text and _is_address(text)
+    return ":" in text and is_address(text)
 
 
 def fold_name(name: str) -> str:
@@ -41,7 +42,10 @@ def fold_name(name: str) -> str:
     return name.lower()
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether `text` is an IP address literal."""
+    if ":" not in text:
+        return re.fullmatch(_IPV4, text) is not None
     # Imported here: only names with a colon need it, and it costs every command a few milliseconds.
     import ipaddress
 

@@ -16,8 +16,8 @@ from plabctl.core.keys.table import Key, Table
 from plabctl.errors import Untrusted, UsageFault
 from plabctl.files import open_trusted
 from plabctl.inventories.base import InventoryKind, decode_text, run_lister
-from plabctl.inventories.reading import Reading
-from plabctl.inventories.row_parsers import Row, refuse_many
+from plabctl.inventories.reading import Reading, Row
+from plabctl.inventories.row_parsers import refuse_many
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

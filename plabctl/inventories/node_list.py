@@ -12,10 +12,9 @@ from itertools import islice
 from plabctl.core.model import Node
 from plabctl.core.names import RESERVED, fold_name, is_alias, is_host, is_label_name, variable_of
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import Reading
-from plabctl.inventories.row_parsers import Row, parse_rows, quote_text
+from plabctl.inventories.reading import Reading, Row, quote_text
+from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
 
-MAX_VALUE = 1000
 MAX_VARIABLES = 256 * 1024
 """Bytes of all variables of a node: they are given to every command that its recipe runs."""
 MAX_FAULTS = 20
@@ -27,9 +26,9 @@ _MAX_PORT = 65535
 def parse_nodes(text: str, where: str, source: str = "operator") -> list[Node]:
     """Return the nodes in `text`; raise UsageFault with every fault, as `WHERE:LINE: what`, or if there is none.
 
-    A plain list has one node a line, with its variables as `key=value` after the name; `#` begins a remark. Text whose
-    first line has a comma is CSV: one column gives the names, the others are variables, empty cells are none. JSON is a
-    list of names, or of objects with a name.
+    A plain list has one node a line, with its variables as `key=value` after the name; `#` begins a remark. CSV has a
+    header: one column gives the names, the others are variables, empty cells are none. JSON is a list of names, or of
+    objects with a name. `plabctl.inventories.row_parsers` tells the forms apart.
     """
     reading = check_rows(parse_rows(text, where), where, source)
     if reading.faults:

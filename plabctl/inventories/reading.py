@@ -1,16 +1,30 @@
-"""What one look at a source of nodes gives.
+"""What one look at a source of nodes gives: rows as the text has them, and the nodes that they make.
 
-Pure. Made in `plabctl.inventories.node_list`; what becomes of it is decided in `plabctl.inventories.merge`.
+Pure. Rows come from `plabctl.inventories.row_parsers` and are judged in `plabctl.inventories.node_list`; what becomes
+of the nodes is decided in `plabctl.inventories.merge`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.model import Node
+
+_SHOWN = 60
+
+
+class Row(NamedTuple):
+    """One node as the text has it. `place` is where: a line number, or `item N` of JSON."""
+
+    place: str
+    name: str
+    variables: Mapping[str, str]
+    fault: str = ""
+    """What is wrong with the form of this row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +42,8 @@ class Reading:
 
 NOTHING = Reading()
 """Of a source that could not be read."""
+
+
+def quote_text(text: str) -> str:
+    """Return `text` quoted for a message: control characters escaped, long ones cut."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

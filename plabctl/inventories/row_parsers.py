@@ -1,4 +1,4 @@
-"""Break a text that lists nodes into rows: plain lists, CSV, JSON.
+"""Break a text that lists nodes into rows: plain lists, hosts files, JSON; CSV and ssh_config have modules beside this.
 
 Pure. Says only what the form of the text demands; whether names and variables are right is judged in
 `plabctl.inventories.node_list`, row by row.
@@ -6,42 +6,45 @@ Pure. Says only what the form of the text demands; whether names and variables a
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
+from plabctl.core.names import fold_name, is_address
 from plabctl.errors import UsageFault
+from plabctl.inventories.reading import Row, quote_text
 
-NAME_COLUMNS = ("name", "node", "host", "hostname")
-"""What the column, or the key, of the names may be called."""
 MAX_ITEMS = 4_000_000
 """How many commas, lines or brackets a listing may have: each becomes a value of its own, of many times its size."""
-_SHOWN = 60
-_MAX_SHOWN = 20
-
-
-class Row(NamedTuple):
-    """One node as the text has it. `place` is where: a line number, or `item N` of JSON."""
-
-    place: str
-    name: str
-    variables: Mapping[str, str]
-    fault: str = ""
-    """What is wrong with the form of this row."""
+MAX_VALUE = 1000
+"""How many characters a variable may have."""
+_SECTION = r"\[[A-Za-z_][\w.:-]*\]"
+_NODE_LISTS = ("nodes", "hosts", "results", "items")
+"""The keys under which programs put a list of nodes into a JSON object."""
+_NO_MACHINES = ("0.", "127.", "255.255.255.255", "::1", "fe00::", "ff")
+"""How addresses in a hosts file begin that are this machine or none."""
 
 
 def parse_rows(text: str, where: str) -> Iterator[Row]:
     """Yield the rows of `text`, whatever form it has; raise UsageFault when it has none as a whole.
 
-    JSON begins with a bracket; CSV has a comma in its first line that is no remark; all else is a plain list.
+    JSON begins with a bracket. CSV has a header: titles between commas, semicolons or tabs, one of them a usual title
+    for names. An ssh_config has lines `Host NAME` and `HostName ADDRESS`. All else is a plain list.
     """
+    from plabctl.inventories import csv_rows, ssh_config_rows
+
     text = text.removeprefix("\ufeff")
     refuse_many(text, where)
-    if text.lstrip()[:1] in {"[", "{"}:
-        return _parse_json(text, where)
     lines = text.replace("\r\n", "\n").split("\n")
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
-    return _parse_csv(lines, where) if "," in first else _parse_plain(lines)
+    if re.fullmatch(_SECTION, first.strip()):
+        raise UsageFault(f"{where}: looks like an inventory of Ansible", hint='read it with kind = "ansible"')
+    if text.lstrip()[:1] in {"[", "{"}:
+        return _parse_json(text, where)
+    if separator := csv_rows.find_separator(first):
+        return csv_rows.parse_csv(lines, separator, where)
+    if ssh_config_rows.is_ssh_config(lines):
+        return ssh_config_rows.parse_ssh_config(lines, where)
+    return _parse_plain(lines)
 
 
 def refuse_many(text: str, where: str) -> None:
@@ -50,19 +53,34 @@ def refuse_many(text: str, where: str) -> None:
         raise UsageFault(f"{where}: more than {MAX_ITEMS:,} items are no list of nodes")
 
 
-def quote_text(text: str) -> str:
-    """Return `text` quoted for a message: control characters escaped, long ones cut."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
-
-
 def _parse_plain(lines: Iterable[str]) -> Iterator[Row]:
+    in_hosts_file: set[str] = set()
     for number, line in enumerate(lines, 1):
         # A remark begins at the start or after a blank, so that a value may have a `#` in it.
         words = line.split()
-        cancellation = next((place for place, word in enumerate(words) if word.startswith("#")), len(words))
-        if cancellation:
-            variables, fault = _parse_pairs(words[1:cancellation])
+        end = next((place for place, word in enumerate(words) if word.startswith("#")), len(words))
+        if end > 1 and is_address(words[0].partition("%")[0]) and "=" not in words[1]:
+            yield from _parse_hosts_row(str(number), words[:end], in_hosts_file)
+        elif end > 1 and is_address(words[1]):
+            variables, fault = _parse_pairs([f"ssh_host={words[1]}", *words[2:end]])
             yield Row(str(number), words[0], variables, fault)
+        elif end:
+            variables, fault = _parse_pairs(words[1:end])
+            yield Row(str(number), words[0], variables, fault)
+
+
+def _parse_hosts_row(place: str, words: list[str], seen: set[str]) -> Iterator[Row]:
+    """Yield the machine in a line of a hosts file, as in hosts(5): an address, the name, further names.
+
+    Like a resolver, take the first address of a name; a machine has a line for each of its addresses.
+    """
+    address, name, *more = words
+    folded = fold_name(name)
+    if address.startswith(_NO_MACHINES) or folded.startswith("localhost") or folded in seen:
+        return
+    seen.add(folded)
+    variables, fault = _parse_pairs(word for word in more if "=" in word)
+    yield Row(place, name, {"ssh_host": address, **variables}, fault)
 
 
 def _parse_pairs(words: Iterable[str]) -> tuple[dict[str, str], str]:
@@ -77,73 +95,72 @@ def _parse_pairs(words: Iterable[str]) -> tuple[dict[str, str], str]:
     return variables, ""
 
 
-def _parse_csv(lines: list[str], where: str) -> Iterator[Row]:
-    import csv
-
-    reader = csv.reader((line + "\n" for line in lines), strict=True)
-    header: list[str] = []
-    name_at = 0
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if not any(row) or row[0].startswith("#"):
-                continue
-            if header:
-                yield _parse_csv_row(str(reader.line_num), header, name_at, row)
-            else:
-                header = row
-                name_at = _find_name_column(header, f"{where}:{reader.line_num}")
-    except csv.Error as error:
-        raise UsageFault(f"{where}:{reader.line_num}: no CSV: {error}") from error
-
-
-def _find_name_column(header: list[str], where: str) -> int:
-    counts = Counter(header)
-    twice = next((title for title in header if counts[title] > 1), None)
-    if twice is not None:
-        raise UsageFault(f"{where}: two columns are called {quote_text(twice)}")
-    for place, title in enumerate(header):
-        if title.lower() in NAME_COLUMNS:
-            return place
-    few = ", ".join(map(quote_text, header[:_MAX_SHOWN])) + (" ..." if len(header) > _MAX_SHOWN else "")
-    raise UsageFault(f"{where}: no column is called 'name' or 'node', there are {few}")
-
-
-def _parse_csv_row(place: str, header: list[str], name_at: int, row: list[str]) -> Row:
-    cells = dict(zip(header, row, strict=False))
-    name = cells.pop(header[name_at], "")
-    fault = f"{len(row)} cells, but the header has {len(header)}" if len(row) > len(header) else ""
-    return Row(place, name, {key: value for key, value in cells.items() if value}, fault)
-
-
 def _parse_json(text: str, where: str) -> Iterator[Row]:
     import json
 
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and text.lstrip()[0] == "{":
+            return _parse_json_lines(text, where)
         raise UsageFault(f"{where}:{error.lineno}: no JSON: {error.msg.lower()} (column {error.colno})") from error
     except (ValueError, RecursionError) as error:
         raise UsageFault(f"{where}: no JSON: nested too deeply or a number too long") from error
+    if isinstance(found, dict):
+        found = _find_node_list(found)
     if not isinstance(found, list):
         raise UsageFault(f"{where}: JSON must be a list of names, or of objects with a name")
-    for number, item in enumerate(found, 1):
-        yield _parse_json_row(f"item {number}", item)
+    return (_parse_json_row(f"item {number}", item) for number, item in enumerate(found, 1))
+
+
+def _parse_json_lines(text: str, where: str) -> Iterator[Row]:
+    import json
+
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield _parse_json_row(str(number), json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise UsageFault(f"{where}:{number}: no JSON object on a line of its own") from error
+
+
+def _find_node_list(found: Mapping[str, object]) -> object:
+    """Return the list of nodes in an object: under a usual key, or nodes by name; None when there is none."""
+    for key in _NODE_LISTS:
+        if isinstance(found.get(key), list):
+            return found[key]
+    if found and all(isinstance(value, dict) for value in found.values()):
+        return [{"name": name, **variables} for name, variables in found.items() if isinstance(variables, dict)]
+    return None
 
 
 def _parse_json_row(place: str, item: object) -> Row:
+    from plabctl.inventories.csv_rows import find_name_title
+
     if isinstance(item, str):
         return Row(place, item, {})
     if not isinstance(item, dict):
         return Row(place, "", {}, "neither a name nor an object with a name")
-    key = next((key for key in NAME_COLUMNS if key in item), "name")
-    name = item.pop(key, "")
+    key = find_name_title(item)
+    name = "" if key is None else _format_value(item.pop(key)) or ""
     variables: dict[str, str] = {}
     for label, value in item.items():
-        if isinstance(value, bool):
-            variables[label] = "true" if value else "false"
-        elif isinstance(value, str | int | float):
-            variables[label] = str(value)
-        elif value is not None:
-            return Row(place, str(name), {}, f"the value of {quote_text(label)} is neither text nor number")
-    return Row(place, name if isinstance(name, str) else str(name), variables)
+        text = _format_value(value)
+        if text is None:
+            return Row(place, name, {}, f"the value of {quote_text(label)} is neither text nor number")
+        if value is not None and not (isinstance(value, list) and len(text) > MAX_VALUE):
+            variables[label] = text
+    return Row(place, name, variables)
+
+
+def _format_value(value: object) -> str | None:
+    """Return a value of JSON as text, a list with commas; None for an object, and for a list of other than texts."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
+        return ",".join(str(_format_value(each)) for each in value)
+    return None

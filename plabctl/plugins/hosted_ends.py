@@ -90,7 +90,7 @@ class HostedInventory(InventoryKind):
         return check_rows(self._list_rows(listed), f"the plug-in {self.name!r}", own.name)
 
     def _list_rows(self, listed: Sequence[tuple[object, Any]]) -> Iterator[Any]:
-        from plabctl.inventories.row_parsers import Row
+        from plabctl.inventories.reading import Row
 
         for number, (name, variables) in enumerate(listed, 1):
             texts = [name, *variables, *variables.values()] if isinstance(variables, dict) else [None]

@@ -108,7 +108,7 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
             "F:3: '' is no host name and no address",
         ]),
         ('name,site\na,"b\n', ["F:3: no CSV: unexpected end of data"]),
-        ('["a", 3, {"site": "x"}, {"name": "b", "x": [1]}, "a"]', [
+        ('["a", 3, {"site": "x"}, {"name": "b", "x": [[1]]}, "a"]', [
             "F: item 2: neither a name nor an object with a name",
             "F: item 3: '' is no host name and no address",
             "F: item 4: the value of 'x' is neither text nor number",
