@@ -67,7 +67,12 @@ POINTS: Mapping[str, Point] = {
         },
         "plabctl.sinks",
     ),
-    "executor": Point({"threads": "plabctl.executors.threads:THREADS"}, ""),
+    "executor": Point(
+        {
+            "threads": "plabctl.executors.threads:THREADS",
+        },
+        "",
+    ),
 }
 _PLUGINS = "plabctl.plugins.hosted:find"
 

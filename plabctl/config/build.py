@@ -9,10 +9,11 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from plabctl.config.base_dir import BaseDir
 from plabctl.config.cross_check import Values, find_entry_pool, find_kind, find_only_pool, list_recipes, read_pools
 from plabctl.config.kind_name import find_fixed_kind, list_keys
-from plabctl.config.schema import BACKOFF, POOL, ROOT
+from plabctl.config.locate import BaseDir
+from plabctl.config.pool_keys import BACKOFF, POOL
+from plabctl.config.schema import ROOT
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.keys.table import Shape, Table

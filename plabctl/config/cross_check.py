@@ -12,14 +12,14 @@ from typing import Any, cast
 
 from plabctl.config.read_document import Fault
 from plabctl.core.backoffs.additive import ADDITIVE
-from plabctl.core.backoffs.base import Backoff
-from plabctl.core.keys.formatting import format_exact_duration, quote, suggest
-from plabctl.core.pools.bad import BAD
+from plabctl.core.backoffs.base import BackoffKind
+from plabctl.core.keys.formatting import quote, suggest
+from plabctl.core.keys.kind import Kind
 from plabctl.core.pools.base import PoolKind
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
-from plabctl.kinds import Builtin, builtin_names, find, find_builtin
+from plabctl.kinds import Builtin, builtin_kinds, builtin_names, find, find_builtin
 
 Values = Mapping[str, Any]
 
@@ -80,11 +80,9 @@ def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault
     if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
         yield from _check_pools(read_pools(values), broken)
         yield from _check_entry(values)
+    yield from _check_kinds(values)
     users: dict[str, str] = {}
     for name, pool in read_pools(values).items():
-        given, kind = pool.get("backoff", {}), find_kind(name, pool) or GOOD
-        defaults = given.get("kind", ADDITIVE).default(is_good=kind.is_good)
-        yield from _check_backoff(f"pool.{name}.backoff", given, defaults)
         if f"pool.{name}.recipe" not in broken:
             users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
     for name, pool_name in users.items():
@@ -103,9 +101,10 @@ def _check_pools(pools: Mapping[str, Values], broken: Collection[str]) -> Iterat
             yield f"{path}.kind", f"missing, allowed: one of {_join_words(builtin_names('pool'))}"
         else:
             yield from _check_exits(path, kind, pool, pools, broken)
-    for kind in (GOOD, BAD):
-        if not undecided and not list_pools_on(pools, is_good=kind.is_good):
-            yield "pool", f'no pool is of kind "{kind.name}", add [pool.NAME] with kind = "{kind.name}"'
+    for is_good in (True, False):
+        if not undecided and not list_pools_on(pools, is_good=is_good):
+            names = [quote(kind.name) for kind in builtin_kinds("pool") if kind.is_good is is_good]
+            yield "pool", f"no pool is of kind {' or '.join(names)}, add [pool.NAME] with kind = {names[0]}"
 
 
 def _check_exits(
@@ -139,8 +138,6 @@ def _check_experiment(given: Values, recipes: Collection[str], broken: Collectio
             "experiment.recipe",
             f"no recipe {quote(recipe)}, allowed: {_format_choices(known)}{suggest(recipe, known)}",
         )
-    for name, defaults in (("retry", _EXPERIMENT.retry), ("check", _EXPERIMENT.check)):
-        yield from _check_backoff(f"experiment.{name}", given.get(name, {}), defaults)
 
 
 def _check_reserves(values: Values) -> Iterator[Fault]:
@@ -150,13 +147,28 @@ def _check_reserves(values: Values) -> Iterator[Fault]:
         yield "pool", f"the reserves of all pools and of an experiment come to {whole:g}, allowed: at most 1"
 
 
-def _check_backoff(path: str, given: Values, defaults: Backoff) -> Iterator[Fault]:
-    base = given.get("base", defaults.base_s)
-    longest = given.get("max", defaults.max_s)
-    if base > longest:
-        key, bound = ("base", "at most max") if "base" in given else ("max", "at least base")
-        sizes = f"base is {format_exact_duration(base)} and max is {format_exact_duration(longest)}"
-        yield f"{path}.{key}", f"{sizes}, allowed: {bound}"
+def _check_kinds(values: Values) -> Iterator[Fault]:
+    """Yield what the kinds that were chosen say against the keys of their tables."""
+    for path, kind, given, defaults in _list_choices(values):
+        yield from ((f"{path}.{key}", what) for key, what in kind.check(given, defaults))
+
+
+def _list_choices(values: Values) -> Iterator[tuple[str, Kind, Values, object]]:
+    """Yield each table that chooses a kind: its path, the kind, what it gives, and what holds besides."""
+    for name, pool in read_pools(values).items():
+        kind, backoff = find_kind(name, pool) or GOOD, pool.get("backoff", {})
+        waiting: BackoffKind = backoff.get("kind", ADDITIVE)
+        yield f"pool.{name}", kind, pool, _DEFAULT_POOL
+        yield f"pool.{name}.backoff", waiting, backoff, waiting.default(is_good=kind.is_good)
+    for name, defaults in (("retry", _EXPERIMENT.retry), ("check", _EXPERIMENT.check)):
+        backoff = values.get("experiment", {}).get(name, {})
+        yield f"experiment.{name}", backoff.get("kind", defaults.kind), backoff, defaults
+    for point in ("inventory", "sink"):
+        for number, each in enumerate(values.get(point, ()), 1):
+            if "kind" in each:
+                yield f"{point}[{number}]", each["kind"], each, each["kind"].keys.defaults
+    if "kind" in (executor := values.get("executor", {})):
+        yield "executor", executor["kind"], executor, executor["kind"].keys.defaults
 
 
 def _check_recipe(

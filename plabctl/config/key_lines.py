@@ -19,7 +19,7 @@ _SCALAR = re.compile(r"[^,\]}#\n]*")
 
 
 def find_key_lines(text: str) -> dict[str, int]:
-    """Return the line of each key and table in `key_text`, by path; a second table `[[hook]]` is `hook[2]`."""
+    """Return the line of each key and table in `text`, by path; a second table `[[hook]]` is `hook[2]`."""
     scan = _Scanner(text.replace("\r\n", "\n"))
     scan.scan()
     return scan.lines

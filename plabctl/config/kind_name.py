@@ -5,7 +5,7 @@ I/O: imports the module of the kind that is named. See `plabctl.kinds`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from plabctl.core.keys.formatting import describe_value, quote
@@ -76,3 +76,17 @@ def find_kind_of(table: Table, value: Any) -> Any:
 def list_keys(table: Table, kind: Any) -> dict[str, Key]:
     """Return the keys that may stand in a table where `kind` was chosen, those of the kind last."""
     return {**table.keys, **kind.keys.keys} if kind else table.keys
+
+
+def describe_key(key: Key) -> str:
+    """Return what a key does, in words; of one that chooses a kind, also what each built-in kind does."""
+    return f"{key.text} {_describe_kinds(key.type.builtin())}" if isinstance(key.type, KindName) else key.text
+
+
+def describe_table(table: Table) -> str:
+    """Return what a table is about, in words, and what each built-in kind does that needs no such table."""
+    return f"{table.text} {_describe_kinds(builtin_kinds(table.point))}" if table.point else table.text
+
+
+def _describe_kinds(kinds: Iterable[Any]) -> str:
+    return "; ".join(f"`{kind.name}`: {kind.help}" for kind in kinds) + "."

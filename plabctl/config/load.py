@@ -13,10 +13,9 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from plabctl.config.base_dir import BaseDir
 from plabctl.config.build import build_settings
 from plabctl.config.cross_check import check_across_keys
-from plabctl.config.locate import find_home, find_state_dir
+from plabctl.config.locate import BaseDir, find_home, find_state_dir
 from plabctl.config.read_document import MAX_FAULTS, Fault, read_document
 from plabctl.config.source import ConfigFile, read_source
 from plabctl.core.settings import Origin, Settings

@@ -1,4 +1,4 @@
-"""Where the configuration and the state are when nobody says: the search order, and the defaults that depend on it.
+"""Where the configuration and the state are when nobody says, and what relative paths are relative to.
 
 I/O: asks which files exist and who runs us; the environment is an argument.
 """
@@ -14,6 +14,22 @@ LOCAL_CONFIG = "plabctl.toml"
 """Looked for first, in a directory that may be anybody's."""
 SYSTEM_CONFIG = "/etc/plabctl/config.toml"
 SYSTEM_STATE = "/var/lib/plabctl"
+
+
+class BaseDir:
+    """What relative paths are relative to: the folder of the config file, and the home of `~`."""
+
+    __slots__ = ("folder", "home")
+
+    def __init__(self, folder: str, home: str) -> None:
+        self.folder = folder
+        self.home = home
+
+    def make_absolute(self, path: str) -> str:
+        """Return `path` as an absolute path."""
+        if path == "~" or path.startswith("~/"):
+            path = self.home + path[1:]
+        return os.path.normpath(os.path.join(self.folder, path))
 
 
 def find_config(explicit: str | None, environ: Mapping[str, str]) -> str:

@@ -7,25 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plabctl.config.key_texts import TABLES, find_text
-from plabctl.config.kind_name import find_fixed_kind, find_kind_name, list_keys
+from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
+from plabctl.config.policy_keys import ADAPTIVE, DEADLINES, EXPERIMENT, FLAP, GUARD
+from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
 from plabctl.config.sample import format_default
-from plabctl.config.schema import (
-    ADAPTIVE,
-    BACKOFF,
-    DEADLINES,
-    EXECUTOR,
-    EXPERIMENT,
-    FLAP,
-    GUARD,
-    HOOK,
-    INVENTORY,
-    POOL,
-    RECIPE,
-    ROOT,
-    SINK,
-    SSH,
-)
+from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
 from plabctl.core.keys.table import Key, Table
 
 _HEAD = """\
@@ -84,17 +70,16 @@ def _format_section(title: str, table: Table) -> str:
     keys = list_keys(table, find_fixed_kind(table)).values()
     rows = [_format_row(table, key) for key in keys if not (table is ROOT and isinstance(key.type, Table))]
     head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
-    intro = [TABLES[table.topic], ""] if table.topic in TABLES else []
+    intro = [describe_table(table), ""] if table.text else []
     return "\n".join([f"## {title}", "", *intro, *head, *rows, ""])
 
 
 def _format_row(table: Table, key: Key) -> str:
     if key.name not in table.keys:
         table = find_fixed_kind(table).keys
-    text = find_text(table, key)
     allowed = "a table, see below" if isinstance(key.type, Table) else key.type.allowed
-    default = "none: it must be given" if key.required else text.default or _find_constant(table, key)
-    cells = [f"`{key.name}`", text.help, allowed, default, f"`{key.name} = {text.example}`"]
+    default = "none: it must be given" if key.required else key.default or _find_constant(table, key)
+    cells = [f"`{key.name}`", describe_key(key), allowed, default, f"`{key.name} = {key.example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

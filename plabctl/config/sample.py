@@ -10,28 +10,14 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from plabctl.config.key_texts import TABLES, find_text
-from plabctl.config.kind_name import find_fixed_kind, find_kind_name, list_keys
-from plabctl.config.schema import (
-    ADAPTIVE,
-    DEADLINES,
-    EXECUTOR,
-    EXPERIMENT,
-    FLAP,
-    GUARD,
-    HOOK,
-    INVENTORY,
-    POOL,
-    RECIPE,
-    ROOT,
-    SINK,
-    SSH,
-)
+from plabctl.config.cross_check import DEFAULT_POOLS, find_only_pool
+from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
+from plabctl.config.policy_keys import ADAPTIVE, DEADLINES, EXPERIMENT, FLAP, GUARD
+from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
+from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
-from plabctl.core.pools.bad import BAD
-from plabctl.core.pools.good import GOOD
-from plabctl.kinds import builtin_kinds
+from plabctl.kinds import builtin_kinds, find_builtin
 
 _WIDTH = 100
 _INTRO = """\
@@ -57,7 +43,7 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
         _format_block(ADAPTIVE, "[adaptive]", given),
         _format_block(DEADLINES, "[deadlines]", given),
         _format_block(EXPERIMENT, "[experiment]", given),
-        _format_block(EXECUTOR, "[executor]", given),
+        *_executor_blocks(given),
         _format_block(RECIPE, "#[recipe.mine]", given),
         *_kind_blocks(INVENTORY, "#[[inventory]]"),
         *_kind_blocks(SINK, "#[[sink]]"),
@@ -69,15 +55,16 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
 def _default_pools() -> dict[str, str]:
     """Return the keys that make the two default pools: their kinds, and each other's names."""
     given = {}
-    for kind, other in ((GOOD, BAD), (BAD, GOOD)):
-        given[f"pool.{kind.name}.kind"] = quote(kind.name)
-        given[f"pool.{kind.name}.{kind.exit_key}"] = quote(other.name)
+    for name in DEFAULT_POOLS:
+        kind = find_builtin("pool", name)
+        given[f"pool.{name}.kind"] = quote(kind.name)
+        given[f"pool.{name}.{kind.exit_key}"] = quote(find_only_pool(DEFAULT_POOLS, is_good=not kind.is_good) or "")
     return given
 
 
 def format_default(table: Table, key: Key) -> str | None:
     """Return the default of `key` as TOML; None when it has none or it is no constant."""
-    if key.required or find_text(table, key).default:
+    if key.required or key.default:
         return None
     value = getattr(table.defaults, key.field)
     if isinstance(key.type, Table):
@@ -99,7 +86,17 @@ def format_inline(table: Table, value: object) -> str:
 def _pool_blocks(live: Mapping[str, str]) -> Iterator[str]:
     """Yield a pool of each built-in kind, called like it; what all pools share is explained once."""
     for number, kind in enumerate(builtin_kinds("pool")):
-        yield _format_block(POOL, f"[pool.{kind.name}]", live, kind=kind, again=number > 0)
+        mark = "" if kind.name in DEFAULT_POOLS else "#"
+        yield _format_block(POOL, f"{mark}[pool.{kind.name}]", live, kind=kind, again=number > 0)
+
+
+def _executor_blocks(live: Mapping[str, str]) -> Iterator[str]:
+    """Yield the table of the default executor, and an example of each other kind that has keys of its own."""
+    for kind in builtin_kinds("executor"):
+        if kind.name == EXECUTOR.defaults.kind:
+            yield _format_block(EXECUTOR, "[executor]", live, kind=kind)
+        elif kind.keys.keys:
+            yield _format_block(EXECUTOR, "#[executor]", {}, kind=kind, again=True)
 
 
 def _kind_blocks(table: Table, header: str) -> Iterator[str]:
@@ -121,20 +118,32 @@ def _format_block(
     again: bool = False,
 ) -> str:
     """Return one table of the sample; `again`: a table before it has the same common keys and explained them."""
-    lines = [*_format_comment(TABLES[table.topic]), header] if header and not again else [header] if header else []
+    lines = [*_format_comment(describe_table(table)), header] if header and not again else [header] if header else []
     prefix = header.strip("#[]")
     for name, key in list_keys(table, kind).items():
         if name in without or (table is ROOT and isinstance(key.type, Table)):
             continue
         owner = table if name in table.keys else kind.keys
         path = f"{prefix}.{name}" if prefix else name
-        text = find_text(owner, key)
         if not again or owner is not table:
-            lines += _format_comment(text.help + (f" Default: {text.default}." if text.default else ""))
+            lines += _format_comment(describe_key(key) + (f" Default: {key.default}." if key.default else ""))
+            lines += _describe_inline_kinds(key.type) if key.type is BACKOFF else ()
         value = live.get(path)
-        example = quote(kind.name) if kind and name == "kind" else text.example
-        lines.append(f"{name} = {value}" if value else f"#{name} = {format_default(owner, key) or example}")
+        is_choice = kind is not None and name == "kind"
+        other = quote(kind.name) if is_choice else format_default(owner, key) or key.example
+        lines.append(f"{name} = {value}" if value else f"#{name} = {other}")
     return "\n".join(lines) + "\n"
+
+
+def _describe_inline_kinds(table: Table) -> Iterator[str]:
+    """Yield what the kinds do that an inline table may choose, and the keys that only they have."""
+    yield from _format_comment(describe_key(table.keys["kind"]))
+    kind_name = find_kind_name(table)
+    assert kind_name is not None, "asked only for tables with kinds"
+    for kind in kind_name.builtin():
+        for name, key in kind.keys.keys.items():
+            value = format_default(kind.keys, key) or key.example
+            yield from _format_comment(f"With kind = {quote(kind.name)} also {name} = {value}: {describe_key(key)}")
 
 
 def _format_comment(text: str) -> Iterator[str]:

@@ -69,3 +69,14 @@ def variable_of(label: str) -> str:
 def is_pool_name(text: str) -> bool:
     """Return whether `text` can name a pool or a recipe."""
     return re.fullmatch(_POOL, text) is not None
+
+
+def is_plain_word(text: str) -> bool:
+    """Return whether `text` is printable, without blanks, and no option of a command."""
+    return bool(text) and text.isprintable() and " " not in text and not text.startswith("-")
+
+
+def is_endpoint(text: str) -> bool:
+    """Return whether `text` is `host:port`."""
+    host, _, port = text.rpartition(":")
+    return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535

@@ -56,6 +56,8 @@ class Recipe:
     check: Stage | None = None
     teardown: Stage | None = None
     teardown_required: bool = False
+    help: str = ""
+    """What its vnode is, for the reference; only those that are built in have it."""
     fault: str = ""
     """Why it cannot be used: only those of plug-ins ever have one."""
 

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
-from plabctl.core.keys.table import NO_KEYS
-from plabctl.core.model import Report
+from plabctl.core.keys.kind import Kind
+from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.settings import ExecutorSettings
 
 
@@ -51,17 +51,36 @@ class Executor(Protocol):
         ...
 
 
-class ExecutorKind(ABC):
-    """One kind of executor."""
-
-    name = ""
-    help = ""
-    """How it runs the tests, for the reference: `side by side, from this machine`."""
-    keys = NO_KEYS
-    """The keys that only this kind has."""
-    fault = ""
-    """Why it cannot be used: only those of plug-ins ever have one."""
+class ExecutorKind(Kind, ABC):
+    """One kind of executor. Its `help` says how it runs the tests: `side by side, from this machine`."""
 
     @abstractmethod
     def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:
         """Return an executor with these settings; `prober` is what probes from this machine."""
+
+
+def report_expired(job: Assignment, clock: Clock) -> Report | None:
+    """Return the report of an assignment that must not begin any more, None for one that may."""
+    if job.begin_by_uptime_s is None or clock.uptime() <= job.begin_by_uptime_s:
+        return None
+    reason = "it did not begin in time: this machine was asleep, stopped or overloaded"
+    return build_substitute(job, clock.now(), 0.0, Cause.LOCAL, reason, begun=False)
+
+
+def build_substitute(
+    job: Assignment, started_at: float, seconds: float, cause: Cause, reason: str, *, begun: bool = True
+) -> Report:
+    """Return a report in place of one that did not come; `begun` says whether the vnode may be there."""
+    left = job.list_at_stake(begun=begun)
+    return Report(
+        node=job.node.name,
+        token=job.token,
+        outcome=Outcome.UNKNOWN,
+        cause=cause,
+        reason=reason,
+        started_at=started_at,
+        seconds=round(seconds, 3),
+        left=left,
+        experiment=job.experiment,
+        stray=job.build_stray(started_at) if job.vnode in left else None,
+    )

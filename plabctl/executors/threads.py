@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
-from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.model import Cause, Report
 from plabctl.core.settings import ExecutorSettings
-from plabctl.executors.base import Executor, ExecutorKind, Prober
+from plabctl.executors.base import Executor, ExecutorKind, Prober, build_substitute, report_expired
 
 STACK_BYTES = 256 * 1024
 """Of each thread: a thousand probes are two thousand threads."""
@@ -65,13 +65,13 @@ class ThreadExecutor:
         self._running[assignment.token] = _Running(assignment, self._clock.now(), now, overdue)
         if self._interrupted_at is not None:
             self._done.put(
-                _build_substitute(assignment, self._clock.now(), 0.0, Cause.INTERRUPTED, "interrupted", begun=False)
+                build_substitute(assignment, self._clock.now(), 0.0, Cause.INTERRUPTED, "interrupted", begun=False)
             )
         elif self._workers >= self.running or self._has_new_worker():
             self._work.put(assignment)
         else:
             reason = "this machine has no thread left for the probe"
-            self._done.put(_build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False))
+            self._done.put(build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False))
 
     def wait(self, timeout_s: float | None = None) -> list[Report]:
         """Return the reports that have come in, as soon as there is one; none after `timeout_s` or if nothing runs."""
@@ -109,19 +109,12 @@ class ThreadExecutor:
                 # Given up before it began, also a moment ago: its slot is somebody else's by now.
                 continue
             try:
-                report = self._report_expired(assignment) or self._prober.probe(assignment)
+                report = report_expired(assignment, self._clock) or self._prober.probe(assignment)
             except BaseException as error:  # noqa: BLE001 - a thread that dies silently would cost a slot until its deadline
                 reason = f"a fault of plabctl itself: {type(error).__name__}: {error}"
-                report = _build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
+                report = build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
             self._done.put(report)
             del assignment, report  # a waiting thread holds on to nothing
-
-    def _report_expired(self, job: Assignment) -> Report | None:
-        """Return the report of an assignment that must not begin any more, None for one that may."""
-        if job.begin_by_uptime_s is None or self._clock.uptime() <= job.begin_by_uptime_s:
-            return None
-        reason = "it did not begin in time: this machine was asleep, stopped or overloaded"
-        return _build_substitute(job, self._clock.now(), 0.0, Cause.LOCAL, reason, begun=False)
 
     def _compute_timeout(self, end: float | None) -> float | None:
         """Return how long the owner may sleep: until its own time-out or until the next probe is overdue."""
@@ -156,31 +149,10 @@ class ThreadExecutor:
             cause, reason = Cause.LOCAL, "the probe did not come back by its deadline and was given up"
             if self._interrupted_at is not None:
                 cause, reason = Cause.INTERRUPTED, "interrupted"
-            reports.append(
-                _build_substitute(running.assignment, running.started_at, now - running.start, cause, reason)
-            )
+            reports.append(build_substitute(running.assignment, running.started_at, now - running.start, cause, reason))
             del self._running[running.assignment.token]
             self._workers -= 1
         return reports
-
-
-def _build_substitute(
-    job: Assignment, started_at: float, seconds: float, cause: Cause, reason: str, *, begun: bool = True
-) -> Report:
-    """Return a report in the place of one that did not come; `begun` says whether the vnode may be there."""
-    left = job.list_at_stake(begun=begun)
-    return Report(
-        node=job.node.name,
-        token=job.token,
-        outcome=Outcome.UNKNOWN,
-        cause=cause,
-        reason=reason,
-        started_at=started_at,
-        seconds=round(seconds, 3),
-        left=left,
-        experiment=job.experiment,
-        stray=job.build_stray(started_at) if job.vnode in left else None,
-    )
 
 
 class ThreadsKind(ExecutorKind):

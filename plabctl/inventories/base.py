@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from plabctl.core.keys.table import NO_KEYS
+from plabctl.core.keys.kind import Kind
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading
 
@@ -23,16 +23,8 @@ MAX_BYTES = 64 * 1024**2
 _KEPT_SHOWN = 200
 
 
-class InventoryKind(ABC):
-    """One kind of inventory. Its instances hold no state: what is configured stands in `InventorySettings`."""
-
-    name = ""
-    help = ""
-    """What it reads, for the reference: `a list of names, or CSV, or JSON`."""
-    keys = NO_KEYS
-    """The keys that only this kind has; their values are the `options` of the settings."""
-    fault = ""
-    """Why it cannot be used: only those of plug-ins ever have one."""
+class InventoryKind(Kind, ABC):
+    """One kind of inventory. Its `help` says what it reads: `a list of names, or CSV, or JSON`."""
 
     @abstractmethod
     def identify(self, options: Any) -> str:

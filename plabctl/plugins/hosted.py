@@ -90,7 +90,6 @@ class HostedPoolKind(PoolKind):
     def __init__(self, name: str, side: PoolKind, host: PluginHost, fault: str = "") -> None:
         self.name = name
         self.is_good = side.is_good
-        self.exit_key = side.exit_key
         self.keys = side.keys
         self.fault = fault
         self.host = host
@@ -98,7 +97,7 @@ class HostedPoolKind(PoolKind):
 
     def __reduce__(self) -> tuple[Callable[[str], PoolKind], tuple[str]]:
         """Become, in the process of a plug-in, the built-in kind of its side."""
-        return local.find_side, ("good" if self.is_good else "bad",)
+        return local.find_side, (self._side.name,)
 
     def prepare(self, own: PoolSettings, settings: Settings) -> None:
         """Let the plug-in know the settings and judge some plain cases."""

@@ -1,7 +1,7 @@
 """The recipes for containers: `podman`, `docker` and `nspawn`.
 
 Pure. Set-up begins by removing what an earlier try of the same vnode left, teardown is content when nothing is there,
-and any number of them may be on one node. `docs/recipes.md` says what they need; go on with `plabctl.probes.builtin`.
+and any number of them may be on one node. `docs/recipes.md` says what they need.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def _build_recipe(engine: str) -> Recipe:
 
     return Recipe(
         name=engine,
+        help=f"a container of {engine}, of an image on the node, in which something is written and read back",
         setup=stage(_CONTAINER_SETUP, 300),
         up=replace(stage(_CONTAINER_UP, 120), every_s=1),
         check=stage(_CONTAINER_CHECK, 60),
@@ -91,10 +92,7 @@ def _build_recipe(engine: str) -> Recipe:
 
 
 PODMAN = _build_recipe("podman")
-"""A container of a local image: it is started, found running, made to write and read, and removed."""
-
 DOCKER = _build_recipe("docker")
-"""The same with docker."""
 
 # A machine's name is a host name of at most 64 characters. Nobody keeps a list of the machines that are not registered,
 # so they are found by their command lines: the supervisor, and what runs in the container and may outlive it. Where
@@ -169,9 +167,9 @@ said=$(nsenter --target "${first%% *}" --all -- /bin/sh -c '
 
 NSPAWN = Recipe(
     name="nspawn",
+    help="a container of systemd-nspawn over the node's own `/usr`, or over any tree that has a `/bin/sh`",
     setup=Stage(run=_NSPAWN_SETUP, timeout_s=120),
     up=Stage(run=_NSPAWN_UP, timeout_s=120, every_s=1),
     check=Stage(run=_NSPAWN_CHECK, timeout_s=60),
     teardown=Stage(run=_NSPAWN + "remove\n", timeout_s=60),
 )
-"""A systemd-nspawn container over the node's own /usr, or over any tree that has a `/bin/sh`."""

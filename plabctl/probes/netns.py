@@ -94,9 +94,9 @@ _NETNS_TEARDOWN = _NETNS + "remove\n"
 
 NETNS = Recipe(
     name="netns",
+    help="a network namespace with an address and, in it, a process that answers there when the node asks",
     setup=Stage(run=_NETNS_SETUP, timeout_s=60),
     up=Stage(run=_NETNS_UP, timeout_s=60, every_s=1),
     check=Stage(run=_NETNS_UP, timeout_s=60),
     teardown=Stage(run=_NETNS_TEARDOWN, timeout_s=60),
 )
-"""A network namespace with an address and, in it, a process that answers there when the node asks."""

@@ -1,6 +1,6 @@
 """The recipes that need nothing but a shell on the node: `process`, the default, and `command`.
 
-Pure. No privilege is needed for either. Go on with `plabctl.probes.builtin`, where the recipes are collected.
+Pure. No privilege is needed for either.
 """
 
 from __future__ import annotations
@@ -68,12 +68,14 @@ rm -rf "$dir"
 
 PROCESS = Recipe(
     name="process",
+    help="a process in a directory of its own, found alive and made to write and read",
     setup=Stage(run=_SETUP, timeout_s=600),
     up=Stage(run=_UP, timeout_s=600, every_s=1),
     check=Stage(run=_CHECK, timeout_s=60),
     teardown=Stage(run=_TEARDOWN, timeout_s=300),
 )
-"""A background process in a directory of its own: it is started, found alive, made to write and read, and ended."""
-
-COMMAND = Recipe(name="command", check=Stage(run="true", timeout_s=60))
-"""The least that can be asked: log in and run `true`. Nothing is set up, so nothing is torn down."""
+COMMAND = Recipe(
+    name="command",
+    help="a login that runs `true`, with nothing set up",
+    check=Stage(run="true", timeout_s=60),
+)

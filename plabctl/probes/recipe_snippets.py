@@ -1,6 +1,6 @@
 """How long a vnode lives when nobody returns to it, and what every recipe that needs root begins with.
 
-Pure. Go on with `plabctl.probes.builtin`, where the recipes are collected.
+Pure. Used by `plabctl.probes.netns` and its neighbours.
 """
 
 from __future__ import annotations

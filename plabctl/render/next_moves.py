@@ -109,14 +109,23 @@ def _explain_in_good(subject: NodeRecord, context: ViewContext, outcome: Outcome
         return _explain_guarded(subject, context, way)
     if way is None:
         return f"it stays in {own.name}"
+    if way.tests > 1:
+        return _explain_several(subject, context, way)
     if way.move.kind == "suspect":
         return (
             f"it leaves for {own.goes_to} as a suspect and is tested again at once: if that fails too it stays there, "
             "if it passes all is as before"
         )
-    if way.tests > 1:
-        return f"{way.tests} failures in a row, the quick retests counted, move it to {own.goes_to}"
     return f"it moves to {own.goes_to}"
+
+
+def _explain_several(subject: NodeRecord, context: ViewContext, way: MovePath) -> str:
+    own = context.settings.pools[subject.member.pool]
+    leaves = f"move it to {own.goes_to}{' as a suspect' if way.move.kind == 'suspect' else ''}"
+    if own.quick_retests:
+        return f"{way.tests} failures in a row, the quick retests counted, {leaves}"
+    after = _format_after(subject, context, Outcome.FAIL)
+    return f"it stays in {own.name}, and {after}; {way.tests} failures in a row {leaves}"
 
 
 def _explain_guarded(subject: NodeRecord, context: ViewContext, way: MovePath | None) -> str:

@@ -16,7 +16,7 @@ from plabctl.durations import format_duration
 from plabctl.errors import UsageFault
 from plabctl.sim.compare import Budget, Cost, Progress, compare
 from plabctl.sim.conditions import DAY_S, NODES_PER_SLOT, Conditions
-from plabctl.sim.policies import NAMED, Policy, find_policy, make_bare, read_configured
+from plabctl.sim.policies import COMPARED, MAIN, NAMED, Policy, find_policy, make_bare, read_configured
 from plabctl.sim.recorded_past import RecordedPast, read_past
 from plabctl.sim.score import Score
 from plabctl.sim.synthetic import FITS, make_world
@@ -156,7 +156,7 @@ def _read_past(options: SimOptions, since_s: float) -> RecordedPast:
 def _find_policies(options: SimOptions) -> tuple[Policy, ...]:
     words = options.words
     if not words:
-        words = (CONFIGURED, "additive", "age", "adaptive") if options.since_s is not None else tuple(NAMED)
+        words = (CONFIGURED, *MAIN) if options.since_s is not None else COMPARED
     found: dict[str, Policy] = {}
     for word in dict.fromkeys(words):
         policy = read_configured(options.config) if word == CONFIGURED else find_policy(word)

@@ -19,19 +19,21 @@ from plabctl.core.pools.good import GOOD
 from plabctl.core.selection import find_nearest
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.errors import ConfigError, UsageFault
-from plabctl.kinds import find_builtin
+from plabctl.kinds import builtin_names, find_builtin
 from plabctl.values import dataclass
 
+MAIN = ("additive", "age", "adaptive")
+"""Those that are compared with the one of an installation."""
+_PAIRS = {"2007": ("linear", "quadratic")}
+"""Policies of two back-offs, in good and in bad; 2007 is what Emulab's monitor did from then on."""
 NAMED: Mapping[str, tuple[str, str]] = {
-    "additive": ("additive", "additive"),
-    "age": ("age", "age"),
-    "adaptive": ("adaptive", "adaptive"),
-    "2007": ("linear", "quadratic"),
-    "fixed": ("fixed", "fixed"),
-    "exponential": ("exponential", "exponential"),
-    "quadratic": ("quadratic", "quadratic"),
+    **{name: (name, name) for name in MAIN},
+    **_PAIRS,
+    **{name: (name, name) for name in builtin_names("backoff")},
 }
-"""By name, the back-offs in good and in bad, each with its defaults; 2007 is what Emulab's monitor did from then on."""
+"""By name, the back-offs in good and in bad, each with its defaults: every back-off in both, and the pairs."""
+COMPARED = tuple(name for name in NAMED if name != "linear")
+"""What is compared when nobody says what. The cost of `linear` shows in 2007."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,9 @@ _PICTURES = (".svg", ".png")
 def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:
     """Compare policies on what nodes really did, by the very code that decides in a tick.
 
-    TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. Policies are additive, age,
-    adaptive, 2007, fixed, exponential, quadratic; configured, the one of this installation; or any configuration file.
+    TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by
+    its name, used in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this
+    installation; or any configuration file.
 
     TESTS and SLOT-S, the seconds that tests take, are per node and day. BROKEN is the share of node-time in good while
     down, IDLE in bad while up, HARM is broken and half of idle. 2H-BROKEN: the chance that a node taken from good is

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plabctl.core.keys.table import NO_KEYS
+from plabctl.core.keys.kind import Kind
 
 if TYPE_CHECKING:
     from plabctl.core.model import Event
@@ -33,16 +33,9 @@ class SinkContext(NamedTuple):
     origin: Origin
 
 
-class SinkKind(ABC):
-    """One kind of sink. Its instances hold no state: what is configured stands in `SinkSettings`."""
+class SinkKind(Kind, ABC):
+    """One kind of sink. Its `help` says where the events go: `a command that is run for each event`."""
 
-    name = ""
-    help = ""
-    """Where the events go, for the reference: `a command that is run for each event`."""
-    keys = NO_KEYS
-    """The keys that only this kind has; their values are the `options` of the settings."""
-    fault = ""
-    """Why it cannot be used: only those of plug-ins ever have one."""
     is_record = False
     """Whether it takes every event, whatever the budget of time, before other sinks are told of any, and raises
     StoreError when it cannot. Such a kind is built in; the configuration does not name it."""

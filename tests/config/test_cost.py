@@ -8,7 +8,6 @@ from tests.config.test_load import FULL
 NOT_FOR_EVERY_TICK = {
     "csv", "difflib", "json", "logging", "pathlib", "pwd", "random", "shutil", "subprocess", "tempfile", "textwrap",
     "plabctl.config.key_lines", "plabctl.config.reference", "plabctl.config.sample", "plabctl.config.effective",
-    "plabctl.config.policy_texts", "plabctl.config.key_text", "plabctl.config.key_texts",
     "plabctl.plugins.hosted", "plabctl.probes.plain_recipes", "plabctl.process",
 }  # fmt: skip
 CODE = """

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from plabctl.config import sample
-from plabctl.config.base_dir import BaseDir
-from plabctl.config.key_texts import find_text
+from plabctl.config.kind_name import describe_key
+from plabctl.config.locate import BaseDir
 from plabctl.config.reference import build_reference
 from plabctl.config.schema import ROOT
 from plabctl.core.keys.table import Key, Table
@@ -28,9 +28,9 @@ def test_the_page_is_what_the_program_says() -> None:
 def test_every_key_is_in_the_reference_with_an_example_that_is_allowed(table: Table, key: Key) -> None:
     import tomllib
 
-    example = tomllib.loads(f"x = {find_text(table, key).example}")["x"]
+    example = tomllib.loads(f"x = {key.example}")["x"]
 
-    assert f"| `{key.name}` | {find_text(table, key).help}" in build_reference()
+    assert f"| `{key.name}` | {describe_key(key)}" in build_reference()
     if isinstance(key.type, Table):
         assert all(inner in key.type.keys for inner in example)
     else:
@@ -39,12 +39,12 @@ def test_every_key_is_in_the_reference_with_an_example_that_is_allowed(table: Ta
 
 def _numbers(table: Table, key: Key) -> list[str]:
     """The numbers in the default of a key, or in the words that stand for it."""
-    said = find_text(table, key).default or sample.format_default(table, key) or ""
+    said = key.default or sample.format_default(table, key) or ""
     return re.findall(r"\d[\w.]*", said)
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table.topic}.{key.name}" for table, key in KEYS])
 def test_every_default_number_names_its_reason(table: Table, key: Key) -> None:
     if _numbers(table, key):
-        assert " because " in find_text(table, key).help
-        assert find_text(table, key).help in build_reference().replace("\\|", "|")
+        assert " because " in describe_key(key)
+        assert describe_key(key) in build_reference().replace("\\|", "|")

@@ -8,21 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plabctl.config.base_dir import BaseDir
-from plabctl.config.key_texts import find_text
 from plabctl.config.kind_name import KindName
 from plabctl.config.load import examine
-from plabctl.config.schema import BACKOFF, FLAP, GUARD, ROOT, SSH, is_endpoint
+from plabctl.config.locate import BaseDir
+from plabctl.config.policy_keys import FLAP, GUARD
+from plabctl.config.pool_keys import BACKOFF
+from plabctl.config.schema import ROOT, SSH
 from plabctl.core.keys.formatting import describe_value, format_exact_duration, format_size, parse_size, quote, suggest
 from plabctl.core.keys.table import Table
 from plabctl.core.keys.types import Choice, Duration, Flag, Number, Size, ValueType, Whole
+from plabctl.core.names import is_endpoint
 from plabctl.durations import parse_duration
 from plabctl.kinds import find_builtin
 from tests.config.loading import load_text
 from tests.config.test_sample import topics
 
 SCALARS = {
-    f"{topic}.{name}": (key.type, find_text(table, key).example)
+    f"{topic}.{name}": (key.type, key.example)
     for topic, table in topics(ROOT).items()
     for name, key in table.keys.items()
     if not isinstance(key.type, Table)
@@ -53,7 +55,7 @@ def values_of(kind: ValueType, example: str) -> st.SearchStrategy[str]:
 def subsets(table: Table) -> st.SearchStrategy[dict[str, str]]:
     """Any subset of the keys of `table` that hold no table, with allowed values as TOML."""
     optional = {
-        name: values_of(key.type, find_text(table, key).example)
+        name: values_of(key.type, key.example)
         for name, key in table.keys.items()
         if not isinstance(key.type, Table) and name != "plugin_recipes"  # which must name what is installed
     }

@@ -1,7 +1,5 @@
-"""Each change of the map in docs/tour.md, made to a copy of the package as the page says, and used as a user would."""
+"""Each change of the map in docs/tour.md, made to a copy of the package as docs/extending.md says, and used."""
 
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -9,10 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.probes.embedded.make_key import make_key
+from plabctl.probes.embedded.ssh_node import EmbeddedNode
 from tests.cli.console import CONFIG
+from tests.docs.package_copy import ROOT, Example, copy_package, read_example, run_plabctl
 
-ROOT = Path(__file__).parents[2]
-TOUR = ROOT / "docs/tour.md"
+TOUR, PAGE = ROOT / "docs/tour.md", ROOT / "docs/extending.md"
+LOOK = (
+    "status",
+    "status -o wide",
+    "status -o tsv",
+    "status -o json",
+    "status -o jsonl",
+    "status -o name",
+)
+POOLS, RECIPE = CONFIG[CONFIG.index("[pool.good]") : CONFIG.index("[recipe")], CONFIG[CONFIG.index("[recipe") :]
+HEAD = CONFIG[: CONFIG.index("[pool.good]")]
 
 
 @dataclass(frozen=True)
@@ -25,236 +35,198 @@ class Use:
 
 @dataclass(frozen=True)
 class Change:
-    """What one line of the map asks for: new modules, and one line each in others."""
+    """One line of the map, and what a user does once it is made."""
 
     row: str
     """The line of the map, by its first column."""
-    modules: dict[str, str]
-    lines: dict[str, tuple[str, str]]
-    """By file: the line after which the new one stands, and the new one."""
+    heading: str
+    """That of the example."""
     config: str
+    """What stands in the configuration before what the example says."""
     uses: tuple[Use, ...]
+    refused: tuple[str, str] = ("", "")
+    """What makes `config check` complain when it stands at the end of the configuration, and the complaint."""
     leaves: dict[str, str] = field(default_factory=dict)
     """Files that the commands must have written, with something that stands in them."""
 
     @property
-    def files(self) -> list[str]:
-        return [*self.modules, *self.lines]
+    def example(self) -> Example:
+        return read_example(PAGE, self.heading)
 
 
-INVENTORY = '''\
-"""The inventory `numbered`: nodes that are called by a number."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.types import Text, Whole
-from plabctl.core.names import is_host
-from plabctl.inventories.base import InventoryKind
-from plabctl.inventories.reading import Reading
-from plabctl.values import dataclass
-
-if TYPE_CHECKING:
-    from plabctl.core.settings import InventorySettings, Origin
-
-
-@dataclass(frozen=True, slots=True)
-class NumberedOptions:
-    """What only an inventory of this kind can be told."""
-
-    prefix: str = ""
-    count: int = 2
-
-
-class NumberedKind(InventoryKind):
-    """So many nodes of one name."""
-
-    name = "numbered"
-    help = "a prefix and a number"
-    keys = Table(
-        "inventory.numbered",
-        NumberedOptions(),
-        Key("prefix", Text("a host name", is_host), text="What they begin with.", example='"pc"', required=True),
-        Key("count", Whole(1, 100), text="How many there are. 2 because two are more than one.", example="2"),
-    )
-
-    def identify(self, options: NumberedOptions) -> str:
-        """Return the prefix."""
-        return options.prefix
-
-    def read(self, own: InventorySettings, origin: Origin) -> Reading:
-        """Return the nodes."""
-        from plabctl.core.model import Node
-
-        assert isinstance(own.options, NumberedOptions)
-        names = (f"{own.options.prefix}{number}" for number in range(1, own.options.count + 1))
-        return Reading(tuple(Node(name, {}, own.name) for name in names))
-
-
-NUMBERED = NumberedKind()
-'''
-SINK = '''\
-"""The sink `lines`: a line in a file for each batch of events."""
-
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from plabctl.core.keys.path_types import FilePath
-from plabctl.core.keys.table import Key, Table
-from plabctl.sinks.base import SinkContext, SinkKind, TellResult
-from plabctl.values import dataclass
-
-if TYPE_CHECKING:
-    from plabctl.core.model import Event
-    from plabctl.core.settings import SinkSettings
-
-
-@dataclass(frozen=True, slots=True)
-class LinesOptions:
-    """What only a sink of this kind can be told."""
-
-    path: str = ""
-
-
-class LinesKind(SinkKind):
-    """A file that gets a line for each batch."""
-
-    name = "lines"
-    help = "a line in a file for each batch of events"
-    keys = Table(
-        "sink.lines",
-        LinesOptions(),
-        Key("path", FilePath(), text="The file.", example='"moves.txt"', required=True),
-    )
-    takes_batches = True
-
-    def identify(self, own: SinkSettings) -> str:
-        """Return the path."""
-        assert isinstance(own.options, LinesOptions)
-        return own.options.path
-
-    def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
-        """Append the line."""
-        assert isinstance(own.options, LinesOptions)
-        try:
-            with open(own.options.path, "a", encoding="utf-8") as file:
-                file.write(" ".join(f"{event.kind}:{event.node}" for event in events) + "\\n")
-        except OSError as error:
-            return TellResult(ok=False, error=f"sink {own.options.path!r}: {error.strerror}")
-        return TellResult(ok=True)
-
-
-LINES = LinesKind()
-'''
 CHANGES = (
     Change(
-        "another kind of inventory",
-        {"plabctl/inventories/numbered.py": INVENTORY},
-        {
-            "plabctl/kinds.py": (
-                '"ansible": "plabctl.inventories.ansible:ANSIBLE",',
-                '"numbered": "plabctl.inventories.numbered:NUMBERED",',
-            )
-        },
-        '[[inventory]]\nkind = "numbered"\nprefix = "pc"\n',
+        "another kind of pool",
+        "A kind of pool",
+        HEAD + RECIPE,
         (
             Use("config check"),
-            Use("config show", ('kind = "numbered"', 'prefix = "pc"', "count = 2")),
-            Use(
-                "config sample",
-                ('#kind = "numbered"', '#prefix = "pc"', "#count = 2", "numbered:"),
-            ),
+            Use("config show", ('kind = "patient"', "failures = 2", 'on_fail = "bad"')),
+            Use("config sample", ("#[pool.patient]", "#failures = 3", "patient: offers its nodes until")),
+            Use("node add pc1 pc2.bad"),
             Use("tick"),
-            Use("status", ("pc1", "pc2", "good")),
-            Use("status -o json", ('"pc2"',)),
-            Use("status -o tsv", ("pc2",)),
-            Use("show pc1", ("numbered:pc",)),
-            Use("tick"),
+            *(Use(words, ("pc1",)) for words in LOOK),
+            Use("pool list", ("good", "bad")),
+            Use("pool show good", ("to bad after 2 failures in a row",)),
+            Use("explain pc1", ("it stays in good", "2 failures in a row move it to bad as a suspect")),
+            Use("simulate --nodes 2 --days 2 -p plabctl.toml -p additive", ("plabctl", "additive")),
         ),
     ),
     Change(
+        "another back-off",
+        "A back-off",
+        HEAD + RECIPE,
+        (
+            Use("config check"),
+            Use("config show", ('kind = "eager"', "tests = 2", 'base = "1m"')),
+            Use("config sample", ("eager: base for the first tests results, then max",)),
+            Use("node add pc1"),
+            Use("tick"),
+            *(Use(words, ("pc1",)) for words in LOOK),
+            Use("pool list", ("1m for 2 equal results in a row, then the longest",)),
+            Use("explain pc1", ("the eager back-off of good", "min(1h, 1m)")),
+            Use("explain pc1 -o json", ('"kind":"eager"',)),
+            Use("simulate --nodes 2 --days 2 -p eager -p plabctl.toml", ("eager", "plabctl")),
+        ),
+    ),
+    Change(
+        "another recipe",
+        "A recipe",
+        HEAD,
+        (
+            Use("config check"),
+            Use("config show", ('recipe = "folder"', "[recipe.folder.setup]")),
+            Use("config sample", ("folder: a directory that is made, found and removed",)),
+            Use("tick"),
+            *(Use(words, ("pc1",)) for words in LOOK),
+            Use("status", ("good",)),
+            Use("test pc1", ("setup", "check", "teardown")),
+            Use("explain pc1", ("folder",)),
+            Use("pool show good", ("folder",)),
+        ),
+    ),
+    Change(
+        "another kind of inventory",
+        "A kind of inventory",
+        CONFIG,
+        (
+            Use("config check"),
+            Use("config show", ('kind = "numbered"', 'prefix = "pc"', "count = 2")),
+            Use("config sample", ('#kind = "numbered"', '#prefix = "pc"', "#count = 2", "numbered:")),
+            Use("tick"),
+            *(Use(words, ("pc1", "pc2")) for words in LOOK),
+            Use("show pc1", ("numbered:pc",)),
+            Use("explain pc1"),
+            Use("tick"),
+        ),
+        ("count = 10\n", "inventory[1].digits: too few for the count, allowed: at least 2"),
+    ),
+    Change(
         "another kind of sink",
-        {"plabctl/sinks/lines.py": SINK},
-        {
-            "plabctl/kinds.py": (
-                '"command": "plabctl.sinks.command:COMMAND",',
-                '"lines": "plabctl.sinks.lines:LINES",',
-            )
-        },
-        '[[sink]]\nkind = "lines"\non = ["node-added", "transition"]\npath = "moves.txt"\n',
+        "A kind of sink",
+        CONFIG,
         (
             Use("config check"),
             Use("config show", ('kind = "lines"', "moves.txt")),
             Use("config sample", ('#kind = "lines"', '#path = "moves.txt"', "lines:")),
             Use("node add pc1"),
             Use("tick"),
-            Use("status", ("pc1", "good")),
+            *(Use(words, ("pc1",)) for words in LOOK),
             Use("history", ("pc1",)),
         ),
-        {"moves.txt": "node-added:pc1 transition:pc1\n"},
+        leaves={"moves.txt": "node-added:pc1 transition:pc1\n"},
+    ),
+    Change(
+        "another executor",
+        "An executor",
+        CONFIG,
+        (
+            Use("config check"),
+            Use("config show", ('kind = "serial"', 'pause = "10ms"')),
+            Use("config sample", ('#kind = "serial"', '#pause = "0s"', "serial: one after the other")),
+            Use("node add pc1 pc2 pc3"),
+            Use("tick"),
+            *(Use(words, ("pc1", "pc2", "pc3")) for words in LOOK),
+            Use("status", ("good",)),
+            Use("retest pc1 --wait", ("pc1",)),
+            Use("test pc1", ("setup", "teardown")),
+            Use("explain pc1"),
+        ),
+    ),
+    Change(
+        "another command",
+        "A command",
+        CONFIG,
+        (
+            Use("config check"),
+            Use("--help", ("due", "The nodes whose time has come.")),
+            Use("due --help", ("List the nodes that are due", "--count")),
+            Use("node add pc1 pc2"),
+            Use("due", ("pc1\npc2\n",)),
+            Use("tick"),
+            Use("status", ("pc1",)),
+            Use("due --count", ("0\n",)),
+        ),
     ),
 )
 NAMES = [change.row for change in CHANGES]
 
 
-def apply(change: Change, folder: Path) -> None:
-    for name, text in change.modules.items():
-        assert not (folder / name).exists()
-        (folder / name).write_text(text)
-    for name, (anchor, line) in change.lines.items():
-        lines = (folder / name).read_text().split("\n")
-        (place,) = [number for number, each in enumerate(lines) if each.strip() == anchor]
-        indent = lines[place][: -len(lines[place].lstrip())]
-        lines.insert(place + 1, indent + line)
-        (folder / name).write_text("\n".join(lines))
-
-
-def copy_package(folder: Path) -> Path:
-    shutil.copytree(ROOT / "plabctl", folder / "plabctl", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package, compiled by its first use, of which each test takes one of its own."""
+    return copy_package(ROOT, tmp_path_factory.mktemp("package"))
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
 def test_the_map_names_the_files_of_the_change_and_how_many(change: Change) -> None:
     (row,) = [line for line in TOUR.read_text().split("\n") if line.startswith(f"| {change.row} |")]
+    files = change.example.files
 
-    assert f"({len(change.files)} files)" in row
-    assert len(change.files) <= 2
-    for name in change.files:
+    assert f"({len(files)} files)" in row
+    assert f"(extending.md#{change.heading.lower().replace(' ', '-')})" in row
+    assert 1 <= len(files) <= 2
+    for name in files:
         assert f"`{name}`" in row or f"`{Path(name).parent}/`" in row
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
-def test_a_change_as_the_map_says_works_for_users(change: Change, tmp_path: Path) -> None:
-    package, desk = copy_package(tmp_path / "copy"), tmp_path / "desk"
-    apply(change, package)
+def test_a_change_as_the_page_says_works_for_users(change: Change, package: Path, tmp_path: Path) -> None:
+    own, desk, example = copy_package(package, tmp_path / "copy"), tmp_path / "desk", change.example
+    example.apply(own)
     desk.mkdir()
-    (desk / "plabctl.toml").write_text(f"{CONFIG}\n{change.config}")
-    environ = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
-
-    for use in change.uses:
-        words = [sys.executable, "-m", "plabctl", "--config", "plabctl.toml", *use.words.split()]
-        done = subprocess.run(words, cwd=desk, env=environ, capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == 0, f"{use.words}: {done.stdout}{done.stderr}"
-        for part in use.shows:
-            assert part in done.stdout, use.words
+    public, _ = make_key(desk / "key"), make_key(desk / "host_key")
+    (desk / "node").mkdir()
+    with EmbeddedNode(desk / "node", desk / "host_key", public) as node:
+        ssh = f'[ssh]\nkey = "key"\nport = {node.port}\nhost_keys = "first-use"\n'
+        (desk / "plabctl.toml").write_text(f"{change.config}\n{ssh}\n{example.config}")
+        if change.heading == "A recipe":
+            assert run_plabctl(own, desk, "node add pc1 --set ssh_host=127.0.0.1").returncode == 0
+        for use in change.uses:
+            done = run_plabctl(own, desk, use.words)
+            assert done.returncode == 0, f"{use.words}: {done.stdout}{done.stderr}"
+            shown = done.stdout.replace("\n# ", " ")  # comments of the sample are wrapped
+            for part in use.shows:
+                assert part in shown, f"{use.words}: {part}"
+        text, complaint = change.refused
+        with (desk / "plabctl.toml").open("a") as file:
+            file.write(text)
+        done = run_plabctl(own, desk, "config check")
+        assert (done.returncode, complaint in done.stderr) == (78 if complaint else 0, True), done.stderr
     for name, text in change.leaves.items():
         assert text in (desk / name).read_text()
 
 
-def test_the_type_checker_agrees_with_all_changes(tmp_path: Path) -> None:
-    package = copy_package(tmp_path)
-    for change in CHANGES:
-        apply(change, package)
-    modules = dict.fromkeys(name for change in CHANGES for name in change.files)
+def test_the_type_checker_agrees_with_all_changes(package: Path, tmp_path: Path) -> None:
+    own = copy_package(package, tmp_path)
+    examples = [change.example for change in CHANGES]
+    for example in examples:
+        example.apply(own)
+    modules = dict.fromkeys(name for example in examples for name in example.files)
 
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=.cache", *modules],
-        cwd=package,
+        cwd=own,
         capture_output=True,
         text=True,
         check=False,

@@ -5,7 +5,8 @@ import pytest
 from plabctl.core.backoffs.adaptive import ADAPTIVE
 from plabctl.core.pools.good import GoodOptions
 from plabctl.errors import ConfigError, UsageFault
-from plabctl.sim.policies import NAMED, build_named, find_policy, make_bare, stretch
+from plabctl.kinds import builtin_names
+from plabctl.sim.policies import COMPARED, NAMED, build_named, find_policy, make_bare, stretch
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -13,6 +14,11 @@ def test_a_policy_has_a_good_and_a_bad_pool_that_lead_to_each_other(name: str) -
     settings = find_policy(name).settings
 
     assert {pool: own.goes_to for pool, own in settings.pools.items()} == {"good": "bad", "bad": "good"}
+
+
+def test_every_back_off_is_a_policy_and_those_of_a_pair_are_compared_in_it() -> None:
+    assert set(builtin_names("backoff")) == NAMED.keys() - {"2007"}
+    assert COMPARED == ("additive", "age", "adaptive", "2007", "fixed", "exponential", "quadratic")
 
 
 def test_a_configuration_file_is_a_policy(tmp_path: Path) -> None:

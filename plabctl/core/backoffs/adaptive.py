@@ -14,6 +14,10 @@ class Adaptive(BackoffKind):
     """The wait that costs least, stretched so that a share of the window is used."""
 
     name = "adaptive"
+    help = (
+        "by what a test costs and how long states last, see `[adaptive]` "
+        "(from 2m because less would be tests without pause, to 96h because only dead nodes come to wait so long)"
+    )
     by_count = False
     is_budgeted = True
 

@@ -13,6 +13,7 @@ class Additive(BackoffKind):
     """A step more for each equal result in a row."""
 
     name = "additive"
+    help = "base + n * step"
 
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
         """Return base + streak * step."""

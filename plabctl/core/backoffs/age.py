@@ -18,6 +18,10 @@ class Age(BackoffKind):
     """Twice the wait at four times the age."""
 
     name = "age"
+    help = (
+        "base * sqrt(1 + hours since the node last changed) "
+        "(from 10m to 12h in a bad pool because a test that fails takes ten times as long)"
+    )
     by_count = False
 
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:

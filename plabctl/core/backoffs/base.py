@@ -7,10 +7,12 @@ formulas stand there and in `docs/policy.md`; a test compares the two by a table
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from plabctl.core.keys.table import NO_KEYS
+from plabctl.core.keys.formatting import format_exact_duration
+from plabctl.core.keys.kind import Kind
 from plabctl.durations import format_duration
 from plabctl.values import dataclass, replace
 
@@ -40,18 +42,21 @@ class WaitBasis(NamedTuple):
     """The share of the window that `adaptive` aims at."""
 
 
-class BackoffKind(ABC):
-    """One kind of back-off. Its instances hold no state: what is configured stands in a `Backoff`."""
+class BackoffKind(Kind, ABC):
+    """One kind of back-off. Its `help` is its formula; what is configured stands in a `Backoff`."""
 
-    name = ""
-    keys = NO_KEYS
-    """The keys that only this kind has, beside those of every back-off."""
     by_count = True
     """Whether equal results in a row are all that it goes by. Experiments know nothing else."""
-    fault = ""
-    """Why it cannot be used: only those of plug-ins ever have one."""
     is_budgeted = False
     """Whether its waits are stretched so that a share of the window is used: see `plabctl.core.adaptive_scale`."""
+
+    def check(self, given: Mapping[str, Any], defaults: Backoff) -> Iterator[tuple[str, str]]:
+        """Refuse a base above max."""
+        base, longest = given.get("base", defaults.base_s), given.get("max", defaults.max_s)
+        if base > longest:
+            key, bound = ("base", "at most max") if "base" in given else ("max", "at least base")
+            sizes = f"base is {format_exact_duration(base)} and max is {format_exact_duration(longest)}"
+            yield key, f"{sizes}, allowed: {bound}"
 
     @abstractmethod
     def wait_s(self, own: Backoff, streak: int, age_s: float, fair_s: float) -> float:
@@ -59,7 +64,7 @@ class BackoffKind(ABC):
 
     def default(self, *, is_good: bool) -> Backoff:
         """Return the settings that hold in a pool of that side where the configuration says nothing."""
-        return Backoff(self)
+        return Backoff(self, options=self.keys.defaults)
 
     @abstractmethod
     def describe(self, own: Backoff) -> str:

@@ -16,6 +16,7 @@ class Exponential(CountingKind):
     """Twice the wait after each equal result."""
 
     name = "exponential"
+    help = "base * 2^(n-1)"
 
     def factor(self, streak: int) -> float:
         """Return 2^(streak - 1)."""

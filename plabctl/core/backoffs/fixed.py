@@ -13,6 +13,7 @@ class Fixed(CountingKind):
     """The same wait after every test."""
 
     name = "fixed"
+    help = "base"
 
     def factor(self, streak: int) -> float:
         """Return 1."""

@@ -13,6 +13,7 @@ class Linear(CountingKind):
     """The base once more for each equal result."""
 
     name = "linear"
+    help = "base * n"
 
     def factor(self, streak: int) -> float:
         """Return the count."""

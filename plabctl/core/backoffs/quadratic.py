@@ -13,6 +13,7 @@ class Quadratic(CountingKind):
     """The base times the square of the count."""
 
     name = "quadratic"
+    help = "base * n^2 (up to 12h in a bad pool because only dead nodes come to wait so long)"
 
     def factor(self, streak: int) -> float:
         """Return the square of the count."""

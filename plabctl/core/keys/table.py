@@ -1,11 +1,12 @@
 """How keys and tables of the configuration are declared.
 
 Pure. `plabctl.config` reads TOML against these; the kinds of extension points declare their own keys with them, beside
-the code that goes by them. The types of value are in `types` and `paths`.
+the code that goes by them. The types of value are in `types` and `path_types`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from plabctl.core.keys.types import ValueType
@@ -26,10 +27,10 @@ class Key:
     """One key: its `name` in the file, the `type` of its value, what it means, and the field that it fills.
 
     `text` says what it does and why its default is what it is; `example` is a value as TOML; `default` describes a
-    default that is no constant. Where a key has no text, `plabctl.config.key_texts` has it.
+    default that is no constant, or returns its description.
     """
 
-    __slots__ = ("default", "example", "field", "name", "required", "text", "type")
+    __slots__ = ("_default", "example", "field", "name", "required", "text", "type")
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Key:
         *,
         text: str = "",
         example: str = "",
-        default: str = "",
+        default: str | Callable[[], str] = "",
         required: bool = False,
     ) -> None:
         self.name = name
@@ -47,19 +48,25 @@ class Key:
         self.field = field or name
         self.text = text
         self.example = example
-        self.default = default
+        self._default = default
         self.required = required
+
+    @property
+    def default(self) -> str:
+        """What the default is, in words; empty where it is a constant."""
+        return self._default if isinstance(self._default, str) else self._default()
 
 
 class Table:
     """One table: its `keys`, and the value with the defaults that they override.
 
-    `topic` is what `plabctl.config.key_texts` calls it. Where the key `kind` chooses a kind of an extension point,
-    the keys that the kind declares (`kind.keys`, a table of its own) may stand here as well. A table that is the short
-    form of one kind has no such key: `short_for` says of which, by extension point and name.
+    `topic` tells it from other tables, `text` says what it is about. Where the key `kind` chooses a kind of an
+    extension point, the keys that the kind declares (`kind.keys`, a table of its own) may stand here as well. A table
+    that is the short form of one kind has no such key: `short_for` says of which, by extension point and name. `point`
+    names the extension point whose kinds need no table of this sort.
     """
 
-    __slots__ = ("defaults", "keys", "shape", "short_for", "topic")
+    __slots__ = ("defaults", "keys", "point", "shape", "short_for", "text", "topic")
 
     def __init__(
         self,
@@ -68,12 +75,16 @@ class Table:
         *keys: Key,
         shape: Shape = Shape.ONE,
         short_for: tuple[str, str] | None = None,
+        point: str = "",
+        text: str = "",
     ) -> None:
         self.topic = topic
         self.defaults = defaults
         self.keys = {key.name: key for key in keys}
         self.shape = shape
         self.short_for = short_for
+        self.point = point
+        self.text = text
 
 
 NO_KEYS = Table("", None)

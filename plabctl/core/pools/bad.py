@@ -8,11 +8,9 @@ from __future__ import annotations
 from plabctl.core.adaptive import add_spell
 from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.flap import count_needed_passes
-from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.types import Text
+from plabctl.core.keys.table import Table
 from plabctl.core.model import Member
-from plabctl.core.names import POOL_NAME, is_pool_name
-from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, enter_pool
+from plabctl.core.pools.base import ON_PASS, Judgement, Move, Pool, PoolKind, Reading, enter_pool
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.steadiness import update_good_ratio
 from plabctl.core.suspicion import Suspicion
@@ -73,20 +71,9 @@ class BadKind(PoolKind):
     """The kind `bad`."""
 
     name = "bad"
+    help = "tests its nodes again until they pass, several times in a row after they flapped"
     is_good = False
-    exit_key = "on_pass"
-    keys = Table(
-        "pool.bad",
-        None,
-        Key(
-            "on_pass",
-            Text(POOL_NAME, is_pool_name),
-            "goes_to",
-            text="The pool for nodes that passed often enough.",
-            example='"good"',
-            default="the only pool of kind good",
-        ),
-    )
+    keys = Table("pool.bad", None, ON_PASS)
 
     def build(self, own: PoolSettings, settings: Settings) -> Pool:
         """Return the pool with these settings."""

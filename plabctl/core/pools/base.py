@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from plabctl.core.adaptive import add_spell, compute_unit_wait
 from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.flap import add_flap, keep_relevant
-from plabctl.core.keys.table import Table
+from plabctl.core.keys.kind import Kind
+from plabctl.core.keys.table import Key
+from plabctl.core.keys.types import Text
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
+from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.steadiness import update_good_ratio
 from plabctl.core.suspicion import Flap, Suspicion
@@ -27,6 +30,18 @@ if TYPE_CHECKING:
 else:
     # Each report changes a member twice, and a simulated year is millions of reports.
     _replace_member = compile_replace(Member)
+
+
+def _build_exit_key(name: str, text: str, other: str) -> Key:
+    default = f"the only pool of kind {other}"
+    return Key(name, Text(POOL_NAME, is_pool_name), _EXIT_FIELD, text=text, example=f'"{other}"', default=default)
+
+
+_EXIT_FIELD = "goes_to"
+ON_FAIL = _build_exit_key("on_fail", "The pool for nodes that fail.", "bad")
+"""The key of good pools that names the pool to which a node leaves."""
+ON_PASS = _build_exit_key("on_pass", "The pool for nodes that passed often enough.", "good")
+"""The key of bad pools that names the pool to which a node leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +82,23 @@ class Reading:
         return str(self.report.cause or "passed")
 
 
-class PoolKind(ABC):
-    """One kind of health pool: on which side it is, the keys that only it has, and what it does in words."""
+class PoolKind(Kind, ABC):
+    """One kind of health pool: on which side it is, and what it does in words."""
 
-    name = ""
     is_good: bool
-    """Whether its nodes are offered. A pool sends its nodes to pools of the other side."""
-    exit_key = ""
-    """The key that names the pool to which a node leaves."""
-    keys: Table
-    """The keys that only this kind has; their defaults are those of its options."""
+    """Whether its nodes are offered. A pool sends its nodes to pools of the other side: `keys` holds `ON_FAIL` for a
+    good one, `ON_PASS` for a bad one."""
 
-    fault = ""
-    """Why it cannot be used: only those of plug-ins ever have one."""
+    @property
+    def exit_key(self) -> str:
+        """The key that names the pool to which a node leaves."""
+        return (ON_FAIL if self.is_good else ON_PASS).name
 
     def resolve(self, pool: str, given: Mapping[str, object]) -> PoolKind:
         """Return the kind for the pool of that name, whose table is `given`."""
         return self
 
-    def prepare(self, own: PoolSettings, settings: Settings) -> None:  # noqa: B027 - most kinds need not
+    def prepare(self, own: PoolSettings, settings: Settings) -> None:
         """Get ready for pools with these settings, once they are all read."""
 
     @abstractmethod

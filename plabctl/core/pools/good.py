@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.types import Flag, Text, Whole
+from plabctl.core.keys.types import Flag, Whole
 from plabctl.core.model import Member
-from plabctl.core.names import POOL_NAME, is_pool_name
-from plabctl.core.pools.base import Judgement, Move, Pool, PoolKind, Reading, enter_pool
+from plabctl.core.pools.base import ON_FAIL, Judgement, Move, Pool, PoolKind, Reading, enter_pool
 from plabctl.core.settings import GuardThen, PoolSettings, Settings
 from plabctl.core.suspicion import Suspicion
 from plabctl.values import dataclass, replace
@@ -94,19 +93,12 @@ class GoodKind(PoolKind):
     """The kind `good`."""
 
     name = "good"
+    help = "offers its nodes until they fail"
     is_good = True
-    exit_key = "on_fail"
     keys = Table(
         "pool.good",
         GoodOptions(),
-        Key(
-            "on_fail",
-            Text(POOL_NAME, is_pool_name),
-            "goes_to",
-            text="The pool for nodes that fail.",
-            example='"bad"',
-            default="the only pool of kind bad",
-        ),
+        ON_FAIL,
         Key(
             "confirm",
             Whole(0, 20),

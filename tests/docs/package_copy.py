@@ -1,0 +1,84 @@
+"""Copies of the package to which the examples of a page are applied, and commands that run in them.
+
+I/O. An example is a heading, then for each file of the change its path in bold and a block: `python` for a new module,
+`diff` with the line after which another one stands. A `toml` block is what a configuration says to use it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^(?:\*\*([^*\n]+)\*\*\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A change as a page shows it."""
+
+    modules: Mapping[str, str]
+    """New files with their text."""
+    lines: Mapping[str, tuple[str, str]]
+    """By file: the line after which the new one stands, and the new one."""
+    config: str
+
+    @property
+    def files(self) -> list[str]:
+        """The files of the package that it touches."""
+        return [*self.modules, *self.lines]
+
+    def apply(self, folder: Path) -> None:
+        """Make the change to the package in `folder`."""
+        for name, text in self.modules.items():
+            assert not (folder / name).exists()
+            (folder / name).write_text(text)
+        for name, (anchor, line) in self.lines.items():
+            text = (folder / name).read_text()
+            assert text.count(f"{anchor}\n") == 1, f"{name}: {anchor}"
+            (folder / name).write_text(text.replace(f"{anchor}\n", f"{anchor}\n{line}\n"))
+
+
+def read_example(page: Path, heading: str) -> Example:
+    """Return the example under a heading of a page."""
+    (section,) = [
+        part for part in re.split(r"^## ", page.read_text(), flags=re.MULTILINE) if part.startswith(f"{heading}\n")
+    ]
+    modules, lines, config = {}, {}, ""
+    for name, language, text in _BLOCK.findall(section):
+        match language:
+            case "python":
+                modules[name] = text
+            case "diff":
+                anchor, line = text.removesuffix("\n").split("\n")
+                assert (anchor[0], line[0]) == (" ", "+")
+                lines[name] = (anchor[1:], line[1:])
+            case "toml":
+                config = text
+    return Example(modules, lines, config)
+
+
+def copy_package(source: Path, folder: Path) -> Path:
+    """Copy the package, compiled modules included, into `folder` and return that."""
+    shutil.copytree(source / "plabctl", folder / "plabctl")
+    return folder
+
+
+def run_plabctl(package: Path, folder: Path, words: str) -> subprocess.CompletedProcess[str]:
+    """Run `plabctl WORDS` of the package in `folder`, where a `plabctl.toml` stands."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(
+        [sys.executable, "-m", "plabctl", "--config", "plabctl.toml", *words.split()],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(package), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
