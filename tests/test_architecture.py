@@ -40,8 +40,6 @@ CORE_MAY_USE = {
     "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
-TYPES_ONLY = {"core.settings": "core.pools.base"}
-"""Values and protocols that name each other: the settings of a pool hold its kind, and a kind judges by settings."""
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 40
 MAX_LINT_EXCEPTIONS = 30
@@ -65,18 +63,6 @@ def imports_of(path: Path) -> Iterator[str]:
             yield node.module or ""
             if (node.module or "").startswith("plabctl"):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def runtime_imports_of(path: Path) -> set[str]:
-    """The modules that a file imports with `from` when it runs."""
-    tree = ast.parse(path.read_text())
-    checked = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    only_checked = {id(node) for block in checked for node in ast.walk(block)}
-    return {
-        node.module or ""
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and id(node) not in only_checked
-    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
@@ -111,12 +97,9 @@ def test_core_is_pure(path: Path) -> None:
 def test_there_is_no_import_cycle() -> None:
     names = {relative(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in FILES}
     graph = {
-        name: {target for found in imports_of(path) if (target := found.removeprefix("plabctl.")) in names}
-        - {name, TYPES_ONLY.get(name)}
+        name: {target for found in imports_of(path) if (target := found.removeprefix("plabctl.")) in names} - {name}
         for name, path in names.items()
     }
-    for name, target in TYPES_ONLY.items():
-        assert f"plabctl.{target}" not in runtime_imports_of(names[name]), "no import for type checkers only"
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

@@ -14,11 +14,10 @@ from plabctl.config.read_document import Fault
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import BackoffKind
 from plabctl.core.keys.formatting import quote, suggest
-from plabctl.core.keys.kind import Kind
-from plabctl.core.pools.base import PoolKind
+from plabctl.core.keys.table import Kind
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
+from plabctl.core.settings import ExperimentSettings, PoolKind, PoolSettings, Settings
 from plabctl.kinds import Builtin, builtin_kinds, builtin_names, find, find_builtin
 
 Values = Mapping[str, Any]

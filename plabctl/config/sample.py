@@ -11,7 +11,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from plabctl.config.cross_check import DEFAULT_POOLS, find_only_pool
-from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
+from plabctl.config.kind_name import (
+    describe_key,
+    describe_table,
+    find_fixed_kind,
+    find_kind_name,
+    find_kind_of,
+    list_keys,
+)
 from plabctl.config.policy_keys import ADAPTIVE, DEADLINES, EXPERIMENT, FLAP, GUARD
 from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
 from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
@@ -92,8 +99,9 @@ def _pool_blocks(live: Mapping[str, str]) -> Iterator[str]:
 
 def _executor_blocks(live: Mapping[str, str]) -> Iterator[str]:
     """Yield the table of the default executor, and an example of each other kind that has keys of its own."""
+    default = find_kind_of(EXECUTOR, EXECUTOR.defaults)
     for kind in builtin_kinds("executor"):
-        if kind.name == EXECUTOR.defaults.kind:
+        if kind is default:
             yield _format_block(EXECUTOR, "[executor]", live, kind=kind)
         elif kind.keys.keys:
             yield _format_block(EXECUTOR, "#[executor]", {}, kind=kind, again=True)

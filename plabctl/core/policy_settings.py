@@ -1,4 +1,4 @@
-"""What the operator decided about the rules that hold for all pools: flaps, the guard, learned deadlines.
+"""What the operator decided about the rules for all pools: flaps, the guard, learned deadlines, experiments.
 
 Pure. Everybody else takes these from `plabctl.core.settings`.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from plabctl.values import dataclass
+from plabctl.core.backoffs.additive import ADDITIVE
+from plabctl.core.backoffs.base import Backoff
+from plabctl.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,21 @@ class DeadlineSettings:
     """The slowest in twenty is the first that 95 % can be told from."""
     full_every: int = 4
     """A slow but sound node in bad is back within a few tests, and a dead one costs a quarter of the time-outs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSettings:
+    """How the vnodes of experiments are kept. Each experiment is a pool of its own with this weight and reserve."""
+
+    recipe: str = "process"
+    retry: Backoff = field(default_factory=lambda: Backoff(ADDITIVE, base_s=60.0, step_s=60.0))
+    """Between tries to set up, or to tear down."""
+    check: Backoff = field(default_factory=lambda: Backoff(ADDITIVE))
+    """Between looks at a vnode that is up."""
+    grace_s: float = 1800.0
+    """How long the node of a member may be in bad before the member is replaced, or leaves."""
+    give_up_s: float = 604800.0
+    """How long a vnode is tried to be torn down after its node was removed."""
+    hook_timeout_s: float = 30.0
+    weight: float = 1.0
+    reserve: float = 0.0

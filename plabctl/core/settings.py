@@ -5,22 +5,61 @@ Pure. `plabctl.config` fills these from TOML and explains them; nothing else inv
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Any
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
+from plabctl.core.keys.table import Kind
 from plabctl.core.policy_settings import AdaptiveSettings as AdaptiveSettings
 from plabctl.core.policy_settings import DeadlineSettings as DeadlineSettings
+from plabctl.core.policy_settings import ExperimentSettings as ExperimentSettings
 from plabctl.core.policy_settings import FlapSettings as FlapSettings
 from plabctl.core.policy_settings import GuardSettings as GuardSettings
 from plabctl.core.policy_settings import GuardThen as GuardThen
 from plabctl.core.recipe import Recipe
 from plabctl.values import dataclass, field
 
-if TYPE_CHECKING:
-    from plabctl.core.pools.base import PoolKind
+EXIT_FIELD = "goes_to"
+"""The field of `PoolSettings` that the key of a kind fills by which a pool names where its nodes leave to."""
+
+
+class PoolKind(Kind, ABC):
+    """One kind of health pool: on which side it is, and what it does in words. See `plabctl.core.pools.base`."""
+
+    is_good: bool
+    """Whether its nodes are offered. A pool sends its nodes to pools of the other side: `keys` holds `ON_FAIL` for
+    a good one, `ON_PASS` for a bad one."""
+
+    @property
+    def exit_key(self) -> str:
+        """The key that names the pool to which a node leaves."""
+        return next(key.name for key in self.keys.keys.values() if key.field == EXIT_FIELD)
+
+    def resolve(self, pool: str, given: Mapping[str, object]) -> PoolKind:
+        """Return the kind for the pool of that name, whose table is `given`."""
+        return self
+
+    def prepare(self, own: PoolSettings, settings: Settings) -> None:
+        """Get ready for pools with these settings, once they are all read."""
+
+    @abstractmethod
+    def build(self, own: PoolSettings, settings: Settings) -> Any:
+        """Return the `plabctl.core.pools.base.Pool` with these settings."""
+
+    def count_quick_retests(self, own: PoolSettings) -> int:
+        """Return how often a failing node is tested again at once while it is still in the pool."""
+        return 0
+
+    def simplify(self, own: PoolSettings) -> PoolSettings:
+        """Return `own` such that any one failure moves a node, for comparing back-offs alone."""
+        return own
+
+    @abstractmethod
+    def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
+        """Return when a node leaves the pool, and where it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +87,6 @@ class PoolSettings:
     def quick_retests(self) -> int:
         """How often a failing node is tested again at once while it is still in the pool."""
         return self.kind.count_quick_retests(self)
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentSettings:
-    """How the vnodes of experiments are kept. Each experiment is a pool of its own with this weight and reserve."""
-
-    recipe: str = "process"
-    retry: Backoff = field(default_factory=lambda: Backoff(ADDITIVE, base_s=60.0, step_s=60.0))
-    """Between tries to set up, or to tear down."""
-    check: Backoff = field(default_factory=lambda: Backoff(ADDITIVE))
-    """Between looks at a vnode that is up."""
-    grace_s: float = 1800.0
-    """How long the node of a member may be in bad before the member is replaced, or leaves."""
-    give_up_s: float = 604800.0
-    """How long a vnode is tried to be torn down after its node was removed."""
-    hook_timeout_s: float = 30.0
-    weight: float = 1.0
-    reserve: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
-from plabctl.core.keys.kind import Kind
+from plabctl.core.keys.table import Kind
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.settings import ExecutorSettings
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from plabctl.core.keys.kind import Kind
+from plabctl.core.keys.table import Kind
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading
 

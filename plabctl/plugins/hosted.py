@@ -16,10 +16,10 @@ from plabctl.core.keys.table import Table
 from plabctl.core.model import Member
 from plabctl.core.names import is_pool_name
 from plabctl.core.pools.bad import BAD
-from plabctl.core.pools.base import Judgement, Pool, PoolKind, Reading
+from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import PoolKind, PoolSettings, Settings
 from plabctl.errors import PluginFault
 from plabctl.plugins import local
 from plabctl.plugins.call import LOAD_S, PluginHost

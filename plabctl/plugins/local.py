@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plabctl.core.backoffs.base import Backoff, BackoffKind, WaitBasis
-from plabctl.core.pools.base import PoolKind
+from plabctl.core.settings import PoolKind
 from plabctl.kinds import POINTS, find_builtin
 
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plabctl.core.keys.kind import Kind
+from plabctl.core.keys.table import Kind
 
 if TYPE_CHECKING:
     from plabctl.core.model import Event

@@ -10,8 +10,8 @@ from plabctl.core.backoffs.quadratic import QUADRATIC
 from plabctl.core.claim import choose_rows
 from plabctl.core.due_rows import Due
 from plabctl.core.pools.bad import BAD
-from plabctl.core.pools.base import PoolKind
 from plabctl.core.pools.good import GOOD
+from plabctl.core.settings import PoolKind
 from plabctl.durations import parse_duration
 from plabctl.kinds import builtin_kinds
 

@@ -12,7 +12,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from plabctl.core.keys.formatting import format_exact_duration
-from plabctl.core.keys.kind import Kind
+from plabctl.core.keys.table import Kind
 from plabctl.durations import format_duration
 from plabctl.values import dataclass, replace
 

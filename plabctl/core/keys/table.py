@@ -1,4 +1,4 @@
-"""How keys and tables of the configuration are declared.
+"""How keys and tables of the configuration are declared, and what every kind of an extension point has.
 
 Pure. `plabctl.config` reads TOML against these; the kinds of extension points declare their own keys with them, beside
 the code that goes by them. The types of value are in `types` and `path_types`.
@@ -6,8 +6,9 @@ the code that goes by them. The types of value are in `types` and `path_types`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from plabctl.core.keys.types import ValueType
 
@@ -89,3 +90,27 @@ class Table:
 
 NO_KEYS = Table("", None)
 """Of a kind that declares no keys of its own."""
+
+
+class Kind:
+    """One kind of an extension point. Its instances hold no state: what is configured stands in settings.
+
+    `plabctl.kinds` finds it by its name. What else a kind of pool, back-off, inventory, sink or executor can do
+    stands in the `base` of its folder.
+    """
+
+    name = ""
+    help = ""
+    """What it does, for the reference: `name: help` stands beside the other kinds of the extension point."""
+    keys: Table = NO_KEYS
+    """The keys that only this kind has; their defaults are those of the `options` of the settings."""
+    fault = ""
+    """Why it cannot be used: only those of plug-ins ever have one."""
+
+    def check(self, given: Mapping[str, Any], defaults: Any) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong between the keys of a table that chose this kind: a key of it, and what is wrong with it.
+
+        `given` are the values that could be read, by key; keys that were not given, or are at fault, are missing.
+        `defaults` are the settings that hold where nothing is given.
+        """
+        yield from ()

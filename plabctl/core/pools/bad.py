@@ -10,8 +10,8 @@ from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.flap import count_needed_passes
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Member
-from plabctl.core.pools.base import ON_PASS, Judgement, Move, Pool, PoolKind, Reading, enter_pool
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.pools.base import ON_PASS, Judgement, Move, Pool, Reading, enter_pool
+from plabctl.core.settings import PoolKind, PoolSettings, Settings
 from plabctl.core.steadiness import update_good_ratio
 from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration

@@ -6,18 +6,16 @@ Pure. A kind of pool decides two things only, in `passed` and `failed`: see `goo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from plabctl.core.adaptive import add_spell, compute_unit_wait
 from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.flap import add_flap, keep_relevant
-from plabctl.core.keys.kind import Kind
 from plabctl.core.keys.table import Key
 from plabctl.core.keys.types import Text
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.names import POOL_NAME, is_pool_name
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import EXIT_FIELD, PoolSettings, Settings
 from plabctl.core.steadiness import update_good_ratio
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.fast_replace import compile_replace
@@ -34,10 +32,9 @@ else:
 
 def _build_exit_key(name: str, text: str, other: str) -> Key:
     default = f"the only pool of kind {other}"
-    return Key(name, Text(POOL_NAME, is_pool_name), _EXIT_FIELD, text=text, example=f'"{other}"', default=default)
+    return Key(name, Text(POOL_NAME, is_pool_name), EXIT_FIELD, text=text, example=f'"{other}"', default=default)
 
 
-_EXIT_FIELD = "goes_to"
 ON_FAIL = _build_exit_key("on_fail", "The pool for nodes that fail.", "bad")
 """The key of good pools that names the pool to which a node leaves."""
 ON_PASS = _build_exit_key("on_pass", "The pool for nodes that passed often enough.", "good")
@@ -80,42 +77,6 @@ class Reading:
     def cause(self) -> str:
         """The cause in the report, as a word."""
         return str(self.report.cause or "passed")
-
-
-class PoolKind(Kind, ABC):
-    """One kind of health pool: on which side it is, and what it does in words."""
-
-    is_good: bool
-    """Whether its nodes are offered. A pool sends its nodes to pools of the other side: `keys` holds `ON_FAIL` for a
-    good one, `ON_PASS` for a bad one."""
-
-    @property
-    def exit_key(self) -> str:
-        """The key that names the pool to which a node leaves."""
-        return (ON_FAIL if self.is_good else ON_PASS).name
-
-    def resolve(self, pool: str, given: Mapping[str, object]) -> PoolKind:
-        """Return the kind for the pool of that name, whose table is `given`."""
-        return self
-
-    def prepare(self, own: PoolSettings, settings: Settings) -> None:
-        """Get ready for pools with these settings, once they are all read."""
-
-    @abstractmethod
-    def build(self, own: PoolSettings, settings: Settings) -> Pool:
-        """Return the pool with these settings."""
-
-    def count_quick_retests(self, own: PoolSettings) -> int:
-        """Return how often a failing node is tested again at once while it is still in the pool."""
-        return 0
-
-    def simplify(self, own: PoolSettings) -> PoolSettings:
-        """Return `own` such that any one failure moves a node, for comparing back-offs alone."""
-        return own
-
-    @abstractmethod
-    def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
-        """Return when a node leaves the pool, and where it goes."""
 
 
 class Pool(ABC):

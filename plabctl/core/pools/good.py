@@ -9,8 +9,8 @@ from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Flag, Whole
 from plabctl.core.model import Member
-from plabctl.core.pools.base import ON_FAIL, Judgement, Move, Pool, PoolKind, Reading, enter_pool
-from plabctl.core.settings import GuardThen, PoolSettings, Settings
+from plabctl.core.pools.base import ON_FAIL, Judgement, Move, Pool, Reading, enter_pool
+from plabctl.core.settings import GuardThen, PoolKind, PoolSettings, Settings
 from plabctl.core.suspicion import Suspicion
 from plabctl.values import dataclass, replace
 
