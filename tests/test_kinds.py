@@ -1,8 +1,11 @@
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import plabctl
 from plabctl.kinds import POINTS, Builtin, builtin_kinds, builtin_names, find, find_builtin
 
 EVERY = [(point, name) for point in POINTS for name in builtin_names(point)]
@@ -40,3 +43,16 @@ def test_a_kind_is_imported_when_it_is_asked_for_and_no_other() -> None:
     kinds = {name for name in printed if name.startswith("plabctl.core.backoffs.")}
     assert kinds == {"plabctl.core.backoffs.age", "plabctl.core.backoffs.base"}
     assert not any(name.startswith("plabctl.plugins") for name in printed)
+
+
+def test_nothing_depends_on_the_name_of_a_kind() -> None:
+    names = {name for _, name in EVERY}
+    found = []
+    for path in Path(plabctl.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            asked = node.pattern if isinstance(node, ast.match_case) else node
+            if isinstance(node, ast.Compare | ast.match_case):
+                words = {each.value for each in ast.walk(asked) if isinstance(each, ast.Constant)}
+                found += [f"{path.name}: {ast.unparse(asked)}"] if words & names else []
+
+    assert found == []

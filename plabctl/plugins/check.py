@@ -20,6 +20,7 @@ from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.pools.good import GoodPool
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import Settings
+from plabctl.plugins.renamed_api import METHODS, describe_missing, find_old_method
 from plabctl.values import replace
 
 Formula = Callable[[Backoff, int, float], float]
@@ -35,7 +36,8 @@ _END_OF_TIME = 250e9
 def format_exception(error: BaseException) -> str:
     """Return an exception in one line of bounded length."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:_MAX_WORDS] if text else type(error).__name__
+    told = f"{type(error).__name__}: {text}"[:_MAX_WORDS] if text else type(error).__name__
+    return told + describe_missing(error)
 
 
 def check_recipe(name: str, value: object) -> Recipe:
@@ -80,6 +82,8 @@ def check_kind(name: str, value: object) -> type:
         raise TypeError("a kind of pool must be a subclass of plabctl's GoodPool or BadPool")
     if issubclass(value, GoodPool) and issubclass(value, BadPool):
         raise TypeError("a kind of pool cannot be both a GoodPool and a BadPool")
+    if old := find_old_method(value):
+        raise TypeError(f"it calls `{old}`, which is called `{METHODS[old]}` now")
     return value
 
 

@@ -19,7 +19,7 @@ from plabctl.core.pools.good import GOOD
 from plabctl.core.selection import find_nearest
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.errors import ConfigError, UsageFault
-from plabctl.kinds import builtin_names, find_builtin
+from plabctl.kinds import builtin_kinds, find_builtin
 from plabctl.values import dataclass
 
 MAIN = ("additive", "age", "adaptive")
@@ -29,11 +29,11 @@ _PAIRS = {"2007": ("linear", "quadratic")}
 NAMED: Mapping[str, tuple[str, str]] = {
     **{name: (name, name) for name in MAIN},
     **_PAIRS,
-    **{name: (name, name) for name in builtin_names("backoff")},
+    **{kind.name: (kind.name, kind.name) for kind in builtin_kinds("backoff")},
 }
 """By name, the back-offs in good and in bad, each with its defaults: every back-off in both, and the pairs."""
-COMPARED = tuple(name for name in NAMED if name != "linear")
-"""What is compared when nobody says what. The cost of `linear` shows in 2007."""
+COMPARED = tuple(name for name in NAMED if name in _PAIRS or find_builtin("backoff", name).is_compared)
+"""What is compared when nobody says what."""
 
 
 @dataclass(frozen=True, slots=True)

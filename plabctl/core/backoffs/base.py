@@ -47,6 +47,8 @@ class BackoffKind(Kind, ABC):
 
     by_count = True
     """Whether equal results in a row are all that it goes by. Experiments know nothing else."""
+    is_compared = True
+    """Whether `simulate` compares it, in both pools, when nobody says what to compare."""
     is_budgeted = False
     """Whether its waits are stretched so that a share of the window is used: see `plabctl.core.adaptive_scale`."""
 

@@ -14,6 +14,7 @@ class Linear(CountingKind):
 
     name = "linear"
     help = "base * n"
+    is_compared = False  # but with `quadratic`, as the policy of 2007
 
     def factor(self, streak: int) -> float:
         """Return the count."""
