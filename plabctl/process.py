@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from plabctl.errors import Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 
 _TERM_S = 0.3
 """Between asking a command to end and killing it."""

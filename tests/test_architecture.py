@@ -34,7 +34,18 @@ ONLY_IN = {
     "invoke": ("probes/",),
     "tinydb": ("store/",),
     "sqlite3": ("history/",),
+    "fcntl": ("files/",),
 }
+FILE_CALLS = {"open", "fdopen", "replace", "rename", "link", "symlink", "fsync", "fdatasync", "ftruncate", "fchmod"}
+FILE_CALLS_ELSEWHERE = {
+    "cli/entry.py": "opens /dev/null in place of a standard stream that is closed",
+    "cli/error_report.py": "the same for an output that nobody reads",
+    "store/commit.py": "keeps the present state as the previous generation, by a second name",
+    "store/lock_report.py": "opens directories, to ask who has locked them",
+    "app/last_error.py": "opens directories, to lock them",
+    "history/database.py": "gives the file that SQLite has made its name",
+}
+"""By module: why it calls the system on files itself. The rule is that `plabctl.files` does."""
 CORE_MAY_USE = {
     "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
     "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
@@ -80,6 +91,17 @@ def test_each_library_has_one_room(path: Path) -> None:
     for name in imports_of(path):
         places = ONLY_IN.get(name.split(".")[0])
         assert places is None or relative(path).startswith(places), f"{name} in {relative(path)}"
+
+
+def test_files_are_handled_in_one_room() -> None:
+    found = {
+        relative(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" and node.attr in FILE_CALLS
+    }
+
+    assert {path for path in found if not path.startswith("files/")} == FILE_CALLS_ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "core"], ids=relative)

@@ -5,7 +5,6 @@ I/O: reads configuration files, and writes a new one.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from plabctl.app.context import PLUGIN_HINT, list_plugin_faults
@@ -14,10 +13,9 @@ from plabctl.config.load import load
 from plabctl.config.sample import build_sample
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PlabctlError, Refused
+from plabctl.files.atomic import write_new
 
 NAME = "plabctl.toml"
-_MODE = 0o644
-"""At most: nobody else may write it, also where the umask would let everybody."""
 
 
 def check(path: str | None) -> Settings:
@@ -43,11 +41,7 @@ def write_sample(directory: str) -> Path:
     path = Path(directory) / NAME
     try:
         # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(build_sample_text())
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(str(path), build_sample_text().encode(), public=True)
     except FileExistsError as error:
         raise Refused(f"{path} is there already", hint="edit it, or remove it first; nothing was changed") from error
     except OSError as error:

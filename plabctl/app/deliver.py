@@ -8,7 +8,6 @@ the rest to the next tick: it reads and commits the state once. How a batch is t
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Sequence
@@ -21,10 +20,11 @@ from plabctl.core.notes import NoteKind, Notes
 from plabctl.core.settings import SinkSettings
 from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, PlabctlError, StoreError
+from plabctl.files.locks import try_lock
+from plabctl.files.private import as_store_error, open_private
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.experiment_hooks import list_experiment_sinks
 from plabctl.sinks.tell import find_kind, tell_records, tell_sinks
-from plabctl.store.files import as_store_error, open_own
 
 PAUSE_S = 2.0
 """A long tick tells what happened this often, not after every step."""
@@ -170,13 +170,11 @@ class Delivery:
         path = f"{self._app.settings.state_dir}/deliver.lock"
         try:
             with as_store_error("lock", path):
-                descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
+                descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
         except StoreError as error:
             self._fault = error  # told at the end: until then the probes that run are worth more
             return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(descriptor):
             os.close(descriptor)
             return False
         self._lock = descriptor

@@ -7,23 +7,21 @@ configuration names none, or one that cannot be written to. The rule itself is `
 from __future__ import annotations
 
 import os
-import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from plabctl.errors import Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.private import open_private
+from plabctl.files.trusted import open_trusted
 
 if TYPE_CHECKING:
     from plabctl.core.error_throttle import RepeatedError
 
 
 _OTHERS_MAY_WRITE = 0o022
-_OPEN_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""No planted link is followed, and nobody waits for a pipe."""
-_TRIES, _PAUSE_S = 100, 0.01
+_LOCK_WAIT_S, _PAUSE_S = 1.0, 0.01
 
 
 class LastError:
@@ -82,18 +80,18 @@ class LastError:
 
         for path in filter(self._is_ours, self._paths):
             try:
-                descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
-                with open(descriptor, encoding="utf-8") as file:
+                with open(open_private(path, os.O_RDONLY), encoding="utf-8") as file:
                     return RepeatedError(**json.load(file))
             except (OSError, ValueError, TypeError):
                 continue
         return None
 
     def _forget(self, but: str = "") -> None:
+        from plabctl.files.atomic import remove
+
         for path in filter(self._is_ours, self._paths):
             if path != but:
-                with suppress(OSError):  # not there, or not ours to remove: then it stays unread behind a newer one
-                    os.unlink(path)
+                remove(path)  # what is not ours to remove stays unread behind a newer one
 
     def _make(self, path: str, *, may_make: bool) -> bool:
         """Return whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
@@ -125,22 +123,16 @@ class LastError:
 @contextmanager
 def _lock(paths: Sequence[str]) -> Iterator[None]:
     """Keep other ticks out that end just now; whoever is kept waiting for longer goes on, and says it once more."""
-    import fcntl
+    from plabctl.files.locks import poll_lock
 
     held = []
     try:
         for directory in map(os.path.dirname, paths):  # of which the last may not be there yet
             with suppress(OSError):
-                held.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _OPEN_FLAGS))
-        tries = _TRIES
+                held.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
         for descriptor in held:
-            while tries:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    tries -= 1
-                    time.sleep(_PAUSE_S)
+            with suppress(OSError):
+                poll_lock(descriptor, _LOCK_WAIT_S, _PAUSE_S)
         yield
     finally:
         for descriptor in held:
@@ -148,23 +140,13 @@ def _lock(paths: Sequence[str]) -> Iterator[None]:
 
 
 def _write(path: str, content: bytes) -> bool:
-    """Write a file that only its owner reads; say whether that could be done."""
-    # By its name the store takes away what is left of it when we are killed here.
-    beside = f"{os.path.dirname(path)}/state.tmp-error-{os.getpid()}-{os.urandom(4).hex()}"
+    """Write a file that only its owner reads; return whether that could be done."""
+    from plabctl.files.atomic import Unconfirmed, replace_file
+
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, 0o600)
+        replace_file(path, content, purpose="error")
+    except Unconfirmed:
+        pass  # it is there, and no promise depends on it
     except OSError:
         return False
-    try:
-        try:
-            is_whole = os.write(descriptor, content) == len(content)
-        finally:
-            os.close(descriptor)
-        if is_whole:
-            os.replace(beside, path)
-    except OSError:
-        is_whole = False
-    if not is_whole:
-        with suppress(OSError):
-            os.unlink(beside)
-    return is_whole
+    return True

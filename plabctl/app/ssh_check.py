@@ -16,7 +16,7 @@ from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import HostKeys, Settings
 from plabctl.errors import ConfigError, Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.target import Targets

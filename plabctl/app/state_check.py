@@ -1,7 +1,7 @@
 """Whether the state can be read, written and trusted: its directory, its disk, its file, its lock, its slots.
 
 I/O. Nothing is changed: the lock is taken and given back, no slot is taken. What the store does when it meets one of
-these is in `plabctl.store.files` and `plabctl.store.head`.
+these is in `plabctl.files.private` and `plabctl.store.head`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, fail, format_node_count, ok, warn
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError, Untrusted
-from plabctl.files import open_trusted, user_name
+from plabctl.files.trusted import open_trusted, user_name
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.mounts import HINT, find_file_system
 from plabctl.store.store import Store

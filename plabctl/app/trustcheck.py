@@ -14,7 +14,7 @@ from pathlib import Path
 from plabctl.app.findings import Finding, fail, warn
 from plabctl.core.settings import Settings
 from plabctl.errors import Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from plabctl.kinds import find
 
 _GROUP_ADVICE = "it says what is run: chmod g-w, perhaps"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from plabctl.config.locate import find_config
 from plabctl.errors import ConfigError, Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 
 MAX_BYTES = 1024**2
 """The parser needs a second for so much, however it is written."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plabctl.errors import Refused, Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 
 _PREFIX = "plabctl-demo-"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -18,14 +17,15 @@ from typing import NamedTuple, Self
 
 from plabctl.core.model import Event
 from plabctl.errors import StateTooNew, StoreError
+from plabctl.files.atomic import build_temp_name, remove
+from plabctl.files.private import build_store_error, open_private
+from plabctl.files.trusted import refuse_planted_file
 from plabctl.history.event_rows import decode_row, encode_row
 from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, fetch, find, prepare
 
 HISTORY_NAME = "history.db"
 _FORMAT = 1
 _LOGS = ("-wal", "-shm")
-_PRIVATE = 0o600
-_PLANTED = "look who put it there, then remove it"
 _BUSY_S = 5.0
 _INSERT = """insert into event (seq, id, at, kind, node, actor, data)
 values ((select coalesce(max(seq), 0) + 1 from event where seq < 9007199254740992), ?, ?, ?, ?, ?, ?)
@@ -198,11 +198,10 @@ class History:
 def _create(path: Path) -> None:
     """Make an empty history in one step: an empty file is then always a damaged one, and two may try at once."""
     # By its name the store takes away what is left of it when we are killed here.
-    new = path.with_name(f"state.tmp-history-{os.getpid()}-{os.urandom(4).hex()}")
+    new = path.with_name(build_temp_name("history"))
     try:
-        fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _PRIVATE)
+        fd = open_private(str(new), os.O_RDWR | os.O_CREAT | os.O_EXCL)  # SQLite gives its log the same mode
         try:
-            os.fchmod(fd, _PRIVATE)  # whatever the umask; SQLite gives its log the same mode
             with closing(sqlite3.connect(new, isolation_level=None)) as connection:
                 # The log comes last: what fails in it when it is closed is not told, and this file is moved without it.
                 connection.executescript(_TABLE)
@@ -213,27 +212,21 @@ def _create(path: Path) -> None:
         with suppress(FileExistsError):  # another process was first: its history is as good
             os.link(new, path)
     except OSError as error:
-        raise StoreError(f"cannot make '{path}': {(error.strerror or str(error)).lower()}") from error
+        raise build_store_error("make", str(path), error) from error
     finally:
         for left in ("", "-journal", "-wal", "-shm"):
-            with suppress(OSError):
-                Path(f"{new}{left}").unlink()
+            remove(f"{new}{left}")
 
 
 def _refuse_planted(path: Path) -> None:
     """Refuse what is no regular file: SQLite would follow a link. So would it write into a log that is another file."""
     is_log = path.name != HISTORY_NAME
     try:
-        found = path.lstat()
+        # The history itself has two names for a moment, while it is made, and what is no history is not written to.
+        refuse_planted_file(path.lstat(), str(path), single_name=is_log)
     except OSError as error:
-        if is_log and isinstance(error, FileNotFoundError):
-            return
-        raise StoreError(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise StoreError(f"'{path}' is no regular file", hint=_PLANTED)
-    # The history itself has two names for a moment, while it is made, and what is no history is not written to.
-    if is_log and found.st_nlink > 1:
-        raise StoreError(f"'{path}' has another name as well (a hard link)", hint=_PLANTED)
+        if not is_log or not isinstance(error, FileNotFoundError):
+            raise build_store_error("read", str(path), error) from error
 
 
 def _refuse_unless_ours(path: Path, connection: sqlite3.Connection) -> None:

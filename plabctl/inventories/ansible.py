@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
 from plabctl.errors import Untrusted, UsageFault
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from plabctl.inventories.base import InventoryKind, decode_text, run_lister
 from plabctl.inventories.reading import Reading, Row
 from plabctl.inventories.row_parsers import refuse_many

@@ -5,14 +5,13 @@ I/O: reads the file. See `plabctl.inventories.node_list` for its forms.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
 from plabctl.errors import Untrusted, UsageFault
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from plabctl.inventories.base import MAX_BYTES, InventoryKind, parse_listing
 from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
@@ -57,10 +56,8 @@ class FileKind(InventoryKind):
 def _read(path: str) -> bytes:
     try:
         # A list that is in somebody else's care may be named, a list in nobody's care may not.
-        opened = open_trusted(path, anyone=True)
+        opened = open_trusted(path, anyone=True, file_only=True)
         with open(opened.fd, "rb") as file:
-            if not stat.S_ISREG(opened.status.st_mode):
-                raise UsageFault(f"{path}: not a file")
             raw = file.read(MAX_BYTES + 1)
     except Untrusted as error:
         raise UsageFault(f"{path}: not read: {error}") from error

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.model import Cause
 from plabctl.errors import CommitUncertain, PlabctlError, StoreBusy
+from plabctl.files.atomic import Unconfirmed, append_line
 from plabctl.probes import known_hosts_file
 from plabctl.probes.probe_error import ProbeError, format_exception
 
@@ -104,7 +105,7 @@ class KnownHosts:
                     self._index(known_hosts_file.read(self._path, self._owners))
                     known = (self._by_label or {}).get(label.lower(), [])
                     if not known:
-                        known_hosts_file.append(self._path, [key.format_line(label)])
+                        append_line(str(self._path), key.format_line(label))
                         self._index(known_hosts_file.read(self._path, self._owners))
             except OSError as error:
                 raise ProbeError(
@@ -136,8 +137,8 @@ def trust_keys(path: Path, label: str, keys: Sequence[HostKey], owners: Collecti
             known_hosts_file.replace(path, [*kept, *(key.format_line(label) for key in keys)])
     except known_hosts_file.LockTaken as error:
         raise StoreBusy(str(error), hint="try again; if that process hangs, end it") from error
-    except known_hosts_file.Unconfirmed as error:
-        raise CommitUncertain(f"known_hosts '{path}': {format_exception(error)}", hint="check that disk") from error
+    except Unconfirmed as error:
+        raise CommitUncertain(f"known_hosts '{path}': {error.strerror}", hint="check that disk") from error
     except OSError as error:
         raise PlabctlError(f"known_hosts '{path}' cannot be written: {format_exception(error)}") from error
 

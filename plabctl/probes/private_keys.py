@@ -5,9 +5,7 @@ I/O. Loads paramiko.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import threading
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import paramiko
 
 from plabctl.core.model import Cause
 from plabctl.errors import Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from plabctl.probes.probe_error import ProbeError, format_exception
 
 
@@ -39,20 +37,12 @@ class PrivateKeys:
         return found
 
 
-def _refuse_untrusted(path: str) -> None:
-    """Raise Untrusted when any user could change it, and OSError when it is no file; it may be another user's."""
-    opened = open_trusted(path, anyone=True)
-    os.close(opened.fd)
-    if not stat.S_ISREG(opened.status.st_mode):  # a pipe would keep us waiting
-        raise OSError(errno.EINVAL, "it is no regular file")
-
-
 def _read(path: str) -> paramiko.PKey | ProbeError:
     if not path:
         return ProbeError(Cause.LOCAL, "no SSH key is configured ('key' under [ssh])")
     found = Path(path).expanduser()
     try:
-        _refuse_untrusted(str(found))
+        os.close(open_trusted(str(found), anyone=True, file_only=True).fd)  # a pipe would keep us waiting
         return paramiko.PKey.from_path(found)
     except Untrusted as error:
         return ProbeError(Cause.LOCAL, f"the SSH key '{path}' is not used: {error}")

@@ -5,7 +5,6 @@ Shells run the stages, wherever that is. Go on with `plabctl.probes.probe_run`, 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Collection
 
 from plabctl.clock import Clock
@@ -13,7 +12,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal, StageRun
 from plabctl.core.recipe import Recipe, Stage, Transport, fill_placeholders
 from plabctl.errors import Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.orphaned_stage import END
 from plabctl.probes.probe_error import ProbeError, format_exception
@@ -131,10 +130,8 @@ class StageRunner:
 def _read_script(path: str, owners: Collection[int]) -> str:
     """Return a script, which root, the current user or `owners` alone may have written; raise Trouble."""
     try:
-        opened = open_trusted(path, owners=owners)
+        opened = open_trusted(path, owners=owners, file_only=True)
         with open(opened.fd, encoding="utf-8", errors="surrogateescape") as file:
-            if not stat.S_ISREG(opened.status.st_mode):
-                raise ProbeError(Cause.LOCAL, f"the script '{path}' is no regular file")
             if (text := file.read()).strip():
                 return text
     except Untrusted as error:

@@ -12,7 +12,7 @@ import zlib
 from typing import NamedTuple
 
 from plabctl.errors import StateDamaged, StateTooNew
-from plabctl.store.files import as_store_error, open_for_reading
+from plabctl.files.private import as_store_error, open_for_reading
 
 STATE_NAME = "state.json"
 PREVIOUS_NAME = "state.json.previous"

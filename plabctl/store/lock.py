@@ -5,15 +5,14 @@ I/O. Held for milliseconds, never while a node is talked to. Readers need none. 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from plabctl.errors import StoreBusy
-from plabctl.store.files import as_store_error, is_same_file, open_own
-from plabctl.store.lock_holders import mirror
+from plabctl.files.locks import is_same_file, mirror, read_holder, try_lock, unlock, wait_for_lock, write_holder
+from plabctl.files.private import as_store_error, open_private
 
 LOCK_NAME = "state.lock"
 MOST_TIMEOUTS = 6
@@ -37,42 +36,32 @@ def lock_state(state_dir: str, dir_fd: int, timeout_s: float) -> Iterator[None]:
     """
     path = os.path.join(state_dir, LOCK_NAME)
     with as_store_error("lock", path):
-        fd = _wait_for_lock(path, dir_fd, timeout_s)
+        fd = _acquire(path, dir_fd, timeout_s)
     try:
         mirror(fd)
-        with suppress(OSError):  # only for diagnosis: a full disk must not keep us from locking
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        write_holder(fd)
         yield
     finally:
-        fcntl.flock(dir_fd, fcntl.LOCK_UN)
+        unlock(dir_fd)
         os.close(fd)  # never deleted: a waiter may have it open already and would hold a lock on nothing
 
 
-def _wait_for_lock(path: str, dir_fd: int, timeout_s: float) -> int:
-    patience = _LockWait(path, timeout_s)
+def _acquire(path: str, dir_fd: int, timeout_s: float) -> int:
+    wait = _LockWait(path, timeout_s)
     while True:
-        fd = open_own(path, os.O_RDWR | os.O_CREAT)
+        fd = open_private(path, os.O_RDWR | os.O_CREAT)
         try:
             # Between our opening and our locking somebody may have deleted the file; then a third process may hold the
             # lock of the file that is there now, and ours is worth nothing.
-            if (_try(fd) or patience.queue(fd)) and is_same_file(fd, path):
-                if _try(dir_fd):
+            if (try_lock(fd) or wait.queue(fd)) and is_same_file(fd, path):
+                if try_lock(dir_fd):
                     return fd
-                patience.pause()
-            patience.check()
+                wait.pause()
+            wait.check()
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
-
-
-def _try(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class _LockWait:
@@ -100,7 +89,7 @@ class _LockWait:
         def wait() -> None:
             # When we give up, `fd` is closed while this waits; the kernel then drops the lock the moment it grants it.
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                wait_for_lock(fd)
             except OSError as error:
                 failures.append(error)
 
@@ -155,7 +144,10 @@ class _LockWait:
 
 def _find_holder(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return f"process {int(file.read(20))}"
-    except (OSError, ValueError):
+        fd = open_private(path, os.O_RDONLY)
+    except OSError:
         return "another process"
+    try:
+        return read_holder(fd)
+    finally:
+        os.close(fd)

@@ -1,7 +1,7 @@
 """What can be seen of the processes at work in a state directory: the locks they hold, and the ticks that run.
 
-I/O, which takes no lock, so that nobody who claims or commits is disturbed; see `lock_holders` for how. What it means
-is judged in `plabctl.core.stuck`.
+I/O, which takes no lock, so that nobody who claims or commits is disturbed; see `plabctl.files.locks` for how. What it
+means is judged in `plabctl.core.stuck`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from contextlib import suppress
 
 from plabctl.core.stuck import HeldLock, LockKind, LockReport, TickTrace
 from plabctl.errors import StoreError
-from plabctl.store.boot_id import read_boot_id
-from plabctl.store.files import as_store_error, open_own
-from plabctl.store.lock import LOCK_NAME
-from plabctl.store.lock_holders import (
+from plabctl.files.locks import (
     Flocks,
     find_flock_holder,
     is_mirrored,
@@ -23,6 +20,9 @@ from plabctl.store.lock_holders import (
     read_mark,
     read_process_state,
 )
+from plabctl.files.private import as_store_error, open_private
+from plabctl.store.boot_id import read_boot_id
+from plabctl.store.lock import LOCK_NAME
 from plabctl.store.slots import SLOTS_NAME
 from plabctl.store.tick_log import TICKS_NAME, parse_trace
 
@@ -129,7 +129,7 @@ def _list_numbers(path: str) -> list[str]:
 def _open_lock_file(path: str, flocks: Flocks) -> Iterator[tuple[int, bool, int | None]]:
     """Yield the open lock file, whether it is locked, and by which process if that can be seen; nothing without it."""
     try:
-        fd = open_own(path, os.O_RDONLY)
+        fd = open_private(path, os.O_RDONLY)
     except FileNotFoundError:
         return
     try:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from plabctl.errors import Refused, StateDamaged, StateTooNew
+from plabctl.files.private import as_store_error, open_for_reading
 from plabctl.store.commit import keep_as, replace_state
 from plabctl.store.documents import DocumentState
-from plabctl.store.files import as_store_error, open_for_reading
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, refuse_lost_state
 from plabctl.store.storage import serialize
 from plabctl.store.tables import Tables, read_documents

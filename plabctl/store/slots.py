@@ -7,15 +7,13 @@ and a slot comes back however its holder ends. Go on with `plabctl.core.claim`.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from plabctl.errors import StoreError
-from plabctl.store.files import as_store_error, is_same_file, open_dir, open_own
-from plabctl.store.lock_holders import mirror, read_mark, write_mark
+from plabctl.files.locks import is_locked, is_same_file, mirror, poll_lock, read_mark, try_lock, unlock, write_mark
+from plabctl.files.private import as_store_error, open_private, open_private_dir
 
 SLOTS_NAME = "slots"
 _TURN_WAIT_S = 5.0
@@ -82,7 +80,7 @@ class Slots:
             return read_mark(self._held[slot])
         with as_store_error("look at a slot in", self._path):
             try:
-                fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._open_dir())
+                fd = open_private(f"{slot:04d}", os.O_RDONLY, dir_fd=self._open_dir())
             except FileNotFoundError:
                 return []
             try:
@@ -139,14 +137,11 @@ class Slots:
 
     def _lock(self, slot: int) -> int | None:
         name = f"{slot:04d}"
-        fd = open_own(name, os.O_RDWR | os.O_CREAT, dir_fd=self._open_dir())
+        fd = open_private(name, os.O_RDWR | os.O_CREAT, dir_fd=self._open_dir())
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_same_file(fd, name, dir_fd=self._open_dir()):
+            if try_lock(fd) and is_same_file(fd, name, dir_fd=self._open_dir()):
                 mirror(fd)
                 return fd
-        except BlockingIOError:
-            pass
         except BaseException:
             os.close(fd)
             raise
@@ -155,16 +150,11 @@ class Slots:
 
     def _is_locked(self, slot: int) -> bool:
         try:
-            fd = open_own(f"{slot:04d}", os.O_RDONLY, dir_fd=self._open_dir())
+            fd = open_private(f"{slot:04d}", os.O_RDONLY, dir_fd=self._open_dir())
         except FileNotFoundError:
             return False
         try:
-            # Shared, so that two who look at the same moment do not take each other for a holder.
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
+            return is_locked(fd)
         finally:
             os.close(fd)
 
@@ -173,29 +163,15 @@ class Slots:
         """Hold the right to take slots; False when another process keeps it for seconds (stopped, most likely)."""
         fd = self._open_dir()
         try:
-            yield _wait_for_turn(fd)
+            # On the directory itself: unlike a file in it, it cannot be deleted between two processes.
+            yield poll_lock(fd, _TURN_WAIT_S, _TURN_PAUSE_S)
         finally:
-            fcntl.flock(fd, fcntl.LOCK_UN)
+            unlock(fd)
 
     def _open_dir(self) -> int:
         if self._dir_fd is None:
-            os.close(open_dir(self._state_dir, self._owners))
+            os.close(open_private_dir(self._state_dir, self._owners))
             if os.path.islink(self._path):
                 raise StoreError(f"'{self._path}' is a symbolic link", hint="remove it; plabctl makes the directory")
-            self._dir_fd = open_dir(self._path, self._owners)
+            self._dir_fd = open_private_dir(self._path, self._owners)
         return self._dir_fd
-
-
-def _wait_for_turn(fd: int) -> bool:
-    # The lock is on the directory itself: unlike a file in it, it cannot be deleted between two processes.
-    waited_s = 0.0
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waited_s >= _TURN_WAIT_S:
-                return False
-            time.sleep(_TURN_PAUSE_S)
-            waited_s += _TURN_PAUSE_S
-        else:
-            return True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.clock import Clock
 from plabctl.errors import ClockFault
-from plabctl.store.files import as_store_error, open_dir, open_own, refuse_planted_dir
+from plabctl.files.private import as_store_error, open_private, open_private_dir, refuse_planted_dir
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, peek_head, read_head, refuse_lost_state
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class Store:
         path = self._build_path(BEAT_NAME)
         now = self._clock.now()
         # It refuses a directory where others may write: a tick with no work looks at no other file of it.
-        os.close(open_dir(self._dir, self._owners))
+        os.close(open_private_dir(self._dir, self._owners))
         with as_store_error("touch", path):
-            fd = open_own(path, os.O_WRONLY | os.O_CREAT)
+            fd = open_private(path, os.O_WRONLY | os.O_CREAT)
             try:
                 os.utime(fd, (now, now))
             finally:
@@ -169,7 +169,7 @@ class Store:
         from plabctl.store.lock import lock_state
         from plabctl.store.mounts import refuse_network
 
-        dir_fd = open_dir(self._dir, self._owners)
+        dir_fd = open_private_dir(self._dir, self._owners)
         try:
             if not self._network_disk:
                 refuse_network(self._dir)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import cast
 
-from plabctl.store.files import as_store_error, build_store_error, open_for_reading
+from plabctl.files.private import as_store_error, build_store_error, open_for_reading
 from plabctl.store.head import SCHEMA_VERSION, Head, build_damage_error, refuse_size, verify_head
 from plabctl.store.shapes import Doc
 

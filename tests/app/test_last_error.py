@@ -104,7 +104,7 @@ def test_nothing_is_written_where_others_may_write(tmp_path: Path) -> None:
 
 
 def test_one_that_is_stopped_silences_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plabctl.app.last_error._TRIES", 3)
+    monkeypatch.setattr("plabctl.app.last_error._LOCK_WAIT_S", 0.03)
     holder = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     last_error = LastError([str(tmp_path)], "x")

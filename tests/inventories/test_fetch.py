@@ -54,14 +54,14 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
 
     assert fault_of(make_inventory("file", path=str(path))) == f"{path}: cannot be read: no such file or directory"
     path.mkdir()
-    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: cannot be read: is a directory"
+    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: cannot be read: it is a directory"
 
 
 def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     path = tmp_path / "nodes"
     os.mkfifo(path)
 
-    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: not a file"
+    assert fault_of(make_inventory("file", path=str(path))) == f"{path}: cannot be read: it is no regular file"
 
 
 def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:

@@ -159,9 +159,9 @@ def test_what_is_trusted_is_durable_before_it_is_said(tmp_path: Path, monkeypatc
     def watch(name: str) -> None:
         real = getattr(os, name)
 
-        def call(*args: object) -> object:
+        def call(*args: object, **kwargs: object) -> object:
             seen.append(name)
-            return real(*args)
+            return real(*args, **kwargs)
 
         monkeypatch.setattr(os, name, call)
 

@@ -15,7 +15,7 @@ import pytest
 
 from plabctl.clock import ManualClock, SystemClock
 from plabctl.errors import StoreBusy, StoreError
-from plabctl.store.files import open_dir
+from plabctl.files.private import open_private_dir
 from plabctl.store.lock import lock_state
 from plabctl.store.store import Store
 from tests.lab.wait_until import wait_until
@@ -343,7 +343,7 @@ def test_a_tick_without_work_refuses_a_directory_where_others_may_write_too(stat
 
 
 def test_waiting_for_the_lock_in_vain_leaves_no_descriptor_open(state_dir: Path) -> None:
-    first, second = open_dir(str(state_dir)), open_dir(str(state_dir))
+    first, second = open_private_dir(str(state_dir)), open_private_dir(str(state_dir))
     try:
         with lock_state(str(state_dir), first, 1.0):
             before = descriptors()

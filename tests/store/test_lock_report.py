@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.stuck import HeldLock, LockKind, LockReport
-from plabctl.store import lock_holders
-from plabctl.store.files import open_dir
+from plabctl.files import locks
+from plabctl.files.private import open_private_dir
 from plabctl.store.lock import lock_state
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.slots import Slots
@@ -72,7 +72,7 @@ def test_a_mark_that_says_nothing_is_no_obstacle(state_dir: Path, mark: str) -> 
 
 
 def test_the_kernel_is_asked_also_where_it_lists_no_locks(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_holders, "PROC", "/nowhere")
+    monkeypatch.setattr(locks, "PROC", "/nowhere")
     with a_holder(state_dir, "4711 123.5"):
         found = slots_of(read_lock_report(state_dir, 0.0))
 
@@ -92,7 +92,7 @@ def test_an_older_plabctl_that_mirrors_no_lock_is_seen_too(state_dir: Path, monk
 
 def test_the_locks_of_the_state_and_of_the_turn_are_seen(state_dir: Path) -> None:
     Slots(state_dir, 1).take(1)
-    dir_fd = open_dir(str(state_dir))
+    dir_fd = open_private_dir(str(state_dir))
     with lock_state(str(state_dir), dir_fd, 1.0):
         seen = [lock for lock in read_lock_report(state_dir, 0.0).locks if lock.kind is LockKind.STATE]
         assert [(lock.pid, lock.marked_at is not None) for lock in seen] == [(os.getpid(), True)]

@@ -18,7 +18,7 @@ from typing import Any, Self
 from tests.torture.mutations import Mutation, mutated
 
 ROOT = Path(__file__).parents[2]
-SUITES = ("tests/core", "tests/store")
+SUITES = ("tests/core", "tests/files", "tests/store")
 LIMIT_S = 40
 """Of processor time: what uses more does not end."""
 MOST_TESTS_S = 10.0

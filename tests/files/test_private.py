@@ -10,14 +10,14 @@ import pytest
 
 from plabctl.clock import SystemClock
 from plabctl.errors import StoreError
-from plabctl.store.files import (
+from plabctl.files.private import (
     build_store_error,
-    is_same_file,
-    open_dir,
     open_for_reading,
-    open_own,
+    open_private,
+    open_private_dir,
     refuse_planted_dir,
 )
+from plabctl.files.trusted import PlantedFile
 from plabctl.store.store import Store
 from tests.lab.second_user import SECOND_USER
 from tests.store.failing_calls import descriptors
@@ -34,17 +34,22 @@ def test_an_error_of_the_system_is_told_in_words_with_advice() -> None:
     assert (str(odd), odd.hint) == ("cannot write '/p': something odd", "")
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "fifo"])
-def test_what_is_no_file_is_refused_by_its_name_and_not_left_open(tmp_path: Path, make: object) -> None:
+@pytest.mark.parametrize(
+    ("make", "what"), [(os.mkdir, "a directory"), (os.mkfifo, "no regular file")], ids=["directory", "fifo"]
+)
+def test_what_is_no_file_is_refused_by_its_name_and_not_left_open(
+    tmp_path: Path, make: Callable[[Path], None], what: str
+) -> None:
     path = tmp_path / "planted"
-    make(path)  # type: ignore[operator]
+    make(path)
     before = descriptors()
 
-    with pytest.raises(StoreError, match=f"'{path}' is no regular file"):
+    with pytest.raises(StoreError, match=f"'{path}' is not used: it is {what}") as caught:
         open_for_reading(str(path))
+    assert caught.value.hint == "look who put it there, then remove it"
     if path.is_fifo():
-        with pytest.raises(StoreError, match=f"'{path}' is no regular file"):
-            open_own(str(path), os.O_RDWR)
+        with pytest.raises(PlantedFile, match="it is no regular file"):
+            open_private(str(path), os.O_RDWR)
 
     assert descriptors() == before
 
@@ -53,10 +58,10 @@ def test_a_file_with_another_name_may_be_read_and_not_written(tmp_path: Path) ->
     (tmp_path / "file").touch()
     (tmp_path / "other").hardlink_to(tmp_path / "file")
 
-    os.close(open_own(str(tmp_path / "file"), os.O_RDONLY))
+    os.close(open_private(str(tmp_path / "file"), os.O_RDONLY))
     for how in (os.O_WRONLY, os.O_RDWR):
-        with pytest.raises(StoreError, match="another name as well"):
-            open_own(str(tmp_path / "file"), how)
+        with pytest.raises(PlantedFile, match="another name as well"):
+            open_private(str(tmp_path / "file"), how)
 
 
 def test_a_directory_where_others_may_write_is_not_left_open(tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_a_directory_where_others_may_write_is_not_left_open(tmp_path: Path) -> 
     before = descriptors()
 
     with pytest.raises(StoreError, match="other users may write"):
-        open_dir(str(tmp_path))
+        open_private_dir(str(tmp_path))
 
     assert descriptors() == before
 
@@ -78,7 +83,7 @@ def test_a_new_state_directory_is_durable_with_the_way_to_it_and_ours_alone(
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
     before, umask_before = descriptors(), os.umask(umask)
     try:
-        os.close(open_dir(str(way[-1])))
+        os.close(open_private_dir(str(way[-1])))
     finally:
         os.umask(umask_before)
 
@@ -91,18 +96,8 @@ def test_a_file_in_the_place_of_the_state_directory_is_told(tmp_path: Path) -> N
     (tmp_path / "state").touch()
 
     with pytest.raises(StoreError, match="not a directory") as caught:
-        open_dir(str(tmp_path / "state"))
+        open_private_dir(str(tmp_path / "state"))
     assert caught.value.hint == "set `state_dir` to a directory"
-
-
-def test_a_file_that_was_deleted_or_replaced_is_not_the_one_that_is_open(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    with path.open("w") as file:
-        assert is_same_file(file.fileno(), str(path))
-        path.rename(tmp_path / "other")
-        assert not is_same_file(file.fileno(), str(path))
-        path.touch()
-        assert not is_same_file(file.fileno(), str(path))
 
 
 @pytest.fixture
@@ -113,7 +108,7 @@ def open_yard(yard: Path) -> Path:
 
 
 def open_and_close(path: Path, *owners: int) -> None:
-    os.close(open_dir(str(path), owners))
+    os.close(open_private_dir(str(path), owners))
 
 
 def test_a_state_directory_may_be_ones_own_link(open_yard: Path) -> None:

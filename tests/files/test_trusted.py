@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.errors import Untrusted
-from plabctl.files import open_trusted
+from plabctl.files.trusted import open_trusted
 from tests.lab import second_user
 from tests.lab.second_user import SECOND_USER, as_user
 

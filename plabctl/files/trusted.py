@@ -1,8 +1,8 @@
 """Open what is trusted: files and folders that decide what plabctl runs and what it believes.
 
 I/O. `open_trusted` resolves a path once, checks who could make it mean something else, and opens it once. Callers go on
-with the descriptor or the resolved path that it returns, never with the name again. Imports nothing of the package but
-errors. Go on with `plabctl.config.load` and `plabctl.store.files`, which use it.
+with the descriptor or the resolved path that it returns, never with the name again. Go on with `plabctl.config.source`,
+which reads the configuration this way, and with `plabctl.files.private` for the files that plabctl writes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ _ROOT = 0
 _MOST_LINKS = 40
 """As many as Linux follows on the way to one file."""
 _ENTRY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOOK = "look who put it there, then remove it"
+PLANTED_HINT = "look who put it there, then remove it"
+
+
+class PlantedFile(OSError):
+    """What stands at `filename` is no file that plabctl may use: not a regular one, or one with another name too."""
 
 
 class Opened:
@@ -39,7 +43,12 @@ class Opened:
 
 
 def open_trusted(
-    path: str, flags: int = os.O_RDONLY | os.O_NONBLOCK, *, owners: Collection[int] = (), anyone: bool = False
+    path: str,
+    flags: int = os.O_RDONLY | os.O_NONBLOCK,
+    *,
+    owners: Collection[int] = (),
+    anyone: bool = False,
+    file_only: bool = False,
 ) -> Opened:
     """Resolve `path`, check everything that leads to it, and open it with `flags`.
 
@@ -47,9 +56,10 @@ def open_trusted(
     `owners` (user ids), and must not be writable by everybody. In a folder where everybody may put files but only take
     away their own, such as /tmp, the entry itself must belong to one of them as well. So must the file, and not
     everybody may write to it. A directory asked for by O_DIRECTORY is for the caller to judge. With `anyone`, for a
-    path that a person named and thereby trusts, owners are not judged.
+    path that a person named and thereby trusts, owners are not judged. With `file_only` nothing but a regular file is
+    opened.
 
-    Raise Untrusted, in whose message `it` is the file, or OSError as open(2) does.
+    Raise Untrusted, in whose message `it` is the file, PlantedFile, or another OSError as open(2) does.
     """
     walk = _Walk(frozenset({_ROOT, os.geteuid(), *owners}), anyone=anyone)
     try:
@@ -62,12 +72,24 @@ def open_trusted(
             found = os.fstat(fd)
             if not stat.S_ISDIR(found.st_mode):
                 walk.judge_file(found, path)
+            if file_only:
+                refuse_planted_file(found, path)
             return Opened(fd, walk.resolve(name), walk.owners, is_ours=walk.is_ours)
         except BaseException:
             os.close(fd)
             raise
     finally:
         walk.close()
+
+
+def refuse_planted_file(found: os.stat_result, path: str, *, single_name: bool = False) -> None:
+    """Raise PlantedFile unless `found`, at `path`, is a regular file, and with `single_name` one without hard links."""
+    if not stat.S_ISREG(found.st_mode):
+        what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise PlantedFile(errno.EINVAL, f"it is {what}", path)
+    # Somebody else's file, perhaps, with a name of ours: what we write would be written into that one.
+    if single_name and found.st_nlink > 1:
+        raise PlantedFile(errno.EMLINK, "it has another name as well (a hard link)", path)
 
 
 def user_name(uid: int) -> str:
@@ -156,7 +178,7 @@ class _Walk:
         self._judge_owner(found, "it")
         if found.st_nlink > 1 and not self.owners <= self._ours | {found.st_uid}:
             # A second name for somebody else's file, made by a stranger: what it says was meant for another folder.
-            raise Untrusted("it has another name as well (a hard link), in somebody else's folder", hint=_LOOK)
+            raise Untrusted("it has another name as well (a hard link), in somebody else's folder", hint=PLANTED_HINT)
         self._file_owner = [found.st_uid]
 
     def _entry(self, name: str) -> int:

@@ -1,7 +1,8 @@
-"""Files of the state directory, opened so that no planted link is followed and no inherited umask matters.
+"""The files of the state directory: nobody else may have them, no planted link is followed, no umask matters.
 
-I/O. Every other module of the store opens its files here; errors of the system become one clear `StoreError` each.
-Go on with `plabctl.store.lock`.
+I/O. The state, its locks, the history and the known host keys are opened here. Errors are an OSError, or with
+`as_store_error` a `StoreError` that says in words what was tried and what to do. Go on with `plabctl.files.atomic` for
+how such a file is replaced, and with `plabctl.files.locks` for how it is locked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 
 from plabctl.errors import StoreError, Untrusted
-from plabctl.files import open_trusted, user_name
+from plabctl.files.trusted import PLANTED_HINT, PlantedFile, open_trusted, refuse_planted_file, user_name
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIR = 0o700
@@ -22,7 +23,6 @@ _OTHERS_MAY_WRITE = 0o022
 _WRITING = os.O_WRONLY | os.O_RDWR
 _READ_DIR = os.O_RDONLY | os.O_DIRECTORY
 _SEE_DIR = os.O_PATH | os.O_DIRECTORY
-_PLANTED = "look who put it there, then remove it"
 
 _HINTS: dict[int | None, str] = {
     errno.EACCES: "run plabctl as the user that owns the state directory",
@@ -43,12 +43,14 @@ _HINTS: dict[int | None, str] = {
 def build_store_error(doing: str, path: str, error: OSError) -> StoreError:
     """Return the error to raise when the system refused: `doing` is a verb, such as `write`."""
     reason = (error.strerror or str(error)).lower()
+    if isinstance(error, PlantedFile):
+        return StoreError(f"'{error.filename}' is not used: {reason}", hint=PLANTED_HINT)
     return StoreError(f"cannot {doing} '{path}': {reason}", hint=_HINTS.get(error.errno, ""))
 
 
 @contextmanager
 def as_store_error(doing: str, path: str) -> Iterator[None]:
-    """Turn an OSError of the block into a StoreError that names the file and what was tried."""
+    """Turn an OSError of the block into a StoreError that names the file at `path` and what was tried."""
     try:
         yield
     except OSError as error:
@@ -56,32 +58,26 @@ def as_store_error(doing: str, path: str) -> Iterator[None]:
 
 
 def open_for_reading(path: str) -> FileIO | None:
-    """Open a regular file, unbuffered, and return it; None when there is none; raise StoreError when it is no file."""
-    # O_NONBLOCK: a FIFO planted there must not keep us waiting for a writer.
+    """Open a regular file, unbuffered, and return it; None when there is none; raise StoreError when that fails."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return FileIO(open_private(path, os.O_RDONLY))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise build_store_error("read", path, error) from error
-    try:
-        _refuse_unless_regular(fd, path)
-    except BaseException:
-        os.close(fd)
-        raise
-    return FileIO(fd)
 
 
-def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:
-    """Open a file of ours, made 0600 whatever the umask when it is new; raise OSError, or StoreError if it is no file.
+def open_private(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+    """Open a regular file and return its descriptor; one that is new is made 0600, whatever the umask.
 
-    `flags` says how, for instance `os.O_RDWR | os.O_CREAT`. With `dir_fd`, `path` is a name in that directory.
+    `flags` says how, for instance `os.O_RDWR | os.O_CREAT`. With `dir_fd`, `path` is a name in that directory. Raise
+    PlantedFile when it is no regular file, or has another name and is to be written; or another OSError.
     """
+    # O_NONBLOCK: a FIFO planted there must not keep us waiting for its other end.
     fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, PRIVATE_FILE, dir_fd=dir_fd)
     try:
-        found = _refuse_unless_regular(fd, path)
-        if flags & _WRITING:
-            _refuse_hard_link(found, path)
+        found = os.fstat(fd)
+        refuse_planted_file(found, path, single_name=bool(flags & _WRITING))
         if flags & os.O_CREAT and stat.S_IMODE(found.st_mode) != PRIVATE_FILE:
             os.fchmod(fd, PRIVATE_FILE)
     except BaseException:
@@ -90,21 +86,8 @@ def open_own(path: str, flags: int, *, dir_fd: int | None = None) -> int:
     return fd
 
 
-def _refuse_unless_regular(fd: int, path: str) -> os.stat_result:
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode):
-        raise StoreError(f"'{path}' is no regular file", hint=_PLANTED)
-    return found
-
-
-def _refuse_hard_link(found: os.stat_result, path: str) -> None:
-    # Somebody else's file, perhaps, with a name of ours: what we write would be written into that one.
-    if found.st_nlink > 1:
-        raise StoreError(f"'{path}' has another name as well (a hard link)", hint=_PLANTED)
-
-
-def open_dir(path: str, owners: Collection[int] = ()) -> int:
-    """Open a directory of ours for writing in it, made 0700 when it is missing; return its descriptor.
+def open_private_dir(path: str, owners: Collection[int] = ()) -> int:
+    """Open the state directory for writing in it, made 0700 when it is missing; return its descriptor.
 
     Folders and links that lead to it may belong to `owners` (user ids) too. Raises StoreError when it cannot be made or
     opened, when others could write in it, or when they could make its name lead to another directory: whoever may do
@@ -130,14 +113,14 @@ def open_dir(path: str, owners: Collection[int] = ()) -> int:
 def refuse_planted_dir(path: str, owners: Collection[int] = ()) -> None:
     """Raise StoreError when somebody else could have the directory at `path` read in place of the one that is meant.
 
-    `owners` are as for `open_dir`. The directory itself may belong to another user where its parent is not open to all:
-    root looks at the state of a plabctl that runs as a user of its own. A directory that is missing is none of this.
+    `owners` are as for `open_private_dir`. The directory itself may belong to another user where its parent is not
+    open to all: root looks at the state of a plabctl that runs as a user of its own. A missing directory is no error.
     """
     try:
         opened = open_trusted(path, _SEE_DIR, owners=owners)
     except Untrusted as error:
         raise _build_untrusted_error(path, error) from error
-    except OSError:  # which is told by what reads the files in it
+    except OSError:  # reported by what reads the files in it
         return
     try:
         owner = opened.status.st_uid
@@ -180,20 +163,3 @@ def _refuse_unless_ours(found: os.stat_result, path: str) -> None:
         raise StoreError(f"the state directory '{path}' belongs to {owner}", hint=f"run plabctl as {owner}")
     if found.st_mode & _OTHERS_MAY_WRITE:
         raise StoreError(f"other users may write in the state directory '{path}'", hint=f"run: chmod go-w '{path}'")
-
-
-def is_same_file(fd: int, path: str, *, dir_fd: int | None = None) -> bool:
-    """Return whether `path` still leads to the file that `fd` has open: somebody may have deleted or replaced it."""
-    try:
-        there = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(fd), there)
-
-
-def write_all(fd: int, *parts: bytes | memoryview) -> None:
-    """Write all of `parts` to `fd`; raise OSError."""
-    for part in parts:
-        rest = memoryview(part)
-        while rest:
-            rest = rest[os.write(fd, rest) :]

@@ -1,14 +1,16 @@
-"""Who holds the locks of the state directory, asked of the kernel without taking any of them.
+"""Kernel locks on files: taking them, waiting for them, and seeing who holds them without taking any.
 
-I/O. To test a `flock` one has to take it, and a tick that claims at that moment would find the slot taken; if the one
-who tests is stopped just then, for ever. So readers ask in two other ways, and believe either:
+I/O. A lock is a `flock`: the kernel ends it with its holder, however that ends. To test one has to take it, and a tick
+that claims at that moment would find the slot taken; if the one who tests is stopped just then, for ever. So readers
+ask in two other ways, and believe either:
 
 - `/proc/locks` lists each lock with the process that holds it. Everybody may read it, but it leaves out the processes
   of other PID namespaces (a container shows only its own), and some services see no `/proc/locks` at all.
 - A process that takes one of our locks takes a record lock of the same file as well (`mirror`). The kernel says whether
   there is one (F_OFD_GETLK), whatever can be seen of its holder, and ends it together with the other.
 
-Go on with `plabctl.store.lock_report`, which asks about all of them.
+Go on with `plabctl.store.lock` and `plabctl.store.slots`, which take locks, and with `plabctl.store.lock_report`, which
+asks.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -25,6 +28,71 @@ _RECORD_LOCK = fcntl.F_WRLCK.to_bytes(2, sys.byteorder) + bytes(30)
 """A `struct flock` of the whole file: what follows the type says where it begins and ends."""
 Flocks = Mapping[int, Mapping[str, int]]
 """By the number of a file and the device that it is on, as `MAJOR:MINOR`: the process that has locked it."""
+
+
+def try_lock(fd: int) -> bool:
+    """Lock what `fd` has open, if no other descriptor has it locked; return whether that was so. Raise OSError."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def poll_lock(fd: int, timeout_s: float, pause_s: float) -> bool:
+    """Try to lock what `fd` has open every `pause_s` seconds, for `timeout_s`; return whether it is locked now."""
+    waited_s = 0.0
+    while not try_lock(fd):
+        if waited_s >= timeout_s:
+            return False
+        time.sleep(pause_s)
+        waited_s += pause_s
+    return True
+
+
+def wait_for_lock(fd: int) -> None:
+    """Lock what `fd` has open, in the kernel's queue of those who wait, for as long as that takes; raise OSError."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def unlock(fd: int) -> None:
+    """Let go of the lock of `fd`, which stays open."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def is_locked(fd: int) -> bool:
+    """Return whether another descriptor has the file locked, by locking it for a moment; raise OSError."""
+    try:
+        # Shared, so that two who look at the same moment do not take each other for a holder.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    unlock(fd)
+    return False
+
+
+def is_same_file(fd: int, path: str, *, dir_fd: int | None = None) -> bool:
+    """Return whether `path` still leads to the file that `fd` has open: somebody may have deleted or replaced it."""
+    try:
+        there = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+def write_holder(fd: int) -> None:
+    """Write the number of this process into a lock file that it holds; only for diagnosis, so that no error matters."""
+    with suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+
+
+def read_holder(fd: int) -> str:
+    """Return `process N` for the process that wrote its number into a lock file, `another process` without one."""
+    try:
+        return f"process {int(os.pread(fd, 20, 0))}"
+    except (OSError, ValueError):
+        return "another process"
 
 
 def mirror(fd: int) -> None:
