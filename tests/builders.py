@@ -40,7 +40,7 @@ def make_inventory(kind: str, *, every_s: float = 300.0, timeout_s: float = 60.0
     """An inventory as the configuration makes it, with the options of its kind."""
     found = find_builtin("inventory", kind)
     own = replace(found.keys.defaults, **options)
-    return InventorySettings(kind, every_s, timeout_s, f"{kind}:{found.identify(own)}", own)
+    return InventorySettings(kind, every_s, timeout_s, name=f"{kind}:{found.identify(own)}", options=own)
 
 
 def make_hook(

@@ -21,8 +21,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
-    "app": {"app", "core"} | ADAPTERS | GROUND,
-    "cli": {"cli", "app", "core", "config", "render"} | GROUND,  # it finds the commands of demo and sim by name
+    "views": {"views", "core"} | GROUND,
+    "render": {"render", "views", "core"} | GROUND,
+    "app": {"app", "core", "views"} | ADAPTERS | GROUND,
+    "cli": {"cli", "app", "core", "config", "views", "render"} | GROUND,  # demo and sim it finds by name
     "demo": {"demo", "cli", "app", "core"} | ADAPTERS | GROUND,
     "sim": {"sim", "cli", "core"} | ADAPTERS | GROUND,
 }

@@ -13,8 +13,8 @@ from plabctl.errors import ClockFault
 def is_idle(app: App) -> bool:
     """Return whether nothing is due, running or untold, so that a tick may end at once.
 
-    The answer is no whenever the clock looks set back since the last commit. With inventories configured the body of
-    the state is read too, because only that says when they are due. Raise StoreError when the state is damaged.
+    The answer is no whenever the clock looks set back since the last commit. Raise StoreError when the state is
+    damaged.
     """
     head = app.store.head()
     now = app.clock.now()
@@ -27,7 +27,7 @@ def is_idle(app: App) -> bool:
         return True
     from plabctl.app.sync_inventories import find_due_inventories
 
-    return not find_due_inventories(app, app.store.snapshot().notes)
+    return not find_due_inventories(app)
 
 
 def is_clock_settling(app: App) -> bool:

@@ -19,7 +19,7 @@ from plabctl.app.deliver import Delivery
 from plabctl.app.goals import TickGoal
 from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse, report_refused
-from plabctl.app.sync_inventories import sync_inventories
+from plabctl.app.sync_inventories import sync_due_inventories
 from plabctl.core import adaptive_scale, fairness, outbox
 from plabctl.core.claim import Claimant, give_back, list_candidates
 from plabctl.core.events import make_token
@@ -102,7 +102,7 @@ def run_tick(
     claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be
     read or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
     """
-    faults = sync_inventories(app) if tick_goal is None else []
+    faults = sync_due_inventories(app) if tick_goal is None else []
     rng = random.Random()
     claimant = Claimant(TickMark(make_token(rng), app.clock.now()), read_boot_id(), rng)
     slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)

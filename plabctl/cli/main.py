@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Change": {
         "node": "The nodes there are: add, rm, list, import.",
+        "inventory": "Where nodes come from: show, sync.",
         "move": "Put nodes into another pool.",
         "retest": "Test nodes before all others.",
         "hold": "Pin nodes where they are.",

@@ -6,7 +6,7 @@ Pure. The defaults that depend on who runs us are arguments.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plabctl.config.cross_check import Values, find_entry_pool, find_kind, find_only_pool, list_recipes, read_pools
@@ -44,7 +44,7 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
         recipes=ChainMap(own, usable, builtin),
         recipe_faults={name: recipe.fault for name, recipe in of_plugins.items() if recipe.fault},
         ssh=ssh,
-        inventories=tuple(replace(each, name=_name_source(each)) for each in given.inventories),
+        inventories=_name_sources(given.inventories),
         kind_faults=_list_kind_faults(given),
         digest=digest,
     )
@@ -58,9 +58,22 @@ def _list_kind_faults(given: Settings) -> dict[str, str]:
     return {path: fault for path, fault in faults.items() if fault}
 
 
-def _name_source(inventory: InventorySettings) -> str:
-    """Return the name of a source of nodes. It is stored with them, so it stays what it was in earlier versions."""
-    return f"{inventory.kind}:{find('inventory', inventory.kind).identify(inventory.options)}"
+def _name_sources(inventories: Sequence[InventorySettings]) -> tuple[InventorySettings, ...]:
+    """Return the sources of nodes with their names, and those that the nodes of each may still carry.
+
+    Version 0.1 named a source by all that its kind is told: what is called so is still known. Sources that would have
+    the same name without one of their own go on being named like that.
+    """
+    kinds = [find("inventory", each.kind) for each in inventories]
+    whole = [f"{each.kind}:{kind.identify(each.options)}" for each, kind in zip(inventories, kinds, strict=True)]
+    short = [f"{each.kind}:{kind.suggest_name(each.options)}" for each, kind in zip(inventories, kinds, strict=True)]
+    named = []
+    for inventory, long_name, short_name in zip(inventories, whole, short, strict=True):
+        others = (short_name,) if short.count(short_name) == 1 else ()
+        name = inventory.name or (*others, long_name)[0]
+        aliases = tuple(dict.fromkeys(each for each in (*others, long_name) if each != name))
+        named.append(replace(inventory, name=name, aliases=aliases))
+    return tuple(named)
 
 
 def _build_pools(pools: Mapping[str, Values], base: BaseDir) -> dict[str, PoolSettings]:

@@ -199,6 +199,7 @@ def _check_stages(recipes: Mapping[str, Values], broken: Collection[str]) -> Ite
 def _check_inventories(inventories: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
     """Yield each inventory that is the same source as one before it: of one kind, with the same keys of that kind."""
     known: list[tuple[int, Values]] = []
+    names: dict[object, int] = {}
     for number, inventory in enumerate(inventories, 1):
         path = f"inventory[{number}]"
         kind = inventory.get("kind")
@@ -208,6 +209,9 @@ def _check_inventories(inventories: Collection[Values], broken: Collection[str])
         same = next((first for first, other in known if other == source), None)
         if same is not None:
             yield path, f"the same as inventory[{same}], allowed: each source once"
+        name = inventory.get("name")
+        if name is not None and (first := names.setdefault(name, number)) != number:
+            yield f"{path}.name", f"inventory[{first}] has that name, allowed: a name of its own"
         known.append((number, source))
 
 

@@ -14,10 +14,15 @@ from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
-from plabctl.core.names import POOL_NAME, is_plain_word, is_pool_name
+from plabctl.core.names import OPERATOR, POOL_NAME, is_plain_word, is_pool_name
 from plabctl.core.settings import ExecutorSettings, HostKeys, InventorySettings, Settings, SinkSettings, SshSettings
 
 MAX_WINDOW = 10_000
+
+
+def is_source_name(text: str) -> bool:
+    """Return whether `text` can name a source of nodes: `operator` stands for those that a person added."""
+    return bool(text.strip()) and text.isprintable() and text != OPERATOR
 
 
 def is_event_kind(text: str) -> bool:
@@ -102,9 +107,39 @@ INVENTORY = Table(
         text="How long reading it may take. 1m because the tick waits for it, and the next one comes in a minute.",
         example='"1m"',
     ),
-    text="A source of nodes. Nodes that appear in it are added, nodes that vanish from it are removed; "
-    "a source that cannot be read, is suddenly empty or shrinks to less than half changes "
-    "nothing.",
+    Key(
+        "name",
+        Text("a name of printable characters, but not operator", is_source_name),
+        text="What it is called. Give one before the file moves or the command changes: nodes stay those of their "
+        "source.",
+        example='"racks"',
+        default="the kind and the name of the file or program, such as `file:nodes.txt`",
+    ),
+    Key(
+        "grace",
+        Duration(),
+        "grace_s",
+        text="How long a node that it no longer lists is absent before it leaves: kept with all that is known of it, "
+        "not tested and not offered. 1d because a list that is wrong is mostly noticed on the next day.",
+        example='"1d"',
+    ),
+    Key(
+        "max_leave",
+        Number(0, 1),
+        text="Which share of its nodes may be missing at once, beside five that always may: a reading that drops more "
+        "is not believed at first, and more than that never leave at once unless a person accepts it. 0.25 because "
+        "whole sites do go, and half a list is more often a fault.",
+        example="0.25",
+    ),
+    Key(
+        "believe_after",
+        Whole(1, 1000),
+        text="After how many equal readings in a row one that drops more is believed: its nodes are absent then. 3 "
+        "because a source that is half written or half reachable is so once, and mostly not in the same way again.",
+        example="3",
+    ),
+    text="A source of nodes. Nodes that appear in it are added; nodes that vanish from it are absent for a grace, and "
+    "only then they leave. A source that cannot be read changes nothing.",
     shape=Shape.MANY,
 )
 _TOLD = (

@@ -16,7 +16,7 @@ from plabctl.core import events
 from plabctl.core.assignment import Assignment
 from plabctl.core.due_rows import Due
 from plabctl.core.fairness import EQUAL, ONE, Share
-from plabctl.core.model import Claim, Leftover, Member, TickMark
+from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 
@@ -119,7 +119,8 @@ class Choice:
 def list_candidates(state: State, settings: Settings, now: float, *, only: Collection[str] | None = None) -> list[Due]:
     """Return the members that may be probed now: due, not claimed; with `only` these keys, whatever their time.
 
-    A member that would have to wait longer than the longest wait there is counts as due: the clock was set back.
+    A member that would have to wait longer than the longest wait there is counts as due: the clock was set back. Nodes
+    that are absent are not tested, nor are vnodes on them.
     """
     if only is None:
         rows = state.due(now, latest=now + settings.longest_wait_s)
@@ -128,7 +129,17 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
     claims = state.claims
     # Who asks for a node by name gets it tested, even where nothing else is.
     pools = settings.pools.keys() - (settings.disabled if only is None else set())
-    return [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
+    rows = [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
+    return [row for row in rows if not row.experiment or not _is_spared(state, row, now)]
+
+
+def _is_spared(state: State, row: Due, now: float) -> bool:
+    """Return whether the node of a member of an experiment is absent; what is leaving it is torn down all the same."""
+    placement = state.placement(row.node, now)
+    if placement is None or not placement.is_absent:
+        return False
+    vnode = state.vnode(row.key)
+    return vnode is not None and vnode.goal is not Goal.TEARDOWN
 
 
 class PoolClaim(Protocol):

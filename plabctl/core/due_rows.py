@@ -39,8 +39,9 @@ class Placement(NamedTuple):
     pool: str
     since_at: float
     is_free: bool
-    """No person holds it, and no failure of it waits to be confirmed."""
+    """No person holds it, no failure of it waits to be confirmed, and it is not absent."""
     variables: Mapping[str, str]
+    is_absent: bool = False
 
 
 def build_due_row(member: Member) -> Due:
@@ -70,5 +71,6 @@ def build_vnode_due_row(vnode: "Vnode") -> Due:
 
 def build_placement(node: Node, member: Member, now: float) -> Placement:
     """Return where the node stands at `now`."""
-    is_free = member.suspicion is None and not member.is_held(now)
-    return Placement(node.name, member.pool, member.since_at, is_free, node.variables)
+    is_absent = member.absent_since is not None
+    is_free = member.suspicion is None and not member.is_held(now) and not is_absent
+    return Placement(node.name, member.pool, member.since_at, is_free, node.variables, is_absent)

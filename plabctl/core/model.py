@@ -104,6 +104,8 @@ class Member:
     """The share of late time that it spent in good, as it was when its present stay began; see `steadiness`."""
     turned_away_at: float | None = None
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
+    absent_since: float | None = None
+    """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
 
     @property
     def home_pool(self) -> str:

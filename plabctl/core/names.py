@@ -19,6 +19,8 @@ _POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
 RESERVED = frozenset({"CONFIG", "DEBUG", "EXPERIMENT", "NODE", "POOL", "STAGE", "STATE_DIR", "VNODE"})
 """Names of our own variables behind `PLABCTL_`, of which a label would take the place in recipes."""
+OPERATOR = "operator"
+"""The source of nodes that a person added."""
 POOL_NAME = "a name of lower-case letters, digits, - and _, beginning with a letter"
 """What `is_pool_name` allows, in words."""
 

@@ -13,7 +13,7 @@ from random import Random
 from plabctl.core import events, leftovers
 from plabctl.core.experiments.membership import detach_vnodes
 from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
-from plabctl.core.names import fold_name
+from plabctl.core.names import OPERATOR, fold_name
 from plabctl.core.pools.base import enter_pool
 from plabctl.core.selection import build_unknown_node_error
 from plabctl.core.settings import Settings
@@ -77,10 +77,17 @@ def move(
 
 
 def retest(state: State, names: Sequence[str], order: Order) -> Changes:
-    """Make the nodes due now, before all others. A node that is being tested is tested once more afterwards."""
-    members = [
-        replace(member, requested_at=order.now, due_at=order.now) for member in _find_members(state, names, order)
-    ]
+    """Make the nodes due now, before all others. A node that is being tested is tested once more afterwards.
+
+    Raise `Refused` when one is absent: it is not tested until its inventory lists it again.
+    """
+    asked = _find_members(state, names, order)
+    if absent := [member.node for member in asked if member.absent_since is not None]:
+        raise Refused(
+            f"{_format_names(absent)} absent: no longer listed by an inventory, so not tested",
+            hint="`plabctl test NODE` tries it, recording nothing",
+        )
+    members = [replace(member, requested_at=order.now, due_at=order.now) for member in asked]
     return Changes(members=tuple(members), events=_build_events("retest", names, order))
 
 
@@ -129,8 +136,9 @@ def add_nodes(
             happened.extend(
                 _build_events("node-added", [node.name], order, source=node.source, **_format_variables(node))
             )
-        elif dict(before.variables) != dict(node.variables):
-            changed.append(replace(before, variables=node.variables))
+        elif dict(before.variables) != dict(node.variables) or node.source not in {before.source, OPERATOR}:
+            source = before.source if node.source == OPERATOR else node.source
+            changed.append(replace(before, variables=node.variables, source=source))
             if any(before.variables.get(name) != node.variables.get(name) for name in _ADDRESS):
                 moved.append(node.name)
             happened.extend(

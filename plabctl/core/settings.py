@@ -144,8 +144,16 @@ class InventorySettings:
     kind: str
     every_s: float = 300.0
     timeout_s: float = 60.0
+    grace_s: float = 86_400.0
+    """How long a node that it lists no longer is kept, with all that is known of it."""
+    max_leave: float = 0.25
+    """A reading that drops more than this share of its nodes, and more than five, is not believed at once."""
+    believe_after: int = 3
+    """So many equal readings are believed, whatever they drop."""
     name: str = ""
-    """What its nodes carry as their source, without secrets: the kind, and what tells it from others of that kind."""
+    """What its nodes carry as their source."""
+    aliases: tuple[str, ...] = ()
+    """What they carried before it had that name."""
     options: object = None
     """The values of the keys that only its kind has."""
 

@@ -93,7 +93,7 @@ class State(Protocol):
         """Return the members whose last probe ended at `since` or later."""
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
-        """Return the members of pools and experiments whose time has come, claimed or not, in no order.
+        """Return the members of pools and experiments whose time has come, claimed or not, in no order; none absent.
 
         A time after `latest` is invalid: the clock was set back since, and that member counts as due.
         """
@@ -193,7 +193,8 @@ class MemoryState:
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
-        rows = [build_due_row(member) for member in self._members.values() if not now < member.due_at <= latest]
+        present = [member for member in self._members.values() if member.absent_since is None]
+        rows = [build_due_row(member) for member in present if not now < member.due_at <= latest]
         return rows + [
             build_vnode_due_row(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest
         ]

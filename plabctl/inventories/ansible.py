@@ -58,6 +58,10 @@ class AnsibleKind(InventoryKind):
         """Return the path."""
         return options.path
 
+    def suggest_name(self, options: AnsibleOptions) -> str:
+        """Return the name of the file."""
+        return os.path.basename(os.path.normpath(options.path))
+
     def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the hosts that Ansible lists."""
         from plabctl.inventories.node_list import check_rows

@@ -2,7 +2,7 @@
 
 Pure, but for the command that `run_lister` runs. A kind is one module beside this one with one instance of an
 `InventoryKind`; `plabctl.kinds` lists it by name. `plabctl.inventories.fetch` reads one; what becomes of the nodes is
-decided in `plabctl.inventories.merge`. Settings hold a kind by its name, so kinds import late what only `read` needs.
+decided in `plabctl.core.inventory_changes`. Settings hold a kind by its name: kinds import late what only `read` needs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ class InventoryKind(Kind, ABC):
 
     @abstractmethod
     def identify(self, options: Any) -> str:
-        """Return what tells this source from others of its kind, without secrets: it is stored with each node."""
+        """Return what tells this source from others of its kind, without secrets."""
+
+    def suggest_name(self, options: Any) -> str:
+        """Return what it is called when nobody gave it a name: what does not change when it moves."""
+        return self.identify(options)
 
     @abstractmethod
     def read(self, own: InventorySettings, origin: Origin) -> Reading:

@@ -5,6 +5,7 @@ I/O: runs the command. See `plabctl.inventories.node_list` for the forms of what
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ class CommandKind(InventoryKind):
         from plabctl.masks import mask_secrets
 
         return mask_secrets(" ".join(options.command))
+
+    def suggest_name(self, options: ListerOptions) -> str:
+        """Return the name of the program."""
+        return os.path.basename(options.command[0])
 
     def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes that the command prints."""

@@ -1,6 +1,6 @@
 """Read an inventory as it is now, whatever its kind.
 
-I/O. Never raises and always ends: what went wrong is in the result, and `plabctl.inventories.merge` is not asked then.
+I/O. Never raises and always ends: what went wrong is in the result, and it changes nothing then.
 """
 
 from __future__ import annotations

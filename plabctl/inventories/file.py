@@ -5,6 +5,7 @@ I/O: reads the file. See `plabctl.inventories.node_list` for its forms.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,10 @@ class FileKind(InventoryKind):
     def identify(self, options: FileOptions) -> str:
         """Return the path."""
         return options.path
+
+    def suggest_name(self, options: FileOptions) -> str:
+        """Return the name of the file."""
+        return os.path.basename(os.path.normpath(options.path))
 
     def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes in the file."""

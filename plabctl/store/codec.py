@@ -167,8 +167,9 @@ def decode_placement(now: float, name: str, doc: Doc) -> Placement:
     member = doc["member"]
     hold = member.get("hold")
     is_held = hold is not None and (hold.get("until_at") is None or now < hold["until_at"])
-    is_free = not is_held and "suspicion" not in member
-    return Placement(name, member["pool"], member["since_at"], is_free, doc.get("vars", {}))
+    is_absent = "absent_since" in member
+    is_free = not is_held and "suspicion" not in member and not is_absent
+    return Placement(name, member["pool"], member["since_at"], is_free, doc.get("vars", {}), is_absent)
 
 
 def encode_claim(claim: Claim) -> Doc:

@@ -175,7 +175,7 @@ class DocumentState:
             rows = [
                 codec.decode_due(name, member)
                 for name, doc in self._tables[NODES].items()
-                if not now < (member := doc["member"])["due_at"] <= latest
+                if not now < (member := doc["member"])["due_at"] <= latest and "absent_since" not in member
             ]
             vnodes = self._tables[VNODES].values()
             return rows + [codec.decode_vnode_due(doc) for doc in vnodes if not now < doc["due_at"] <= latest]

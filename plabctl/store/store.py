@@ -116,9 +116,12 @@ class Store:
             finally:
                 session.end()
 
-    def beat(self) -> None:
-        """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted."""
-        path = self._build_path(BEAT_NAME)
+    def beat(self, name: str = BEAT_NAME) -> None:
+        """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted.
+
+        With another `name`, note that something else was done now: it is a file that only its time says something of.
+        """
+        path = self._build_path(name)
         now = self._clock.now()
         # It refuses a directory where others may write: a tick with no work looks at no other file of it.
         os.close(open_private_dir(self._dir, self._owners))
@@ -129,9 +132,9 @@ class Store:
             finally:
                 os.close(fd)
 
-    def last_beat(self) -> float | None:
-        """Return the instant of the last beat, None when there was none."""
-        path = self._build_reading_path(BEAT_NAME)
+    def last_beat(self, name: str = BEAT_NAME) -> float | None:
+        """Return the instant of the last beat of that name, None when there was none."""
+        path = self._build_reading_path(name)
         with as_store_error("read", path):
             try:
                 return round(os.stat(path, follow_symlinks=False).st_mtime, 3)

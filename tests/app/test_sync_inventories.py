@@ -2,9 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.app.context import App
 from plabctl.app.idle import is_idle
-from plabctl.app.sync_inventories import make_inventory_note
+from plabctl.core.inventory_changes import make_source_note
+from plabctl.core.model import Member
+from plabctl.core.settings import InventorySettings
+from plabctl.core.state import Changes
 from plabctl.errors import InventoryFault
+from plabctl.values import replace
 from tests.app.installation import Installation
 from tests.builders import make_inventory
 
@@ -17,10 +22,27 @@ def with_list(folder: Path, *lines: str) -> Installation:
 
 
 def forget_reading(here: Installation) -> None:
-    from plabctl.core.state import Changes
+    for stamp in here.app.state_dir.glob("inventory-*"):
+        stamp.unlink()
 
-    with here.store.session() as state:
-        state.apply(Changes(notes=dict.fromkeys(state.notes)))
+
+def read_again(here: Installation, *lines: str) -> None:
+    """Let another reading come, of these lines."""
+    (here.app.state_dir.parent / "nodes.txt").write_text("".join(f"{line}\n" for line in lines))
+    forget_reading(here)
+    here.tick()
+
+
+def configure(here: Installation, *inventories: InventorySettings) -> None:
+    here.settings = replace(here.settings, inventories=inventories)
+    here.app = App(here.settings, here.clock, here.store)
+    forget_reading(here)
+
+
+def find_member(here: Installation, name: str) -> Member:
+    member = here.store.snapshot().member(name)
+    assert member is not None
+    return member
 
 
 def test_listed_nodes_join_and_are_tested_by_the_same_tick(tmp_path: Path) -> None:
@@ -34,16 +56,85 @@ def test_listed_nodes_join_and_are_tested_by_the_same_tick(tmp_path: Path) -> No
     assert node.site == "oslo"
 
 
-def test_a_node_that_is_listed_no_more_leaves_and_a_persons_node_stays(tmp_path: Path) -> None:
+def test_a_node_that_is_listed_no_more_is_absent_then_leaves_and_a_persons_node_stays(tmp_path: Path) -> None:
     here = with_list(tmp_path, "n1", "n2", "n3")
     here.add("own")
     here.tick()
-    (tmp_path / "nodes.txt").write_text("n1\nn2\n")
-    forget_reading(here)
+
+    read_again(here, "n1", "n2")
+
+    assert set(here.pools()) == {"n1", "n2", "n3", "own"}
+    assert find_member(here, "n3").absent_since is not None
+    with here.store.session() as state:
+        absent = replace(find_member(here, "n3"), absent_since=here.clock.now() - 86_400.0)
+        state.apply(Changes(members=(absent,)))
+    read_again(here, "n1", "n2")
+    assert set(here.pools()) == {"n1", "n2", "own"}
+
+
+def test_an_inventory_that_blinks_leaves_a_node_as_it_was(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1", "n2", "n3")
+    here.tick()
+    before = find_member(here, "n3")
+
+    read_again(here, "n1", "n2")
+    read_again(here, "n1", "n2", "n3")
+
+    assert find_member(here, "n3") == before
+
+
+def test_a_reading_with_nothing_new_commits_nothing(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1", "n2", "n3")
+    here.tick()
+    rev = here.store.snapshot().rev
+
+    read_again(here, "n1", "n2", "n3")
+
+    assert here.store.snapshot().rev == rev
+
+
+def test_a_file_that_moves_and_a_source_that_gets_a_name_keep_their_nodes(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1 ssh_host=10.0.0.1", "n2")
+    here.tick()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "nodes.txt").write_text("n1 ssh_host=10.0.0.9\nn3\n")
+    old = here.app.settings.inventories[0]
+    moved = replace(make_inventory("file", path=str(tmp_path / "new" / "nodes.txt")), name="racks", aliases=(old.name,))
+    configure(here, moved)
 
     here.tick()
 
-    assert set(here.pools()) == {"n1", "n2", "own"}
+    nodes = {node.name: (node.source, dict(node.variables)) for node in here.store.snapshot().nodes()}
+    assert nodes["n1"] == ("racks", {"ssh_host": "10.0.0.9"})
+    assert nodes["n3"] == ("racks", {})
+    assert find_member(here, "n2").absent_since is not None
+
+
+def test_a_node_goes_over_to_the_source_that_lists_it_now(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1", "n2")
+    other = tmp_path / "other.txt"
+    other.write_text("m1\n")
+    configure(here, *here.settings.inventories, make_inventory("file", path=str(other)))
+    here.tick()
+    before = find_member(here, "n2")
+    other.write_text("m1\nn2\n")
+
+    read_again(here, "n1")
+
+    assert find_member(here, "n2") == before
+    sources = {node.name: node.source for node in here.store.snapshot().nodes()}
+    assert sources["n2"] == f"file:{other}"
+
+
+def test_full_names_in_place_of_short_ones_are_the_same_nodes(tmp_path: Path) -> None:
+    here = with_list(tmp_path, *(f"n{number}" for number in range(20)))
+    here.tick()
+    before = find_member(here, "n7")
+
+    read_again(here, *(f"n{number}.example.org" for number in range(20)))
+
+    assert set(here.pools()) == {f"n{number}.example.org" for number in range(20)}
+    assert find_member(here, "n7.example.org") == replace(before, node="n7.example.org")
 
 
 def test_a_source_that_fails_changes_nothing_and_the_tick_goes_on(tmp_path: Path) -> None:
@@ -82,9 +173,8 @@ def test_one_bad_row_costs_no_other_node_and_the_node_in_it_stays_as_it_is(tmp_p
 
     assert here.pools() == {"n1": "good", "n2": "good", "n3": "good"}
     assert {node.name: node.site for node in here.store.snapshot().nodes()} == {"n1": "oslo", "n2": "rome", "n3": None}
-    assert "1 row left out" in (
-        make_inventory_note(here.app.settings.inventories[0].name).read(here.store.snapshot().notes).fault or ""
-    )
+    note = make_source_note(here.app.settings.inventories[0].name).read(here.store.snapshot().notes)
+    assert "1 row left out" in note.fault
 
 
 def test_a_node_that_is_listed_in_another_case_is_the_same_node(tmp_path: Path) -> None:

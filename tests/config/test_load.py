@@ -140,8 +140,16 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert settings.flap == FlapSettings(86400.0, 3, 10.0)
     assert settings.guard == GuardSettings(0.5, 4, 300.0, "rack", ("gw:22", "[::1]:22"), 600.0, GuardThen.LEAVE)
     assert settings.inventories == (
-        make_inventory("file", path=f"{tmp_path}/nodes.txt"),
-        make_inventory("command", command=(f"{tmp_path}/list", "--all"), every_s=3600.0, timeout_s=3.0),
+        replace(
+            make_inventory("file", path=f"{tmp_path}/nodes.txt"),
+            name="file:nodes.txt",
+            aliases=(f"file:{tmp_path}/nodes.txt",),
+        ),
+        replace(
+            make_inventory("command", command=(f"{tmp_path}/list", "--all"), every_s=3600.0, timeout_s=3.0),
+            name="command:list",
+            aliases=(f"command:{tmp_path}/list --all",),
+        ),
     )
     assert settings.hooks == (make_hook(("transition", "hold"), ("logger", "-t", "a/b"), 1.0),)
 
@@ -217,3 +225,32 @@ def test_loading_changes_nothing(tmp_path: Path) -> None:
     load_text(tmp_path, FULL)
 
     assert [path.name for path in tmp_path.iterdir()] == ["plabctl.toml"]
+
+
+def test_a_source_of_nodes_has_a_name_that_does_not_change_when_it_moves(tmp_path: Path) -> None:
+    text = """
+        [[inventory]]
+        kind = "file"
+        path = "a/nodes.txt"
+        [[inventory]]
+        kind = "file"
+        path = "b/nodes.txt"
+        [[inventory]]
+        kind = "file"
+        path = "c/racks.txt"
+        [[inventory]]
+        kind = "file"
+        path = "d/more.txt"
+        name = "more"
+        """
+    (tmp_path / "plabctl.toml").write_text(text)
+
+    found = load(str(tmp_path / "plabctl.toml"), {}).inventories
+
+    assert [each.name.replace(str(tmp_path), "") for each in found] == [
+        "file:/a/nodes.txt",  # two would have the same name
+        "file:/b/nodes.txt",
+        "file:racks.txt",
+        "more",
+    ]
+    assert found[3].aliases == ("file:more.txt", f"file:{tmp_path}/d/more.txt")

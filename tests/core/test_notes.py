@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.app.deliver import RECEIPTS_NOTE
-from plabctl.app.sync_inventories import make_inventory_note
 from plabctl.core import adaptive_scale, fairness, leftovers
 from plabctl.core.experiments import membership
 from plabctl.core.guard.evaluate import evaluate
 from plabctl.core.guard.model import GUARD_NOTE, Guard, read_guard
+from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.model import Leftover
 from plabctl.core.notes import NoteKind
 from plabctl.core.pools.base import build_pools
@@ -22,7 +22,7 @@ from plabctl.core.timeouts import TALLIES_NOTE, LearnedTimeouts
 from tests.builders import NOW, make_claim, make_member, make_recipe, make_report, make_settings, make_state
 
 SETTINGS = make_settings(recipes={"process": make_recipe()})
-INVENTORY_NOTE = make_inventory_note("lab")
+INVENTORY_NOTE = make_source_note("lab")
 KINDS: list[NoteKind[Any]] = [
     adaptive_scale.SCALE_NOTE,
     fairness.USE_NOTE,
@@ -43,8 +43,8 @@ STORED: list[tuple[NoteKind[Any], dict[str, Any]]] = [
     (GUARD_NOTE, {"undecided": True}),
     (GUARD_NOTE, {"undecided": True, "blind_until": NOW}),
     (RECEIPTS_NOTE, {"receipts": [["notify", "event-1"], ["page", "event-2"]]}),
-    (INVENTORY_NOTE, {"read_at": NOW, "fault": None}),
-    (INVENTORY_NOTE, {"read_at": NOW, "fault": "it cannot be reached"}),
+    (INVENTORY_NOTE, {"fault": "it cannot be reached", "fault_since_at": NOW}),
+    (INVENTORY_NOTE, {"doubted": "0123456789abcdef", "doubted_count": 2}),
 ]
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),

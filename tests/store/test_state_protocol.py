@@ -259,22 +259,24 @@ def test_an_experiment_goes_with_its_vnodes(play: Play) -> None:
 
 
 def test_where_nodes_stand_is_told(play: Play) -> None:
-    nodes = tuple(make_node(name, site="a") for name in ("free", "held", "held-for", "was-held", "doubted"))
+    nodes = tuple(make_node(name, site="a") for name in ("free", "held", "held-for", "was-held", "doubted", "absent"))
     members = (
         make_member("free"),
         make_member("held", hold=Hold("ada", "", NOW)),
         make_member("held-for", hold=Hold("ada", "", NOW - 9, NOW + 9)),
         make_member("was-held", hold=Hold("ada", "", NOW - 9, NOW)),
         make_member("doubted", "bad", suspicion=Suspicion("good", NOW, 1, NOW)),
+        make_member("absent", absent_since=NOW),
     )
 
     state = play(Changes(nodes=nodes, members=members))
 
     found = {each.node: each for each in state.placements(NOW)}
     assert {name: each.is_free for name, each in found.items()} == {
-        "free": True, "held": False, "held-for": False, "was-held": True, "doubted": False
+        "free": True, "held": False, "held-for": False, "was-held": True, "doubted": False, "absent": False
     }  # fmt: skip
-    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, False, {"site": "a"})
+    assert [name for name, each in found.items() if each.is_absent] == ["absent"]
+    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, False, {"site": "a"}, False)
     assert (state.placement("held", NOW), state.placement("none", NOW)) == (found["held"], None)
 
 

@@ -191,9 +191,12 @@ class _Membership:
         return standing.is_free and pool is not None and pool.is_good
 
     def _is_lost(self, standing: Placement) -> bool:
-        """Return whether the node is in bad for longer than the grace; if it may soon be, remember when."""
+        """Return whether the node is in bad for longer than the grace; if it may soon be, remember when.
+
+        A node that is absent is not lost yet: its inventory may list it again, and its vnode may be in use.
+        """
         pool = self._settings.pools.get(standing.pool)
-        if pool is None or pool.is_good:
+        if pool is None or pool.is_good or standing.is_absent:
             return False
         ends_at = standing.since_at + self._settings.experiment.grace_s
         if ends_at > self._now:

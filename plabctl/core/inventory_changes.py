@@ -1,0 +1,234 @@
+"""Decide what a reading of an inventory changes: who joins, who is absent or back, who was renamed, who leaves.
+
+Pure. A source that blinks hurts nobody: a node that is no longer listed is absent, with all its record, for the grace
+of its source, and only then it leaves. A reading that drops many nodes at once is not believed until it was the same
+several times, and no number of readings removes many nodes at once: that takes a person. Go on with
+`plabctl.core.absences`, which makes the changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+from zlib import crc32
+
+from plabctl.core.model import Node
+from plabctl.core.notes import Document, NoteKind, NoteReader
+from plabctl.core.renames import find_renames
+from plabctl.core.settings import InventorySettings
+from plabctl.durations import format_duration
+
+FEW = 5
+"""So many nodes may always leave at once, whatever share of their source they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a source lists now: the nodes that can be used, and the names of those whose rows are faulty."""
+
+    nodes: tuple[Node, ...] = ()
+    unreadable: frozenset[str] = frozenset()
+    """They are listed, so they stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNote:
+    """What is remembered of a source between its readings."""
+
+    fault: str = ""
+    """Why the last reading was not used, or what was wrong with some of its rows."""
+    fault_since_at: float | None = None
+    doubted: str = ""
+    """The digest of the names in a reading that dropped too many nodes to be believed at once."""
+    doubted_count: int = 0
+    """How many readings in a row were that one."""
+
+
+def _decode(reader: NoteReader) -> SourceNote:
+    count = reader.read_number("doubted_count", 0)
+    return SourceNote(
+        reader.read_text("fault", "") or "",
+        reader.read_number("fault_since_at", None),
+        reader.read_text("doubted", ""),
+        int(count),
+    )
+
+
+def _encode(note: SourceNote) -> Document:
+    values = {name: getattr(note, name) for name in ("fault", "fault_since_at", "doubted", "doubted_count")}
+    return {name: value for name, value in values.items() if value}
+
+
+class Others(NamedTuple):
+    """What other sources say in the same round of readings."""
+
+    free: Collection[str] = ()
+    """Nodes that their own source does not list any more, or whose source is no longer configured."""
+    listed: Collection[str] = ()
+    """Nodes that other sources list: one that leaves this source is handed over to them."""
+
+
+NO_OTHERS = Others()
+
+
+def make_source_note(source: str) -> NoteKind[SourceNote]:
+    """Return the kind of note of the source of that name."""
+    return NoteKind(f"inventory {source}", _decode, _encode)
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryChanges:
+    """What a reading changes. With a `refusal`, which says why not, what was refused is not in it."""
+
+    joins: tuple[Node, ...] = ()
+    changed: tuple[Node, ...] = ()
+    """Nodes that are there already, with their new variables or their new source."""
+    renamed: tuple[tuple[str, Node], ...] = ()
+    """The name until now, and the node under its new name."""
+    absent: tuple[str, ...] = ()
+    """Nodes that are listed no longer, from now on."""
+    back: tuple[str, ...] = ()
+    """Absent nodes that are listed again."""
+    leaves: tuple[str, ...] = ()
+    """Nodes that were absent for longer than the grace."""
+    refusal: str = ""
+    doubted: str = ""
+    """See `SourceNote`."""
+    doubted_count: int = 0
+
+    def __bool__(self) -> bool:
+        """Return whether any node changes."""
+        return any((self.joins, self.changed, self.renamed, self.absent, self.back, self.leaves))
+
+
+def plan_changes(
+    known: Mapping[str, tuple[Node, float | None]],
+    listing: Listing,
+    source: InventorySettings,
+    note: SourceNote,
+    now: float,
+    *,
+    others: Others = NO_OTHERS,
+    host_keys: Mapping[str, Collection[str]] | None = None,
+    is_accepted: bool = False,
+) -> InventoryChanges:
+    """Return what it takes to make the nodes of `source` those that it lists now.
+
+    `known` has every node there is, with the instant since which it is absent. Nodes of other sources, or of a person,
+    are theirs and stay as they are, unless `others` says that they are free. `host_keys` are the known keys by name,
+    to recognise a node under a new name. With `is_accepted` a person has seen what the reading drops.
+    """
+    found = _compare(known, listing, source, others, host_keys or {})
+    doubt = None if is_accepted else _doubt(found, source, note)
+    if doubt is not None:
+        return replace(doubt, back=found.back)  # that they are listed is no less true
+    leaves = [name for name, since in found.gone.items() if _is_over(since, source.grace_s, now)]
+    refusal = ""
+    if len(leaves) > _compute_limit(found.own_count, source) and not is_accepted:
+        refusal, leaves = _explain_many(source, len(leaves)), []
+    return InventoryChanges(
+        joins=found.joins,
+        changed=found.changed,
+        renamed=found.renamed,
+        absent=tuple(name for name, since in found.gone.items() if since is None and name not in leaves),
+        back=found.back,
+        leaves=tuple(leaves),
+        refusal=refusal,
+    )
+
+
+class _Comparison(NamedTuple):
+    """What a source lists beside what is known, before anybody asks whether it is to be believed."""
+
+    own_count: int
+    seen: Collection[str]
+    gone: Mapping[str, float | None]
+    """Nodes of the source that it does not list, with the instant since which they are absent."""
+    joins: tuple[Node, ...]
+    changed: tuple[Node, ...]
+    renamed: tuple[tuple[str, Node], ...]
+    back: tuple[str, ...]
+
+
+def _compare(
+    known: Mapping[str, tuple[Node, float | None]],
+    listing: Listing,
+    source: InventorySettings,
+    others: Others,
+    host_keys: Mapping[str, Collection[str]],
+) -> _Comparison:
+    mine = {source.name, *source.aliases}
+    own = {name: entry for name, entry in known.items() if entry[0].source in mine}
+    listed = {
+        node.name: replace(node, source=source.name)
+        for node in listing.nodes
+        if node.name in own or node.name not in known or node.name in others.free
+    }
+    seen = listed.keys() | listing.unreadable
+    missing = [name for name in own if name not in seen and name not in others.listed]
+    new = [node for name, node in listed.items() if name not in known]
+    renames = find_renames([own[name][0] for name in missing], new, host_keys)
+    new_names = {node.name for node in renames.values()}
+    return _Comparison(
+        len(own),
+        seen,
+        {name: own[name][1] for name in missing if name not in renames},
+        joins=tuple(node for node in new if node.name not in new_names),
+        changed=tuple(_list_changed(known, listed)),
+        renamed=tuple(
+            (old, replace(own[old][0], name=node.name, variables=node.variables, source=source.name))
+            for old, node in renames.items()
+        ),
+        back=tuple(name for name, (_, since) in known.items() if name in seen and since is not None),
+    )
+
+
+def _doubt(found: _Comparison, source: InventorySettings, note: SourceNote) -> InventoryChanges | None:
+    """Return what becomes of a reading that is not believed: one that drops nodes, and has lost many or lists none."""
+    is_plausible = found.seen and len(found.gone) <= _compute_limit(found.own_count, source)
+    if is_plausible or all(since is not None for since in found.gone.values()):
+        return None
+    digest = _compute_digest(found.seen)
+    count = note.doubted_count + 1 if note.doubted == digest else 1
+    if count >= source.believe_after:
+        return None
+    refusal = _explain_doubt(source, found.own_count - len(found.gone), found.own_count, count)
+    return InventoryChanges(refusal=refusal, doubted=digest, doubted_count=count)
+
+
+def _compute_limit(own_count: int, source: InventorySettings) -> float:
+    """Return how many nodes of a source that has so many may be missing at once, and leave at once."""
+    return max(FEW, source.max_leave * own_count)
+
+
+def _list_changed(known: Mapping[str, tuple[Node, float | None]], listed: Mapping[str, Node]) -> Iterator[Node]:
+    """Yield the known nodes among `listed` of which the variables or the source are others now, as they are now."""
+    for name, node in listed.items():
+        before = known[name][0] if name in known else node
+        if before.source != node.source or dict(before.variables) != dict(node.variables):
+            yield replace(before, variables=node.variables, source=node.source)
+
+
+def _is_over(absent_since: float | None, grace_s: float, now: float) -> bool:
+    """Return whether the grace of a missing node is over: without any it leaves with the reading that drops it."""
+    return not grace_s or (absent_since is not None and now - absent_since >= grace_s)
+
+
+def _compute_digest(names: Iterable[str]) -> str:
+    return f"{crc32(chr(10).join(sorted(names)).encode(errors='replace')):08x}"
+
+
+def _explain_doubt(source: InventorySettings, listed_count: int, own_count: int, count: int) -> str:
+    what = f"lists {listed_count} of its {own_count} nodes" if listed_count else f"lists none of its {own_count} nodes"
+    return (
+        f"{source.name} {what}, so it is not believed yet ({count} of {source.believe_after} equal readings) and "
+        f"nothing is changed; if it is right: plabctl inventory sync {source.name} --accept"
+    )
+
+
+def _explain_many(source: InventorySettings, count: int) -> str:
+    return (
+        f"{source.name} has not listed {count} nodes for more than {format_duration(source.grace_s)}, too many to "
+        f"remove without a person; to remove them: plabctl inventory sync {source.name} --accept"
+    )

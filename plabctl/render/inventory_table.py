@@ -1,0 +1,107 @@
+"""The sources of nodes as rows and columns, and in words what a reading of one changes.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from plabctl.core.inventory_changes import InventoryChanges
+from plabctl.core.model import Node
+from plabctl.durations import format_duration
+from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
+from plabctl.render.times import format_ago, format_clock, format_iso
+from plabctl.views.sources import SourceView
+
+FIELDS = (
+    "name",
+    "kind",
+    "read_at",
+    "every_seconds",
+    "nodes_count",
+    "absent_count",
+    "fault",
+    "fault_since_at",
+)
+"""The columns of `inventory show -o tsv`: new ones are only ever added at the end."""
+
+
+def build_listing(sources: Sequence[SourceView], now: float, rev: int) -> Listing:
+    """Return the sources as a listing; the absent nodes with their ends stand below the table, and in JSON."""
+    read_at = {source.name: source.read_at for source in sources}
+    absent = [
+        f"{node.name} is absent since {format_clock(node.since_at, now)}, until {format_clock(node.until_at, now)} "
+        f"at least ({source.name})"
+        for source in sources
+        for node in source.absent
+    ]
+    return Listing(
+        plural="sources",
+        rows=map(_build_row, sources),
+        fields=FIELDS,
+        columns=(
+            Column("SOURCE", make_plain_cell("name")),
+            Column("READ", lambda row: Cell(_format_read(read_at[get_text(row, "name")], now)), rank=1),
+            Column("EVERY", _build_every_cell, rank=2),
+            Column("NODES", make_plain_cell("nodes_count")),
+            Column("ABSENT", make_plain_cell("absent_count")),
+            Column("FAULT", lambda row: Cell(get_text(row, "fault"), "bad"), flexible=True),
+        ),
+        head={"generated_at": format_iso(now), "rev": rev},
+        footer="\n".join(absent),
+    )
+
+
+def _build_row(source: SourceView) -> Row:
+    row: dict[str, object] = {
+        "name": source.name,
+        "kind": source.kind,
+        "read_at": None if source.read_at is None else format_iso(source.read_at),
+        "every_seconds": source.every_s,
+        "nodes_count": source.nodes_count,
+        "absent_count": len(source.absent),
+        "absent": [
+            {"name": node.name, "since_at": format_iso(node.since_at), "until_at": format_iso(node.until_at)}
+            for node in source.absent
+        ],
+        "fault": source.fault or None,
+        "fault_since_at": None if source.fault_since_at is None else format_iso(source.fault_since_at),
+    }
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def _format_read(at: float | None, now: float) -> str:
+    return "never" if at is None else format_ago(at, now)
+
+
+def _build_every_cell(row: Row) -> Cell:
+    seconds = row.get("every_seconds")
+    return Cell(format_duration(seconds) if isinstance(seconds, int | float) else "")
+
+
+def format_inventory_changes(source: str, changes: InventoryChanges, before: dict[str, Node]) -> Iterator[str]:
+    """Yield one line for each node that a reading of `source` changes; `before` are the nodes as they were, by name."""
+    for node in changes.joins:
+        yield f"{node.name}: joins ({source})"
+    for old, node in changes.renamed:
+        yield f"{old}: is {node.name} from now on ({source})"
+    for node in changes.changed:
+        yield f"{node.name}: {_describe_change(before.get(node.name), node)} ({source})"
+    for name in changes.back:
+        yield f"{name}: is back ({source})"
+    for name in changes.absent:
+        yield f"{name}: is absent, no longer listed ({source})"
+    for name in changes.leaves:
+        yield f"{name}: leaves ({source})"
+
+
+def _describe_change(before: Node | None, after: Node) -> str:
+    if before is None:
+        return "changes"
+    said = [] if before.source == after.source else [f"comes from {before.source} until now"]
+    for key in sorted({*before.variables, *after.variables}):
+        old, new = before.variables.get(key), after.variables.get(key)
+        if old != new:
+            said.append(f"{key} {old or 'unset'} -> {new or 'unset'}")
+    return ", ".join(said)
