@@ -20,7 +20,7 @@ NOISE = 0.03
 """The page says that less means nothing."""
 EQUAL = ("**Equal tests**", "**Equal slot time**")
 AS_THEY_COME = ("**As they come**", "### When slots are short")
-QUICK = {"webfront-2024"}
+QUICK = {("**Equal slot time**", "webfront-2024")}
 KEYS = {
     "TESTS": ("tests_per_node_day", 1),
     "SLOT-S": ("slot_seconds_per_node_day", 1),
@@ -59,7 +59,10 @@ def printed(words: list[str]) -> dict[str, dict[str, float]]:
 
 CASES = [
     pytest.param(
-        title, words, marks=() if trace_of(words) in QUICK else long, id=f"{title.strip('*')}, {trace_of(words)}"
+        title,
+        words,
+        marks=() if (title, trace_of(words)) in QUICK else long,
+        id=f"{title.strip('*')}, {trace_of(words)}",
     )
     for title in EQUAL
     for words in commands_under(title)

@@ -90,8 +90,9 @@ def test_spread_makes_nodes_unlike_each_other() -> None:
         world = make_world(FITS["skype06"], count=50, length_s=30 * DAY_S, seed=7, spread=spread)
         return sorted(len(life.changes) for life in world.lives)
 
-    assert counts(1.5)[-1] > 2 * counts(0.0)[-1]
-    assert counts(1.5)[0] < counts(0.0)[0]
+    spread, alike = counts(1.5), counts(0.0)
+    assert spread[-1] > 2 * alike[-1]
+    assert spread[0] < alike[0]
 
 
 def test_the_dead_have_names_of_their_own() -> None:

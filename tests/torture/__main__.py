@@ -28,6 +28,7 @@ PARTS: dict[str, str] = {
     "liars": "honest nodes among hundreds of servers that lie at every point of the protocol",
     "ticking": "very many ticks: the processes and files that they leave",
     "strangers": "a second user on the machine: what he may read, what he plants, and what of secrets gets out",
+    "traces": "every published figure of the policies, on the traces of real machines",
     "mutants": "small changes to what decides and to what keeps the state whole, each of which a test has to notice",
     "limits": "whole ticks with too few descriptors, threads, bytes of memory or bytes in a file",
     "calls": "killed and failed at every call on the state directory, for every command that writes it",
