@@ -98,6 +98,7 @@ def _basis() -> dict[str, str]:
 def _read_at_start(environ: Mapping[str, str]) -> dict[str, str]:
     found = {name: value for name, value in environ.items() if name.startswith(_AT_START)}
     found.pop("PYTHONDONTWRITEBYTECODE", None)
+    found["PYTHONPATH"] = found.get("PYTHONPATH", "").partition(os.pathsep)[0]  # more of it can be added later
     return found
 
 
@@ -185,6 +186,9 @@ def _become(request: Mapping[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environ"])
     time.tzset()
+    sys.path[0] = request["folder"]
+    sys.path[2:2] = request["environ"]["PYTHONPATH"].split(os.pathsep)[1:]  # behind the folder and the first of it
+    importlib.invalidate_caches()
     sys.argv[1:] = request["argv"]
     code = 0
     try:
