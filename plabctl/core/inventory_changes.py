@@ -15,7 +15,7 @@ from zlib import crc32
 
 from plabctl.core.model import Node
 from plabctl.core.notes import Document, NoteKind, NoteReader
-from plabctl.core.renames import find_renames
+from plabctl.core.renames import FindKeys, find_no_keys, find_renames
 from plabctl.core.settings import InventorySettings
 from plabctl.durations import format_duration
 
@@ -110,16 +110,16 @@ def plan_changes(
     now: float,
     *,
     others: Others = NO_OTHERS,
-    host_keys: Mapping[str, Collection[str]] | None = None,
+    find_keys: FindKeys = find_no_keys,
     is_accepted: bool = False,
 ) -> InventoryChanges:
     """Return what it takes to make the nodes of `source` those that it lists now.
 
     `known` has every node there is, with the instant since which it is absent. Nodes of other sources, or of a person,
-    are theirs and stay as they are, unless `others` says that they are free. `host_keys` are the known keys by name,
-    to recognise a node under a new name. With `is_accepted` a person has seen what the reading drops.
+    are theirs and stay as they are, unless `others` says that they are free. `find_keys` returns the known host keys of
+    a node, to recognise it under a new name. With `is_accepted` a person has seen what the reading drops.
     """
-    found = _compare(known, listing, source, others, host_keys or {})
+    found = _compare(known, listing, source, others, find_keys)
     doubt = None if is_accepted else _doubt(found, source, note)
     if doubt is not None:
         return replace(doubt, back=found.back)  # that they are listed is no less true
@@ -156,7 +156,7 @@ def _compare(
     listing: Listing,
     source: InventorySettings,
     others: Others,
-    host_keys: Mapping[str, Collection[str]],
+    find_keys: FindKeys,
 ) -> _Comparison:
     mine = {source.name, *source.aliases}
     own = {name: entry for name, entry in known.items() if entry[0].source in mine}
@@ -168,7 +168,7 @@ def _compare(
     seen = listed.keys() | listing.unreadable
     missing = [name for name in own if name not in seen and name not in others.listed]
     new = [node for name, node in listed.items() if name not in known]
-    renames = find_renames([own[name][0] for name in missing], new, host_keys)
+    renames = find_renames([own[name][0] for name in missing], new, find_keys)
     new_names = {node.name for node in renames.values()}
     return _Comparison(
         len(own),

@@ -6,28 +6,34 @@ Pure. Only what fits one missing and one new node alone is a rename.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
 from plabctl.core.model import Node
 
+FindKeys = Callable[[Node], Collection[Hashable]]
+"""Returns the known host keys of a node."""
 
-def find_renames(
-    missing: Sequence[Node], new: Sequence[Node], host_keys: Mapping[str, Collection[str]]
-) -> dict[str, Node]:
-    """Return which of the nodes `missing` is which of the nodes `new`, by the name that is missing.
 
-    `host_keys` are the known host keys by node name.
-    """
+def find_no_keys(_: Node) -> Collection[Hashable]:
+    """Return none, where host keys are not asked for."""
+    return ()
+
+
+def find_renames(missing: Sequence[Node], new: Sequence[Node], find_keys: FindKeys = find_no_keys) -> dict[str, Node]:
+    """Return which of the nodes `missing` is which of the nodes `new`, by the name that is missing."""
     found: dict[str, Node] = {}
     taken: set[str] = set()
     rules: list[Callable[[Node], Iterable[Hashable]]] = [
         lambda node: [_find_address(node)],
-        lambda node: host_keys.get(node.name, ()),
+        find_keys,
         lambda node: [node.name.lower().partition(".")[0]],
     ]
     for number, list_marks in enumerate(rules):
-        old_by_mark = _index([node for node in missing if node.name not in found], list_marks)
-        new_by_mark = _index([node for node in new if node.name not in taken], list_marks)
+        unknown = [node for node in missing if node.name not in found]
+        fresh = [node for node in new if node.name not in taken]
+        if not unknown or not fresh:
+            break
+        old_by_mark, new_by_mark = _index(unknown, list_marks), _index(fresh, list_marks)
         for mark, old in old_by_mark.items():
             other = new_by_mark.get(mark)
             if other is None or old.name in found or other.name in taken:

@@ -195,3 +195,18 @@ def test_an_inventory_is_read_at_its_interval_and_a_tick_in_between_is_idle(tmp_
     here.tick()
 
     assert is_idle(here.app)
+
+
+def test_a_node_with_a_known_host_key_is_the_same_node_under_another_name_and_address(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1 ssh_host=10.0.0.1", "n2")
+    here.tick()
+    before = find_member(here, "n1")
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPvlhvQ2B0jCZbmLHFJ0MZh7VB9Lp4V5WkO0g9E1wW5t"
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text(f"10.0.0.1 {key}\n10.0.0.9 {key}\n")
+    here.settings = replace(here.settings, ssh=replace(here.settings.ssh, known_hosts=str(known_hosts)))
+    configure(here, *here.settings.inventories)
+
+    read_again(here, "rack7 ssh_host=10.0.0.9", "n2")
+
+    assert find_member(here, "rack7") == replace(before, node="rack7")

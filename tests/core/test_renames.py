@@ -3,7 +3,9 @@ from plabctl.core.renames import find_renames
 
 
 def rename(missing: list[Node], new: list[Node], **host_keys: set[str]) -> dict[str, str]:
-    return {old: node.name for old, node in find_renames(missing, new, host_keys).items()}
+    return {
+        old: node.name for old, node in find_renames(missing, new, lambda node: host_keys.get(node.name, set())).items()
+    }
 
 
 def test_the_same_address_is_the_same_node() -> None:
