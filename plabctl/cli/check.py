@@ -46,15 +46,20 @@ def _exit_unknown(words: str) -> click.exceptions.Exit:
 
 
 @make_command("check", example=_EXAMPLE, cls=NagiosCommand)
-@click.option("--max-age", metavar="DURATION", type=Duration(), default="3m", help="How old the last tick may be; 3m.")
-@click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING from this many bad nodes on.")
-@click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL from this many bad nodes on.")
+@click.option(
+    "--max-age",
+    metavar="DURATION",
+    type=Duration(),
+    default="3m",
+    help="The greatest age of the last tick (default: 3m).",
+)
+@click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING at this many bad nodes or more.")
+@click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL at this many bad nodes or more.")
 @config_option
 def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: str | None) -> int:
-    """Say in one line whether ticks come and how many nodes are good; a Nagios plug-in.
+    """Report in one line whether ticks run and how many nodes are good; a Nagios plug-in.
 
-    Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl itself cannot say. Performance data comes after
-    the bar.
+    Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl cannot tell. Performance data follows the bar.
     """
     app = open_app(config)
     situation = read_context_of(app)

@@ -21,7 +21,7 @@ plabctl completion fish > ~/.config/fish/completions/plabctl.fish
 def command(shell: str) -> None:
     """Print the completion script for a shell.
 
-    Write it to where your shell looks for such scripts, as above, and open a new shell.
+    Write it where your shell looks for such scripts, as above, and open a new shell.
     """
     found = get_completion_class(shell)
     if found is None:

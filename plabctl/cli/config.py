@@ -19,7 +19,7 @@ plabctl config sample > plabctl.toml
 
 @make_group("config", example=_EXAMPLE)
 def command() -> None:
-    """Check the configuration, show what holds, print one to begin with."""
+    """Check the configuration, show the values in force, print a sample."""
 
 
 @make_command("check", example="plabctl config check", parent=command)
@@ -32,11 +32,16 @@ def check(config: str | None) -> None:
 
 @make_command("show", example="plabctl config show -o json", parent=command)
 @click.option(
-    "-o", "--output", "form", type=click.Choice(["toml", "tsv", "json"]), default="toml", help="The form; TOML."
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["toml", "tsv", "json"]),
+    default="toml",
+    help="Output format (default: toml).",
 )
 @config_option
 def show(form: str, config: str | None) -> None:
-    """Show every key that holds, and where it comes from: the default, or a line of the file."""
+    """Show the value of every key, and where it comes from: the default, or a line of the file."""
     items = configuration.show(config)
     if form == "toml":
         output.write([as_toml(items)])
@@ -49,5 +54,5 @@ def show(form: str, config: str | None) -> None:
 
 @make_command("sample", example="plabctl config sample > plabctl.toml", parent=command)
 def sample() -> None:
-    """Print a commented configuration in which every key stands with its default."""
+    """Print a commented configuration with every key and its default."""
     output.write([configuration.build_sample_text()])

@@ -32,8 +32,8 @@ def command() -> None:
 
 
 @make_command("print", example="plabctl cron print --cron-d --user plab >/etc/cron.d/plabctl", parent=command)
-@click.option("--cron-d", is_flag=True, help="A whole file for /etc/cron.d, in place of a line for a crontab.")
-@click.option("--user", metavar="NAME", help="The user that the file lets run it; you, if not given.")
+@click.option("--cron-d", is_flag=True, help="Print a file for /etc/cron.d instead of a crontab line.")
+@click.option("--user", metavar="NAME", help="With --cron-d: the user who runs it (default: you).")
 @config_option
 def print_(cron_d: bool, user: str | None, config: str | None) -> None:
     """Print the line and change nothing."""
@@ -55,9 +55,9 @@ def _find_user() -> str:
 @quiet_option
 @config_option
 def install(quiet: bool, config: str | None) -> None:
-    """Put the line into your crontab, or bring the one there up to date.
+    """Add the line to your crontab, or update it.
 
-    Everything else in the crontab stays as it is. Doing it twice is doing it once.
+    Everything else in the crontab stays as it is. Installing it again changes nothing.
     """
     job = _build_job(config)
     changed = crontab.install(job)
@@ -72,7 +72,7 @@ def install(quiet: bool, config: str | None) -> None:
 @quiet_option
 @config_option
 def remove(quiet: bool, config: str | None) -> None:
-    """Take exactly that line out of your crontab again."""
+    """Remove that line, and nothing else, from your crontab."""
     job = _build_job(config)
     removed = crontab.remove(job)
     if not quiet:
@@ -82,7 +82,7 @@ def remove(quiet: bool, config: str | None) -> None:
 @make_command("check", example="plabctl cron check", parent=command)
 @config_option
 def check(config: str | None) -> int:
-    """Return whether ticks come: the line, the cron daemon, the last tick; exit with 1 if they do not."""
+    """Check that ticks run: the crontab line, the cron daemon, the last tick; exit with 1 if they do not."""
     app = open_app(config)
     job = crontab.build_job(app.settings, os.environ)
     findings = cron_check.check(job, app.store.last_beat(), app.clock.now())

@@ -21,13 +21,13 @@ plabctl doctor --paths
 
 
 @make_command("doctor", example=_EXAMPLE)
-@click.option("--restore", is_flag=True, help="Replace a damaged state by the one before its last change.")
+@click.option("--restore", is_flag=True, help="Replace a damaged state with the one before its last change.")
 @click.option("--paths", is_flag=True, help="List every file that plabctl writes.")
 @config_option
 def command(restore: bool, paths: bool, config: str | None) -> int:
-    """Look at the configuration, the state, the keys and cron, and say what to do; exit with 1 on any FAIL.
+    """Check the configuration, the state, the keys and cron, and say what to do; exit with 1 on any FAIL.
 
-    It changes nothing, unless --restore is given; that keeps the damaged file under another name.
+    Nothing is changed, unless --restore is given; it keeps the damaged file under another name.
     """
     if restore and paths:
         raise click.UsageError("--restore and --paths exclude each other")

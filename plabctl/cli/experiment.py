@@ -43,7 +43,7 @@ plabctl experiment swapout web --force
 
 @make_group("experiment", example=_EXAMPLE)
 def command() -> None:
-    """Set vnodes up on many nodes, look after them, and tear them down."""
+    """Set up vnodes on many nodes, keep them up, and tear them down."""
 
 
 @make_command("swapin", example=_IN, parent=command)
@@ -55,20 +55,30 @@ def command() -> None:
     multiple=True,
     callback=lambda _ctx, _param, value: read_words(value),
     shell_complete=complete_lists_of_nodes,
-    help="On these nodes: names, globs or @POOL, with commas between them; - reads them from standard input.",
+    help="On these nodes: comma-separated names, globs or @POOL; - reads standard input.",
 )
 @click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest good nodes.")
-@click.option("--spread", metavar="LABEL", default="", help="With --count: share them evenly over the values of LABEL.")
-@click.option("--at-most", is_flag=True, help="With --count: take fewer while there are no more.")
-@click.option("--all-nodes", is_flag=True, help="On every good node, also on those that join or return later.")
+@click.option(
+    "--spread", metavar="LABEL", default="", help="With --count: spread them evenly over the values of LABEL."
+)
+@click.option("--at-most", is_flag=True, help="With --count: accept fewer while there are not enough.")
+@click.option("--all-nodes", is_flag=True, help="On every good node, including those that join or return later.")
 @click.option("--match", metavar="LABEL=VALUE", multiple=True, help="With --all-nodes: only those with this label.")
 @click.option(
-    "--recipe", metavar="RECIPE", default="", shell_complete=complete_recipes, help="How; else as configured."
+    "--recipe",
+    metavar="RECIPE",
+    default="",
+    shell_complete=complete_recipes,
+    help="The recipe (default: the configured one).",
 )
-@click.option("--hook", metavar="COMMAND", default="", help="Run this, without a shell, for each of its events.")
-@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
-@click.option("--wait", "-w", is_flag=True, help="Set them up here and now, and exit with 0 when all are up.")
-@click.option("--timeout", "timeout_s", metavar="DURATION", type=Duration(), help="With --wait: for how long at most.")
+@click.option(
+    "--hook", metavar="COMMAND", default="", help="A command to run, without a shell, for each of its events."
+)
+@click.option("--reason", "-r", metavar="TEXT", default="", help="The reason; it is kept in the history.")
+@click.option("--wait", "-w", is_flag=True, help="Set them up now, and wait until all are up.")
+@click.option(
+    "--timeout", "timeout_s", metavar="DURATION", type=Duration(), help="With --wait: the longest time to wait."
+)
 @yes_option
 @quiet_option
 @output_options(*_FORMS)
@@ -89,11 +99,11 @@ def swapin(
 ) -> int:
     """Swap an experiment in: a vnode on each of its nodes, set up by the ticks and kept up until it is swapped out.
 
-    With --wait they are set up here, within the window, until all are up or --timeout is over; without --timeout until
-    each was tried once. The exit code is then 0 if all are up; else it is 1, and those that are not are listed. The
-    ticks go on trying in any case.
+    With --wait this command sets them up itself, within the window, until all are up or --timeout has passed; without
+    --timeout, until each was tried once. It exits with 0 if all are up; else with 1, and lists those that are not. In
+    any case the ticks keep trying.
 
-    -o json writes the experiment with its members, jsonl a line whenever their states change, and the other forms the
+    -o json prints the experiment with its members, jsonl a line whenever their states change, and the other formats the
     members that are not up.
     """
     how = swap.build_swap_options(
@@ -104,10 +114,14 @@ def swapin(
 
 @make_command("swapout", example=_OUT, parent=command)
 @click.argument("name", shell_complete=complete_experiments)
-@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
-@click.option("--wait", "-w", is_flag=True, help="Tear them down here and now, and exit with 0 when all are gone.")
-@click.option("--timeout", "timeout_s", metavar="DURATION", type=Duration(), help="With --wait: for how long at most.")
-@click.option("--force", is_flag=True, help="Tear nothing down: forget it, and say which vnodes may be left where.")
+@click.option("--reason", "-r", metavar="TEXT", default="", help="The reason; it is kept in the history.")
+@click.option("--wait", "-w", is_flag=True, help="Tear them down now, and wait until all are gone.")
+@click.option(
+    "--timeout", "timeout_s", metavar="DURATION", type=Duration(), help="With --wait: the longest time to wait."
+)
+@click.option(
+    "--force", is_flag=True, help="Tear nothing down: forget the experiment, and list the vnodes that may be left."
+)
 @quiet_option
 @output_options(*_FORMS)
 @config_option
@@ -124,11 +138,11 @@ def swapout(
     color: str,
     config: str | None,
 ) -> int:
-    """Swap an experiment out: tear every vnode down, trying until that is done, and forget it then.
+    """Swap an experiment out: tear down every vnode, retrying until it succeeds, then forget the experiment.
 
-    With --wait they are torn down here, within the window, until all are gone or --timeout is over; without --timeout
-    until each was tried once. The exit code is then 0 if all are gone; else it is 1, and those that could not be torn
-    down are listed. The ticks go on trying in any case.
+    With --wait this command tears them down itself, within the window, until all are gone or --timeout has passed;
+    without --timeout, until each was tried once. It exits with 0 if all are gone; else with 1, and lists those that are
+    not. In any case the ticks keep trying.
     """
     how = swap.build_swap_options(
         config, reason, wait=wait, timeout_s=timeout_s, form=form, header=header, color=color, quiet=quiet
@@ -151,7 +165,7 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
-    """Show one experiment: each member with its state, its node, its vnode, its tries and what went wrong last."""
+    """Show one experiment: the state, node, vnode, tries and last error of each member."""
     situation = queries.read_context(config)
     output.show_listing(
         views.build_experiment_listing(situation, name), output.choose_form(form, header=header, color=color)

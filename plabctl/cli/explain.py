@@ -27,9 +27,9 @@ _WIDTH = 80
 def command(node: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Explain one node: why it is where it is, and what would move it.
 
-    On one page: the evidence, when and by whom; when it is tested next and why then; what a pass and what a failure
-    would lead to, with times; who or what holds it; how long its next test may take and why; its last tests. A move
-    that the machine made comes with the command that takes it back. `plabctl show` has the facts alone.
+    On one page: the evidence for its last move, when and by whom; when its next test is due and why; what a pass or a
+    failure would lead to, and when; what holds it; how long its next test may take and why; its last tests. For a move
+    that plabctl made, the command that undoes it. `plabctl show` has the facts alone.
     """
     situation = queries.read_context(config)
     check_pools(situation.settings, situation.state)

@@ -27,8 +27,8 @@ _PACE_S = 1.0
 @make_command("history", example=_EXAMPLE)
 @nodes_argument(required=False)
 @click.option("--since", "since_s", metavar="DURATION", type=Duration(), help="How far back, such as 12h or 7d.")
-@click.option("--limit", "-n", type=click.IntRange(0), help=f"The latest N events; {_LATEST} without --since.")
-@click.option("--follow", "-f", is_flag=True, help="Stay and show what happens.")
+@click.option("--limit", "-n", type=click.IntRange(0), help=f"Only the latest N events ({_LATEST} without --since).")
+@click.option("--follow", "-f", is_flag=True, help="Keep running and show new events.")
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def command(
@@ -41,10 +41,9 @@ def command(
     color: str,
     config: str | None,
 ) -> None:
-    """Show what happened, oldest first: tests, moves between pools, orders.
+    """Show what happened, oldest first: tests, moves between pools, commands.
 
-    NODES are names, globs or @POOL, of nodes that are there now; a name that is none of these is looked for in the
-    history, where nodes stay when they are removed.
+    NODES are names, globs or @POOL. A name that no node has now is looked up in the history, which keeps removed nodes.
     """
     situation = queries.read_context(config)
     names = queries.list_chosen_or_gone(situation, nodes) if nodes else None

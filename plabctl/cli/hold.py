@@ -40,7 +40,7 @@ def command(
     quiet: bool,
     config: str | None,
 ) -> None:
-    """Pin nodes where they are: tests go on, but move them nowhere."""
+    """Keep nodes in their pools: tests go on, but do not move them."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.hold(app, choose_nodes(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)

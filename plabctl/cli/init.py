@@ -37,7 +37,7 @@ next, in this order:
 def command(directory: str) -> None:
     """Write a commented plabctl.toml here, or into a directory, and say what to do next.
 
-    Every key stands in it with its default. A file that is there already is left alone.
+    It contains every key with its default. An existing file is left alone.
     """
     path = write_sample(directory)
     here = "plabctl" if directory == "." else f"plabctl --config {shlex.quote(str(path))}"

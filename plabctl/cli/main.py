@@ -20,17 +20,17 @@ _OUTSIDE = {"demo": "plabctl.demo.demo_command", "simulate": "plabctl.sim.simula
 COMMANDS: dict[str, dict[str, str]] = {
     "Look": {
         "status": "Which nodes are good, which are bad, and why.",
-        "show": "All about one node, in words.",
+        "show": "One node in detail, in words.",
         "explain": "Why a node is where it is, and what would move it.",
         "history": "What happened, oldest first.",
         "pool": "The pools and their rules: list, show.",
     },
     "Change": {
-        "node": "The nodes there are: add, rm, list, import.",
+        "node": "The nodes: add, rm, list, import.",
         "inventory": "Where nodes come from: show, sync.",
-        "move": "Put nodes into another pool.",
-        "retest": "Test nodes before all others.",
-        "hold": "Pin nodes where they are.",
+        "move": "Move nodes to another pool.",
+        "retest": "Test nodes next, before all others.",
+        "hold": "Keep nodes in their pools.",
         "release": "Remove the hold.",
         "trust": "Accept the host keys of nodes.",
     },
@@ -42,14 +42,14 @@ COMMANDS: dict[str, dict[str, str]] = {
         "tick": "Test the nodes that are due and move them; for cron.",
         "test": "Run the set-up test on one node and show each stage.",
         "cron": "The crontab line: print, install, remove, check.",
-        "check": "Say in one line whether all is well; a Nagios plug-in.",
+        "check": "Report in one line whether all is well; a Nagios plug-in.",
     },
     "Set up": {
         "demo": "A small testbed on this machine, to see how it works.",
-        "init": "Write a configuration file to begin with.",
+        "init": "Write a commented configuration file.",
         "config": "The configuration: check, show, sample.",
-        "simulate": "What each policy would cost and do.",
-        "doctor": "Find what is wrong with the installation, and mend it.",
+        "simulate": "What each policy would cost and achieve.",
+        "doctor": "Find what is wrong with the installation, and repair it.",
         "completion": "The completion script for bash, zsh or fish.",
     },
 }
@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, invoke_without_command=True, help=_EXAMPLE, context_settings=CONTEXT)
-@click.option("--config", "-c", metavar="PATH", help="The configuration file, in place of the first one found.")
+@click.option("--config", "-c", metavar="PATH", help="The configuration file (default: the first one found).")
 @click.version_option(__version__, message="plabctl %(version)s")
 @click.pass_context
 def plabctl(ctx: click.Context, config: str | None) -> None:

@@ -46,10 +46,10 @@ def command(
     quiet: bool,
     config: str | None,
 ) -> None:
-    """Put nodes into another pool, to be tested there at once.
+    """Move nodes to another pool, where they are tested at once.
 
-    What the tests say afterwards moves them again, unless --for keeps them there for a time. A test that is running
-    meanwhile decides nothing.
+    Later tests move them again, unless --for keeps them there for a while. A test that is already running does not
+    count.
     """
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)

@@ -45,20 +45,20 @@ def command() -> None:
 
 
 def _replace_option(function: Function) -> Function:
-    return click.option("--replace", is_flag=True, help="Give nodes that are there already these variables.")(function)
+    return click.option("--replace", is_flag=True, help="Replace the variables of nodes that exist already.")(function)
 
 
 @make_command("add", example=_ADD, parent=command)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A variable of these nodes.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a variable of these nodes.")
 @_replace_option
 @quiet_option
 @config_option
 def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet: bool, config: str | None) -> None:
     """Add nodes; they are tested at once, and must pass before they count as good.
 
-    Names may come from standard input with `-`. Variables that mean something: ssh_host, ssh_port, ssh_user, recipe
-    and site; all others are labels of your own.
+    `-` reads names from standard input. The variables ssh_host, ssh_port, ssh_user, recipe and site have a meaning; all
+    others are labels of your own.
     """
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)
@@ -90,13 +90,13 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
 
 @make_command("rm", example="plabctl node rm pc1.example.org", parent=command)
 @nodes_argument(required=True)
-@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
+@click.option("--reason", "-r", metavar="TEXT", default="", help="The reason; it is kept in the history.")
 @if_rev_option
 @yes_option
 @quiet_option
 @config_option
 def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None) -> None:
-    """Forget nodes. Their history stays."""
+    """Remove nodes. Their history is kept."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.remove_nodes(app, choose_nodes(app, nodes, "forget", yes=yes), order), quiet=quiet)

@@ -90,7 +90,7 @@ def config_option(function: Function) -> Function:
         "-c",
         metavar="PATH",
         callback=lambda ctx, _param, value: value or ctx.find_root().params.get("config"),
-        help="The configuration file, in place of the first one found.",
+        help="The configuration file (default: the first one found).",
     )(function)
 
 
@@ -100,13 +100,13 @@ def output_options(*forms: str) -> Maker[Function]:
     def decorate(function: Function) -> Function:
         function = color_option(function)
         if "tsv" in forms:
-            function = click.option("--header", is_flag=True, help="Begin TSV with the names of its columns.")(function)
+            function = click.option("--header", is_flag=True, help="Start TSV with a header line.")(function)
         return click.option(
             "-o",
             "--output",
             "form",
             type=click.Choice(forms),
-            help="The form; a table on a terminal and TSV elsewhere, if not given.",
+            help="Output format (default: table on a terminal, else tsv).",
         )(function)
 
     return decorate
@@ -115,23 +115,28 @@ def output_options(*forms: str) -> Maker[Function]:
 def color_option(function: Function) -> Function:
     """Add `--color`."""
     return click.option(
-        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colour; auto if not given."
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        help="When to use colour (default: auto).",
     )(function)
 
 
 def quiet_option(function: Function) -> Function:
     """Add `-q`."""
-    return click.option("-q", "--quiet", is_flag=True, help="Say nothing when all went well.")(function)
+    return click.option("-q", "--quiet", is_flag=True, help="Print nothing on success.")(function)
 
 
 def yes_option(function: Function) -> Function:
     """Add `--yes`."""
-    return click.option("--yes", "-y", is_flag=True, help="Do not ask, also when many nodes are meant.")(function)
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")(function)
 
 
 def reason_option(function: Function) -> Function:
     """Add `--reason`, which must be given."""
-    return click.option("--reason", "-r", metavar="TEXT", required=True, help="Why; kept in the history.")(function)
+    return click.option("--reason", "-r", metavar="TEXT", required=True, help="The reason; it is kept in the history.")(
+        function
+    )
 
 
 def if_rev_option(function: Function) -> Function:
@@ -140,14 +145,18 @@ def if_rev_option(function: Function) -> Function:
         "--if-rev",
         metavar="REV",
         type=click.IntRange(min=0),
-        help="Only if the nodes have not changed since this `rev`, as `status -o json` says it.",
+        help="Only if the nodes have not changed since this `rev` of `status -o json`.",
     )(function)
 
 
 def for_option(function: Function) -> Function:
     """Add `--for`."""
     return click.option(
-        "--for", "for_s", metavar="DURATION", type=Duration(), help="How long, such as 90m or 2d; else until released."
+        "--for",
+        "for_s",
+        metavar="DURATION",
+        type=Duration(),
+        help="How long, such as 90m or 2d (default: until released).",
     )(function)
 
 

@@ -26,10 +26,10 @@ def command() -> None:
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
-    """List the pools, also those of experiments: how many nodes they hold, and how they share the window.
+    """List the pools, including those of experiments: how many nodes they have, and how they share the window.
 
-    USE is the part of the slot-seconds that a pool used of late; SHARE the part of the window that it can count on now;
-    OLDEST WAIT how long the member that waits longest has been due.
+    USE is the share of slot-seconds that a pool used recently, SHARE the part of the window that it is guaranteed now,
+    OLDEST WAIT how long its longest-waiting member has been due.
     """
     output.show_listing(
         pool_table.build_listing(queries.read_context(config)), output.choose_form(form, header=header, color=color)
@@ -41,7 +41,7 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 @output_options("table", "tsv", "json")
 @config_option
 def show(pool: str, form: str | None, header: bool, color: str, config: str | None) -> None:
-    """Show one pool: its nodes, what tests them, when they leave, and how long they wait."""
+    """Show one pool: its nodes, its recipe, when nodes leave it, and its back-off."""
     situation = queries.read_context(config)
     queries.check_pool_names(situation, [pool])
     row = next(row for row in pool_table.build_pool_rows(situation) if row["name"] == pool)

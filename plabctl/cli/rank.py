@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Rank the good nodes, the steadiest first, with the reasons.
 
-    The score is the share of late time that a node spent in good (a week ago counts half), less for flapping. An
-    experiment on a count of nodes takes them in this order.
+    The score is the share of recent time that a node spent in good (a week ago counts half), reduced for flapping. An
+    experiment with --count takes nodes in this order.
     """
     situation = queries.read_context(config)
     queries.check_pool_names(situation, pools)

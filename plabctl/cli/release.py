@@ -24,7 +24,7 @@ plabctl release pc1.example.org
 
 @make_command("release", example=_EXAMPLE)
 @nodes_argument(required=True)
-@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
+@click.option("--reason", "-r", metavar="TEXT", default="", help="The reason; it is kept in the history.")
 @if_rev_option
 @yes_option
 @quiet_option
@@ -32,7 +32,7 @@ plabctl release pc1.example.org
 def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
-    """Remove the hold from nodes: they are tested at once, and go where the test says."""
+    """Remove the hold from nodes: they are tested at once, and tests move them again."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes), order), quiet=quiet)

@@ -19,16 +19,16 @@ plabctl retest pc1.example.org --wait && echo usable
 
 @make_command("retest", example=_EXAMPLE)
 @nodes_argument(required=True)
-@click.option("--reason", "-r", metavar="TEXT", default="", help="Why; kept in the history.")
-@click.option("--wait", "-w", is_flag=True, help="Test them here and now, and exit by the verdict.")
+@click.option("--reason", "-r", metavar="TEXT", default="", help="The reason; it is kept in the history.")
+@click.option("--wait", "-w", is_flag=True, help="Test them now, wait for the results, and exit by them.")
 @yes_option
 @quiet_option
 @config_option
 def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: bool, config: str | None) -> int:
     """Make nodes due now: the next tick tests them before all others.
 
-    With --wait they are tested here, within the window, and their pools change as they would by a tick. The exit code
-    is then 0 if all passed, else 1.
+    With --wait this command tests them itself, within the window, and moves them as a tick would. It exits with 0 if
+    all passed, else with 1.
     """
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason)

@@ -23,9 +23,9 @@ plabctl show pc1.example.org -o json
 @output_options("table", "tsv", "json")
 @config_option
 def command(node: str, form: str | None, header: bool, color: str, config: str | None) -> None:
-    """Show all about one node: why it is where it is, since when, its last test, when it is tested next.
+    """Show one node: its pool, since when and why, its last test, and when it is tested next.
 
-    The last test comes with the output of each stage. With tsv each line is a label and what is said.
+    The last test is shown with the output of each stage. In TSV each line is a label and a text.
     """
     situation = queries.read_context(config)
     found = read_node(situation, queries.find_one(situation, node))

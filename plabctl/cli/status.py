@@ -23,7 +23,7 @@ plabctl status --watch
 @nodes_argument(required=False)
 @pool_option
 @output_options("table", "wide", "tsv", "json", "jsonl", "name")
-@click.option("--watch", "-w", is_flag=True, help="Stay and show every change; JSON lines where there is no terminal.")
+@click.option("--watch", "-w", is_flag=True, help="Keep running and show every change (in a pipe: JSON lines).")
 @click.option(
     "--fail-on", metavar="POOL", shell_complete=complete_pools, help="Exit with 1 when a listed node is in this pool."
 )

@@ -29,16 +29,18 @@ plabctl test pc1.example.org -o json
 @make_command("test", example=_EXAMPLE)
 @click.argument("node", shell_complete=complete_nodes)
 @click.option(
-    "-r", "--recipe", metavar="RECIPE", shell_complete=complete_recipes, help="Another recipe than the node's own."
+    "-r", "--recipe", metavar="RECIPE", shell_complete=complete_recipes, help="The recipe (default: the node's own)."
 )
-@click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The form; text.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="Output format (default: text)."
+)
 @color_option
 @config_option
 def command(node: str, recipe: str | None, form: str, color: str, config: str | None) -> int:
     """Run the set-up test on one node now, and show each stage with its time and output.
 
-    Nothing is recorded and no pool changes; `plabctl retest NODE --wait` does that. Of a long output a terminal is
-    shown the end. The exit code is 0 for a pass, else 1.
+    Nothing is recorded and no node is moved; `plabctl retest NODE --wait` does that. On a terminal only the end of a
+    long output is shown. The exit code is 0 for a pass, else 1.
     """
     from plabctl.app import foreground_test, queries
 

@@ -22,16 +22,16 @@ plabctl tick pc1.example.org
 
 @make_command("tick", example=_EXAMPLE)
 @nodes_argument(required=False)
-@click.option("--dry-run", "-n", is_flag=True, help="Say which nodes would be tested, and do nothing.")
+@click.option("--dry-run", "-n", is_flag=True, help="Show which nodes would be tested, and do nothing else.")
 @output_options("table", "wide", "tsv", "json", "jsonl", "name")
 @config_option
 def command(
     nodes: tuple[str, ...], dry_run: bool, form: str | None, header: bool, color: str, config: str | None
 ) -> int:
-    """Test the nodes that are due, as many at once as the window allows, and move them by what is found.
+    """Test the nodes that are due, as many at once as the window allows, and move them according to the results.
 
-    This is what cron runs every minute. It says nothing when all is well, and a lasting error once an hour; ticks may
-    overlap. With NODES these are tested now, due or not.
+    This is what cron runs every minute. It prints nothing when all is well, and a lasting error once an hour; ticks may
+    overlap. With NODES, those are tested now, due or not.
     """
     if dry_run:
         return _show_plan(config, nodes, output.choose_form(form, header=header, color=color))

@@ -23,15 +23,15 @@ plabctl trust pc1.example.org --changed
 
 @make_command("trust", example=_EXAMPLE)
 @nodes_argument(required=True)
-@click.option("--changed", is_flag=True, help="Also accept keys that are not those we knew: the node was set up anew.")
+@click.option("--changed", is_flag=True, help="Also accept changed keys, as after a reinstallation.")
 @yes_option
 @quiet_option
 @config_option
 def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, config: str | None) -> int:
-    """Ask nodes for their host keys, show them, and accept them after a yes.
+    """Fetch the host keys of nodes, show them, and accept them after confirmation.
 
-    Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): what is
-    accepted now is what every later connection is checked against. A key that changed is accepted with --changed only.
+    Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): every
+    later connection is checked against the keys accepted now. A changed key is accepted only with --changed.
     """
     app = open_app(config)
     names = change_nodes.choose_nodes(app, nodes).names

@@ -31,51 +31,72 @@ _PICTURES = (".svg", ".png")
 
 @make_command("simulate", example=_EXAMPLE)
 @click.argument("trace", required=False, type=click.Path())
-@click.option("--since", "since_s", metavar="DURATION", type=Duration(), help="Use the history of this long, as 30d.")
-@click.option("--synthetic", metavar="FIT", help="Make up a testbed (default: pl05, 100 nodes).")
-@click.option("--nodes", type=click.IntRange(1, 100_000), help="How many nodes to make up.")
+@click.option(
+    "--since", "since_s", metavar="DURATION", type=Duration(), help="Use this much of the history, such as 30d."
+)
+@click.option("--synthetic", metavar="FIT", help="Generate a testbed (default: pl05, 100 nodes).")
+@click.option("--nodes", type=click.IntRange(1, 100_000), help="Number of nodes to generate.")
 @click.option(
     "--spread", type=click.FloatRange(0, 5), help="How much the nodes differ from each other (real testbeds: 1 to 1.5)."
 )
-@click.option("--policy", "-p", "words", metavar="NAME|FILE", multiple=True, help="A policy to compare; see below.")
-@click.option("--window", type=click.IntRange(1, 10_000), help="How many tests at once; else as many as are due.")
-@click.option("--pass-takes", "up_s", metavar="DURATION", type=Duration(), help="A test of a node that is up; 1m.")
-@click.option("--fail-takes", "down_s", metavar="DURATION", type=Duration(), help="A test of one that is down; 10m.")
+@click.option("--policy", "-p", "words", metavar="NAME|FILE", multiple=True, help="A policy to compare.")
+@click.option("--window", type=click.IntRange(1, 10_000), help="Tests at once (default: as many as are due).")
+@click.option(
+    "--pass-takes", "up_s", metavar="DURATION", type=Duration(), help="How long a test takes that passes (default: 1m)."
+)
+@click.option(
+    "--fail-takes",
+    "down_s",
+    metavar="DURATION",
+    type=Duration(),
+    help="How long a test takes that fails (default: 10m).",
+)
 @click.option("--false-failures", "false_ratio", type=click.FloatRange(0, 0.9), help="False-failure rate (default 0).")
 @click.option(
-    "--days", type=click.FloatRange(0.1, 36_600), help="Only the first so many days; 30 of a made-up testbed."
+    "--days", type=click.FloatRange(0.1, 36_600), help="Only this many days (default: all; 30 when generated)."
 )
 @click.option(
-    "--warm-up", "warm_up_s", metavar="DURATION", type=Duration(), help="Not counted; 1d, of two days or less the half."
+    "--warm-up",
+    "warm_up_s",
+    metavar="DURATION",
+    type=Duration(),
+    help="Not counted (default: 1d, at most half of the time).",
 )
-@click.option("--shift", "shift_s", metavar="DURATION", type=Duration(), default="0", help="The trace's resolution.")
+@click.option(
+    "--shift",
+    "shift_s",
+    metavar="DURATION",
+    type=Duration(),
+    default="0",
+    help="The resolution of the trace (default: 0).",
+)
 @click.option("--every", type=click.IntRange(1), default=1, help="Only every Nth node of the trace.")
-@click.option("--dead", type=click.IntRange(0, 100_000), default=0, help="Add so many nodes that never answer.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same figures.")
+@click.option("--dead", type=click.IntRange(0, 100_000), default=0, help="Add this many nodes that never answer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random numbers.")
 @click.option("--bare", is_flag=True, help="Back-offs alone: no suspects, no confirmation, one pass is enough.")
 @click.option(
-    "--equal", metavar="tests=N|slots=SECONDS", help="Stretch all delays until this is spent, a node and day."
+    "--equal", metavar="tests=N|slots=SECONDS", help="Scale all delays so that this is spent per node and day."
 )
 @click.option(
-    "--plot", "picture", metavar="FILE", type=click.Path(), help="Draw harm against slot time: .svg, or .png."
+    "--plot", "picture", metavar="FILE", type=click.Path(), help="Plot harm against slot time, as .svg or .png."
 )
 @output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
 @config_option
 def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:
-    """Compare policies on what nodes really did, by the very code that decides in a tick.
+    """Compare policies on what nodes really did, with the same code that decides in a tick.
 
     TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by
     its name, used in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this
     installation; or any configuration file.
 
-    TESTS and SLOT-S, the seconds that tests take, are per node and day. BROKEN is the share of node-time in good while
-    down, IDLE in bad while up, HARM is broken and half of idle. 2H-BROKEN: the chance that a node taken from good is
-    down, or goes down within two hours. SEEN IN and BACK IN say how long a failure and a return went unnoticed. MOVES
-    are per node and day, BUSY is the mean number of tests at once. With `-o wide` there is also how much of the time
-    spent in good a node was down, and up of that in bad, and how long due nodes waited for a slot.
+    TESTS, SLOT-S (the seconds that tests take) and MOVES are per node and day. BROKEN is the share of node-time spent
+    in good while down, IDLE in bad while up; HARM is BROKEN plus half of IDLE. 2H-BROKEN is the chance that a node
+    taken from good is down, or goes down within two hours. SEEN IN and BACK IN are how long a failure and a return went
+    unnoticed. BUSY is the mean number of tests at once. `-o wide` adds the share of the time in good that nodes were
+    down, the share of the time in bad that they were up, and how long due nodes waited for a slot.
 
-    All changes of a node in a trace are shifted by a random part of --shift, each node's own, since a trace taken once
-    an hour has all its changes at full hours.
+    A trace that was recorded once an hour has all its changes at full hours; --shift 1h moves the changes of each node
+    by a random part of an hour.
     """
     refuse_plot(picture)
     how = output.choose_form(form, header=header, color=color)
