@@ -17,33 +17,33 @@ DOCS = Path(__file__).parents[2] / "docs"
 _HEAD = """\
 # The commands
 
-`plabctl COMMAND -h` says what this page says. `--config` may stand before the command's name or after it, and
-`plabctl --version` says which version this is.
+`plabctl COMMAND -h` prints the same text. `--config` may stand before or after the command's name, and
+`plabctl --version` prints the version.
 
-NODES are names, globs (`'pc*.example.org'`) or pools (`@bad`), with commas or blanks between them, or `-` for names on
-standard input. NODES that match nothing are an error. A command that changes several nodes asks first when a glob or a
-pool stood for them, or wants `--yes` where nobody can be asked.
+NODES are names, globs (`'pc*.example.org'`) or pools (`@bad`), separated by commas or blanks, or `-` for names on
+standard input. NODES that match nothing are an error. Before a command changes several nodes that a glob or a pool
+selected, it asks for confirmation; without a terminal it needs `--yes`.
 
-Output is a table on a terminal and TSV elsewhere; `-o` chooses another form. Data goes to standard output, remarks to
-standard error. What `plabctl status -o json` prints is described by [status.schema.json](status.schema.json).
+Output is a table on a terminal and TSV elsewhere; `-o` chooses another format. Data goes to standard output, messages to
+standard error. [status.schema.json](status.schema.json) describes what `plabctl status -o json` prints.
 
-This page is made from the program by `make docs`; a test compares the two.
+`make docs` generates this page from the program; a test compares the two.
 
 ## Exit codes
 
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | failed or refused: no such node, or with `--wait` a verdict that is not a pass, a vnode not up, or not gone |
+| 1 | failed or refused: no such node; with `--wait` a test that did not pass, or a vnode that is not up, or not gone |
 | 2 | wrong usage |
-| 70 | a fault of plabctl itself |
+| 70 | a bug in plabctl |
 | 74 | the state, or the output, cannot be read or written |
 | 75 | busy: try again |
 | 78 | wrong configuration; nothing was done |
 | 130, 143 | interrupted, by Ctrl-C or by SIGTERM |
-| 141 | nobody reads the output any more |
+| 141 | the reader of the output is gone |
 
-Only `plabctl check` differs: it speaks Nagios, 0 to 3.
+Only `plabctl check` differs: it uses the codes of Nagios plug-ins, 0 to 3.
 """
 
 
