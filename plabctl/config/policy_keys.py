@@ -27,27 +27,26 @@ FLAP = Table(
         "half_life",
         Duration(0.1),
         "half_life_s",
-        text="How long it takes the penalty to halve. 6h because with 1h it hardly ever asks for a second "
-        "pass, and with 24h sound nodes stand idle twice as long.",
+        text="The half-life of the penalty. 6h because with 1h it hardly ever requires a second pass, and with 24h "
+        "sound nodes are idle twice as long.",
         example='"6h"',
     ),
     Key(
         "max_passes",
         Whole(1, 1000),
-        text="How many passes in a row are asked for at most. 12 because at 5 minutes apart that is an "
-        "hour: no node that works is kept out for longer.",
+        text="The greatest number of passes in a row that is required. 12 because at 5 minutes apart that is an hour: "
+        "no working node is kept out for longer.",
         example="12",
     ),
     Key(
         "apart",
         Duration(),
         "apart_s",
-        text="How far apart those passes are. 5m because a node that has just changed is tested that soon anyhow.",
+        text="The time between those passes. 5m because a node that has just changed is tested that soon anyway.",
         example='"5m"',
     ),
-    text="Nodes that go back and forth must pass several tests in a row to return: 1 and one more for "
-    "each whole point of a penalty that counts confirmed moves from good to bad and halves again "
-    "and again.",
+    text="Nodes that flap must pass several tests in a row to return: one, and one more for each whole point of a "
+    "penalty that counts confirmed moves from good to bad and decays with a half-life.",
 )
 GUARD = Table(
     "guard",
@@ -55,47 +54,47 @@ GUARD = Table(
     Key(
         "max_ratio",
         Number(0, 1),
-        text="The share of failing nodes above which moves to bad are held. 0.2 because on a trace with "
-        "eleven failures of the monitor itself that halved the false moves; 0.05 trips on ordinary "
-        "failures, 0.5 hardly ever.",
+        text="The share of failing nodes above which moves to bad are held. 0.2 because on a trace with eleven "
+        "failures of the monitor itself it halved the false moves; 0.05 triggers on ordinary failures, 0.5 "
+        "hardly ever.",
         example="0.2",
     ),
     Key(
         "min_tested",
         Whole(1, 1_000_000),
-        text="How many distinct nodes must have been tested before the share counts. 10 because among "
-        "fewer two failures by chance are a fifth.",
+        text="How many distinct nodes must have been tested before the share counts. 10 because among fewer, two "
+        "chance failures are a fifth.",
         example="10",
     ),
     Key(
         "within",
         Duration(1.0),
         "within_s",
-        text="How far back tests count. 10m because a test that fails may take as long; what is older "
-        "tells of another time.",
+        text="How old tests may be to count. 10m because a failing test may take that long; older results say little "
+        "about now.",
         example='"10m"',
     ),
     Key(
         "site_label",
         Text("the name of a node variable", is_label_name),
-        text="The node variable that says which nodes stand together.",
+        text="The node variable that names the site of a node.",
         example='"site"',
     ),
     Key(
         "canary",
         Words('a list of "host:port"', is_endpoint, least=0),
-        text="Machines that answer as long as we are connected ourselves.",
+        text="Machines that answer as long as the monitor itself is connected; when none does, moves to bad are held.",
         example='["192.0.2.1:22"]',
     ),
     Key(
         "max_age",
         Duration(),
         "max_age_s",
-        text="How long a move is held at most. 1h because by then every good node has been tested again.",
+        text="The longest time that a move is held. 1h because by then every good node has been tested again.",
         example='"1h"',
     ),
-    Key("then", Choice(tuple(GuardThen)), text="What becomes of a move that was held that long.", example='"leave"'),
-    text="When many nodes fail together it is more likely us: moves to bad are held, testing goes on.",
+    Key("then", Choice(tuple(GuardThen)), text="What happens to a move that was held that long.", example='"leave"'),
+    text="When many nodes fail together, the monitor is the more likely cause: moves to bad are held, testing goes on.",
 )
 ADAPTIVE = Table(
     "adaptive",
@@ -104,21 +103,20 @@ ADAPTIVE = Table(
         "load",
         Number(0.01, 1),
         "load_ratio",
-        text="The share of the window that is to be busy on average. 0.8 because the rest is for what "
-        "nobody can plan: suspects, requested retests, nodes that come up.",
+        text="The share of the window that should be busy on average. 0.8 because the rest is for what cannot be "
+        "planned: suspects, requested retests, nodes that come up.",
         example="0.8",
     ),
     Key(
         "half_life",
         Duration(60.0),
         "half_life_s",
-        text="How long it takes what was seen of a node to count half. 14d because nodes are mended, and "
-        "worn out, within weeks.",
+        text="The half-life of what was observed of a node. 14d because nodes are repaired, and wear out, within "
+        "weeks.",
         example='"14d"',
     ),
-    text="What the back-off `adaptive` aims at. It waits the geometric mean of what a node's test "
-    "costs and how long its states last, stretched for all nodes alike so that a share of the "
-    "window is used.",
+    text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
+    "its states last, scaled for all nodes alike so that a given share of the window is used.",
 )
 DEADLINES = Table(
     "deadlines",
@@ -126,44 +124,42 @@ DEADLINES = Table(
     Key(
         "enabled",
         Flag(),
-        text="Whether deadlines are learned; if not, each stage has its recipe's time-out.",
+        text="Whether time-outs are learned; if not, each stage has its recipe's time-out.",
         example="true",
     ),
     Key(
         "floor",
         Duration(0.1, DAY_S),
         "floor_s",
-        text="No stage gets less than this. 10s because TCP repeats what was lost after 1, 3 and 7 s: "
-        "three lost packets are no reason to give a node up.",
+        text="The shortest learned time-out. 10s because TCP retransmits after 1, 3 and 7 s: three lost packets are "
+        "no reason to give up on a node.",
         example='"10s"',
     ),
     Key(
         "factor",
         Number(3, 100),
-        text="How many times longer than 95 % of the passes a stage may take. 3 because only passes teach: "
-        "below it, what is cut off would be missed in what is learned, and deadlines could shrink "
-        "without end.",
+        text="How many times longer than 95 % of the passes a stage may take. 3 because only passes are learned from: "
+        "with less, passes that are cut off would be missing, and time-outs could shrink without end.",
         example="3",
     ),
     Key(
         "min_passes",
         Whole(1, 500),
-        text="So many passes of a stage must have been seen; until then it has its recipe's time-out. 20 "
-        "because that is how many it takes to tell what 95 % of them need.",
+        text="The number of passes of a stage to learn from; until then it has its recipe's time-out. 20 because it "
+        "takes that many to tell what 95 % of them need.",
         example="20",
     ),
     Key(
         "full_every",
         Whole(1, 1000),
-        text="In a bad pool, of so many failing tests in a row the last has the recipe's time-outs. 4 "
-        "because then a slow but sound node is back within a few tests, while a dead one costs about "
-        "a quarter.",
+        text="In a bad pool, every Nth failing test in a row has the recipe's time-outs. 4 because a slow but sound "
+        "node is then back within a few tests, while a dead one costs about a quarter.",
         example="4",
     ),
-    text="What a stage may take at most is learned from what it took in tests that passed, of the node "
-    "itself and of its peers under the same recipe, so that dead nodes do not fill the window: "
-    "`factor` times what 95 % of the passes took, at least `floor`, never more than the time-outs "
-    "of the recipe. `plabctl explain` shows the deadlines of a node.",
+    text="Learned time-outs: how long a stage may take is learned from passed tests of the node itself and of its "
+    "peers with the same recipe, so that dead nodes do not fill the window. It is `factor` times what 95 % of "
+    "the passes took, at least `floor`, and never more than the time-out of the recipe. `plabctl explain` shows "
+    "the time-outs of a node.",
 )
 
 
@@ -181,62 +177,62 @@ EXPERIMENT = Table(
     Key(
         "recipe",
         Text(POOL_NAME, is_pool_name),
-        text="The recipe of an experiment that names none; it needs a `teardown`.",
+        text="The default recipe of experiments; it needs a `teardown`.",
         example='"process"',
     ),
     Key(
         "retry",
         _build_count_backoff(ExperimentSettings().retry),
-        text="How long it waits before it tries again to set a vnode up, or to tear one down, by the "
-        "failures in a row. From 1m on because somebody waits for it; up to 1h because a node that "
-        "comes back to good ends the wait.",
+        text="Back-off before another try to set a vnode up, or to tear one down. From 1m because somebody is waiting "
+        "for it; up to 1h because the return of its node to good ends the wait.",
         example='{ base = "1m", max = "30m" }',
     ),
     Key(
         "check",
         _build_count_backoff(ExperimentSettings().check),
-        text="How long it waits between two looks at a vnode that is up, by the passes in a row. From 5m "
-        "on, 2m30s more each time, up to 1h and with 1m at random, because the good pool does the "
-        "same.",
+        text="Back-off between two checks of a vnode that is up. From 5m, 2m30s more each time, up to 1h, and a "
+        "jitter of 1m, because the good pool does the same.",
         example='{ kind = "fixed", base = "5m" }',
     ),
     Key(
         "grace",
         Duration(),
         "grace_s",
-        text="How long the node of a vnode may be in a bad pool before the vnode is replaced (`--count`) "
-        "or leaves (`--all-nodes`). 30m because by then the node was tested four times, and a reboot "
-        "is over.",
+        text="How long the node of a vnode may be in a bad pool before the vnode is replaced (`--count`) or leaves "
+        "(`--all-nodes`). 30m because by then the node has been tested four times, and a reboot is over.",
         example='"30m"',
     ),
     Key(
         "give_up",
         Duration(60.0),
         "give_up_s",
-        text="How long it is tried to tear down a vnode whose node was removed. 7d because a machine that "
-        "is away for a week does not come back as it was.",
+        text="How long teardown of a vnode is retried after its node was removed. 7d because a machine that is away "
+        "for a week does not come back as it was.",
         example='"7d"',
     ),
     Key(
         "hook_timeout",
         Duration(0.1, DAY_S),
         "hook_timeout_s",
-        text="How long the command of an experiment (`--hook`) may take. 30s because one that hangs holds "
-        "up those behind it.",
+        text="How long the command of an experiment (`--hook`) may take. 30s because a command that hangs delays "
+        "those after it.",
         example='"30s"',
     ),
     Key(
         "weight",
         Number(0.01, 1000),
-        text="The weight of each experiment, as of a pool. 1 because an experiment matters as much as a health pool.",
+        text=(
+            "The weight of each experiment, like that of a pool. 1 because an experiment matters as much as a health "
+            "pool."
+        ),
         example="2",
     ),
     Key(
         "reserve",
         Number(0, 1),
-        text="The reserve of each experiment, as of a pool. 0 because there may be any number of them.",
+        text="The reserve of each experiment, like that of a pool. 0 because there may be any number of them.",
         example="0.05",
     ),
-    text="How the vnodes of experiments are set up, looked after and torn down. Each experiment is a "
-    "pool of its own: it shares the window with the health pools and with the other experiments.",
+    text="How the vnodes of experiments are set up, kept up and torn down. Each experiment is a pool of its own: it "
+    "shares the window with the health pools and with the other experiments.",
 )

@@ -52,16 +52,15 @@ BACKOFF = Table(
         "step",
         Duration(),
         "step_s",
-        text="What each equal result adds; only for `additive`. 2m30s because then the wait grows about as "
-        "the square root of the time since the last change, which is the shape that costs least, and "
-        "comes to an hour after half a day.",
+        text="What each equal result adds; only for `additive`. 2m30s because the wait then grows roughly with the "
+        "square root of the time since the last change, which costs least, and reaches an hour after half a day.",
         example='"2m30s"',
     ),
     Key(
         "max",
         Duration(0.1),
         "max_s",
-        text="The longest wait, before jitter. 1h because no failure should stay unseen for longer.",
+        text="The longest wait, before jitter. 1h because no failure should go unnoticed for longer.",
         example='"1h"',
         default=lambda: _list_defaults("max"),
     ),
@@ -69,12 +68,12 @@ BACKOFF = Table(
         "jitter",
         Duration(),
         "jitter_s",
-        text="A random part of up to this much, added so that nodes do not march in step. 1m because ticks "
-        "come every minute: less would leave nodes together in the same tick.",
+        text="Up to this much random time is added, so that nodes do not stay in step. 1m because ticks come every "
+        "minute: with less, nodes would stay together in the same tick.",
         example='"1m"',
     ),
-    text="How long a pool waits before it tests a node again. After each wait's cap, jitter is added. "
-    "Plug-ins bring further kinds.",
+    text="How long a pool waits before it tests a node again. Jitter is added to the capped wait. Plug-ins add "
+    "further kinds.",
 )
 POOL = Table(
     "pool",
@@ -82,7 +81,7 @@ POOL = Table(
     Key(
         "kind",
         KindName("pool"),
-        text="What becomes of a node that passes or fails.",
+        text="What happens to a node that passes or fails.",
         example='"good"',
         default="the pool's name, if `good` or `bad`",
     ),
@@ -90,29 +89,27 @@ POOL = Table(
     Key(
         "backoff",
         BACKOFF,
-        text="How long it waits between tests; its keys are below. 5m, 2m30s and 1h because Emulab's "
-        "monitor of 2006 had them, and a jitter of 1m because ticks come every minute; `plabctl "
-        "simulate` shows what others would do.",
+        text="How long it waits between tests; its keys are below. 5m, 2m30s and 1h because Emulab's monitor of 2006 "
+        "used them, and a jitter of 1m because ticks come every minute; `plabctl simulate` compares others.",
         example='{ base = "5m", max = "2h" }',
     ),
     Key(
         "weight",
         Number(0.01, 1000),
-        text="When slots are short, pools share the window in the ratio of their weights. 1 because no "
-        "pool matters more than another until somebody says so.",
+        text="When slots are short, pools share the window in the ratio of their weights. 1 because all pools matter "
+        "equally unless configured otherwise.",
         example="2",
     ),
     Key(
         "reserve",
         Number(0, 1),
-        text="The share of the window that it gets before all others while it has members due. 0.1 because "
-        "then testing goes on however many experiments there are, and four fifths of the window are "
-        "left to share.",
+        text="The share of the window that it is guaranteed while it has members due. 0.1 because testing then goes "
+        "on however many experiments there are, and four fifths of the window are left to share.",
         example="0.1",
     ),
-    text="A health pool; the table's name is the pool's name. Without any such table there are two, "
-    "`good` and `bad`, with the defaults below. There must be at least one whose nodes are "
-    "offered, as of `good`, and one whose nodes are not, as of `bad`. Plug-ins bring further kinds.",
+    text="A health pool; the table's name is the pool's name. Without any such table there are two, `good` and `bad`, "
+    "with the defaults below. At least one pool must offer its nodes, as those of kind `good` do, and one must "
+    "not, as those of kind `bad`. Plug-ins add further kinds.",
     shape=Shape.NAMED,
 )
 
@@ -122,15 +119,18 @@ _STAGES = {
         '{ run = "mkdir /tmp/{vnode}", timeout = "10m" }',
     ),
     "up": (
-        "Asks again and again whether the vnode is up. 10m because it may boot a system, 5s because it costs little.",
+        (
+            "Checks whether the vnode is up; repeated until it passes. 10m because it may boot a system, 5s because "
+            "it costs little."
+        ),
         '{ run = "test -d /tmp/{vnode}", timeout = "10m", every = "5s" }',
     ),
     "check": (
-        "Looks whether a vnode that is up works. 1m because it is a look and no work.",
+        "Checks whether a vnode that is up works. 1m because a check should be quick.",
         '{ run = "df /tmp/{vnode}", timeout = "1m" }',
     ),
     "teardown": (
-        "Removes the vnode; always run, with time of its own. 5m because it is tried again if that is not enough.",
+        "Removes the vnode; always run, with a time-out of its own. 5m because it is retried if that is not enough.",
         '{ run = "rmdir /tmp/{vnode}", timeout = "5m" }',
     ),
 }
@@ -149,13 +149,13 @@ _STAGE_KEYS = (
         text="A command line for `sh`. Exactly one of `run` and `script` is given.",
         example='"mkdir /tmp/{vnode}"',
     ),
-    Key("script", FilePath(), text="A file whose text is sent and run instead.", example='"setup.sh"'),
+    Key("script", FilePath(), text="A script file that is sent and run instead.", example='"setup.sh"'),
     Key(
         "timeout",
         Duration(0.1, 30 * DAY_S),
         "timeout_s",
-        text="How long the stage may take. 10m because making a vnode may mean fetching its image; 1m for a look; 5m "
-        "because removing one is mostly quick, and if it is not, it is tried again.",
+        text="How long the stage may take. 10m because making a vnode may mean fetching its image; 1m because a check "
+        "should be quick; 5m because removing one usually is, and is retried if it is not.",
         example='"10m"',
         default="setup and up 10m, check 1m, teardown 5m",
     ),
@@ -164,15 +164,15 @@ _EVERY = Key(
     "every",
     Duration(0.05, DAY_S),
     "every_s",
-    text="Only for `up`: the pause between two looks. 5s because a look costs the node little and a vnode is then seen "
-    "within seconds.",
+    text="Only for `up`: the pause between two attempts. 5s because an attempt costs the node little, and a vnode is "
+    "then noticed within seconds.",
     example='"5s"',
 )
 _STAGE_TEXT = (
-    "One stage of a recipe. `{node}`, `{vnode}`, `{pool}`, `{experiment}` and the node's variables are replaced, "
+    "One stage of a recipe. `{node}`, `{vnode}`, `{pool}`, `{experiment}` and the node's variables are filled in, "
     "quoted for the shell, and exported as `PLABCTL_NODE` and so on. Exit code 0 passes, 75 means no opinion, any "
     'other fails with the last line of output as the reason. On the monitor itself (`transport = "local"`) the exit '
-    "codes of monitoring plug-ins are read: 0 and 1 pass, 2 fails, 3 is no opinion."
+    "codes are those of Nagios plug-ins: 0 and 1 pass, 2 fails, 3 means no opinion."
 )
 
 
@@ -193,10 +193,9 @@ RECIPE = Table(
     ),
     *(_build_stage_key(name) for name in DEFAULT_STAGES),
     Key("teardown_required", Flag(), text="Whether a teardown that fails makes the probe fail.", example="true"),
-    text="How a vnode is made, looked at and removed; the table's name is the recipe's name. A node's "
-    "variable `recipe` goes before its pool's. A recipe that a pool uses needs at least one of "
-    "`setup`, `up`, `check`. Plug-ins bring recipes, and some are built in; a table of such a name "
-    "replaces that recipe as a whole.",
+    text="How a vnode is made, checked and removed; the table's name is the recipe's name. A node's variable `recipe` "
+    "overrides its pool's. A recipe that a pool uses needs at least one of `setup`, `up`, `check`. Some recipes "
+    "are built in, and plug-ins add more; a table of the same name replaces such a recipe as a whole.",
     shape=Shape.NAMED,
     point="recipe",
 )

@@ -19,16 +19,16 @@ _HEAD = """\
 
 plabctl reads one TOML file: the one that `--config` names, else `$PLABCTL_CONFIG`, else the first of `./plabctl.toml`,
 `$XDG_CONFIG_HOME/plabctl/config.toml` (`~/.config/plabctl/config.toml`) and `/etc/plabctl/config.toml` that exists.
-`plabctl init` writes one with every key and its default; `plabctl config check` tells all mistakes in one at once, and
-while there is a mistake no tick does anything; `plabctl config show` prints what holds and where it was said.
+`plabctl init` writes one with every key and its default; `plabctl config check` reports all errors in one, and while
+there is an error ticks do nothing; `plabctl config show` prints the values in force and where each was set.
 
-Durations are texts such as `"90s"`, `"2m30s"`, `"12h"`, `"2d"`, or `0`. Sizes are texts such as `"64KiB"`. Paths are
-relative to the folder of the config file, links to it resolved, and `~` is the home directory. Hooks, inventory
-commands and local recipes run in that folder. Scripts, commands given by a path, Ansible inventories and `known_hosts`
-must belong, like every folder that leads to them, to root, to the user who runs plabctl or to the owner of the config
-file. A message that names `hook[2]` means the second `[[hook]]`.
+Durations are strings such as `"90s"`, `"2m30s"`, `"12h"`, `"2d"`, or `0`. Sizes are strings such as `"64KiB"`. Paths
+are relative to the folder of the config file (links are resolved), and `~` is the home directory. Hooks, inventory
+commands and local recipes run in that folder. Scripts, commands given by a path, Ansible inventories and
+`known_hosts`, and every folder that leads to them, must belong to root, to the user who runs plabctl or to the owner
+of the config file. In messages, `hook[2]` is the second `[[hook]]`.
 
-This page is made from the program by `plabctl.config.reference`; a test compares the two.
+`make docs` generates this page from the program; a test compares the two.
 """
 
 _STAGE = RECIPE.keys["up"].type

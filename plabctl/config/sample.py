@@ -28,8 +28,8 @@ from plabctl.kinds import builtin_kinds, find_builtin
 
 _WIDTH = 100
 _INTRO = """\
-# The configuration of plabctl. Each key stands here with its default, or with an example where it has none;
-# take the "#" away to set it. `plabctl config check` looks for mistakes, `plabctl config show` says what holds.
+# The configuration of plabctl: every key with its default, or with an example if it has none. Remove the "#" to
+# set it. `plabctl config check` reports errors, `plabctl config show` prints the values in force.
 """
 
 

@@ -44,7 +44,7 @@ SSH = Table(
     Key(
         "key",
         FilePath(),
-        text="The private key to log in with, without a passphrase. No agent and no password is ever used.",
+        text="The private key to log in with, without a passphrase. Agents and passwords are never used.",
         example='"/etc/plabctl/id_ed25519"',
         default="none: nodes cannot be reached over SSH",
     ),
@@ -66,20 +66,19 @@ SSH = Table(
         "connect_timeout",
         Duration(0.1, DAY_S),
         "connect_timeout_s",
-        text="For connection, banner, key exchange and login, all together. 20s because TCP needs 11 s to "
-        "get over three lost packets, and a busy node a few more to log one in.",
+        text="Time-out of connection, banner, key exchange and login together. 20s because TCP takes 11 s to recover "
+        "from three lost packets, and a busy node a few more for a login.",
         example='"20s"',
     ),
     Key(
         "output_limit",
         Size(256, 64 * 1024**2),
-        text="How much of what a stage prints is kept; at more it is cut off. 64KiB because that is a "
-        "thousand lines, more than anybody reads, and 40 nodes that print without end then fill no "
-        "memory.",
+        text="How much of a stage's output is kept; a stage that prints more is cut off. 64KiB because that is a "
+        "thousand lines, more than anybody reads, and 40 nodes that print endlessly then do not fill the memory.",
         example='"64KiB"',
     ),
-    Key("use_ssh_config", Flag(), text="Ask `ssh -G` what the user's ssh_config says about each node.", example="true"),
-    text="How nodes are reached. A node's variables `ssh_host`, `ssh_port` and `ssh_user` go before these.",
+    Key("use_ssh_config", Flag(), text="Read the user's ssh_config for each node, through `ssh -G`.", example="true"),
+    text="How nodes are reached. A node's variables `ssh_host`, `ssh_port` and `ssh_user` override these.",
 )
 EXECUTOR = Table(
     "executor",
@@ -97,21 +96,21 @@ INVENTORY = Table(
         "every",
         Duration(),
         "every_s",
-        text="How often it is read. 5m because reading a list is cheap and a new node should not wait long.",
+        text="How often it is read. 5m because reading a list is cheap, and a new node should not wait for long.",
         example='"5m"',
     ),
     Key(
         "timeout",
         Duration(0.1, DAY_S),
         "timeout_s",
-        text="How long reading it may take. 1m because the tick waits for it, and the next one comes in a minute.",
+        text="Time-out of reading it. 1m because the tick waits for it, and the next tick comes in a minute.",
         example='"1m"',
     ),
     Key(
         "name",
         Text("a name of printable characters, but not operator", is_source_name),
-        text="What it is called. Give one before the file moves or the command changes: nodes stay those of their "
-        "source.",
+        text="The name of the source. Set it before the file moves or the command changes: nodes belong to the source "
+        "of that name.",
         example='"racks"',
         default="the kind and the name of the file or program, such as `file:nodes.txt`",
     ),
@@ -120,33 +119,33 @@ INVENTORY = Table(
         Duration(),
         "grace_s",
         text="How long a node that it no longer lists is absent before it leaves: kept with all that is known of it, "
-        "not tested and not offered. 1d because a list that is wrong is mostly noticed on the next day.",
+        "not tested and not offered. 1d because a wrong list is usually noticed within a day.",
         example='"1d"',
     ),
     Key(
         "max_leave",
         Number(0, 1),
-        text="Which share of its nodes may be missing at once, beside five that always may: a reading that drops more "
-        "is not believed at first, and more than that never leave at once unless a person accepts it. 0.25 because "
-        "whole sites do go, and half a list is more often a fault.",
+        text="The share of its nodes that may be missing at once (five always may): a reading that drops more is not "
+        "believed at first, and no more than that leave at once unless a person accepts it. 0.25 because whole "
+        "sites do go away, while half a list is more likely an error.",
         example="0.25",
     ),
     Key(
         "believe_after",
         Whole(1, 1000),
-        text="After how many equal readings in a row one that drops more is believed: its nodes are absent then. 3 "
-        "because a source that is half written or half reachable is so once, and mostly not in the same way again.",
+        text="How many equal readings in a row it takes until one that drops more is believed, and its nodes are "
+        "absent. 3 because a source that is half written or half reachable rarely stays so in the same way.",
         example="3",
     ),
-    text="A source of nodes. Nodes that appear in it are added; nodes that vanish from it are absent for a grace, and "
-    "only then they leave. A source that cannot be read changes nothing.",
+    text="A source of nodes. Nodes that appear in it are added; nodes that vanish from it are absent for the `grace`, "
+    "and then they leave. A source that cannot be read is ignored.",
     shape=Shape.MANY,
 )
 _TOLD = (
     Key(
         "on",
         Words("a list of: " + ", ".join(EVENT_KINDS), is_event_kind),
-        text="The kinds of event it is told of.",
+        text="The kinds of event that it gets.",
         example='["transition"]',
         required=True,
     ),
@@ -154,7 +153,7 @@ _TOLD = (
         "timeout",
         Duration(0.1, DAY_S),
         "timeout_s",
-        text="How long it may take. 30s because one that hangs holds up those behind it.",
+        text="How long it may take. 30s because a command that hangs delays those after it.",
         example='"30s"',
     ),
 )
@@ -169,18 +168,16 @@ SINK = Table(
         required=True,
     ),
     *_TOLD,
-    text="What is told of events, beside the history, which has every event and is always told first. "
-    "A sink that fails is tried again by the next ticks, for a day; it may be told of the same "
-    "event twice, and the event's `id` says so.",
+    text="Where events are sent, besides the history, which gets every event first. A sink that fails is retried by "
+    "the next ticks, for a day; it may get the same event twice, with the same `id`.",
     shape=Shape.MANY,
 )
 HOOK = Table(
     "hook",
     SinkSettings("command"),
     *_TOLD,
-    text='The short form of a `[[sink]]` with `kind = "command"`. The command is told what happens: '
-    "one event as JSON on its standard input, its kind in `PLABCTL_EVENT` and its node in "
-    "`PLABCTL_NODE`.",
+    text='The short form of a `[[sink]]` with `kind = "command"`. The command gets one event as JSON on its standard '
+    "input, its kind in `PLABCTL_EVENT` and its node in `PLABCTL_NODE`.",
     shape=Shape.MANY,
     short_for=("sink", "command"),
 )
@@ -198,24 +195,23 @@ ROOT = Table(
     Key(
         "network_disk",
         Flag(),
-        text="Whether the state directory may be on a file system that is not known to be local. False "
-        "because on many network file systems a lock that one machine holds does not keep another "
-        "away: changes would be lost. Set it if only this machine uses the directory, or if locks "
-        "hold there.",
+        text="Whether the state directory may be on a file system that is not known to be local. False because on "
+        "many network file systems a lock held by one machine does not exclude another, and changes would be "
+        "lost. Set it if only this machine uses the directory, or if locks work there.",
         example="true",
     ),
     Key(
         "window",
         Whole(1, MAX_WINDOW),
-        text="How many probes may run at once, over all processes. 40 because a thousand nodes, a sixth of "
-        "them dead, keep 36 of them busy and then wait two minutes for a slot; see docs/policy.md.",
+        text="How many probes may run at once, over all processes. 40 because a thousand nodes, a sixth of them dead, "
+        "keep 36 slots busy and then wait two minutes for one; see docs/policy.md.",
         example="40",
     ),
     Key(
         "max_load",
         Number(0, 100_000),
-        text="No new probes while the load average of this machine is above it; 0: off. 0 because the work "
-        "of a test is done on its node.",
+        text="No probe is started while the load average of this machine is above this; 0 turns it off. 0 because the "
+        "work of a test is done on its node.",
         example="8",
     ),
     Key(
@@ -228,7 +224,7 @@ ROOT = Table(
     Key(
         "plugin_recipes",
         Words("a list of names of recipes that plug-ins bring", is_pool_name, least=0),
-        text="Recipes of plug-ins that no pool names, but a node's variable `recipe` or an experiment does.",
+        text="Recipes of plug-ins that no pool uses, but a node's variable `recipe` or an experiment does.",
         example='["lxc"]',
         default="none",
     ),

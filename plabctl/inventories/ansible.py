@@ -51,7 +51,7 @@ class AnsibleKind(InventoryKind):
     keys = Table(
         "inventory.ansible",
         AnsibleOptions(),
-        Key("path", FilePath(), text="The inventory, a file or a folder.", example='"hosts.yml"', required=True),
+        Key("path", FilePath(), text="The inventory: a file or a folder.", example='"hosts.yml"', required=True),
     )
 
     def identify(self, options: AnsibleOptions) -> str:

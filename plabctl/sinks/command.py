@@ -40,16 +40,17 @@ _KEYS = Table(
     Key(
         "command",
         Argv(),
-        text="The command, run without a shell. A relative path to it is relative to the config file; a bare name is "
-        "looked for in `PATH`.",
+        text="The command, run without a shell. A relative path is relative to the config file; a bare name is looked "
+        "up in `PATH`.",
         example='["logger", "-t", "plabctl"]',
         required=True,
     ),
     Key(
         "output",
         Flag(),
-        text="Whether it is told what the stages of a probe printed, too. Off because there may be secrets in that, "
-        "and a command may tell others; the reason of a failure, which is its last line, it is told anyway.",
+        text="Whether it also gets the output of the stages of a probe. Off because the output may contain secrets, "
+        "and a command may pass them on; it always gets the reason of a failure, which is the last line of "
+        "output.",
         example="true",
     ),
 )

@@ -24,8 +24,8 @@ NODES are names, globs (`'pc*.example.org'`) or pools (`@bad`), separated by com
 standard input. NODES that match nothing are an error. Before a command changes several nodes that a glob or a pool
 selected, it asks for confirmation; without a terminal it needs `--yes`.
 
-Output is a table on a terminal and TSV elsewhere; `-o` chooses another format. Data goes to standard output, messages to
-standard error. [status.schema.json](status.schema.json) describes what `plabctl status -o json` prints.
+Output is a table on a terminal and TSV elsewhere; `-o` chooses another format. Data goes to standard output, messages
+to standard error. [status.schema.json](status.schema.json) describes what `plabctl status -o json` prints.
 
 `make docs` generates this page from the program; a test compares the two.
 

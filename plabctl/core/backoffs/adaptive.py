@@ -15,8 +15,8 @@ class Adaptive(BackoffKind):
 
     name = "adaptive"
     help = (
-        "by what a test costs and how long states last, see `[adaptive]` "
-        "(from 2m because less would be tests without pause, to 96h because only dead nodes come to wait so long)"
+        "by what a test costs and how long states last, see `[adaptive]` (from 2m because less would be testing "
+        "without a pause, to 96h because only dead nodes get to wait that long)"
     )
     by_count = False
     is_budgeted = True

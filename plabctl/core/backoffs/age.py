@@ -19,8 +19,8 @@ class Age(BackoffKind):
 
     name = "age"
     help = (
-        "base * sqrt(1 + hours since the node last changed) "
-        "(from 10m to 12h in a bad pool because a test that fails takes ten times as long)"
+        "base * sqrt(1 + hours since the node last changed) (from 10m to 12h in a bad pool because a failing test "
+        "takes ten times as long)"
     )
     by_count = False
 

@@ -13,7 +13,7 @@ class Quadratic(CountingKind):
     """The base times the square of the count."""
 
     name = "quadratic"
-    help = "base * n^2 (up to 12h in a bad pool because only dead nodes come to wait so long)"
+    help = "base * n^2 (up to 12h in a bad pool because only dead nodes get to wait that long)"
 
     def factor(self, streak: int) -> float:
         """Return the square of the count."""

@@ -37,7 +37,7 @@ def _build_exit_key(name: str, text: str, other: str) -> Key:
 
 ON_FAIL = _build_exit_key("on_fail", "The pool for nodes that fail.", "bad")
 """The key of good pools that names the pool to which a node leaves."""
-ON_PASS = _build_exit_key("on_pass", "The pool for nodes that passed often enough.", "good")
+ON_PASS = _build_exit_key("on_pass", "The pool for nodes that have passed often enough.", "good")
 """The key of bad pools that names the pool to which a node leaves."""
 
 

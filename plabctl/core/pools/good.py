@@ -102,16 +102,16 @@ class GoodKind(PoolKind):
         Key(
             "confirm",
             Whole(0, 20),
-            text="This many quick retests while still in the pool before a failure counts; with 0 the node leaves at "
-            "once and is tested again at once. 0 because each quick retest of a dead node is a time-out more before "
-            "it leaves: half as much again of the time that broken nodes are offered.",
+            text="The number of quick retests, while still in the pool, before a failure counts; with 0 the node "
+            "leaves at once and is tested again at once. 0 because each quick retest of a dead node takes "
+            "another time-out before it leaves: broken nodes are offered for half as long again.",
             example="2",
         ),
         Key(
             "suspects",
             Flag(),
-            text="Where `confirm` is 0: whether a failing node leaves as a suspect, which one immediate retest clears "
-            "without a trace; if false, any one failure is a move that counts.",
+            text="With `confirm = 0`: whether a failing node leaves as a suspect, which one passed retest clears "
+            "without a trace; if false, every single failure is a move that counts.",
             example="false",
         ),
     )
