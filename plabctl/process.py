@@ -1,19 +1,23 @@
 """Run a command of this machine so that it cannot hold us up: a group of its own, a deadline, capped output.
 
-I/O. For what the operator names in the configuration: sources of nodes and hooks. A command that leaves children behind
-is not waited for, and they are left alone; at the deadline the whole group is killed.
+I/O. The only place that starts programs; `tests/test_architecture.py` lists the exceptions. `run` is for most of them:
+sources of nodes, hooks, crontab(1). `Command` is for those who end one from another thread, as
+`plabctl.probes.local_shell` does. A command that leaves children behind is not waited for, and they are left alone; at
+the deadline the whole group is killed.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
 from typing import NamedTuple
 
 from plabctl.errors import Untrusted
@@ -22,7 +26,7 @@ from plabctl.files.trusted import open_trusted
 _TERM_S = 0.3
 """Between asking a command to end and killing it."""
 _LOOK_S = 0.05
-"""How often a command is looked at whose output stays open."""
+"""How often a command is looked at where there is no descriptor by which to wait for its end."""
 _QUIET_S = 0.2
 """How long the output of a command that has ended is still read; a child of it may keep it open for ever."""
 _REAP_S = 1.0
@@ -61,44 +65,180 @@ def run(
     """
     try:
         _refuse_untrusted(argv[0], folder, owners)
-        process = _start(argv, given, {**os.environ, **(variables or {})}, folder)
+        command = Command(argv, given=given, environ={**os.environ, **(variables or {})}, folder=folder)
     except Untrusted as error:
         return CommandResult(None, b"", b"", f"is not run: {error}", never_ran=True)
     except (OSError, ValueError) as error:
         is_ours = isinstance(error, OSError) and error.errno in _SHORT
         return CommandResult(None, b"", b"", f"cannot be run: {_explain_error(error)}", never_ran=not is_ours)
+    kept, total = (bytearray(), bytearray()), 0
+
+    def keep(number: int, data: bytes) -> bool:
+        nonlocal total
+        kept[number].extend(data[: max(0, keep_bytes - len(kept[number]))])
+        total += len(data)
+        return total <= flood_bytes
+
     try:
-        return _wait_for(process, timeout_s, keep_bytes, flood_bytes)
+        ending = command.read(keep, timeout_s)
+        code = command.wait() if ending is Ending.ENDED else None
     finally:
         # Here also when a signal cut in: nothing of ours goes on running behind our back.
-        _end(process)
+        command.end()
+    fault = {
+        Ending.ENDED: f"was ended by signal {-code}" if code is not None and code < 0 else "",
+        Ending.LATE: f"did not end within {timeout_s:g} s",
+        Ending.FLOOD: f"printed more than {flood_bytes} bytes",
+    }[ending]
+    return CommandResult(None if fault else code, bytes(kept[0]), bytes(kept[1]), fault)
 
 
 def _refuse_untrusted(program: str, folder: str, owners: Collection[int]) -> None:
     if "/" in program:
         path = f"{folder}/{program}" if folder and not program.startswith("/") else program
-        with suppress(OSError):  # it is told in the same words when it is started
+        with suppress(OSError):  # it is reported in the same words when the program is started
             os.close(open_trusted(path, os.O_PATH, owners=owners).fd)
 
 
-def _start(argv: Sequence[str], given: bytes, environ: Mapping[str, str], folder: str) -> subprocess.Popen[bytes]:
-    source = open_input(given)
-    try:
-        return subprocess.Popen(
-            list(argv),
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environ,
-            cwd=folder or None,
-            start_new_session=True,
-            bufsize=0,
-        )
-    finally:
-        os.close(source)
+def _explain_error(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
-def open_input(data: bytes) -> int:
+class Ending(Enum):
+    """Why no more was read: the command has ended, the time is over, or the reader wants no more."""
+
+    ENDED = auto()
+    LATE = auto()
+    FLOOD = auto()
+
+
+class Command:
+    """A command in a process group of its own. Whoever started it calls `end`; `send` may be called by any thread."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        given: bytes | None = None,
+        folder: str = "",
+        joined: bool = False,
+    ) -> None:
+        """Start `argv` in `folder`, with `given` on its standard input; if `joined`, errors count as output.
+
+        Raise OSError, or ValueError for arguments that no program can have.
+        """
+        source = subprocess.DEVNULL if given is None else _open_input(given)
+        try:
+            self._process = subprocess.Popen(
+                list(argv),
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if joined else subprocess.PIPE,
+                env=environ,
+                cwd=folder or None,
+                start_new_session=True,
+                bufsize=0,
+            )
+        finally:
+            if source >= 0:
+                os.close(source)
+        self._pipes = [pipe for pipe in (self._process.stdout, self._process.stderr) if pipe]
+
+    def read(self, take: Callable[[int, bytes], bool], timeout_s: float = math.inf) -> Ending:
+        """Read until the command has ended, and its output with it or nearly so, but for no longer than `timeout_s`.
+
+        Each piece is given to `take`, with 0 for output and 1 for errors; it returns whether more is wanted.
+        """
+        reader = _Reader([pipe.fileno() for pipe in self._pipes], take)
+        end = time.monotonic() + timeout_s
+        with reader.watch_end(self._process.pid) as longest_s:
+            while not self._is_dead():
+                left = end - time.monotonic()
+                if left <= 0:
+                    return Ending.LATE
+                reader.read(min(left, longest_s))
+                if reader.is_full:
+                    return Ending.FLOOD
+        quiet_at = time.monotonic() + _QUIET_S
+        while reader.is_open and not reader.is_full and reader.read(quiet_at - time.monotonic()):
+            pass
+        return Ending.ENDED
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, unless the command has ended and was waited for."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _is_dead(self) -> bool:
+        # It is not reaped here: until it is, its number and that of its group cannot become another's.
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def wait(self) -> int:
+        """Wait for the end of the command and return its exit code; below zero, the signal that ended it."""
+        return self._process.wait()
+
+    def end(self) -> None:
+        """Kill the command's group if the command has not ended, first kindly, reap it, and close our ends."""
+        if self._process.poll() is None:
+            self.send(signal.SIGTERM)
+            end = time.monotonic() + _TERM_S
+            while time.monotonic() < end and not self._is_dead():
+                time.sleep(_LOOK_S / 5)
+            self.send(signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: we go on without it
+                self._process.wait(_REAP_S)
+        for pipe in self._pipes:
+            pipe.close()
+
+
+class _Reader:
+    """Reads what a command prints, as it comes."""
+
+    def __init__(self, descriptors: Sequence[int], take: Callable[[int, bytes], bool]) -> None:
+        self._numbers = {descriptor: number for number, descriptor in enumerate(descriptors)}
+        self._take = take
+        self._poll = select.poll()  # not select(): descriptors may be above 1,023
+        self.is_full = False
+        for descriptor in descriptors:
+            os.set_blocking(descriptor, False)
+            self._poll.register(descriptor, select.POLLIN)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether more may come."""
+        return bool(self._numbers)
+
+    @contextmanager
+    def watch_end(self, pid: int) -> Iterator[float]:
+        """In the block, let a `read` return when the process has ended; yield how many seconds one may wait."""
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:  # a kernel without it, or no descriptor left
+            yield _LOOK_S
+            return
+        self._poll.register(descriptor, select.POLLIN)
+        try:
+            yield math.inf
+        finally:
+            self._poll.unregister(descriptor)
+            os.close(descriptor)
+
+    def read(self, wait_s: float) -> bool:
+        """Read what is there, waiting for it at most `wait_s`; return whether there was anything."""
+        ready = self._poll.poll(None if wait_s == math.inf else max(0.0, wait_s) * 1000)
+        for descriptor, _ in ready:
+            if descriptor in self._numbers:
+                if data := os.read(descriptor, _READ_BYTES):
+                    self.is_full |= not self._take(self._numbers[descriptor], data)
+                else:
+                    self._poll.unregister(descriptor)
+                    del self._numbers[descriptor]
+        return bool(ready)
+
+
+def _open_input(data: bytes) -> int:
     """Return a descriptor that reads `data`: a file in memory, as a pipe blocks us on a command that does not read."""
     descriptor = os.memfd_create("plabctl-input", os.MFD_CLOEXEC)
     left = memoryview(data)
@@ -106,86 +246,3 @@ def open_input(data: bytes) -> int:
         left = left[os.write(descriptor, left) :]
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-class _Capture:
-    """What was printed, and how much of it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], keep_bytes: int) -> None:
-        assert process.stdout, "it was asked for"
-        assert process.stderr, "it was asked for"
-        self.total = 0
-        self._keep = keep_bytes
-        self._kept = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
-        self.output, self.errors = self._kept.values()
-        self._poll = select.poll()  # not select(): descriptors may be above 1,023
-        self.open = len(self._kept)
-        for descriptor in self._kept:
-            os.set_blocking(descriptor, False)
-            self._poll.register(descriptor, select.POLLIN)
-
-    def read(self, wait_s: float) -> bool:
-        """Read what is there, waiting for it at most `wait_s`; say whether there was anything."""
-        ready = self._poll.poll(max(0.0, wait_s) * 1000)
-        for descriptor, _ in ready:
-            data = os.read(descriptor, _READ_BYTES)
-            if not data:
-                self._poll.unregister(descriptor)
-                self.open -= 1
-            kept = self._kept[descriptor]
-            kept += data[: max(0, self._keep - len(kept))]
-            self.total += len(data)
-        return bool(ready)
-
-
-def _wait_for(process: subprocess.Popen[bytes], timeout_s: float, keep_bytes: int, flood_bytes: int) -> CommandResult:
-    capture = _Capture(process, keep_bytes)
-    fault = _follow(process, capture, timeout_s, flood_bytes)
-    if not fault:
-        quiet_at = time.monotonic() + _QUIET_S
-        while capture.open and capture.total <= flood_bytes and capture.read(quiet_at - time.monotonic()):
-            pass
-        if process.returncode < 0:
-            fault = f"was ended by signal {-process.returncode}"
-    return CommandResult(None if fault else process.returncode, bytes(capture.output), bytes(capture.errors), fault)
-
-
-def _follow(process: subprocess.Popen[bytes], capture: _Capture, timeout_s: float, flood_bytes: int) -> str:
-    """Read until the command has ended by itself; return what it did wrong if it did not."""
-    end = time.monotonic() + timeout_s
-    while process.poll() is None:
-        left = end - time.monotonic()
-        if left <= 0:
-            return f"did not end within {timeout_s:g} s"
-        if capture.open:
-            capture.read(min(left, _LOOK_S))
-        else:
-            time.sleep(min(left, _LOOK_S))
-        if capture.total > flood_bytes:
-            return f"printed more than {flood_bytes} bytes"
-    return ""
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the command's group if the command has not ended, reap it, and close our ends."""
-    if process.poll() is None:
-        # The group's number cannot become another's as long as the command has not been reaped.
-        os.killpg(process.pid, signal.SIGTERM)
-        end = time.monotonic() + _TERM_S
-        while time.monotonic() < end and not _is_dead(process):
-            time.sleep(_LOOK_S / 5)
-        os.killpg(process.pid, signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: we go on without it
-            process.wait(_REAP_S)
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
-
-
-def _is_dead(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether the command has ended, without reaping it."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _explain_error(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -107,6 +107,18 @@ def test_output_is_kept_up_to_a_limit_and_a_flood_ends_the_command() -> None:
     assert time.monotonic() - began < MARGIN_S
 
 
+def test_the_end_of_a_command_is_seen_where_the_kernel_has_no_descriptor_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", fail)
+
+    assert sh("exec >&- 2>&-; sleep 0.1; exit 4").exit_code == 4
+    assert sh("exec >&- 2>&-; sleep 60", timeout_s=0.2).fault == "did not end within 0.2 s"
+
+
 def test_a_command_that_dies_of_a_signal_says_so() -> None:
     assert sh("kill -9 $$").fault == "was ended by signal 9"
 

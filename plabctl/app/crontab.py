@@ -7,7 +7,6 @@ I/O: runs crontab(1). What the line looks like is in `plabctl.app.cron_line`, wh
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +15,10 @@ from plabctl.app.cron_line import CronJob, add_line, is_tick_line, remove_line
 from plabctl.config.locate import SYSTEM_CONFIG, find_state_dir
 from plabctl.core.settings import Settings
 from plabctl.errors import PlabctlError
+from plabctl.process import run
 
 _TIMEOUT_S = 30.0
+_MAX_BYTES = 16 * 1024**2
 
 
 def build_job(settings: Settings, environ: Mapping[str, str], argv0: str | None = None) -> CronJob:
@@ -94,23 +95,22 @@ def write(text: bytes) -> None:
         raise _build_error("change", err)
 
 
-def _crontab(args: list[str], text: bytes | None = None) -> tuple[int, bytes, bytes]:
-    try:
-        done = subprocess.run(
-            ["crontab", *args],  # noqa: S607 - the user's own path says which crontab
-            input=text or b"",
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT_S,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except FileNotFoundError as error:
+def _crontab(args: list[str], text: bytes = b"") -> tuple[int, bytes, bytes]:
+    done = run(
+        ["crontab", *args],  # the user's own PATH says which crontab
+        given=text,
+        variables={"LC_ALL": "C"},
+        timeout_s=_TIMEOUT_S,
+        keep_bytes=_MAX_BYTES,
+        flood_bytes=_MAX_BYTES,
+    )
+    if done.never_ran:
         raise PlabctlError(
             "there is no crontab command", hint="install cron, or use the systemd timer of the cron directory"
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise PlabctlError(f"crontab gave no answer within {_TIMEOUT_S:g} s", hint="look what it waits for") from error
-    return done.returncode, done.stdout, done.stderr
+        )
+    if done.exit_code is None:
+        raise PlabctlError(f"crontab {done.fault}", hint="look what it waits for")
+    return done.exit_code, done.output, done.errors
 
 
 def _build_error(what: str, err: bytes) -> PlabctlError:

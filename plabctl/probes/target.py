@@ -6,7 +6,6 @@ I/O only when `use_ssh_config` is on: then `ssh -G` is asked once for each node.
 from __future__ import annotations
 
 import getpass
-import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from dataclasses import dataclass
 from plabctl.core.model import Cause, Node
 from plabctl.core.settings import SshSettings
 from plabctl.probes.probe_error import ProbeError
+from plabctl.process import run
 
-_SSH_G_TIMEOUT_S = 10
+_SSH_G_TIMEOUT_S = 10.0
+_SSH_G_BYTES = 1024**2
 _MAX_PORT = 65535
 _SSH_PORT = 22
 
@@ -86,18 +87,12 @@ def _find_user_name() -> str:
 
 def _ask_ssh(name: str) -> dict[str, str]:
     """Return the first value of each keyword that `ssh -G` prints for `name`."""
-    try:
-        done = subprocess.run(
-            ["ssh", "-G", "--", name],  # noqa: S607 - the user's own ssh, as found on the user's own PATH
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SSH_G_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ProbeError(Cause.LOCAL, f"'ssh -G {name}' failed: {error}") from None
+    done = run(["ssh", "-G", "--", name], timeout_s=_SSH_G_TIMEOUT_S, keep_bytes=_SSH_G_BYTES, flood_bytes=_SSH_G_BYTES)
+    if done.fault or done.exit_code:
+        reason = done.fault or done.errors.decode(errors="replace").strip() or f"exit code {done.exit_code}"
+        raise ProbeError(Cause.LOCAL, f"'ssh -G {name}' failed: {reason}")
     answer: dict[str, str] = {}
-    for line in done.stdout.decode(errors="replace").splitlines():
+    for line in done.output.decode(errors="replace").splitlines():
         keyword, _, value = line.partition(" ")
         if keyword not in answer and value:
             answer[keyword] = value
