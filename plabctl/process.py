@@ -28,7 +28,7 @@ _TERM_S = 0.3
 _LOOK_S = 0.05
 """How often a command is looked at where there is no descriptor by which to wait for its end."""
 _QUIET_S = 0.2
-"""How long the output of a command that has ended is still read; a child of it may keep it open for ever."""
+"""How long the output of a command that has ended is read; a child of it may keep it open for ever."""
 _REAP_S = 1.0
 _READ_BYTES = 65536
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
@@ -71,6 +71,14 @@ def run(
     except (OSError, ValueError) as error:
         is_ours = isinstance(error, OSError) and error.errno in _SHORT
         return CommandResult(None, b"", b"", f"cannot be run: {_explain_error(error)}", never_ran=not is_ours)
+    try:
+        return _wait_for(command, timeout_s, keep_bytes, flood_bytes)
+    finally:
+        # Here also when a signal cut in: nothing of ours goes on running behind our back.
+        command.end()
+
+
+def _wait_for(command: Command, timeout_s: float, keep_bytes: int, flood_bytes: int) -> CommandResult:
     kept, total = (bytearray(), bytearray()), 0
 
     def keep(number: int, data: bytes) -> bool:
@@ -79,17 +87,13 @@ def run(
         total += len(data)
         return total <= flood_bytes
 
-    try:
-        ending = command.read(keep, timeout_s)
-        code = command.wait() if ending is Ending.ENDED else None
-    finally:
-        # Here also when a signal cut in: nothing of ours goes on running behind our back.
-        command.end()
-    fault = {
-        Ending.ENDED: f"was ended by signal {-code}" if code is not None and code < 0 else "",
-        Ending.LATE: f"did not end within {timeout_s:g} s",
-        Ending.FLOOD: f"printed more than {flood_bytes} bytes",
-    }[ending]
+    code, fault = None, f"printed more than {flood_bytes} bytes"
+    ending = command.read(keep, timeout_s)
+    if ending is Ending.LATE:
+        fault = f"did not end within {timeout_s:g} s"
+    elif ending is Ending.ENDED:
+        code = command.wait()
+        fault = f"was ended by signal {-code}" if code < 0 else ""
     return CommandResult(None if fault else code, bytes(kept[0]), bytes(kept[1]), fault)
 
 
@@ -161,7 +165,7 @@ class Command:
                 if reader.is_full:
                     return Ending.FLOOD
         quiet_at = time.monotonic() + _QUIET_S
-        while reader.is_open and not reader.is_full and reader.read(quiet_at - time.monotonic()):
+        while reader.numbers and not reader.is_full and reader.read(quiet_at - time.monotonic()):
             pass
         return Ending.ENDED
 
@@ -197,18 +201,13 @@ class _Reader:
     """Reads what a command prints, as it comes."""
 
     def __init__(self, descriptors: Sequence[int], take: Callable[[int, bytes], bool]) -> None:
-        self._numbers = {descriptor: number for number, descriptor in enumerate(descriptors)}
+        self.numbers = {descriptor: number for number, descriptor in enumerate(descriptors)}
         self._take = take
         self._poll = select.poll()  # not select(): descriptors may be above 1,023
         self.is_full = False
         for descriptor in descriptors:
             os.set_blocking(descriptor, False)
             self._poll.register(descriptor, select.POLLIN)
-
-    @property
-    def is_open(self) -> bool:
-        """Return whether more may come."""
-        return bool(self._numbers)
 
     @contextmanager
     def watch_end(self, pid: int) -> Iterator[float]:
@@ -229,12 +228,12 @@ class _Reader:
         """Read what is there, waiting for it at most `wait_s`; return whether there was anything."""
         ready = self._poll.poll(None if wait_s == math.inf else max(0.0, wait_s) * 1000)
         for descriptor, _ in ready:
-            if descriptor in self._numbers:
+            if descriptor in self.numbers:
                 if data := os.read(descriptor, _READ_BYTES):
-                    self.is_full |= not self._take(self._numbers[descriptor], data)
+                    self.is_full |= not self._take(self.numbers[descriptor], data)
                 else:
                     self._poll.unregister(descriptor)
-                    del self._numbers[descriptor]
+                    del self.numbers[descriptor]
         return bool(ready)
 
 
