@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "plabctl"
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {"errors", "durations", "clock", "fast_replace", "files", "kinds", "masks", "values", "process"}
-ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "render"}
+ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "views", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
     "files": {"files", "errors"},
@@ -21,9 +21,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
-    "views": {"views", "core"} | GROUND,
     "render": {"render", "views", "core"} | GROUND,
-    "app": {"app", "core", "views"} | ADAPTERS | GROUND,
+    "app": {"app", "core"} | ADAPTERS | GROUND,
     "cli": {"cli", "app", "core", "config", "views", "render"} | GROUND,  # demo and sim it finds by name
     "demo": {"demo", "cli", "app", "core"} | ADAPTERS | GROUND,
     "sim": {"sim", "cli", "core"} | ADAPTERS | GROUND,

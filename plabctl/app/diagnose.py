@@ -18,7 +18,7 @@ from plabctl.config.locate import find_state_dir
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, StoreError
 from plabctl.history.database import History
-from plabctl.render.status_table import count_totals, problems_of
+from plabctl.views.status import count_totals, find_current_problems
 
 _ROWS_CHECKED = 100_000
 """Of the history, the newest: a second or two, however long it is."""
@@ -55,7 +55,7 @@ def _stuck(app: App) -> Iterator[Finding]:
         context = read_context_of(app)
     except StoreError:  # which was found before
         return
-    found = problems_of(context, count_totals(context))
+    found = find_current_problems(context, count_totals(context))
     yield from (fail("work", problem.reason, problem.remedy) for problem in found)
     if not found and context.sight is not None:
         yield ok("work", "nothing is stuck")

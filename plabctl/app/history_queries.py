@@ -16,7 +16,7 @@ from plabctl.errors import NoSuchNode
 from plabctl.history.database import History, Records
 from plabctl.render.event_table import MOVES
 from plabctl.render.node_record import NodeRecord
-from plabctl.render.status_table import ViewContext
+from plabctl.views.node import ViewContext
 
 _RECENT = 60
 """How many events of a node are looked through for its last test and its last moves."""

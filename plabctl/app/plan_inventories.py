@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app.context import App
+from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.inventory_changes import (
     InventoryChanges,
     Listing,
@@ -81,11 +82,7 @@ def plan_sources(
 ) -> list[SourceChanges]:
     """Return what the readings change, source by source; nothing is changed here."""
     now = app.clock.now()
-    absent_since = {
-        placement.node: member.absent_since
-        for placement in state.placements(now)
-        if placement.is_absent and (member := state.member(placement.node))
-    }
+    absent_since = {placement.node: placement.absent_since for placement in state.select(PLACEMENT)}
     known = {node.name: (node, absent_since.get(node.name)) for node in state.nodes()}
     listings = {source.name: _build_listing(found.reading, known) for source, found in fetched if not found.fault}
     others = _Others(app.settings.inventories, known, listings)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_alias
 from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
-from plabctl.render.status_table import ViewContext, filter_pools
 from plabctl.store.lock_report import read_lock_report
+from plabctl.views.node import ViewContext, filter_pools
 
 if TYPE_CHECKING:
     from plabctl.core.selection import Selection

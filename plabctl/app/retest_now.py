@@ -15,7 +15,7 @@ from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
 from plabctl.core.model import Outcome
 from plabctl.core.node_orders import Order
-from plabctl.render.status_table import ViewContext
+from plabctl.views.node import ViewContext
 
 
 @dataclass(frozen=True, slots=True)

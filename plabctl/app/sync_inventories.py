@@ -73,7 +73,7 @@ def sync_inventories(
 def list_sources(app: App) -> list[SourceView]:
     """Return the sources of nodes as they are now."""
     read_at = {each.name: app.store.last_beat(name_stamp(each.name)) for each in app.settings.inventories}
-    return list_source_views(app.store.snapshot(), app.settings, read_at, app.clock.now())
+    return list_source_views(app.store.snapshot(), app.settings, read_at)
 
 
 def choose_sources(app: App, names: Sequence[str]) -> list[InventorySettings]:

@@ -15,7 +15,7 @@ from plabctl.errors import PlabctlError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from plabctl.render.status_table import ViewContext
+    from plabctl.views.node import ViewContext
 
 
 def complete_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -12,7 +12,7 @@ from plabctl.cli.error_report import escape_control
 from plabctl.cli.options import Duration, config_option, make_command
 from plabctl.cli.output import write_line
 from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
-from plabctl.render.status_table import count_totals
+from plabctl.views.status import count_totals
 
 _EXAMPLE = """\
 plabctl check --max-age 3m

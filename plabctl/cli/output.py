@@ -1,17 +1,16 @@
 """Writing to standard output, in the form that was asked for.
 
-I/O. Programs get their forms from `report.machine`, people theirs from `report.table`.
+I/O. Programs get their forms from `plabctl.render.data_formats`, people theirs from `plabctl.render.text_table`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from plabctl.cli.error_report import flush, write_error
-from plabctl.render.color import wants_color
 from plabctl.render.listing import Cell, Listing
 from plabctl.values import dataclass
 
@@ -24,6 +23,7 @@ __all__ = [
     "flush",
     "show_lines",
     "show_listing",
+    "wants_color",
     "write",
     "write_line",
     "write_note",
@@ -55,6 +55,17 @@ def choose_form(name: str | None, *, header: bool = False, color: str = "auto") 
 def choose_color(choice: str) -> bool:
     """Return whether standard output gets colour."""
     return wants_color(choice, os.environ, is_terminal=sys.stdout.isatty())
+
+
+def wants_color(choice: str, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Return whether to colour; `choice` is `auto`, `always` or `never`. Source: no-color.org, force-color.org."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal and environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
 def can_redraw(stream: TextIO) -> bool:
@@ -97,8 +108,8 @@ def show_lines(lines: Sequence[tuple[str, Cell]], form: Form) -> None:
 
         labelled_lines.show_lines(lines, sys.stdout, color=form.color)
         return
-    from plabctl.render import data_formats
+    from plabctl.render import encode
 
     if form.header:
         write_line("label\ttext")
-    write(f"{label}\t{data_formats.format_cell(cell.text)}\n" for label, cell in lines)
+    write(f"{label}\t{encode.format_cell(cell.text)}\n" for label, cell in lines)

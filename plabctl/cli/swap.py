@@ -21,7 +21,6 @@ from plabctl.core.experiments.overview import ExperimentOverview
 from plabctl.errors import UsageFault
 from plabctl.render import experiment_tables as views
 from plabctl.render import swap_messages
-from plabctl.render.color import wants_color
 from plabctl.render.data_formats import dumps
 from plabctl.render.listing import Row
 from plabctl.values import dataclass, replace
@@ -148,7 +147,7 @@ def _open_progress(how: SwapOptions) -> Iterator[use.OnProgress]:
     else:
         from plabctl.render.progress import ProgressBar
 
-        with ProgressBar(sys.stderr, color=wants_color("auto", os.environ, is_terminal=True)) as bar:
+        with ProgressBar(sys.stderr, color=output.wants_color("auto", os.environ, is_terminal=True)) as bar:
             yield bar.update
 
 

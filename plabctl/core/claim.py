@@ -14,7 +14,7 @@ from typing import Protocol
 
 from plabctl.core import events
 from plabctl.core.assignment import Assignment
-from plabctl.core.due_rows import Due
+from plabctl.core.due_rows import PLACEMENT, Due
 from plabctl.core.fairness import EQUAL, ONE, Share
 from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
 from plabctl.core.settings import Settings
@@ -130,13 +130,13 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
     # Who asks for a node by name gets it tested, even where nothing else is.
     pools = settings.pools.keys() - (settings.disabled if only is None else set())
     rows = [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
-    return [row for row in rows if not row.experiment or not _is_spared(state, row, now)]
+    return [row for row in rows if not row.experiment or not _is_spared(state, row)]
 
 
-def _is_spared(state: State, row: Due, now: float) -> bool:
+def _is_spared(state: State, row: Due) -> bool:
     """Return whether the node of a member of an experiment is absent; what is leaving it is torn down all the same."""
-    placement = state.placement(row.node, now)
-    if placement is None or not placement.is_absent:
+    placement = state.select_one(PLACEMENT, row.node)
+    if placement is None or placement.absent_since is None:
         return False
     vnode = state.vnode(row.key)
     return vnode is not None and vnode.goal is not Goal.TEARDOWN

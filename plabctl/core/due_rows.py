@@ -1,16 +1,65 @@
-"""Light rows of the state: as much of a member as choosing needs, because there may be 100,000 of them.
+"""Light rows of the state: a few fields of every node, because there may be 100,000 of them.
 
-Pure. The store makes them straight from its documents, without decoding the rest.
+Pure. Nobody has the time to make a `Node` and a `Member` of each, so what lists nodes declares a NamedTuple with the
+fields that it needs, and passes `NodeFields` of it to `State.select`. The fields have the names and types of those of
+`Node` and `Member`, except for `node`, which is the node's name. The store reads such rows straight from its documents
+(`plabctl.store.codec.make_row_reader`). What is due is a row of its own, since the store chooses those rows.
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from plabctl.core.model import Member, Node
+from plabctl.core.model import Hold, Member, Node
+from plabctl.core.suspicion import Suspicion
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Vnode  # most states have none
+
+Row = TypeVar("Row", bound=tuple[object, ...])
+
+OF_NODE = {"node": "name", "variables": "variables", "source": "source", "added_at": "added_at"}
+"""The fields of a row that are the node's, with their names there; all others are its member's."""
+
+
+class NodeFields(Generic[Row]):
+    """Which fields of a node the rows of the class `row` hold; raise TypeError for one that no node has.
+
+    They are those of a NamedTuple; for plain tuples `names` says which.
+    """
+
+    def __init__(self, row: type[Row], names: Sequence[str] | None = None) -> None:
+        self.row = row
+        self.names: Sequence[str] = row._fields if names is None else names  # type: ignore[attr-defined]  # a NamedTuple
+        unknown = set(self.names) - OF_NODE.keys() - set(Member.__slots__)
+        if unknown:
+            raise TypeError(f"{row.__name__} has fields that no node has: {sorted(unknown)}")
+
+    def read(self, node: Node, member: Member) -> Row:
+        """Return the row of this node."""
+        return tuple.__new__(
+            self.row,
+            [getattr(node, OF_NODE[name]) if name in OF_NODE else getattr(member, name) for name in self.names],
+        )
+
+
+class Placement(NamedTuple):
+    """Where a node stands, as far as experiments ask."""
+
+    node: str
+    pool: str
+    since_at: float
+    suspicion: Suspicion | None
+    hold: Hold | None
+    absent_since: float | None
+    variables: Mapping[str, str]
+
+    def is_free(self, now: float) -> bool:
+        """Return whether it is not absent, no failure of it waits to be confirmed, and no person holds it at `now`."""
+        return self.absent_since is None and self.suspicion is None and not (self.hold and self.hold.holds(now))
+
+
+PLACEMENT = NodeFields(Placement)
 
 
 class Due(NamedTuple):
@@ -30,18 +79,6 @@ class Due(NamedTuple):
     def key(self) -> str:
         """What it is filed under: the node's name, or `EXPERIMENT/NODE`."""
         return f"{self.experiment}/{self.node}" if self.experiment else self.node
-
-
-class Placement(NamedTuple):
-    """Where a node stands, as far as experiments ask."""
-
-    node: str
-    pool: str
-    since_at: float
-    is_free: bool
-    """No person holds it, no failure of it waits to be confirmed, and it is not absent."""
-    variables: Mapping[str, str]
-    is_absent: bool = False
 
 
 def build_due_row(member: Member) -> Due:
@@ -67,10 +104,3 @@ def build_vnode_due_row(vnode: "Vnode") -> Due:
         vnode.interval_s,
         vnode.experiment,
     )
-
-
-def build_placement(node: Node, member: Member, now: float) -> Placement:
-    """Return where the node stands at `now`."""
-    is_absent = member.absent_since is not None
-    is_free = member.suspicion is None and not member.is_held(now) and not is_absent
-    return Placement(node.name, member.pool, member.since_at, is_free, node.variables, is_absent)

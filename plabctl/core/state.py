@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from plabctl.core.due_rows import Due, Placement, build_due_row, build_placement, build_vnode_due_row
+from plabctl.core.due_rows import Due, NodeFields, Row, build_due_row, build_vnode_due_row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.summary import NodeSummary, summarize_node
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
@@ -56,12 +55,6 @@ class State(Protocol):
     def vnodes(self) -> Iterable[Vnode]:
         """Return all members of experiments."""
 
-    def placement(self, name: str, now: float) -> Placement | None:
-        """Return where the node of that name stands at `now`."""
-
-    def placements(self, now: float) -> Iterable[Placement]:
-        """Return where all nodes stand at `now`."""
-
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
 
@@ -80,11 +73,11 @@ class State(Protocol):
     def members(self) -> Iterable[Member]:
         """Return all members of health pools."""
 
-    def summary(self, name: str) -> NodeSummary | None:
-        """Return that node at a glance."""
+    def select(self, fields: NodeFields[Row]) -> Iterable[Row]:
+        """Return these fields of all nodes, a row for each."""
 
-    def summaries(self) -> Iterable[NodeSummary]:
-        """Return all nodes at a glance."""
+    def select_one(self, fields: NodeFields[Row], name: str) -> Row | None:
+        """Return these fields of the node of that name."""
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
@@ -176,14 +169,14 @@ class MemoryState:
         """Return how many nodes are in each pool that has any."""
         return Counter(member.pool for member in self._members.values())
 
-    def summary(self, name: str) -> NodeSummary | None:
-        """Return that node at a glance."""
-        node = self._nodes.get(name)
-        return None if node is None else summarize_node(node, self._members[name])
+    def select(self, fields: NodeFields[Row]) -> Iterable[Row]:
+        """Return these fields of all nodes, a row for each."""
+        return [fields.read(node, self._members[name]) for name, node in self._nodes.items()]
 
-    def summaries(self) -> Iterable[NodeSummary]:
-        """Return all nodes at a glance."""
-        return [summarize_node(node, self._members[name]) for name, node in self._nodes.items()]
+    def select_one(self, fields: NodeFields[Row], name: str) -> Row | None:
+        """Return these fields of the node of that name."""
+        node = self._nodes.get(name)
+        return None if node is None else fields.read(node, self._members[name])
 
     def recent(self, since: float) -> Iterable[Member]:
         """Return the members whose last probe ended at `since` or later."""
@@ -206,15 +199,6 @@ class MemoryState:
     def vnodes(self) -> Iterable[Vnode]:
         """Return all members of experiments."""
         return self._vnodes.values()
-
-    def placement(self, name: str, now: float) -> Placement | None:
-        """Return where the node of that name stands."""
-        node, member = self._nodes.get(name), self._members.get(name)
-        return build_placement(node, member, now) if node and member else None
-
-    def placements(self, now: float) -> Iterable[Placement]:
-        """Return where all nodes stand."""
-        return [standing for name in self._nodes if (standing := self.placement(name, now))]
 
     def apply(self, changes: Changes) -> None:
         """Make `changes`; raise AssertionError when they would break an invariant."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from plabctl.core.probe import Cause, Outcome
+from plabctl.core.due_rows import NodeFields
+from plabctl.core.model import Cause, Outcome, Verdict
 
 if TYPE_CHECKING:
     from plabctl.core.settings import Settings
     from plabctl.core.state import State
-    from plabctl.core.summary import NodeSummary
 
 
 class Untestable(NamedTuple):
@@ -21,6 +21,9 @@ class Untestable(NamedTuple):
 
     reason: str
     remedy: str
+
+
+_LAST_TEST: NodeFields[tuple[str, str, Verdict | None]] = NodeFields(tuple, ("node", "pool", "last"))
 
 
 def find_disabled_pools(state: State, settings: Settings) -> Iterator[Untestable]:
@@ -43,20 +46,20 @@ def find_local_failures(state: State, settings: Settings) -> Iterator[Untestable
     One node with any other result shows that its pool is tested. The looking ends when each pool has one.
     """
     open_pools = state.counts().keys() - settings.disabled
-    local: dict[str, list[NodeSummary]] = {}
-    for node in state.summaries():
-        if node.pool not in open_pools or node.outcome is None:
+    local: dict[str, list[tuple[str, str]]] = {}
+    for node, pool, last in state.select(_LAST_TEST):
+        if pool not in open_pools or last is None:
             continue
-        if node.outcome == Outcome.UNKNOWN and node.cause == Cause.LOCAL:
-            local.setdefault(node.pool, []).append(node)
-        elif node.cause != Cause.INTERRUPTED:
-            open_pools -= {node.pool}
+        if last.outcome is Outcome.UNKNOWN and last.cause is Cause.LOCAL:
+            local.setdefault(pool, []).append((node, last.reason))
+        elif last.cause is not Cause.INTERRUPTED:
+            open_pools -= {pool}
             if not open_pools:
                 return
     for pool in sorted(local.keys() & open_pools):
-        first, count = local[pool][0], _format_count(len(local[pool]))
-        reason = f"nothing is learnt of pool '{pool}' ({count} tried), for a reason on this machine: {first.reason}"
-        yield Untestable(reason, f"run `plabctl doctor`, then: plabctl test {first.node}")
+        (node, why), count = local[pool][0], _format_count(len(local[pool]))
+        reason = f"nothing is learnt of pool '{pool}' ({count} tried), for a reason on this machine: {why}"
+        yield Untestable(reason, f"run `plabctl doctor`, then: plabctl test {node}")
 
 
 def _format_count(count: int) -> str:

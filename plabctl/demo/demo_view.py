@@ -17,7 +17,7 @@ from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.demo.roles import STAGED
 from plabctl.render.listing import Cell
-from plabctl.render.status_cells import GLYPHS
+from plabctl.render.styles import GLYPHS
 
 
 class NodeState(StrEnum):

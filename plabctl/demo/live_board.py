@@ -25,7 +25,7 @@ from plabctl.demo.demo_view import CheckResult, DemoView, NodeState, NodeView
 from plabctl.demo.sentences import Sentence
 from plabctl.render.listing import Cell
 from plabctl.render.rich_table import STYLES, make_console
-from plabctl.render.status_cells import GLYPHS
+from plabctl.render.styles import GLYPHS
 from plabctl.render.times import format_local
 
 COLUMNS = ("NODE", "LAST TESTS", "PING SAYS", "LOGIN SAYS", "PLABCTL SAYS")

@@ -1,19 +1,24 @@
 """Listings for programs: TSV, CSV, JSON, JSON lines, names.
 
-Pure: text comes out piece by piece, so that 100,000 rows need no memory of their own.
+Pure. Rows are views, or objects as JSON has them. Text comes out piece by piece, so that 100,000 rows need no memory
+of their own. The rows of a long list are written by functions made for their class: `plabctl.render.compiled_rows`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain, islice
+from typing import Any
 
+from plabctl.render.encode import encode_view, format_cell
 from plabctl.render.listing import SCHEMA_VERSION, Listing, Row
 
+_FEW = 64
+"""So many rows take less time than making a function for all that may follow."""
 _ROWS_PER_PIECE = 512
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SMALL, _DIGITS, _MORE_DIGITS = 0.1, 3, 7  # a share of a thousandth is worth its digits
-_ONE_LINE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
 
 
 def dumps(value: object) -> str:
@@ -23,11 +28,16 @@ def dumps(value: object) -> str:
         import orjson
 
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    import json as standard
+    return _make_dumps()(value)
 
-    return standard.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
-    )
+
+@cache
+def _make_dumps() -> Callable[[object], str]:
+    from json import JSONEncoder
+
+    return JSONEncoder(
+        sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+    ).encode
 
 
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
@@ -46,69 +56,100 @@ def format_tsv(listing: Listing, *, header: bool = False) -> Iterator[str]:
     """Return one line a row: constant columns, nothing cut, empty for unknown."""
     if header:
         yield "\t".join(field.replace(".", "_") for field in listing.fields) + "\n"
-    yield from _join_pieces(listing.tsv_lines or ("\t".join(line) for line in _format_rows(listing)))
+    plan = _plan_cells(listing.fields)
+
+    def make(cls: type) -> Callable[[Any], str]:
+        from plabctl.render.compiled_rows import make_line_writer
+
+        return make_line_writer(cls, listing.fields)
+
+    yield from _join_lines(_write_rows(listing.rows, lambda row: "\t".join(_list_cells(row, plan)), make))
 
 
 def format_csv(listing: Listing) -> Iterator[str]:
     """Return CSV with a header, as spreadsheets read it; a cell that would be taken for a formula is defused."""
     yield ",".join(field.replace(".", "_") for field in listing.fields) + "\n"
-    yield from _join_pieces(",".join(map(_format_csv_cell, line)) for line in _format_rows(listing))
+    plan = _plan_cells(listing.fields)
+    yield from _join_lines(",".join(map(_format_csv_cell, _list_cells(row, plan))) for row in listing.rows)
 
 
 def format_json(listing: Listing) -> Iterator[str]:
     """Return one object: the head, and the rows under their name."""
-    yield dumps({"schema_version": SCHEMA_VERSION, **listing.head, listing.plural: list(listing.rows)})
-    yield "\n"
+    head = {"schema_version": SCHEMA_VERSION, **listing.head}
+    rows = iter(listing.rows)
+    few = list(islice(rows, _FEW))
+    if len(few) < _FEW:
+        yield dumps({**head, listing.plural: list(map(encode_row, few))}) + "\n"
+        return
+    before = {key: head[key] for key in head if key < listing.plural}
+    after = {key: head[key] for key in head if key > listing.plural}
+    yield f"{dumps(before)[:-1]}{',' if before else ''}{dumps(listing.plural)}:"
+    mark = "["
+    for piece in _join_pieces(_write_objects(chain(few, rows)), ","):
+        yield mark + piece
+        mark = ","
+    yield f"]{',' if after else ''}{dumps(after)[1:]}\n"
 
 
-def format_jsonl(rows: Iterable[Row]) -> Iterator[str]:
+def format_jsonl(rows: Iterable[object]) -> Iterator[str]:
     """Return one JSON object a line."""
-    return _join_pieces(map(dumps, rows))
+    return _join_lines(_write_objects(rows))
 
 
 def format_names(listing: Listing) -> Iterator[str]:
     """Return the name of each row that has one, one a line; what happened to an experiment, say, has no node."""
-    return _join_pieces(str(row[listing.key]) for row in listing.rows if listing.key in row)
+    rows = map(encode_row, listing.rows)
+    return _join_lines(str(row[listing.key]) for row in rows if listing.key in row)
 
 
-def _join_pieces(lines: Iterable[str]) -> Iterator[str]:
-    piece: list[str] = []
-    for line in lines:
-        piece.append(line)
-        if len(piece) == _ROWS_PER_PIECE:
-            yield "\n".join(piece) + "\n"
-            piece.clear()
-    if piece:
-        yield "\n".join(piece) + "\n"
+def encode_row(row: Any) -> Row:
+    """Return a row as JSON has it."""
+    return row if row.__class__ is dict else encode_view(row)
 
 
-def _format_rows(listing: Listing) -> Iterator[list[str]]:
-    plan = [tuple(field.split(".")) for field in listing.fields]
-    for row in listing.rows:
-        line = []
-        for path in plan:
-            value = row.get(path[0])
-            if len(path) > 1 and value is not None:
-                value = value.get(path[1])  # type: ignore[attr-defined]  # a field with a dot names an object's field
-            line.append(value if value.__class__ is str and value.isprintable() else format_cell(value))
-        yield line
+def _write_objects(rows: Iterable[Any]) -> Iterator[str]:
+    def make(cls: type) -> Callable[[Any], str]:
+        from plabctl.render.compiled_rows import make_object_writer
+
+        return make_object_writer(cls, dumps)
+
+    return _write_rows(rows, lambda row: dumps(encode_row(row)), make)
 
 
-def format_cell(value: object) -> str:
-    """Return one value as the text of a TSV cell, on one line."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.{_DIGITS if abs(value) >= _SMALL else _MORE_DIGITS}f}".rstrip("0").rstrip(".")
-    if isinstance(value, Mapping):
-        text = ",".join(f"{key}={inner}" for key, inner in value.items())
-    elif isinstance(value, list | tuple):
-        text = " ".join(map(str, value))
-    else:
-        text = str(value)
-    return text.translate(_ONE_LINE)
+def _write_rows(
+    rows: Iterable[Any], write: Callable[[Any], str], make: Callable[[type], Callable[[Any], str]]
+) -> Iterator[str]:
+    """Yield the text of each row: by `write`, and when there are many, by what `make` returns for their class."""
+    left = iter(rows)
+    yield from map(write, islice(left, _FEW))
+    first = next(left, None)
+    if first is not None:
+        yield from map(write if isinstance(first, Mapping) else make(type(first)), chain([first], left))
+
+
+def _join_lines(lines: Iterable[str]) -> Iterator[str]:
+    return (piece + "\n" for piece in _join_pieces(lines, "\n"))
+
+
+def _join_pieces(texts: Iterable[str], between: str) -> Iterator[str]:
+    left = iter(texts)
+    while piece := list(islice(left, _ROWS_PER_PIECE)):
+        yield between.join(piece)
+
+
+def _plan_cells(fields: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(field.split(".")) for field in fields]
+
+
+def _list_cells(row: Any, plan: Sequence[tuple[str, ...]]) -> list[str]:
+    cells = []
+    found = encode_row(row)
+    for path in plan:
+        value = found.get(path[0])
+        if len(path) > 1 and value is not None:
+            value = value.get(path[1])  # type: ignore[attr-defined]  # a field with a dot names an object's field
+        cells.append(value if value.__class__ is str and value.isprintable() else format_cell(value))
+    return cells
 
 
 def _format_csv_cell(text: str) -> str:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from plabctl.core.experiments.model import Experiment, VnodeState
 from plabctl.core.experiments.overview import ExperimentOverview, VnodeView, list_overviews, read_overview
 from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_iso
 from plabctl.render.vnode_table import build_vnode_listing, format_age
+from plabctl.views.node import ViewContext
 
 FIELDS = (
     "name",

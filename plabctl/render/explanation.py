@@ -13,18 +13,17 @@ from textwrap import wrap
 from plabctl.core.flap import compute_penalty
 from plabctl.core.guard.model import read_guard
 from plabctl.core.model import Event
-from plabctl.core.summary import summarize_node
 from plabctl.durations import format_duration
 from plabctl.render import next_moves, next_test, stage_timeouts
 from plabctl.render.column_widths import GAP
+from plabctl.render.encode import encode_view
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Row
 from plabctl.render.node_record import Line, NodeRecord
-from plabctl.render.node_row import build_node_row
 from plabctl.render.pool_reason import COMMAND, build_reason_row, format_hold_lines, format_pool_lines
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_ago, format_clock, format_iso, format_local
 from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
+from plabctl.views.node import ViewContext, view_node
 
 _LEAST_ROOM = 30
 _TESTS_SHOWN = 5
@@ -38,7 +37,7 @@ def build_document(subject: NodeRecord, context: ViewContext) -> Row:
     row: dict[str, object] = {
         "schema_version": 1,
         "generated_at": format_iso(now),
-        **build_node_row(summarize_node(subject.node, subject.member), subject.claim, settings, now, {}),
+        **encode_view(view_node(subject.node, subject.member, subject.claim, settings, now)),
         **build_vnodes_row(subject),
         "because": build_reason_row(subject),
         "next": next_test.build_wait_row(subject, context),

@@ -1,10 +1,10 @@
 """What a reading command shows: rows, with the fields that programs get and the columns that people get.
 
-Pure. `machine` turns a listing into TSV, CSV, JSON or names, `sheet` into a table on a terminal.
+Pure. `data_formats` turns a listing into TSV, CSV, JSON or names, `text_table` into a table on a terminal.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plabctl.values import dataclass, field
 
@@ -31,7 +31,7 @@ class Column:
     """
 
     title: str
-    cell: Callable[[Row], Cell]
+    cell: Callable[[Any], Cell]
     rank: int = 0
     flexible: bool = False
     wide: bool = False
@@ -39,12 +39,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Rows to show, and how. `rows` is walked once, so it may be a generator."""
+    """Rows to show, and how: views, or objects as JSON has them. `rows` is walked once, so it may be a generator."""
 
     plural: str
     """The key under which the rows stand in JSON."""
-    rows: Iterable[Row]
-    fields: tuple[str, ...]
+    rows: Iterable[Any]
+    fields: tuple[str, ...] = ()
     """The columns of TSV and CSV, for good; `last.outcome` is the field `outcome` in the object `last`."""
     columns: tuple[Column, ...] = ()
     head: Mapping[str, object] = field(default_factory=dict)
@@ -54,8 +54,6 @@ class Listing:
     footer: str = ""
     titles: bool = True
     """Whether people get the titles of the columns; more of the same does without."""
-    tsv_lines: Iterable[str] | None = None
-    """The lines of TSV, where there is a quicker way to them than by the rows."""
     key: str = "name"
     """The field that `-o name` prints."""
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from plabctl.durations import format_duration
-from plabctl.render.status_table import Totals, ViewContext, format_guard_lines, problems_of
+from plabctl.render.status_table import format_guard_lines
 from plabctl.render.times import format_ago
+from plabctl.views.node import ViewContext
+from plabctl.views.status import Totals, build_guard_view, find_current_problems
 
 
 class Health(IntEnum):
@@ -46,14 +48,14 @@ def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits) ->
         return Health.CRITICAL, words
     if limits.warn_bad is not None and bad >= limits.warn_bad:
         return Health.WARNING, words
-    if guards := format_guard_lines(context):
+    if guards := format_guard_lines(build_guard_view(context.state), context.now):
         return Health.WARNING, f"{words}; {'; '.join(guards)}"
     return Health.OK, words
 
 
 def _why_idle(context: ViewContext, counted: Totals, limits: HealthLimits) -> Iterator[str]:
     """Yield what keeps plabctl from its work."""
-    yield from (problem.reason for problem in problems_of(context, counted))
+    yield from (problem.reason for problem in find_current_problems(context, counted))
     if context.last_tick_at is not None and context.now - context.last_tick_at > limits.max_age_s:
         yield f"no tick for more than {format_duration(limits.max_age_s)}: does cron run plabctl tick?"
 

@@ -15,9 +15,9 @@ from plabctl.core.settings import GuardThen
 from plabctl.durations import format_duration
 from plabctl.render.listing import Row
 from plabctl.render.node_record import NodeRecord
-from plabctl.render.status_cells import format_passes
-from plabctl.render.status_table import ViewContext
+from plabctl.render.status_columns import format_passes
 from plabctl.render.times import format_clock, format_iso
+from plabctl.views.node import ViewContext
 
 
 @dataclass(frozen=True, slots=True)

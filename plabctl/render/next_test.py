@@ -13,8 +13,8 @@ from plabctl.core.settings import PoolSettings
 from plabctl.durations import format_duration
 from plabctl.render.listing import Row
 from plabctl.render.node_record import NodeRecord
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_clock, format_iso, format_local, format_until
+from plabctl.views.node import ViewContext
 
 _WORDS = {
     DueReason.NEW: "it has never been tested, so it is due at once",

@@ -9,17 +9,16 @@ from collections.abc import Sequence
 
 from plabctl.core.flap import compute_penalty
 from plabctl.core.model import Event, Member, Node, Outcome
-from plabctl.core.summary import summarize_node
 from plabctl.render import next_moves, next_test
+from plabctl.render.encode import encode_view
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Row, get_text
 from plabctl.render.node_record import Line, NodeRecord
-from plabctl.render.node_row import build_node_row
 from plabctl.render.pool_reason import format_hold_lines, format_pool_lines
-from plabctl.render.status_cells import GLYPHS
-from plabctl.render.status_table import ViewContext
+from plabctl.render.styles import GLYPHS
 from plabctl.render.times import format_ago, format_iso, format_local, format_took
 from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
+from plabctl.views.node import ViewContext, view_node
 
 OUTPUT_LINES = 20
 """Of what a stage printed."""
@@ -32,7 +31,7 @@ def build_document(subject: NodeRecord, context: ViewContext) -> Row:
     row: dict[str, object] = {
         "schema_version": 1,
         "generated_at": format_iso(context.now),
-        **build_node_row(summarize_node(node, member), subject.claim, context.settings, context.now, {}),
+        **encode_view(view_node(subject.node, subject.member, subject.claim, context.settings, context.now)),
         **build_vnodes_row(subject),
         "variables": dict(node.variables),
         "source": node.source,

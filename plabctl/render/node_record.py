@@ -13,7 +13,7 @@ from plabctl.core.guard.model import Guard, read_guard
 from plabctl.core.model import Claim, Event, Member, Node
 from plabctl.render.event_table import MOVES
 from plabctl.render.listing import Cell
-from plabctl.render.status_table import ViewContext
+from plabctl.views.node import ViewContext
 
 Line = tuple[str, Cell]
 """A label, empty when the line goes on with what stands above, and what is said."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from plabctl.core.model import Node
 from plabctl.render.listing import Cell, Column, Listing, Row, make_plain_cell
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_iso
+from plabctl.views.node import ViewContext
 
 FIELDS = ("name", "pool", "site", "source", "added_at", "variables")
 """The columns of `node list -o tsv`: new ones are only ever added at the end."""

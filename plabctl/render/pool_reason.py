@@ -11,9 +11,9 @@ from plabctl.durations import format_duration
 from plabctl.render.event_table import build_event_row, build_undo, describe_event
 from plabctl.render.listing import Cell, Row
 from plabctl.render.node_record import Line, NodeRecord
-from plabctl.render.status_cells import GLYPHS, find_side
-from plabctl.render.status_table import ViewContext
+from plabctl.render.styles import GLYPHS, find_side
 from plabctl.render.times import format_ago, format_iso, format_local
+from plabctl.views.node import ViewContext
 
 COMMAND = "take back"
 """The label of the command that does so."""

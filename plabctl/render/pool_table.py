@@ -13,9 +13,9 @@ from plabctl.core.experiments.overview import ExperimentOverview, list_overviews
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
-from plabctl.render.status_cells import GLYPHS, list_pool_styles
-from plabctl.render.status_table import ViewContext
+from plabctl.render.styles import GLYPHS, list_pool_styles
 from plabctl.render.times import format_iso
+from plabctl.views.node import ViewContext
 
 FIELDS = (
     "name",

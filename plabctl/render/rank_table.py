@@ -9,8 +9,8 @@ from collections.abc import Collection
 
 from plabctl.core.steadiness import rank_nodes
 from plabctl.render.listing import Cell, Column, Listing, Row, make_plain_cell
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_iso
+from plabctl.views.node import ViewContext
 
 FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because")
 """The columns of `rank -o tsv`: new ones are only ever added at the end."""

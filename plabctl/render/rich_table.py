@@ -15,19 +15,20 @@ from rich.segment import Segment
 from rich.style import Style
 
 from plabctl.render.listing import Listing
+from plabctl.render.styles import CODES
 from plabctl.render.table_layout import draw_listing
 from plabctl.render.text_table import AsciiStream, is_utf8
 
-STYLES = {
-    "": Style.null(),
-    "title": Style(bold=True),
-    "faint": Style(dim=True),
-    "good": Style(color="green"),
-    "bad": Style(color="red"),
-    "suspect": Style(color="yellow"),
-    "testing": Style(color="cyan"),
-    "held": Style(color="magenta"),
+_OF_CODES = {
+    "1": Style(bold=True),
+    "2": Style(dim=True),
+    "31": Style(color="red"),
+    "32": Style(color="green"),
+    "33": Style(color="yellow"),
+    "35": Style(color="magenta"),
+    "36": Style(color="cyan"),
 }
+STYLES = {"": Style.null(), **{name: _OF_CODES[code] for name, code in CODES.items()}}
 
 
 class RichTable:

@@ -12,8 +12,8 @@ from plabctl.core.timeouts import SHARE, LearnedTimeouts, StageTimeout, TimeoutB
 from plabctl.durations import format_duration
 from plabctl.render.listing import Row
 from plabctl.render.node_record import NodeRecord
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_took
+from plabctl.views.node import ViewContext
 
 
 def plan_timeouts(subject: NodeRecord, context: ViewContext) -> TimeoutPlan | None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from plabctl.render.listing import Listing
+from plabctl.render.styles import CODES
 from plabctl.render.table_layout import Line, draw_listing
 
-_CODES = {"title": "1", "faint": "2", "good": "32", "bad": "31", "suspect": "33", "testing": "36", "held": "35"}
 _ASCII = str.maketrans({"✓": "+", "✗": "x", "»": ">", "‖": "#", "·": "-", "…": "~", "│": "|", "→": ">"})
 _LINES_PER_PIECE = 256
 _WIDTH = 80
@@ -47,7 +47,7 @@ def _draw_all(listing: Listing, room: int | None, *, wide: bool) -> Iterator[Lin
 def _style_text(line: Line, *, color: bool) -> str:
     if not color:
         return "".join([text for text, _ in line]) + "\n"
-    return "".join([f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style else text for text, style in line]) + "\n"
+    return "".join([f"\x1b[{CODES[style]}m{text}\x1b[0m" if style else text for text, style in line]) + "\n"
 
 
 def is_utf8(out: TextIO) -> bool:

@@ -12,8 +12,9 @@ from plabctl.core.due_rows import Due
 from plabctl.core.fairness import compute_shares
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing, Row, make_plain_cell
-from plabctl.render.status_table import ViewContext, count_totals
 from plabctl.render.times import format_iso
+from plabctl.views.node import ViewContext
+from plabctl.views.status import count_totals
 
 FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot", "experiment", "goal")
 

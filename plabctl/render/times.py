@@ -6,7 +6,7 @@ Pure, but for the time zone that local times are shown in.
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from collections.abc import Callable
 from typing import TypeVar
 
 from plabctl.durations import format_duration
@@ -14,30 +14,47 @@ from plabctl.durations import format_duration
 _FIRST, _LAST = -62135596800, 253402300799 - 86399
 """Of the years 1 and 9999, the last day left out, which is over in no time zone."""
 T = TypeVar("T", int, float)
+_DAY_S, _DAY_MS = 86_400, 86_400_000
+_TEXTS_KEPT = 4096
 _TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
 
 
-def format_iso(at: float) -> str:
-    """Return the instant `at` (seconds since 1970) as `2026-11-22T12:00:00Z`; milliseconds only if there are any."""
-    seconds, millis = divmod(round(at * 1000), 1000)
-    minute, second = divmod(seconds, 60)
-    if millis:
-        return f"{_format_minute(minute)}{_TWO_DIGITS[second]}.{millis:03}Z"
-    return f"{_format_minute(minute)}{_TWO_DIGITS[second]}Z"
+class _Texts(dict[int, str]):
+    """Texts by number, each made when it is first asked for: a call of a cached function takes twice as long."""
+
+    def __init__(self, make: Callable[[int], str]) -> None:
+        self._make = make
+
+    def __missing__(self, number: int) -> str:
+        text = self._make(number)
+        if len(self) < _TEXTS_KEPT:
+            self[number] = text
+        return text
 
 
-@lru_cache(maxsize=4096)
-def _format_minute(minute: int) -> str:
-    # The instants of 100,000 nodes fall into few minutes. The calendar of the system is not asked: in a zone that
-    # counts leap seconds it would take them out here, too.
-    days, rest = divmod(_clamp(minute * 60) // 60, 1440)
-    era, day = divmod(days + 719468, 146097)  # of 400 years, from a first of March on
+def _format_date(day: int) -> str:
+    # The calendar of the system is not asked: in a zone that counts leap seconds it would take them out here, too.
+    era, day = divmod(_clamp(day * _DAY_S) // _DAY_S + 719468, 146097)  # of 400 years, from a first of March on
     year = (day - day // 1460 + day // 36524 - day // 146096) // 365
     day -= 365 * year + year // 4 - year // 100
     month = (5 * day + 2) // 153
     day -= (153 * month + 2) // 5
     year += 400 * era + (month > 9)  # January and February come last
-    return f"{year:04}-{(month + 2) % 12 + 1:02}-{day + 1:02}T{rest // 60:02}:{rest % 60:02}:"
+    return f"{year:04}-{(month + 2) % 12 + 1:02}-{day + 1:02}T"
+
+
+_dates = _Texts(_format_date)
+_minutes = _Texts(lambda minute: f"{minute // 60:02}:{minute % 60:02}:")
+_millis = _Texts(lambda millis: f".{millis:03}Z" if millis else "Z")
+
+
+def format_iso(at: float) -> str:
+    """Return the instant `at` (seconds since 1970) as `2026-11-22T12:00:00Z`; milliseconds only if there are any."""
+    # Put together from texts that are few, because a list of 100,000 nodes has 300,000 instants.
+    millis = round(at * 1000)
+    day = millis // _DAY_MS
+    millis -= day * _DAY_MS
+    return _dates[day] + _minutes[millis // 60_000] + _TWO_DIGITS[millis // 1000 % 60] + _millis[millis % 1000]
 
 
 def _clamp(at: T) -> T:
@@ -62,6 +79,11 @@ def format_ago(at: float, now: float) -> str:
     if at > now:
         return format_until(at, now)
     return f"{format_duration(float(int(now - at)))} ago"
+
+
+def format_age(at: float, now: float) -> str:
+    """Return how long ago `at` was, as `22s`; `0s` for what is yet to come."""
+    return format_duration(float(max(0, int(now - at))))
 
 
 def format_until(at: float, now: float) -> str:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from plabctl.core.due_rows import Due, Placement
+from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.summary import NodeSummary
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
 from plabctl.store.head import RESTORE_HINT, Head
@@ -100,16 +99,6 @@ class DocumentState:
         for key, doc in self._tables[VNODES].items():
             yield _decode(_load_experiment_codec().decode_vnode, VNODES, key, doc)
 
-    def placement(self, name: str, now: float) -> Placement | None:
-        """Return where the node of that name stands."""
-        doc = self._tables[NODES].get(name)
-        return None if doc is None else _decode(partial(codec.decode_placement, now), NODES, name, doc)
-
-    def placements(self, now: float) -> Iterator[Placement]:
-        """Return where all nodes stand, one by one."""
-        for name, doc in self._tables[NODES].items():
-            yield _decode(partial(codec.decode_placement, now), NODES, name, doc)
-
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
         doc = self._tables[NODES].get(name)
@@ -143,18 +132,23 @@ class DocumentState:
         except (KeyError, ValueError) as error:
             raise _build_error(NODES, name, error) from error
 
-    def summary(self, name: str) -> NodeSummary | None:
-        """Return that node at a glance."""
-        doc = self._tables[NODES].get(name)
-        return None if doc is None else _decode(codec.decode_summary, NODES, name, doc)
+    def select_one(self, fields: NodeFields[Row], name: str) -> Row | None:
+        """Return these fields of the node of that name."""
+        docs = self._tables[NODES]
+        doc = docs.get(name)
+        return None if doc is None else _decode(codec.make_row_reader(fields, len(docs)), NODES, name, doc)
 
-    def summaries(self) -> list[NodeSummary]:
-        """Return all nodes at a glance."""
+    def select(self, fields: NodeFields[Row]) -> Iterator[Row]:
+        """Return these fields of all nodes, a row for each, one by one."""
+        docs = self._tables[NODES]
+        read = codec.make_row_reader(fields, len(docs))
+        name = ""
         try:
-            # Not one by one through a call that minds errors: this is most of the time of a long list.
-            return [codec.decode_summary(name, doc) for name, doc in self._tables[NODES].items()]
+            # Not each through a call that minds errors: this is much of the time of a long list.
+            for name, doc in docs.items():
+                yield read(name, doc)
         except (KeyError, TypeError, ValueError) as error:
-            raise _build_error(NODES, "?", error) from error
+            raise _build_error(NODES, name, error) from error
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
@@ -201,7 +195,7 @@ def _load_experiment_codec() -> ModuleType:
 def _decode(decode: Callable[[str, Doc], T], table: str, id_: str, doc: Doc) -> T:
     try:
         return decode(id_, doc)
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise _build_error(table, id_, error) from error
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from plabctl.values import Field, fields
+from plabctl.values import MISSING, Field, fields
 
 Doc = dict[str, Any]
 T = TypeVar("T")
@@ -26,6 +26,9 @@ _TYPES: dict[str, frozenset[type]] = {
     "float | None": frozenset({float, int, _NOTHING}),
 }
 _LARGEST_INT = 2**63 - 1
+
+RowSource = tuple[str, bool, object, Callable[[Any], object] | None]
+"""Where a field of a row stands in a node's document: its key, whether that is beside the member, default, decoder."""
 
 
 class Part:
@@ -51,6 +54,16 @@ class Shape(Generic[T]):
         }
         self._defaults = {field.name: _find_default(field) for field in stored}
         self._judged: dict[tuple[object, ...], tuple[tuple[str, Callable[[Any], Any]], ...]] = {}
+
+    @property
+    def defaults(self) -> Doc:
+        """The fields that a document may leave out, with what they hold then."""
+        return {name: default for name, default in self._defaults.items() if default is not MISSING}
+
+    @property
+    def readers(self) -> dict[str, Callable[[Any], Any]]:
+        """How the fields that are no scalars are read."""
+        return {name: part.get for name, part in self._parts.items()}
 
     def put(self, value: T) -> Doc:
         """Return the document of `value`; raise ValueError when it could not be read back."""

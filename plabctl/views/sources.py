@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.names import OPERATOR
 from plabctl.core.settings import InventorySettings, Settings
@@ -39,9 +40,7 @@ class SourceView(NamedTuple):
     fault_since_at: float | None
 
 
-def list_source_views(
-    state: State, settings: Settings, read_at: Mapping[str, float | None], now: float
-) -> list[SourceView]:
+def list_source_views(state: State, settings: Settings, read_at: Mapping[str, float | None]) -> list[SourceView]:
     """Return the sources that are configured, and after them those that nodes still come from.
 
     `read_at` has the instant at which each was last read.
@@ -50,9 +49,9 @@ def list_source_views(
     for node in state.nodes():
         nodes.setdefault(node.source, []).append(node.name)
     absent = {
-        placement.node: member.absent_since
-        for placement in state.placements(now)
-        if placement.is_absent and (member := state.member(placement.node)) and member.absent_since is not None
+        placement.node: placement.absent_since
+        for placement in state.select(PLACEMENT)
+        if placement.absent_since is not None
     }
     views = []
     for source in settings.inventories:

@@ -71,9 +71,9 @@ class Short:
     most: int
 
 
-IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "store"}), 60)
+IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 60)
 STATUS = [
-    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render"}, 80)
+    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 80)
     for form in ("-o json", "-o tsv", "-o name", "")
 ]
 

@@ -5,6 +5,7 @@ import pytest
 from plabctl.core import node_orders
 from plabctl.core.absences import mark_absent, mark_back, rename_nodes
 from plabctl.core.claim import list_candidates
+from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Hold, Leftover, Node
 from plabctl.core.state import Changes, MemoryState
@@ -32,7 +33,9 @@ def test_an_absent_node_is_not_tested_and_back_it_is_as_it_was() -> None:
     state.apply(mark_absent(state, ["n1"], ORDER, 3600.0))
 
     assert [row.node for row in list_candidates(state, make_settings(), NOW)] == ["n2"]
-    assert not next(each for each in state.placements(NOW) if each.node == "n1").is_free
+    placement = state.select_one(PLACEMENT, "n1")
+    assert placement is not None
+    assert not placement.is_free(NOW)
     assert (state.outbox[0].kind, state.outbox[0].data) == ("node-absent", {"source": "lab", "until_at": NOW + 3600.0})
     state.apply(mark_back(state, ["n1", "n2"], ORDER))
     assert state.member("n1") == before

@@ -8,7 +8,7 @@ from plabctl.core.model import Cause, Goal, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, MemoryState
 from plabctl.core.suspicion import Suspicion
-from plabctl.render.status_table import ViewContext
+from plabctl.views.node import ViewContext
 from tests.builders import NOW, make_claim, make_member, make_settings
 
 PASSED = Verdict(Outcome.PASS, None, "", NOW - 300.0, 1.25)

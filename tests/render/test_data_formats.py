@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.render import data_formats
+from plabctl.render import data_formats, encode
 from plabctl.render.listing import Listing, Row
 
 texts = st.text(max_size=20)
@@ -50,7 +50,7 @@ def test_a_header_stands_there_on_request_only() -> None:
     ],
 )
 def test_a_cell_is_one_line_of_text(value: object, text: str) -> None:
-    assert data_formats.format_cell(value) == text
+    assert encode.format_cell(value) == text
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@sum", "\tx", "=HYPERLINK(1)"])

@@ -23,8 +23,8 @@ from plabctl.core.timeouts import LearnedTimeouts
 from plabctl.render import explanation
 from plabctl.render.listing import Cell
 from plabctl.render.node_record import Line, NodeRecord
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_clock, format_iso, format_local
+from plabctl.views.node import ViewContext
 from tests.builders import NOW, make_claim, make_report, make_settings, played
 from tests.render.examples import FAILED, PASSED, UNSURE, make_context, make_every_kind, make_pair
 

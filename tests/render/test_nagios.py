@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
-from plabctl.render.status_table import ViewContext, count_totals
+from plabctl.views.node import ViewContext
+from plabctl.views.status import count_totals
 from tests.builders import NOW
 from tests.render.examples import make_context, make_every_kind
 

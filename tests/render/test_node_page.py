@@ -8,8 +8,8 @@ from plabctl.core.model import Event, Leftover, Member, Node
 from plabctl.core.suspicion import Suspicion
 from plabctl.render import node_page
 from plabctl.render.node_record import NodeRecord
-from plabctl.render.status_table import ViewContext
 from plabctl.render.times import format_clock, format_local
+from plabctl.views.node import ViewContext
 from tests.builders import NOW, make_claim
 from tests.render.examples import FAILED, PASSED, make_context, make_every_kind, make_pair
 

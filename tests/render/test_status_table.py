@@ -1,6 +1,7 @@
 """The status as programs get it keeps to its published description."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.suspicion import Suspicion
 from plabctl.render import data_formats, status_table
+from plabctl.render.encode import encode_view
+from plabctl.views.node import NODE_COLUMNS, ViewContext
+from plabctl.views.status import count_totals
 from tests.builders import NOW, make_claim, make_member, make_settings, make_state
 from tests.render.examples import list_names, make_context, make_every_kind, make_pair
 
@@ -41,7 +45,7 @@ members = st.builds(
 variables = st.dictionaries(st.sampled_from(["site", "rack", "ssh_host", "os"]), texts)
 
 
-def document(context: status_table.ViewContext, names: list[str] | None = None) -> Any:
+def document(context: ViewContext, names: list[str] | None = None) -> Any:
     text = "".join(
         data_formats.render(status_table.build_data_listing(context, names or list_names(context), "json"), "json")
     )
@@ -62,15 +66,17 @@ def test_whatever_a_node_is_like_its_row_is_valid(member: Member, own: dict[str,
 
 
 @given(members, variables)
-def test_the_quick_lines_are_those_of_the_rows(member: Member, own: dict[str, str]) -> None:
+def test_the_lines_are_those_of_the_objects(member: Member, own: dict[str, str]) -> None:
     context = make_context((Node("n1", own), member), testing=("n1",))
-    quick = "".join(data_formats.render(status_table.build_data_listing(context, ["n1"], "tsv"), "tsv"))
+    listing = status_table.build_data_listing(context, ["n1"], "tsv")
+    quick = "".join(data_formats.render(listing, "tsv"))
 
-    slow = "".join(data_formats.render(status_table.build_data_listing(context, ["n1"], "jsonl"), "tsv"))
+    rows = [encode_view(view) for view in status_table.build_data_listing(context, ["n1"], "tsv").rows]
+    slow = "".join(data_formats.render(replace(listing, rows=rows), "tsv"))
 
     assert quick == slow
     assert quick.count("\n") == 1
-    assert quick.count("\t") == len(status_table.FIELDS) - 1
+    assert quick.count("\t") == len(NODE_COLUMNS) - 1
 
 
 def test_a_row_says_only_what_is_known() -> None:
@@ -118,8 +124,6 @@ def test_the_footer_of_nothing_says_how_to_begin() -> None:
 
 
 def test_a_claim_past_its_deadline_is_no_test() -> None:
-    from dataclasses import replace
-
     context = make_context(make_pair("n1"), testing=("n1",))
     later = replace(context, now=NOW + 9999.0)
 
@@ -132,9 +136,5 @@ def test_the_window_in_use_is_counted_in_slots_and_not_in_claims_kept_in_hand() 
     claims = [make_claim("n1", slot=0), make_claim("n2", slot=1), make_claim("n3", slot=1)]
     over = make_claim("n4", slot=2, deadline_at=NOW - 1)
 
-    assert (
-        status_table.count_totals(
-            status_table.ViewContext(make_settings(), make_state(*members, claims=[*claims, over]), NOW)
-        ).in_use
-        == 2
-    )
+    context = ViewContext(make_settings(), make_state(*members, claims=[*claims, over]), NOW)
+    assert count_totals(context).in_use == 2

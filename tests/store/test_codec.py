@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from plabctl.core.due_rows import build_due_row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
-from plabctl.core.summary import summarize_node
-from plabctl.core.suspicion import Suspicion
 from plabctl.store import codec
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
@@ -50,27 +48,6 @@ def test_a_member_comes_back_equal(member: Member) -> None:
 @given(node=NODES)
 def test_a_node_comes_back_equal(node: Node) -> None:
     assert codec.decode_node(node.name, through_the_file(codec.encode_node(node, {}))) == node
-
-
-POOLS = st.sampled_from(["good", "bad"])
-
-
-@given(node=NODES, pool=POOLS, suspicion=st.none() | st.builds(Suspicion, POOLS), data=st.data())
-def test_a_document_looked_at_tells_what_its_values_tell(
-    node: Node, pool: str, suspicion: Suspicion | None, data: st.DataObject
-) -> None:
-    member = data.draw(st.builds(Member, node=st.just(node.name), pool=st.just(pool), suspicion=st.just(suspicion)))
-    doc = through_the_file(codec.encode_node(node, codec.encode_member(member)))
-
-    assert codec.decode_summary(node.name, doc) == summarize_node(node, member)
-
-
-def test_a_new_member_at_a_glance_has_no_record() -> None:
-    member = make_member()
-
-    assert codec.decode_summary("n1", {"member": codec.encode_member(member)}) == summarize_node(
-        make_node("n1"), member
-    )
 
 
 @given(claim=st.builds(Claim, node=st.just("n")))

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plabctl.clock import ManualClock
+from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.model import Goal, Member
 from plabctl.core.state import Changes
 from plabctl.errors import Refused, StateDamaged, StateTooNew, StoreError
 from plabctl.store import head, storage, tables
 from plabctl.store.head import SCHEMA_VERSION
 from plabctl.store.store import Store
+from plabctl.views.node import NODE_FACTS
 from tests.builders import NOW, make_mark, make_member, make_node
 
 BODY = b'"nodes":{},"claims":{},"outbox":{},"notes":{},"meta":{}}'
@@ -229,11 +231,11 @@ def test_an_entry_that_lacks_what_a_list_shows_is_told_by_every_list(state_dir: 
     state = open_store(state_dir).snapshot()
 
     lists: list[Callable[[], object]] = [
-        state.summaries,
+        lambda: list(state.select(NODE_FACTS)),
         state.counts,
         lambda: state.due(NOW),
         lambda: list(state.members()),
-        lambda: list(state.placements(NOW)),
+        lambda: list(state.select(PLACEMENT)),
     ]
     for ask in lists:
         with pytest.raises(StateDamaged, match="in 'nodes'"):

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from plabctl.clock import ManualClock
-from plabctl.core.due_rows import build_due_row, build_vnode_due_row
+from plabctl.core.due_rows import PLACEMENT, build_due_row, build_vnode_due_row
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Cause, Event, Goal, Hold, Leftover, Node, Outcome, TickMark, Verdict
 from plabctl.core.state import Changes, MemoryState, State
-from plabctl.core.summary import summarize_node
 from plabctl.core.suspicion import Suspicion
 from plabctl.store.store import Store
+from plabctl.views.node import NODE_FACTS
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
 Play = Callable[..., State]
@@ -271,24 +271,25 @@ def test_where_nodes_stand_is_told(play: Play) -> None:
 
     state = play(Changes(nodes=nodes, members=members))
 
-    found = {each.node: each for each in state.placements(NOW)}
-    assert {name: each.is_free for name, each in found.items()} == {
+    found = {each.node: each for each in state.select(PLACEMENT)}
+    assert {name: each.is_free(NOW) for name, each in found.items()} == {
         "free": True, "held": False, "held-for": False, "was-held": True, "doubted": False, "absent": False
     }  # fmt: skip
-    assert [name for name, each in found.items() if each.is_absent] == ["absent"]
-    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, False, {"site": "a"}, False)
-    assert (state.placement("held", NOW), state.placement("none", NOW)) == (found["held"], None)
+    assert [name for name, each in found.items() if each.absent_since is not None] == ["absent"]
+    suspicion = Suspicion("good", NOW, 1, NOW)
+    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, suspicion, None, None, {"site": "a"})
+    assert (state.select_one(PLACEMENT, "held"), state.select_one(PLACEMENT, "none")) == (found["held"], None)
 
 
-def test_nodes_are_told_at_a_glance(play: Play) -> None:
+def test_some_fields_of_all_nodes_are_read(play: Play) -> None:
     nodes = (make_node("n1", site="oslo"), make_node("n2"))
     tested = make_member("n2", "bad", last=Verdict(Outcome.FAIL, Cause.DNS, "no such name", NOW, 0.5))
 
     state = play(Changes(nodes=nodes, members=(make_member("n1"), tested)))
 
-    expected = [summarize_node(nodes[0], make_member("n1")), summarize_node(nodes[1], tested)]
-    assert list(state.summaries()) == expected
-    assert [state.summary("n1"), state.summary("n2"), state.summary("n3")] == [*expected, None]
+    expected = [NODE_FACTS.read(nodes[0], make_member("n1")), NODE_FACTS.read(nodes[1], tested)]
+    assert list(state.select(NODE_FACTS)) == expected
+    assert [state.select_one(NODE_FACTS, name) for name in ("n1", "n2", "n3")] == [*expected, None]
 
 
 def test_pools_are_counted(play: Play) -> None:

@@ -37,8 +37,8 @@ from plabctl.render import labelled_lines as drawn
 from plabctl.render.listing import Listing
 from plabctl.render.node_record import Line, NodeRecord
 from plabctl.render.rich_table import make_console
-from plabctl.render.status_table import ViewContext
 from plabctl.render.watch_screen import WatchFrame
+from plabctl.views.node import ViewContext
 from tests.lab.harmless_text import find_active, without_styles
 from tests.torture.hostile_outputs import Batch
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from random import Random
 
 from plabctl.core import events
-from plabctl.core.due_rows import Placement
+from plabctl.core.due_rows import PLACEMENT, Placement
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.experiments.node_choice import choose_best
 from plabctl.core.model import Event
@@ -130,13 +130,13 @@ class _Membership:
 
     def _keep_everywhere(self, experiment: Experiment) -> None:
         for vnode in self._list_active():
-            standing = self._find_placement(vnode.node)
-            if standing is None or not _is_match(experiment, standing) or self._is_lost(standing):
+            placement = self._find_placement(vnode.node)
+            if placement is None or not _is_match(experiment, placement) or self._is_lost(placement):
                 self._set(mark_leaving(vnode, self._now))
         is_good = self._is_good
         self._join(
             experiment,
-            [each.node for each in self._state.placements(self._now) if is_good(each) and _is_match(experiment, each)],
+            [each.node for each in self._state.select(PLACEMENT) if is_good(each) and _is_match(experiment, each)],
         )
 
     def _keep_count(self, experiment: Experiment) -> None:
@@ -146,7 +146,7 @@ class _Membership:
         missing = max(0, experiment.count - len(active))
         if not lost and not missing:
             return
-        free = [each.node for each in self._state.placements(self._now) if self._is_good(each)]
+        free = [each.node for each in self._state.select(PLACEMENT) if self._is_good(each)]
         free = [name for name in free if name not in self._members]
         kept = [vnode.node for vnode in active if vnode not in lost]
         chosen = choose_best(self._state, self._settings, experiment, free, kept, missing + len(lost), self._now)
@@ -160,8 +160,8 @@ class _Membership:
         for vnode in list(self._members.values()):
             if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING} or vnode.due_at <= self._now:
                 continue
-            standing = self._find_placement(vnode.node)
-            has_returned = standing and self._is_good(standing) and standing.since_at > (vnode.probed_at or 0.0)
+            placement = self._find_placement(vnode.node)
+            has_returned = placement and self._is_good(placement) and placement.since_at > (vnode.probed_at or 0.0)
             if has_returned:
                 self._set(replace(vnode, due_at=self._now, interval_s=0.0))
 
@@ -184,21 +184,21 @@ class _Membership:
         self._members[vnode.node] = self.changed[vnode.key] = vnode
 
     def _find_placement(self, name: str) -> Placement | None:
-        return self._state.placement(name, self._now)
+        return self._state.select_one(PLACEMENT, name)
 
-    def _is_good(self, standing: Placement) -> bool:
-        pool = self._settings.pools.get(standing.pool)
-        return standing.is_free and pool is not None and pool.is_good
+    def _is_good(self, placement: Placement) -> bool:
+        pool = self._settings.pools.get(placement.pool)
+        return placement.is_free(self._now) and pool is not None and pool.is_good
 
-    def _is_lost(self, standing: Placement) -> bool:
+    def _is_lost(self, placement: Placement) -> bool:
         """Return whether the node is in bad for longer than the grace; if it may soon be, remember when.
 
         A node that is absent is not lost yet: its inventory may list it again, and its vnode may be in use.
         """
-        pool = self._settings.pools.get(standing.pool)
-        if pool is None or pool.is_good or standing.is_absent:
+        pool = self._settings.pools.get(placement.pool)
+        if pool is None or pool.is_good or placement.absent_since is not None:
             return False
-        ends_at = standing.since_at + self._settings.experiment.grace_s
+        ends_at = placement.since_at + self._settings.experiment.grace_s
         if ends_at > self._now:
             self.graces.append(round(ends_at, 3))
             return False
@@ -208,5 +208,5 @@ class _Membership:
         self.happened.append(events.build_experiment_event(kind, experiment.name, node, self._now, self._rng, data))
 
 
-def _is_match(experiment: Experiment, standing: Placement) -> bool:
-    return all(standing.variables.get(label) == value for label, value in experiment.match.items())
+def _is_match(experiment: Experiment, placement: Placement) -> bool:
+    return all(placement.variables.get(label) == value for label, value in experiment.match.items())

@@ -7,6 +7,7 @@ Pure. Each function returns the changes, or raises an error and changes nothing.
 from __future__ import annotations
 
 from plabctl.core import events
+from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.experiments.membership import mark_leaving
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.names import is_label_name, is_pool_name
@@ -138,7 +139,7 @@ def _refuse_nodes(state: State, names: tuple[str, ...], now: float) -> None:
 
 def _refuse_count(state: State, settings: Settings, wanted: Experiment, now: float) -> None:
     good = {name for name, pool in settings.pools.items() if pool.is_good}
-    free = sum(each.is_free and each.pool in good for each in state.placements(now))
+    free = sum(each.pool in good and each.is_free(now) for each in state.select(PLACEMENT))
     if free >= wanted.count or (free and wanted.at_most):
         return
     hint = "with --at-most it takes those, and more as they come" if free else "see: plabctl status"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plabctl.render.color import wants_color
+from plabctl.cli.output import wants_color
 
 
 @pytest.mark.parametrize(

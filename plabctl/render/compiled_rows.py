@@ -1,0 +1,137 @@
+"""Rows by the thousand: for one class of views, a function that writes its JSON objects or its lines of TSV.
+
+Pure. They write what `data_formats` makes of a few views (a test compares the two), without an object in between: one
+formatted string for each view, compiled from the names and types of its fields. That takes half of the time; compiling
+it takes as long as some fifty rows, so only long lists come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring
+from types import NoneType, UnionType
+from typing import Any
+
+from plabctl.core.model import Hold, Verdict
+from plabctl.render.encode import DIGITS, EMPTY_IS_UNKNOWN, encode_value, format_cell, get_key, is_instant
+from plabctl.render.times import format_iso
+from plabctl.values import fields
+
+Writer = Callable[[Any], str]
+Space = dict[str, object]
+_ENUMS = frozenset({"Outcome", "Cause"})
+"""The types of fields that hold enums. The values of types that are not known here are looked at one by one."""
+_INNER_VIEWS: dict[str, type] = {"Verdict": Verdict, "Hold": Hold}
+"""The types of fields that hold views; their fields may have columns of their own (`last.outcome`)."""
+_TAB = "\\t"
+"""As it stands in the text of a function."""
+_BOOL = ("false", "true")
+
+
+def make_object_writer(cls: type, dumps: Callable[[object], str]) -> Writer:
+    """Return what writes a view of the class as a JSON object; `dumps` writes what the fields of other types hold."""
+    space: Space = {"BOOL": _BOOL, "quote": encode_basestring, "iso": format_iso}
+    lines, pairs = [], []
+    for key, name, kind in sorted((get_key(name), name, kind) for name, kind in _describe_fields(cls)):
+        pair = f',"{key}":{_write_json_field(name, kind.removesuffix(" | None"), space, dumps)}'
+        absent = f"{name} is None" if kind.endswith("| None") else ""
+        if (cls.__name__, name) in EMPTY_IS_UNKNOWN:
+            absent = f"not {name}"
+        if absent:
+            lines.append(f"{name} = '' if {absent} else f'{pair}'")
+            pair = f"{{{name}}}"
+        pairs.append(pair)
+    return _compile(cls, [*lines, f"return '{{' + f'{''.join(pairs)}'[1:] + '}}'"], space)
+
+
+def _write_json_field(name: str, kind: str, space: Space, dumps: Callable[[object], str]) -> str:
+    """Return a part of a formatted string, and put the functions that it calls into `space`."""
+    if is_instant(name):
+        return f'"{{iso({name})}}"'
+    if kind in _ENUMS:
+        return f'"{{{name}._value_}}"'
+    plain = {"bool": f"BOOL[{name}]", "int": name, "str": f"quote({name})", "float": f"round({name}, {DIGITS})!r"}
+    if kind in plain:
+        return f"{{{plain[kind]}}}"
+    inner = _INNER_VIEWS.get(kind)
+    space[f"write_{name}"] = make_object_writer(inner, dumps) if inner else lambda value: dumps(encode_value(value))
+    return f"{{write_{name}({name})}}"
+
+
+def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
+    """Return what writes the line of a view of the class; raise KeyError for a column that it has no field for."""
+    kinds = {get_key(name): (name, kind) for name, kind in _describe_fields(cls)}
+    space: Space = {"BOOL": _BOOL, "iso": format_iso, "cell": format_cell, "number": _format_number}
+    lines, cells = [], []
+    for head, inner in _group_columns(columns):
+        name, kind = kinds[head]
+        cell = _write_cell(name, kind.removesuffix(" | None"), inner, space)
+        if kind.endswith("| None"):
+            empty = _TAB * (len(inner) - 1)
+            lines.append(f"{name} = '{empty}' if {name} is None else f'{cell}'")
+            cell = f"{{{name}}}"
+        cells.append(cell)
+    return _compile(cls, [*lines, f"return f'{_TAB.join(cells)}'"], space)
+
+
+def _write_cell(name: str, kind: str, inner: list[str], space: Space) -> str:
+    """Return a part of a formatted string, and put the functions that it calls into `space`."""
+    if inner != [""]:
+        space[f"write_{name}"] = make_line_writer(_INNER_VIEWS[kind], inner)
+        return f"{{write_{name}({name})}}"
+    if is_instant(name):
+        return f"{{iso({name})}}"
+    if kind in _ENUMS:
+        return f"{{{name}._value_}}"
+    plain = {
+        "bool": f"BOOL[{name}]",
+        "int": name,
+        "str": f"{name} if {name}.isprintable() else cell({name})",
+        "float": f"number({name})",
+    }
+    if kind in plain:
+        return f"{{{plain[kind]}}}"
+    space["encode"] = encode_value
+    return f"{{cell(encode({name}))}}"
+
+
+def _group_columns(columns: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return the outer fields, each with the inner ones that follow one another; `""` is the field itself."""
+    groups: list[tuple[str, list[str]]] = []
+    for column in columns:
+        head, _, inner = column.partition(".")
+        if inner and groups and groups[-1][0] == head:
+            groups[-1][1].append(inner)
+        else:
+            groups.append((head, [inner]))
+    return groups
+
+
+def _compile(cls: type, body: Sequence[str], space: Space) -> Writer:
+    """Return a function of one view of the class; `body` has its fields as variables, and what is in `space`."""
+    names = [name for name, _ in _describe_fields(cls)]
+    unpack = [f"{', '.join(names)}, = view"] if issubclass(cls, tuple) else [f"{name} = view.{name}" for name in names]
+    exec("\n ".join(["def write(view):", *unpack, *body]), space)  # noqa: S102 - of names of fields, as `values` does
+    write: Writer = space["write"]  # type: ignore[assignment]  # just defined
+    return write
+
+
+def _describe_fields(cls: type) -> list[tuple[str, str]]:
+    """Return the names of the fields of a class of views, and their types as text."""
+    if issubclass(cls, tuple):
+        types: Mapping[str, object] = cls.__annotations__
+        return [(name, _format_type(types[name])) for name in cls._fields]  # type: ignore[attr-defined]  # a NamedTuple
+    return [(each.name, each.type) for each in fields(cls)]
+
+
+def _format_type(found: object) -> str:
+    if isinstance(found, UnionType):
+        return " | ".join(map(_format_type, found.__args__))
+    if found is NoneType:
+        return "None"
+    return found.__name__ if isinstance(found, type) else str(getattr(found, "__forward_arg__", found))
+
+
+def _format_number(value: float) -> str:
+    text = f"{value:.{DIGITS}f}".rstrip("0") if value else "0"
+    return text[:-1] if text[-1] == "." else text

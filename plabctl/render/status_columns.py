@@ -1,0 +1,113 @@
+"""The columns of the status for people: words, signs and ages.
+
+Pure. All come from `plabctl.views.node.NodeView`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plabctl.core.model import Cause, Outcome
+from plabctl.core.settings import Settings
+from plabctl.render.listing import Cell, Column
+from plabctl.render.styles import list_pool_styles, mark
+from plabctl.render.times import format_age, format_clock, format_until
+from plabctl.views.node import NodeView
+
+_GUESTS_SHOWN = 2
+
+
+def build_columns(settings: Settings, now: float) -> tuple[Column, ...]:
+    """Return the columns of `status` for people, as seen at `now`; their rows are views of nodes."""
+    styles = list_pool_styles(settings)
+    return (
+        Column("STATE", lambda node: build_state_cell(node, styles)),
+        Column("NODE", lambda node: Cell(node.name)),
+        Column("FOR", lambda node: Cell(format_age(node.since_at, now)), rank=3),
+        Column("LAST TEST", lambda node: _build_last_cell(node, now), rank=2),
+        Column("NEXT", lambda node: _build_next_cell(node, now), rank=4),
+        Column("REMARK", lambda node: _build_remark_cell(node, now), rank=1, flexible=True),
+        Column("EXPERIMENTS", _build_guests_cell, rank=5),
+        Column("RUN", _build_run_cell, wide=True),
+        Column("PENALTY", lambda node: Cell(f"{node.penalty:.1f}" if round(node.penalty, 3) else "-"), wide=True),
+        Column("SITE", lambda node: Cell(node.site or ""), wide=True),
+        Column("LABELS", _build_labels_cell, wide=True),
+    )
+
+
+def build_state_cell(node: NodeView, styles: Mapping[str, str]) -> Cell:
+    """Return the pool's name with a sign, in the style of its side; a suspect has a style and a mark of its own."""
+    if node.is_suspect:
+        return Cell(mark("suspect", f"{node.pool}?"), "suspect")
+    style = styles.get(node.pool, "")
+    return Cell(mark(style, node.pool), style)
+
+
+def format_passes(needed: int) -> str:
+    """Return `2 more passes`."""
+    return f"{needed} more pass{'' if needed == 1 else 'es'}"
+
+
+def _build_remark_cell(node: NodeView, now: float) -> Cell:
+    """Return what is special about the node at `now`, the most important first; empty when all is well."""
+    parts = []
+    if node.is_suspect:
+        parts.append("suspect: one failure, tested again at once")
+    if node.hold:
+        parts.append(f"held by {node.hold.actor}: {node.hold.reason}")
+    if (reason := _find_reason(node)) is not None:
+        parts.append(reason)
+    needed = node.passes_needed
+    if needed is not None and not node.is_suspect and (needed > 1 or node.ok_streak):
+        parts.append(f"needs {format_passes(needed)}, {_format_next_pass(node, now)}")
+    return Cell("; ".join(parts), "held" if node.hold else "")
+
+
+def _format_next_pass(node: NodeView, now: float) -> str:
+    if node.is_testing:
+        return "the next test is running"
+    return "the next test is due now" if node.due_at <= now else f"next at {format_clock(node.due_at, now)}"
+
+
+def _find_reason(node: NodeView) -> str | None:
+    last = node.last
+    if last is None:
+        return "never tested"
+    return None if last.outcome is Outcome.PASS else last.reason or last.cause or "failed"
+
+
+def _build_last_cell(node: NodeView, now: float) -> Cell:
+    last = node.last
+    if last is None:
+        return Cell("-", "faint")
+    age = format_age(last.at, now)
+    match last.outcome:
+        case Outcome.PASS:
+            return Cell(f"passed {age} ago", "good")
+        case Outcome.FAIL:
+            return Cell(f"{last.cause or 'failed'} {age} ago", "bad")
+        case _:
+            cause = "" if last.cause is Cause.NO_OPINION else f" ({last.cause or ''})"
+            return Cell(f"unknown{cause} {age} ago", "suspect")
+
+
+def _build_next_cell(node: NodeView, now: float) -> Cell:
+    if node.is_testing:
+        return Cell(mark("testing", "testing"), "testing")
+    return Cell(format_until(node.due_at, now))
+
+
+def _build_run_cell(node: NodeView) -> Cell:
+    if node.ok_streak:
+        return Cell(f"{node.ok_streak} passed")
+    return Cell(f"{node.fail_streak} failed" if node.fail_streak else "-")
+
+
+def _build_guests_cell(node: NodeView) -> Cell:
+    names = node.experiments or ()
+    more = len(names) - _GUESTS_SHOWN
+    return Cell(" ".join([*names[:_GUESTS_SHOWN], *([f"+{more}"] if more > 0 else [])]))
+
+
+def _build_labels_cell(node: NodeView) -> Cell:
+    return Cell(" ".join(f"{key}={value}" for key, value in (node.labels or {}).items()))

@@ -1,0 +1,215 @@
+"""One node as lists show it: its place in its pool, its last test, who holds it.
+
+Pure. To add something to the status of a node, add a field to `NodeView`, and fill it in `_build_node_view`; what that
+needs of the node's record and `NodeFacts` does not have yet is a field there. JSON has it then, TSV when it stands in
+`NODE_COLUMNS`; the columns of the table are in `plabctl.render.status_columns`.
+"""
+
+# Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from plabctl.core.due_rows import NodeFields
+from plabctl.core.flap import compute_penalty, count_passes_to_go
+from plabctl.core.model import Claim, Hold, Member, Node, Verdict
+from plabctl.core.settings import Settings
+from plabctl.core.state import State
+from plabctl.core.suspicion import Suspicion
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.stuck import LockReport
+
+_NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "recipe", "site"})
+
+
+@dataclass(frozen=True, slots=True)
+class ViewContext:
+    """What views are made from: the settings, and the state as it was at `now`."""
+
+    settings: Settings
+    state: State
+    now: float
+    last_tick_at: "float | None" = None
+    sight: "LockReport | None" = None
+    """The locks that are held and the ticks that run; None when that is not known."""
+
+    @property
+    def claims(self) -> Mapping[str, Claim]:
+        """The claims that a probe stands behind, by member: those in a slot that a process holds."""
+        claims = self.state.claims
+        if self.sight is None:
+            return {key: claim for key, claim in claims.items() if claim.is_running(self.now)}
+        held = self.sight.held_slots
+        return {key: claim for key, claim in claims.items() if claim.slot in held}
+
+
+class NodeFacts(NamedTuple):
+    """What the status needs of a node's record; the fields are those of `Node` and `Member`."""
+
+    node: str
+    variables: Mapping[str, str]
+    pool: str
+    since_at: float
+    due_at: float
+    ok_streak: int
+    fail_streak: int
+    penalty: float
+    penalty_at: float
+    suspicion: Suspicion | None
+    hold: Hold | None
+    requested_at: float | None
+    last: Verdict | None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it left good on a failure that its next test confirms or refutes."""
+        return self.suspicion is not None and self.suspicion.pool != self.pool
+
+    def is_held(self, now: float) -> bool:
+        """Return whether a person's hold keeps the machine from moving this node."""
+        return self.hold is not None and self.hold.holds(now)
+
+
+NODE_FACTS = NodeFields(NodeFacts)
+
+
+class NodeView(NamedTuple):
+    """One node with its place in its pool. None is unknown, or does not apply."""
+
+    name: str
+    pool: str
+    since_at: float
+    due_at: float
+    is_testing: bool
+    is_held: bool
+    is_suspect: bool
+    ok_streak: int
+    fail_streak: int
+    passes_needed: int | None
+    """How many more passes bring it back to good; None for a node in a good pool."""
+    penalty: float
+    last: Verdict | None
+    """Its last test."""
+    hold: Hold | None
+    """The hold that is in force."""
+    requested_at: float | None
+    site: str | None
+    labels: Mapping[str, str] | None
+    """The variables that mean nothing to plabctl."""
+    experiments: Sequence[str] | None
+    """The experiments that have, or may have, a vnode on it."""
+
+
+NODE_COLUMNS = (
+    "name",
+    "pool",
+    "since_at",
+    "due_at",
+    "testing",
+    "held",
+    "suspect",
+    "ok_streak",
+    "fail_streak",
+    "passes_needed",
+    "penalty",
+    "last.outcome",
+    "last.cause",
+    "last.at",
+    "last.seconds",
+    "last.reason",
+    "site",
+    "labels",
+    "experiments",
+)
+"""The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
+
+
+def _build_node_view(
+    node: NodeFacts,
+    settings: Settings,
+    bad_pools: Collection[str],
+    now: float,
+    *,
+    is_testing: bool,
+    experiments: Sequence[str] | None = None,
+) -> NodeView:
+    # All at once: to ask a NamedTuple for each of its fields takes several times as long.
+    name, variables, pool, since_at, due_at, ok, failed, penalty, _, suspicion, hold, requested_at, last = node
+    if hold is not None and not hold.holds(now):
+        hold = None
+    return NodeView(
+        name,
+        pool,
+        since_at,
+        due_at,
+        is_testing,
+        hold is not None,
+        suspicion is not None and suspicion.pool != pool,
+        ok,
+        failed,
+        _count_passes_needed(node, settings, now) if pool in bad_pools else None,
+        compute_penalty(node, settings.flap, now) if penalty else 0.0,
+        last,
+        hold,
+        requested_at,
+        variables.get("site"),
+        None if _NO_LABELS.issuperset(variables) else _find_labels(variables),
+        experiments,
+    )
+
+
+def view_node(node: Node, member: Member, claim: Claim | None, settings: Settings, now: float) -> NodeView:
+    """Return the view of one node whose record is at hand; `claim` is that of the test that runs on it."""
+    facts = NODE_FACTS.read(node, member)
+    return _build_node_view(facts, settings, _find_bad_pools(settings), now, is_testing=claim is not None)
+
+
+def _find_bad_pools(settings: Settings) -> frozenset[str]:
+    return frozenset(name for name, pool in settings.pools.items() if not pool.is_good)
+
+
+def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int:
+    """Return how many more passes bring the node back to good: one for a suspect, because that refutes it.
+
+    They are those that it takes from its next test on: meanwhile the penalty decays.
+    """
+    if node.is_suspect or not node.penalty:
+        return 1
+    return count_passes_to_go(node, settings.flap, max(now, node.due_at))
+
+
+def _find_labels(variables: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in variables.items() if key not in _NO_LABELS}
+
+
+def list_node_views(
+    context: ViewContext, names: Iterable[str], seen: Mapping[str, NodeFacts] | None = None
+) -> Iterator[NodeView]:
+    """Yield the view of each of these nodes; `seen` are the facts of all nodes, if they have been read already."""
+    state, settings, now = context.state, context.settings, context.now
+    claims = context.claims
+    guests = _find_guests(state)
+    bad_pools = _find_bad_pools(settings)
+    for name in names:
+        node = state.select_one(NODE_FACTS, name) if seen is None else seen.get(name)
+        if node is not None:
+            yield _build_node_view(
+                node, settings, bad_pools, now, is_testing=name in claims, experiments=guests.get(name)
+            )
+
+
+def _find_guests(state: State) -> Mapping[str, Sequence[str]]:
+    """Return the names of the experiments that have, or may have, a vnode on a node, by node."""
+    guests: dict[str, list[str]] = {}
+    for vnode in state.vnodes():
+        if vnode.vnode:
+            guests.setdefault(vnode.node, []).append(vnode.experiment)
+    return {node: sorted(names) for node, names in guests.items()}
+
+
+def filter_pools(context: ViewContext, names: Iterable[str], pools: Collection[str]) -> Iterator[str]:
+    """Yield those of `names` that are in one of `pools`; all of them when no pool is asked for."""
+    for name in names:
+        if not pools or ((node := context.state.select_one(NODE_FACTS, name)) and node.pool in pools):
+            yield name
