@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from plabctl.app.context import App
-from plabctl.app.deliver import record_events
+from plabctl.app.deliver import try_record_events
 from plabctl.core import node_orders
-from plabctl.core.model import Event, Hold, Node
+from plabctl.core.model import Hold, Node
 from plabctl.core.selection import Selection, find_names, select_nodes
 from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
-from plabctl.errors import PlabctlError, UsageFault
+from plabctl.errors import UsageFault
 from plabctl.render.change_report import Change, ChangeResult, build_undo_command
 from plabctl.render.times import format_local
 
@@ -142,15 +142,7 @@ def _commit(
         changes, done = decide(state, find_names(names, state))
         state.apply(changes)
         outbox = tuple(state.outbox)
-    return _record_events(app, outbox, done)
-
-
-def _record_events(app: App, outbox: Sequence[Event], done: ChangeResult) -> ChangeResult:
-    try:
-        record_events(app, outbox)
-    except (PlabctlError, OSError) as error:
-        return replace(done, warning=f"the change is made; the next tick will tell the history of it ({error})")
-    return done
+    return replace(done, warning=try_record_events(app, outbox))
 
 
 def _find_pool(state: State, name: str) -> str:
@@ -158,17 +150,17 @@ def _find_pool(state: State, name: str) -> str:
     return member.pool if member else ""
 
 
-def _find_hold(state: State, name: str) -> Hold | None:
+def _find_hold(state: State, name: str, now: float) -> Hold | None:
+    """Return the hold that is in force on the node."""
     member = state.member(name)
-    return member.hold if member else None
+    return member.hold if member and member.is_held(now) else None
 
 
 def _list_undo_holds(state: State, names: Sequence[str], now: float) -> list[str]:
     """Return the commands that give back to the nodes the holds they have now, or none."""
     pins: dict[Hold | None, list[str]] = {}
     for name in names:
-        pin = _find_hold(state, name)
-        pins.setdefault(pin if pin and pin.holds(now) else None, []).append(name)
+        pins.setdefault(_find_hold(state, name, now), []).append(name)
     commands = []
     for pin, held in pins.items():
         if pin is None:
@@ -186,5 +178,5 @@ def _describe_kept_hold(state: State, name: str, now: float) -> str:
 
 
 def _describe_hold(state: State, name: str, now: float) -> str:
-    pin = _find_hold(state, name)
-    return f"held by {pin.actor}" if pin and pin.holds(now) else ""
+    pin = _find_hold(state, name, now)
+    return f"held by {pin.actor}" if pin else ""

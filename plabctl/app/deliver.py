@@ -193,3 +193,12 @@ def record_events(app: App, events: Sequence[Event]) -> None:
     cannot be written.
     """
     Delivery(app).record(events)
+
+
+def try_record_events(app: App, events: Sequence[Event]) -> str:
+    """Write the committed `events` into the history at once; return what to warn of when that failed."""
+    try:
+        record_events(app, events)
+    except (PlabctlError, OSError) as error:
+        return f"the change is made; the next tick will tell the history of it ({error})"
+    return ""

@@ -18,7 +18,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.events import make_token
 from plabctl.core.model import Member, Node, Report, StageRun
 from plabctl.core.recipe import Recipe
-from plabctl.core.selection import find_nearest
+from plabctl.core.selection import suggest_name
 from plabctl.errors import NoSuchNode, Refused, StoreBusy
 from plabctl.store.slots import Slots
 
@@ -61,8 +61,7 @@ def _find_recipe(app: App, node: Node, member: Member) -> Recipe:
 def _find_named_recipe(app: App, name: str) -> Recipe:
     recipes = app.settings.recipes
     if name not in recipes:
-        like = find_nearest(name, recipes)
-        hint = f"the nearest name is {like!r}" if like else f"the recipes are: {', '.join(sorted(recipes))}"
+        hint = suggest_name(name, recipes, f"the recipes are: {', '.join(sorted(recipes))}")
         raise Refused(f"no recipe is named {name!r}", hint=hint)
     if not recipes[name].stages.keys() - {"teardown"}:
         raise Refused(f"recipe {name!r} tests nothing", hint="give it at least one of setup, up, check")

@@ -66,11 +66,9 @@ def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
         if pool in context.state.experiments:
             raise NoSuchPool(f"{pool!r} is an experiment", hint=f"see: plabctl experiment show {pool}")
         if pool not in known:
-            from plabctl.core.selection import find_nearest
+            from plabctl.core.selection import build_unknown_pool_error
 
-            like = find_nearest(pool, known)
-            hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(known)}"
-            raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)
+            raise build_unknown_pool_error(pool, known)
 
 
 def is_any_in(context: ViewContext, names: Iterable[str], pool: str) -> bool:

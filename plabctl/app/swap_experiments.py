@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from plabctl.app.context import App
-from plabctl.app.deliver import record_events
+from plabctl.app.deliver import try_record_events
 from plabctl.app.goals import TickGoal, WaitForGone, WaitForUp
 from plabctl.app.signals import Stop
 from plabctl.core.experiments import membership, swaps
@@ -20,7 +20,7 @@ from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.experiments.overview import ExperimentOverview, find_overview
 from plabctl.core.node_orders import Order
 from plabctl.core.state import Changes, State
-from plabctl.errors import HookFault, PlabctlError, UsageFault
+from plabctl.errors import HookFault, UsageFault
 from plabctl.inventories.reading import quote_text
 
 
@@ -174,12 +174,7 @@ def _commit(
         state.apply(membership.reconcile(state, app.settings, order.now, random.Random()))
         overview = find_overview(state, name)
         outbox = tuple(state.outbox)
-    ordered = SwapResult(overview, tuple(left), before=was)
-    try:
-        record_events(app, outbox)
-    except (PlabctlError, OSError) as error:
-        return replace(ordered, warning=f"the change is made; the next tick will tell the history of it ({error})")
-    return ordered
+    return SwapResult(overview, tuple(left), try_record_events(app, outbox), was)
 
 
 def _run(app: App, tick_goal: TickGoal) -> tuple[Stop, str]:

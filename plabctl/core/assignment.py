@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plabctl.core.model import Goal, Leftover, Node, StageRun
+from plabctl.core.model import Goal, Leftover, Node, StageRun, build_key
 from plabctl.core.recipe import Recipe
 
 _CLOSE_S = 0.1
@@ -41,8 +41,8 @@ class Assignment:
 
     @property
     def key(self) -> str:
-        """What it is addressed by: the node's name, or `EXPERIMENT/NODE`."""
-        return f"{self.experiment}/{self.node.name}" if self.experiment else self.node.name
+        """What it is addressed by."""
+        return build_key(self.node.name, self.experiment)
 
     def list_at_stake(self, *, begun: bool) -> tuple[str, ...]:
         """Return the vnodes to take for left on the node when nothing else is known; `begun`: stages may have run."""

@@ -10,7 +10,7 @@ fields that it needs, and passes `NodeFields` of it to `State.select`. The field
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from plabctl.core.model import Hold, Member, Node
+from plabctl.core.model import Hold, Member, Node, build_key
 from plabctl.core.suspicion import Suspicion
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Due(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What it is filed under: the node's name, or `EXPERIMENT/NODE`."""
-        return f"{self.experiment}/{self.node}" if self.experiment else self.node
+        """What it is filed under."""
+        return build_key(self.node, self.experiment)
 
 
 def build_due_row(member: Member) -> Due:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from plabctl.core.probe import Cause as Cause
 from plabctl.core.probe import Goal as Goal
 from plabctl.core.probe import Outcome as Outcome
+from plabctl.core.probe import build_key as build_key
 from plabctl.core.suspicion import Flap as Flap
 from plabctl.core.suspicion import Suspicion as Suspicion
 from plabctl.core.uptime import UptimeStats
@@ -166,8 +167,8 @@ class Claim:
 
     @property
     def key(self) -> str:
-        """What it is filed under: the node's name, or `EXPERIMENT/NODE`."""
-        return f"{self.experiment}/{self.node}" if self.experiment else self.node
+        """What it is filed under."""
+        return build_key(self.node, self.experiment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +207,8 @@ class Report:
 
     @property
     def key(self) -> str:
-        """What it is addressed by: the node's name, or `EXPERIMENT/NODE`."""
-        return f"{self.experiment}/{self.node}" if self.experiment else self.node
+        """What it is addressed by."""
+        return build_key(self.node, self.experiment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from plabctl.core.experiments.membership import detach_vnodes
 from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
 from plabctl.core.names import OPERATOR, fold_name
 from plabctl.core.pools.base import enter_pool
-from plabctl.core.selection import build_unknown_node_error
+from plabctl.core.selection import build_unknown_node_error, build_unknown_pool_error
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.steadiness import compute_good_ratio
-from plabctl.errors import NoSuchPool, Refused
+from plabctl.errors import Refused
 
 _ADDRESS = ("ssh_host", "ssh_port", "ssh_user")
 
@@ -46,7 +46,7 @@ def move(
     Without `until_at` a pin stays as it is.
     """
     if pool not in settings.pools:
-        raise NoSuchPool(f"no pool is named {pool!r}", hint=f"the pools are: {', '.join(settings.pools)}")
+        raise build_unknown_pool_error(pool, settings.pools)
     members, claims = [], []
     happened: list[Event] = []
     for member in _find_members(state, names, order):

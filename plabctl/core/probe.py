@@ -50,3 +50,8 @@ class Cause(StrEnum):
     """Our own fault: descriptors, memory, a missing key, the resolver."""
     INTERRUPTED = "interrupted"
     """The tick was told to stop, or died."""
+
+
+def build_key(node: str, experiment: str) -> str:
+    """Return what a member is filed under: the node's name in a health pool, `EXPERIMENT/NODE` in an experiment."""
+    return f"{experiment}/{node}" if experiment else node

@@ -77,6 +77,12 @@ def find_nearest(word: str, names: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def suggest_name(word: str, names: Iterable[str], otherwise: str) -> str:
+    """Return a hint for whoever typed `word`: the nearest of `names`, else `otherwise`."""
+    like = find_nearest(word, names)
+    return f"the nearest name is {like!r}" if like else otherwise
+
+
 def _expand_word(word: str, state: State, pools: Collection[str]) -> list[str]:
     if word.startswith("@"):
         return _list_pool(word[1:], state, pools)
@@ -92,9 +98,14 @@ def _expand_word(word: str, state: State, pools: Collection[str]) -> list[str]:
 
 def build_unknown_node_error(name: str, state: State) -> NoSuchNode:
     """Return the error that no node has that name, with the nearest one there is."""
-    like = find_nearest(name, state.names())
-    hint = f"the nearest name is {like!r}" if like else "see: plabctl node list"
+    hint = suggest_name(name, state.names(), "see: plabctl node list")
     return NoSuchNode(f"no node is named {name!r}", hint=hint)
+
+
+def build_unknown_pool_error(name: str, pools: Collection[str]) -> NoSuchPool:
+    """Return the error that no pool has that name, with the nearest one there is."""
+    hint = suggest_name(name, pools, f"the pools are: {', '.join(pools)}")
+    return NoSuchPool(f"no pool is named {name!r}", hint=hint)
 
 
 def _expand_glob(word: str, state: State) -> list[str]:
@@ -109,6 +120,4 @@ def _list_pool(pool: str, state: State, pools: Collection[str]) -> list[str]:
         return found
     if pool in pools:
         raise NoSuchNode(f"no node is in pool {pool!r}", hint="see: plabctl pool list")
-    like = find_nearest(pool, pools)
-    hint = f"the nearest name is {like!r}" if like else f"the pools are: {', '.join(pools)}"
-    raise NoSuchPool(f"no pool is named {pool!r}", hint=hint)
+    raise build_unknown_pool_error(pool, pools)

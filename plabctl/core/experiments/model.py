@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from plabctl.core.model import Claim, Goal, Node, Verdict
+from plabctl.core.model import Claim, Goal, Node, Verdict, build_key
 from plabctl.values import dataclass, field
 
 
@@ -85,7 +85,7 @@ class Vnode:
     @property
     def key(self) -> str:
         """What it is filed under."""
-        return f"{self.experiment}/{self.node}"
+        return build_key(self.node, self.experiment)
 
     @property
     def goal(self) -> Goal:

@@ -12,7 +12,7 @@ from plabctl.core.experiments.membership import mark_leaving
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.node_orders import Order
-from plabctl.core.selection import build_unknown_node_error, find_names, find_nearest
+from plabctl.core.selection import build_unknown_node_error, find_names, suggest_name
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import NoSuchExperiment, Refused, UsageFault
@@ -98,10 +98,9 @@ def find_experiment(state: State, name: str) -> Experiment:
     """Return the experiment of that name; raise NoSuchExperiment."""
     experiment = state.experiments.get(name)
     if experiment is None:
-        like = find_nearest(name, state.experiments)
         known = ", ".join(sorted(state.experiments)) or "there are none"
         all_of_them = f"experiments: {known}" if len(state.experiments) <= _FEW else "see: plabctl experiment list"
-        hint = f"the nearest name is {like!r}" if like else all_of_them
+        hint = suggest_name(name, state.experiments, all_of_them)
         raise NoSuchExperiment(f"no experiment is named {_quote(name)}", hint=hint)
     return experiment
 
