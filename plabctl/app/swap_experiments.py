@@ -174,7 +174,7 @@ def _commit(
         state.apply(membership.reconcile(state, app.settings, order.now, random.Random()))
         overview = find_overview(state, name)
         outbox = tuple(state.outbox)
-    return SwapResult(overview, tuple(left), try_record_events(app, outbox), was)
+    return SwapResult(overview, tuple(left), warning=try_record_events(app, outbox), before=was)
 
 
 def _run(app: App, tick_goal: TickGoal) -> tuple[Stop, str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
-from plabctl.core.model import Claim, Event, Report, Transition
+from plabctl.core.model import Claim, Event, Report
 from plabctl.core.pools.base import Move
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def build_probe_event(report: Report, pool: str, now: float, *, late: bool = Fal
 
 def build_move_event(move: Move, report: Report, now: float) -> Event:
     """Return the event of a step between pools that a report led to."""
-    transition = Transition(report.node, move.origin, move.target, move.at, MACHINE, move.cause, move.evidence)
-    return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, _describe_transition(transition))
+    return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, describe_move(move))
 
 
 def build_vnode_event(kind: str, claim: Claim, report: Report, after: Vnode | None, now: float) -> Event:
@@ -88,10 +87,10 @@ def build_experiment_event(
     return Event(make_token(rng), now, kind, node, actor, _drop_empty({"experiment": experiment, **data}))
 
 
-def build_transition_event(transition: Transition, until_at: float | None, rng: Random) -> Event:
-    """Return the event of a move that a person made."""
-    data = _drop_empty({**_describe_transition(transition), "until_at": until_at})
-    return Event(make_token(rng), transition.at, "transition", transition.node, transition.actor, data)
+def build_transition_event(node: str, move: Move, actor: str, rng: Random, until_at: float | None) -> Event:
+    """Return the event of a move that a person made, in force until `until_at` if that is not None."""
+    data = _drop_empty({**describe_move(move), "until_at": until_at})
+    return Event(make_token(rng), move.at, move.kind, node, actor, data)
 
 
 def build_person_event(kind: str, node: str, actor: str, now: float, rng: Random, **data: object) -> Event:
@@ -106,13 +105,14 @@ def build_void_event(claim: Claim, why: str, now: float) -> Event:
     return Event(f"{claim.token}-void", now, "void", claim.node, MACHINE, {**data, **more})
 
 
-def _describe_transition(transition: Transition) -> dict[str, object]:
+def describe_move(move: Move) -> dict[str, object]:
+    """Return what the event of a move says about it."""
     return {
-        "from": transition.origin,
-        "to": transition.target,
-        "since_at": transition.at,
-        "cause": transition.cause,
-        "reason": transition.evidence,
+        "from": move.origin,
+        "to": move.target,
+        "since_at": move.at,
+        "cause": move.cause,
+        "reason": move.evidence,
     }
 
 

@@ -1,4 +1,4 @@
-"""The nouns of plabctl: nodes, their place in a pool, claims, reports, transitions and events.
+"""The nouns of plabctl: nodes, their place in a pool, claims, reports and events.
 
 Pure. Every value is frozen: a decision makes a new one. Instants are seconds since 1970 (UTC) and end in `_at`,
 durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is judged.
@@ -209,22 +209,6 @@ class Report:
     def key(self) -> str:
         """What it is addressed by."""
         return build_key(self.node, self.experiment)
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A node's move between health pools."""
-
-    node: str
-    origin: str
-    target: str
-    at: float
-    actor: str
-    """`plabctl`, or the person who moved it."""
-    cause: str
-    """A `Cause`, or `passed`, `refuted`, `operator`."""
-    evidence: str
-    """In words: what was seen, or the reason a person gave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from random import Random
 
 from plabctl.core import events, leftovers
 from plabctl.core.experiments.membership import detach_vnodes
-from plabctl.core.model import Claim, Event, Hold, Member, Node, Transition
+from plabctl.core.model import Claim, Event, Hold, Member, Node
 from plabctl.core.names import OPERATOR, fold_name
-from plabctl.core.pools.base import enter_pool
+from plabctl.core.pools.base import Move, enter_pool
 from plabctl.core.selection import build_unknown_node_error, build_unknown_pool_error
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
@@ -69,8 +69,8 @@ def move(
         members.append(moved)
         claims.extend(_supersede_claims(state, member.node))
         origin = member.pool if member.pool != pool else member.home_pool
-        transition = Transition(member.node, origin, pool, order.now, order.actor, "operator", order.reason)
-        happened.append(events.build_transition_event(transition, until_at, order.rng))
+        step = Move("transition", origin, pool, order.now, "operator", order.reason)
+        happened.append(events.build_transition_event(member.node, step, order.actor, order.rng, until_at))
     if not members:
         raise Refused(f"{_format_names(names)} in {pool!r} already")
     return Changes(members=tuple(members), claims=tuple(claims), events=tuple(happened))

@@ -218,6 +218,11 @@ class Settings:
         return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), self.flap.apart_s)
 
     @property
+    def good_pools(self) -> frozenset[str]:
+        """The pools whose nodes are offered."""
+        return frozenset(name for name, pool in self.pools.items() if pool.is_good)
+
+    @property
     def all_sinks(self) -> tuple[SinkSettings, ...]:
         """Every sink, the record first."""
         return (RECORD, *self.sinks, *self.hooks)

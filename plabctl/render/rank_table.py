@@ -18,7 +18,7 @@ FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because")
 
 def build_listing(context: ViewContext, pools: Collection[str], top: int | None) -> Listing:
     """Return the nodes of `pools`, of the good pools when none is named, the `top` steadiest or all."""
-    wanted = pools or {name for name, pool in context.settings.pools.items() if pool.is_good}
+    wanted = pools or context.settings.good_pools
     members = [member for member in context.state.members() if member.pool in wanted]
     ranked = rank_nodes(members, context.settings, context.now)
     pool_of = {member.node: member.pool for member in members}

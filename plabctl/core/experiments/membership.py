@@ -34,23 +34,23 @@ def reconcile(state: State, settings: Settings, now: float, rng: Random) -> Chan
     members: dict[str, dict[str, Vnode]] = {name: {} for name in state.experiments}
     for vnode in state.vnodes():
         members[vnode.experiment][vnode.node] = vnode
-    rosters = [_Membership(state, settings, members[name], now, rng) for name in state.experiments]
-    for roster, experiment in zip(rosters, state.experiments.values(), strict=True):
-        roster.run(experiment)
-    ends_at = min((at for roster in rosters for at in roster.graces), default=None)
+    membership = _Membership(state, settings, now, rng)
+    for name, experiment in state.experiments.items():
+        membership.review(experiment, members[name])
+    ends_at = min(membership.graces, default=None)
     return Changes(
-        experiments=tuple(each for roster in rosters for each in roster.experiments),
-        forgotten=tuple(name for roster in rosters for name in roster.forgotten),
-        vnodes=tuple(vnode for roster in rosters for vnode in roster.changed.values()),
-        gone=tuple(key for roster in rosters for key in roster.gone),
-        events=tuple(event for roster in rosters for event in roster.happened),
+        experiments=tuple(membership.experiments),
+        forgotten=tuple(membership.forgotten),
+        vnodes=tuple(membership.changed.values()),
+        gone=tuple(membership.gone),
+        events=tuple(membership.events),
         notes=None if GRACE_NOTE.read(state.notes) == ends_at else GRACE_NOTE.write(ends_at),
     )
 
 
 def mark_leaving(vnode: Vnode, now: float) -> Vnode:
     """Return a member that is wanted no more: its vnode is to be torn down at once."""
-    if vnode.state is VnodeState.LEAVING:
+    if vnode.is_leaving:
         return vnode
     return replace(
         vnode, state=VnodeState.LEAVING, since_at=now, due_at=now, interval_s=0.0, is_set_up=False, fail_streak=0
@@ -71,23 +71,26 @@ def detach_vnodes(state: State, names: Iterable[str], now: float) -> tuple[Vnode
 
 
 class _Membership:
-    """One experiment under consideration, and what is to be changed about it."""
+    """One experiment after the other, and what is to be changed about them."""
 
-    def __init__(self, state: State, settings: Settings, members: dict[str, Vnode], now: float, rng: Random) -> None:
+    def __init__(self, state: State, settings: Settings, now: float, rng: Random) -> None:
         self._state = state
         self._settings = settings
-        self._members = members
+        self._good_pools = settings.good_pools
         self._now = now
         self._rng = rng
+        self._members: dict[str, Vnode] = {}
+        """Those of the experiment under review, by node."""
         self.experiments: list[Experiment] = []
         self.forgotten: list[str] = []
         self.changed: dict[str, Vnode] = {}
         self.gone: list[str] = []
-        self.happened: list[Event] = []
+        self.events: list[Event] = []
         self.graces: list[float] = []
 
-    def run(self, experiment: Experiment) -> None:
-        """Find out what is to be changed about `experiment`."""
+    def review(self, experiment: Experiment, members: dict[str, Vnode]) -> None:
+        """Find out what is to be changed about `experiment`, whose members are these by node."""
+        self._members = members
         self._release_leaving(experiment)
         if experiment.leaving_at is not None:
             if not self._members:
@@ -106,7 +109,7 @@ class _Membership:
     def _release_leaving(self, experiment: Experiment) -> None:
         """Let go of leaving members of which nothing is on a node, or whose node is gone for too long."""
         for vnode in list(self._members.values()):
-            if vnode.state is not VnodeState.LEAVING or vnode.key in self._state.claims:
+            if not vnode.is_leaving or vnode.key in self._state.claims:
                 continue
             gone_at = vnode.gone_at
             is_given_up = gone_at is not None and self._now - gone_at > self._settings.experiment.give_up_s
@@ -124,7 +127,7 @@ class _Membership:
                 self._set(Vnode(experiment.name, name, VnodeState.PENDING, self._now, self._now))
                 continue
             is_busy = before.gone_at is not None or before.key in self._state.claims
-            if before.state is VnodeState.LEAVING and not is_busy:
+            if before.is_leaving and not is_busy:
                 now = self._now
                 self._set(replace(before, state=VnodeState.PENDING, since_at=now, due_at=now, interval_s=0.0))
 
@@ -133,11 +136,7 @@ class _Membership:
             placement = self._find_placement(vnode.node)
             if placement is None or not _is_match(experiment, placement) or self._is_lost(placement):
                 self._set(mark_leaving(vnode, self._now))
-        is_good = self._is_good
-        self._join(
-            experiment,
-            [each.node for each in self._state.select(PLACEMENT) if is_good(each) and _is_match(experiment, each)],
-        )
+        self._join(experiment, [each.node for each in self._list_good() if _is_match(experiment, each)])
 
     def _keep_count(self, experiment: Experiment) -> None:
         """Fill up to the count, and put others in the place of members whose node stays in bad, if there are any."""
@@ -146,8 +145,7 @@ class _Membership:
         missing = max(0, experiment.count - len(active))
         if not lost and not missing:
             return
-        free = [each.node for each in self._state.select(PLACEMENT) if self._is_good(each)]
-        free = [name for name in free if name not in self._members]
+        free = [each.node for each in self._list_good() if each.node not in self._members]
         kept = [vnode.node for vnode in active if vnode not in lost]
         chosen = choose_best(self._state, self._settings, experiment, free, kept, missing + len(lost), self._now)
         self._join(experiment, chosen)
@@ -161,8 +159,7 @@ class _Membership:
             if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING} or vnode.due_at <= self._now:
                 continue
             placement = self._find_placement(vnode.node)
-            has_returned = placement and self._is_good(placement) and placement.since_at > (vnode.probed_at or 0.0)
-            if has_returned:
+            if placement and self._is_good(placement) and placement.since_at > (vnode.probed_at or 0.0):
                 self._set(replace(vnode, due_at=self._now, interval_s=0.0))
 
     def _check_ready(self, experiment: Experiment) -> None:
@@ -178,7 +175,7 @@ class _Membership:
             self.experiments.append(replace(experiment, ready_at=None))
 
     def _list_active(self) -> list[Vnode]:
-        return [vnode for vnode in self._members.values() if vnode.state is not VnodeState.LEAVING]
+        return [vnode for vnode in self._members.values() if not vnode.is_leaving]
 
     def _set(self, vnode: Vnode) -> None:
         self._members[vnode.node] = self.changed[vnode.key] = vnode
@@ -186,17 +183,19 @@ class _Membership:
     def _find_placement(self, name: str) -> Placement | None:
         return self._state.select_one(PLACEMENT, name)
 
+    def _list_good(self) -> list[Placement]:
+        return [each for each in self._state.select(PLACEMENT) if self._is_good(each)]
+
     def _is_good(self, placement: Placement) -> bool:
-        pool = self._settings.pools.get(placement.pool)
-        return placement.is_free(self._now) and pool is not None and pool.is_good
+        return placement.is_free(self._now) and placement.pool in self._good_pools
 
     def _is_lost(self, placement: Placement) -> bool:
         """Return whether the node is in bad for longer than the grace; if it may soon be, remember when.
 
         A node that is absent is not lost yet: its inventory may list it again, and its vnode may be in use.
         """
-        pool = self._settings.pools.get(placement.pool)
-        if pool is None or pool.is_good or placement.absent_since is not None:
+        is_bad = placement.pool in self._settings.pools and placement.pool not in self._good_pools
+        if not is_bad or placement.absent_since is not None:
             return False
         ends_at = placement.since_at + self._settings.experiment.grace_s
         if ends_at > self._now:
@@ -205,7 +204,7 @@ class _Membership:
         return True
 
     def _add_event(self, kind: str, experiment: Experiment, node: str | None = None, **data: object) -> None:
-        self.happened.append(events.build_experiment_event(kind, experiment.name, node, self._now, self._rng, data))
+        self.events.append(events.build_experiment_event(kind, experiment.name, node, self._now, self._rng, data))
 
 
 def _is_match(experiment: Experiment, placement: Placement) -> bool:

@@ -88,15 +88,20 @@ class Vnode:
         return build_key(self.node, self.experiment)
 
     @property
+    def is_leaving(self) -> bool:
+        """Return whether it is wanted no more."""
+        return self.state is VnodeState.LEAVING
+
+    @property
     def goal(self) -> Goal:
         """What is to be done for it next."""
-        if self.state is VnodeState.LEAVING:
+        if self.is_leaving:
             return Goal.TEARDOWN
         return Goal.CHECK if self.is_set_up else Goal.SETUP
 
     def find_shown_state(self, claim: Claim | None) -> VnodeState:
         """Return the state to show; `claim` is the member's claim, if there is one."""
-        is_setting_up = claim is not None and claim.goal is Goal.SETUP and self.state is not VnodeState.LEAVING
+        is_setting_up = claim is not None and claim.goal is Goal.SETUP and not self.is_leaving
         return VnodeState.SETTING_UP if is_setting_up else self.state
 
     def find_node(self, node: Node | None) -> Node:

@@ -137,7 +137,7 @@ def _refuse_nodes(state: State, names: tuple[str, ...], now: float) -> None:
 
 
 def _refuse_count(state: State, settings: Settings, wanted: Experiment, now: float) -> None:
-    good = {name for name, pool in settings.pools.items() if pool.is_good}
+    good = settings.good_pools
     free = sum(each.pool in good and each.is_free(now) for each in state.select(PLACEMENT))
     if free >= wanted.count or (free and wanted.at_most):
         return

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.events import MACHINE, describe_move
 from plabctl.core.flap import keep_relevant
 from plabctl.core.guard.model import Guard
 from plabctl.core.model import Event, Member
+from plabctl.core.pools.base import Move, build_flap
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.suspicion import Flap, Suspicion
@@ -77,17 +79,12 @@ def _build_suspect_flap(member: Member) -> Iterator[Flap]:
     """Yield what would become of a suspect: the move that its retest may confirm."""
     before = member.suspicion
     if before and before.pool != member.pool:
-        yield Flap(before, before.failed_at, member.penalty, member.penalty_at, member.spells, member.good_ratio)
+        yield build_flap(member, before, before.failed_at)
 
 
 def _build_event(member: Member, flap: Flap, why: str, now: float) -> Event:
     # Called as the move was, `transition` or not: whoever was told of the one wants to hear of the other.
     kind = "guarded" if flap.before is member.suspicion else "transition"
-    data = {
-        "from": member.pool,
-        "to": flap.before.pool,
-        "since_at": flap.before.since_at,
-        "cause": "guard",
-        "reason": f"taken back by the guard: {why}",
-    }
-    return Event(f"guard-back {member.node} {flap.at}", now, kind, member.node, "plabctl", data)
+    before, reason = flap.before, f"taken back by the guard: {why}"
+    data = describe_move(Move(kind, member.pool, before.pool, before.since_at, "guard", reason))
+    return Event(f"guard-back {member.node} {flap.at}", now, kind, member.node, MACHINE, data)

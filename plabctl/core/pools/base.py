@@ -43,14 +43,16 @@ ON_PASS = _build_exit_key("on_pass", "The pool for nodes that have passed often 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A step between pools that a report led to: `suspect`, `refuted`, `guarded` or `transition`."""
+    """A step between pools: `suspect`, `refuted`, `guarded` or `transition`; a person makes only the last."""
 
     kind: str
     origin: str
     target: str
     at: float
     cause: str
+    """A `Cause`, or `passed`, `guard`, `operator`."""
     evidence: str
+    """In words: what was seen, or the reason a person gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +145,7 @@ class Pool(ABC):
         """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
         was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flops
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
-            flaps = (
-                *flaps,
-                Flap(suspicion, reading.now, member.penalty, member.penalty_at, member.spells, member.good_ratio),
-            )
+            flaps = (*flaps, build_flap(member, suspicion, reading.now))
         return replace(
             member,
             suspicion=None,
@@ -161,6 +160,18 @@ class Pool(ABC):
 def build_pools(settings: Settings) -> dict[str, Pool]:
     """Return the health pools of this configuration, by name."""
     return {name: own.kind.build(own, settings) for name, own in settings.pools.items()}
+
+
+def build_flap(member: Member, before: Suspicion, at: float) -> Flap:
+    """Return the move of `member` out of good, confirmed at `at`, with the record that it ends."""
+    return Flap(
+        before=before,
+        at=at,
+        penalty=member.penalty,
+        penalty_at=member.penalty_at,
+        spells=member.spells,
+        good_ratio=member.good_ratio,
+    )
 
 
 def enter_pool(member: Member, pool: str, now: float) -> Member:

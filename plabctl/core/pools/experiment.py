@@ -22,17 +22,16 @@ def judge_vnode(
     `roll` in [0, 1) draws the jitter.
     """
     vnode = _update_leftovers(before, claim, report)
-    is_leaving = vnode.state is VnodeState.LEAVING
-    if is_leaving and not vnode.vnode:
+    if vnode.is_leaving and not vnode.vnode:
         return None, "vnode-gone"
-    if report.cause is Cause.INTERRUPTED or (is_leaving and claim.goal is not Goal.TEARDOWN):
+    if report.cause is Cause.INTERRUPTED or (vnode.is_leaving and claim.goal is not Goal.TEARDOWN):
         return replace(vnode, due_at=now, interval_s=0.0), ""
     verdict = Verdict(report.outcome, report.cause, report.reason, now, report.seconds)
     tries = vnode.tries + (claim.goal is Goal.SETUP)
     seen = replace(vnode, last=verdict, probed_at=now, tries=tries)
     if report.outcome is Outcome.UNKNOWN:
         return _schedule_retry(seen, own.check if claim.goal is Goal.CHECK else own.retry, 0, now, roll), ""
-    if report.outcome is Outcome.PASS and not is_leaving:
+    if report.outcome is Outcome.PASS and not vnode.is_leaving:
         return _mark_up(seen, own, now, roll)
     return _mark_failed(seen, claim, report, own, now, roll)
 
