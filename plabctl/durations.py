@@ -1,6 +1,7 @@
 """Read and print durations such as `90s`, `5m`, `2m30s`, `12h`, `2d`.
 
 Pure. Durations are seconds everywhere inside; only text seen by people has units.
+Tests: `tests/config/test_schema.py`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "plabctl"
+TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {"errors", "durations", "clock", "fast_replace", "files", "kinds", "masks", "values", "process"}
@@ -58,6 +59,11 @@ CORE_MAY_USE = {
     "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
+WITHOUT_TEST = {
+    "core/probe.py": "names of outcomes, goals and causes: whoever uses them is tested",
+    "errors.py": "kinds of errors: whoever raises them is tested",
+}
+"""Modules that neither have a twin among the tests nor name the test that covers them, each with the reason."""
 MAX_LINES = 250
 MAX_FUNCTION_LINES = 40
 MAX_LINT_EXCEPTIONS = 30
@@ -163,6 +169,20 @@ def test_exceptions_to_lint_rules_are_few_and_say_why() -> None:
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())), "no docstring"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if not path.name.startswith("__") and room_of(path) not in {"render", "views"}],
+    ids=relative,
+)
+def test_every_module_has_a_twin_or_names_the_test_that_covers_it(path: Path) -> None:
+    twin = TESTS / Path(relative(path)).parent / f"test_{path.name}"
+    named = re.findall(r"`(tests/[\w/]+\.py)`", ast.get_docstring(ast.parse(path.read_text())) or "")
+
+    assert twin.exists() or named or relative(path) in WITHOUT_TEST
+    for name in named:
+        assert (TESTS.parent / name).exists(), f"{name} is gone"
 
 
 def test_the_python_here_is_one_we_support() -> None:

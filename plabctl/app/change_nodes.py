@@ -1,6 +1,7 @@
 """What a person orders: choose the nodes, commit the change, tell the history, and say what changed.
 
 I/O: the lock of the state, for milliseconds. What an order means is decided in `plabctl.core.node_orders`.
+Tests: `tests/cli/test_node_changes.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Claiming for slots: which claims are dead, which slots are ours, and what to start in them.
 
 I/O on the slots; the decisions are those of `plabctl.core.claim` and `plabctl.core.assign`.
+Tests: `tests/app/test_tick.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What `init` and `config` do: write a configuration to begin with, look one over, show what holds.
 
 I/O: reads configuration files, and writes a new one.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

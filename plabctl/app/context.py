@@ -1,6 +1,7 @@
 """What every use case stands on: the settings, the clock, the store and the dice.
 
 I/O. `open_app` is the one place that reads the configuration; `plabctl.app.tick` is the use case to read first.
+Tests: `tests/app/test_state_check.py`.
 """
 
 from __future__ import annotations

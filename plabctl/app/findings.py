@@ -1,6 +1,7 @@
 """What a check of the installation found: `ok`, `warn` or `FAIL`, with what to do.
 
 Pure. The checks are in `plabctl.app.diagnose` and `plabctl.app.cron_check`.
+Tests: `tests/app/test_diagnose.py`.
 """
 
 from __future__ import annotations

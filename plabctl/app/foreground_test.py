@@ -1,6 +1,7 @@
 """One set-up test in the foreground, for a person who wants to see it. Nothing is recorded.
 
 I/O: takes a slot like every probe, because the window counts over everything.
+Tests: `tests/cli/test_node_changes.py`.
 """
 
 from __future__ import annotations

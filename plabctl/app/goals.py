@@ -1,6 +1,7 @@
 """What somebody waits for here and now: named nodes tested, an experiment up, an experiment gone.
 
 Pure. A tick with a goal takes nothing but what the goal asks for, and ends when that is reached.
+Tests: `tests/app/test_tick.py`.
 """
 
 from __future__ import annotations

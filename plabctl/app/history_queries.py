@@ -1,6 +1,7 @@
 """What `show`, `explain` and `history` ask for: nodes with what the history has about them.
 
 I/O: reads the state and the history, without a lock.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

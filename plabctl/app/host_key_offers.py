@@ -1,6 +1,7 @@
 """Host keys: ask nodes for theirs, compare with those we know, and remember what a person accepted.
 
 I/O: the network, within the configured connect time-out for each node, and known_hosts.
+Tests: `tests/cli/test_trust.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Whether a tick has anything to do: answered from the head of the state alone.
 
 I/O, one short read. Most ticks end here, so nothing is imported that only a busy tick needs.
+Tests: `tests/app/test_clocks.py`.
 """
 
 from __future__ import annotations

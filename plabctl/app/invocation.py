@@ -1,6 +1,7 @@
 """One invocation of `plabctl tick`: idle at once, or a whole tick; and the memory of what it complained about.
 
 I/O. Nearly all invocations end in `end_idle`, so nothing is imported before that which only a busy tick needs.
+Tests: `tests/app/test_directory.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure, but for the known host keys, which are read when a node may have another name. The rules are in
 `plabctl.core.inventory_changes`; `plabctl.app.sync_inventories` makes the changes.
+Tests: `tests/app/test_sync_inventories.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the reading commands ask for: the state as it is now, without a lock.
 
 I/O. Nothing here writes, waits for a tick, or disturbs one. `plabctl.render` makes of it what people and programs see.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

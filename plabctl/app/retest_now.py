@@ -1,6 +1,7 @@
 """Testing named nodes here and now, and waiting for what comes of it.
 
 I/O: runs a tick of its own that takes these nodes only, inside the window that all ticks share.
+Tests: `tests/cli/test_node_changes.py`.
 """
 
 from __future__ import annotations

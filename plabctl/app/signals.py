@@ -1,6 +1,7 @@
 """Being told to stop.
 
 I/O. The handler only takes a note: what must be closed and committed is done by the loop that looks at it.
+Tests: `tests/app/test_tick.py`.
 """
 
 from __future__ import annotations

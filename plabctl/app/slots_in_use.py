@@ -2,6 +2,7 @@
 
 I/O through the executor. A slot that this process has locked passes from probe to probe without being unlocked, and a
 few claims are kept in hand, so that the next probe starts the moment one ends and not after the next commit.
+Tests: `tests/app/test_tick.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Where concrete parts are chosen: what runs the probes of this installation.
 
 I/O. Importing this module imports fabric.
+Tests: `tests/app/test_tick.py`.
 """
 
 from __future__ import annotations

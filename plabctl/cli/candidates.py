@@ -1,6 +1,7 @@
 """What TAB offers for nodes and pools.
 
 I/O: reads the state as every reading command does. A fault means that nothing is offered: TAB is no place for errors.
+Tests: `tests/cli/test_completion.py`.
 """
 
 from __future__ import annotations

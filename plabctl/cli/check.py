@@ -1,4 +1,7 @@
-"""`plabctl check`: one line and one exit code for monitoring systems."""
+"""`plabctl check`: one line and one exit code for monitoring systems.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl config`: look the configuration over, show what holds, print one to begin with."""
+"""`plabctl config`: look the configuration over, show what holds, print one to begin with.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

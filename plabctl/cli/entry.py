@@ -2,6 +2,7 @@
 
 I/O. Cron runs `plabctl tick` every minute and finds nothing to do in most of them; scripts ask for the status in a
 loop. Both would spend most of their time on importing what they do not need. Go on with `fast_path`, then `main`.
+Tests: `tests/cli/test_error_report.py`.
 """
 
 from __future__ import annotations

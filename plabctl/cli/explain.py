@@ -1,4 +1,7 @@
-"""`plabctl explain`: why a node is where it is, and what would move it."""
+"""`plabctl explain`: why a node is where it is, and what would move it.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl history`: what happened, oldest first."""
+"""`plabctl history`: what happened, oldest first.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl hold`: pin nodes where they are."""
+"""`plabctl hold`: pin nodes where they are.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl init`: write a configuration file to begin with."""
+"""`plabctl init`: write a configuration file to begin with.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The command line as click sees it: one group, whose commands are modules that are imported when they are used.
 
 I/O. What goes wrong is told in `error_report`. To add a command, write a module with a `command` in it and a line here.
+Tests: `tests/cli/test_help.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`plabctl move`: put nodes into another pool."""
+"""`plabctl move`: put nodes into another pool.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl node`: the nodes there are."""
+"""`plabctl node`: the nodes there are.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, as decorators, so that they mean the same everywhere.
 
 I/O: standard input, when a command's NODES are `-`.
+Tests: `tests/cli/test_node_changes.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`plabctl pool`: the pools and their rules."""
+"""`plabctl pool`: the pools and their rules.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

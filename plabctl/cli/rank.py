@@ -1,4 +1,7 @@
-"""`plabctl rank`: the steadiest nodes first."""
+"""`plabctl rank`: the steadiest nodes first.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl release`: remove the hold."""
+"""`plabctl release`: remove the hold.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl retest`: test nodes before all others."""
+"""`plabctl retest`: test nodes before all others.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl show`: all about one node, in words."""
+"""`plabctl show`: all about one node, in words.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl status`: which nodes are good, which are bad, and why."""
+"""`plabctl status`: which nodes are good, which are bad, and why.
+
+Tests: `tests/cli/test_reading_commands.py`.
+"""
 
 from __future__ import annotations
 

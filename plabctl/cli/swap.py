@@ -1,6 +1,7 @@
 """What `experiment swapin` and `swapout` share: order it, wait for it if wanted, and say how it went.
 
 I/O: standard output, a question on a terminal, and a bar on standard error while somebody waits.
+Tests: `tests/cli/test_experiment.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`plabctl test`: run the set-up test on one node and show each stage."""
+"""`plabctl test`: run the set-up test on one node and show each stage.
+
+Tests: `tests/cli/test_node_changes.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`plabctl tick`: test the nodes that are due and move them."""
+"""`plabctl tick`: test the nodes that are due and move them.
+
+Tests: `tests/cli/test_terminal.py`.
+"""
 
 from __future__ import annotations
 

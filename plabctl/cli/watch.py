@@ -1,6 +1,7 @@
 """`plabctl status --watch`: stay, and show the status as it changes.
 
 I/O: a terminal, or JSON lines where there is none. Reads like any reading command: without a lock.
+Tests: `tests/cli/test_terminal.py`.
 """
 
 from __future__ import annotations

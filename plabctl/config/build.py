@@ -1,6 +1,7 @@
 """Turn the values of a faultless configuration into `Settings`, the defaults filled in.
 
 Pure. The defaults that depend on who runs us are arguments.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. Works on the values that `plabctl.config.read_document` could read, so that one fault does not hide the others:
 what was given and could not be read counts as given and is not judged again.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The type of a value that names a kind of an extension point: `kind = "additive"`.
 
 I/O: imports the module of the kind that is named. See `plabctl.kinds`.
+Tests: `tests/config/test_schema.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The keys of the rules that hold for all pools: flaps, the guard, the adaptive back-off, deadlines, experiments.
 
 Pure. Each default number names its reason; `docs/policy.md` has the figures behind them. See `plabctl.config.schema`.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The keys of health pools, of their back-offs and of the recipes that they test with.
 
 Pure. What only one kind has is declared in the module of that kind. See `plabctl.config.schema`.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

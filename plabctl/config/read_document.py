@@ -2,6 +2,7 @@
 
 Pure. Only what one key says about itself is judged here; what keys say about each other is judged in
 `plabctl.config.cross_check`, from the values that could be read.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 I/O. What is decided about it hangs on one descriptor: who may have written it, its bytes, and the folder that its
 relative paths are relative to. Go on with `plabctl.config.load`.
+Tests: `tests/config/test_bombs.py`.
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.

@@ -5,6 +5,7 @@ Pure. The one number, K, stands in the state as a note. Every ten minutes
     K <- K * sqrt(planned load / (load * window))
 
 where the planned load is the sum over all nodes of s / (wait + s): the slots that would be busy on average.
+Tests: `tests/core/test_adaptive.py`.
 """
 
 from __future__ import annotations

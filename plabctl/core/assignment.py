@@ -1,6 +1,7 @@
 """What a probe is told to do.
 
 Pure. A claim becomes an assignment; `plabctl.probes` carries it out and answers with a `Report`.
+Tests: `tests/probes/test_probe_run.py`.
 """
 
 from __future__ import annotations

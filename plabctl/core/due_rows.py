@@ -4,6 +4,7 @@ Pure. Nobody has the time to make a `Node` and a `Member` of each, so what lists
 fields that it needs, and passes `NodeFields` of it to `State.select`. The fields have the names and types of those of
 `Node` and `Member`, except for `node`, which is the node's name. The store reads such rows straight from its documents
 (`plabctl.store.codec.make_row_reader`). What is due is a row of its own, since the store chooses those rows.
+Tests: `tests/store/test_state_protocol.py`.
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.

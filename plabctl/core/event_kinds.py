@@ -1,6 +1,7 @@
 """What events may be about: the words that hooks ask for.
 
 Pure. They stand alone because most who ask want to check a hook, and the nouns in `model` cost more.
+Tests: `tests/docs/test_glossary.py`.
 """
 
 from __future__ import annotations

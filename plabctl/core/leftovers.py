@@ -2,6 +2,7 @@
 
 Pure. A note of the state. `orders` files what a removed node had, `settle` what a probe leaves that ran on regardless,
 and whoever is added under that name is cleaned of it before its first test.
+Tests: `tests/core/test_node_orders.py`.
 """
 
 from __future__ import annotations

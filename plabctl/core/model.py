@@ -2,6 +2,7 @@
 
 Pure. Every value is frozen: a decision makes a new one. Instants are seconds since 1970 (UTC) and end in `_at`,
 durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is judged.
+Tests: `tests/core/test_settle.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the operator decided about the rules for all pools: flaps, the guard, learned deadlines, experiments.
 
 Pure. Everybody else takes these from `plabctl.core.settings`.
+Tests: `tests/config/test_reference.py`.
 """
 
 from __future__ import annotations

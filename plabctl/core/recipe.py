@@ -1,6 +1,7 @@
 """How a vnode is made: the stages of a recipe and the filling-in of their placeholders.
 
 Pure. `plabctl.probes` runs what stands here; `plabctl.config` reads it from the config file.
+Tests: `tests/probes/test_probe_run.py`.
 """
 
 from __future__ import annotations

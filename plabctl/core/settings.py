@@ -1,6 +1,7 @@
 """What the operator decided: the configuration as values, with every default in one place.
 
 Pure. `plabctl.config` fills these from TOML and explains them; nothing else invents a default.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. The store's session and the in-memory state (for tests and the simulator) both offer `State` and take `Changes`,
 so that the policy cannot tell them apart. Decisions: `claim`, `settle`, `orders`.
+Tests: `tests/store/test_state_protocol.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. `plabctl.core.pools` writes a suspicion, which the next test confirms or refutes; a confirmed one becomes a flap,
 which `plabctl.core.guard.rollback` may still undo.
+Tests: `tests/core/guard/test_rollback.py`.
 """
 
 from __future__ import annotations

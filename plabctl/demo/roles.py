@@ -2,6 +2,7 @@
 
 Pure. Only the port of a node and the program `vnode` on it are staged; what plabctl makes of them is real. To add a
 fault, add a role here. Go on with `testbed`, which puts them up.
+Tests: `tests/demo/test_run.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The nodes of the demo, put up in a directory beside a configuration and a state that are as real as any.
 
 I/O. The directory stays when the nodes go, so that a person can go on with `plabctl status`. Go on with `run`.
+Tests: `tests/demo/test_run.py`.
 """
 
 from __future__ import annotations

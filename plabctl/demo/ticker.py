@@ -1,6 +1,7 @@
 """What cron does for a site: start `plabctl tick` again and again, whether the one before has ended or not.
 
 I/O. What a tick prints goes to a file, as cron would mail it: nothing, when all is well.
+Tests: `tests/demo/test_run.py`.
 """
 
 from __future__ import annotations

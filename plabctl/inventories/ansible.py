@@ -2,6 +2,7 @@
 
 I/O: runs that command. Only what plabctl can use is taken: address, port, user, `recipe`, `site` and the groups. All
 other variables are left where they are, because secrets are among them.
+Tests: `tests/inventories/test_fetch.py`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Pure, but for the command that `run_lister` runs. A kind is one module beside this one with one instance of an
 `InventoryKind`; `plabctl.kinds` lists it by name. `plabctl.inventories.fetch` reads one; what becomes of the nodes is
 decided in `plabctl.core.inventory_changes`. Settings hold a kind by its name: kinds import late what only `read` needs.
+Tests: `tests/inventories/test_fetch.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The inventory `command`: nodes that a command prints.
 
 I/O: runs the command. See `plabctl.inventories.node_list` for the forms of what it prints.
+Tests: `tests/inventories/test_fetch.py`.
 """
 
 from __future__ import annotations

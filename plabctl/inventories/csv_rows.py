@@ -2,6 +2,7 @@
 
 Pure. A header is told by its titles, as a person would tell it: one of them must be a usual title for names or
 addresses, in whatever case, with blanks or without.
+Tests: `tests/inventories/test_row_parsers.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The inventory `file`: a list of nodes in a file.
 
 I/O: reads the file. See `plabctl.inventories.node_list` for its forms.
+Tests: `tests/inventories/test_fetch.py`.
 """
 
 from __future__ import annotations

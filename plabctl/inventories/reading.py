@@ -2,6 +2,7 @@
 
 Pure. Rows come from `plabctl.inventories.row_parsers` and are judged in `plabctl.inventories.node_list`; what becomes
 of the nodes is decided in `plabctl.inventories.merge`.
+Tests: `tests/inventories/test_fetch.py`.
 """
 
 from __future__ import annotations

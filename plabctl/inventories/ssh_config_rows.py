@@ -2,6 +2,7 @@
 
 Pure. As in ssh_config(5), the first value found counts, also of blocks with patterns. `Match` blocks and `Include` are
 left out: what they mean depends on who asks. Whatever `ssh` itself makes of a node is for `use_ssh_config`.
+Tests: `tests/inventories/test_row_parsers.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Looking a plug-in over before it is used: whether it is what it must be, and works on plain cases.
 
 Pure, but for what the plug-in does. Loaded in the process of a plug-in only: see `plabctl.plugins.host`.
+Tests: `tests/plugins/test_plugins.py`.
 """
 
 from __future__ import annotations

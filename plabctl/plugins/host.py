@@ -2,6 +2,7 @@
 
 I/O: loads the plug-in. `plabctl.plugins.call` starts it and says how it is kept in bounds; nothing here is run in
 the process of a command. What a plug-in changes (signals, streams, directories, modules) it changes for itself.
+Tests: `tests/plugins/test_plugins.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 I/O: starts a process for each entry point that is asked for (`plabctl.plugins.call`). What goes wrong in a plug-in ends
 here: its kind has a `fault` then, and the pools that use it are out of use for as long as this process runs.
+Tests: `tests/plugins/test_plugins.py`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 I/O on the connection it is given. Loads paramiko, whose parser believes every length and number that a packet states:
 a packet of 30 bytes can cost it a minute or a megabyte. What is counted is judged by
 `plabctl.probes.connection_bounds`.
+Tests: `tests/probes/test_connection_bounds.py`.
 """
 
 from __future__ import annotations

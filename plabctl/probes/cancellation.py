@@ -2,6 +2,7 @@
 
 Whatever the probe's thread waits for at the moment is registered with its cut, together with the action that ends the
 wait. `Cut.make` may come from a signal handler and from any thread; none of the actions blocks.
+Tests: `tests/probes/test_probe_run.py`.
 """
 
 from __future__ import annotations

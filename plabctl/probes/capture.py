@@ -1,6 +1,7 @@
 """What a stage prints, kept within bounds while it is being read.
 
 Pure. The head is kept, and a little of the end, because the reason for a failure stands in the last line.
+Tests: `tests/probes/test_clean.py`.
 """
 
 from __future__ import annotations

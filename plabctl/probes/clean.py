@@ -1,7 +1,7 @@
 """Text from nodes is made harmless here, once, before it becomes part of a report.
 
 Pure. What a node prints may hold escape sequences that retitle or clear a terminal, bytes that are no text, and
-characters that reorder or hide what is shown. Everything behind this door trusts what came through it.
+characters that reorder or hide what is shown. All other code trusts what it returns.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Loads paramiko, whose own take a second and more with the largest groups, in one step that no other thread can
 interrupt: it raises to powers of as many bits as the group has. OpenSSH takes twice the bits of the keys that are
 wanted, which is as safe. Elliptic curves cost little as they are. `plabctl.probes.ssh_transport` installs these.
+Tests: `tests/probes/test_connection_bounds.py`.
 """
 
 from __future__ import annotations

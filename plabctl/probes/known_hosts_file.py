@@ -1,6 +1,7 @@
 """The file of known host keys: read, replaced as a whole, and locked meanwhile.
 
 I/O. What its lines say stands in `plabctl.probes.host_keys`.
+Tests: `tests/probes/test_host_keys.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. Set-up begins by removing what an earlier try of the same vnode left, teardown is content when nothing is there,
 and any number of them may be on one node. `docs/recipes.md` says what it needs; go on with `plabctl.probes.container`.
+Tests: `tests/e2e/test_substrates.py`.
 """
 
 from __future__ import annotations

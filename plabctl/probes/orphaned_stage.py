@@ -2,6 +2,7 @@
 
 Pure. A set-up that is in the middle would finish after its vnode was torn down, and what it made would stay for ever.
 So whoever tears down what an earlier probe may have left ends that probe's stages first.
+Tests: `tests/probes/test_probe_run.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The private key that nodes know us by: read once, shared by all connections.
 
 I/O. Loads paramiko.
+Tests: `tests/app/test_named_files.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door of this room: an assignment goes in, a report comes out, whatever happens in between.
+"""Run one probe: an assignment goes in, a report comes out, whatever happens in between.
 
 I/O. Light to import: fabric and paramiko are loaded by `prepare`, when there is something to probe over SSH. The course
 of a probe stands in `plabctl.probes.probe_run`.

@@ -1,6 +1,7 @@
 """How long a vnode lives when nobody returns to it, and what every recipe that needs root begins with.
 
 Pure. Used by `plabctl.probes.netns` and its neighbours.
+Tests: `tests/probes/test_container.py`.
 """
 
 from __future__ import annotations

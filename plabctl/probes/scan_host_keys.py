@@ -2,6 +2,7 @@
 
 I/O. Loads paramiko. For `plabctl trust`, which shows them to a person and then calls
 `plabctl.probes.host_keys.trust_keys`.
+Tests: `tests/probes/test_host_keys.py`.
 """
 
 from __future__ import annotations

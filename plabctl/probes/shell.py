@@ -1,6 +1,7 @@
 """What running one stage gives, wherever it runs.
 
 Pure. `plabctl.probes.remote_shell` and `plabctl.probes.local_shell` make these, `plabctl.probes.probe_run` judges them.
+Tests: `tests/probes/test_probe_run.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """From a target to a connection on which stages can run: host key checked, logged in, within one budget.
 
 I/O. Loads fabric and paramiko. What runs over the connection stands in `plabctl.probes.remote_shell`.
+Tests: `tests/probes/test_prober.py`.
 """
 
 from __future__ import annotations

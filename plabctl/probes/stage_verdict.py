@@ -2,6 +2,7 @@
 
 Pure. Over SSH: 0 passes, 75 is no opinion, anything else fails. Here, with monitoring plug-ins: 0 passes, 1 passes with
 a remark, 3 and 75 are no opinion, anything else fails.
+Tests: `tests/probes/test_probe_run.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Where a node is reached, from its variables, the configuration and, on request, the user's ssh_config.
 
 I/O only when `use_ssh_config` is on: then `ssh -G` is asked once for each node.
+Tests: `tests/probes/test_host_keys.py`.
 """
 
 from __future__ import annotations

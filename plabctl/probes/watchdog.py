@@ -2,6 +2,7 @@
 
 One thread, started on first need, runs each action at its instant. Actions must not block: they shut a socket down or
 signal a process group, and the stuck thread then finds its connection closed. Go on with `plabctl.probes.cancellation`.
+Tests: `tests/probes/test_prober.py`.
 """
 
 from __future__ import annotations

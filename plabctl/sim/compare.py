@@ -1,6 +1,7 @@
 """Several policies in the same world: each as it is, or each stretched until it costs the same.
 
 Pure.
+Tests: `tests/sim/test_driver.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What is asked of the simulator, made ready: the world, the policies, and what goes on around them.
 
 I/O: reads traces, configurations, the history. Everything that can be refused is refused here, before anything runs.
+Tests: `tests/sim/test_simulate_command.py`.
 """
 
 from __future__ import annotations

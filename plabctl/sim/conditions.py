@@ -1,6 +1,7 @@
 """What is simulated around the policy: how long tests take, how often they are wrong, how many run at once.
 
 Pure.
+Tests: `tests/sim/test_driver.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What policies achieved in a simulation, side by side.
 
 Pure. The rows are made by `plabctl.sim.score`; `plot` draws them.
+Tests: `tests/sim/test_simulate_command.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a policy achieved in a simulated run, as figures per node and day.
 
 Pure. The shares are of node-time: all the time that all nodes were there, after the warm-up.
+Tests: `tests/sim/test_published.py`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Pure. What a report makes of a member is decided by `plabctl.core.pools`, K by `plabctl.core.adaptive_scale`. A test
 passes if the node is up all the while; else it fails, in the time that a failure takes. Go on with `driver` for when
 tests start, with `totals` for what is measured.
+Tests: `tests/sim/test_driver.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. The fits are those of the Failure Trace Archive (B. Javadi, D. Kondo, A. Iosup, D. Epema, J. Parallel Distrib.
 Comput. 73(8), 2013): Weibull, shape and scale in hours. Every draw is independent, so use them for orders of magnitude.
+Tests: `tests/sim/test_world.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a simulated policy did, added up: what it cost, and for how long it was wrong.
 
 Pure. Told of every test and every step between pools by `driver`. What happens before the warm-up is over is left out.
+Tests: `tests/sim/test_driver.py`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Pure. A kind is one module beside this one with one instance of a `SinkKind`; `plabctl.kinds` lists it by name.
 `plabctl.sinks.tell` goes over the sinks with a batch of events. Settings hold a kind by its name, so kinds import late
 what only `tell` needs; what a tick may come to need while it probes stands in `plabctl.app.preload`.
+Tests: `tests/sinks/test_tell.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """An event as those who are told of it get it: one JSON object on one line.
 
 Pure. Instants are ISO 8601 in UTC; everything outside ASCII is escaped, so that nothing in it can act on a terminal.
+Tests: `tests/sinks/test_command.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The commands that experiments bring, as sinks: each is told of the events of its own experiment.
 
 Pure.
+Tests: `tests/app/test_swap_experiments.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 I/O: SQLite, see `plabctl.history.database`, which knows an event by its id and keeps it once. It is always the first
 sink, and the others wait until it has taken the events, so that they tell of nothing that is not on record.
+Tests: `tests/sinks/test_tell.py`.
 """
 
 from __future__ import annotations

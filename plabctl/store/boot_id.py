@@ -1,6 +1,7 @@
 """Which run of the machine this is: claims made before the last boot are void.
 
 I/O. Go on with `plabctl.core.claim`.
+Tests: `tests/store/test_tick_log.py`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 Pure. `DocumentState` is the `State` of snapshots (which need no more than this) and of sessions
 (`plabctl.store.session`, which changes it). Documents stay dictionaries until somebody wants a value: a tick looks at
 forty of 100,000. Go on with `plabctl.store.tables`, where they are read from the file.
+Tests: `tests/store/test_state_protocol.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Go back to the previous generation of a damaged state.
 
 I/O. Only on a person's order (`plabctl doctor --restore`): what the lost change said is lost with it.
+Tests: `tests/store/test_damage.py`.
 """
 
 from __future__ import annotations

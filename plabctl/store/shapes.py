@@ -3,6 +3,7 @@
 Pure. Fields at their default are left out. Nothing is tolerated: a field that is not known, is missing or has another
 type raises ValueError, in both directions, so that what was written can always be read. Go on with
 `plabctl.store.codec`.
+Tests: `tests/store/test_codec.py`.
 """
 
 from __future__ import annotations

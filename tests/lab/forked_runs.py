@@ -91,24 +91,24 @@ def run_forked(job: Job, path: Path, environ: Mapping[str, str], trace: Sequence
     """Run `job`, with its file at `path`; `trace` is the command line of a strace that attaches to it, if any."""
     path.write_text(json.dumps(asdict(job)))
     argv = [sys.executable, "-m", "tests.lab.forked_runs", str(path)]
-    with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as brood:
-        assert brood.stdin
-        assert brood.stdout
+    with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin
+        assert server.stdout
         try:
-            assert brood.stdout.readline() == "ready\n", "the brood does not get ready"
+            assert server.stdout.readline() == "ready\n", "the process does not get ready"
             tracer = None
             if trace:
-                tracer = subprocess.Popen([*trace, "-p", str(brood.pid)], stderr=subprocess.PIPE, text=True)
+                tracer = subprocess.Popen([*trace, "-p", str(server.pid)], stderr=subprocess.PIPE, text=True)
                 assert tracer.stderr
                 said = tracer.stderr.readline()
                 assert "attached" in said, said
-            brood.stdin.write("go\n")
-            brood.stdin.flush()
-            found = json.loads(brood.stdout.readline())
+            server.stdin.write("go\n")
+            server.stdin.flush()
+            found = json.loads(server.stdout.readline())
             if tracer:
                 tracer.communicate()
         except BaseException:
-            brood.kill()
+            server.kill()
             raise
     return [Child(*each) for each in found]
 

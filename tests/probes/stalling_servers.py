@@ -103,11 +103,11 @@ class StallingServer:
 
 class _Stalling(paramiko.ServerInterface):
     def __init__(self, stalling_server: StallingServer) -> None:
-        self.zoo = stalling_server
+        self.owner = stalling_server
 
     def _stall(self, stage: str) -> None:
-        if self.zoo.stage == stage:
-            self.zoo.stall()
+        if self.owner.stage == stage:
+            self.owner.stall()
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -135,14 +135,14 @@ class _Stalling(paramiko.ServerInterface):
                 channel.sendall(build_end_mark(number, 0))
 
     def _stall_in_stage(self, channel: paramiko.Channel) -> None:
-        match self.zoo.stage:
+        match self.owner.stage:
             case "drip":
-                self.zoo._drip(lambda: channel.sendall(b"."))
+                self.owner._drip(lambda: channel.sendall(b"."))
             case "flood":
-                while not self.zoo.over.is_set():  # or until nobody is there any more
+                while not self.owner.over.is_set():  # or until nobody is there any more
                     channel.sendall(b"flood " * 1000)
             case "eof-only":
                 channel.shutdown_write()
             case "close-only":
                 channel.close()
-        self.zoo.stall()
+        self.owner.stall()

@@ -1,4 +1,4 @@
-"""Hostile outputs and hostile names, each through every door and every view: inert, in shape, and nothing is run.
+"""Hostile outputs and hostile names, each through every input and every view: inert, in shape, and nothing is run.
 
 I/O: installations in folders, hooks, shells and terminals. Most is drawn in this process, by what the commands call;
 of each batch some is seen through real commands on a terminal, real hooks and real shells. Go on with
@@ -68,7 +68,7 @@ def run(options: TortureOptions) -> list[Finding]:
         none_of("outputs that acted or broke the shape of a view, in a hook or on a terminal", seen, f"{2 * count}"),
         none_of("labels that a shell or a hook got otherwise than they were given", ran, f"{count}"),
         none_of(
-            "names, labels and values that a door took or refused wrongly, or repeated as they are", names, f"{count}"
+            "names, labels and values that an input took or refused wrongly, or repeated as they are", names, f"{count}"
         ),
         none_of("words that a command or a configuration took wrongly", commands, f"{options.count(3300, 60)}"),
         none_of("commands run by a text", canaries, "all of it"),

@@ -1,4 +1,4 @@
-"""Hostile names, labels and values at every door: lists, CSV, JSON, Ansible, `--set`, the configuration, all commands.
+"""Hostile names, labels and values at every input: lists, CSV, JSON, Ansible, `--set`, the configuration, all commands.
 
 What is let in must be what it should be; what is refused must be told in lines that are inert themselves.
 """
@@ -50,19 +50,19 @@ def is_name(word: str) -> bool:
 
 
 def faults_of_words(words: Iterable[str]) -> Iterator[str]:
-    """Yield what is wrong with how the doors for lists of nodes take each word, as a name, a label and a value."""
+    """Yield what is wrong with how the inputs for lists of nodes take each word, as a name, a label and a value."""
     for word in words:
-        for door, open_door in _DOORS.items():
+        for name, read in _INPUTS.items():
             try:
-                nodes = open_door(word)
+                nodes = read(word)
             except UsageFault as fault:
                 if found := _of_refusal(fault):
-                    yield f"{door}: {word!r}: {found}"
+                    yield f"{name}: {word!r}: {found}"
                 nodes = []
-            is_wanted = door == "json name" and is_name(word)
-            if is_wanted != bool(nodes) and door == "json name":
-                yield f"{door}: {word!r} is {'refused' if is_wanted else 'let in'}"
-            yield from (f"{door}: {word!r}: {found}" for node in nodes if (found := _of_node(node)))
+            is_wanted = name == "json name" and is_name(word)
+            if is_wanted != bool(nodes) and name == "json name":
+                yield f"{name}: {word!r} is {'refused' if is_wanted else 'let in'}"
+            yield from (f"{name}: {word!r}: {found}" for node in nodes if (found := _of_node(node)))
 
 
 def _csv(cells: Sequence[Sequence[str]]) -> str:
@@ -76,7 +76,7 @@ def _by_ansible(word: str) -> list[Node]:
     return list(check_rows(parse_ansible(json.dumps(listing), "x"), "x", "x").nodes)
 
 
-_DOORS: dict[str, Callable[[str], list[Node]]] = {
+_INPUTS: dict[str, Callable[[str], list[Node]]] = {
     "json name": lambda word: parse_nodes(json.dumps([word]), "x"),
     "json value": lambda word: parse_nodes(json.dumps([{"name": "n", "site": word, "ssh_user": word}]), "x"),
     "json label": lambda word: parse_nodes(json.dumps([{"name": "n", word: "v"}]), "x"),

@@ -41,11 +41,11 @@ def _soaked(options: TortureOptions) -> Iterator[dict[str, Any]]:
     """Yield what the process holds after each part of its probes."""
     with contextlib.ExitStack() as stack:
         sshd = stack.enter_context(Sshd(options.folder / "sshd", totals=False))
-        zoos = [stack.enter_context(_zoo(stage, options.folder)) for stage in STAGES]
+        servers = [stack.enter_context(_stalling_server(stage, options.folder)) for stage in STAGES]
         slammer = stack.enter_context(_slammer())
-        known = sshd.known_hosts() + "".join(stalling_server.known_hosts.read_text() for stalling_server in zoos)
+        known = sshd.known_hosts() + "".join(stalling_server.known_hosts.read_text() for stalling_server in servers)
         (options.folder / "known_hosts").write_text(known)
-        kinds: list[tuple[str, int]] = [(stalling_server.stage, stalling_server.port) for stalling_server in zoos]
+        kinds: list[tuple[str, int]] = [(stalling_server.stage, stalling_server.port) for stalling_server in servers]
         kinds += [("refused", free_port()), ("slammed", slammer), *[("sound", sshd.port)] * 5, ("endless", sshd.port)]
         given = {
             "user": sshd.user,
@@ -68,7 +68,7 @@ def _soaked(options: TortureOptions) -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _zoo(stage: str, folder: Path) -> Iterator[StallingServer]:
+def _stalling_server(stage: str, folder: Path) -> Iterator[StallingServer]:
     own = folder / stage
     own.mkdir()
     stalling_server = StallingServer(stage, own, max_wait_s=PATIENCE_S)

@@ -2,6 +2,7 @@
 
 Pure. What it knows of a node, and the formula, are in `plabctl.core.adaptive`; K, the same for all nodes, is in
 `plabctl.core.adaptive_scale`.
+Tests: `tests/core/test_adaptive.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The back-off `additive`, the default: min(max, base + n * step), n equal results in a row.
 
 Pure. It is that of Emulab's PlanetLab monitor of August 2006.
+Tests: `tests/core/backoffs/test_base.py`.
 """
 
 from __future__ import annotations

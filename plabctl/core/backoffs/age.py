@@ -2,6 +2,7 @@
 
 Pure. The chance that a node changes its state falls about as one over the time it has been in it; then the wait that
 costs least grows as the square root of that time (`docs/policy.md`).
+Tests: `tests/core/backoffs/test_base.py`.
 """
 
 from __future__ import annotations

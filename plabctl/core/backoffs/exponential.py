@@ -1,6 +1,7 @@
 """The back-off `exponential`: min(max, base * 2^(n-1)), n equal results in a row.
 
 Pure.
+Tests: `tests/core/backoffs/test_base.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The back-off `fixed`: always base.
 
 Pure.
+Tests: `tests/core/backoffs/test_base.py`.
 """
 
 from __future__ import annotations

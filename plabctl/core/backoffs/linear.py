@@ -1,6 +1,7 @@
 """The back-off `linear`: min(max, base * n), n equal results in a row.
 
 Pure. With its defaults it is what Emulab's PlanetLab monitor of 2007 does in its good pool.
+Tests: `tests/core/backoffs/test_base.py`.
 """
 
 from __future__ import annotations

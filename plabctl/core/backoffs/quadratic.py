@@ -1,6 +1,7 @@
 """The back-off `quadratic`: min(max, base * n^2), n equal results in a row.
 
 Pure. With its defaults it is what Emulab's PlanetLab monitor of 2007 does in its bad pool.
+Tests: `tests/core/backoffs/test_base.py`.
 """
 
 from __future__ import annotations

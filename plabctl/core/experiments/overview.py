@@ -1,6 +1,7 @@
 """Experiments as they are shown: each with all its members, and what runs for them taken into account.
 
 Pure.
+Tests: `tests/app/test_swap_experiments.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a guard is: which scopes it holds moves in, since when and why.
 
 Pure. `plabctl.core.guard.evaluate` works one out at every step of a tick; everybody else reads the one it left.
+Tests: `tests/core/guard/test_evidence.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Values as people read and write them in the config file: durations, sizes, lists, and what a fault says it saw.
 
 Pure. Used by `plabctl.core.keys.types` and by the texts made from the schema.
+Tests: `tests/config/test_schema.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The types of value that hold paths: a file, and a command whose program may be one.
 
 Pure: a path is made absolute, nobody looks whether it exists. The other types are in `plabctl.core.keys.types`.
+Tests: `tests/config/test_load.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. `plabctl.config` reads TOML against these; the kinds of extension points declare their own keys with them, beside
 the code that goes by them. The types of value are in `types` and `path_types`.
+Tests: `tests/config/test_schema.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. `read` returns the value as the program uses it or raises ValueError saying what is wrong; `allowed` says what
 would be right; `format` writes a value as TOML. `plabctl.core.keys.table` says how a key is declared.
+Tests: `tests/config/test_schema.py`.
 """
 
 from __future__ import annotations

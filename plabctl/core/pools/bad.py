@@ -1,6 +1,7 @@
 """The bad pool: nodes that cannot be used now, retested end to end until they come up.
 
 Pure. Suspects from the good pool are here too, for the one retest that confirms or refutes their failure.
+Tests: `tests/core/pools/test_pools.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The good pool: nodes without a known issue, tested before users find out.
 
 Pure. A first failure makes a node a suspect in the bad pool, tested again at once; `bad` judges that retest.
+Tests: `tests/core/pools/test_pools.py`.
 """
 
 from __future__ import annotations

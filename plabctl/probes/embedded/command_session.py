@@ -3,6 +3,7 @@
 I/O. A session is one thread that waits on the command's pipes, its end and the channel together. It behaves as sshd
 does: the exit status is sent when the command ends, the channel stays open while anything still holds the output.
 Unlike sshd it kills a command whose channel was closed, with its process group. Go on with `ssh_node`.
+Tests: `tests/probes/embedded/test_ssh_node.py`.
 """
 
 from __future__ import annotations

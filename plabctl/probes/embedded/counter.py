@@ -1,6 +1,7 @@
 """How many of something are going on, and how many there were at most.
 
 Pure but for its lock. Several nodes may share one tally, so that a test can hold their sum against the window.
+Tests: `tests/probes/embedded/test_ssh_node.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Fresh ed25519 keys in OpenSSH's format.
 
 I/O. Made by the cryptography library, because paramiko reads such keys but makes none. Go on with `ssh_node`.
+Tests: `tests/probes/embedded/test_ssh_node.py`.
 """
 
 from __future__ import annotations

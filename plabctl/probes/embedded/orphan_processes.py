@@ -2,6 +2,7 @@
 
 I/O. A vnode is meant to outlive the command that set it up, so neither channel nor process group leads to it any
 more; the environment that it was started with still does. Go on with `ssh_node`.
+Tests: `tests/probes/embedded/test_ssh_node.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 I/O. One `SshServer` stands for one connection; paramiko calls it from that connection's thread. Go on with
 `command_session`, where a command runs.
+Tests: `tests/probes/embedded/test_ssh_node.py`.
 """
 
 from __future__ import annotations
