@@ -14,6 +14,10 @@ from typing import Any
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.keys.table import Kind
+from plabctl.core.kind_settings import RECORD as RECORD
+from plabctl.core.kind_settings import ExecutorSettings as ExecutorSettings
+from plabctl.core.kind_settings import InventorySettings as InventorySettings
+from plabctl.core.kind_settings import SinkSettings as SinkSettings
 from plabctl.core.policy_settings import AdaptiveSettings as AdaptiveSettings
 from plabctl.core.policy_settings import DeadlineSettings as DeadlineSettings
 from plabctl.core.policy_settings import ExperimentSettings as ExperimentSettings
@@ -127,54 +131,6 @@ class SshSettings:
     """Bytes kept of what one stage prints; a stage that prints more is cut there."""
     use_ssh_config: bool = False
     """Read the user's ssh_config through `ssh -G`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorSettings:
-    """What runs the probes. `kind` is a name: the module of the kind is loaded when there is something to run."""
-
-    kind: str = "threads"
-    options: object = None
-    """The values of the keys that only its kind has."""
-
-
-@dataclass(frozen=True, slots=True)
-class InventorySettings:
-    """One source of nodes. `kind` is a name: the module of the kind is loaded where inventories are configured."""
-
-    kind: str
-    every_s: float = 300.0
-    timeout_s: float = 60.0
-    grace_s: float = 86_400.0
-    """How long a node that it lists no longer is kept, with all that is known of it."""
-    max_leave: float = 0.25
-    """A reading that drops more than this share of its nodes, and more than five, is not believed at once."""
-    believe_after: int = 3
-    """So many equal readings are believed, whatever they drop."""
-    name: str = ""
-    """What its nodes carry as their source."""
-    aliases: tuple[str, ...] = ()
-    """What they carried before it had that name."""
-    options: object = None
-    """The values of the keys that only its kind has."""
-
-
-@dataclass(frozen=True, slots=True)
-class SinkSettings:
-    """One receiver of events. `kind` is a name: the module of the kind is loaded where sinks are configured or told."""
-
-    kind: str
-    on: tuple[str, ...] = ()
-    """The kinds of event that it is told of."""
-    timeout_s: float = 30.0
-    options: object = None
-    """The values of the keys that only its kind has."""
-    experiment: str = ""
-    """Only events of this experiment; for those that come with one, not for the configuration."""
-
-
-RECORD = SinkSettings("history")
-"""The sink that is always there: it takes every event, before the others are told."""
 
 
 @dataclass(frozen=True, slots=True)
