@@ -108,7 +108,8 @@ def _fill(table: Table, values: Values, base: BaseDir, defaults: Any = None) -> 
     own = {name: given.pop(name) for name in list(given) if not hasattr(value, name)}
     if hasattr(value, "options"):
         options = kind.keys.defaults if kind else value.options
-        given["options"] = replace(options, **own) if own else options
+        # A kind that cannot be loaded takes every key; nothing is done with its options.
+        given["options"] = replace(options, **own) if own and not kind.fault else options
     return replace(value, **given)
 
 

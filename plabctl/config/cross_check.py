@@ -115,7 +115,8 @@ def _check_exits(
         target = pool[mine]
         if target not in targets and f"pool.{target}.kind" not in broken:
             other = find_kind(target, pools[target]) if target in pools else None
-            what = f'{quote(target)} is of kind "{other.name}" too' if other else f"no pool {quote(target)}"
+            alike = "too" if other is kind else "on the same side"
+            what = f'{quote(target)} is of kind "{other.name}" {alike}' if other else f"no pool {quote(target)}"
             yield f"{path}.{mine}", f"{what}, allowed: {_format_choices(targets)}{suggest(target, targets)}"
     elif len(targets) > 1 and f"{path}.{mine}" not in broken:
         yield f"{path}.{mine}", f"missing, allowed: {_format_choices(targets)}"
@@ -158,7 +159,7 @@ def _list_choices(values: Values) -> Iterator[tuple[str, Kind, Values, object]]:
     for name, pool in read_pools(values).items():
         kind, backoff = find_kind(name, pool) or GOOD, pool.get("backoff", {})
         waiting: BackoffKind = backoff.get("kind", ADDITIVE)
-        yield f"pool.{name}", kind, pool, _DEFAULT_POOL
+        yield f"pool.{name}", kind, pool, kind.keys.defaults
         yield f"pool.{name}.backoff", waiting, backoff, waiting.default(is_good=kind.is_good)
     for name, defaults in (("retry", _EXPERIMENT.retry), ("check", _EXPERIMENT.check)):
         backoff = values.get("experiment", {}).get(name, {})

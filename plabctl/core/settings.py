@@ -37,6 +37,8 @@ class PoolKind(Kind, ABC):
     is_good: bool
     """Whether its nodes are offered. A pool sends its nodes to pools of the other side: `keys` holds `ON_FAIL` for
     a good one, `ON_PASS` for a bad one."""
+    pool: type[Any]
+    """The subclass of `plabctl.core.pools.base.Pool` that judges."""
 
     @property
     def exit_key(self) -> str:
@@ -50,9 +52,9 @@ class PoolKind(Kind, ABC):
     def prepare(self, own: PoolSettings, settings: Settings) -> None:
         """Get ready for pools with these settings, once they are all read."""
 
-    @abstractmethod
     def build(self, own: PoolSettings, settings: Settings) -> Any:
         """Return the `plabctl.core.pools.base.Pool` with these settings."""
+        return self.pool(own, settings)
 
     def count_quick_retests(self, own: PoolSettings) -> int:
         """Return how often a failing node is tested again at once while it is still in the pool."""

@@ -16,11 +16,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Member, Outcome, Report
-from plabctl.core.pools.bad import BadPool
 from plabctl.core.pools.base import Judgement, Pool, Reading
-from plabctl.core.pools.good import GoodPool
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Settings
+from plabctl.core.settings import PoolKind, Settings
+from plabctl.kinds import builtin_kinds
 from plabctl.plugins.renamed_api import METHODS, describe_missing, find_old_method
 from plabctl.values import replace
 
@@ -79,10 +78,13 @@ def compute_wait(formula: Formula, own: Backoff, streak: int, age_s: float) -> f
 
 def check_kind(name: str, value: object) -> type:
     """Return the class of pools that a plug-in gives."""
-    if not (inspect.isclass(value) and issubclass(value, GoodPool | BadPool)):
-        raise TypeError("a kind of pool must be a subclass of plabctl's GoodPool or BadPool")
-    if issubclass(value, GoodPool) and issubclass(value, BadPool):
-        raise TypeError("a kind of pool cannot be both a GoodPool and a BadPool")
+    sides = list_sides(value)
+    if not sides:
+        names = " or ".join(kind.pool.__name__ for kind in builtin_kinds("pool"))
+        raise TypeError(f"a kind of pool must be a subclass of plabctl's {names}")
+    if len({kind.is_good for kind in sides}) > 1:
+        raise TypeError(f"a kind of pool cannot be both a {' and a '.join(kind.pool.__name__ for kind in sides)}")
+    assert isinstance(value, type), "it is one of these classes"
     if old := find_old_method(value):
         raise TypeError(f"it calls `{old}`, which is called `{METHODS[old]}` now")
     return value
@@ -105,9 +107,10 @@ CHECKS: Mapping[str, Callable[[str, object], object]] = {
 """The check of what stands under each key."""
 
 
-def find_side(value: type[Pool]) -> str:
-    """Return which of the two built-in kinds a kind of pool is one of."""
-    return "good" if issubclass(value, GoodPool) else "bad"
+def list_sides(value: object) -> list[PoolKind]:
+    """Return the built-in kinds whose classes a class of pools is a subclass of, the nearest first."""
+    classes = value.__mro__ if inspect.isclass(value) else ()
+    return [kind for cls in classes for kind in builtin_kinds("pool") if kind.pool is cls]
 
 
 def try_pool(pool: Pool, settings: Settings) -> None:

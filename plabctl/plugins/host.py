@@ -41,8 +41,8 @@ class Plugin:
     def load(self, point: str, name: str) -> tuple[str, object]:
         """Import the entry point and look it over; return where it points, and what must be known of it.
 
-        That is the side of a kind of pool, a recipe itself, nothing of all else. Where it points is empty if no
-        package brings it.
+        That is the built-in kind that a kind of pool is one of, a recipe itself, nothing of all else. Where it points
+        is empty if no package brings it.
         """
         found = {entry.value: entry for entry in entry_points(group=POINTS[point].group, name=name)}
         if not found:
@@ -52,7 +52,7 @@ class Plugin:
         ((place, entry),) = found.items()
         self._value = check.CHECKS[point](name, entry.load())
         if point == "pool":
-            return place, check.find_side(self._value)
+            return place, check.list_sides(self._value)[0].name
         return place, self._value if point == "recipe" else None
 
     def settle_in(self, settings: Settings) -> None:

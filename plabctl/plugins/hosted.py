@@ -7,7 +7,7 @@ Tests: `tests/plugins/test_plugins.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -16,12 +16,11 @@ from plabctl.core.backoffs.base import Backoff, BackoffKind, WaitBasis
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Member
 from plabctl.core.names import is_pool_name
-from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.base import Judgement, Pool, Reading
-from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import PoolKind, PoolSettings, Settings
 from plabctl.errors import PluginFault
+from plabctl.kinds import builtin_kinds, find_builtin
 from plabctl.plugins import local
 from plabctl.plugins.call import LOAD_S, PluginHost
 
@@ -100,6 +99,10 @@ class HostedPoolKind(PoolKind):
         """Become, in the process of a plug-in, the built-in kind of its side."""
         return local.find_side, (self._side.name,)
 
+    def check(self, given: Mapping[str, Any], defaults: Any) -> Iterator[tuple[str, str]]:
+        """Yield what the built-in kind of its side does."""
+        yield from self._side.check(given, defaults)
+
     def prepare(self, own: PoolSettings, settings: Settings) -> None:
         """Let the plug-in know the settings and judge some plain cases."""
         if self.fault:
@@ -131,12 +134,14 @@ class BrokenPoolKind(HostedPoolKind):
     """A kind of pool that cannot be loaded. Nothing is tested in its pool, but others send nodes to it."""
 
     def resolve(self, pool: str, given: Mapping[str, object]) -> PoolKind:
-        """Return this kind on the side that the table of its pool speaks for."""
-        is_good = "on_fail" in given or (pool == GOOD.name and "on_pass" not in given)
-        side = GOOD if is_good else BAD
+        """Return this kind as one of the built-in kind that the table of its pool speaks for."""
+        kinds = sorted(builtin_kinds("pool"), key=lambda kind: kind.exit_key not in given)
+        named = (kind for kind in kinds if kind.keys.keys.keys() & given.keys())
+        side = next(named, None) or find_builtin("pool", pool) or next(kind for kind in kinds if not kind.is_good)
         kind = BrokenPoolKind(self.name, side, self.host, self.fault)
         # Which keys it would take can no longer be asked: all of them mean something.
-        kind.keys = Table(side.keys.topic, side.keys.defaults, *side.keys.keys.values(), *_build_good_options(side))
+        keys = {name: key for each in kinds for name, key in each.keys.keys.items() if name != each.exit_key}
+        kind.keys = Table(side.keys.topic, side.keys.defaults, side.keys.keys[side.exit_key], *keys.values())
         return kind
 
 
@@ -173,14 +178,10 @@ class HostedPool(Pool):
         return judgement
 
 
-def _build_good_options(side: PoolKind) -> list[Any]:
-    return [key for name, key in GOOD.keys.keys.items() if name not in side.keys.keys and name != GOOD.exit_key]
-
-
 def _make_pool_kind(name: str, host: PluginHost, value: Any, fault: str) -> PoolKind:
-    if fault:
-        return BrokenPoolKind(name, BAD, host, fault)
-    return HostedPoolKind(name, GOOD if value == GOOD.name else BAD, host)
+    if fault:  # until `resolve` knows better
+        return BrokenPoolKind(name, next(builtin_kinds("pool")), host, fault)
+    return HostedPoolKind(name, find_builtin("pool", value), host)
 
 
 def _make_backoff(name: str, host: PluginHost, _: object, fault: str) -> BackoffKind:

@@ -71,6 +71,10 @@ CHANGES = (
             Use("explain pc1", ("it stays in good", "2 failures in a row move it to bad as a suspect")),
             Use("simulate --nodes 2 --days 2 -p plabctl.toml -p additive", ("plabctl", "additive")),
         ),
+        (
+            '[pool.more]\nkind = "good"\non_fail = "good"\n',
+            'pool.more.on_fail: "good" is of kind "patient" on the same side, allowed: "bad"',
+        ),
     ),
     Change(
         "another back-off",
@@ -208,6 +212,10 @@ def test_a_change_as_the_page_says_works_for_users(change: Change, package: Path
             shown = done.stdout.replace("\n# ", " ")  # comments of the sample are wrapped
             for part in use.shows:
                 assert part in shown, f"{use.words}: {part}"
+            if use.words == "config sample":
+                (desk / "sample.toml").write_text(done.stdout)
+                done = run_plabctl(own, desk, "--config sample.toml config check")
+                assert done.returncode == 0, done.stderr
         text, complaint = change.refused
         with (desk / "plabctl.toml").open("a") as file:
             file.write(text)

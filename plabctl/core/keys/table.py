@@ -112,6 +112,6 @@ class Kind:
         """Yield what is wrong between the keys of a table that chose this kind: a key of it, and what is wrong with it.
 
         `given` are the values that could be read, by key; keys that were not given, or are at fault, are missing.
-        `defaults` are the settings that hold where nothing is given.
+        `defaults` are the options that hold where nothing is given; of a back-off, all its settings.
         """
         yield from ()

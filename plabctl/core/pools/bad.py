@@ -74,11 +74,8 @@ class BadKind(PoolKind):
     name = "bad"
     help = "tests its nodes again until they pass, several times in a row after they flapped"
     is_good = False
+    pool = BadPool
     keys = Table("pool.bad", None, ON_PASS)
-
-    def build(self, own: PoolSettings, settings: Settings) -> Pool:
-        """Return the pool with these settings."""
-        return BadPool(own, settings)
 
     def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
         """Return when a node leaves the pool, and where it goes."""

@@ -96,6 +96,7 @@ class GoodKind(PoolKind):
     name = "good"
     help = "offers its nodes until they fail"
     is_good = True
+    pool = GoodPool
     keys = Table(
         "pool.good",
         GoodOptions(),
@@ -116,10 +117,6 @@ class GoodKind(PoolKind):
             example="false",
         ),
     )
-
-    def build(self, own: PoolSettings, settings: Settings) -> Pool:
-        """Return the pool with these settings."""
-        return GoodPool(own, settings)
 
     def count_quick_retests(self, own: PoolSettings) -> int:
         """Return `confirm`."""
