@@ -14,17 +14,17 @@ from typing import Any
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.keys.table import Kind
-from plabctl.core.kind_settings import RECORD as RECORD
-from plabctl.core.kind_settings import ExecutorSettings as ExecutorSettings
-from plabctl.core.kind_settings import InventorySettings as InventorySettings
-from plabctl.core.kind_settings import SinkSettings as SinkSettings
-from plabctl.core.policy_settings import AdaptiveSettings as AdaptiveSettings
-from plabctl.core.policy_settings import DeadlineSettings as DeadlineSettings
-from plabctl.core.policy_settings import ExperimentSettings as ExperimentSettings
-from plabctl.core.policy_settings import FlapSettings as FlapSettings
-from plabctl.core.policy_settings import GuardSettings as GuardSettings
-from plabctl.core.policy_settings import GuardThen as GuardThen
 from plabctl.core.recipe import Recipe
+from plabctl.core.settings_parts import RECORD as RECORD
+from plabctl.core.settings_parts import AdaptiveSettings as AdaptiveSettings
+from plabctl.core.settings_parts import DeadlineSettings as DeadlineSettings
+from plabctl.core.settings_parts import ExecutorSettings as ExecutorSettings
+from plabctl.core.settings_parts import ExperimentSettings as ExperimentSettings
+from plabctl.core.settings_parts import FlapSettings as FlapSettings
+from plabctl.core.settings_parts import GuardSettings as GuardSettings
+from plabctl.core.settings_parts import GuardThen as GuardThen
+from plabctl.core.settings_parts import InventorySettings as InventorySettings
+from plabctl.core.settings_parts import SinkSettings as SinkSettings
 from plabctl.values import dataclass, field
 
 EXIT_FIELD = "goes_to"

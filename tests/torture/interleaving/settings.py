@@ -6,10 +6,10 @@ from random import Random
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
-from plabctl.core.policy_settings import FlapSettings, GuardSettings
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD, GoodOptions
 from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
+from plabctl.core.settings_parts import FlapSettings, GuardSettings
 from tests.torture.interleaving.machines import make_recipe
 
 LONGEST_S = 300.0
