@@ -7,8 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
-# One process for each core; the tests that need a machine to themselves carry a group and stay in one process.
-PYTEST_FLAGS ?= -q -n auto --dist loadgroup --durations=10
+# Three processes for two cores, as tests wait for nearly half of their time: for a deadline, an sshd, a minute of cron.
+# Those that stand in each other's way carry a group and stay in one process.
+WORKERS := $(shell expr "$$(nproc)" '*' 3 / 2)
+PYTEST_FLAGS ?= -q -n $(WORKERS) --dist loadgroup --durations=10
 
 SOURCES := $(shell find plabctl -name '*.py')
 # Environments beside the main one, a pair for each Python: with the lowest versions that pyproject.toml allows of what

@@ -99,7 +99,12 @@ def yard() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
+# What has tests of ten seconds and more comes first: none of them begins when all else is done.
+_LONG = ("tests/e2e/", "tests/torture/", "tests/benchmarks/", "tests/docs/test_readme.py", "tests/plugins/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     for item in items:
         for mark, missing in (
             ("lab", requirements.for_lab),

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab.sshd import children
@@ -37,7 +38,11 @@ def run(options: TortureOptions) -> list[Finding]:
     """Run the ticks one after the other, and return what processes and files they left."""
     folder = options.folder / "ticking"
     folder.mkdir()
-    _adopt()
+    with _adopting():
+        return _tick(folder, options)
+
+
+def _tick(folder: Path, options: TortureOptions) -> list[Finding]:
     environ = {**os.environ, "PLABCTL_STATE_DIR": str(folder / "unused")}
     count = options.count(1000, 2)
     before = set(children(os.getpid()))
@@ -60,9 +65,18 @@ def run(options: TortureOptions) -> list[Finding]:
     ]
 
 
-def _adopt() -> None:
-    """Become the parent of what descendants leave when they end."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+@contextlib.contextmanager
+def _adopting() -> Iterator[None]:
+    """Be the parent of what descendants leave when they end, but not for what comes afterwards in this process."""
+    _set_subreaper(1)
+    try:
+        yield
+    finally:
+        _set_subreaper(0)
+
+
+def _set_subreaper(on: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, on, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
