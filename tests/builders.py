@@ -36,11 +36,14 @@ def make_settings(*, backoff: Backoff = STEADY, confirm: int = 0, **fields: Any)
     return replace(settings, **fields)
 
 
-def make_inventory(kind: str, *, every_s: float = 300.0, timeout_s: float = 60.0, **options: Any) -> InventorySettings:
+def make_inventory(
+    kind: str, *, every_s: float = 300.0, timeout_s: float = 60.0, match: Iterable[str] = (), **options: Any
+) -> InventorySettings:
     """An inventory as the configuration makes it, with the options of its kind."""
     found = find_builtin("inventory", kind)
     own = replace(found.keys.defaults, **options)
-    return InventorySettings(kind, every_s, timeout_s, name=f"{kind}:{found.identify(own)}", options=own)
+    name = f"{kind}:{found.identify(own)}"
+    return InventorySettings(kind, every_s, timeout_s, match=tuple(match), name=name, options=own)
 
 
 def make_hook(

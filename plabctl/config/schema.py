@@ -14,15 +14,10 @@ from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
-from plabctl.core.names import OPERATOR, POOL_NAME, is_plain_word, is_pool_name
+from plabctl.core.names import POOL_NAME, is_label_setting, is_plain_word, is_pool_name, is_source_name
 from plabctl.core.settings import ExecutorSettings, HostKeys, InventorySettings, Settings, SinkSettings, SshSettings
 
 MAX_WINDOW = 10_000
-
-
-def is_source_name(text: str) -> bool:
-    """Return whether `text` can name a source of nodes: `operator` stands for those that a person added."""
-    return bool(text.strip()) and text.isprintable() and text != OPERATOR
 
 
 def is_event_kind(text: str) -> bool:
@@ -105,6 +100,14 @@ INVENTORY = Table(
         "timeout_s",
         text="Time-out of reading it. 1m because the tick waits for it, and the next tick comes in a minute.",
         example='"1m"',
+    ),
+    Key(
+        "match",
+        Words('a list of labels such as "site=north"', is_label_setting),
+        text="Only nodes with these labels are taken: with each label that is named, and one of the values named for "
+        "it. A label such as `web,db` has both values.",
+        example='["site=north", "site=south", "roles=web"]',
+        default="all nodes",
     ),
     Key(
         "name",

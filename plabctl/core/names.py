@@ -63,6 +63,17 @@ def is_label_name(text: str) -> bool:
     return re.fullmatch(_KEY, text) is not None
 
 
+def is_label_setting(text: str) -> bool:
+    """Return whether `text` is a label and a value with `=` between them."""
+    label, equals, _ = text.partition("=")
+    return bool(equals) and is_label_name(label) and text.isprintable()
+
+
+def is_source_name(text: str) -> bool:
+    """Return whether `text` can name a source of nodes: `operator` stands for those that a person added."""
+    return bool(text.strip()) and text.isprintable() and text != OPERATOR
+
+
 def variable_of(label: str) -> str:
     """Return the name, behind `PLABCTL_`, of the environment variable for a label: capitals, odd characters as `_`."""
     return re.sub(r"[^A-Z0-9_]", "_", label.upper())

@@ -102,6 +102,8 @@ class InventorySettings:
     kind: str
     every_s: float = 300.0
     timeout_s: float = 60.0
+    match: tuple[str, ...] = ()
+    """Only nodes with these labels, each as `LABEL=VALUE`, are taken."""
     grace_s: float = 86_400.0
     """How long a node that it lists no longer is kept, with all that is known of it."""
     max_leave: float = 0.25

@@ -1,40 +1,32 @@
 """The inventory `ansible`: nodes out of what `ansible-inventory --list` prints.
 
-I/O: runs that command. Only what plabctl can use is taken: address, port, user, `recipe`, `site` and the groups. All
-other variables are left where they are, because secrets are among them.
-Tests: `tests/inventories/test_fetch.py`.
+I/O: runs that command. What it prints is taken apart in `plabctl.inventories.ansible_listing`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
-from plabctl.errors import Untrusted, UsageFault
-from plabctl.files.trusted import open_trusted
-from plabctl.inventories.base import InventoryKind, decode_text, run_lister
-from plabctl.inventories.reading import Reading, Row
-from plabctl.inventories.row_parsers import refuse_many
+from plabctl.core.keys.types import Words
+from plabctl.errors import UsageFault
+from plabctl.inventories.base import InventoryKind, decode_text
+from plabctl.inventories.lister import LISTER_KEYS, clean_line, refuse_untrusted, run_lister
+from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.settings import InventorySettings, Origin
 
-GROUPS_LABEL = "groups"
-_RENAMED = {
-    "ansible_host": "ssh_host",
-    "ansible_port": "ssh_port",
-    "ansible_user": "ssh_user",
-    "recipe": "recipe",
-    "site": "site",
-}
-MAX_MEMBERSHIPS = 4_000_000
-"""How many pairs of a host and a group there may be, groups of groups counted."""
-_BUILTIN_GROUPS = {"all", "ungrouped", "_meta"}
+_PROGRAM = "ansible-inventory"
+_COLORS = r"\x1b\[[0-9;]*m"
+_MESSAGE = r"(?m)^\s*(?=\[(?:WARNING|ERROR|DEPRECATION WARNING)\])"
+_ABOUT_PARSING = r"\[WARNING\].*\bpars(?:e|ed|ing)\b"
+_NO_HEAD = r"^\[WARNING\]:?[\s*]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +34,9 @@ class AnsibleOptions:
     """What only an inventory of this kind can be told."""
 
     path: str = ""
+    groups: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    directory: str = ""
 
 
 class AnsibleKind(InventoryKind):
@@ -53,6 +48,14 @@ class AnsibleKind(InventoryKind):
         "inventory.ansible",
         AnsibleOptions(),
         Key("path", FilePath(), text="The inventory: a file or a folder.", example='"hosts.yml"', required=True),
+        Key(
+            "groups",
+            Words("a list of names of groups", lambda word: bool(word.strip()) and word.isprintable()),
+            text="Only the hosts of these groups, or of groups in them, are nodes.",
+            example='["compute", "gpu"]',
+            default="all hosts",
+        ),
+        *LISTER_KEYS,
     )
 
     def identify(self, options: AnsibleOptions) -> str:
@@ -64,95 +67,56 @@ class AnsibleKind(InventoryKind):
         return os.path.basename(os.path.normpath(options.path))
 
     def read(self, own: InventorySettings, origin: Origin) -> Reading:
-        """Return the hosts that Ansible lists."""
+        """Return the hosts that Ansible lists and that are reached by SSH."""
+        from plabctl.inventories.ansible_listing import parse_ansible
         from plabctl.inventories.node_list import check_rows
 
-        assert isinstance(own.options, AnsibleOptions), "the configuration fills it"
-        path = own.options.path
-        _refuse_untrusted(path, origin)
-        printed = run_lister(("ansible-inventory", "-i", path, "--list"), own.timeout_s, origin)
-        return check_rows(parse_ansible(decode_text(printed, path), path), path, own.name)
+        options = own.options
+        assert isinstance(options, AnsibleOptions), "the configuration fills it"
+        refuse_untrusted(options.path, origin)
+        text = decode_text(_list_hosts(options, own.timeout_s, origin), options.path)
+        return check_rows(parse_ansible(text, options.path, options.groups), options.path, own.name)
 
     def list_named_files(self, options: AnsibleOptions) -> Iterator[tuple[str, bool]]:
-        """Yield the inventory, which may be a program or name plug-ins."""
+        """Yield the inventory, which may be a program or name plug-ins, and the folder where an ansible.cfg may be."""
         yield options.path, True
+        if options.directory:
+            yield options.directory, True
 
 
 ANSIBLE = AnsibleKind()
 
 
-def _refuse_untrusted(path: str, origin: Origin) -> None:
-    """Raise UsageFault when others could change the inventory, which may be a program or name plug-ins."""
+def _list_hosts(options: AnsibleOptions, timeout_s: float, origin: Origin) -> bytes:
+    """Return what `ansible-inventory` lists; raise UsageFault when it fails, or could not read all sources."""
     try:
-        with suppress(OSError):  # Ansible reports it
-            os.close(open_trusted(path, os.O_PATH, owners=origin.owners).fd)
-    except Untrusted as error:
-        raise UsageFault(f"{path}: not read: {error}") from error
+        printed = run_lister(
+            (_PROGRAM, "-i", options.path, "--list"),
+            timeout_s,
+            origin,
+            environment=options.environment,
+            directory=options.directory,
+        )
+    except UsageFault as fault:
+        said = str(fault)
+        if "decrypt" in said.lower():
+            advice = "give the password of the vault, as ANSIBLE_VAULT_PASSWORD_FILE in `environment`"
+            raise UsageFault(f"{options.path}: encrypted by ansible-vault: {advice} ({said})") from fault
+        if said.endswith("no such file or directory"):
+            raise UsageFault(f"{said}; its folder can be put into PATH in `environment`") from fault
+        raise
+    if said := _find_parse_warning(printed.errors):
+        raise UsageFault(f"{options.path}: not believed, as Ansible could not read all of it: {said}")
+    return printed.output
 
 
-def parse_ansible(text: str, where: str) -> Iterator[Row]:
-    """Yield a row for each host, its groups as the variable `groups`; raise UsageFault when it is no listing."""
-    import json
+def _find_parse_warning(errors: str) -> str:
+    """Return what Ansible warns of when it cannot read a source, which it leaves out and ends with exit code 0.
 
-    refuse_many(text, where)
-    try:
-        listing = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageFault(f"{where}: ansible-inventory printed no JSON") from error
-    if not isinstance(listing, dict) or not all(isinstance(group, dict) for group in listing.values()):
-        raise UsageFault(f"{where}: ansible-inventory printed no listing of groups")
-    hostvars = _read_dict(_read_dict(listing.get("_meta")).get("hostvars"))
-    groups = _find_groups(listing, where)
-    for number, host in enumerate(dict.fromkeys([*groups, *hostvars]), 1):
-        variables = _read_variables(_read_dict(hostvars.get(host)))
-        if groups.get(host):
-            variables[GROUPS_LABEL] = ",".join(sorted(groups[host]))
-        yield Row(f"host {number}", str(host), variables)
-
-
-def _read_dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _read_variables(given: Mapping[str, object]) -> dict[str, str]:
-    found = {}
-    for key, name in _RENAMED.items():
-        value = given.get(key)
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            found[name] = str(value)
-    return found
-
-
-def _find_groups(listing: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, set[str]]:
-    """Return the groups each host is in, also through groups of groups; raise UsageFault when these are too many."""
-    parents: dict[str, set[str]] = {}
-    for name, group in listing.items():
-        for child in _names(group.get("children")):
-            parents.setdefault(child, set()).add(name)
-    found: dict[str, set[str]] = {}
-    count = 0
-    for name, group in listing.items():
-        if not (hosts := _names(group.get("hosts"))):
-            continue
-        above = _list_ancestors(name, parents) - _BUILTIN_GROUPS
-        count += len(above) * len(hosts)
-        if count > MAX_MEMBERSHIPS:
-            raise UsageFault(f"{where}: hosts are in more than {MAX_MEMBERSHIPS:,} groups together")
-        for host in hosts:
-            found.setdefault(host, set()).update(above)
-    return found
-
-
-def _names(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _list_ancestors(name: str, parents: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        group = waiting.pop()
-        if group not in found:
-            found.add(group)
-            waiting.extend(parents.get(group, ()))
-    return found
+    It warns of each plug-in that tried the source, and at last that none of them could. Empty when there is nothing.
+    """
+    messages = (" ".join(message.split()) for message in re.split(_MESSAGE, re.sub(_COLORS, "", errors)))
+    warnings = [message for message in messages if re.match(_ABOUT_PARSING, message, re.IGNORECASE)]
+    source = next((each for each in warnings if "as an inventory source" in each), "")
+    reasons = [each for each in warnings if each != source]
+    return "; ".join(clean_line(re.sub(_NO_HEAD, "", each)) for each in (source, *reasons[:2]) if each)

@@ -1,6 +1,6 @@
 """What every inventory can do, and what a kind of inventory has to say of itself.
 
-Pure, but for the command that `run_lister` runs. A kind is one module beside this one with one instance of an
+Pure. A kind is one module beside this one with one instance of an
 `InventoryKind`; `plabctl.kinds` lists it by name. `plabctl.inventories.fetch` reads one; what becomes of the nodes is
 decided in `plabctl.core.inventory_changes`. Settings hold a kind by its name: kinds import late what only `read` needs.
 Tests: `tests/inventories/test_fetch.py`.
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024**2
 """How long a listing may be."""
-_KEPT_SHOWN = 200
 
 
 class InventoryKind(Kind, ABC):
@@ -63,24 +62,3 @@ def parse_listing(raw: bytes, where: str, source: str) -> Reading:
     from plabctl.inventories.row_parsers import parse_rows
 
     return check_rows(parse_rows(decode_text(raw, where), where), where, source)
-
-
-def run_lister(argv: tuple[str, ...], timeout_s: float, origin: Origin) -> bytes:
-    """Return what a command prints; raise UsageFault when it fails, hangs or prints too much."""
-    from plabctl.masks import mask_secrets
-    from plabctl.process import run
-
-    ran = run(
-        argv,
-        timeout_s=timeout_s,
-        keep_bytes=MAX_BYTES,
-        flood_bytes=MAX_BYTES,
-        folder=origin.folder,
-        owners=origin.owners,
-    )
-    if ran.fault or ran.exit_code:
-        why = ran.fault or f"exit code {ran.exit_code}"
-        said = ran.errors.decode(errors="replace").strip().split("\n")[-1].strip()
-        shown = mask_secrets("".join(char if char.isprintable() else "?" for char in said[:_KEPT_SHOWN]))
-        raise UsageFault(f"{argv[0]}: {why}{f': {shown}' if shown else ''}")
-    return ran.output

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.keys.path_types import Argv
 from plabctl.core.keys.table import Key, Table
-from plabctl.inventories.base import InventoryKind, parse_listing, run_lister
+from plabctl.inventories.base import InventoryKind, parse_listing
+from plabctl.inventories.lister import LISTER_KEYS, run_lister
 from plabctl.inventories.reading import Reading
 from plabctl.values import dataclass
 
@@ -25,6 +26,8 @@ class ListerOptions:
     """What only an inventory of this kind can be told."""
 
     command: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    directory: str = ""
 
 
 class CommandKind(InventoryKind):
@@ -42,6 +45,7 @@ class CommandKind(InventoryKind):
             example='["list-nodes", "--all"]',
             required=True,
         ),
+        *LISTER_KEYS,
     )
 
     def identify(self, options: ListerOptions) -> str:
@@ -57,13 +61,18 @@ class CommandKind(InventoryKind):
     def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes that the command prints."""
         assert isinstance(own.options, ListerOptions), "the configuration fills it"
-        command = own.options.command
-        return parse_listing(run_lister(command, own.timeout_s, origin), command[0], own.name)
+        options = own.options
+        printed = run_lister(
+            options.command, own.timeout_s, origin, environment=options.environment, directory=options.directory
+        )
+        return parse_listing(printed.output, options.command[0], own.name)
 
     def list_named_files(self, options: ListerOptions) -> Iterator[tuple[str, bool]]:
-        """Yield the program, if a path names it."""
+        """Yield the program, if a path names it, and the folder in which it runs."""
         if "/" in options.command[0]:
             yield options.command[0], True
+        if options.directory:
+            yield options.directory, True
 
 
 COMMAND = CommandKind()

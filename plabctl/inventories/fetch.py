@@ -5,8 +5,10 @@ I/O. Never raises and always ends: what went wrong is in the result, and it chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from plabctl.core.model import Node
 from plabctl.core.settings import ANYWHERE, InventorySettings, Origin
 from plabctl.errors import UsageFault
 from plabctl.inventories.base import InventoryKind
@@ -29,6 +31,25 @@ def fetch(inventory: InventorySettings, origin: Origin = ANYWHERE) -> FetchResul
     if kind.fault:
         return FetchResult(inventory.name, fault=kind.fault)
     try:
-        return FetchResult(inventory.name, kind.read(inventory, origin))
+        reading = kind.read(inventory, origin)
     except UsageFault as fault:
         return FetchResult(inventory.name, fault=str(fault))
+    return FetchResult(inventory.name, _select_nodes(reading, inventory.match) if inventory.match else reading)
+
+
+def _select_nodes(reading: Reading, match: Iterable[str]) -> Reading:
+    """Return `reading` with the nodes whose labels match: one of the values wanted for each label that is named."""
+    wanted: dict[str, set[str]] = {}
+    for word in match:
+        label, _, value = word.partition("=")
+        wanted.setdefault(label, set()).add(value)
+
+    def is_wanted(node: Node) -> bool:
+        return all(values & _split_label(node.variables.get(label)) for label, values in wanted.items())
+
+    return replace(reading, nodes=tuple(filter(is_wanted, reading.nodes)))
+
+
+def _split_label(value: str | None) -> set[str]:
+    """Return what a label holds: its value, and what stands between the commas in it."""
+    return set() if value is None else {value, *value.split(",")}

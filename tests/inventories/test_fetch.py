@@ -1,36 +1,21 @@
-import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plabctl.core.model import Node
 from plabctl.core.settings import InventorySettings
-from plabctl.errors import UsageFault
-from plabctl.inventories.ansible import parse_ansible
 from plabctl.inventories.fetch import FetchResult, fetch
-from plabctl.inventories.node_list import check_rows
 from plabctl.inventories.reading import Reading
 from tests.builders import make_inventory
 
 MARGIN_S = 3.0
-LISTING = {
-    "_meta": {
-        "hostvars": {
-            "a.x": {"ansible_host": "10.0.0.1", "ansible_port": 2222, "ansible_user": "plab", "ansible_password": "s3"},
-            "b.x": {"site": "north", "recipe": "mine", "db_secret": "s3", "nested": {"site": "no"}},
-        }
-    },
-    "all": {"children": ["ungrouped", "web", "lab"]},
-    "lab": {"children": ["web"]},
-    "web": {"hosts": ["a.x"]},
-    "ungrouped": {"hosts": ["b.x", "c.x"]},
-}
 
 
-def command(*argv: str, timeout_s: float = 20.0) -> InventorySettings:
-    return make_inventory("command", command=argv, timeout_s=timeout_s)
+def command(*argv: str, timeout_s: float = 20.0, **options: Any) -> InventorySettings:
+    return make_inventory("command", command=argv, timeout_s=timeout_s, **options)
 
 
 def fault_of(inventory: InventorySettings) -> str:
@@ -106,56 +91,46 @@ def test_a_command_that_hangs_ends_at_its_deadline() -> None:
     assert time.monotonic() - began < 0.3 + MARGIN_S
 
 
-def test_an_ansible_listing_gives_addresses_and_groups_and_no_secrets() -> None:
-    assert check_rows(parse_ansible(json.dumps(LISTING), "F"), "F", "ansible:F").nodes == (
-        Node("a.x", {"ssh_host": "10.0.0.1", "ssh_port": "2222", "ssh_user": "plab", "groups": "lab,web"}, "ansible:F"),
-        Node("b.x", {"recipe": "mine", "site": "north"}, "ansible:F"),
-        Node("c.x", {}, "ansible:F"),
-    )
+@pytest.mark.parametrize(
+    ("match", "names"),
+    [
+        (["site=oslo"], ["a", "b"]),
+        (["site=oslo", "site=rome"], ["a", "b", "c"]),
+        (["site=oslo", "roles=db"], ["b"]),
+        (["roles=web,db"], ["b"]),
+        (["site="], ["e"]),
+        (["rack=1"], []),
+    ],
+)
+def test_only_nodes_whose_labels_match_are_taken(tmp_path: Path, match: list[str], names: list[str]) -> None:
+    path = tmp_path / "nodes"
+    path.write_text("a site=oslo roles=web\nb site=oslo roles=web,db\nc site=rome\nd\ne site=\n-x\n")
+    reading = fetch(make_inventory("file", path=str(path), match=match)).reading
+
+    assert [node.name for node in reading.nodes] == names
+    assert reading.bad_row_count == 1
 
 
-def test_groups_in_a_circle_are_no_trouble() -> None:
-    listing = {"a": {"children": ["b"]}, "b": {"children": ["a"], "hosts": ["n"]}}
+def test_a_command_runs_where_and_with_what_is_said(tmp_path: Path) -> None:
+    (tmp_path / "list.sh").write_text("echo a.x site=$SITE\n")
 
-    assert [dict(row.variables) for row in parse_ansible(json.dumps(listing), "F")] == [{"groups": "a,b"}]
+    reading = fetch(command("/bin/sh", "list.sh", directory=str(tmp_path), environment=(("SITE", "oslo"),))).reading
 
-
-@pytest.mark.parametrize("text", ["", "[]", '{"a": []}', "no", "[" * 100_000])
-def test_what_is_no_listing_is_a_fault(text: str) -> None:
-    with pytest.raises(UsageFault, match=r"^F: ansible-inventory printed no "):
-        list(parse_ansible(text, "F"))
+    assert [dict(node.variables) for node in reading.nodes] == [{"site": "oslo"}]
 
 
-def test_ansible_is_asked_for_its_listing(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in = programs / "ansible-inventory"
-    stand_in.write_text(f"#!/bin/sh\necho \"$@\" >{tmp_path}/asked\ncat <<'END'\n{json.dumps(LISTING)}\nEND\n")
-    stand_in.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+def test_a_program_is_found_by_the_path_that_is_said(programs: Path) -> None:
+    program = programs / "list-nodes"
+    program.write_text("#!/bin/sh\necho a.x\n")
+    program.chmod(0o755)
 
-    fetched = fetch(make_inventory("ansible", path="/etc/hosts.yml"))
-
-    assert (tmp_path / "asked").read_text() == "-i /etc/hosts.yml --list\n"
-    assert [node.name for node in fetched.reading.nodes] == ["a.x", "b.x", "c.x"]
+    assert fault_of(command("list-nodes")) == "list-nodes: cannot be run: no such file or directory"
+    found = fetch(command("list-nodes", environment=(("PATH", f"{programs}:/usr/bin:/bin"),)))
+    assert [node.name for node in found.reading.nodes] == ["a.x"]
 
 
-def test_without_ansible_its_inventory_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_a_folder_that_others_can_write_to_is_not_run_in(yard: Path) -> None:
+    (yard / "shared").mkdir()
+    (yard / "shared").chmod(0o777)
 
-    assert fault_of(make_inventory("ansible", path="/h.yml")) == (
-        "ansible-inventory: cannot be run: no such file or directory"
-    )
-
-
-def test_groups_in_groups_without_end_are_refused_at_once() -> None:
-    chain = {f"g{number}": {"children": [f"g{number + 1}"], "hosts": ["pc1"]} for number in range(20_000)}
-    began = time.process_time()
-    with pytest.raises(UsageFault, match="F: hosts are in more than 4,000,000 groups together"):
-        list(parse_ansible(json.dumps(chain), "F"))
-    assert time.process_time() - began < 20
-
-
-@pytest.mark.parametrize("odd", [5, "pc2", None, {"pc2": 1}, [5, None, ["pc2"], {"pc2": 1}]])
-def test_groups_of_another_form_than_ansibles_name_no_host(odd: object) -> None:
-    listing = {"a": {"hosts": odd, "children": odd}, "b": {"hosts": ["pc1"]}}
-
-    assert [row.name for row in parse_ansible(json.dumps(listing), "F")] == ["pc1"]
+    assert fault_of(command("/bin/true", directory=str(yard / "shared"))).startswith(f"{yard}/shared: not read: ")

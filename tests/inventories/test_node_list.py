@@ -11,7 +11,7 @@ import plabctl
 from plabctl.core.model import Node
 from plabctl.core.names import RESERVED, is_host, is_label_name
 from plabctl.errors import UsageFault
-from plabctl.inventories.ansible import parse_ansible
+from plabctl.inventories.ansible_listing import parse_ansible
 from plabctl.inventories.node_list import (
     MAX_FAULTS,
     check_rows,

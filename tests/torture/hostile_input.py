@@ -20,7 +20,7 @@ from plabctl.cli.error_report import format_error
 from plabctl.core.keys.formatting import quote
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, UsageFault
-from plabctl.inventories.ansible import parse_ansible
+from plabctl.inventories.ansible_listing import parse_ansible
 from plabctl.inventories.node_list import check_rows, parse_nodes, parse_settings
 from tests.lab.harmless_text import find_active
 
