@@ -68,9 +68,16 @@ _CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})
 _EVENT = Shape(Event, "id", {"data": make_object_part("data")})
 _TICK = Shape(TickMark)
 VERDICT = make_nested_part(_VERDICT)
+
+encode_member = _MEMBER.put
+"""Without its node's name."""
+encode_claim = _CLAIM.put
+"""Without its node's name: that is in the key."""
+encode_event, decode_event = _EVENT.put, _EVENT.decode
+encode_tick, decode_tick = _TICK.put, _TICK.decode
+
 _NODE_KEYS = frozenset({"vars", "source", "added_at", "rev", "member"})
 _OPERATOR = "operator"
-_NO_VARIABLES: Mapping[str, str] = {}
 
 _BESIDE: dict[str, RowSource] = {
     "variables": ("vars", True, {}, None),
@@ -114,26 +121,22 @@ def decode_rev(_name: str, doc: Doc) -> int:
     return rev
 
 
-def encode_member(member: Member) -> Doc:
-    """Return the document of a member, without its node's name."""
-    return _MEMBER.put(member)
-
-
 def decode_member(name: str, doc: Doc) -> Member:
     """Return the member of the node that is filed under `name`; `doc` is the node's document."""
     return _MEMBER.get(doc["member"], name)
 
 
-def decode_due(name: str, member: Doc) -> Due:
-    """Return the light row of a member's document."""
-    probed_at = member.get("probed_at")
+def decode_due(node: str, doc: Doc, experiment: str | None = None) -> Due:
+    """Return the light row of a member's document; the pool of a member of an experiment is the experiment."""
+    probed_at = doc.get("probed_at")
     return Due(
-        name,
-        member["pool"],
-        member["due_at"],
-        member.get("requested_at"),
-        member["since_at"] if probed_at is None else probed_at,
-        member.get("interval_s", 0.0),
+        node,
+        doc["pool"] if experiment is None else experiment,
+        doc["due_at"],
+        doc.get("requested_at"),
+        doc["since_at"] if probed_at is None else probed_at,
+        doc.get("interval_s", 0.0),
+        experiment or "",
     )
 
 
@@ -187,42 +190,9 @@ def _read_verdict(doc: Doc) -> Verdict:
     return Verdict(_OUTCOMES[doc["outcome"]], _CAUSES[doc["cause"]], doc["reason"], doc["at"], doc["seconds"])
 
 
-def decode_vnode_due(doc: Doc) -> Due:
-    """Return the light row of a member of an experiment, from its document."""
-    experiment = doc["experiment"]
-    probed_at = doc.get("probed_at")
-    waiting_since = doc["since_at"] if probed_at is None else probed_at
-    return Due(doc["node"], experiment, doc["due_at"], None, waiting_since, doc.get("interval_s", 0.0), experiment)
-
-
-def encode_claim(claim: Claim) -> Doc:
-    """Return the document of a claim, without its node's name: that is in the key."""
-    return _CLAIM.put(claim)
-
-
 def decode_claim(key: str, doc: Doc) -> Claim:
     """Return the claim that is filed under `key`: a node's name, or `EXPERIMENT/NODE`."""
     return _CLAIM.get(doc, key.rpartition("/")[2])
-
-
-def encode_event(event: Event) -> Doc:
-    """Return the document of an event, without its id."""
-    return _EVENT.put(event)
-
-
-def decode_event(id_: str, doc: Doc) -> Event:
-    """Return the event that is filed under `id_`."""
-    return _EVENT.get(doc, id_)
-
-
-def encode_tick(mark: TickMark) -> Doc:
-    """Return the document of the newest tick."""
-    return _TICK.put(mark)
-
-
-def decode_tick(_id: str, doc: Doc) -> TickMark:
-    """Return the newest tick."""
-    return _TICK.get(doc)
 
 
 def encode_note(note: Mapping[str, object]) -> Doc:

@@ -173,7 +173,11 @@ class DocumentState:
                 if not now < (member := doc["member"])["due_at"] <= latest and "absent_since" not in member
             ]
             vnodes = self._tables[VNODES].values()
-            return rows + [codec.decode_vnode_due(doc) for doc in vnodes if not now < doc["due_at"] <= latest]
+            return rows + [
+                codec.decode_due(doc["node"], doc, doc["experiment"])
+                for doc in vnodes
+                if not now < doc["due_at"] <= latest
+            ]
         except (KeyError, TypeError) as error:
             raise _build_error(NODES, "?", error) from error
 

@@ -31,20 +31,9 @@ _VNODE = Shape(
     },
 )
 
-
-def encode_experiment(experiment: Experiment) -> Doc:
-    """Return the document of an experiment, without its name."""
-    return _EXPERIMENT.put(experiment)
-
-
-def decode_experiment(name: str, doc: Doc) -> Experiment:
-    """Return the experiment that is filed under `name`."""
-    return _EXPERIMENT.get(doc, name)
-
-
-def encode_vnode(vnode: Vnode) -> Doc:
-    """Return the document of a member."""
-    return _VNODE.put(vnode)
+encode_experiment, decode_experiment = _EXPERIMENT.put, _EXPERIMENT.decode
+"""Without its name."""
+encode_vnode = _VNODE.put
 
 
 def decode_vnode(key: str, doc: Doc) -> Vnode:

@@ -98,6 +98,10 @@ class Shape(Generic[T]):
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"no document of a {self._cls.__name__.lower()}: {error}") from error
 
+    def decode(self, key: str, doc: Doc) -> T:
+        """Return the value that is filed under `key`; raise ValueError when `doc` is no document of this shape."""
+        return self.get(doc, key)
+
     def _judge(self, doc: Doc) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
         """Return how to read those fields of `doc` that are no scalars; raise KeyError or ValueError for misfits."""
         for name, content in doc.items():

@@ -22,6 +22,6 @@ def test_a_member_of_an_experiment_comes_back_equal(vnode: Vnode) -> None:
     doc = through_the_file(experiment_codec.encode_vnode(vnode))
 
     assert experiment_codec.decode_vnode(vnode.key, doc) == vnode
-    assert codec.decode_vnode_due(doc) == build_vnode_due_row(vnode)
+    assert codec.decode_due(vnode.node, doc, vnode.experiment) == build_vnode_due_row(vnode)
     with pytest.raises(ValueError, match="is filed under"):
         experiment_codec.decode_vnode(f"{vnode.key}x", doc)
