@@ -14,8 +14,9 @@ from plabctl.core.pools.base import Judgement, Reading, build_pools
 from plabctl.core.pools.good import GOOD, GoodOptions
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import InventorySettings, PoolSettings, Settings, SinkSettings
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.kinds import find_builtin
+from tests.memory_state import MemoryState
 
 NOW = 1_700_000_000.0
 STEADY = Backoff(ADDITIVE, jitter_s=0.0)

@@ -9,13 +9,10 @@ Tests: `tests/store/test_state_protocol.py`.
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from plabctl.core.model import Hold, Member, Node, build_key
 from plabctl.core.suspicion import Suspicion
-
-if TYPE_CHECKING:
-    from plabctl.core.experiments.model import Vnode  # most states have none
 
 Row = TypeVar("Row", bound=tuple[object, ...])
 
@@ -91,17 +88,4 @@ def build_due_row(member: Member) -> Due:
         member.requested_at,
         member.since_at if member.probed_at is None else member.probed_at,
         member.interval_s,
-    )
-
-
-def build_vnode_due_row(vnode: "Vnode") -> Due:
-    """Return the light row of a member of an experiment; its pool is the experiment."""
-    return Due(
-        vnode.node,
-        vnode.experiment,
-        vnode.due_at,
-        None,
-        vnode.since_at if vnode.probed_at is None else vnode.probed_at,
-        vnode.interval_s,
-        vnode.experiment,
     )

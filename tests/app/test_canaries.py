@@ -6,7 +6,8 @@ import pytest
 
 from plabctl.app import canaries
 from plabctl.app.canaries import Canaries
-from plabctl.clock import ManualClock, SystemClock
+from plabctl.clock import SystemClock
+from tests.manual_clock import ManualClock
 
 
 def test_without_canaries_nothing_can_be_said() -> None:

@@ -8,7 +8,6 @@ import pytest
 from plabctl.app import state_check
 from plabctl.app.context import App
 from plabctl.app.findings import Level
-from plabctl.clock import ManualClock
 from plabctl.core.model import Member, Node
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
@@ -16,6 +15,7 @@ from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.state import Changes
 from plabctl.store.mounts import FileSystem
 from plabctl.store.store import Store
+from tests.manual_clock import ManualClock
 
 NOW = 1_800_000_000.0
 

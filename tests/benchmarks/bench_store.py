@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from plabctl.clock import ManualClock
 from plabctl.core.model import Cause, Claim, Event, Member, Node, Outcome, Verdict
 from plabctl.core.state import Changes
 from plabctl.store.store import Store
+from tests.manual_clock import ManualClock
 
 NOW = 1_790_000_000.0
 BATCH = 40

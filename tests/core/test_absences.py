@@ -8,9 +8,10 @@ from plabctl.core.claim import list_candidates
 from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Hold, Leftover, Node
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.errors import Refused
 from tests.builders import NOW, make_claim, make_member, make_node, make_settings
+from tests.memory_state import MemoryState
 
 ORDER = node_orders.Order("lab", "", NOW, random.Random(1))
 

@@ -8,8 +8,9 @@ from plabctl.core.claim import GRACE_S, Claimant, list_candidates
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Goal, Leftover, Node
 from plabctl.core.recipe import Recipe
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_mark, make_member, make_recipe, make_settings, make_state
+from tests.memory_state import MemoryState
 
 SETTINGS = make_settings(recipes={"process": make_recipe(), "short": Recipe("short")})
 CLAIMANT = Claimant(make_mark(), "boot-1", Random(1), 500.0)

@@ -11,8 +11,9 @@ from plabctl.core.assign import assign
 from plabctl.core.claim import Choice, Claimant, find_void_reason, give_back, list_candidates
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Claim, Member
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_claim, make_mark, make_member, make_settings, make_state
+from tests.memory_state import MemoryState
 
 SETTINGS = make_settings()
 CLAIMANT = Claimant(make_mark(), "boot-1", Random(1))

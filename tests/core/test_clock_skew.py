@@ -10,11 +10,12 @@ from plabctl.core.clock_skew import rebase_instants
 from plabctl.core.clock_trust import explain_distrust
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Hold, Leftover, Member, Node, Outcome, Verdict
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.store import codec
 from tests.builders import NOW, make_claim, make_member, make_state
+from tests.memory_state import MemoryState
 
 DAY_S = 86400.0
 BEFORE = NOW - DAY_S

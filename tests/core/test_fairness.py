@@ -15,8 +15,9 @@ from plabctl.core.due_rows import Due
 from plabctl.core.fairness import HALF_LIFE_S, USE_NOTE, Share, compute_shares, compute_used, count_use, list_uses
 from plabctl.core.model import Claim
 from plabctl.core.settings import ExperimentSettings
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
+from tests.memory_state import MemoryState
 
 
 class Job(NamedTuple):

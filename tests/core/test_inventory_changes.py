@@ -20,9 +20,10 @@ from plabctl.core.inventory_changes import (
 )
 from plabctl.core.model import Hold, Node
 from plabctl.core.settings import InventorySettings
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_settings
+from tests.memory_state import MemoryState
 
 SOURCE = InventorySettings("file", name="lab", grace_s=100.0, max_leave=0.25, believe_after=3)
 MANY = [f"n{number}" for number in range(40)]

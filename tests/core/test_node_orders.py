@@ -2,9 +2,10 @@ import pytest
 
 from plabctl.core import leftovers, node_orders
 from plabctl.core.model import Hold, Leftover, Member
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.errors import NoSuchNode, NoSuchPool, Refused
 from tests.builders import NOW, judged, make_claim, make_member, make_node, make_order, make_settings, make_state
+from tests.memory_state import MemoryState
 
 SETTINGS = make_settings()
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from plabctl.core import outbox
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.model import Event
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW
+from tests.memory_state import MemoryState
 
 RNG = Random(1)
 LOUD = 2 * 1024**2

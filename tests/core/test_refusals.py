@@ -6,8 +6,9 @@ from plabctl.core.model import Cause, Member
 from plabctl.core.pools.base import build_pools
 from plabctl.core.refusals import LONGEST_S
 from plabctl.core.settle import settle
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
+from tests.memory_state import MemoryState
 
 SETTINGS = make_settings()
 

@@ -12,10 +12,11 @@ from plabctl.core.claim import void_claims
 from plabctl.core.model import Leftover, Report
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings, make_state
 from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
+from tests.memory_state import MemoryState
 
 POOLS = build_pools(make_settings())
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from plabctl.core.model import Cause, Member, Outcome, Verdict
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.stuck import HeldLock, LockKind, LockReport, Problem, ProblemKind, TickTrace, find_problems
 from tests.builders import NOW, make_claim, make_member, make_node, make_settings, make_state
+from tests.memory_state import MemoryState
 
 UPTIME = 5000.0
 SLOT = HeldLock(LockKind.SLOT, 42, "S", 1, NOW - 300.0, UPTIME + 30.0)

@@ -16,9 +16,10 @@ from plabctl.core.pools.base import Reading, build_pools
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import DeadlineSettings, Settings
 from plabctl.core.settle import settle
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.timeouts import TALLIES_NOTE, LearnedTimeouts, StageTimeout, TimeoutBasis, TimeoutPlan, TimeoutRule
 from tests.builders import NOW, make_claim, make_mark, make_member, make_report, make_settings, make_state
+from tests.memory_state import MemoryState
 
 RECIPE = Recipe(
     "process",

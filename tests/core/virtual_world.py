@@ -10,9 +10,10 @@ from plabctl.core.model import Cause, Event, Member, Outcome, Report, TickMark
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import Settings
 from plabctl.core.settle import settle
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.errors import Refused
 from tests.builders import NOW, make_node, make_settings
+from tests.memory_state import MemoryState
 
 CAUSES = {"pass": None, "fail": Cause.SETUP, "unknown": Cause.LOCAL}
 

@@ -1,11 +1,12 @@
 """What a view is made of: the state, the history, and what the checks said."""
 
 from plabctl.core.model import Cause, Event, Node, Outcome, Verdict
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from plabctl.demo.demo_view import DemoView, NodeState, build_demo_view, list_tests
 from tests.builders import NOW, make_claim, make_member, make_settings
 from tests.demo.demo_values import BOTH_PASS, make_probes
+from tests.memory_state import MemoryState
 
 FAILED = Verdict(Outcome.FAIL, Cause.SETUP, "no space", NOW, 1.0)
 PASSED = Verdict(Outcome.PASS, None, "", NOW, 1.0)

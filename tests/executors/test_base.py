@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.model import Cause, Goal, Outcome
 from plabctl.executors.base import build_substitute, report_expired
+from tests.manual_clock import ManualClock
 from tests.probes.jobs import make_assignment, make_recipe
 
 JOB = make_assignment(make_recipe(setup="true", teardown="true"))

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from plabctl.clock import ManualClock, SystemClock
+from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.executors.threads import ThreadExecutor
+from tests.manual_clock import ManualClock
 from tests.probes.jobs import make_assignment, make_recipe
 
 RECIPE = make_recipe(check="true", teardown="true")

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.probes.stall_detector import BEAT_S, StallDetector, read_asleep_s
+from tests.manual_clock import ManualClock
 
 
 class Sleep:

@@ -6,10 +6,11 @@ from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.experiments.overview import VnodeView
 from plabctl.core.model import Cause, Goal, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.settings import Settings
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from plabctl.views.node import ViewContext
 from tests.builders import NOW, make_claim, make_member, make_settings
+from tests.memory_state import MemoryState
 
 PASSED = Verdict(Outcome.PASS, None, "", NOW - 300.0, 1.25)
 FAILED = Verdict(Outcome.FAIL, Cause.CONNECT, "connection refused", NOW - 400.5, 0.25)

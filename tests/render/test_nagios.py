@@ -48,7 +48,8 @@ def test_words_cannot_break_out_of_the_line() -> None:
 
 
 def test_a_guard_that_is_on_is_a_warning() -> None:
-    from plabctl.core.state import Changes, MemoryState
+    from plabctl.core.state import Changes
+    from tests.memory_state import MemoryState
 
     context = make_every_kind()
     assert isinstance(context.state, MemoryState)

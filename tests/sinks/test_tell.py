@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import Clock, ManualClock, SystemClock
+from plabctl.clock import Clock, SystemClock
 from plabctl.core.model import Event
 from plabctl.core.settings import ANYWHERE, RECORD, SinkSettings
 from plabctl.errors import StoreError
 from plabctl.history.database import History
 from plabctl.sinks.base import SinkContext, SinkKind, TellResult
 from plabctl.sinks.tell import GIVE_UP_AFTER_S, BatchResult, Receipt, tell_sinks
+from tests.manual_clock import ManualClock
 from tests.sinks.test_command import MARGIN_S, NOW, event, hook, shell
 
 

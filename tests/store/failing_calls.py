@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.store.store import Store
 from tests.builders import make_mark
+from tests.manual_clock import ManualClock
 
 CALLS = ("open", "write", "fsync", "link", "replace", "fchmod", "unlink", "close", "ftruncate", "pwrite", "mkdir")
 Act = Callable[[str, Callable[..., Any], tuple[Any, ...]], Any]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store.store import Store
 from tests.builders import make_mark, make_member, make_node
+from tests.manual_clock import ManualClock
 from tests.store.failing_calls import at_call, commit, fail
 
 ROOT = Path(__file__).parents[2]

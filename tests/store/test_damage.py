@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plabctl.clock import ManualClock
 from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.model import Goal, Member
 from plabctl.core.state import Changes
@@ -20,6 +19,7 @@ from plabctl.store.head import SCHEMA_VERSION
 from plabctl.store.store import Store
 from plabctl.views.node import NODE_FACTS
 from tests.builders import NOW, make_mark, make_member, make_node
+from tests.manual_clock import ManualClock
 
 BODY = b'"nodes":{},"claims":{},"outbox":{},"notes":{},"meta":{}}'
 

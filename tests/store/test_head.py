@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.errors import StateDamaged, StateTooNew
 from plabctl.store.head import SCHEMA_VERSION, Head, build_head_line, read_head
 from plabctl.store.store import Store
+from tests.manual_clock import ManualClock
 from tests.store.failing_calls import descriptors
 
 LARGE = 700_000

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock, SystemClock
+from plabctl.clock import SystemClock
 from plabctl.errors import StoreBusy, StoreError
 from plabctl.files.private import open_private_dir
 from plabctl.store.lock import lock_state
 from plabctl.store.store import Store
 from tests.lab.wait_until import wait_until
+from tests.manual_clock import ManualClock
 from tests.store.failing_calls import commit, descriptors
 
 ROOT = Path(__file__).parents[2]

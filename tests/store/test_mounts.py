@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store import mounts
 from plabctl.store.mounts import FileSystem, find_file_system
 from plabctl.store.store import Store
 from tests.builders import make_mark
+from tests.manual_clock import ManualClock
 
 ROOT = "22 1 0:20 / / rw - ext4 /dev/vda rw\n"
 OVER_A_NETWORK = [

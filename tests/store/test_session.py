@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.experiments.model import Experiment
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
@@ -13,6 +12,7 @@ from plabctl.errors import StoreError
 from plabctl.store.session import Session
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store import head as head_module
@@ -13,6 +12,7 @@ from plabctl.store import storage
 from plabctl.store.storage import serialize
 from plabctl.store.store import Store
 from plabctl.store.tables import empty_tables
+from tests.manual_clock import ManualClock
 
 
 def test_tables_that_are_no_json_are_refused() -> None:

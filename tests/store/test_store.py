@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock, SystemClock
+from plabctl.clock import SystemClock
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import ClockFault, StoreBusy, StoreError
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+from tests.manual_clock import ManualClock
 from tests.store.failing_calls import descriptors
 
 ONE = Changes(nodes=(make_node(),), members=(make_member(due_at=NOW + 60),))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.clock import ManualClock
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.state import Changes
 from plabctl.errors import StateDamaged
 from plabctl.store.store import Store
 from plabctl.store.tables import pause_collection
 from tests.builders import NOW, make_member, make_node
+from tests.manual_clock import ManualClock
 from tests.store.test_damage import BODY, with_head
 
 NODES = Changes(

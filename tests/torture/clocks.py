@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from plabctl.clock import ManualClock
 from plabctl.core.model import Node
 from plabctl.core.state import Changes
 from plabctl.store.store import Store
 from tests.builders import make_member
 from tests.lab.requirements import libfaketime
+from tests.manual_clock import ManualClock
 from tests.torture.finding import Finding, none_of
 from tests.torture.options import TortureOptions
 

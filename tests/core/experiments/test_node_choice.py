@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from plabctl.core.experiments.node_choice import choose_best
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_member, make_node, make_settings
 from tests.core.experiments.virtual_testbed import wanted
+from tests.memory_state import MemoryState
 
 SPREAD = replace(wanted(), spread="site")
 

@@ -19,8 +19,9 @@ from plabctl.core.model import Cause, Claim, Event, Goal, Leftover, Outcome, Rep
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import Settings
 from plabctl.core.settle import settle
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_node, make_settings
+from tests.memory_state import MemoryState
 
 
 def wanted(name: str = "exp", **fields: object) -> Experiment:

@@ -12,8 +12,9 @@ from plabctl.core.model import Cause, Member, Node, Report
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import GuardSettings, GuardThen, Settings
 from plabctl.core.settle import settle
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_claim, make_member, make_report, make_settings
+from tests.memory_state import MemoryState
 
 SETTINGS = make_settings()
 

@@ -8,9 +8,10 @@ import pytest
 from plabctl.core.guard.evaluate import evaluate
 from plabctl.core.guard.model import GUARD_NOTE, MONITOR, read_guard
 from plabctl.core.model import Cause, Member, Node, Report
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from tests.builders import NOW, make_member, make_report, make_settings
 from tests.core.guard.test_evaluate import stepped, world
+from tests.memory_state import MemoryState
 
 SETTINGS = make_settings()
 LONG_AGO = NOW - 7200

@@ -10,10 +10,11 @@ from plabctl.core.guard import rollback
 from plabctl.core.model import Hold, Member
 from plabctl.core.pools.good import GoodOptions
 from plabctl.core.settings import GuardSettings, GuardThen, Settings
-from plabctl.core.state import Changes, MemoryState
+from plabctl.core.state import Changes
 from plabctl.core.uptime import UptimeStats
 from tests.builders import NOW, judged, make_member, make_order, make_settings
 from tests.core.guard.test_evaluate import SETTINGS, alerts, all_names, member, pools, stepped, world
+from tests.memory_state import MemoryState
 
 ADAPTIVE = UptimeStats(NOW - 9e4, 5e5, 2.0, 4e3, 2.0)
 

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from copy import copy
 
 from plabctl.core import clock_skew, clock_trust
-from plabctl.core.state import Changes, MemoryState, State
+from plabctl.core.state import Changes, State
 from plabctl.errors import ClockFault, CommitUncertain, StoreBusy, StoreError
 from plabctl.store.head import Head
+from tests.memory_state import MemoryState
 from tests.torture.interleaving.kernel import Kernel
 from tests.torture.interleaving.scheduler import Process
 
