@@ -13,16 +13,15 @@ from plabctl.cli.candidates import complete_experiments, complete_lists_of_nodes
 from plabctl.cli.options import (
     Duration,
     config_option,
+    listing_options,
     make_command,
     make_group,
-    output_options,
     quiet_option,
     read_words,
     yes_option,
 )
 from plabctl.render import experiment_tables as views
 
-_FORMS = ("table", "wide", "tsv", "json", "jsonl", "name")
 _EXAMPLE = """\
 plabctl experiment swapin web --nodes pc1.example.org
 plabctl experiment show web
@@ -81,7 +80,7 @@ def command() -> None:
 )
 @yes_option
 @quiet_option
-@output_options(*_FORMS)
+@listing_options
 @config_option
 def swapin(
     *,
@@ -123,7 +122,7 @@ def swapin(
     "--force", is_flag=True, help="Tear nothing down: forget the experiment, and list the vnodes that may be left."
 )
 @quiet_option
-@output_options(*_FORMS)
+@listing_options
 @config_option
 def swapout(
     *,
@@ -151,7 +150,7 @@ def swapout(
 
 
 @make_command("list", example="plabctl experiment list -o json", parent=command)
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the experiments with how many of their vnodes are up."""
@@ -162,7 +161,7 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 
 @make_command("show", example="plabctl experiment show web", parent=command)
 @click.argument("name", shell_complete=complete_experiments)
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one experiment: the state, node, vnode, tries and last error of each member."""

@@ -12,7 +12,7 @@ import click
 
 from plabctl.app import history_queries, queries
 from plabctl.cli import output
-from plabctl.cli.options import Duration, config_option, make_command, nodes_argument, output_options
+from plabctl.cli.options import Duration, config_option, listing_options, make_command, nodes_argument
 from plabctl.render import event_table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _PACE_S = 1.0
 @click.option("--since", "since_s", metavar="DURATION", type=Duration(), help="How far back, such as 12h or 7d.")
 @click.option("--limit", "-n", type=click.IntRange(0), help=f"Only the latest N events ({_LATEST} without --since).")
 @click.option("--follow", "-f", is_flag=True, help="Keep running and show new events.")
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def command(
     nodes: tuple[str, ...],

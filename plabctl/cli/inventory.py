@@ -7,7 +7,7 @@ import click
 from plabctl.app import sync_inventories as use
 from plabctl.app.context import open_app
 from plabctl.cli import output
-from plabctl.cli.options import config_option, make_command, make_group, output_options, quiet_option
+from plabctl.cli.options import config_option, listing_options, make_command, make_group, quiet_option
 from plabctl.render import inventory_table
 
 _EXAMPLE = """\
@@ -26,7 +26,7 @@ def command() -> None:
 
 
 @make_command("show", example="plabctl inventory show -o json", parent=command)
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def show(form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the sources of nodes: when each was read, what it lists, what is wrong with it, which nodes are absent.

@@ -17,10 +17,10 @@ from plabctl.cli.options import (
     config_option,
     find_actor,
     if_rev_option,
+    listing_options,
     make_command,
     make_group,
     nodes_argument,
-    output_options,
     quiet_option,
     read_words,
     yes_option,
@@ -107,7 +107,7 @@ def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, q
 
 @make_command("list", example="plabctl node list -o name", parent=command)
 @nodes_argument(required=False)
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def list_(nodes: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the nodes with their variables."""

@@ -113,6 +113,13 @@ def output_options(*forms: str) -> Maker[Function]:
     return decorate
 
 
+def listing_options(function: Function) -> Function:
+    """Add `-o` with all forms of a listing, `--header` and `--color`."""
+    from plabctl.render.listing import FOR_PEOPLE, FORMS
+
+    return output_options(*FOR_PEOPLE, *FORMS)(function)
+
+
 def color_option(function: Function) -> Function:
     """Add `--color`."""
     return click.option(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from plabctl.cli.error_report import flush, write_error
-from plabctl.render.listing import Cell, Listing
+from plabctl.render.listing import FOR_PEOPLE, Cell, Listing
 from plabctl.values import dataclass
 
 __all__ = [
@@ -28,8 +28,6 @@ __all__ = [
     "write_line",
     "write_note",
 ]
-
-FOR_PEOPLE = ("table", "wide")
 
 
 @dataclass(frozen=True, slots=True)

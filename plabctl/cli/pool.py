@@ -10,7 +10,7 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_pools
-from plabctl.cli.options import config_option, make_command, make_group, output_options
+from plabctl.cli.options import config_option, listing_options, make_command, make_group, output_options
 from plabctl.render import pool_table
 from plabctl.render.data_formats import dumps
 
@@ -26,7 +26,7 @@ def command() -> None:
 
 
 @make_command("list", example="plabctl pool list -o json", parent=command)
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def list_(form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the pools, including those of experiments: how many nodes they have, and how they share the window.

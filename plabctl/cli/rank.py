@@ -9,7 +9,7 @@ import click
 
 from plabctl.app import queries
 from plabctl.cli import output
-from plabctl.cli.options import config_option, make_command, output_options, pool_option
+from plabctl.cli.options import config_option, listing_options, make_command, pool_option
 from plabctl.render import rank_table
 
 _EXAMPLE = """\
@@ -22,7 +22,7 @@ plabctl rank -p bad -o json
 @make_command("rank", example=_EXAMPLE)
 @click.option("--top", "-n", metavar="K", type=click.IntRange(1), help="Only the K steadiest.")
 @pool_option
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def command(
     top: int | None, pools: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None

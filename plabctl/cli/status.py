@@ -10,7 +10,7 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_pools
-from plabctl.cli.options import config_option, make_command, nodes_argument, output_options, pool_option
+from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
 from plabctl.core.selection import build_sort_key
 from plabctl.render import status_table
 
@@ -25,7 +25,7 @@ plabctl status --watch
 @make_command("status", example=_EXAMPLE)
 @nodes_argument(required=False)
 @pool_option
-@output_options("table", "wide", "tsv", "json", "jsonl", "name")
+@listing_options
 @click.option("--watch", "-w", is_flag=True, help="Keep running and show every change (in a pipe: JSON lines).")
 @click.option(
     "--fail-on", metavar="POOL", shell_complete=complete_pools, help="Exit with 1 when a listed node is in this pool."

@@ -14,7 +14,7 @@ from plabctl.app.context import open_app
 from plabctl.app.invocation import find_last_error, tick
 from plabctl.cli import output
 from plabctl.cli.error_report import run_reporting_errors
-from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, output_options
+from plabctl.cli.options import config_option, find_actor, listing_options, make_command, nodes_argument
 
 _EXAMPLE = """\
 plabctl tick
@@ -26,7 +26,7 @@ plabctl tick pc1.example.org
 @make_command("tick", example=_EXAMPLE)
 @nodes_argument(required=False)
 @click.option("--dry-run", "-n", is_flag=True, help="Show which nodes would be tested, and do nothing else.")
-@output_options("table", "wide", "tsv", "json", "jsonl", "name")
+@listing_options
 @config_option
 def command(
     nodes: tuple[str, ...], dry_run: bool, form: str | None, header: bool, color: str, config: str | None

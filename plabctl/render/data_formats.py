@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from itertools import chain, islice
 from typing import Any
 
 from plabctl.render.encode import encode_view, format_cell
-from plabctl.render.listing import SCHEMA_VERSION, Listing, Row
+from plabctl.render.listing import FORMS, SCHEMA_VERSION, Listing, Row
 
 _FEW = 64
 """So many rows take less time than making a function for all that may follow."""
@@ -42,20 +43,17 @@ def _make_dumps() -> Callable[[object], str]:
 
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
     """Return the text of `listing` in a form for programs, in pieces; raise KeyError for a form that is none."""
-    make: Mapping[str, Callable[[], Iterator[str]]] = {
-        "tsv": lambda: format_tsv(listing, header=header),
-        "csv": lambda: format_csv(listing),
-        "json": lambda: format_json(listing),
-        "jsonl": lambda: format_jsonl(listing.rows),
-        "name": lambda: format_names(listing),
-    }
-    return make[form]()
+    module, _, function = FORMS[form].partition(":")
+    pieces: Iterator[str] = getattr(import_module(module), function)(listing)
+    return chain([_format_header(listing.fields)], pieces) if header and form == "tsv" else pieces
 
 
-def format_tsv(listing: Listing, *, header: bool = False) -> Iterator[str]:
+def _format_header(fields: Sequence[str]) -> str:
+    return "\t".join(field.replace(".", "_") for field in fields) + "\n"
+
+
+def format_tsv(listing: Listing) -> Iterator[str]:
     """Return one line a row: constant columns, nothing cut, empty for unknown."""
-    if header:
-        yield "\t".join(field.replace(".", "_") for field in listing.fields) + "\n"
     plan = _plan_cells(listing.fields)
 
     def make(cls: type) -> Callable[[Any], str]:
@@ -63,14 +61,19 @@ def format_tsv(listing: Listing, *, header: bool = False) -> Iterator[str]:
 
         return make_line_writer(cls, listing.fields)
 
-    yield from _join_lines(_write_rows(listing.rows, lambda row: "\t".join(_list_cells(row, plan)), make))
+    return _join_lines(_write_rows(listing.rows, lambda row: "\t".join(_list_cells(row, plan)), make))
 
 
 def format_csv(listing: Listing) -> Iterator[str]:
     """Return CSV with a header, as spreadsheets read it; a cell that would be taken for a formula is defused."""
     yield ",".join(field.replace(".", "_") for field in listing.fields) + "\n"
+    yield from _join_lines(",".join(map(_format_csv_cell, cells)) for cells in list_cells(listing))
+
+
+def list_cells(listing: Listing) -> Iterator[list[str]]:
+    """Yield the texts of each row, one for each field of the listing; empty for unknown."""
     plan = _plan_cells(listing.fields)
-    yield from _join_lines(",".join(map(_format_csv_cell, _list_cells(row, plan))) for row in listing.rows)
+    return (_list_cells(row, plan) for row in listing.rows)
 
 
 def format_json(listing: Listing) -> Iterator[str]:
@@ -91,9 +94,9 @@ def format_json(listing: Listing) -> Iterator[str]:
     yield f"]{',' if after else ''}{dumps(after)[1:]}\n"
 
 
-def format_jsonl(rows: Iterable[object]) -> Iterator[str]:
+def format_jsonl(listing: Listing) -> Iterator[str]:
     """Return one JSON object a line."""
-    return _join_lines(_write_objects(rows))
+    return _join_lines(_write_objects(listing.rows))
 
 
 def format_names(listing: Listing) -> Iterator[str]:

@@ -15,6 +15,18 @@ SCHEMA_VERSION = 1
 """Of every JSON document; within a version things are only ever added."""
 
 
+FOR_PEOPLE = ("table", "wide")
+"""The forms of a listing that people read."""
+FORMS = {
+    "tsv": "plabctl.render.data_formats:format_tsv",
+    "json": "plabctl.render.data_formats:format_json",
+    "jsonl": "plabctl.render.data_formats:format_jsonl",
+    "csv": "plabctl.render.data_formats:format_csv",
+    "name": "plabctl.render.data_formats:format_names",
+}
+"""The forms that programs read: what writes each takes a `Listing` and returns an iterator of pieces of text."""
+
+
 class Cell(NamedTuple):
     """What a person sees of one field: text, and a style by name (see `rich_table`)."""
 

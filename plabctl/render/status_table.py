@@ -38,14 +38,12 @@ def build_data_listing(context: ViewContext, names: Iterable[str], form: str) ->
     """Return the status of these nodes for programs; what `form` does not show is not worked out."""
     if form == "name":
         return Listing("nodes", ({"name": name} for name in names))
-    if form == "jsonl":
-        return Listing("nodes", list_node_views(context, names))
-    if form == "tsv":
+    if form in {"tsv", "csv", "jsonl"}:
         return Listing("nodes", list_node_views(context, names), NODE_COLUMNS)
     from plabctl.views.status import build_status_view
 
     status = build_status_view(context, names)
-    return Listing("nodes", status.nodes, head=encode_view(status.head))
+    return Listing("nodes", status.nodes, NODE_COLUMNS, head=encode_view(status.head))
 
 
 def format_guard_lines(guard: GuardView, now: float) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from plabctl.cli import output
-from plabctl.cli.options import Duration, config_option, make_command, output_options
+from plabctl.cli.options import Duration, config_option, listing_options, make_command
 from plabctl.errors import PlabctlError, UsageFault
 from plabctl.render.listing import Row
 from plabctl.sim import comparison, plot, policy_scores
@@ -80,7 +80,7 @@ _PICTURES = (".svg", ".png")
 @click.option(
     "--plot", "picture", metavar="FILE", type=click.Path(), help="Plot harm against slot time, as .svg or .png."
 )
-@output_options("table", "wide", "tsv", "json", "jsonl", "csv", "name")
+@listing_options
 @config_option
 def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:
     """Compare policies on what nodes really did, with the same code that decides in a tick.

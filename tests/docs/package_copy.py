@@ -1,7 +1,7 @@
 """Copies of the package to which the examples of a page are applied, and commands that run in them.
 
 I/O. An example is a heading, then for each file of the change its path in bold and a block: `python` for a new module,
-`diff` with the line after which another one stands. A `toml` block is what a configuration says to use it.
+`diff` with each line after which another one stands. A `toml` block is what a configuration says to use it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ class Example:
 
     modules: Mapping[str, str]
     """New files with their text."""
-    lines: Mapping[str, tuple[str, str]]
-    """By file: the line after which the new one stands, and the new one."""
+    lines: Mapping[str, Sequence[tuple[str, str]]]
+    """By file: each line after which a new one stands, and the new one."""
     config: str
 
     @property
@@ -39,10 +39,11 @@ class Example:
         for name, text in self.modules.items():
             assert not (folder / name).exists()
             (folder / name).write_text(text)
-        for name, (anchor, line) in self.lines.items():
-            text = (folder / name).read_text()
-            assert text.count(f"{anchor}\n") == 1, f"{name}: {anchor}"
-            (folder / name).write_text(text.replace(f"{anchor}\n", f"{anchor}\n{line}\n"))
+        for name, changes in self.lines.items():
+            for anchor, line in changes:
+                text = (folder / name).read_text()
+                assert text.count(f"{anchor}\n") == 1, f"{name}: {anchor}"
+                (folder / name).write_text(text.replace(f"{anchor}\n", f"{anchor}\n{line}\n"))
 
 
 def read_example(page: Path, heading: str) -> Example:
@@ -56,9 +57,10 @@ def read_example(page: Path, heading: str) -> Example:
             case "python":
                 modules[name] = text
             case "diff":
-                anchor, line = text.removesuffix("\n").split("\n")
-                assert (anchor[0], line[0]) == (" ", "+")
-                lines[name] = (anchor[1:], line[1:])
+                both = text.removesuffix("\n").split("\n")
+                lines[name] = list(zip(both[::2], both[1::2], strict=True))
+                assert all((anchor[0], line[0]) == (" ", "+") for anchor, line in lines[name])
+                lines[name] = [(anchor[1:], line[1:]) for anchor, line in lines[name]]
             case "toml":
                 config = text
     return Example(modules, lines, config)

@@ -30,7 +30,7 @@ def test_a_header_stands_there_on_request_only() -> None:
     listing = make_listing({"name": "n1"})
 
     assert "".join(data_formats.format_tsv(listing)) == "n1\t\t\n"
-    assert "".join(data_formats.format_tsv(listing, header=True)).splitlines()[0] == "name\tlast_outcome\tlabels"
+    assert "".join(data_formats.render(listing, "tsv", header=True)).splitlines()[0] == "name\tlast_outcome\tlabels"
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_every_kind_of_event_of_experiments_has_words_here() -> None:
 
 def test_programs_get_experiment_and_vnode_of_an_event() -> None:
     text = "".join(
-        data_formats.format_tsv(event_table.build_listing([make_event("vnode-up", {"vnode": "v"})]), header=True)
+        data_formats.render(event_table.build_listing([make_event("vnode-up", {"vnode": "v"})]), "tsv", header=True)
     )
     header, line = (row.split("\t") for row in text.splitlines())
 
