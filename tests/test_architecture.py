@@ -173,7 +173,7 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if not path.name.startswith("__") and room_of(path) not in {"render", "views"}],
+    [path for path in FILES if not path.name.startswith("__")],
     ids=relative,
 )
 def test_every_module_has_a_twin_or_names_the_test_that_covers_it(path: Path) -> None:

@@ -1,7 +1,7 @@
 """Pools of which nothing is learnt although ticks come: a plug-in is broken, or this machine lacks what the tests need.
 
 Pure. `plabctl.core.stuck` tells it beside what else keeps plabctl from its work.
-Tests: `tests/app/test_state_check.py`.
+Tests: `tests/app/test_diagnose.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What kinds of plug-ins become in the process of a plug-in, where settings that name them arrive.
 
 I/O: loads entry points. See `plabctl.plugins.host`.
-Tests: `tests/plugins/test_call.py`.
+Tests: `tests/plugins/test_plugins.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Loads paramiko. It counts and refuses in the own thread of the transport; the thread of the probe finds the connection
 ended, and asks `offence` why. Go on with `plabctl.probes.ssh_transport`, which makes it quick as well.
-Tests: `tests/probes/test_connection_bounds.py`.
+Tests: `tests/probes/test_prober.py`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Pure. A view is a NamedTuple or a value of `plabctl.values`; what it becomes fol
 fields, so that a new field needs nothing here: instants (`_at`) become ISO 8601, numbers are rounded to three places,
 `is_held` is called `held`, enums become their words, views inside become objects, and None is left out.
 `plabctl.render.compiled_rows` does the same for rows by the thousand.
+Tests: `tests/render/test_data_formats.py`.
 """
 
 from __future__ import annotations

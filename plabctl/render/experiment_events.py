@@ -1,6 +1,7 @@
 """What happened to experiments and their vnodes, in words: the part of the history that is theirs.
 
 Pure. `happened` tells all the rest.
+Tests: `tests/render/test_event_table.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The sources of nodes as rows and columns, and in words what a reading of one changes.
 
 Pure.
+Tests: `tests/cli/test_inventory.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Labelled lines on a terminal: what `show` says about one thing.
 
 I/O: writes to the stream it is given.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a reading command shows: rows, with the fields that programs get and the columns that people get.
 
 Pure. `data_formats` turns a listing into TSV, CSV, JSON or names, `text_table` into a table on a terminal.
+Tests: `tests/render/test_text_table.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping

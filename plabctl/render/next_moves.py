@@ -1,6 +1,7 @@
 """What would move a node, and when that can be at the earliest, in words with times.
 
 Pure. What they put into words is `plabctl.core.forecast`'s; nothing is decided here.
+Tests: `tests/render/test_explanation.py`.
 """
 
 from __future__ import annotations

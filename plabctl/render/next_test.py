@@ -1,6 +1,7 @@
 """When a node is tested next, and why then, in words.
 
 Pure. What they put into words is `plabctl.core.forecast`'s.
+Tests: `tests/render/test_explanation.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One node with all that is known about it: what `show` tells and `explain` gives the reasons of.
 
 Pure. `plabctl.app.history_queries` gathers it.
+Tests: `tests/render/test_node_page.py`.
 """
 
 from __future__ import annotations

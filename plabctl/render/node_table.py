@@ -1,6 +1,7 @@
 """The nodes there are, with their variables: what `node list` shows.
 
 Pure.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

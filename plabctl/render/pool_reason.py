@@ -1,6 +1,7 @@
 """Where a node is and why: the evidence, when, by whom, and the command that takes a move of the machine back.
 
 Pure. `story` and `explain` both say it.
+Tests: `tests/render/test_explanation.py`.
 """
 
 from __future__ import annotations

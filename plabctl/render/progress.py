@@ -1,6 +1,7 @@
 """How a swap-in or a swap-out goes, while somebody waits for it: a bar on a terminal.
 
 I/O: draws on the stream it is given, with rich, and leaves nothing of the bar behind.
+Tests: `tests/cli/test_experiment.py`.
 """
 
 from __future__ import annotations

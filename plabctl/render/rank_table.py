@@ -1,6 +1,7 @@
 """The steadiest nodes first, with the reasons: what `rank` shows, and what an experiment on a count of nodes takes.
 
 Pure. `plabctl.core.steadiness` does the sum.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 I/O: makes the console that rich writes to. rich's own table lays every cell out by itself, which is costly for many
 rows; `drawing` measures the columns once, and rich gets ready pieces of text with styles. Text never passes as markup,
 so that what a node said cannot mean anything here. A table that stands still is written by `table`, without rich.
+Tests: `tests/cli/test_terminal.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How long each stage of a node's next test may take, and why, in words.
 
 Pure. What they put into words is `plabctl.core.timeouts`'.
+Tests: `tests/render/test_explanation.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The columns of the status for people: words, signs and ages.
 
 Pure. All come from `plabctl.views.node.NodeView`.
+Tests: `tests/render/test_status_table.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. A style is a name; `CODES` are its escape codes on a terminal, and `plabctl.render.rich_table` makes rich's styles
 of the same codes.
+Tests: `tests/cli/test_terminal.py`.
 """
 
 from __future__ import annotations

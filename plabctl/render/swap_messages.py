@@ -1,6 +1,7 @@
 """What is said when an experiment is swapped in or out: what that did, and how to undo it.
 
 Pure. `experiments` says how one stands.
+Tests: `tests/cli/test_experiment.py`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Pure. `table` writes the pieces to a stream, `sheet` hands them to rich. Each column is measured once, because there may
 be very many rows.
+Tests: `tests/render/test_text_table.py`.
 """
 
 from __future__ import annotations

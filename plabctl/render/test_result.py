@@ -1,6 +1,7 @@
 """One test as it goes and as it ended: what `plabctl test` shows.
 
 Pure.
+Tests: `tests/cli/test_node_changes.py`.
 """
 
 from __future__ import annotations

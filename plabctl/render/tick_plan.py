@@ -1,6 +1,7 @@
 """What a tick would do now: what `tick --dry-run` shows.
 
 Pure.
+Tests: `tests/cli/test_reading_commands.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The members of experiments: each with its vnode, its state and its last work.
 
 Pure. `experiments` says what there is to say about an experiment as a whole.
+Tests: `tests/render/test_experiment_tables.py`.
 """
 
 from __future__ import annotations

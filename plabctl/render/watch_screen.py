@@ -1,6 +1,7 @@
 """The status on a terminal, kept up to date until somebody presses `q`.
 
 I/O: the terminal. It takes no lock and disturbs no tick.
+Tests: `tests/cli/test_terminal.py`.
 """
 
 from __future__ import annotations

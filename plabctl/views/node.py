@@ -3,6 +3,7 @@
 Pure. To add something to the status of a node, add a field to `NodeView`, and fill it in `_build_node_view`; what that
 needs of the node's record and `NodeFacts` does not have yet is a field there. JSON has it then, TSV when it stands in
 `NODE_COLUMNS`; the columns of the table are in `plabctl.render.status_columns`.
+Tests: `tests/render/test_node_page.py`.
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.

@@ -1,6 +1,7 @@
 """The sources of nodes: when each was read, how many nodes it lists, what is wrong with it, which nodes are absent.
 
 Pure. `plabctl.app.sync_inventories` reads the sources.
+Tests: `tests/cli/test_inventory.py`.
 """
 
 from __future__ import annotations

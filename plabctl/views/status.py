@@ -1,6 +1,7 @@
 """The status: the nodes, the totals over all of them, and what keeps plabctl from its work.
 
 Pure. Go on with `plabctl.views.node`, where the view of one node is made.
+Tests: `tests/render/test_status_table.py`.
 """
 
 from __future__ import annotations
