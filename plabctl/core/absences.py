@@ -52,8 +52,8 @@ def rename_nodes(state: State, renamed: Mapping[str, Node], order: Order) -> Cha
         if member is None:
             raise AssertionError(f"{old!r} is a node")
         claim = state.claims.get(old)
-        debris = member.debris if claim is None else add_leftovers(member, claim, [claim.vnode])
-        members.append(replace(member, node=node.name, debris=debris, absent_since=None))
+        debris = member.leftovers if claim is None else add_leftovers(member, claim, [claim.vnode])
+        members.append(replace(member, node=node.name, leftovers=debris, absent_since=None))
         happened.append(_build_event("node-renamed", node.name, order, **{"from": old}))
     vnodes = [vnode for vnode in state.vnodes() if vnode.node in renamed]
     return Changes(

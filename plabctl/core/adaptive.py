@@ -39,7 +39,7 @@ def is_adaptive(settings: Settings) -> bool:
 
 def compute_unit_wait(member: Member, settings: Settings, now: float) -> float:
     """Return the seconds that the adaptive back-off would wait after a result at `now` if K were 1."""
-    known = member.spells or _NOTHING
+    known = member.uptime or _NOTHING
     left = compute_fade(known.at, now, settings.adaptive.half_life_s)
     if settings.pools[member.pool].is_good:
         total_s, count, harm = _FIRST_GOOD_S + known.good_s * left, known.good_count, 1.0
@@ -62,8 +62,8 @@ def add_spell(
     The spell is the one that really was: of a node whose failure was confirmed later, up to its first failure.
     """
     if not is_adaptive(settings):
-        return member.spells
-    known = member.spells or _NOTHING
+        return member.uptime
+    known = member.uptime or _NOTHING
     half_life_s = settings.adaptive.half_life_s
     left = compute_fade(known.at, ended_at, half_life_s)
     lasted_s = compute_faded_length(ended_at - began_at, half_life_s)

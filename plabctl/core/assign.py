@@ -74,7 +74,9 @@ def _plan_test(
         recipe=limited,
         deadline_s=limited.compute_longest_s(allowed.connect_s),
         # Nothing can be done about a leftover whose recipe is configured no more.
-        leftovers=tuple((piece, settings.recipes.get(piece.recipe, Recipe(piece.recipe))) for piece in member.debris),
+        leftovers=tuple(
+            (piece, settings.recipes.get(piece.recipe, Recipe(piece.recipe))) for piece in member.leftovers
+        ),
         connect_timeout_s=allowed.connect_s,
         lowered=allowed.lowered,
     )

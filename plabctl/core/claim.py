@@ -89,7 +89,7 @@ def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
             if vnode:  # its name says already what may be left
                 vnodes.append(replace(vnode, due_at=now, interval_s=0.0))
         elif member := state.member(claim.node):
-            members.append(replace(member, debris=add_leftovers(member, claim, [claim.vnode])))
+            members.append(replace(member, leftovers=add_leftovers(member, claim, [claim.vnode])))
     return Changes(members=tuple(members), vnodes=tuple(vnodes), released=tuple(dead), events=tuple(happened))
 
 
@@ -103,9 +103,9 @@ def give_back(state: State, claims: Iterable[Claim]) -> Changes:
 
 def add_leftovers(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Leftover, ...]:
     """Return the member's debris with `vnodes` added, as left by `claim`."""
-    known = {piece.vnode for piece in member.debris}
+    known = {piece.vnode for piece in member.leftovers}
     new = (Leftover(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode not in known)
-    return (*member.debris, *new)
+    return (*member.leftovers, *new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class DueReason(StrEnum):
     """It was never tested."""
     SUSPECT = "suspect"
     """The one retest that confirms or refutes a failure; at once, or later if the last try said nothing."""
-    DOUBT = "doubt"
+    CUT = "doubt"
     """A learned deadline cut the last one off: at once, with the recipe's own time-outs."""
     CONFIRM = "confirm"
     """A quick retest while still in good."""
@@ -123,7 +123,7 @@ def _explain_at_once(member: Member, last: Verdict, settings: Settings) -> DueRe
     if 0 < member.fail_streak <= settings.pools[member.pool].quick_retests:
         return DueReason.CONFIRM
     if last.outcome is Outcome.FAIL and last.at == member.due_at:
-        return DueReason.DOUBT
+        return DueReason.CUT
     return DueReason.ENTERED if member.due_at == member.since_at else DueReason.AT_ONCE
 
 

@@ -96,15 +96,15 @@ class Member:
     penalty_at: float = 0.0
     suspicion: Suspicion | None = None
     hold: Hold | None = None
-    debris: tuple[Leftover, ...] = ()
-    spells: UptimeStats | None = None
-    slow: Mapping[str, float] = field(default_factory=dict)
+    leftovers: tuple[Leftover, ...] = ()
+    uptime: UptimeStats | None = None
+    slowest_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds of its own slowest passes, by stage, where they set it apart from its peers."""
-    flops: tuple[Flap, ...] = ()
+    flaps: tuple[Flap, ...] = ()
     """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
     good_ratio: float = 0.0
     """The share of late time that it spent in good, as it was when its present stay began; see `steadiness`."""
-    turned_away_at: float | None = None
+    refused_since: float | None = None
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
     absent_since: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""

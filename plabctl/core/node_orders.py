@@ -63,7 +63,7 @@ def move(
             suspicion=None,
             requested_at=None,
             hold=pin,
-            flops=(),
+            flaps=(),
             good_ratio=compute_good_ratio(member, settings, order.now),
         )
         members.append(moved)
@@ -132,7 +132,7 @@ def add_nodes(
         if before is None:
             added.append(replace(node, added_at=order.now))
             pieces = left.get(node.name, ())
-            members.append(Member(node.name, settings.entry_pool, order.now, order.now, debris=pieces))
+            members.append(Member(node.name, settings.entry_pool, order.now, order.now, leftovers=pieces))
             happened.extend(
                 _build_events("node-added", [node.name], order, source=node.source, **_format_variables(node))
             )

@@ -118,8 +118,8 @@ class _Batch:
             return
         if member is None:
             self._left.setdefault(report.node, []).append(stray)
-        elif all(piece.vnode != stray.vnode for piece in member.debris):
-            self._members[report.node] = replace(member, debris=(*member.debris, stray))
+        elif all(piece.vnode != stray.vnode for piece in member.leftovers):
+            self._members[report.node] = replace(member, leftovers=(*member.leftovers, stray))
 
     def _find_member(self, report: Report) -> Member | None:
         return self._members.get(report.node) or self._state.member(report.node)
@@ -136,8 +136,8 @@ def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:
 
 def _drop_torn_down(member: Member, claim: Claim, report: Report) -> Member:
     """Return `member` with only that debris which the report says may still be there."""
-    kept = tuple(piece for piece in member.debris if piece.vnode in report.left)
-    return replace(member, debris=add_leftovers(replace(member, debris=kept), claim, report.left))
+    kept = tuple(piece for piece in member.leftovers if piece.vnode in report.left)
+    return replace(member, leftovers=add_leftovers(replace(member, leftovers=kept), claim, report.left))
 
 
 def _clear_request(member: Member, claim: Claim, now: float) -> Member:

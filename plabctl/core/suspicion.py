@@ -30,5 +30,5 @@ class Flap:
     """When it was confirmed."""
     penalty: float = 0.0
     penalty_at: float = 0.0
-    spells: UptimeStats | None = None
+    uptime: UptimeStats | None = None
     good_ratio: float = 0.0

@@ -146,14 +146,14 @@ class LearnedTimeouts:
         for stage, seconds in took.items():
             tallies[stage] = add_sample(tallies.get(stage, {}), seconds)
         self._has_grown = True
-        before, factor = dict(member.slow), self._settings.deadlines.factor
+        before, factor = dict(member.slowest_s), self._settings.deadlines.factor
         slowest = {stage: max(seconds, FADE * before.get(stage, 0.0)) for stage, seconds in took.items()}
         slow = {
             stage: round(seconds, 3)
             for stage, seconds in slowest.items()
             if factor * seconds > self._compute_learned_s(tallies[stage])
         }
-        return member if slow == before else replace(member, slow=slow)
+        return member if slow == before else replace(member, slowest_s=slow)
 
     def build_note(self) -> NoteChanges:
         """Return the note to keep; empty when nothing was learned. Recipes that are gone are forgotten."""
@@ -179,12 +179,12 @@ class LearnedTimeouts:
             allowed = {CONNECT: self._settings.ssh.connect_timeout_s, **allowed}
         for stage, allowed_s in allowed.items():
             histogram = tallies.get(stage, {})
-            own_s = member.slow.get(stage)
+            own_s = member.slowest_s.get(stage)
             seconds, basis = self._compute_timeout(
                 histogram, own_s, recipe.up.every_s if stage == "up" and recipe.up else 0.0
             )
             seconds = round(seconds, 3)
-            if stage == "teardown" and member.debris:
+            if stage == "teardown" and member.leftovers:
                 seconds, basis = allowed_s, TimeoutBasis.DEBRIS
             elif basis is TimeoutBasis.FEW:
                 seconds = allowed_s

@@ -46,7 +46,7 @@ def build_document(subject: NodeRecord, context: ViewContext) -> Row:
         "recipe": settings.find_recipe_name(subject.node.variables, subject.member.pool),
         "debris": [
             {"vnode": left.vnode, "recipe": left.recipe, "since_at": format_iso(left.since_at)}
-            for left in subject.member.debris
+            for left in subject.member.leftovers
         ],
         "tests": [_build_test_row(event) for event in islice(subject.list_latest("probe"), _TESTS_SHOWN)],
     }
@@ -166,7 +166,7 @@ def _explain_timeouts(subject: NodeRecord, context: ViewContext) -> Iterator[Lin
 
 
 def _explain_leftovers(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
-    for left in subject.member.debris:
+    for left in subject.member.leftovers:
         since = format_ago(left.since_at, context.now)
         yield "leftover", Cell(f"vnode {left.vnode} of {since}, torn down before the next test", "suspect")
 

@@ -23,7 +23,7 @@ _WORDS = {
     DueReason.AT_ONCE: "it was released, and what it is now is for a test to say",
     DueReason.HOLD_ENDS: "its hold ends then",
     DueReason.UNKNOWN: "the last test said nothing about the node, so after the shortest wait: {drawn}",
-    DueReason.DOUBT: (
+    DueReason.CUT: (
         "a learned deadline cut the last test off, so again at once, with all the time that the recipe allows"
     ),
     DueReason.GUARDED: "it fails and the guard holds its move, so after the shortest wait: {drawn}",

@@ -38,7 +38,7 @@ def build_document(subject: NodeRecord, context: ViewContext) -> Row:
         "added_at": format_iso(node.added_at),
         "debris": [
             {"vnode": left.vnode, "recipe": left.recipe, "since_at": format_iso(left.since_at)}
-            for left in member.debris
+            for left in member.leftovers
         ],
         "recent": [build_event_row(event) for event in subject.recent],
     }
@@ -135,7 +135,7 @@ def _format_leftovers(member: Member, now: float) -> list[Line]:
             "leftover",
             Cell(f"vnode {left.vnode} of {format_ago(left.since_at, now)}, torn down before the next test", "suspect"),
         )
-        for left in member.debris
+        for left in member.leftovers
     ]
 
 

@@ -41,9 +41,13 @@ def make_object_part(name: str) -> Part:
 
 _HOLD = Shape(Hold)
 _SUSPICION = Shape(Suspicion)
-_DEBRIS = Shape(Leftover)
-_SPELLS = Shape(UptimeStats)
-_FLOP = Shape(Flap, parts={"before": make_nested_part(_SUSPICION), "spells": make_nested_part(_SPELLS)})
+_LEFTOVER = Shape(Leftover)
+_UPTIME = Shape(UptimeStats)
+_FLAP = Shape(
+    Flap,
+    parts={"before": make_nested_part(_SUSPICION), "uptime": make_nested_part(_UPTIME)},
+    stored_as={"uptime": "spells"},
+)
 _VERDICT = Shape(
     Verdict,
     parts={
@@ -58,10 +62,17 @@ _MEMBER = Shape(
         "suspicion": make_nested_part(_SUSPICION),
         "hold": make_nested_part(_HOLD),
         "last": make_nested_part(_VERDICT),
-        "debris": _make_tuple_part(_DEBRIS),
-        "spells": make_nested_part(_SPELLS),
-        "slow": make_object_part("slow"),
-        "flops": _make_tuple_part(_FLOP),
+        "leftovers": _make_tuple_part(_LEFTOVER),
+        "uptime": make_nested_part(_UPTIME),
+        "slowest_s": make_object_part("slow"),
+        "flaps": _make_tuple_part(_FLAP),
+    },
+    stored_as={
+        "leftovers": "debris",
+        "uptime": "spells",
+        "slowest_s": "slow",
+        "flaps": "flops",
+        "refused_since": "turned_away_at",
     },
 )
 _CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})
@@ -151,12 +162,8 @@ def make_row_reader(fields: NodeFields[Row], node_count: int) -> Callable[[str, 
 
 
 def _find_row_sources(fields: NodeFields[Row]) -> dict[str, RowSource]:
-    parts, defaults = _MEMBER.readers | {"last": _read_verdict}, _MEMBER.defaults
-    return {
-        name: _BESIDE.get(name) or (name, False, defaults.get(name, MISSING), parts.get(name))
-        for name in fields.names
-        if name != "node"
-    }
+    sources = _MEMBER.sources | _BESIDE | {"last": ("last", False, None, _read_verdict)}
+    return {name: sources[name] for name in fields.names if name != "node"}
 
 
 def _make_loop(fields: NodeFields[Row]) -> Callable[[str, Doc], Row]:

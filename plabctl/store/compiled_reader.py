@@ -29,11 +29,11 @@ def compile_reader(row: type, names: Sequence[str], sources: Mapping[str, RowSou
         if is_beside:
             values.append(f"doc.get({key!r}, default_{name})")
         elif default is MISSING:
-            values.append(f"member[{name!r}]")
+            values.append(f"member[{key!r}]")
         elif decode:
-            values.append(f"default_{name} if (value := get({name!r})) is None else decode_{name}(value)")
+            values.append(f"default_{name} if (value := get({key!r})) is None else decode_{name}(value)")
         else:
-            values.append(f"get({name!r}, default_{name})")
+            values.append(f"get({key!r}, default_{name})")
     body = ["member = doc['member']", "get = member.get", f"return new(row, ({', '.join(values)},))"]
     exec("\n ".join(["def read(node, doc):", *body]), space)  # noqa: S102 - of names of fields, as `values` does
     read: Reader = space["read"]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from plabctl.values import MISSING, Field, fields
+from plabctl.values import Field, fields
 
 Doc = dict[str, Any]
 T = TypeVar("T")
@@ -27,6 +27,10 @@ _TYPES: dict[str, frozenset[type]] = {
     "float | None": frozenset({float, int, _NOTHING}),
 }
 _LARGEST_INT = 2**63 - 1
+_Readers = tuple[tuple[str, Callable[[Any], Any]], ...]
+"""By name of a field that is no scalar: what makes its value."""
+_Movers = tuple[tuple[str, str, Callable[[Any], Any]], ...]
+"""By key of a document: the name of its field, where that is another, and what makes its value."""
 
 RowSource = tuple[str, bool, object, Callable[[Any], object] | None]
 """Where a field of a row stands in a node's document: its key, whether that is beside the member, default, decoder."""
@@ -42,42 +46,52 @@ class Part:
 
 
 class Shape(Generic[T]):
-    """The stored form of the dataclass `cls`; `key` is the field that the document is filed under, or ''."""
+    """The stored form of the dataclass `cls`; `key` is the field that the document is filed under, or ''.
 
-    def __init__(self, cls: type[T], key: str = "", parts: Mapping[str, Part] | None = None) -> None:
+    Fields are stored under their own names, but for those that `stored_as` gives another: the name of a field may
+    change, and what was written must still be read.
+    """
+
+    def __init__(
+        self,
+        cls: type[T],
+        key: str = "",
+        parts: Mapping[str, Part] | None = None,
+        stored_as: Mapping[str, str] | None = None,
+    ) -> None:
         self._cls = cls
         self._key = key
-        self._parts = dict(parts or {})
-        stored = [field for field in fields(cls) if field.name != key]
+        parts, stored_as = parts or {}, stored_as or {}
+        self._fields = tuple(
+            (field.name, stored_as.get(field.name, field.name), _find_default(field), parts.get(field.name))
+            for field in fields(cls)
+            if field.name != key
+        )
         self._types = {
-            field.name: self._parts[field.name].stored if field.name in self._parts else _TYPES[field.type]
-            for field in stored
+            stored_as.get(field.name, field.name): (
+                parts[field.name].stored if field.name in parts else _TYPES[field.type]
+            )
+            for field in fields(cls)
+            if field.name != key
         }
-        self._defaults = {field.name: _find_default(field) for field in stored}
-        self._judged: dict[tuple[object, ...], tuple[tuple[str, Callable[[Any], Any]], ...]] = {}
+        self._judged: dict[tuple[object, ...], tuple[_Readers, _Movers]] = {}
 
     @property
-    def defaults(self) -> Doc:
-        """The fields that a document may leave out, with what they hold then."""
-        return {name: default for name, default in self._defaults.items() if default is not MISSING}
-
-    @property
-    def readers(self) -> dict[str, Callable[[Any], Any]]:
-        """How the fields that are no scalars are read."""
-        return {name: part.get for name, part in self._parts.items()}
+    def sources(self) -> dict[str, RowSource]:
+        """Where each field stands in a document, by its name."""
+        return {name: (key, False, default, part.get if part else None) for name, key, default, part in self._fields}
 
     def put(self, value: T) -> Doc:
         """Return the document of `value`; raise ValueError when it could not be read back."""
         doc: Doc = {}
-        for name, default in self._defaults.items():
+        for name, key, default, part in self._fields:
             content = getattr(value, name)
             if content == default:
                 continue
-            part = self._parts.get(name)
             stored = part.put(content) if part else check_scalar(content, name)
-            if type(stored) not in self._types[name]:
+            if type(stored) not in self._types[key]:
                 raise ValueError(f"{name!r} holds {content!r}")
-            doc[name] = stored
+            doc[key] = stored
         return doc
 
     def get(self, doc: Doc, key: str = "") -> T:
@@ -85,13 +99,16 @@ class Shape(Generic[T]):
         # Which fields of which types: there are few such outlines among 100,000 documents, so each is judged once.
         outline = (*doc, *map(type, doc.values()))
         try:
-            readers = self._judged.get(outline)
-            if readers is None:
-                readers = self._judged[outline] = self._judge(doc)
-            if readers or self._key:
+            judged = self._judged.get(outline)
+            if judged is None:
+                judged = self._judged[outline] = self._judge(doc)
+            readers, movers = judged
+            if readers or movers or self._key:
                 doc = doc.copy()
                 for name, read in readers:
                     doc[name] = read(doc[name])
+                for stored_key, name, read in movers:
+                    doc[name] = read(doc.pop(stored_key))
                 if self._key:
                     doc[self._key] = key
             return self._cls(**doc)
@@ -102,12 +119,23 @@ class Shape(Generic[T]):
         """Return the value that is filed under `key`; raise ValueError when `doc` is no document of this shape."""
         return self.get(doc, key)
 
-    def _judge(self, doc: Doc) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-        """Return how to read those fields of `doc` that are no scalars; raise KeyError or ValueError for misfits."""
-        for name, content in doc.items():
-            if type(content) not in self._types[name]:
-                raise ValueError(f"{name!r} holds {content!r}")
-        return tuple((name, part.get) for name, part in self._parts.items() if name in doc)
+    def _judge(self, doc: Doc) -> tuple[_Readers, _Movers]:
+        """Return how to read what `doc` holds but for scalars under the name of their field.
+
+        Raise KeyError or ValueError for misfits.
+        """
+        for key, content in doc.items():
+            if type(content) not in self._types[key]:
+                raise ValueError(f"{key!r} holds {content!r}")
+        found = [(name, key, part) for name, key, _, part in self._fields if key in doc]
+        return (
+            tuple((name, part.get) for name, key, part in found if part and name == key),
+            tuple((key, name, part.get if part else _keep) for name, key, part in found if name != key),
+        )
+
+
+def _keep(stored: Any) -> Any:
+    return stored
 
 
 def _find_default(field: Field) -> object:

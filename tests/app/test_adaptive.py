@@ -36,7 +36,7 @@ def test_a_confirmed_change_is_remembered_in_the_state_file(tmp_path: Path) -> N
     here.break_node("n1")
     here.make_due()
     here.tick()
-    spells = here.member("n1").spells
+    spells = here.member("n1").uptime
 
     assert here.pools() == {"n1": "bad"}
     assert spells is not None
@@ -50,4 +50,4 @@ def test_no_scale_is_kept_where_no_pool_adapts(tmp_path: Path) -> None:
     here.tick()
 
     assert adaptive_scale.SCALE_NOTE.topic not in here.store.snapshot().notes
-    assert here.member("n1").spells is None
+    assert here.member("n1").uptime is None

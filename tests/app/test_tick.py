@@ -189,7 +189,7 @@ def test_a_killed_tick_costs_no_node_anything_and_its_debris_is_torn_down(tmp_pa
     assert vnodes <= set((tmp_path / "torn-down").read_text().split())
     for name in ("n1", "n2", "n3"):
         member = here.member(name)
-        assert (member.pool, member.fail_streak, member.debris) == ("good", 0, ())
+        assert (member.pool, member.fail_streak, member.leftovers) == ("good", 0, ())
     assert len(here.history("void")) == 3
 
 
@@ -206,7 +206,7 @@ def test_a_tick_told_to_stop_ends_at_once_and_counts_nothing_against_its_nodes(t
     assert (process.returncode, output) == (143, "")
     member = here.member("n1")
     assert not here.store.snapshot().claims
-    assert (member.fail_streak, len(member.debris)) == (0, 1)
+    assert (member.fail_streak, len(member.leftovers)) == (0, 1)
     assert member.due_at <= here.clock.now()
 
 
@@ -281,14 +281,14 @@ def test_a_failed_teardown_is_remembered_and_done_before_the_next_probe(tmp_path
     here.tick()
     member = here.member("n1")
     assert member.pool == "good"
-    left = {piece.vnode for piece in member.debris}
+    left = {piece.vnode for piece in member.leftovers}
     assert left
 
     (tmp_path / "stuck").unlink()
     here.make_due()
     here.tick()
 
-    assert here.member("n1").debris == ()
+    assert here.member("n1").leftovers == ()
     assert left <= set((tmp_path / "torn-down").read_text().split())
 
 

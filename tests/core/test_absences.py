@@ -83,7 +83,7 @@ def test_a_renamed_node_goes_on_with_all_that_is_known_of_it() -> None:
     assert member is not None
     assert (member.ok_streak, member.hold) == (9, hold)
     claim = make_claim("n1")
-    assert member.debris == (Leftover(claim.vnode, claim.recipe, claim.started_at),)
+    assert member.leftovers == (Leftover(claim.vnode, claim.recipe, claim.started_at),)
     assert dict(state.claims) == {}
     assert [vnode.key for vnode in state.vnodes()] == ["web/n1.lab.org"]
     assert state.experiments["web"].nodes == ("n1.lab.org", "n2")

@@ -45,7 +45,7 @@ def test_being_wrong_in_bad_is_half_as_bad() -> None:
     member = with_last_test(make_member(since_at=NOW), 60.0)
     spells = add_spell(member, NOW, NOW, make_adaptive(), is_good=True)
     assert spells is not None
-    member = replace(member, spells=replace(spells, **same))
+    member = replace(member, uptime=replace(spells, **same))
 
     assert compute_unit_wait(replace(member, pool="bad"), make_adaptive(), NOW) == pytest.approx(
         2**0.5 * compute_unit_wait(member, make_adaptive(), NOW)
@@ -71,7 +71,7 @@ def test_the_wait_of_a_node_that_never_changes_grows_no_faster_than_the_root_of_
 def test_what_was_seen_long_ago_fades() -> None:
     settings = make_adaptive()
     spells = add_spell(make_member(since_at=NOW), NOW - DAY_S, NOW, settings, is_good=False)
-    members = [replace(make_member(since_at=NOW + days * DAY_S), spells=spells) for days in (0, 14, 140)]
+    members = [replace(make_member(since_at=NOW + days * DAY_S), uptime=spells) for days in (0, 14, 140)]
     waits = [compute_unit_wait(replace(member, pool="bad"), settings, member.since_at) for member in members]
     unseen = compute_unit_wait(make_member(pool="bad", since_at=NOW), settings, NOW)
 
@@ -85,7 +85,7 @@ def test_a_node_that_changes_often_is_tested_more_often() -> None:
     flapping = played(with_last_test(make_member(since_at=NOW), 2.0), "PFFPPFFPPPFFPPPPPPPPPPP", settings=settings)[-1]
 
     assert flapping.pool == "good"
-    assert flapping.spells is not None
+    assert flapping.uptime is not None
     assert flapping.interval_s < steady.interval_s / 2
 
 
@@ -94,10 +94,10 @@ def test_only_confirmed_changes_are_counted() -> None:
     refuted = played(make_member(), "PFPFPFP", settings=settings)[-1]
     confirmed = played(make_member(), "PFF", settings=settings)[-1]
 
-    assert refuted.spells is None
-    assert confirmed.spells is not None
-    assert confirmed.spells.good_count == 1
-    assert confirmed.spells.at == confirmed.since_at, "the spell in good ended with the first failure"
+    assert refuted.uptime is None
+    assert confirmed.uptime is not None
+    assert confirmed.uptime.good_count == 1
+    assert confirmed.uptime.at == confirmed.since_at, "the spell in good ended with the first failure"
 
 
 def test_a_spell_counts_for_the_pool_it_was_spent_in_and_for_no_other() -> None:
@@ -118,7 +118,7 @@ def test_one_adaptive_pool_is_enough_to_remember_both_kinds_of_spells() -> None:
 
 
 def test_nothing_is_kept_of_nodes_while_no_back_off_is_adaptive() -> None:
-    assert all(member.spells is None for member in played(make_member(), "PFFFPPP"))
+    assert all(member.uptime is None for member in played(make_member(), "PFFFPPP"))
 
 
 @given(st.text("PF?", max_size=30))

@@ -76,7 +76,7 @@ def test_a_node_whose_recipe_is_configured_no_more_is_claimed_for_no_longer_than
 def test_what_is_left_on_a_node_is_torn_down_by_the_recipe_that_made_it() -> None:
     other = replace(LEFT, vnode="plabctl-older", recipe="gone")
 
-    assignment = assigned(make_state(make_member(debris=(LEFT, other)))).assignment
+    assignment = assigned(make_state(make_member(leftovers=(LEFT, other)))).assignment
 
     assert assignment.leftovers == ((LEFT, SETTINGS.recipes["process"]), (other, Recipe("gone")))
 

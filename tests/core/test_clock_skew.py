@@ -40,7 +40,7 @@ def instants(doc: object, path: str = "") -> dict[str, float]:
     elif isinstance(doc, dict):
         parts = {f"{path}.{key}": part for key, part in doc.items()}
     else:
-        return {path: doc} if path.endswith((".at", "_at")) and isinstance(doc, float) else {}
+        return {path: doc} if path.endswith((".at", "_at", "_since")) and isinstance(doc, float) else {}
     return {where: at for name, part in parts.items() for where, at in instants(part, name).items()}
 
 
@@ -57,10 +57,11 @@ def full(**fields: object) -> Member:
         penalty_at=NOW,
         suspicion=suspicion,
         hold=Hold("ada", "disk", NOW, NOW + 60),
-        debris=(Leftover("v", "process", NOW),),
-        spells=spells,
-        flops=(Flap(suspicion, NOW, 0.0, NOW, spells),),
-        turned_away_at=NOW,
+        leftovers=(Leftover("v", "process", NOW),),
+        uptime=spells,
+        flaps=(Flap(suspicion, NOW, 0.0, NOW, spells),),
+        refused_since=NOW,
+        absent_since=NOW,
     )
     return replace(member, **fields)  # type: ignore[arg-type]  # any field of it
 
@@ -81,11 +82,11 @@ def test_what_was_written_down_by_the_right_clock_stays() -> None:
         since_at=BEFORE - 9,
         due_at=BEFORE + 7,
         hold=Hold("ada", "disk", BEFORE - 1, BEFORE + 99),
-        **dict.fromkeys(("last", "suspicion", "spells")),
-        **dict.fromkeys(("probed_at", "penalty_at", "turned_away_at"), BEFORE - 8),
+        **dict.fromkeys(("last", "suspicion", "uptime")),
+        **dict.fromkeys(("probed_at", "penalty_at", "refused_since", "absent_since"), BEFORE - 8),
         requested_at=None,
-        debris=(),
-        flops=(),
+        leftovers=(),
+        flaps=(),
     )
 
     assert not rebase_instants(make_state(past), BEFORE)
@@ -128,11 +129,11 @@ def test_a_node_that_was_added_by_the_wrong_clock_was_added_now() -> None:
 
 def test_what_happened_this_very_moment_stays() -> None:
     just_now = full(
-        **dict.fromkeys(("since_at", "due_at", "probed_at", "penalty_at", "turned_away_at"), BEFORE),
+        **dict.fromkeys(("since_at", "due_at", "probed_at", "penalty_at", "refused_since", "absent_since"), BEFORE),
         hold=Hold("ada", "disk", BEFORE, BEFORE + 60),
-        debris=(Leftover("v", "process", BEFORE),),
-        **dict.fromkeys(("last", "suspicion", "spells", "requested_at")),
-        flops=(),
+        leftovers=(Leftover("v", "process", BEFORE),),
+        **dict.fromkeys(("last", "suspicion", "uptime", "requested_at")),
+        flaps=(),
     )
     claim = make_claim(started_at=BEFORE, deadline_at=BEFORE + 600)
 
@@ -142,9 +143,9 @@ def test_what_happened_this_very_moment_stays() -> None:
 def test_of_several_remains_only_those_of_later_are_touched() -> None:
     old, new = Leftover("v1", "process", BEFORE - 5), Leftover("v2", "process", NOW)
 
-    member = member_of(after(make_state(full(debris=(old, new)))))
+    member = member_of(after(make_state(full(leftovers=(old, new)))))
 
-    assert member.debris == (old, replace(new, since_at=BEFORE))
+    assert member.leftovers == (old, replace(new, since_at=BEFORE))
 
 
 def test_what_is_set_anew_is_a_whole_number_of_milliseconds() -> None:

@@ -164,7 +164,7 @@ def test_what_a_learned_deadline_cut_off_is_tested_again_for_that() -> None:
     reading = Reading(make_report(outcome="fail", is_cut=True), NOW, 0.0)
 
     assert (
-        find_due_reason(build_pools(SETTINGS)["good"].judge(make_member(), reading).member, SETTINGS) is DueReason.DOUBT
+        find_due_reason(build_pools(SETTINGS)["good"].judge(make_member(), reading).member, SETTINGS) is DueReason.CUT
     )
 
 
@@ -211,7 +211,7 @@ def test_the_wait_that_is_told_is_the_wait_that_was_drawn(
             assert member.interval_s == settings.flap.apart_s
         case DueReason.UNKNOWN | DueReason.GUARDED:
             assert 300.0 <= member.interval_s <= 360.0
-        case DueReason.ENTERED | DueReason.CONFIRM | DueReason.DOUBT:
+        case DueReason.ENTERED | DueReason.CONFIRM | DueReason.CUT:
             assert member.due_at == member.probed_at
         case DueReason.HOLD_ENDS:
             assert hold is not None

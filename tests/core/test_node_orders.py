@@ -184,17 +184,17 @@ def removed_and_added_again(state: MemoryState, *, later_s: float = 3600.0) -> M
 
 def test_what_is_left_on_a_removed_node_is_torn_down_when_it_comes_back() -> None:
     piece = Leftover("plabctl-old", "process", NOW - 60)
-    state = make_state(make_member(debris=(piece,)), claims=[make_claim()])
+    state = make_state(make_member(leftovers=(piece,)), claims=[make_claim()])
 
     member = removed_and_added_again(state)
 
-    assert member.debris == (piece, Leftover("plabctl-n1", "process", NOW))
+    assert member.leftovers == (piece, Leftover("plabctl-n1", "process", NOW))
     assert not state.notes
 
 
 def test_what_is_left_on_one_of_many_removed_nodes_is_remembered() -> None:
     piece = Leftover("plabctl-old", "process", NOW)
-    state = make_state(make_member("n1", debris=(piece,)), make_member("n2"))
+    state = make_state(make_member("n1", leftovers=(piece,)), make_member("n2"))
     state.apply(node_orders.remove_nodes(state, ["n1", "n2"], make_order()))
 
     assert leftovers.claim_leftovers(state, ["n1", "n2"], NOW)[0] == {"n1": (piece,)}
@@ -202,19 +202,19 @@ def test_what_is_left_on_one_of_many_removed_nodes_is_remembered() -> None:
 
 def test_what_was_left_is_remembered_for_a_week_to_the_last_moment() -> None:
     piece = Leftover("plabctl-old", "process", NOW)
-    state = make_state(make_member(debris=(piece,)))
+    state = make_state(make_member(leftovers=(piece,)))
 
-    assert removed_and_added_again(state, later_s=7 * 86400.0).debris == (piece,)
+    assert removed_and_added_again(state, later_s=7 * 86400.0).leftovers == (piece,)
 
 
 def test_what_was_left_a_week_ago_is_forgotten() -> None:
-    state = make_state(make_member(debris=(Leftover("plabctl-old", "process", NOW),)))
+    state = make_state(make_member(leftovers=(Leftover("plabctl-old", "process", NOW),)))
 
-    assert removed_and_added_again(state, later_s=8 * 86400.0).debris == ()
+    assert removed_and_added_again(state, later_s=8 * 86400.0).leftovers == ()
 
 
 def test_removing_many_nodes_remembers_no_more_than_it_should() -> None:
-    many = [make_member(f"n{n}", debris=(Leftover("v", "process", NOW),)) for n in range(leftovers.MAX_NODES + 5)]
+    many = [make_member(f"n{n}", leftovers=(Leftover("v", "process", NOW),)) for n in range(leftovers.MAX_NODES + 5)]
     state = make_state(*many)
     state.apply(node_orders.remove_nodes(state, [member.node for member in many], make_order()))
 

@@ -102,13 +102,13 @@ def test_a_suspect_and_its_move_are_told_with_the_probe() -> None:
 def test_what_may_be_left_on_the_node_is_remembered_until_it_is_torn_down() -> None:
     old = Leftover("plabctl-old", "process", NOW - 99)
     gone = Leftover("plabctl-gone", "process", NOW - 99)
-    state = make_state(make_member(debris=(old, gone)), claims=[make_claim()])
+    state = make_state(make_member(leftovers=(old, gone)), claims=[make_claim()])
 
     settled(state, make_report(outcome="fail", left=("plabctl-n1", "plabctl-old")))
 
     member = state.member("n1")
     assert member is not None
-    assert member.debris == (old, Leftover("plabctl-n1", "process", NOW))
+    assert member.leftovers == (old, Leftover("plabctl-n1", "process", NOW))
 
 
 def test_a_stray_vnode_of_a_node_that_is_judged_in_the_same_batch_takes_nothing_from_that() -> None:
@@ -119,7 +119,7 @@ def test_a_stray_vnode_of_a_node_that_is_judged_in_the_same_batch_takes_nothing_
 
     member = state.member("n1")
     assert member is not None
-    assert (member.ok_streak, member.debris) == (5, (stray,))
+    assert (member.ok_streak, member.leftovers) == (5, (stray,))
 
 
 def test_a_superseded_probe_still_tells_what_it_left() -> None:
@@ -129,7 +129,7 @@ def test_a_superseded_probe_still_tells_what_it_left() -> None:
 
     member = state.member("n1")
     assert member is not None
-    assert [piece.vnode for piece in member.debris] == ["plabctl-n1"]
+    assert [piece.vnode for piece in member.leftovers] == ["plabctl-n1"]
 
 
 def test_a_request_made_before_the_probe_is_answered_by_it() -> None:
@@ -174,7 +174,7 @@ def test_a_voided_claim_counts_for_nothing_and_leaves_debris() -> None:
     member = state.member("n1")
     assert member is not None
     assert (member.ok_streak, member.fail_streak, member.due_at) == (4, 0, NOW)
-    assert member.debris == (Leftover("plabctl-n1", "process", NOW),)
+    assert member.leftovers == (Leftover("plabctl-n1", "process", NOW),)
     assert not state.claims
     assert [event.kind for event in changes.events] == ["void"]
 
@@ -241,7 +241,7 @@ def test_what_a_late_report_left_is_torn_down_before_the_next_probe() -> None:
 
     member = state.member("n1")
     assert member is not None
-    assert member.debris == (stray,)
+    assert member.leftovers == (stray,)
     assert state.claims["n1"].token == "newer"
 
 
@@ -298,7 +298,7 @@ def test_a_report_without_claim_or_member_is_recorded_and_what_it_left_is_rememb
     for changes in (forgotten, settle_in(bed, report)):
         assert [event.kind for event in changes.events] == ["late"]
         assert (changes.vnodes, changes.released) == ((), ())
-        assert [member.debris for member in changes.members] == [(stray,)]
+        assert [member.leftovers for member in changes.members] == [(stray,)]
 
 
 def test_what_a_late_report_left_on_a_node_that_is_gone_is_remembered_till_it_returns() -> None:

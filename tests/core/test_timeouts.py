@@ -179,7 +179,7 @@ def test_who_is_under_the_floor_or_no_slower_than_his_peers_has_no_deadline_of_h
     member = state.member("n1")
 
     assert member
-    assert member.slow == {}
+    assert member.slowest_s == {}
 
 
 def test_seconds_have_milliseconds_and_no_more() -> None:
@@ -188,7 +188,7 @@ def test_seconds_have_milliseconds_and_no_more() -> None:
     member = state.member("n1")
 
     assert member
-    assert member.slow == {"setup": 50.143}
+    assert member.slowest_s == {"setup": 50.143}
     seconds = limit(plan(state)).seconds
     assert seconds == round(seconds, 3) != round(seconds, 2)
 
@@ -206,7 +206,7 @@ def test_where_all_are_quick_nobody_has_a_deadline_of_his_own_however_low_the_fl
     member = state.member("n1")
 
     assert member
-    assert member.slow == {}
+    assert member.slowest_s == {}
     found = limit(plan(state, member, settings))
     assert (found.seconds, found.basis) == (0.5, TimeoutBasis.FLOOR)
 
@@ -249,7 +249,7 @@ def test_a_node_that_was_slow_once_is_like_its_peers_after_a_while() -> None:
 
     member = state.member("n1")
     assert member is not None
-    assert member.slow == {}
+    assert member.slowest_s == {}
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_the_test_that_decides_on_a_move_has_all_the_time_of_the_recipe() -> Non
 
 def test_a_teardown_has_all_its_time_when_there_is_debris() -> None:
     state = taught([1.0] * 20, stage="teardown")
-    littered = make_member(debris=(Leftover("v", "process", NOW),))
+    littered = make_member(leftovers=(Leftover("v", "process", NOW),))
 
     assert limit(plan(state), "teardown").seconds == 10.0
     assert limit(plan(state, littered), "teardown").seconds == 300.0

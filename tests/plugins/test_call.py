@@ -220,7 +220,7 @@ ANSWERS = {
     "due after the end of time": "Judgement(replace(member, due_at=1e18))",
     "a count that is none": "Judgement(replace(member, ok_streak=None))",
     "a record of another kind": "Judgement(replace(member, hold=member))",
-    "a tuple of anything": "Judgement(replace(member, flops=(1, 2)))",
+    "a tuple of anything": "Judgement(replace(member, flaps=(1, 2)))",
     "a move that is none": "Judgement(member, 'moved')",
     "a move without a cause": "Judgement(member, Move('transition', 'good', 'bad', 1.0, None, ''))",
 }

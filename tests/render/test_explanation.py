@@ -277,7 +277,7 @@ def test_a_recipe_that_is_gone_is_told() -> None:
 
 def test_leftovers_and_the_last_tests_are_told() -> None:
     probe = Event("t-probe", NOW - 300.0, "probe", "n1", "plabctl", {"outcome": "pass", "seconds": 1.25, "stages": []})
-    subject, context = scene("good", probe, last=PASSED, debris=(Leftover("plabctl-x", "process", NOW - 60.0),))
+    subject, context = scene("good", probe, last=PASSED, leftovers=(Leftover("plabctl-x", "process", NOW - 60.0),))
     text = told(subject, context)
 
     assert "leftover: vnode plabctl-x of 1m ago, torn down before the next test" in text

@@ -90,7 +90,7 @@ def test_a_new_node_has_no_past() -> None:
 
 
 def test_leftovers_and_a_running_test_are_told() -> None:
-    text = told(*make_pair("n1", debris=(Leftover("plabctl-x", "process", NOW - 60.0),)), testing=True)
+    text = told(*make_pair("n1", leftovers=(Leftover("plabctl-x", "process", NOW - 60.0),)), testing=True)
 
     assert "leftover: vnode plabctl-x of 1m ago" in text
     assert "next test: » running for 0s, in slot 1" in text

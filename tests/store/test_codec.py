@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.due_rows import build_due_row
-from plabctl.core.model import Claim, Event, Member, Node, TickMark
+from plabctl.core.model import Claim, Event, Leftover, Member, Node, TickMark
+from plabctl.core.suspicion import Flap, Suspicion
+from plabctl.core.uptime import UptimeStats
 from plabctl.store import codec
+from plabctl.values import fields
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
 # Values are given their real constructors, which hypothesis reads, at their first use.
@@ -27,6 +30,8 @@ st.register_type_strategy(float, NUMBER)
 st.register_type_strategy(str, TEXT)
 st.register_type_strategy(int, st.integers(-(2**63) + 1, 2**63 - 1))
 NODES = st.builds(Node, TEXT, st.dictionaries(TEXT, TEXT, max_size=3), TEXT, NUMBER)
+ANY_FIELDS: dict[str, Any] = {field.name: ... for field in fields(Member) if field.name != "node"}
+"""Without these only what a member must have would be drawn."""
 EVENTS = st.builds(Event, data=st.dictionaries(TEXT, JSON, max_size=3))
 
 
@@ -37,12 +42,30 @@ def through_the_file(doc: Any) -> Any:
     return orjson.loads(data)
 
 
-@given(member=st.builds(Member, node=st.just("n")))
+@given(member=st.builds(Member, node=st.just("n"), **ANY_FIELDS))
 def test_a_member_comes_back_equal(member: Member) -> None:
     doc = through_the_file({"member": codec.encode_member(member)})
 
     assert codec.decode_member("n", doc) == member
     assert codec.decode_due("n", doc["member"]) == build_due_row(member)
+
+
+def test_the_keys_of_the_file_do_not_change_with_the_names_of_fields() -> None:
+    uptime = UptimeStats(NOW, 1.0, 2.0, 3.0, 4.0)
+    suspicion = Suspicion("good", NOW, 3, NOW)
+    member = make_member(
+        leftovers=(Leftover("v", "process", NOW),),
+        uptime=uptime,
+        slowest_s={"setup": 9.0},
+        flaps=(Flap(suspicion, NOW, 0.5, NOW, uptime, 0.9),),
+        refused_since=NOW,
+    )
+
+    doc = codec.encode_member(member)
+
+    assert list(doc)[-5:] == ["debris", "spells", "slow", "flops", "turned_away_at"]
+    assert list(doc["flops"][0]) == ["before", "at", "penalty", "penalty_at", "spells", "good_ratio"]
+    assert codec.decode_member("n1", {"member": doc}) == member
 
 
 @given(node=NODES)
@@ -138,6 +161,8 @@ LAST: dict[str, object] = {"outcome": "pass", "cause": None, "reason": "", "at":
         MEMBER | {"due_at": True},
         MEMBER | {"ok_streak": 1.5},
         MEMBER | {"ok_streak": True},
+        MEMBER | {"leftovers": []},
+        MEMBER | {"refused_since": 1.0},
         MEMBER | {"debris": {}},
         MEMBER | {"debris": [7]},
         MEMBER | {"debris": [{"vnode": "v"}]},

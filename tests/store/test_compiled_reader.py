@@ -14,7 +14,7 @@ from plabctl.store.codec import make_row_reader
 from plabctl.values import fields
 from plabctl.views.node import NODE_FACTS
 from tests.builders import make_member, make_node
-from tests.store.test_codec import NODES, through_the_file
+from tests.store.test_codec import ANY_FIELDS, NODES, through_the_file
 
 POOLS = st.sampled_from(["good", "bad"])
 _NAMES = ["variables", "source", "added_at", *(field.name for field in fields(Member))]
@@ -23,11 +23,10 @@ FEW, MANY = 1, 1000
 
 
 @pytest.mark.parametrize("count", [FEW, MANY])
-@given(node=NODES, pool=POOLS, suspicion=st.none() | st.builds(Suspicion, POOLS), data=st.data())
-def test_a_row_holds_what_the_values_hold(
-    count: int, node: Node, pool: str, suspicion: Suspicion | None, data: st.DataObject
-) -> None:
-    member = data.draw(st.builds(Member, node=st.just(node.name), pool=st.just(pool), suspicion=st.just(suspicion)))
+@given(node=NODES, data=st.data())
+def test_a_row_holds_what_the_values_hold(count: int, node: Node, data: st.DataObject) -> None:
+    fields = ANY_FIELDS | {"pool": POOLS, "suspicion": st.none() | st.builds(Suspicion, POOLS)}
+    member = data.draw(st.builds(Member, node=st.just(node.name), **fields))
     doc = through_the_file(codec.encode_node(node, codec.encode_member(member)))
 
     assert make_row_reader(NODE_FACTS, count)(node.name, doc) == NODE_FACTS.read(node, member)

@@ -92,7 +92,7 @@ def test_a_member_comes_back_with_all_its_record(play: Play) -> None:
         suspicion=Suspicion("good", NOW - 9, 7, NOW - 3),
         hold=Hold("ada", "disk ☠ swap", NOW - 2),
         last=Verdict(Outcome.FAIL, Cause.DNS, "no such name", NOW, 0.5),
-        debris=(Leftover("v1", "process", NOW - 4), Leftover("v2", "netns", NOW - 5)),
+        leftovers=(Leftover("v1", "process", NOW - 4), Leftover("v2", "netns", NOW - 5)),
     )
 
     assert play(Changes(nodes=(make_node(),), members=(member,))).member("n1") == member

@@ -63,7 +63,7 @@ def look(state_dir: Path) -> Look:
         node = state.node(member.node)
         pin = f"held: {member.hold.reason}" if member.hold else ""
         asked = "asked" if member.requested_at is not None else ""
-        streaks = f"{member.ok_streak}/{member.fail_streak} {len(member.debris)}"
+        streaks = f"{member.ok_streak}/{member.fail_streak} {len(member.leftovers)}"
         variables = dict(node.variables) if node else None
         nodes[member.node] = f"{member.pool} {pin} {asked} {streaks} {variables}"
     rest = [

@@ -62,7 +62,7 @@ def one_slot_too_many(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_void_claim_leaves_no_debris(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(claim, "add_leftovers", lambda member, *_: member.debris)
+    patch.setattr(claim, "add_leftovers", lambda member, *_: member.leftovers)
 
 
 def a_removed_node_leaves_none(patch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,9 @@ def restore_member(member: Member, flap: Flap, settings: Settings, now: float) -
         since_at=before.since_at,
         penalty=flap.penalty,
         penalty_at=flap.penalty_at,
-        spells=flap.spells,
+        uptime=flap.uptime,
         good_ratio=flap.good_ratio,
-        flops=(),
+        flaps=(),
     )
     if not later and (member.pool == before.pool or member.ok_streak):
         return replace(back, ok_streak=before.ok_streak + member.ok_streak)
@@ -69,7 +69,7 @@ def _find_moves(state: State, settings: Settings, guard: Guard, now: float) -> I
     for member in state.recent(now - settings.guard.within_s):
         if member.is_held(now):
             continue
-        for flap in (*keep_relevant(member.flops, settings.guard, now), *_build_suspect_flap(member)):
+        for flap in (*keep_relevant(member.flaps, settings.guard, now), *_build_suspect_flap(member)):
             if flap.before.pool in settings.pools and guard.holds(flap.before.pool, state.node(member.node)):
                 yield member, flap
                 break

@@ -34,7 +34,7 @@ class BadPool(Pool):
         move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _format_passes(member.ok_streak))
         spells = add_spell(member, member.since_at, now, self.settings, is_good=False)
         ratio = update_good_ratio(member.good_ratio, now - member.since_at, is_good=False)
-        return Judgement(replace(enter_pool(member, self.own.goes_to, now), spells=spells, good_ratio=ratio), move)
+        return Judgement(replace(enter_pool(member, self.own.goes_to, now), uptime=spells, good_ratio=ratio), move)
 
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
         """Stay; due after the back-off. The failed retest of a suspect confirms its move, unless the guard holds it."""

@@ -98,8 +98,8 @@ class Pool(ABC):
         report, now = reading.report, reading.now
         if report.cause is _INTERRUPTED:
             return Judgement(member)
-        if member.flops:
-            member = replace(member, flops=keep_relevant(member.flops, self.settings.guard, now))
+        if member.flaps:
+            member = replace(member, flaps=keep_relevant(member.flaps, self.settings.guard, now))
         outcome = report.outcome
         verdict = Verdict(outcome, report.cause, report.reason, now, report.seconds)
         if outcome is _PASS:
@@ -144,7 +144,7 @@ class Pool(ABC):
 
     def add_flap_penalty(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
         """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
-        was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flops
+        was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flaps
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
             flaps = (*flaps, build_flap(member, suspicion, reading.now))
         return replace(
@@ -152,8 +152,8 @@ class Pool(ABC):
             suspicion=None,
             penalty=add_flap(member, self.settings.flap, reading.now),
             penalty_at=reading.now,
-            spells=add_spell(member, suspicion.since_at, suspicion.failed_at, self.settings, is_good=was_good),
-            flops=flaps,
+            uptime=add_spell(member, suspicion.since_at, suspicion.failed_at, self.settings, is_good=was_good),
+            flaps=flaps,
             good_ratio=update_good_ratio(member.good_ratio, suspicion.failed_at - suspicion.since_at, is_good=was_good),
         )
 
@@ -170,7 +170,7 @@ def build_flap(member: Member, before: Suspicion, at: float) -> Flap:
         at=at,
         penalty=member.penalty,
         penalty_at=member.penalty_at,
-        spells=member.spells,
+        uptime=member.uptime,
         good_ratio=member.good_ratio,
     )
 

@@ -178,7 +178,7 @@ def test_what_a_late_report_left_and_no_member_knows_is_torn_down_before_the_nex
 
     member = bed.state.member("n1")
     assert member is not None
-    assert member.debris == (stray,)
+    assert member.leftovers == (stray,)
 
 
 def test_a_claim_that_was_never_started_leaves_no_name() -> None:

@@ -28,7 +28,7 @@ def confirmed_before_the_guard(count: int = 5, *, good: int = 100) -> tuple[Memo
     """A world in which `count` nodes failed twice, too few for a guard; and the members as they were before."""
     state = world(good)
     record = [
-        replace(found, penalty=0.7, penalty_at=NOW - 900.0, spells=ADAPTIVE)
+        replace(found, penalty=0.7, penalty_at=NOW - 900.0, uptime=ADAPTIVE)
         for found in state.members()
         if found.node in all_names(state)[:count]
     ]
@@ -43,7 +43,7 @@ def confirmed_before_the_guard(count: int = 5, *, good: int = 100) -> tuple[Memo
 
 def same_record(now: Member, then: Member) -> bool:
     """Return whether nothing is left of failures: all but the tests that were passed, and when the next one is."""
-    kept = ("pool", "since_at", "penalty", "penalty_at", "spells", "suspicion", "fail_streak", "flops")
+    kept = ("pool", "since_at", "penalty", "penalty_at", "uptime", "suspicion", "fail_streak", "flaps")
     return all(getattr(now, name) == getattr(then, name) for name in kept)
 
 
@@ -57,7 +57,7 @@ def test_a_move_confirmed_before_the_guard_came_on_is_taken_back_as_if_it_had_ne
     assert alerts(state) == [("guard-on", "pool good")]
     taken = member(state, names[0])
     assert taken.is_guarded
-    assert (taken.since_at, taken.penalty, taken.spells) == (before[names[0]].since_at, 0.7, ADAPTIVE)
+    assert (taken.since_at, taken.penalty, taken.uptime) == (before[names[0]].since_at, 0.7, ADAPTIVE)
     assert taken.due_at == NOW + 60 + 300
     stepped(state, dict.fromkeys(names, "pass"), NOW + 400)
     for name, then in before.items():
@@ -177,12 +177,12 @@ def test_a_pool_without_suspects_is_taken_back_too(confirm: int) -> None:
 
 def test_what_can_matter_no_more_is_forgotten_at_the_next_test() -> None:
     moved = judged(judged(make_member(ok_streak=5), "fail").member, "fail", at=NOW + 1).member
-    assert moved.flops
+    assert moved.flaps
 
-    assert judged(moved, "fail", at=NOW + 590).member.flops
-    assert not judged(moved, "fail", at=NOW + 602).member.flops
-    assert not judged(moved, "pass", at=NOW + 602).member.flops
-    assert not judged(moved, "unknown", at=NOW + 602).member.flops
+    assert judged(moved, "fail", at=NOW + 590).member.flaps
+    assert not judged(moved, "fail", at=NOW + 602).member.flaps
+    assert not judged(moved, "pass", at=NOW + 602).member.flaps
+    assert not judged(moved, "unknown", at=NOW + 602).member.flaps
 
 
 def test_taking_back_twice_changes_nothing_the_second_time() -> None:

@@ -30,7 +30,7 @@ def changed(member: Member, settings: Settings = SETTINGS) -> Changes:
 
 def restored(pool: str, settings: Settings = SETTINGS, **fields: Any) -> Member:
     """What becomes of a member that flapped a moment ago."""
-    fields = {"probed_at": NOW - 1, "interval_s": 600.0, "due_at": NOW + 2000, "flops": (FLOP,), **fields}
+    fields = {"probed_at": NOW - 1, "interval_s": 600.0, "due_at": NOW + 2000, "flaps": (FLOP,), **fields}
     members = changed(make_member("n1", pool, since_at=NOW - 300, **fields), settings).members
     assert len(members) == 1
     return members[0]
@@ -39,7 +39,7 @@ def restored(pool: str, settings: Settings = SETTINGS, **fields: Any) -> Member:
 def test_everything_that_the_flop_changed_is_given_back() -> None:
     back = restored("bad", fail_streak=2, penalty=1.4, penalty_at=NOW - 290, good_ratio=0.2)
 
-    assert (back.pool, back.since_at, back.spells, back.flops) == ("good", THEN, SPELLS, ())
+    assert (back.pool, back.since_at, back.uptime, back.flaps) == ("good", THEN, SPELLS, ())
     assert (back.penalty, back.penalty_at, back.good_ratio) == (0.5, NOW - 5e3, 0.9)
 
 
@@ -79,7 +79,7 @@ def test_what_came_back_and_fails_again_is_failing_since_then_with_all_its_passe
 
 
 def test_a_suspect_s_passes_before_its_failure_are_counted_once() -> None:
-    back = restored("bad", suspicion=BEFORE, flops=(), fail_streak=1, interval_s=0.0, due_at=NOW)
+    back = restored("bad", suspicion=BEFORE, flaps=(), fail_streak=1, interval_s=0.0, due_at=NOW)
 
     assert back.suspicion == BEFORE
     assert (back.due_at, back.interval_s) == (NOW, 300.0)
@@ -87,7 +87,7 @@ def test_a_suspect_s_passes_before_its_failure_are_counted_once() -> None:
 
 def test_a_node_that_flopped_twice_is_as_it_was_before_the_first_time_and_that_is_told_once() -> None:
     again = Flap(Suspicion("good", NOW - 200, 1, NOW - 100), NOW - 90, 1.4, NOW - 290)
-    member = make_member("n1", "bad", flops=(FLOP, again), fail_streak=2, probed_at=NOW - 90)
+    member = make_member("n1", "bad", flaps=(FLOP, again), fail_streak=2, probed_at=NOW - 90)
 
     changes = changed(member)
 
@@ -97,7 +97,7 @@ def test_a_node_that_flopped_twice_is_as_it_was_before_the_first_time_and_that_i
 
 def test_nobody_is_put_back_into_a_pool_that_is_configured_no_more() -> None:
     gone = replace(FLOP, before=replace(BEFORE, pool="gone"))
-    member = make_member("n1", "bad", flops=(gone,), fail_streak=2, probed_at=NOW - 90)
+    member = make_member("n1", "bad", flaps=(gone,), fail_streak=2, probed_at=NOW - 90)
 
     assert not changed(member)
 
@@ -105,9 +105,9 @@ def test_nobody_is_put_back_into_a_pool_that_is_configured_no_more() -> None:
 def test_who_was_told_of_a_suspect_hears_of_it_and_who_was_told_of_a_move_of_that() -> None:
     fields: dict[str, Any] = {"probed_at": NOW - 90, "fail_streak": 1}
     suspect = make_member("n1", "bad", suspicion=BEFORE, **fields)
-    moved = make_member("n1", "bad", flops=(FLOP,), **fields)
-    both = replace(suspect, suspicion=replace(BEFORE, failed_at=NOW - 100), flops=(FLOP,))
-    returned = make_member("n1", "good", flops=(FLOP,), **fields)
+    moved = make_member("n1", "bad", flaps=(FLOP,), **fields)
+    both = replace(suspect, suspicion=replace(BEFORE, failed_at=NOW - 100), flaps=(FLOP,))
+    returned = make_member("n1", "good", flaps=(FLOP,), **fields)
 
     told = [[event.kind for event in changed(each).events] for each in (suspect, moved, both, returned)]
 
@@ -116,6 +116,6 @@ def test_who_was_told_of_a_suspect_hears_of_it_and_who_was_told_of_a_move_of_tha
 
 def test_a_suspect_that_flopped_too_long_ago_to_matter_is_told_of_as_a_suspect() -> None:
     flap = replace(FLOP, at=NOW - 601)
-    suspect = make_member("n1", "bad", flops=(flap,), suspicion=BEFORE, fail_streak=1, probed_at=NOW - 90)
+    suspect = make_member("n1", "bad", flaps=(flap,), suspicion=BEFORE, fail_streak=1, probed_at=NOW - 90)
 
     assert [event.kind for event in changed(suspect).events] == ["guarded"]

@@ -269,5 +269,5 @@ def test_a_return_ends_a_spell_that_the_adaptive_back_off_learns_from() -> None:
     back = judged(make_member(pool="bad"), "pass", settings=settings).member
 
     assert back.pool == "good"
-    assert back.spells
-    assert back.spells.at == NOW
+    assert back.uptime
+    assert back.uptime.at == NOW
