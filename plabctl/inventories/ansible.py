@@ -27,6 +27,8 @@ _COLORS = r"\x1b\[[0-9;]*m"
 _MESSAGE = r"(?m)^\s*(?=\[(?:WARNING|ERROR|DEPRECATION WARNING)\])"
 _ABOUT_PARSING = r"\[WARNING\].*\bpars(?:e|ed|ing)\b"
 _NO_HEAD = r"^\[WARNING\]:?[\s*]*"
+_AGAIN = r"(?<=\S) (?=Failed to parse inventory with |<<< caused by)"
+"""Where a warning of newer versions begins to say the same again, with the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,9 @@ def _find_parse_warning(errors: str) -> str:
     It warns of each plug-in that tried the source, and at last that none of them could. Empty when there is nothing.
     """
     messages = (" ".join(message.split()) for message in re.split(_MESSAGE, re.sub(_COLORS, "", errors)))
-    warnings = [message for message in messages if re.match(_ABOUT_PARSING, message, re.IGNORECASE)]
+    warnings = [
+        re.sub(_NO_HEAD, "", message) for message in messages if re.match(_ABOUT_PARSING, message, re.IGNORECASE)
+    ]
     source = next((each for each in warnings if "as an inventory source" in each), "")
-    reasons = [each for each in warnings if each != source]
-    return "; ".join(clean_line(re.sub(_NO_HEAD, "", each)) for each in (source, *reasons[:2]) if each)
+    reasons = [re.split(_AGAIN, each)[0] for each in warnings if each != source]
+    return "; ".join(clean_line(each) for each in (source, *reasons[:2]) if each)

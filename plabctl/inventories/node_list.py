@@ -7,6 +7,7 @@ Pure. Whether the nodes make sense with a configuration is for others to say. Th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from plabctl.core.model import Node
@@ -107,22 +108,28 @@ def find_variables_fault(variables: Mapping[str, str]) -> str:
     total = 0
     exported: dict[str, str] = {}
     for key, value in variables.items():
-        if fault := _key_fault(key) or _value_fault(key, value):
+        fault, variable = _judge_key(key)
+        if fault := fault or _value_fault(key, value):
             return fault
-        if (other := exported.setdefault(variable_of(key), key)) != key:
-            return f"{other!r} and {key!r} are both PLABCTL_{variable_of(key)} in recipes: rename one of them"
+        if (other := exported.setdefault(variable, key)) != key:
+            return f"{other!r} and {key!r} are both PLABCTL_{variable} in recipes: rename one of them"
         total += len(key) + len(value.encode(errors="replace"))
     if total > MAX_VARIABLES:
         return f"its variables have {total} bytes together, allowed: at most {MAX_VARIABLES}"
     return ""
 
 
-def _key_fault(key: str) -> str:
+@lru_cache(maxsize=1024)  # a list has few keys, each in thousands of rows
+def _judge_key(key: str) -> tuple[str, str]:
+    """Return what is wrong with a key, and what it is called in recipes."""
+    variable = variable_of(key)
     if not is_label_name(key):
-        return f"{quote_text(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
-    if variable_of(key) in RESERVED:
-        return f"{key!r} cannot name a variable: plabctl itself uses PLABCTL_{variable_of(key)}, take another name"
-    return ""
+        fault = f"{quote_text(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
+    elif variable in RESERVED:
+        fault = f"{key!r} cannot name a variable: plabctl itself uses PLABCTL_{variable}, take another name"
+    else:
+        fault = ""
+    return fault, variable
 
 
 def _value_fault(key: str, value: str) -> str:

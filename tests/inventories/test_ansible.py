@@ -119,6 +119,8 @@ def test_a_source_that_ansible_leaves_out_with_a_warning_is_not_believed(
     assert found.fault.startswith(refusal)
     assert said in found.fault
     assert "\n" not in found.fault
+    assert "<<<" not in found.fault
+    assert found.fault.count("Failed to parse ") <= 4  # two reasons, each of which may quote one
     assert len(found.fault) < 1000
 
 
