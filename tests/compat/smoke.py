@@ -42,6 +42,7 @@ SESSION = (
     "config show",
     "node add pc1 pc2 --set ssh_host=127.0.0.1 --set ssh_port=1",
     "node list -o tsv",
+    "inventory show",
     "tick --dry-run",
     "tick",
     "status",
@@ -116,11 +117,16 @@ def show_helps() -> int:
     return len(verbs)
 
 
+def list_untried() -> list[str]:
+    """Return the commands that no line of the session tries."""
+    used = {line.split()[0] for line in SESSION}
+    return sorted({name for section in COMMANDS.values() for name in section} - used)
+
+
 def use_all(folder: Path) -> None:
     """Run the session in `folder`, each command line in a process of its own."""
-    used = {line.split()[0] for line in SESSION}
-    missing = {name for section in COMMANDS.values() for name in section} - used
-    assert not missing, f"no command line tries {', '.join(sorted(missing))}"
+    missing = list_untried()
+    assert not missing, f"no command line tries {', '.join(missing)}"
     for line in SESSION:
         run(folder, line)
         if line == "init":

@@ -44,3 +44,9 @@ def test_a_command_that_nobody_tries_is_told(tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(AssertionError, match="no command line tries rank"):
         smoke.use_all(tmp_path)
+
+
+def test_the_smoke_test_tries_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert smoke.list_untried() == []
+    monkeypatch.setattr(smoke, "SESSION", [line for line in smoke.SESSION if not line.startswith("inventory")])
+    assert smoke.list_untried() == ["inventory"]
