@@ -44,7 +44,7 @@ def write_sample(directory: str) -> Path:
         # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
         write_new(str(path), build_sample_text().encode(), public=True)
     except FileExistsError as error:
-        raise Refused(f"{path} is there already", hint="edit it, or remove it first; nothing was changed") from error
+        raise Refused(f"{path} exists already", hint="edit it, or remove it first; nothing was changed") from error
     except OSError as error:
         raise PlabctlError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

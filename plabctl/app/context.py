@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from plabctl.core.state import State
 
-PLUGIN_HINT = "mend or remove the package that brings it, or name another; `plabctl config check` looks at it again"
+PLUGIN_HINT = "fix or remove the package that provides it, or name another; check again with: plabctl config check"
 
 
 @dataclass(frozen=True, slots=True)

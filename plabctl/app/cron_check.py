@@ -102,7 +102,7 @@ def _check_system_files(places: SystemPaths) -> Iterator[Finding]:
             yield from _check_file(path)
         if not text.endswith("\n"):
             yield fail(
-                str(path), "its last line has no end, so cron ignores it", f"run: echo >>{shlex.quote(str(path))}"
+                str(path), "its last line has no newline, so cron ignores it", f"run: echo >>{shlex.quote(str(path))}"
             )
         for line in lines:
             yield from _check_line(str(path), line, has_user=True)
@@ -115,9 +115,11 @@ def _check_file(path: Path) -> Iterator[Finding]:
         )
     found = path.stat()
     if found.st_uid != _ROOT:
-        yield fail(str(path), "it is not root's, so cron skips it", f"run: chown root {shlex.quote(str(path))}")
+        yield fail(
+            str(path), "it does not belong to root, so cron skips it", f"run: chown root {shlex.quote(str(path))}"
+        )
     if found.st_mode & _OTHERS_MAY_WRITE:
-        yield fail(str(path), "others may write in it, so cron skips it", f"run: chmod 644 {shlex.quote(str(path))}")
+        yield fail(str(path), "others may write to it, so cron skips it", f"run: chmod 644 {shlex.quote(str(path))}")
 
 
 def _check_line(where: str, line: str, *, has_user: bool) -> Iterator[Finding]:
@@ -138,11 +140,15 @@ def _check_command(where: str, line: str, command: str, *, has_user: bool) -> It
         yield from _check_user(where, line)
     program = _find_program(command)
     if not program.startswith("/"):
-        yield warn(where, f"'{program}' is no absolute path, and cron's own path is short", "write the whole path")
+        yield warn(where, f"'{program}' is not an absolute path, and cron's PATH is short", "write the absolute path")
     elif not os.access(program, os.X_OK):
-        yield fail(where, f"'{program}' is not there, or not executable", "run: plabctl cron install")
+        yield fail(where, f"'{program}' does not exist, or is not executable", "run: plabctl cron install")
     if "/dev/null" in command:
-        yield warn(where, "its output is thrown away, errors too", "take the redirection out: a good tick is silent")
+        yield warn(
+            where,
+            "its output is discarded, errors too",
+            "remove the redirection: a tick prints nothing when all is well",
+        )
 
 
 def _check_user(where: str, line: str) -> Iterator[Finding]:

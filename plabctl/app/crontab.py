@@ -109,7 +109,7 @@ def _crontab(args: list[str], text: bytes = b"") -> tuple[int, bytes, bytes]:
             "there is no crontab command", hint="install cron, or use the systemd timer of the cron directory"
         )
     if done.exit_code is None:
-        raise PlabctlError(f"crontab {done.fault}", hint="look what it waits for")
+        raise PlabctlError(f"crontab {done.fault}", hint="see what it is waiting for")
     return done.exit_code, done.output, done.errors
 
 

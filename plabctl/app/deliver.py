@@ -162,7 +162,7 @@ class Delivery:
             self._result = DeliveryResult(receipts=tuple(receipts), fault=error)
             return
         are_told_again = len(done.delivered) < len(events)
-        hint = "it is told again by the next tick" if are_told_again else "mend it: what it missed is not told again"
+        hint = "the next tick tries it again" if are_told_again else "fix it: events that it missed are not sent again"
         fault = HookFault("; ".join(done.faults), hint=hint) if done.faults else None
         self._result = DeliveryResult(done.delivered, tuple(sorted(done.receipts)), fault)
 

@@ -90,10 +90,10 @@ def _check_key(name: str) -> Iterator[Finding]:
         return
     protected = is_protected(text)
     if protected is None:
-        yield fail("key", f"'{path}' is no private key", f"{_KEY_HINT} PATH")
+        yield fail("key", f"'{path}' is not a private key", f"{_KEY_HINT} PATH")
     elif protected:
         yield fail(
-            "key", f"'{path}' has a passphrase, and nobody is there to type it", f"ssh-keygen -p -N '' -f {path}"
+            "key", f"'{path}' has a passphrase, which nobody can type in a tick", f"ssh-keygen -p -N '' -f {path}"
         )
     elif mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")

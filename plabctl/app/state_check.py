@@ -1,6 +1,6 @@
 """Whether the state can be read, written and trusted: its directory, its disk, its file, its lock, its slots.
 
-I/O. Nothing is changed: the lock is taken and given back, no slot is taken. What the store does when it meets one of
+I/O. Nothing is changed: the lock is acquired and released, no slot is taken. What the store does when it meets one of
 these is in `plabctl.files.private` and `plabctl.store.head`.
 """
 
@@ -49,10 +49,10 @@ def _report_missing(folder: Path) -> Finding:
         return fail("state directory", f"'{folder}' is no directory", "set `state_dir` to one")
     parent = next(path for path in folder.parents if path.exists())
     if os.access(parent, os.W_OK | os.X_OK):
-        return ok("state directory", f"'{folder}' is not there yet; it is made with the first node")
+        return ok("state directory", f"'{folder}' does not exist yet; it is created with the first node")
     return fail(
         "state directory",
-        f"'{folder}' is not there, and '{parent}' is not ours to write in",
+        f"'{folder}' does not exist, and '{parent}' may not be written to",
         "make it, or set `state_dir`",
     )
 
@@ -83,7 +83,7 @@ def _check_directory(folder: Path, owners: Collection[int]) -> Iterator[Finding]
 def _check_disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
     there = find_file_system(folder)
     if not there.is_local:
-        what = f"'{folder}' is on {there.kind}, where locks may not hold"
+        what = f"'{folder}' is on {there.kind}, where locks may not work"
         if there.is_refused and not is_allowed:
             yield fail("disk", what, HINT)
         else:
@@ -139,14 +139,12 @@ def _check_previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
     try:
         head = app.store.previous()
     except StoreError as error:
-        yield warn(
-            topic, str(error), "the next commit makes a new one" if not is_needed else "put back a copy of yours"
-        )
+        yield warn(topic, str(error), "the next commit makes a new one" if not is_needed else "restore a backup")
         return
     if head is not None:
         yield ok(topic, f"{format_node_count(head.node_count)}, revision {head.rev}")
     elif is_needed:
-        yield warn(topic, "there is none", "put back a copy of yours, or move the damaged file away to begin anew")
+        yield warn(topic, "there is none", "restore a backup, or move the damaged file away to start over")
 
 
 def _check_lock(app: App) -> Finding:
@@ -159,7 +157,7 @@ def _check_lock(app: App) -> Finding:
         return warn("lock", f"not tried: {error}", "")
     except PlabctlError as error:
         return fail("lock", str(error), error.hint)
-    return ok("lock", "taken and given back")
+    return ok("lock", "acquired and released")
 
 
 def _check_slots(app: App) -> Iterator[Finding]:

@@ -92,11 +92,11 @@ def _check_options(wishes: Mapping[str, bool], more: Iterable[tuple[str, bool, s
     """Raise UsageFault unless one of `wishes` is given, and with `more`, of which each needs one of them, that."""
     if sum(wishes.values()) != 1:
         given = " and ".join(option for option, is_given in wishes.items() if is_given)
-        what = f"{given} exclude each other" if given else "it is not said on which nodes"
+        what = f"{given} exclude each other" if given else "the nodes are not specified"
         raise UsageFault(what, hint="give one of --nodes NODES, --count K and --all-nodes")
     for option, is_given, needed in more:
         if is_given and not wishes[needed]:
-            raise UsageFault(f"{option} means something with {needed} only", hint=f"leave it out, or give {needed}")
+            raise UsageFault(f"{option} is only valid with {needed}", hint=f"leave it out, or give {needed}")
 
 
 def _parse_labels(words: Sequence[str]) -> dict[str, str]:
@@ -104,11 +104,11 @@ def _parse_labels(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         label, equals, value = word.partition("=")
         if not (label and equals) or label in labels:
-            why = "is given twice" if label in labels else "is no LABEL=VALUE"
+            why = "is given twice" if label in labels else "is not LABEL=VALUE"
             raise UsageFault(f"--match {quote_text(word)} {why}", hint="write it like --match site=north")
         labels[label] = value
     if not all(map(str.isprintable, labels.values())):
-        raise UsageFault("--match wants a printable value", hint="write it like --match site=north")
+        raise UsageFault("the value of --match must be printable", hint="write it like --match site=north")
     return labels
 
 
@@ -119,7 +119,7 @@ def _parse_hook(command: str) -> tuple[str, ...]:
         return tuple(shlex.split(command))
     except ValueError as error:
         raise UsageFault(
-            f"the hook {quote_text(command)} is no command line: {error}", hint="mind the quotes"
+            f"the hook {quote_text(command)} is no command line: {error}", hint="check the quotes"
         ) from error
 
 

@@ -17,7 +17,7 @@ from plabctl.errors import Untrusted
 from plabctl.files.trusted import open_trusted
 from plabctl.kinds import find
 
-_GROUP_ADVICE = "it says what is run: chmod g-w, perhaps"
+_GROUP_ADVICE = "it determines what is run; consider: chmod g-w"
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def _writers(settings: Settings) -> Iterator[Finding]:
     for each in (folder, *folder.parents):
         if _is_a_groups(each.stat()):
             text = f"the group {each.stat().st_gid} may put another file in the place of '{path}'"
-            yield warn("config", text, f"it says what is run: chmod g-w '{each}', perhaps")
+            yield warn("config", text, f"it determines what is run; consider: chmod g-w '{each}'")
 
 
 def _is_a_groups(found: os.stat_result) -> bool:

@@ -30,7 +30,7 @@ def command() -> None:
 def check(config: str | None) -> None:
     """Report all configuration errors, or that there are none."""
     settings = configuration.check(config)
-    output.write_line(f"{settings.path}: no fault found")
+    output.write_line(f"{settings.path}: no errors found")
 
 
 @make_command("show", example="plabctl config show -o json", parent=command)

@@ -72,12 +72,12 @@ def _classify_os_error(error: OSError) -> tuple[int, str]:
 
 
 def _describe_shortage(number: int) -> str:
-    return f"plabctl: this machine is short of something: {os.strerror(number).lower()}\n  hint: try again in a moment"
+    return f"plabctl: this machine is out of resources: {os.strerror(number).lower()}\n  hint: try again in a moment"
 
 
 def _describe_incomplete_install(error: ImportError) -> str:
-    hint = "if it is not being upgraded just now, install it again"
-    return f"plabctl: plabctl is not installed whole: {' '.join(str(error).lower().split())}\n  hint: {hint}"
+    hint = "unless it is being upgraded just now, reinstall it"
+    return f"plabctl: plabctl is not completely installed: {' '.join(str(error).lower().split())}\n  hint: {hint}"
 
 
 def _choose_message(complain: Callable[[str], str | None] | None, text: str) -> str | None:

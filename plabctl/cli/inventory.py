@@ -42,8 +42,8 @@ def show(form: str | None, header: bool, color: str, config: str | None) -> None
 
 @make_command("sync", example=_SYNC, parent=command)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--dry-run", "-n", "is_rehearsal", is_flag=True, help="Only say what would change.")
-@click.option("--accept", "is_accepted", is_flag=True, help="Believe what the sources list, however much they drop.")
+@click.option("--dry-run", "-n", "is_rehearsal", is_flag=True, help="Only show what would change.")
+@click.option("--accept", "is_accepted", is_flag=True, help="Accept what the sources list, however much they drop.")
 @quiet_option
 @config_option
 def sync(names: tuple[str, ...], is_rehearsal: bool, is_accepted: bool, quiet: bool, config: str | None) -> None:

@@ -219,6 +219,6 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageFault(f"this is about many nodes: {question}", hint="say --yes if it is meant")
+        raise UsageFault(f"this changes several nodes: {question}", hint="confirm it with --yes")
     if not click.confirm(question, err=True):
         raise Refused("nothing was changed")

@@ -55,7 +55,7 @@ def build_swap_options(
 ) -> SwapOptions:
     """Return how it is ordered, from the options of the command; raise UsageFault when they do not go together."""
     if timeout_s is not None and not wait:
-        raise UsageFault("--timeout means something with --wait only", hint="leave it out, or give --wait")
+        raise UsageFault("--timeout is only valid with --wait", hint="leave it out, or give --wait")
     chosen = output.choose_form(form, header=header, color=color)
     return SwapOptions(config, reason, wait, timeout_s, chosen, is_form_asked=form is not None, quiet=quiet)
 

@@ -61,7 +61,7 @@ def _format_offer(offer: KeyOffer) -> list[str]:
         word = "known" if key in offer.known else f"CHANGED, was {before[0]}" if before else "new"
         lines.append(f"{offer.node}: {key.kind} {key.fingerprint} ({word})")
     gone = {known.kind for known in offer.known} - {key.kind for key in offer.shown}
-    lines.extend(f"{offer.node}: {kind} is not shown any more" for kind in sorted(gone))
+    lines.extend(f"{offer.node}: {kind} is no longer offered" for kind in sorted(gone))
     if offer.is_changed:
-        lines.append(f"{offer.node}: if it was set up anew, accept this with: plabctl trust {offer.node} --changed")
+        lines.append(f"{offer.node}: if it was reinstalled, accept this with: plabctl trust {offer.node} --changed")
     return lines

@@ -28,7 +28,7 @@ _REWORDED = {
     "Cannot overwrite a value": "a key or table is given twice",
     "maximum recursion depth exceeded": "nested too deeply",
 }
-_HINT = "correct the file; `plabctl config check` looks at it again"
+_HINT = "correct the file, and check it again with: plabctl config check"
 
 
 def load(path: str | None, environ: Mapping[str, str] | None = None) -> Settings:

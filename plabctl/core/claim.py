@@ -71,7 +71,7 @@ def is_fresh(claim: Claim) -> bool:
 def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
     """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives."""
     if claim.boot != claimant.boot:
-        return "the machine was booted since"
+        return "the machine was rebooted meanwhile"
     return None if claim.is_running(now, claimant.uptime_s) else "its deadline has passed"
 
 

@@ -122,7 +122,7 @@ def add_nodes(
     nodes = [_take_known_name(node, names, state) for node in nodes]
     known = [node.name for node in nodes if state.node(node.name)]
     if known and not replacing:
-        raise Refused(f"{_format_names(known)} there already", hint="with --replace its variables are set anew")
+        raise Refused(f"{_format_names(known)} known already", hint="--replace replaces their variables")
     added, changed, members = [], [], []
     moved: list[str] = []
     happened: list[Event] = []
@@ -201,7 +201,7 @@ def _refuse_changed(state: State, names: Sequence[str], if_rev: int) -> None:
         others = f", and {len(changed) - 1} more of {len(names)} nodes" if len(changed) > 1 else ""
         raise Refused(
             f"{name!r} has changed since rev {if_rev}, at rev {rev}{others}",
-            hint="look again, and decide again; nothing was changed",
+            hint="read the state again and decide; nothing was changed",
         )
 
 

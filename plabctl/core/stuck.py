@@ -195,12 +195,10 @@ def find_remedy(lock: HeldLock) -> str:
     """Return the commands that make the holder of `lock` go on, or end it."""
     if lock.pid is None:
         number = lock.foreign_pid or "PID"
-        return (
-            f"where it runs: kill -CONT {number} lets it go on, kill -KILL {number} ends it; its tests are made again"
-        )
+        return f"where it runs: kill -CONT {number} resumes it, kill -KILL {number} ends it; its tests are made again"
     if lock.process_state in _STOPPED:
         return (
-            f"kill -CONT {lock.pid} lets it go on; to end it: kill {lock.pid}; kill -CONT {lock.pid}"
+            f"kill -CONT {lock.pid} resumes it; to end it: kill {lock.pid}; kill -CONT {lock.pid}"
             " (or kill -KILL); what it was testing is tested again"
         )
     return f"kill {lock.pid} ends it, kill -KILL {lock.pid} if it stays; what it was testing is tested again"
@@ -229,7 +227,7 @@ def _check_claims(sight: LockReport, state: State) -> Iterator[Problem]:
     late = [sight.uptime_s - end for end in ends if end is not None and sight.uptime_s - end > CLAIM_IS_LATE_S]
     if late:
         tests = f"{len(late)} test{'' if len(late) == 1 else 's'}"
-        reason = f"{tests} should have ended up to {format_duration(max(late))} ago, and no tick clears up"
+        reason = f"{tests} should have ended up to {format_duration(max(late))} ago, and no tick cleans up"
         yield Problem(ProblemKind.CLAIMS, reason, "run `plabctl tick` and look at what it says")
 
 

@@ -59,7 +59,8 @@ def find_local_failures(state: State, settings: Settings) -> Iterator[Untestable
                 return
     for pool in sorted(local.keys() & open_pools):
         (node, why), count = local[pool][0], _format_count(len(local[pool]))
-        reason = f"nothing is learnt of pool '{pool}' ({count} tried), for a reason on this machine: {why}"
+        what = f"nothing is learned about pool '{pool}' ({count} tried)"
+        reason = f"{what}, because of a problem on this machine: {why}"
         yield Untestable(reason, f"run `plabctl doctor`, then: plabctl test {node}")
 
 

@@ -63,7 +63,7 @@ def report_expired(job: Assignment, clock: Clock) -> Report | None:
     """Return the report of an assignment that must not begin any more, None for one that may."""
     if job.begin_by_uptime_s is None or clock.uptime() <= job.begin_by_uptime_s:
         return None
-    reason = "it did not begin in time: this machine was asleep, stopped or overloaded"
+    reason = "it did not start in time: this machine was asleep, stopped or overloaded"
     return build_substitute(job, clock.now(), 0.0, Cause.LOCAL, reason, begun=False)
 
 

@@ -111,7 +111,7 @@ class ThreadExecutor:
             try:
                 report = report_expired(assignment, self._clock) or self._prober.probe(assignment)
             except BaseException as error:  # noqa: BLE001 - a thread that dies silently would cost a slot until its deadline
-                reason = f"a fault of plabctl itself: {type(error).__name__}: {error}"
+                reason = f"a bug in plabctl: {type(error).__name__}: {error}"
                 report = build_substitute(assignment, self._clock.now(), 0.0, Cause.LOCAL, reason)
             self._done.put(report)
             del assignment, report  # a waiting thread holds on to nothing

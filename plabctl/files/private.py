@@ -32,7 +32,7 @@ _HINTS: dict[int | None, str] = {
     errno.EDQUOT: "free some space within the quota; nothing was changed",
     errno.EFBIG: "raise the limit on file sizes (`ulimit -f`); nothing was changed",
     errno.EIO: "check that disk (`dmesg`) before anything else; nothing was changed",
-    errno.ELOOP: "a symbolic link stands there, and none is followed: look who put it there, then remove it",
+    errno.ELOOP: "a symbolic link is there, which is not followed: find out who put it there, then remove it",
     errno.ENOTDIR: "set `state_dir` to a directory",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
     errno.ENOMEM: "raise the limit on memory (`ulimit -v`), or close some programs; nothing was changed",

@@ -18,7 +18,7 @@ _ROOT = 0
 _MOST_LINKS = 40
 """As many as Linux follows on the way to one file."""
 _ENTRY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-PLANTED_HINT = "look who put it there, then remove it"
+PLANTED_HINT = "find out who put it there, then remove it"
 
 
 class PlantedFile(OSError):

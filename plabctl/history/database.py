@@ -232,7 +232,7 @@ def _refuse_planted(path: Path) -> None:
 def _refuse_unless_ours(path: Path, connection: sqlite3.Connection) -> None:
     (found,) = connection.execute("pragma user_version").fetchone()
     if found > _FORMAT:
-        raise StateTooNew(f"'{path}' was written by a later plabctl", hint="use that one; nothing was changed")
+        raise StateTooNew(f"'{path}' was written by a newer plabctl", hint="use that version; nothing was changed")
     if found < _FORMAT:
         raise StoreError(f"the history '{path}' is damaged: it is empty, or no history", hint=_BEGIN_ANEW)
 

@@ -88,7 +88,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UsageFault(f"{quote_text(word)} sets nothing", hint="write it like --set site=here")
+            raise UsageFault(f"{quote_text(word)} sets nothing", hint="write it like --set site=north")
         variables[key] = value
     if fault := find_variables_fault(variables):
         raise UsageFault(fault)
@@ -100,7 +100,7 @@ def find_name_fault(name: str, variables: Mapping[str, str]) -> str:
     if is_host(name) or ("ssh_host" in variables and is_alias(name)):
         return ""
     missing = ": ssh_host must say its address" if is_alias(name) else ""
-    return f"{quote_text(name)} is no host name and no address{missing}"
+    return f"{quote_text(name)} is neither a host name nor an address{missing}"
 
 
 def find_variables_fault(variables: Mapping[str, str]) -> str:
@@ -138,7 +138,7 @@ def _value_fault(key: str, value: str) -> str:
     if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
         return f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
     if key == "ssh_host" and not is_host(value):
-        return f"ssh_host is {quote_text(value)}, no host name and no address"
+        return f"ssh_host is {quote_text(value)}, neither a host name nor an address"
     if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
         return f"ssh_user is {quote_text(value)}, no user name"
     return ""

@@ -50,7 +50,7 @@ def parse_rows(text: str, where: str) -> Iterator[Row]:
 def refuse_many(text: str, where: str) -> None:
     """Raise UsageFault when `text` has so many items that it would take all memory, before it is taken apart."""
     if max(map(text.count, ",\n[{")) > MAX_ITEMS:
-        raise UsageFault(f"{where}: more than {MAX_ITEMS:,} items are no list of nodes")
+        raise UsageFault(f"{where}: more than {MAX_ITEMS:,} items are not a list of nodes")
 
 
 def _parse_plain(lines: Iterable[str]) -> Iterator[Row]:
@@ -88,7 +88,7 @@ def _parse_pairs(words: Iterable[str]) -> tuple[dict[str, str], str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            return variables, f"{quote_text(word)} is no key=value"
+            return variables, f"{quote_text(word)} is not key=value"
         if key in variables:
             return variables, f"{quote_text(key)} is set twice"
         variables[key] = value

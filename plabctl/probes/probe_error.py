@@ -80,4 +80,4 @@ def build_local_error(error: BaseException) -> ProbeError:
         return ProbeError(Cause.LOCAL, "out of memory here")
     if isinstance(error, OSError | RuntimeError):
         return ProbeError(Cause.LOCAL, f"a fault on this machine: {format_exception(error)}")
-    return ProbeError(Cause.LOCAL, f"a fault of plabctl itself: {type(error).__name__}: {error}")
+    return ProbeError(Cause.LOCAL, f"a bug in plabctl: {type(error).__name__}: {error}")

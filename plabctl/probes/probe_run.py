@@ -183,7 +183,7 @@ class ProbeRun:
             if not self._steps.is_alive(recipe.transport):
                 raise ProbeError(Cause.DEADLINE, "the node stopped answering while an earlier vnode was torn down")
             if failed and is_own:
-                raise ProbeError(Cause.TEARDOWN, f"what is left of an earlier try does not go: {failed}")
+                raise ProbeError(Cause.TEARDOWN, f"leftovers of an earlier try cannot be removed: {failed}")
 
     def _add_remark(self, probe_error: ProbeError | None) -> ProbeError | None:
         """Return `probe_error`; when a learned deadline cut the last stage off, its reason says so."""

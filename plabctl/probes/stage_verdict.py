@@ -43,7 +43,7 @@ def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: f
 def explain_result(ran: StageResult, timeout_s: float) -> str:
     """Return in words why a stage did not pass: what it said last, or what became of it."""
     said = find_last_line(ran.output)
-    last_words = f"; its last words: {said}" if said else ""
+    last_words = f"; its last output: {said}" if said else ""
     match ran.fault:
         case StageFault.LATE:
             why = f"did not end within {timeout_s:g} s{last_words}"
@@ -52,11 +52,11 @@ def explain_result(ran: StageResult, timeout_s: float) -> str:
         case StageFault.OVERRUN:
             why = f"was cut off: the node {ran.said}"
         case StageFault.FLOOD:
-            why = "printed without end and was cut off"
+            why = "printed endlessly and was cut off"
         case StageFault.NOT_RUN:
             why = f"was not run by the node, which says: {said or 'nothing'}"
         case StageFault.ENDED:
             why = f"was killed by a signal{last_words}"
         case None:
-            why = said or f"exit code {ran.exit_code}, without a word"
+            why = said or f"exit code {ran.exit_code}, without output"
     return why

@@ -152,7 +152,7 @@ def _build_foreign_error(path: str, data: bytes) -> StateDamaged | StateTooNew:
     version = re.match(_VERSION, data)
     if version and int(version[1]) > SCHEMA_VERSION:
         return StateTooNew(
-            f"'{path}' was written by a later plabctl: its schema version is {int(version[1])},"
+            f"'{path}' was written by a newer plabctl: its schema version is {int(version[1])},"
             f" this one knows {SCHEMA_VERSION}",
             hint="use the plabctl that wrote it; nothing was changed",
         )

@@ -65,7 +65,7 @@ def refuse_network(path: str) -> None:
     """Raise StoreError when the directory `path` is on a file system that is not known to be local."""
     found = find_file_system(path)
     if found.is_refused:
-        raise StoreError(f"the state directory '{path}' is on {found.kind}, where locks may not hold", hint=HINT)
+        raise StoreError(f"the state directory '{path}' is on {found.kind}, where locks may not work", hint=HINT)
 
 
 def find_file_system(path: os.PathLike[str] | str) -> FileSystem:

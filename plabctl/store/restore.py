@@ -53,13 +53,11 @@ def restore(state_dir: str, dir_fd: int, now: float) -> Restored:
     try:
         previous = _read_soundly(previous_path)
     except StateDamaged as error:
-        raise StateDamaged(
-            f"{error}; nothing was restored", hint="put back a copy of your own, or begin anew"
-        ) from error
+        raise StateDamaged(f"{error}; nothing was restored", hint="restore a backup, or start over") from error
     if previous is None:
         raise StateDamaged(
             f"'{path}' is damaged and has no previous generation",
-            hint="put back a copy of your own; or move the file away to begin anew",
+            hint="restore a backup, or move the file away to start over",
         )
     kept = _keep_damaged(state_dir, dir_fd)
     head, tables = previous

@@ -58,12 +58,12 @@ def test_a_systemd_timer_is_as_good(places: cron_check.SystemPaths) -> None:
     ("name", "text", "said"),
     [
         ("plabctl.cron", GOOD, "a file whose name has more than"),
-        ("plabctl", GOOD.rstrip("\n"), "its last line has no end"),
+        ("plabctl", GOOD.rstrip("\n"), "its last line has no newline"),
         ("plabctl", GOOD.replace("tick", "tick --config /a%b"), "an unescaped % ends the command"),
         ("plabctl", GOOD.replace(" root ", " nobody-of-that-name "), "there is no user 'nobody-of-that-name'"),
-        ("plabctl", GOOD.replace("/bin/true", "/no/such/program"), "'/no/such/program' is not there"),
-        ("plabctl", GOOD.replace("/bin/true /usr/bin/", ""), "'plabctl' is no absolute path"),
-        ("plabctl", GOOD.replace("tick", "tick >/dev/null 2>&1"), "its output is thrown away"),
+        ("plabctl", GOOD.replace("/bin/true", "/no/such/program"), "'/no/such/program' does not exist"),
+        ("plabctl", GOOD.replace("/bin/true /usr/bin/", ""), "'plabctl' is not an absolute path"),
+        ("plabctl", GOOD.replace("tick", "tick >/dev/null 2>&1"), "its output is discarded"),
         ("plabctl", "* * * plabctl tick\n", "the line has too few fields"),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_good_file_has_no_fault(places: cron_check.SystemPaths) -> None:
     assert faults(places) == ""
 
     path.chmod(0o664)
-    assert "others may write in it, so cron skips it" in faults(places)
+    assert "others may write to it, so cron skips it" in faults(places)
 
 
 def test_a_file_that_is_not_roots_is_found(places: cron_check.SystemPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_roots_is_found(places: cron_check.SystemPaths, monke
     path.chmod(0o644)
     monkeypatch.setattr(cron_check, "_ROOT", path.stat().st_uid + 1)
 
-    assert "it is not root's, so cron skips it" in faults(places)
+    assert "it does not belong to root, so cron skips it" in faults(places)
 
 
 def test_a_cron_that_does_not_run_is_a_failure(places: cron_check.SystemPaths, monkeypatch: pytest.MonkeyPatch) -> None:

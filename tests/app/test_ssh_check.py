@@ -52,7 +52,7 @@ def test_a_passphrase_is_seen_without_asking_for_it(text: str, answer: bool | No
 def test_a_key_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert said(make_settings(tmp_path)) == f"ok    key: '{tmp_path}/key'"
     assert "FAIL  key: " in said(make_settings(tmp_path, key=LOCKED))
-    assert "is no private key" in said(make_settings(tmp_path, key=PUBLIC))
+    assert "is not a private key" in said(make_settings(tmp_path, key=PUBLIC))
 
     settings = make_settings(tmp_path)
     (tmp_path / "key").chmod(0o644)

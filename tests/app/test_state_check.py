@@ -52,7 +52,7 @@ def test_a_sound_state_is_all_ok(tmp_path: Path) -> None:
 
     assert faults(app) == ""
     assert "ok    state: 2 nodes, revision 2, saved 0s ago, checksum correct" in said(app)
-    assert "ok    lock: taken and given back" in said(app)
+    assert "ok    lock: acquired and released" in said(app)
     assert "ok    slots: 0 of 4 in use" in said(app)
 
 
@@ -68,7 +68,7 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
 
 def test_before_the_first_node_there_is_nothing_to_complain_of(tmp_path: Path) -> None:
     assert said(make_app(tmp_path, nodes=0)) == [
-        f"ok    state directory: '{tmp_path}/state' is not there yet; it is made with the first node"
+        f"ok    state directory: '{tmp_path}/state' does not exist yet; it is created with the first node"
     ]
 
 
@@ -138,7 +138,7 @@ def test_a_network_file_system_is_warned_of(tmp_path: Path, monkeypatch: pytest.
     assert "FAIL  disk" in faults(app)
     allowed = App(replace(app.settings, network_disk=True), app.clock, app.store)
     assert "warn  disk" in faults(allowed)
-    assert "is on nfs4, where locks may not hold" in faults(allowed)
+    assert "is on nfs4, where locks may not work" in faults(allowed)
     sandbox = FileSystem("9p", is_local=False, is_refused=False)
     monkeypatch.setattr(state_check, "find_file_system", lambda _: sandbox)
     assert "warn  disk" in faults(app)

@@ -159,7 +159,7 @@ def test_the_undo_of_a_swap_out_wishes_for_the_same(site: Desk) -> None:
 
 
 REFUSED = {
-    "nothing said": (["swapin", "web"], 2, "not said on which nodes"),
+    "nothing said": (["swapin", "web"], 2, "the nodes are not specified"),
     "two ways": (["swapin", "web", "--nodes", "pc1", "--count", "1"], 2, "--nodes and --count exclude"),
     "three ways": (["swapin", "web", "--nodes", "pc1", "--count", "1", "--all-nodes"], 2, "exclude each other"),
     "no node": (["swapin", "web", "--nodes", ""], 1, "no node is named"),
@@ -229,7 +229,7 @@ def test_a_held_node_is_refused(site: Desk) -> None:
 def test_a_name_is_taken_until_the_experiment_is_gone(site: Desk) -> None:
     exp(site, "swapin", "web", "--nodes", "pc1", "--wait")
     again = exp(site, "swapin", "web", "--nodes", "pc3")
-    assert (again.code, "is there already" in again.err) == (1, True)
+    assert (again.code, "exists already" in again.err) == (1, True)
 
     exp(site, "swapout", "web")
     meanwhile, twice = exp(site, "swapin", "web", "--nodes", "pc1"), exp(site, "swapout", "web")

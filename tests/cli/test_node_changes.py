@@ -41,7 +41,7 @@ def test_names_are_understood_in_any_case(used_desk: Desk) -> None:
 
     added = used_desk.run("node", "add", "PC2")
     assert added.code == 1
-    assert "'pc2' is there already" in added.err
+    assert "'pc2' is known already" in added.err
     assert "PC3: variables changed" not in used_desk.ok("node", "add", "PC3")
     assert used_desk.ok("node", "add", "pc3", "--set", "site=oslo", "--replace") == "PC3: variables changed\n"
     assert used_desk.run("retest", "pC3", "--wait").code == used_desk.run("tick", "pc3").code == 0
@@ -255,7 +255,7 @@ def test_the_first_configuration_works_as_it_is(desk: Desk) -> None:
     said = desk.ok("init")
 
     assert "plabctl node add" in said
-    assert desk.ok("config", "check").endswith("plabctl.toml: no fault found\n")
+    assert desk.ok("config", "check").endswith("plabctl.toml: no errors found\n")
     assert desk.config.read_text() == desk.ok("config", "sample")
     assert desk.ok("node", "add", "pc1") == "pc1: added to bad, due now\n"
 

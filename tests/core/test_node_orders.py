@@ -150,7 +150,7 @@ def test_a_new_node_enters_the_entry_pool_due_at_once() -> None:
 
 def test_adding_a_node_that_is_there_is_refused_whole() -> None:
     state = make_state(make_member("n1"))
-    with pytest.raises(Refused, match="'n1' is there already"):
+    with pytest.raises(Refused, match="'n1' is known already"):
         node_orders.add_nodes(state, SETTINGS, [make_node("n2"), make_node("n1")], make_order())
 
 

@@ -96,7 +96,7 @@ def test_claims_long_past_their_end_that_no_tick_clears_up_are_told() -> None:
 
     assert (problem.kind, problem.reason) == (
         ProblemKind.CLAIMS,
-        "1 test should have ended up to 3m ago, and no tick clears up",
+        "1 test should have ended up to 3m ago, and no tick cleans up",
     )
     assert found(state=state_of(due_s=0.0, claims=(UPTIME - 119.0,))) == []
 
@@ -138,7 +138,7 @@ def members_with(*verdicts: Verdict | None, pool: str = "good") -> list[Member]:
     [
         (
             members_with(LOCAL),
-            ["nothing is learnt of pool 'good' (1 node tried), for a reason on this machine: the script '/x' cannot"],
+            ["pool 'good' (1 node tried), because of a problem on this machine: the script '/x' cannot"],
         ),
         (members_with(LOCAL, LOCAL, None), ["pool 'good' (2 nodes tried)"]),
         (members_with(LOCAL, replace(LOCAL, cause=Cause.INTERRUPTED)), ["pool 'good' (1 node tried)"]),
@@ -147,7 +147,7 @@ def members_with(*verdicts: Verdict | None, pool: str = "good") -> list[Member]:
         (members_with(LOCAL, replace(LOCAL, cause=Cause.NO_OPINION)), []),
         (members_with(None), []),
         ([*members_with(LOCAL), *members_with(PASS, pool="bad")], ["pool 'good' (1 node tried)"]),
-        ([*members_with(LOCAL), *members_with(LOCAL, pool="bad")], ["of pool 'bad'", "of pool 'good'"]),
+        ([*members_with(LOCAL), *members_with(LOCAL, pool="bad")], ["about pool 'bad'", "about pool 'good'"]),
     ],
 )
 def test_pools_of_which_nothing_is_learnt_for_want_of_something_here_are_told(

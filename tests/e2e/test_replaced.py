@@ -137,8 +137,8 @@ def test_an_installation_that_is_not_whole_says_so_and_changes_nothing(tmp_path:
         said = site.run("tick", code=75)
 
         assert said == (
-            "plabctl: plabctl is not installed whole: no module named 'plabctl.app.tick'\n"
-            "  hint: if it is not being upgraded just now, install it again\n"
+            "plabctl: plabctl is not completely installed: no module named 'plabctl.app.tick'\n"
+            "  hint: unless it is being upgraded just now, reinstall it\n"
         )
         assert site.run("tick", code=75) == "", "it is said once an hour"
         assert (site.folder / "state/state.json").read_bytes() == before
@@ -156,7 +156,7 @@ def test_a_tick_of_the_old_version_writes_nothing_over_what_the_new_one_wrote(tm
         site.hold.unlink()
 
         assert tick.wait(timeout=120) == StateTooNew.exit_code
-        assert "was written by a later plabctl" in site.output()
+        assert "was written by a newer plabctl" in site.output()
         nodes = site.status()["nodes"]
         assert nodes["good"]["held"], "what the new version was told stands"
         assert not any(node["last"]["cause"] for node in nodes.values() if "last" in node and "cause" in node["last"])

@@ -61,7 +61,7 @@ def test_a_stopped_tick_that_holds_the_window_is_named_with_what_to_do(site: Sit
     assert line.startswith(f"PLABCTL CRITICAL - {said}, its last test there began ")
     assert line.count("\n") == 1
     assert f"FAIL  work: {said}" in (found := site.run("doctor", code=1))
-    assert f"kill -CONT {tick.pid} lets it go on" in found
+    assert f"kill -CONT {tick.pid} resumes it" in found
     assert site.run("status", "-o", "table").startswith(f"! {said}")
 
     os.kill(tick.pid, signal.SIGCONT)

@@ -46,7 +46,7 @@ def test_what_is_no_file_is_refused_by_its_name_and_not_left_open(
 
     with pytest.raises(StoreError, match=f"'{path}' is not used: it is {what}") as caught:
         open_for_reading(str(path))
-    assert caught.value.hint == "look who put it there, then remove it"
+    assert caught.value.hint == "find out who put it there, then remove it"
     if path.is_fifo():
         with pytest.raises(PlantedFile, match="it is no regular file"):
             open_private(str(path), os.O_RDWR)

@@ -57,7 +57,7 @@ def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
         source,
         Reading(
             (Node("a", {}, source), Node("c", {}, source)),
-            (f"{path}:2: 'a;b' is no host name and no address",),
+            (f"{path}:2: 'a;b' is neither a host name nor an address",),
             bad_row_count=1,
         ),
     )

@@ -66,18 +66,18 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
     ("text", "faults"),
     [
         ("-oProxyCommand=x\na;b\n$(id)\na\x00b\n" + "a" * 300 + "\nb-", [
-            "F:1: '-oProxyCommand=x' is no host name and no address",
-            "F:2: 'a;b' is no host name and no address",
-            "F:3: '$(id)' is no host name and no address",
-            "F:4: 'a\\x00b' is no host name and no address",
-            "F:5: '" + "a" * 60 + "...' is no host name and no address",
-            "F:6: 'b-' is no host name and no address: ssh_host must say its address",
+            "F:1: '-oProxyCommand=x' is neither a host name nor an address",
+            "F:2: 'a;b' is neither a host name nor an address",
+            "F:3: '$(id)' is neither a host name nor an address",
+            "F:4: 'a\\x00b' is neither a host name nor an address",
+            "F:5: '" + "a" * 60 + "...' is neither a host name nor an address",
+            "F:6: 'b-' is neither a host name nor an address: ssh_host must say its address",
         ]),
         ("a\nb\na x=1\na\nb x=2\n", [
             "F:3: 'a' is there 2 times, each time with other variables: lines 1, 3",
             "F:5: 'b' is there 2 times, each time with other variables: lines 2, 5",
         ]),
-        ("a b", ["F:1: 'b' is no key=value"]),
+        ("a b", ["F:1: 'b' is not key=value"]),
         ("a x=1 x=2", ["F:1: 'x' is set twice"]),
         ("a 1x=2", ["F:1: '1x' cannot name a variable: letters, digits, '_', '-' and '.', a letter first"]),
         ("a stage=prod", [
@@ -97,7 +97,7 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
         ]),
         ("a x=\x1b[31m", ["F:1: the value of 'x' must be at most 1000 printable characters"]),
         ("a ssh_port=0", ["F:1: ssh_port is '0', not a port from 1 to 65535"]),
-        ("a ssh_host=-x", ["F:1: ssh_host is '-x', no host name and no address"]),
+        ("a ssh_host=-x", ["F:1: ssh_host is '-x', neither a host name nor an address"]),
         ("a ssh_user=-x", ["F:1: ssh_user is '-x', no user name"]),
         ("", ["F names no node"]),
         ("# nothing\n\n", ["F names no node"]),
@@ -105,12 +105,12 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
         ("name,x,x\na,1,2", ["F:1: two columns are called 'x'"]),
         ("name,site\na,b,c\n,north\n", [
             "F:2: 3 cells, but the header has 2",
-            "F:3: '' is no host name and no address",
+            "F:3: '' is neither a host name nor an address",
         ]),
         ('name,site\na,"b\n', ["F:3: no CSV: unexpected end of data"]),
         ('["a", 3, {"site": "x"}, {"name": "b", "x": [[1]]}, "a"]', [
             "F: item 2: neither a name nor an object with a name",
-            "F: item 3: '' is no host name and no address",
+            "F: item 3: '' is neither a host name nor an address",
             "F: item 4: the value of 'x' is neither text nor number",
         ]),
         ('["a",\n"b"', ["F:2: no JSON: expecting ',' delimiter (column 4)"]),
@@ -137,8 +137,8 @@ def test_a_name_that_is_no_host_name_is_fine_where_the_address_is_said() -> None
         Node("rack.7-", {"ssh_host": "web_1.lab"}, "file:F"),
     )
     assert rows_of(text).faults == (
-        "F:3: '-x' is no host name and no address",
-        "F:4: ssh_host is '-x', no host name and no address",
+        "F:3: '-x' is neither a host name nor an address",
+        "F:4: ssh_host is '-x', neither a host name nor an address",
     )
     assert rows_of(text).bad_names == {"web-"}
 
@@ -150,7 +150,7 @@ def rows_of(text: str) -> Reading:
 def test_one_bad_row_costs_one_node() -> None:
     assert rows_of("a\nb ssh_port=0\na;b\nc\n") == Reading(
         (Node("a", {}, "file:F"), Node("c", {}, "file:F")),
-        ("F:2: ssh_port is '0', not a port from 1 to 65535", "F:3: 'a;b' is no host name and no address"),
+        ("F:2: ssh_port is '0', not a port from 1 to 65535", "F:3: 'a;b' is neither a host name nor an address"),
         frozenset({"b"}),
         2,
     )
@@ -209,7 +209,7 @@ def test_a_listing_of_very_many_items_is_refused_before_it_is_taken_apart(text: 
     tracemalloc.start()
     try:
         for read_it in (parse_nodes, lambda *given: list(parse_ansible(*given))):
-            with pytest.raises(UsageFault, match="F: more than 4,000,000 items are no list of nodes"):
+            with pytest.raises(UsageFault, match="F: more than 4,000,000 items are not a list of nodes"):
                 read_it(text, "F")
         assert tracemalloc.get_traced_memory()[1] < 1_000_000 + 2 * len(text)
     finally:

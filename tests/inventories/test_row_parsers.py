@@ -170,7 +170,7 @@ def test_an_ssh_config_lists_the_hosts_that_it_names() -> None:
         "pc1": {"ssh_host": "pc1.lab.example.org", "ssh_port": "2022", "ssh_user": "plab"},
         "pc2": {"ssh_host": "pc2.lab.example.org", "ssh_port": "2022", "ssh_user": "everybody"},
     }
-    assert reading.faults == ("F:13: 'n[1]x' is no host name and no address",)
+    assert reading.faults == ("F:13: 'n[1]x' is neither a host name nor an address",)
 
 
 def test_an_ssh_config_of_many_hosts_and_patterns_is_refused_at_once() -> None:

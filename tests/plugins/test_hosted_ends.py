@@ -69,7 +69,7 @@ def test_a_real_tick_reads_its_inventory_and_tells_its_sink(tmp_path: Path, site
     [
         ("raise", "ValueError: no list today"),
         ("hang", "it did not answer within 0.5 s"),
-        ("name", "'a;b' is no host name and no address"),
+        ("name", "'a;b' is neither a host name nor an address"),
         ("type", "neither a name nor a name with variables that are texts"),
     ],
 )

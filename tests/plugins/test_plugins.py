@@ -109,7 +109,7 @@ class TestTheExample:
         assert shown["pool.bad.backoff.kind"] == '"additive"'
         assert "what the plug-in fibonacci says" in shop.ok("pool", "show", "good")
         assert "what the plug-in fibonacci says" in shop.ok("explain", "pc1")
-        assert "no fault found" in shop.ok("config", "check")
+        assert "no errors found" in shop.ok("config", "check")
         assert "passed in" in shop.ok("test", "pc1", "--recipe", "ledger")
 
     def test_what_is_shown_can_be_loaded(self, shop: Shop) -> None:

@@ -32,7 +32,7 @@ def test_a_stage_that_is_cut_off_by_a_learned_deadline_says_so(stage: str) -> No
     cancellation, plain = probe(recipe, **{stage: 600.0}), probe(recipe)
 
     assert cancellation.cause is plain.cause is Cause.DEADLINE
-    assert cancellation.reason == f"{stage} did not end within 0.5 s; its last words: on it {REMARK}"
+    assert cancellation.reason == f"{stage} did not end within 0.5 s; its last output: on it {REMARK}"
     assert "learned" not in plain.reason
 
 
@@ -43,7 +43,7 @@ def test_a_vnode_that_is_not_up_in_the_learned_time_says_so() -> None:
 
 
 def test_a_stage_that_fails_by_itself_does_not_blame_the_deadline() -> None:
-    assert probe(local(setup=Stage(run="exit 2", timeout_s=60.0)), setup=600.0).reason.endswith("without a word")
+    assert probe(local(setup=Stage(run="exit 2", timeout_s=60.0)), setup=600.0).reason.endswith("without output")
 
 
 def test_the_remark_stands_behind_a_reason_of_any_length() -> None:

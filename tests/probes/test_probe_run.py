@@ -178,7 +178,7 @@ class TestSetup:
         report = site.probe(job)
 
         assert verdict(report) == (Outcome.FAIL, Cause.TEARDOWN, (MINE,))
-        assert report.reason == "what is left of an earlier try does not go: stuck"
+        assert report.reason == "leftovers of an earlier try cannot be removed: stuck"
         assert site.log() == [f"teardown {MINE}"]
 
     def test_a_set_up_whose_prober_was_killed_ends_before_the_next_one_begins(self, site: Site) -> None:

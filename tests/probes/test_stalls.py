@@ -35,10 +35,10 @@ RUNNING = {
     "channel": (Cause.DEADLINE, "did not end"),
     "exec": (Cause.DEADLINE, "did not end"),
     "silence": (Cause.DEADLINE, "did not end"),
-    "drip": (Cause.DEADLINE, "last words: ..."),
+    "drip": (Cause.DEADLINE, "last output: ..."),
     "eof-only": (Cause.DEADLINE, "did not end"),
     "close-only": (Cause.SETUP, "killed by a signal"),
-    "flood": (Cause.SETUP, "printed without end"),
+    "flood": (Cause.SETUP, "printed endlessly"),
 }
 DEAF = {"channel", "exec"}  # these answer nothing any more, so the vnode stays
 

@@ -147,7 +147,7 @@ def test_on_a_network_disk_nothing_is_changed_unless_it_is_allowed(table: Path, 
     commit(tmp_path / "state")
     table.write_text(f"{ROOT}23 22 0:21 / {tmp_path} rw - fuse.rclone remote: rw\n")
 
-    with pytest.raises(StoreError, match=r"is on fuse\.rclone, where locks may not hold") as caught:
+    with pytest.raises(StoreError, match=r"is on fuse\.rclone, where locks may not work") as caught:
         commit(tmp_path / "state")
     assert "network_disk = true" in caught.value.hint
     store = Store(tmp_path / "state", ManualClock())
@@ -198,4 +198,4 @@ def test_a_real_mount_of_an_unlisted_type_is_refused_by_its_name(tmp_path: Path)
     done = in_a_namespace(tmp_path, "hugetlbfs")
 
     assert done.returncode == 1
-    assert "/state' is on hugetlbfs, where locks may not hold" in done.stderr
+    assert "/state' is on hugetlbfs, where locks may not work" in done.stderr

@@ -115,7 +115,7 @@ def _refuse_name(state: State, settings: Settings, name: str) -> None:
     if known and known.leaving_at is not None:
         raise Refused(f"experiment {name!r} is still being swapped out", hint=f"see: plabctl experiment show {name}")
     if known:
-        raise Refused(f"experiment {name!r} is there already", hint=f"end it first: plabctl experiment swapout {name}")
+        raise Refused(f"experiment {name!r} exists already", hint=f"end it first: plabctl experiment swapout {name}")
 
 
 def _refuse_recipe(settings: Settings, name: str) -> None:

@@ -139,7 +139,7 @@ def _describe_excess(some: Sequence[Sighting], bad: Outcome, settings: Settings)
     count = sum(sighting.outcome is bad for sighting in some)
     if len(some) < settings.guard.min_tested or count <= settings.guard.max_ratio * len(some):
         return ""
-    what = "failed" if bad is Outcome.FAIL else "could not be tested, for a fault of this machine"
+    what = "failed" if bad is Outcome.FAIL else "could not be tested, because of a fault of this machine"
     return f"{count} of {len(some)} good nodes tested within {format_duration(settings.guard.within_s)} {what}"
 
 

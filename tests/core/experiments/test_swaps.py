@@ -36,7 +36,7 @@ def bed() -> VirtualTestbed:
 @pytest.mark.parametrize(
     ("experiment", "error", "said"),
     [
-        (wanted("there", nodes=("n2",)), Refused, "experiment 'there' is there already"),
+        (wanted("there", nodes=("n2",)), Refused, "experiment 'there' exists already"),
         (wanted("leaving", nodes=("n2",)), Refused, "experiment 'leaving' is still being swapped out"),
         (wanted("good", nodes=("n2",)), Refused, "'good' is the name of a pool"),
         (wanted("No Name", nodes=("n2",)), UsageFault, "'No Name' is no name for an experiment"),
