@@ -38,7 +38,7 @@ def find_disabled_pools(state: State, settings: Settings) -> Iterator[Untestable
     for pool, fault in faults.items():
         if counts.get(pool):
             reason = f"nothing is tested in pool '{pool}', which has {_format_count(counts[pool])}: {fault}"
-            yield Untestable(reason, "`plabctl config check` looks at the plug-in; mend, remove or replace it")
+            yield Untestable(reason, "fix, remove or replace the plug-in, and check it with: plabctl config check")
 
 
 def find_local_failures(state: State, settings: Settings) -> Iterator[Untestable]:
