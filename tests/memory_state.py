@@ -72,7 +72,7 @@ class MemoryState:
 
     def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
-        present = [member for member in self._members.values() if member.absent_since is None]
+        present = [member for member in self._members.values() if member.absent_since_at is None]
         rows = [build_due_row(member) for member in present if not now < member.due_at <= latest]
         return rows + [
             build_vnode_due_row(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest

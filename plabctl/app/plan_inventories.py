@@ -83,8 +83,8 @@ def plan_sources(
 ) -> list[SourceChanges]:
     """Return what the readings change, source by source; nothing is changed here."""
     now = app.clock.now()
-    absent_since = {placement.node: placement.absent_since for placement in state.select(PLACEMENT)}
-    known = {node.name: (node, absent_since.get(node.name)) for node in state.nodes()}
+    absent_since_at = {placement.node: placement.absent_since_at for placement in state.select(PLACEMENT)}
+    known = {node.name: (node, absent_since_at.get(node.name)) for node in state.nodes()}
     listings = {source.name: _build_listing(found.reading, known) for source, found in fetched if not found.fault}
     others = _Others(app.settings.inventories, known, listings)
     plans = []
@@ -120,8 +120,9 @@ class _Others:
         }
         self._free = {
             name
-            for name, (node, absent_since) in known.items()
-            if node.source != OPERATOR and (absent_since is not None or self._is_dropped(name, owners.get(node.source)))
+            for name, (node, absent_since_at) in known.items()
+            if node.source != OPERATOR
+            and (absent_since_at is not None or self._is_dropped(name, owners.get(node.source)))
         }
 
     def _is_dropped(self, name: str, source: str | None) -> bool:

@@ -27,7 +27,7 @@ plabctl rank -p bad -o json
 def command(
     top: int | None, pools: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None
 ) -> None:
-    """Rank the good nodes, the steadiest first, with the reasons.
+    """Rank the usable nodes, the steadiest first, with the reasons.
 
     The score is the share of recent time that a node spent in good (a week ago counts half), reduced for flapping. An
     experiment with --count takes nodes in this order.

@@ -20,7 +20,7 @@ from plabctl.values import replace
 
 def mark_absent(state: State, names: Iterable[str], order: Order, grace_s: float) -> Changes:
     """Return the changes by which the nodes are absent from now on; a test under way decides nothing any more."""
-    members = [replace(member, absent_since=order.now) for name in names if (member := state.member(name))]
+    members = [replace(member, absent_since_at=order.now) for name in names if (member := state.member(name))]
     claims = [claim for member in members if (claim := state.claims.get(member.node))]
     return Changes(
         members=tuple(members),
@@ -33,10 +33,12 @@ def mark_absent(state: State, names: Iterable[str], order: Order, grace_s: float
 
 def mark_back(state: State, names: Iterable[str], order: Order) -> Changes:
     """Return the changes by which absent nodes are there again, as they were before."""
-    absent = [member for name in names if (member := state.member(name)) and member.absent_since is not None]
+    absent = [member for name in names if (member := state.member(name)) and member.absent_since_at is not None]
     return Changes(
-        members=tuple(replace(member, absent_since=None) for member in absent),
-        events=tuple(_build_event("node-back", member.node, order, since_at=member.absent_since) for member in absent),
+        members=tuple(replace(member, absent_since_at=None) for member in absent),
+        events=tuple(
+            _build_event("node-back", member.node, order, since_at=member.absent_since_at) for member in absent
+        ),
     )
 
 
@@ -52,8 +54,8 @@ def rename_nodes(state: State, renamed: Mapping[str, Node], order: Order) -> Cha
         if member is None:
             raise AssertionError(f"{old!r} is a node")
         claim = state.claims.get(old)
-        debris = member.leftovers if claim is None else add_leftovers(member, claim, [claim.vnode])
-        members.append(replace(member, node=node.name, leftovers=debris, absent_since=None))
+        left = member.leftovers if claim is None else add_leftovers(member, claim, [claim.vnode])
+        members.append(replace(member, node=node.name, leftovers=left, absent_since_at=None))
         happened.append(_build_event("node-renamed", node.name, order, **{"from": old}))
     vnodes = [vnode for vnode in state.vnodes() if vnode.node in renamed]
     return Changes(

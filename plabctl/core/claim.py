@@ -136,7 +136,7 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
 def _is_spared(state: State, row: Due) -> bool:
     """Return whether the node of a member of an experiment is absent; what is leaving it is torn down all the same."""
     placement = state.select_one(PLACEMENT, row.node)
-    if placement is None or placement.absent_since is None:
+    if placement is None or placement.absent_since_at is None:
         return False
     vnode = state.vnode(row.key)
     return vnode is not None and vnode.goal is not Goal.TEARDOWN

@@ -21,6 +21,8 @@ _FARTHEST = 1100
 class DueReason(StrEnum):
     """Why the next probe is due when it is."""
 
+    ABSENT = "absent"
+    """Its inventory does not list it: it is not tested."""
     REQUESTED = "requested"
     """A person asked for a retest."""
     NEW = "new"
@@ -64,6 +66,8 @@ class MovePath:
 def find_due_reason(member: Member, settings: Settings) -> DueReason:
     """Return why the member's next probe is due when it is."""
     hold = member.hold
+    if member.absent_since_at is not None:
+        return DueReason.ABSENT
     if member.requested_at is not None:
         return DueReason.REQUESTED
     # Instants are stored to the millisecond.

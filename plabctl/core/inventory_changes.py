@@ -210,9 +210,9 @@ def _list_changed(known: Mapping[str, tuple[Node, float | None]], listed: Mappin
             yield replace(before, variables=node.variables, source=node.source)
 
 
-def _is_over(absent_since: float | None, grace_s: float, now: float) -> bool:
+def _is_over(absent_since_at: float | None, grace_s: float, now: float) -> bool:
     """Return whether the grace of a missing node is over: without any it leaves with the reading that drops it."""
-    return not grace_s or (absent_since is not None and now - absent_since >= grace_s)
+    return not grace_s or (absent_since_at is not None and now - absent_since_at >= grace_s)
 
 
 def _compute_digest(names: Iterable[str]) -> str:

@@ -46,6 +46,8 @@ class Hold:
     reason: str
     since_at: float
     until_at: float | None = None
+    is_move: bool = False
+    """It came with a move for a time: the node counts as what it was moved to."""
 
     def holds(self, now: float) -> bool:
         """Return whether the pin is still in force."""
@@ -106,7 +108,7 @@ class Member:
     """The share of late time that it spent in good, as it was when its present stay began; see `steadiness`."""
     refused_since: float | None = None
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
-    absent_since: float | None = None
+    absent_since_at: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
 
     @property

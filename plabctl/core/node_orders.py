@@ -50,7 +50,8 @@ def move(
     members, claims = [], []
     happened: list[Event] = []
     for member in _find_members(state, names, order):
-        pin = member.hold if until_at is None else Hold(order.actor, order.reason, order.now, until_at)
+        is_timed = until_at is not None
+        pin = Hold(order.actor, order.reason, order.now, until_at, is_move=True) if is_timed else member.hold
         if member.home_pool == member.pool == pool:
             if until_at is not None:
                 members.append(_pin_member(member, pin))
@@ -82,7 +83,7 @@ def retest(state: State, names: Sequence[str], order: Order) -> Changes:
     Raise `Refused` when one is absent: it is not tested until its inventory lists it again.
     """
     asked = _find_members(state, names, order)
-    if absent := [member.node for member in asked if member.absent_since is not None]:
+    if absent := [member.node for member in asked if member.absent_since_at is not None]:
         raise Refused(
             f"{_format_names(absent)} absent: no longer listed by an inventory, so not tested",
             hint="`plabctl test NODE` tries it, recording nothing",

@@ -18,6 +18,7 @@ from plabctl.render.times import format_clock, format_iso, format_local, format_
 from plabctl.views.node import ViewContext
 
 _WORDS = {
+    DueReason.ABSENT: "its inventory does not list it any more; listed again, it is as it was before",
     DueReason.NEW: "it has never been tested, so it is due at once",
     DueReason.ENTERED: "a node is tested at once when it enters {pool}",
     DueReason.AT_ONCE: "it was released, and what it is now is for a test to say",
@@ -38,6 +39,8 @@ def format_when(subject: NodeRecord, context: ViewContext) -> str:
     member, claim, now = subject.member, subject.claim, context.now
     if claim and subject.is_testing(now):
         return f"running for {format_duration(float(max(0, int(now - claim.started_at))))}, in slot {claim.slot}"
+    if member.absent_since_at is not None:
+        return "none while it is absent"
     if member.pool in context.settings.disabled:
         return DISABLED
     if member.due_at <= now:

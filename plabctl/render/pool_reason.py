@@ -31,10 +31,20 @@ def format_pool_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         ("pool", Cell(f"{GLYPHS[style]} {member.pool}{suspect}", style)),
         ("", Cell(since)),
         ("because", Cell(_format_reason(subject))),
+        *_format_absence(subject, context),
     ]
     if command := _format_undo(subject):
         lines.append((COMMAND, Cell(command)))
     return lines
+
+
+def _format_absence(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    since_at, source = subject.member.absent_since_at, subject.node.source
+    if since_at is None:
+        return []
+    grace_s = next((each.grace_s for each in context.settings.inventories if each.name == source), None)
+    ends = "" if grace_s is None else f"; it leaves after {format_local(since_at + grace_s)} unless it is listed again"
+    return [("absent", Cell(f"since {format_local(since_at)}: {source} does not list it any more{ends}", "absent"))]
 
 
 def build_reason_row(subject: NodeRecord) -> Row:

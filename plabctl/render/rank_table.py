@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from plabctl.core.steadiness import rank_nodes
+from plabctl.core.usable import explain_unusable
 from plabctl.render.listing import Cell, Column, Listing, Row, make_plain_cell
 from plabctl.render.times import format_iso
 from plabctl.views.node import ViewContext
@@ -18,9 +19,13 @@ FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because")
 
 
 def build_listing(context: ViewContext, pools: Collection[str], top: int | None) -> Listing:
-    """Return the nodes of `pools`, of the good pools when none is named, the `top` steadiest or all."""
+    """Return the nodes of `pools`, the usable ones when none is named, the `top` steadiest or all."""
     wanted = pools or context.settings.good_pools
-    members = [member for member in context.state.members() if member.pool in wanted]
+    members = [
+        member
+        for member in context.state.members()
+        if member.pool in wanted and (pools or explain_unusable(member, context.now, is_in_good=True) is None)
+    ]
     ranked = rank_nodes(members, context.settings, context.now)
     pool_of = {member.node: member.pool for member in members}
     rows: list[Row] = []

@@ -37,7 +37,9 @@ def build_columns(settings: Settings, now: float) -> tuple[Column, ...]:
 
 
 def build_state_cell(node: NodeView, styles: Mapping[str, str]) -> Cell:
-    """Return the pool's name with a sign, in the style of its side; a suspect has a style and a mark of its own."""
+    """Return the pool's name with a sign, in the style of its side; suspects and absent nodes have their own."""
+    if node.absent_since_at is not None:
+        return Cell(mark("absent", node.pool), "absent")
     if node.is_suspect:
         return Cell(mark("suspect", f"{node.pool}?"), "suspect")
     style = styles.get(node.pool, "")
@@ -52,6 +54,8 @@ def format_passes(needed: int) -> str:
 def _build_remark_cell(node: NodeView, now: float) -> Cell:
     """Return what is special about the node at `now`, the most important first; empty when all is well."""
     parts = []
+    if node.absent_since_at is not None:
+        parts.append(f"absent since {format_clock(node.absent_since_at, now)}, no longer listed")
     if node.is_suspect:
         parts.append("suspect: one failure, tested again at once")
     if node.hold:
@@ -95,7 +99,7 @@ def _build_last_cell(node: NodeView, now: float) -> Cell:
 def _build_next_cell(node: NodeView, now: float) -> Cell:
     if node.is_testing:
         return Cell(mark("testing", "testing"), "testing")
-    return Cell(format_until(node.due_at, now))
+    return Cell("-" if node.absent_since_at is not None else format_until(node.due_at, now))
 
 
 def _build_run_cell(node: NodeView) -> Cell:

@@ -61,7 +61,8 @@ def format_footer(status: StatusView) -> str:
         return "no nodes yet: plabctl node add NAME"
     now = head.generated_at
     parts = [f"{count} {pool}" for pool, count in totals.pools.items()]
-    extras = [f"{count} {word}" for count, word in ((totals.suspect, "suspect"), (totals.held, "held")) if count]
+    counts = ((totals.suspect, "suspect"), (totals.held, "held"), (totals.absent, "absent"))
+    extras = [f"{count} {word}" for count, word in counts if count]
     of_these = f" ({', '.join(extras)})" if extras else ""
     count = f"{totals.nodes} node{'' if totals.nodes == 1 else 's'}"
     line = [

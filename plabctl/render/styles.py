@@ -15,12 +15,22 @@ GLYPHS = {
     "suspect": "?",
     "testing": "»",
     "held": "‖",
+    "absent": "◌",
     "faint": "·",
     "": "·",
 }
 """A sign for each style that tells a state, so that no state is told by colour alone."""
 
-CODES = {"title": "1", "faint": "2", "good": "32", "bad": "31", "suspect": "33", "testing": "36", "held": "35"}
+CODES = {
+    "title": "1",
+    "faint": "2",
+    "absent": "2",
+    "good": "32",
+    "bad": "31",
+    "suspect": "33",
+    "testing": "36",
+    "held": "35",
+}
 """The parameters of the escape code `CSI ... m` that each style is."""
 
 

@@ -170,7 +170,7 @@ class DocumentState:
             rows = [
                 codec.decode_due(name, member)
                 for name, doc in self._tables[NODES].items()
-                if not now < (member := doc["member"])["due_at"] <= latest and "absent_since" not in member
+                if not now < (member := doc["member"])["due_at"] <= latest and "absent_since_at" not in member
             ]
             vnodes = self._tables[VNODES].values()
             return rows + [

@@ -116,7 +116,7 @@ def compute_wake_at(tables: Tables) -> float | None:
     """Return the earliest instant at which a tick has anything to do: 0 at once, None never."""
     if tables[CLAIMS] or tables[OUTBOX]:
         return 0.0
-    members = (doc["member"]["due_at"] for doc in tables[NODES].values() if "absent_since" not in doc["member"])
+    members = (doc["member"]["due_at"] for doc in tables[NODES].values() if "absent_since_at" not in doc["member"])
     vnodes = (doc["due_at"] for doc in tables[VNODES].values())
     notes = (note["due_at"] for note in tables[NOTES].values() if isinstance(note.get("due_at"), int | float))
     return min(chain(members, vnodes, notes), default=None)

@@ -16,6 +16,7 @@ from plabctl.core.model import Claim, Hold, Member, Node, Verdict
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.core.suspicion import Suspicion
+from plabctl.core.usable import explain_unusable
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class NodeFacts(NamedTuple):
     suspicion: Suspicion | None
     hold: Hold | None
     requested_at: float | None
+    absent_since_at: float | None
     last: Verdict | None
     """Its last test. What else a column needs stands below."""
 
@@ -101,6 +103,12 @@ class NodeView(NamedTuple):
     """The variables that mean nothing to plabctl."""
     experiments: Sequence[str] | None
     """The experiments that have, or may have, a vnode on it."""
+    absent_since_at: float | None
+    """Since when its inventory does not list it."""
+    is_usable: bool
+    """Whether it is offered."""
+    why_not: str | None
+    """Why it is not usable."""
 
 
 NODE_COLUMNS = (
@@ -123,6 +131,9 @@ NODE_COLUMNS = (
     "site",
     "labels",
     "experiments",
+    "absent_since_at",
+    "usable",
+    "why_not",
 )
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
 
@@ -137,7 +148,11 @@ def _build_node_view(
     experiments: Sequence[str] | None = None,
 ) -> NodeView:
     # All at once: to ask for the fields one by one adds a tenth to the time of a long list.
-    name, variables, pool, since_at, due_at, ok, failed, penalty, _, suspicion, hold, requested_at, last, *_ = node
+    name, variables, pool, since_at, due_at, ok, failed, penalty, _, suspicion, hold, asked_at, absent, last, *_ = node
+    is_in_bad = pool in bad_pools
+    # The usual case at a glance: a node in good of which there is nothing else to say.
+    is_plain = not (is_in_bad or failed or suspicion or hold or absent)
+    why_not = None if is_plain else explain_unusable(node, now, is_in_good=not is_in_bad)
     if hold is not None and not hold.holds(now):
         hold = None
     return NodeView(
@@ -150,14 +165,17 @@ def _build_node_view(
         suspicion is not None and suspicion.pool != pool,
         ok,
         failed,
-        _count_passes_needed(node, settings, now) if pool in bad_pools else None,
+        _count_passes_needed(node, settings, now) if is_in_bad else None,
         compute_penalty(node, settings.flap, now) if penalty else 0.0,
         last,
         hold,
-        requested_at,
+        asked_at,
         variables.get("site"),
         None if _NO_LABELS.issuperset(variables) else _find_labels(variables),
         experiments,
+        absent,
+        why_not is None,
+        why_not,
     )
 
 

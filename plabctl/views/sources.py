@@ -50,9 +50,9 @@ def list_source_views(state: State, settings: Settings, read_at: Mapping[str, fl
     for node in state.nodes():
         nodes.setdefault(node.source, []).append(node.name)
     absent = {
-        placement.node: placement.absent_since
+        placement.node: placement.absent_since_at
         for placement in state.select(PLACEMENT)
-        if placement.absent_since is not None
+        if placement.absent_since_at is not None
     }
     views = []
     for source in settings.inventories:

@@ -64,9 +64,9 @@ def test_a_node_that_is_listed_no_more_is_absent_then_leaves_and_a_persons_node_
     read_again(here, "n1", "n2")
 
     assert set(here.pools()) == {"n1", "n2", "n3", "own"}
-    assert find_member(here, "n3").absent_since is not None
+    assert find_member(here, "n3").absent_since_at is not None
     with here.store.session() as state:
-        absent = replace(find_member(here, "n3"), absent_since=here.clock.now() - 86_400.0)
+        absent = replace(find_member(here, "n3"), absent_since_at=here.clock.now() - 86_400.0)
         state.apply(Changes(members=(absent,)))
     read_again(here, "n1", "n2")
     assert set(here.pools()) == {"n1", "n2", "own"}
@@ -107,7 +107,7 @@ def test_a_file_that_moves_and_a_source_that_gets_a_name_keep_their_nodes(tmp_pa
     nodes = {node.name: (node.source, dict(node.variables)) for node in here.store.snapshot().nodes()}
     assert nodes["n1"] == ("racks", {"ssh_host": "10.0.0.9"})
     assert nodes["n3"] == ("racks", {})
-    assert find_member(here, "n2").absent_since is not None
+    assert find_member(here, "n2").absent_since_at is not None
 
 
 def test_a_node_goes_over_to_the_source_that_lists_it_now(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ class World:
     def read(self, names: set[str], now: float) -> int:
         """Apply a reading; return how many nodes it removes."""
         there = {
-            node.name: (node, member.absent_since)
+            node.name: (node, member.absent_since_at)
             for node in self.state.nodes()
             if (member := self.state.member(node.name))
         }

@@ -27,6 +27,8 @@ BEFORE = {
     "plabctl node add pc": f"plabctl node rm {ONE} {TWO}",
     "plabctl node import": f"plabctl node rm {ONE} {TWO}",
     "plabctl init": "rm plabctl.toml",
+    "plabctl inventory sync": f"echo {ONE} >nodes.txt && "
+    'printf \'[[inventory]]\\nkind = "file"\\npath = "nodes.txt"\\n\' >>plabctl.toml',
     "plabctl release": f"plabctl hold {ONE} --reason x",
     "plabctl doctor --restore": "cp state/state.json.previous good && echo x >state/state.json",
     "plabctl experiment show": f"plabctl experiment swapin web --nodes {ONE}",

@@ -50,6 +50,8 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
     site=st.none() | TEXTS,
     labels=st.none() | st.dictionaries(TEXTS, TEXTS, max_size=2),
     experiments=st.none() | st.lists(TEXTS, max_size=2),
+    absent_since_at=st.none() | NUMBERS,
+    why_not=st.none() | TEXTS,
 )
 
 
@@ -125,4 +127,7 @@ VIEW = NodeView(
     site=None,
     labels=None,
     experiments=None,
+    absent_since_at=None,
+    is_usable=True,
+    why_not=None,
 )

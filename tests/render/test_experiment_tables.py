@@ -26,7 +26,7 @@ from plabctl.render import (
     vnode_table,
 )
 from plabctl.render.node_record import NodeRecord
-from plabctl.views.node import ViewContext, list_node_views
+from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
 from tests.builders import NOW
 from tests.render.examples import (
     FAILED,
@@ -293,7 +293,7 @@ def test_the_status_with_experiments_is_as_the_schema_says() -> None:
 def test_the_lines_of_the_status_name_the_experiments(name: str, experiments: str) -> None:
     line = "".join(data_formats.render(status_table.build_data_listing(scene(), [name], "tsv"), "tsv"))
 
-    assert line.rstrip("\n").split("\t")[-1] == experiments
+    assert line.split("\t")[NODE_COLUMNS.index("experiments")] == experiments
 
 
 def test_show_and_explain_tell_where_a_node_is_a_member() -> None:

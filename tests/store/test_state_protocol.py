@@ -267,7 +267,7 @@ def test_where_nodes_stand_is_told(play: Play) -> None:
         make_member("held-for", hold=Hold("ada", "", NOW - 9, NOW + 9)),
         make_member("was-held", hold=Hold("ada", "", NOW - 9, NOW)),
         make_member("doubted", "bad", suspicion=Suspicion("good", NOW, 1, NOW)),
-        make_member("absent", absent_since=NOW),
+        make_member("absent", absent_since_at=NOW),
     )
 
     state = play(Changes(nodes=nodes, members=members))
@@ -276,7 +276,7 @@ def test_where_nodes_stand_is_told(play: Play) -> None:
     assert {name: each.is_free(NOW) for name, each in found.items()} == {
         "free": True, "held": False, "held-for": False, "was-held": True, "doubted": False, "absent": False
     }  # fmt: skip
-    assert [name for name, each in found.items() if each.absent_since is not None] == ["absent"]
+    assert [name for name, each in found.items() if each.absent_since_at is not None] == ["absent"]
     suspicion = Suspicion("good", NOW, 1, NOW)
     assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, suspicion, None, None, {"site": "a"})
     assert (state.select_one(PLACEMENT, "held"), state.select_one(PLACEMENT, "none")) == (found["held"], None)

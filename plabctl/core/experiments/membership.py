@@ -195,7 +195,7 @@ class _Membership:
         A node that is absent is not lost yet: its inventory may list it again, and its vnode may be in use.
         """
         is_bad = placement.pool in self._settings.pools and placement.pool not in self._good_pools
-        if not is_bad or placement.absent_since is not None:
+        if not is_bad or placement.absent_since_at is not None:
             return False
         ends_at = placement.since_at + self._settings.experiment.grace_s
         if ends_at > self._now:

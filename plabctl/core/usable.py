@@ -1,0 +1,53 @@
+"""Whether a node is usable: what is offered to people, schedulers and experiments.
+
+Pure. The one place that says so.
+"""
+
+# Annotations are not postponed here: this is asked for every node of a long list, in short commands.
+from typing import Protocol
+
+from plabctl.core.model import Hold
+from plabctl.core.suspicion import Suspicion
+
+
+class PlacedNode(Protocol):
+    """What decides it: a member, or a row with these fields of one."""
+
+    @property
+    def pool(self) -> str:
+        """The pool it is in."""
+
+    @property
+    def fail_streak(self) -> int:
+        """How many tests in a row failed that counted."""
+
+    @property
+    def suspicion(self) -> Suspicion | None:
+        """Its failure that is not confirmed yet."""
+
+    @property
+    def hold(self) -> Hold | None:
+        """A person's hold."""
+
+    @property
+    def absent_since_at(self) -> float | None:
+        """Since when its inventory does not list it."""
+
+
+def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str | None:
+    """Return in words why the node is not offered at `now`; None when it is usable.
+
+    Usable is a node in a good pool that is listed, not held, not suspect, and whose last test that counted did not
+    fail. A person who moves it for a time overrules the tests for that long.
+    """
+    hold, suspicion = node.hold, node.suspicion
+    if node.absent_since_at is not None:
+        return "absent: no longer listed by its inventory"
+    if hold is not None and hold.holds(now) and not hold.is_move:
+        return f"held by {hold.actor}"
+    if suspicion is not None and suspicion.pool != node.pool:
+        return "suspect: it failed once and is tested again"
+    if not is_in_good:
+        return f"in {node.pool}"
+    is_asserted = hold is not None and hold.holds(now)
+    return "its last test failed" if node.fail_streak and not is_asserted else None
