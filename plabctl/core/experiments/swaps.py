@@ -10,6 +10,7 @@ from plabctl.core import events
 from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.experiments.membership import mark_leaving
 from plabctl.core.experiments.model import Experiment, Vnode
+from plabctl.core.model import Event
 from plabctl.core.names import is_label_name, is_pool_name
 from plabctl.core.node_orders import Order
 from plabctl.core.selection import build_unknown_node_error, find_names, suggest_name
@@ -45,14 +46,8 @@ def swap_in(state: State, settings: Settings, wanted: Experiment, order: Order) 
     begun = replace(
         wanted, recipe=recipe, nodes=nodes, actor=order.actor, since_at=order.now, ready_at=None, leaving_at=None
     )
-    data: dict[str, object] = {
-        "recipe": recipe,
-        "nodes": list(nodes),
-        "count": begun.count or None,
-        "all_nodes": begun.is_everywhere or None,
-        "reason": order.reason,
-    }
-    event = events.build_experiment_event("experiment-in", begun.name, None, order.now, order.rng, data, order.actor)
+    scope = {"nodes": list(nodes), "count": begun.count or None, "all_nodes": begun.is_everywhere or None}
+    event = _build_event("experiment-in", begun.name, order, recipe=recipe, **scope)
     return Changes(experiments=(begun,), events=(event,))
 
 
@@ -60,14 +55,13 @@ def swap_out(state: State, name: str, order: Order) -> Changes:
     """End the experiment: every vnode is torn down, and only then it is forgotten. Raises NoSuchExperiment, Refused."""
     experiment = find_experiment(state, name)
     if experiment.leaving_at is not None:
-        count = sum(vnode.experiment == name for vnode in state.vnodes())
+        count = len(_list_vnodes(state, name))
         raise Refused(
             f"experiment {name!r} is being swapped out already: {_format_vnodes(count)} left",
             hint=f"see: plabctl experiment show {name}",
         )
-    vnodes = tuple(mark_leaving(vnode, order.now) for vnode in state.vnodes() if vnode.experiment == name)
-    data = {"reason": order.reason}
-    event = events.build_experiment_event("experiment-leaving", name, None, order.now, order.rng, data, order.actor)
+    vnodes = tuple(mark_leaving(vnode, order.now) for vnode in _list_vnodes(state, name))
+    event = _build_event("experiment-leaving", name, order)
     return Changes(experiments=(replace(experiment, leaving_at=order.now),), vnodes=vnodes, events=(event,))
 
 
@@ -77,21 +71,26 @@ def forget(state: State, name: str, order: Order) -> tuple[Changes, tuple[Vnode,
     A probe that is running ends by itself and is recorded as late. Raises NoSuchExperiment.
     """
     experiment = find_experiment(state, name)
-    vnodes = [vnode for vnode in state.vnodes() if vnode.experiment == name]
-    remains = tuple(vnode for vnode in vnodes if vnode.vnode)
-    data: dict[str, object] = {
-        "reason": order.reason,
-        "left": [f"{vnode.vnode} on {vnode.node}" for vnode in remains],
-        "hook": list(experiment.hook),
-    }
-    event = events.build_experiment_event("experiment-gone", name, None, order.now, order.rng, data, order.actor)
+    vnodes = _list_vnodes(state, name)
+    leftovers = tuple(vnode for vnode in vnodes if vnode.vnode)
+    left = [f"{vnode.vnode} on {vnode.node}" for vnode in leftovers]
+    event = _build_event("experiment-gone", name, order, left=left, hook=list(experiment.hook))
     changes = Changes(
         forgotten=(name,),
         gone=tuple(vnode.key for vnode in vnodes),
         released=tuple(vnode.key for vnode in vnodes if vnode.key in state.claims),
         events=(event,),
     )
-    return changes, remains
+    return changes, leftovers
+
+
+def _list_vnodes(state: State, name: str) -> list[Vnode]:
+    return [vnode for vnode in state.vnodes() if vnode.experiment == name]
+
+
+def _build_event(kind: str, name: str, order: Order, **data: object) -> Event:
+    data["reason"] = order.reason
+    return events.build_experiment_event(kind, name, None, order.now, order.rng, data, order.actor)
 
 
 def find_experiment(state: State, name: str) -> Experiment:
