@@ -13,7 +13,6 @@ from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.core import claim as claiming
 from plabctl.core import fairness
 from plabctl.core.assign import Job, assign
-from plabctl.core.model import Claim
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.store.session import Session
@@ -22,10 +21,10 @@ from plabctl.store.slots import Slots
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What claiming brought: jobs to launch, claims that cannot be started, and how many members must wait."""
+    """What claiming brought: jobs to launch, jobs that cannot be started, and how many members must wait."""
 
     jobs: tuple[Job, ...] = ()
-    impossible: tuple[Claim, ...] = ()
+    impossible: tuple[Job, ...] = ()
     waiting_count: int = 0
 
 
@@ -78,5 +77,5 @@ def claim_members(
     if tick_goal is None and state.tick != claimant.mark and (jobs or choice.waiting_count):
         state.apply(Changes(tick=claimant.mark))
     possible = tuple(job for job in jobs if job.claim.recipe in settings.recipes)
-    impossible = tuple(job.claim for job in jobs if job.claim.recipe not in settings.recipes)
+    impossible = tuple(job for job in jobs if job.claim.recipe not in settings.recipes)
     return ClaimResult(possible, impossible, choice.waiting_count)

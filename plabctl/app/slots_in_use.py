@@ -19,8 +19,7 @@ from plabctl.app.capacity import compute_capacity
 from plabctl.app.context import App
 from plabctl.core.assign import Job
 from plabctl.core.assignment import Assignment
-from plabctl.core.claim import is_fresh
-from plabctl.core.model import Cause, Claim, Outcome, Report
+from plabctl.core.model import Claim, Report
 from plabctl.store.slots import Slots
 
 if TYPE_CHECKING:
@@ -163,19 +162,3 @@ class SlotsInUse:
         self._running[claim.token] = claim
         self._mark(claim.slot, claim.until_uptime_s)
         self._executor.start(assignment)
-
-
-def report_refused(claim: Claim, reason: str, now: float) -> Report:
-    """Return the report of a probe that could not even be started; the node is not to blame."""
-    left = (claim.vnode,) if claim.experiment and not is_fresh(claim) else ()
-    return Report(
-        claim.node,
-        claim.token,
-        Outcome.UNKNOWN,
-        Cause.LOCAL,
-        reason,
-        now,
-        0.0,
-        left=left,
-        experiment=claim.experiment,
-    )

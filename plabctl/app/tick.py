@@ -18,17 +18,18 @@ from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
 from plabctl.app.goals import TickGoal
 from plabctl.app.signals import Stop
-from plabctl.app.slots_in_use import SlotsInUse, report_refused
+from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_inventories import sync_due_inventories
 from plabctl.core import adaptive_scale, fairness, outbox
 from plabctl.core.claim import Claimant, give_back, list_candidates
 from plabctl.core.events import make_token
 from plabctl.core.experiments import membership
 from plabctl.core.guard import evaluate
-from plabctl.core.model import Claim, Outcome, Report, TickMark
+from plabctl.core.model import Cause, Claim, Outcome, Report, TickMark
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
+from plabctl.executors.base import build_substitute
 from plabctl.store.boot_id import read_boot_id
 from plabctl.store.session import Session
 from plabctl.store.slots import Slots
@@ -179,7 +180,8 @@ def step(run: TickRun) -> None:
     run.waiting_count = taken.waiting_count
     run.slots_in_use.launch(taken.jobs)
     run.reports += [
-        report_refused(claim, f"recipe {claim.recipe!r} is not configured", now) for claim in taken.impossible
+        build_substitute(assignment, now, 0.0, Cause.LOCAL, f"recipe {claim.recipe!r} is not configured", begun=False)
+        for claim, assignment in taken.impossible
     ]
     run.slots_in_use.release_idle()
     run.delivery.after_commit()

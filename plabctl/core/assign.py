@@ -63,20 +63,20 @@ def _plan_test(
     state: State, settings: Settings, blank: Assignment, timeouts: LearnedTimeouts, now: float
 ) -> Assignment:
     """Return the health test of a node, with the time-outs that were learned for it."""
+    recipes, member = settings.recipes, state.member(blank.node.name)
+    assert member, "the row was made from a member"
     name = settings.find_recipe_name(blank.node.variables, blank.pool)
-    recipe, member = settings.recipes.get(name), state.member(blank.node.name)
-    if not (recipe and member):
-        return replace(blank, recipe=Recipe(name))
-    allowed = timeouts.plan_probe(member, recipe, now)
-    limited = allowed.apply_to(recipe)
+    # Nothing can be done about a leftover whose recipe is configured no more.
+    leftovers = tuple((piece, recipes.get(piece.recipe, Recipe(piece.recipe))) for piece in member.leftovers)
+    if name not in recipes:
+        return replace(blank, recipe=Recipe(name), leftovers=leftovers)
+    allowed = timeouts.plan_probe(member, recipes[name], now)
+    limited = allowed.apply_to(recipes[name])
     return replace(
         blank,
         recipe=limited,
         deadline_s=limited.compute_longest_s(allowed.connect_s),
-        # Nothing can be done about a leftover whose recipe is configured no more.
-        leftovers=tuple(
-            (piece, settings.recipes.get(piece.recipe, Recipe(piece.recipe))) for piece in member.leftovers
-        ),
+        leftovers=leftovers,
         connect_timeout_s=allowed.connect_s,
         lowered=allowed.lowered,
     )

@@ -63,11 +63,6 @@ def build_vnode_name(token: str) -> str:
     return f"plabctl-{token}"
 
 
-def is_fresh(claim: Claim) -> bool:
-    """Return whether the vnode has its name from this very claim, so that nothing can be left of an earlier one."""
-    return claim.vnode == build_vnode_name(claim.token)
-
-
 def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
     """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives."""
     if claim.boot != claimant.boot:
@@ -96,7 +91,8 @@ def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
 def give_back(state: State, claims: Iterable[Claim]) -> Changes:
     """Return the changes that end `claims`, none of which was started: a name that was made for one was never used."""
     claims = tuple(claims)
-    vnodes = [state.vnode(claim.key) for claim in claims if claim.experiment and is_fresh(claim)]
+    fresh = [claim for claim in claims if claim.experiment and claim.vnode == build_vnode_name(claim.token)]
+    vnodes = [state.vnode(claim.key) for claim in fresh]
     unnamed = tuple(replace(vnode, vnode="") for vnode in vnodes if vnode)
     return Changes(vnodes=unnamed, released=tuple(claim.key for claim in claims))
 

@@ -146,4 +146,12 @@ def _explain_waiting(member: Member, last: Verdict, settings: Settings) -> DueRe
 
 def _build_report(member: Member, outcome: Outcome, at: float) -> Report:
     cause = None if outcome is Outcome.PASS else Cause.CHECK
-    return Report(member.node, "", outcome, cause, "", at, estimate_test_seconds(member))
+    return Report(
+        node=member.node,
+        token="",
+        outcome=outcome,
+        cause=cause,
+        reason="",
+        started_at=at,
+        seconds=estimate_test_seconds(member),
+    )

@@ -12,6 +12,7 @@ import pytest
 
 from plabctl.app.goals import RetestGoal
 from plabctl.core import node_orders
+from plabctl.core.model import Leftover
 from plabctl.core.recipe import Stage
 from plabctl.core.settings import DeadlineSettings
 from plabctl.core.state import Changes
@@ -332,3 +333,18 @@ def test_a_good_node_that_a_learned_deadline_cut_off_is_tested_again_with_all_it
     after = here.member("n1")
     assert (after.pool, after.since_at, after.ok_streak) == ("good", before.since_at, before.ok_streak + 1)
     assert here.history("suspect") == []
+
+
+def test_what_is_left_on_a_node_whose_recipe_is_configured_no_more_is_not_forgotten(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.add("n1", recipe="gone")
+    piece = Leftover("plabctl-old", "process", here.clock.now())
+    with here.store.session() as state:
+        state.apply(Changes(members=(replace(here.member("n1"), leftovers=(piece,)),)))
+
+    assert here.tick() == 1
+
+    last = here.member("n1").last
+    assert last
+    assert (last.outcome, last.reason) == ("unknown", "recipe 'gone' is not configured")
+    assert here.member("n1").leftovers == (piece,)
