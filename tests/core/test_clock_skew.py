@@ -61,7 +61,7 @@ def full(**fields: object) -> Member:
         uptime=spells,
         flaps=(Flap(suspicion, NOW, 0.0, NOW, spells),),
         refused_since=NOW,
-        absent_since=NOW,
+        absent_since_at=NOW,
     )
     return replace(member, **fields)  # type: ignore[arg-type]  # any field of it
 
@@ -83,7 +83,7 @@ def test_what_was_written_down_by_the_right_clock_stays() -> None:
         due_at=BEFORE + 7,
         hold=Hold("ada", "disk", BEFORE - 1, BEFORE + 99),
         **dict.fromkeys(("last", "suspicion", "uptime")),
-        **dict.fromkeys(("probed_at", "penalty_at", "refused_since", "absent_since"), BEFORE - 8),
+        **dict.fromkeys(("probed_at", "penalty_at", "refused_since", "absent_since_at"), BEFORE - 8),
         requested_at=None,
         leftovers=(),
         flaps=(),
@@ -129,7 +129,7 @@ def test_a_node_that_was_added_by_the_wrong_clock_was_added_now() -> None:
 
 def test_what_happened_this_very_moment_stays() -> None:
     just_now = full(
-        **dict.fromkeys(("since_at", "due_at", "probed_at", "penalty_at", "refused_since", "absent_since"), BEFORE),
+        **dict.fromkeys(("since_at", "due_at", "probed_at", "penalty_at", "refused_since", "absent_since_at"), BEFORE),
         hold=Hold("ada", "disk", BEFORE, BEFORE + 60),
         leftovers=(Leftover("v", "process", BEFORE),),
         **dict.fromkeys(("last", "suspicion", "uptime", "requested_at")),
