@@ -87,7 +87,7 @@ def swap_in(wanted: Experiment, how: SwapOptions, *, yes: bool) -> int:
 def swap_out(name: str, how: SwapOptions, *, force: bool) -> int:
     """Swap it out, and return the exit code."""
     if force and how.wait:
-        raise UsageFault("--force and --wait exclude each other", hint="--force waits for nothing")
+        raise UsageFault("--force and --wait exclude each other", hint="--force does not wait")
     app = open_app(how.config)
     ordered = use.swap_out(app, name, build_order(app, find_actor(), how.reason), force=force)
     overview = ordered.overview
@@ -124,7 +124,7 @@ def _warn(warning: str) -> None:
 def _print_outcome(how: SwapOptions, app: App, name: str, overview: ExperimentOverview | None, code: int) -> int:
     """Show how it stands now, and return the exit code."""
     if code > _INTERRUPTED:
-        output.write_note("interrupted; the ticks go on with it")
+        output.write_note("interrupted; ticks continue with it")
         return code
     is_plain = how.form.is_for_people and code == 0
     if how.form.name == "jsonl":

@@ -116,7 +116,7 @@ def _format_what(row: Row) -> str:
         case "probe" | "vnode-probe":
             words = _format_verdict(row)
         case "late":
-            words = f"came too late and decided nothing: {_format_verdict(row)}"
+            words = f"came too late and does not count: {_format_verdict(row)}"
         case "suspect":
             words = _join(f"{_format_step(row)}, failed once, checking again", reason)
         case "refuted":

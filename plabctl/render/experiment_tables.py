@@ -151,7 +151,7 @@ def format_remarks(overview: ExperimentOverview, now: float) -> Iterator[str]:
     elif not experiment.nodes:
         yield f"wanted on {format_wanted(experiment)}"
     if overview.missing and experiment.leaving_at is None:
-        yield f"removed, so without a vnode: {', '.join(overview.missing)}"
+        yield f"removed, so without vnode: {', '.join(overview.missing)}"
     if experiment.hook:
         yield f"told to: {shlex.join(experiment.hook)}"
 

@@ -134,8 +134,8 @@ def _format_guard(subject: NodeRecord, context: ViewContext, *, is_on: bool) -> 
     canary = ", or while no canary answers" if guard.canary else ""
     text = f"moves to bad are held while {share} tested within {format_duration(guard.within_s)} failed{canary}"
     longest = format_duration(guard.max_age_s)
-    then = f"moved all the same after {longest}" if guard.then == "move" else "left where it is"
-    return f"{text}; a node that goes on failing is {then}" if is_on else f"off; {text}"
+    then = f"moved anyway after {longest}" if guard.then == "move" else "left where it is"
+    return f"{text}; a node that keeps failing is {then}" if is_on else f"off; {text}"
 
 
 def _build_guard_row(subject: NodeRecord, context: ViewContext) -> Row:

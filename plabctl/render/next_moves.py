@@ -61,7 +61,7 @@ def format_needs(subject: NodeRecord, context: ViewContext) -> str:
     """Return the passes that a node in bad needs: `needs 2 more passes, next at 14:20`, and where that leads, when."""
     way = find_path(subject.member, context.settings, Outcome.PASS, context.now)
     if way is None:
-        return "no pass moves it while it is held"
+        return "no pass moves it while it is on hold"
     now, apart_s = context.now, context.settings.flap.apart_s
     text = f"needs {format_passes(way.tests)}, {_format_next(subject, way, now)}"
     if way.tests > 1:
@@ -74,7 +74,7 @@ def format_flapping(subject: NodeRecord, context: ViewContext, score: float) -> 
     """Return what the flap penalty asks for and how fast it goes."""
     flap = context.settings.flap
     required = count_required_passes(subject.member, flap, context.now)
-    asks = f"a return takes {required} passes in a row" if required > 1 else "too little to ask for more than one pass"
+    asks = f"a return takes {required} passes in a row" if required > 1 else "too low to require more than one pass"
     return f"penalty {score:.1f}, halved every {format_duration(flap.half_life_s)}: {asks}"
 
 
@@ -97,14 +97,14 @@ def _format_held(subject: NodeRecord, context: ViewContext, way: MovePath | None
     if way is None or way.move.target == member.pool:
         return until
     at = "then" if way.at <= hold.until_at else f"at {format_clock(way.at, now)}, at the earliest"
-    return f"{until}; goes to {way.move.target} {at}, if that is what the tests say"
+    return f"{until}; goes to {way.move.target} {at}, if the tests say so"
 
 
 def _explain_in_good(subject: NodeRecord, context: ViewContext, outcome: Outcome, way: MovePath | None) -> str:
     member, settings = subject.member, context.settings
     own = settings.pools[member.pool]
     if outcome is Outcome.PASS:
-        trace = "; its failures leave no trace" if member.suspicion else ""
+        trace = "; its failures do not count" if member.suspicion else ""
         return f"it stays in {own.name}{trace}, and {_format_after(subject, context, outcome)}"
     if subject.is_guarded(context):
         return _explain_guarded(subject, context, way)
@@ -114,7 +114,7 @@ def _explain_in_good(subject: NodeRecord, context: ViewContext, outcome: Outcome
         return _explain_several(subject, context, way)
     if way.move.kind == "suspect":
         return (
-            f"it leaves for {own.goes_to} as a suspect and is tested again at once: if that fails too it stays there, "
+            f"it moves to {own.goes_to} as a suspect and is tested again at once: if that fails too it stays there, "
             "if it passes all is as before"
         )
     return f"it moves to {own.goes_to}"
@@ -134,7 +134,7 @@ def _explain_guarded(subject: NodeRecord, context: ViewContext, way: MovePath | 
     text = f"the guard holds its move: it stays in {subject.member.pool}"
     if guard.then is GuardThen.LEAVE or way is None:
         return f"{text} for as long as the guard is on"
-    return f"{text}; if it still fails at {format_clock(way.at, context.now)} it is moved all the same"
+    return f"{text}; if it still fails at {format_clock(way.at, context.now)} it is moved anyway"
 
 
 def _explain_in_bad(subject: NodeRecord, context: ViewContext, outcome: Outcome, _way: MovePath | None) -> str:

@@ -21,17 +21,17 @@ _WORDS = {
     DueReason.ABSENT: "its inventory does not list it any more; listed again, it is as it was before",
     DueReason.NEW: "it has never been tested, so it is due at once",
     DueReason.ENTERED: "a node is tested at once when it enters {pool}",
-    DueReason.AT_ONCE: "it was released, and what it is now is for a test to say",
+    DueReason.AT_ONCE: "it was released, so a test decides where it belongs",
     DueReason.HOLD_ENDS: "its hold ends then",
-    DueReason.UNKNOWN: "the last test said nothing about the node, so after the shortest wait: {drawn}",
+    DueReason.UNKNOWN: "the last test gave no verdict, so after the shortest wait: {drawn}",
     DueReason.CUT: (
-        "a learned deadline cut the last test off, so again at once, with all the time that the recipe allows"
+        "a learned time-out cut off the last test, so it is repeated at once with the recipe's own time-outs"
     ),
     DueReason.GUARDED: "it fails and the guard holds its move, so after the shortest wait: {drawn}",
 }
 
 
-DISABLED = "none, its pool is disabled for a plug-in that cannot be used; see: plabctl config check"
+DISABLED = "none: its pool is disabled because a plug-in cannot be used; see: plabctl config check"
 
 
 def format_when(subject: NodeRecord, context: ViewContext) -> str:
@@ -135,12 +135,12 @@ def _find_judged_at(member: Member) -> float:
 def _format_request(subject: NodeRecord, context: ViewContext) -> str:
     at = subject.member.requested_at
     by = next((f" by {event.actor}" for event in subject.list_latest("retest")), "")
-    return f"a retest was asked for{by}{'' if at is None else f' at {format_clock(at, context.now)}'}; such go first"
+    return f"a retest was asked for{by}{'' if at is None else f' at {format_clock(at, context.now)}'}; these go first"
 
 
 def _format_after_silence(member: Member) -> str:
     if member.last and member.last.outcome is Outcome.UNKNOWN and member.interval_s > 0:
-        return f"; the last try said nothing, so after the shortest wait: {_format_drawn(member)}"
+        return f"; the last try gave no verdict, so after the shortest wait: {_format_drawn(member)}"
     return ", at once"
 
 

@@ -80,9 +80,9 @@ def _format_reason(subject: NodeRecord) -> str:
         by = "" if move.actor == MACHINE else f" (by {move.actor})"
         return f"{describe_event(build_event_row(move))}{by}, at {format_local(move.at)}"
     if member.last is None:
-        return "new nodes begin here, and it has not been tested yet"
+        return "new nodes start here, and it has not been tested yet"
     if member.since_at <= subject.node.added_at:
-        return "new nodes begin here, and it has not passed often enough to leave"
+        return "new nodes start here, and it has not passed often enough to leave"
     return "the history does not go back that far"
 
 

@@ -163,4 +163,4 @@ def build_pool_lines(row: Row, settings: Settings) -> list[tuple[str, Cell]]:
 
 def _format_window(row: Row) -> str:
     wait = f"; the oldest that is due waits for {_format_wait(row)}" if row["due_count"] else ""
-    return f"{row['used_ratio']:.0%} of what was used of late, its share is {row['share_ratio']:.0%}{wait}"
+    return f"{row['used_ratio']:.0%} of recent use, its share is {row['share_ratio']:.0%}{wait}"

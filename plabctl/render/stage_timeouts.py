@@ -29,19 +29,18 @@ def format_rule(plan: TimeoutPlan, own: DeadlineSettings) -> str:
     """Return how patient the next test is, and why."""
     match plan.rule:
         case TimeoutRule.OFF:
-            return "the recipe's own time-outs, as [deadlines] enabled = false says"
+            return "the recipe's own time-outs, because of [deadlines] enabled = false"
         case TimeoutRule.REQUESTED:
-            return "the recipe's own time-outs, as a person asked for this test"
+            return "the recipe's own time-outs, because a person asked for this test"
         case TimeoutRule.UNPROVEN:
-            return "the recipe's own time-outs, as it must prove itself and its last test did not fail"
+            return "the recipe's own time-outs, because it has to pass and its last test did not fail"
         case TimeoutRule.IN_TURN:
-            return (
-                f"the recipe's own time-outs, as every {_format_ordinal(own.full_every)} failing test in a row has them"
-            )
+            turn = _format_ordinal(own.full_every)
+            return f"the recipe's own time-outs, because every {turn} failing test in a row has them"
         case TimeoutRule.DECIDES:
-            return "the recipe's own time-outs, as this test confirms or refutes a failure"
+            return "the recipe's own time-outs, because this test confirms or refutes a failure"
         case TimeoutRule.USUAL:
-            return "learned from tests that passed, where there were enough" if plan.lowered else "as the recipe says"
+            return "learned from passed tests, where there were enough" if plan.lowered else "those of the recipe"
 
 
 def format_timeouts(plan: TimeoutPlan, own: DeadlineSettings) -> Iterator[str]:

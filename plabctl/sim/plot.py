@@ -92,8 +92,8 @@ def _load_pixel_library() -> Any:
         return import_module("resvg_py")
     except ImportError as error:
         raise UsageFault(
-            "a PNG needs the Python package resvg-py, which is not here",
-            hint="give the file a name that ends in .svg, which needs nothing",
+            "a PNG needs the Python package resvg-py, which is not installed",
+            hint="name the file .svg, which needs no package",
         ) from error
 
 

@@ -58,7 +58,7 @@ def read_past(state_dir: Path, since: float, now: float) -> RecordedPast:
     lives = [track.build_life(name, since, now) for name, track in tracks.items() if len(track.found) > 1]
     if not lives:
         raise UsageFault(
-            f"the history in '{state_dir}' tells of no node that was tested twice in that time",
+            f"the history in '{state_dir}' has no node that was tested twice in that time",
             hint="look further back, or simulate a trace: plabctl simulate --help",
         )
     begin = min(life.born_at for life in lives)

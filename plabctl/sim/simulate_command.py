@@ -119,7 +119,7 @@ def refuse_plot(path: str | None) -> None:
     if path is None:
         return
     if Path(path).suffix not in _PICTURES:
-        raise UsageFault(f"'{path}' is no picture that can be drawn", hint=f"its name ends in {' or '.join(_PICTURES)}")
+        raise UsageFault(f"'{path}' is not a picture format", hint=f"its name ends in {' or '.join(_PICTURES)}")
     if not Path(path).absolute().parent.is_dir():
         raise UsageFault(f"'{path}' cannot be written: no such directory", hint="make it first")
     if Path(path).suffix == ".png":

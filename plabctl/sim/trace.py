@@ -112,7 +112,7 @@ def _parse_interval(row: list[str]) -> tuple[str, float, float, bool]:
         raise ValueError(f"{len(row)} columns, not {len(_HEADER)}")
     name, state = row[0].strip(), row[3].strip()
     if not name or not name.isprintable():
-        raise ValueError(f"{row[0]!r} is no name of a node")
+        raise ValueError(f"{row[0]!r} is not the name of a node")
     start, end = _parse_seconds("start", row[1]), _parse_seconds("end", row[2])
     if end <= start:
         raise ValueError(f"ends at {end:g}, not after its start at {start:g}")

@@ -319,7 +319,7 @@ def test_whoever_leaves_a_wait_is_told_that_it_goes_on(slow: Desk) -> None:
         assert seen.end() == 130
         text = " ".join(seen.screen.display)
 
-    assert "interrupted; the ticks go on with it" in text
+    assert "interrupted; ticks continue with it" in text
     assert "Traceback" not in text
     slow.ok("tick")
     assert set(states(slow).values()) == {"up"}

@@ -118,7 +118,7 @@ def test_show_tells_the_stages_of_the_last_test(used_desk: Desk) -> None:
     assert [stage["stage"] for stage in probe["stages"]] == ["setup", "teardown"]
     assert document["pool"] == "bad"
     assert document["variables"] == {"site": "north"}
-    assert "new nodes begin here" not in used_desk.ok("show", "pc1")
+    assert "new nodes start here" not in used_desk.ok("show", "pc1")
 
 
 def test_explain_gives_the_reasons_on_a_page(used_desk: Desk) -> None:

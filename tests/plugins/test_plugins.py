@@ -271,8 +271,8 @@ class TestBroken:
         assert second == Said(1, "", "")
         assert shop.tested() == {"pc2"}
         assert shop.pools() == {"pc1": "good", "pc2": "bad"}
-        assert "none, its pool is disabled" in shop.ok("explain", "pc1")
-        assert "none, its pool is disabled" in shop.ok("show", "pc1")
+        assert "none: its pool is disabled" in shop.ok("explain", "pc1")
+        assert "none: its pool is disabled" in shop.ok("show", "pc1")
         assert "a plug-in cannot be used" in shop.ok("pool", "show", "good")
         assert "disabled" not in shop.ok("pool", "show", "bad")
 

@@ -23,7 +23,7 @@ def make_event(kind: str, **data: object) -> Event:
             "test failed in 2.0 s (setup): no [/x]",
         ),
         (make_event("probe", outcome="unknown", cause="local", reason="no memory"), "no verdict (local): no memory"),
-        (make_event("late", outcome="pass", seconds=1.0), "came too late and decided nothing: test passed in 1.0 s"),
+        (make_event("late", outcome="pass", seconds=1.0), "came too late and does not count: test passed in 1.0 s"),
         (make_event("void", reason="its tick is gone"), "test given up: its tick is gone"),
         (make_event("transition", **{"from": "good", "to": "bad"}, reason="refused"), "good -> bad: refused"),
         (

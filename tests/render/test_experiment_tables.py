@@ -174,7 +174,7 @@ def test_nodes_that_were_removed_are_told_until_it_is_swapped_out() -> None:
     wanted = make_experiment_context(make_experiment(nodes=("n1", "n9")), PLACES[0])
     leaving = make_experiment_context(make_experiment(nodes=("n1", "n9"), leaving_at=NOW), PLACES[0])
 
-    assert "removed, so without a vnode: n9" in experiment_tables.build_experiment_listing(wanted, "web").footer
+    assert "removed, so without vnode: n9" in experiment_tables.build_experiment_listing(wanted, "web").footer
     assert "n9" not in experiment_tables.build_experiment_listing(leaving, "web").footer
 
 

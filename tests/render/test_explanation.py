@@ -121,7 +121,7 @@ def test_a_good_node_would_become_a_suspect() -> None:
     text = page("good", last=PASSED, ok_streak=2)
 
     assert "if it passes: it stays in good, and the test after that comes 12m30s later" in text
-    assert "if it fails: it leaves for bad as a suspect and is tested again at once" in text
+    assert "if it fails: it moves to bad as a suspect and is tested again at once" in text
 
 
 def test_with_confirm_the_failures_it_takes_are_counted() -> None:
@@ -149,7 +149,7 @@ def test_a_hold_holds_it_and_says_until_when() -> None:
     assert "if it passes: it stays in bad: held by ada until somebody releases it" in endless
     assert "held: by ada 1m ago, until released: mine" in endless
     until = format_clock(NOW + 3600.0, NOW)
-    assert f"it stays in bad: held by ada until {until}; goes to good then, if that is what the tests say" in short
+    assert f"it stays in bad: held by ada until {until}; goes to good then, if the tests say so" in short
 
 
 def test_the_guard_is_told_with_its_rule_and_whether_it_holds_this_node() -> None:
@@ -162,7 +162,7 @@ def test_the_guard_is_told_with_its_rule_and_whether_it_holds_this_node() -> Non
     on = told(subject, guarded(context, "site oslo"))
     assert "guard: on for site oslo since 1m ago: 30 of 100 failed" in on
     at = format_clock(NOW + 3600.0, NOW)
-    assert f"the guard holds its move: it stays in good; if it still fails at {at} it is moved all the same" in on
+    assert f"the guard holds its move: it stays in good; if it still fails at {at} it is moved anyway" in on
     assert explanation.build_document(subject, context)["guard"]["holds"] is True  # type: ignore[index]
 
 
@@ -171,7 +171,7 @@ def test_the_guard_of_others_does_not_hold_it() -> None:
     text = told(subject, guarded(context, "site bergen"))
 
     assert "it does not hold this node" in text
-    assert "it leaves for bad as a suspect" in text
+    assert "it moves to bad as a suspect" in text
 
 
 def test_a_guard_that_leaves_nodes_where_they_are_says_so() -> None:
@@ -180,7 +180,7 @@ def test_a_guard_that_leaves_nodes_where_they_are_says_so() -> None:
     text = told(subject, guarded(context, "monitor"))
 
     assert "it stays in good for as long as the guard is on" in text
-    assert "or while no canary answers; a node that goes on failing is left where it is" in text
+    assert "or while no canary answers; a node that keeps failing is left where it is" in text
 
 
 def test_a_suspect_that_is_guarded_goes_back_and_a_guarded_one_leaves_no_trace() -> None:
@@ -191,7 +191,7 @@ def test_a_suspect_that_is_guarded_goes_back_and_a_guarded_one_leaves_no_trace()
     assert "it goes back to good and is tested again soon" in told(suspect, guarded(context, "pool good"))
     text = told(held, guarded(other, "pool good"))
     assert "because: it fails, and the guard holds its move" in text
-    assert "if it passes: it stays in good; its failures leave no trace" in text
+    assert "if it passes: it stays in good; its failures do not count" in text
 
 
 @pytest.mark.parametrize(
@@ -230,10 +230,10 @@ def test_a_wait_drawn_under_other_settings_is_told_without_a_formula() -> None:
         ({"requested_at": NOW - 60.0, "last": PASSED}, "a retest was asked for by ada at"),
         (
             {"last": UNSURE, "interval_s": 300.0},
-            "the last test said nothing about the node, so after the shortest wait: 5m",
+            "the last test gave no verdict, so after the shortest wait: 5m",
         ),
         ({"last": PASSED, "since_at": NOW}, "a node is tested at once when it enters good"),
-        ({"last": PASSED, "due_at": NOW - 1.0}, "it was released, and what it is now is for a test to say"),
+        ({"last": PASSED, "due_at": NOW - 1.0}, "it was released, so a test decides where it belongs"),
         (
             {"last": PASSED, "hold": Hold("a", "", NOW, NOW + 9), "due_at": NOW + 9, "interval_s": 9.0},
             "its hold ends then",
@@ -264,7 +264,7 @@ def test_the_deadlines_of_the_next_test_and_where_they_come_from() -> None:
 
     assert "connect      10s  the floor; 95% of 100 passes: 0.2 s at most" in text
     assert "check        10s  the recipe's; 0 of 20 passes to learn from" in text
-    assert "deadlines: learned from tests that passed, where there were enough" in text
+    assert "deadlines: learned from passed tests, where there were enough" in text
 
 
 def test_a_recipe_that_is_gone_is_told() -> None:

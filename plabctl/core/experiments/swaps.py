@@ -107,7 +107,7 @@ def find_experiment(state: State, name: str) -> Experiment:
 def _refuse_name(state: State, settings: Settings, name: str) -> None:
     if not is_pool_name(name):
         allowed = f"lower-case letters, digits, - and _, beginning with a letter, at most {MAX_NAME}"
-        raise UsageFault(f"{_quote(name)} is no name for an experiment", hint=allowed)
+        raise UsageFault(f"{_quote(name)} is not a valid name for an experiment", hint=allowed)
     if name in settings.pools:
         raise Refused(f"{name!r} is the name of a pool", hint="choose another name")
     known = state.experiments.get(name)

@@ -65,7 +65,7 @@ class BadPool(Pool):
 
 
 def _format_passes(count: int) -> str:
-    return "a pass" if count == 1 else f"{count} passes in a row"
+    return "test passed" if count == 1 else f"{count} passes in a row"
 
 
 class BadKind(PoolKind):
@@ -80,7 +80,7 @@ class BadKind(PoolKind):
     def describe_exit(self, own: PoolSettings, settings: Settings) -> str:
         """Return when a node leaves the pool, and where it goes."""
         flap = settings.flap
-        more = f"one more for each flap not yet forgotten (half in {format_duration(flap.half_life_s)})"
+        more = f"one more for each point of flap penalty (half-life {format_duration(flap.half_life_s)})"
         return f"to {own.goes_to} after one pass, and {more}, {format_duration(flap.apart_s)} apart"
 
 

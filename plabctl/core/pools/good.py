@@ -133,7 +133,7 @@ class GoodKind(PoolKind):
             return f"to {own.goes_to} when a failure was confirmed by {options.confirm} quick retests"
         if not options.suspects:
             return f"to {own.goes_to} at the first failure"
-        return f"to {own.goes_to} at the first failure, as a suspect that is tested again at once"
+        return f"to {own.goes_to} at the first failure, as a suspect, and is tested again at once"
 
 
 def find_options(own: PoolSettings) -> GoodOptions:

@@ -39,7 +39,7 @@ def bed() -> VirtualTestbed:
         (wanted("there", nodes=("n2",)), Refused, "experiment 'there' exists already"),
         (wanted("leaving", nodes=("n2",)), Refused, "experiment 'leaving' is still being swapped out"),
         (wanted("good", nodes=("n2",)), Refused, "'good' is the name of a pool"),
-        (wanted("No Name", nodes=("n2",)), UsageFault, "'No Name' is no name for an experiment"),
+        (wanted("No Name", nodes=("n2",)), UsageFault, "'No Name' is not a valid name for an experiment"),
         (wanted(nodes=("n2", "nx")), NoSuchNode, "no node is named 'nx'"),
         (wanted(nodes=("n2", "held")), Refused, "'held' is held by ada"),
         (wanted(nodes=("n2",), recipe="fleeting"), Refused, "recipe 'fleeting' has no teardown"),

@@ -237,7 +237,7 @@ def test_a_return_says_by_how_many_passes() -> None:
 
     assert one.move
     assert two.move
-    assert (one.move.evidence, two.move.evidence) == ("a pass", "2 passes in a row")
+    assert (one.move.evidence, two.move.evidence) == ("test passed", "2 passes in a row")
     assert one.move.cause == Reading(make_report(), NOW, 0.0).cause == "passed"
 
 
