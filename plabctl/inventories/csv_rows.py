@@ -11,6 +11,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from plabctl.core.names import is_address, is_label_name
@@ -109,6 +110,7 @@ def _split(line: str, separator: str) -> list[str]:
         return []
 
 
+@lru_cache(maxsize=1024)  # each object of JSON has the same few keys
 def _simplify(title: str) -> str:
     return re.sub(r"[\s_.-]", "", title.strip().strip('"')).lower()
 

@@ -125,13 +125,16 @@ def _parse_json_lines(text: str, where: str) -> Iterator[Row]:
 
 
 def _find_node_list(found: Mapping[str, object]) -> object:
-    """Return the list of nodes in an object: under a usual key, or nodes by name; None when there is none."""
+    """Return the list of nodes in an object: under a usual key, nodes by name, or a node; None when there is none."""
+    from plabctl.inventories.csv_rows import find_name_title
+
     for key in _NODE_LISTS:
         if isinstance(found.get(key), list):
             return found[key]
     if found and all(isinstance(value, dict) for value in found.values()):
-        return [{"name": name, **variables} for name, variables in found.items() if isinstance(variables, dict)]
-    return None
+        return [{**variables, "name": name} for name, variables in found.items() if isinstance(variables, dict)]
+    title = find_name_title(found)
+    return None if title is None or not isinstance(found[title], str) else [found]
 
 
 def _parse_json_row(place: str, item: object) -> Row:

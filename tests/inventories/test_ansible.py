@@ -77,9 +77,9 @@ def test_an_ini_file_with_ranges_children_variables_and_other_connections(tmp_pa
         "casm_n0": {"ssh_host": "10.0.0.10", "ssh_user": "plab", "groups": "lab,up"},
     }
     assert sorted(fault.removeprefix(f"{tmp_path}/hosts: host ") for fault in found.reading.faults) == [
-        "'r1': left out, as it is reached by 'network_cli' and not by ssh",
+        "'r1': it is reached by 'network_cli', not by ssh",
         "'tmpl': ansible_host is '10.0.0.{{ 1 + 1 }}', a template that ansible-inventory does not fill in",
-        "'win1': left out, as it is reached by 'winrm' and not by ssh",
+        "'win1': it is reached by 'winrm', not by ssh",
     ]
 
 

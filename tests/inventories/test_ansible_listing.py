@@ -107,8 +107,8 @@ def test_old_names_of_variables_count_and_new_ones_go_before_them() -> None:
         ({"ansible_user": {"__ansible_vault": "$ANSIBLE_VAULT;"}}, "ansible_user is encrypted by ansible-vault"),
         ({"ansible_ssh_port": [22]}, "ansible_ssh_port is neither text nor number"),
         ({"ansible_port": True}, "ansible_port is neither text nor number"),
-        ({"ansible_connection": "winrm"}, "left out, as it is reached by 'winrm' and not by ssh"),
-        ({"ansible_connection": "ns.net.network_cli"}, "left out, as it is reached by 'network_cli' and not by ssh"),
+        ({"ansible_connection": "winrm"}, "it is reached by 'winrm', not by ssh"),
+        ({"ansible_connection": "ns.net.network_cli"}, "it is reached by 'network_cli', not by ssh"),
     ],
 )
 def test_what_is_wrong_with_a_host_costs_that_host(variables: dict[str, object], fault: str) -> None:

@@ -92,12 +92,16 @@ def test_an_inventory_of_ansible_is_recognised() -> None:
     [
         '{"nodes": ["n1", {"hostname": "n2", "site": "oslo"}]}',
         '{"count": 2, "results": [{"Host Name": "n1"}, {"name": "n2", "site": "oslo"}]}',
-        '{"n1": {}, "n2": {"site": "oslo"}}',
+        '{"n1": {"name": "x"}, "n2": {"site": "oslo"}}',
         '{"name": "n1"}\n\n{"name": "n2", "site": "oslo"}\n',
     ],
 )
 def test_json_in_an_object_or_on_lines_is_read(text: str) -> None:
     assert variables_of(text) == {"n1": {}, "n2": {"site": "oslo"}}
+
+
+def test_one_object_of_json_is_one_node() -> None:
+    assert variables_of('{"name": "n1", "site": "oslo"}\n') == {"n1": {"site": "oslo"}}
 
 
 def test_a_list_in_json_becomes_a_text_and_one_that_is_too_long_is_left_out() -> None:
