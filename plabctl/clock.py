@@ -1,4 +1,4 @@
-"""The one place that reads the time.
+"""The one place that reads the time, and which run of the machine this is.
 
 I/O. `core/` never asks: it is told `now`. Tests hand in a clock that they move by hand.
 """
@@ -25,8 +25,10 @@ class Clock(Protocol):
         ...
 
 
+_BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
+UNKNOWN_BOOT = "unknown"
 PLAUSIBLE_FROM = 1_000_000_000.0
-"""In 2001. A clock that is behind that is not set. The same as `plabctl.core.clock_trust.NEVER_BEFORE`."""
+"""In 2001. A clock that is behind that is not set. The same as `plabctl.core.clock_skew.NEVER_BEFORE`."""
 
 
 class SystemClock:
@@ -58,3 +60,15 @@ class SystemClock:
         """Return seconds since this machine was booted, sleep included: never set, and the same for all processes."""
         boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
         return round(time.monotonic() if boottime is None else time.clock_gettime(boottime), 3)
+
+
+def read_boot_id() -> str:
+    """Return a name for this run of the machine, `unknown` where the kernel gives none.
+
+    Without it claims still end by their slot and by their deadline.
+    """
+    try:
+        with open(_BOOT_ID_PATH, encoding="ascii") as file:
+            return file.read().strip() or UNKNOWN_BOOT
+    except (OSError, UnicodeDecodeError):
+        return UNKNOWN_BOOT

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from plabctl.clock import PLAUSIBLE_FROM, SystemClock
-from plabctl.core.clock_trust import NEVER_BEFORE
+from plabctl.core.clock_skew import NEVER_BEFORE
 
 UNSET = 100.0
 

@@ -23,7 +23,7 @@ from plabctl.errors import HookFault, PlabctlError, StoreError
 from plabctl.files.locks import try_lock
 from plabctl.files.private import as_store_error, open_private
 from plabctl.sinks.base import SinkContext
-from plabctl.sinks.experiment_hooks import list_experiment_sinks
+from plabctl.sinks.command import list_experiment_sinks
 from plabctl.sinks.tell import find_kind, tell_records, tell_sinks
 
 PAUSE_S = 2.0

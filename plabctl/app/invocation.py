@@ -10,13 +10,12 @@ import os
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, check_plugins, open_app
-from plabctl.app.idle import is_clock_settling, is_idle
 from plabctl.app.last_error import LastError
 from plabctl.config.locate import find_state_dir
-from plabctl.errors import PlabctlError
+from plabctl.core.clock_skew import SETTLES_S, is_set_back
+from plabctl.errors import ClockFault, PlabctlError
 
 if TYPE_CHECKING:
-    from plabctl.app.last_error import LastError
     from plabctl.core.settings import Settings
 
 
@@ -40,6 +39,37 @@ def end_idle(config_path: str | None) -> bool:
     return True
 
 
+def is_idle(app: App) -> bool:
+    """Return whether nothing is due, running or untold, so that a tick may end at once.
+
+    The answer is no whenever the clock looks set back since the last commit. Raise StoreError when the state is
+    damaged.
+    """
+    head = app.store.head()
+    now = app.clock.now()
+    if head and head.wake_at is not None:
+        # A time further ahead than any wait was written down by a clock that was set back since.
+        waits = now < head.wake_at <= now + app.settings.longest_wait_s
+        if not waits or is_set_back(now, head.saved_at):
+            return False
+    if not app.settings.inventories:
+        return True
+    from plabctl.app.sync_inventories import find_due_inventories
+
+    return not find_due_inventories(app)
+
+
+def is_clock_settling(app: App) -> bool:
+    """Return whether the clock cannot be believed yet, but may soon be set, as this machine was booted a moment ago.
+
+    Raise ClockFault when it cannot be believed and that is no excuse any more.
+    """
+    why = app.store.explain_clock_doubt()
+    if why and app.clock.uptime() >= SETTLES_S:
+        raise ClockFault(why, hint="set the clock; until then nothing is tested and no node moves")
+    return bool(why)
+
+
 def tick(config_path: str | None) -> int:
     """Run one tick and return the exit code.
 
@@ -59,7 +89,7 @@ def tick(config_path: str | None) -> int:
 
 def _entered(app: App) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
-    from plabctl.store.boot_id import read_boot_id
+    from plabctl.clock import read_boot_id
     from plabctl.store.tick_log import enter_tick
 
     with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):

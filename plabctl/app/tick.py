@@ -20,6 +20,7 @@ from plabctl.app.goals import TickGoal
 from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_inventories import sync_due_inventories
+from plabctl.clock import read_boot_id
 from plabctl.core import adaptive_scale, fairness, outbox
 from plabctl.core.claim import Claimant, give_back, list_candidates
 from plabctl.core.events import make_token
@@ -30,7 +31,6 @@ from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
 from plabctl.executors.base import build_substitute
-from plabctl.store.boot_id import read_boot_id
 from plabctl.store.session import Session
 from plabctl.store.slots import Slots
 

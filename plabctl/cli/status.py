@@ -1,9 +1,12 @@
 """`plabctl status`: which nodes are good, which are bad, and why.
 
-Tests: `tests/cli/test_reading_commands.py`.
+Tests: `tests/cli/test_reading_commands.py`; with `--watch`, `tests/cli/test_terminal.py`.
 """
 
 from __future__ import annotations
+
+import sys
+import time
 
 import click
 
@@ -13,6 +16,10 @@ from plabctl.cli.candidates import complete_pools
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
 from plabctl.core.selection import build_sort_key
 from plabctl.render import status_table
+from plabctl.render.data_formats import format_json
+from plabctl.render.listing import Listing
+
+_PACE_S = 0.5
 
 _EXAMPLE = """\
 plabctl status
@@ -46,9 +53,7 @@ def command(
     NODES are names, globs or @POOL; all nodes if none are given. The totals always count all nodes.
     """
     if watch:
-        from plabctl.cli.watch import watch_status
-
-        return watch_status(config, nodes, pools, form, color)
+        return _watch(config, nodes, pools, form, color)
     situation = queries.read_context(config)
     queries.check_pool_names(situation, (*pools, *([fail_on] if fail_on else [])))
     names = queries.list_chosen(situation, nodes, pools)
@@ -59,3 +64,34 @@ def command(
     else:
         output.show_listing(status_table.build_data_listing(situation, names, how.name), how)
     return int(bool(fail_on) and queries.is_any_in(situation, names, fail_on or ""))
+
+
+def _watch(config: str | None, nodes: tuple[str, ...], pools: tuple[str, ...], form: str | None, color: str) -> int:
+    """Show the status until the person leaves, or until nobody reads any more."""
+    eye = queries.ChangeWatcher(config)
+    queries.check_pool_names(eye.read(), pools)
+    queries.list_chosen(eye.read(), nodes, pools)
+    if sys.stdout.isatty() and form in {None, *output.FOR_PEOPLE}:
+        from plabctl.render.watch_screen import watch_frame
+
+        def frame() -> Listing:
+            context = eye.read()
+            return status_table.build_listing(
+                context, sorted(queries.list_chosen_if_any(context, nodes, pools), key=build_sort_key)
+            )
+
+        try:
+            watch_frame(frame, color=output.choose_color(color), has_changed=eye.has_changed)
+        except KeyboardInterrupt:
+            return 0
+        return 0
+    while True:
+        context = eye.read()
+        output.write(
+            format_json(
+                status_table.build_data_listing(context, queries.list_chosen_if_any(context, nodes, pools), "json")
+            )
+        )
+        output.flush()
+        while not eye.has_changed():
+            time.sleep(_PACE_S)

@@ -1,26 +1,52 @@
-"""What becomes of the instants in the state when the clock was set back.
+"""A clock that was set back, or cannot be believed at all, and what becomes of the instants in the state then.
 
-Pure. Whoever opens the state to change it comes by here first (`plabctl.store.store`), so that no decision ever meets
-an instant that lies ahead of it for no better reason than that the clock was wrong when it was written down. Whether
-the clock was set back is for `clocktrust` to say.
+Pure, and light to import: each idle tick asks. Whoever opens the state to change it comes by here first
+(`plabctl.store.store`), so that no decision ever meets an instant that lies ahead of it for no better reason than that
+the clock was wrong when it was written down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from plabctl.core.experiments.model import Vnode
-from plabctl.core.model import Claim, Hold, Member
-from plabctl.core.notes import Document
-from plabctl.core.state import Changes, State
 from plabctl.values import fields, replace
 
+if TYPE_CHECKING:
+    from plabctl.core.experiments.model import Vnode
+    from plabctl.core.model import Claim, Hold, Member
+    from plabctl.core.notes import Document
+    from plabctl.core.state import Changes, State
+
 T = TypeVar("T")
-W = TypeVar("W", Member, Vnode)
+W = TypeVar("W", "Member", "Vnode")
+SLACK_S = 1.0
+"""How far the clock may lie before the last commit without having been set back."""
+SETTLES_S = 600.0
+"""How long after a boot a clock that lies behind may still be waiting for its time server."""
+NEVER_BEFORE = 1_000_000_000.0
+"""In 2001. A clock that is behind that was never set since it lost its power."""
 _MOMENT_S = 0.001
 _ENDS = frozenset({"due_at", "until_at", "deadline_at"})
 """What may lie ahead: the ends of waits."""
+
+
+def explain_distrust(now: float, saved_at: float, uptime_s: float, *, is_same_boot: bool = False) -> str:
+    """Return why the clock cannot be believed, nothing when it can.
+
+    `saved_at` is when the state was last changed, and `is_same_boot` says that this was done since the last boot. By
+    then the clock had been believed, so that it does not wait for its time server any more: it was corrected.
+    """
+    if now < NEVER_BEFORE:
+        return "the clock of this machine is not set: it is far in the past"
+    if is_set_back(now, saved_at) and uptime_s < SETTLES_S and not is_same_boot:
+        return "this machine has just been booted, and its clock is behind the last change of the state"
+    return ""
+
+
+def is_set_back(now: float, saved_at: float) -> bool:
+    """Return whether the clock was set back since the state was last changed."""
+    return now < saved_at - SLACK_S
 
 
 def rebase_instants(state: State, now: float) -> Changes:
@@ -28,6 +54,8 @@ def rebase_instants(state: State, now: float) -> Changes:
 
     Waits stay as long as they were meant to be, and so do the holds that a person gave an end.
     """
+    from plabctl.core.state import Changes  # an idle tick needs none of it
+
     notes = {topic: _rebase_table(note, now) for topic, note in state.notes.items()}
     return Changes(
         nodes=_collect_changed((each, _cap_instants(each, now)) for each in state.nodes()),

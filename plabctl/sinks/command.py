@@ -1,7 +1,6 @@
 """The sink `command`: one run of a command for each event, the event as JSON on its standard input.
 
-I/O: runs the command. `[[hook]]` is the short form of this kind, and an experiment may bring such a command of its own
-(`plabctl.sinks.experiment_hooks`).
+I/O: runs the command. `[[hook]]` is the short form of this kind, and an experiment may bring such a command of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from plabctl.values import dataclass
 if TYPE_CHECKING:
     from plabctl.core.model import Event
     from plabctl.core.settings import SinkSettings
+    from plabctl.core.state import State
 
 KEEP_BYTES = 64 * 1024
 """How much of what a command prints is kept, for the case that it fails."""
@@ -123,3 +123,18 @@ def _read_last_line(output: bytes) -> str:
 
     line = output.decode(errors="replace").strip().split("\n")[-1].strip()
     return mask_secrets("".join(char if char.isprintable() else "?" for char in line[:_SHOWN]))
+
+
+def list_experiment_sinks(state: State, events: Sequence[Event], timeout_s: float) -> Iterator[SinkSettings]:
+    """Yield a sink for each experiment with a command; one that is gone has left its own in the event that says so."""
+    from plabctl.core.event_kinds import EXPERIMENT_HOOK_KINDS
+    from plabctl.core.settings import SinkSettings
+
+    commands = {name: each.hook for name, each in state.experiments.items()}
+    for event in events:
+        hook = event.data.get("hook")
+        if event.kind == "experiment-gone" and isinstance(hook, list):
+            commands.setdefault(str(event.data["experiment"]), tuple(map(str, hook)))
+    for name, command in commands.items():
+        if command:
+            yield SinkSettings(COMMAND.name, EXPERIMENT_HOOK_KINDS, timeout_s, CommandOptions(command), name)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
+from plabctl.clock import read_boot_id
 from plabctl.core.stuck import HeldLock, LockKind, LockReport, TickTrace
 from plabctl.errors import StoreError
 from plabctl.files.locks import (
@@ -21,7 +22,6 @@ from plabctl.files.locks import (
     read_process_state,
 )
 from plabctl.files.private import as_store_error, open_private
-from plabctl.store.boot_id import read_boot_id
 from plabctl.store.lock import LOCK_NAME
 from plabctl.store.slots import SLOTS_NAME
 from plabctl.store.tick_log import TICKS_NAME, parse_trace

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from tinydb.storages import Storage
 
+from plabctl.clock import read_boot_id
 from plabctl.errors import StoreError
 from plabctl.files.atomic import sweep
-from plabctl.store.boot_id import read_boot_id
 from plabctl.store.commit import replace_state
 from plabctl.store.head import MAX_STATE_BYTES, SCHEMA_VERSION, STATE_NAME, Head, build_head_line, refuse_lost_state
 from plabctl.store.tables import (

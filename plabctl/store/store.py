@@ -69,13 +69,13 @@ class Store:
 
     def explain_clock_doubt(self) -> str:
         """Return why the clock cannot be believed, nothing when it can. Costs next to nothing while it can."""
-        from plabctl.core import clock_trust
+        from plabctl.core import clock_skew
 
         now, saved_at, uptime_s = self._clock.now(), self.saved_at(), self._clock.uptime()
-        if not clock_trust.explain_distrust(now, saved_at, uptime_s):
+        if not clock_skew.explain_distrust(now, saved_at, uptime_s):
             return ""
         is_same_boot = _is_this_boot(self.snapshot().saved_boot)
-        return clock_trust.explain_distrust(now, saved_at, uptime_s, is_same_boot=is_same_boot)
+        return clock_skew.explain_distrust(now, saved_at, uptime_s, is_same_boot=is_same_boot)
 
     def snapshot(self) -> Snapshot:
         """Return the whole state for reading; an empty one when there is none yet."""
@@ -157,13 +157,13 @@ class Store:
             return restore(self._dir, dir_fd, self._clock.now())
 
     def _rebase_clock(self, session: Session) -> float:
-        from plabctl.core import clock_skew, clock_trust
+        from plabctl.core import clock_skew
 
         now = self._clock.now()
         is_same_boot = _is_this_boot(session.saved_boot)
-        if why := clock_trust.explain_distrust(now, session.saved_at, self._clock.uptime(), is_same_boot=is_same_boot):
+        if why := clock_skew.explain_distrust(now, session.saved_at, self._clock.uptime(), is_same_boot=is_same_boot):
             raise ClockFault(why, hint="set the clock; nothing was changed")
-        if clock_trust.is_set_back(now, session.saved_at):
+        if clock_skew.is_set_back(now, session.saved_at):
             session.apply(clock_skew.rebase_instants(session, now))
         return now
 
@@ -193,6 +193,6 @@ class Store:
 
 
 def _is_this_boot(saved_boot: str) -> bool:
-    from plabctl.store.boot_id import UNKNOWN_BOOT, read_boot_id
+    from plabctl.clock import UNKNOWN_BOOT, read_boot_id
 
     return saved_boot == read_boot_id() != UNKNOWN_BOOT

@@ -11,11 +11,10 @@ import pytest
 
 from plabctl.app import tick
 from plabctl.app.context import App
-from plabctl.app.idle import is_clock_settling, is_idle
+from plabctl.app.invocation import is_clock_settling, is_idle
 from plabctl.clock import SystemClock
 from plabctl.core import node_orders
 from plabctl.errors import ClockFault
-from plabctl.store import boot_id
 from plabctl.store.store import Store
 from tests.app.installation import Installation
 from tests.app.test_tick import until
@@ -58,7 +57,7 @@ def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None
 
     def another() -> None:
         (tmp_path / "boot_id").write_text("another\n")
-        monkeypatch.setattr(boot_id, "_PATH", str(tmp_path / "boot_id"))
+        monkeypatch.setattr("plabctl.clock._BOOT_ID_PATH", str(tmp_path / "boot_id"))
 
     return another
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app.context import App
-from plabctl.app.idle import is_idle
+from plabctl.app.invocation import is_idle
 from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.model import Member
 from plabctl.core.settings import InventorySettings

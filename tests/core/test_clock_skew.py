@@ -1,4 +1,4 @@
-"""The clock is set back: nothing lies ahead that cannot, and nobody waits longer than was meant."""
+"""When a clock is believed; and when it is set back, nothing lies ahead that cannot, and nobody waits too long."""
 
 from dataclasses import replace
 
@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.clock_skew import rebase_instants
-from plabctl.core.clock_trust import explain_distrust
+from plabctl.core.clock_skew import (
+    NEVER_BEFORE,
+    SETTLES_S,
+    SLACK_S,
+    explain_distrust,
+    is_set_back,
+    rebase_instants,
+)
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Hold, Leftover, Member, Node, Outcome, Verdict
 from plabctl.core.state import Changes
@@ -20,6 +26,27 @@ from tests.memory_state import MemoryState
 DAY_S = 86400.0
 BEFORE = NOW - DAY_S
 MEMBERS = (make_member("n1"), make_member("n2"))
+
+
+def test_a_clock_may_lie_a_second_behind_without_having_been_set_back() -> None:
+    assert not is_set_back(NOW - SLACK_S, NOW)
+    assert is_set_back(NOW - SLACK_S - 0.001, NOW)
+
+
+@pytest.mark.parametrize(("uptime_s", "is_believed"), [(SETTLES_S - 0.001, False), (SETTLES_S, True)])
+def test_ten_minutes_after_a_boot_a_clock_that_lies_behind_is_believed(uptime_s: float, *, is_believed: bool) -> None:
+    assert bool(explain_distrust(NOW - 3600, NOW, uptime_s)) is not is_believed
+
+
+@pytest.mark.parametrize("uptime_s", [0.0, SETTLES_S - 0.001])
+def test_a_clock_that_lies_behind_a_change_of_the_same_boot_was_corrected(uptime_s: float) -> None:
+    assert not explain_distrust(NOW - 3600, NOW, uptime_s, is_same_boot=True)
+    assert explain_distrust(NEVER_BEFORE - 1, NOW, uptime_s, is_same_boot=True), "but not to where it cannot be"
+
+
+@pytest.mark.parametrize(("now", "is_believed"), [(NEVER_BEFORE - 0.001, False), (NEVER_BEFORE, True)])
+def test_a_clock_is_believed_from_the_year_on_in_which_it_can_have_been_set(now: float, *, is_believed: bool) -> None:
+    assert bool(explain_distrust(now, 0.0, 1e6)) is not is_believed
 
 
 def after(state: MemoryState, now: float = BEFORE) -> MemoryState:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.clock import read_boot_id
 from plabctl.core.stuck import TickTrace
-from plabctl.store.boot_id import read_boot_id
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.tick_log import enter_tick
 from tests.store.failing_calls import descriptors
@@ -17,7 +17,7 @@ from tests.store.failing_calls import descriptors
 ROOT = Path(__file__).parents[2]
 _PROGRAM = """
 import sys
-from plabctl.store.boot_id import read_boot_id
+from plabctl.clock import read_boot_id
 from plabctl.store.tick_log import enter_tick
 with enter_tick(sys.argv[1], sys.argv[3] or read_boot_id(), float(sys.argv[2])):
     print(1, flush=True); input()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from plabctl.app import claim_slots, tick
-from plabctl.core import assign, claim, clock_trust, leftovers, node_orders
+from plabctl.core import assign, claim, clock_skew, leftovers, node_orders
 from plabctl.core.model import Claim, Report
 from plabctl.core.pools import experiment
 from plabctl.core.state import Changes
@@ -104,7 +104,7 @@ def a_failed_teardown_counts_as_done(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(clock_trust, "explain_distrust", lambda *_, **__: "")
+    patch.setattr(clock_skew, "explain_distrust", lambda *_, **__: "")
 
 
 # Each with an episode that shows it. Where a change of the product shifts the dice, one of those after it does.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 
-from plabctl.core import clock_skew, clock_trust
+from plabctl.core import clock_skew
 from plabctl.core.state import Changes, State
 from plabctl.errors import ClockFault, CommitUncertain, StoreBusy, StoreError
 from plabctl.store.head import Head
@@ -93,7 +93,7 @@ class SimStore:
     def explain_clock_doubt(self) -> str:
         disk, kernel = self._disk, self._kernel
         is_same_boot = disk.saved_boot == kernel.boot
-        return clock_trust.explain_distrust(kernel.now(), disk.saved_at, kernel.uptime(), is_same_boot=is_same_boot)
+        return clock_skew.explain_distrust(kernel.now(), disk.saved_at, kernel.uptime(), is_same_boot=is_same_boot)
 
     def beat(self) -> None:
         """Leave no trace."""
@@ -123,7 +123,7 @@ class SimStore:
         now, saved_at = self._kernel.now(), self._disk.saved_at
         if why := self.explain_clock_doubt():
             raise ClockFault(why)
-        if clock_trust.is_set_back(now, saved_at):
+        if clock_skew.is_set_back(now, saved_at):
             state.apply(clock_skew.rebase_instants(state, now))
 
     def _commit(self, before: State, staged: Staged, opened_at: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 from plabctl.app.context import App
-from plabctl.core.clock_trust import NEVER_BEFORE, SETTLES_S
+from plabctl.core.clock_skew import NEVER_BEFORE, SETTLES_S
 from tests.torture.interleaving import actors
 from tests.torture.interleaving.calm import left
 from tests.torture.interleaving.disk import MemoryDisk, SimStore

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from plabctl.core.assignment import Assignment
 from plabctl.core.claim import GRACE_S
-from plabctl.core.clock_trust import NEVER_BEFORE
+from plabctl.core.clock_skew import NEVER_BEFORE
 from plabctl.core.experiments.model import VnodeState
 from plabctl.core.model import Event, Report
 from plabctl.core.state import State
