@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plabctl.core.event_kinds import EVENT_KINDS
-from plabctl.core.experiments.overview import list_vnode_views
 from plabctl.core.model import Event
 from plabctl.errors import NoSuchNode
 from plabctl.history.database import History, Records
 from plabctl.render.event_table import MOVES
 from plabctl.render.node_record import NodeRecord
+from plabctl.views.experiments import list_vnode_views
 from plabctl.views.node import ViewContext
 
 _RECENT = 60

@@ -17,11 +17,11 @@ from plabctl.app.goals import TickGoal, WaitForGone, WaitForUp
 from plabctl.app.signals import Stop
 from plabctl.core.experiments import membership, swaps
 from plabctl.core.experiments.model import Experiment, Vnode
-from plabctl.core.experiments.overview import ExperimentOverview, find_overview
 from plabctl.core.node_orders import Order
 from plabctl.core.state import Changes, State
 from plabctl.errors import HookFault, UsageFault
 from plabctl.inventories.reading import quote_text
+from plabctl.views.experiments import ExperimentOverview, find_overview
 
 
 @dataclass(frozen=True, slots=True)

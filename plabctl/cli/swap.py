@@ -18,13 +18,13 @@ from plabctl.cli import output
 from plabctl.cli.node_changes import choose_nodes
 from plabctl.cli.options import find_actor
 from plabctl.core.experiments.model import Experiment
-from plabctl.core.experiments.overview import ExperimentOverview
 from plabctl.errors import UsageFault
 from plabctl.render import experiment_tables as views
 from plabctl.render import swap_messages
 from plabctl.render.data_formats import dumps
 from plabctl.render.listing import Row
 from plabctl.values import dataclass, replace
+from plabctl.views.experiments import ExperimentOverview
 
 _INTERRUPTED = 128
 

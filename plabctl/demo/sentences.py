@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from plabctl.core.model import Cause, Event, Outcome
 from plabctl.demo.demo_view import DemoView, NodeView
-from plabctl.render.event_table import build_event_row, describe_event
+from plabctl.render.event_table import describe_event
 
 REPAIR = "repair"
 """The kind of the one event that the demo makes itself."""
@@ -77,7 +77,7 @@ def _describe(event: Event, node: NodeView | None) -> Sentence:
         case "repair":
             text, style = f"{name} is being repaired: {reason}.", "title"
         case _:
-            text, style = f"{name} {describe_event(build_event_row(event))}".strip(), "suspect"
+            text, style = f"{name} {describe_event(event)}".strip(), "suspect"
     return Sentence(event.at, text, style)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from plabctl.render.encode import encode_view, format_cell
 from plabctl.render.listing import FORMS, SCHEMA_VERSION, Listing, Row
+from plabctl.values import replace
 
 _FEW = 64
 """So many rows take less time than making a function for all that may follow."""
@@ -44,6 +45,8 @@ def _make_dumps() -> Callable[[object], str]:
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
     """Return the text of `listing` in a form for programs, in pieces; raise KeyError for a form that is none."""
     module, _, function = FORMS[form].partition(":")
+    if listing.encode:
+        listing = replace(listing, rows=map(listing.encode, listing.rows))
     pieces: Iterator[str] = getattr(import_module(module), function)(listing)
     return chain([_format_header(listing.fields)], pieces) if header and form == "tsv" else pieces
 

@@ -5,14 +5,13 @@ Pure. An event's data stands beside its kind and node, so that a row is flat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
 from plabctl.render import experiment_events
 from plabctl.render.change_report import build_undo_command
-from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
+from plabctl.render.listing import Cell, Column, Listing, Row, get_text
 from plabctl.render.times import format_iso, format_local
 
 FIELDS = (
@@ -83,15 +82,16 @@ def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count
     undone_by = next(filter(None, map(build_undo, reversed(events))), "") if titles else ""
     return Listing(
         plural="events",
-        rows=_build_rows(events),
+        rows=events,
+        encode=build_event_row,
         fields=FIELDS,
         columns=(
-            Column("TIME", lambda row: Cell(_format_time(row), "faint")),
-            Column("NODE", make_plain_cell("node")),
-            Column("WHAT", lambda row: Cell(describe_event(row), _choose_style(row)), rank=1, flexible=True),
-            Column("BY", lambda row: Cell(_format_actor(row)), rank=2),
-            Column("TAKE BACK", make_plain_cell("take_back"), wide=True),
-            Column("ID", make_plain_cell("id"), wide=True),
+            Column("TIME", lambda event: Cell(format_local(event.at), "faint")),
+            Column("NODE", lambda event: Cell(event.node or "")),
+            Column("WHAT", lambda event: Cell(describe_event(event), _choose_style(event)), rank=1, flexible=True),
+            Column("BY", lambda event: Cell("" if event.actor == MACHINE else event.actor), rank=2),
+            Column("TAKE BACK", lambda event: Cell(build_undo(event)), wide=True),
+            Column("ID", lambda event: Cell(event.id), wide=True),
         ),
         footer=f"the last move that plabctl made here is taken back by: {undone_by}" if undone_by else "",
         head={"skipped_count": skipped_count} if skipped_count else {},
@@ -100,52 +100,51 @@ def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count
     )
 
 
-def _build_rows(events: Iterable[Event]) -> Iterator[Row]:
-    return map(build_event_row, events)
-
-
-def describe_event(row: Row) -> str:
+def describe_event(event: Event) -> str:
     """Return what happened in words, without when, where and by whom."""
-    experiment = get_text(row, "experiment")
-    return f"{f'{experiment}: ' if experiment else ''}{_format_what(row)}{_format_until(row)}"
+    experiment = get_text(event.data, "experiment")
+    return f"{f'{experiment}: ' if experiment else ''}{_format_what(event)}{_format_until(event.data)}"
 
 
-def _format_what(row: Row) -> str:
-    kind, reason = get_text(row, "kind"), get_text(row, "reason")
+def _format_what(event: Event) -> str:
+    kind, data, reason = event.kind, event.data, get_text(event.data, "reason")
     match kind:
         case "probe" | "vnode-probe":
-            words = _format_verdict(row)
+            words = _format_verdict(data)
         case "late":
-            words = f"came too late and does not count: {_format_verdict(row)}"
+            words = f"came too late and does not count: {_format_verdict(data)}"
         case "suspect":
-            words = _join(f"{_format_step(row)}, failed once, checking again", reason)
+            words = _join(f"{_format_step(data)}, failed once, checking again", reason)
         case "refuted":
-            words = f"{_format_step(row)} as if nothing had happened: {reason or 'the retest passed'}"
+            words = f"{_format_step(data)} as if nothing had happened: {reason or 'the retest passed'}"
         case "guarded":
-            words = _join(f"{_format_step(row)}, its move is held by the guard", reason)
+            words = _join(f"{_format_step(data)}, its move is held by the guard", reason)
         case "guard-on" | "guard-off":
             held = "moves to bad are held" if kind == "guard-on" else "moves to bad go on"
-            words = _join(f"{kind.replace('-', ' ')} for {get_text(row, 'scope')}, {held}", reason)
+            words = _join(f"{kind.replace('-', ' ')} for {get_text(data, 'scope')}, {held}", reason)
         case "transition":
-            words = _join(_format_step(row), reason)
-        case "void" if row.get("experiment"):
-            words = _join(f"{experiment_events.describe_work(row)} given up", reason)
+            words = _join(_format_step(data), reason)
+        case "void" if data.get("experiment"):
+            words = _join(f"{experiment_events.describe_work(data)} given up", reason)
         case _:
-            words = experiment_events.describe_event(row) or _join(_NAMES.get(kind, kind.replace("-", " ")), reason)
+            words = experiment_events.describe_event(kind, data) or _join(
+                _NAMES.get(kind, kind.replace("-", " ")), reason
+            )
     return words
 
 
-def _format_verdict(row: Row) -> str:
-    seconds, what = row.get("seconds"), experiment_events.describe_work(row)
+def _format_verdict(data: Row) -> str:
+    seconds, what = data.get("seconds"), experiment_events.describe_work(data)
     took = f" in {seconds:.1f} s" if isinstance(seconds, float | int) else ""
-    match row.get("outcome"):
+    match data.get("outcome"):
         case "pass":
-            return _join(f"{what} passed{took}", get_text(row, "note"))
+            return _join(f"{what} passed{took}", get_text(data, "note"))
         case "fail":
-            return _join(f"{what} failed{took} ({get_text(row, 'cause')})", get_text(row, "reason"))
+            return _join(f"{what} failed{took} ({get_text(data, 'cause')})", get_text(data, "reason"))
         case _:
             return _join(
-                f"{'' if what == 'test' else f'{what}: '}no verdict ({get_text(row, 'cause')})", get_text(row, "reason")
+                f"{'' if what == 'test' else f'{what}: '}no verdict ({get_text(data, 'cause')})",
+                get_text(data, "reason"),
             )
 
 
@@ -153,24 +152,17 @@ def _join(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
 
 
-def _format_step(row: Row) -> str:
-    return f"{get_text(row, 'from')} -> {get_text(row, 'to')}"
+def _format_step(data: Row) -> str:
+    return f"{get_text(data, 'from')} -> {get_text(data, 'to')}"
 
 
-def _format_until(row: Row) -> str:
-    return f", until {get_text(row, 'until_at')}" if row.get("until_at") else ""
+def _format_until(data: Row) -> str:
+    until_at = data.get("until_at")
+    text = format_iso(until_at) if isinstance(until_at, int | float) else get_text(data, "until_at")
+    return f", until {text}" if until_at else ""
 
 
-def _choose_style(row: Row) -> str:
-    if row.get("kind") in {"probe", "vnode-probe"}:
-        return {"pass": "good", "fail": "bad"}.get(get_text(row, "outcome"), "suspect")
-    return _STYLES.get(get_text(row, "kind"), "")
-
-
-def _format_actor(row: Row) -> str:
-    actor = get_text(row, "actor")
-    return "" if actor == MACHINE else actor
-
-
-def _format_time(row: Row) -> str:
-    return format_local(datetime.fromisoformat(get_text(row, "at")).timestamp())
+def _choose_style(event: Event) -> str:
+    if event.kind in {"probe", "vnode-probe"}:
+        return {"pass": "good", "fail": "bad"}.get(get_text(event.data, "outcome"), "suspect")
+    return _STYLES.get(event.kind, "")

@@ -23,34 +23,34 @@ STYLES = {
 _WORK = {"setup": "set-up", "check": "check", "teardown": "teardown"}
 
 
-def describe_work(row: Row) -> str:
+def describe_work(data: Row) -> str:
     """Return what a probe of a vnode was to do, in words."""
-    return _WORK.get(get_text(row, "goal"), "test")
+    return _WORK.get(get_text(data, "goal"), "test")
 
 
-def describe_event(row: Row) -> str:
+def describe_event(kind: str, data: Row) -> str:
     """Return what became of the experiment or its vnode; empty when the kind of event is not known here."""
-    kind, reason = get_text(row, "kind"), get_text(row, "reason")
-    tries = row.get("tries")
+    reason = get_text(data, "reason")
+    tries = data.get("tries")
     match kind:
         case "vnode-up":
             words = f"vnode up{f' after {tries} tries' if isinstance(tries, int) and tries > 1 else ''}"
         case "vnode-recovered":
             words = "vnode up again"
         case "vnode-failed":
-            words = _join_reason(f"vnode failed ({row.get('cause') or 'unknown'})", reason)
+            words = _join_reason(f"vnode failed ({data.get('cause') or 'unknown'})", reason)
         case "vnode-replaced":
-            words = f"vnode replaced by one on {get_text(row, 'by')}"
+            words = f"vnode replaced by one on {get_text(data, 'by')}"
         case "vnode-gone":
-            words = _join_reason("vnode gone" if row.get("vnode") else "left, with nothing to tear down", reason)
+            words = _join_reason("vnode gone" if data.get("vnode") else "left, with nothing to tear down", reason)
         case "experiment-in":
-            words = _join_reason(f"swapped in on {_describe_wanted(row)} by recipe {get_text(row, 'recipe')}", reason)
+            words = _join_reason(f"swapped in on {_describe_wanted(data)} by recipe {get_text(data, 'recipe')}", reason)
         case "experiment-ready":
-            words = f"ready, {_format_count(row.get('vnodes'), 'vnode')} up"
+            words = f"ready, {_format_count(data.get('vnodes'), 'vnode')} up"
         case "experiment-leaving":
             words = _join_reason("swapped out", reason)
         case "experiment-gone":
-            words = _join_reason(f"gone{_describe_left(row)}", reason)
+            words = _join_reason(f"gone{_describe_left(data)}", reason)
         case _:
             words = ""
     return words
@@ -60,19 +60,19 @@ def _join_reason(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
 
 
-def _describe_wanted(row: Row) -> str:
-    if row.get("all_nodes"):
+def _describe_wanted(data: Row) -> str:
+    if data.get("all_nodes"):
         return "all nodes"
-    nodes = row.get("nodes")
-    return _format_count(row.get("count") or (len(nodes) if isinstance(nodes, Sized) else 0), "node")
+    nodes = data.get("nodes")
+    return _format_count(data.get("count") or (len(nodes) if isinstance(nodes, Sized) else 0), "node")
 
 
 def _format_count(count: object, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _describe_left(row: Row) -> str:
-    left = row.get("left")
+def _describe_left(data: Row) -> str:
+    left = data.get("left")
     if not (isinstance(left, list | tuple) and left):
         return ""
     return f", and not torn down: {', '.join(map(str, left))}"

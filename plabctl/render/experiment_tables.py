@@ -9,10 +9,11 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 
 from plabctl.core.experiments.model import Experiment, VnodeState
-from plabctl.core.experiments.overview import ExperimentOverview, VnodeView, list_overviews, read_overview
-from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
-from plabctl.render.times import format_iso
-from plabctl.render.vnode_table import build_vnode_listing, format_age
+from plabctl.render.listing import Cell, Column, Listing, Row
+from plabctl.render.styles import mark
+from plabctl.render.times import format_age, format_iso
+from plabctl.render.vnode_table import build_vnode_listing
+from plabctl.views.experiments import ExperimentOverview, VnodeView, list_overviews, read_overview
 from plabctl.views.node import ViewContext
 
 FIELDS = (
@@ -32,7 +33,6 @@ FIELDS = (
 )
 """The columns of `experiment list -o tsv`: new ones are only ever added at the end."""
 _STYLES = {"ready": "good", "incomplete": "testing", "leaving": "faint"}
-_GLYPHS = {"ready": "✓", "incomplete": "»", "leaving": "·"}
 
 
 def build_experiment_row(overview: ExperimentOverview) -> Row:
@@ -78,34 +78,33 @@ def build_listing(context: ViewContext) -> Listing:
     """Return all experiments as a listing."""
     state, now = context.state, context.now
     found = list_overviews(state)
-    wishes = {overview.experiment.name: format_wanted(overview.experiment) for overview in found}
     return Listing(
         plural="experiments",
-        rows=[build_experiment_row(overview) for overview in found],
+        rows=found,
+        encode=build_experiment_row,
         fields=FIELDS,
         columns=(
             Column("STATE", _build_state_cell),
-            Column("EXPERIMENT", make_plain_cell("name")),
-            Column("UP", lambda row: Cell(f"{row['up_count']} of {row['wanted_count']}")),
-            Column("OTHERS", lambda row: Cell(_format_others(row)), rank=2),
-            Column("WANTED ON", lambda row: Cell(wishes[get_text(row, "name")]), rank=3, flexible=True),
-            Column("RECIPE", make_plain_cell("recipe"), rank=5),
-            Column("FOR", lambda row: Cell(format_age(row, "since_at", now)), rank=4),
-            Column("BY", make_plain_cell("actor"), rank=6),
+            Column("EXPERIMENT", lambda overview: Cell(overview.experiment.name)),
+            Column("UP", lambda overview: Cell(f"{overview.up_count} of {overview.wanted_count}")),
+            Column("OTHERS", lambda overview: Cell(_format_others(overview)), rank=2),
+            Column("WANTED ON", lambda overview: Cell(format_wanted(overview.experiment)), rank=3, flexible=True),
+            Column("RECIPE", lambda overview: Cell(overview.experiment.recipe), rank=5),
+            Column("FOR", lambda overview: Cell(format_age(overview.experiment.since_at, now)), rank=4),
+            Column("BY", lambda overview: Cell(overview.experiment.actor), rank=6),
         ),
         head={"generated_at": format_iso(now), "rev": state.rev},
         footer="" if found else "no experiments: plabctl experiment swapin NAME",
     )
 
 
-def _build_state_cell(row: Row) -> Cell:
-    state = get_text(row, "state")
-    return Cell(f"{_GLYPHS[state]} {state}", _STYLES[state])
+def _build_state_cell(overview: ExperimentOverview) -> Cell:
+    state = find_state(overview)
+    return Cell(mark(_STYLES[state], state), _STYLES[state])
 
 
-def _format_others(row: Row) -> str:
-    counts = {state.value: row[f"{state.value.replace('-', '_')}_count"] for state in VnodeState}
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count and state != VnodeState.UP)
+def _format_others(overview: ExperimentOverview) -> str:
+    return ", ".join(f"{count} {state}" for state, count in overview.counts.items() if state != VnodeState.UP)
 
 
 def build_experiment_listing(context: ViewContext, name: str) -> Listing:
@@ -142,12 +141,11 @@ def build_members_listing(overview: ExperimentOverview, places: Iterable[VnodeVi
 def format_remarks(overview: ExperimentOverview, now: float) -> Iterator[str]:
     """Yield what is to be said about the experiment as a whole, line by line."""
     experiment = overview.experiment
-    row = build_experiment_row(overview)
-    since = f"swapped in {format_age(row, 'since_at', now)} ago by {experiment.actor}"
+    since = f"swapped in {format_age(experiment.since_at, now)} ago by {experiment.actor}"
     parts = [format_progress(overview), f"recipe {experiment.recipe}", since]
     yield f"{experiment.name}: {' · '.join(parts)}"
     if experiment.leaving_at is not None:
-        yield f"swapped out {format_age(row, 'leaving_at', now)} ago: torn down as soon as each node answers"
+        yield f"swapped out {format_age(experiment.leaving_at, now)} ago: torn down as soon as each node answers"
     elif not experiment.nodes:
         yield f"wanted on {format_wanted(experiment)}"
     if overview.missing and experiment.leaving_at is None:
@@ -158,12 +156,11 @@ def format_remarks(overview: ExperimentOverview, now: float) -> Iterator[str]:
 
 def format_progress(overview: ExperimentOverview) -> str:
     """Return how far it is, such as `3 of 5 up, 1 setting-up, 1 failed`."""
-    row = build_experiment_row(overview)
-    others = _format_others(row)
+    others = _format_others(overview)
     if overview.experiment.leaving_at is not None:
         return others or "nothing left"
     most = "at most " if overview.experiment.at_most else ""
-    return f"{row['up_count']} of {most}{row['wanted_count']} up{f', {others}' if others else ''}"
+    return f"{overview.up_count} of {most}{overview.wanted_count} up{f', {others}' if others else ''}"
 
 
 def format_wanted(experiment: Experiment) -> str:

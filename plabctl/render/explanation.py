@@ -175,7 +175,7 @@ def _explain_tests(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     label = "last tests"
     for event in islice(subject.list_latest("probe"), _TESTS_SHOWN):
         style = _STYLES.get(str(event.data.get("outcome")), "suspect")
-        yield label, Cell(f"{format_clock(event.at, context.now)}  {describe_event(build_event_row(event))}", style)
+        yield label, Cell(f"{format_clock(event.at, context.now)}  {describe_event(event)}", style)
         label = ""
     if label:
         last = subject.member.last

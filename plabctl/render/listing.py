@@ -52,7 +52,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Rows to show, and how: views, or objects as JSON has them. `rows` is walked once, so it may be a generator."""
+    """Rows to show, and how. `rows` is walked once, so it may be a generator.
+
+    A row is a view, an object as JSON has it, or another value of which `encode` makes such an object.
+    """
 
     plural: str
     """The key under which the rows stand in JSON."""
@@ -69,6 +72,7 @@ class Listing:
     """Whether people get the titles of the columns; more of the same does without."""
     key: str = "name"
     """The field that `-o name` prints."""
+    encode: Callable[[Any], Row] | None = None
 
 
 def get_text(row: Row, key: str) -> str:

@@ -156,7 +156,5 @@ def _format_identity(node: Node, member: Member, context: ViewContext) -> list[L
 def _format_recent(events: Sequence[Event]) -> list[Line]:
     lines: list[Line] = []
     for event in reversed([event for event in events if not event.kind.endswith("probe")][-_EVENTS_SHOWN:]):
-        lines.append(
-            ("" if lines else "recently", Cell(f"{format_local(event.at)}  {describe_event(build_event_row(event))}"))
-        )
+        lines.append(("" if lines else "recently", Cell(f"{format_local(event.at)}  {describe_event(event)}")))
     return lines

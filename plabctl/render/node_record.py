@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plabctl.core.experiments.overview import VnodeView
 from plabctl.core.guard.model import Guard, read_guard
 from plabctl.core.model import Claim, Event, Member, Node
 from plabctl.render.event_table import MOVES
 from plabctl.render.listing import Cell
+from plabctl.views.experiments import VnodeView
 from plabctl.views.node import ViewContext
 
 Line = tuple[str, Cell]

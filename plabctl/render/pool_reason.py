@@ -78,7 +78,7 @@ def _format_reason(subject: NodeRecord) -> str:
         return f"it failed once in {member.suspicion.pool} at {at}; the next test confirms or refutes that{seen}"
     if move := _find_move(subject):
         by = "" if move.actor == MACHINE else f" (by {move.actor})"
-        return f"{describe_event(build_event_row(move))}{by}, at {format_local(move.at)}"
+        return f"{describe_event(move)}{by}, at {format_local(move.at)}"
     if member.last is None:
         return "new nodes start here, and it has not been tested yet"
     if member.since_at <= subject.node.added_at:

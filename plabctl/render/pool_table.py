@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from plabctl.core import fairness
 from plabctl.core.backoffs.base import describe_backoff
-from plabctl.core.experiments.overview import ExperimentOverview, list_overviews
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
 from plabctl.render.styles import GLYPHS, list_pool_styles
 from plabctl.render.times import format_iso
+from plabctl.views.experiments import ExperimentOverview, list_overviews
 from plabctl.views.node import ViewContext
 
 FIELDS = (

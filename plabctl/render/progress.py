@@ -12,9 +12,9 @@ from typing import Self, TextIO
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeElapsedColumn
 from rich.text import Text
 
-from plabctl.core.experiments.overview import ExperimentOverview
 from plabctl.render.experiment_tables import format_progress
 from plabctl.render.rich_table import make_console
+from plabctl.views.experiments import ExperimentOverview
 
 _BAR_WIDTH = 24
 

@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from plabctl.core.experiments.model import Experiment, Vnode
-from plabctl.core.experiments.overview import ExperimentOverview
 from plabctl.render.experiment_tables import format_progress, format_wanted
+from plabctl.views.experiments import ExperimentOverview
 
 _NODES_SHOWN = 20
 

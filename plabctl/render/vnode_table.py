@@ -7,15 +7,15 @@ Tests: `tests/render/test_experiment_tables.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 from plabctl.core.experiments.model import VnodeState
-from plabctl.core.experiments.overview import VnodeView
-from plabctl.core.model import Outcome, Verdict
-from plabctl.durations import format_duration
-from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
+from plabctl.core.model import Outcome
+from plabctl.render.encode import encode_view
+from plabctl.render.listing import Cell, Column, Listing, Row
 from plabctl.render.node_record import Line, NodeRecord
-from plabctl.render.times import format_iso, format_until
+from plabctl.render.styles import mark
+from plabctl.render.times import format_age, format_iso, format_until
+from plabctl.views.experiments import VnodeView
 
 FIELDS = (
     "experiment",
@@ -35,14 +35,13 @@ FIELDS = (
     "up_at",
 )
 """The columns of `experiment show -o tsv`: new ones are only ever added at the end."""
-STATE_STYLES = {
-    "pending": ("·", ""),
-    "setting-up": ("»", "testing"),
-    "up": ("✓", "good"),
-    "failed": ("✗", "bad"),
-    "leaving": ("·", "faint"),
+_STYLES = {
+    VnodeState.PENDING: "",
+    VnodeState.SETTING_UP: "testing",
+    VnodeState.UP: "good",
+    VnodeState.FAILED: "bad",
+    VnodeState.LEAVING: "faint",
 }
-"""The sign and the style of each state of a member."""
 
 
 def build_vnode_row(place: VnodeView) -> Row:
@@ -65,20 +64,7 @@ def build_vnode_row(place: VnodeView) -> Row:
     if vnode.gone_at is not None:
         row["node_removed_at"] = format_iso(vnode.gone_at)
     if vnode.last:
-        row["last"] = _build_last_row(vnode.last)
-    return row
-
-
-def _build_last_row(last: Verdict) -> Row:
-    row: dict[str, object] = {
-        "outcome": last.outcome.value,
-        "at": format_iso(last.at),
-        "seconds": round(last.seconds, 3),
-    }
-    if last.cause:
-        row["cause"] = last.cause.value
-    if last.reason:
-        row["reason"] = last.reason
+        row["last"] = encode_view(vnode.last)
     return row
 
 
@@ -95,12 +81,11 @@ def format_vnode_lines(subject: NodeRecord, now: float) -> list[Line]:
     """Return a line for each experiment that the node is a member of."""
     lines: list[Line] = []
     for place in subject.vnode_views:
-        row = build_vnode_row(place)
-        cell = build_state_cell(row)
+        cell = _build_state_cell(place)
         name = f", vnode {place.vnode.vnode}" if place.vnode.vnode else ""
-        why = "" if place.state is VnodeState.UP else build_remark_cell(row).text
+        why = "" if place.state is VnodeState.UP else _format_remark(place)
         text = (
-            f"{place.vnode.experiment}: {place.state} for {format_age(row, 'since_at', now)}{name}"
+            f"{place.vnode.experiment}: {place.state} for {format_age(place.vnode.since_at, now)}{name}"
             f"{f': {why}' if why else ''}"
         )
         lines.append(("" if lines else "experiments", Cell(text, cell.style)))
@@ -111,16 +96,17 @@ def build_vnode_listing(places: Iterable[VnodeView], now: float, *, head: Mappin
     """Return these members as a listing."""
     return Listing(
         plural="vnodes",
-        rows=[build_vnode_row(place) for place in places],
+        rows=list(places),
+        encode=build_vnode_row,
         fields=FIELDS,
         columns=(
-            Column("STATE", build_state_cell),
-            Column("NODE", make_plain_cell("node")),
-            Column("FOR", lambda row: Cell(format_age(row, "since_at", now)), rank=3),
-            Column("TRIES", make_plain_cell("tries"), rank=4),
-            Column("NEXT", lambda row: Cell(_format_next(row, now)), rank=5),
-            Column("REMARK", build_remark_cell, rank=1, flexible=True),
-            Column("VNODE", make_plain_cell("vnode"), rank=6),
+            Column("STATE", _build_state_cell),
+            Column("NODE", lambda place: Cell(place.vnode.node)),
+            Column("FOR", lambda place: Cell(format_age(place.vnode.since_at, now)), rank=3),
+            Column("TRIES", lambda place: Cell(str(place.vnode.tries)), rank=4),
+            Column("NEXT", lambda place: Cell(_format_next(place, now)), rank=5),
+            Column("REMARK", lambda place: Cell(_format_remark(place)), rank=1, flexible=True),
+            Column("VNODE", lambda place: Cell(place.vnode.vnode), rank=6),
         ),
         head=head,
         footer=footer,
@@ -128,29 +114,19 @@ def build_vnode_listing(places: Iterable[VnodeView], now: float, *, head: Mappin
     )
 
 
-def build_state_cell(row: Row) -> Cell:
-    """Return the member's state with a sign."""
-    glyph, style = STATE_STYLES[get_text(row, "state")]
-    return Cell(f"{glyph} {row['state']}", style)
+def _build_state_cell(place: VnodeView) -> Cell:
+    style = _STYLES[place.state]
+    return Cell(mark(style, place.state), style)
 
 
-def build_remark_cell(row: Row) -> Cell:
+def _format_remark(place: VnodeView) -> str:
     """Return why the member is not up, as far as anybody knows."""
-    last = row.get("last")
-    parts = ["its node was removed"] if row.get("node_removed_at") else []
-    if isinstance(last, dict) and last["outcome"] != Outcome.PASS:
-        parts.append(": ".join(text for key in ("cause", "reason") if (text := get_text(last, key))))
-    return Cell("; ".join(parts))
+    last = place.vnode.last
+    parts = [] if place.vnode.gone_at is None else ["its node was removed"]
+    if last is not None and last.outcome is not Outcome.PASS:
+        parts.append(": ".join(filter(None, (last.cause, last.reason))))
+    return "; ".join(parts)
 
 
-def format_age(row: Row, key: str, now: float) -> str:
-    """Return how long the instant in `row[key]` is past."""
-    return format_duration(float(max(0, int(now - _read_instant(row, key)))))
-
-
-def _format_next(row: Row, now: float) -> str:
-    return "running" if row["state"] == "setting-up" else format_until(_read_instant(row, "due_at"), now)
-
-
-def _read_instant(row: Row, key: str) -> float:
-    return datetime.fromisoformat(str(row[key])).timestamp()
+def _format_next(place: VnodeView, now: float) -> str:
+    return "running" if place.state is VnodeState.SETTING_UP else format_until(place.vnode.due_at, now)

@@ -15,11 +15,11 @@ from plabctl.core import node_orders
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.experiments.model import Experiment
-from plabctl.core.experiments.overview import find_overview, read_overview
 from plabctl.core.recipe import Recipe, Stage, Transport
 from plabctl.core.settings import ExperimentSettings
 from plabctl.errors import Refused
 from plabctl.store.store import Store
+from plabctl.views.experiments import find_overview, read_overview
 from tests.app.installation import Installation
 from tests.app.test_tick import until
 from tests.builders import make_order

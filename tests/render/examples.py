@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
-from plabctl.core.experiments.overview import VnodeView
 from plabctl.core.model import Cause, Goal, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
+from plabctl.views.experiments import VnodeView
 from plabctl.views.node import ViewContext
 from tests.builders import NOW, make_claim, make_member, make_settings
 from tests.memory_state import MemoryState

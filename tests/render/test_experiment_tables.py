@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
-from plabctl.core.experiments.overview import ExperimentOverview, VnodeView, read_overview
 from plabctl.core.model import Event
 from plabctl.render import (
     data_formats,
@@ -26,6 +25,7 @@ from plabctl.render import (
     vnode_table,
 )
 from plabctl.render.node_record import NodeRecord
+from plabctl.views.experiments import ExperimentOverview, VnodeView, read_overview
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
 from tests.builders import NOW
 from tests.render.examples import (
@@ -59,7 +59,8 @@ def table(listing: object, room: int | None = 80) -> list[str]:
 
 
 def test_the_list_counts_the_members_by_state() -> None:
-    (row,) = experiment_tables.build_listing(scene()).rows
+    (overview,) = experiment_tables.build_listing(scene()).rows
+    row = experiment_tables.build_experiment_row(overview)
 
     assert (row["wanted_count"], row["up_count"], row["failed_count"], row["setting_up_count"]) == (4, 1, 1, 1)
     assert "1 of 4  1 pending, 1 setting-up, 1 failed  4 nodes" in table(experiment_tables.build_listing(scene()))[1]
@@ -233,7 +234,7 @@ def make_event(kind: str, data: dict[str, object]) -> Event:
 
 @pytest.mark.parametrize(("kind", "data", "words"), EVENTS)
 def test_an_event_is_told_in_words(kind: str, data: dict[str, object], words: str) -> None:
-    assert event_table.describe_event(event_table.build_event_row(make_event(kind, data))) == words
+    assert event_table.describe_event(make_event(kind, data)) == words
 
 
 def test_every_kind_of_event_of_experiments_has_words_here() -> None:

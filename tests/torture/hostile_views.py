@@ -15,7 +15,6 @@ from unittest import mock
 from plabctl.app.queries import read_context_of
 from plabctl.cli.output import Form, show_lines
 from plabctl.core import forecast
-from plabctl.core.experiments.overview import VnodeView
 from plabctl.core.model import Event, Member, Node, Outcome, Report
 from plabctl.core.settings import Settings
 from plabctl.render import (
@@ -38,6 +37,7 @@ from plabctl.render.listing import Listing
 from plabctl.render.node_record import Line, NodeRecord
 from plabctl.render.rich_table import make_console
 from plabctl.render.watch_screen import WatchFrame
+from plabctl.views.experiments import VnodeView
 from plabctl.views.node import ViewContext
 from tests.lab.harmless_text import find_active, without_styles
 from tests.torture.hostile_outputs import Batch

@@ -14,12 +14,12 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.experiments import membership
 from plabctl.core.experiments import swaps as experiment_orders
 from plabctl.core.experiments.model import Experiment, Vnode
-from plabctl.core.experiments.overview import ExperimentOverview, read_overview
 from plabctl.core.model import Cause, Claim, Event, Goal, Leftover, Outcome, Report, StageRun, TickMark
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import Settings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
+from plabctl.views.experiments import ExperimentOverview, read_overview
 from tests.builders import NOW, make_node, make_settings
 from tests.memory_state import MemoryState
 

@@ -38,6 +38,11 @@ class ExperimentOverview:
         return {state.value: found[state.value] for state in VnodeState if found[state.value]}
 
     @property
+    def up_count(self) -> int:
+        """How many members are up."""
+        return self.counts.get(VnodeState.UP, 0)
+
+    @property
     def wanted_count(self) -> int:
         """How many vnodes are wanted now."""
         experiment = self.experiment
