@@ -74,7 +74,8 @@ def _list_table(table: Table, value: object, path: str, origins: _Origins) -> It
     keys = sorted(list_keys(table, find_kind_of(table, value)).values(), key=lambda key: isinstance(key.type, Table))
     for key in keys:
         owner = value if hasattr(value, key.field) else getattr(value, "options", None)
-        yield from _list_key(key, getattr(owner, key.field), build_path(path, key.name), origins)
+        if hasattr(owner, key.field):  # a kind that cannot be loaded takes keys that it has no values for
+            yield from _list_key(key, getattr(owner, key.field), build_path(path, key.name), origins)
 
 
 def _list_key(key: Key, value: object, path: str, origins: _Origins) -> Iterator[EffectiveKey]:

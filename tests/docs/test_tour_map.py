@@ -9,20 +9,14 @@ import pytest
 
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
+from plabctl.render.listing import FOR_PEOPLE, FORMS
 from tests.cli.console import CONFIG
 from tests.docs.package_copy import ROOT, Example, copy_package, read_example, run_plabctl
 
 TOUR, PAGE = ROOT / "docs/tour.md", ROOT / "docs/extending.md"
-LOOK = (
-    "status",
-    "status -o wide",
-    "status -o tsv",
-    "status -o json",
-    "status -o jsonl",
-    "status -o name",
-)
-POOLS, RECIPE = CONFIG[CONFIG.index("[pool.good]") : CONFIG.index("[recipe")], CONFIG[CONFIG.index("[recipe") :]
-HEAD = CONFIG[: CONFIG.index("[pool.good]")]
+LOOK = tuple(f"status -o {form}" for form in (*FOR_PEOPLE, *FORMS))
+HEAD, RECIPE = CONFIG[: CONFIG.index("[pool.good]")], CONFIG[CONFIG.index("[recipe") :]
+"""What stands around the pools."""
 
 
 @dataclass(frozen=True)

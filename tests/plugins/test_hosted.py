@@ -46,4 +46,5 @@ def test_its_side_and_its_keys_are_those_of_the_class_it_is_one_of(
 
     name = "offered" if "offered" in config else "waiting"
     assert (said.code, "cannot be used: OSError" in said.err) == ((78, True) if is_broken else (0, False)), said
+    assert 'kind = "strange"' in shop.ok("config", "show")
     assert f"to {leaves} " in shop.ok("pool", "show", name) or is_broken
