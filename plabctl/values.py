@@ -51,7 +51,7 @@ else:
             self.factory = factory
 
     def field(*, default_factory: Callable[[], object]) -> _Made:
-        """Say how the default of a field is made for each value anew."""
+        """Return a marker that the default of a field is made by `default_factory` for each value."""
         return _Made(default_factory)
 
     def dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Callable[[type], type]:

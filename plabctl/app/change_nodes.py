@@ -90,7 +90,7 @@ def hold(app: App, names: Sequence[str], order: node_orders.Order, for_s: float 
 
 
 def release(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
-    """Take the pins out; the nodes are due at once."""
+    """Remove the holds; the nodes are due at once."""
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.release(state, names, order)

@@ -27,7 +27,7 @@ def choose_nodes(app: App, nodes: tuple[str, ...], what: str, *, yes: bool) -> t
 
 
 def print_changes(done: ChangeResult, *, quiet: bool) -> None:
-    """Say what changed on standard output, and how to undo it on standard error."""
+    """Print what changed to standard output, and how to undo it to standard error."""
     if not quiet:
         output.write(f"{line}\n" for line in format_changes(done))
         output.flush()

@@ -106,7 +106,7 @@ def swap_out(name: str, how: SwapOptions, *, force: bool) -> int:
 
 
 def _print_result(how: SwapOptions, lines: Iterable[str], undo: str, warning: str) -> None:
-    """Say what the order did: on standard output when nothing else comes there."""
+    """Print what the command did, to standard output if nothing else is printed there."""
     if not how.quiet:
         write = output.write_note if how.wait or how.is_form_asked else output.write_line
         for line in lines:

@@ -1,4 +1,4 @@
-"""Load the configuration: find the file, read it, and return `Settings` or say every fault in it.
+"""Load the configuration: find the file, read it, and return `Settings` or report every error in it.
 
 I/O: reads one file and changes nothing. The steps: `locate` finds it, `source` opens it if it may be trusted, `reading`
 reads it against `schema`, `crosscheck` looks at what keys say about each other, `build_settings` makes the settings.

@@ -158,7 +158,7 @@ def choose_rows(
 
     Requested retests come first. Then the next slot goes to a pool that holds less than its reserve; else to the pool
     that holds the fewest for its weight, so that pools share the window by slot-seconds however long their probes take;
-    among equals to the one that used the fewest slot-seconds for its weight of late. Each experiment is a pool. Inside
+    among equals to the one that used the fewest slot-seconds for its weight recently. Each experiment is a pool. Inside
     a pool the largest (time since the last probe) / interval goes first, and members due at once before all.
 
     A slot is never taken from a running probe. The share of a pool is the larger of its reserve and its part by weight

@@ -93,7 +93,7 @@ def _rebase_claim(claim: Claim, now: float) -> Claim:
 
 
 def _cap_wait(value: W, now: float) -> W:
-    """Return a member, of a health pool or of an experiment, that waits no longer than it was meant to."""
+    """Return a member, of a health pool or of an experiment, whose wait is not longer than it was computed."""
     latest = round(now + value.interval_s, 3)
     due_at = min(value.due_at, latest)
     after = _cap_instants(value, now)

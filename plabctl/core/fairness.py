@@ -1,4 +1,4 @@
-"""How pools share the window: by weight, by reserve, and by the slot-seconds that each has used of late.
+"""How pools share the window: by weight, by reserve, and by the slot-seconds that each has used recently.
 
 Pure. What was used stands in a note of the state and fades. `plabctl.core.claim.choose_rows` goes by it.
 """
@@ -27,11 +27,11 @@ class Share(NamedTuple):
     reserve: int = 0
     """In slots."""
     used_s: float = 0.0
-    """Slot-seconds used of late."""
+    """Slot-seconds used recently."""
 
 
 class UseNote(NamedTuple):
-    """The slot-seconds that each pool had used of late, as of `at`; None: nothing is known."""
+    """The slot-seconds that each pool had used recently, as of `at`; None: nothing is known."""
 
     at: float | None
     slot_s: Mapping[str, float]
@@ -57,7 +57,7 @@ class PoolUse(NamedTuple):
     held_count: int
     """Slots that it holds now."""
     used_ratio: float
-    """Its part of the slot-seconds that all pools used of late."""
+    """Its part of the slot-seconds that all pools used recently."""
     share_ratio: float
     """The part of the window that is its own while all pools that have members due now go on having some."""
     due_count: int
@@ -78,7 +78,7 @@ def compute_shares(state: State, settings: Settings, now: float) -> dict[str, Sh
 
 
 def compute_used(state: State, now: float) -> dict[str, float]:
-    """Return the slot-seconds that each pool used of late, as of `now`."""
+    """Return the slot-seconds that each pool used recently, as of `now`."""
     note = USE_NOTE.read(state.notes)
     if note.at is None:
         return {}

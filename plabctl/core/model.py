@@ -105,7 +105,7 @@ class Member:
     flaps: tuple[Flap, ...] = ()
     """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
     good_ratio: float = 0.0
-    """The share of late time that it spent in good, as it was when its present stay began; see `steadiness`."""
+    """The share of recent time that it spent in good, as it was when its present stay began; see `steadiness`."""
     refused_since: float | None = None
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
     absent_since_at: float | None = None

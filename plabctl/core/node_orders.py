@@ -100,7 +100,7 @@ def hold(state: State, names: Sequence[str], order: Order, until_at: float | Non
 
 
 def release(state: State, names: Sequence[str], order: Order) -> Changes:
-    """Take the pins out. The nodes are due at once: what they are now is for a probe to say, not for the release."""
+    """Remove the holds. The nodes are due at once: a probe decides what they are now, not the release."""
     held = [member for member in _find_members(state, names, order) if member.is_held(order.now)]
     if not held:
         raise Refused(f"{_format_names(names)} not held")

@@ -1,4 +1,4 @@
-"""How steady nodes are: the share of late time that they spent in good, less for flapping.
+"""How steady nodes are: the share of recent time that they spent in good, reduced for flapping.
 
 Pure. The share fades: what was a week ago counts half. No history is needed for it, only one number that each member
 keeps, as it was when its present stay began; the stay itself is added when somebody asks.
@@ -29,7 +29,7 @@ class RankedNode:
 
 
 def compute_good_ratio(member: Member, settings: Settings, now: float) -> float:
-    """Return the share of late time that the node spent in good: of a suspect as if it had not failed yet."""
+    """Return the share of recent time that the node spent in good: of a suspect as if it had not failed yet."""
     suspicion = member.suspicion
     began_at = suspicion.since_at if suspicion else member.since_at
     own = settings.pools.get(member.home_pool)

@@ -96,7 +96,7 @@ def read_holder(fd: int) -> str:
 
 
 def mirror(fd: int) -> None:
-    """Say to those who ask that the lock of `fd` is held, for as long as it is; `fd` must be open for writing."""
+    """Take a record lock beside the lock of `fd`, which shows others that it is held; `fd` must be open for writing."""
     with suppress(OSError):  # where the file system has no such locks, `/proc/locks` must do
         fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RECORD_LOCK)
 

@@ -78,7 +78,7 @@ class LocalShell:
         return StageResult(None if fault else code, capture.text(), capture.truncated, fault)
 
     def is_alive(self) -> bool:
-        """Say that this machine can run something more."""
+        """Return True: this machine can run another command."""
         return True
 
     def close(self) -> None:

@@ -57,7 +57,7 @@ class StallDetector:
                 self._asleep_s = self._asleep()
 
     def beat(self) -> None:
-        """Say that the process runs, and that the next beat comes in half a second."""
+        """Record that the process runs, and that the next beat is due in half a second."""
         with self._lock:
             gap = self._find_gap()
             if gap:
@@ -66,7 +66,7 @@ class StallDetector:
             self._asleep_s = self._asleep()
 
     def pause(self) -> None:
-        """Say that no beat is to be expected: nothing is under way."""
+        """Record that no beat is expected, because nothing is running."""
         with self._lock:
             self._expected_at = _NEVER
 

@@ -85,7 +85,7 @@ def fit_budget(
 
 
 def _estimate_slope(tried: list[tuple[float, float]]) -> float:
-    """Return how steeply the cost fell with the delays of late: by 1, if nothing is known, it falls in proportion."""
+    """Return how steeply the cost fell with the latest delays: by 1, if nothing is known, it falls in proportion."""
     if len(tried) < 2:  # a slope needs two points
         return -1.0
     (x0, y0), (x1, y1) = tried[-2:]

@@ -103,7 +103,7 @@ def _find_mount(path: bytes) -> _Mount | None:
 
 
 def _is_on(mount: _Mount, below: _Mount | None, numbers: Collection[bytes]) -> bool:
-    """Say whether `mount` lies directly on `below`; without one, whether it is among the outermost of the list."""
+    """Return whether `mount` lies directly on `below`; without one, whether it is among the outermost of the list."""
     return mount.parent == below.number if below else mount.parent not in numbers or mount.parent == mount.number
 
 

@@ -57,7 +57,7 @@ Host *
 
 
 def missing() -> str:
-    """Say what is not installed here that the nodes need; empty when all is there."""
+    """Return what is not installed here that the nodes need; empty when all is there."""
     wanted = [SSHD, "ssh", "ssh-keygen"]
     return ", ".join(name for name in wanted if shutil.which(name) is None)
 

@@ -50,7 +50,7 @@ def test_the_quick_retests_of_confirm_are_counted() -> None:
     assert (found.move.kind, found.tests) == ("transition", 3)
 
 
-def test_a_flopping_node_needs_its_passes_and_the_last_can_be_so_soon() -> None:
+def test_a_flapping_node_needs_its_passes_and_the_last_can_be_so_soon() -> None:
     member = make_member(pool="bad", penalty=2.9, penalty_at=NOW, due_at=NOW + 120)
     found = find_path(member, SETTINGS, PASS, NOW)
 

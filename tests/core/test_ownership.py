@@ -36,7 +36,7 @@ def test_a_steady_node_enters_good_by_one_pass_and_a_failure_that_is_refuted_lea
     assert (after.ok_streak, after.since_at, after.penalty) == (before.ok_streak + 2, before.since_at, 0.0)
 
 
-def test_a_flopping_node_s_moves_one_by_one() -> None:
+def test_a_flapping_node_s_moves_one_by_one() -> None:
     world = good_world()
 
     assert world.probe("FF") == ["bad?", "bad"]

@@ -56,7 +56,7 @@ def _missing(programs: Iterable[str]) -> list[str]:
 
 @functools.cache
 def for_sshd() -> str:
-    """Say what keeps a real sshd from being started here; empty when nothing does."""
+    """Return what keeps a real sshd from being started here; empty when nothing does."""
     if missing := _missing(("sshd", "ssh-keygen")):
         return f"needs {', '.join(missing)}"
     return for_root() if os.geteuid() == 0 else ""  # it becomes another user for whoever logs in
@@ -64,7 +64,7 @@ def for_sshd() -> str:
 
 @functools.cache
 def for_root() -> str:
-    """Say what keeps files from being given away, other users from being played and the like; empty when nothing does.
+    """Return what prevents giving files away, acting as other users and the like; empty when nothing does.
 
     In a container root may lack what makes it root.
     """
@@ -78,7 +78,7 @@ def for_root() -> str:
 
 @functools.cache
 def for_lab() -> str:
-    """Say what keeps hosts in namespaces and a real cron from being started here; empty when nothing does."""
+    """Return what keeps hosts in namespaces and a real cron from being started here; empty when nothing does."""
     if reason := for_root():
         return reason
     missing = _missing(PACKAGE_OF) + ([] if libfaketime() else ["libfaketime"])

@@ -18,7 +18,7 @@ KINDS = ("symlink", "dangling symlink", "hard link", "pipe", "directory")
 
 
 def missing() -> str:
-    """Say what keeps us from being somebody else here."""
+    """Return what keeps us from being somebody else here."""
     return requirements.for_root()
 
 
@@ -85,7 +85,7 @@ class Trap:
             path.mkdir()
 
     def caught(self) -> str:
-        """Say what went into the trap; empty when nothing did."""
+        """Return what went into the trap; empty when nothing did."""
         found = self._victim.stat()
         if self._caught.exists():
             return "a file was made where a link led to"

@@ -62,7 +62,7 @@ class Ground:
         self._missing: dict[str, str] = {}
 
     def missing(self, name: str) -> str:
-        """Say what keeps a substrate from being run here at all; empty when nothing does."""
+        """Return what keeps a substrate from being run here at all; empty when nothing does."""
         trial = "podman" if name == "docker" else name
         if trial not in TRIALS:
             return ""

@@ -63,7 +63,7 @@ def test_a_bad_node_is_told_with_what_its_last_test_printed() -> None:
     assert f"to return: needs 1 more pass, next at {format_clock(NOW + 480.0, NOW)}; then goes to good" in text
 
 
-def test_a_flopping_node_is_told_how_many_passes_it_needs() -> None:
+def test_a_flapping_node_is_told_how_many_passes_it_needs() -> None:
     text = told(*make_pair("n1", "bad", last=PASSED, ok_streak=1, penalty=2.5, penalty_at=NOW))
 
     at = format_clock(NOW + 300.0, NOW)

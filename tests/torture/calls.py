@@ -34,7 +34,7 @@ _ATTEMPTS = 3
 
 
 def missing() -> str:
-    """Say what keeps this from being run here."""
+    """Return what keeps this from being run here."""
     return "" if shutil.which("strace") else "needs strace"
 
 

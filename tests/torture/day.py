@@ -34,7 +34,7 @@ AUTUMN = dt.datetime(2026, 10, 25, 1, tzinfo=dt.UTC).timestamp()
 
 
 def missing() -> str:
-    """Say what keeps this from being run."""
+    """Return what keeps this from being run."""
     return for_lab()
 
 

@@ -45,7 +45,7 @@ retry = {{ kind = "fixed", base = "1s", jitter = "0s" }}
 
 
 def missing() -> str:
-    """Say what keeps this from being run here."""
+    """Return what keeps this from being run here."""
     return requirements.for_sshd()
 
 

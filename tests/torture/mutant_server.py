@@ -52,7 +52,7 @@ class Watcher:
         self._said = said
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Say what failed."""
+        """Return what failed."""
         if report.failed:
             os.write(self._said, f"{report.nodeid}\n".encode())
 

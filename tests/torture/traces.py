@@ -21,7 +21,7 @@ _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto")
 
 
 def missing() -> str:
-    """Say what keeps this from being run here."""
+    """Return what keeps this from being run here."""
     return "" if TRACES.is_dir() else f"no availability traces in {TRACES}; see PLABCTL_TRACES"
 
 

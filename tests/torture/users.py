@@ -39,7 +39,7 @@ _HINTED = re.compile(r"this is a bug in plabctl|Traceback")
 
 
 def missing() -> str:
-    """Say what keeps this from being run here."""
+    """Return what keeps this from being run here."""
     return second_user.missing() or ("" if shutil.which("strace") else "needs strace")
 
 

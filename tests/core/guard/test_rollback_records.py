@@ -85,7 +85,7 @@ def test_a_suspect_s_passes_before_its_failure_are_counted_once() -> None:
     assert (back.due_at, back.interval_s) == (NOW, 300.0)
 
 
-def test_a_node_that_flopped_twice_is_as_it_was_before_the_first_time_and_that_is_told_once() -> None:
+def test_a_node_that_flapped_twice_is_as_it_was_before_the_first_time_and_that_is_told_once() -> None:
     again = Flap(Suspicion("good", NOW - 200, 1, NOW - 100), NOW - 90, 1.4, NOW - 290)
     member = make_member("n1", "bad", flaps=(FLOP, again), fail_streak=2, probed_at=NOW - 90)
 
@@ -114,7 +114,7 @@ def test_who_was_told_of_a_suspect_hears_of_it_and_who_was_told_of_a_move_of_tha
     assert told == [["guarded"], ["transition"], ["transition"], []]
 
 
-def test_a_suspect_that_flopped_too_long_ago_to_matter_is_told_of_as_a_suspect() -> None:
+def test_a_suspect_that_flapped_too_long_ago_to_matter_is_told_of_as_a_suspect() -> None:
     flap = replace(FLOP, at=NOW - 601)
     suspect = make_member("n1", "bad", flaps=(flap,), suspicion=BEFORE, fail_streak=1, probed_at=NOW - 90)
 

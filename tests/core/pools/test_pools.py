@@ -99,7 +99,7 @@ def test_a_pass_in_bad_returns_a_steady_node_to_good_due_at_once() -> None:
     assert (result.move.kind, result.move.cause) == ("transition", "passed")
 
 
-def test_a_flopping_node_needs_several_passes_apart() -> None:
+def test_a_flapping_node_needs_several_passes_apart() -> None:
     flapping = replace(BAD, penalty=2.9, penalty_at=NOW)
 
     members = played(flapping, "PPP")
