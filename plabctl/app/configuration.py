@@ -41,7 +41,7 @@ def write_sample(directory: str) -> Path:
     """Write a commented configuration into `directory` and return its path; refuse to overwrite one."""
     path = Path(directory) / NAME
     try:
-        # Exclusively: whoever comes at the same moment, one file is written and nothing is overwritten.
+        # Only if there is none: of two who write at the same moment, one is refused and nothing is overwritten.
         write_new(str(path), build_sample_text().encode(), public=True)
     except FileExistsError as error:
         raise Refused(f"{path} exists already", hint="edit it, or remove it first; nothing was changed") from error

@@ -36,7 +36,7 @@ class ForegroundResult:
 
 
 def build_assignment(app: App, name: str, recipe_name: str | None = None) -> Assignment:
-    """Return the test that a tick would run on the node, without its debris; with `recipe_name`, by that recipe.
+    """Return the test that a tick would run on the node, without its leftovers; with `recipe_name`, by that recipe.
 
     Raise NoSuchNode or Refused.
     """

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def read_context(config_path: str | None) -> ViewContext:
-    """Return the situation of the installation that `config_path` describes; raise ConfigError or StoreError."""
+    """Return what views are built from, by the configuration at `config_path`; raise ConfigError or StoreError."""
     return read_context_of(open_app(config_path))
 
 
 def read_context_of(app: App) -> ViewContext:
-    """Return the situation of `app`: its state, the last tick and the processes at work, read now."""
+    """Return what views of `app` are built from: its state, the last tick and the processes at work, read now."""
     state = app.store.snapshot()
     return ViewContext(app.settings, state, app.clock.now(), app.store.last_beat(), sight_of(app))
 
@@ -114,7 +114,7 @@ class ChangeWatcher:
         self._seen: tuple[int | None, float | None] | None = None
 
     def read(self) -> ViewContext:
-        """Return the situation now."""
+        """Return what views are built from, as it is now."""
         context = read_context_of(self._app)
         self._seen = (context.state.rev or None, context.last_tick_at)
         return context

@@ -21,12 +21,12 @@ from plabctl.views.node import ViewContext
 
 @dataclass(frozen=True, slots=True)
 class RetestResult:
-    """The situation after the test, the names of the nodes, and the exit code.
+    """What views are built from after the test, the names of the nodes, and the exit code.
 
     0 if all nodes passed, 1 if not, 128 + signal if stopped.
     """
 
-    situation: ViewContext
+    context: ViewContext
     names: tuple[str, ...]
     exit_code: int
 

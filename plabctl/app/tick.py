@@ -39,7 +39,7 @@ POLL_S = 0.01
 OTHERS_POLL_S = 0.3
 """How long a tick that was asked for nodes that others are testing waits before it looks at them again."""
 GOAL_POLL_S = 1.0
-"""How long a tick with an errand lets its probes run before it looks whether more has become due, or all is done."""
+"""How long a tick with a goal lets its probes run before it looks whether more has become due, or all is done."""
 CHECK_S = 0.1
 """How often a tick that merely waits for its probes looks up: was it told to stop, has a newer one taken over?"""
 MIN_AHEAD = 3

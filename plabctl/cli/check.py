@@ -65,11 +65,11 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl cannot tell. Performance data follows the bar.
     """
     app = open_app(config)
-    situation = read_context_of(app)
-    if situation.sight is None:
+    context = read_context_of(app)
+    if context.sight is None:
         look_at_locks(app)  # which raises why: nobody knows then whether ticks can work
-    counted = count_totals(situation)
+    counted = count_totals(context)
     limits = HealthLimits(max_age, warn_bad, crit_bad)
-    health, words = judge_health(situation, counted, limits)
-    write_line(format_line(health, words, format_performance_data(situation, counted, limits)))
+    health, words = judge_health(context, counted, limits)
+    write_line(format_line(health, words, format_performance_data(context, counted, limits)))
     return int(health)

@@ -165,7 +165,7 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 @config_option
 def show(name: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one experiment: the state, node, vnode, tries and last error of each member."""
-    situation = queries.read_context(config)
+    context = queries.read_context(config)
     output.show_listing(
-        views.build_experiment_listing(situation, name), output.choose_form(form, header=header, color=color)
+        views.build_experiment_listing(context, name), output.choose_form(form, header=header, color=color)
     )

@@ -34,14 +34,14 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     failure would lead to, and when; what holds it; how long its next test may take and why; its last tests. For a move
     that plabctl made, the command that undoes it. `plabctl show` has the facts alone.
     """
-    situation = queries.read_context(config)
-    check_pools(situation.settings, situation.state)
-    found = read_node(situation, queries.find_one(situation, node))
+    context = queries.read_context(config)
+    check_pools(context.settings, context.state)
+    found = read_node(context, queries.find_one(context, node))
     if found.skipped_count:
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        output.write_line(dumps(explanation.build_document(found, situation)))
+        output.write_line(dumps(explanation.build_document(found, context)))
         return
-    lines = explanation.build_lines(found, situation)
+    lines = explanation.build_lines(found, context)
     output.show_lines(explanation.fold_lines(lines, _WIDTH) if how.is_for_people else lines, how)

@@ -48,16 +48,16 @@ def command(
 
     NODES are names, globs or @POOL. A name that no node has now is looked up in the history, which keeps removed nodes.
     """
-    situation = queries.read_context(config)
-    names = queries.list_chosen_or_gone(situation, nodes) if nodes else None
+    context = queries.read_context(config)
+    names = queries.list_chosen_or_gone(context, nodes) if nodes else None
     how = output.choose_form(form, header=header, color=color)
-    since = None if since_s is None else situation.now - since_s
+    since = None if since_s is None else context.now - since_s
     most = limit if limit is not None or since is not None else _LATEST
-    found = history_queries.read_events(situation, names, since, most)
+    found = history_queries.read_events(context, names, since, most)
     _show(found, how)
     if follow:
         quiet = output.Form("jsonl" if how.name == "json" else how.name, header=False, color=how.color)
-        for more in history_queries.follow_events(situation, names, found.place):
+        for more in history_queries.follow_events(context, names, found.place):
             _show(more, quiet, titles=False)
             output.flush()
             time.sleep(_PACE_S)

@@ -111,6 +111,6 @@ def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, q
 @config_option
 def list_(nodes: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None) -> None:
     """List the nodes with their variables."""
-    situation = queries.read_context(config)
-    names = queries.list_chosen(situation, nodes)
-    output.show_listing(views.build_listing(situation, names), output.choose_form(form, header=header, color=color))
+    context = queries.read_context(config)
+    names = queries.list_chosen(context, nodes)
+    output.show_listing(views.build_listing(context, names), output.choose_form(form, header=header, color=color))

@@ -45,11 +45,11 @@ def list_(form: str | None, header: bool, color: str, config: str | None) -> Non
 @config_option
 def show(pool: str, form: str | None, header: bool, color: str, config: str | None) -> None:
     """Show one pool: its nodes, its recipe, when nodes leave it, and its back-off."""
-    situation = queries.read_context(config)
-    queries.check_pool_names(situation, [pool])
-    row = next(row for row in pool_table.build_pool_rows(situation) if row["name"] == pool)
+    context = queries.read_context(config)
+    queries.check_pool_names(context, [pool])
+    row = next(row for row in pool_table.build_pool_rows(context) if row["name"] == pool)
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
         output.write_line(dumps({"schema_version": 1, **row}))
     else:
-        output.show_lines(pool_table.build_pool_lines(row, situation.settings), how)
+        output.show_lines(pool_table.build_pool_lines(row, context.settings), how)

@@ -32,8 +32,8 @@ def command(
     The score is the share of recent time that a node spent in good (a week ago counts half), reduced for flapping. An
     experiment with --count takes nodes in this order.
     """
-    situation = queries.read_context(config)
-    queries.check_pool_names(situation, pools)
+    context = queries.read_context(config)
+    queries.check_pool_names(context, pools)
     output.show_listing(
-        rank_table.build_listing(situation, pools, top), output.choose_form(form, header=header, color=color)
+        rank_table.build_listing(context, pools, top), output.choose_form(form, header=header, color=color)
     )

@@ -50,11 +50,11 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
         from plabctl.render import status_table
 
         how = output.choose_form(None)
-        situation, names = verdict.situation, verdict.names
+        context, names = verdict.context, verdict.names
         output.show_listing(
-            status_table.build_listing(situation, names)
+            status_table.build_listing(context, names)
             if how.is_for_people
-            else status_table.build_data_listing(situation, names, how.name),
+            else status_table.build_data_listing(context, names, how.name),
             how,
         )
     return verdict.exit_code

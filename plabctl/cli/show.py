@@ -30,12 +30,12 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
 
     The last test is shown with the output of each stage. In TSV each line is a label and a text.
     """
-    situation = queries.read_context(config)
-    found = read_node(situation, queries.find_one(situation, node))
+    context = queries.read_context(config)
+    found = read_node(context, queries.find_one(context, node))
     if found.skipped_count:
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        output.write_line(dumps(node_page.build_document(found, situation)))
+        output.write_line(dumps(node_page.build_document(found, context)))
     else:
-        output.show_lines(node_page.build_lines(found, situation), how)
+        output.show_lines(node_page.build_lines(found, context), how)

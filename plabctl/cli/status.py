@@ -54,16 +54,16 @@ def command(
     """
     if watch:
         return _watch(config, nodes, pools, form, color)
-    situation = queries.read_context(config)
-    queries.check_pool_names(situation, (*pools, *([fail_on] if fail_on else [])))
-    names = queries.list_chosen(situation, nodes, pools)
+    context = queries.read_context(config)
+    queries.check_pool_names(context, (*pools, *([fail_on] if fail_on else [])))
+    names = queries.list_chosen(context, nodes, pools)
     how = output.choose_form(form, header=header, color=color)
     if how.is_for_people:
         names.sort(key=build_sort_key)
-        output.show_listing(status_table.build_listing(situation, names), how)
+        output.show_listing(status_table.build_listing(context, names), how)
     else:
-        output.show_listing(status_table.build_data_listing(situation, names, how.name), how)
-    return int(bool(fail_on) and queries.is_any_in(situation, names, fail_on or ""))
+        output.show_listing(status_table.build_data_listing(context, names, how.name), how)
+    return int(bool(fail_on) and queries.is_any_in(context, names, fail_on or ""))
 
 
 def _watch(config: str | None, nodes: tuple[str, ...], pools: tuple[str, ...], form: str | None, color: str) -> int:

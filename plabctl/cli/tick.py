@@ -42,9 +42,11 @@ def command(
         return _tick_nodes(config, nodes)
     if sys.stderr.isatty():
         return tick(config)
-    nag = find_last_error(config)
-    code = run_reporting_errors(lambda: tick(config), complain=lambda text: nag.record_failure(text, time.time()))
-    if code == 0 and (over := nag.record_success(time.time())):
+    last_error = find_last_error(config)
+    code = run_reporting_errors(
+        lambda: tick(config), complain=lambda text: last_error.record_failure(text, time.time())
+    )
+    if code == 0 and (over := last_error.record_success(time.time())):
         output.write_note(over)
     return code
 

@@ -21,7 +21,7 @@ class Assignment:
     """One probe to run: the recipe, on the node, under the name `vnode`.
 
     `leftovers` are vnodes of earlier probes that may still be there, each with the recipe that made it; they are torn
-    down first, unless the goal is only a check. `deadline_s` bounds the whole probe, debris and teardown included.
+    down first, unless the goal is only a check. `deadline_s` bounds the whole probe, leftovers and teardown included.
     """
 
     node: Node

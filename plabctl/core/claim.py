@@ -73,7 +73,7 @@ def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None
 def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
     """Return the changes that end the claims of `dead` (key to reason).
 
-    What they were about counts neither as success nor as failure. Each vnode is remembered as debris.
+    What they were about counts neither as success nor as failure. Each vnode is remembered as a leftover.
     """
     members, vnodes, happened = [], [], []
     for key, why in dead.items():
@@ -98,7 +98,7 @@ def give_back(state: State, claims: Iterable[Claim]) -> Changes:
 
 
 def add_leftovers(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Leftover, ...]:
-    """Return the member's debris with `vnodes` added, as left by `claim`."""
+    """Return the member's leftovers with `vnodes` added, as left by `claim`."""
     known = {piece.vnode for piece in member.leftovers}
     new = (Leftover(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode not in known)
     return (*member.leftovers, *new)

@@ -198,7 +198,7 @@ class Report:
     seconds: float
     stages: tuple[StageRun, ...] = ()
     left: tuple[str, ...] = ()
-    """Vnodes, of this probe or earlier debris, that may still be on the node."""
+    """Vnodes, of this probe or leftovers of earlier ones, that may still be on the node."""
     note: str = ""
     """A remark that does not decide, such as a teardown that failed after a pass."""
     experiment: str = ""

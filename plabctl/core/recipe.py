@@ -71,7 +71,7 @@ class Recipe:
     def compute_longest_s(self, connect_timeout_s: float, goal: Goal = Goal.TEST) -> float:
         """Return the seconds that a probe can take at most, from its start to its end.
 
-        The teardown counts twice, because debris of an earlier probe is torn down first.
+        The teardown counts twice, because leftovers of an earlier probe are torn down first.
         """
         stages = [self.teardown, self.teardown]
         match goal:

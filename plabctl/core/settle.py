@@ -135,7 +135,7 @@ def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:
 
 
 def _drop_torn_down(member: Member, claim: Claim, report: Report) -> Member:
-    """Return `member` with only that debris which the report says may still be there."""
+    """Return `member` with only those leftovers that may still be there by the report."""
     kept = tuple(piece for piece in member.leftovers if piece.vnode in report.left)
     return replace(member, leftovers=add_leftovers(replace(member, leftovers=kept), claim, report.left))
 

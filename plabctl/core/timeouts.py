@@ -167,13 +167,13 @@ class LearnedTimeouts:
 
     def plan_probe(self, member: Member, recipe: Recipe, now: float) -> TimeoutPlan:
         """Return the deadlines of the member's next probe, if that starts at `now`."""
-        patience = self._choose_rule(member, now)
-        limits = tuple(self._list_timeouts(member, recipe, patience))
+        rule = self._choose_rule(member, now)
+        limits = tuple(self._list_timeouts(member, recipe, rule))
         connect_s = next((limit.seconds for limit in limits if limit.stage == CONNECT), None)
-        return TimeoutPlan(patience, limits, self._settings.ssh.connect_timeout_s if connect_s is None else connect_s)
+        return TimeoutPlan(rule, limits, self._settings.ssh.connect_timeout_s if connect_s is None else connect_s)
 
-    def _list_timeouts(self, member: Member, recipe: Recipe, patience: TimeoutRule) -> Iterator[StageTimeout]:
-        tallies = self._find_histograms(recipe) if patience is not TimeoutRule.OFF else {}
+    def _list_timeouts(self, member: Member, recipe: Recipe, rule: TimeoutRule) -> Iterator[StageTimeout]:
+        tallies = self._find_histograms(recipe) if rule is not TimeoutRule.OFF else {}
         allowed = {name: stage.timeout_s for name, stage in recipe.stages.items()}
         if recipe.transport is Transport.SSH:
             allowed = {CONNECT: self._settings.ssh.connect_timeout_s, **allowed}
@@ -188,7 +188,7 @@ class LearnedTimeouts:
                 seconds, basis = allowed_s, TimeoutBasis.DEBRIS
             elif basis is TimeoutBasis.FEW:
                 seconds = allowed_s
-            elif seconds >= allowed_s or patience is not TimeoutRule.USUAL:
+            elif seconds >= allowed_s or rule is not TimeoutRule.USUAL:
                 seconds, basis = allowed_s, TimeoutBasis.RECIPE
             p95_s = round(compute_quantile(histogram, SHARE), 3) if histogram else None
             yield StageTimeout(stage, seconds, allowed_s, basis, count_samples(histogram), p95_s, own_s)
@@ -237,7 +237,7 @@ class LearnedTimeouts:
 
 
 def _is_lesson(run: StageRun, recipe: Recipe) -> bool:
-    """Return whether a stage of a pass did what it should: a teardown may have failed, and debris is not ours."""
+    """Return whether a stage of a pass did what it should: a teardown may have failed, and leftovers are not ours."""
     return run.stage == CONNECT or (run.exit_code == 0 and run.stage in recipe.stages)
 
 

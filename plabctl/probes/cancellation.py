@@ -51,7 +51,7 @@ class Cancellation:
 
     @contextmanager
     def on_cancel(self, action: Callable[[], object]) -> Iterator[None]:
-        """While the body runs, `action` is what ends it. Raises Trouble when the cut was made before."""
+        """While the body runs, `action` is what ends it. Raises ProbeError when it was told to stop before."""
         with self._lock:
             key = id(action)
             self._actions[key] = action
@@ -64,11 +64,11 @@ class Cancellation:
                 del self._actions[key]
 
     def check(self) -> None:
-        """Raise Trouble if the probe was told to stop."""
+        """Raise ProbeError if the probe was told to stop."""
         if self.is_requested:
             raise ProbeError(Cause.INTERRUPTED, "interrupted")
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raise Trouble at once when the probe is told to stop."""
+        """Wait; raise ProbeError at once when the probe is told to stop."""
         if self._requested.wait(max(seconds, 0)):
             self.check()

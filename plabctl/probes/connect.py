@@ -34,7 +34,7 @@ class PromptSocket(socket.socket):
 
 
 def connect(host: str, port: int, end: float, clock: Clock, cancellation: Cancellation) -> socket.socket:
-    """Return a socket connected to `host`, by `end` on the monotonic clock; raise Trouble if that cannot be."""
+    """Return a socket connected to `host`, by `end` on the monotonic clock; raise ProbeError if that cannot be."""
     addresses = _resolve(host, port, end, clock, cancellation)[:_MAX_ADDRESSES]
     probe_error = ProbeError(Cause.DNS, f"no address for '{host}'")
     for index, (family, address) in enumerate(addresses):

@@ -10,7 +10,7 @@ from plabctl.core.recipe import Recipe, Stage
 from plabctl.probes.recipe_snippets import LIFE, PAUSE, ROOT
 from plabctl.values import replace
 
-# Where the engine does not answer, a mark tells whether there may be something: else each test would leave debris.
+# Where the engine does not answer, a mark tells whether there may be something: else each test would leave a container.
 _CONTAINER = """
 engine=ENGINE v={vnode} mark=/run/plabctl-{vnode}
 named() {

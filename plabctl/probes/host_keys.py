@@ -73,7 +73,7 @@ class KnownHosts:
         self._error = "" if str(path) else "no file of known host keys is configured ('known_hosts' under [ssh])"
 
     def load(self) -> None:
-        """Read the file if that was not done yet; raise Trouble if it is there and cannot be read."""
+        """Read the file if that was not done yet; raise ProbeError if it is there and cannot be read."""
         with self._lock:
             if self._by_label is None:
                 try:

@@ -27,7 +27,7 @@ class PrivateKeys:
         self._found: dict[str, paramiko.PKey | ProbeError] = {}
 
     def find(self, path: str = "") -> paramiko.PKey:
-        """Return the key at `path`, by default the configured one; raise Trouble if it cannot be used."""
+        """Return the key at `path`, by default the configured one; raise ProbeError if it cannot be used."""
         path = path or self._path
         with self._lock:  # so that a thousand threads do not all parse it
             found = self._found.get(path)

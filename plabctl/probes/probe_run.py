@@ -76,7 +76,7 @@ class ProbeRun:
         return None
 
     def _run_goal(self) -> None:
-        """Connect and do what the goal asks for; raise Trouble where that ends."""
+        """Connect and do what the goal asks for; raise ProbeError where that ends."""
         self._steps.open(self._recipe.transport, self._goal_end)
         match self._job.goal:
             case Goal.CHECK:
@@ -125,7 +125,7 @@ class ProbeRun:
         self._steps.judge(name, self._recipe, ran)
 
     def _wait_until_up(self, stage: Stage) -> None:
-        """Look again and again until the vnode is up; raise Trouble when its time is over."""
+        """Look again and again until the vnode is up; raise ProbeError when its time is over."""
         end = min(self._clock.monotonic() + stage.timeout_s, self._goal_end)
         said = ""
         while True:
@@ -147,7 +147,7 @@ class ProbeRun:
             self._cancellation.sleep(stage.every_s)
 
     def _clean_up(self, *, passed: bool) -> None:
-        """Tear down what may be there; raise Trouble only if that is what fails the probe."""
+        """Tear down what may be there; raise ProbeError only if that is what fails the probe."""
         recipe = self._recipe
         if recipe.teardown is None:
             return

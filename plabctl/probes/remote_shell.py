@@ -76,7 +76,7 @@ class RemoteShell:
         self._numbers = count(1)
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
-        """Run shell code with `variables` exported, for at most `timeout_s`; raise Trouble when told to stop."""
+        """Run shell code with `variables` exported, for at most `timeout_s`; raise ProbeError when told to stop."""
         end = self._clock.monotonic() + timeout_s
         ran = self._run(text, variables, timeout_s, end)
         if ran.fault is StageFault.NOT_RUN and ran.exit_code in _EXIT_NOT_STARTED and self._has_timeout:

@@ -44,7 +44,7 @@ class Shell(Protocol):
     """A place where the stages of a recipe run."""
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
-        """Run shell code with `variables` exported, for at most `timeout_s`; raise Trouble when told to stop."""
+        """Run shell code with `variables` exported, for at most `timeout_s`; raise ProbeError when told to stop."""
         ...
 
     def is_alive(self) -> bool:

@@ -59,7 +59,7 @@ class Ssh:
     def connect(
         self, target: Target, latest: float, cancellation: Cancellation, timeout_s: float | None = None
     ) -> RemoteShell:
-        """Return a shell on `target`; raise Trouble if that cannot be.
+        """Return a shell on `target`; raise ProbeError if that cannot be.
 
         A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then `timeout_s`, or else
         the configured time-out, runs over everything from the look-up of the name to the end of the login.
@@ -218,7 +218,7 @@ class _Policy(paramiko.MissingHostKeyPolicy):
         self._trusting = trusting
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        """Decide on a server of which no key is known; raise Trouble to refuse it."""
+        """Decide on a server of which no key is known; raise ProbeError to refuse it."""
         offered = HostKey.from_paramiko(key)
         if self._trusting and self._known.learn(self._target.label, offered):
             return

@@ -22,7 +22,7 @@ from plabctl.probes.shell import Shell, StageFault, StageResult
 from plabctl.probes.stage_verdict import explain_result, is_pass, judge_stage
 
 Open = Callable[[Transport, float], Shell]
-"""Opens a shell by an instant on the monotonic clock; raises Trouble."""
+"""Opens a shell by an instant on the monotonic clock; raises ProbeError."""
 OnStage = Callable[[StageRun], None]
 """Is told of each stage when it ends, in the probe's thread; of `up` after each look, with the time of all of them."""
 
@@ -79,7 +79,7 @@ class StageRunner:
         return ran
 
     def judge(self, name: str, recipe: Recipe, ran: StageResult) -> None:
-        """Note what the stage just run remarks; raise Trouble if it did not pass."""
+        """Note what the stage just run remarks; raise ProbeError if it did not pass."""
         self.add_note(judge_stage(name, recipe.transport, ran, self._allowed_s))
 
     def tear_down(self, recipe: Recipe, stage: Stage, name: str, vnode: str, end: float) -> str:
@@ -98,7 +98,7 @@ class StageRunner:
         return explain_result(ran, self._allowed_s)
 
     def open(self, transport: Transport, end: float) -> None:
-        """Have a shell of this kind by `end`; raise Trouble."""
+        """Have a shell of this kind by `end`; raise ProbeError."""
         if transport in self._shells:
             return
         start = self.began = self._clock.monotonic()
@@ -129,7 +129,7 @@ class StageRunner:
 
 
 def _read_script(path: str, owners: Collection[int]) -> str:
-    """Return a script, which root, the current user or `owners` alone may have written; raise Trouble."""
+    """Return a script, which root, the current user or `owners` alone may have written; raise ProbeError."""
     try:
         opened = open_trusted(path, owners=owners, file_only=True)
         with open(opened.fd, encoding="utf-8", errors="surrogateescape") as file:

@@ -26,7 +26,7 @@ def is_pass(transport: Transport, exit_code: int | None) -> bool:
 
 
 def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: float) -> str:
-    """Return a remark on a stage that passed, mostly empty; raise Trouble for one that did not.
+    """Return a remark on a stage that passed, mostly empty; raise ProbeError for one that did not.
 
     An `up` that is not up yet raises `Cause.UP_TIMEOUT`; whether its time is over is for the caller to say.
     """

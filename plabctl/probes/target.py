@@ -50,7 +50,7 @@ class Targets:
         self._asked: dict[str, dict[str, str]] = {}
 
     def find(self, node: Node) -> Target:
-        """Return where `node` is reached; raise Trouble if its variables are invalid."""
+        """Return where `node` is reached; raise ProbeError if its variables are invalid."""
         seen = self._ssh_config(node.name) if self._ssh.use_ssh_config else {}
         if any(seen.get(key, "none") != "none" for key in ("proxycommand", "proxyjump")):
             raise ProbeError(
