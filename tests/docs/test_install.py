@@ -1,5 +1,6 @@
 """The lines by which the README installs plabctl, run on this Debian: into folders that only the test can see."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -48,12 +49,15 @@ def test_the_lines_install_plabctl(tmp_path: Path) -> None:
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script],
         cwd=tmp_path,
-        env={"PATH": SYSTEM_PATH, "HOME": str(Path.home())},
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        | {"PATH": SYSTEM_PATH},
         capture_output=True,
         text=True,
         check=False,
         timeout=280,
     )
 
+    if done.returncode and "Failed to establish a new connection" in done.stdout + done.stderr:
+        pytest.skip("needs the package index that pip installs from")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(r"plabctl \d+\.\d+\.\d+\S*", done.stdout.splitlines()[-1])
