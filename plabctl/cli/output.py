@@ -102,9 +102,9 @@ def show_listing(listing: Listing, form: Form) -> None:
 def show_lines(lines: Sequence[tuple[str, Cell]], form: Form) -> None:
     """Write labelled lines, for people or as TSV."""
     if form.is_for_people:
-        from plabctl.render import labelled_lines
+        from plabctl.render import text_table
 
-        labelled_lines.show_lines(lines, sys.stdout, color=form.color)
+        text_table.show_lines(lines, sys.stdout, color=form.color)
         return
     from plabctl.render import encode
 

@@ -67,7 +67,7 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
 
 
 def _show(lines: Sequence[Line], *, color: bool) -> None:
-    from plabctl.render import labelled_lines as drawn
+    from plabctl.render import text_table
 
-    drawn.show_lines(lines, sys.stdout, color=color)
+    text_table.show_lines(lines, sys.stdout, color=color)
     output.flush()

@@ -15,12 +15,12 @@ from plabctl.core.guard.model import read_guard
 from plabctl.core.model import Event
 from plabctl.durations import format_duration
 from plabctl.render import next_moves, next_test, stage_timeouts
-from plabctl.render.column_widths import GAP
 from plabctl.render.encode import encode_view
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Row
 from plabctl.render.node_record import Line, NodeRecord
 from plabctl.render.pool_reason import COMMAND, build_reason_row, format_hold_lines, format_pool_lines
+from plabctl.render.table_layout import GAP
 from plabctl.render.times import format_ago, format_clock, format_iso, format_local
 from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
 from plabctl.views.node import ViewContext, view_node

@@ -1,8 +1,8 @@
 """Tables inside what moves on a terminal, drawn by rich.
 
 I/O: makes the console that rich writes to. rich's own table lays every cell out by itself, which is costly for many
-rows; `drawing` measures the columns once, and rich gets ready pieces of text with styles. Text never passes as markup,
-so that what a node said cannot mean anything here. A table that stands still is written by `table`, without rich.
+rows; `table_layout` measures the columns once, and rich gets ready pieces of text with styles. Text never passes as
+markup, so that what a node said cannot mean anything here. A table that stands still is written by `text_table`.
 Tests: `tests/cli/test_terminal.py`.
 """
 
@@ -66,8 +66,3 @@ def make_console(out: TextIO, *, color: bool) -> Console:
         highlight=False,
         legacy_windows=False,
     )
-
-
-def build_rich_table(listing: Listing, *, wide: bool = False) -> RichTable:
-    """Return the listing's rows as a table."""
-    return RichTable(listing, wide=wide)

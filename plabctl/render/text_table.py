@@ -1,4 +1,4 @@
-"""Listings for people, written to a stream: a table, with its footer under it.
+"""Listings for people, written to a stream: a table with its footer under it, or labelled lines about one thing.
 
 I/O: asks for the terminal's width and writes to the stream it is given. Without rich, which takes longer to import
 than all the rest of `status` takes for 1,000 nodes; it is needed where something moves (see `watch_screen`, `sheet`).
@@ -8,10 +8,10 @@ Text never passes as markup or escape codes, so that what a node said cannot mea
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from plabctl.render.listing import Listing
+from plabctl.render.listing import Cell, Listing
 from plabctl.render.styles import CODES
 from plabctl.render.table_layout import Line, draw_listing
 
@@ -31,6 +31,14 @@ def show_table(listing: Listing, out: TextIO, *, color: bool, wide: bool = False
             stream.write("".join(piece))
             piece.clear()
     stream.write("".join(piece))
+
+
+def show_lines(lines: Sequence[tuple[str, Cell]], out: TextIO, *, color: bool) -> None:
+    """Write the lines, each with its label; long ones are left to the terminal to wrap."""
+    stream = out if is_utf8(out) else AsciiStream(out)
+    width = max((len(label) for label, _ in lines), default=0) + 2
+    for label, cell in lines:
+        stream.write(_style_text([(f"{label:<{width}}", "faint"), cell], color=color))
 
 
 def _draw_all(listing: Listing, room: int | None, *, wide: bool) -> Iterator[Line]:

@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.segment import Segment
 
 from plabctl.render.listing import Listing
-from plabctl.render.rich_table import STYLES, build_rich_table, make_console
+from plabctl.render.rich_table import STYLES, RichTable, make_console
 
 REFRESH_S = 1.0
 _LEAVE = frozenset({"q", "Q", "\x03", "\x04", "\x1b", ""})
@@ -31,7 +31,7 @@ class WatchFrame:
     def __init__(self, listing: Listing) -> None:
         self._warnings = listing.warnings
         self._footer = listing.footer
-        self._sheet = build_rich_table(listing)
+        self._sheet = RichTable(listing)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines, cut to the size of the terminal."""

@@ -18,7 +18,6 @@ EARLY = {
     "plabctl.render.tick_plan": "`--dry-run`",
     "plabctl.render.text_table": "`--dry-run`",
     "plabctl.render.data_formats": "`--dry-run`",
-    "plabctl.render.labelled_lines": "`show` and the like",
     "plabctl.render.encode": "as above",
     "click.shell_completion": "completion",
     "plabctl.inventories.node_list": "inventories are read before anything is claimed",

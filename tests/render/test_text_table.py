@@ -129,3 +129,13 @@ def test_every_state_has_a_word_and_a_sign_of_its_own(monkeypatch: pytest.Monkey
     assert "» testing" in text
     assert "held by ann: swapping the disk" in text
     assert f"needs 3 more passes, next at {format_clock(NOW + 8.0, NOW)}" in text
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_lines_about_one_thing_stand_under_each_other(color: bool) -> None:
+    out = Screen()
+
+    text_table.show_lines([("pool", Cell("✓ good", "good")), ("", Cell("since [b]today[/]"))], out, color=color)
+
+    assert ("\x1b[32m✓ good\x1b[0m\n" in out.getvalue()) == color
+    assert ESCAPE.sub("", out.getvalue()) == "pool  ✓ good\n      since [b]today[/]\n"

@@ -32,7 +32,6 @@ from plabctl.render import (
     tick_plan,
 )
 from plabctl.render import experiment_tables as views
-from plabctl.render import labelled_lines as drawn
 from plabctl.render.listing import Listing
 from plabctl.render.node_record import Line, NodeRecord
 from plabctl.render.rich_table import make_console
@@ -158,7 +157,7 @@ def _of_lines(lines: Sequence[Line]) -> Iterator[str]:
     """Yield what is wrong with labelled lines, on a terminal and as TSV. What a stage printed may hold tabs there."""
     screens = [Screen(), Screen()]
     for color, screen in zip((False, True), screens, strict=True):
-        drawn.show_lines(lines, screen, color=color)
+        text_table.show_lines(lines, screen, color=color)
     plain, coloured = (screen.getvalue() for screen in screens)
     if found := find_active(plain, "\n\t"):
         yield found

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.render.column_widths import GAP, LEAST_FLEXIBLE, ColumnWidth, fit_columns
+from plabctl.render.table_layout import GAP, LEAST_FLEXIBLE, ColumnWidth, fit_columns
 
 wants = st.lists(st.builds(ColumnWidth, st.integers(0, 60), st.integers(0, 5), st.booleans()), max_size=8)
 
