@@ -215,7 +215,7 @@ def test_the_reason_says_what_was_found() -> None:
         .scopes["pool good"]
         .why.endswith("12 good nodes tested within 10m failed")
     )
-    assert stepped(blind, outcomes(12, 12, "unknown"), NOW).scopes[MONITOR].why.endswith("for a fault of this machine")
+    assert stepped(blind, outcomes(12, 12, "unknown"), NOW).scopes[MONITOR].why.endswith("of a fault of this machine")
 
 
 def test_ten_of_which_one_failed_are_enough_to_tell() -> None:
