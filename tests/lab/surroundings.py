@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 USER, USER_NAME = 64_987, "plabctl-tester"
 ODD_NAME = "a folder with ü & 'q'"
 YEAR_S = 365 * 86400
-PYTEST = ("-q", "-n", "2", "--dist", "loadgroup", "--color=no")
+PYTEST = ("-q", "-n", str(max(1, (os.cpu_count() or 1) * 3 // 2)), "--dist", "loadgroup", "--color=no")
 
 
 @dataclass(frozen=True, slots=True)
