@@ -19,6 +19,11 @@ backoffs = st.builds(
 )
 
 
+def test_each_back_off_but_half_of_a_pair_is_compared_by_the_simulator() -> None:
+    assert [kind.name for kind in builtin_kinds("backoff") if not kind.is_compared] == ["linear"]
+    assert BackoffKind.is_compared
+
+
 @pytest.mark.parametrize(
     ("kind", "streak", "expected"),
     [
