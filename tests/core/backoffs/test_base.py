@@ -19,6 +19,23 @@ backoffs = st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    ("given_s", "faults"),
+    [
+        ({}, []),
+        ({"base": 3600.0}, []),
+        ({"base": 3601.0}, [("base", "base is 1h1s and max is 1h, allowed: at most max")]),
+        ({"max": 300.0}, []),
+        ({"max": 299.0}, [("max", "base is 5m and max is 4m59s, allowed: at least base")]),
+        ({"base": 9.0, "max": 8.0}, [("base", "base is 9s and max is 8s, allowed: at most max")]),
+    ],
+)
+def test_a_base_above_max_is_refused_at_the_key_that_was_given(
+    given_s: dict[str, float], faults: list[tuple[str, str]]
+) -> None:
+    assert list(ADDITIVE.check(given_s, Backoff(ADDITIVE))) == faults
+
+
 def test_each_back_off_but_half_of_a_pair_is_compared_by_the_simulator() -> None:
     assert [kind.name for kind in builtin_kinds("backoff") if not kind.is_compared] == ["linear"]
     assert BackoffKind.is_compared
