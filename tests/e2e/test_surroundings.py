@@ -1,6 +1,7 @@
 """What cron gives a job and what it takes from it: hardly an environment, closed streams, children that stay behind."""
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -44,14 +45,21 @@ def run(folder: Path, environ: dict[str, str], *args: str) -> subprocess.Complet
 
 
 def end_lingerers(folder: Path) -> list[int]:
-    """End what the hooks left, and return what of it still ran."""
+    """End what the hooks left, and return what of it still ran.
+
+    They wrote down their numbers as their own process namespace has them, and cron's jobs run in one of its own.
+    """
+    noted = set((folder / "lingerers").read_text().split())
     ended = []
-    for word in (folder / "lingerers").read_text().split():
+    for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            os.kill(int(word), 15)
-        except ProcessLookupError:
-            continue
-        ended.append(int(word))
+            numbers = status.read_text().partition("NSpid:")[2].partition("\n")[0].split()
+            is_ours = (status.parent / "cwd").readlink() == folder
+        except OSError:
+            continue  # it has ended, or is none of ours
+        if is_ours and numbers and numbers[-1] in noted:
+            os.kill(int(status.parent.name), signal.SIGTERM)
+            ended.append(int(status.parent.name))
     return ended
 
 
