@@ -1,11 +1,13 @@
 """Whatever the code of a plug-in does, the call ends in time and only the plug-in's own process is changed."""
 
 import os
+import pickle
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Outcome, Report
 from plabctl.core.pools.base import Reading
+from plabctl.core.recipe import Transport
 from plabctl.errors import PluginFault
-from plabctl.plugins.call import CALL_S, LOAD_S, PluginHost
+from plabctl.plugins.call import CALL_S, LOAD_S, PluginHost, _Values
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_settings
 from tests.plugins.packages import place
@@ -265,3 +268,30 @@ def test_the_process_ends_with_the_last_reference_to_its_host() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+class Reduced:
+    """Is pickled as the call of a function."""
+
+    def __init__(self, function: Any, *arguments: object) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
+        return self._call
+
+
+def read_answer(answer: object) -> object:
+    return _Values(BytesIO(pickle.dumps(answer))).load()
+
+
+def test_a_member_of_an_enum_is_read_as_the_first_versions_of_python_3_11_write_it() -> None:
+    assert read_answer(Reduced(getattr, Transport, "LOCAL")) is Transport.LOCAL
+    assert read_answer(Outcome.PASS) is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    "answer", [Reduced(getattr, "text", "upper"), Reduced(getattr, Report, "key"), Reduced(setattr, "text", "a", "b")]
+)
+def test_no_other_attribute_is_read(answer: Reduced) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="is no value of plabctl"):
+        read_answer(answer)
