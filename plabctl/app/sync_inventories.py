@@ -93,9 +93,10 @@ def list_faults(plans: Sequence[SourceChanges]) -> list[InventoryFault]:
 
 
 def _find_hint(plan: SourceChanges) -> str:
-    if plan.changes.refusal:
-        return "no node was added or removed"
-    return "the nodes in them stay as they are; the other rows count"
+    changes = plan.changes
+    if not changes.refusal:
+        return "the nodes in them stay as they are; the other rows count"
+    return "no node was added or removed" if not (changes.joins or changes.leaves) else "what else it lists is applied"
 
 
 def _apply(app: App, state: Session, plan: SourceChanges) -> None:

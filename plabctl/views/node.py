@@ -3,7 +3,6 @@
 Pure. To add something to the status of a node, add a field to `NodeView`, and fill it in `_build_node_view`; what that
 needs of the node's record and `NodeFacts` does not have yet is a field there. JSON has it then, TSV when it stands in
 `NODE_COLUMNS`; the columns of the table are in `plabctl.render.status_columns`.
-Tests: `tests/render/test_node_page.py`.
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
@@ -141,7 +140,7 @@ NODE_COLUMNS = (
 def _build_node_view(
     node: NodeFacts,
     settings: Settings,
-    bad_pools: Collection[str],
+    good_pools: Collection[str],
     now: float,
     *,
     is_testing: bool,
@@ -149,10 +148,11 @@ def _build_node_view(
 ) -> NodeView:
     # All at once: to ask for the fields one by one adds a tenth to the time of a long list.
     name, variables, pool, since_at, due_at, ok, failed, penalty, _, suspicion, hold, asked_at, absent, last, *_ = node
-    is_in_bad = pool in bad_pools
+    is_in_good = pool in good_pools
+    is_in_bad = not is_in_good and pool in settings.pools
     # The usual case at a glance: a node in good of which there is nothing else to say.
-    is_plain = not (is_in_bad or failed or suspicion or hold or absent)
-    why_not = None if is_plain else explain_unusable(node, now, is_in_good=not is_in_bad)
+    is_plain = is_in_good and not (failed or suspicion or hold or absent)
+    why_not = None if is_plain else explain_unusable(node, now, is_in_good=is_in_good)
     if hold is not None and not hold.holds(now):
         hold = None
     return NodeView(
@@ -182,11 +182,7 @@ def _build_node_view(
 def view_node(node: Node, member: Member, claim: Claim | None, settings: Settings, now: float) -> NodeView:
     """Return the view of one node whose record is at hand; `claim` is that of the test that runs on it."""
     facts = NODE_FACTS.read(node, member)
-    return _build_node_view(facts, settings, _find_bad_pools(settings), now, is_testing=claim is not None)
-
-
-def _find_bad_pools(settings: Settings) -> frozenset[str]:
-    return frozenset(name for name, pool in settings.pools.items() if not pool.is_good)
+    return _build_node_view(facts, settings, settings.good_pools, now, is_testing=claim is not None)
 
 
 def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int:
@@ -210,12 +206,12 @@ def list_node_views(
     state, settings, now = context.state, context.settings, context.now
     claims = context.claims
     guests = _find_guests(state)
-    bad_pools = _find_bad_pools(settings)
+    good_pools = settings.good_pools
     for name in names:
         node = state.select_one(NODE_FACTS, name) if seen is None else seen.get(name)
         if node is not None:
             yield _build_node_view(
-                node, settings, bad_pools, now, is_testing=name in claims, experiments=guests.get(name)
+                node, settings, good_pools, now, is_testing=name in claims, experiments=guests.get(name)
             )
 
 

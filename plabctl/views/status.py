@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.core.state import GUARD_TOPIC, State
-from plabctl.core.usable import explain_unusable
 from plabctl.values import dataclass
 from plabctl.views.node import NODE_FACTS, NodeFacts, NodeView, ViewContext, list_node_views
 
@@ -29,7 +28,6 @@ class Totals:
     held: int
     suspect: int
     absent: int
-    usable: int
     in_use: int
     """The slots that are held, as far as the kernel says; else those that claims name."""
     last_test_at: float
@@ -41,8 +39,7 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
     """Count all nodes; `seen` are the facts of all of them, if they have been read already."""
     now = context.now
     pools = dict.fromkeys(context.settings.pools, 0)
-    held = suspect = absent = usable = nodes = 0
-    good_pools = context.settings.good_pools
+    held = suspect = absent = nodes = 0
     last_test_at = 0.0
     claims = context.claims
     next_due_at: float | None = None
@@ -52,7 +49,6 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
         held += node.is_held(now)
         suspect += node.is_suspect
         absent += node.absent_since_at is not None
-        usable += explain_unusable(node, now, is_in_good=node.pool in good_pools) is None
         if node.last is not None and node.last.at > last_test_at:
             last_test_at = node.last.at
         is_waiting = node.node not in claims and node.absent_since_at is None
@@ -60,7 +56,7 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
             next_due_at = node.due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     slots = {claim.slot for claim in claims.values()} if context.sight is None else context.sight.held_slots
-    return Totals(nodes, pools, held, suspect, absent, usable, len(slots), last_test_at, next_due_at)
+    return Totals(nodes, pools, held, suspect, absent, len(slots), last_test_at, next_due_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,3 +84,31 @@ def run_plabctl(package: Path, folder: Path, words: str) -> subprocess.Completed
         check=False,
         timeout=60,
     )
+
+
+def check_row_of_map(tour: Path, row_name: str, heading: str, files: Collection[str]) -> None:
+    """Check that the map of changes in `tour` names these files, how many they are, and where the example stands."""
+    (row,) = [line for line in tour.read_text().split("\n") if line.startswith(f"| {row_name} |")]
+
+    assert f"({len(files)} files)" in row
+    assert f"(extending.md#{heading.lower().replace(' ', '-')})" in row
+    assert 1 <= len(files) <= 2
+    for name in files:
+        assert f"`{name}`" in row or f"`{Path(name).parent}/`" in row
+
+
+def check_types(package: Path, examples: Sequence[Example]) -> None:
+    """Apply the examples to this copy of the package, and check with mypy the modules that they make or change."""
+    for example in examples:
+        example.apply(package)
+    modules = dict.fromkeys(name for example in examples for name in example.files)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=.cache", *modules],
+        cwd=package,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+    assert done.returncode == 0, done.stdout

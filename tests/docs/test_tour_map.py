@@ -1,7 +1,5 @@
 """Each change of the map in docs/tour.md, made to a copy of the package as docs/extending.md says, and used."""
 
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +9,15 @@ from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
 from plabctl.render.listing import FOR_PEOPLE, FORMS
 from tests.cli.console import CONFIG
-from tests.docs.package_copy import ROOT, Example, copy_package, read_example, run_plabctl
+from tests.docs.package_copy import (
+    ROOT,
+    Example,
+    check_row_of_map,
+    check_types,
+    copy_package,
+    read_example,
+    run_plabctl,
+)
 
 TOUR, PAGE = ROOT / "docs/tour.md", ROOT / "docs/extending.md"
 LOOK = tuple(f"status -o {form}" for form in (*FOR_PEOPLE, *FORMS))
@@ -178,14 +184,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
 def test_the_map_names_the_files_of_the_change_and_how_many(change: Change) -> None:
-    (row,) = [line for line in TOUR.read_text().split("\n") if line.startswith(f"| {change.row} |")]
-    files = change.example.files
-
-    assert f"({len(files)} files)" in row
-    assert f"(extending.md#{change.heading.lower().replace(' ', '-')})" in row
-    assert 1 <= len(files) <= 2
-    for name in files:
-        assert f"`{name}`" in row or f"`{Path(name).parent}/`" in row
+    check_row_of_map(TOUR, change.row, change.heading, change.example.files)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
@@ -220,19 +219,4 @@ def test_a_change_as_the_page_says_works_for_users(change: Change, package: Path
 
 
 def test_the_type_checker_agrees_with_all_changes(package: Path, tmp_path: Path) -> None:
-    own = copy_package(package, tmp_path)
-    examples = [change.example for change in CHANGES]
-    for example in examples:
-        example.apply(own)
-    modules = dict.fromkeys(name for example in examples for name in example.files)
-
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=.cache", *modules],
-        cwd=own,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-
-    assert done.returncode == 0, done.stdout
+    check_types(copy_package(package, tmp_path), [change.example for change in CHANGES])

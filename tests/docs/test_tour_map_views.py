@@ -1,8 +1,6 @@
 """A new column of the status and a new form of output, made to a copy of the package as docs/extending.md says."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,15 @@ from plabctl.core.state import Changes
 from plabctl.store.store import Store
 from tests.builders import make_member, make_node
 from tests.cli.console import CONFIG
-from tests.docs.package_copy import ROOT, Example, copy_package, read_example, run_plabctl
+from tests.docs.package_copy import (
+    ROOT,
+    Example,
+    check_row_of_map,
+    check_types,
+    copy_package,
+    read_example,
+    run_plabctl,
+)
 
 TOUR, PAGE = ROOT / "docs/tour.md", ROOT / "docs/extending.md"
 MANY = 100
@@ -87,14 +93,7 @@ def show(package: Path, desk: Path, words: str) -> str:
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
 def test_the_map_names_the_files_of_the_change_and_how_many(change: Change) -> None:
-    (row,) = [line for line in TOUR.read_text().split("\n") if line.startswith(f"| {change.row} |")]
-    files = change.example.files
-
-    assert f"({len(files)} files)" in row
-    assert f"(extending.md#{change.heading.lower().replace(' ', '-')})" in row
-    assert 1 <= len(files) <= 2
-    for name in files:
-        assert f"`{name}`" in row or f"`{Path(name).parent}/`" in row
+    check_row_of_map(TOUR, change.row, change.heading, change.example.files)
 
 
 def test_a_new_column_is_in_every_form(changed: Callable[[Change], Path], desk: Path) -> None:
@@ -146,18 +145,4 @@ def test_a_new_form_is_there_for_every_list(changed: Callable[[Change], Path], d
 
 
 def test_the_type_checker_agrees_with_both_changes(package: Path, tmp_path: Path) -> None:
-    own = copy_package(package, tmp_path)
-    for change in CHANGES:
-        change.example.apply(own)
-    modules = [name for change in CHANGES for name in change.example.files]
-
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=.cache", *modules],
-        cwd=own,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-
-    assert done.returncode == 0, done.stdout
+    check_types(copy_package(package, tmp_path), [change.example for change in CHANGES])
