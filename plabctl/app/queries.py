@@ -26,9 +26,12 @@ def read_context(config_path: str | None) -> ViewContext:
 
 
 def read_context_of(app: App) -> ViewContext:
-    """Return what views of `app` are built from: its state, the last tick and the processes at work, read now."""
-    state = app.store.snapshot()
-    return ViewContext(app.settings, state, app.clock.now(), app.store.last_beat(), sight_of(app))
+    """Return what views of `app` are built from: its state, the last tick and the processes at work, read now.
+
+    The clock is read last: a tick may begin at any moment, and no instant that it notes may lie ahead of `now`.
+    """
+    state, sight, last_tick_at = app.store.snapshot(), sight_of(app), app.store.last_beat()
+    return ViewContext(app.settings, state, app.clock.now(), last_tick_at, sight)
 
 
 def sight_of(app: App) -> LockReport | None:

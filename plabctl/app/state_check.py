@@ -100,8 +100,8 @@ def _check_disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
 
 
 def _check_state(app: App) -> Iterator[Finding]:
-    topic, now = "state", app.clock.now()
-    if now < EARLIEST:
+    topic = "state"
+    if app.clock.now() < EARLIEST:
         yield fail("clock", "it was never set: it shows a time before plabctl existed", "set the clock")
     try:
         snapshot = app.store.snapshot()
@@ -112,7 +112,7 @@ def _check_state(app: App) -> Iterator[Finding]:
     if snapshot.head is None:
         yield ok(topic, "there are no nodes yet")
         return
-    head = snapshot.head
+    head, now = snapshot.head, app.clock.now()  # in this order: the state may have been saved a moment ago
     age = format_duration(max(now - head.saved_at, 0))
     yield ok(topic, f"{format_node_count(head.node_count)}, revision {head.rev}, saved {age} ago, checksum correct")
     yield from _check_previous(app, is_needed=False)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 def find_due_inventories(app: App) -> list[InventorySettings]:
     """Return the inventories that were not read within their interval; all whose last reading lies in the future."""
-    now = app.clock.now()
 
     def is_due(inventory: InventorySettings) -> bool:
         read_at = app.store.last_beat(name_stamp(inventory.name))
+        now = app.clock.now()  # after the note: another tick may have read the inventory a moment ago
         return read_at is None or not read_at <= now < read_at + inventory.every_s
 
     return [inventory for inventory in app.settings.inventories if is_due(inventory)]

@@ -71,7 +71,8 @@ class Store:
         """Return why the clock cannot be believed, nothing when it can. Costs next to nothing while it can."""
         from plabctl.core import clock_skew
 
-        now, saved_at, uptime_s = self._clock.now(), self.saved_at(), self._clock.uptime()
+        saved_at = self.saved_at()
+        now, uptime_s = self._clock.now(), self._clock.uptime()  # after it: others may commit at any moment
         if not clock_skew.explain_distrust(now, saved_at, uptime_s):
             return ""
         is_same_boot = _is_this_boot(self.snapshot().saved_boot)

@@ -9,17 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app import tick
+from plabctl.app import state_check, tick
 from plabctl.app.context import App
 from plabctl.app.invocation import is_clock_settling, is_idle
+from plabctl.app.queries import read_context_of
+from plabctl.app.sync_inventories import find_due_inventories, name_stamp
 from plabctl.clock import SystemClock
 from plabctl.core import node_orders
+from plabctl.core.settings import InventorySettings
+from plabctl.core.state import Changes
 from plabctl.errors import ClockFault
-from plabctl.store.store import Store
+from plabctl.store.documents import Snapshot
+from plabctl.store.store import BEAT_NAME, Store
+from plabctl.views.status import count_totals, find_current_problems
 from tests.app.installation import Installation
 from tests.app.test_tick import until
-from tests.builders import make_order
+from tests.builders import make_inventory, make_order
+from tests.manual_clock import ManualClock
 
+MINUTES_S = 200.0
 HOUR_S = 3600.0
 DAY_S = 86400.0
 
@@ -209,3 +217,72 @@ def test_what_a_tick_finds_after_a_sleep_or_for_an_earlier_boot_counts_for_nothi
 
     assert len(here.history("void")) == len(here.history("late")) == 1
     assert len(here.history("probe")) == here.member("n1").fail_streak == 1
+
+
+class BusyStore(Store):
+    """A store in which a tick begins and commits at each reading, while the clock goes on."""
+
+    def __init__(self, here: Installation, clock: ManualClock) -> None:
+        super().__init__(here.settings.state_dir, clock)
+        self._ticking = clock, Store(here.settings.state_dir, clock)
+
+    def _let_a_tick_come(self) -> None:
+        clock, others = self._ticking
+        clock.advance(MINUTES_S)
+        others.beat()
+        for inventory in make_inventories():
+            others.beat(name_stamp(inventory.name))
+        with others.session() as state:
+            state.apply(Changes(notes={"tick": {"at": clock.now()}}))
+
+    def snapshot(self) -> Snapshot:
+        self._let_a_tick_come()
+        return super().snapshot()
+
+    def saved_at(self) -> float:
+        self._let_a_tick_come()
+        return super().saved_at()
+
+    def last_beat(self, name: str = BEAT_NAME) -> float | None:
+        self._let_a_tick_come()
+        return super().last_beat(name)
+
+
+def make_inventories() -> tuple[InventorySettings, ...]:
+    return (make_inventory("file", path="nodes", every_s=7200.0),)
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> App:
+    here = Installation(tmp_path, inventories=make_inventories())
+    here.add("n1")
+    clock = ManualClock(here.clock.now())
+    return App(here.settings, clock, BusyStore(here, clock))
+
+
+def test_a_tick_that_begins_during_a_reading_is_not_ahead_of_it(busy: App) -> None:
+    context = read_context_of(busy)
+
+    assert context.last_tick_at is not None
+    assert context.last_tick_at <= context.now
+    assert isinstance(context.state, Snapshot)
+    assert context.state.head
+    assert context.state.head.saved_at <= context.now
+    assert find_current_problems(context, count_totals(context)) == []
+
+
+def test_the_doctor_does_not_take_a_commit_during_its_work_for_a_clock_set_back(busy: App) -> None:
+    assert [str(each) for each in state_check.check(busy) if each.topic == "clock"] == []
+
+
+def test_a_commit_right_after_a_boot_is_not_taken_for_a_clock_set_back(
+    busy: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("plabctl.clock._BOOT_ID_PATH", str(tmp_path / "missing"))
+    monkeypatch.setattr(busy.clock, "uptime", lambda: 20.0)
+
+    assert busy.store.explain_clock_doubt() == ""
+
+
+def test_an_inventory_that_another_tick_reads_meanwhile_is_not_due(busy: App) -> None:
+    assert find_due_inventories(busy) == []
