@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[1] / "plabctl"
 TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock", "fast_replace", "files", "kinds", "masks", "values", "process"}
+GROUND = {"errors", "durations", "clock", "fast_replace", "files", "instants", "kinds", "masks", "values", "process"}
 ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "views", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
     "files": {"files", "errors"},
+    "instants": {"instants", "durations"},
     "process": {"process", "files", "errors"},
     "core": {"core", "errors", "durations", "fast_replace", "masks", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},

@@ -12,8 +12,9 @@ import click
 from plabctl.app.context import open_app
 from plabctl.app.queries import look_at_locks, read_context_of
 from plabctl.cli.error_report import escape_control
-from plabctl.cli.options import Duration, config_option, make_command
+from plabctl.cli.options import config_option, make_command
 from plabctl.cli.output import write_line
+from plabctl.cli.time_types import Duration
 from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
 from plabctl.views.status import count_totals
 

@@ -11,7 +11,6 @@ from plabctl.app import swap_experiments as use
 from plabctl.cli import output, swap
 from plabctl.cli.candidates import complete_experiments, complete_lists_of_nodes, complete_recipes
 from plabctl.cli.options import (
-    Duration,
     config_option,
     listing_options,
     make_command,
@@ -20,6 +19,7 @@ from plabctl.cli.options import (
     read_words,
     yes_option,
 )
+from plabctl.cli.time_types import Duration
 from plabctl.render import experiment_tables as views
 
 _EXAMPLE = """\

@@ -12,7 +12,8 @@ import click
 
 from plabctl.app import history_queries, queries
 from plabctl.cli import output
-from plabctl.cli.options import Duration, config_option, listing_options, make_command, nodes_argument
+from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument
+from plabctl.cli.time_types import Duration
 from plabctl.render import event_table
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from plabctl.cli.candidates import complete_nodes, complete_nodes_and_pools, complete_pools
-from plabctl.durations import parse_duration
+from plabctl.cli.time_types import Duration
 from plabctl.errors import Refused, UsageFault
 
 Function = Callable[..., Any]
@@ -25,27 +25,6 @@ Maker = Callable[[Function], Made]
 
 _MAX_ACTOR = 100
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-if TYPE_CHECKING:
-    _FloatType = click.ParamType[float]
-else:
-    _FloatType = click.ParamType  # takes a type argument only from click 8.4 on
-
-
-class Duration(_FloatType):
-    """A duration such as `90s`, `5m` or `2d`, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds; fail like any wrong option when it is no duration."""
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 def make_command(

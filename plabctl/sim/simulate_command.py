@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from plabctl.cli import output
-from plabctl.cli.options import Duration, config_option, listing_options, make_command
+from plabctl.cli.options import config_option, listing_options, make_command
+from plabctl.cli.time_types import Duration
 from plabctl.errors import PlabctlError, UsageFault
 from plabctl.render.listing import Row
 from plabctl.sim import comparison, plot, policy_scores
