@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from plabctl.app.context import open_app
@@ -12,6 +10,7 @@ from plabctl.app.diagnose import restore as restore_state
 from plabctl.app.findings import format_node_count, has_failed
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command
+from plabctl.render.times import format_local
 
 _EXAMPLE = """\
 plabctl doctor
@@ -44,7 +43,7 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
 
 def _restore(config: str | None) -> int:
     done = restore_state(open_app(config))
-    saved = datetime.fromtimestamp(done.saved_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    saved = format_local(done.saved_at)
     output.write_line(f"restored the state of {saved}: {format_node_count(done.node_count)}, now revision {done.rev}")
     output.write_line(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
     output.write_note("what the lost change said is lost with it; the history still has it: plabctl history")

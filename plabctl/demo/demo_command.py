@@ -35,7 +35,7 @@ from plabctl.errors import Refused
 from plabctl.render.explanation import fold
 from plabctl.render.listing import Cell
 from plabctl.render.rich_table import STYLES, make_console
-from plabctl.render.times import format_local
+from plabctl.render.times import format_time_of_day
 
 _EXAMPLE = """\
 plabctl demo
@@ -57,7 +57,7 @@ class _Pipe:
     def show(self, view: DemoView, news: Sequence[Sentence]) -> None:
         """Write what is new."""
         for sentence in news:
-            output.write_line(f"{format_local(sentence.at).rpartition(' ')[2]}  {sentence.text}")
+            output.write_line(f"{format_time_of_day(sentence.at)}  {sentence.text}")
         sys.stdout.flush()
 
 

@@ -26,7 +26,7 @@ from plabctl.demo.sentences import Sentence
 from plabctl.render.listing import Cell
 from plabctl.render.rich_table import STYLES, make_console
 from plabctl.render.styles import GLYPHS
-from plabctl.render.times import format_local
+from plabctl.render.times import format_time_of_day
 
 COLUMNS = ("NODE", "LAST TESTS", "PING SAYS", "LOGIN SAYS", "PLABCTL SAYS")
 EVENT_S = 2.0
@@ -170,6 +170,6 @@ def _format_totals(view: DemoView) -> str:
 
 
 def _format_sentence(sentence: Sentence, *, is_latest: bool) -> Text:
-    text = Text().append(f"{format_local(sentence.at).rpartition(' ')[2]}  ", STYLES["faint"])
+    text = Text().append(f"{format_time_of_day(sentence.at)}  ", STYLES["faint"])
     text.append(sentence.text, STYLES[sentence.style if is_latest else "faint"])
     return text

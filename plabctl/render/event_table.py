@@ -158,7 +158,7 @@ def _format_step(data: Row) -> str:
 
 def _format_until(data: Row) -> str:
     until_at = data.get("until_at")
-    text = format_iso(until_at) if isinstance(until_at, int | float) else get_text(data, "until_at")
+    text = format_local(until_at) if isinstance(until_at, int | float) else get_text(data, "until_at")
     return f", until {text}" if until_at else ""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import floor
 from typing import TypeVar
 
 from plabctl.durations import format_duration
@@ -14,9 +15,9 @@ from plabctl.durations import format_duration
 _FIRST, _LAST = -62135596800, 253402300799 - 86399
 """Of the years 1 and 9999, the last day left out, which is over in no time zone."""
 T = TypeVar("T", int, float)
-_DAY_S, _DAY_MS = 86_400, 86_400_000
+_DAY_S = 86_400
 _TEXTS_KEPT = 4096
-_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
+_SECONDS = tuple(f"{number:02}Z" for number in range(60))
 
 
 class _Texts(dict[int, str]):
@@ -45,16 +46,15 @@ def _format_date(day: int) -> str:
 
 _dates = _Texts(_format_date)
 _minutes = _Texts(lambda minute: f"{minute // 60:02}:{minute % 60:02}:")
-_millis = _Texts(lambda millis: f".{millis:03}Z" if millis else "Z")
 
 
 def format_iso(at: float) -> str:
-    """Return the instant `at` (seconds since 1970) as `2026-11-22T12:00:00Z`; milliseconds only if there are any."""
+    """Return the second in which the instant `at` (seconds since 1970) lies as `2026-11-22T12:00:00Z`."""
     # Put together from texts that are few, because a list of 100,000 nodes has 300,000 instants.
-    millis = round(at * 1000)
-    day = millis // _DAY_MS
-    millis -= day * _DAY_MS
-    return _dates[day] + _minutes[millis // 60_000] + _TWO_DIGITS[millis // 1000 % 60] + _millis[millis % 1000]
+    second = floor(at)
+    day = second // _DAY_S
+    second -= day * _DAY_S
+    return _dates[day] + _minutes[second // 60] + _SECONDS[second % 60]
 
 
 def _clamp(at: T) -> T:
@@ -63,8 +63,19 @@ def _clamp(at: T) -> T:
 
 
 def format_local(at: float) -> str:
-    """Return the instant as people on this machine read it: `2026-11-22 13:00:00`."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(_clamp(at)))
+    """Return the instant as people on this machine read it: `2026-11-22 13:00:00 CET`.
+
+    Where the zone has no name, its offset stands there: `2026-11-22 13:00:00+0300`. Both are understood by options that
+    take an instant.
+    """
+    moment = time.localtime(_clamp(at))
+    has_name = time.strftime("%Z", moment).isalpha()
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z" if has_name else "%Y-%m-%d %H:%M:%S%z", moment)
+
+
+def format_time_of_day(at: float) -> str:
+    """Return the time of the day, as clocks on this machine show it: `13:00:00`."""
+    return time.strftime("%H:%M:%S", time.localtime(_clamp(at)))
 
 
 def format_clock(at: float, now: float) -> str:

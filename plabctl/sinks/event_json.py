@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from math import floor
 from typing import Any
 
 from plabctl.core.model import Event
@@ -40,10 +41,8 @@ def _drop_output(data: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def format_instant(at: float) -> str:
-    """Return an instant as `2026-11-22T12:00:00Z`, with milliseconds only where there are any."""
-    seconds, thousandths = divmod(round(at * 1000), 1000)
-    fraction = f".{thousandths:03d}" if thousandths else ""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + fraction + "Z"
+    """Return the second in which the instant lies as `2026-11-22T12:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(floor(at)))
 
 
 def _format_instants(value: Any, name: str = "") -> Any:

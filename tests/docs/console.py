@@ -15,7 +15,8 @@ _RULES = doctest.ELLIPSIS
 # What is another one each time: fingerprints, vnodes, instants, durations. A page shows likely ones.
 _NOT_YET = re.compile(r"^ *up +\S+ s +exit [1-9]\d*\n(?: *│ .*\n)*(?= *up )", re.MULTILINE)
 """Looks at a vnode that came too early, before one that did not: how many there are is the machine's business."""
-_FLEETING = re.compile(r"SHA256:[^ ]+|plabctl-[0-9a-f]{16}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|(?:\d+(?:\.\d+)? ?[smhd])+\b")
+_INSTANT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [A-Z]{3,5}\b|[+-]\d{4}\b)?"
+_FLEETING = re.compile(rf"SHA256:[^ ]+|plabctl-[0-9a-f]{{16}}|{_INSTANT}|(?:\d+(?:\.\d+)? ?[smhd])+\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import pytest
 
 from plabctl.core.model import Event
 from plabctl.render import data_formats, event_table
+from plabctl.render.times import format_local
 from tests.builders import NOW
 
 
@@ -34,7 +35,7 @@ def make_event(kind: str, **data: object) -> Event:
             make_event("refuted", **{"from": "bad", "to": "good"}),
             "bad -> good as if nothing had happened: the retest passed",
         ),
-        (make_event("hold", reason="disk", until_at=NOW), "held: disk, until 2023-11-14T22:13:20Z"),
+        (make_event("hold", reason="disk", until_at=NOW), f"held: disk, until {format_local(NOW)}"),
         (make_event("node-added"), "node added"),
         (make_event("something-new", reason="x"), "something new: x"),
     ],

@@ -49,13 +49,13 @@ def test_a_command_gets_the_event_as_json_and_a_few_variables(tmp_path: Path) ->
     assert json.loads(text) == {
         "schema_version": 1,
         "id": "id1",
-        "at": "2026-11-22T12:00:00.500Z",
+        "at": "2026-11-22T12:00:00Z",
         "kind": "transition",
         "node": "pc1.x",
         "actor": "alice",
         "data": {
             "evidence": "$(touch x)\n\x1b[31m",
-            "until_at": "2026-11-22T12:00:00.500Z",
+            "until_at": "2026-11-22T12:00:00Z",
             "moves": [{"since_at": "1970-01-01T00:00:00Z"}],
             "seconds": 1.5,
         },
