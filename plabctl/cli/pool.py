@@ -12,7 +12,8 @@ from plabctl.cli import output
 from plabctl.cli.candidates import complete_pools
 from plabctl.cli.options import config_option, listing_options, make_command, make_group, output_options
 from plabctl.render import pool_table
-from plabctl.render.data_formats import dumps
+from plabctl.render.data_formats import format_document
+from plabctl.views.pools import list_pool_views
 
 _EXAMPLE = """\
 plabctl pool list
@@ -47,9 +48,9 @@ def show(pool: str, form: str | None, header: bool, color: str, config: str | No
     """Show one pool: its nodes, its recipe, when nodes leave it, and its back-off."""
     context = queries.read_context(config)
     queries.check_pool_names(context, [pool])
-    row = next(row for row in pool_table.build_pool_rows(context) if row["name"] == pool)
+    view = next(view for view in list_pool_views(context) if view.name == pool)
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        output.write_line(dumps({"schema_version": 1, **row}))
+        output.write([format_document(view)])
     else:
-        output.show_lines(pool_table.build_pool_lines(row, context.settings), how)
+        output.show_lines(pool_table.build_pool_lines(view, context.settings), how)

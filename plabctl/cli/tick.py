@@ -64,9 +64,9 @@ def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
 
 def _show_plan(config: str | None, nodes: tuple[str, ...], how: output.Form) -> int:
     from plabctl.app import queries
-    from plabctl.render import tick_plan
+    from plabctl.render import tick_plan_table
 
     context = queries.read_context(config)
     only = queries.list_chosen(context, nodes) if nodes else None
-    output.show_listing(tick_plan.build_listing(context, only), how)
+    output.show_listing(tick_plan_table.build_listing(context, only), how)
     return 0

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any
 
 from plabctl.core.model import Hold, Verdict
-from plabctl.render.encode import DIGITS, EMPTY_IS_UNKNOWN, encode_value, format_cell, get_key, is_instant
+from plabctl.render.encode import DIGITS, EMPTY_IS_UNKNOWN, encode_value, format_cell, get_digits, get_key, is_instant
 from plabctl.render.times import format_iso
 from plabctl.values import fields
 
@@ -33,7 +33,8 @@ def make_object_writer(cls: type, dumps: Callable[[object], str]) -> Writer:
     space: Space = {"BOOL": _BOOL, "quote": encode_basestring, "iso": format_iso}
     lines, pairs = [], []
     for key, name, kind in sorted((get_key(name), name, kind) for name, kind in _describe_fields(cls)):
-        pair = f',"{key}":{_write_json_field(name, kind.removesuffix(" | None"), space, dumps)}'
+        text = _write_json_field(name, kind.removesuffix(" | None"), get_digits(cls, name), space, dumps)
+        pair = f',"{key}":{text}'
         absent = f"{name} is None" if kind.endswith("| None") else ""
         if (cls.__name__, name) in EMPTY_IS_UNKNOWN:
             absent = f"not {name}"
@@ -44,13 +45,18 @@ def make_object_writer(cls: type, dumps: Callable[[object], str]) -> Writer:
     return _compile(cls, [*lines, f"return '{{' + f'{''.join(pairs)}'[1:] + '}}'"], space)
 
 
-def _write_json_field(name: str, kind: str, space: Space, dumps: Callable[[object], str]) -> str:
+def _write_json_field(name: str, kind: str, digits: int, space: Space, dumps: Callable[[object], str]) -> str:
     """Return a part of a formatted string, and put the functions that it calls into `space`."""
     if is_instant(name):
         return f'"{{iso({name})}}"'
     if kind in _ENUMS:
         return f'"{{{name}._value_}}"'
-    plain = {"bool": f"BOOL[{name}]", "int": name, "str": f"quote({name})", "float": f"round({name}, {DIGITS})!r"}
+    plain = {
+        "bool": f"BOOL[{name}]",
+        "int": name,
+        "str": f"quote({name})",
+        "float": f"round({name}, {digits})!r",
+    }
     if kind in plain:
         return f"{{{plain[kind]}}}"
     inner = _INNER_VIEWS.get(kind)
@@ -65,7 +71,7 @@ def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
     lines, cells = [], []
     for head, inner in _group_columns(columns):
         name, kind = kinds[head]
-        cell = _write_cell(name, kind.removesuffix(" | None"), inner, space)
+        cell = _write_cell(name, kind.removesuffix(" | None"), get_digits(cls, name), inner, space)
         if kind.endswith("| None"):
             empty = _TAB * (len(inner) - 1)
             lines.append(f"{name} = '{empty}' if {name} is None else f'{cell}'")
@@ -74,7 +80,7 @@ def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
     return _compile(cls, [*lines, f"return f'{_TAB.join(cells)}'"], space)
 
 
-def _write_cell(name: str, kind: str, inner: list[str], space: Space) -> str:
+def _write_cell(name: str, kind: str, digits: int, inner: list[str], space: Space) -> str:
     """Return a part of a formatted string, and put the functions that it calls into `space`."""
     if inner != [""]:
         space[f"write_{name}"] = make_line_writer(_INNER_VIEWS[kind], inner)
@@ -87,7 +93,7 @@ def _write_cell(name: str, kind: str, inner: list[str], space: Space) -> str:
         "bool": f"BOOL[{name}]",
         "int": name,
         "str": f"{name} if {name}.isprintable() else cell({name})",
-        "float": f"number({name})",
+        "float": f"number({name})" if digits == DIGITS else f"cell(round({name}, {digits}))",
     }
     if kind in plain:
         return f"{{{plain[kind]}}}"
@@ -121,7 +127,7 @@ def _describe_fields(cls: type) -> list[tuple[str, str]]:
     if issubclass(cls, tuple):
         types: Mapping[str, object] = cls.__annotations__
         return [(name, _format_type(types[name])) for name in cls._fields]  # type: ignore[attr-defined]  # a NamedTuple
-    return [(each.name, each.type) for each in fields(cls)]
+    return [(each.name, _format_type(each.type)) for each in fields(cls)]
 
 
 def _format_type(found: object) -> str:

@@ -81,7 +81,7 @@ def list_cells(listing: Listing) -> Iterator[list[str]]:
 
 def format_json(listing: Listing) -> Iterator[str]:
     """Return one object: the head, and the rows under their name."""
-    head = {"schema_version": SCHEMA_VERSION, **listing.head}
+    head = {"schema_version": SCHEMA_VERSION, **encode_row(listing.head)}
     rows = iter(listing.rows)
     few = list(islice(rows, _FEW))
     if len(few) < _FEW:
@@ -95,6 +95,14 @@ def format_json(listing: Listing) -> Iterator[str]:
         yield mark + piece
         mark = ","
     yield f"]{',' if after else ''}{dumps(after)[1:]}\n"
+
+
+def format_document(*views: Any) -> str:
+    """Return one object for JSON, with the fields of all these views."""
+    document: dict[str, object] = {"schema_version": SCHEMA_VERSION}
+    for view in views:
+        document |= encode_row(view)
+    return dumps(document) + "\n"
 
 
 def format_jsonl(listing: Listing) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Views for programs: any view as an object of plain values for JSON, and any value as the text of a TSV cell.
 
 Pure. A view is a NamedTuple or a value of `plabctl.values`; what it becomes follows from the names and types of its
-fields, so that a new field needs nothing here: instants (`_at`) become ISO 8601, numbers are rounded to three places,
-`is_held` is called `held`, enums become their words, views inside become objects, and None is left out.
+fields, so that a new field needs nothing here: instants (`_at`) become ISO 8601, `is_held` is called `held`, enums
+become their words, views inside become objects, and None is left out. Numbers are rounded to three places, or to as
+many as `DIGITS` of the view's class says for the field.
 `plabctl.render.compiled_rows` does the same for rows by the thousand.
 Tests: `tests/render/test_data_formats.py`.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from plabctl.render.times import format_iso
@@ -72,10 +74,23 @@ def is_instant(name: str) -> bool:
     return name == "at" or name.endswith("_at")
 
 
+def get_digits(cls: type, name: str) -> int:
+    """Return to how many places the field is rounded."""
+    digits: int = getattr(cls, "DIGITS", {}).get(name, DIGITS)
+    return digits
+
+
 def _choose_encoder(cls: type, name: str) -> Callable[[Any], object]:
     if is_instant(name):
         return format_iso
+    digits = get_digits(cls, name)
+    if digits != DIGITS:
+        return partial(_round, digits)
     return _drop_empty if (cls.__name__, name) in EMPTY_IS_UNKNOWN else encode_value
+
+
+def _round(digits: int, number: float) -> float:
+    return round(number, digits)
 
 
 def _drop_empty(text: str) -> str | None:

@@ -63,8 +63,8 @@ class Listing:
     fields: tuple[str, ...] = ()
     """The columns of TSV and CSV, for good; `last.outcome` is the field `outcome` in the object `last`."""
     columns: tuple[Column, ...] = ()
-    head: Mapping[str, object] = field(default_factory=dict)
-    """What stands beside the rows in JSON."""
+    head: Any = field(default_factory=dict)
+    """What stands beside the rows in JSON: a view, or an object as JSON has it."""
     warnings: tuple[str, ...] = ()
     """What people must see first, above the table, one line each."""
     footer: str = ""

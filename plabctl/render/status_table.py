@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.durations import format_duration
-from plabctl.render.encode import encode_view
 from plabctl.render.listing import Listing
 from plabctl.render.times import format_ago, format_until
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
@@ -43,7 +42,7 @@ def build_data_listing(context: ViewContext, names: Iterable[str], form: str) ->
     from plabctl.views.status import build_status_view
 
     status = build_status_view(context, names)
-    return Listing("nodes", status.nodes, NODE_COLUMNS, head=encode_view(status.head))
+    return Listing("nodes", status.nodes, NODE_COLUMNS, head=status.head)
 
 
 def format_guard_lines(guard: GuardView, now: float) -> list[str]:

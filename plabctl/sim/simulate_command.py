@@ -15,9 +15,9 @@ from plabctl.cli import output
 from plabctl.cli.options import config_option, listing_options, make_command
 from plabctl.cli.time_types import Duration
 from plabctl.errors import PlabctlError, UsageFault
-from plabctl.render.listing import Row
 from plabctl.sim import comparison, plot, policy_scores
 from plabctl.sim.compare import Progress
+from plabctl.sim.score import Score
 
 _EXAMPLE = """\
 plabctl simulate
@@ -105,14 +105,14 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     began = time.process_time()
     with _show_bar(len(scene.policies)) as show:
         progress = Progress(show)
-        rows = [score.build_row() for score in scene.compute_scores(progress)]
+        scores = list(scene.compute_scores(progress))
     took_s = max(0.001, time.process_time() - began)
-    output.show_listing(policy_scores.build_listing(rows, scene.head, scene.footer), how)
+    output.show_listing(policy_scores.build_listing(scores, scene.head, scene.footer), how)
     output.flush()
     speed = f"{progress.probe_count / took_s:,.0f} a second"
     output.write_note(f"{progress.probe_count:,} probes in {took_s:.1f} s of processor time, {speed}")
     if picture:
-        _draw(picture, rows, scene.title)
+        _draw(picture, scores, scene.title)
 
 
 def refuse_plot(path: str | None) -> None:
@@ -127,9 +127,9 @@ def refuse_plot(path: str | None) -> None:
         plot.refuse_png()
 
 
-def _draw(path: str, rows: Sequence[Row], title: str) -> None:
+def _draw(path: str, scores: Sequence[Score], title: str) -> None:
     overview = plot.draw_svg(
-        policy_scores.build_points(rows),
+        policy_scores.build_points(scores),
         title=f"Harm against cost: {title}",
         x_title="slot-seconds per node and day",
         y_title="harm in % of node-time (broken and half of idle)",

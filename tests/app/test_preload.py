@@ -15,7 +15,7 @@ EARLY = {
     "plabctl.app.retest_now": "a person's command, before it begins",
     "plabctl.app.change_nodes": "as above",
     "plabctl.app.queries": "completion and `--dry-run`, which probe nothing",
-    "plabctl.render.tick_plan": "`--dry-run`",
+    "plabctl.render.tick_plan_table": "`--dry-run`",
     "plabctl.render.text_table": "`--dry-run`",
     "plabctl.render.data_formats": "`--dry-run`",
     "plabctl.render.encode": "as above",

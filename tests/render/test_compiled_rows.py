@@ -1,6 +1,7 @@
 """The rows of a long list are written as those of a short one, by other means."""
 
 import json
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ from plabctl.core.model import Cause, Hold, Outcome, Verdict
 from plabctl.render import data_formats
 from plabctl.render.compiled_rows import make_line_writer, make_object_writer
 from plabctl.render.listing import Listing
+from plabctl.values import dataclass
 from plabctl.views.node import NODE_COLUMNS, NodeView
 
 # Values are given their real constructors, which hypothesis reads, at their first use.
@@ -55,6 +57,17 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Numbers of which one is worth more places than usual."""
+
+    DIGITS = MappingProxyType({"ratio": 5})
+
+    name: str
+    ratio: float
+    share: float | None
+
+
 class Other(NamedTuple):
     name: str
     rows: tuple[Outcome, ...]
@@ -88,6 +101,21 @@ def test_a_field_of_another_type_is_written_too() -> None:
 
     assert make_object_writer(Other, data_formats.dumps)(view) == '{"name":"n1","rows":["pass","fail"]}'
     assert make_line_writer(Other, ("rows", "name"))(view) == "pass fail\tn1"
+
+
+@pytest.mark.usefixtures("_few")
+def test_a_number_keeps_the_places_that_its_class_asks_for() -> None:
+    rows = [Figures(f"n{number}", 0.012345678, 0.012345678) for number in range(FEW + 1)]
+    rows.append(Figures("last", 1.0, None))
+
+    def shown(form: str) -> list[str]:
+        return "".join(data_formats.render(Listing("nodes", rows, ("name", "ratio", "share")), form)).splitlines()
+
+    assert {(row["ratio"], row.get("share")) for row in map(json.loads, shown("jsonl"))} == {
+        (0.01235, 0.012),
+        (1, None),
+    }
+    assert {tuple(line.split("\t")[1:]) for line in shown("tsv")} == {("0.01235", "0.012"), ("1", "")}
 
 
 def test_a_column_without_a_field_is_refused() -> None:

@@ -24,9 +24,11 @@ from plabctl.render import (
     table_layout,
     vnode_table,
 )
+from plabctl.render.encode import encode_view
 from plabctl.render.node_record import NodeRecord
 from plabctl.views.experiments import ExperimentOverview, VnodeView, read_overview
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
+from plabctl.views.pools import list_pool_views
 from tests.builders import NOW
 from tests.render.examples import (
     FAILED,
@@ -255,19 +257,20 @@ def test_programs_get_experiment_and_vnode_of_an_event() -> None:
 
 
 def test_the_pools_of_experiments_stand_below_the_others() -> None:
-    rows = pool_table.build_pool_rows(scene())
+    good, _, web = list_pool_views(scene())
 
-    assert [(row["name"], row["kind"], row["nodes_count"]) for row in rows][2:] == [("web", "experiment", 4)]
-    assert rows[2]["testing_count"] == rows[2]["in_use_count"] == 1
-    assert {"weight", "share_ratio", "used_ratio", "oldest_wait_seconds", "reserve_ratio"} <= rows[0].keys()
+    assert (web.name, web.kind, web.nodes_count) == ("web", "experiment", 4)
+    assert web.testing_count == web.in_use_count == 1
+    assert {"weight", "share_ratio", "used_ratio", "oldest_wait_seconds", "reserve_ratio"} <= encode_view(good).keys()
+    assert not {"held_count", "suspect_count", "goes_to"} & encode_view(web).keys()
 
 
 def test_the_oldest_wait_is_that_of_a_member_that_is_due() -> None:
     late = make_experiment_context(make_experiment(), make_vnode_view("n1", "pending", due_at=NOW - 125.0))
-    (good, _, web) = pool_table.build_pool_rows(late)
+    (good, _, web) = list_pool_views(late)
 
-    assert (web["due_count"], web["oldest_wait_seconds"]) == (1, 125.0)
-    assert good["due_count"] == 1
+    assert (web.due_count, web.oldest_wait_seconds) == (1, 125.0)
+    assert good.due_count == 1
     line = next(line for line in table(pool_table.build_listing(late)) if " web " in line)
     assert "2m5s" in line
 
@@ -321,7 +324,7 @@ def test_rank_puts_the_steadiest_first() -> None:
         make_pair("bad", "bad"),
     )
 
-    assert [row["name"] for row in rank_table.build_listing(context, (), None).rows] == ["old", "flops", "new"]
-    assert [row["name"] for row in rank_table.build_listing(context, (), 1).rows] == ["old"]
-    assert [row["name"] for row in rank_table.build_listing(context, ("bad",), None).rows] == ["bad"]
+    assert [node.name for node in rank_table.build_listing(context, (), None).rows] == ["old", "flops", "new"]
+    assert [node.name for node in rank_table.build_listing(context, (), 1).rows] == ["old"]
+    assert [node.name for node in rank_table.build_listing(context, ("bad",), None).rows] == ["bad"]
     assert rank_table.build_listing(context, (), 1).footer == "the 1 steadiest of 3 nodes in good"

@@ -5,33 +5,34 @@ import pytest
 from plabctl.core.backoffs.base import Backoff, BackoffKind, describe_backoff
 from plabctl.kinds import builtin_kinds
 from plabctl.render import pool_table
+from plabctl.views.pools import list_pool_views
 from tests.builders import make_settings
 from tests.render.examples import make_context, make_every_kind
 
 
 def test_every_node_is_counted_once() -> None:
-    rows = {row["name"]: row for row in pool_table.build_pool_rows(make_every_kind())}
+    pools = {pool.name: pool for pool in list_pool_views(make_every_kind())}
 
-    assert rows["good"]["nodes_count"] == 6
-    assert rows["bad"]["nodes_count"] == 3
-    assert rows["good"]["held_count"] == 1
-    assert rows["good"]["testing_count"] == 1
-    assert rows["bad"]["suspect_count"] == 1
+    assert pools["good"].nodes_count == 6
+    assert pools["bad"].nodes_count == 3
+    assert pools["good"].held_count == 1
+    assert pools["good"].testing_count == 1
+    assert pools["bad"].suspect_count == 1
 
 
 def test_a_node_that_is_tested_is_not_due() -> None:
-    rows = {row["name"]: row for row in pool_table.build_pool_rows(make_every_kind())}
+    pools = {pool.name: pool for pool in list_pool_views(make_every_kind())}
 
-    assert rows["good"]["due_count"] == 4
-    assert rows["bad"]["due_count"] == 2
+    assert pools["good"].due_count == 4
+    assert pools["bad"].due_count == 2
 
 
 @pytest.mark.parametrize("name", ["good", "bad"])
 @pytest.mark.parametrize("confirm", [0, 2])
 def test_the_story_of_a_pool_has_its_rules(name: str, confirm: int) -> None:
     context = make_context(settings=make_settings(confirm=confirm))
-    row = next(row for row in pool_table.build_pool_rows(context) if row["name"] == name)
-    story = dict(pool_table.build_pool_lines(row, context.settings))
+    view = next(view for view in list_pool_views(context) if view.name == name)
+    story = dict(pool_table.build_pool_lines(view, context.settings))
 
     assert story["leaves"].text.startswith(f"to {context.settings.pools[name].goes_to} ")
     assert story["nodes"].text == "0"

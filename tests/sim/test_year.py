@@ -11,7 +11,7 @@ WORLD = make_world(FITS["pl05"], count=10, length_s=365 * DAY_S, seed=2006, spre
 def counts(name: str, **around: float) -> tuple[int, int, int]:
     score = scored(WORLD, build_named(name), Conditions(**around))  # type: ignore[arg-type]  # floats by name
     moves = score.moves_per_node_day * score.node_days
-    return score.probe_count, round(score.failed_tests_per_node_day * score.node_days), round(moves)
+    return score.probes_count, round(score.failed_tests_per_node_day * score.node_days), round(moves)
 
 
 def test_a_year_under_each_policy() -> None:

@@ -29,7 +29,7 @@ from plabctl.render import (
     status_table,
     test_result,
     text_table,
-    tick_plan,
+    tick_plan_table,
 )
 from plabctl.render import experiment_tables as views
 from plabctl.render.listing import Listing
@@ -106,7 +106,7 @@ def _listings(context: ViewContext, batch: Batch) -> dict[str, Callable[[str], L
         "history": lambda _: event_table.build_listing(events),
         "pool list": lambda _: pool_table.build_listing(context),
         "rank": lambda _: rank_table.build_listing(context, (), None),
-        "tick --dry-run": lambda _: tick_plan.build_listing(context),
+        "tick --dry-run": lambda _: tick_plan_table.build_listing(context),
         "experiment list": lambda _: views.build_listing(context),
         "experiment show": lambda _: views.build_experiment_listing(context, "web"),
     }

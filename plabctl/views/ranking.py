@@ -1,0 +1,58 @@
+"""The steadiest nodes first, with the reasons.
+
+Pure. `plabctl.core.steadiness` does the sum.
+Tests: `tests/cli/test_reading_commands.py`.
+"""
+
+# Annotations are not postponed here: NamedTuple compiles postponed ones one by one.
+from collections.abc import Collection
+from typing import NamedTuple
+
+from plabctl.core.steadiness import rank_nodes
+from plabctl.core.usable import explain_unusable
+from plabctl.values import dataclass
+from plabctl.views.node import ViewContext
+
+
+class RankedNodeView(NamedTuple):
+    """One node with its place; the best is 1."""
+
+    rank: int
+    name: str
+    score: float
+    good_ratio: float
+    pool: str
+    site: str | None
+    because: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The nodes that were asked for, how many there are to rank, and of which pools they are."""
+
+    nodes: tuple[RankedNodeView, ...]
+    total_count: int
+    pools: tuple[str, ...]
+
+
+def rank_pools(context: ViewContext, pools: Collection[str], top: int | None) -> Ranking:
+    """Return the nodes of `pools`, the usable ones when none is named, the `top` steadiest or all."""
+    wanted = pools or context.settings.good_pools
+    members = [
+        member
+        for member in context.state.members()
+        if member.pool in wanted and (pools or explain_unusable(member, context.now, is_in_good=True) is None)
+    ]
+    ranked = rank_nodes(members, context.settings, context.now)
+    pool_of = {member.node: member.pool for member in members}
+    views = []
+    for place, each in enumerate(ranked[:top], 1):
+        node = context.state.node(each.node)
+        site = node.site if node else None
+        because = ", ".join(each.reasons)
+        pool = pool_of[each.node]
+        views.append(
+            RankedNodeView(place, each.node, each.score, each.good_ratio, pool, site, because, tuple(each.reasons))
+        )
+    return Ranking(tuple(views), len(ranked), tuple(sorted(wanted)))
