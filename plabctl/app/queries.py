@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
-from plabctl.core.names import is_alias
+from plabctl.core.names import is_alias, sort_names
 from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
 from plabctl.views.node import ViewContext, filter_pools
@@ -57,10 +57,10 @@ def select_nodes(context: ViewContext, words: Sequence[str]) -> Selection:
 def list_chosen(context: ViewContext, words: tuple[str, ...], pools: tuple[str, ...] = ()) -> list[str]:
     """Return the names of the nodes that `words` select (all when there are none), sorted, limited to `pools`.
 
-    Raise NoSuchNode or NoSuchPool for a word or pool that there is nothing for.
+    `node2` comes before `node10`. Raise NoSuchNode or NoSuchPool for a word or pool that there is nothing for.
     """
-    names = select_nodes(context, words).names if words else sorted(context.state.names())
-    return list(filter_pools(context, names, pools))
+    names = select_nodes(context, words).names if words else context.state.names()
+    return sort_names(filter_pools(context, names, pools))
 
 
 def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
@@ -98,15 +98,7 @@ def list_chosen_or_gone(context: ViewContext, words: tuple[str, ...]) -> list[st
             if not is_alias(word):
                 raise
             names.add(word)
-    return sorted(names)
-
-
-def list_chosen_if_any(context: ViewContext, words: tuple[str, ...], pools: tuple[str, ...]) -> list[str]:
-    """Return what `list_chosen` does, or nothing at all when there is no such node now."""
-    try:
-        return list_chosen(context, words, pools)
-    except NoSuchNode:
-        return []
+    return sort_names(names)
 
 
 class ChangeWatcher:

@@ -55,15 +55,14 @@ def _tick(config: str | None) -> int | None:
 def _status(config: str | None, form: str | None) -> int:
     from plabctl.app.queries import read_context
     from plabctl.cli.output import choose_form, show_listing
+    from plabctl.core.names import sort_names
     from plabctl.render import status_table
 
     context = read_context(config)
-    names = sorted(context.state.names())
+    names = sort_names(context.state.names())
     how = choose_form(form)
     if how.is_for_people:
-        from plabctl.core.selection import build_sort_key
-
-        show_listing(status_table.build_listing(context, sorted(names, key=build_sort_key)), how)
+        show_listing(status_table.build_listing(context, names), how)
     else:
         show_listing(status_table.build_data_listing(context, names, how.name), how)
     return 0

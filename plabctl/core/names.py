@@ -8,6 +8,7 @@ read by the standard library.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Not compiled here: most commands meet no name that they have to check. `re` compiles each once.
@@ -42,6 +43,21 @@ def is_host(text: str) -> bool:
 def fold_name(name: str) -> str:
     """Return the form of a node's name by which it is compared: `PC1.lab` and `pc1.lab` are one node."""
     return name.lower()
+
+
+def sort_names(names: Iterable[str]) -> list[str]:
+    """Return the names in the order in which people and programs see them: `node2` before `node10`."""
+    # Sorting names that are nearly in order already is quick, and `n01` and `n1` get a place each.
+    found = sorted(names)
+    found.sort(key=build_sort_key)
+    return found
+
+
+def build_sort_key(name: str) -> list[str | int]:
+    """Return a sort key by which `node2` comes before `node10`."""
+    parts: list[str | int] = list(re.split(r"(\d+)", name))
+    parts[1::2] = map(int, parts[1::2])
+    return parts
 
 
 def is_address(text: str) -> bool:

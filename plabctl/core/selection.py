@@ -16,7 +16,6 @@ from plabctl.errors import NoSuchNode, NoSuchPool
 from plabctl.values import dataclass
 
 _GLOB = re.compile(r"[*?\[]")
-_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,6 @@ def find_name(word: str, state: State) -> str | None:
 def find_names(words: Iterable[str], state: State) -> tuple[str, ...]:
     """Return the names of the nodes that `words` name, in whatever case, each once; a word that names none as it is."""
     return tuple(dict.fromkeys(find_name(word, state) or word for word in words))
-
-
-def build_sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key by which `node2` comes before `node10`."""
-    return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in _DIGITS.split(name) if part)
 
 
 def find_nearest(word: str, names: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from plabctl.core.flap import count_passes_to_go
 from plabctl.core.model import Event, Member, Outcome
-from plabctl.core.selection import build_sort_key
+from plabctl.core.names import build_sort_key
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.demo.roles import STAGED

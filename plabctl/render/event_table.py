@@ -86,10 +86,10 @@ def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count
         encode=build_event_row,
         fields=FIELDS,
         columns=(
-            Column("TIME", lambda event: Cell(format_local(event.at), "faint")),
-            Column("NODE", lambda event: Cell(event.node or "")),
+            Column("TIME", lambda event: Cell(format_local(event.at), "faint"), rank=2),
+            Column("NODE", lambda event: Cell(event.node or ""), is_name=True),
             Column("WHAT", lambda event: Cell(describe_event(event), _choose_style(event)), rank=1, flexible=True),
-            Column("BY", lambda event: Cell("" if event.actor == MACHINE else event.actor), rank=2),
+            Column("BY", lambda event: Cell("" if event.actor == MACHINE else event.actor), rank=3),
             Column("TAKE BACK", lambda event: Cell(build_undo(event)), wide=True),
             Column("ID", lambda event: Cell(event.id), wide=True),
         ),

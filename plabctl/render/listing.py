@@ -48,6 +48,8 @@ class Column:
     rank: int = 0
     flexible: bool = False
     wide: bool = False
+    is_name: bool = False
+    """Whether it holds names of hosts, which lose the end that all have in common when the table is too wide."""
 
 
 @dataclass(frozen=True, slots=True)

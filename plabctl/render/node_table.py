@@ -25,7 +25,7 @@ def build_listing(context: ViewContext, names: Iterable[str]) -> Listing:
         rows=list_known_nodes(context, names),
         fields=FIELDS,
         columns=(
-            Column("NODE", lambda node: Cell(node.name)),
+            Column("NODE", lambda node: Cell(node.name), is_name=True),
             Column("POOL", lambda node: Cell(node.pool), rank=1),
             Column("VARIABLES", _build_variables_cell, rank=2, flexible=True),
             Column("SOURCE", lambda node: Cell(node.source), rank=3),

@@ -26,7 +26,7 @@ def build_listing(context: ViewContext, pools: Collection[str], top: int | None)
         fields=FIELDS,
         columns=(
             Column("RANK", lambda node: Cell(str(node.rank))),
-            Column("NODE", lambda node: Cell(node.name)),
+            Column("NODE", lambda node: Cell(node.name), is_name=True),
             Column("SCORE", lambda node: Cell(f"{node.score:.3f}")),
             Column("BECAUSE", lambda node: Cell(node.because), rank=1, flexible=True),
             Column("SITE", lambda node: Cell(node.site or ""), rank=2),

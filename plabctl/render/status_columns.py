@@ -23,7 +23,7 @@ def build_columns(settings: Settings, now: float) -> tuple[Column, ...]:
     styles = list_pool_styles(settings)
     return (
         Column("STATE", lambda node: build_state_cell(node, styles)),
-        Column("NODE", lambda node: Cell(node.name)),
+        Column("NODE", lambda node: Cell(node.name), is_name=True),
         Column("FOR", lambda node: Cell(format_age(node.since_at, now)), rank=3),
         Column("LAST TEST", lambda node: _build_last_cell(node, now), rank=2),
         Column("NEXT", lambda node: _build_next_cell(node, now), rank=4),
@@ -37,12 +37,14 @@ def build_columns(settings: Settings, now: float) -> tuple[Column, ...]:
 
 
 def build_state_cell(node: NodeView, styles: Mapping[str, str]) -> Cell:
-    """Return the pool's name with a sign, in the style of its side; suspects and absent nodes have their own."""
+    """Return the pool's name with a sign in the style of its side; nodes that are not usable for themselves differ."""
     if node.absent_since_at is not None:
         return Cell(mark("absent", node.pool), "absent")
     if node.is_suspect:
         return Cell(mark("suspect", f"{node.pool}?"), "suspect")
     style = styles.get(node.pool, "")
+    if style == "good" and not node.is_usable:
+        style = "held" if node.is_held else "failing"
     return Cell(mark(style, node.pool), style)
 
 

@@ -17,20 +17,31 @@ if TYPE_CHECKING:
     from plabctl.views.status import GuardView, StatusView
 
 
-def build_listing(context: ViewContext, names: Sequence[str]) -> Listing:
-    """Return the status of these nodes for people: with columns and the line under the table."""
+def build_listing(context: ViewContext, names: Sequence[str], *, by_need: bool = True) -> Listing:
+    """Return the status of these nodes for people: with columns, warnings, and the line under the table.
+
+    Nodes that need a person come first, unless the order of `names` is to be kept.
+    """
     from plabctl.render.status_columns import build_columns
     from plabctl.views.status import build_status_view
+    from plabctl.views.status_order import sort_by_need
 
     status = build_status_view(context, names)
     return Listing(
         plural="nodes",
-        rows=status.nodes,
+        rows=sort_by_need(status.nodes) if by_need else status.nodes,
         fields=NODE_COLUMNS,
         columns=build_columns(context.settings, context.now),
-        warnings=tuple(problem.reason for problem in status.head.problems or ()),
+        warnings=list_warnings(status),
         footer=format_footer(status),
     )
+
+
+def list_warnings(status: StatusView) -> tuple[str, ...]:
+    """Return what people must see first, a line each: guards that are on, and what keeps plabctl from its work."""
+    head = status.head
+    problems = [problem.reason for problem in head.problems or ()]
+    return (*format_guard_lines(head.guard, head.generated_at), *problems)
 
 
 def build_data_listing(context: ViewContext, names: Iterable[str], form: str) -> Listing:
@@ -54,7 +65,7 @@ def format_guard_lines(guard: GuardView, now: float) -> list[str]:
 
 
 def format_footer(status: StatusView) -> str:
-    """Return the totals as one line for people, after a line for each guard that is on."""
+    """Return the totals as one line for people."""
     head, totals = status.head, status.totals
     if not totals.nodes:
         return "no nodes yet: plabctl node add NAME"
@@ -71,7 +82,7 @@ def format_footer(status: StatusView) -> str:
     ]
     if totals.next_due_at is not None:
         line.append(_format_next_due(totals.next_due_at, now))
-    return "\n".join([*format_guard_lines(head.guard, now), " · ".join(line)])
+    return " · ".join(line)
 
 
 def _format_next_due(due_at: float, now: float) -> str:

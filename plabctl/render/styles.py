@@ -13,6 +13,7 @@ GLYPHS = {
     "good": "✓",
     "bad": "✗",
     "suspect": "?",
+    "failing": "!",
     "testing": "»",
     "held": "‖",
     "absent": "◌",
@@ -28,6 +29,7 @@ CODES = {
     "good": "32",
     "bad": "31",
     "suspect": "33",
+    "failing": "33",
     "testing": "36",
     "held": "35",
 }

@@ -8,6 +8,7 @@ Tests: `tests/render/test_text_table.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from plabctl.render.listing import Cell, Column, Listing
@@ -18,9 +19,11 @@ Line = list[tuple[str, str]]
 
 GAP = 2
 """Blanks between two columns."""
-LEAST_FLEXIBLE = 16
+LEAST_FLEXIBLE = 24
 """A flexible column that would get less room than this goes instead."""
 
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""Between two names, not between two numbers in brackets."""
 _NARROW = dict.fromkeys(map(ord, "✓✗»‖·…│→"), "x")
 """Our own signs, each as wide as a letter."""
 
@@ -81,7 +84,24 @@ def draw_rows(
     if not rows:
         return
     lengths = [[measure(row[place].text) for row in rows] for place in range(len(columns))]
-    wants = [
+    wants = _list_wants(columns, lengths, titles=titles)
+    ends: list[str] = []
+    if room is not None and _sum_widths([want.width for want in wants if want.width]) > room:
+        rows, ends = _shorten_names(columns, rows, lengths)
+        wants = _list_wants(columns, lengths, titles=titles)
+    widths = list(fit_columns(wants, room).items())
+    if titles:
+        yield _draw_line(
+            [Cell(column.title, "title") for column in columns], [len(column.title) for column in columns], widths
+        )
+    for number, row in enumerate(rows):
+        yield _draw_line(row, [own[number] for own in lengths], widths)
+    for end in ends:
+        yield [(f"names without their common end {end}", "faint")]
+
+
+def _list_wants(columns: Sequence[Column], lengths: Sequence[Sequence[int]], *, titles: bool) -> list[ColumnWidth]:
+    return [
         # A column with nothing in it asks for nothing, and its title goes with it.
         ColumnWidth(
             max(longest, len(column.title) * titles) if (longest := max(own, default=0)) else 0,
@@ -90,13 +110,44 @@ def draw_rows(
         )
         for column, own in zip(columns, lengths, strict=True)
     ]
-    widths = list(fit_columns(wants, room).items())
-    if titles:
-        yield _draw_line(
-            [Cell(column.title, "title") for column in columns], [len(column.title) for column in columns], widths
-        )
-    for number, row in enumerate(rows):
-        yield _draw_line(row, [own[number] for own in lengths], widths)
+
+
+def _shorten_names(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], lengths: Sequence[list[int]]
+) -> tuple[Sequence[Sequence[Cell]], list[str]]:
+    """Return the rows without what their names have in common at the end, and what that is; mend `lengths`."""
+    ends = []
+    for place, column in enumerate(columns):
+        end = find_common_end(name for row in rows for name in _split_names(row[place].text)) if column.is_name else ""
+        if end:
+            ends.append(end)
+            rows = [[*row[:place], _cut_end(row[place], end), *row[place + 1 :]] for row in rows]
+            lengths[place][:] = [measure(row[place].text) for row in rows]
+    return rows, ends
+
+
+def _cut_end(cell: Cell, end: str) -> Cell:
+    return Cell(",".join(name.removesuffix(end) for name in _split_names(cell.text)), cell.style)
+
+
+def _split_names(text: str) -> list[str]:
+    """Return the names or folded names in a cell, such as `pc[1,3].lab,x7.lab`."""
+    return _COMMA.split(text) if "," in text else [text]
+
+
+def find_common_end(names: Iterable[str]) -> str:
+    """Return the domain that all of these host names end with, with its dot; empty when there is none.
+
+    Addresses have none; empty names do not count.
+    """
+    # The last label first, and without the first one, which is what is left of a name.
+    domains = [name.split(".")[:0:-1] for name in dict.fromkeys(names) if name]
+    common: list[str] = []
+    for labels in zip(*domains, strict=False):
+        if len(set(labels)) > 1:
+            break
+        common.insert(0, labels[0])
+    return f".{'.'.join(common)}" if common and not common[-1].isdigit() else ""
 
 
 def _draw_line(row: Sequence[Cell], lengths: Sequence[int], widths: Iterable[tuple[int, int]]) -> Line:

@@ -43,13 +43,26 @@ def show_lines(lines: Sequence[tuple[str, Cell]], out: TextIO, *, color: bool) -
 
 def _draw_all(listing: Listing, room: int | None, *, wide: bool) -> Iterator[Line]:
     for warning in listing.warnings:
-        yield [(f"! {warning}", "bad")]
+        for line in wrap_text(f"! {warning}", room):
+            yield [(line, "bad")]
     if listing.warnings:
         yield []
     yield from draw_listing(listing, room, wide=wide)
     if listing.footer:
         yield []
-        yield [(listing.footer, "faint")]
+        for line in listing.footer.splitlines():
+            # A command stays on one line, so that it can be copied.
+            for part in wrap_text(line, room) if " · " in line else [line]:
+                yield [(part, "faint")]
+
+
+def wrap_text(text: str, room: int | None) -> list[str]:
+    """Return the text in lines of at most `room` columns, if its words are no longer; None: no limit."""
+    if room is None or len(text) <= room:
+        return [text]
+    import textwrap  # costs more than all the rest where nothing is too long
+
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
 
 
 def _style_text(line: Line, *, color: bool) -> str:

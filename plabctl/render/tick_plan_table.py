@@ -27,7 +27,7 @@ def build_listing(context: ViewContext, only: Collection[str] | None = None) -> 
         rows=plan.tests,
         fields=FIELDS,
         columns=(
-            Column("NODE", lambda test: Cell(test.name)),
+            Column("NODE", lambda test: Cell(test.name), is_name=True),
             Column("POOL", lambda test: Cell(test.pool), rank=1),
             Column("RECIPE", lambda test: Cell(test.recipe), rank=3),
             Column("WHY", lambda test: Cell(_format_reason(test, context.now)), rank=2),

@@ -101,7 +101,7 @@ def build_vnode_listing(places: Iterable[VnodeView], now: float, *, head: Mappin
         fields=FIELDS,
         columns=(
             Column("STATE", _build_state_cell),
-            Column("NODE", lambda place: Cell(place.vnode.node)),
+            Column("NODE", lambda place: Cell(place.vnode.node), is_name=True),
             Column("FOR", lambda place: Cell(format_age(place.vnode.since_at, now)), rank=3),
             Column("TRIES", lambda place: Cell(str(place.vnode.tries)), rank=4),
             Column("NEXT", lambda place: Cell(_format_next(place, now)), rank=5),

@@ -114,7 +114,7 @@ def test_a_table_fits_and_names_are_whole(used_desk: Desk, width: int) -> None:
 
     assert all(len(line) <= width for line in table)
     assert table[0].split()[:2] == ["STATE", "NODE"]
-    assert [line.split()[1:3] for line in table[1:]] == [["good", "pc1"], ["bad", "pc2"]]
+    assert [line.split()[1:3] for line in table[1:]] == [["bad", "pc2"], ["good", "pc1"]]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host
+from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host, sort_names
 
 HOSTS = ["pc1", "PC1.lab", "web_1.lab", "_x", "x_", "casm_n0", "10.0.0.1", "2001:db8::1", "a-b.c-d", "a" * 63]
 ALIASES = ["pc1-", "pc1..lab", "pc1.", "_-", "a" * 64, "a" * MAX_NAME]
@@ -44,3 +46,15 @@ def test_what_could_be_taken_for_something_else_names_nothing(text: str) -> None
 
 def test_names_are_compared_without_regard_to_case() -> None:
     assert fold_name("PC1.Lab") == fold_name("pc1.lAB") != fold_name("pc2.lab")
+
+
+def test_numbers_sort_as_numbers() -> None:
+    assert sort_names(["node10", "node9", "a", "node9b"]) == ["a", "node9", "node9b", "node10"]
+    assert sort_names(["a", "10", "9"]) == ["9", "10", "a"]
+    assert sort_names(["n01", "n1", "n2"]) == sort_names(["n2", "n1", "n01"]) == ["n01", "n1", "n2"]
+
+
+@given(st.lists(st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)))
+def test_any_names_can_be_sorted(names: list[str]) -> None:
+    assert sorted(sort_names(names)) == sorted(names)
+    assert sort_names(reversed(names)) == sort_names(names)

@@ -1,10 +1,8 @@
 """NODES: names, globs and pools mean what they say, and nothing is never something."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from plabctl.core.selection import build_sort_key, find_nearest, select_nodes
+from plabctl.core.selection import find_nearest, select_nodes
 from plabctl.errors import NoSuchNode, NoSuchPool
 from tests.builders import make_member, make_state
 
@@ -89,16 +87,6 @@ def test_nodes_of_a_pool_that_the_configuration_lost_can_be_named() -> None:
 def test_a_glob_as_long_as_it_likes_ends() -> None:
     with pytest.raises(NoSuchNode):
         select_nodes(["*a" * 2000 + "!"], STATE, POOLS)
-
-
-def test_numbers_sort_as_numbers() -> None:
-    assert sorted(["node10", "node9", "a", "node9b"], key=build_sort_key) == ["a", "node9", "node9b", "node10"]
-    assert sorted(["a", "10", "9"], key=build_sort_key) == ["9", "10", "a"]
-
-
-@given(st.lists(st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)))
-def test_any_names_can_be_sorted(names: list[str]) -> None:
-    assert sorted(sorted(names, key=build_sort_key)) == sorted(names)
 
 
 def test_nothing_like_it_means_none() -> None:

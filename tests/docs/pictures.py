@@ -17,7 +17,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from plabctl.core.model import Cause, Hold, Member, Node, Outcome, Verdict
-from plabctl.core.selection import build_sort_key
+from plabctl.core.names import build_sort_key
 from plabctl.core.suspicion import Suspicion
 from plabctl.demo.demo_view import CheckResult, DemoView, NodeChecks, NodeState, NodeView
 from plabctl.demo.live_board import DemoFrame

@@ -25,7 +25,7 @@ from tests.lab.requirements import SYSTEM_PATH, program
 
 NAMES = ("pc1.example.org", "pc2.example.org", "pc3.example.org")
 QUESTION = b"[y/N]: "
-_COLUMNS, _ROWS = 80, 24
+_COLUMNS, _ROWS = 100, 24
 _PATIENCE_S = 60.0
 # ssh-copy-id finds a way in that is there already, as it is for whoever administers the nodes: a key in an agent.
 _KEEPER = """

@@ -1,0 +1,144 @@
+"""What a terminal shows in situations made by hand, as text: `python -m tests.render.screens` writes the files anew.
+
+Pure, but that the time zone is UTC while they are drawn. pyte is the terminal. Whoever writes the files anew reads
+them: `git diff tests/render/screens`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pyte
+
+from plabctl.core.guard.model import GUARD_NOTE, Guard, GuardedScope
+from plabctl.core.model import Cause, Event, Hold, Member, Node, Outcome, Verdict
+from plabctl.core.names import sort_names
+from plabctl.core.state import Changes
+from plabctl.core.suspicion import Suspicion
+from plabctl.render import event_table, status_table, text_table
+from plabctl.render.listing import Listing
+from plabctl.views.node import ViewContext
+from tests.builders import NOW, make_member
+from tests.memory_state import MemoryState
+from tests.render.examples import make_context
+
+FOLDER = Path(__file__).parent / "screens"
+WIDTHS = (60, 80, 120)
+HEIGHT = 40
+_NOON = NOW - NOW % 86400 + 43200
+_FULL = "dd: error writing 'image': No space left on device"
+_DOMAIN = ".cluster.physics.example.edu"
+
+
+class Screen(io.StringIO):
+    """A stream that says that it is a terminal of UTF-8."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _make_good(name: str, ago_s: float = 300.0, **fields: object) -> Member:
+    last = Verdict(Outcome.PASS, None, "", _NOON - ago_s, 21.0)
+    made = make_member(name, since_at=_NOON - 86400.0, due_at=_NOON + 1500.0, ok_streak=9, last=last)
+    return replace(made, **fields)  # type: ignore[arg-type]  # any field of Member
+
+
+def _make_failed(name: str, cause: str, reason: str, for_s: float, pool: str = "bad", **fields: object) -> Member:
+    last = Verdict(Outcome.FAIL, Cause(cause), reason, _NOON - min(for_s, 150.0), 9.0)
+    made = make_member(name, pool, since_at=_NOON - for_s, due_at=_NOON + 900.0, last=last, fail_streak=3)
+    return replace(made, **fields)  # type: ignore[arg-type]  # any field of Member
+
+
+def make_busy_lab() -> ViewContext:
+    """Return a lab in which this and that is wrong, with long names."""
+    members = [
+        *(_make_good(f"node{number}") for number in (1, 2, 3, 10, 11, 12)),
+        _make_failed("node4", "connect", "no route to host", 2 * 86400.0),
+        _make_failed("node9", "setup", _FULL, 4 * 3600.0),
+        _make_failed("node20", "connect", "no route to host", 7200.0),
+        _make_failed("node5", "deadline", "no answer", 40.0, suspicion=Suspicion("good", _NOON, 9, 0.0)),
+        _make_good("node6", hold=Hold("ann", "kernel upgrade", _NOON - 900.0, _NOON + 7200.0)),
+        _make_failed("node7", "connect", "no route to host", 7200.0, hold=Hold("bob", "power supply", _NOON, None)),
+        _make_good("node8", absent_since_at=_NOON - 3600.0),
+    ]
+    sites = {"site": "north"}, {"site": "south"}
+    named = [replace(member, node=member.node + _DOMAIN) for member in members]
+    pairs = [(Node(member.node, sites[place % 2]), member) for place, member in enumerate(named)]
+    return replace(make_context(*pairs), now=_NOON, last_tick_at=_NOON - 22.0)
+
+
+def make_guarded_lab() -> ViewContext:
+    """Return a lab in which all 20 nodes fail, and the guard is on."""
+    members = [_make_failed(f"pc{n}", "connect", "no route to host", 300.0, "good") for n in range(1, 21)]
+    context = make_context(*((Node(member.node), member) for member in members))
+    why = "20 of 20 good nodes that were tested failed"
+    guard = Guard({"pool good": GuardedScope("pool good", _NOON - 240.0, why)})
+    assert isinstance(context.state, MemoryState)
+    context.state.apply(Changes(notes=GUARD_NOTE.write(guard)))
+    return replace(context, now=_NOON, last_tick_at=_NOON - 22.0)
+
+
+def _build_status(context: ViewContext) -> Listing:
+    return status_table.build_listing(context, sort_names(context.state.names()))
+
+
+def _build_history() -> Listing:
+    def make(at: float, kind: str, node: str, actor: str = "plabctl", **data: object) -> Event:
+        return Event(f"{kind}{at}", at, kind, node + _DOMAIN, actor, data)
+
+    return event_table.build_listing([
+        make(_NOON - 900.0, "probe", "node4", outcome="fail", cause="connect", reason="no route to host", seconds=20.0),
+        make(_NOON - 900.0, "suspect", "node4", **{"from": "good", "to": "bad"}, reason="no route to host"),
+        make(_NOON - 870.0, "transition", "node4", **{"from": "good", "to": "bad"}, reason="no route to host"),
+        make(_NOON - 60.0, "hold", "node6", "ann", reason="kernel upgrade", until_at=_NOON + 7200.0),
+    ])  # fmt: skip
+
+
+SCREENS: Mapping[str, Callable[[], Listing]] = {
+    "status": lambda: _build_status(make_busy_lab()),
+    "status-guarded": lambda: _build_status(make_guarded_lab()),
+    "history": _build_history,
+}
+
+
+def draw(name: str, width: int) -> str:
+    """Return what a terminal of that width shows."""
+    out = Screen()
+    with _surroundings(width):
+        text_table.show_table(SCREENS[name](), out, color=True)
+    screen = pyte.Screen(width, HEIGHT)
+    pyte.Stream(screen).feed(out.getvalue().replace("\n", "\r\n"))
+    return "\n".join(line.rstrip() for line in screen.display).rstrip() + "\n"
+
+
+@contextmanager
+def _surroundings(width: int) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update({"TZ": "UTC", "COLUMNS": str(width)})
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        time.tzset()
+
+
+def find_file(name: str, width: int) -> Path:
+    """Return the file that keeps the screen."""
+    return FOLDER / f"{name}-{width}.txt"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for kept in SCREENS:
+        for columns in WIDTHS:
+            find_file(kept, columns).write_text(draw(kept, columns))
