@@ -10,14 +10,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from plabctl.core.event_kinds import EVENT_KINDS
+from plabctl.core.event_kinds import EVENT_KINDS, MOVES
 from plabctl.core.model import Event
 from plabctl.errors import NoSuchNode
 from plabctl.history.database import History, Records
-from plabctl.render.event_table import MOVES
-from plabctl.render.node_record import NodeRecord
 from plabctl.views.experiments import list_vnode_views
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 
 _RECENT = 60
 """How many events of a node are looked through for its last test and its last moves."""

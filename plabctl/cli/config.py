@@ -11,7 +11,7 @@ from plabctl.app import configuration
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command, make_group
 from plabctl.config.effective import format_effective as as_toml
-from plabctl.render.data_formats import dumps
+from plabctl.render.listing import Listing
 
 _EXAMPLE = """\
 plabctl config check
@@ -48,11 +48,8 @@ def show(form: str, config: str | None) -> None:
     items = configuration.show(config)
     if form == "toml":
         output.write([as_toml(items)])
-    elif form == "tsv":
-        output.write(f"{item.path}\t{item.value}\t{item.origin}\n" for item in items)
     else:
-        keys = [{"key": item.path, "value": item.value, "origin": item.origin} for item in items]
-        output.write_line(dumps({"schema_version": 1, "keys": keys}))
+        output.show_listing(Listing("keys", items, ("key", "value", "origin")), output.Form(form))
 
 
 @make_command("sample", example="plabctl config sample > plabctl.toml", parent=command)

@@ -14,7 +14,6 @@ from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
 from plabctl.cli.options import config_option, make_command, output_options
 from plabctl.render import event_table, explanation
-from plabctl.render.data_formats import dumps
 
 _EXAMPLE = """\
 plabctl explain pc1.example.org
@@ -41,7 +40,7 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        output.write_line(dumps(explanation.build_document(found, context)))
+        output.write([explanation.format_json(found, context)])
         return
     lines = explanation.build_lines(found, context)
     output.show_lines(explanation.fold_lines(lines, _WIDTH) if how.is_for_people else lines, how)

@@ -13,7 +13,6 @@ from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
 from plabctl.cli.options import config_option, make_command, output_options
 from plabctl.render import event_table, node_page
-from plabctl.render.data_formats import dumps
 
 _EXAMPLE = """\
 plabctl show pc1.example.org
@@ -36,6 +35,6 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
         output.write_note(event_table.format_skipped(found.skipped_count))
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
-        output.write_line(dumps(node_page.build_document(found, context)))
+        output.write([node_page.format_json(found, context)])
     else:
         output.show_lines(node_page.build_lines(found, context), how)

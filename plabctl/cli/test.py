@@ -16,11 +16,10 @@ from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes, complete_recipes
 from plabctl.cli.options import color_option, config_option, make_command
 from plabctl.render import test_result
-from plabctl.render.data_formats import dumps
 
 if TYPE_CHECKING:
     from plabctl.core.model import StageRun
-    from plabctl.render.node_record import Line
+    from plabctl.render.listing import Line
 
 _EXAMPLE = """\
 plabctl test pc1.example.org
@@ -62,7 +61,7 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     done = foreground_test.run_test(app, job, tell_stage)
     tell(test_result.format_verdict(done.report))
     if form == "json":
-        output.write_line(dumps(test_result.build_document(done.report)))
+        output.write([test_result.format_json(done.report)])
     return done.exit_code or test_result.choose_exit_code(done.report)
 
 

@@ -21,9 +21,9 @@ from plabctl.masks import mask_secrets
 
 
 class EffectiveKey(NamedTuple):
-    """One key: its path, its value as TOML, and its origin: `default`, `built in`, `$VARIABLE` or `FILE:LINE`."""
+    """A key with its path, its value as TOML, and its origin: `default`, `built in`, `$VARIABLE` or `FILE:LINE`."""
 
-    path: str
+    key: str
     value: str
     origin: str
 
@@ -58,10 +58,10 @@ def format_effective(items: list[EffectiveKey]) -> str:
     """Return `items` as TOML, each with its origin as a comment."""
     lines: list[str] = []
     table = ""
-    width = max(len(f"{item.path.rpartition('.')[2]} = {item.value}") for item in items)
+    width = max(len(f"{item.key.rpartition('.')[2]} = {item.value}") for item in items)
     width = min(width, 60)
     for item in items:
-        parent, _, name = item.path.rpartition(".")
+        parent, _, name = item.key.rpartition(".")
         if parent != table:
             table = parent
             lines += ["", f"[[{parent.partition('[')[0]}]]" if parent.endswith("]") else f"[{parent}]"]

@@ -50,3 +50,6 @@ EXPERIMENT_HOOK_KINDS = (
     "experiment-gone",
 )
 """Those that the command of an experiment is told of."""
+
+MOVES = ("transition", "suspect", "refuted", "guarded")
+"""The kinds of event by which a node comes to where it is."""

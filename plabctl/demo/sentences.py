@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from plabctl.core.event_kinds import MOVES
 from plabctl.core.model import Cause, Event, Outcome
 from plabctl.demo.demo_view import DemoView, NodeView
 from plabctl.render.event_table import describe_event
 
 REPAIR = "repair"
 """The kind of the one event that the demo makes itself."""
-MOVES = frozenset({"transition", "suspect", "refuted", "guarded"})
 _LEFT_OUT = frozenset({"node-added", "void", "late", "vnode-probe"})
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from plabctl.render.times import format_iso
@@ -20,6 +21,12 @@ from plabctl.values import fields
 
 EMPTY_IS_UNKNOWN = frozenset({("Verdict", "reason")})
 """Fields of classes of the core in which empty text stands for None."""
+OWN_ENCODERS = {
+    "Event": "plabctl.render.event_table:build_event_row",
+    "StageRun": "dataclasses:asdict",
+    "VnodeView": "plabctl.render.vnode_table:build_vnode_row",
+}
+"""Classes of which the fields alone do not say what programs get, and what encodes them."""
 DIGITS = 3
 _SMALL, _MORE_DIGITS = 0.1, 7  # a share of a thousandth is worth its digits
 _ONE_LINE = str.maketrans({"\t": " ", "\n": " ", "\r": " "})
@@ -33,12 +40,20 @@ def encode_view(view: Any) -> dict[str, object]:
     cls = view.__class__
     plan = _plans.get(cls)
     if plan is None:
+        if cls.__name__ in OWN_ENCODERS:
+            return _encode_in_own_way(view)
         plan = _plans[cls] = tuple((get_key(name), name, _choose_encoder(cls, name)) for name in list_fields(cls))
     row: dict[str, object] = {}
     for key, name, encode in plan:
         value = getattr(view, name)
         if value is not None and (value := encode(value)) is not None:
             row[key] = value
+    return row
+
+
+def _encode_in_own_way(view: Any) -> dict[str, object]:
+    module, _, function = OWN_ENCODERS[view.__class__.__name__].partition(":")
+    row: dict[str, object] = getattr(import_module(module), function)(view)
     return row
 
 

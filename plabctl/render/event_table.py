@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from plabctl.core.event_kinds import MOVES
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
 from plabctl.render import experiment_events
@@ -34,9 +35,6 @@ FIELDS = (
     "vnode",
 )
 """The columns of `history -o tsv`: new ones are only ever added at the end."""
-
-MOVES = ("transition", "suspect", "refuted", "guarded")
-"""The kinds of event by which a node comes to where it is."""
 
 _NAMES = {"void": "test given up", "hold": "held", "release": "released", "retest": "retest asked for"}
 _STYLES = {

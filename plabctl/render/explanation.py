@@ -15,46 +15,46 @@ from plabctl.core.guard.model import read_guard
 from plabctl.core.model import Event
 from plabctl.durations import format_duration
 from plabctl.render import next_moves, next_test, stage_timeouts
-from plabctl.render.encode import encode_view
-from plabctl.render.event_table import build_event_row, describe_event
-from plabctl.render.listing import Cell, Row
-from plabctl.render.node_record import Line, NodeRecord
-from plabctl.render.pool_reason import COMMAND, build_reason_row, format_hold_lines, format_pool_lines
+from plabctl.render.data_formats import format_document
+from plabctl.render.event_table import describe_event
+from plabctl.render.listing import Cell, Line
+from plabctl.render.pool_reason import COMMAND, build_pool_reason, format_hold_lines, format_pool_lines
 from plabctl.render.table_layout import GAP
-from plabctl.render.times import format_ago, format_clock, format_iso, format_local
-from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
-from plabctl.views.node import ViewContext, view_node
+from plabctl.render.times import format_ago, format_clock, format_local
+from plabctl.render.vnode_table import format_vnode_lines
+from plabctl.values import replace
+from plabctl.views.explained_node import Explanation, GuardOfNode
+from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
+from plabctl.views.status import build_guard_view
 
 _LEAST_ROOM = 30
 _TESTS_SHOWN = 5
 _STYLES = {"pass": "good", "fail": "bad"}
 
 
-def build_document(subject: NodeRecord, context: ViewContext) -> Row:
-    """Return the page for programs: the node's row of the status, and the reasons."""
-    settings, now = context.settings, context.now
+def build_explanation(subject: NodeRecord, context: ViewContext) -> Explanation:
+    """Return all that is said of the node beyond its line of the status."""
+    settings = context.settings
     plan = stage_timeouts.plan_timeouts(subject, context)
-    row: dict[str, object] = {
-        "schema_version": 1,
-        "generated_at": format_iso(now),
-        **encode_view(view_node(subject.node, subject.member, subject.claim, settings, now)),
-        **build_vnodes_row(subject),
-        "because": build_reason_row(subject),
-        "next": next_test.build_wait_row(subject, context),
-        "prospects": [next_moves.build_move_row(each) for each in next_moves.find_next_moves(subject, context)],
-        "guard": _build_guard_row(subject, context),
-        "recipe": settings.find_recipe_name(subject.node.variables, subject.member.pool),
-        "debris": [
-            {"vnode": left.vnode, "recipe": left.recipe, "since_at": format_iso(left.since_at)}
-            for left in subject.member.leftovers
-        ],
-        "tests": [_build_test_row(event) for event in islice(subject.list_latest("probe"), _TESTS_SHOWN)],
-    }
-    if subject.skipped_count:
-        row["skipped_count"] = subject.skipped_count
-    if plan is not None:
-        row["deadlines"] = stage_timeouts.build_timeouts_row(plan, settings.deadlines)
-    return row
+    return Explanation(
+        generated_at=context.now,
+        vnodes=subject.vnode_views or None,
+        because=build_pool_reason(subject),
+        next=next_test.build_next_test(subject, context),
+        prospects=next_moves.find_prospects(subject, context),
+        guard=_view_guard(subject, context),
+        recipe=settings.find_recipe_name(subject.node.variables, subject.member.pool),
+        debris=subject.member.leftovers,
+        tests=tuple(map(_leave_out_stages, islice(subject.list_latest("probe"), _TESTS_SHOWN))),
+        skipped_count=subject.skipped_count or None,
+        deadlines=stage_timeouts.build_limits(plan, settings.deadlines) if plan else None,
+    )
+
+
+def format_json(subject: NodeRecord, context: ViewContext) -> str:
+    """Return the page for programs: the node's line of the status, and the reasons."""
+    return format_document(subject.view_node(context), build_explanation(subject, context))
 
 
 def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
@@ -102,7 +102,7 @@ def _explain_next_test(subject: NodeRecord, context: ViewContext) -> Iterator[Li
 
 def _explain_moves(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     for label, prospect in zip(
-        ("if it passes", "if it fails"), next_moves.find_next_moves(subject, context), strict=True
+        ("if it passes", "if it fails"), next_moves.find_prospects(subject, context), strict=True
     ):
         yield label, Cell(prospect.text)
 
@@ -138,20 +138,14 @@ def _format_guard(subject: NodeRecord, context: ViewContext, *, is_on: bool) -> 
     return f"{text}; a node that keeps failing is {then}" if is_on else f"off; {text}"
 
 
-def _build_guard_row(subject: NodeRecord, context: ViewContext) -> Row:
-    watches = read_guard(context.state).scopes
-    return {
-        "holds": subject.is_guarded(context),
-        "scopes": [
-            {"scope": watch.scope, "since_at": format_iso(watch.since_at), "reason": watch.why}
-            for watch in watches.values()
-        ],
-        "text": _format_guard(subject, context, is_on=bool(watches)),
-    }
+def _view_guard(subject: NodeRecord, context: ViewContext) -> GuardOfNode:
+    scopes = build_guard_view(context.state).scopes or ()
+    text = _format_guard(subject, context, is_on=bool(scopes))
+    return GuardOfNode(subject.is_guarded(context), tuple(scopes), text)
 
 
-def _build_test_row(event: Event) -> Row:
-    return {key: value for key, value in build_event_row(event).items() if key != "stages"}
+def _leave_out_stages(event: Event) -> Event:
+    return replace(event, data={key: value for key, value in event.data.items() if key != "stages"})
 
 
 def _explain_timeouts(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:

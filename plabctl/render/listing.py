@@ -35,6 +35,10 @@ class Cell(NamedTuple):
     style: str = ""
 
 
+Line = tuple[str, Cell]
+"""A label, empty when the line goes on with what stands above, and what is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column for people.

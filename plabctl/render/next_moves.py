@@ -6,31 +6,20 @@ Tests: `tests/render/test_explanation.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from plabctl.core.adaptive_scale import read_scale
 from plabctl.core.flap import count_required_passes
 from plabctl.core.forecast import MovePath, find_path, predict_result
 from plabctl.core.model import Outcome
 from plabctl.core.settings import GuardThen
 from plabctl.durations import format_duration
-from plabctl.render.listing import Row
-from plabctl.render.node_record import NodeRecord
 from plabctl.render.status_columns import format_passes
-from plabctl.render.times import format_clock, format_iso
+from plabctl.render.times import format_clock
+from plabctl.views.explained_node import Prospect
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 
 
-@dataclass(frozen=True, slots=True)
-class NextMove:
-    """What results of one kind would lead to: in words, and the move, if they lead to one."""
-
-    outcome: Outcome
-    text: str
-    path: MovePath | None
-
-
-def find_next_moves(subject: NodeRecord, context: ViewContext) -> tuple[NextMove, NextMove]:
+def find_prospects(subject: NodeRecord, context: ViewContext) -> tuple[Prospect, Prospect]:
     """Return what passes and what failures would lead to."""
     member = subject.member
     make = _explain_in_good if context.settings.pools[member.pool].is_good else _explain_in_bad
@@ -39,22 +28,14 @@ def find_next_moves(subject: NodeRecord, context: ViewContext) -> tuple[NextMove
         is_guarded = outcome is Outcome.FAIL and subject.is_guarded(context)
         way = find_path(member, context.settings, outcome, context.now, is_guarded=is_guarded)
         text = _format_held(subject, context, way) or make(subject, context, outcome, way)
-        found.append(NextMove(outcome, text, way))
+        found.append(_build_prospect(outcome, text, way))
     return found[0], found[1]
 
 
-def build_move_row(prospect: NextMove) -> Row:
-    """Return a prospect for programs."""
-    row: dict[str, object] = {"outcome": prospect.outcome.value, "text": prospect.text}
-    if way := prospect.path:
-        row |= {
-            "move": way.move.kind,
-            "to": way.move.target,
-            "tests_count": way.tests,
-            "first_at": format_iso(way.first_at),
-            "earliest_at": format_iso(way.at),
-        }
-    return row
+def _build_prospect(outcome: Outcome, text: str, way: MovePath | None) -> Prospect:
+    if way is None:
+        return Prospect(outcome, text, None, None, None, None, None)
+    return Prospect(outcome, text, way.move.kind, way.move.target, way.tests, way.first_at, way.at)
 
 
 def format_needs(subject: NodeRecord, context: ViewContext) -> str:

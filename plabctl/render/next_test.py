@@ -12,10 +12,10 @@ from plabctl.core.forecast import DueReason, compute_backoff, find_due_reason
 from plabctl.core.model import Member, Outcome
 from plabctl.core.settings import PoolSettings
 from plabctl.durations import format_duration
-from plabctl.render.listing import Row
-from plabctl.render.node_record import NodeRecord
-from plabctl.render.times import format_clock, format_iso, format_local, format_until
+from plabctl.render.times import format_clock, format_local, format_until
+from plabctl.views.explained_node import BackoffView, NextTest
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 
 _WORDS = {
     DueReason.ABSENT: "its inventory does not list it any more; listed again, it is as it was before",
@@ -73,25 +73,18 @@ def format_reason(subject: NodeRecord, context: ViewContext) -> str:
             return _WORDS[why].format(pool=member.pool, drawn=_format_drawn(member))
 
 
-def build_wait_row(subject: NodeRecord, context: ViewContext) -> Row:
-    """Return when and why for programs."""
+def build_next_test(subject: NodeRecord, context: ViewContext) -> NextTest:
+    """Return when the next test is due, and why then."""
     member, settings = subject.member, context.settings
     why = find_due_reason(member, settings)
-    row: dict[str, object] = {
-        "due_at": format_iso(member.due_at),
-        "why": why.value,
-        "interval_seconds": member.interval_s,
-        "text": format_reason(subject, context),
-    }
-    if why is DueReason.BACKOFF:
-        backoff = settings.pools[member.pool].backoff
-        row["backoff"] = {
-            "kind": backoff.kind.name,
-            "streak": member.ok_streak + member.fail_streak,
-            "computed_seconds": _compute_wait(member, context),
-            "jitter_seconds": backoff.jitter_s,
-        }
-    return row
+    wait = _view_backoff(member, context) if why is DueReason.BACKOFF else None
+    return NextTest(member.due_at, why, member.interval_s, format_reason(subject, context), wait)
+
+
+def _view_backoff(member: Member, context: ViewContext) -> BackoffView:
+    backoff = context.settings.pools[member.pool].backoff
+    streak = member.ok_streak + member.fail_streak
+    return BackoffView(backoff.kind.name, streak, _compute_wait(member, context), backoff.jitter_s)
 
 
 def format_backoff(member: Member, context: ViewContext) -> str:

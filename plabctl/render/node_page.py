@@ -10,43 +10,24 @@ from collections.abc import Sequence
 from plabctl.core.flap import compute_penalty
 from plabctl.core.model import Event, Member, Node, Outcome
 from plabctl.render import next_moves, next_test
-from plabctl.render.encode import encode_view
+from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import build_event_row, describe_event
-from plabctl.render.listing import Cell, Row, get_text
-from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.listing import Cell, Line, Row, get_text
 from plabctl.render.pool_reason import format_hold_lines, format_pool_lines
 from plabctl.render.styles import GLYPHS
-from plabctl.render.times import format_ago, format_iso, format_local, format_took
-from plabctl.render.vnode_table import build_vnodes_row, format_vnode_lines
-from plabctl.views.node import ViewContext, view_node
+from plabctl.render.times import format_ago, format_local, format_took
+from plabctl.render.vnode_table import format_vnode_lines
+from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord, build_node_page
 
 OUTPUT_LINES = 20
 """Of what a stage printed."""
 _EVENTS_SHOWN = 6
 
 
-def build_document(subject: NodeRecord, context: ViewContext) -> Row:
-    """Return all about the node for programs: its row of the status, and more."""
-    node, member = subject.node, subject.member
-    row: dict[str, object] = {
-        "schema_version": 1,
-        "generated_at": format_iso(context.now),
-        **encode_view(view_node(subject.node, subject.member, subject.claim, context.settings, context.now)),
-        **build_vnodes_row(subject),
-        "variables": dict(node.variables),
-        "source": node.source,
-        "added_at": format_iso(node.added_at),
-        "debris": [
-            {"vnode": left.vnode, "recipe": left.recipe, "since_at": format_iso(left.since_at)}
-            for left in member.leftovers
-        ],
-        "recent": [build_event_row(event) for event in subject.recent],
-    }
-    if subject.skipped_count:
-        row["skipped_count"] = subject.skipped_count
-    if claim := subject.claim:
-        row["claim"] = {"slot": claim.slot, "vnode": claim.vnode, "started_at": format_iso(claim.started_at)}
-    return row
+def format_json(subject: NodeRecord, context: ViewContext) -> str:
+    """Return all about the node for programs: its line of the status, and more."""
+    return format_document(subject.view_node(context), build_node_page(subject, context))
 
 
 def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:

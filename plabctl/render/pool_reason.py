@@ -9,12 +9,13 @@ from __future__ import annotations
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event, Member
 from plabctl.durations import format_duration
-from plabctl.render.event_table import build_event_row, build_undo, describe_event
-from plabctl.render.listing import Cell, Row
-from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.event_table import build_undo, describe_event
+from plabctl.render.listing import Cell, Line
 from plabctl.render.styles import GLYPHS, find_side
-from plabctl.render.times import format_ago, format_iso, format_local
+from plabctl.render.times import format_ago, format_local
+from plabctl.views.explained_node import FailedIn, PoolReason
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 
 COMMAND = "take back"
 """The label of the command that does so."""
@@ -47,16 +48,15 @@ def _format_absence(subject: NodeRecord, context: ViewContext) -> list[Line]:
     return [("absent", Cell(f"since {format_local(since_at)}: {source} does not list it any more{ends}", "absent"))]
 
 
-def build_reason_row(subject: NodeRecord) -> Row:
-    """Return the same for programs."""
-    row: dict[str, object] = {"text": _format_reason(subject)}
-    if move := _find_move(subject):
-        row["event"] = build_event_row(move)
-    if command := _format_undo(subject):
-        row["take_back"] = command
-    if suspicion := subject.member.suspicion:
-        row["suspicion"] = {"pool": suspicion.pool, "failed_at": format_iso(suspicion.failed_at)}
-    return row
+def build_pool_reason(subject: NodeRecord) -> PoolReason:
+    """Return why the node is where it is."""
+    suspicion = subject.member.suspicion
+    return PoolReason(
+        text=_format_reason(subject),
+        event=_find_move(subject),
+        take_back=_format_undo(subject) or None,
+        suspicion=FailedIn(suspicion.pool, suspicion.failed_at) if suspicion else None,
+    )
 
 
 def format_hold_lines(member: Member, now: float) -> list[Line]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from plabctl.core.settings import DeadlineSettings
 from plabctl.core.timeouts import SHARE, LearnedTimeouts, StageTimeout, TimeoutBasis, TimeoutPlan, TimeoutRule
 from plabctl.durations import format_duration
-from plabctl.render.listing import Row
-from plabctl.render.node_record import NodeRecord
 from plabctl.render.times import format_took
+from plabctl.views.explained_node import ProbeLimits, StageLimit
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 
 
 def plan_timeouts(subject: NodeRecord, context: ViewContext) -> TimeoutPlan | None:
@@ -50,29 +50,22 @@ def format_timeouts(plan: TimeoutPlan, own: DeadlineSettings) -> Iterator[str]:
         yield f"{limit.stage:<{width}}  {format_duration(limit.seconds):>6}  {_format_basis(limit, own)}"
 
 
-def build_timeouts_row(plan: TimeoutPlan, own: DeadlineSettings) -> Row:
-    """Return the deadlines for programs."""
-    return {
-        "patience": plan.rule.value,
-        "text": format_rule(plan, own),
-        "stages": [_build_timeout_row(limit, own) for limit in plan.limits],
-    }
+def build_limits(plan: TimeoutPlan, own: DeadlineSettings) -> ProbeLimits:
+    """Return how long the test may take, stage by stage, and why."""
+    return ProbeLimits(plan.rule, format_rule(plan, own), tuple(_view_limit(limit, own) for limit in plan.limits))
 
 
-def _build_timeout_row(limit: StageTimeout, own: DeadlineSettings) -> Row:
-    row: dict[str, object] = {
-        "stage": limit.stage,
-        "seconds": limit.seconds,
-        "allowed_seconds": limit.allowed_s,
-        "basis": limit.basis.value,
-        "passes_count": limit.passes,
-        "text": _format_basis(limit, own),
-    }
-    if limit.p95_s is not None:
-        row["p95_seconds"] = limit.p95_s
-    if limit.own_s is not None:
-        row["own_seconds"] = limit.own_s
-    return row
+def _view_limit(limit: StageTimeout, own: DeadlineSettings) -> StageLimit:
+    return StageLimit(
+        stage=limit.stage,
+        seconds=limit.seconds,
+        allowed_seconds=limit.allowed_s,
+        basis=limit.basis,
+        passes_count=limit.passes,
+        text=_format_basis(limit, own),
+        p95_seconds=limit.p95_s,
+        own_seconds=limit.own_s,
+    )
 
 
 def _format_basis(limit: StageTimeout, own: DeadlineSettings) -> str:

@@ -10,10 +10,11 @@ from dataclasses import asdict
 
 from plabctl.core.model import Outcome, Report, StageRun
 from plabctl.core.recipe import Recipe
-from plabctl.render.listing import Cell, Row
+from plabctl.render.data_formats import format_document
+from plabctl.render.listing import Cell, Line
 from plabctl.render.node_page import OUTPUT_LINES, format_stage_lines
-from plabctl.render.node_record import Line
-from plabctl.render.times import format_iso, format_took
+from plabctl.render.times import format_took
+from plabctl.views.probe_result import view_report
 
 _STYLES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.UNKNOWN: "suspect"}
 _WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}
@@ -44,19 +45,9 @@ def format_verdict(report: Report) -> list[Line]:
     return lines
 
 
-def build_document(report: Report) -> Row:
+def format_json(report: Report) -> str:
     """Return the test for programs."""
-    row = {
-        "schema_version": 1,
-        "node": report.node,
-        "outcome": report.outcome.value,
-        "started_at": format_iso(report.started_at),
-        "seconds": report.seconds,
-        "stages": [asdict(run) for run in report.stages],
-        "left": list(report.left),
-    }
-    extras = {"cause": report.cause and report.cause.value, "reason": report.reason, "note": report.note}
-    return row | {key: value for key, value in extras.items() if value}
+    return format_document(view_report(report))
 
 
 def choose_exit_code(report: Report) -> int:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from plabctl.core.experiments.model import VnodeState
 from plabctl.core.model import Outcome
 from plabctl.render.encode import encode_view
-from plabctl.render.listing import Cell, Column, Listing, Row
-from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.listing import Cell, Column, Line, Listing, Row
 from plabctl.render.styles import mark
 from plabctl.render.times import format_age, format_iso, format_until
 from plabctl.views.experiments import VnodeView
+from plabctl.views.node_record import NodeRecord
 
 FIELDS = (
     "experiment",
@@ -66,15 +66,6 @@ def build_vnode_row(place: VnodeView) -> Row:
     if vnode.last:
         row["last"] = encode_view(vnode.last)
     return row
-
-
-def build_vnodes_row(subject: NodeRecord) -> Row:
-    """Return the places of one node in experiments for programs; nothing when it has none."""
-    if not subject.vnode_views:
-        return {}
-    guests = [place.vnode.experiment for place in subject.vnode_views if place.vnode.vnode]
-    row: Row = {"vnodes": [build_vnode_row(place) for place in subject.vnode_views]}
-    return {**row, "experiments": guests} if guests else row
 
 
 def format_vnode_lines(subject: NodeRecord, now: float) -> list[Line]:

@@ -14,7 +14,7 @@ def test_each_value_tells_where_it_was_said(tmp_path: Path) -> None:
     load_text(tmp_path, 'window = 3\n[ssh]\nport = 23\n[pool.good]\nbackoff = { base = "1m" }\n[pool.bad]\n')
     environ = ENVIRON | {"PLABCTL_STATE_DIR": "/srv/state"}
 
-    origins = {item.path: (item.value, item.origin) for item in list_effective(str(tmp_path / "plabctl.toml"), environ)}
+    origins = {item.key: (item.value, item.origin) for item in list_effective(str(tmp_path / "plabctl.toml"), environ)}
 
     assert origins["window"] == ("3", "plabctl.toml:1")
     assert origins["ssh.port"] == ("23", "plabctl.toml:3")

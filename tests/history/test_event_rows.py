@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plabctl.core.event_kinds import MOVES
 from plabctl.core.model import Event
 from plabctl.demo.demo_view import build_demo_view, list_tests
 from plabctl.demo.results import list_results
@@ -19,8 +20,8 @@ from plabctl.history import event_rows, query
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row, encode_row
 from plabctl.render import data_formats, event_table, explanation, node_page, text_table
-from plabctl.render.node_record import NodeRecord
 from plabctl.sim.recorded_past import read_past
+from plabctl.views.node_record import NodeRecord
 from tests.builders import NOW
 from tests.cli.console import Desk
 from tests.render.examples import make_context, make_pair
@@ -270,7 +271,7 @@ DATA = st.dictionaries(
     max_size=8,
 )
 INSTANTS = st.floats() | st.floats(0, 3e11) | st.sampled_from([NOW, NOW - 60, NOW + 1e9, 0])
-KINDS = st.sampled_from([*event_table.MOVES, "probe", "late", "void", "hold", "vnode-up", "experiment-in", "other"])
+KINDS = st.sampled_from([*MOVES, "probe", "late", "void", "hold", "vnode-up", "experiment-in", "other"])
 
 
 @given(data=DATA, at=INSTANTS, kind=KINDS, node=st.sampled_from([b"pc1", None]))
@@ -291,8 +292,8 @@ def test_what_is_not_left_out_can_be_shown_in_every_form(
     assert member
     assert stored
     subject = NodeRecord(stored, member, None, (found,))
-    for text in (node_page.build_document(subject, context), explanation.build_document(subject, context)):
-        data_formats.dumps(text).encode()
+    for text in (node_page.format_json(subject, context), explanation.format_json(subject, context)):
+        text.encode()
     for line in (*node_page.build_lines(subject, context), *explanation.build_lines(subject, context)):
         line[1].text.encode()
     view = build_demo_view(context.settings, context.state, NOW, {}, list_tests([found]))

@@ -25,9 +25,9 @@ from plabctl.render import (
     vnode_table,
 )
 from plabctl.render.encode import encode_view
-from plabctl.render.node_record import NodeRecord
 from plabctl.views.experiments import ExperimentOverview, VnodeView, read_overview
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
+from plabctl.views.node_record import NodeRecord
 from plabctl.views.pools import list_pool_views
 from tests.builders import NOW
 from tests.render.examples import (
@@ -305,14 +305,14 @@ def test_show_and_explain_tell_where_a_node_is_a_member() -> None:
     node, member = make_pair("n2")
     subject = NodeRecord(node, member, None, vnode_views=(PLACES[1],))
 
-    for tell, document in (
-        (node_page.build_lines, node_page.build_document),
-        (explanation.build_lines, explanation.build_document),
+    for tell, format_json in (
+        (node_page.build_lines, node_page.format_json),
+        (explanation.build_lines, explanation.format_json),
     ):
         (line,) = [cell.text for label, cell in tell(subject, context) if label == "experiments"]
         assert line == "web: failed for 1m: connect: connection refused"
-        row = document(subject, context)
-        assert [each["state"] for each in row["vnodes"]] == ["failed"]  # type: ignore[attr-defined]  # a list of rows
+        row = json.loads(format_json(subject, context))
+        assert [each["state"] for each in row["vnodes"]] == ["failed"]
         assert "experiments" not in row
 
 

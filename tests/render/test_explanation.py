@@ -1,5 +1,6 @@
 """`explain` says why, and what it says of the future is what will be."""
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -21,10 +22,10 @@ from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from plabctl.core.timeouts import LearnedTimeouts
 from plabctl.render import explanation
-from plabctl.render.listing import Cell
-from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.listing import Cell, Line
 from plabctl.render.times import format_clock, format_iso, format_local
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 from tests.builders import NOW, make_claim, make_report, make_settings, played
 from tests.render.examples import FAILED, PASSED, UNSURE, make_context, make_every_kind, make_pair
 
@@ -163,7 +164,7 @@ def test_the_guard_is_told_with_its_rule_and_whether_it_holds_this_node() -> Non
     assert "guard: on for site oslo since 1m ago: 30 of 100 failed" in on
     at = format_clock(NOW + 3600.0, NOW)
     assert f"the guard holds its move: it stays in good; if it still fails at {at} it is moved anyway" in on
-    assert explanation.build_document(subject, context)["guard"]["holds"] is True  # type: ignore[index]
+    assert explanation.build_explanation(subject, context).guard.holds
 
 
 def test_the_guard_of_others_does_not_hold_it() -> None:
@@ -282,7 +283,7 @@ def test_leftovers_and_the_last_tests_are_told() -> None:
 
     assert "leftover: vnode plabctl-x of 1m ago, torn down before the next test" in text
     assert f"last tests: {format_clock(NOW - 300.0, NOW)}  test passed in 1.2 s" in text
-    assert "stages" not in explanation.build_document(subject, context)["tests"][0]  # type: ignore[index]
+    assert "stages" not in json.loads(explanation.format_json(subject, context))["tests"][0]
 
 
 @pytest.mark.parametrize("name", sorted(make_every_kind().state.names()))
@@ -298,7 +299,7 @@ def test_every_kind_of_node_is_explained_on_a_page_of_80_columns(name: str) -> N
 
     assert all(width + len(cell.text) <= 80 for label, cell in folded if label != "take back")
     assert "".join(_words(lines)) == "".join(_words(folded))
-    document: Any = explanation.build_document(subject, context)
+    document: Any = json.loads(explanation.format_json(subject, context))
     assert document["name"] == name
     assert document["next"]["due_at"] == format_iso(member.due_at)
     assert document["next"]["why"] == find_due_reason(member, context.settings)

@@ -1,5 +1,6 @@
 """`show` says all about a node, in words."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from plabctl.core.model import Event, Leftover, Member, Node
 from plabctl.core.suspicion import Suspicion
 from plabctl.render import node_page
-from plabctl.render.node_record import NodeRecord
 from plabctl.render.times import format_clock, format_local
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 from tests.builders import NOW, make_claim
 from tests.render.examples import FAILED, PASSED, make_context, make_every_kind, make_pair
 
@@ -123,4 +124,4 @@ def test_every_kind_of_node_can_be_told_and_documented(name: str) -> None:
     subject = NodeRecord(node, member, context.state.claims.get(name), (MOVE, PROBE))
 
     assert node_page.build_lines(subject, context)
-    assert node_page.build_document(subject, context)["name"] == name
+    assert json.loads(node_page.format_json(subject, context))["name"] == name

@@ -32,12 +32,12 @@ from plabctl.render import (
     tick_plan_table,
 )
 from plabctl.render import experiment_tables as views
-from plabctl.render.listing import Listing
-from plabctl.render.node_record import Line, NodeRecord
+from plabctl.render.listing import Line, Listing
 from plabctl.render.rich_table import make_console
 from plabctl.render.watch_screen import WatchFrame
 from plabctl.views.experiments import VnodeView
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 from tests.lab.harmless_text import find_active, without_styles
 from tests.torture.hostile_outputs import Batch
 
@@ -64,14 +64,14 @@ def faults_of(batch: Batch) -> Iterator[str]:
     )
     tests = [line for report in batch.reports for line in _of_test(report)]
     yield from (f"test: {fault}" for fault in _of_lines(tests))
-    documents = (data_formats.dumps(test_result.build_document(report)) for report in batch.reports)
+    documents = (test_result.format_json(report) for report in batch.reports)
     yield from (f"test -o json: {fault}" for text in documents for fault in _of_json(text))
     with mock.patch.object(next_moves, "find_path", _path_once()):
         for name, view in (("show", node_page), ("explain", explanation)):
             found = list(subjects(context, batch))
             lines = [line for subject in found for line in view.build_lines(subject, context)]
             yield from (f"{name}: {fault}" for fault in _of_lines(lines))
-            documents = (data_formats.dumps(view.build_document(subject, context)) for subject in found)
+            documents = (view.format_json(subject, context) for subject in found)
             yield from (f"{name} -o json: {fault}" for text in documents for fault in _of_json(text))
 
 
@@ -145,7 +145,7 @@ def _of_shape(text: str, form: str, columns: int) -> Iterator[str]:
 
 
 def _of_json(text: str) -> Iterator[str]:
-    if found := find_active(text, ""):
+    if found := find_active(text.removesuffix("\n"), ""):
         yield found
     try:
         json.loads(text)
