@@ -123,8 +123,8 @@ def _format_leftovers(member: Member, now: float) -> list[Line]:
 def _format_identity(node: Node, member: Member, context: ViewContext) -> list[Line]:
     settings = context.settings
     own = node.variables
-    pool = settings.pools.get(member.pool)
-    recipe = own.get("recipe") or (pool.recipe if pool else "")
+    is_known = member.pool in settings.pools
+    recipe = settings.find_recipe_name(own, member.pool) if is_known else own.get("recipe", "")
     lines: list[Line] = [
         ("recipe", Cell(recipe)),
         ("source", Cell(f"{node.source}, added {format_local(node.added_at)}")),

@@ -1,7 +1,8 @@
 """Copies of the package to which the examples of a page are applied, and commands that run in them.
 
 I/O. An example is a heading, then for each file of the change its path in bold and a block: `python` for a new module,
-`diff` with each line after which another one stands. A `toml` block is what a configuration says to use it.
+`diff` with each line after which another one stands, or in place of which. A `toml` block is what a configuration says
+to use it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Example:
     modules: Mapping[str, str]
     """New files with their text."""
     lines: Mapping[str, Sequence[tuple[str, str]]]
-    """By file: each line after which a new one stands, and the new one."""
+    """By file: each line as the file has it, and what stands there instead: mostly the same with a new one below."""
     config: str
 
     @property
@@ -40,10 +41,10 @@ class Example:
             assert not (folder / name).exists()
             (folder / name).write_text(text)
         for name, changes in self.lines.items():
-            for anchor, line in changes:
+            for old, new in changes:
                 text = (folder / name).read_text()
-                assert text.count(f"{anchor}\n") == 1, f"{name}: {anchor}"
-                (folder / name).write_text(text.replace(f"{anchor}\n", f"{anchor}\n{line}\n"))
+                assert text.count(f"{old}\n") == 1, f"{name}: {old}"
+                (folder / name).write_text(text.replace(f"{old}\n", f"{new}\n"))
 
 
 def read_example(page: Path, heading: str) -> Example:
@@ -58,9 +59,9 @@ def read_example(page: Path, heading: str) -> Example:
                 modules[name] = text
             case "diff":
                 both = text.removesuffix("\n").split("\n")
-                lines[name] = list(zip(both[::2], both[1::2], strict=True))
-                assert all((anchor[0], line[0]) == (" ", "+") for anchor, line in lines[name])
-                lines[name] = [(anchor[1:], line[1:]) for anchor, line in lines[name]]
+                pairs = list(zip(both[::2], both[1::2], strict=True))
+                assert all(old[0] in " -" and new[0] == "+" for old, new in pairs)
+                lines[name] = [(old[1:], f"{old[1:]}\n{new[1:]}" if old[0] == " " else new[1:]) for old, new in pairs]
             case "toml":
                 config = text
     return Example(modules, lines, config)

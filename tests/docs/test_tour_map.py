@@ -158,6 +158,27 @@ CHANGES = (
         ),
     ),
     Change(
+        "another setting",
+        "A setting",
+        HEAD + RECIPE + '[recipe.quick]\ntransport = "local"\nsetup = { run = "echo quick" }\n',
+        (
+            Use("config check"),
+            Use("config show", ('recipe_label = "vm"',)),
+            Use("config sample", ('#recipe_label = "recipe"', "The variable that names a node's own.")),
+            Use("node add pc1 --set vm=quick"),
+            Use("node add pc2"),
+            Use("tick"),
+            *(Use(words, ("pc1", "pc2")) for words in LOOK),
+            Use("show pc1 -o tsv", ("recipe\tquick\n", "\t  │ quick\n")),
+            Use("explain pc1 -o tsv", ("recipe\tquick\n",)),
+            Use("explain pc2 -o tsv", ("recipe\tprocess\n",)),
+        ),
+        (
+            '[pool.more]\nkind = "good"\non_fail = "bad"\nrecipe_label = 5\n',
+            "pool.more.recipe_label: ",
+        ),
+    ),
+    Change(
         "another command",
         "A command",
         CONFIG,
