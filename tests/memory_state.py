@@ -64,18 +64,18 @@ class MemoryState:
         node = self._nodes.get(name)
         return None if node is None else fields.read(node, self._members[name])
 
-    def recent(self, since: float) -> Iterable[Member]:
-        """Return the members whose last probe ended at `since` or later."""
+    def recent(self, since_at: float) -> Iterable[Member]:
+        """Return the members whose last probe ended at `since_at` or later."""
         return [
-            member for member in self._members.values() if member.probed_at is not None and member.probed_at >= since
+            member for member in self._members.values() if member.probed_at is not None and member.probed_at >= since_at
         ]
 
-    def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
-        """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
+    def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
+        """Return the members whose time has come, or lies after `latest_at`; claimed or not, in no order."""
         present = [member for member in self._members.values() if member.absent_since_at is None]
-        rows = [build_due_row(member) for member in present if not now < member.due_at <= latest]
+        rows = [build_due_row(member) for member in present if not now < member.due_at <= latest_at]
         return rows + [
-            build_vnode_due_row(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest
+            build_vnode_due_row(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest_at
         ]
 
     def vnode(self, key: str) -> Vnode | None:

@@ -119,7 +119,7 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
     that are absent are not tested, nor are vnodes on them.
     """
     if only is None:
-        rows = state.due(now, latest=now + settings.longest_wait_s)
+        rows = state.due(now, latest_at=now + settings.longest_wait_s)
     else:
         rows = [row for row in state.due(float("inf")) if row.key in only]
     claims = state.claims
@@ -196,8 +196,8 @@ def _build_queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, lis
         return by_pool
     at_once = float("-inf")
     for row in rows:
-        node, pool, due_at, requested_at, waiting_since, interval_s, _ = row
+        node, pool, due_at, requested_at, waiting_since_at, interval_s, _ = row
         if requested_at is None:
-            urgency = -(now - waiting_since) / interval_s if interval_s > 0 else at_once
+            urgency = -(now - waiting_since_at) / interval_s if interval_s > 0 else at_once
             by_pool.setdefault(pool, []).append((urgency, due_at, node, row))
     return {pool: heapq.nsmallest(wanted, queue)[::-1] for pool, queue in by_pool.items()}

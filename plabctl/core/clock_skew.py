@@ -134,7 +134,7 @@ def _rebase_part(part: object, now: float) -> object:
 
 
 def _is_instant(name: str) -> bool:
-    return name in {"at", "blind_until"} or name.endswith(("_at", "_since"))
+    return name in {"at", "blind_until"} or name.endswith("_at")
 
 
 def _is_value(found: object) -> bool:

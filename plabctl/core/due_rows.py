@@ -67,7 +67,7 @@ class Due(NamedTuple):
     pool: str
     due_at: float
     requested_at: float | None
-    waiting_since: float
+    waiting_since_at: float
     """End of its last probe, or when it entered its pool if there was none since."""
     interval_s: float
     experiment: str = ""

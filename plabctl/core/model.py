@@ -106,7 +106,7 @@ class Member:
     """Its latest moves out of good, oldest first, for as long as a guard may still take them back."""
     good_ratio: float = 0.0
     """The share of recent time that it spent in good, as it was when its present stay began; see `steadiness`."""
-    refused_since: float | None = None
+    refused_since_at: float | None = None
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
     absent_since_at: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""

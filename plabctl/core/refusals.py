@@ -25,11 +25,11 @@ def weigh_refusal(member: Member, report: Report, now: float) -> tuple[Member, R
     Only a real verdict on the node ends that time.
     """
     if not is_refused(report):
-        is_over = member.refused_since is not None and report.outcome is not Outcome.UNKNOWN
-        return replace(member, refused_since=None) if is_over else member, report
-    since = member.refused_since
+        is_over = member.refused_since_at is not None and report.outcome is not Outcome.UNKNOWN
+        return replace(member, refused_since_at=None) if is_over else member, report
+    since = member.refused_since_at
     if since is None:
-        return replace(member, refused_since=now), report
+        return replace(member, refused_since_at=now), report
     if now - since < LONGEST_S:
         return member, report
     return member, replace(report, outcome=Outcome.FAIL, reason=f"for an hour and more, {report.reason}")

@@ -82,13 +82,13 @@ class State(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
 
-    def recent(self, since: float) -> Iterable[Member]:
-        """Return the members whose last probe ended at `since` or later."""
+    def recent(self, since_at: float) -> Iterable[Member]:
+        """Return the members whose last probe ended at `since_at` or later."""
 
-    def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
+    def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the members of pools and experiments whose time has come, claimed or not, in no order; none absent.
 
-        A time after `latest` is invalid: the clock was set back since, and that member counts as due.
+        A time after `latest_at` is invalid: the clock was set back since, and that member counts as due.
         """
 
 

@@ -22,7 +22,7 @@ NAMES: Mapping[str, str] = {
     "spells": "uptime",
     "flops": "flaps",
     "slow": "slowest_s",
-    "turned_away_at": "refused_since",
+    "turned_away_at": "refused_since_at",
     "Debris": "Leftover",
     "Flop": "Flap",
     "Spells": "UptimeStats",

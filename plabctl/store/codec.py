@@ -72,7 +72,7 @@ _MEMBER = Shape(
         "uptime": "spells",
         "slowest_s": "slow",
         "flaps": "flops",
-        "refused_since": "turned_away_at",
+        "refused_since_at": "turned_away_at",
     },
 )
 _CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})

@@ -158,25 +158,25 @@ class DocumentState:
         except (KeyError, TypeError) as error:
             raise _build_error(NODES, "?", error) from error
 
-    def recent(self, since: float) -> Iterator[Member]:
-        """Return the members whose last probe ended at `since` or later, one by one."""
+    def recent(self, since_at: float) -> Iterator[Member]:
+        """Return the members whose last probe ended at `since_at` or later, one by one."""
         for name, doc in self._tables[NODES].items():
-            if doc["member"].get("probed_at", float("-inf")) >= since:
+            if doc["member"].get("probed_at", float("-inf")) >= since_at:
                 yield _decode(codec.decode_member, NODES, name, doc)
 
-    def due(self, now: float, *, latest: float = float("inf")) -> list[Due]:
-        """Return the members whose time has come, or lies after `latest`; claimed or not, in no order."""
+    def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
+        """Return the members whose time has come, or lies after `latest_at`; claimed or not, in no order."""
         try:
             rows = [
                 codec.decode_due(name, member)
                 for name, doc in self._tables[NODES].items()
-                if not now < (member := doc["member"])["due_at"] <= latest and "absent_since_at" not in member
+                if not now < (member := doc["member"])["due_at"] <= latest_at and "absent_since_at" not in member
             ]
             vnodes = self._tables[VNODES].values()
             return rows + [
                 codec.decode_due(doc["node"], doc, doc["experiment"])
                 for doc in vnodes
-                if not now < doc["due_at"] <= latest
+                if not now < doc["due_at"] <= latest_at
             ]
         except (KeyError, TypeError) as error:
             raise _build_error(NODES, "?", error) from error

@@ -111,7 +111,7 @@ def test_what_makes_sense_in_a_damaged_note_is_kept() -> None:
     guard = GUARD_NOTE.read({"guard": damaged})
 
     assert list(guard.scopes) == ["pool good"]
-    assert (guard.blind_until, guard.is_undecided) == (5, False)
+    assert (guard.blind_until_at, guard.is_undecided) == (5, False)
     left = leftovers.LEFTOVERS_NOTE.read(
         {"remains": {"nodes": {"n1": {"at": 1, "debris": [["v", "r", 1], ["v", 2], "x"]}, "n2": {}, "n3": None}}}
     )

@@ -72,4 +72,4 @@ def test_the_table_of_the_order_of_service_is_what_is_chosen() -> None:
 
     assert [row.node for row in chosen] == [name for name, *_, place in sorted(rows, key=lambda row: int(row[-1]))]
     for row, (*_, ratio, _) in zip(waiting, rows, strict=True):
-        assert ratio == (f"{-row.waiting_since / row.interval_s:.2f}" if row.interval_s else "at once")
+        assert ratio == (f"{-row.waiting_since_at / row.interval_s:.2f}" if row.interval_s else "at once")

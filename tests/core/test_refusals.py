@@ -53,7 +53,7 @@ def test_one_verdict_in_between_starts_the_hour_anew() -> None:
         probed(state, "turned away", NOW)
         probed(state, verdict, NOW + 1800)
 
-        assert probed(state, "turned away", NOW + LONGEST_S + 1).refused_since == NOW + LONGEST_S + 1
+        assert probed(state, "turned away", NOW + LONGEST_S + 1).refused_since_at == NOW + LONGEST_S + 1
 
 
 def test_only_an_sshd_that_turns_us_away_is_doubted() -> None:
@@ -65,7 +65,7 @@ def test_only_an_sshd_that_turns_us_away_is_doubted() -> None:
     member = state.member("n1")
     assert member
     assert member.is_suspect, "what fails fails at once"
-    assert member.refused_since is None
+    assert member.refused_since_at is None
 
 
 def test_what_is_wrong_with_this_machine_never_becomes_a_failure() -> None:
@@ -73,4 +73,4 @@ def test_what_is_wrong_with_this_machine_never_becomes_a_failure() -> None:
     for hour in range(3):
         member = probed(state, "unknown", NOW + hour * LONGEST_S)
 
-        assert (member.pool, member.fail_streak, member.refused_since) == ("good", 0, None)
+        assert (member.pool, member.fail_streak, member.refused_since_at) == ("good", 0, None)

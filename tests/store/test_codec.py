@@ -58,7 +58,7 @@ def test_the_keys_of_the_file_do_not_change_with_the_names_of_fields() -> None:
         uptime=uptime,
         slowest_s={"setup": 9.0},
         flaps=(Flap(suspicion, NOW, 0.5, NOW, uptime, 0.9),),
-        refused_since=NOW,
+        refused_since_at=NOW,
     )
 
     doc = codec.encode_member(member)
@@ -162,7 +162,7 @@ LAST: dict[str, object] = {"outcome": "pass", "cause": None, "reason": "", "at":
         MEMBER | {"ok_streak": 1.5},
         MEMBER | {"ok_streak": True},
         MEMBER | {"leftovers": []},
-        MEMBER | {"refused_since": 1.0},
+        MEMBER | {"refused_since_at": 1.0},
         MEMBER | {"debris": {}},
         MEMBER | {"debris": [7]},
         MEMBER | {"debris": [{"vnode": "v"}]},

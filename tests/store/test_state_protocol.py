@@ -144,7 +144,7 @@ def test_a_time_after_the_latest_that_can_be_meant_is_due_too(play: Play) -> Non
 
     state = play(Changes(nodes=(make_node("n1"), make_node("n2")), members=(soon, far)))
 
-    assert state.due(NOW, latest=NOW + 60) == [build_due_row(far)]
+    assert state.due(NOW, latest_at=NOW + 60) == [build_due_row(far)]
 
 
 def test_a_claim_lasts_until_it_is_released(play: Play) -> None:
@@ -242,7 +242,7 @@ def test_vnodes_are_due_beside_members(play: Play) -> None:
     assert sorted(row.key for row in state.due(NOW)) == ["exp/n1", "n1"]
     assert build_vnode_due_row(vnode) in state.due(NOW)
     assert [row.key for row in state.due(NOW - 1)] == []
-    assert [row.key for row in state.due(NOW - 1, latest=NOW)] == [], "the latest itself is still to come"
+    assert [row.key for row in state.due(NOW - 1, latest_at=NOW)] == [], "the latest itself is still to come"
 
 
 def test_a_node_and_its_vnode_are_claimed_apart(play: Play) -> None:

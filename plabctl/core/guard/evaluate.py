@@ -38,8 +38,8 @@ def evaluate(
     is_quiet = not before.scopes and not before.is_undecided and not is_cut_off
     if is_quiet and all(outcome is Outcome.PASS for outcome in fresh.values()):
         return before, Changes()
-    blind_until = now if is_cut_off else before.blind_until
-    sightings = list(_list_sightings(state, settings, fresh, now, blind_until=blind_until))
+    blind_until_at = now if is_cut_off else before.blind_until_at
+    sightings = list(_list_sightings(state, settings, fresh, now, blind_until_at=blind_until_at))
     found = _find_reasons(sightings, settings)
     if is_cut_off:
         found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
@@ -48,7 +48,7 @@ def evaluate(
         for scope, why in found.items()
     }
     is_undecided = not found and _is_undecided(sightings, settings)
-    guard = Guard(watches, settings.guard.site_label, blind_until, is_undecided, now)
+    guard = Guard(watches, settings.guard.site_label, blind_until_at, is_undecided, now)
     changes = _build_changes(before, guard, now)
     if watches.keys() - before.scopes.keys():
         back = roll_back(state, settings, guard, now)
@@ -57,7 +57,7 @@ def evaluate(
 
 
 def _list_sightings(
-    state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float, *, blind_until: float
+    state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float, *, blind_until_at: float
 ) -> Iterable[Sighting]:
     label = settings.guard.site_label
     seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
@@ -69,7 +69,7 @@ def _list_sightings(
         pool, node = _find_home_pool(member, settings), state.node(name)
         if pool is None or node is None:
             continue
-        was_blind = member.probed_at is not None and member.probed_at <= blind_until
+        was_blind = member.probed_at is not None and member.probed_at <= blind_until_at
         outcome = fresh.get(name) or (None if was_blind else _find_recent_outcome(member, settings, now))
         if outcome:
             yield Sighting(name, pool, node.variables.get(label), outcome)

@@ -32,7 +32,7 @@ class Guard:
 
     scopes: Mapping[str, GuardedScope] = field(default_factory=dict)
     site_label: str = "site"
-    blind_until: float = 0.0
+    blind_until_at: float = 0.0
     """Failures seen until then were seen while no canary answered: they say nothing about the nodes."""
     is_undecided: bool = False
     """Whether enough failed in some pool and too few were tested yet: then passes can turn a guard on, too."""
@@ -64,10 +64,10 @@ def _decode(reader: NoteReader) -> Guard:
         for scope, own in reader.read_objects("scopes").items()
         if (since_at := own.read_number("since_at", None)) is not None
     }
-    blind_until = reader.read_number("blind_until", 0.0)
+    blind_until_at = reader.read_number("blind_until", 0.0)
     return Guard(
         scopes,
-        blind_until=blind_until,
+        blind_until_at=blind_until_at,
         is_undecided=reader.read_flag("undecided"),
         evaluated_at=reader.read_number("due_at", 0.0),
     )
@@ -83,8 +83,8 @@ def _encode(guard: Guard) -> Document:
         document["due_at"] = guard.evaluated_at
     if guard.is_undecided:
         document["undecided"] = True
-    if guard.scopes or guard.blind_until:
-        document["blind_until"] = guard.blind_until
+    if guard.scopes or guard.blind_until_at:
+        document["blind_until"] = guard.blind_until_at
     return document
 
 
