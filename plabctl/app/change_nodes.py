@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from plabctl.app.context import App
 from plabctl.app.deliver import try_record_events
-from plabctl.core import node_orders
-from plabctl.core.model import Hold, Node
+from plabctl.app.undo_orders import list_undo_commands
+from plabctl.core import enrolment, node_orders
+from plabctl.core.model import Hold, Member, Node
 from plabctl.core.selection import Selection, find_names, select_nodes
 from plabctl.core.state import Changes, State
-from plabctl.durations import format_duration
 from plabctl.errors import UsageFault
 from plabctl.render.change_report import Change, ChangeResult, build_undo_command
 from plabctl.render.times import format_local
@@ -40,24 +40,29 @@ def build_order(app: App, actor: str, reason: str, if_rev: int | None = None) ->
     return node_orders.Order(actor, reason.strip(), app.clock.now(), rng, if_rev)
 
 
-def move(app: App, names: Sequence[str], pool: str, order: node_orders.Order, for_s: float | None) -> ChangeResult:
-    """Put the nodes into `pool`; with `for_s` the machine leaves them there for that many seconds."""
-    until_at = None if for_s is None else order.now + for_s
+def move(
+    app: App,
+    names: Sequence[str],
+    pool: str,
+    order: node_orders.Order,
+    until_at: float | None,
+    *,
+    is_once: bool = False,
+) -> ChangeResult:
+    """Put the nodes into `pool`, until `until_at`, or until released; with `is_once` tests go on deciding."""
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
-        changes = node_orders.move(state, app.settings, names, pool, order, until_at)
+        changes = node_orders.move(state, app.settings, names, pool, order, until_at, is_once=is_once)
         before = {str(event.node): str(event.data["from"]) for event in changes.events if event.kind == "transition"}
-        ends = f", until {format_local(until_at)}" if until_at is not None else ""
         done = [
-            Change(name, before[name], f"{pool}{ends or _describe_kept_hold(state, name, order.now)}")
-            if name in before
-            else Change(name, _describe_hold(state, name, order.now), f"held in {pool}{ends}")
-            for name in (member.node for member in changes.members)
+            Change(member.node, before[member.node], f"{pool}{_describe_stay(member, order)}")
+            if member.node in before
+            else Change(
+                member.node, _describe_hold(state, member.node, order.now), f"held in {pool}, {_describe_end(until_at)}"
+            )
+            for member in changes.members
         ]
-        undo = [] if until_at is None else _list_undo_holds(state, [change.node for change in done], order.now)
-        for origin in sorted(set(before.values())):
-            back = [name for name in before if before[name] == origin]
-            undo.append(build_undo_command(["move"], back, [origin, "--reason", "undo"]))
+        undo = list_undo_commands(state, app.settings, changes.members, order.now)
         return changes, ChangeResult(tuple(done), tuple(undo))
 
     return _commit(app, names, decide)
@@ -73,18 +78,22 @@ def retest(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeRe
     return _commit(app, names, decide)
 
 
-def hold(app: App, names: Sequence[str], order: node_orders.Order, for_s: float | None) -> ChangeResult:
-    """Pin the nodes where they are."""
-    until_at = None if for_s is None else order.now + for_s
+def hold(app: App, names: Sequence[str], order: node_orders.Order, until_at: float | None) -> ChangeResult:
+    """Pin the nodes where they are, until `until_at`, or until released."""
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
-        changes = node_orders.hold(state, names, order, until_at)
-        ends = "until released" if until_at is None else f"until {format_local(until_at)}"
+        changes = node_orders.hold(state, app.settings, names, order, until_at)
         done = [
-            Change(member.node, _describe_hold(state, member.node, order.now), f"held in {member.pool}, {ends}")
+            Change(
+                member.node,
+                _describe_hold(state, member.node, order.now),
+                f"held in {member.pool}, {_describe_end(until_at)}",
+            )
             for member in changes.members
         ]
-        return changes, ChangeResult(tuple(done), tuple(_list_undo_holds(state, names, order.now)))
+        return changes, ChangeResult(
+            tuple(done), tuple(list_undo_commands(state, app.settings, changes.members, order.now))
+        )
 
     return _commit(app, names, decide)
 
@@ -96,7 +105,9 @@ def release(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeR
         changes = node_orders.release(state, names, order)
         released = [member.node for member in changes.members]
         done = [Change(name, _describe_hold(state, name, order.now), "released, due now") for name in released]
-        return changes, ChangeResult(tuple(done), tuple(_list_undo_holds(state, released, order.now)))
+        return changes, ChangeResult(
+            tuple(done), tuple(list_undo_commands(state, app.settings, changes.members, order.now))
+        )
 
     return _commit(app, names, decide)
 
@@ -105,7 +116,7 @@ def add_nodes(app: App, nodes: Sequence[Node], order: node_orders.Order, *, repl
     """Add the nodes to the entry pool; with `replacing`, give those that are there the new variables."""
 
     def decide(state: State, _: Sequence[str]) -> tuple[Changes, ChangeResult]:
-        changes = node_orders.add_nodes(state, app.settings, nodes, order, replacing=replacing)
+        changes = enrolment.add_nodes(state, app.settings, nodes, order, replacing=replacing)
         new = {member.node for member in changes.members}
         entry = app.settings.entry_pool
         done = [
@@ -122,7 +133,7 @@ def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> Ch
     """Forget the nodes; their history stays."""
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
-        changes = node_orders.remove_nodes(state, names, order)
+        changes = enrolment.remove_nodes(state, names, order)
         undo = []
         for name in names:
             node = state.node(name)
@@ -157,25 +168,16 @@ def _find_hold(state: State, name: str, now: float) -> Hold | None:
     return member.hold if member and member.is_held(now) else None
 
 
-def _list_undo_holds(state: State, names: Sequence[str], now: float) -> list[str]:
-    """Return the commands that give back to the nodes the holds they have now, or none."""
-    pins: dict[Hold | None, list[str]] = {}
-    for name in names:
-        pins.setdefault(_find_hold(state, name, now), []).append(name)
-    commands = []
-    for pin, held in pins.items():
-        if pin is None:
-            commands.append(build_undo_command(["release"], held))
-            continue
-        ends = [] if pin.until_at is None else ["--for", format_duration(max(1.0, pin.until_at - now))]
-        commands.append(build_undo_command(["hold"], held, ["--reason", pin.reason, *ends]))
-    return commands
+def _describe_stay(member: Member, order: node_orders.Order) -> str:
+    """Return what keeps the node where it was moved, or that tests decide."""
+    pin = member.hold
+    if pin is None or not member.is_held(order.now):
+        return "; tests go on deciding"
+    return f", {_describe_end(pin.until_at)}" if pin.is_move else f", still held by {pin.actor}"
 
 
-def _describe_kept_hold(state: State, name: str, now: float) -> str:
-    """Return that a node stays held when it is moved; nothing when it was not."""
-    held = _describe_hold(state, name, now)
-    return f", still {held}" if held else ""
+def _describe_end(until_at: float | None) -> str:
+    return "until released" if until_at is None else f"until {format_local(until_at)}"
 
 
 def _describe_hold(state: State, name: str, now: float) -> str:

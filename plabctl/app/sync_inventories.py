@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
 from plabctl.app.plan_inventories import SourceChanges, make_key_finder, plan_sources
-from plabctl.core import absences, node_orders
+from plabctl.core import absences, enrolment, node_orders
 from plabctl.core.inventory_changes import SourceNote, make_source_note
 from plabctl.core.settings import InventorySettings
 from plabctl.core.state import Changes
@@ -108,11 +108,11 @@ def _apply(app: App, state: Session, plan: SourceChanges) -> None:
     if changes.back:
         state.apply(absences.mark_back(state, changes.back, order))
     if fresh := (*changes.joins, *changes.changed):
-        state.apply(node_orders.add_nodes(state, app.settings, fresh, order, replacing=True))
+        state.apply(enrolment.add_nodes(state, app.settings, fresh, order, replacing=True))
     if changes.absent:
         state.apply(absences.mark_absent(state, changes.absent, order, source.grace_s))
     if changes.leaves:
-        state.apply(node_orders.remove_nodes(state, changes.leaves, order))
+        state.apply(enrolment.remove_nodes(state, changes.leaves, order))
     if plan.is_new_note:
         note = None if plan.note == SourceNote() else plan.note
         state.apply(Changes(notes=make_source_note(source.name).write(note)))

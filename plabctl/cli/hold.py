@@ -37,7 +37,7 @@ plabctl hold @good --reason "power works tonight" --for 12h --yes
 def command(
     nodes: tuple[str, ...],
     reason: str,
-    for_s: float | None,
+    until_at: float | None,
     if_rev: int | None,
     yes: bool,
     quiet: bool,
@@ -46,4 +46,4 @@ def command(
     """Keep nodes in their pools: tests go on, but do not move them."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
-    print_changes(use.hold(app, choose_nodes(app, nodes, "hold", yes=yes), order, for_s), quiet=quiet)
+    print_changes(use.hold(app, choose_nodes(app, nodes, "hold", yes=yes), order, until_at), quiet=quiet)

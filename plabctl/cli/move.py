@@ -22,10 +22,12 @@ from plabctl.cli.options import (
     reason_option,
     yes_option,
 )
+from plabctl.errors import UsageFault
 
 _EXAMPLE = """\
 plabctl move pc1.example.org bad --reason "disk is being replaced"
 plabctl move pc1.example.org bad --reason "disk is being replaced" --for 2d
+plabctl move pc1.example.org bad --reason "looks slow" --once
 plabctl move @bad good --reason "the switch is back" --yes
 """
 
@@ -35,6 +37,7 @@ plabctl move @bad good --reason "the switch is back" --yes
 @click.argument("pool", shell_complete=complete_pools)
 @reason_option
 @for_option
+@click.option("--once", is_flag=True, help="Only move them: tests go on deciding.")
 @if_rev_option
 @yes_option
 @quiet_option
@@ -43,7 +46,9 @@ def command(
     nodes: tuple[str, ...],
     pool: str,
     reason: str,
-    for_s: float | None,
+    until_at: float | None,
+    *,
+    once: bool,
     if_rev: int | None,
     yes: bool,
     quiet: bool,
@@ -51,10 +56,13 @@ def command(
 ) -> None:
     """Move nodes to another pool, where they are tested at once.
 
-    Later tests move them again, unless --for keeps them there for a while. A test that is already running does not
-    count.
+    In a bad pool they stay until `plabctl release`, or until --for ends; --once leaves it to tests when they return. In
+    a good pool they stay until a test fails, or at least until --for ends. Nodes that are there already are kept there.
+    A test that is already running does not count.
     """
+    if once and until_at is not None:
+        raise UsageFault("--once and --for exclude each other")
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     names = choose_nodes(app, nodes, f"move to {pool}", yes=yes)
-    print_changes(use.move(app, names, pool, order, for_s), quiet=quiet)
+    print_changes(use.move(app, names, pool, order, until_at, is_once=once), quiet=quiet)

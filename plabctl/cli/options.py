@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import click
 
 from plabctl.cli.candidates import complete_nodes, complete_nodes_and_pools, complete_pools
-from plabctl.cli.time_types import Duration
+from plabctl.cli.time_types import Instant
+from plabctl.clock import SystemClock
 from plabctl.errors import Refused, UsageFault
 
 Function = Callable[..., Any]
@@ -137,14 +138,22 @@ def if_rev_option(function: Function) -> Function:
 
 
 def for_option(function: Function) -> Function:
-    """Add `--for`."""
+    """Add `--for`: a duration or an instant, which must be yet to come."""
     return click.option(
         "--for",
-        "for_s",
-        metavar="DURATION",
-        type=Duration(),
-        help="How long, such as 90m or 2d (default: until released).",
+        "until_at",
+        metavar="WHEN",
+        type=Instant(ahead=True),
+        callback=_check_ahead,
+        help="How long (90m, 2d) or until when (14:30, 2026-12-01, 2026-12-01T10:00Z; local time without a zone). "
+        "Default: until released.",
     )(function)
+
+
+def _check_ahead(_ctx: click.Context, _param: click.Parameter, until_at: float | None) -> float | None:
+    if until_at is not None and until_at <= SystemClock().now():
+        raise click.BadParameter("that is over already")
+    return until_at
 
 
 def pool_option(function: Function) -> Function:

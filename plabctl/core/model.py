@@ -47,11 +47,17 @@ class Hold:
     since_at: float
     until_at: float | None = None
     is_move: bool = False
-    """It came with a move for a time: the node counts as what it was moved to."""
+    """It came with a person's move: the node counts as what it was moved to."""
 
     def holds(self, now: float) -> bool:
         """Return whether the pin is still in force."""
         return self.until_at is None or now < self.until_at
+
+    def outlasts(self, other: Hold) -> bool:
+        """Return whether the pin ends later than `other`; one until somebody releases it ends last."""
+        if other.until_at is None:
+            return False
+        return self.until_at is None or self.until_at > other.until_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a person may order: move, retest, hold, release, add and remove nodes.
+"""What a person may order of nodes that are there: move, retest, hold, release.
 
 Pure. Each function returns the changes, or raises `Refused` and changes nothing; `Order.if_rev` is compare-and-swap, as
 etcd's on the revision at which a key was modified. `plabctl.app.change_nodes` commits them.
@@ -6,22 +6,18 @@ etcd's on the revision at which a key was modified. `plabctl.app.change_nodes` c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from plabctl.core import events, leftovers
-from plabctl.core.experiments.membership import detach_vnodes
-from plabctl.core.model import Claim, Event, Hold, Member, Node
-from plabctl.core.names import OPERATOR, fold_name
+from plabctl.core import events
+from plabctl.core.model import Claim, Event, Hold, Member
 from plabctl.core.pools.base import Move, enter_pool
 from plabctl.core.selection import build_unknown_node_error, build_unknown_pool_error
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.steadiness import compute_good_ratio
 from plabctl.errors import Refused
-
-_ADDRESS = ("ssh_host", "ssh_port", "ssh_user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +33,56 @@ class Order:
 
 
 def move(
-    state: State, settings: Settings, names: Sequence[str], pool: str, order: Order, until_at: float | None
+    state: State,
+    settings: Settings,
+    names: Sequence[str],
+    pool: str,
+    order: Order,
+    until_at: float | None,
+    *,
+    is_once: bool = False,
 ) -> Changes:
-    """Put the nodes into `pool`, due at once; with `until_at` the machine leaves them there until then.
+    """Put the nodes into `pool`, due at once; what keeps them there is in `decide_pin`.
 
     A probe that is running meanwhile will be recorded and not applied, and a suspicion is settled by this. Nodes that
-    are at home in `pool` already are only pinned; raise `Refused` when that is all of them and there is no `until_at`.
-    Without `until_at` a pin stays as it is.
+    are at home in `pool` already are only pinned; raise `Refused` when that changes nothing for any of them.
     """
     if pool not in settings.pools:
         raise build_unknown_pool_error(pool, settings.pools)
+    is_good = settings.pools[pool].is_good
     members, claims = [], []
     happened: list[Event] = []
-    for member in _find_members(state, names, order):
-        is_timed = until_at is not None
-        pin = Hold(order.actor, order.reason, order.now, until_at, is_move=True) if is_timed else member.hold
+    for member in find_members(state, names, order):
+        pin = decide_pin(member, order, until_at, is_good=is_good, is_once=is_once)
         if member.home_pool == member.pool == pool:
-            if until_at is not None:
+            if pin is not None and pin is not member.hold and (until_at is not None or not _is_endless(member.hold)):
                 members.append(_pin_member(member, pin))
-                happened.extend(_build_events("hold", [member.node], order, until_at=until_at))
+                happened.extend(build_events("hold", [member.node], order, until_at=until_at))
             continue
-        moved = replace(
-            enter_pool(member, pool, order.now),
-            ok_streak=0,
-            fail_streak=0,
-            suspicion=None,
-            requested_at=None,
-            hold=pin,
-            flaps=(),
-            good_ratio=compute_good_ratio(member, settings, order.now),
-        )
-        members.append(moved)
+        members.append(_put_into(member, pool, pin, settings, order))
         claims.extend(_supersede_claims(state, member.node))
         origin = member.pool if member.pool != pool else member.home_pool
         step = Move("transition", origin, pool, order.now, "operator", order.reason)
         happened.append(events.build_transition_event(member.node, step, order.actor, order.rng, until_at))
     if not members:
-        raise Refused(f"{_format_names(names)} in {pool!r} already")
+        raise Refused(f"{format_names(names)} in {pool!r} already")
     return Changes(members=tuple(members), claims=tuple(claims), events=tuple(happened))
+
+
+def decide_pin(
+    member: Member, order: Order, until_at: float | None, *, is_good: bool, is_once: bool = False
+) -> Hold | None:
+    """Return what keeps the node where a person moves it, in place of any pin that it has; None when tests decide.
+
+    Until `until_at` the machine leaves it there. Without that a move out of good lasts until somebody releases the
+    node, unless it is to be made only `is_once`; a move into good is an assertion that tests may refute. The newest
+    move replaces the one before. A hold stays, unless the move is into good for a time, or lasts longer.
+    """
+    standing = member.hold if member.is_held(order.now) and member.hold and not member.hold.is_move else None
+    if until_at is None and (is_good or is_once):
+        return standing
+    pin = Hold(order.actor, order.reason, order.now, until_at, is_move=True)
+    return standing if standing and not is_good and not pin.outlasts(standing) else pin
 
 
 def retest(state: State, names: Sequence[str], order: Order) -> Changes:
@@ -82,94 +90,66 @@ def retest(state: State, names: Sequence[str], order: Order) -> Changes:
 
     Raise `Refused` when one is absent: it is not tested until its inventory lists it again.
     """
-    asked = _find_members(state, names, order)
+    asked = find_members(state, names, order)
     if absent := [member.node for member in asked if member.absent_since_at is not None]:
         raise Refused(
-            f"{_format_names(absent)} absent: no longer listed by an inventory, so not tested",
+            f"{format_names(absent)} absent: no longer listed by an inventory, so not tested",
             hint="`plabctl test NODE` tries it, recording nothing",
         )
     members = [replace(member, requested_at=order.now, due_at=order.now) for member in asked]
-    return Changes(members=tuple(members), events=_build_events("retest", names, order))
+    return Changes(members=tuple(members), events=build_events("retest", names, order))
 
 
-def hold(state: State, names: Sequence[str], order: Order, until_at: float | None) -> Changes:
-    """Pin the nodes where they are: probes go on, the machine moves none until `until_at` or `release`."""
+def hold(state: State, settings: Settings, names: Sequence[str], order: Order, until_at: float | None) -> Changes:
+    """Pin the nodes where they are: probes go on, the machine moves none until `until_at` or `release`.
+
+    A person's move out of good that lasts longer stays in force; raise `Refused` when that is so for all of them.
+    """
     pin = Hold(order.actor, order.reason, order.now, until_at)
-    members = [_pin_member(member, pin) for member in _find_members(state, names, order)]
-    return Changes(members=tuple(members), events=_build_events("hold", names, order, until_at=until_at))
+    asked = find_members(state, names, order)
+    members = [_pin_member(member, pin) for member in asked if not _is_moved_for_longer(member, pin, settings)]
+    if not members:
+        raise Refused(
+            f"{format_names(names)} moved for longer than that already",
+            hint="release first what is to be held for a shorter time",
+        )
+    return Changes(
+        members=tuple(members),
+        events=build_events("hold", [member.node for member in members], order, until_at=until_at),
+    )
 
 
 def release(state: State, names: Sequence[str], order: Order) -> Changes:
     """Remove the holds. The nodes are due at once: a probe decides what they are now, not the release."""
-    held = [member for member in _find_members(state, names, order) if member.is_held(order.now)]
+    held = [member for member in find_members(state, names, order) if member.is_held(order.now)]
     if not held:
-        raise Refused(f"{_format_names(names)} not held")
+        raise Refused(f"{format_names(names)} not held")
     members = [replace(member, hold=None, due_at=order.now, interval_s=0.0) for member in held]
-    return Changes(members=tuple(members), events=_build_events("release", [member.node for member in held], order))
+    return Changes(members=tuple(members), events=build_events("release", [member.node for member in held], order))
 
 
-def add_nodes(
-    state: State, settings: Settings, nodes: Sequence[Node], order: Order, *, replacing: bool = False
-) -> Changes:
-    """Add the nodes to the entry pool, due at once. With `replacing`, nodes that are there get the new variables.
-
-    What a node of that name may have left on its machine when it was removed is torn down before the first test. Where
-    the address of a node changes, the vnodes of experiments on it are torn down at the old one.
-
-    Names are compared without regard to case; a node that is there keeps the one it has.
-    Raise `Refused` when a node is there already and `replacing` is false. A node that is the same stays untouched.
-    """
-    names = {fold_name(name): name for name in state.names()}
-    nodes = [_take_known_name(node, names, state) for node in nodes]
-    known = [node.name for node in nodes if state.node(node.name)]
-    if known and not replacing:
-        raise Refused(f"{_format_names(known)} known already", hint="--replace replaces their variables")
-    added, changed, members = [], [], []
-    moved: list[str] = []
-    happened: list[Event] = []
-    left, notes = leftovers.claim_leftovers(state, [node.name for node in nodes], order.now)
-    for node in nodes:
-        before = state.node(node.name)
-        if before is None:
-            added.append(replace(node, added_at=order.now))
-            pieces = left.get(node.name, ())
-            members.append(Member(node.name, settings.entry_pool, order.now, order.now, leftovers=pieces))
-            happened.extend(
-                _build_events("node-added", [node.name], order, source=node.source, **_format_variables(node))
-            )
-        elif dict(before.variables) != dict(node.variables) or node.source not in {before.source, OPERATOR}:
-            source = before.source if node.source == OPERATOR else node.source
-            changed.append(replace(before, variables=node.variables, source=source))
-            if any(before.variables.get(name) != node.variables.get(name) for name in _ADDRESS):
-                moved.append(node.name)
-            happened.extend(
-                _build_events("node-changed", [node.name], order, source=node.source, **_format_variables(node))
-            )
-    strays = detach_vnodes(state, moved, order.now)
-    return Changes(nodes=(*added, *changed), members=tuple(members), vnodes=strays, events=tuple(happened), notes=notes)
+def _put_into(member: Member, pool: str, pin: Hold | None, settings: Settings, order: Order) -> Member:
+    """Return `member` in `pool`, due at once, with a clean record."""
+    return replace(
+        enter_pool(member, pool, order.now),
+        ok_streak=0,
+        fail_streak=0,
+        suspicion=None,
+        requested_at=None,
+        hold=pin,
+        flaps=(),
+        good_ratio=compute_good_ratio(member, settings, order.now),
+    )
 
 
-def _take_known_name(node: Node, names: Mapping[str, str], state: State) -> Node:
-    name = names.get(fold_name(node.name), node.name)
-    return node if name == node.name or state.node(node.name) else replace(node, name=name)
+def _is_moved_for_longer(member: Member, pin: Hold, settings: Settings) -> bool:
+    moved, pool = member.hold, settings.pools.get(member.pool)
+    is_good = pool is not None and pool.is_good
+    return moved is not None and moved.is_move and member.is_held(pin.since_at) and not is_good and moved.outlasts(pin)
 
 
-def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
-    """Forget the nodes; a probe that is running ends by itself and is recorded as late.
-
-    The vnodes of experiments on them are torn down where the nodes were. What tests may have left is remembered for a
-    week, in case the nodes come back.
-    """
-    happened: list[Event] = []
-    left = {}
-    for member in _find_members(state, names, order):
-        left[member.node] = leftovers.list_left_by(member, state.claims.get(member.node))
-        pieces = [piece.vnode for piece in left[member.node]]
-        happened.extend(_build_events("node-removed", [member.node], order, pool=member.pool, debris=pieces))
-    released = tuple(name for name in names if name in state.claims)
-    strays = detach_vnodes(state, names, order.now)
-    notes = leftovers.file_leftovers(state, left, order.now)
-    return Changes(removed=tuple(names), vnodes=strays, released=released, events=tuple(happened), notes=notes)
+def _is_endless(pin: Hold | None) -> bool:
+    return pin is not None and pin.until_at is None
 
 
 def _pin_member(member: Member, pin: Hold | None) -> Member:
@@ -178,7 +158,7 @@ def _pin_member(member: Member, pin: Hold | None) -> Member:
     return replace(member, hold=pin, due_at=member.due_at if ends_at is None else min(member.due_at, ends_at))
 
 
-def _find_members(state: State, names: Sequence[str], order: Order) -> list[Member]:
+def find_members(state: State, names: Sequence[str], order: Order) -> list[Member]:
     """Return the members of those names; raise `Refused` when one was changed since who orders looked."""
     found = []
     for name in names:
@@ -211,16 +191,14 @@ def _supersede_claims(state: State, name: str) -> list[Claim]:
     return [replace(claim, superseded=True)] if claim else []
 
 
-def _build_events(kind: str, names: Iterable[str], order: Order, **data: object) -> tuple[Event, ...]:
+def build_events(kind: str, names: Iterable[str], order: Order, **data: object) -> tuple[Event, ...]:
+    """Return the events of what was ordered of these nodes, one for each, with the reason and `data`."""
     return tuple(
         events.build_person_event(kind, name, order.actor, order.now, order.rng, reason=order.reason, **data)
         for name in names
     )
 
 
-def _format_variables(node: Node) -> dict[str, object]:
-    return {"variables": dict(node.variables)} if node.variables else {}
-
-
-def _format_names(names: Sequence[str]) -> str:
+def format_names(names: Sequence[str]) -> str:
+    """Return the subject of a refusal with its verb: `'pc1' is` or `all 3 nodes are`."""
     return f"{names[0]!r} is" if len(names) == 1 else f"all {len(names)} nodes are"

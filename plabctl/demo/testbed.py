@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from plabctl.app.context import App, open_app
+from plabctl.core.enrolment import add_nodes
 from plabctl.core.model import Node
-from plabctl.core.node_orders import Order, add_nodes
+from plabctl.core.node_orders import Order
 from plabctl.demo.roles import CONFIG, REPAIR_MARK, REPAIRED, STAGED, Port, Role, build_program
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import LOOPBACK, EmbeddedNode, PortFault

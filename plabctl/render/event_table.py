@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plabctl.core.event_kinds import MOVES
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
 from plabctl.render import experiment_events
@@ -61,11 +60,16 @@ def build_event_row(event: Event) -> Row:
 
 
 def build_undo(event: Event) -> str:
-    """Return the command by which a person takes back what the machine moved, for a day; empty for all else."""
-    origin = event.data.get("from")
-    if event.actor != MACHINE or event.node is None or not origin or event.kind not in MOVES:
+    """Return the command by which a person takes back that the machine moved a node into good; empty for all else.
+
+    The way back into good is shown by no command: a node that failed would be offered to users.
+    """
+    data, origin = event.data, event.data.get("from")
+    if event.actor != MACHINE or event.node is None or not origin:
         return ""
-    return build_undo_command(["move"], [event.node], [str(origin), "--reason", "taken back", "--for", "1d"])
+    if event.kind != "transition" or data.get("cause") != "passed":
+        return ""
+    return build_undo_command(["move"], [event.node], [str(origin), "--reason", "taken back"])
 
 
 def format_skipped(count: int) -> str:
@@ -77,7 +81,6 @@ def format_skipped(count: int) -> str:
 def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count: int = 0) -> Listing:
     """Return the history as a listing, in the order in which the events come."""
     events = list(events)
-    undone_by = next(filter(None, map(build_undo, reversed(events))), "") if titles else ""
     return Listing(
         plural="events",
         rows=events,
@@ -91,7 +94,6 @@ def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count
             Column("TAKE BACK", lambda event: Cell(build_undo(event)), wide=True),
             Column("ID", lambda event: Cell(event.id), wide=True),
         ),
-        footer=f"the last move that plabctl made here is taken back by: {undone_by}" if undone_by else "",
         head={"skipped_count": skipped_count} if skipped_count else {},
         titles=titles,
         key="node",

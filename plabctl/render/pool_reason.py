@@ -1,4 +1,4 @@
-"""Where a node is and why: the evidence, when, by whom, and the command that takes a move of the machine back.
+"""Where a node is and why: the evidence, when, by whom; and what a person ordered, with the command that ends it.
 
 Pure. `story` and `explain` both say it.
 Tests: `tests/render/test_explanation.py`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event, Member
 from plabctl.durations import format_duration
+from plabctl.render.change_report import build_undo_command
 from plabctl.render.event_table import build_undo, describe_event
 from plabctl.render.listing import Cell, Line
 from plabctl.render.styles import GLYPHS, find_side
@@ -17,26 +18,23 @@ from plabctl.views.explained_node import FailedIn, PoolReason
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
 
-COMMAND = "take back"
-"""The label of the command that does so."""
+COMMAND = "to release"
+"""The label of the command that ends what a person ordered."""
 
 
 def format_pool_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
-    """Return where the node is, since when, why, and how to take that back if it was the machine's doing."""
+    """Return where the node is, since when and why."""
     member, now = subject.member, context.now
     pool = context.settings.pools.get(member.pool)
     style = "suspect" if member.is_suspect else find_side(pool)
     suspect = ", as a suspect" if member.is_suspect else ""
     since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {format_local(member.since_at)}"
-    lines: list[Line] = [
+    return [
         ("pool", Cell(f"{GLYPHS[style]} {member.pool}{suspect}", style)),
         ("", Cell(since)),
         ("because", Cell(_format_reason(subject))),
         *_format_absence(subject, context),
     ]
-    if command := _format_undo(subject):
-        lines.append((COMMAND, Cell(command)))
-    return lines
 
 
 def _format_absence(subject: NodeRecord, context: ViewContext) -> list[Line]:
@@ -60,12 +58,16 @@ def build_pool_reason(subject: NodeRecord) -> PoolReason:
 
 
 def format_hold_lines(member: Member, now: float) -> list[Line]:
-    """Return who holds the node, since when, until when and why; nothing when nobody does."""
+    """Return who holds the node, since when, until when and why, and what ends it; nothing when nobody does."""
     hold = member.hold
     if hold is None or not hold.holds(now):
         return []
     ends = "until released" if hold.until_at is None else f"until {format_local(hold.until_at)}"
-    return [("held", Cell(f"by {hold.actor} {format_ago(hold.since_at, now)}, {ends}: {hold.reason}", "held"))]
+    by = f"{'moved here ' if hold.is_move else ''}by {hold.actor} {format_ago(hold.since_at, now)}"
+    return [
+        ("held", Cell(f"{by}, {ends}: {hold.reason}", "held")),
+        (COMMAND, Cell(build_undo_command(["release"], [member.node]))),
+    ]
 
 
 def _format_reason(subject: NodeRecord) -> str:

@@ -60,8 +60,9 @@ def _build_remark_cell(node: NodeView, now: float) -> Cell:
         parts.append(f"absent since {format_clock(node.absent_since_at, now)}, no longer listed")
     if node.is_suspect:
         parts.append("suspect: one failure, tested again at once")
-    if node.hold:
-        parts.append(f"held by {node.hold.actor}: {node.hold.reason}")
+    if hold := node.hold:
+        ends = "" if hold.until_at is None else f", until {format_clock(hold.until_at, now)}"
+        parts.append(f"held by {hold.actor}: {hold.reason}{ends}")
     if (reason := _find_reason(node)) is not None:
         parts.append(reason)
     needed = node.passes_needed

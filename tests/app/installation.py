@@ -11,7 +11,7 @@ from plabctl.app.context import App
 from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
 from plabctl.clock import SystemClock
-from plabctl.core import node_orders
+from plabctl.core import enrolment
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Member, Node
@@ -51,7 +51,7 @@ class Installation:
     def add(self, *names: str, **variables: str) -> None:
         with self.store.session() as state:
             nodes = [Node(name, variables) for name in names]
-            state.apply(node_orders.add_nodes(state, self.settings, nodes, make_order(now=self.clock.now())))
+            state.apply(enrolment.add_nodes(state, self.settings, nodes, make_order(now=self.clock.now())))
 
     def tick(self, **options: object) -> int:
         return run_tick(self.app, Stop(), **options)  # type: ignore[arg-type]  # the options of run_tick

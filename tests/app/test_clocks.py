@@ -174,7 +174,7 @@ def test_a_hold_lasts_as_long_as_it_was_meant_to_when_the_clock_is_set_back(tmp_
     here.tick()
     with here.store.session() as state:
         order = make_order(now=here.clock.now())
-        state.apply(node_orders.hold(state, ["n1"], order, order.now + HOUR_S))
+        state.apply(node_orders.hold(state, here.settings, ["n1"], order, order.now + HOUR_S))
     here.clock.offset_s, here.clock.booted_s = -DAY_S, 1e6
     here.tick()
 

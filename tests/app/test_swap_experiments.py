@@ -11,7 +11,7 @@ import pytest
 
 from plabctl.app import swap_experiments as use
 from plabctl.clock import SystemClock
-from plabctl.core import node_orders
+from plabctl.core import enrolment, node_orders
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.experiments.model import Experiment
@@ -85,7 +85,7 @@ class Site(Installation):
 
     def remove(self, *names: str) -> None:
         with self.store.session() as state:
-            state.apply(node_orders.remove_nodes(state, names, self.order()))
+            state.apply(enrolment.remove_nodes(state, names, self.order()))
 
     def states(self, name: str = "exp") -> dict[str, str]:
         return {place.vnode.node: place.state.value for place in read_overview(self.store.snapshot(), name).vnode_views}

@@ -28,10 +28,11 @@ def undo(desk: Desk, said: Said) -> None:
 def test_a_move_can_be_undone_by_what_it_says(used_desk: Desk) -> None:
     said = used_desk.run("move", "pc1", "bad", "--reason", "disk")
 
-    assert said.out == "pc1: good -> bad\n"
+    assert said.out == "pc1: good -> bad, until released\n"
     assert pool_of(used_desk, "pc1") == "bad"
     undo(used_desk, said)
     assert pool_of(used_desk, "pc1") == "good"
+    assert not row_of(used_desk, "pc1")["held"]
 
 
 def test_names_are_understood_in_any_case(used_desk: Desk) -> None:
@@ -136,7 +137,9 @@ def test_many_nodes_need_a_yes(desk: Desk, arguments: list[str]) -> None:
 def test_many_nodes_that_were_named_need_none(desk: Desk) -> None:
     desk.ok("node", "add", "node1", "node2")
 
-    assert desk.ok("move", "node1", "node2", "good", "-r", "x") == "node1: bad -> good\nnode2: bad -> good\n"
+    assert desk.ok("move", "node1", "node2", "good", "-r", "x") == (
+        "node1: bad -> good; tests go on deciding\nnode2: bad -> good; tests go on deciding\n"
+    )
 
 
 def test_quiet_is_quiet(used_desk: Desk) -> None:
@@ -295,17 +298,68 @@ def test_a_configuration_may_be_named_before_the_command(desk: Desk) -> None:
     assert desk.run("status", environ={"PLABCTL_CONFIG": "other.toml"}).code == 0
 
 
-def test_an_order_over_a_hold_says_so_and_its_undo_gives_the_hold_back(used_desk: Desk) -> None:
-    used_desk.ok("hold", "pc1", "--reason", "being debugged", "--for", "4h")
-    kept = used_desk.run("move", "pc1", "bad", "--reason", "disk")
-    assert kept.out == f"pc1: good -> bad, still held by {row_of(used_desk, 'pc1')['hold']['actor']}\n"  # type: ignore[index]
-
-    over = used_desk.run("move", "pc1", "good", "--reason", "mine", "--for", "1d")
-    undo(used_desk, over)
-    row = row_of(used_desk, "pc1")
-    hold = row["hold"]
+def place_of(desk: Desk, name: str) -> tuple[object, ...]:
+    """Where the node is and what a person wants of it, without when that was said."""
+    row = row_of(desk, name)
+    hold = row.get("hold", {})
     assert isinstance(hold, dict)
-    assert (row["pool"], hold["reason"]) == ("bad", "being debugged")
+    return row["pool"], hold.get("reason"), hold.get("until_at"), hold.get("move")
+
+
+def test_an_order_over_a_hold_is_undone_with_the_hold(used_desk: Desk) -> None:
+    used_desk.ok("hold", "pc1", "--reason", "it's being debugged", "--for", "4h")
+    before = place_of(used_desk, "pc1")
+    for words in (["bad"], ["good", "--for", "1d"]):
+        undo(used_desk, used_desk.run("move", "pc1", *words, "--reason", "mine"))
+        assert place_of(used_desk, "pc1") == before
+
+
+def test_an_order_that_a_longer_hold_outlasts_says_so(used_desk: Desk) -> None:
+    used_desk.ok("hold", "pc1", "--reason", "being debugged")
+    actor = row_of(used_desk, "pc1")["hold"]["actor"]  # type: ignore[index]
+
+    assert used_desk.ok("move", "pc1", "bad", "--reason", "disk") == f"pc1: good -> bad, still held by {actor}\n"
+
+
+def test_a_node_moved_to_bad_is_not_brought_back_by_ticks(used_desk: Desk) -> None:
+    used_desk.ok("move", "pc1", "bad", "--reason", "fan is broken")
+    for _ in range(3):
+        used_desk.ok("tick", "pc1")
+    assert place_of(used_desk, "pc1") == ("bad", "fan is broken", None, True)
+    assert "until released: fan is broken" in used_desk.ok("show", "pc1")
+    assert "until somebody releases it" in used_desk.ok("explain", "pc1")
+    assert "fan is broken" in used_desk.ok("status", "pc1", "-o", "table")
+
+    used_desk.ok("release", "pc1")
+    used_desk.ok("tick", "pc1")
+    assert pool_of(used_desk, "pc1") == "good"
+
+
+def test_a_move_that_is_made_once_is_undone_by_the_next_test(used_desk: Desk) -> None:
+    said = used_desk.ok("move", "pc1", "bad", "--reason", "looks slow", "--once")
+    assert said == "pc1: good -> bad; tests go on deciding\n"
+    used_desk.ok("tick", "pc1")
+    assert pool_of(used_desk, "pc1") == "good"
+    said = used_desk.run("move", "pc1", "bad", "--reason", "x", "--once", "--for", "1d").err
+    assert "--once and --for exclude each other" in said
+
+
+def test_an_order_may_end_at_an_instant_and_be_extended(used_desk: Desk) -> None:
+    for when, until in [
+        ("2099-12-01", "2099-12-01T00:00:00Z"),
+        ("2099-12-01T10:00+01:00", "2099-12-01T09:00:00Z"),
+        ("2099-12-24 18:00", "2099-12-24T18:00:00Z"),
+    ]:
+        said = used_desk.run("move", "pc1", "bad", "-r", "disk", "--for", when, environ={"TZ": "UTC0"})
+        assert said.code == 0, said
+        assert f", until {until[:10]} {until[11:19]}" in said.out
+        assert place_of(used_desk, "pc1") == ("bad", "disk", until, True)
+
+    for when, words in [("2020-01-01", "that is over already"), ("0", "that is over already"), ("soon", "2026-12-01")]:
+        said = used_desk.run("hold", "pc1", "-r", "disk", "--for", when)
+        assert said.code == 2
+        assert words in said.err
+    assert place_of(used_desk, "pc1") == ("bad", "disk", until, True)
 
 
 def test_moving_a_node_for_a_time_to_where_it_is_holds_it_there(used_desk: Desk) -> None:

@@ -129,7 +129,7 @@ def test_explain_gives_the_reasons_on_a_page(used_desk: Desk) -> None:
     assert [each["outcome"] for each in document["prospects"]] == ["pass", "fail"]
     assert document["deadlines"]["patience"] == "usual"
     assert document["next"]["why"] == "backoff"
-    assert "take back     plabctl move pc1 bad --reason 'taken back' --for 1d" in said
+    assert "taken back" not in said
     assert max(map(len, said.splitlines())) <= 80
 
 

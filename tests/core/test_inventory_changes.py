@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core import absences, node_orders
+from plabctl.core import absences, enrolment, node_orders
 from plabctl.core.inventory_changes import (
     FEW,
     InventoryChanges,
@@ -173,10 +173,10 @@ class World:
         order = node_orders.Order("lab", "", now, random.Random(1))
         self.state.apply(absences.mark_back(self.state, changes.back, order))
         if changes.joins:
-            self.state.apply(node_orders.add_nodes(self.state, make_settings(), changes.joins, order))
+            self.state.apply(enrolment.add_nodes(self.state, make_settings(), changes.joins, order))
         self.state.apply(absences.mark_absent(self.state, changes.absent, order, SOURCE.grace_s))
         if changes.leaves:
-            self.state.apply(node_orders.remove_nodes(self.state, changes.leaves, order))
+            self.state.apply(enrolment.remove_nodes(self.state, changes.leaves, order))
         self.note = SourceNote("", None, changes.doubted, changes.doubted_count)
         return len(changes.leaves)
 

@@ -2,8 +2,8 @@
 
 from random import Random
 
+from plabctl.core import absences, enrolment, node_orders
 from plabctl.core import claim as claiming
-from plabctl.core import node_orders
 from plabctl.core.assign import assign
 from plabctl.core.guard import evaluate
 from plabctl.core.model import Cause, Event, Member, Outcome, Report, TickMark
@@ -28,7 +28,7 @@ class VirtualWorld:
         self.events: list[Event] = []
         self._rng = Random(5)
         nodes = [make_node(name) for name in names]
-        self._apply(node_orders.add_nodes(self.state, self.settings, nodes, self._order("add")))
+        self._apply(enrolment.add_nodes(self.state, self.settings, nodes, self._order("add")))
 
     def member(self, name: str = "n1") -> Member:
         member = self.state.member(name)
@@ -68,19 +68,33 @@ class VirtualWorld:
             pools.append(self.member(name).pool + "?" * self.member(name).is_suspect)
         return pools
 
-    def move(self, name: str, pool: str, for_s: float | None = None) -> None:
-        until_at = None if for_s is None else self.now + for_s
-        self._apply(node_orders.move(self.state, self.settings, [name], pool, self._order("move"), until_at))
+    def move(self, name: str, pool: str, for_s: float | None = None, *, is_once: bool = False) -> None:
+        until_at, order = None if for_s is None else self.now + for_s, self._order("move")
+        self._apply(node_orders.move(self.state, self.settings, [name], pool, order, until_at, is_once=is_once))
 
     def hold(self, name: str, for_s: float | None = None) -> None:
         until_at = None if for_s is None else self.now + for_s
-        self._apply(node_orders.hold(self.state, [name], self._order("hold"), until_at))
+        self._apply(node_orders.hold(self.state, self.settings, [name], self._order("hold"), until_at))
 
     def release(self, name: str) -> None:
         self._apply(node_orders.release(self.state, [name], self._order("release")))
 
     def retest(self, name: str) -> None:
         self._apply(node_orders.retest(self.state, [name], self._order("retest")))
+
+    def blink(self, name: str) -> None:
+        """Let the inventory drop the node, or list it again."""
+        is_absent = self.member(name).absent_since_at is not None
+        order = self._order("")
+        self._apply(
+            absences.mark_back(self.state, [name], order)
+            if is_absent
+            else absences.mark_absent(self.state, [name], order, 86400.0)
+        )
+
+    def rename(self, old: str, new: str) -> None:
+        """Let the inventory list the node under another name."""
+        self._apply(absences.rename_nodes(self.state, {old: make_node(new)}, self._order("")))
 
     def try_to(self, what: str, *arguments: object) -> bool:
         """Give an order that may be refused; say whether it was not."""

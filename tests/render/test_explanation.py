@@ -15,6 +15,7 @@ from plabctl.core.backoffs.exponential import EXPONENTIAL
 from plabctl.core.backoffs.fixed import FIXED
 from plabctl.core.backoffs.linear import LINEAR
 from plabctl.core.backoffs.quadratic import QUADRATIC
+from plabctl.core.events import MACHINE
 from plabctl.core.forecast import DueReason, find_due_reason
 from plabctl.core.model import Event, Hold, Leftover, Member, StageRun
 from plabctl.core.settings import GuardSettings, GuardThen, Settings
@@ -73,18 +74,25 @@ def guarded(context: ViewContext, *scopes: str) -> ViewContext:
     return context
 
 
-def test_the_evidence_of_a_move_when_it_was_and_the_way_back() -> None:
+def test_the_evidence_of_a_move_and_when_it_was() -> None:
     text = page("bad", FELL, last=FAILED, fail_streak=2)
 
     assert f"because: good -> bad: quota exceeded, at {format_local(NOW - 400.0)}" in text
-    assert "take back: plabctl move n1 good --reason 'taken back' --for 1d" in text
 
 
-def test_what_a_person_did_is_theirs_and_not_offered_to_be_taken_back() -> None:
-    text = page("bad", replace(FELL, actor="ada"))
+@pytest.mark.parametrize("actor", [MACHINE, "ada"])
+def test_no_command_is_shown_that_would_offer_a_node_that_failed(actor: str) -> None:
+    assert "plabctl" not in page("bad", replace(FELL, actor=actor), last=FAILED, fail_streak=2)
 
-    assert "quota exceeded (by ada), at" in text
-    assert "take back" not in text
+
+def test_what_a_person_ordered_is_shown_with_the_command_that_ends_it() -> None:
+    assert "quota exceeded (by ada), at" in page("bad", replace(FELL, actor="ada"))
+
+    text = page("bad", hold=Hold("ada", "fan is broken", NOW - 60.0, is_move=True))
+
+    assert "held: moved here by ada 1m ago, until released: fan is broken" in text
+    assert "to release: plabctl release n1" in text
+    assert "if it passes: it stays in bad: held by ada until somebody releases it" in text
 
 
 def test_a_move_of_an_earlier_node_of_that_name_explains_nothing() -> None:
@@ -297,7 +305,7 @@ def test_every_kind_of_node_is_explained_on_a_page_of_80_columns(name: str) -> N
     folded = explanation.fold_lines(lines, 80)
     width = max(len(label) for label, _ in folded) + 2
 
-    assert all(width + len(cell.text) <= 80 for label, cell in folded if label != "take back")
+    assert all(width + len(cell.text) <= 80 for label, cell in folded if label != "to release")
     assert "".join(_words(lines)) == "".join(_words(folded))
     document: Any = json.loads(explanation.format_json(subject, context))
     assert document["name"] == name

@@ -128,7 +128,9 @@ def test_every_state_has_a_word_and_a_sign_of_its_own(monkeypatch: pytest.Monkey
 
     assert states == {"✓ good", "‖ good", "✗ bad", "? bad?"}
     assert "» testing" in text
-    assert "held by ann: swapping the disk" in text
+    hold = next(member.hold for member in context.state.members() if member.hold)
+    assert hold.until_at
+    assert f"held by ann: swapping the disk, until {format_clock(hold.until_at, NOW)}" in text
     assert f"needs 3 more passes, next at {format_clock(NOW + 8.0, NOW)}" in text
 
 

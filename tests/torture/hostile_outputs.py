@@ -13,7 +13,7 @@ from random import Random
 
 from plabctl.app.deliver import record_events
 from plabctl.clock import SystemClock
-from plabctl.core import node_orders
+from plabctl.core import enrolment, node_orders
 from plabctl.core.assignment import Assignment
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Cause, Claim, Event, Goal, Node, Report
@@ -97,7 +97,7 @@ def take_in(folder: Path, said: Sequence[bytes], labels: Sequence[Mapping[str, s
     now = CLOCK.now()
     with installation.store.session() as state:
         settings, rng = installation.settings, Random(1)
-        state.apply(node_orders.add_nodes(state, settings, nodes, node_orders.Order("ann", "", now, rng)))
+        state.apply(enrolment.add_nodes(state, settings, nodes, node_orders.Order("ann", "", now, rng)))
         good = [replace(member, pool="good") for number, member in enumerate(state.members()) if number % 2]
         options = Experiment("web", "process", "ann", now - 60.0, nodes=tuple(node.name for node in nodes))
         vnodes = [Vnode("web", node.name, VnodeState.PENDING, now, now, vnode=f"web-{node.name}") for node in nodes]

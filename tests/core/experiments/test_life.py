@@ -279,14 +279,14 @@ def test_a_removed_node_is_cleaned_where_it_was() -> None:
 
 
 def test_a_node_that_gets_another_address_is_cleaned_at_the_old_one_and_set_up_at_the_new_one() -> None:
-    from plabctl.core import node_orders
+    from plabctl.core import enrolment
     from plabctl.core.model import Node
 
     bed = VirtualTestbed("n1", "n2", ssh_host="10.0.0.1")
     bed.swap_in(wanted(nodes=("n1", "n2")))
     bed.work()
     changed = [Node("n1", {"ssh_host": "10.0.0.9"}), Node("n2", {"ssh_host": "10.0.0.1", "os": "bsd"})]
-    bed.apply(node_orders.add_nodes(bed.state, bed.settings, changed, bed.order(), replacing=True))
+    bed.apply(enrolment.add_nodes(bed.state, bed.settings, changed, bed.order(), replacing=True))
 
     (claim,) = bed.start()
     old = bed.vnode("n1").find_node(bed.state.node("n1"))

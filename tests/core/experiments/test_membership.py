@@ -154,7 +154,7 @@ def test_a_held_node_is_taken_by_nobody() -> None:
     from plabctl.core import node_orders
 
     bed = VirtualTestbed("n1", "n2")
-    bed.apply(node_orders.hold(bed.state, ["n1"], bed.order(), None))
+    bed.apply(node_orders.hold(bed.state, bed.settings, ["n1"], bed.order(), None))
 
     bed.swap_in(wanted(is_everywhere=True))
     bed.swap_in(wanted("few", count=1))

@@ -24,7 +24,7 @@ RECIPES = {
 @pytest.fixture
 def bed() -> VirtualTestbed:
     bed = VirtualTestbed("n1", "n2", "held", settings=make_settings(recipes=RECIPES))
-    bed.apply(node_orders.hold(bed.state, ["held"], bed.order(), None))
+    bed.apply(node_orders.hold(bed.state, bed.settings, ["held"], bed.order(), None))
     bed.swap_in(wanted("there", nodes=("n1",)))
     bed.work()
     bed.swap_in(wanted("leaving", nodes=("n1",)))
@@ -143,7 +143,7 @@ def test_what_is_left_is_counted_for_this_experiment_alone(bed: VirtualTestbed) 
 
 def test_a_node_whose_hold_is_over_is_taken() -> None:
     bed = VirtualTestbed("n1")
-    bed.apply(node_orders.hold(bed.state, ["n1"], bed.order(), bed.now + 60))
+    bed.apply(node_orders.hold(bed.state, bed.settings, ["n1"], bed.order(), bed.now + 60))
     bed.wait(60.0)
 
     bed.swap_in(wanted(nodes=("n1",)))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from plabctl.core import claim as claiming
-from plabctl.core import fairness, node_orders
+from plabctl.core import enrolment, fairness, node_orders
 from plabctl.core.assign import assign
 from plabctl.core.assignment import Assignment
 from plabctl.core.experiments import membership
@@ -53,7 +53,7 @@ class VirtualTestbed:
     def add(self, *names: str, **variables: str) -> None:
         """Add nodes, in good at once."""
         nodes = [make_node(name, **variables) for name in names]
-        self.apply(node_orders.add_nodes(self.state, self.settings, nodes, self.order()))
+        self.apply(enrolment.add_nodes(self.state, self.settings, nodes, self.order()))
         for name in names:
             self.put(name, "good")
 
@@ -67,7 +67,7 @@ class VirtualTestbed:
         self.apply(Changes(members=(replace(member, due_at=self.now + 1e9),)))
 
     def remove(self, name: str) -> None:
-        self.apply(node_orders.remove_nodes(self.state, [name], self.order()))
+        self.apply(enrolment.remove_nodes(self.state, [name], self.order()))
 
     def swap_in(self, experiment: Experiment) -> None:
         self.apply(experiment_orders.swap_in(self.state, self.settings, experiment, self.order()))

@@ -70,7 +70,8 @@ class Person:
         return self._dice.sample(names, min(len(names), self._dice.choice([1, 1, 2]))) if names else []
 
     def _until(self) -> float | None:
-        return self._dice.choice([None, 60.0, 400.0])
+        for_s: float | None = self._dice.choice([None, 60.0, 400.0])
+        return None if for_s is None else self._app.clock.now() + for_s
 
     def move(self) -> None:
         if names := self._names():
