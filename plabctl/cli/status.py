@@ -1,12 +1,13 @@
 """`plabctl status`: which nodes are good, which are bad, and why.
 
-Tests: `tests/cli/test_reading_commands.py`; with `--watch`, `tests/cli/test_terminal.py`.
+Tests: `tests/cli/test_reading_commands.py`; with `--watch`, `tests/cli/test_watch.py`.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 import click
 
@@ -17,10 +18,10 @@ from plabctl.cli.options import config_option, listing_options, make_command, no
 from plabctl.core.model import Cause
 from plabctl.errors import NoSuchNode
 from plabctl.render import status_table
-from plabctl.render.data_formats import format_json
 from plabctl.render.listing import Listing
-from plabctl.values import dataclass
+from plabctl.values import dataclass, replace
 from plabctl.views.node import ViewContext
+from plabctl.views.status_changes import StatusChanges
 
 _PACE_S = 0.5
 
@@ -81,7 +82,7 @@ class _Wanted:
     type=click.Choice([each.value for each in Cause]),
     help="Only nodes whose last test ended so.",
 )
-@click.option("--watch", "-w", is_flag=True, help="Keep running and show every change (in a pipe: JSON lines).")
+@click.option("--watch", "-w", is_flag=True, help="Keep running; in a pipe print what changes, as JSON lines.")
 @click.option(
     "--fail-on", metavar="POOL", shell_complete=complete_pools, help="Exit with 1 when a listed node is in this pool."
 )
@@ -104,36 +105,56 @@ def command(
     NODES are names, globs or @POOL; all nodes if none are given. The totals always count all nodes.
     """
     wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None)
+    how = output.choose_form(form, header=header, color=color)
     if watch:
-        return _watch(config, wanted, form, color)
+        is_stream = form is None and not how.is_for_people
+        return _watch(config, wanted, replace(how, name="jsonl") if is_stream else how)
     context = queries.read_context(config)
     queries.check_pool_names(context, (*pools, *([fail_on] if fail_on else [])))
     names = wanted.list_names(context)
-    how = output.choose_form(form, header=header, color=color)
     output.show_listing(wanted.build_listing(context, names, how.name), how)
     return int(bool(fail_on) and queries.is_any_in(context, names, fail_on or ""))
 
 
-def _watch(config: str | None, wanted: _Wanted, form: str | None, color: str) -> int:
+def _watch(config: str | None, wanted: _Wanted, how: output.Form) -> int:
     """Show the status until the person leaves, or until nobody reads any more."""
     eye = queries.ChangeWatcher(config)
     queries.check_pool_names(eye.read(), wanted.pools)
     wanted.list_names(eye.read())
-    if sys.stdout.isatty() and form in {None, *output.FOR_PEOPLE}:
+
+    def look() -> Listing:
+        context = eye.read()
+        form = "jsonl" if how.name == "name" else how.name  # more than names, to see what changes
+        return wanted.build_listing(context, wanted.list_names_if_any(context), form)
+
+    if how.is_for_people and output.can_redraw(sys.stdout):
         from plabctl.render.watch_screen import watch_frame
 
-        def frame() -> Listing:
-            context = eye.read()
-            return wanted.build_listing(context, wanted.list_names_if_any(context), "table")
-
-        try:
-            watch_frame(frame, color=output.choose_color(color), has_changed=eye.has_changed)
-        except KeyboardInterrupt:
-            return 0
+        with suppress(KeyboardInterrupt):
+            watch_frame(look, color=how.color, has_changed=eye.has_changed)
         return 0
+    changes = StatusChanges()
     while True:
-        context = eye.read()
-        output.write(format_json(wanted.build_listing(context, wanted.list_names_if_any(context), "json")))
+        _show_changes(look(), changes, how)
         output.flush()
+        how = replace(how, header=False)
         while not eye.has_changed():
             time.sleep(_PACE_S)
+
+
+def _show_changes(listing: Listing, changes: StatusChanges, how: output.Form) -> None:
+    """Show the rows that changed since the last time, and which nodes are gone; in JSON always all."""
+    if how.name == "json":
+        output.show_listing(listing, how)
+        return
+    is_first = changes.is_first
+    rows, gone = changes.take(listing.rows)
+    if is_first or rows:
+        shown = listing if is_first else replace(listing, titles=False, warnings=(), footer="")
+        output.show_listing(replace(shown, rows=rows), how)
+    if how.is_for_people:
+        for name in gone:
+            output.write_line(f"{name} is gone")
+    elif gone:
+        rows = [{listing.key: name, "removed": True} for name in gone]
+        output.show_listing(replace(listing, rows=rows, encode=None), how)

@@ -32,6 +32,7 @@ CODES = {
     "failing": "33",
     "testing": "36",
     "held": "35",
+    "found": "7",
 }
 """The parameters of the escape code `CSI ... m` that each style is."""
 

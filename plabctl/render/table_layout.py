@@ -1,6 +1,6 @@
 """How a table for people is laid out: which columns, how wide, what is cut; as pieces of text with styles.
 
-Pure. `text_table` writes the pieces to a stream, `rich_table` hands them to rich inside what moves. rich's own tables
+Pure. `text_table` writes the pieces to a stream, `watch_screen` draws them again and again. rich's own tables
 cannot drop columns by rank, lay out every cell by itself, and take longer to import than `status` takes for 1,000
 nodes. Each column is measured once, because there may be very many rows.
 Tests: `tests/render/test_text_table.py`.
@@ -24,6 +24,8 @@ LEAST_FLEXIBLE = 24
 
 _COMMA = re.compile(r",(?![^\[]*\])")
 """Between two names, not between two numbers in brackets."""
+_SHORTENED = ""
+"""Stands among the widths of columns when names have lost their common end."""
 _NARROW = dict.fromkeys(map(ord, "✓✗»‖·…│→"), "x")
 """Our own signs, each as wide as a letter."""
 
@@ -70,25 +72,38 @@ def _sum_widths(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * max(0, len(widths) - 1)
 
 
-def draw_listing(listing: Listing, room: int | None, *, wide: bool = False) -> Iterator[Line]:
-    """Return the lines of the table, no wider than `room` if that can be without cutting a name; None: no limit."""
+def draw_listing(
+    listing: Listing, room: int | None, *, wide: bool = False, widths: dict[str, int] | None = None
+) -> Iterator[Line]:
+    """Return the lines of the table, no wider than `room` if that can be without cutting a name; None: no limit.
+
+    `widths` are those that columns had before, by title, and must keep at least; they are updated.
+    """
     columns = [column for column in listing.columns if wide or not column.wide]
     rows = [[column.cell(row) for column in columns] for row in listing.rows]
-    return draw_rows(columns, rows, room, titles=listing.titles)
+    return draw_rows(columns, rows, room, titles=listing.titles, before=widths)
 
 
 def draw_rows(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None, *, titles: bool
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    room: int | None,
+    *,
+    titles: bool,
+    before: dict[str, int] | None = None,
 ) -> Iterator[Line]:
-    """Return the lines of a table of `rows`, under the titles of `columns` if wanted."""
+    """Return the lines of a table of `rows`, under the titles of `columns` if wanted; see `draw_listing`."""
     if not rows:
         return
     lengths = [[measure(row[place].text) for row in rows] for place in range(len(columns))]
     wants = _list_wants(columns, lengths, titles=titles)
     ends: list[str] = []
-    if room is not None and _sum_widths([want.width for want in wants if want.width]) > room:
+    is_too_wide = room is not None and _sum_widths([want.width for want in wants if want.width]) > room
+    if is_too_wide or (before is not None and _SHORTENED in before):
         rows, ends = _shorten_names(columns, rows, lengths)
         wants = _list_wants(columns, lengths, titles=titles)
+    if before is not None:
+        wants = _keep_widths(columns, wants, before, is_shortened=bool(ends))
     widths = list(fit_columns(wants, room).items())
     if titles:
         yield _draw_line(
@@ -110,6 +125,21 @@ def _list_wants(columns: Sequence[Column], lengths: Sequence[Sequence[int]], *, 
         )
         for column, own in zip(columns, lengths, strict=True)
     ]
+
+
+def _keep_widths(
+    columns: Sequence[Column], wants: Sequence[ColumnWidth], before: dict[str, int], *, is_shortened: bool
+) -> list[ColumnWidth]:
+    """Return the widths wanted, none less than in `before`, which is updated."""
+    if is_shortened and _SHORTENED not in before:
+        # From now on: names that grow longer again would move all columns.
+        before.clear()
+        before[_SHORTENED] = 0
+    kept = []
+    for column, want in zip(columns, wants, strict=True):
+        before[column.title] = max(want.width, before.get(column.title, 0))
+        kept.append(ColumnWidth(before[column.title], want.rank, want.flexible))
+    return kept
 
 
 def _shorten_names(
@@ -164,6 +194,16 @@ def _draw_line(row: Sequence[Cell], lengths: Sequence[int], widths: Iterable[tup
             blanks = 0
         blanks += width - size + GAP
     return line
+
+
+def cut_line(line: Line, width: int) -> Line:
+    """Return as much of the line as fits into `width` columns."""
+    found: Line = []
+    for text, style in line:
+        size = measure(text)
+        found.append((text if size <= width else _cut(text, max(0, width)), style))
+        width -= size
+    return found
 
 
 def measure(text: str) -> int:

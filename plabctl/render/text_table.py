@@ -1,7 +1,7 @@
 """Listings for people, written to a stream: a table with its footer under it, or labelled lines about one thing.
 
 I/O: asks for the terminal's width and writes to the stream it is given. Without rich, which takes longer to import
-than all the rest of `status` takes for 1,000 nodes; it is needed where something moves (see `watch_screen`, `sheet`).
+than all the rest of `status` takes for 1,000 nodes; it is needed for progress bars (see `progress`).
 Text never passes as markup or escape codes, so that what a node said cannot mean anything here.
 """
 
@@ -26,7 +26,7 @@ def show_table(listing: Listing, out: TextIO, *, color: bool, wide: bool = False
     room = None if wide or not out.isatty() else find_width(out)
     piece: list[str] = []
     for line in _draw_all(listing, room, wide=wide):
-        piece.append(_style_text(line, color=color))
+        piece.append(style_text(line, color=color))
         if len(piece) == _LINES_PER_PIECE:
             stream.write("".join(piece))
             piece.clear()
@@ -38,7 +38,7 @@ def show_lines(lines: Sequence[tuple[str, Cell]], out: TextIO, *, color: bool) -
     stream = out if is_utf8(out) else AsciiStream(out)
     width = max((len(label) for label, _ in lines), default=0) + 2
     for label, cell in lines:
-        stream.write(_style_text([(f"{label:<{width}}", "faint"), cell], color=color))
+        stream.write(style_text([(f"{label:<{width}}", "faint"), cell], color=color))
 
 
 def _draw_all(listing: Listing, room: int | None, *, wide: bool) -> Iterator[Line]:
@@ -65,7 +65,8 @@ def wrap_text(text: str, room: int | None) -> list[str]:
     return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
 
 
-def _style_text(line: Line, *, color: bool) -> str:
+def style_text(line: Line, *, color: bool) -> str:
+    """Return the line as a terminal gets it, with its end."""
     if not color:
         return "".join([text for text, _ in line]) + "\n"
     return "".join([f"\x1b[{CODES[style]}m{text}\x1b[0m" if style else text for text, style in line]) + "\n"

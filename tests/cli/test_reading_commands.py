@@ -172,18 +172,6 @@ def test_following_the_history_shows_what_happens(used_desk: Desk) -> None:
         assert any(json.loads(line)["kind"] == "hold" for line in process.stdout)
 
 
-def test_watching_off_a_terminal_gives_a_line_for_each_change(used_desk: Desk) -> None:
-    with used_desk.running("status", "--watch") as process:
-        assert process.stdout
-        first = json.loads(process.stdout.readline())
-        used_desk.ok("hold", "pc1", "--reason", "look")
-        second = json.loads(process.stdout.readline())
-
-    assert not first["nodes"][0]["held"]
-    assert second["nodes"][0]["held"]
-    assert second["rev"] > first["rev"]
-
-
 def test_pools_add_up(used_desk: Desk) -> None:
     pools = json.loads(used_desk.ok("pool", "list", "-o", "json"))["pools"]
 

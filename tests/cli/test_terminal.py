@@ -153,40 +153,6 @@ def test_many_nodes_are_asked_about(desk: Desk) -> None:
     assert desk.ok("status", "-p", "good", "-o", "name") == "node1\nnode2\n"
 
 
-@pytest.mark.parametrize("key", ["q", "\x03"])
-def test_the_live_view_shows_changes_and_leaves_the_terminal_as_it_was(used_desk: Desk, key: str) -> None:
-    with terminal(used_desk, "status", "--watch") as shown:
-        before = shown.local_flags()
-        shown.wait_for("pc2")
-        used_desk.ok("hold", "pc1", "--reason", "look at me")
-        shown.wait_for("held by")
-        shown.type(key)
-
-        assert shown.end() == 0
-        assert shown.local_flags() == before
-    assert shown.raw.count(b"\x1b[?1049h") == shown.raw.count(b"\x1b[?1049l") == 1
-    assert shown.raw.rstrip().endswith(b"\x1b[?25h") or shown.raw.rfind(b"\x1b[?25h") > shown.raw.rfind(b"\x1b[?25l")
-
-
-@pytest.mark.parametrize("width", [20, 300])
-def test_the_live_view_takes_any_width(used_desk: Desk, width: int) -> None:
-    with terminal(used_desk, "status", "--watch", width=width) as shown:
-        shown.wait_for("pc1")
-        shown.type("q")
-
-        assert shown.end() == 0
-    assert b"Traceback" not in shown.raw
-
-
-def test_more_nodes_than_lines_are_counted(desk: Desk) -> None:
-    desk.ok("node", "import", "-", stdin="\n".join(f"node{number}" for number in range(100)))
-    with terminal(desk, "status", "--watch") as shown:
-        shown.wait_for("more")
-        shown.type("q")
-
-        assert shown.end() == 0
-
-
 def test_a_test_shows_the_end_of_a_long_output_and_a_pipe_gets_all_of_it(used_desk: Desk) -> None:
     with used_desk.config.open("a") as file:
         file.write('[recipe.long]\ntransport = "local"\ncheck = { run = "seq 25" }\n')

@@ -33,8 +33,7 @@ from plabctl.render import (
 )
 from plabctl.render import experiment_tables as views
 from plabctl.render.listing import Line, Listing
-from plabctl.render.rich_table import make_console
-from plabctl.render.watch_screen import WatchFrame
+from plabctl.render.watch_screen import WatchView
 from plabctl.views.experiments import VnodeView
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
@@ -188,9 +187,8 @@ def subjects(context: ViewContext, batch: Batch) -> Iterator[NodeRecord]:
 
 
 def _of_watch(listing: Listing) -> Iterator[str]:
-    screen = Screen()
-    make_console(screen, color=False).print(WatchFrame(listing))
-    if found := find_active(screen.getvalue()):
+    lines = WatchView().compose(listing, 80, 24)
+    if found := find_active("".join(text_table.style_text(line, color=False) for line in lines)):
         yield found
 
 
