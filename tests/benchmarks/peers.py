@@ -83,7 +83,8 @@ def library(
 
 def _has(library: str, python: str) -> bool:
     module = {"parallel-ssh": "pssh"}.get(library, library)
-    return subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+    argv = [python, "-c", f"import {module}"]
+    return bool(python) and subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def _peer(name: str, tool: str, arguments: tuple[str, ...], env: dict[str, str], *, rounds: int) -> Peer:

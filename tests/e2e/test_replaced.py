@@ -1,5 +1,6 @@
 """A tick has loaded what it may come to need before it claims: then plabctl may be upgraded, or removed, under it."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,6 @@ from tests.lab.wait_until import wait_until
 pytestmark = [pytest.mark.timeout(240), pytest.mark.sshd]
 
 _PROGRAM = """\
-#!{python} -P
 # plabctl from a folder of its own. Once that is gone whatever is still to be loaded is refused, and written down:
 # libraries and Python itself may be replaced just as well.
 import os, sys
@@ -67,9 +67,11 @@ class Replaceable(Site):
         self.missed = folder / "missed"
         self.hold = folder / "hold"
         self.install()
-        names = {"package": self.package, "packages": self.packages, "missed": self.missed, "python": sys.executable}
-        program = folder / "program"
-        program.write_text(_PROGRAM.format(**{key: str(value) for key, value in names.items()}))
+        names = {"package": self.package, "packages": self.packages, "missed": self.missed}
+        code = folder / "program.py"
+        code.write_text(_PROGRAM.format(**{key: str(value) for key, value in names.items()}))
+        program = folder / "program"  # a shell, since the first line of a script cannot name a path with spaces
+        program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-P", str(code)])} "$@"\n')
         program.chmod(0o755)
         self.program = str(program)
 

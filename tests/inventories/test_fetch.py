@@ -119,7 +119,8 @@ def test_a_command_runs_where_and_with_what_is_said(tmp_path: Path) -> None:
     assert [dict(node.variables) for node in reading.nodes] == [{"site": "oslo"}]
 
 
-def test_a_program_is_found_by_the_path_that_is_said(programs: Path) -> None:
+def test_a_program_is_found_by_the_path_that_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # a folder in it that may not be searched is another answer
     program = programs / "list-nodes"
     program.write_text("#!/bin/sh\necho a.x\n")
     program.chmod(0o755)

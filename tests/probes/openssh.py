@@ -1,8 +1,10 @@
 """A real OpenSSH server on loopback, run by whoever runs the tests, with keys of its own."""
 
+import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -27,6 +29,10 @@ def free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class Sshd:
@@ -76,9 +82,23 @@ class Sshd:
                 return
 
     def sessions(self) -> list[int]:
-        """Return the processes that serve connections: the children of the listener."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        """Return the processes of sshd that serve connections: some versions and users have two for each."""
+        found: list[int] = []
+        parents = [self.process.pid]
+        while parents:
+            pid = parents.pop()
+            serving = [each for each in _children(pid) if Path(f"/proc/{each}/comm").read_text().startswith("sshd")]
+            found += serving
+            parents += serving
+        return found
+
+    def kill_sessions(self) -> None:
+        """Kill what serves connections and the commands right below it, as when the machine loses power."""
+        sessions = self.sessions()
+        commands = {child for session in sessions for child in _children(session)}
+        for pid in [*sessions, *(commands - set(sessions))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         self.process.terminate()

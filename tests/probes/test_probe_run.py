@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -393,10 +392,7 @@ class TestCutOff:
     @pytest.mark.parametrize("goal", Goal)
     def test_what_lost_its_connection_is_left(self, own_sshd: Sshd, tmp_path: Path, goal: Goal) -> None:
         def kill(_: ThreadExecutor) -> None:
-            for session in own_sshd.sessions():
-                inner = Path(f"/proc/{session}/task/{session}/children").read_text().split()
-                for pid in [session, *(int(child) for child in inner)]:
-                    os.kill(pid, signal.SIGKILL)
+            own_sshd.kill_sessions()
 
         job, report = cut_in_mid_stage(Site(tmp_path, Transport.SSH, own_sshd.settings()), goal, kill)
 

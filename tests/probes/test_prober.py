@@ -1,6 +1,7 @@
 """Probes against a real sshd."""
 
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from plabctl.core.settings import HostKeys
 from plabctl.kinds import Builtin
 from plabctl.probes.plain_recipes import PROCESS
 from plabctl.probes.prober import Prober
+from tests.lab.wait_until import wait_until
 from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.openssh import Sshd, free_port, make_key, needs_sshd
 
@@ -144,11 +146,13 @@ class TestConnecting:
         self, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_key(tmp_path / "other")
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
-        with subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.DEVNULL) as agent:
+        with (
+            tempfile.TemporaryDirectory(dir="/tmp") as folder,  # the path of a socket is limited to 107 bytes
+            subprocess.Popen(["ssh-agent", "-D", "-a", f"{folder}/agent"], stdout=subprocess.DEVNULL) as agent,
+        ):
+            monkeypatch.setenv("SSH_AUTH_SOCK", f"{folder}/agent")
             try:
-                while not (tmp_path / "agent").exists():
-                    time.sleep(0.02)
+                assert wait_until(Path(folder, "agent").exists)
                 subprocess.run(["ssh-add", "-q", str(sshd.user_key)], check=True, timeout=20)
                 report = probe(sshd.settings(key=str(tmp_path / "other")), self.recipe)
             finally:

@@ -1,8 +1,6 @@
 """Odd commands and odd output, on a real sshd."""
 
-import os
 import resource
-import signal
 import socket
 import threading
 import time
@@ -215,10 +213,7 @@ def test_a_connection_lost_in_mid_stage_says_so(own_sshd: Sshd, tmp_path: Path) 
     def kill() -> None:
         while not (tmp_path / "begun").exists():
             time.sleep(0.01)
-        for session in own_sshd.sessions():
-            inner = Path(f"/proc/{session}/task/{session}/children").read_text().split()
-            for pid in [session, *(int(child) for child in inner)]:
-                os.kill(pid, signal.SIGKILL)
+        own_sshd.kill_sessions()
 
     prober = Prober(own_sshd.settings(), SystemClock())
     prober.prepare()
