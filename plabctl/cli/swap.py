@@ -22,8 +22,9 @@ from plabctl.errors import UsageFault
 from plabctl.render import experiment_tables as views
 from plabctl.render import swap_messages
 from plabctl.render.data_formats import dumps
-from plabctl.render.listing import Row
+from plabctl.render.encode import encode_view
 from plabctl.values import dataclass, replace
+from plabctl.views.experiment_rows import ExperimentRow, GoneExperiment, make_experiment_row
 from plabctl.views.experiments import ExperimentOverview
 
 _INTERRUPTED = 128
@@ -128,7 +129,7 @@ def _print_outcome(how: SwapOptions, app: App, name: str, overview: ExperimentOv
         return code
     is_plain = how.form.is_for_people and code == 0
     if how.form.name == "jsonl":
-        _write_row(views.build_experiment_row(overview) if overview else views.build_gone_row(name))
+        _write_row(make_experiment_row(overview) if overview else GoneExperiment(name))
     elif is_plain and how.wait and not how.is_form_asked and not how.quiet:
         output.write_line(swap_messages.describe_ended(name, overview))
     elif how.is_form_asked or code:
@@ -142,7 +143,7 @@ def _print_outcome(how: SwapOptions, app: App, name: str, overview: ExperimentOv
 def _open_progress(how: SwapOptions) -> Iterator[use.OnProgress]:
     """Give what tells how it goes while somebody waits: lines of JSON, a bar, or nothing."""
     if how.form.name == "jsonl":
-        yield views.skip_unchanged(lambda overview: _write_row(views.build_experiment_row(overview)))
+        yield views.skip_unchanged(_write_row)
     elif how.quiet or not output.can_redraw(sys.stderr):
         yield lambda _overview: None
     else:
@@ -152,6 +153,6 @@ def _open_progress(how: SwapOptions) -> Iterator[use.OnProgress]:
             yield bar.update
 
 
-def _write_row(row: Row) -> None:
-    output.write_line(dumps(row))
+def _write_row(row: ExperimentRow | GoneExperiment) -> None:
+    output.write_line(dumps(encode_view(row)))
     output.flush()

@@ -24,7 +24,6 @@ EMPTY_IS_UNKNOWN = frozenset({("Verdict", "reason")})
 OWN_ENCODERS = {
     "Event": "plabctl.render.event_table:build_event_row",
     "StageRun": "dataclasses:asdict",
-    "VnodeView": "plabctl.render.vnode_table:build_vnode_row",
 }
 """Classes of which the fields alone do not say what programs get, and what encodes them."""
 DIGITS = 3

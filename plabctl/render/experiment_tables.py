@@ -9,11 +9,20 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 
 from plabctl.core.experiments.model import Experiment, VnodeState
-from plabctl.render.listing import Cell, Column, Listing, Row
+from plabctl.render.listing import Cell, Column, Listing
 from plabctl.render.styles import mark
-from plabctl.render.times import format_age, format_iso
+from plabctl.render.times import format_age
 from plabctl.render.vnode_table import build_vnode_listing
+from plabctl.views.experiment_rows import (
+    ExperimentHead,
+    ExperimentRow,
+    ExperimentState,
+    GoneExperiment,
+    find_experiment_state,
+    make_experiment_row,
+)
 from plabctl.views.experiments import ExperimentOverview, VnodeView, list_overviews, read_overview
+from plabctl.views.list_head import build_list_head
 from plabctl.views.node import ViewContext
 
 FIELDS = (
@@ -32,46 +41,11 @@ FIELDS = (
     "leaving_at",
 )
 """The columns of `experiment list -o tsv`: new ones are only ever added at the end."""
-_STYLES = {"ready": "good", "incomplete": "testing", "leaving": "faint"}
-
-
-def build_experiment_row(overview: ExperimentOverview) -> Row:
-    """Return one experiment for programs, without its members."""
-    experiment, counts = overview.experiment, overview.counts
-    row: dict[str, object] = {
-        "name": experiment.name,
-        "state": find_state(overview),
-        "wanted_count": overview.wanted_count,
-        **{f"{state.value.replace('-', '_')}_count": counts.get(state.value, 0) for state in VnodeState},
-        "recipe": experiment.recipe,
-        "actor": experiment.actor,
-        "since_at": format_iso(experiment.since_at),
-        "wants": _build_wants_row(experiment),
-    }
-    if experiment.hook:
-        row["hook"] = list(experiment.hook)
-    if overview.missing:
-        row["missing"] = list(overview.missing)
-    for key, at in (("ready_at", experiment.ready_at), ("leaving_at", experiment.leaving_at)):
-        if at is not None:
-            row[key] = format_iso(at)
-    return row
-
-
-def find_state(overview: ExperimentOverview) -> str:
-    """Return `ready` when all that is wanted is up, `leaving` when it was swapped out, else `incomplete`."""
-    if overview.experiment.leaving_at is not None:
-        return "leaving"
-    return "ready" if overview.experiment.ready_at is not None and not overview.not_up else "incomplete"
-
-
-def _build_wants_row(experiment: Experiment) -> Row:
-    if experiment.is_everywhere:
-        return {"all_nodes": True, "match": dict(experiment.match)}
-    if not experiment.count:
-        return {"nodes": list(experiment.nodes)}
-    spread = {"spread": experiment.spread} if experiment.spread else {}
-    return {"count": experiment.count, "at_most": experiment.at_most, **spread}
+_STYLES = {
+    ExperimentState.READY: "good",
+    ExperimentState.INCOMPLETE: "testing",
+    ExperimentState.LEAVING: "faint",
+}
 
 
 def build_listing(context: ViewContext) -> Listing:
@@ -81,7 +55,7 @@ def build_listing(context: ViewContext) -> Listing:
     return Listing(
         plural="experiments",
         rows=found,
-        encode=build_experiment_row,
+        encode=make_experiment_row,
         fields=FIELDS,
         columns=(
             Column("STATE", _build_state_cell),
@@ -93,13 +67,13 @@ def build_listing(context: ViewContext) -> Listing:
             Column("FOR", lambda overview: Cell(format_age(overview.experiment.since_at, now)), rank=4),
             Column("BY", lambda overview: Cell(overview.experiment.actor), rank=6),
         ),
-        head={"generated_at": format_iso(now), "rev": state.rev},
+        head=build_list_head(context),
         footer="" if found else "no experiments: plabctl experiment swapin NAME",
     )
 
 
 def _build_state_cell(overview: ExperimentOverview) -> Cell:
-    state = find_state(overview)
+    state = find_experiment_state(overview)
     return Cell(mark(_STYLES[state], state), _STYLES[state])
 
 
@@ -116,16 +90,9 @@ def build_experiment_listing(context: ViewContext, name: str) -> Listing:
 def build_remaining_listing(name: str, overview: ExperimentOverview | None, now: float, *, is_whole: bool) -> Listing:
     """Return the members that are not as they are wanted, with `is_whole` all; for an experiment that is gone, none."""
     if overview is None:
-        return build_vnode_listing(
-            (), now, head={"generated_at": format_iso(now), "experiment": build_gone_row(name)}, footer=f"{name}: gone"
-        )
+        return build_vnode_listing((), now, head=ExperimentHead(now, GoneExperiment(name)), footer=f"{name}: gone")
     is_leaving = overview.experiment.leaving_at is not None
     return build_members_listing(overview, overview.vnode_views if is_whole or is_leaving else overview.not_up, now)
-
-
-def build_gone_row(name: str) -> Row:
-    """Return an experiment that there is no more."""
-    return {"name": name, "state": "gone"}
 
 
 def build_members_listing(overview: ExperimentOverview, places: Iterable[VnodeView], now: float) -> Listing:
@@ -133,7 +100,7 @@ def build_members_listing(overview: ExperimentOverview, places: Iterable[VnodeVi
     return build_vnode_listing(
         places,
         now,
-        head={"generated_at": format_iso(now), "experiment": build_experiment_row(overview)},
+        head=ExperimentHead(now, make_experiment_row(overview)),
         footer="\n".join(format_remarks(overview, now)),
     )
 
@@ -176,13 +143,13 @@ def format_wanted(experiment: Experiment) -> str:
     return f"{'at most ' if experiment.at_most else ''}{some}{spread}"
 
 
-def skip_unchanged(tell: Callable[[ExperimentOverview], None]) -> Callable[[ExperimentOverview], None]:
+def skip_unchanged(tell: Callable[[ExperimentRow], None]) -> Callable[[ExperimentOverview], None]:
     """Return a teller that passes over an experiment that looks like the last."""
-    last: list[Row] = []
+    last: list[ExperimentRow] = []
 
     def once(overview: ExperimentOverview) -> None:
-        if [row := build_experiment_row(overview)] != last:
+        if [row := make_experiment_row(overview)] != last:
             last[:] = [row]
-            tell(overview)
+            tell(row)
 
     return once

@@ -23,6 +23,7 @@ from plabctl.render.table_layout import GAP
 from plabctl.render.times import format_ago, format_clock, format_local
 from plabctl.render.vnode_table import format_vnode_lines
 from plabctl.values import replace
+from plabctl.views.experiment_rows import make_vnode_row
 from plabctl.views.explained_node import Explanation, GuardOfNode
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
@@ -39,7 +40,7 @@ def build_explanation(subject: NodeRecord, context: ViewContext) -> Explanation:
     plan = stage_timeouts.plan_timeouts(subject, context)
     return Explanation(
         generated_at=context.now,
-        vnodes=subject.vnode_views or None,
+        vnodes=tuple(map(make_vnode_row, subject.vnode_views)) or None,
         because=build_pool_reason(subject),
         next=next_test.build_next_test(subject, context),
         prospects=next_moves.find_prospects(subject, context),

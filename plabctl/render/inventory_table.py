@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from plabctl.core.inventory_changes import InventoryChanges
 from plabctl.core.model import Node
 from plabctl.durations import format_duration
-from plabctl.render.listing import Cell, Column, Listing, Row, get_text, make_plain_cell
-from plabctl.render.times import format_ago, format_clock, format_iso
+from plabctl.render.listing import Cell, Column, Listing
+from plabctl.render.times import format_ago, format_clock
+from plabctl.views.list_head import ListHead
 from plabctl.views.sources import SourceView
 
 FIELDS = (
@@ -30,7 +31,6 @@ FIELDS = (
 
 def build_listing(sources: Sequence[SourceView], now: float, rev: int) -> Listing:
     """Return the sources as a listing; the absent nodes with their ends stand below the table, and in JSON."""
-    read_at = {source.name: source.read_at for source in sources}
     absent = [
         f"{node.name} is absent since {format_clock(node.since_at, now)}, until {format_clock(node.until_at, now)} "
         f"at least ({source.name})"
@@ -39,46 +39,27 @@ def build_listing(sources: Sequence[SourceView], now: float, rev: int) -> Listin
     ]
     return Listing(
         plural="sources",
-        rows=map(_build_row, sources),
+        rows=sources,
         fields=FIELDS,
         columns=(
-            Column("SOURCE", make_plain_cell("name")),
-            Column("READ", lambda row: Cell(_format_read(read_at[get_text(row, "name")], now)), rank=1),
+            Column("SOURCE", lambda source: Cell(source.name)),
+            Column("READ", lambda source: Cell(_format_read(source.read_at, now)), rank=1),
             Column("EVERY", _build_every_cell, rank=2),
-            Column("NODES", make_plain_cell("nodes_count")),
-            Column("ABSENT", make_plain_cell("absent_count")),
-            Column("FAULT", lambda row: Cell(get_text(row, "fault"), "bad"), flexible=True),
+            Column("NODES", lambda source: Cell(str(source.nodes_count))),
+            Column("ABSENT", lambda source: Cell(str(source.absent_count))),
+            Column("FAULT", lambda source: Cell(source.fault or "", "bad"), flexible=True),
         ),
-        head={"generated_at": format_iso(now), "rev": rev},
+        head=ListHead(now, rev),
         footer="\n".join(absent),
     )
-
-
-def _build_row(source: SourceView) -> Row:
-    row: dict[str, object] = {
-        "name": source.name,
-        "kind": source.kind,
-        "read_at": None if source.read_at is None else format_iso(source.read_at),
-        "every_seconds": source.every_s,
-        "nodes_count": source.nodes_count,
-        "absent_count": len(source.absent),
-        "absent": [
-            {"name": node.name, "since_at": format_iso(node.since_at), "until_at": format_iso(node.until_at)}
-            for node in source.absent
-        ],
-        "fault": source.fault or None,
-        "fault_since_at": None if source.fault_since_at is None else format_iso(source.fault_since_at),
-    }
-    return {key: value for key, value in row.items() if value is not None}
 
 
 def _format_read(at: float | None, now: float) -> str:
     return "never" if at is None else format_ago(at, now)
 
 
-def _build_every_cell(row: Row) -> Cell:
-    seconds = row.get("every_seconds")
-    return Cell(format_duration(seconds) if isinstance(seconds, int | float) else "")
+def _build_every_cell(source: SourceView) -> Cell:
+    return Cell("" if source.every_seconds is None else format_duration(source.every_seconds))
 
 
 def format_inventory_changes(source: str, changes: InventoryChanges, before: dict[str, Node]) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Column:
 class Listing:
     """Rows to show, and how. `rows` is walked once, so it may be a generator.
 
-    A row is a view, an object as JSON has it, or another value of which `encode` makes such an object.
+    A row is a view, an object as JSON has it, or another value of which `encode` makes either.
     """
 
     plural: str
@@ -78,15 +78,10 @@ class Listing:
     """Whether people get the titles of the columns; more of the same does without."""
     key: str = "name"
     """The field that `-o name` prints."""
-    encode: Callable[[Any], Row] | None = None
+    encode: Callable[[Any], Any] | None = None
 
 
 def get_text(row: Row, key: str) -> str:
     """Return the text in `row[key]`, empty when it is absent."""
     value = row.get(key)
     return "" if value is None else str(value)
-
-
-def make_plain_cell(key: str) -> Callable[[Row], Cell]:
-    """Return a cell maker that shows `row[key]` as it is."""
-    return lambda row: Cell(get_text(row, key))

@@ -6,14 +6,14 @@ Tests: `tests/render/test_experiment_tables.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from plabctl.core.experiments.model import VnodeState
 from plabctl.core.model import Outcome
-from plabctl.render.encode import encode_view
-from plabctl.render.listing import Cell, Column, Line, Listing, Row
+from plabctl.render.listing import Cell, Column, Line, Listing
 from plabctl.render.styles import mark
-from plabctl.render.times import format_age, format_iso, format_until
+from plabctl.render.times import format_age, format_until
+from plabctl.views.experiment_rows import ExperimentHead, VnodeRow, make_vnode_row
 from plabctl.views.experiments import VnodeView
 from plabctl.views.node_record import NodeRecord
 
@@ -44,60 +44,32 @@ _STYLES = {
 }
 
 
-def build_vnode_row(place: VnodeView) -> Row:
-    """Return one member for programs. What is not known is absent."""
-    vnode = place.vnode
-    row: dict[str, object] = {
-        "experiment": vnode.experiment,
-        "node": vnode.node,
-        "state": place.state.value,
-        "since_at": format_iso(vnode.since_at),
-        "due_at": format_iso(vnode.due_at),
-        "tries": vnode.tries,
-        "ok_streak": vnode.ok_streak,
-        "fail_streak": vnode.fail_streak,
-    }
-    if vnode.vnode:
-        row["vnode"] = vnode.vnode
-    if vnode.up_at is not None:
-        row["up_at"] = format_iso(vnode.up_at)
-    if vnode.gone_at is not None:
-        row["node_removed_at"] = format_iso(vnode.gone_at)
-    if vnode.last:
-        row["last"] = encode_view(vnode.last)
-    return row
-
-
 def format_vnode_lines(subject: NodeRecord, now: float) -> list[Line]:
     """Return a line for each experiment that the node is a member of."""
     lines: list[Line] = []
-    for place in subject.vnode_views:
-        cell = _build_state_cell(place)
-        name = f", vnode {place.vnode.vnode}" if place.vnode.vnode else ""
-        why = "" if place.state is VnodeState.UP else _format_remark(place)
-        text = (
-            f"{place.vnode.experiment}: {place.state} for {format_age(place.vnode.since_at, now)}{name}"
-            f"{f': {why}' if why else ''}"
-        )
+    for row in map(make_vnode_row, subject.vnode_views):
+        cell = _build_state_cell(row)
+        name = f", vnode {row.vnode}" if row.vnode else ""
+        why = "" if row.state is VnodeState.UP else _format_remark(row)
+        text = f"{row.experiment}: {row.state} for {format_age(row.since_at, now)}{name}{f': {why}' if why else ''}"
         lines.append(("" if lines else "experiments", Cell(text, cell.style)))
     return lines
 
 
-def build_vnode_listing(places: Iterable[VnodeView], now: float, *, head: Mapping[str, object], footer: str) -> Listing:
+def build_vnode_listing(places: Iterable[VnodeView], now: float, *, head: ExperimentHead, footer: str) -> Listing:
     """Return these members as a listing."""
     return Listing(
         plural="vnodes",
-        rows=list(places),
-        encode=build_vnode_row,
+        rows=map(make_vnode_row, places),
         fields=FIELDS,
         columns=(
             Column("STATE", _build_state_cell),
-            Column("NODE", lambda place: Cell(place.vnode.node), is_name=True),
-            Column("FOR", lambda place: Cell(format_age(place.vnode.since_at, now)), rank=3),
-            Column("TRIES", lambda place: Cell(str(place.vnode.tries)), rank=4),
-            Column("NEXT", lambda place: Cell(_format_next(place, now)), rank=5),
-            Column("REMARK", lambda place: Cell(_format_remark(place)), rank=1, flexible=True),
-            Column("VNODE", lambda place: Cell(place.vnode.vnode), rank=6),
+            Column("NODE", lambda row: Cell(row.node), is_name=True),
+            Column("FOR", lambda row: Cell(format_age(row.since_at, now)), rank=3),
+            Column("TRIES", lambda row: Cell(str(row.tries)), rank=4),
+            Column("NEXT", lambda row: Cell(_format_next(row, now)), rank=5),
+            Column("REMARK", lambda row: Cell(_format_remark(row)), rank=1, flexible=True),
+            Column("VNODE", lambda row: Cell(row.vnode or ""), rank=6),
         ),
         head=head,
         footer=footer,
@@ -105,19 +77,19 @@ def build_vnode_listing(places: Iterable[VnodeView], now: float, *, head: Mappin
     )
 
 
-def _build_state_cell(place: VnodeView) -> Cell:
-    style = _STYLES[place.state]
-    return Cell(mark(style, place.state), style)
+def _build_state_cell(row: VnodeRow) -> Cell:
+    style = _STYLES[row.state]
+    return Cell(mark(style, row.state), style)
 
 
-def _format_remark(place: VnodeView) -> str:
+def _format_remark(row: VnodeRow) -> str:
     """Return why the member is not up, as far as anybody knows."""
-    last = place.vnode.last
-    parts = [] if place.vnode.gone_at is None else ["its node was removed"]
+    last = row.last
+    parts = [] if row.node_removed_at is None else ["its node was removed"]
     if last is not None and last.outcome is not Outcome.PASS:
         parts.append(": ".join(filter(None, (last.cause, last.reason))))
     return "; ".join(parts)
 
 
-def _format_next(place: VnodeView, now: float) -> str:
-    return "running" if place.state is VnodeState.SETTING_UP else format_until(place.vnode.due_at, now)
+def _format_next(row: VnodeRow, now: float) -> str:
+    return "running" if row.state is VnodeState.SETTING_UP else format_until(row.due_at, now)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.model import Event, Leftover, Outcome
 from plabctl.values import dataclass
-from plabctl.views.experiments import VnodeView
+from plabctl.views.experiment_rows import VnodeRow
 from plabctl.views.status import ScopeView
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Explanation:
     """What `explain` says of a node. None is unknown, or does not apply."""
 
     generated_at: float
-    vnodes: tuple[VnodeView, ...] | None
+    vnodes: tuple[VnodeRow, ...] | None
     """Its places in experiments."""
     because: PoolReason
     next: NextTest

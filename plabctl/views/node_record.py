@@ -12,6 +12,7 @@ from plabctl.core.event_kinds import MOVES
 from plabctl.core.guard.model import Guard, read_guard
 from plabctl.core.model import Claim, Event, Leftover, Member, Node
 from plabctl.values import dataclass
+from plabctl.views.experiment_rows import VnodeRow, make_vnode_row
 from plabctl.views.experiments import VnodeView
 from plabctl.views.node import NodeView, ViewContext, view_node
 
@@ -73,7 +74,7 @@ class NodePage:
     """What `show` says of a node. None is unknown, or does not apply."""
 
     generated_at: float
-    vnodes: tuple[VnodeView, ...] | None
+    vnodes: tuple[VnodeRow, ...] | None
     """Its places in experiments."""
     variables: Mapping[str, str]
     source: str
@@ -89,7 +90,7 @@ def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
     node, claim = record.node, record.claim
     return NodePage(
         generated_at=context.now,
-        vnodes=record.vnode_views or None,
+        vnodes=tuple(map(make_vnode_row, record.vnode_views)) or None,
         variables=dict(node.variables),
         source=node.source,
         added_at=node.added_at,

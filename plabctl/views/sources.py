@@ -33,11 +33,12 @@ class SourceView(NamedTuple):
     kind: str | None
     """None for a source that is no longer configured."""
     read_at: float | None
-    """When it was last read; `every_s` later it is read again."""
-    every_s: float | None
+    """When it was last read; `every_seconds` later it is read again."""
+    every_seconds: float | None
     nodes_count: int
+    absent_count: int
     absent: tuple[AbsentNode, ...]
-    fault: str
+    fault: str | None
     fault_since_at: float | None
 
 
@@ -59,20 +60,25 @@ def list_source_views(state: State, settings: Settings, read_at: Mapping[str, fl
         own = [name for alias in (source.name, *source.aliases) for name in nodes.pop(alias, ())]
         views.append(_view_source(state, source, own, absent, read_at.get(source.name)))
     nodes.pop(OPERATOR, None)
-    return [*views, *(SourceView(name, None, None, None, len(nodes[name]), (), NOT_CONFIGURED, None) for name in nodes)]
+    left = (SourceView(name, None, None, None, len(own), 0, (), NOT_CONFIGURED, None) for name, own in nodes.items())
+    return [*views, *left]
 
 
 def _view_source(
     state: State, source: InventorySettings, own: list[str], absent: Mapping[str, float], read_at: float | None
 ) -> SourceView:
     note = make_source_note(source.name).read(state.notes)
+    missing = tuple(
+        AbsentNode(name, absent[name], absent[name] + source.grace_s) for name in sorted(own) if name in absent
+    )
     return SourceView(
-        source.name,
-        source.kind,
-        read_at,
-        source.every_s,
-        len(own),
-        tuple(AbsentNode(name, absent[name], absent[name] + source.grace_s) for name in sorted(own) if name in absent),
-        note.fault,
-        note.fault_since_at,
+        name=source.name,
+        kind=source.kind,
+        read_at=read_at,
+        every_seconds=source.every_s,
+        nodes_count=len(own),
+        absent_count=len(missing),
+        absent=missing,
+        fault=note.fault or None,
+        fault_since_at=note.fault_since_at,
     )

@@ -22,9 +22,9 @@ from plabctl.render import (
     status_table,
     swap_messages,
     table_layout,
-    vnode_table,
 )
 from plabctl.render.encode import encode_view
+from plabctl.views.experiment_rows import ExperimentRow, find_experiment_state, make_experiment_row, make_vnode_row
 from plabctl.views.experiments import ExperimentOverview, VnodeView, read_overview
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
 from plabctl.views.node_record import NodeRecord
@@ -62,9 +62,9 @@ def table(listing: object, room: int | None = 80) -> list[str]:
 
 def test_the_list_counts_the_members_by_state() -> None:
     (overview,) = experiment_tables.build_listing(scene()).rows
-    row = experiment_tables.build_experiment_row(overview)
+    row = make_experiment_row(overview)
 
-    assert (row["wanted_count"], row["up_count"], row["failed_count"], row["setting_up_count"]) == (4, 1, 1, 1)
+    assert (row.wanted_count, row.up_count, row.failed_count, row.setting_up_count) == (4, 1, 1, 1)
     assert "1 of 4  1 pending, 1 setting-up, 1 failed  4 nodes" in table(experiment_tables.build_listing(scene()))[1]
 
 
@@ -78,7 +78,7 @@ def test_the_list_counts_the_members_by_state() -> None:
     ],
 )
 def test_the_state_of_an_experiment(fields: dict[str, object], places: tuple[VnodeView, ...], state: str) -> None:
-    assert experiment_tables.find_state(picture(make_experiment_context(make_experiment(**fields), *places))) == state
+    assert find_experiment_state(picture(make_experiment_context(make_experiment(**fields), *places))) == state
 
 
 @pytest.mark.parametrize("form", ["tsv", "csv", "json", "jsonl", "name"])
@@ -99,7 +99,7 @@ def test_every_form_has_every_row(form: str, which: str) -> None:
 
 
 def test_what_is_not_known_of_a_member_is_absent() -> None:
-    row = vnode_table.build_vnode_row(make_vnode_view("n4", "pending"))
+    row = encode_view(make_vnode_row(make_vnode_view("n4", "pending")))
 
     assert not {"vnode", "last", "up_at", "node_removed_at"} & row.keys()
 
@@ -191,7 +191,7 @@ def test_what_is_said_when_it_is_forgotten_names_every_vnode_that_may_be_left() 
 
 
 def test_progress_is_told_when_something_changed() -> None:
-    told: list[ExperimentOverview] = []
+    told: list[ExperimentRow] = []
     tell = experiment_tables.skip_unchanged(told.append)
     for each in (scene(), scene(), scene(ready_at=NOW)):
         tell(picture(each))
