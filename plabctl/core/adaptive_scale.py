@@ -5,7 +5,7 @@ Pure. The one number, K, stands in the state as a note. Every ten minutes
     K <- K * sqrt(planned load / (load * window))
 
 where the planned load is the sum over all nodes of s / (wait + s): the slots that would be busy on average.
-Tests: `tests/core/test_adaptive.py`.
+Tests: `tests/core/test_fair_wait.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from math import sqrt
 from typing import NamedTuple
 
-from plabctl.core.adaptive import compute_unit_wait, estimate_test_seconds, is_adaptive
+from plabctl.core.fair_wait import compute_unit_wait, estimate_test_seconds, is_adaptive
 from plabctl.core.model import Member
 from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plabctl.core.adaptive import estimate_test_seconds
+from plabctl.core.fair_wait import estimate_test_seconds
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.pools.base import Judgement, Move, Reading, build_pools
 from plabctl.core.settings import Settings

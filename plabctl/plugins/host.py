@@ -21,7 +21,7 @@ from plabctl.core.model import Event, Member
 from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.settings import Settings
 from plabctl.kinds import POINTS
-from plabctl.plugins import check
+from plabctl.plugins import check_value
 from plabctl.plugins.call import receive, send
 from plabctl.plugins.local import BackoffFailed
 
@@ -50,9 +50,9 @@ class Plugin:
         if len(found) > 1:
             raise LookupError(f"more than one package brings {name!r}: {', '.join(sorted(found))}")
         ((place, entry),) = found.items()
-        self._value = check.CHECKS[point](name, entry.load())
+        self._value = check_value.CHECKS[point](name, entry.load())
         if point == "pool":
-            return place, check.list_sides(self._value)[0].name
+            return place, check_value.list_sides(self._value)[0].name
         return place, self._value if point == "recipe" else None
 
     def settle_in(self, settings: Settings) -> None:
@@ -63,18 +63,18 @@ class Plugin:
     def try_pool(self, pool: str) -> None:
         """Let the kind of pool judge plain cases."""
         assert self._settings is not None, "it was given before"
-        check.try_pool(self._pool(pool), self._settings)
+        check_value.try_pool(self._pool(pool), self._settings)
 
     def judge(self, pool: str, member: Member, reading: Reading) -> Judgement:
         """Return what the kind of pool makes of a report; raise TypeError or ValueError if it cannot be applied."""
         assert self._settings is not None, "it was given before"
         judgement = self._pool(pool).judge(member, reading)
-        check.check_judgement(judgement, self._settings)
+        check_value.check_judgement(judgement, self._settings)
         return judgement
 
     def wait(self, backoff: Backoff, streak: int, age_s: float) -> float:
         """Return the seconds that the back-off says."""
-        return check.compute_wait(self._value, backoff, streak, age_s)
+        return check_value.compute_wait(self._value, backoff, streak, age_s)
 
     def read(self, options: Mapping[str, object]) -> list[tuple[object, object]]:
         """Return the nodes that the inventory lists: pairs of a name and its variables."""
@@ -119,6 +119,6 @@ def _answer(plugin: Plugin, verb: str, arguments: tuple[object, ...]) -> bytes:
 
 def _format_exception(error: BaseException) -> str:
     try:
-        return str(error) if isinstance(error, BackoffFailed) else check.format_exception(error)
+        return str(error) if isinstance(error, BackoffFailed) else check_value.format_exception(error)
     except BaseException:  # noqa: BLE001 - its words are code of the plug-in, too
         return type(error).__name__

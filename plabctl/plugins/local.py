@@ -29,16 +29,16 @@ class LocalBackoff(BackoffKind):
         # A command names this class and never gets here.
         from importlib.metadata import entry_points
 
-        from plabctl.plugins import check
+        from plabctl.plugins import check_value
 
         try:
             if self._formula is None:
                 points = entry_points(group=POINTS["backoff"].group, name=self.name)
                 (point,) = {point.value: point for point in points}.values()
                 self._formula = point.load()
-            return check.compute_wait(self._formula, own, streak, age_s)
+            return check_value.compute_wait(self._formula, own, streak, age_s)
         except Exception as error:
-            raise BackoffFailed(f"the back-off {self.name!r}: {check.format_exception(error)}") from error
+            raise BackoffFailed(f"the back-off {self.name!r}: {check_value.format_exception(error)}") from error
 
     def describe(self, own: Backoff) -> str:
         """Return whose it is: in this process nobody reads it."""

@@ -1,6 +1,6 @@
 """What plug-ins of version 0.1 may use that is called otherwise now, so that one that does is told what to change.
 
-Pure. Used in the process of a plug-in only: see `plabctl.plugins.check`.
+Pure. Used in the process of a plug-in only: see `plabctl.plugins.check_value`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 
 from plabctl.core import adaptive_scale
-from plabctl.core.adaptive import is_adaptive
+from plabctl.core.fair_wait import is_adaptive
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools.base import Reading, build_pools
 from plabctl.sim.conditions import NODES_PER_SLOT, Conditions

@@ -54,7 +54,7 @@ def test_the_table_of_waits_by_age_is_what_the_formula_gives(pool: PoolKind) -> 
 
 
 def test_the_table_of_fair_waits_is_what_the_formula_gives() -> None:
-    from tests.core.test_adaptive import unit_after
+    from tests.core.test_fair_wait import unit_after
 
     rows = table_after("adaptive, in minutes")
     ages = [parse_duration(cell) for cell in rows[0][1:]]

@@ -177,7 +177,7 @@ class TestCost:
 
         assert "plabctl.config.load" in modules
         assert not {name for name in modules if name.startswith(("importlib.metadata", "plabctl_example"))}
-        assert "plabctl.plugins.check" not in modules
+        assert "plabctl.plugins.check_value" not in modules
 
     def test_only_what_is_named_is_imported_and_not_by_the_command(self, tmp_path: Path, site: Path) -> None:
         for name in ("named", "other"):
@@ -186,7 +186,7 @@ class TestCost:
         shop = Shop(tmp_path, tmp_path / "site", REST + AS_BACKOFF.replace("broken", "named"))
         modules = imported(shop, "config", "check")
 
-        assert not {"named_module", "other_module", "plabctl.plugins.check"} & modules
+        assert not {"named_module", "other_module", "plabctl.plugins.check_value"} & modules
         assert (tmp_path / "named").exists()
         assert not (tmp_path / "other").exists()
 

@@ -6,13 +6,13 @@ import re
 import pytest
 
 from plabctl.render import status_table, text_table
-from plabctl.render.listing import Cell, Column, Listing, make_plain_cell
+from plabctl.render.listing import Cell, Column, Listing
 from plabctl.render.times import format_clock
 from tests.builders import NOW
 from tests.render.examples import list_names, make_context, make_every_kind, make_pair
 
 COLUMNS = (
-    Column("NAME", make_plain_cell("name")),
+    Column("NAME", lambda row: Cell(row["name"])),
     Column("WHY", lambda row: Cell(str(row.get("why", "")), "bad"), rank=1, flexible=True),
 )
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -98,7 +98,7 @@ def test_wide_characters_keep_the_columns_straight(monkeypatch: pytest.MonkeyPat
         "things",
         [{"name": "日本", "b": "x"}, {"name": "abcd", "b": "x"}],
         ("name",),
-        (Column("N", make_plain_cell("name")), Column("B", make_plain_cell("b"))),
+        (Column("N", lambda row: Cell(row["name"])), Column("B", lambda row: Cell(row["b"]))),
     )
 
     lines = drawn(listing, 80, monkeypatch).splitlines()

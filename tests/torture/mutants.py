@@ -31,7 +31,7 @@ MODULES = (
     "core/settle.py", "core/refusals.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py",
     "core/guard/model.py", "core/guard/evaluate.py", "core/guard/rollback.py", "core/flap.py",
     "core/backoffs/base.py", "core/error_throttle.py", "core/claim.py", "core/node_orders.py", "core/timeouts.py",
-    "core/fairness.py", "core/adaptive.py", "core/uptime.py", "core/adaptive_scale.py",
+    "core/fairness.py", "core/fair_wait.py", "core/uptime.py", "core/adaptive_scale.py",
     "core/leftovers.py", "core/pools/experiment.py", "core/experiments/membership.py",
     "core/assign.py", "core/experiments/swaps.py", "core/experiments/node_choice.py",
     "core/clock_skew.py", "core/histogram.py", "core/outbox.py", "core/steadiness.py", "core/forecast.py",

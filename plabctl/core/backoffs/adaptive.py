@@ -1,8 +1,8 @@
 """The back-off `adaptive`: min(max, max(base, K * sqrt(s * T / (N * h)))).
 
-Pure. What it knows of a node, and the formula, are in `plabctl.core.adaptive`; K, the same for all nodes, is in
+Pure. What it knows of a node, and the formula, are in `plabctl.core.fair_wait`; K, the same for all nodes, is in
 `plabctl.core.adaptive_scale`.
-Tests: `tests/core/test_adaptive.py`.
+Tests: `tests/core/test_fair_wait.py`.
 """
 
 from __future__ import annotations

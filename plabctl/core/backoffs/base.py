@@ -103,7 +103,7 @@ def compute_interval(backoff: Backoff, streak: int, roll: float, age_s: float = 
     `streak` is the number of equal results in a row, counted before the wait is computed, so it is at least 1 after a
     result; 0 gives the shortest wait. `roll` in [0, 1) draws the jitter, which is added after the cap. `age_s` is the
     time since the last confirmed change; `fair_s` is the wait that the adaptive back-off has computed
-    (`plabctl.core.adaptive`). A wait that is no number of seconds (a plug-in's) counts as the longest.
+    (`plabctl.core.fair_wait`). A wait that is no number of seconds (a plug-in's) counts as the longest.
     """
     wait_s = backoff.kind.wait_s(backoff, streak, age_s, fair_s)
     if not 0.0 <= wait_s < inf:

@@ -6,8 +6,8 @@ Tests: `tests/core/pools/test_pools.py`.
 
 from __future__ import annotations
 
-from plabctl.core.adaptive import add_spell
 from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.fair_wait import add_spell
 from plabctl.core.flap import count_needed_passes
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Member

@@ -9,8 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from plabctl.core.adaptive import add_spell, compute_unit_wait
 from plabctl.core.backoffs.base import compute_interval
+from plabctl.core.fair_wait import add_spell, compute_unit_wait
 from plabctl.core.flap import add_flap, keep_relevant
 from plabctl.core.keys.table import Key
 from plabctl.core.keys.types import Text

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core import adaptive_scale
-from plabctl.core.adaptive import add_spell, compute_unit_wait
 from plabctl.core.backoffs.adaptive import ADAPTIVE
+from plabctl.core.fair_wait import add_spell, compute_unit_wait
 from plabctl.core.model import Member, Outcome, Verdict
 from plabctl.core.settings import AdaptiveSettings, Settings
 from plabctl.core.state import Changes
