@@ -42,6 +42,7 @@ ONLY_IN = {
         "process.py",
         "plugins/call.py",  # a process that lives as long as we do, talked to over a socket
         "probes/embedded/command_session.py",  # the node's side of a channel: its command is given input as it comes
+        "render/pager.py",  # it has the terminal for as long as the person reads
         "demo/ticker.py",  # ticks side by side, as cron starts them
     ),
 }

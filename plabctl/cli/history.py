@@ -15,6 +15,7 @@ from plabctl.cli import output
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument
 from plabctl.cli.time_types import Duration
 from plabctl.render import event_table
+from plabctl.values import replace
 
 if TYPE_CHECKING:
     from plabctl.app.history_queries import HistoryPage
@@ -54,10 +55,11 @@ def command(
     how = output.choose_form(form, header=header, color=color)
     since = None if since_s is None else context.now - since_s
     most = limit if limit is not None or since is not None else _LATEST
+    how = replace(how, pages=not follow)
     found = history_queries.read_events(context, names, since, most)
     _show(found, how)
     if follow:
-        quiet = output.Form("jsonl" if how.name == "json" else how.name, header=False, color=how.color)
+        quiet = replace(how, name="jsonl" if how.name == "json" else how.name, header=False)
         for more in history_queries.follow_events(context, names, found.place):
             _show(more, quiet, titles=False)
             output.flush()

@@ -79,7 +79,7 @@ def output_options(*forms: str) -> Maker[Function]:
     """Add `-o`, `--header` and `--color` for these forms."""
 
     def decorate(function: Function) -> Function:
-        function = color_option(function)
+        function = pager_option(color_option(function))
         if "tsv" in forms:
             function = click.option("--header", is_flag=True, help="Start TSV with a header line.")(function)
         return click.option(
@@ -98,6 +98,17 @@ def listing_options(function: Function) -> Function:
     from plabctl.render.listing import FOR_PEOPLE, FORMS
 
     return output_options(*FOR_PEOPLE, *FORMS)(function)
+
+
+def pager_option(function: Function) -> Function:
+    """Add `--no-pager`, which needs no parameter: it holds for the whole process."""
+    return click.option(
+        "--no-pager",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda _ctx, _param, value: os.environ.update(PAGER="cat") if value else None,
+        help="Write to the terminal itself what does not fit there.",
+    )(function)
 
 
 def color_option(function: Function) -> Function:

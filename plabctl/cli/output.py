@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
 from plabctl.cli.error_report import flush, write_error
@@ -37,6 +38,8 @@ class Form:
     name: str
     header: bool = False
     color: bool = False
+    pages: bool = True
+    """Whether what people get goes through a pager where it does not fit."""
 
     @property
     def is_for_people(self) -> bool:
@@ -92,11 +95,27 @@ def show_listing(listing: Listing, form: Form) -> None:
     if form.is_for_people:
         from plabctl.render import text_table
 
-        text_table.show_table(listing, sys.stdout, color=form.color, wide=form.name == "wide")
+        with _open_for_people(form) as out:
+            text_table.show_table(listing, out, color=form.color, wide=form.name == "wide")
         return
     from plabctl.render import data_formats
 
     write(data_formats.render(listing, form.name, header=form.header))
+
+
+@contextmanager
+def _open_for_people(form: Form) -> Iterator[TextIO]:
+    """Give the stream to write to: standard output, through a pager where that is a terminal and too small."""
+    if not (form.pages and can_redraw(sys.stdout)):
+        yield sys.stdout
+        return
+    from plabctl.render.pager import PagedStream, has_pager
+
+    if not has_pager():
+        yield sys.stdout
+        return
+    with PagedStream(sys.stdout) as out:
+        yield out  # type: ignore[misc]  # it has all of a stream that tables use
 
 
 def show_lines(lines: Sequence[tuple[str, Cell]], form: Form) -> None:
@@ -104,7 +123,8 @@ def show_lines(lines: Sequence[tuple[str, Cell]], form: Form) -> None:
     if form.is_for_people:
         from plabctl.render import text_table
 
-        text_table.show_lines(lines, sys.stdout, color=form.color)
+        with _open_for_people(form) as out:
+            text_table.show_lines(lines, out, color=form.color)
         return
     from plabctl.render import encode
 

@@ -107,6 +107,7 @@ def command(
     wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None)
     how = output.choose_form(form, header=header, color=color)
     if watch:
+        how = replace(how, pages=False)
         is_stream = form is None and not how.is_for_people
         return _watch(config, wanted, replace(how, name="jsonl") if is_stream else how)
     context = queries.read_context(config)

@@ -54,6 +54,7 @@ class Desk:
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "TERM": "xterm",
+            "PAGER": "cat",
             "PYTHONPATH": str(ROOT),
             "PLABCTL_STATE_DIR": str(folder / "fallback"),
         }

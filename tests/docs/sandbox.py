@@ -100,6 +100,7 @@ class Sandbox:
             "USER": "root",
             "LANG": "C.UTF-8",
             "TERM": "xterm",
+            "PAGER": "cat",
             "NO_COLOR": "1",
             "SSH_AUTH_SOCK": str(self.folder / "agent"),
         }

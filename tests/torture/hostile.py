@@ -128,7 +128,13 @@ def _of_terminal(folder: Path, start: int, count: int) -> Iterator[str]:
         return
     config = folder / "plabctl.toml"
     config.write_text(_CONFIG)
-    environ = {**os.environ, "TERM": "xterm", "LANG": "C.UTF-8", "PLABCTL_STATE_DIR": str(folder / "unused")}
+    environ = {
+        **os.environ,
+        "TERM": "xterm",
+        "PAGER": "cat",
+        "LANG": "C.UTF-8",
+        "PLABCTL_STATE_DIR": str(folder / "unused"),
+    }
     environ.pop("COLUMNS")
     for command in _COMMANDS if count == _SIZE else _COMMANDS[:4]:
         code, sent = run_on_terminal([sys.executable, "-m", "plabctl", *shlex.split(command)], folder, environ)
