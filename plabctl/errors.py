@@ -24,7 +24,11 @@ class Refused(PlabctlError):
 
 
 class NoSuchNode(PlabctlError):
-    """A name, glob or pool selects no node."""
+    """A name, pattern or pool selects no node; `word` is the name, where it was one."""
+
+    def __init__(self, message: str, *, hint: str = "", word: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.word = word
 
 
 class NoSuchPool(PlabctlError):

@@ -12,14 +12,17 @@ ROOT = Path(__file__).parents[1] / "plabctl"
 TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {"errors", "durations", "clock", "fast_replace", "files", "instants", "kinds", "masks", "values", "process"}
+GROUND = {
+    "errors", "durations", "clock", "fast_replace", "files", "instants", "kinds", "masks", "nodesets", "values",
+    "process",
+}  # fmt: skip
 ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "views", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name} for name in GROUND},
     "files": {"files", "errors"},
     "instants": {"instants", "durations"},
     "process": {"process", "files", "errors"},
-    "core": {"core", "errors", "durations", "fast_replace", "masks", "values"},
+    "core": {"core", "errors", "durations", "fast_replace", "masks", "nodesets", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
@@ -31,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ONLY_IN = {
     "click": ("cli/", "demo/demo_command.py", "sim/simulate_command.py"),
+    "ClusterShell": ("nodesets.py",),
     "rich": ("render/", "demo/"),
     "fabric": ("probes/",),
     "paramiko": ("probes/",),

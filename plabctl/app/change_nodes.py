@@ -26,7 +26,7 @@ MAX_REASON = 500
 
 def choose_nodes(app: App, words: Sequence[str]) -> Selection:
     """Return the nodes that `words` mean now; raise NoSuchNode or NoSuchPool."""
-    return select_nodes(words, app.store.snapshot(), app.settings.pools)
+    return select_nodes(words, app.store.snapshot(), app.settings, app.clock.now())
 
 
 def build_order(app: App, actor: str, reason: str, if_rev: int | None = None) -> node_orders.Order:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_alias, sort_names
-from plabctl.errors import NoSuchNode, NoSuchPool, StoreError, UsageFault
+from plabctl.errors import NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
 from plabctl.views.node import ViewContext, filter_pools
 
 if TYPE_CHECKING:
     from plabctl.core.selection import Selection
     from plabctl.core.stuck import LockReport
+
+UNUSABLE = "unusable"
+"""What `status --fail-on` takes beside the names of pools."""
 
 
 def read_context(config_path: str | None) -> ViewContext:
@@ -51,7 +54,7 @@ def select_nodes(context: ViewContext, words: Sequence[str]) -> Selection:
     """Return the nodes that `words` mean; raise NoSuchNode or NoSuchPool."""
     from plabctl.core.selection import select_nodes
 
-    return select_nodes(words, context.state, context.settings.pools)
+    return select_nodes(words, context.state, context.settings, context.now)
 
 
 def list_chosen(context: ViewContext, words: tuple[str, ...], pools: tuple[str, ...] = ()) -> list[str]:
@@ -75,9 +78,15 @@ def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
             raise build_unknown_pool_error(pool, known)
 
 
-def is_any_in(context: ViewContext, names: Iterable[str], pool: str) -> bool:
-    """Return whether one of these nodes is in `pool`."""
-    return any(True for _ in filter_pools(context, names, (pool,)))
+def is_any_in(context: ViewContext, names: Iterable[str], where: str) -> bool:
+    """Return whether one of these nodes is in the pool `where`, or is not usable where that says `unusable`."""
+    if where != UNUSABLE or where in context.settings.pools:
+        return any(True for _ in filter_pools(context, names, (where,)))
+    from plabctl.core.usable import is_usable
+
+    members = map(context.state.member, names)
+    now, good_pools = context.now, context.settings.good_pools
+    return any(member and not is_usable(member, now, good_pools) for member in members)
 
 
 def find_one(context: ViewContext, word: str) -> str:
@@ -90,15 +99,12 @@ def find_one(context: ViewContext, word: str) -> str:
 
 def list_chosen_or_gone(context: ViewContext, words: tuple[str, ...]) -> list[str]:
     """Return what `words` select, and the words that could be names of nodes that were removed."""
-    names: set[str] = set()
-    for word in (part for given in words for part in given.split(",") if part):
-        try:
-            names.update(select_nodes(context, [word]).names)
-        except NoSuchNode:
-            if not is_alias(word):
-                raise
-            names.add(word)
-    return sort_names(names)
+    from plabctl.core.selection import find_name, split_words
+
+    parts = split_words(words)
+    gone = {word for word in parts if is_alias(word) and find_name(word, context.state) is None}
+    there = [word for word in parts if word not in gone]
+    return sort_names(gone.union(select_nodes(context, there).names if there or not gone else ()))
 
 
 class ChangeWatcher:

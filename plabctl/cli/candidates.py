@@ -31,6 +31,12 @@ def complete_pools(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return _build_items(incomplete, context.settings.pools if context else ())
 
 
+def complete_faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what `--fail-on` takes: the names of pools, and `unusable`."""
+    context = _read_context(ctx)
+    return _build_items(incomplete, (*context.settings.pools, "unusable") if context else ())
+
+
 def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of recipes that begin with what was typed."""
     context = _read_context(ctx)
@@ -44,11 +50,11 @@ def complete_experiments(ctx: click.Context, param: click.Parameter, incomplete:
 
 
 def complete_nodes_and_pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return nodes, or pools with an `@` before them once that is typed."""
+    """Return nodes, or `@usable` and pools with an `@` before them once that is typed."""
     if not incomplete.startswith("@"):
         return complete_nodes(ctx, param, incomplete)
     context = _read_context(ctx)
-    return _build_items(incomplete, (f"@{pool}" for pool in context.settings.pools) if context else ())
+    return _build_items(incomplete, {f"@{pool}" for pool in (*context.settings.pools, "usable")} if context else ())
 
 
 def complete_lists_of_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

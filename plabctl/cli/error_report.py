@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-from plabctl.errors import ConfigError, PlabctlError
+from plabctl.errors import ConfigError, NoSuchNode, PlabctlError
 
 EXIT_BUG = 70
 EXIT_OUTPUT = 74
@@ -124,7 +124,10 @@ def format_error(error: PlabctlError) -> str:
     """Return what to say about the error: one line, or one for each fault of a configuration; then the hint."""
     faults = error.faults if isinstance(error, ConfigError) else str(error).splitlines()
     lines = [f"plabctl: {fault}" for fault in faults]
-    return "\n".join([*lines, f"  hint: {error.hint}"] if error.hint else lines)
+    hint = error.hint
+    if isinstance(error, NoSuchNode) and error.word and os.path.lexists(error.word):
+        hint = "a file here has that name: if the shell put it in place of a pattern such as *, quote that: '*'"
+    return "\n".join([*lines, f"  hint: {hint}"] if hint else lines)
 
 
 def _format_bug(error: Exception) -> str:

@@ -54,7 +54,7 @@ def command() -> None:
     multiple=True,
     callback=lambda _ctx, _param, value: read_words(value),
     shell_complete=complete_lists_of_nodes,
-    help="On these nodes: comma-separated names, globs or @POOL; - reads standard input.",
+    help="On these nodes: NODES as for other commands, with commas between them; - reads standard input.",
 )
 @click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest good nodes.")
 @click.option(

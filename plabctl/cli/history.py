@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Show what happened, oldest first: tests, moves between pools, commands.
 
-    NODES are names, globs or @POOL. A name that no node has now is looked up in the history, which keeps removed nodes.
+    A name that no node has now is looked up in the history, which keeps removed nodes.
     """
     context = queries.read_context(config)
     names = queries.list_chosen_or_gone(context, nodes) if nodes else None

@@ -46,4 +46,5 @@ def command(
     """Keep nodes in their pools: tests go on, but do not move them."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
-    print_changes(use.hold(app, choose_nodes(app, nodes, "hold", yes=yes), order, until_at), quiet=quiet)
+    names = choose_nodes(app, nodes, "hold", yes=yes, quiet=quiet)
+    print_changes(use.hold(app, names, order, until_at), quiet=quiet)

@@ -64,5 +64,5 @@ def command(
         raise UsageFault("--once and --for exclude each other")
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
-    names = choose_nodes(app, nodes, f"move to {pool}", yes=yes)
+    names = choose_nodes(app, nodes, "move", f"to {pool}", yes=yes, quiet=quiet)
     print_changes(use.move(app, names, pool, order, until_at, is_once=once), quiet=quiet)

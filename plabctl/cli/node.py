@@ -102,7 +102,7 @@ def remove(nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, q
     """Remove nodes. Their history is kept."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
-    print_changes(use.remove_nodes(app, choose_nodes(app, nodes, "forget", yes=yes), order), quiet=quiet)
+    print_changes(use.remove_nodes(app, choose_nodes(app, nodes, "forget", yes=yes, quiet=quiet), order), quiet=quiet)
 
 
 @make_command("list", example="plabctl node list -o name", parent=command)

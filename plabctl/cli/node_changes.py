@@ -5,25 +5,42 @@ I/O: standard output, and a question on a terminal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plabctl.app import change_nodes as use
 from plabctl.app.context import App
 from plabctl.cli import output
 from plabctl.cli.options import confirm
-from plabctl.core.selection import read_plain_names
+from plabctl.core.selection import Selection, read_plain_names
 from plabctl.render.change_report import ChangeResult, format_changes
 
 
-def choose_nodes(app: App, nodes: tuple[str, ...], what: str, *, yes: bool) -> tuple[str, ...]:
-    """Return the nodes that are meant; ask before `what` is done to several that a glob or a pool stood for.
+def choose_nodes(
+    app: App, nodes: tuple[str, ...], verb: str, rest: str = "", *, yes: bool, quiet: bool = False
+) -> tuple[str, ...]:
+    """Return the nodes that are meant; several are named, folded and counted, before anything is done to them.
 
-    Whether nodes that are named one by one exist is not checked here, but under the lock by whatever is done to them.
+    What is done is `verb`, the nodes, and `rest`. Where one word stood for several nodes, that is a question to the
+    person. Whether nodes that are named one by one exist is checked under the lock, by whatever is done to them.
     """
-    if names := read_plain_names(nodes):
-        return names
-    selection = use.choose_nodes(app, nodes)
-    if selection.is_broad:
-        confirm(f"{what} {len(selection.names)} nodes?", yes=yes)
-    return selection.names
+    plain = read_plain_names(nodes)
+    selection = Selection(plain) if plain else use.choose_nodes(app, nodes)
+    names = selection.names
+    is_asked = selection.is_broad and not yes
+    if is_asked or (len(names) > 1 and not quiet):
+        what = f"{verb} {count_nodes(names)}{rest and f' {rest}'}"
+        if is_asked:
+            confirm(f"{what}?", yes=False)
+        else:
+            output.write_note(what)
+    return names
+
+
+def count_nodes(names: Sequence[str]) -> str:
+    """Return how many nodes these are, and which: `3 nodes (pc[1-3])`."""
+    from plabctl.nodesets import fold_nodeset
+
+    return f"{len(names)} node{'' if len(names) == 1 else 's'} ({fold_nodeset(names)})"
 
 
 def print_changes(done: ChangeResult, *, quiet: bool) -> None:

@@ -175,7 +175,7 @@ def pool_option(function: Function) -> Function:
 
 
 def nodes_argument(*, required: bool, pools: bool = True) -> Maker[Function]:
-    """Add `NODES`: names, globs, `@pool`, with commas between them or not; `-` reads them from standard input."""
+    """Add `NODES`: what `plabctl.core.selection` understands; `-` reads words from standard input."""
     return click.argument(
         "nodes",
         nargs=-1,

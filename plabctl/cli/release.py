@@ -38,4 +38,4 @@ def command(
     """Remove the hold from nodes: they are tested at once, and tests move them again."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
-    print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes), order), quiet=quiet)
+    print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes, quiet=quiet), order), quiet=quiet)

@@ -35,7 +35,7 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     """
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason)
-    names = choose_nodes(app, nodes, "retest", yes=yes)
+    names = choose_nodes(app, nodes, "retest", yes=yes, quiet=quiet)
     if not wait:
         print_changes(use.retest(app, names, order), quiet=quiet)
         return 0

@@ -13,7 +13,7 @@ import click
 
 from plabctl.app import queries
 from plabctl.cli import output
-from plabctl.cli.candidates import complete_pools
+from plabctl.cli.candidates import complete_faults
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
 from plabctl.core.model import Cause
 from plabctl.errors import NoSuchNode
@@ -28,7 +28,8 @@ _PACE_S = 0.5
 _EXAMPLE = """\
 plabctl status
 plabctl status -p bad -o name
-plabctl status 'pc*.example.org' -o json
+plabctl status 'pc[1-2].example.org' -o json
+plabctl status @usable -o nodeset
 plabctl status --cause connect --sort since
 plabctl status --watch
 """
@@ -84,7 +85,10 @@ class _Wanted:
 )
 @click.option("--watch", "-w", is_flag=True, help="Keep running; in a pipe print what changes, as JSON lines.")
 @click.option(
-    "--fail-on", metavar="POOL", shell_complete=complete_pools, help="Exit with 1 when a listed node is in this pool."
+    "--fail-on",
+    metavar="POOL|unusable",
+    shell_complete=complete_faults,
+    help="Exit with 1 when a listed node is in this pool, or is not usable.",
 )
 @config_option
 def command(
@@ -102,7 +106,7 @@ def command(
 ) -> int:
     """Show which nodes are good, which are bad, and why.
 
-    NODES are names, globs or @POOL; all nodes if none are given. The totals always count all nodes.
+    All nodes if no NODES are given. The totals always count all nodes.
     """
     wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None)
     how = output.choose_form(form, header=header, color=color)
@@ -111,7 +115,7 @@ def command(
         is_stream = form is None and not how.is_for_people
         return _watch(config, wanted, replace(how, name="jsonl") if is_stream else how)
     context = queries.read_context(config)
-    queries.check_pool_names(context, (*pools, *([fail_on] if fail_on else [])))
+    queries.check_pool_names(context, (*pools, *([fail_on] if fail_on and fail_on != queries.UNUSABLE else [])))
     names = wanted.list_names(context)
     output.show_listing(wanted.build_listing(context, names, how.name), how)
     return int(bool(fail_on) and queries.is_any_in(context, names, fail_on or ""))

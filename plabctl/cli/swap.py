@@ -66,7 +66,9 @@ def swap_in(wanted: Experiment, how: SwapOptions, *, yes: bool) -> int:
     app = open_app(how.config)
     order = build_order(app, find_actor(), how.reason)
     if wanted.nodes:
-        wanted = replace(wanted, nodes=choose_nodes(app, wanted.nodes, "set a vnode up on each of", yes=yes))
+        wanted = replace(
+            wanted, nodes=choose_nodes(app, wanted.nodes, "set a vnode up on each of", yes=yes, quiet=how.quiet)
+        )
     ordered = use.swap_in(app, wanted, order)
     overview = ordered.overview
     _print_result(

@@ -9,6 +9,7 @@ import click
 from plabctl.app import change_nodes, host_key_offers
 from plabctl.app.context import open_app
 from plabctl.cli import output
+from plabctl.cli.node_changes import count_nodes
 from plabctl.cli.options import config_option, confirm, make_command, nodes_argument, quiet_option, yes_option
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
             wanted.append(offer)
     output.flush()
     if wanted:
-        confirm(f"accept the keys of {len(wanted)} node{'' if len(wanted) == 1 else 's'}?", yes=yes)
+        confirm(f"accept the keys of {count_nodes([offer.node for offer in wanted])}?", yes=yes)
         host_key_offers.accept_keys(app, wanted)
         if not quiet:
             output.write_note(f"accepted: {', '.join(offer.node for offer in wanted)}")

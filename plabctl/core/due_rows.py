@@ -47,14 +47,11 @@ class Placement(NamedTuple):
     node: str
     pool: str
     since_at: float
+    fail_streak: int
     suspicion: Suspicion | None
     hold: Hold | None
     absent_since_at: float | None
     variables: Mapping[str, str]
-
-    def is_free(self, now: float) -> bool:
-        """Return whether it is not absent, no failure of it waits to be confirmed, and no person holds it at `now`."""
-        return self.absent_since_at is None and self.suspicion is None and not (self.hold and self.hold.holds(now))
 
 
 PLACEMENT = NodeFields(Placement)

@@ -85,6 +85,11 @@ def is_label_setting(text: str) -> bool:
     return bool(equals) and is_label_name(label) and text.isprintable()
 
 
+def split_label(value: str | None) -> set[str]:
+    """Return what a label holds: its value, and what stands between the commas in it."""
+    return set() if value is None else {value, *value.split(",")}
+
+
 def is_source_name(text: str) -> bool:
     """Return whether `text` can name a source of nodes: `operator` stands for those that a person added."""
     return bool(text.strip()) and text.isprintable() and text != OPERATOR

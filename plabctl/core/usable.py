@@ -4,6 +4,7 @@ Pure. The one place that says so.
 """
 
 # Annotations are not postponed here: this is asked for every node of a long list, in short commands.
+from collections.abc import Collection
 from typing import Protocol
 
 from plabctl.core.model import Hold
@@ -32,6 +33,11 @@ class PlacedNode(Protocol):
     @property
     def absent_since_at(self) -> float | None:
         """Since when its inventory does not list it."""
+
+
+def is_usable(node: PlacedNode, now: float, good_pools: Collection[str]) -> bool:
+    """Return whether the node is offered at `now`."""
+    return node.pool in good_pools and explain_unusable(node, now, is_in_good=True) is None
 
 
 def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str | None:

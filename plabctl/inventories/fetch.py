@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from plabctl.core.model import Node
+from plabctl.core.names import split_label
 from plabctl.core.settings import ANYWHERE, InventorySettings, Origin
 from plabctl.errors import UsageFault
 from plabctl.inventories.base import InventoryKind
@@ -45,11 +46,6 @@ def _select_nodes(reading: Reading, match: Iterable[str]) -> Reading:
         wanted.setdefault(label, set()).add(value)
 
     def is_wanted(node: Node) -> bool:
-        return all(values & _split_label(node.variables.get(label)) for label, values in wanted.items())
+        return all(values & split_label(node.variables.get(label)) for label, values in wanted.items())
 
     return replace(reading, nodes=tuple(filter(is_wanted, reading.nodes)))
-
-
-def _split_label(value: str | None) -> set[str]:
-    """Return what a label holds: its value, and what stands between the commas in it."""
-    return set() if value is None else {value, *value.split(",")}

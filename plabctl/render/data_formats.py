@@ -1,4 +1,4 @@
-"""Listings for programs: TSV, CSV, JSON, JSON lines, names.
+"""Listings for programs: TSV, CSV, JSON, JSON lines, names, a set of nodes.
 
 Pure. Rows are views, or objects as JSON has them. Text comes out piece by piece, so that 100,000 rows need no memory
 of their own. The rows of a long list are written by functions made for their class: `plabctl.render.compiled_rows`.
@@ -114,6 +114,15 @@ def format_names(listing: Listing) -> Iterator[str]:
     """Return the name of each row that has one, one a line; what happened to an experiment, say, has no node."""
     rows = map(encode_row, listing.rows)
     return _join_lines(str(row[listing.key]) for row in rows if listing.key in row)
+
+
+def format_nodeset(listing: Listing) -> Iterator[str]:
+    """Yield the names of the rows, folded into one line such as `pc[1-12].lab`; nothing when there is none."""
+    from plabctl.nodesets import fold_nodeset
+
+    names = [str(row[listing.key]) for row in map(encode_row, listing.rows) if listing.key in row]
+    if names:
+        yield f"{fold_nodeset(names)}\n"
 
 
 def encode_row(row: Any) -> Row:

@@ -24,6 +24,7 @@ FORMS = {
     "jsonl": "plabctl.render.data_formats:format_jsonl",
     "csv": "plabctl.render.data_formats:format_csv",
     "name": "plabctl.render.data_formats:format_names",
+    "nodeset": "plabctl.render.data_formats:format_nodeset",
 }
 """The forms that programs read: what writes each takes a `Listing` and returns an iterator of pieces of text."""
 

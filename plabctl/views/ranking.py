@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from plabctl.core.steadiness import rank_nodes
-from plabctl.core.usable import explain_unusable
+from plabctl.core.usable import is_usable
 from plabctl.values import dataclass
 from plabctl.views.node import ViewContext
 
@@ -42,7 +42,7 @@ def rank_pools(context: ViewContext, pools: Collection[str], top: int | None) ->
     members = [
         member
         for member in context.state.members()
-        if member.pool in wanted and (pools or explain_unusable(member, context.now, is_in_good=True) is None)
+        if (member.pool in pools if pools else is_usable(member, context.now, wanted))
     ]
     ranked = rank_nodes(members, context.settings, context.now)
     pool_of = {member.node: member.pool for member in members}

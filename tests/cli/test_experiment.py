@@ -66,7 +66,7 @@ def test_an_order_says_what_it_did_and_how_to_undo_it(site: Desk) -> None:
 
     assert said.code == 0
     assert said.out == "web: 2 vnodes to set up by recipe place, wanted on 2 nodes\n"
-    assert said.err == "undo: plabctl experiment swapout web\n"
+    assert said.err == "set a vnode up on each of 2 nodes (pc[1,3])\nundo: plabctl experiment swapout web\n"
     assert states(site) == {"pc1": "pending", "pc3": "pending"}
 
 
@@ -166,7 +166,7 @@ REFUSED = {
     "count 0": (["swapin", "web", "--count", "0"], 2, "'--count'"),
     "count -1": (["swapin", "web", "--count", "-1"], 2, "'--count'"),
     "count of words": (["swapin", "web", "--count", "all"], 2, "'--count'"),
-    "too many": (["swapin", "web", "--count", "3"], 1, "3 good nodes are wanted and there are 2"),
+    "too many": (["swapin", "web", "--count", "3"], 1, "3 usable nodes are wanted and there are 2"),
     "spread of nodes": (["swapin", "web", "--nodes", "pc1", "--spread", "site"], 2, "--spread"),
     "spread over nothing": (["swapin", "web", "--count", "1", "--spread", "a b"], 2, "label"),
     "at most of nodes": (["swapin", "web", "--nodes", "pc1", "--at-most"], 2, "--at-most"),

@@ -142,6 +142,61 @@ def test_many_nodes_that_were_named_need_none(desk: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["hold", "n[10-12]", "-r", "x", "--yes"], "hold 3 nodes (n[10-12])"),
+        (["move", "@bad", "!n[3-12]", "good", "-r", "x", "--yes"], "move 2 nodes (n[1-2]) to good"),
+        (["retest", "n2,n4", "n3"], "retest 3 nodes (n[2-4])"),
+        (["node", "rm", "rack=1", "!n9", "--yes"], "forget 2 nodes (n[7-8])"),
+        (["experiment", "swapin", "e", "--nodes", "n[1-2],n7", "--yes"],
+         "set a vnode up on each of 3 nodes (n[1-2,7])"),
+    ],
+)  # fmt: skip
+def test_the_nodes_are_named_before_several_are_changed(desk: Desk, words: list[str], named: str) -> None:
+    desk.ok("node", "add", *(f"n{number}" for number in (*range(1, 7), *range(10, 13))))
+    desk.ok("node", "add", "n7", "n8", "n9", "--set", "rack=1")
+
+    if "--yes" in words:
+        refused = desk.run(*(word for word in words if word != "--yes"))
+        assert refused.code == 2
+        assert f"plabctl: this changes several nodes: {named}?\n" in refused.err
+    said = desk.run(*words)
+
+    assert said.code == 0
+    assert said.err.splitlines()[0] == named
+
+
+def test_one_node_is_not_counted(desk: Desk) -> None:
+    desk.ok("node", "add", "n1", "n2")
+
+    assert desk.run("hold", "n[1]", "-r", "x").err == "undo: plabctl release n1\n"
+
+
+@pytest.mark.parametrize("word", ["n[", "n[3-1]", "n[1-99999999]", "n[1-3]", "n[a-b]", "rack=1", "!n[1-2]", "@usable"])
+def test_a_set_that_means_no_node_changes_nothing(desk: Desk, word: str) -> None:
+    desk.ok("node", "add", "n1", "n2")
+    before = desk.ok("status", "-o", "tsv")
+
+    said = desk.run("hold", word, "-r", "x", "--yes")
+
+    assert (said.code, said.out) == (1, "")
+    assert [line[:9] for line in said.err.splitlines()] == ["plabctl: ", "  hint: " + said.err.split("hint: ")[1][0]]
+    assert desk.ok("status", "-o", "tsv") == before
+
+
+def test_names_that_the_shell_put_in_place_of_a_star_are_told(desk: Desk) -> None:
+    desk.ok("node", "add", "n1")
+
+    said = desk.run("trust", "plabctl.toml", "state", "--yes")
+
+    assert said.code == 1
+    assert "no node is named 'plabctl.toml'" in said.err
+    assert (
+        "hint: a file here has that name: if the shell put it in place of a pattern such as *, quote that" in said.err
+    )
+
+
 def test_quiet_is_quiet(used_desk: Desk) -> None:
     for arguments in (
         ["hold", "pc1", "-r", "x"],

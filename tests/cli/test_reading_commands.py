@@ -89,6 +89,24 @@ def test_fail_on_says_by_the_exit_code_that_a_listed_node_is_there(used_desk: De
     assert used_desk.run("status", "pc2", "--fail-on", "bad").code == 1
 
 
+def test_fail_on_unusable_knows_more_than_pools(used_desk: Desk) -> None:
+    assert used_desk.run("status", "pc1", "--fail-on", "unusable").code == 0
+    assert used_desk.run("status", "pc[1-2]", "--fail-on", "unusable").code == 1
+    assert used_desk.ok("status", "@usable", "-o", "name") == used_desk.ok("rank", "-o", "nodeset") == "pc1\n"
+
+    used_desk.ok("hold", "pc1", "-r", "repair")
+
+    assert used_desk.run("status", "pc1", "--fail-on", "bad").code == 0
+    assert used_desk.run("status", "pc1", "--fail-on", "unusable").code == 1
+    assert "no node is usable" in used_desk.run("status", "@usable").err
+    assert used_desk.ok("rank", "-o", "nodeset") == ""
+
+
+def test_any_list_of_nodes_is_had_as_a_set(used_desk: Desk) -> None:
+    assert used_desk.ok("status", "-o", "nodeset") == used_desk.ok("node", "list", "-o", "nodeset") == "pc[1-2]\n"
+    assert used_desk.ok("status", "-", "-o", "name", stdin="pc[1-2] # both\n") == "pc1\npc2\n"
+
+
 def test_colour_is_had_on_request(used_desk: Desk) -> None:
     assert "\x1b[" in used_desk.ok("status", "-o", "table", "--color", "always")
     assert "\x1b[" in used_desk.run("status", "-o", "table", environ={"FORCE_COLOR": "1"}).out

@@ -141,13 +141,13 @@ def test_colour_is_there_by_default(used_desk: Desk) -> None:
 def test_many_nodes_are_asked_about(desk: Desk) -> None:
     desk.ok("node", "add", "node1", "node2")
     with terminal(desk, "move", "*", "good", "--reason", "x") as asked:
-        asked.wait_for("move to good 2 nodes?")
+        asked.wait_for("move 2 nodes (node[1-2]) to good?")
         asked.type("n\r")
         assert asked.end() == 1
     assert desk.ok("status", "-p", "good", "-o", "name") == ""
 
     with terminal(desk, "move", "*", "good", "--reason", "x") as asked:
-        asked.wait_for("move to good 2 nodes?")
+        asked.wait_for("move 2 nodes (node[1-2]) to good?")
         asked.type("y\r")
         assert asked.end() == 0
     assert desk.ok("status", "-p", "good", "-o", "name") == "node1\nnode2\n"

@@ -24,7 +24,7 @@ from plabctl.cli.main import plabctl as program
 from tests.docs.commands import all_commands
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = ("click", "cryptography", "fabric", "invoke", "orjson", "paramiko", "rich", "tinydb")
+LIBRARIES = ("ClusterShell", "click", "cryptography", "fabric", "invoke", "orjson", "paramiko", "rich", "tinydb")
 _LIMIT_S = 60.0
 
 CONFIG = """

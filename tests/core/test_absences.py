@@ -9,6 +9,7 @@ from plabctl.core.due_rows import PLACEMENT
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Hold, Leftover, Node
 from plabctl.core.state import Changes
+from plabctl.core.usable import is_usable
 from plabctl.errors import Refused
 from tests.builders import NOW, make_claim, make_member, make_node, make_settings
 from tests.memory_state import MemoryState
@@ -36,7 +37,7 @@ def test_an_absent_node_is_not_tested_and_back_it_is_as_it_was() -> None:
     assert [row.node for row in list_candidates(state, make_settings(), NOW)] == ["n2"]
     placement = state.select_one(PLACEMENT, "n1")
     assert placement is not None
-    assert not placement.is_free(NOW)
+    assert not is_usable(placement, NOW, {"good"})
     assert (state.outbox[0].kind, state.outbox[0].data) == ("node-absent", {"source": "lab", "until_at": NOW + 3600.0})
     state.apply(mark_back(state, ["n1", "n2"], ORDER))
     assert state.member("n1") == before

@@ -2,7 +2,7 @@ import pytest
 
 from plabctl.core.model import Hold, Member
 from plabctl.core.suspicion import Suspicion
-from plabctl.core.usable import explain_unusable
+from plabctl.core.usable import explain_unusable, is_usable
 from tests.builders import NOW, make_member
 
 HELD = Hold("ada", "repair", NOW - 9)
@@ -31,3 +31,4 @@ MOVED = Hold("ada", "I have seen it", NOW - 9, NOW + 9, is_move=True)
 )
 def test_a_node_is_usable_or_it_is_said_why_not(member: Member, why_not: str | None) -> None:
     assert explain_unusable(member, NOW, is_in_good=member.pool == "good") == why_not
+    assert is_usable(member, NOW, {"good"}) is (why_not is None)

@@ -20,9 +20,10 @@ _HEAD = """\
 `plabctl COMMAND -h` prints the same text. `--config` may stand before or after the command's name, and
 `plabctl --version` prints the version.
 
-NODES are names, globs (`'pc*.example.org'`) or pools (`@bad`), separated by commas or blanks, or `-` for names on
-standard input. NODES that match nothing are an error. Before a command changes several nodes that a glob or a pool
-selected, it asks for confirmation; without a terminal it needs `--yes`.
+NODES are names, patterns (`'pc[1-12].example.org'`, `'pc*'`), pools (`@bad`), `@usable` or labels (`site=oslo`), with
+`!` before what is left out, separated by commas or blanks, or `-` for standard input: [choosing nodes](nodes.md). NODES
+that match nothing are an error. Before a command changes several nodes, it names them; where one word stood for several
+it asks for confirmation, and without a terminal it needs `--yes`.
 
 Output is a table on a terminal and TSV elsewhere; `-o` chooses another format. Data goes to standard output, messages
 to standard error. [status.schema.json](status.schema.json) describes what `plabctl status -o json` prints.

@@ -14,6 +14,7 @@ from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Cause, Event, Goal, Hold, Leftover, Node, Outcome, TickMark, Verdict
 from plabctl.core.state import Changes, State
 from plabctl.core.suspicion import Suspicion
+from plabctl.core.usable import is_usable
 from plabctl.store.store import Store
 from plabctl.views.node import NODE_FACTS
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
@@ -259,12 +260,17 @@ def test_an_experiment_goes_with_its_vnodes(play: Play) -> None:
     assert (dict(state.experiments), list(state.vnodes()), state.due(NOW)) == ({}, [], [])
 
 
+PLACES = ("free", "held", "held-for", "believed", "failed", "was-held", "doubted", "absent")
+
+
 def test_where_nodes_stand_is_told(play: Play) -> None:
-    nodes = tuple(make_node(name, site="a") for name in ("free", "held", "held-for", "was-held", "doubted", "absent"))
+    nodes = tuple(make_node(name, site="a") for name in PLACES)
     members = (
         make_member("free"),
         make_member("held", hold=Hold("ada", "", NOW)),
         make_member("held-for", hold=Hold("ada", "", NOW - 9, NOW + 9)),
+        make_member("believed", fail_streak=2, hold=Hold("ada", "", NOW - 9, NOW + 9, is_move=True)),
+        make_member("failed", fail_streak=1),
         make_member("was-held", hold=Hold("ada", "", NOW - 9, NOW)),
         make_member("doubted", "bad", suspicion=Suspicion("good", NOW, 1, NOW)),
         make_member("absent", absent_since_at=NOW),
@@ -273,12 +279,13 @@ def test_where_nodes_stand_is_told(play: Play) -> None:
     state = play(Changes(nodes=nodes, members=members))
 
     found = {each.node: each for each in state.select(PLACEMENT)}
-    assert {name: each.is_free(NOW) for name, each in found.items()} == {
-        "free": True, "held": False, "held-for": False, "was-held": True, "doubted": False, "absent": False
+    assert {name: is_usable(each, NOW, {"good"}) for name, each in found.items()} == {
+        "free": True, "held": False, "held-for": False, "believed": True, "failed": False, "was-held": True,
+        "doubted": False, "absent": False,
     }  # fmt: skip
     assert [name for name, each in found.items() if each.absent_since_at is not None] == ["absent"]
     suspicion = Suspicion("good", NOW, 1, NOW)
-    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, suspicion, None, None, {"site": "a"})
+    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, 0, suspicion, None, None, {"site": "a"})
     assert (state.select_one(PLACEMENT, "held"), state.select_one(PLACEMENT, "none")) == (found["held"], None)
 
 

@@ -17,6 +17,7 @@ from plabctl.core.model import Event
 from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
+from plabctl.core.usable import is_usable
 from plabctl.values import replace
 
 GRACE_NOTE = NoteKind(
@@ -136,7 +137,7 @@ class _Membership:
             placement = self._find_placement(vnode.node)
             if placement is None or not _is_match(experiment, placement) or self._is_lost(placement):
                 self._set(mark_leaving(vnode, self._now))
-        self._join(experiment, [each.node for each in self._list_good() if _is_match(experiment, each)])
+        self._join(experiment, [each.node for each in self._list_usable() if _is_match(experiment, each)])
 
     def _keep_count(self, experiment: Experiment) -> None:
         """Fill up to the count, and put others in the place of members whose node stays in bad, if there are any."""
@@ -145,7 +146,7 @@ class _Membership:
         missing = max(0, experiment.count - len(active))
         if not lost and not missing:
             return
-        free = [each.node for each in self._list_good() if each.node not in self._members]
+        free = [each.node for each in self._list_usable() if each.node not in self._members]
         kept = [vnode.node for vnode in active if vnode not in lost]
         chosen = choose_best(self._state, self._settings, experiment, free, kept, missing + len(lost), self._now)
         self._join(experiment, chosen)
@@ -159,7 +160,7 @@ class _Membership:
             if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING} or vnode.due_at <= self._now:
                 continue
             placement = self._find_placement(vnode.node)
-            if placement and self._is_good(placement) and placement.since_at > (vnode.probed_at or 0.0):
+            if placement and self._is_usable(placement) and placement.since_at > (vnode.probed_at or 0.0):
                 self._set(replace(vnode, due_at=self._now, interval_s=0.0))
 
     def _check_ready(self, experiment: Experiment) -> None:
@@ -183,11 +184,11 @@ class _Membership:
     def _find_placement(self, name: str) -> Placement | None:
         return self._state.select_one(PLACEMENT, name)
 
-    def _list_good(self) -> list[Placement]:
-        return [each for each in self._state.select(PLACEMENT) if self._is_good(each)]
+    def _list_usable(self) -> list[Placement]:
+        return [each for each in self._state.select(PLACEMENT) if self._is_usable(each)]
 
-    def _is_good(self, placement: Placement) -> bool:
-        return placement.is_free(self._now) and placement.pool in self._good_pools
+    def _is_usable(self, placement: Placement) -> bool:
+        return is_usable(placement, self._now, self._good_pools)
 
     def _is_lost(self, placement: Placement) -> bool:
         """Return whether the node is in bad for longer than the grace; if it may soon be, remember when.

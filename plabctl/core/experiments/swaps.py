@@ -16,6 +16,7 @@ from plabctl.core.node_orders import Order
 from plabctl.core.selection import build_unknown_node_error, find_names, suggest_name
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
+from plabctl.core.usable import is_usable
 from plabctl.errors import NoSuchExperiment, Refused, UsageFault
 from plabctl.values import replace
 
@@ -40,7 +41,7 @@ def swap_in(state: State, settings: Settings, wanted: Experiment, order: Order) 
     recipe = wanted.recipe or settings.experiment.recipe
     _refuse_recipe(settings, recipe)
     nodes = find_names(wanted.nodes, state)
-    _refuse_nodes(state, nodes, order.now)
+    _refuse_nodes(state, settings, nodes, order.now)
     if wanted.count:
         _refuse_count(state, settings, wanted, order.now)
     begun = replace(
@@ -126,22 +127,25 @@ def _refuse_recipe(settings: Settings, name: str) -> None:
         raise Refused(f"recipe {name!r} has no {missing}, so it cannot be used for an experiment", hint="name another")
 
 
-def _refuse_nodes(state: State, names: tuple[str, ...], now: float) -> None:
+def _refuse_nodes(state: State, settings: Settings, names: tuple[str, ...], now: float) -> None:
     for name in names:
         member = state.member(name)
         if member is None:
             raise build_unknown_node_error(name, state)
-        if member.is_held(now) and member.hold:
+        is_offered = is_usable(member, now, settings.good_pools)  # also by a person's move for a time
+        if member.hold and member.is_held(now) and not is_offered:
             raise Refused(f"{name!r} is held by {member.hold.actor}", hint=f"plabctl release {name}, or leave it out")
 
 
 def _refuse_count(state: State, settings: Settings, wanted: Experiment, now: float) -> None:
     good = settings.good_pools
-    free = sum(each.pool in good and each.is_free(now) for each in state.select(PLACEMENT))
+    free = sum(is_usable(each, now, good) for each in state.select(PLACEMENT))
     if free >= wanted.count or (free and wanted.at_most):
         return
     hint = "with --at-most it takes those, and more as they come" if free else "see: plabctl status"
-    raise Refused(f"{wanted.count} good nodes are wanted and there {_format_are(free)}", hint=f"{hint}; none was taken")
+    raise Refused(
+        f"{wanted.count} usable nodes are wanted and there {_format_are(free)}", hint=f"{hint}; none was taken"
+    )
 
 
 def _quote(name: str) -> str:

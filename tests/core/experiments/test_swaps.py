@@ -48,7 +48,7 @@ def bed() -> VirtualTestbed:
         (wanted(), UsageFault, "exactly one"),
         (wanted(count=0, is_everywhere=True, nodes=("n1",)), UsageFault, "exactly one"),
         (wanted(count=-1), UsageFault, "a count of -1 nodes"),
-        (wanted(count=3), Refused, "3 good nodes are wanted and there are 2"),
+        (wanted(count=3), Refused, "3 usable nodes are wanted and there are 2"),
         (wanted(count=1, spread="a b"), UsageFault, "a label is"),
         (wanted(is_everywhere=True, match={"": "x"}), UsageFault, "a label is"),
     ],
