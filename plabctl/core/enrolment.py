@@ -47,9 +47,8 @@ def add_nodes(
             added.append(replace(node, added_at=order.now))
             pieces = left.get(node.name, ())
             members.append(Member(node.name, settings.entry_pool, order.now, order.now, leftovers=pieces))
-            happened.extend(
-                build_events("node-added", [node.name], order, source=node.source, **_format_variables(node))
-            )
+            more = {"source": node.source, "pool": settings.entry_pool, **_format_variables(node)}
+            happened.extend(build_events("node-added", [node.name], order, **more))
         elif dict(before.variables) != dict(node.variables) or node.source not in {before.source, OPERATOR}:
             source = before.source if node.source == OPERATOR else node.source
             changed.append(replace(before, variables=node.variables, source=source))

@@ -27,7 +27,7 @@ def make_token(rng: Random) -> str:
 def build_probe_event(report: Report, pool: str, now: float, *, late: bool = False, **more: object) -> Event:
     """Return the event of a probe that ended; `late` when its claim was not current any more: it decided nothing.
 
-    `more` is data that only probes of vnodes have.
+    `more` is data that only some probes have: those of vnodes, and failures that count for nothing.
     """
     data: dict[str, object] = {
         "pool": pool,
@@ -87,10 +87,13 @@ def build_experiment_event(
     return Event(make_token(rng), now, kind, node, actor, _drop_empty({"experiment": experiment, **data}))
 
 
-def build_transition_event(node: str, move: Move, actor: str, rng: Random, until_at: float | None) -> Event:
-    """Return the event of a move that a person made, in force until `until_at` if that is not None."""
-    data = _drop_empty({**describe_move(move), "until_at": until_at})
-    return Event(make_token(rng), move.at, move.kind, node, actor, data)
+def build_transition_event(node: str, move: Move, actor: str, rng: Random, **more: object) -> Event:
+    """Return the event of a move that a person made.
+
+    `more` says how long it is in force, `until_at`, and what keeps the node there, `kept_by`: the `move` itself, the
+    `hold` that was in force before, or only its `tests`.
+    """
+    return Event(make_token(rng), move.at, move.kind, node, actor, _drop_empty({**describe_move(move), **more}))
 
 
 def build_person_event(kind: str, node: str, actor: str, now: float, rng: Random, **data: object) -> Event:

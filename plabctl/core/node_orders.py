@@ -57,13 +57,15 @@ def move(
         if member.home_pool == member.pool == pool:
             if pin is not None and pin is not member.hold and (until_at is not None or not _is_endless(member.hold)):
                 members.append(_pin_member(member, pin))
-                happened.extend(build_events("hold", [member.node], order, until_at=until_at))
+                happened.extend(build_events("hold", [member.node], order, until_at=until_at, pool=pool))
             continue
         members.append(_put_into(member, pool, pin, settings, order))
         claims.extend(_supersede_claims(state, member.node))
         origin = member.pool if member.pool != pool else member.home_pool
         step = Move("transition", origin, pool, order.now, "operator", order.reason)
-        happened.append(events.build_transition_event(member.node, step, order.actor, order.rng, until_at))
+        kept_by = "tests" if pin is None else "move" if pin is not member.hold else "hold"
+        data = {"until_at": until_at, "kept_by": kept_by}
+        happened.append(events.build_transition_event(member.node, step, order.actor, order.rng, **data))
     if not members:
         raise Refused(f"{format_names(names)} in {pool!r} already")
     return Changes(members=tuple(members), claims=tuple(claims), events=tuple(happened))

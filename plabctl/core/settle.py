@@ -95,7 +95,9 @@ class _Batch:
         judgement = self._pools[member.pool].judge(member, reading)
         after = _clear_request(judgement.member, claim, now)
         self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
-        self._events.append(events.build_probe_event(found, claim.pool, now))
+        is_spared = found.outcome is Outcome.FAIL and judgement.member.fail_streak <= member.fail_streak
+        more = {"counted": False} if is_spared else {}
+        self._events.append(events.build_probe_event(found, claim.pool, now, **more))
         if judgement.move:
             self._events.append(events.build_move_event(judgement.move, found, now))
 

@@ -46,8 +46,8 @@ def decode_row(row: Row) -> Event | None:
     """Return the event in `row`; None when plabctl did not write it."""
     id_, at, kind, node, actor, data = row
     try:
-        texts = [_read_text(value) for value in (id_, kind, actor)]
-        name = None if node is None else _read_text(node)
+        texts = [read_text(value) for value in (id_, kind, actor)]
+        name = None if node is None else read_text(node)
         if not (isinstance(at, int | float) and 0 <= at < _LAST_AT):
             return None
         found = _read_data(data)
@@ -56,7 +56,7 @@ def decode_row(row: Row) -> Event | None:
     return Event(texts[0], float(at), texts[1], name, texts[2], found)
 
 
-def _read_text(value: object) -> str:
+def read_text(value: object) -> str:
     """Return the text in `value`; raise ValueError when there is none, or one that is none of ours."""
     text = value.decode() if isinstance(value, bytes) else ""
     if not text or _NEVER.search(text):

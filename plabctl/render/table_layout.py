@@ -26,7 +26,7 @@ _COMMA = re.compile(r",(?![^\[]*\])")
 """Between two names, not between two numbers in brackets."""
 _SHORTENED = ""
 """Stands among the widths of columns when names have lost their common end."""
-_NARROW = dict.fromkeys(map(ord, "✓✗»‖·…│→"), "x")
+_NARROW = dict.fromkeys(map(ord, "✓✗»‖·…│→█░"), "x")
 """Our own signs, each as wide as a letter."""
 
 

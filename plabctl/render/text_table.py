@@ -15,7 +15,7 @@ from plabctl.render.listing import Cell, Listing
 from plabctl.render.styles import CODES
 from plabctl.render.table_layout import Line, draw_listing
 
-_ASCII = str.maketrans({"✓": "+", "✗": "x", "»": ">", "‖": "#", "·": "-", "…": "~", "│": "|", "→": ">"})
+_ASCII = str.maketrans("✓✗»‖·…│→█░", "+x>#-~|>#.")
 _LINES_PER_PIECE = 256
 _WIDTH = 80
 

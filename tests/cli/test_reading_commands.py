@@ -17,6 +17,9 @@ FORMS = {
     "show pc1": ["table", "tsv", "json"],
     "explain pc1": ["table", "tsv", "json"],
     "pool show bad": ["table", "tsv", "json"],
+    "stats": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
+    "stats --by site": ["table", "wide", "tsv", "json", "jsonl", "csv"],
+    "stats --at 0s": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "rank": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "experiment list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "tick --dry-run": ["table", "wide", "tsv", "json", "jsonl", "name"],
@@ -58,7 +61,7 @@ def test_tsv_is_the_form_of_a_pipe_and_has_a_header_on_request(used_desk: Desk, 
     assert shown[0] == shown[1] != []
 
 
-@pytest.mark.parametrize("command", ["history", "node list", "pool list"])
+@pytest.mark.parametrize("command", ["history", "node list", "pool list", "stats"])
 def test_csv_can_be_read(used_desk: Desk, command: str) -> None:
     rows = list(csv.reader(io.StringIO(used_desk.ok(*command.split(), "-o", "csv"))))
 

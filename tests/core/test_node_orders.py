@@ -27,6 +27,7 @@ def test_a_moved_node_is_due_at_once_with_a_clean_record() -> None:
     assert (member.pool, member.since_at, member.due_at, member.ok_streak) == ("bad", NOW, NOW, 0)
     assert changes.events[0].data == {
         "from": "good", "to": "bad", "since_at": NOW, "cause": "operator", "reason": "disk swapped",
+        "kept_by": "move",
     }  # fmt: skip
     assert changes.events[0].actor == "ada"
 
@@ -259,7 +260,7 @@ def test_who_came_from_where_with_which_labels_and_who_went_is_told() -> None:
     state.apply(added)
     removed = enrolment.remove_nodes(state, ["n1"], make_order())
 
-    data = {"reason": "disk swapped", "source": "operator"}
+    data = {"reason": "disk swapped", "source": "operator", "pool": "bad"}
     assert [(event.kind, event.node, dict(event.data)) for event in added.events] == [
         ("node-added", "n1", {**data, "variables": {"site": "oslo"}}),
         ("node-added", "n2", data),

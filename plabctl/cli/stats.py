@@ -1,0 +1,93 @@
+"""`plabctl stats`: how usable nodes were in a span of time, and where they were at an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from plabctl.app import queries, stats_queries
+from plabctl.cli import output
+from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
+from plabctl.cli.time_types import Instant
+from plabctl.core.stats.tally import Span
+from plabctl.errors import UsageFault
+from plabctl.render import stats_table
+from plabctl.render.listing import Listing
+from plabctl.views.node import ViewContext
+from plabctl.views.past_places import view_places
+from plabctl.views.stats import choose_past_nodes, view_stats
+
+_EXAMPLE = """\
+plabctl stats
+plabctl stats @bad --since 7d
+plabctl stats --since 2026-11-01 --until 2026-12-01 --by site -o csv
+plabctl stats --at 'yesterday 14:30' -p good -o name
+"""
+_DAYS_S = 30 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for."""
+
+    nodes: tuple[str, ...]
+    pools: tuple[str, ...]
+    since: float | None
+    until: float | None
+    at: float | None
+    by: str | None
+
+
+@make_command("stats", example=_EXAMPLE)
+@nodes_argument(required=False)
+@click.option(
+    "--since", metavar="INSTANT", type=Instant(), help="Where the span begins, such as 7d or 2026-11-01 (30d)."
+)
+@click.option("--until", metavar="INSTANT", type=Instant(), help="Where the span ends (default: now).")
+@click.option("--by", metavar="site|LABEL", help="Compare sites, or groups of nodes with an equal label.")
+@click.option("--at", metavar="INSTANT", type=Instant(), help="Where nodes were at an instant, such as 2d or 14:30.")
+@pool_option
+@listing_options
+@config_option
+def command(form: str | None, header: bool, color: str, config: str | None, **asked: Any) -> None:
+    """Show how usable nodes were, the worst first.
+
+    Shares are of the time in which a node was known. An outage is a stretch of time out of good, unless the first
+    retest refuted the failure. SEEN IN is from when a node broke to when it left good, BACK IN from when it worked
+    again to when it returned: bounds, as it happened between two tests.
+
+    With --at: which nodes were good and usable then; -p limits the list to a pool, as it was then.
+    """
+    context = queries.read_context(config)
+    listing = _build_listing(context, _Asked(**asked))
+    output.show_listing(listing, output.choose_form(form, header=header, color=color))
+
+
+def _build_listing(context: ViewContext, asked: _Asked) -> Listing:
+    queries.check_pool_names(context, asked.pools)
+    span = _choose_span(asked, context.now)
+    names = set(queries.list_chosen_or_gone(context, asked.nodes)) if asked.nodes else None
+    past = stats_queries.read_past(context, span)
+    nodes = choose_past_nodes(context, past, names)
+    if asked.at is not None:
+        return stats_table.build_places_listing(*view_places(context, past, nodes, asked.pools))
+    if asked.pools:
+        there = set(queries.list_chosen(context, (), asked.pools))
+        nodes = {name: node for name, node in nodes.items() if name in there}
+    return stats_table.build_listing(*view_stats(context, past, nodes, asked.by))
+
+
+def _choose_span(asked: _Asked, now: float) -> Span:
+    if asked.at is not None:
+        if asked.since is not None or asked.until is not None or asked.by is not None:
+            raise UsageFault("--at is for one instant, and goes with none of --since, --until and --by")
+        if asked.at > now:
+            raise UsageFault("--at is in the future")
+        return Span(asked.at, asked.at)
+    until = now if asked.until is None else min(asked.until, now)
+    since = until - _DAYS_S if asked.since is None else asked.since
+    if since >= until:
+        raise UsageFault("the span is empty: --since must be before --until and before now")
+    return Span(since, until)
