@@ -22,13 +22,13 @@ _OUR_ERRORS = frozenset(
         errno.EAGAIN,
         errno.EADDRNOTAVAIL,
         errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.EACCES,
         errno.EPERM,
         errno.ENOSPC,
         errno.EAFNOSUPPORT,
     }
 )
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES})
+"""What the kernel says without a route, and as well what a router far away answers by ICMP (icmp(7), ipv6(7))."""
 _NO_SUCH_NAME = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
 )
@@ -67,9 +67,9 @@ def build_resolver_error(name: str, error: OSError) -> ProbeError:
     return ProbeError(Cause.LOCAL, f"the resolver could not look up '{name}': {format_exception(error)}")
 
 
-def build_socket_error(place: str, error: OSError) -> ProbeError:
-    """Return the trouble for a connection that was not made."""
-    if error.errno in _OUR_ERRORS:
+def build_socket_error(place: str, error: OSError, *, has_route: bool = True) -> ProbeError:
+    """Return the trouble for a connection that was not made; without a route from here it says nothing of the node."""
+    if error.errno in _OUR_ERRORS or (error.errno in _NO_WAY and not has_route):
         return ProbeError(Cause.LOCAL, f"no connection can be made from here to {place}: {format_exception(error)}")
     return ProbeError(Cause.CONNECT, f"{place}: {format_exception(error)}")
 

@@ -17,6 +17,7 @@ import paramiko
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
 from plabctl.core.settings import HostKeys, SshSettings
+from plabctl.probes.address_race import PromptSocket, has_route
 from plabctl.probes.cancellation import Cancellation, hang_up
 from plabctl.probes.connect import connect
 from plabctl.probes.host_keys import HostKey, KnownHosts
@@ -200,7 +201,8 @@ def _explain_failure(error: BaseException, target: Target, transport: NodeTransp
     if isinstance(error, paramiko.SSHException):
         return ProbeError(Cause.PROTOCOL, f"no SSH session: {format_exception(inner or error)}")
     if isinstance(error, OSError):
-        return build_socket_error(f"{target.host} port {target.port}", error)
+        is_routed = not isinstance(transport.sock, PromptSocket) or has_route(transport.sock.peer)
+        return build_socket_error(f"{target.host} port {target.port}", error, has_route=is_routed)
     return build_local_error(error)
 
 

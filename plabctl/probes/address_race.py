@@ -1,0 +1,160 @@
+"""Connect to the first address of a node that answers: attempts start one after the other and then run side by side.
+
+I/O. By RFC 8305 ("Happy Eyeballs"): an address that swallows packets costs a quarter of a second, not its share of the
+budget. Go on with `plabctl.probes.connect`, which asks the resolver before.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import select
+import socket
+from collections.abc import Sequence
+
+from plabctl.clock import Clock
+from plabctl.core.model import Cause, Outcome
+from plabctl.probes.cancellation import Cancellation, hang_up
+from plabctl.probes.probe_error import ProbeError, build_socket_error
+
+Address = tuple[socket.AddressFamily, tuple[str, int]]
+
+_HEAD_START_S = 0.25
+"""How long an address is tried alone before the next one is tried beside it: the default of RFC 8305, section 5."""
+_PENDING = (0, errno.EINPROGRESS)
+
+
+class PromptSocket(socket.socket):
+    """A socket that acknowledges what it has read at once.
+
+    sshd answers in small pieces and, by Nagle's algorithm, sends the second only when the first is acknowledged, which
+    the kernel puts off for 40 ms when it sees nothing to send along. TCP_NODELAY helps against this only on our side.
+    `peer` is the address that it connects to.
+    """
+
+    def __init__(self, peer: Address) -> None:
+        super().__init__(peer[0], socket.SOCK_STREAM)
+        self.peer = peer
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Read as usual, then let the acknowledgement go."""
+        data = super().recv(size, flags)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
+def alternate_families(addresses: Sequence[Address]) -> list[Address]:
+    """Return the addresses with the families in turn, each in the resolver's order (RFC 8305, section 4)."""
+    by_family: dict[socket.AddressFamily, list[Address]] = {}
+    for address in addresses:
+        by_family.setdefault(address[0], []).append(address)
+    longest = max(map(len, by_family.values()), default=0)
+    return [family[rank] for rank in range(longest) for family in by_family.values() if rank < len(family)]
+
+
+def race(addresses: Sequence[Address], end: float, clock: Clock, cancellation: Cancellation) -> PromptSocket:
+    """Return a socket connected to the first of the addresses that answers, by `end` on the monotonic clock.
+
+    Raises ProbeError when none does, with what says most about the node. The socket has a time-out of what is left.
+    """
+    return _Race(addresses, end, clock, cancellation).run()
+
+
+class _Race:
+    def __init__(self, addresses: Sequence[Address], end: float, clock: Clock, cancellation: Cancellation) -> None:
+        self._waiting = list(addresses)
+        self._end = end
+        self._clock = clock
+        self._cancellation = cancellation
+        self._started_at = self._next_at = clock.monotonic()
+        self._attempts: dict[int, PromptSocket] = {}
+        """By descriptor. Only this thread changes it; a cancellation looks at a copy."""
+        self._errors: list[ProbeError] = []
+        self._poll = select.poll()
+
+    def run(self) -> PromptSocket:
+        try:
+            with self._cancellation.on_cancel(self._hang_up):
+                return self._run()
+        finally:
+            for sock in self._attempts.values():
+                sock.close()
+
+    def _run(self) -> PromptSocket:
+        while self._waiting or self._attempts:
+            now = self._clock.monotonic()
+            if now >= self._end and self._attempts:
+                break
+            if self._waiting and now >= self._next_at:
+                self._start(now)
+                self._cancellation.check()  # after the attempt is known to those who cancel
+                continue
+            until = min(self._end, self._next_at) if self._waiting else self._end
+            for descriptor, _ in self._poll.poll(math.ceil((until - now) * 1000)):
+                if sock := self._finish(descriptor):
+                    return sock
+            self._cancellation.check()
+        raise self._choose_error()
+
+    def _start(self, now: float) -> None:
+        address = self._waiting.pop(0)
+        try:
+            sock = PromptSocket(address)
+        except OSError as error:
+            self._errors.append(build_socket_error(_describe(address), error, has_route=False))
+            return
+        sock.setblocking(False)
+        self._attempts[sock.fileno()] = sock
+        self._next_at = now + _HEAD_START_S
+        code = sock.connect_ex(address[1])
+        if code in _PENDING:
+            self._poll.register(sock, select.POLLOUT)
+        else:
+            self._fail(sock.fileno(), code)
+
+    def _finish(self, descriptor: int) -> PromptSocket | None:
+        """Return the socket when it is connected; note why not otherwise."""
+        self._poll.unregister(descriptor)
+        self._cancellation.check()
+        sock = self._attempts[descriptor]
+        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._fail(descriptor, code)
+            return None
+        del self._attempts[descriptor]
+        sock.settimeout(max(self._end - self._clock.monotonic(), 0.001))
+        return sock
+
+    def _fail(self, descriptor: int, code: int) -> None:
+        sock = self._attempts.pop(descriptor)
+        sock.close()
+        error = OSError(code, os.strerror(code))
+        self._errors.append(build_socket_error(_describe(sock.peer), error, has_route=has_route(sock.peer)))
+        self._next_at = self._clock.monotonic()
+
+    def _hang_up(self) -> None:
+        for sock in list(self._attempts.values()):
+            hang_up(sock)
+
+    def _choose_error(self) -> ProbeError:
+        """Return an answer of the node rather than its silence, and its silence rather than a fault of ours."""
+        answers = [error for error in self._errors if error.outcome is Outcome.FAIL]
+        silent = [_describe(sock.peer) for sock in self._attempts.values()]
+        if silent and not answers:
+            waited_s = max(self._end - self._started_at, 0)
+            return ProbeError(Cause.CONNECT, f"no answer from {', '.join(silent)} within {waited_s:.3g} s")
+        return (answers or self._errors)[0]
+
+
+def _describe(address: Address) -> str:
+    return f"{address[1][0]} port {address[1][1]}"
+
+
+def has_route(address: Address) -> bool:
+    """Return whether the kernel knows a way to the address; connecting a datagram socket sends nothing."""
+    try:
+        with socket.socket(address[0], socket.SOCK_DGRAM) as sock:
+            sock.connect(address[1])
+    except OSError:
+        return False
+    return True
