@@ -7,7 +7,7 @@ Tests: `tests/cli/test_node_changes.py`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from plabctl.app.context import App
@@ -78,6 +78,22 @@ def retest(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeRe
     return _commit(app, names, decide)
 
 
+def retest_accepted(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
+    """Make the nodes due now whose host keys were accepted: those that wait, or that are tested with the old ones."""
+
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
+        waiting = [
+            name
+            for name in names
+            if (member := state.member(name))
+            and member.absent_since_at is None
+            and (member.due_at > order.now or name in state.claims)
+        ]
+        return node_orders.retest(state, waiting, order) if waiting else Changes(), ChangeResult(())
+
+    return _commit(app, names, decide)
+
+
 def hold(app: App, names: Sequence[str], order: node_orders.Order, until_at: float | None) -> ChangeResult:
     """Pin the nodes where they are, until `until_at`, or until released."""
 
@@ -117,16 +133,41 @@ def add_nodes(app: App, nodes: Sequence[Node], order: node_orders.Order, *, repl
 
     def decide(state: State, _: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = enrolment.add_nodes(state, app.settings, nodes, order, replacing=replacing)
-        new = {member.node for member in changes.members}
+        new = {node.name for node in changes.nodes if state.node(node.name) is None}
         entry = app.settings.entry_pool
         done = [
-            Change(node.name, "", f"added to {entry}, due now" if node.name in new else "variables changed")
-            for node in changes.nodes
+            Change(name, "", f"added to {entry}, due now" if name in new else _describe_changed(name, changes))
+            for name in (node.name for node in changes.nodes)
         ]
         added = [node.name for node in changes.nodes if node.name in new]
         return changes, ChangeResult(tuple(done), (build_undo_command(["node", "rm"], added),) if added else ())
 
     return _commit(app, (), decide)
+
+
+def set_variables(
+    app: App, names: Sequence[str], settings: Mapping[str, str], unset: Collection[str], order: node_orders.Order
+) -> ChangeResult:
+    """Set some variables of the nodes and remove others; those that are not named stay."""
+
+    def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
+        changes = enrolment.set_variables(state, names, settings, unset, order)
+        done, undo = [], []
+        for node in changes.nodes:
+            before = state.node(node.name)
+            old = before.variables if before else {}
+            done.append(Change(node.name, "", _describe_changed(node.name, changes)))
+            back = [f"{key}={value}" for key, value in old.items() if node.variables.get(key) != value]
+            gone = [f"--unset={key}" for key in node.variables if key not in old]
+            undo.append(build_undo_command(["node", "set"], [node.name], [*back, *gone]))
+        return changes, ChangeResult(tuple(done), tuple(undo))
+
+    return _commit(app, names, decide)
+
+
+def _describe_changed(name: str, changes: Changes) -> str:
+    is_due = any(member.node == name for member in changes.members)
+    return f"variables changed{', due now' if is_due else ''}"
 
 
 def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:

@@ -15,7 +15,7 @@ from plabctl.app.context import App
 from plabctl.core.model import Node
 from plabctl.core.names import fold_name
 from plabctl.errors import UsageFault
-from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings
+from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings, refuse_misspelt
 from plabctl.inventories.reading import quote_text
 
 MAX_BYTES = 64 * 1024**2
@@ -33,6 +33,19 @@ def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list
     if not given:
         raise UsageFault("no node is named", hint="plabctl node add NAME")
     return _check_nodes(app, [Node(name, variables) for name in given])
+
+
+def parse_changes(app: App, words: Sequence[str], unset: Sequence[str]) -> dict[str, str]:
+    """Return the variables that `words` such as `site=here` set; raise UsageFault for what is invalid."""
+    settings = parse_settings(words)
+    for key in unset:
+        refuse_misspelt(key)
+    if both := sorted(settings.keys() & set(unset)):
+        raise UsageFault(f"{quote_text(both[0])} is both set and unset")
+    if not settings and not unset:
+        raise UsageFault("no variable is named", hint="plabctl node set NODES KEY=VALUE... or --unset KEY")
+    _check_nodes(app, [Node("", settings)])
+    return settings
 
 
 def read_nodes(app: App, path: str) -> list[Node]:
@@ -55,7 +68,9 @@ def _check_nodes(app: App, nodes: list[Node]) -> list[Node]:
     recipes = app.settings.recipes
     own = {node.name: node.variables["recipe"] for node in nodes if "recipe" in node.variables}
     faults = [
-        f"{name!r}: no recipe is named {quote_text(recipe)}" for name, recipe in own.items() if recipe not in recipes
+        f"{f'{name!r}: ' if name else ''}no recipe is named {quote_text(recipe)}"
+        for name, recipe in own.items()
+        if recipe not in recipes
     ]
     if faults:
         raise UsageFault("\n".join(faults), hint=f"the recipes are: {', '.join(recipes)}")

@@ -11,6 +11,7 @@ from plabctl.app import change_nodes, node_input, queries
 from plabctl.app import change_nodes as use
 from plabctl.app.context import open_app
 from plabctl.cli import output
+from plabctl.cli.candidates import complete_nodes_and_pools
 from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import (
     Function,
@@ -36,6 +37,10 @@ _ADD = """\
 plabctl node add pc1.example.org pc2.example.org --set site=north
 plabctl node add lab7 --set ssh_host=10.0.0.7 --set ssh_port=2222 --set ssh_user=plab
 """
+_SET = """\
+plabctl node set pc1.example.org ssh_port=2222 --unset rack
+plabctl node set @bad ssh_user=plab --yes
+"""
 _IMPORT = """\
 plabctl node import nodes.csv
 printf 'pc1.example.org site=north\\n' | plabctl node import -
@@ -44,7 +49,7 @@ printf 'pc1.example.org site=north\\n' | plabctl node import -
 
 @make_group("node", example=_EXAMPLE)
 def command() -> None:
-    """Add, remove and list nodes."""
+    """Add, change, remove and list nodes."""
 
 
 def _replace_option(function: Function) -> Function:
@@ -69,6 +74,44 @@ def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet:
         change_nodes.add_nodes(app, found, change_nodes.build_order(app, find_actor(), ""), replacing=replace),
         quiet=quiet,
     )
+
+
+@make_command("set", example=_SET, parent=command)
+@click.argument(
+    "words", nargs=-1, required=True, metavar="NODES... KEY=VALUE...", shell_complete=complete_nodes_and_pools
+)
+@click.option("--unset", "unset", metavar="KEY", multiple=True, help="Remove a variable of these nodes.")
+@if_rev_option
+@yes_option
+@quiet_option
+@config_option
+def set_(
+    words: tuple[str, ...],
+    *,
+    unset: tuple[str, ...],
+    if_rev: int | None,
+    yes: bool,
+    quiet: bool,
+    config: str | None,
+) -> None:
+    """Set variables of nodes; those that are not named stay as they are.
+
+    The first word names nodes; from the second on, words with a `=` in them set variables. A node that is reached in
+    another way now is tested at once. What an inventory lists is changed there.
+    """
+    app = open_app(config)
+    nodes, settings = _split_words(words)
+    variables = node_input.parse_changes(app, settings, unset)
+    order = use.build_order(app, find_actor(), "", if_rev)
+    names = choose_nodes(app, nodes, "change", yes=yes)
+    print_changes(use.set_variables(app, names, variables, unset, order), quiet=quiet)
+
+
+def _split_words(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words that name nodes, and those that set variables."""
+    rest = words[1:]
+    settings = tuple(word for word in rest if "=" in word and not word.startswith("!"))
+    return read_words((words[0], *(word for word in rest if word not in settings))), settings
 
 
 @make_command("import", example=_IMPORT, parent=command)

@@ -10,7 +10,15 @@ from plabctl.app import change_nodes, host_key_offers
 from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.node_changes import count_nodes
-from plabctl.cli.options import config_option, confirm, make_command, nodes_argument, quiet_option, yes_option
+from plabctl.cli.options import (
+    config_option,
+    confirm,
+    find_actor,
+    make_command,
+    nodes_argument,
+    quiet_option,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from plabctl.app.host_key_offers import KeyOffer
@@ -32,7 +40,8 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     """Fetch the host keys of nodes, show them, and accept them after confirmation.
 
     Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): every
-    later connection is checked against the keys accepted now. A changed key is accepted only with --changed.
+    later connection is checked against the keys accepted now. A changed key is accepted only with --changed. Then the
+    nodes are tested at once.
     """
     app = open_app(config)
     names = change_nodes.choose_nodes(app, nodes).names
@@ -50,8 +59,12 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     if wanted:
         confirm(f"accept the keys of {count_nodes([offer.node for offer in wanted])}?", yes=yes)
         host_key_offers.accept_keys(app, wanted)
+        order = change_nodes.build_order(app, find_actor(), "host key accepted")
+        done = change_nodes.retest_accepted(app, [offer.node for offer in wanted], order)
         if not quiet:
-            output.write_note(f"accepted: {', '.join(offer.node for offer in wanted)}")
+            output.write_note(f"accepted: {', '.join(offer.node for offer in wanted)}; due now")
+        if done.warning:
+            output.write_note(f"plabctl: {done.warning}")
     return int(refused > 0)
 
 

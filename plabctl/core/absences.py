@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from plabctl.core import events
 from plabctl.core.claim import add_leftovers
+from plabctl.core.enrolment import is_reached_otherwise, make_due
 from plabctl.core.experiments.model import Experiment
 from plabctl.core.model import Event, Node
 from plabctl.core.node_orders import Order
@@ -55,7 +56,11 @@ def rename_nodes(state: State, renamed: Mapping[str, Node], order: Order) -> Cha
             raise AssertionError(f"{old!r} is a node")
         claim = state.claims.get(old)
         left = member.leftovers if claim is None else add_leftovers(member, claim, [claim.vnode])
-        members.append(replace(member, node=node.name, leftovers=left, absent_since_at=None))
+        renamed_member = replace(member, node=node.name, leftovers=left, absent_since_at=None)
+        before = state.node(old)
+        if before and is_reached_otherwise(before, node):
+            renamed_member = make_due(renamed_member, order.now)
+        members.append(renamed_member)
         happened.append(_build_event("node-renamed", node.name, order, **{"from": old}))
     vnodes = [vnode for vnode in state.vnodes() if vnode.node in renamed]
     return Changes(

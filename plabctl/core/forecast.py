@@ -36,7 +36,7 @@ class DueReason(StrEnum):
     ENTERED = "entered"
     """It came into its pool."""
     AT_ONCE = "at-once"
-    """A person released it."""
+    """A person released it, or it is reached in another way now."""
     HOLD_ENDS = "hold-ends"
     UNKNOWN = "unknown"
     """The last probe said nothing: the shortest wait."""

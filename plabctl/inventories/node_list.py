@@ -18,6 +18,8 @@ from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
 
 MAX_VARIABLES = 256 * 1024
 """Bytes of all variables of a node: they are given to every command that its recipe runs."""
+KNOWN_VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "recipe", "site")
+"""The variables that mean something to plabctl; all others are labels."""
 MAX_FAULTS = 20
 """How many faults are told; a wrong file may have one on each of its 100,000 lines."""
 _MAX_PLACES = 10
@@ -83,16 +85,34 @@ def _tell_differing(
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, str]:
-    """Return the variables that `words` such as `site=here` set; raise UsageFault for one that sets none."""
+    """Return the variables that `words` such as `site=here` set; raise UsageFault for one that sets none.
+
+    A person who types what is nearly a name that plabctl knows, such as `ssh-host`, means that one: it is refused.
+    """
     variables: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UsageFault(f"{quote_text(word)} sets nothing", hint="write it like --set site=north")
+            raise UsageFault(f"{quote_text(word)} sets nothing", hint="write it like site=north")
+        refuse_misspelt(key)
         variables[key] = value
     if fault := find_variables_fault(variables):
         raise UsageFault(fault)
     return variables
+
+
+def refuse_misspelt(key: str) -> None:
+    """Raise UsageFault when `key` is nearly the name of a variable that plabctl knows, and none."""
+    if key in KNOWN_VARIABLES:
+        return
+    plain = key.lower().replace("-", "").replace("_", "").replace(".", "")
+    nearest = next((known for known in KNOWN_VARIABLES if known.replace("_", "") == plain), None)
+    if nearest is None and plain.startswith("ssh"):
+        import difflib  # only a typing error needs it
+
+        nearest = next(iter(difflib.get_close_matches(key.lower(), KNOWN_VARIABLES, 1, 0.8)), None)
+    if nearest:
+        raise UsageFault(f"{quote_text(key)} is no variable that plabctl knows", hint=f"did you mean {nearest}?")
 
 
 def find_name_fault(name: str, variables: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ _WORDS = {
     DueReason.ABSENT: "its inventory does not list it any more; listed again, it is as it was before",
     DueReason.NEW: "it has never been tested, so it is due at once",
     DueReason.ENTERED: "a node is tested at once when it enters {pool}",
-    DueReason.AT_ONCE: "it was released, so a test decides where it belongs",
+    DueReason.AT_ONCE: "it was released, or is reached in another way now: a test decides where it belongs",
     DueReason.HOLD_ENDS: "its hold ends then",
     DueReason.UNKNOWN: "the last test gave no verdict, so after the shortest wait: {drawn}",
     DueReason.CUT: (

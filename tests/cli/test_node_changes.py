@@ -111,6 +111,47 @@ def test_adding_and_removing_undo_each_other(used_desk: Desk) -> None:
     assert (row["site"], row["labels"]) == ("a b", {"rack": "3"})
 
 
+def test_variables_are_set_one_by_one_and_a_new_port_is_tried_at_once(used_desk: Desk) -> None:
+    used_desk.ok("node", "add", "pc3", "--set", "ssh_host=10.0.0.3", "--set", "ssh_port=2222")
+    labelled = used_desk.run("node", "set", "pc3", "site=north west", "rack=4")
+    assert labelled.out == "pc3: variables changed\n"
+    assert row_of(used_desk, "pc3")["labels"] == {"rack": "4"}
+    undo(used_desk, labelled)
+    variables = {"ssh_host": "10.0.0.3", "ssh_port": "2222"}
+    assert json.loads(used_desk.ok("show", "pc3", "-o", "json"))["variables"] == variables
+
+    moved = used_desk.run("node", "set", "pc3", "pc2", "ssh_port=22", "--unset", "ssh_host", "-q")
+    assert (moved.code, moved.out) == (0, "")
+    assert json.loads(used_desk.ok("show", "pc3", "-o", "json"))["variables"] == {"ssh_port": "22"}
+    assert row_of(used_desk, "pc2")["due_at"] <= json.loads(used_desk.ok("status", "-o", "json"))["generated_at"]
+    said = used_desk.run("node", "set", "*", "rack=5")
+    assert (said.code, "--yes" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["node", "add", "pc9", "--set", "ssh-host=10.0.0.1"], "did you mean ssh_host?"),
+        (["node", "set", "pc1", "SSH-Port=22"], "did you mean ssh_port?"),
+        (["node", "set", "pc1", "ssh_hots=10.0.0.1"], "did you mean ssh_host?"),
+        (["node", "set", "pc1", "--unset", "sshuser"], "did you mean ssh_user?"),
+        (["node", "set", "pc1", "Site=north"], "did you mean site?"),
+        (["node", "set", "pc1", "ssh_port=http"], "not a port"),
+        (["node", "set", "pc1", "recipe=nope"], "no recipe is named 'nope'"),
+        (["node", "set", "pc1"], "no variable is named"),
+        (["node", "set", "pc1", "a=1", "--unset", "a"], "'a' is both set and unset"),
+        (["node", "set", "pc77", "rack=1"], "no node is named 'pc77'"),
+    ],
+)
+def test_a_variable_that_cannot_be_meant_is_refused(used_desk: Desk, words: list[str], told: str) -> None:
+    before = used_desk.ok("node", "list", "-o", "json")
+    said = used_desk.run(*words)
+
+    assert said.code in {1, 2}
+    assert told in said.err
+    assert used_desk.ok("node", "list", "-o", "json").partition('"nodes"')[2] == before.partition('"nodes"')[2]
+
+
 def test_who_did_it_is_kept(used_desk: Desk) -> None:
     used_desk.run("hold", "pc1", "-r", "x", environ={"SUDO_USER": "ann"})
 

@@ -1,5 +1,6 @@
 """`plabctl trust` against a real SSH server: new keys after a yes, changed ones only when that is said."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def test_a_new_key_is_shown_and_accepted_after_a_yes(desk: Desk, server: Embedde
     assert (desk.folder / "state/known_hosts").stat().st_mode & 0o077 == 0
     assert desk.run("test", "pc1").code == 0
     assert "(known)" in desk.ok("trust", "pc1")
+
+
+def test_a_node_refused_for_its_host_key_is_due_once_that_is_accepted(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["pool"], row["last"]["cause"]) == ("bad", "host-key")
+    assert row["due_at"] > row["last"]["at"]
+
+    assert "due now" in desk.run("trust", "pc1", "--yes").err
+    desk.ok("tick")
+
+    assert json.loads(desk.ok("status", "-o", "json"))["nodes"][0]["pool"] == "good"
+    assert "host key accepted" in desk.ok("history", "-o", "tsv")
 
 
 def test_a_changed_key_needs_more_than_a_yes(desk: Desk, server: EmbeddedNode) -> None:
