@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _UNITS_SHOWN = 2
 # Not compiled here: many commands print durations and read none. `re` compiles each once.
-_PART = r"(\d+(?:\.\d+)?)(ms|[smhdw])"
-_WHOLE = r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+"
+_PART = r"(\d+(?:\.\d+)?)(ms|[smhdwy])"
+_WHOLE = r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+"
 
 
 def parse_duration(text: str) -> float:
     """Return the seconds that `text` names; raise ValueError when it names none.
 
     Units may be combined (`2m30s`, `1h30m`); a bare number is refused, because its unit would be a guess. Only `0`
-    needs no unit.
+    needs no unit. A year (`y`) has 365 days.
     """
     text = text.strip()
     if text == "0":

@@ -57,7 +57,7 @@ FILE_CALLS_ELSEWHERE = {
     "store/commit.py": "keeps the present state as the previous generation, by a second name",
     "store/lock_report.py": "opens directories, to ask who has locked them",
     "app/last_error.py": "opens directories, to lock them",
-    "history/database.py": "gives the file that SQLite has made its name",
+    "history/history_file.py": "gives the file that SQLite has made its name",
 }
 """By module: why it calls the system on files itself. The rule is that `plabctl.files` does."""
 CORE_MAY_USE = {

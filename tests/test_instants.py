@@ -46,7 +46,7 @@ def read(text: str, zone: ZoneInfo | timezone = BERLIN, *, ahead: bool = False) 
         ("2026-11-20 10:00:30", "2026-11-20T09:00:30Z"),
         ("  2026-11-20   9:00 ", "2026-11-20T08:00:00Z"),
         ("2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z"),
-        ("2026-11-20T10:00:00.250Z", "2026-11-20T10:00:00.250Z"),
+        ("2026-11-20T10:00:00.750Z", "2026-11-20T10:00:00Z"),
         ("2026-11-20t10:00z", "2026-11-20T10:00:00Z"),
         ("2026-11-20T10:00+05:30", "2026-11-20T04:30:00Z"),
         ("2026-11-20T10:00-08", "2026-11-20T18:00:00Z"),
@@ -133,9 +133,7 @@ def test_without_a_zone_times_are_local(monkeypatch: pytest.MonkeyPatch, zone: s
 
 @given(st.floats(1_000_000_000, 4_000_000_000), st.sampled_from(ZONES), st.booleans())
 def test_what_is_printed_for_programs_is_read_back(at: float, zone: ZoneInfo, ahead: bool) -> None:
-    at = round(at, 3)
-
-    assert round(parse_instant(format_iso(at), NOW, zone=zone, ahead=ahead), 3) == at
+    assert parse_instant(format_iso(at), NOW, zone=zone, ahead=ahead) == int(at)
 
 
 @given(st.integers(1_000_000_000, 4_000_000_000))

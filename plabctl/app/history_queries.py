@@ -6,14 +6,15 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from plabctl.core.event_kinds import EVENT_KINDS, MOVES
 from plabctl.core.model import Event
 from plabctl.errors import NoSuchNode
-from plabctl.history.database import History, Records
+from plabctl.history.database import History
+from plabctl.history.query import MAX_SEQ
+from plabctl.history.query import Question as Question
 from plabctl.views.experiments import list_vnode_views
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
@@ -46,35 +47,46 @@ def read_node(context: ViewContext, name: str) -> NodeRecord:
     )
 
 
-class HistoryPage(NamedTuple):
-    """What happened, oldest first; the place in the history up to which that goes; and how many rows were left out."""
+class EventWalk:
+    """The events that are asked for, oldest first, read from the history while they are walked over, once.
 
-    events: list[Event]
-    place: int
-    skipped_count: int
+    Then `place` is that of the newest row that was looked at, 0 when there was none, and `skipped_count` how many rows
+    were left out.
+    """
+
+    def __init__(self, context: ViewContext, asked: Question) -> None:
+        self.place = 0
+        self.skipped_count = 0
+        self._folder = Path(context.settings.state_dir)
+        self._asked = asked
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events."""
+        with History(self._folder) as history:
+            for seq, event in history.walk(self._asked):
+                self.place = seq if seq < MAX_SEQ else self.place
+                if event is None:
+                    self.skipped_count += 1
+                else:
+                    yield event
 
 
-def read_events(
-    context: ViewContext, names: Collection[str] | None, since: float | None, limit: int | None
-) -> HistoryPage:
-    """Return what happened to the nodes `names` (None: all) from the instant `since` on, at most the latest `limit`."""
+def find_newest_place(context: ViewContext) -> int:
+    """Return the place of the newest row of the history, from which to follow; 0 when nothing was recorded yet."""
     with History(Path(context.settings.state_dir)) as history:
-        return _build_page(history.read(nodes=names, since=since, limit=limit))
+        return history.find_newest()
 
 
-def follow_events(context: ViewContext, names: Collection[str] | None, after: int) -> Iterator[HistoryPage]:
-    """Yield what has been told since the last look, also when that is nothing; the caller sets the pace."""
-    with History(Path(context.settings.state_dir)) as history:
-        if not after:
-            after = history.find_newest()
-        while True:
-            found = _build_page(history.read(nodes=names, after=after))
-            after = max(after, found.place)
-            yield found
+def follow_events(context: ViewContext, asked: Question, after: int) -> Iterator[tuple[list[Event], int]]:
+    """Yield what has been told since the last look, also when that is nothing, and how many rows were left out.
 
-
-def _build_page(records: Records) -> HistoryPage:
-    return HistoryPage([record.event for record in records], records.place, len(records.skipped))
+    The caller sets the pace.
+    """
+    while True:
+        found = EventWalk(context, asked._replace(after=after, limit=None))
+        events = list(found)
+        after = max(after, found.place)
+        yield events, found.skipped_count
 
 
 def _list_undelivered(context: ViewContext, name: str, known: list[Event]) -> list[Event]:

@@ -1,4 +1,4 @@
-"""The keys of the rules that hold for all pools: flaps, the guard, the adaptive back-off, deadlines, experiments.
+"""The keys of the rules that hold for all pools: flaps, the guard, deadlines, experiments, the history.
 
 Pure. Each default number names its reason; `docs/policy.md` has the figures behind them. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -13,13 +13,15 @@ from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_endpoint, is_label_name, is_pool_name
 from plabctl.core.settings import (
-    AdaptiveSettings,
     DeadlineSettings,
     ExperimentSettings,
     FlapSettings,
     GuardSettings,
     GuardThen,
+    HistorySettings,
 )
+
+_MOST_KEPT_S = 100 * 365 * DAY_S
 
 FLAP = Table(
     "flap",
@@ -96,28 +98,6 @@ GUARD = Table(
     ),
     Key("then", Choice(tuple(GuardThen)), text="What happens to a move that was held that long.", example='"leave"'),
     text="When many nodes fail together, the monitor is the more likely cause: moves to bad are held, testing goes on.",
-)
-ADAPTIVE = Table(
-    "adaptive",
-    AdaptiveSettings(),
-    Key(
-        "load",
-        Number(0.01, 1),
-        "load_ratio",
-        text="The share of the window that should be busy on average. 0.8 because the rest is for what cannot be "
-        "planned: suspects, requested retests, nodes that come up.",
-        example="0.8",
-    ),
-    Key(
-        "half_life",
-        Duration(60.0),
-        "half_life_s",
-        text="The half-life of what was observed of a node. 14d because nodes are repaired, and wear out, within "
-        "weeks.",
-        example='"14d"',
-    ),
-    text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
-    "its states last, scaled for all nodes alike so that a given share of the window is used.",
 )
 DEADLINES = Table(
     "deadlines",
@@ -236,4 +216,25 @@ EXPERIMENT = Table(
     ),
     text="How the vnodes of experiments are set up, kept up and torn down. Each experiment is a pool of its own: it "
     "shares the window with the health pools and with the other experiments.",
+)
+HISTORY = Table(
+    "history",
+    HistorySettings(),
+    Key(
+        "keep",
+        Duration(DAY_S, _MOST_KEPT_S),
+        "keep_s",
+        text="How long events are kept. 730d, two years, because a season is compared with the "
+        "same season of the last year.",
+        example='"5y"',
+    ),
+    Key(
+        "keep_output",
+        Duration(DAY_S, _MOST_KEPT_S),
+        "keep_output_s",
+        text="How long the stages of tests are kept, with what they printed. 30d because who looks into a fault looks "
+        "at the last weeks, and stages are most of what the history takes on the disk.",
+        example='"90d"',
+    ),
+    text="For how long what happened is kept. What is older is removed a little at a time by the ticks.",
 )

@@ -1,4 +1,4 @@
-"""The keys of health pools, of their back-offs and of the recipes that they test with.
+"""The keys of health pools, of their back-offs, also of what `adaptive` aims at, and of the recipes they test with.
 
 Pure. What only one kind has is declared in the module of that kind. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -15,7 +15,7 @@ from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text
 from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
-from plabctl.core.settings import PoolSettings
+from plabctl.core.settings import AdaptiveSettings, PoolSettings
 from plabctl.kinds import builtin_kinds
 
 
@@ -199,4 +199,26 @@ RECIPE = Table(
     "are built in, and plug-ins add more; a table of the same name replaces such a recipe as a whole.",
     shape=Shape.NAMED,
     point="recipe",
+)
+ADAPTIVE = Table(
+    "adaptive",
+    AdaptiveSettings(),
+    Key(
+        "load",
+        Number(0.01, 1),
+        "load_ratio",
+        text="The share of the window that should be busy on average. 0.8 because the rest is for what cannot be "
+        "planned: suspects, requested retests, nodes that come up.",
+        example="0.8",
+    ),
+    Key(
+        "half_life",
+        Duration(60.0),
+        "half_life_s",
+        text="The half-life of what was observed of a node. 14d because nodes are repaired, and wear out, within "
+        "weeks.",
+        example='"14d"',
+    ),
+    text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
+    "its states last, scaled for all nodes alike so that a given share of the window is used.",
 )

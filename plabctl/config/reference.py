@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
-from plabctl.config.policy_keys import ADAPTIVE, DEADLINES, EXPERIMENT, FLAP, GUARD
-from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
+from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
+from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
 from plabctl.config.sample import format_default
 from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
 from plabctl.core.keys.table import Key, Table
@@ -22,11 +22,11 @@ plabctl reads one TOML file: the one that `--config` names, else `$PLABCTL_CONFI
 `plabctl init` writes one with every key and its default; `plabctl config check` reports all errors in one, and while
 there is an error ticks do nothing; `plabctl config show` prints the values in force and where each was set.
 
-Durations are strings such as `"90s"`, `"2m30s"`, `"12h"`, `"2d"`, or `0`. Sizes are strings such as `"64KiB"`. Paths
-are relative to the folder of the config file (links are resolved), and `~` is the home directory. Hooks, inventory
-commands and local recipes run in that folder. Scripts, commands given by a path, Ansible inventories and
-`known_hosts`, and every folder that leads to them, must belong to root, to the user who runs plabctl or to the owner
-of the config file. In messages, `hook[2]` is the second `[[hook]]`.
+Durations are strings such as `"90s"`, `"2m30s"`, `"12h"`, `"2d"`, `"1y"` (365 days), or `0`. Sizes are strings such
+as `"64KiB"`. Paths are relative to the folder of the config file (links are resolved), and `~` is the home directory.
+Hooks, inventory commands and local recipes run in that folder. Scripts, commands given by a path, Ansible inventories
+and `known_hosts`, and every folder that leads to them, must belong to root, to the user who runs plabctl or to the
+owner of the config file. In messages, `hook[2]` is the second `[[hook]]`.
 
 `make docs` generates this page from the program; a test compares the two.
 """
@@ -43,6 +43,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[adaptive]`", ADAPTIVE),
     ("`[deadlines]`", DEADLINES),
     ("`[experiment]`", EXPERIMENT),
+    ("`[history]`", HISTORY),
     ("`[executor]`", EXECUTOR),
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),

@@ -19,8 +19,8 @@ from plabctl.config.kind_name import (
     find_kind_of,
     list_keys,
 )
-from plabctl.config.policy_keys import ADAPTIVE, DEADLINES, EXPERIMENT, FLAP, GUARD
-from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
+from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
+from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
 from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
@@ -50,6 +50,7 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
         _format_block(ADAPTIVE, "[adaptive]", given),
         _format_block(DEADLINES, "[deadlines]", given),
         _format_block(EXPERIMENT, "[experiment]", given),
+        _format_block(HISTORY, "[history]", given),
         *_executor_blocks(given),
         _format_block(RECIPE, "#[recipe.mine]", given),
         *_kind_blocks(INVENTORY, "#[[inventory]]"),

@@ -8,8 +8,8 @@ one; the keys of a kind stand in its own module. Go on with `plabctl.config.read
 from __future__ import annotations
 
 from plabctl.config.kind_name import KindName
-from plabctl.config.policy_keys import ADAPTIVE, DEADLINES, EXPERIMENT, FLAP, GUARD
-from plabctl.config.pool_keys import POOL, RECIPE
+from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
+from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
@@ -239,6 +239,7 @@ ROOT = Table(
     Key("adaptive", ADAPTIVE),
     Key("deadlines", DEADLINES),
     Key("experiment", EXPERIMENT),
+    Key("history", HISTORY),
     Key("executor", EXECUTOR),
     Key("inventory", INVENTORY, "inventories"),
     Key("sink", SINK, "sinks"),

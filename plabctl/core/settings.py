@@ -23,9 +23,10 @@ from plabctl.core.settings_parts import ExperimentSettings as ExperimentSettings
 from plabctl.core.settings_parts import FlapSettings as FlapSettings
 from plabctl.core.settings_parts import GuardSettings as GuardSettings
 from plabctl.core.settings_parts import GuardThen as GuardThen
+from plabctl.core.settings_parts import HistorySettings as HistorySettings
 from plabctl.core.settings_parts import InventorySettings as InventorySettings
 from plabctl.core.settings_parts import SinkSettings as SinkSettings
-from plabctl.values import dataclass, field
+from plabctl.values import dataclass, field, replace
 
 EXIT_FIELD = "goes_to"
 """The field of `PoolSettings` that the key of a kind fills by which a pool names where its nodes leave to."""
@@ -155,6 +156,7 @@ class Settings:
     adaptive: AdaptiveSettings = field(default_factory=AdaptiveSettings)
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
     experiment: ExperimentSettings = field(default_factory=ExperimentSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     inventories: tuple[InventorySettings, ...] = ()
     sinks: tuple[SinkSettings, ...] = ()
@@ -184,7 +186,7 @@ class Settings:
     @property
     def all_sinks(self) -> tuple[SinkSettings, ...]:
         """Every sink, the record first."""
-        return (RECORD, *self.sinks, *self.hooks)
+        return (replace(RECORD, options=self.history), *self.sinks, *self.hooks)
 
     @property
     def plugin_faults(self) -> Mapping[str, str]:

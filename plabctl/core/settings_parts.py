@@ -87,6 +87,14 @@ class ExperimentSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """How long what happened is kept: events, and the stages of tests with what they printed."""
+
+    keep_s: float = 730 * 86400.0
+    keep_output_s: float = 30 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorSettings:
     """What runs the probes. `kind` is a name: the module of the kind is loaded when there is something to run."""
 

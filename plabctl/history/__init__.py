@@ -1,4 +1,4 @@
-"""What happened, for ever: events in SQLite, each exactly once.
+"""What happened: events in SQLite, each exactly once.
 
 I/O. Everything is in `plabctl.history.database`.
 """

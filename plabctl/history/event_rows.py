@@ -15,7 +15,7 @@ from typing import cast
 from plabctl.core.model import Event
 
 MOST_BYTES = 64 * 1024**2
-"""Of the data of one event; what stages printed is left out where there is more."""
+"""Of the stages of one event; what they printed is left out where there is more."""
 _LAST_AT = 253402300800.0
 """The end of the year 9999."""
 _MOST = 2**53
@@ -30,27 +30,34 @@ _SUSPICIOUS = re.compile(r"[^ -~]|\\[ubfr]")
 _NEVER = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but newline and tab, and half pairs: no text of ours has them."""
 
-Row = tuple[object, object, object, object, object, object]
-"""`id, at, kind, node, actor, data` as SQLite gives them; text comes as bytes."""
+Row = tuple[object, object, object, object, object, object, object]
+"""`id, at, kind, node, actor, data, stages` as SQLite gives them; text comes as bytes."""
 
 
-def encode_row(event: Event) -> tuple[str, float, str, str | None, str, str]:
-    """Return the row for `event`; raise ValueError or TypeError when its data is not JSON."""
-    data = json.dumps(event.data, allow_nan=False)
-    if len(data) > MOST_BYTES:
-        data = json.dumps(_drop_output(event.data), allow_nan=False)
-    return event.id, event.at, event.kind, event.node, event.actor, data
+def encode_row(event: Event) -> tuple[tuple[str, float, str, str | None, str, str], str]:
+    """Return the row for `event` without its stages, and these as JSON, empty when there are none.
+
+    They are kept apart because they are most of its size and not kept for as long. Raise ValueError or TypeError when
+    its data is not JSON.
+    """
+    stages = event.data.get("stages") or ()
+    rest = {key: value for key, value in event.data.items() if key != "stages"}
+    row = event.id, event.at, event.kind, event.node, event.actor, json.dumps(rest, allow_nan=False)
+    text = json.dumps(stages, allow_nan=False) if stages else ""
+    if len(text) > MOST_BYTES:
+        text = json.dumps(_drop_output(event.data), allow_nan=False)
+    return row, text
 
 
 def decode_row(row: Row) -> Event | None:
     """Return the event in `row`; None when plabctl did not write it."""
-    id_, at, kind, node, actor, data = row
+    id_, at, kind, node, actor, data, stages = row
     try:
         texts = [read_text(value) for value in (id_, kind, actor)]
         name = None if node is None else read_text(node)
         if not (isinstance(at, int | float) and 0 <= at < _LAST_AT):
             return None
-        found = _read_data(data)
+        found = _read_data(data, stages)
     except (ValueError, RecursionError):
         return None
     return Event(texts[0], float(at), texts[1], name, texts[2], found)
@@ -64,10 +71,15 @@ def read_text(value: object) -> str:
     return text
 
 
-def _read_data(value: object) -> Mapping[str, object]:
-    text = value.decode() if isinstance(value, bytes) else ""
-    data = json.loads(text)
-    is_odd = _SUSPICIOUS.search(text) is not None
+def _read_data(value: object, stages: object) -> Mapping[str, object]:
+    """Return the data of an event, with its stages where there are some; raise ValueError for what is none of ours."""
+    texts = [
+        part.decode() if isinstance(part, bytes) else "" for part in (value, b"null" if stages is None else stages)
+    ]
+    data = json.loads(texts[0])
+    if isinstance(data, dict) and stages is not None:
+        data["stages"] = json.loads(texts[1])
+    is_odd = any(map(_SUSPICIOUS.search, texts))
     if not isinstance(data, dict) or not all(_is_ours(key, inner, is_odd=is_odd) for key, inner in data.items()):
         raise ValueError
     return data
@@ -113,6 +125,6 @@ def _is_plain(value: object, levels: int, *, is_odd: bool) -> bool:
     return value is None or isinstance(value, bool) or _is_number(value)
 
 
-def _drop_output(data: Mapping[str, object]) -> Mapping[str, object]:
-    stages = cast(Sequence[Mapping[str, object]], data.get("stages", ()))
-    return {**data, "stages": [{**stage, "output": "", "truncated": True} for stage in stages]}
+def _drop_output(data: Mapping[str, object]) -> list[Mapping[str, object]]:
+    stages = cast(Sequence[Mapping[str, object]], data["stages"])
+    return [{**stage, "output": "", "truncated": True} for stage in stages]

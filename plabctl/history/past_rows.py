@@ -135,7 +135,7 @@ class PastHistory(History):
     def _decode(self, row: Sequence[object]) -> PastTest | Event | None:
         _, at, kind, node, id_, actor, data, outcome, pool, cause, seconds, counted, experiment = row
         if id_ is not None:
-            event = decode_row((id_, at, kind, node, actor, data))
+            event = decode_row((id_, at, kind, node, actor, data, None))
             self.skipped_count += event is None
             return event
         if experiment is not None:

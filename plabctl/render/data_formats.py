@@ -80,20 +80,24 @@ def list_cells(listing: Listing) -> Iterator[list[str]]:
 
 
 def format_json(listing: Listing) -> Iterator[str]:
-    """Return one object: the head, and the rows under their name."""
-    head = {"schema_version": SCHEMA_VERSION, **encode_row(listing.head)}
+    """Return one object: the head, and the rows under their name.
+
+    What comes after the rows is looked up after they were walked: it may be about them.
+    """
     rows = iter(listing.rows)
     few = list(islice(rows, _FEW))
+    head = {"schema_version": SCHEMA_VERSION, **encode_row(listing.head)}
     if len(few) < _FEW:
         yield dumps({**head, listing.plural: list(map(encode_row, few))}) + "\n"
         return
     before = {key: head[key] for key in head if key < listing.plural}
-    after = {key: head[key] for key in head if key > listing.plural}
     yield f"{dumps(before)[:-1]}{',' if before else ''}{dumps(listing.plural)}:"
     mark = "["
     for piece in _join_pieces(_write_objects(chain(few, rows)), ","):
         yield mark + piece
         mark = ","
+    head = {"schema_version": SCHEMA_VERSION, **encode_row(listing.head)}
+    after = {key: head[key] for key in head if key > listing.plural}
     yield f"]{',' if after else ''}{dumps(after)[1:]}\n"
 
 

@@ -5,7 +5,7 @@ Pure. An event's data stands beside its kind and node, so that a row is flat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
@@ -78,9 +78,8 @@ def format_skipped(count: int) -> str:
     return f"plabctl: {rows} left out: not written by plabctl, or damaged (see: plabctl doctor)"
 
 
-def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count: int = 0) -> Listing:
-    """Return the history as a listing, in the order in which the events come."""
-    events = list(events)
+def build_listing(events: Iterable[Event], *, titles: bool = True, head: Mapping[str, object] | None = None) -> Listing:
+    """Return the history as a listing, in the order in which the events come; `head` stands beside them in JSON."""
     return Listing(
         plural="events",
         rows=events,
@@ -94,7 +93,7 @@ def build_listing(events: Iterable[Event], *, titles: bool = True, skipped_count
             Column("TAKE BACK", lambda event: Cell(build_undo(event)), wide=True),
             Column("ID", lambda event: Cell(event.id), wide=True),
         ),
-        head={"skipped_count": skipped_count} if skipped_count else {},
+        head={} if head is None else head,
         titles=titles,
         key="node",
     )

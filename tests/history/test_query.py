@@ -1,5 +1,6 @@
 """What a look at the history costs does not grow with how much ever happened: it reads the rows that it shows."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.history import query as search
-from plabctl.history.database import _TABLE
 from plabctl.history.query import Question, fetch, find
+from plabctl.history.tables import create_tables
 
 NOW = 1_800_000_000.0
 HOUR_S = 3600.0
@@ -36,24 +37,30 @@ class Traced(sqlite3.Connection):
         return "\n".join(step for plan in self.plans.values() for step in plan)
 
 
-def make(rows: Sequence[tuple[float, str, str]]) -> Traced:
-    """A history in memory: instants, kinds and nodes, in the order of recording."""
+def make(rows: Sequence[tuple[Any, ...]]) -> Traced:
+    """A history in memory: instants, kinds, nodes and perhaps data, in the order of recording."""
     connection = sqlite3.connect(":memory:", factory=Traced, isolation_level=None)
-    connection.executescript(_TABLE)
+    create_tables(connection)
     connection.execute("begin")
     connection.executemany(
-        "insert into event (id, at, kind, node, actor, data) values (?, ?, ?, ?, 'plabctl', '{}')",
-        [(f"e{number}", at, kind, node) for number, (at, kind, node) in enumerate(rows)],
+        "insert into event (id, at, kind, node, actor, data) values (?, ?, ?, ?, 'plabctl', ?)",
+        [(f"e{number}", *row, *(["{}"] if len(row) == 3 else [])) for number, row in enumerate(rows)],
     )
     connection.execute("commit")
     return connection
 
 
+def data(number: int) -> str:
+    """What the event of that number has besides: each 200th a cause, each 400th an experiment."""
+    found = {"cause": "dns" if number % 200 == 1 else None, "experiment": "exp" if number % 400 == 2 else None}
+    return json.dumps({key: value for key, value in found.items() if value})
+
+
 @pytest.fixture(scope="module")
 def long() -> Iterator[Traced]:
-    """Twenty thousand events, four in a minute; each five hundredth is a move."""
+    """Twenty thousand events, four in a minute; each five hundredth is a move, and a few have a cause or more."""
     rows = [
-        (NOW - (SIZE - number) * 15, "probe" if number % 500 else "transition", NODES[number * 37 % 100])
+        (NOW - (SIZE - number) * 15, "probe" if number % 500 else "transition", NODES[number * 37 % 100], data(number))
         for number in range(SIZE)
     ]
     connection = make(rows)
@@ -73,6 +80,15 @@ LOOKS = {
     "the newest of a node": (Question(nodes=["n007"], limit=50), 50, 500),
     "the newest of all nodes": (Question(nodes=NODES, limit=100), 100, 8_000),
     "the last test of a node": (Question(nodes=["n007"], kinds=["probe"], limit=1), 1, 100),
+    "the moves of a long time": (Question(kinds=["transition"], since=NOW - 60 * HOUR_S), 28, 80_000),
+    "the moves before a time": (Question(kinds=["transition"], until=NOW - 60 * HOUR_S), 12, 40_000),
+    "the newest moves": (Question(kinds=["transition", "hold"], limit=20), 20, 600),
+    "all moves": (Question(kinds=["transition"]), 40, 1_000),
+    "the last move of a node": (Question(nodes=["n000"], kinds=["transition", "suspect"], limit=1), 1, 150),
+    "the last move of a node that never moved": (Question(nodes=["n007"], kinds=["transition"], limit=1), 0, 100),
+    "the newest of a cause": (Question(causes=["dns"], limit=20), 20, 1_500),
+    "an experiment": (Question(experiments=["exp"]), 50, 3_000),
+    "an experiment on a node": (Question(nodes=["n074"], experiments=["exp"]), 50, 6_000),
     "what is new": (Question(nodes=NODES, after=SIZE - 5), 5, 1_000),
 }
 
@@ -88,7 +104,7 @@ def steps_of(connection: sqlite3.Connection, asked: Question) -> tuple[int, int]
 
     connection.set_progress_handler(count_step, 1)
     try:
-        found = len(find(connection, asked))
+        found = len(list(find(connection, asked)))
     finally:
         connection.set_progress_handler(None, 1)
     return found, count
@@ -132,6 +148,7 @@ def test_every_query_goes_by_an_index(long: Traced, name: str) -> None:
     assert "SCAN event" not in long.steps
     if asked.since is not None:
         assert "INDEX event_by_time (at>?)" in long.steps
+    if asked.since is not None or asked.until is not None:
         assert "INTEGER PRIMARY KEY (rowid>?)" not in long.steps, "that is a walk over everything"
 
 
@@ -141,9 +158,62 @@ def test_a_long_time_of_a_node_goes_by_its_node(long: Traced, monkeypatch: pytes
 
     find(long, Question(nodes=["n007"], since=NOW - HOUR_S))
 
-    count, places = long.plans.values()
-    assert count == ["SEARCH event USING COVERING INDEX event_by_time (at>?)"]
-    assert "SEARCH event USING INDEX event_by_node (node=? AND seq>?)" in places
+    few, count, places = long.plans.values()
+    assert few == count == ["SEARCH event USING COVERING INDEX event_by_time (at>?)"]
+    assert "SEARCH event USING INDEX event_by_node (node=? AND seq>? AND seq<?)" in places
+
+
+BY = {
+    "step_by_kind (kind=? AND seq>? AND seq<?)": Question(kinds=["transition"], limit=3),
+    "step_by_kind (kind=?": Question(kinds=["transition", "hold"]),
+    "step_by_node (node=? AND seq>? AND seq<?)": Question(nodes=["n007"], kinds=["transition"], limit=3),
+    "event_by_cause (<expr>=? AND seq>? AND seq<?)": Question(causes=["dns"], limit=3),
+    "event_by_cause (<expr>=?": Question(causes=["dns", "connect"]),
+    "event_by_experiment (<expr>=? AND seq>? AND seq<?)": Question(experiments=["exp"], limit=3),
+    "event_by_experiment (<expr>=?": Question(experiments=["exp"], nodes=["n007"], kinds=["probe"]),
+}
+
+
+@pytest.mark.parametrize("index", BY)
+def test_each_selection_has_its_index(long: Traced, index: str) -> None:
+    long.plans.clear()
+
+    find(long, BY[index])
+
+    assert f"INDEX {index}" in long.steps
+
+
+def test_what_is_many_is_found_as_it_is_asked_for(long: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW", 100)
+    count = 0
+
+    def count_step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    long.set_progress_handler(count_step, 1)
+    try:
+        rows = fetch(long, find(long, Question(since=NOW - 40 * HOUR_S)))
+        first = next(rows)
+    finally:
+        long.set_progress_handler(None, 1)
+
+    assert first[0] == SIZE - 40 * 240 + 1
+    assert count < 100_000, "all of these would take some 250,000"
+    assert len(list(rows)) == 40 * 240 - 1
+
+
+def test_a_clock_that_was_wrong_once_makes_no_walk_over_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_FEW", 10)
+    ahead = make([(NOW + 1e6 if number == 3 else NOW - 500 + number, "probe", "a") for number in range(500)])
+    ahead.plans.clear()
+
+    found = list(find(ahead, Question(since=NOW - 20)))
+
+    assert found == [4, *range(481, 501)]
+    assert "(rowid>? AND rowid<?)" not in ahead.steps, "that is a walk"
+    ahead.close()
 
 
 def test_a_history_that_lost_its_indexes_is_read_all_the_same() -> None:
@@ -156,12 +226,23 @@ def test_a_history_that_lost_its_indexes_is_read_all_the_same() -> None:
 
 
 INSTANTS = st.sampled_from([NOW - 7200, NOW - 3600, NOW - 1, NOW, NOW + 86400])
-ROWS = st.lists(st.tuples(INSTANTS, st.sampled_from(["probe", "transition"]), st.sampled_from(["a", "b", "c"])))
+DATA = ["{}", '{"cause": "dns"}', '{"cause": "check", "experiment": "exp"}', '{"experiment": "exp"}', "no JSON"]
+ROWS = st.lists(
+    st.tuples(
+        INSTANTS,
+        st.sampled_from(["probe", "transition", "late"]),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(DATA),
+    )
+)
 QUESTIONS = st.builds(
     Question,
     nodes=st.none() | st.lists(st.sampled_from(["a", "b", "gone"])),
     kinds=st.none() | st.lists(st.sampled_from(["probe", "transition"])),
+    causes=st.none() | st.lists(st.sampled_from(["dns", "check"])),
+    experiments=st.none() | st.lists(st.sampled_from(["exp", "gone"])),
     since=st.none() | INSTANTS,
+    until=st.none() | INSTANTS,
     after=st.integers(0, 5),
     limit=st.none() | st.integers(0, 6),
 )
@@ -170,22 +251,25 @@ QUESTIONS = st.builds(
 @pytest.mark.parametrize("few", [0, 10_000])
 @given(rows=ROWS, asked=QUESTIONS)
 def test_whatever_the_clock_did_the_rows_asked_for_are_found(
-    few: int, rows: list[tuple[float, str, str]], asked: Question
+    few: int, rows: list[tuple[float, str, str, str]], asked: Question
 ) -> None:
     connection = make(rows)
     before, search._FEW = search._FEW, few
     try:
-        found = find(connection, asked)
+        found = list(find(connection, asked))
     finally:
         search._FEW = before
         connection.close()
 
     wanted = [
         place
-        for place, (at, kind, node) in enumerate(rows, 1)
+        for place, (at, kind, node, text) in enumerate(rows, 1)
         if place > asked.after
         and (asked.nodes is None or node in asked.nodes)
         and (asked.kinds is None or kind in asked.kinds)
+        and (asked.causes is None or any(f'"cause": "{cause}"' in text for cause in asked.causes))
+        and (asked.experiments is None or any(f'"experiment": "{name}"' in text for name in asked.experiments))
         and (asked.since is None or at >= asked.since)
+        and (asked.until is None or at < asked.until)
     ]
     assert found == (wanted if asked.limit is None else wanted[len(wanted) - min(asked.limit, len(wanted)) :])

@@ -1,0 +1,97 @@
+"""The tables, indexes and views of the history, and how a file of an earlier format gets them.
+
+I/O: SQL on a connection that the caller opened. `docs/history.md` documents what stands here for people who write
+queries. Format 1 had no table `output`: what stages printed was a part of an event's data. Go on with
+`plabctl.history.query` for which index serves which question, and with `plabctl.history.prune` for what is removed.
+Tests: `tests/history/test_query.py`, `tests/history/test_prune.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+FORMAT = 2
+TEST_KINDS = ("probe", "vnode-probe", "late")
+"""Nearly all events are of these kinds: a few indexes leave them out, and so take next to no room."""
+IS_STEP = f"kind not in ({', '.join(map(repr, TEST_KINDS))})"
+"""What the indexes of everything else are limited to; a query must repeat it word for word."""
+# What another program wrote may be no JSON, and would end every query that meets it.
+CAUSE = "(case when json_valid(data) then json_extract(data, '$.cause') end)"
+EXPERIMENT = "(case when json_valid(data) then json_extract(data, '$.experiment') end)"
+_EVENT = """
+create table event (
+  seq integer primary key autoincrement,
+  id text not null unique,
+  at real not null,
+  kind text not null,
+  node text,
+  actor text not null,
+  data text not null
+) strict;
+create index event_by_node on event (node, seq);
+create index event_by_time on event (at);
+"""
+_OUTPUT = """
+create {temporary} table output (
+  seq integer primary key,
+  at real not null,
+  stages text not null
+) strict;
+"""
+# `legacy` says which rows still have stages in their data: those from `next_seq` up to `last_seq`.
+_SINCE_FORMAT_2 = f"""
+{_OUTPUT.format(temporary="")}
+create index output_by_time on output (at);
+create table legacy (next_seq integer not null, last_seq integer not null) strict;
+create index step_by_kind on event (kind, seq) where {IS_STEP};
+create index step_by_node on event (node, seq) where {IS_STEP};
+create index event_by_cause on event ({CAUSE}, seq) where {CAUSE} is not null;
+create index event_by_experiment on event ({EXPERIMENT}, seq) where {EXPERIMENT} is not null;
+"""
+_DATA = "case when json_valid(data) then json_extract(data, '$.{0}') end as {1}"
+_TIME = "strftime('%Y-%m-%dT%H:%M:%SZ', event.at, 'unixepoch') as at"
+VIEWS = f"""
+create view tests as
+select event.seq, {_TIME}, node, {_DATA.format("pool", "pool")}, {_DATA.format("outcome", "outcome")},
+  {CAUSE} as cause, {_DATA.format("reason", "reason")}, {_DATA.format("seconds", "seconds")},
+  {EXPERIMENT} as experiment, kind = 'late' as is_late
+from event where kind in ({", ".join(map(repr, TEST_KINDS))});
+create view moves as
+select event.seq, {_TIME}, node, kind, {_DATA.format("from", "from_pool")}, {_DATA.format("to", "to_pool")},
+  {CAUSE} as cause, {_DATA.format("reason", "reason")}, actor
+from event where kind in ('transition', 'suspect', 'refuted', 'guarded') and {IS_STEP};
+create view stages as
+select event.seq, {_TIME}, node, json_extract(part.value, '$.stage') as stage,
+  json_extract(part.value, '$.seconds') as seconds, json_extract(part.value, '$.exit_code') as exit_code,
+  json_extract(part.value, '$.output') as output
+from output join event on event.seq = output.seq
+  join json_each(case when json_valid(output.stages) then output.stages else '[]' end) as part;
+"""
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make an empty history of today's format."""
+    connection.executescript(f"begin; {_EVENT} {_SINCE_FORMAT_2} {VIEWS} pragma user_version = {FORMAT}; commit;")
+
+
+def bring_forward(connection: sqlite3.Connection) -> None:
+    """Give a history of format 1 the tables and indexes of today's, all or nothing; its rows stay as they are.
+
+    That reads every event once: some ten seconds for a million. Others that write wait, or leave it to the next tick.
+    """
+    connection.execute("begin immediate")
+    try:
+        if connection.execute("pragma user_version").fetchone()[0] == 1:  # nobody else was first
+            for statement in f"{_SINCE_FORMAT_2} {VIEWS}".split(";"):
+                connection.execute(statement)
+            connection.execute("insert into legacy select 0, coalesce(max(seq), 0) from event")
+            connection.execute(f"pragma user_version = {FORMAT}")
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+
+
+def stand_in(connection: sqlite3.Connection) -> None:
+    """Let a history of format 1 be read as it is: with an empty table `output` for this connection alone."""
+    connection.execute(_OUTPUT.format(temporary="temporary"))

@@ -1,0 +1,151 @@
+"""`plabctl history` selects by time, kind, cause and experiment as it does by node; it refuses what cannot be meant."""
+
+import json
+import time
+
+import pytest
+
+from plabctl.core.model import Event
+from plabctl.history.database import History
+from tests.cli.console import Desk
+
+NOW = time.time()
+DAY_S = 86_400.0
+PAST = [
+    Event(
+        "a", NOW - 3 * DAY_S, "probe", "pc1", "plabctl", {"outcome": "fail", "cause": "connect", "reason": "refused"}
+    ),
+    Event("b", NOW - 2 * DAY_S, "transition", "pc1", "plabctl", {"from": "good", "to": "bad", "cause": "connect"}),
+    Event("c", NOW - 1800, "vnode-up", "pc2", "plabctl", {"experiment": "exp", "vnode": "v"}),
+    Event("d", NOW - 60, "hold", "pc2", "ann", {"reason": "disk", "until_at": NOW + DAY_S}),
+]
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """An installation with four events."""
+    desk = Desk(tmp_path_factory.mktemp("past"))
+    desk.ok("node", "add", "pc1")
+    (desk.folder / "state" / "history.db").unlink()
+    with History(desk.folder / "state") as history:
+        history.record(PAST)
+    return desk
+
+
+def iso(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        ("", "abcd"),
+        ("--since 1h", "cd"),
+        ("--until 1h", "ab"),
+        ("--since 60h --until 1h", "b"),
+        (f"--since {iso(NOW - 2.5 * DAY_S)}", "bcd"),
+        (f"--until {iso(NOW - 2.5 * DAY_S)}", "a"),
+        (f"--since {time.strftime('%Y-%m-%d', time.localtime(NOW - 6 * DAY_S))} -n 2", "cd"),
+        ("--since 5d --until 1h -n 1", "b"),
+        ("--kind transition", "b"),
+        ("--kind probe,hold", "ad"),
+        ("--kind probe --kind hold --since 1d", "d"),
+        ("--cause connect", "ab"),
+        ("--cause connect --kind probe", "a"),
+        ("--experiment exp", "c"),
+        ("-e exp --since 1m", ""),
+        ("--experiment nothing", ""),
+        ("pc2 --kind vnode-up", "c"),
+        ("pc2 --cause connect", ""),
+        ("--kind probe -n 1", "a"),
+    ],
+)
+def test_events_are_selected(past: Desk, options: str, ids: str) -> None:
+    said = past.ok("history", *options.split(), "-o", "jsonl")
+
+    assert "".join(json.loads(line)["id"] for line in said.splitlines()) == ids
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--since soon", "'soon'"),
+        ("--until 2026-13-01", "'2026-13-01'"),
+        ("--kind transitoin", "there is no kind of event 'transitoin'"),
+        ("--cause conect", "there is no cause 'conect'"),
+        ("--follow --until 1h", "--until cannot be given"),
+        ("--since 1h --until 2h", "--until must be later than --since"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_a_line(past: Desk, options: str, told: str) -> None:
+    said = past.run("history", *options.split())
+
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err
+    assert len([line for line in said.err.splitlines() if told in line]) == 1
+
+
+def test_a_wrong_word_is_answered_with_the_nearest(past: Desk) -> None:
+    assert "'transition'" in past.run("history", "--kind", "transitoin").err
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_all_instants_of_the_page_are_of_one_zone(past: Desk, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = past.run("history", "--kind", "hold", "-o", "table", environ={"TZ": zone}).out
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        shown = [time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(at)) for at in (NOW - 60, NOW + DAY_S)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert said.splitlines()[1].startswith(shown[0])
+    assert f"until {shown[1]}" in said
+
+
+def test_local_time_as_it_is_shown_can_be_given_back(past: Desk) -> None:
+    (line,) = past.ok("history", "--kind", "transition", "-o", "table").splitlines()[1:2]
+    shown = line[: len("2026-11-22 13:00:00 CET")]
+
+    assert past.ok("history", "--since", shown, "--until", "1d", "-o", "jsonl").count('"id":"b"') == 1
+
+
+def test_following_shows_only_what_was_asked_for(past: Desk) -> None:
+    # Whichever is faster, the follower or the events: the retest is the latest of its kind or comes after it.
+    with past.running("history", "--follow", "--kind", "retest", "-n", "1", "-o", "jsonl") as process:
+        assert process.stdout
+        with History(past.folder / "state") as history:
+            history.record([Event(kind, NOW, kind, "pc1", "ann", {}) for kind in ("release", "retest")])
+
+        assert json.loads(process.stdout.readline())["kind"] == "retest"
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """An installation with some thousand events, one of them not ours."""
+    desk = Desk(tmp_path_factory.mktemp("long"))
+    desk.ok("node", "add", "pc1")
+    with History(desk.folder / "state") as history:
+        history.record([Event(f"e{n}", NOW - 9000 + n, "probe", "pc1", "plabctl", {}) for n in range(3000)])
+        history.record([Event("\x1b", NOW - 1, "probe", "pc1", "plabctl", {})])
+    return desk
+
+
+@pytest.mark.parametrize("form", ["tsv", "json"])
+def test_a_reader_that_leaves_ends_it_in_silence(long: Desk, form: str) -> None:
+    with long.running("history", "--since", "30d", "-o", form) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(1)
+        process.stdout.close()
+
+        assert process.stderr.read() == ""
+
+
+def test_rows_that_were_left_out_are_counted_after_the_others(long: Desk) -> None:
+    said = long.run("history", "--since", "30d", "-o", "json")
+
+    assert json.loads(said.out)["skipped_count"] == 1
+    assert len(json.loads(said.out)["events"]) >= 3000
+    assert "1 row of the history was left out" in said.err
