@@ -1,54 +1,55 @@
-"""Telling what happened: the sinks are told, the history first, then the event leaves the outbox.
+"""Telling what happened: the history first, then the event leaves the outbox and waits there for each sink.
 
-I/O, in a thread beside the tick, because a slow sink must never keep a slot empty. An event leaves the outbox only
-after every sink was told, so that a death in between tells it again; the history knows an event by its id and keeps it
-once, other sinks get the id and may do the same. A command that changes something tells the history itself, and leaves
-the rest to the next tick: it reads and commits the state once. How a batch is told is decided in `plabctl.sinks.tell`.
+I/O, in threads beside the tick, because nothing that is slow must ever keep a slot empty. An event leaves the outbox
+only after the history has it, so that a death in between records it again; the history knows an event by its id and
+keeps it once. Each sink has a place of its own in the history (`plabctl.app.sink_runs`); while events wait for one, the
+state says so in a note (`plabctl.core.sink_health`), so that the next tick looks. A command that changes something
+records it itself, and leaves the rest to the next tick: it reads and commits the state once.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from plabctl.app import sink_runs
 from plabctl.app.context import App
+from plabctl.app.sink_report import build_drop_events, build_hook_fault, build_note
+from plabctl.app.sink_runs import EndedRun, Round, SinkRuns
 from plabctl.core.model import Event
-from plabctl.core.notes import NoteKind, Notes
-from plabctl.core.settings import SinkSettings
+from plabctl.core.sink_health import RECEIPTS_NOTE, SINKS_NOTE, is_due, list_failing
 from plabctl.core.state import Changes, State
-from plabctl.errors import HookFault, PlabctlError, StoreError
+from plabctl.errors import PlabctlError, StoreError
 from plabctl.files.locks import try_lock
 from plabctl.files.private import as_store_error, open_private
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.command import list_experiment_sinks
-from plabctl.sinks.tell import find_kind, tell_records, tell_sinks
+from plabctl.sinks.queue_setup import Occasion
+from plabctl.sinks.tell import find_kind, tell_records
 
 PAUSE_S = 2.0
 """A long tick tells what happened this often, not after every step."""
-BUDGET_S = 60.0
-"""How long the sinks of one delivery may take together; what they were not told of waits for the next."""
-RECEIPTS_NOTE = NoteKind(
-    "hooks",
-    decode=lambda reader: [(str(sink), str(id_)) for sink, id_ in reader.read_rows("receipts", str, str)],
-    encode=lambda receipts: {"receipts": [list(receipt) for receipt in receipts]},
-)
-"""Which sink was told already of which event that others could not be told of."""
+QUICK_S = 1.0
+"""So long the outbox waits for the sinks, so that one commit says what became of both."""
+BEGIN_S = 30.0
+"""A tick that has nothing else to do begins to tell for so long; what was begun goes on to its own time-out."""
+_LOOK_S = 0.5
+_SLACK_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryResult:
-    """What came of telling a batch: what may leave the outbox, the note to keep, and what went wrong."""
+class DeliveryResult(NamedTuple):
+    """What came of a round: which events may leave the outbox, what was found of the queues, and what went wrong."""
 
     delivered: frozenset[str] = frozenset()
-    receipts: tuple[tuple[str, str], ...] = ()
+    found: Round = Round()
     fault: PlabctlError | None = None
 
 
 class Delivery:
-    """Delivers for one process. Only one process delivers at a time: the holder of `deliver.lock`.
+    """Delivers for one process. Only one process empties the outbox at a time: the holder of `deliver.lock`.
 
     Whoever does not get the lock leaves its events to the holder, or to the next tick.
     """
@@ -58,32 +59,43 @@ class Delivery:
         self._lock: int | None = None
         self._worker: threading.Thread | None = None
         self._result: DeliveryResult | None = None
+        self._ended: list[EndedRun] = []
         self._next_at = app.clock.monotonic() + PAUSE_S
-        self._left: tuple[Event, ...] = ()
-        self._notes: Notes = {}
-        self._sinks: tuple[SinkSettings, ...] = ()
+        self._started_at = app.clock.now()
+        self._occasion = Occasion((), (), {}, (), is_last=False, is_newest=False)
         self._fault: PlabctlError | None = None
-        self._context = SinkContext(app.settings.state_dir, app.settings.origin)
+        self._context = SinkContext(app.settings.state_dir, app.settings.origin, describe=sink_runs.describe)
+        self._runs = SinkRuns(app, self._context)
         for sink in app.settings.all_sinks:
             find_kind(sink)  # its module is loaded now: while probes run, another version may be in its place
 
     @property
     def has_result(self) -> bool:
-        """Return whether a telling has ended whose events can leave the outbox now."""
-        return self._result is not None
+        """Return whether something was told that the state is to say now."""
+        return self._result is not None or self._runs.has_ended
 
     def note_outbox(self, state: State) -> None:
         """Take note of the outbox as it is about to be committed, and of who is to be told."""
-        self._left, self._notes = tuple(state.outbox), dict(state.notes)
-        settings = self._app.settings
-        own = list_experiment_sinks(state, self._left, settings.experiment.hook_timeout_s)
-        self._sinks = (*settings.all_sinks, *own)
+        settings, events = self._app.settings, tuple(state.outbox)
+        own = tuple(list_experiment_sinks(state.experiments, events, settings.experiment.hook_timeout_s))
+        if own or len(settings.all_sinks) > 1:
+            sink_runs.load()
+        mark = state.tick
+        self._occasion = Occasion(
+            (*settings.all_sinks, *own),
+            events,
+            SINKS_NOTE.read(state.notes),
+            RECEIPTS_NOTE.read(state.notes),
+            is_last=False,
+            # A tick that began later reads a newer configuration.
+            is_newest=mark is None or not self._started_at < mark.started_at <= self._app.clock.now(),
+        )
 
     def start(self) -> None:
         """Begin to tell what was looked at, now that it is committed, unless that is going on."""
-        if self._left and self._lock is None and self._app.clock.monotonic() >= self._next_at and self._try_lock():
-            arguments = (self._left, self._notes, self._sinks)
-            worker = threading.Thread(target=self._deliver, args=arguments, daemon=True)
+        is_time = self._app.clock.monotonic() >= self._next_at
+        if is_time and self._has_work() and self._lock is None and self._try_lock():
+            worker = threading.Thread(target=self._deliver, args=(self._occasion,), daemon=True)
             try:
                 worker.start()
             except RuntimeError:  # no thread to be had: it is told at the end of the tick
@@ -91,6 +103,10 @@ class Delivery:
                 self._next_at = self._app.clock.monotonic() + PAUSE_S
             else:
                 self._worker = worker
+
+    def _has_work(self) -> bool:
+        now = self._app.clock.now()
+        return bool(self._occasion.events) or any(is_due(each, now) for each in self._occasion.health.values())
 
     def record(self, events: Sequence[Event]) -> None:
         """Put `events` on record now, unless somebody delivers; raise StoreError when that is impossible."""
@@ -107,64 +123,92 @@ class Delivery:
         """Write what was looked at into the history now. If that is impossible, `finish` raises why."""
         if self._lock is None:
             with suppress(StoreError):
-                self.record(self._left)
+                self.record(self._occasion.events)
 
-    def build_changes(self) -> Changes:
-        """Return the changes by which told events leave the outbox, for the commit under way."""
+    def build_changes(self, state: State) -> Changes:
+        """Return the changes that say who was told of what, for the commit under way."""
         result = self._result
-        if result is None:
+        self._ended += self._runs.pop_ended()
+        if result is None and not self._ended:
             return Changes()
-        self._fault = result.fault or self._fault
-        has_note = result.receipts or RECEIPTS_NOTE.topic in self._notes
-        notes = RECEIPTS_NOTE.write(list(result.receipts) or None) if has_note else None
-        return Changes(delivered=result.delivered, notes=notes)
+        found = result.found if result else Round()
+        self._fault = (result.fault if result else None) or self._fault
+        now = self._app.clock.now()
+        notes = build_note(SINKS_NOTE.read(state.notes), found, self._ended, now)
+        if result and not result.fault and RECEIPTS_NOTE.topic in state.notes:
+            notes |= RECEIPTS_NOTE.write(None)
+        events = tuple(build_drop_events(found, self._ended, now))
+        return Changes(events=events, delivered=result.delivered if result else frozenset(), notes=notes or None)
 
     def after_commit(self) -> None:
         """Let others deliver: what was told has left the outbox. If the commit failed it is told again, harmlessly."""
+        removed = self._result.found.removed if self._result else ()
+        if self._ended or removed:
+            ended, self._ended = self._ended, []
+            self._runs.settle(ended, removed)
         if self._result is not None:
             self._result, self._worker = None, None
             self._unlock()
             self._next_at = self._app.clock.monotonic() + PAUSE_S
 
-    def finish(self) -> None:
-        """Tell what is left, take it out of the outbox, and let other processes deliver.
+    def finish(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        """Tell what is left, as far as that is done soon, and let other processes deliver.
 
-        Raise the error for which something could not be told, now or earlier; it waits in the outbox.
+        A sink that was begun to be told is waited for, unless `is_stopped`. Raise the error for which something could
+        not be told, now or earlier; it waits.
         """
+        self._runs.end_soon(BEGIN_S)
         try:
             if self._worker:
                 self._worker.join()
                 self._commit()
-            tried: set[str] = set()
-            # Again while events come in: another tick may have ended meanwhile and left its events to us.
-            while {event.id for event in self._left} - tried and self._try_lock():
-                tried.update(event.id for event in self._left)
-                self._fault = None
-                self._deliver(self._left, self._notes, self._sinks)
-                self._commit()
+            self._empty_outbox()
+            self._wait_for_sinks(is_stopped)
         finally:
             self._unlock()
         if self._fault:
             raise self._fault
+        if failing := list_failing(self._occasion.health):
+            raise build_hook_fault(failing, self._app.clock.now())
+
+    def _empty_outbox(self) -> None:
+        tried: set[str] = set()
+        is_first = True
+        # Again while events come in: another tick may have ended meanwhile and left its events to us.
+        while (is_first and self._has_work()) or {event.id for event in self._occasion.events} - tried:
+            if not self._try_lock():
+                return
+            is_first = False
+            tried.update(event.id for event in self._occasion.events)
+            self._fault = None
+            self._deliver(self._occasion._replace(is_last=True))
+            self._runs.wait(QUICK_S, for_all=True)
+            self._commit()
+
+    def _wait_for_sinks(self, is_stopped: Callable[[], bool]) -> None:
+        longest_s = max((sink.timeout_s for sink in self._occasion.sinks), default=0.0)
+        end = self._app.clock.monotonic() + BEGIN_S + longest_s + _SLACK_S
+        while self._runs.is_running and not is_stopped() and self._app.clock.monotonic() < end:
+            self._runs.wait(_LOOK_S)
+            if self._runs.has_ended:
+                self._commit()
 
     def _commit(self) -> None:
         with self._app.store.session() as state:
-            state.apply(self.build_changes())
+            state.apply(self.build_changes(state))
             self.note_outbox(state)
         self.after_commit()
 
-    def _deliver(self, events: Sequence[Event], notes: Notes, sinks: Sequence[SinkSettings]) -> None:
-        receipts = RECEIPTS_NOTE.read(notes)
+    def _deliver(self, occasion: Occasion) -> None:
         try:
-            done = tell_sinks(sinks, events, self._app.clock, BUDGET_S, self._context, receipts)
+            tell_records(occasion.sinks, occasion.events, self._context)
+            has_sinks = len(occasion.sinks) > 1 or occasion.health
+            found = self._runs.begin(occasion) if has_sinks else Round()
         except StoreError as error:
             # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.
-            self._result = DeliveryResult(receipts=tuple(receipts), fault=error)
-            return
-        are_told_again = len(done.delivered) < len(events)
-        hint = "the next tick tries it again" if are_told_again else "fix it: events that it missed are not sent again"
-        fault = HookFault("; ".join(done.faults), hint=hint) if done.faults else None
-        self._result = DeliveryResult(done.delivered, tuple(sorted(done.receipts)), fault)
+            self._result = DeliveryResult(fault=error)
+        else:
+            self._result = DeliveryResult(frozenset(event.id for event in occasion.events), found)
 
     def _try_lock(self) -> bool:
         path = f"{self._app.settings.state_dir}/deliver.lock"

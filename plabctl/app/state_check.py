@@ -14,6 +14,7 @@ from pathlib import Path
 
 from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, fail, format_node_count, ok, warn
+from plabctl.core.sink_health import SINKS_NOTE, Sinks, list_failing
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError, Untrusted
 from plabctl.files.trusted import open_trusted, user_name
@@ -122,7 +123,8 @@ def _check_state(app: App) -> Iterator[Finding]:
             "clock", f"it was set back: the state was saved {format_duration(ahead)} from now", "check the clock"
         )
     if len(snapshot.outbox) > _OUTBOX_IS_LONG:
-        yield warn("outbox", f"{len(snapshot.outbox)} events wait to be told", "look for errors of history and hooks")
+        yield warn("outbox", f"{len(snapshot.outbox)} events wait to be told", "look for errors of the history")
+    yield from _check_sinks(SINKS_NOTE.read(snapshot.notes), now)
     try:
         check_pools(app.settings, snapshot)
     except ConfigError as error:
@@ -132,6 +134,14 @@ def _check_state(app: App) -> Iterator[Finding]:
         yield warn(
             topic, f"{len(damaged)} damaged files were set aside, such as '{damaged[-1]}'", "delete them when done"
         )
+
+
+def _check_sinks(sinks: Sinks, now: float) -> Iterator[Finding]:
+    for each in list_failing(sinks):
+        since = format_duration(max(0.0, now - (each.failing_since_at or now)))
+        lost = f", {each.dropped_count} were dropped" if each.dropped_count else ""
+        waiting = f"{each.waiting_count} events wait{lost}"
+        yield warn("sink", f"{each.last_error}; it has failed for {since}, {waiting}", "mend it: it is tried again")
 
 
 def _check_previous(app: App, *, is_needed: bool) -> Iterator[Finding]:

@@ -121,7 +121,7 @@ def run_tick(
         wait(run)
         if is_step_due(run):
             step(run)
-    run.delivery.finish()
+    run.delivery.finish(lambda: bool(stop))
     if faults:
         raise faults[0]
     return run.settled_count
@@ -167,7 +167,7 @@ def step(run: TickRun) -> None:
         state.apply(membership.reconcile(state, run.app.settings, now, run.claimant.rng))
         state.apply(adaptive_scale.adjust_scale(state, run.app.settings, now))
         taken = claim_due(run, state, now)
-        state.apply(run.delivery.build_changes())
+        state.apply(run.delivery.build_changes(state))
         state.apply(outbox.trim_outbox(state.outbox, now, run.claimant.rng))
         run.delivery.note_outbox(state)
     run.has_begun = True

@@ -156,7 +156,7 @@ _TOLD = (
         "timeout",
         Duration(0.1, DAY_S),
         "timeout_s",
-        text="How long it may take. 30s because a command that hangs delays those after it.",
+        text="How long it may take each time. 30s because a command that hangs delays the events after it.",
         example='"30s"',
     ),
 )
@@ -171,8 +171,9 @@ SINK = Table(
         required=True,
     ),
     *_TOLD,
-    text="Where events are sent, besides the history, which gets every event first. A sink that fails is retried by "
-    "the next ticks, for a day; it may get the same event twice, with the same `id`.",
+    text="Where events are sent, besides the history, which gets every event first. Each sink has a queue of its own "
+    "and waits for no other. One that fails gets the event again, after ever longer waits, for a day; it may get the "
+    "same event twice, with the same `id`. See events.md.",
     shape=Shape.MANY,
 )
 HOOK = Table(
@@ -180,7 +181,7 @@ HOOK = Table(
     SinkSettings("command"),
     *_TOLD,
     text='The short form of a `[[sink]]` with `kind = "command"`. The command gets one event as JSON on its standard '
-    "input, its kind in `PLABCTL_EVENT` and its node in `PLABCTL_NODE`.",
+    "input, its kind in `PLABCTL_EVENT` and its node in `PLABCTL_NODE`; with `batch` a list of all that wait.",
     shape=Shape.MANY,
     short_for=("sink", "command"),
 )

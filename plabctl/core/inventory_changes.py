@@ -46,12 +46,11 @@ class SourceNote:
 
 
 def _decode(reader: NoteReader) -> SourceNote:
-    count = reader.read_number("doubted_count", 0)
     return SourceNote(
         reader.read_text("fault", "") or "",
         reader.read_number("fault_since_at", None),
         reader.read_text("doubted", ""),
-        int(count),
+        reader.read_count("doubted_count"),
     )
 
 

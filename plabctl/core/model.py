@@ -18,6 +18,9 @@ from plabctl.core.suspicion import Suspicion as Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.values import dataclass, field
 
+NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "recipe", "site"})
+"""The variables of a node that mean something to us; all others are labels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -34,6 +34,11 @@ class NoteReader:
         value = self._content.get(key)
         return value if _is_number(value) else default
 
+    def read_count(self, key: str) -> int:
+        """Return the whole number at `key`; 0 when there is none, or it is below zero."""
+        value = self._content.get(key)
+        return value if type(value) is int and 0 <= value <= _LARGEST_INT else 0
+
     def read_text(self, key: str, default: D) -> str | D:
         """Return the text at `key`, else `default`."""
         value = self._content.get(key)

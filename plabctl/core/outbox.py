@@ -34,7 +34,7 @@ def trim_outbox(outbox: Sequence[Event], now: float, rng: Random) -> Changes:
     dropped = list(_list_oldest(outbox, total - _ROOM * MAX_BYTES))
     if not dropped:
         return Changes()
-    noted = [event for event in outbox if event.kind == _DROPPED]
+    noted = [event for event in outbox if event.kind == _DROPPED and "sink" not in event.data]
     count = len(dropped) + sum(_count_records(event) for event in noted)
     since_at = noted[0].data.get("since_at") if noted else dropped[0].at
     why = f"{count} records of tests, as more waited to be told than can wait"

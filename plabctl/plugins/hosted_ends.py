@@ -104,7 +104,6 @@ class HostedSink(SinkKind):
     """A sink that is a plug-in's."""
 
     keys = _build_keys("sink.plugin")
-    takes_batches = True
 
     def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
         self.name = name
@@ -115,6 +114,10 @@ class HostedSink(SinkKind):
         """Return the kind and the options."""
         assert isinstance(own.options, HostedOptions), "the configuration fills it"
         return f"{self.name} {own.options.identify()}"
+
+    def takes_batches(self, own: SinkSettings) -> bool:
+        """Return that it does."""
+        return True
 
     def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
         """Hand the events to the plug-in."""

@@ -1,11 +1,11 @@
-"""The sink `command`: one run of a command for each event, the event as JSON on its standard input.
+"""The sink `command`: one run of a command for each event, or for all that wait, as JSON on its standard input.
 
 I/O: runs the command. `[[hook]]` is the short form of this kind, and an experiment may bring such a command of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.core.keys.path_types import Argv
@@ -15,9 +15,9 @@ from plabctl.sinks.base import SinkContext, SinkKind, TellResult
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
+    from plabctl.core.experiments.model import Experiment
     from plabctl.core.model import Event
     from plabctl.core.settings import SinkSettings
-    from plabctl.core.state import State
 
 KEEP_BYTES = 64 * 1024
 """How much of what a command prints is kept, for the case that it fails."""
@@ -32,6 +32,7 @@ class CommandOptions:
 
     command: tuple[str, ...] = ()
     output: bool = False
+    batch: bool = False
 
 
 _KEYS = Table(
@@ -53,6 +54,14 @@ _KEYS = Table(
         "output.",
         example="true",
     ),
+    Key(
+        "batch",
+        Flag(),
+        text="Whether it is run once for all events that wait, with a JSON list on its standard input: at the end of a "
+        "tick, or when one of them has waited for a minute, with at most 1000 events. Off because a command for one "
+        "event is simpler to write; set it where many nodes may move at once.",
+        example="true",
+    ),
 )
 
 
@@ -60,7 +69,7 @@ class CommandKind(SinkKind):
     """A command that is told what happens."""
 
     name = "command"
-    help = "a command, run for each event with the event as JSON on its standard input"
+    help = "a command, run for each event, or for a batch of them, with the event as JSON on its standard input"
     keys = _KEYS
 
     def identify(self, own: SinkSettings) -> str:
@@ -70,19 +79,27 @@ class CommandKind(SinkKind):
         command = _find_options(own).command
         return hashlib.blake2b("\0".join(command).encode("utf-8", "replace"), digest_size=9).hexdigest()
 
+    def describe(self, own: SinkSettings) -> str:
+        """Return the program, which is no secret."""
+        return f"hook {_find_options(own).command[0][:_NAME_SHOWN]!r}"
+
+    def takes_batches(self, own: SinkSettings) -> bool:
+        """Return whether that was asked for."""
+        return _find_options(own).batch
+
     def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
-        """Run the command with the event."""
+        """Run the command with the events."""
         from plabctl.process import run
         from plabctl.sinks.event_json import build_message
 
-        options, (event,) = _find_options(own), events
+        options = _find_options(own)
         ran = run(
             options.command,
             timeout_s=timeout_s,
             keep_bytes=KEEP_BYTES,
             flood_bytes=FLOOD_BYTES,
-            given=build_message(event, has_output=options.output),
-            variables=build_variables(event),
+            given=build_message(events, context, is_batch=options.batch, has_output=options.output),
+            variables={"PLABCTL_EVENT_COUNT": str(len(events))} if options.batch else build_variables(events[0]),
             folder=context.origin.folder,
             owners=context.origin.owners,
         )
@@ -90,8 +107,7 @@ class CommandKind(SinkKind):
             return TellResult(ok=True)
         why = ran.fault or f"exit code {ran.exit_code}"
         said = _read_last_line(ran.errors) or _read_last_line(ran.output)
-        error = f"hook {options.command[0][:_NAME_SHOWN]!r}: {why}{f': {said}' if said else ''}"
-        return TellResult(ok=False, error=error, permanent=ran.never_ran)
+        return TellResult(ok=False, error=f"{self.describe(own)}: {why}{f': {said}' if said else ''}")
 
     def list_named_files(self, options: CommandOptions) -> Iterator[tuple[str, bool]]:
         """Yield the program, if a path names it."""
@@ -125,16 +141,28 @@ def _read_last_line(output: bytes) -> str:
     return mask_secrets("".join(char if char.isprintable() else "?" for char in line[:_SHOWN]))
 
 
-def list_experiment_sinks(state: State, events: Sequence[Event], timeout_s: float) -> Iterator[SinkSettings]:
+def list_experiment_sinks(
+    experiments: Mapping[str, Experiment], events: Sequence[Event], timeout_s: float
+) -> Iterator[SinkSettings]:
     """Yield a sink for each experiment with a command; one that is gone has left its own in the event that says so."""
-    from plabctl.core.event_kinds import EXPERIMENT_HOOK_KINDS
-    from plabctl.core.settings import SinkSettings
-
-    commands = {name: each.hook for name, each in state.experiments.items()}
+    commands = {name: each.hook for name, each in experiments.items()}
     for event in events:
         hook = event.data.get("hook")
         if event.kind == "experiment-gone" and isinstance(hook, list):
             commands.setdefault(str(event.data["experiment"]), tuple(map(str, hook)))
     for name, command in commands.items():
         if command:
-            yield SinkSettings(COMMAND.name, EXPERIMENT_HOOK_KINDS, timeout_s, CommandOptions(command), name)
+            yield build_experiment_sink(name, command, timeout_s)
+
+
+def build_experiment_sink(experiment: str, command: tuple[str, ...], timeout_s: float) -> SinkSettings:
+    """Return the sink of an experiment that came with a command."""
+    from plabctl.core.event_kinds import EXPERIMENT_HOOK_KINDS
+    from plabctl.core.settings import SinkSettings
+
+    return SinkSettings(COMMAND.name, EXPERIMENT_HOOK_KINDS, timeout_s, CommandOptions(command), experiment)
+
+
+def find_command(own: SinkSettings) -> tuple[str, ...]:
+    """Return the command of such a sink, to be kept until it was told that the experiment is gone."""
+    return _find_options(own).command if own.experiment else ()

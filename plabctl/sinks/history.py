@@ -24,7 +24,6 @@ class HistoryKind(SinkKind):
     name = "history"
     help = "the record of what happened"
     is_record = True
-    takes_batches = True
 
     def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
         """Record the events; raise StoreError when they cannot be recorded."""

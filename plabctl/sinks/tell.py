@@ -1,37 +1,47 @@
-"""Tell every sink what happened, within a budget of time.
+"""Telling one sink what waits for it, and telling the record, which is the history.
 
-I/O. Always ends. Telling is at least once: what a sink could not take is told again by a later delivery, and receipts
-keep the other sinks from being told twice.
+I/O. Always ends. A sink is told in the order of the history, and at least once: its place moves on after it took an
+event, so that whoever is killed in between tells it again. Nothing here knows of other sinks; `plabctl.app.sink_runs`
+runs them side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
 
 from plabctl.clock import Clock
 from plabctl.core.model import Event
 from plabctl.core.settings import SinkSettings
+from plabctl.core.sink_health import GIVE_UP_AFTER_S, MAX_WAITING
+from plabctl.history.sink_queues import Queue, QueueSpec, SinkQueues
 from plabctl.kinds import find
 from plabctl.sinks.base import SinkContext, SinkKind, TellResult
+from plabctl.sinks.command import find_command
 
-GIVE_UP_AFTER_S = 86400.0
-"""An event that a sink could not be told of for so long is old news, and dropped."""
-
-Receipt = tuple[str, str]
-"""Which sink, as its kind identifies it, knows of which event, by its id."""
+_ROOM = 3 / 4
+"""So much of `MAX_WAITING` is left when more waited: not every event makes another drop."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """What came of telling a batch of events."""
+class Drop(NamedTuple):
+    """Events that a sink will never be told of: how many, up to which place, the oldest of them, and why."""
 
-    delivered: frozenset[str]
-    """Ids of the events that nobody needs to be told of any more."""
-    receipts: frozenset[Receipt]
-    """Who knows already of events that others could not be told of; to be handed in next time."""
-    faults: tuple[str, ...]
-    """What went wrong, at most one line for each sink."""
+    event_count: int
+    upto: int
+    since_at: float
+    reason: str
+
+
+class TellSummary(NamedTuple):
+    """How it went: up to which place the sink was told, how many events wait still, and what went wrong."""
+
+    seq: int
+    waiting_count: int = 0
+    error: str = ""
+    drop: Drop | None = None
+    """What is given up; the caller moves the place of the sink once that is committed."""
 
 
 def find_kind(sink: SinkSettings) -> SinkKind:
@@ -40,45 +50,20 @@ def find_kind(sink: SinkSettings) -> SinkKind:
     return kind
 
 
-def tell_sinks(
-    sinks: Sequence[SinkSettings],
-    events: Sequence[Event],
-    clock: Clock,
-    budget_s: float,
-    context: SinkContext,
-    receipts: Collection[Receipt] = (),
-) -> BatchResult:
-    """Tell each sink of the events it wants, oldest first, within `budget_s` seconds.
-
-    Records come first and take all; raise StoreError when one cannot, then nobody is told. Another sink that fails is
-    not tried again in this delivery: its events wait for the next, unless trying again is of no use or the event is a
-    day old. Sinks in `receipts` are not told of the same event again.
-    """
-    end, known = clock.monotonic() + budget_s, set(receipts)
-    tell_records(sinks, events, context)
-    faults: list[str] = []
-    waiting: set[str] = set()
-    for sink in (sink for sink in sinks if not find_kind(sink).is_record):
+def build_specs(sinks: Sequence[SinkSettings]) -> dict[str, tuple[QueueSpec, SinkSettings]]:
+    """Return the queues of all of `sinks` that are no record, by key. Two that are the same have two keys."""
+    found: dict[str, tuple[QueueSpec, SinkSettings]] = {}
+    for sink in sinks:
         kind = find_kind(sink)
-        name, failed = kind.identify(sink), False
-        wanted = [event for event in events if _wants(sink, event) and (name, event.id) not in known]
-        for batch in _split(wanted, kind):
-            left = end - clock.monotonic()
-            if failed or left <= 0:
-                waiting |= {event.id for event in batch}
-                continue
-            told = _tell(kind, sink, batch, min(sink.timeout_s, left), context)
-            if told.error and told.error not in faults:
-                faults.append(told.error)
-            failed = not told.ok and not told.permanent
-            kept = {event.id for event in batch if failed and clock.now() - event.at < GIVE_UP_AFTER_S}
-            waiting |= kept
-            known |= {(name, event.id) for event in batch if event.id not in kept}
-    return BatchResult(
-        delivered=frozenset(event.id for event in events) - waiting,
-        receipts=frozenset(receipt for receipt in known if receipt[1] in waiting),
-        faults=tuple(faults),
-    )
+        if kind.is_record:
+            continue
+        identity = kind.identify(sink)
+        parts = [sink.kind, identity, sorted(sink.on), sink.experiment]
+        digest = blake2b(json.dumps(parts).encode(), digest_size=9).hexdigest()
+        key = next(key for key in (digest, *(f"{digest}-{number}" for number in range(2, 999))) if key not in found)
+        spec = QueueSpec(key, kind.describe(sink), sink.kind, identity, sink.on, sink.experiment, find_command(sink))
+        found[key] = (spec, sink)
+    return found
 
 
 def tell_records(sinks: Sequence[SinkSettings], events: Sequence[Event], context: SinkContext) -> None:
@@ -89,18 +74,60 @@ def tell_records(sinks: Sequence[SinkSettings], events: Sequence[Event], context
             kind.tell(sink, events, sink.timeout_s, context)
 
 
-def _wants(sink: SinkSettings, event: Event) -> bool:
-    return event.kind in sink.on and sink.experiment in {"", event.data.get("experiment")}
+def tell_sink(
+    sink: SinkSettings,
+    queue: Queue,
+    queues: SinkQueues,
+    clock: Clock,
+    context: SinkContext,
+    may_begin: Callable[[], bool] = lambda: True,
+) -> TellSummary:
+    """Tell the sink what waits in its queue, oldest first, until it fails or nothing waits.
+
+    Nothing more is begun when `may_begin` says no; what is begun has the time-out of the sink. Raise StoreError.
+    """
+    kind = find_kind(sink)
+    is_batch, seq = kind.takes_batches(sink), queue.seq
+    while places := queues.list_waiting(queue._replace(seq=seq)):
+        if len(places) > MAX_WAITING:
+            return _drop_surplus(queues, queue, seq, places)
+        through, rows = queues.read_batch(queue, places)
+        for part in [rows] if is_batch and rows else [[row] for row in rows]:
+            if not may_begin():
+                return TellSummary(seq, _count_after(places, seq))
+            told = _tell(kind, sink, [event for _, event in part], context)
+            if not told.ok:
+                drop = _find_old(queues, queue, [place for place in places if place > seq], clock.now())
+                return TellSummary(seq, _count_after(places, drop.upto if drop else seq), told.error, drop)
+            seq = part[-1][0]
+            queues.advance(queue, seq)
+        if through > seq:  # rows that are none of ours
+            seq = through
+            queues.advance(queue, seq)
+    return TellSummary(seq)
 
 
-def _split(events: Sequence[Event], kind: SinkKind) -> Iterator[Sequence[Event]]:
-    if not kind.takes_batches:
-        yield from ((event,) for event in events)
-    elif events:
-        yield events
+def _count_after(places: Sequence[int], seq: int) -> int:
+    return sum(place > seq for place in places)
 
 
-def _tell(
-    kind: SinkKind, sink: SinkSettings, batch: Sequence[Event], timeout_s: float, context: SinkContext
-) -> TellResult:
-    return TellResult(ok=False, error=kind.fault) if kind.fault else kind.tell(sink, batch, timeout_s, context)
+def _drop_surplus(queues: SinkQueues, queue: Queue, seq: int, places: Sequence[int]) -> TellSummary:
+    count = len(places) - round(_ROOM * MAX_WAITING)
+    (_, oldest), *_ = queues.read_batch(queue, places)[1]
+    drop = Drop(count, places[count - 1], oldest.at, f"more than {MAX_WAITING} events waited")
+    return TellSummary(seq, len(places) - count, drop=drop)
+
+
+def _find_old(queues: SinkQueues, queue: Queue, places: Sequence[int], now: float) -> Drop | None:
+    """Return the drop of what a failing sink could not be told of for too long."""
+    count, upto, since_at = 0, 0, 0.0
+    for seq, event in queues.read_events(queue, places):
+        if event and now - event.at < GIVE_UP_AFTER_S:
+            break
+        if event:
+            count, upto, since_at = count + 1, seq, since_at or event.at
+    return Drop(count, upto, since_at, "it failed for a day") if count else None
+
+
+def _tell(kind: SinkKind, sink: SinkSettings, events: Sequence[Event], context: SinkContext) -> TellResult:
+    return TellResult(ok=False, error=kind.fault) if kind.fault else kind.tell(sink, events, sink.timeout_s, context)

@@ -7,6 +7,7 @@ means is judged in `plabctl.core.stuck`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -26,6 +27,10 @@ from plabctl.store.lock import LOCK_NAME
 from plabctl.store.slots import SLOTS_NAME
 from plabctl.store.tick_log import TICKS_NAME, parse_trace
 
+_NUMBER = re.compile("[0-9]+")
+_DELIVERY = re.compile(r"deliver(-\d+)?\.lock")
+"""The lock of the outbox, and that of each sink."""
+
 
 def read_lock_report(state_dir: os.PathLike[str] | str, uptime_s: float, known_hosts: str = "") -> LockReport:
     """Return what is held and what runs now, `uptime_s` after the boot; raise StoreError when it cannot be seen.
@@ -41,7 +46,8 @@ def read_lock_report(state_dir: os.PathLike[str] | str, uptime_s: float, known_h
             *_list_slot_locks(folder, flocks),
             *_list_turn_lock(folder, flocks),
         ]
-        locks += _list_other_lock(os.path.join(folder, "deliver.lock"), LockKind.DELIVERY, flocks)
+        for name in _list_names(folder, _DELIVERY):
+            locks += _list_other_lock(os.path.join(folder, name), LockKind.DELIVERY, flocks)
         if known_hosts:
             locks += _list_other_lock(f"{known_hosts}.lock", LockKind.HOST_KEYS, flocks)
         return LockReport(tuple(locks), tuple(_list_ticks(folder, flocks)), uptime_s)
@@ -59,7 +65,7 @@ def _list_state_locks(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
 
 
 def _list_slot_locks(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
-    for name in _list_numbers(os.path.join(folder, SLOTS_NAME)):
+    for name in _list_names(os.path.join(folder, SLOTS_NAME), _NUMBER):
         for fd, is_held, pid in _open_lock_file(os.path.join(folder, SLOTS_NAME, name), flocks):
             if is_held:
                 yield _build_slot_lock(int(name), pid, read_mark(fd), os.fstat(fd).st_mtime)
@@ -104,7 +110,7 @@ def _list_other_lock(path: str, kind: LockKind, flocks: Flocks) -> Iterator[Held
 
 def _list_ticks(folder: str, flocks: Flocks) -> Iterator[TickTrace]:
     boot = read_boot_id()
-    for name in _list_numbers(os.path.join(folder, TICKS_NAME)):
+    for name in _list_names(os.path.join(folder, TICKS_NAME), _NUMBER):
         # What is no file of ours keeps a tick from being entered, and nobody from seeing the others.
         with suppress(OSError, StoreError):
             for fd, is_held, _ in _open_lock_file(os.path.join(folder, TICKS_NAME, name), flocks):
@@ -119,9 +125,9 @@ def _refuse_link(path: str) -> None:
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
 
 
-def _list_numbers(path: str) -> list[str]:
+def _list_names(path: str, pattern: re.Pattern[str]) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(path) if name.isdecimal())
+        return sorted(filter(pattern.fullmatch, os.listdir(path)))
     except FileNotFoundError:
         return []
 

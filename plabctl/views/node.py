@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.core.due_rows import NodeFields
 from plabctl.core.flap import compute_penalty, count_passes_to_go
-from plabctl.core.model import Claim, Hold, Member, Node, Verdict
+from plabctl.core.model import NO_LABELS, Claim, Hold, Member, Node, Verdict
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.core.suspicion import Suspicion
@@ -20,8 +20,6 @@ from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.stuck import LockReport
-
-_NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "recipe", "site"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +169,7 @@ def _build_node_view(
         hold,
         asked_at,
         variables.get("site"),
-        None if _NO_LABELS.issuperset(variables) else _find_labels(variables),
+        None if NO_LABELS.issuperset(variables) else _find_labels(variables),
         experiments,
         absent,
         why_not is None,
@@ -196,7 +194,7 @@ def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int
 
 
 def _find_labels(variables: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in variables.items() if key not in _NO_LABELS}
+    return {key: value for key, value in variables.items() if key not in NO_LABELS}
 
 
 def list_node_views(

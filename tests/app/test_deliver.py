@@ -7,6 +7,7 @@ import pytest
 
 from plabctl.app.deliver import record_events
 from plabctl.core.settings import SinkSettings
+from plabctl.core.sink_health import SINKS_NOTE
 from plabctl.errors import HookFault, StoreError
 from tests.app.installation import Installation
 from tests.app.test_tick import until
@@ -38,12 +39,14 @@ def test_a_hook_that_fails_is_told_again_and_others_are_not(tmp_path: Path) -> N
     here.add("n1")
     with pytest.raises(HookFault, match="exit code 1"):
         here.tick()
-    assert [event.kind for event in here.store.snapshot().outbox] == ["transition"]
+    assert not here.store.snapshot().outbox
+    (failing,) = SINKS_NOTE.read(here.store.snapshot().notes).values()
+    assert (failing.name, failing.waiting_count, failing.failure_count) == ("hook 'sh'", 1, 1)
+    assert failing.last_error == "hook 'sh': exit code 1"
 
     (tmp_path / "go").touch()
     here.tick()
 
-    assert not here.store.snapshot().outbox
     assert (tmp_path / "failing").read_text().split() == ["no", "no"]
     assert (tmp_path / "working").read_text().split() == ["yes"]
     assert set(here.store.snapshot().notes) <= {"deadlines", "use"}, "nothing is left of the delivery"

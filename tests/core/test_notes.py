@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.app.deliver import RECEIPTS_NOTE
 from plabctl.core import adaptive_scale, fairness, leftovers
 from plabctl.core.experiments import membership
 from plabctl.core.guard.evaluate import evaluate
@@ -17,6 +16,7 @@ from plabctl.core.model import Leftover
 from plabctl.core.notes import NoteKind
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
+from plabctl.core.sink_health import RECEIPTS_NOTE, SINKS_NOTE
 from plabctl.core.state import Changes
 from plabctl.core.timeouts import TALLIES_NOTE, LearnedTimeouts
 from tests.builders import NOW, make_claim, make_member, make_recipe, make_report, make_settings, make_state
@@ -31,6 +31,7 @@ KINDS: list[NoteKind[Any]] = [
     membership.GRACE_NOTE,
     GUARD_NOTE,
     RECEIPTS_NOTE,
+    SINKS_NOTE,
     INVENTORY_NOTE,
 ]
 STORED: list[tuple[NoteKind[Any], dict[str, Any]]] = [
@@ -43,6 +44,24 @@ STORED: list[tuple[NoteKind[Any], dict[str, Any]]] = [
     (GUARD_NOTE, {"undecided": True}),
     (GUARD_NOTE, {"undecided": True, "blind_until": NOW}),
     (RECEIPTS_NOTE, {"receipts": [["notify", "event-1"], ["page", "event-2"]]}),
+    (SINKS_NOTE, {"due_at": 0.0, "sinks": {"a1": {"name": "hook 'sh'", "newest": 7, "waiting_count": 2}}}),
+    (
+        SINKS_NOTE,
+        {
+            "due_at": 0.0,
+            "sinks": {
+                "a1": {
+                    "name": "hook 'sh'",
+                    "newest": 7,
+                    "failing_since_at": NOW,
+                    "failure_count": 3,
+                    "last_error": "exit code 1",
+                    "next_at": NOW + 120.0,
+                    "dropped_count": 1,
+                }
+            },
+        },
+    ),
     (INVENTORY_NOTE, {"fault": "it cannot be reached", "fault_since_at": NOW}),
     (INVENTORY_NOTE, {"doubted": "0123456789abcdef", "doubted_count": 2}),
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from plabctl.cli.main import COMMANDS
 from plabctl.config.reference import build_reference
 from tests.docs.commands import Verb, all_commands
+from tests.docs.event_examples import build_page
 from tests.docs.pictures import PICTURES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -64,7 +65,7 @@ def written_pages() -> list[Path]:
     return [path for pattern in ("*.md", "docs/**/*.md", "cron/*.md") for path in sorted(root.glob(pattern))]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "config.md": build_reference}
+PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "config.md": build_reference, "events.md": build_page}
 
 
 def _section(verb: Verb) -> str:

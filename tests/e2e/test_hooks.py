@@ -2,10 +2,15 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from plabctl.clock import SystemClock
+from plabctl.core.sink_health import SINKS_NOTE
+from plabctl.core.state import Changes
+from plabctl.store.store import Store
 from tests.cli.console import Desk
 
 pytestmark = pytest.mark.timeout(120)
@@ -56,12 +61,27 @@ def test_a_hook_that_does_not_work_costs_a_warning_and_nothing_else(
     assert said in tick.err
     assert tick.err.count("\n") == (2 if said else 0), "a line, and a hint"
     if said:
-        is_lost = "cannot be run" in said
-        hint = "fix it: events that it missed are not sent again" if is_lost else "the next tick tries it again"
-        assert hint in tick.err
+        assert "hint: it is tried again, ever less often, for a day" in tick.err
 
 
-def test_what_cannot_be_told_now_is_told_later_and_what_never_can_is_not(tmp_path: Path) -> None:
+def test_a_hook_that_fails_makes_one_mail_and_is_said_to_be_well_when_it_is(tmp_path: Path) -> None:
+    desk = desk_with(tmp_path, ["/bin/sh", "-c", "test -e go"])
+
+    said = [desk.run("tick") for _ in range(4)]
+
+    assert [bool(each.err) for each in said] == [True, False, False, False]
+    assert [each.code for each in said] == [1, 1, 1, 1], "also while it is left alone"
+    assert "hook '/bin/sh': exit code 1; it has failed for" in desk.run("doctor").out
+    (tmp_path / "go").touch()
+    with Store(tmp_path / "state", SystemClock()).session() as state:
+        waiting = {key: replace(each, next_at=0.0) for key, each in SINKS_NOTE.read(state.notes).items()}
+        state.apply(Changes(notes=SINKS_NOTE.write(waiting)))
+    last = desk.run("tick")
+    assert last.code == 0
+    assert last.err.startswith("plabctl: all is well again; what had failed 4 times over")
+
+
+def test_what_cannot_be_told_now_is_told_later(tmp_path: Path) -> None:
     failing = desk_with(tmp_path, ["/bin/sh", "-c", "cat >>told; exit 1"])
     failing.run("tick")
     failing.run("tick")

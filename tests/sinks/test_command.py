@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.builders import make_hook
 
 MARGIN_S = 3.0
 NOW = 1_795_348_800.5
+NODES = {"pc1.x": {"site": "north", "rack": "7", "ssh_port": "2222", "secret": "vogel"}}
+CONTEXT = SinkContext("/nowhere", ANYWHERE, NODES)
 
 
 def event(number: int = 1, kind: str = "transition", node: str | None = "pc1.x", **data: object) -> Event:
@@ -27,18 +30,18 @@ def shell(code: str, **options: object) -> SinkSettings:
 
 
 def tell(sink: SinkSettings, told: Event) -> TellResult:
-    return COMMAND.tell(sink, [told], sink.timeout_s, SinkContext("/nowhere", ANYWHERE))
+    return COMMAND.tell(sink, [told], sink.timeout_s, CONTEXT)
 
 
-def test_the_receipts_of_a_command_are_those_of_earlier_versions() -> None:
-    """They are stored: under another name, an upgrade would tell every command again what it knows."""
+def test_a_command_is_identified_as_by_earlier_versions() -> None:
+    """That is stored: under another name, an upgrade would tell every command again what it knows."""
     assert COMMAND.identify(hook("logger", "-t", "plabctl")) == "03857687119c5a3dc5"
 
 
 def test_a_command_gets_the_event_as_json_and_a_few_variables(tmp_path: Path) -> None:
     told = tell(
         shell(f'cat >{tmp_path}/json; echo "$PLABCTL_EVENT $PLABCTL_NODE $PLABCTL_EVENT_ID" >{tmp_path}/env'),
-        event(evidence="$(touch x)\n\x1b[31m", until_at=NOW, moves=[{"since_at": 0.0}], seconds=1.5),
+        event(evidence="$(touch x)\n\x1b[31m", until_at=NOW, moves=[{"since_at": 0.0}], seconds=1.5, to="bad"),
     )
 
     assert told == TellResult(ok=True)
@@ -51,13 +54,19 @@ def test_a_command_gets_the_event_as_json_and_a_few_variables(tmp_path: Path) ->
         "id": "id1",
         "at": "2026-11-22T12:00:00Z",
         "kind": "transition",
+        "text": "pc1.x: transition (by alice)",
         "node": "pc1.x",
+        "site": "north",
+        "labels": {"rack": "7", "secret": "***"},
         "actor": "alice",
+        "to": "bad",
+        "until_at": "2026-11-22T12:00:00Z",
         "data": {
             "evidence": "$(touch x)\n\x1b[31m",
             "until_at": "2026-11-22T12:00:00Z",
             "moves": [{"since_at": "1970-01-01T00:00:00Z"}],
             "seconds": 1.5,
+            "to": "bad",
         },
     }
 
@@ -83,12 +92,25 @@ def test_a_command_that_fails_may_be_tried_again(code: str, error: str) -> None:
     assert told == TellResult(ok=False, error=f"hook '/bin/sh': {error}")
 
 
-def test_a_command_that_is_none_need_not_be_tried_again() -> None:
+def test_a_command_that_is_none_is_said_to_be_none() -> None:
     told = tell(hook("/no/such/hook"), event())
 
-    assert told == TellResult(
-        ok=False, error="hook '/no/such/hook': cannot be run: no such file or directory", permanent=True
-    )
+    assert told == TellResult(ok=False, error="hook '/no/such/hook': cannot be run: no such file or directory")
+
+
+def test_a_batch_is_a_list_on_the_input_of_one_run(tmp_path: Path) -> None:
+    sink = shell(f'cat >{tmp_path}/json; echo "$PLABCTL_EVENT_COUNT $PLABCTL_EVENT" >{tmp_path}/env')
+    sink = replace(sink, options=replace(sink.options, batch=True))  # type: ignore[type-var]  # of the command
+
+    assert COMMAND.tell(sink, [event(1), event(2, node=None)], 20.0, CONTEXT).ok
+
+    text = (tmp_path / "json").read_text()
+    assert text.count("\n") == 1
+    assert [(each["id"], each["site"], each["labels"]) for each in json.loads(text)] == [
+        ("id1", "north", {"rack": "7", "secret": "***"}),
+        ("id2", None, {}),
+    ]
+    assert (tmp_path / "env").read_text() == "2 \n"
 
 
 def test_a_command_that_hangs_ends_at_its_deadline_and_may_be_tried_again() -> None:

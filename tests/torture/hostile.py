@@ -23,18 +23,18 @@ from plabctl.core.settings import ANYWHERE
 from plabctl.inventories.node_list import find_variables_fault
 from plabctl.probes.frame import MARK, build_end_mark
 from plabctl.probes.script import PROLOGUE, SHELL, build_environment, wrap_stage
+from plabctl.render.event_table import describe_event
 from plabctl.render.nagios import Health, format_line
 from plabctl.sinks.base import SinkContext
-from plabctl.sinks.command import build_variables
+from plabctl.sinks.command import COMMAND, build_variables
 from plabctl.sinks.event_json import build_message
-from plabctl.sinks.tell import tell_sinks
 from tests.builders import make_hook
 from tests.lab.harmless_text import find_active, without_styles
 from tests.lab.hostile_texts import CANARY, outputs, words
 from tests.lab.terminal import run_on_terminal
 from tests.torture import hostile_input, hostile_views
 from tests.torture.finding import Finding, none_of
-from tests.torture.hostile_outputs import CLOCK, Batch, take_in
+from tests.torture.hostile_outputs import Batch, take_in
 from tests.torture.options import TortureOptions
 
 _SIZE = 1000
@@ -101,7 +101,7 @@ def _labels(word: str, number: int) -> Mapping[str, str]:
 def _of_messages(events: Iterable[Event]) -> Iterator[str]:
     """Yield what is wrong with what hooks get on standard input and in their environment."""
     for event in events:
-        told = build_message(event)
+        told = build_message([event], SinkContext("/nowhere", ANYWHERE, describe=describe_event))
         if not told.isascii() or found_in(told.decode().rstrip("\n")) or told.count(b"\n") != 1:
             yield f"told to hooks: {told!r}"
         json.loads(told)
@@ -167,11 +167,11 @@ def _of_hooks(batch: Batch) -> Iterator[str]:
     code = f'env -0 >"{folder}/env"; cat >"{folder}/json"'
     for event in events:
         sink = make_hook(("probe",), ("/bin/sh", "-c", code), 20.0)
-        done = tell_sinks([sink], [event], CLOCK, 60.0, SinkContext(str(folder), ANYWHERE))
+        done = COMMAND.tell(sink, [event], 20.0, SinkContext(str(folder), ANYWHERE))
         got = json.loads((folder / "json").read_bytes())
         shown = [pair for pair in (folder / "env").read_bytes().decode().split("\0") if pair.startswith("PLABCTL_")]
-        if got["data"].get("reason") != event.data.get("reason") or done.faults or any(map(found_in, shown)):
-            yield f"a hook got {got} and {shown}: {done.faults}"
+        if got["data"].get("reason") != event.data.get("reason") or not done.ok or any(map(found_in, shown)):
+            yield f"a hook got {got} and {shown}: {done.error}"
 
 
 def _of_commands(options: TortureOptions) -> Iterator[str]:

@@ -1,0 +1,224 @@
+"""Telling the sinks side by side: each in a thread of its own, one process at a time, by a kernel lock for each sink.
+
+I/O. A round brings the queues in line with the configuration and starts whoever has something to be told; it waits for
+nobody. Who was told and who failed is fetched by `pop_ended`, and goes into the state with the next commit; until then
+the sink stays locked, so that no other tick goes by what is out of date. Go on with `plabctl.sinks.tell`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from typing import NamedTuple
+
+from plabctl.app.context import App
+from plabctl.core.model import Event
+from plabctl.core.settings import SinkSettings
+from plabctl.core.sink_health import GIVE_UP_AFTER_S, is_due
+from plabctl.errors import StoreError
+from plabctl.files.locks import try_lock
+from plabctl.files.private import as_store_error, open_private
+from plabctl.history.sink_queues import Queue, QueueSpec, SinkQueues
+from plabctl.sinks.base import SinkContext
+from plabctl.sinks.queue_setup import Occasion, set_up_queues
+from plabctl.sinks.tell import Drop, TellSummary, build_specs, find_kind, tell_sink
+from plabctl.store.store import Store
+
+BATCH_WAIT_S = 60.0
+"""How long events wait at most for others to be told together with them."""
+_AGAIN_S = 60.0
+"""One process leaves a sink that failed alone for so long, whatever the back-off: other ticks come meanwhile."""
+
+
+class Waiting(NamedTuple):
+    """What waits for a sink: the newest place, and how many events."""
+
+    name: str
+    newest: int
+    event_count: int
+
+
+class Round(NamedTuple):
+    """What was found: what waits, by the key of the queue, and the queues of sinks that are gone."""
+
+    waiting: Mapping[str, Waiting] = {}
+    removed: Sequence[tuple[QueueSpec, Drop]] = ()
+    keys: frozenset[str] | None = None
+    """Of all sinks that there are; None when that is for others to say."""
+
+
+class EndedRun(NamedTuple):
+    """What came of telling one sink."""
+
+    queue: Queue
+    summary: TellSummary
+    lock: int
+
+
+class SinkRuns:
+    """The runs of one process."""
+
+    def __init__(self, app: App, context: SinkContext) -> None:
+        self._app = app
+        self._context = context
+        self._changed = threading.Condition()
+        self._running: set[str] = set()
+        self._ended: list[EndedRun] = []
+        self._failed_at: dict[str, float] = {}
+        self._end = float("inf")
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether there is a run to fetch."""
+        return bool(self._ended)
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether somebody is being told, or was and is not fetched yet."""
+        return bool(self._running or self._ended)
+
+    def end_soon(self, seconds: float) -> None:
+        """Begin no more tellings after so many seconds; those that run go on to their own end."""
+        self._end = min(self._end, self._app.clock.monotonic() + seconds)
+
+    def wait(self, seconds: float, *, for_all: bool = False) -> None:
+        """Wait until a run has ended, or all have, but for no longer than that."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running or (self._ended and not for_all), seconds)
+
+    def pop_ended(self) -> list[EndedRun]:
+        """Return the runs that ended since the last call; whoever takes them calls `settle` after the commit."""
+        with self._changed:
+            ended, self._ended = self._ended, []
+            return ended
+
+    def settle(self, ended: Sequence[EndedRun], removed: Sequence[tuple[QueueSpec, Drop]]) -> None:
+        """Forget what was given up, now that the commit which says so is made, and let other processes tell."""
+        try:
+            with SinkQueues(self._app.state_dir) as queues, suppress(StoreError):  # it is given up again otherwise
+                for run in ended:
+                    if run.summary.drop:
+                        queues.advance(run.queue, run.summary.drop.upto)
+                if removed:
+                    queues.change([], [spec.key for spec, _ in removed])
+        finally:
+            for run in ended:
+                os.close(run.lock)
+
+    def begin(self, occasion: Occasion) -> Round:
+        """Start whoever can be told now; raise StoreError when the queues cannot be used."""
+        with SinkQueues(self._app.state_dir) as queues:
+            specs = build_specs(occasion.sinks)
+            timeout_s = self._app.settings.experiment.hook_timeout_s
+            removed = list(set_up_queues(queues, specs, occasion, timeout_s)) if occasion.is_newest else []
+            waiting = {}
+            starts = []
+            for queue in queues.read_queues():
+                if queue.spec.key not in specs:
+                    continue
+                places = queues.list_waiting(queue)
+                if places and queue.spec.key not in occasion.health:
+                    places = self._skip_old(queues, queue, places, {event.id for event in occasion.events})
+                if places:
+                    waiting[queue.spec.key] = Waiting(queue.spec.name, places[-1], len(places))
+                    if self._may_start(queues, queue, places, specs[queue.spec.key][1], occasion):
+                        starts.append((queue, specs[queue.spec.key][1]))
+        self._start(starts, is_last=occasion.is_last)
+        return Round(waiting, removed, frozenset(specs) if occasion.is_newest else None)
+
+    def _skip_old(self, queues: SinkQueues, queue: Queue, places: list[int], new: Collection[str]) -> list[int]:
+        """Leave out what is a day old though nobody knows that it waits: the sink was not configured for a while.
+
+        `new` are the ids of the events that were put on record just now.
+        """
+        before = self._app.clock.now() - GIVE_UP_AFTER_S
+        for number, (_, event) in enumerate(queues.read_events(queue, places)):
+            if event and (event.at > before or event.id in new):
+                if number:
+                    queues.advance(queue, places[number - 1])
+                return places[number:]
+        queues.advance(queue, places[-1])
+        return []
+
+    def _may_start(
+        self, queues: SinkQueues, queue: Queue, places: Sequence[int], sink: SinkSettings, occasion: Occasion
+    ) -> bool:
+        key, clock = queue.spec.key, self._app.clock
+        if key in self._running or not is_due(occasion.health.get(key), clock.now()):
+            return False
+        if clock.monotonic() < self._failed_at.get(key, float("-inf")) + _AGAIN_S:
+            return False
+        if occasion.is_last or not find_kind(sink).takes_batches(sink):
+            return True
+        oldest = next((event for _, event in queues.read_events(queue, places[:1])), None)
+        return oldest is not None and not 0 <= clock.now() - oldest.at < BATCH_WAIT_S
+
+    def _start(self, starts: Sequence[tuple[Queue, SinkSettings]], *, is_last: bool) -> None:
+        context = self._context._replace(nodes=self._read_nodes()) if starts else self._context
+        for queue, sink in starts:
+            lock = self._try_lock(queue)
+            if lock is None:
+                continue
+            self._running.add(queue.spec.key)
+            work = partial(self._tell, queue, sink, context, lock)
+            try:
+                threading.Thread(target=work, daemon=True).start()
+            except RuntimeError:  # no thread to be had: it is told at the end of the tick
+                if is_last:
+                    work()
+                else:
+                    self._running.discard(queue.spec.key)
+                    os.close(lock)
+
+    def _tell(self, queue: Queue, sink: SinkSettings, context: SinkContext, lock: int) -> None:
+        summary = TellSummary(queue.seq, error=f"{queue.spec.name}: plabctl failed, see the message before")
+        try:
+            with SinkQueues(self._app.state_dir) as queues:
+                # Another process may have told it more since the round, until it let go of the lock.
+                current = {each.spec.key: each for each in queues.read_queues()}.get(queue.spec.key, queue)
+                summary = tell_sink(sink, current, queues, self._app.clock, context, self._may_begin)
+        except StoreError as error:
+            summary = TellSummary(queue.seq, error=f"{queue.spec.name}: {error}")
+        finally:
+            with self._changed:
+                if summary.error:
+                    self._failed_at[queue.spec.key] = self._app.clock.monotonic()
+                self._running.discard(queue.spec.key)
+                self._ended.append(EndedRun(queue, summary, lock))
+                self._changed.notify_all()
+
+    def _may_begin(self) -> bool:
+        return self._app.clock.monotonic() < self._end
+
+    def _read_nodes(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the variables of all nodes, read anew: the store of the tick is not for other threads."""
+        settings = self._app.settings
+        store = Store(settings.state_dir, self._app.clock, network_disk=True, owners=settings.origin.owners)
+        with suppress(StoreError):  # what happened is told all the same
+            return {node.name: node.variables for node in store.snapshot().nodes()}
+        return {}
+
+    def _try_lock(self, queue: Queue) -> int | None:
+        path = f"{self._app.settings.state_dir}/deliver-{queue.number}.lock"
+        with as_store_error("lock", path):
+            descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+        if try_lock(descriptor):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+
+def describe(event: Event) -> str:
+    """Return what happened in words; what that needs is loaded by `load`."""
+    from plabctl.render.event_table import describe_event
+
+    return describe_event(event)
+
+
+def load() -> None:
+    """Import what describes events: while probes run, another version may be in its place."""
+    import_module("plabctl.render.event_table")

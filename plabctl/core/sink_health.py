@@ -1,0 +1,130 @@
+"""How each sink is doing: what waits for it, since when it fails and why, when it is tried again.
+
+Pure. Whoever wants to know whether events are told reads `SINKS_NOTE` in the notes of the state. A sink that has no
+event waiting has no entry. The events themselves wait in the history: see `plabctl.history.sink_queues`.
+Tests: `tests/app/test_sink_runs.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plabctl.core.notes import Document, NoteKind, NoteReader
+from plabctl.values import dataclass, replace
+
+GIVE_UP_AFTER_S = 86_400.0
+"""An event that a failing sink could not be told of for so long is dropped."""
+MAX_WAITING = 10_000
+"""So many events wait for one sink; the oldest are dropped when there are more."""
+_RETRY_S = 60.0
+_MAX_RETRY_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class SinkHealth:
+    """One sink for which events wait."""
+
+    name: str
+    """What people call it: `hook 'notify.sh'`."""
+    newest: int = 0
+    """The place in the history of the newest event that is known to wait."""
+    waiting_count: int = 0
+    failing_since_at: float | None = None
+    """When it failed for the first time since it last took an event; None when it did not fail."""
+    failure_count: int = 0
+    """How often it was tried and failed since then."""
+    last_error: str = ""
+    next_at: float = 0.0
+    """When it is tried again."""
+    dropped_count: int = 0
+    """How many events it will never be told of, since it began to fail."""
+
+
+Sinks = Mapping[str, SinkHealth]
+"""By the key of the queue, which says nothing to people."""
+
+
+def _decode(reader: NoteReader) -> Sinks:
+    return {
+        key: SinkHealth(
+            row.read_text("name", "a sink"),
+            row.read_count("newest"),
+            row.read_count("waiting_count"),
+            row.read_number("failing_since_at", None),
+            row.read_count("failure_count"),
+            row.read_text("last_error", ""),
+            row.read_number("next_at", 0.0),
+            row.read_count("dropped_count"),
+        )
+        for key, row in reader.read_objects("sinks").items()
+    }
+
+
+def _encode(sinks: Sinks) -> Document:
+    if not sinks:
+        return {}
+    # `due_at` makes every tick look: a sink that fails is told of by each of them, and by none that it is well again.
+    return {"due_at": 0.0, "sinks": {key: _encode_one(health) for key, health in sinks.items()}}
+
+
+def _encode_one(health: SinkHealth) -> Document:
+    row = {name: getattr(health, name) for name in SinkHealth.__slots__}
+    return {name: value for name, value in row.items() if value not in (None, 0, "") or name == "name"}
+
+
+SINKS_NOTE: NoteKind[Sinks] = NoteKind("sinks", _decode, _encode)
+
+RECEIPTS_NOTE = NoteKind(
+    "hooks",
+    decode=lambda reader: [(str(sink), str(id_)) for sink, id_ in reader.read_rows("receipts", str, str)],
+    encode=lambda receipts: {"receipts": [list(receipt) for receipt in receipts]},
+)
+"""Which sink was told already of which event in the outbox: written by version 0.1, and only read."""
+
+
+def note_failure(health: SinkHealth, error: str, now: float, *, waiting_count: int, dropped_count: int) -> SinkHealth:
+    """Return the entry of a sink that was tried and failed just now."""
+    count = health.failure_count + 1
+    return replace(
+        health,
+        waiting_count=waiting_count,
+        dropped_count=health.dropped_count + dropped_count,
+        failing_since_at=now if health.failing_since_at is None else health.failing_since_at,
+        failure_count=count,
+        last_error=error,
+        next_at=now + compute_retry_wait(count),
+    )
+
+
+def compute_retry_wait(failure_count: int) -> float:
+    """Return how many seconds a sink is left alone after so many failures: none, a minute, two, ... at most an hour.
+
+    The next tick is the first to try again.
+    """
+    return 0.0 if failure_count < 2 else min(_MAX_RETRY_S, _RETRY_S * 2 ** min(failure_count - 2, 10))
+
+
+def is_due(health: SinkHealth | None, now: float) -> bool:
+    """Return whether the sink may be tried; a time further ahead than any wait is of a clock that was set back."""
+    return health is None or not now < health.next_at <= now + _MAX_RETRY_S
+
+
+def list_failing(sinks: Sinks) -> list[SinkHealth]:
+    """Return the sinks that failed the last time they were told of anything, by name."""
+    return sorted((each for each in sinks.values() if each.failing_since_at is not None), key=lambda each: each.name)
+
+
+def note_waiting(health: SinkHealth | None, name: str, newest: int, count: int) -> SinkHealth:
+    """Return the entry of a sink for which so many events wait, the newest of them at that place in the history."""
+    health = health or SinkHealth(name)
+    return replace(health, name=name, newest=max(newest, health.newest), waiting_count=count)
+
+
+def note_success(health: SinkHealth, seq: int, count: int) -> SinkHealth | None:
+    """Return the entry of a sink that took what it was told, up to the place `seq`; None when nothing waits for it.
+
+    `count` events waited when it was told; others may have noted newer ones since.
+    """
+    if health.newest <= seq:
+        return None
+    return SinkHealth(health.name, health.newest, count or health.waiting_count)
