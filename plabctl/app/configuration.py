@@ -12,11 +12,14 @@ from plabctl.app.context import PLUGIN_HINT, list_plugin_faults
 from plabctl.config.effective import EffectiveKey, list_effective
 from plabctl.config.load import load
 from plabctl.config.sample import build_sample
+from plabctl.core.keys.formatting import quote
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PlabctlError, Refused
 from plabctl.files.atomic import write_new
 
 NAME = "plabctl.toml"
+STATE_DIR = "state"
+"""Of a configuration that is written here: beside it, so that two of them have two states."""
 
 
 def check(path: str | None) -> Settings:
@@ -38,11 +41,11 @@ def build_sample_text() -> str:
 
 
 def write_sample(directory: str) -> Path:
-    """Write a commented configuration into `directory` and return its path; refuse to overwrite one."""
+    """Write a commented configuration, with its state beside it, into `directory`; return its path, overwrite none."""
     path = Path(directory) / NAME
     try:
         # Only if there is none: of two who write at the same moment, one is refused and nothing is overwritten.
-        write_new(str(path), build_sample_text().encode(), public=True)
+        write_new(str(path), build_sample({"state_dir": quote(STATE_DIR)}).encode(), public=True)
     except FileExistsError as error:
         raise Refused(f"{path} exists already", hint="edit it, or remove it first; nothing was changed") from error
     except OSError as error:

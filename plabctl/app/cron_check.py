@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plabctl.app import crontab
-from plabctl.app.cron_line import CronJob, has_unescaped_percent, is_tick_line, parse_command
+from plabctl.app.cron_line import (
+    CronJob,
+    find_config,
+    has_unescaped_percent,
+    is_tick_line,
+    parse_command,
+    split_command,
+)
 from plabctl.app.findings import Finding, fail, ok, warn
 from plabctl.durations import format_duration
 from plabctl.errors import PlabctlError
@@ -74,7 +81,8 @@ def _check_own_lines(job: CronJob, own: list[str] | PlabctlError) -> Iterator[Fi
         return
     for line in own:
         yield from _check_line("your crontab", line, has_user=False)
-    if any("--config" in line for line in own) and job.config not in "".join(own):
+    named = {find_config(line, has_user=False) for line in own} - {None}
+    if named and job.config not in named:
         yield warn("crontab", f"no line names '{job.config}'", "run: plabctl cron install")
 
 
@@ -82,10 +90,11 @@ def _check_duplicates(
     job: CronJob, own: list[str] | PlabctlError, places: SystemPaths, timer: Path | None
 ) -> Iterator[Finding]:
     """Find that several schedulers run the ticks of this installation, which does no harm and no good."""
-    lines = [("your crontab", line) for line in own] if isinstance(own, list) else []
+    lines = [("your crontab", find_config(line, has_user=False)) for line in own] if isinstance(own, list) else []
     for path in [places.crontab, *_list_folder(places.cron_d)]:
-        lines += [(str(path), line) for line in _read_text(path).splitlines() if is_tick_line(line)]
-    ways = [where for where, line in lines if "--config" not in line or job.config in line]
+        text = _read_text(path)
+        lines += [(str(path), find_config(line, has_user=True)) for line in text.splitlines() if is_tick_line(line)]
+    ways = [where for where, config in lines if config in {None, job.config}]
     ways += [timer.name] if timer else []
     if len(ways) > 1:
         said = f"ticks come {len(ways)} times as often as they need to: {', '.join(ways)}"
@@ -161,11 +170,7 @@ def _check_user(where: str, line: str) -> Iterator[Finding]:
 
 
 def _find_program(command: str) -> str:
-    try:
-        words = shlex.split(command.replace("\\%", "%"), comments=True)
-    except ValueError:
-        words = command.split()
-    return next((word for word in words if not _ASSIGNMENT.match(word)), "")
+    return next((word for word in split_command(command) if not _ASSIGNMENT.match(word)), "")
 
 
 def _check_daemon(proc: Path) -> Finding:

@@ -76,6 +76,27 @@ def parse_command(line: str, *, has_user: bool) -> str:
     return parts[-1] if len(parts) > fields + has_user else ""
 
 
+def split_command(command: str) -> list[str]:
+    """Return the words of a command of a crontab, as the shell gets them from cron."""
+    plain = command.replace("\\%", "%")
+    try:
+        return shlex.split(plain, comments=True)
+    except ValueError:  # a quote is not closed
+        return plain.split()
+
+
+def find_config(line: str, *, has_user: bool) -> str | None:
+    """Return the configuration that a line that runs ticks names; None when it names none."""
+    words = split_command(parse_command(line, has_user=has_user))
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if equals and name in {"--config", "PLABCTL_CONFIG"}:
+            return value
+        if word in {"--config", "-c"}:
+            return following
+    return None
+
+
 def add_line(crontab: bytes, job: CronJob) -> bytes:
     """Return the crontab with the job's line in it, once: in place of an older one, else at its end.
 

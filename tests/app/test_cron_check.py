@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import cron_check, crontab
-from plabctl.app.cron_line import CronJob
+from plabctl.app.cron_line import CronJob, find_config
 from plabctl.app.findings import Finding, Level
 
 NOW = 1_800_000_000.0
@@ -40,6 +40,27 @@ def test_an_installed_line_a_running_cron_and_a_late_tick_are_all_well(
 
     assert faults(places) == ""
     assert [finding.topic for finding in findings(places)] == ["your crontab", "cron", "ticks"]
+
+
+@pytest.mark.parametrize("folder", ["100%", "it's", "a b", "#1", "%%\\%", 'say "x"', "plain"])
+def test_the_line_that_plabctl_installs_is_all_well_wherever_the_configuration_is(
+    places: cron_check.SystemPaths, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    job = CronJob(("/bin/true", "-m", "plabctl"), f"/srv/{folder}/plabctl.toml", names_config=True)
+    set_crontab(monkeypatch, f"{job.line}\n")
+
+    found = cron_check.check(job, NOW - 30, NOW, places)
+
+    assert [finding.level for finding in found] == [Level.OK] * 3, found
+    other = CronJob(job.program, "/srv/other.toml", names_config=True)
+    assert "no line names '/srv/other.toml'" in str(cron_check.check(other, NOW - 30, NOW, places)[1])
+
+
+@pytest.mark.parametrize("words", ["--config=/etc/x.toml", "-c /etc/x.toml", "--config '/etc/x.toml'"])
+def test_a_line_names_its_configuration_in_any_form(words: str) -> None:
+    assert find_config(f"* * * * * /bin/plabctl tick {words} # y", has_user=False) == "/etc/x.toml"
+    assert find_config("@hourly root PLABCTL_CONFIG=/etc/y.toml /bin/plabctl tick", has_user=True) == "/etc/y.toml"
+    assert find_config("* * * * * /bin/plabctl tick 'a", has_user=False) is None
 
 
 def test_nothing_that_runs_ticks_is_a_failure(places: cron_check.SystemPaths) -> None:

@@ -355,8 +355,21 @@ def test_the_first_configuration_works_as_it_is(desk: Desk) -> None:
 
     assert "plabctl node add" in said
     assert desk.ok("config", "check").endswith("plabctl.toml: no errors found\n")
-    assert desk.config.read_text() == desk.ok("config", "sample")
+    live = [line for line in desk.config.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    assert live[0] == 'state_dir = "state"'
+    assert live[1:] == [line for line in desk.ok("config", "sample").splitlines() if line and not line.startswith("#")]
     assert desk.ok("node", "add", "pc1") == "pc1: added to bad, due now\n"
+
+
+def test_two_first_configurations_have_two_states(desk: Desk) -> None:
+    desk.config.unlink()
+    for folder in ("one", "two"):
+        (desk.folder / folder).mkdir()
+        desk.ok("init", folder)
+        desk.ok("node", "add", f"pc-{folder}", "--config", f"{folder}/plabctl.toml")
+
+    assert desk.ok("status", "-o", "name", "--config", "one/plabctl.toml") == "pc-one\n"
+    assert (desk.folder / "two/state").is_dir()
 
 
 def test_the_first_configuration_is_nobody_elses_to_write_whatever_the_umask(desk: Desk) -> None:
