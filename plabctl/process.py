@@ -117,7 +117,7 @@ class Ending(Enum):
 
 
 class Command:
-    """A command in a process group of its own. Whoever started it calls `end`; `send` may be called by any thread."""
+    """A command in a process group of its own. The caller that started it calls `end`; any thread may call `send`."""
 
     def __init__(
         self,

@@ -152,7 +152,7 @@ def _compile(lazy: type, kw_only: bool) -> Callable[..., object]:
 
 
 class _SignatureAtFirstLook:
-    """How a value is made, for whoever asks the class before there are many of them."""
+    """The signature of a class, for callers that ask before its `__init__` is compiled."""
 
     def __init__(self, kw_only: bool) -> None:
         self._kw_only = kw_only
@@ -207,7 +207,7 @@ def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     star = "*, " if kw_only and own else ""
     head = f"def make({', '.join(space)}):\n def __init__(self, {star}{', '.join(parameters)}):\n"
     found: dict[str, Callable[..., Callable[..., object]]] = {}
-    # In the class's own module, so that whoever resolves the annotations finds their names.
+    # In the class's own module, where the names in its annotations can be resolved.
     exec(head + ("\n".join(lines) or "  pass") + "\n return __init__", sys.modules[lazy.__module__].__dict__, found)  # noqa: S102 - of identifiers, as the standard decorator does
     init = found["make"](*space.values())
     init.__annotations__ = {each.name: each.type for each in own}

@@ -34,7 +34,7 @@ class Canaries:
             began = self._clock.monotonic()
             self._answer = not _has_answer(self._targets)
             if self._answer and self._clock.monotonic() - began > TIMEOUT_S + STOPPED_S:
-                # This process was stopped meanwhile, and so was whoever listened for the answers.
+                # This process was stopped meanwhile, so nothing listened for the answers.
                 self._answer = not _has_answer(self._targets)
             self._asked_at = self._clock.monotonic()
         return self._answer

@@ -31,8 +31,8 @@ class ClaimResult:
 def find_dead_claims(state: State, slots: Slots, claimant: claiming.Claimant, now: float) -> dict[str, str]:
     """Return the claims whose holder is gone, and why we think so.
 
-    A slot that we hold ourselves cannot be its holder's any more: whoever lets go of a slot has ended or settled every
-    claim in it first, or is dead.
+    A slot that we hold ourselves no longer belongs to the holder of the claim: a process ends or settles every claim in
+    a slot before it releases it, unless it dies.
     """
     dead = {}
     for name, claim in state.claims.items():

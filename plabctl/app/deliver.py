@@ -51,7 +51,7 @@ class DeliveryResult(NamedTuple):
 class Delivery:
     """Delivers for one process. Only one process empties the outbox at a time: the holder of `deliver.lock`.
 
-    Whoever does not get the lock leaves its events to the holder, or to the next tick.
+    A process that does not get the lock leaves its events to the holder, or to the next tick.
     """
 
     def __init__(self, app: App) -> None:

@@ -122,7 +122,7 @@ class LastError:
 
 @contextmanager
 def _lock(paths: Sequence[str]) -> Iterator[None]:
-    """Keep other ticks out that end just now; whoever is kept waiting for longer goes on, and says it once more."""
+    """Keep out other ticks that end now; one that waits too long goes on without the lock and repeats the message."""
     from plabctl.files.locks import poll_lock
 
     held = []

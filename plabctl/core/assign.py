@@ -32,8 +32,8 @@ def assign(
 ) -> tuple[list[Job], Changes]:
     """Return the jobs by which `claimant` takes `rows`, each with the slot at the same place in `slots`.
 
-    The changes make the claims. The name of an experiment's vnode is written down with its claim, before anything is
-    done on the node: whoever dies at it leaves a name by which the vnode can be torn down.
+    The changes make the claims. The name of an experiment's vnode is stored with its claim, before anything is done
+    on the node: after a crash the vnode can be torn down by that name.
     """
     timeouts = LearnedTimeouts(state.notes, settings)
     jobs, named = [], []

@@ -1,8 +1,8 @@
 """A clock that was set back, or cannot be believed at all, and what becomes of the instants in the state then.
 
-Pure, and light to import: each idle tick asks. Whoever opens the state to change it comes by here first
-(`plabctl.store.store`), so that no decision ever meets an instant that lies ahead of it for no better reason than that
-the clock was wrong when it was written down.
+Pure, and light to import: each idle tick asks. Every session that may change the state passes through here first
+(`plabctl.store.store`), so that no decision meets an instant in the future that was only written because the clock was
+wrong.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Leftovers of removed nodes: vnodes that may still be there when a node of that name is added again.
 
-Pure. A note of the state. `orders` files what a removed node had, `settle` what a probe leaves that ran on regardless,
-and whoever is added under that name is cleaned of it before its first test.
+Pure. A note of the state. `enrolment` files what a removed node had, `settle` what a probe leaves that was still
+running then; a node that is added under that name is cleaned of it before its first test.
 Tests: `tests/core/test_node_orders.py`.
 """
 

@@ -225,7 +225,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened and must be told: to the history first, then to whoever wants to know.
+    """Something that happened and must be told: to the history first, then to the other sinks.
 
     `id` is unique for ever and makes telling idempotent. `kind` is one of `plabctl.core.event_kinds`. `data` holds JSON
     scalars, lists and objects only.

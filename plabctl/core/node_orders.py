@@ -29,7 +29,7 @@ class Order:
     now: float
     rng: Random
     if_rev: int | None = None
-    """Refuse if any of the nodes was changed after this rev: whoever orders has not seen that."""
+    """Refuse if any of the nodes was changed after this rev: the person who orders has not seen that."""
 
 
 def move(

@@ -1,8 +1,9 @@
-"""What counts for nothing at first and is a failure in the long run: an sshd that lets nobody log in.
+"""Refused logins: they count for nothing at first, and as failures once they last.
 
-Pure. An sshd that has too many logins under way (MaxStartups) or is cross with whoever asks (PerSourcePenalties) turns
-connections away before they begin; that is the crowd's fault, ours perhaps, and the probe says `unknown` with the cause
-`protocol`. But where every probe for an hour ended so, nobody can use the node, and from then on each counts as failed.
+Pure. An sshd with too many logins under way (MaxStartups), or one that penalizes our address (PerSourcePenalties),
+drops connections before they begin. The load may be the cause, perhaps our own, so the probe says `unknown` with the
+cause `protocol`. But when every probe for an hour ended so, nobody can use the node: from then on each one counts as
+failed.
 """
 
 from __future__ import annotations

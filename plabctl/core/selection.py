@@ -96,7 +96,7 @@ def find_nearest(word: str, names: Iterable[str]) -> str | None:
 
 
 def suggest_name(word: str, names: Iterable[str], otherwise: str) -> str:
-    """Return a hint for whoever typed `word`: the nearest of `names`, else `otherwise`."""
+    """Return a hint about the mistyped `word`: the nearest of `names`, else `otherwise`."""
     like = find_nearest(word, names)
     return f"the nearest name is {like!r}" if like else otherwise
 

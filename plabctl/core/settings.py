@@ -99,7 +99,7 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a configuration comes from, for whoever opens or runs what it names."""
+    """Where a configuration comes from: code that opens or runs what it names asks this."""
 
     folder: str = ""
     """The real folder of the config file, links resolved: relative paths are relative to it, and commands run in it.

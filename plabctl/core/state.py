@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from plabctl.core.notes import Document, Notes
 
 GUARD_TOPIC = "guard"
-"""The topic of the guard's note, for whoever asks first whether there is one; see `plabctl.core.guard.model`."""
+"""The topic of the guard's note: a caller can see that there is none without loading `plabctl.core.guard.model`."""
 
 
 class State(Protocol):

@@ -24,7 +24,7 @@ class Unconfirmed(OSError):
 
 
 def build_temp_name(purpose: str = "") -> str:
-    """Return a name that nobody can foresee for a temporary file, the purpose in it for whoever finds it."""
+    """Return an unpredictable name for a temporary file; it contains the purpose."""
     return f"{TEMP_PREFIX}{purpose and purpose + '-'}{os.getpid()}-{os.urandom(6).hex()}"
 
 

@@ -90,8 +90,8 @@ def open_private_dir(path: str, owners: Collection[int] = ()) -> int:
     """Open the state directory for writing in it, made 0700 when it is missing; return its descriptor.
 
     Folders and links that lead to it may belong to `owners` (user ids) too. Raises StoreError when it cannot be made or
-    opened, when others could write in it, or when they could make its name lead to another directory: whoever may do
-    that could change the state under us, or have us write where we should not.
+    opened, when others could write in it, or when they could make its name lead to another directory: they could change
+    the state under us, or have us write where we should not.
     """
     try:
         with as_store_error("open the state directory", path):

@@ -56,7 +56,7 @@ def open_trusted(
     `owners` (user ids), and must not be writable by everybody. In a folder where everybody may put files but only take
     away their own, such as /tmp, the entry itself must belong to one of them as well. So must the file, and not
     everybody may write to it. A directory asked for by O_DIRECTORY is for the caller to judge. With `anyone`, for a
-    path that a person named and thereby trusts, owners are not judged. With `file_only` nothing but a regular file is
+    path that a person named, and so trusts, owners are not checked. With `file_only` nothing but a regular file is
     opened.
 
     Raise Untrusted, in whose message `it` is the file, PlantedFile, or another OSError as open(2) does.

@@ -110,7 +110,7 @@ def run_lister(
 def refuse_untrusted(path: str, origin: Origin) -> None:
     """Raise UsageFault when others could change a file or folder that may be a program or name programs."""
     try:
-        with suppress(OSError):  # whoever uses it reports it
+        with suppress(OSError):  # reported where it is used
             os.close(open_trusted(path, os.O_PATH, owners=origin.owners).fd)
     except Untrusted as error:
         raise UsageFault(f"{path}: not read: {error}") from error

@@ -38,7 +38,7 @@ def _feed_extended(channel: paramiko.Channel, message: paramiko.Message) -> None
 
 
 def _check_window(channel: paramiko.Channel, message: paramiko.Message) -> None:
-    # Each byte that is read is asked for anew, so a node that waits for that is never ahead by more than the window.
+    # The window is reopened by what was read, so a node that respects it is never ahead by more than its size.
     unread = len(channel.in_buffer) + len(channel.in_stderr_buffer)
     if unread + len(message.asbytes()) - _DATA_HEADER > WINDOW:
         raise BoundExceeded("sent more than it was asked for, past the SSH window")

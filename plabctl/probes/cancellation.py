@@ -17,7 +17,7 @@ from plabctl.probes.probe_error import ProbeError
 
 
 def hang_up(sock: socket.socket) -> None:
-    """Shut a socket down without blocking and without closing it: whoever reads or writes it now sees its end.
+    """Shut a socket down without blocking and without closing it: pending reads and writes on it end.
 
     Closing is left to its owner. A descriptor that is closed while another thread sits in `recv` could by then be
     somebody else's connection.

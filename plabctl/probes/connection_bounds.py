@@ -110,7 +110,7 @@ class Meter:
         self._turn_from = 0.0
 
     def begin_stage(self, limit: int) -> None:
-        """Count anew, for a stage in which the node may send `limit` bytes; may be called from any thread."""
+        """Restart the counters for a stage in which the node may send `limit` bytes; callable from any thread."""
         self._phase = _Phase("in one stage", limit, self._clock())
 
     def read(self, count: int) -> None:

@@ -93,10 +93,10 @@ class KnownHosts:
         return tuple(sorted(found, key=lambda key: _KINDS.index(key.kind)))
 
     def learn(self, label: str, key: HostKey) -> bool:
-        """Remember the first key of a server, on disk as well; say whether `key` is now the one known for it.
+        """Remember the first key of a server, on disk as well; return whether `key` is now the one known for it.
 
-        Another thread or process may have learnt a key of the same server a moment ago. Whoever comes second finds
-        that key in the file, under its lock, and must offer the same one.
+        Another thread or process may have learnt a key of the same server a moment ago. The second one finds that key
+        in the file, under its lock, and must offer the same one.
         """
         self.load()
         with self._lock:

@@ -1,7 +1,7 @@
-"""A stage that goes on at a node although nobody listens any more, because we were killed or the network broke.
+"""Stages that still run on a node after we were killed or the network broke.
 
-Pure. A set-up that is in the middle would finish after its vnode was torn down, and what it made would stay for ever.
-So whoever tears down what an earlier probe may have left ends that probe's stages first.
+Pure. A set-up under way would finish after its vnode was torn down, and what it made would stay for ever. So before the
+leftovers of an earlier probe are torn down, that probe's stages are ended.
 Tests: `tests/probes/test_probe_run.py`.
 """
 

@@ -151,7 +151,7 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]  # fabric carries
     """A connection that can share its configuration with others.
 
     `Connection.__init__` assigns `inline_ssh_env`. Without a class attribute of that name the assignment lands in the
-    shared configuration, which merges itself anew by way of an empty one, under the eyes of all other threads.
+    shared configuration, which then rebuilds itself and is empty for a moment, while other threads read it.
     """
 
     inline_ssh_env = None

@@ -1,9 +1,9 @@
-"""Whether this process ran all the time: what came late while it did not run says nothing about a node.
+"""Detects pauses of this process: what was late while it did not run says nothing about a node.
 
-I/O: reads clocks. A deadline also passes while the process is stopped by a signal, starved of the processor, or asleep
-with its machine, and whoever wakes up then sees only that it has passed. So the watchdog's thread says twice a second
-that it runs; a beat that is late by more than a second is a gap. While a machine sleeps the monotonic clock stands
-still and the nodes go on; that is a gap of as much as CLOCK_BOOTTIME has run ahead. `plabctl.probes.probe_run` asks.
+I/O: reads clocks. A deadline also passes while the process is stopped by a signal, gets no processor time, or sleeps
+with its machine, and afterwards one sees only that it has passed. So the watchdog's thread beats twice a second; a beat
+that is more than a second late marks a gap. While a machine sleeps the monotonic clock stands still and the nodes go
+on: the gap is as long as CLOCK_BOOTTIME has run ahead. `plabctl.probes.probe_run` asks for the gaps.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class StallDetector:
         return lost_s if is_recent or lost_s >= max(SHARE * (now - start), LEAST_S) else 0.0
 
     def _find_gap(self) -> _Gap | None:
-        """Return the gap since the last beat. Whoever wakes up first asks, which need not be the thread that beats."""
+        """Return the gap since the last beat. After a pause any thread may ask before the next beat comes."""
         if self._expected_at == _NEVER:
             return None
         now = self._clock.monotonic()

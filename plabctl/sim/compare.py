@@ -43,7 +43,7 @@ class Budget:
 
 
 class Progress:
-    """How far a comparison has come, for whoever shows it: `show` is told the number of policies done."""
+    """How far a comparison has come: `show` is called with the number of policies done."""
 
     def __init__(self, show: Callable[[float], None]) -> None:
         self.show = show

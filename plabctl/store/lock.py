@@ -65,7 +65,7 @@ def _acquire(path: str, dir_fd: int, timeout_s: float) -> int:
 
 
 class _LockWait:
-    """How long one writer still waits: anew for each process that gets the lock before it, within a bound."""
+    """How long one writer still waits: the time starts over whenever another process gets the lock, within a bound."""
 
     def __init__(self, path: str, timeout_s: float) -> None:
         self._path = path
@@ -78,8 +78,8 @@ class _LockWait:
     def queue(self, fd: int) -> bool:
         """Wait in the kernel's queue for the lock of `fd`; return whether we have it, False when the time is over.
 
-        The kernel serves those who wait in the order in which they came, and to wait costs the holder nothing. Whoever
-        tries again and again may be passed by others for as long as there are any.
+        The kernel serves waiters in order of arrival, and waiting costs the holder nothing. A process that polls may be
+        overtaken again and again.
         """
         # Imported here: a lock that is free needs no thread.
         import threading

@@ -130,7 +130,7 @@ def _unescape(text: bytes) -> bytes:
 def _find_upper_directory(mount: _Mount | None) -> bytes | None:
     """Return the directory that an overlay keeps its changes in, if it can be seen from here.
 
-    From inside a container it cannot; whoever set the container up has put it on a disk of the machine.
+    From inside a container it cannot; the container's runtime keeps it on a disk of the machine.
     """
     if mount is None or mount.kind != "overlay":
         return None

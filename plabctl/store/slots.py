@@ -72,7 +72,7 @@ class Slots:
         write_mark(self._held[slot], text)
 
     def mark_of(self, slot: int) -> list[str]:
-        """Return the words that were last written down at `slot` by whoever held it; none if there are none.
+        """Return the words that the last holder of `slot` wrote there; none if there are none.
 
         Raises StoreError when the lock file cannot be opened.
         """

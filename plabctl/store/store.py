@@ -88,8 +88,8 @@ class Store:
         if found is None:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
-        # Documents hold no cycles: the collector has nothing to find in them. Once only: whoever looks again and again
-        # would have his own garbage kept for ever.
+        # Documents hold no cycles: the collector has nothing to find in them. Once only: freezing at every read would
+        # keep the garbage of all earlier reads.
         if not gc.get_freeze_count():
             gc.freeze()
         return Snapshot(*found)

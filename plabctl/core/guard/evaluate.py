@@ -1,7 +1,7 @@
 """The guard: too many failing together are more likely our fault than theirs, so their moves to bad are held.
 
-Pure. Testing goes on, and so do returns to good. What the guard says is worked out anew at every step of a tick, from
-the members themselves; only since when it is on is remembered. `pools.good` and `pools.bad` ask it through `Reading`.
+Pure. Testing goes on, and so do returns to good. The guard is recomputed from the members at every step of a tick;
+only since when it is on is stored. `pools.good` and `pools.bad` ask it through `Reading`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -83,7 +83,7 @@ def _build_suspect_flap(member: Member) -> Iterator[Flap]:
 
 
 def _build_event(member: Member, flap: Flap, why: str, now: float) -> Event:
-    # Called as the move was, `transition` or not: whoever was told of the one wants to hear of the other.
+    # Of the kind that the move had: sinks that were told of the one are told of the other.
     kind = "guarded" if flap.before is member.suspicion else "transition"
     before, reason = flap.before, f"taken back by the guard: {why}"
     data = describe_move(Move(kind, member.pool, before.pool, before.since_at, "guard", reason))

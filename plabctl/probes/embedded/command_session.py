@@ -126,7 +126,7 @@ class CommandSession:
         self._selector.register(source, selectors.EVENT_READ, act)
 
     def _poll(self, timeout_s: float) -> bool:
-        """Do what can be done now; say whether there was anything."""
+        """Do what can be done now; return whether there was anything."""
         ready = self._selector.select(timeout_s)
         for key, _ in ready:
             key.data()

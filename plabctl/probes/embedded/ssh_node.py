@@ -47,8 +47,8 @@ class PortFault(StrEnum):
 class EmbeddedNode:
     """An SSH server whose commands run in `directory`: HOME, TMPDIR and working directory of each of them.
 
-    `host_key` is a private key file; whoever holds the private half of `authorized_key` (`ssh-ed25519 AAAA...`) may
-    run commands, under any user name. Programs in `directory/bin` come first. `sessions` counts running commands and
+    `host_key` is a private key file. The holder of the private half of `authorized_key` (`ssh-ed25519 AAAA...`) may run
+    commands, under any user name. Programs in `directory/bin` come first. `sessions` counts running commands and
     `connections` open connections; one that the client has just cut may count for a moment longer. Either may be
     shared with other nodes.
     """
@@ -193,6 +193,6 @@ class EmbeddedNode:
 
 
 def _shut_down(connection: socket.socket) -> None:
-    """Wake whoever waits on `connection`; merely closing it would leave them waiting."""
+    """Wake the threads that wait on `connection`; merely closing it would leave them waiting."""
     with contextlib.suppress(OSError):  # the other side was faster
         connection.shutdown(socket.SHUT_RDWR)

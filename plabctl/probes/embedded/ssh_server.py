@@ -48,7 +48,7 @@ class SshServer(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        """Let in whoever has the one key, by whatever user name."""
+        """Let in clients with the one key, under any user name."""
         return AUTH_SUCCESSFUL if key == self._authorized_key else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
