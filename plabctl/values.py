@@ -1,9 +1,8 @@
 """Frozen dataclasses that cost next to nothing to define.
 
-Pure. The standard decorator compiles half a dozen methods for every class, close to a millisecond each, and loads the
-inspection of source code to do it; a command that answers in forty milliseconds has no time for that. This one leaves
-everything to the first use. It is used exactly like the standard one, which is what type checkers see, and the standard
-functions (`replace`, `fields`, `asdict`) take its values.
+Pure. The standard decorator compiles half a dozen methods for every class, close to a millisecond each, and loads
+`inspect`; a command that answers in forty milliseconds has no time for that. This one leaves everything to the first
+use. It is used like the standard one, which type checkers see; `replace`, `fields` and `asdict` take its values.
 """
 
 from __future__ import annotations
@@ -61,9 +60,10 @@ else:
 
         def decorate(cls: type) -> type:
             body = {key: value for key, value in cls.__dict__.items() if key not in {"__dict__", "__weakref__"}}
-            own = fields_in(body)
-            rest = {key: value for key, value in body.items() if key not in {found.name for found in own}}
-            lazy = type(cls.__name__, (), {**rest, **_frozen(body, kw_only), "__slots__": tuple(f.name for f in own)})
+            own = find_fields(body)
+            slots = tuple(each.name for each in own)
+            rest = {key: value for key, value in body.items() if key not in slots}
+            lazy = type(cls.__name__, (), {**rest, **_build_methods(body, kw_only), "__slots__": slots})
             lazy.__qualname__ = cls.__qualname__
             lazy.__match_args__ = () if kw_only else lazy.__slots__
             lazy.__value_fields__ = own
@@ -78,17 +78,17 @@ def fields(cls: type) -> tuple[Field, ...]:
     return found
 
 
-def fields_in(body: Mapping[str, Any]) -> tuple[Field, ...]:
+def find_fields(body: Mapping[str, Any]) -> tuple[Field, ...]:
     """Return the fields that the body of a class declares."""
     made: list[Field] = []
-    for name, type_ in _annotations_in(body).items():
+    for name, type_ in _read_annotations(body).items():
         default = body.get(name, MISSING)
         factory = getattr(default, "factory", None)
         made.append(Field(name, type_, MISSING if factory else default, factory))
     return tuple(made)
 
 
-def _annotations_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _read_annotations(body: Mapping[str, Any]) -> Mapping[str, Any]:
     # From Python 3.14 on they are there only under `from __future__ import annotations`. Else a function makes them:
     # 1 asks it for values. `annotationlib`, which would ask, is slow to import.
     make = body.get("__annotate_func__")
@@ -96,7 +96,7 @@ def _annotations_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _frozen(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
+def _build_methods(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
     """Return the methods of a value, each of which puts the real one in its place at its first use."""
     methods: dict[str, object] = {
         "__setattr__": _refuse,
@@ -107,18 +107,18 @@ def _frozen(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
     }
     for name in ("__repr__", "__eq__", "__hash__"):
         if name not in body:
-            methods[name] = _at_first_use(body, name, kw_only)
+            methods[name] = _make_late_method(body, name, kw_only)
     if "__init__" not in body:
-        methods["__init__"] = _compiled_later(kw_only)
+        methods["__init__"] = _make_late_init(kw_only)
         methods["__signature__"] = _SignatureAtFirstLook(kw_only)
     return methods
 
 
-def _at_first_use(body: Mapping[str, object], name: str, kw_only: bool) -> Callable[..., object]:
+def _make_late_method(body: Mapping[str, object], name: str, kw_only: bool) -> Callable[..., object]:
     def method(self: object, *args: object, **kwargs: object) -> object:
         # Another thread may be here too: both make the same, and the last one to set it wins.
         lazy = type(self)
-        real = getattr(_standard(lazy, body, kw_only), name)
+        real = getattr(_make_standard_class(lazy, body, kw_only), name)
         real.__qualname__ = f"{lazy.__qualname__}.{name}"
         setattr(lazy, name, real)
         return real(self, *args, **kwargs)
@@ -126,7 +126,7 @@ def _at_first_use(body: Mapping[str, object], name: str, kw_only: bool) -> Calla
     return method
 
 
-def _compiled_later(kw_only: bool) -> Callable[..., None]:
+def _make_late_init(kw_only: bool) -> Callable[..., None]:
     """Return an `__init__` that fills the first few values field by field, and is compiled when more are made.
 
     Of most settings there is one value, and to compile costs as much as to fill fifty.
@@ -145,7 +145,7 @@ def _compiled_later(kw_only: bool) -> Callable[..., None]:
 
 
 def _compile(lazy: type, kw_only: bool) -> Callable[..., object]:
-    real = _compiled_init(lazy, kw_only)
+    real = _compile_init(lazy, kw_only)
     real.__qualname__ = f"{lazy.__qualname__}.__init__"
     setattr(lazy, "__init__", real)  # noqa: B010 - type checkers have never heard of such a thing
     return real
@@ -182,7 +182,7 @@ def _is_filled(value: object, own: tuple[Field, ...], args: tuple[object, ...], 
     return not given
 
 
-def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
+def _compile_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     """Return `__init__`, compiled: it is the one method that has to be fast, and that most classes need."""
     own = fields(lazy)
     # A slot's own setter is faster by a third than finding the slot by its name.
@@ -214,7 +214,7 @@ def _compiled_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     return init
 
 
-def _standard(lazy: type, body: Mapping[str, object], kw_only: bool) -> type:
+def _make_standard_class(lazy: type, body: Mapping[str, object], kw_only: bool) -> type:
     """Return the same class as the standard decorator makes it."""
     import dataclasses
 
@@ -230,7 +230,7 @@ class _AtFirstLook:
         self._kw_only = kw_only
 
     def __get__(self, value: object, lazy: type) -> object:
-        found = _standard(lazy, self._body, self._kw_only).__dataclass_fields__  # type: ignore[attr-defined]  # it is one
+        found = _make_standard_class(lazy, self._body, self._kw_only).__dataclass_fields__  # type: ignore[attr-defined]  # it is one
         type.__setattr__(lazy, "__dataclass_fields__", found)
         return found
 

@@ -31,7 +31,7 @@ class MemoryState:
         """Return the node of that name."""
         return self._nodes.get(name)
 
-    def rev_of(self, name: str) -> int:
+    def find_rev(self, name: str) -> int:
         """Return the rev at which that node was last changed."""
         return self._revs.get(name, 0)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plabctl.values import dataclass, field, fields_in, replace
+from plabctl.values import dataclass, field, find_fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def test_annotations_that_python_works_out_later_declare_fields_too() -> None:
         asked.append(form)
         return {"x": int, "y": str}
 
-    found = fields_in({"__annotate_func__": annotate, "y": "z"})
+    found = find_fields({"__annotate_func__": annotate, "y": "z"})
 
     types: dict[str, object] = {each.name: each.type for each in found}
     assert types == {"x": int, "y": str}

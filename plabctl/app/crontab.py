@@ -82,7 +82,7 @@ def list_other_lines(job: CronJob) -> list[str]:
 
 def read() -> bytes:
     """Return the user's crontab, empty when there is none; raise PlabctlError when crontab(1) refuses."""
-    code, out, err = _crontab(["-l"])
+    code, out, err = _run_crontab(["-l"])
     if code and b"no crontab for" not in err:
         raise _build_error("read", err)
     return b"" if code else out
@@ -90,12 +90,12 @@ def read() -> bytes:
 
 def write(text: bytes) -> None:
     """Make `text` the user's crontab, none at all when it is empty; raise PlabctlError when crontab(1) refuses."""
-    code, _, err = _crontab(["-"], text) if text else _crontab(["-r"])
+    code, _, err = _run_crontab(["-"], text) if text else _run_crontab(["-r"])
     if code:
         raise _build_error("change", err)
 
 
-def _crontab(args: list[str], text: bytes = b"") -> tuple[int, bytes, bytes]:
+def _run_crontab(args: list[str], text: bytes = b"") -> tuple[int, bytes, bytes]:
     done = run(
         ["crontab", *args],  # the user's own PATH says which crontab
         given=text,

@@ -22,8 +22,8 @@ _GROUP_ADVICE = "it determines what is run; consider: chmod g-w"
 
 def check(settings: Settings) -> Iterator[Finding]:
     """Yield who else may write the configuration, and which of the files that it names are not used or not there."""
-    yield from _writers(settings)
-    for topic, path, is_strict in dict.fromkeys(_named(settings)):
+    yield from _check_writers(settings)
+    for topic, path, is_strict in dict.fromkeys(_list_named_files(settings)):
         try:
             os.close(open_trusted(path, os.O_PATH, owners=settings.origin.owners, anyone=not is_strict).fd)
         except Untrusted as error:
@@ -32,7 +32,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             yield fail(topic, f"'{path}' cannot be used: {(error.strerror or str(error)).lower()}", "check its path")
 
 
-def _writers(settings: Settings) -> Iterator[Finding]:
+def _check_writers(settings: Settings) -> Iterator[Finding]:
     path, own = settings.path, {0, os.geteuid()}
     found = Path(path).stat()
     if found.st_uid not in own:
@@ -52,7 +52,7 @@ def _is_a_groups(found: os.stat_result) -> bool:
     return bool(found.st_mode & stat.S_IWGRP) and found.st_gid not in {0, os.getegid()}
 
 
-def _named(settings: Settings) -> Iterator[tuple[str, str, bool]]:
+def _list_named_files(settings: Settings) -> Iterator[tuple[str, str, bool]]:
     """Yield topic and path of each file that is named, and whether its owner matters."""
     for recipe in settings.recipes.values():
         for stage in recipe.stages.values():

@@ -52,7 +52,7 @@ class KindName(ValueType):
         """Return the name of the kind as TOML."""
         return quote(value if isinstance(value, str) else value.name)
 
-    def kind_of(self, value: Any) -> Any:
+    def find_kind(self, value: Any) -> Any:
         """Return the kind that a filled table has in its field `kind`."""
         return find(self.point, value.kind) if self.by_name else value.kind
 
@@ -71,7 +71,7 @@ def find_fixed_kind(table: Table) -> Any:
 def find_kind_of(table: Table, value: Any) -> Any:
     """Return the kind of a value that `table` filled; None where there are no kinds."""
     kind_name = find_kind_name(table)
-    return kind_name.kind_of(value) if kind_name else find_fixed_kind(table)
+    return kind_name.find_kind(value) if kind_name else find_fixed_kind(table)
 
 
 def list_keys(table: Table, kind: Any) -> dict[str, Key]:

@@ -81,14 +81,14 @@ def _read_named(table: Table, value: dict[str, Any], path: str, faults: list[Fau
 
 
 def _read_one(table: Table, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
-    kind, keys = _keys_for(table, given, path)
+    kind, keys = _find_keys(table, given, path)
     values: dict[str, Any] = {}
     for name, value in given.items():
         place = build_path(path, name)
         key = keys.get(name)
         if key is None:
             is_told = len(faults) < MAX_FAULTS  # to look for the nearest name of each key takes its time
-            faults.append((place, _unknown(name, table, kind, keys) if is_told else "unknown key"))
+            faults.append((place, _describe_unknown(name, table, kind, keys) if is_told else "unknown key"))
         elif isinstance(key.type, Table):
             read = _read_table(key.type, value, place, faults)
             if read is not None:
@@ -105,7 +105,7 @@ def _read_one(table: Table, given: dict[str, Any], path: str, faults: list[Fault
     return values
 
 
-def _keys_for(table: Table, given: dict[str, Any], path: str) -> tuple[Any, dict[str, Key]]:
+def _find_keys(table: Table, given: dict[str, Any], path: str) -> tuple[Any, dict[str, Key]]:
     """Return the kind that a table chooses and the keys that may stand in it.
 
     A kind that cannot be read, or was not named where it must be, is a fault told elsewhere: then the keys of all kinds
@@ -133,10 +133,10 @@ def default_kind(table: Table, path: str) -> Any:
     assert kind_name is not None, "asked only for tables with kinds"
     if table.shape is Shape.NAMED:
         return find_builtin(kind_name.point, path.rpartition(".")[2])
-    return None if table.keys["kind"].required else kind_name.kind_of(table.defaults)
+    return None if table.keys["kind"].required else kind_name.find_kind(table.defaults)
 
 
-def _unknown(name: str, table: Table, kind: Any, keys: dict[str, Key]) -> str:
+def _describe_unknown(name: str, table: Table, kind: Any, keys: dict[str, Key]) -> str:
     kind_name = find_kind_name(table)
     if kind is not None and kind_name is not None:
         owners = [each.name for each in kind_name.builtin() if name in each.keys.keys]

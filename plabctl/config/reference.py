@@ -55,10 +55,10 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
 
 def build_reference() -> str:
     """Return the reference as Markdown: every key with what it does, what is allowed, its default and an example."""
-    return "\n".join([_HEAD, *(part for title, table in _SECTIONS for part in _sections(title, table))])
+    return "\n".join([_HEAD, *(part for title, table in _SECTIONS for part in _format_sections(title, table))])
 
 
-def _sections(title: str, table: Table) -> Iterator[str]:
+def _format_sections(title: str, table: Table) -> Iterator[str]:
     """Yield the section of a table, and one for each of its built-in kinds that has keys of its own."""
     yield _format_section(title, table)
     if kind_name := find_kind_name(table):

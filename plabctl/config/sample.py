@@ -39,28 +39,28 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
     `live` maps the path of a key (`ssh.key`) to its value as TOML (text by `wording.quoted`); those keys stand there
     without `#`.
     """
-    given = {**_default_pools(), **(live or {})}
+    given = {**_list_default_pools(), **(live or {})}
     blocks = [
         _INTRO,
         _format_block(ROOT, "", given),
         _format_block(SSH, "[ssh]", given),
-        *_pool_blocks(given),
+        *_format_pools(given),
         _format_block(FLAP, "[flap]", given),
         _format_block(GUARD, "[guard]", given),
         _format_block(ADAPTIVE, "[adaptive]", given),
         _format_block(DEADLINES, "[deadlines]", given),
         _format_block(EXPERIMENT, "[experiment]", given),
         _format_block(HISTORY, "[history]", given),
-        *_executor_blocks(given),
+        *_format_executors(given),
         _format_block(RECIPE, "#[recipe.mine]", given),
-        *_kind_blocks(INVENTORY, "#[[inventory]]"),
-        *_kind_blocks(SINK, "#[[sink]]"),
+        *_format_kinds(INVENTORY, "#[[inventory]]"),
+        *_format_kinds(SINK, "#[[sink]]"),
         _format_block(HOOK, "#[[hook]]", given, kind=find_fixed_kind(HOOK)),
     ]
     return "\n".join(blocks)
 
 
-def _default_pools() -> dict[str, str]:
+def _list_default_pools() -> dict[str, str]:
     """Return the keys that make the two default pools: their kinds, and each other's names."""
     given = {}
     for name in DEFAULT_POOLS:
@@ -91,14 +91,14 @@ def format_inline(table: Table, value: object) -> str:
     return "{ " + ", ".join(parts) + " }"
 
 
-def _pool_blocks(live: Mapping[str, str]) -> Iterator[str]:
+def _format_pools(live: Mapping[str, str]) -> Iterator[str]:
     """Yield a pool of each built-in kind, called like it; what all pools share is explained once."""
     for number, kind in enumerate(builtin_kinds("pool")):
         mark = "" if kind.name in DEFAULT_POOLS else "#"
         yield _format_block(POOL, f"{mark}[pool.{kind.name}]", live, kind=kind, again=number > 0)
 
 
-def _executor_blocks(live: Mapping[str, str]) -> Iterator[str]:
+def _format_executors(live: Mapping[str, str]) -> Iterator[str]:
     """Yield the table of the default executor, and an example of each other kind that has keys of its own."""
     default = find_kind_of(EXECUTOR, EXECUTOR.defaults)
     for kind in builtin_kinds("executor"):
@@ -108,7 +108,7 @@ def _executor_blocks(live: Mapping[str, str]) -> Iterator[str]:
             yield _format_block(EXECUTOR, "#[executor]", {}, kind=kind, again=True)
 
 
-def _kind_blocks(table: Table, header: str) -> Iterator[str]:
+def _format_kinds(table: Table, header: str) -> Iterator[str]:
     """Yield an example of each built-in kind that the table may choose; what all share stands in the first alone."""
     kind_name = find_kind_name(table)
     assert kind_name is not None, "asked only for tables with kinds"

@@ -95,7 +95,7 @@ def is_source_name(text: str) -> bool:
     return bool(text.strip()) and text.isprintable() and text != OPERATOR
 
 
-def variable_of(label: str) -> str:
+def build_variable_name(label: str) -> str:
     """Return the name, behind `PLABCTL_`, of the environment variable for a label: capitals, odd characters as `_`."""
     return re.sub(r"[^A-Z0-9_]", "_", label.upper())
 

@@ -178,7 +178,7 @@ def _refuse_changed(state: State, names: Sequence[str], if_rev: int) -> None:
         raise Refused(
             f"the state is at rev {state.rev}, and not at {if_rev} yet", hint="is it another state directory?"
         )
-    changed = {name: rev for name in names if (rev := state.rev_of(name)) > if_rev}
+    changed = {name: rev for name in names if (rev := state.find_rev(name)) > if_rev}
     if changed:
         name, rev = max(changed.items(), key=lambda item: item[1])
         others = f", and {len(changed) - 1} more of {len(names)} nodes" if len(changed) > 1 else ""

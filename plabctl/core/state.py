@@ -58,7 +58,7 @@ class State(Protocol):
     def node(self, name: str) -> Node | None:
         """Return the node of that name."""
 
-    def rev_of(self, name: str) -> int:
+    def find_rev(self, name: str) -> int:
         """Return the rev at which that node was last changed; 0 when that is not known."""
 
     def member(self, name: str) -> Member | None:

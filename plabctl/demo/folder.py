@@ -46,7 +46,7 @@ def prepare_folder(directory: Path | None) -> DemoFolder:
         return DemoFolder(Path(tempfile.mkdtemp(prefix=_PREFIX)))
     directory = directory.absolute()
     was_there = directory.exists()
-    directory = _own(directory)
+    directory = _make_trusted(directory)
     if any(directory.iterdir()):
         raise Refused(
             f"'{directory}' is not empty", hint="name a directory that does not exist yet, or leave --dir out"
@@ -54,7 +54,7 @@ def prepare_folder(directory: Path | None) -> DemoFolder:
     return DemoFolder(directory, was_there)
 
 
-def _own(directory: Path) -> Path:
+def _make_trusted(directory: Path) -> Path:
     """Return where `directory` really is, made if it is missing; raise Refused when others could change it."""
     try:
         try:

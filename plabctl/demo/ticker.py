@@ -28,7 +28,7 @@ class Ticker:
         # -P: without it Python would look for modules in the current directory first, which may be another user's.
         self._command = [sys.executable, "-P", "-m", "plabctl", "tick", "--config", str(config_path)]
         # Wherever else a tick would leave a note about itself, the person's own installation is not to be touched.
-        self._environment = {**os.environ, **_finding_ourselves(), "PLABCTL_STATE_DIR": str(state_dir)}
+        self._environment = {**os.environ, **_build_python_path(), "PLABCTL_STATE_DIR": str(state_dir)}
         self._every_s = every_s
         self._next_at = time.monotonic()
         self._running: list[subprocess.Popen[bytes]] = []
@@ -85,7 +85,7 @@ class Ticker:
             return ""
 
 
-def _finding_ourselves() -> dict[str, str]:
+def _build_python_path() -> dict[str, str]:
     """Return the variables by which another Python finds this package where it is not installed for all."""
     place = Path(plabctl.__file__).absolute().parents[1]
     if place.name in {"site-packages", "dist-packages"}:

@@ -143,7 +143,7 @@ class _Walk:
             if name in {"", "."}:
                 continue
             self.judge_folder()
-            entry = self._entry(name)
+            entry = self._open_entry(name)
             found = os.fstat(entry)
             if stat.S_ISDIR(found.st_mode):
                 self._enter(name, entry)
@@ -181,7 +181,7 @@ class _Walk:
             raise Untrusted("it has another name as well (a hard link), in somebody else's folder", hint=PLANTED_HINT)
         self._file_owner = [found.st_uid]
 
-    def _entry(self, name: str) -> int:
+    def _open_entry(self, name: str) -> int:
         try:
             # As a directory first: this mounts what is mounted on demand, which O_PATH alone does not.
             return os.open(name, _ENTRY | os.O_DIRECTORY, dir_fd=self.fd)

@@ -112,12 +112,12 @@ def _find_groups(listing: Mapping[str, Mapping[str, Any]], where: str) -> dict[s
     """Return the groups each host is in, also through groups of groups; raise UsageFault when these are too many."""
     parents: dict[str, set[str]] = {}
     for name, group in listing.items():
-        for child in _names(group.get("children")):
+        for child in _list_names(group.get("children")):
             parents.setdefault(child, set()).add(name)
     found: dict[str, set[str]] = {}
     count = 0
     for name, group in listing.items():
-        if not (hosts := _names(group.get("hosts"))):
+        if not (hosts := _list_names(group.get("hosts"))):
             continue
         above = _list_ancestors(name, parents)
         count += len(above) * len(hosts)
@@ -128,7 +128,7 @@ def _find_groups(listing: Mapping[str, Mapping[str, Any]], where: str) -> dict[s
     return found
 
 
-def _names(value: object) -> list[str]:
+def _list_names(value: object) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 

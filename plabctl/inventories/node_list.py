@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 
 from plabctl.core.model import Node
-from plabctl.core.names import RESERVED, fold_name, is_alias, is_host, is_label_name, variable_of
+from plabctl.core.names import RESERVED, build_variable_name, fold_name, is_alias, is_host, is_label_name
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading, Row, quote_text
 from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
@@ -129,7 +129,7 @@ def find_variables_fault(variables: Mapping[str, str]) -> str:
     exported: dict[str, str] = {}
     for key, value in variables.items():
         fault, variable = _judge_key(key)
-        if fault := fault or _value_fault(key, value):
+        if fault := fault or _find_fault(key, value):
             return fault
         if (other := exported.setdefault(variable, key)) != key:
             return f"{other!r} and {key!r} are both PLABCTL_{variable} in recipes: rename one of them"
@@ -142,7 +142,7 @@ def find_variables_fault(variables: Mapping[str, str]) -> str:
 @lru_cache(maxsize=1024)  # a list has few keys, each in thousands of rows
 def _judge_key(key: str) -> tuple[str, str]:
     """Return what is wrong with a key, and what it is called in recipes."""
-    variable = variable_of(key)
+    variable = build_variable_name(key)
     if not is_label_name(key):
         fault = f"{quote_text(key)} cannot name a variable: letters, digits, '_', '-' and '.', a letter first"
     elif variable in RESERVED:
@@ -152,7 +152,7 @@ def _judge_key(key: str) -> tuple[str, str]:
     return fault, variable
 
 
-def _value_fault(key: str, value: str) -> str:
+def _find_fault(key: str, value: str) -> str:
     if len(value) > MAX_VALUE or not value.isprintable():
         return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
     if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):

@@ -12,7 +12,7 @@ _TAIL = 4096
 _FLOOD = 1 << 20
 
 
-def flood_of(limit: int) -> int:
+def compute_flood(limit: int) -> int:
     """Return how many bytes of output are too many, where `limit` of them are kept."""
     return max(_FLOOD, 16 * limit)
 
@@ -43,7 +43,7 @@ class Capture:
     @property
     def is_flood(self) -> bool:
         """Return whether so much came that reading on would only cost: the stage is cut off here."""
-        return self.total > flood_of(self.limit)
+        return self.total > compute_flood(self.limit)
 
     def text(self) -> str:
         """Return what was kept, cleaned, with a line that says how much is missing."""

@@ -20,7 +20,7 @@ import paramiko
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
 from plabctl.probes.cancellation import Cancellation, hang_up
-from plabctl.probes.capture import flood_of
+from plabctl.probes.capture import compute_flood
 from plabctl.probes.frame import StageFrame
 from plabctl.probes.probe_error import ProbeError, format_exception
 from plabctl.probes.script import PROLOGUE, SHELL, wrap_stage
@@ -112,7 +112,7 @@ class RemoteShell:
         number = next(self._numbers)
         stage = wrap_stage(text, variables, timeout_s, number, has_timeout=self._has_timeout)
         frame = StageFrame(self._output_limit, number)
-        self._transport.begin_stage(_SENT_PER_PRINTED * flood_of(self._output_limit))
+        self._transport.begin_stage(_SENT_PER_PRINTED * compute_flood(self._output_limit))
         alarm = self._watchdog.arm(end + _HARD_S, partial(hang_up, self._sock))
         try:
             with self._cancellation.on_cancel(partial(hang_up, self._sock)):
@@ -122,13 +122,13 @@ class RemoteShell:
         except _Late:
             return _build_result(frame, StageFault.LATE)
         except Exception as error:  # noqa: BLE001 - with what the node has sent, the library raises anything
-            return self._broken(error, frame, is_late=alarm.fired)
+            return self._judge_error(error, frame, is_late=alarm.fired)
         finally:
             if frame.exit_code is None:
                 self._abandon_shell()
             alarm.disarm()
 
-    def _broken(self, error: Exception, frame: StageFrame, *, is_late: bool) -> StageResult:
+    def _judge_error(self, error: Exception, frame: StageFrame, *, is_late: bool) -> StageResult:
         """Return how a stage went that `error` ended; raise it when the connection is not the reason."""
         self._cancellation.check()
         if self._transport.offence:
@@ -216,7 +216,7 @@ class RemoteShell:
             return _build_result(frame, StageFault.FLOOD)
         code = frame.exit_code
         if code is None:
-            code = self._status(channel, end)
+            code = self._read_exit_status(channel, end)
         if not frame.has_begun:
             return _build_result(frame, StageFault.NOT_RUN, code)
         if code in _EXIT_LATE and self._clock.monotonic() >= end - _DYING_S:
@@ -225,7 +225,7 @@ class RemoteShell:
             return _build_result(frame, StageFault.ENDED)
         return _build_result(frame, exit_code=code)
 
-    def _status(self, channel: paramiko.Channel, end: float) -> int:
+    def _read_exit_status(self, channel: paramiko.Channel, end: float) -> int:
         """Return the exit code of a `sh` that has ended; a negative one if it has none."""
         if not channel.status_event.wait(self._compute_remaining(end)):
             raise _Late

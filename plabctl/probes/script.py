@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 
 from plabctl.core.assignment import Assignment
-from plabctl.core.names import variable_of
+from plabctl.core.names import build_variable_name
 from plabctl.core.recipe import NO_OPINION
 
 SHELL = "exec sh"
@@ -59,7 +59,7 @@ def build_values(assignment: Assignment, vnode: str | None = None) -> dict[str, 
 def build_environment(values: Mapping[str, str]) -> dict[str, str]:
     """Return `values` as environment variables: `PLABCTL_` and the name in capitals, odd characters as `_`."""
     ordered = [name for name in values if name not in OURS] + [name for name in OURS if name in values]
-    return {f"PLABCTL_{variable_of(name)}": values[name].replace("\0", "") for name in ordered}
+    return {f"PLABCTL_{build_variable_name(name)}": values[name].replace("\0", "") for name in ordered}
 
 
 def wrap_stage(

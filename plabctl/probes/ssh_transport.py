@@ -49,7 +49,7 @@ def order_by_cost(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def without_sha1(names: Iterable[str]) -> tuple[str, ...]:
+def drop_sha1(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of signatures without RSA by SHA-1; where that came first, with RSA by SHA-2 in its place.
 
     paramiko 4 offers it, and puts it first to ask for a known RSA key. Left so, a node that has keys of other kinds too
@@ -85,12 +85,12 @@ class NodeTransport(BoundedTransport):
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         """The signatures of host keys that are accepted, those asked for first."""
-        return without_sha1(super().preferred_keys)
+        return drop_sha1(super().preferred_keys)
 
     @property
     def preferred_pubkeys(self) -> tuple[str, ...]:
         """The signatures that may be made with our own key."""
-        return without_sha1(super().preferred_pubkeys)
+        return drop_sha1(super().preferred_pubkeys)
 
     # paramiko waits for the other side by looking ten times a second; with a thousand logins under way that is most of
     # the work. Here the waits end when there is something to see. All of them end when the socket is shut down.

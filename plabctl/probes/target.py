@@ -51,7 +51,7 @@ class Targets:
 
     def find(self, node: Node) -> Target:
         """Return where `node` is reached; raise ProbeError if its variables are invalid."""
-        seen = self._ssh_config(node.name) if self._ssh.use_ssh_config else {}
+        seen = self._read_ssh_config(node.name) if self._ssh.use_ssh_config else {}
         if any(seen.get(key, "none") != "none" for key in ("proxycommand", "proxyjump")):
             raise ProbeError(
                 Cause.LOCAL, f"ssh_config sends '{node.name}' through a proxy, which plabctl does not support"
@@ -63,7 +63,7 @@ class Targets:
         key = "" if self._ssh.key else seen.get("identityfile", "")
         return Target(node.name, host, port, user, alias or build_label(host, port), key)
 
-    def _ssh_config(self, name: str) -> Mapping[str, str]:
+    def _read_ssh_config(self, name: str) -> Mapping[str, str]:
         with self._lock:
             known = self._asked.get(name)
         if known is None:

@@ -105,7 +105,7 @@ class DocumentState:
         doc = self._tables[NODES].get(name)
         return None if doc is None else _decode(codec.decode_node, NODES, name, doc)
 
-    def rev_of(self, name: str) -> int:
+    def find_rev(self, name: str) -> int:
         """Return the rev at which that node was last changed; 0 when that is not known."""
         doc = self._tables[NODES].get(name)
         return 0 if doc is None else _decode(codec.decode_rev, NODES, name, doc)

@@ -15,8 +15,8 @@ from plabctl.probes.ssh_transport import (
     NodeTransport,
     build_shared_config,
     close_transport,
+    drop_sha1,
     order_by_cost,
-    without_sha1,
 )
 
 
@@ -68,9 +68,9 @@ def test_no_key_exchange_and_no_signature_by_sha1_is_offered() -> None:
 def test_the_signatures_of_a_known_rsa_key_come_first_when_it_is_asked_for() -> None:
     others = ("ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256")
 
-    assert without_sha1(("ssh-rsa", *others)) == ("rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519")
-    assert without_sha1((*others, "ssh-rsa")) == others
-    assert without_sha1(("rsa-sha2-256", "ssh-rsa-cert-v01@openssh.com")) == ("rsa-sha2-256",)
+    assert drop_sha1(("ssh-rsa", *others)) == ("rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519")
+    assert drop_sha1((*others, "ssh-rsa")) == others
+    assert drop_sha1(("rsa-sha2-256", "ssh-rsa-cert-v01@openssh.com")) == ("rsa-sha2-256",)
 
 
 @pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 64321"), OSError("No username set")])

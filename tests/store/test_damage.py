@@ -184,7 +184,7 @@ def test_a_state_of_version_1_is_read_and_brought_forward_by_the_next_commit(sta
 
     state = open_store(state_dir).snapshot()
     assert (state.member("n1"), state.rev) == (Member("n1", "good", 1.0, 2.0), 7)
-    assert state.rev_of("n1") == 0, "it has not changed since revs are kept"
+    assert state.find_rev("n1") == 0, "it has not changed since revs are kept"
     assert (state.claims["n1"].goal, dict(state.experiments), list(state.vnodes())) == (Goal.TEST, {}, [])
 
     commit(state_dir, "t4")

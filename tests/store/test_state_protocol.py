@@ -119,7 +119,7 @@ def test_a_node_has_the_rev_of_its_last_change(play: Play) -> None:
 
     state = play(*steps, Changes(tick=make_mark()), Changes(nodes=(make_node("n1"),)))
 
-    found = [state.rev_of(name) for name in ("n1", "n2", "n3")]
+    found = [state.find_rev(name) for name in ("n1", "n2", "n3")]
     assert found == ([5, 2, 0] if state.rev else [1, 1, 0]), "what is staged together has the rev that it will have"
 
 
