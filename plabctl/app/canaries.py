@@ -1,7 +1,7 @@
-"""Asking the canaries: machines that answer whenever we ourselves are connected.
+"""Check the canaries: machines that answer whenever we ourselves are connected.
 
-I/O: one TCP connection to each, all at once, with a short deadline. What it means when none answers is the guard's
-business: `plabctl.core.guard.evaluate`.
+I/O: one TCP connection to each, all at once, with a short deadline. What follows when none answers is
+decided in `plabctl.core.guard.evaluate`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How many probes this process has room for, by the limits it was started with.
+"""How many probes this process can run within its resource limits.
 
-I/O: asks the system. The window is a promise over all processes; this is what one process can keep of it. A probe that
-is started without a descriptor or memory for it is `unknown`, and so many of them that the state cannot be written any
-more would lose what the others found; so the tick holds fewer slots instead.
+I/O: asks the system. The window holds for all processes together; this is what one process can run of it. A probe
+without a descriptor or memory ends as `unknown`, and when there are too many the state cannot be written either and the
+results of the others are lost. So the tick takes fewer slots instead.
 """
 
 from __future__ import annotations

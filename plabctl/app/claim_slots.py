@@ -1,4 +1,4 @@
-"""Claiming for slots: which claims are dead, which slots are ours, and what to start in them.
+"""Find dead claims and free slots, and claim members for the slots.
 
 I/O on the slots; the decisions are those of `plabctl.core.claim` and `plabctl.core.assign`.
 Tests: `tests/app/test_tick.py`.

@@ -1,4 +1,4 @@
-"""What `init` and `config` do: write a configuration to begin with, look one over, show what holds.
+"""What `init` and `config` do: write an initial configuration, check one, show the values in force.
 
 I/O: reads configuration files, and writes a new one.
 Tests: `tests/cli/test_reading_commands.py`.

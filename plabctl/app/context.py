@@ -1,4 +1,4 @@
-"""What every use case stands on: the settings, the clock, the store and the dice.
+"""What every use case needs: settings, clock, store and random generator.
 
 I/O. `open_app` is the one place that reads the configuration; `plabctl.app.tick` is the use case to read first.
 Tests: `tests/app/test_state_check.py`.

@@ -1,6 +1,6 @@
-"""What somebody waits for here and now: named nodes tested, an experiment up, an experiment gone.
+"""Goals of ticks that a command waits for: named nodes tested, an experiment up, an experiment gone.
 
-Pure. A tick with a goal takes nothing but what the goal asks for, and ends when that is reached.
+Pure. A tick with a goal takes only what the goal asks for, and ends when it is reached.
 Tests: `tests/app/test_tick.py`.
 """
 

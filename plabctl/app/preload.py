@@ -1,4 +1,4 @@
-"""What is loaded before a tick claims anything, because it can no longer be relied on later.
+"""Modules that are imported before a tick claims anything, because they may be gone later.
 
 I/O: imports. A tick may run for minutes, and meanwhile plabctl, its libraries or Python itself may be replaced or
 removed: what is imported then would be missing, or would not fit what is loaded. The folders below are loaded whole, so

@@ -1,4 +1,4 @@
-"""Testing named nodes here and now, and waiting for what comes of it.
+"""Test named nodes now, and wait for the results.
 
 I/O: runs a tick of its own that takes these nodes only, inside the window that all ticks share.
 Tests: `tests/cli/test_node_changes.py`.

@@ -1,6 +1,6 @@
-"""Being told to stop.
+"""Stop on SIGTERM and SIGINT.
 
-I/O. The handler only takes a note: what must be closed and committed is done by the loop that looks at it.
+I/O. The handler only records the signal; the main loop sees that, closes connections and commits.
 Tests: `tests/app/test_tick.py`.
 """
 

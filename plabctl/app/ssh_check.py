@@ -1,4 +1,4 @@
-"""Whether nodes can be reached with what we have: the key, and the host keys that were accepted.
+"""Check the SSH key and the accepted host keys.
 
 I/O, reads only, and asks no node. The formats: PROTOCOL.key of OpenSSH, and sshd(8) on known_hosts.
 """

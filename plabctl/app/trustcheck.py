@@ -1,7 +1,7 @@
-"""Who besides root and the current user may change what is run: the configuration, and the files that it names.
+"""Check who besides root and the current user may change the configuration and the files that it names.
 
-I/O, reads only. What nobody may trust is refused where it is used; here it is found before that, together with what is
-used all the same. See `plabctl.files` for the rules.
+I/O, reads only. Untrusted files are refused where they are used; this finds them before, and also those that are used
+with a warning. See `plabctl.files` for the rules.
 """
 
 from __future__ import annotations

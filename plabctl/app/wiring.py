@@ -1,4 +1,4 @@
-"""Where concrete parts are chosen: what runs the probes of this installation.
+"""Choose the concrete parts: what runs the probes of this installation.
 
 I/O. Importing this module imports fabric.
 Tests: `tests/app/test_tick.py`.

@@ -1,6 +1,6 @@
-"""How far the adaptive back-off stretches all waits, so that the share of the window that is aimed at is used.
+"""The factor by which the adaptive back-off stretches all waits, so that it uses its share of the window.
 
-Pure. The one number, K, stands in the state as a note. Every ten minutes
+Pure. The factor, K, is kept in a note of the state. Every ten minutes
 
     K <- K * sqrt(planned load / (load * window))
 
@@ -27,7 +27,7 @@ _BOUNDS = (0.001, 1000.0)
 
 
 class LoadShare(NamedTuple):
-    """What one node asks of the window: a test of `test_s` after each wait of K * `unit_s`, kept between its bounds."""
+    """The load of one node: a test of `test_s` after each wait of K * `unit_s`, the wait kept within its bounds."""
 
     test_s: float
     unit_s: float
@@ -50,12 +50,12 @@ SCALE_NOTE = NoteKind(
 
 
 def read_scale(state: State) -> float:
-    """Return K as it stands."""
+    """Return the current K."""
     return SCALE_NOTE.read(state.notes).scale
 
 
 def adjust_scale(state: State, settings: Settings, now: float) -> Changes:
-    """Return the change of K that is due, if any: none while no pool is adaptive."""
+    """Return the adjustment of K that is due; no changes while no pool is adaptive."""
     if not is_adaptive(settings):
         return Changes()
     note = SCALE_NOTE.read(state.notes)
@@ -67,7 +67,7 @@ def adjust_scale(state: State, settings: Settings, now: float) -> Changes:
 
 
 def compute_share(member: Member, settings: Settings) -> LoadShare:
-    """Return what the node asks of the window, as of its last probe."""
+    """Return the load of the node, by its last probe."""
     backoff = settings.pools[member.pool].backoff
     test_s = estimate_test_seconds(member)
     if not backoff.kind.is_budgeted:

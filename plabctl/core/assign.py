@@ -1,4 +1,4 @@
-"""Taking the members that were chosen: what the probe of each is to do, and the claim on it.
+"""Make a claim and an assignment for each member that was chosen.
 
 Pure. `plabctl.core.claim` chooses, for health pools and experiments alike; `plabctl.core.settle` judges the reports.
 """
@@ -21,7 +21,7 @@ from plabctl.core.timeouts import LearnedTimeouts
 
 
 class Job(NamedTuple):
-    """A claim, and what its probe is to do: nothing can be done by a recipe that is not configured."""
+    """A claim and its assignment; no assignment when the recipe is not configured."""
 
     claim: Claim
     assignment: Assignment

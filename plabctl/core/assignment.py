@@ -1,4 +1,4 @@
-"""What a probe is told to do.
+"""The assignment of a probe: recipe, node, vnode, deadline.
 
 Pure. A claim becomes an assignment; `plabctl.probes` carries it out and answers with a `Report`.
 Tests: `tests/probes/test_probe_run.py`.
@@ -46,7 +46,7 @@ class Assignment:
         return build_key(self.node.name, self.experiment)
 
     def list_at_stake(self, *, begun: bool) -> tuple[str, ...]:
-        """Return the vnodes to take for left on the node when nothing else is known; `begun`: stages may have run."""
+        """Return the vnodes to assume left on the node when nothing else is known; `begun`: stages may have run."""
         vnodes = {leftovers.vnode: None for leftovers, _ in self.leftovers}
         makes = self.goal in {Goal.TEST, Goal.SETUP} and self.recipe.teardown is not None
         if (makes and begun) or self.goal is Goal.TEARDOWN:
@@ -54,7 +54,7 @@ class Assignment:
         return tuple(vnodes)
 
     def build_stray(self, since_at: float) -> Leftover:
-        """Return the vnode as what may be left on the node when nobody waits for this probe any more."""
+        """Return the vnode as a leftover, for a probe whose result nobody waits for any more."""
         return Leftover(self.vnode, self.recipe.name, since_at)
 
     def find_lowered_timeout(self, run: StageRun) -> float | None:

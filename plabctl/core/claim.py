@@ -26,7 +26,7 @@ GRACE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """The tick that claims: its mark, the boot it runs in, its dice, and for how long the machine has been up."""
+    """The tick that claims: its mark, the current boot, a random generator, and the uptime of the machine."""
 
     mark: TickMark
     boot: str
@@ -71,9 +71,9 @@ def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None
 
 
 def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
-    """Return the changes that end the claims of `dead` (key to reason).
+    """Return the changes that void the claims in `dead` (key to reason).
 
-    What they were about counts neither as success nor as failure. Each vnode is remembered as a leftover.
+    A voided claim counts neither as a pass nor as a failure. Each vnode is recorded as a leftover.
     """
     members, vnodes, happened = [], [], []
     for key, why in dead.items():
@@ -89,7 +89,7 @@ def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
 
 
 def give_back(state: State, claims: Iterable[Claim]) -> Changes:
-    """Return the changes that end `claims`, none of which was started: a name that was made for one was never used."""
+    """Return the changes that end `claims`, none of which was started: vnode names made for them were never used."""
     claims = tuple(claims)
     fresh = [claim for claim in claims if claim.experiment and claim.vnode == build_vnode_name(claim.token)]
     vnodes = [state.vnode(claim.key) for claim in fresh]

@@ -1,9 +1,9 @@
 """Light rows of the state: a few fields of every node, because there may be 100,000 of them.
 
-Pure. Nobody has the time to make a `Node` and a `Member` of each, so what lists nodes declares a NamedTuple with the
-fields that it needs, and passes `NodeFields` of it to `State.select`. The fields have the names and types of those of
+Pure. Making a `Node` and a `Member` of each takes too long, so a module that lists nodes declares a NamedTuple of the
+fields that it needs, and passes its `NodeFields` to `State.select`. The fields have the names and types of those of
 `Node` and `Member`, except for `node`, which is the node's name. The store reads such rows straight from its documents
-(`plabctl.store.codec.make_row_reader`). What is due is a row of its own, since the store chooses those rows.
+(`plabctl.store.codec.make_row_reader`). `Due` is a class of its own, because the store selects those rows itself.
 Tests: `tests/store/test_state_protocol.py`.
 """
 
@@ -72,7 +72,7 @@ class Due(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What it is filed under."""
+        """Its key in the state."""
         return build_key(self.node, self.experiment)
 
 

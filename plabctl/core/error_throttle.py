@@ -1,4 +1,4 @@
-"""Saying a repeating error once, then hourly, then once when it is over.
+"""Report a repeating error once, then hourly, then once when it is over.
 
 Pure. Cron mails whatever a job prints: the same line every minute makes people stop reading.
 """
@@ -14,7 +14,7 @@ REPEAT_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class RepeatedError:
-    """An error that lasts: its text, since when, when it was last said, and how often it came."""
+    """A lasting error: its text, since when, when it was last reported, and how often it occurred."""
 
     text: str
     since_at: float
@@ -23,7 +23,7 @@ class RepeatedError:
 
 
 def throttle_error(before: RepeatedError | None, text: str, now: float) -> tuple[RepeatedError, str | None]:
-    """Return the complaint to remember, and what to say now: nothing if the same was said within the hour.
+    """Return the error to remember, and what to report now: nothing if the same was reported within the hour.
 
     It may seem to have been said a moment from now: a tick that began earlier and ends later knows an older time.
     """

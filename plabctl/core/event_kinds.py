@@ -1,6 +1,6 @@
-"""What events may be about: the words that hooks ask for.
+"""The kinds of events: what sinks subscribe to.
 
-Pure. They stand alone because most who ask want to check a hook, and the nouns in `model` cost more.
+Pure. A module of its own, because checking the configuration of a sink needs nothing else of `model`.
 Tests: `tests/docs/test_glossary.py`.
 """
 

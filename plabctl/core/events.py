@@ -1,6 +1,6 @@
-"""How what happened is written down: one function for each kind of event.
+"""Build events: one function for each kind.
 
-Pure. The ids are made so that writing the same thing twice is recognised: what a probe led to carries its token.
+Pure. Ids are deterministic, so that recording an event twice is recognised: those of a probe contain its token.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the adaptive back-off knows of a node, and the wait that it deems fair.
+"""What the adaptive back-off knows of a node, and the wait that costs least.
 
-Pure. Testing costs slot time, being wrong costs something for as long as it lasts; the wait with the least sum of the
-two is the geometric mean of what a test costs and how long the node's state lasts:
+Pure. Testing costs slot time, and a wrong state does harm for as long as it lasts. The sum of the two is least for a
+wait that is the geometric mean of the cost of a test and the time that the node's state lasts:
 
     wait = K * sqrt(s * T / (N * h))
 

@@ -1,6 +1,6 @@
 """How pools share the window: by weight, by reserve, and by the slot-seconds that each has used recently.
 
-Pure. What was used stands in a note of the state and fades. `plabctl.core.claim.choose_rows` goes by it.
+Pure. Usage is kept in a note of the state and decays. `plabctl.core.claim.choose_rows` uses it.
 """
 
 from __future__ import annotations

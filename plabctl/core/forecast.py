@@ -1,4 +1,4 @@
-"""What lies ahead of a node: why its next probe is when it is, and which results would move it.
+"""The forecast for a node: why its next probe is due when it is, and which results would move it.
 
 Pure. Nothing is decided here: the pools are asked what they would make of the passes and failures to come.
 `plabctl.render.explanation` puts it into words.

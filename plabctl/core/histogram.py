@@ -1,4 +1,4 @@
-"""How long things took, counted in classes that widen by a fifth: a bounded memory that answers for its quantiles.
+"""A histogram of durations in classes that widen by a fifth: bounded memory, and quantiles from it.
 
 Pure. A tally is a mapping from class to count. `plabctl.core.timeouts` keeps one for each stage of each recipe.
 """

@@ -1,4 +1,4 @@
-"""What a node, label, pool or vnode may be called: checked once, where it comes in.
+"""Valid names of nodes, labels, pools and vnodes: checked once, on input.
 
 Pure. A name that passed here can be an argument of a command, a cell of a table and part of a file name.
 Source: RFC 1123 section 2.1 for host names, and underscores, which OpenSSH and resolvers take; an address literal is

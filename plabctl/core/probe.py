@@ -1,6 +1,6 @@
-"""What a probe is for and what it says: goal, outcome, cause.
+"""The goal, outcome and cause of a probe.
 
-Pure, and light to import. Everybody else takes these from `plabctl.core.model`.
+Pure, and light to import. Other modules import these from `plabctl.core.model`.
 """
 
 from __future__ import annotations

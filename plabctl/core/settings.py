@@ -1,6 +1,6 @@
-"""What the operator decided: the configuration as values, with every default in one place.
+"""The configuration as typed values, with every default in one place.
 
-Pure. `plabctl.config` fills these from TOML and explains them; nothing else invents a default.
+Pure. `plabctl.config` fills these from TOML and documents them; defaults are defined nowhere else.
 Tests: `tests/config/test_load.py`.
 """
 

@@ -1,6 +1,6 @@
 """The parts of the settings that need none of the others: rules for all pools, executors, inventories and sinks.
 
-Pure. Everybody else takes these from `plabctl.core.settings`.
+Pure. Other modules import these from `plabctl.core.settings`.
 Tests: `tests/config/test_load.py`.
 """
 

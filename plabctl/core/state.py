@@ -1,7 +1,7 @@
-"""What a decision may look at, and what it may ask to change.
+"""The interface between policy and store: what a decision reads, and the changes that it returns.
 
 Pure. The session of the store and the in-memory state of the tests both offer `State` and take `Changes`, so that the
-policy cannot tell them apart. Decisions: `claim`, `settle`, `orders`.
+policy cannot tell them apart. Decisions are in `claim`, `settle` and `node_orders`.
 Tests: `tests/store/test_state_protocol.py`.
 """
 

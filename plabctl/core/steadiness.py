@@ -1,7 +1,7 @@
 """How steady nodes are: the share of recent time that they spent in good, reduced for flapping.
 
-Pure. The share fades: what was a week ago counts half. No history is needed for it, only one number that each member
-keeps, as it was when its present stay began; the stay itself is added when somebody asks.
+Pure. The share decays with a half-life of a week. It needs no history: each member stores the share as of the start of
+its present stay, and the stay itself is added on each request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a member remembers of how it was in good, for as long as its leaving may turn out to be no fault of its own.
+"""The record that a member had in good, kept while its failure may still turn out to be no fault of the node.
 
 Pure. `plabctl.core.pools` writes a suspicion, which the next test confirms or refutes; a confirmed one becomes a flap,
 which `plabctl.core.guard.rollback` may still undo.

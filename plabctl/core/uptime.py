@@ -1,6 +1,6 @@
-"""For how long and how often a node was good or bad: what the adaptive back-off remembers of it.
+"""Uptime statistics: for how long and how often a node was good or bad, as the adaptive back-off needs it.
 
-Pure. What it makes of this is in `adaptive`.
+Pure. `fair_wait` computes the wait from them.
 """
 
 from __future__ import annotations

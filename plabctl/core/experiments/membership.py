@@ -1,7 +1,7 @@
-"""Who is a member of each experiment: who joins, who leaves, who takes whose place, and what is ready or gone.
+"""Membership of experiments: which nodes join, leave or are replaced, and which experiments are ready or gone.
 
 Pure. `reconcile` looks at the nodes as they are and is called whenever something may have changed: when reports were
-settled, nodes came or went, somebody gave an order, or a grace is over. Called twice it changes nothing more.
+settled, nodes came or went, somebody gave an order, or a grace is over. It is idempotent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GRACE_NOTE = NoteKind(
 
 
 def reconcile(state: State, settings: Settings, now: float, rng: Random) -> Changes:
-    """Return what makes the members of all experiments what they should be now."""
+    """Return the changes that bring the members of all experiments up to date."""
     if not state.experiments:
         return Changes()
     members: dict[str, dict[str, Vnode]] = {name: {} for name in state.experiments}
@@ -50,7 +50,7 @@ def reconcile(state: State, settings: Settings, now: float, rng: Random) -> Chan
 
 
 def mark_leaving(vnode: Vnode, now: float) -> Vnode:
-    """Return a member that is wanted no more: its vnode is to be torn down at once."""
+    """Return the member as leaving: its vnode is to be torn down at once."""
     if vnode.is_leaving:
         return vnode
     return replace(
@@ -72,7 +72,7 @@ def detach_vnodes(state: State, names: Iterable[str], now: float) -> tuple[Vnode
 
 
 class _Membership:
-    """One experiment after the other, and what is to be changed about them."""
+    """Collects the changes, one experiment after the other."""
 
     def __init__(self, state: State, settings: Settings, now: float, rng: Random) -> None:
         self._state = state
@@ -90,7 +90,7 @@ class _Membership:
         self.graces: list[float] = []
 
     def review(self, experiment: Experiment, members: dict[str, Vnode]) -> None:
-        """Find out what is to be changed about `experiment`, whose members are these by node."""
+        """Collect the changes to `experiment`; `members` has its members by node."""
         self._members = members
         self._release_leaving(experiment)
         if experiment.leaving_at is not None:
@@ -121,7 +121,7 @@ class _Membership:
                 self._add_event("vnode-gone", experiment, vnode.node, vnode=vnode.vnode, reason=reason)
 
     def _join(self, experiment: Experiment, names: Iterable[str]) -> None:
-        """Make these nodes members. One that is leaving comes back, unless somebody is at it or its node is new."""
+        """Make these nodes members. A leaving one comes back, unless it is being worked on or its node is new."""
         for name in names:
             before = self._members.get(name)
             if before is None:
@@ -140,7 +140,7 @@ class _Membership:
         self._join(experiment, [each.node for each in self._list_usable() if _is_match(experiment, each)])
 
     def _keep_count(self, experiment: Experiment) -> None:
-        """Fill up to the count, and put others in the place of members whose node stays in bad, if there are any."""
+        """Fill up to the count, and replace members whose node stays in bad as far as there are free nodes."""
         active = self._list_active()
         lost = [vnode for vnode in active if (found := self._find_placement(vnode.node)) and self._is_lost(found)]
         missing = max(0, experiment.count - len(active))
@@ -155,7 +155,7 @@ class _Membership:
             self._add_event("vnode-replaced", experiment, vnode.node, vnode=vnode.vnode, by=name)
 
     def _wake(self) -> None:
-        """Try at once what failed on a node that has come back since."""
+        """Retry at once what failed on a node that has come back since."""
         for vnode in list(self._members.values()):
             if vnode.state not in {VnodeState.FAILED, VnodeState.LEAVING} or vnode.due_at <= self._now:
                 continue

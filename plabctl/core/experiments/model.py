@@ -14,7 +14,7 @@ from plabctl.values import dataclass, field
 
 
 class VnodeState(StrEnum):
-    """Where a member stands."""
+    """The state of a member."""
 
     PENDING = "pending"
     """Nothing was tried yet, or nothing that counts."""
@@ -84,7 +84,7 @@ class Vnode:
 
     @property
     def key(self) -> str:
-        """What it is filed under."""
+        """Its key in the state."""
         return build_key(self.node, self.experiment)
 
     @property
@@ -94,7 +94,7 @@ class Vnode:
 
     @property
     def goal(self) -> Goal:
-        """What is to be done for it next."""
+        """The goal of its next probe."""
         if self.is_leaving:
             return Goal.TEARDOWN
         return Goal.CHECK if self.is_set_up else Goal.SETUP

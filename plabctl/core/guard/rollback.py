@@ -1,8 +1,8 @@
-"""What a guard that comes on takes back: suspects, and the moves out of good that were confirmed a moment before.
+"""What is rolled back when a guard comes on: suspects, and moves out of good that were confirmed shortly before.
 
-Pure. The first nodes of a crowd that fails together leave good before the share is reached at which the guard comes on.
-They failed for the same reason as the others, so they are put back beside them: in good, with the record they had,
-failing, their moves held. `plabctl.core.guard.evaluate` asks for it whenever a guard is on; what a member has to
+Pure. When many nodes fail together, the first ones leave good before the share is reached at which the guard comes on.
+They failed for the same reason as the others, so they are put back: in good, with the record they had, failing, their
+moves held. `plabctl.core.guard.evaluate` asks for it whenever a guard is on; what a member has to
 remember for it is a `Flap` for each move, forgotten once the guard would not look back that far.
 """
 

@@ -1,4 +1,4 @@
-"""What all health pools share: how a report becomes the member's new place, counters and due time.
+"""What all health pools share: how a report changes a member's pool, counters and due time.
 
 Pure. A kind of pool decides two things only, in `passed` and `failed`: see `good` and `bad`.
 Tests: `tests/core/pools/test_pools.py`.
