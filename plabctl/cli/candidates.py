@@ -49,21 +49,39 @@ def complete_experiments(ctx: click.Context, param: click.Parameter, incomplete:
     return _build_items(incomplete, context.state.experiments if context else ())
 
 
-def complete_nodes_and_pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return nodes, or `@usable` and pools with an `@` before them once that is typed."""
-    if not incomplete.startswith("@"):
-        return complete_nodes(ctx, param, incomplete)
+def complete_choice(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what NODES may go on with: names, and once they are begun `@pool` and `label=value`.
+
+    What stands before the last comma stays as it is, and so does a `!`.
+    """
     context = _read_context(ctx)
-    return _build_items(incomplete, {f"@{pool}" for pool in (*context.settings.pools, "usable")} if context else ())
-
-
-def complete_lists_of_nodes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return nodes or pools for what comes after the last comma, with what stands before it."""
     before, comma, last = incomplete.rpartition(",")
-    found = complete_nodes_and_pools(ctx, param, last)
+    excluded = "!" if last.startswith("!") else ""
+    found = _build_items(last.removeprefix("!"), _list_words(context, last.removeprefix("!")) if context else ())
     for item in found:
-        item.value = f"{before}{comma}{item.value}"
+        item.value = f"{before}{comma}{excluded}{item.value}"
     return found
+
+
+def complete_choice_or_pool(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what NODES or, after the first of them, a POOL at their end may go on with."""
+    # What comes last is taken for the pool while it is the last.
+    is_begun = bool(ctx.params.get("nodes") or ctx.params.get("pool"))
+    return [
+        *complete_choice(ctx, param, incomplete),
+        *(complete_pools(ctx, param, incomplete) if is_begun else ()),
+    ]
+
+
+def _list_words(context: ViewContext, begun: str) -> Iterable[str]:
+    """Return the words of the kind that is begun."""
+    if begun.startswith("@"):
+        return {f"@{pool}" for pool in (*context.settings.pools, "usable")}
+    label, equals, _ = begun.partition("=")
+    if not equals:
+        return context.state.names()
+    values = (node.variables.get(label) for node in context.state.nodes())
+    return {f"{label}={value}" for value in values if value is not None}
 
 
 def _read_context(ctx: click.Context) -> ViewContext | None:

@@ -9,7 +9,7 @@ import click
 from plabctl.app import queries
 from plabctl.app import swap_experiments as use
 from plabctl.cli import output, swap
-from plabctl.cli.candidates import complete_experiments, complete_lists_of_nodes, complete_recipes
+from plabctl.cli.candidates import complete_choice, complete_experiments, complete_recipes
 from plabctl.cli.options import (
     config_option,
     listing_options,
@@ -53,7 +53,7 @@ def command() -> None:
     metavar="NODES",
     multiple=True,
     callback=lambda _ctx, _param, value: read_words(value),
-    shell_complete=complete_lists_of_nodes,
+    shell_complete=complete_choice,
     help="On these nodes: NODES as for other commands, with commas between them; - reads standard input.",
 )
 @click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest good nodes.")

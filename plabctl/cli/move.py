@@ -33,7 +33,7 @@ plabctl move @bad good --reason "the switch is back" --yes
 
 
 @make_command("move", example=_EXAMPLE)
-@nodes_argument(required=True)
+@nodes_argument(required=True, before_pool=True)
 @click.argument("pool", shell_complete=complete_pools)
 @reason_option
 @for_option

@@ -11,7 +11,7 @@ from plabctl.app import change_nodes, node_input, queries
 from plabctl.app import change_nodes as use
 from plabctl.app.context import open_app
 from plabctl.cli import output
-from plabctl.cli.candidates import complete_nodes_and_pools
+from plabctl.cli.candidates import complete_choice
 from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import (
     Function,
@@ -77,9 +77,7 @@ def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet:
 
 
 @make_command("set", example=_SET, parent=command)
-@click.argument(
-    "words", nargs=-1, required=True, metavar="NODES... KEY=VALUE...", shell_complete=complete_nodes_and_pools
-)
+@click.argument("words", nargs=-1, required=True, metavar="NODES... KEY=VALUE...", shell_complete=complete_choice)
 @click.option("--unset", "unset", metavar="KEY", multiple=True, help="Remove a variable of these nodes.")
 @if_rev_option
 @yes_option
@@ -103,7 +101,7 @@ def set_(
     nodes, settings = _split_words(words)
     variables = node_input.parse_changes(app, settings, unset)
     order = use.build_order(app, find_actor(), "", if_rev)
-    names = choose_nodes(app, nodes, "change", yes=yes)
+    names = choose_nodes(app, nodes, "change", yes=yes, quiet=quiet)
     print_changes(use.set_variables(app, names, variables, unset, order), quiet=quiet)
 
 

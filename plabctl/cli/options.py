@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from plabctl.cli.candidates import complete_nodes, complete_nodes_and_pools, complete_pools
+from plabctl.cli.candidates import complete_choice, complete_choice_or_pool, complete_pools
 from plabctl.cli.time_types import Instant
 from plabctl.clock import SystemClock
 from plabctl.errors import Refused, UsageFault
@@ -174,14 +174,14 @@ def pool_option(function: Function) -> Function:
     )(function)
 
 
-def nodes_argument(*, required: bool, pools: bool = True) -> Maker[Function]:
+def nodes_argument(*, required: bool, before_pool: bool = False) -> Maker[Function]:
     """Add `NODES`: what `plabctl.core.selection` understands; `-` reads words from standard input."""
     return click.argument(
         "nodes",
         nargs=-1,
         required=required,
         callback=lambda _ctx, _param, value: read_words(value),
-        shell_complete=complete_nodes_and_pools if pools else complete_nodes,
+        shell_complete=complete_choice_or_pool if before_pool else complete_choice,
     )
 
 

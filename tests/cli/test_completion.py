@@ -1,11 +1,15 @@
 """TAB offers commands, options, nodes and pools, in real shells, and is never in the way."""
 
+import os
+import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 import pytest
 
 from tests.cli.console import Desk
+from tests.cli.test_terminal import terminal
 
 
 def offered(desk: Desk, line: str) -> set[str]:
@@ -20,12 +24,20 @@ def offered(desk: Desk, line: str) -> set[str]:
 @pytest.mark.parametrize(
     ("line", "items"),
     [
-        ("plabctl st", {"status"}),
+        ("plabctl sta", {"stats", "status"}),
         ("plabctl node im", {"import"}),
         ("plabctl show pc", {"pc1", "pc2"}),
         ("plabctl status pc2", {"pc2"}),
         ("plabctl status @", {"@good", "@bad", "@usable"}),
         ("plabctl move pc1 @b", {"@bad"}),
+        ("plabctl move pc", {"pc1", "pc2"}),
+        ("plabctl move pc1 ", {"pc1", "pc2", "good", "bad"}),
+        ("plabctl move pc1 pc2 b", {"bad"}),
+        ("plabctl status pc1,p", {"pc1,pc1", "pc1,pc2"}),
+        ("plabctl status pc1,@us", {"pc1,@usable"}),
+        ("plabctl status !pc1", {"!pc1"}),
+        ("plabctl status @good,!@b", {"@good,!@bad"}),
+        ("plabctl status site=", {"site=north"}),
         ("plabctl test pc1 --recipe p", {"process", "podman"}),
         ("plabctl status -p b", {"bad"}),
         ("plabctl pool show g", {"good"}),
@@ -74,18 +86,70 @@ def test_a_shell_takes_the_script(desk: Desk, shell: str) -> None:
     subprocess.run([shell, "-n"], input=script, text=True, check=True, timeout=30)
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-def test_bash_completes_with_the_script(used_desk: Desk) -> None:
-    program = used_desk.folder / "plabctl"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(used_desk.command())} "$@"\n')
-    program.chmod(0o755)
-    script = (
-        f"{used_desk.ok('completion', 'bash')}\n"
-        'COMP_WORDS=(plabctl show pc) COMP_CWORD=2\n_plabctl_completion ./plabctl pc show\necho "${COMPREPLY[@]}"\n'
-    )
-    done = subprocess.run(
-        ["bash", "--norc"], input=script, cwd=used_desk.folder, env=used_desk.environ, capture_output=True, text=True,
-        check=True, timeout=60,
-    )  # fmt: skip
+READY = "ready> "
+SHELLS = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+    "fish": ["fish", "--no-config", "-i", "-C", f"function fish_prompt; echo -n '{READY}'; end"],
+}
+BEGINNINGS = {
+    "bash": "source completion.bash",
+    "zsh": "bindkey -e; autoload -Uz compinit; compinit -D -u; source completion.zsh",
+    "fish": "source completion.fish",
+}
+LINES = [
+    ("plabctl show pc1.", ["pc1.lab"]),
+    ("plabctl status pc1.lab,pc2", ["pc1.lab,pc2.lab"]),
+    ("plabctl show fe80::", ["fe80::1"]),
+    ("plabctl status pc1.lab,fe80::", ["pc1.lab,fe80::1"]),
+    ("plabctl status @b", ["@bad"]),
+    ("plabctl status pc1.lab,@b", ["pc1.lab,@bad"]),
+    ("plabctl status site=o", ["site=oslo"]),
+    ("plabctl move pc1.lab b", ["pc1.lab", "bad"]),
+    ("plabctl retest --wai", ["--wait"]),
+    ("plabctl hold 'pc1.lab' pl", ["pc1.lab", "plain"]),
+]
+"""What is typed before a TAB, and the last words of the line after it."""
 
-    assert done.stdout.split() == ["pc1", "pc2"]
+
+class ShellDesk(Desk):
+    """The desk with a shell at it, in which `plabctl` is a command."""
+
+    def __init__(self, desk: Desk, shell: str) -> None:
+        self.folder, self.environ, self._shell = desk.folder, dict(desk.environ), shell
+        program = self.folder / "bin" / "plabctl"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(desk.command())} "$@"\n')
+        program.chmod(0o755)
+        (self.folder / f"completion.{shell}").write_text(desk.ok("completion", shell))
+        self.environ |= {"PATH": f"{program.parent}:{self.environ['PATH']}", "PS1": READY, "INPUTRC": os.devnull}
+
+    def command(self, *arguments: str) -> Sequence[str]:
+        return [str(shutil.which(self._shell)), *SHELLS[self._shell][1:], *arguments]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes_with_the_script(desk: Desk, shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    desk.ok("node", "add", "pc1.lab", "--set", "site=oslo")
+    desk.ok("node", "add", "pc2.lab", "plain", "fe80::1")
+
+    with terminal(ShellDesk(desk, shell), width=200) as shown:
+        shown.wait_for(READY.strip())
+        shown.type(f"{BEGINNINGS[shell]}\r")
+        for number, (line, words) in enumerate(LINES):
+            # Back at the beginning of the line, it becomes the arguments of a command that prints them.
+            shown.type(f"{line}\t\x01printf '<%s>' {number} \r")
+            wanted = "".join(f"<{word}>" for word in words)
+            shown.wait_for(f"<{number}>")
+            assert wanted in "".join(shown.screen.display), shown.screen.display
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
+def test_fish_shows_whole_descriptions(desk: Desk) -> None:
+    with terminal(ShellDesk(desk, "fish"), width=200) as shown:
+        shown.wait_for(READY.strip())
+        shown.type(f"{BEGINNINGS['fish']}\r")
+        shown.type("complete --do-complete 'plabctl stat'\r")
+        shown.wait_for("Show which nodes are good, which are bad, and why")
