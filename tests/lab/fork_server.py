@@ -73,7 +73,9 @@ class ForkServer:
             request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), "umask": _umask()}
             socket.send_fds(self._channel, [json.dumps(request).encode()], [source, out[1], err[1], reply[1]])
             theirs.close()
-            pid = int(os.read(reply[0], 100))
+            # Two lines, which come at once if we are late: the process id, and at its end the exit code.
+            told = ours.enter_context(open(reply[0], encoding="ascii", closefd=False))
+            pid = int(told.readline())
             try:
                 texts = _read_both(out[0], err[0], time.monotonic() + timeout_s)
             except BaseException as error:
@@ -81,7 +83,7 @@ class ForkServer:
                 if isinstance(error, TimeoutError):
                     raise subprocess.TimeoutExpired(list(argv), timeout_s) from None
                 raise
-            return subprocess.CompletedProcess(list(argv), int(os.read(reply[0], 100)), *texts)
+            return subprocess.CompletedProcess(list(argv), int(told.readline()), *texts)
 
 
 @functools.cache
@@ -167,7 +169,7 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
                     return request
                 for fd in fds:
                     os.close(fd)
-                os.write(reply, str(pid).encode())
+                os.write(reply, f"{pid}\n".encode())
                 selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, reply))
 
 
@@ -175,7 +177,7 @@ def _report_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) ->
     pid, reply = key.data
     selector.unregister(key.fileobj)
     os.close(key.fd)
-    os.write(reply, str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+    os.write(reply, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
     os.close(reply)
 
 
