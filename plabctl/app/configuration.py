@@ -40,12 +40,17 @@ def build_sample_text() -> str:
     return build_sample()
 
 
-def write_sample(directory: str) -> Path:
-    """Write a commented configuration, with its state beside it, into `directory`; return its path, overwrite none."""
+def write_sample(directory: str, user: str = "", key: str = "") -> Path:
+    """Write a commented configuration, with its state beside it, into `directory`; return its path, overwrite none.
+
+    `user` and `key` stand in it if given.
+    """
     path = Path(directory) / NAME
+    live = {"state_dir": STATE_DIR, "ssh.user": user, "ssh.key": key}
+    text = build_sample({name: quote(value) for name, value in live.items() if value})
     try:
         # Only if there is none: of two who write at the same moment, one is refused and nothing is overwritten.
-        write_new(str(path), build_sample({"state_dir": quote(STATE_DIR)}).encode(), public=True)
+        write_new(str(path), text.encode(), public=True)
     except FileExistsError as error:
         raise Refused(f"{path} exists already", hint="edit it, or remove it first; nothing was changed") from error
     except OSError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -22,9 +22,12 @@ MAX_BYTES = 64 * 1024**2
 
 
 def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list[Node]:
-    """Return nodes of these names, all with the same variables; raise UsageFault for what is invalid."""
+    """Return nodes of these names (`user@name` sets `ssh_user`), else with the same variables.
+
+    Raise UsageFault for what is invalid.
+    """
     variables = parse_settings(settings)
-    given = [name for word in names for name in word.split(",") if name]
+    users, given = _split_users(name for word in names for name in word.split(",") if name)
     faults = [fault for name in given if (fault := find_name_fault(name, variables))]
     counts = Counter(map(fold_name, given))
     faults += [f"{quote_text(name)} is given twice" for name, count in sorted(counts.items()) if count > 1]
@@ -32,7 +35,21 @@ def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list
         raise UsageFault("\n".join(faults), hint="nothing was changed")
     if not given:
         raise UsageFault("no node is named", hint="plabctl node add NAME")
-    return _check_nodes(app, [Node(name, variables) for name in given])
+    own = {
+        name: parse_settings([f"ssh_user={user}"]) if user not in {"", app.settings.ssh.user} else {}
+        for name, user in users.items()
+    }
+    return _check_nodes(app, [Node(name, {**own[name], **variables}) for name in given])
+
+
+def _split_users(words: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the user that each name is given with in `user@name`, empty for none, and the names."""
+    users, names = {}, []
+    for word in words:
+        user, _, name = word.rpartition("@")
+        users[name] = user
+        names.append(name)
+    return users, names
 
 
 def parse_changes(app: App, words: Sequence[str], unset: Sequence[str]) -> dict[str, str]:

@@ -23,6 +23,8 @@ from plabctl.probes.target import Targets
 
 _KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
 _MAGIC = b"openssh-key-v1\0"
+_PUBLIC = ("ssh-", "ecdsa-", "sk-")
+"""How a public key begins."""
 _NAMES_SHOWN = 5
 _MOST_CHARACTERS = 256 * 1024
 """No private key is longer."""
@@ -89,11 +91,17 @@ def _check_key(name: str) -> Iterator[Finding]:
         yield fail("key", f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "check owner and mode")
         return
     protected = is_protected(text)
-    if protected is None:
+    if protected is None and text.startswith(_PUBLIC):
+        private = path.with_suffix("") if path.suffix == ".pub" else "the one without .pub"
+        yield fail("key", f"'{path}' is a public key", f"set ssh.key to the private one: {private}")
+    elif protected is None:
         yield fail("key", f"'{path}' is not a private key", f"{_KEY_HINT} PATH")
     elif protected:
+        copy = f"{path}.plabctl"
         yield fail(
-            "key", f"'{path}' has a passphrase, which nobody can type in a tick", f"ssh-keygen -p -N '' -f {path}"
+            "key",
+            f"'{path}' has a passphrase, which nobody can type in a tick",
+            f"set ssh.key to a copy without: cp {path} {copy} && ssh-keygen -p -N '' -f {copy}",
         )
     elif mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")

@@ -1,47 +1,62 @@
 """`plabctl init`: write a configuration file to begin with.
 
-Tests: `tests/cli/test_node_changes.py`.
+Tests: `tests/cli/test_init.py`.
 """
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import click
 
 from plabctl.app.configuration import NAME, write_sample
+from plabctl.app.new_key import NAME as KEY
+from plabctl.app.new_key import make_key
 from plabctl.cli.options import make_command
 from plabctl.cli.output import write_line
 
 _EXAMPLE = """\
-plabctl init
+plabctl init --user root --new-key
 plabctl init /etc/plabctl
 """
-_NEXT = """\
-wrote {path}
-
-next, in this order:
+_MAKE_KEY = """\
   a key for plabctl alone, which the file then names under [ssh]
       ssh-keygen -t ed25519 -N '' -f id_ed25519
-      ssh-copy-id -i id_ed25519.pub USER@NODE
-  the nodes, and their host keys
-      {plabctl} node add NODE...
-      {plabctl} trust NODE...
-  one set-up test, stage by stage; then all that are due
-      {plabctl} test NODE
-      {plabctl} tick
-      {plabctl} status
+"""
+_NEXT = """\
+next, in this order:
+{make_key}  let the nodes accept the key
+      ssh-copy-id -i {key}.pub {user}@NODE
+  add them, accept their host keys, and test them
+      {plabctl} node add NODE... --trust --test
   from now on every minute
       {plabctl} cron install"""
 
 
 @make_command("init", example=_EXAMPLE)
 @click.argument("directory", type=click.Path(file_okay=False), default=".")
-def command(directory: str) -> None:
+@click.option(
+    "--user", metavar="USER", default="", help="The user that logs in on the nodes (default: your name there)."
+)
+@click.option("--new-key", is_flag=True, help=f"Make a key for plabctl alone: {KEY} beside the file.")
+def command(directory: str, user: str, new_key: bool) -> None:
     """Write a commented plabctl.toml here, or into a directory, and say what to do next.
 
     It contains every key with its default. An existing file is left alone.
     """
-    path = write_sample(directory)
-    here = "plabctl" if directory == "." else f"plabctl --config {shlex.quote(str(path))}"
-    write_line(_NEXT.format(path=NAME if directory == "." else path, plabctl=here))
+    path = write_sample(directory, user, KEY if new_key else "")
+    is_here = directory == "."
+    write_line(f"wrote {NAME if is_here else path}")
+    key = KEY if is_here else str(Path(directory, KEY))
+    if new_key:
+        write_line(f"made {key}" if make_key(directory) else f"{key} is there already and is used")
+    write_line("")
+    write_line(
+        _NEXT.format(
+            make_key="" if new_key else _MAKE_KEY,
+            key=shlex.quote(key),
+            user=shlex.quote(user) if user else "USER",
+            plabctl="plabctl" if is_here else f"plabctl --config {shlex.quote(str(path))}",
+        )
+    )

@@ -57,6 +57,8 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 """The commands with their short helps, which stand here so that `plabctl --help` imports none of them."""
 
+_WORDS = {"help": "--help", "version": "--version"}
+"""What some type in place of an option: `plabctl help status`."""
 _EXAMPLE = """\
 Know which machines really work: plabctl sets a virtual node up on each, again and again.
 
@@ -121,6 +123,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code, or raise PlabctlError."""
     if "_PLABCTL_COMPLETE" in os.environ:
         plabctl.main(prog_name="plabctl")  # answers the shell and exits
+    if arguments and (meant := _WORDS.get(arguments[0])):
+        arguments = [*arguments[1:], meant]
     try:
         # Not `main`, which has a way of its own with broken pipes and Ctrl-C; ours is `faults`.
         with plabctl.make_context("plabctl", list(arguments)) as ctx:

@@ -35,6 +35,7 @@ plabctl node list
 """
 _ADD = """\
 plabctl node add pc1.example.org pc2.example.org --set site=north
+plabctl node add root@pc3.example.org --trust --test
 plabctl node add lab7 --set ssh_host=10.0.0.7 --set ssh_port=2222 --set ssh_user=plab
 """
 _SET = """\
@@ -60,20 +61,42 @@ def _replace_option(function: Function) -> Function:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a variable of these nodes.")
 @_replace_option
+@click.option("--trust", is_flag=True, help="Then accept their host keys, after confirmation.")
+@click.option("--test", is_flag=True, help="Then test them, and exit by the results.")
+@yes_option
 @quiet_option
 @config_option
-def add(names: tuple[str, ...], settings: tuple[str, ...], replace: bool, quiet: bool, config: str | None) -> None:
+def add(
+    names: tuple[str, ...],
+    *,
+    settings: tuple[str, ...],
+    replace: bool,
+    trust: bool,
+    test: bool,
+    yes: bool,
+    quiet: bool,
+    config: str | None,
+) -> int:
     """Add nodes; they are tested at once, and must pass before they count as good.
 
-    `-` reads names from standard input. The variables ssh_host, ssh_port, ssh_user, recipe and site have a meaning; all
-    others are labels of your own.
+    USER@NAME says which user logs in there. `-` reads names from standard input. The variables ssh_host, ssh_port,
+    ssh_user, recipe and site have a meaning; all others are labels of your own.
     """
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)
-    print_changes(
-        change_nodes.add_nodes(app, found, change_nodes.build_order(app, find_actor(), ""), replacing=replace),
-        quiet=quiet,
-    )
+    order = change_nodes.build_order(app, find_actor(), "")
+    print_changes(change_nodes.add_nodes(app, found, order, replacing=replace), quiet=quiet)
+    added = [node.name for node in found]
+    if trust:
+        from plabctl.cli.trust import trust_nodes
+
+        if code := trust_nodes(app, added, yes=yes, quiet=quiet):
+            return code
+    if test:
+        from plabctl.cli.retest import retest_nodes
+
+        return retest_nodes(app, added, change_nodes.build_order(app, find_actor(), ""), quiet=quiet)
+    return 0
 
 
 @make_command("set", example=_SET, parent=command)

@@ -5,6 +5,8 @@ Tests: `tests/cli/test_node_changes.py`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from plabctl.app import change_nodes as use
@@ -12,6 +14,13 @@ from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, quiet_option, yes_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plabctl.app.context import App
+    from plabctl.app.retest_now import RetestResult
+    from plabctl.core.node_orders import Order
 
 _EXAMPLE = """\
 plabctl retest pc1.example.org
@@ -39,6 +48,11 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
     if not wait:
         print_changes(use.retest(app, names, order), quiet=quiet)
         return 0
+    return retest_nodes(app, names, order, quiet=quiet)
+
+
+def retest_nodes(app: App, names: Sequence[str], order: Order, *, quiet: bool) -> int:
+    """Test these nodes here and now, show what came of it, and return the exit code for that."""
     from plabctl.app.retest_now import retest_and_wait
 
     def report_begun() -> None:
@@ -47,14 +61,25 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
 
     verdict = retest_and_wait(app, names, order, report_begun)
     if not quiet:
-        from plabctl.render import status_table
-
-        how = output.choose_form(None)
-        context, names = verdict.context, verdict.names
-        output.show_listing(
-            status_table.build_listing(context, names)
-            if how.is_for_people
-            else status_table.build_data_listing(context, names, how.name),
-            how,
-        )
+        _show_result(app, verdict)
     return verdict.exit_code
+
+
+def _show_result(app: App, verdict: RetestResult) -> None:
+    from plabctl.render import status_table
+    from plabctl.render.remedy import format_remedy
+
+    how = output.choose_form(None)
+    context, names = verdict.context, verdict.names
+    output.show_listing(
+        status_table.build_listing(context, names)
+        if how.is_for_people
+        else status_table.build_data_listing(context, names, how.name),
+        how,
+    )
+    if how.is_for_people and len(names) == 1:
+        node, member = context.state.node(names[0]), context.state.member(names[0])
+        if node and member and member.last:
+            remedy = format_remedy(member.last.cause, node.name, node.variables, app.settings.ssh)
+            if remedy:
+                output.write_note(f"if that is right: {remedy}")

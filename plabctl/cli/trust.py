@@ -21,6 +21,9 @@ from plabctl.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plabctl.app.context import App
     from plabctl.app.host_key_offers import KeyOffer
 
 _EXAMPLE = """\
@@ -44,7 +47,11 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
     nodes are tested at once.
     """
     app = open_app(config)
-    names = change_nodes.choose_nodes(app, nodes).names
+    return trust_nodes(app, change_nodes.choose_nodes(app, nodes).names, changed=changed, yes=yes, quiet=quiet)
+
+
+def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: bool, quiet: bool) -> int:
+    """Fetch, show and accept the host keys of these nodes; return 1 if one could not be had or is not accepted."""
     wanted, refused = [], 0
     for offer in host_key_offers.fetch_offers(app, app.store.snapshot(), names):
         if offer.fault:

@@ -14,6 +14,7 @@ from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Line, Row, get_text
 from plabctl.render.pool_reason import format_hold_lines, format_pool_lines
+from plabctl.render.remedy import format_remedy
 from plabctl.render.styles import GLYPHS
 from plabctl.render.times import format_ago, format_local, format_took
 from plabctl.render.vnode_table import format_vnode_lines
@@ -36,6 +37,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         ("node", Cell(subject.node.name, "title")),
         *format_pool_lines(subject, context),
         *_format_last_test(subject, context.now),
+        *_format_remedy(subject, context),
         *_format_next_test(subject, context),
         *_format_return(subject, context),
         *format_hold_lines(subject.member, context.now),
@@ -60,6 +62,12 @@ def _format_last_test(subject: NodeRecord, now: float) -> list[Line]:
     if (probe := subject.last_probe) and abs(probe.at - last.at) < 1:
         lines.extend(_format_stages(build_event_row(probe)))
     return lines
+
+
+def _format_remedy(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    last, node = subject.member.last, subject.node
+    remedy = last and format_remedy(last.cause, node.name, node.variables, context.settings.ssh)
+    return [("if right", Cell(remedy))] if remedy else []
 
 
 def _format_stages(row: Row) -> list[Line]:

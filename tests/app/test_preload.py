@@ -17,6 +17,8 @@ EARLY = {
     "plabctl.app.queries": "completion and `--dry-run`, which probe nothing",
     "plabctl.render.tick_plan_table": "`--dry-run`",
     "plabctl.render.text_table": "`--dry-run`",
+    "ClusterShell.NodeSet": "words that choose nodes, before anything is claimed",
+    "plabctl.render.pager": "`--dry-run`",
     "plabctl.render.data_formats": "`--dry-run`",
     "plabctl.render.encode": "as above",
     "click.shell_completion": "completion",

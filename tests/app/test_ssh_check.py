@@ -52,7 +52,8 @@ def test_a_passphrase_is_seen_without_asking_for_it(text: str, answer: bool | No
 def test_a_key_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert said(make_settings(tmp_path)) == f"ok    key: '{tmp_path}/key'"
     assert "FAIL  key: " in said(make_settings(tmp_path, key=LOCKED))
-    assert "is not a private key" in said(make_settings(tmp_path, key=PUBLIC))
+    assert "is not a private key" in said(make_settings(tmp_path, key="x"))
+    assert "is a public key" in said(make_settings(tmp_path, key=PUBLIC))
 
     settings = make_settings(tmp_path)
     (tmp_path / "key").chmod(0o644)
@@ -75,3 +76,14 @@ def test_nodes_without_a_host_key_are_named(tmp_path: Path) -> None:
 
 def test_without_ssh_nobody_needs_a_key(tmp_path: Path) -> None:
     assert said(make_settings(tmp_path, transport=Transport.LOCAL), [Node("pc1")]) == ""
+
+
+def test_a_key_that_cannot_be_used_has_the_line_that_helps(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, key=PUBLIC)
+    named = tmp_path / "id_ed25519.pub"
+    named.write_text(PUBLIC)
+    (public,) = ssh_check.check(replace(settings, ssh=replace(settings.ssh, key=str(named))), ())
+    (locked,) = ssh_check.check(make_settings(tmp_path, key=LOCKED), ())
+
+    assert public.advice == f"set ssh.key to the private one: {tmp_path}/id_ed25519"
+    assert locked.advice.startswith("set ssh.key to a copy without: cp ")

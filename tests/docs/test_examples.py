@@ -44,6 +44,7 @@ ELSEWHERE = {
     "plabctl history --follow": "stays until it is interrupted",
     "plabctl cron": "is about the user's own crontab; tests/e2e has one to spoil",
     "plabctl demo": "is run by tests/app",
+    "plabctl node add root@": "needs a node; is typed by the README",
     "plabctl init /etc": "writes outside the test's folder",
     "plabctl simulate --since": "needs a past; is run by tests/cli",
 }
