@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.views.list_head import build_list_head
 from plabctl.views.node import ViewContext
@@ -32,8 +33,16 @@ def build_listing(context: ViewContext, pools: Collection[str], top: int | None)
             Column("SITE", lambda node: Cell(node.site or ""), rank=2),
         ),
         head=build_list_head(context),
+        warnings=_format_warnings(ranking),
         footer=_format_footer(ranking),
     )
+
+
+def _format_warnings(ranking: Ranking) -> tuple[str, ...]:
+    if ranking.early_s is None:
+        return ()
+    known = format_duration(float(int(ranking.early_s)))
+    return (f"too early to rank: these nodes have been known for {known} at most, and the score looks back for weeks",)
 
 
 def _format_footer(ranking: Ranking) -> str:

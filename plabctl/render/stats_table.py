@@ -61,7 +61,7 @@ def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
         columns=(
             Column("GROUP", lambda view: Cell(view.name or f"(no {head.by})"))
             if is_grouped
-            else Column("NODE", lambda view: Cell(view.name or "", "faint" if view.is_removed else "")),
+            else Column("NODE", lambda view: Cell(view.name or "", "faint" if view.is_removed else ""), is_name=True),
             Column("NODES", lambda view: Cell(_format_count(view.nodes_count or 0)), rank=1),
             Column("USABLE", lambda view: _build_share_cell(view.usable_ratio)),
             Column("OUTAGES", lambda view: Cell(_format_outages(view)), rank=2),
@@ -91,7 +91,7 @@ def build_places_listing(head: PlacesHead, views: Sequence[PlaceView]) -> Listin
         rows=views,
         fields=PLACE_FIELDS,
         columns=(
-            Column("NODE", lambda view: Cell(view.name)),
+            Column("NODE", lambda view: Cell(view.name), is_name=True),
             Column("POOL", lambda view: Cell(view.pool or "?", "good" if view.is_good else "bad" if view.pool else "")),
             Column("USABLE", lambda view: Cell("yes", "good") if view.is_usable else Cell("no", "bad"), rank=1),
             Column("SITE", lambda view: Cell(view.site or ""), rank=3),
@@ -100,7 +100,7 @@ def build_places_listing(head: PlacesHead, views: Sequence[PlaceView]) -> Listin
         head=head,
         footer="\n".join(
             [
-                f"{format_local(head.at)}: {count}, {head.good_count} good, {head.usable_count} usable",
+                f"{format_local(head.at)} · {count} · {head.good_count} good · {head.usable_count} usable",
                 *_format_begin(head.history_begins_at, head.at),
             ]
         ),
@@ -177,8 +177,8 @@ def _format_footer(head: StatsHead) -> str:
     ]
     span = f"{format_local(head.since_at)} to {format_local(head.until_at)}"
     lines = [
-        f"{span}, {count} node{'' if count == 1 else 's'}:",
-        ", ".join(filter(None, parts)),
+        f"{span} · {count} node{'' if count == 1 else 's'}",
+        " · ".join(filter(None, parts)),
         *_format_begin(head.history_begins_at, head.since_at),
     ]
     return "\n".join(lines)
@@ -189,4 +189,4 @@ def _format_begin(begins_at: float | None, since_at: float) -> list[str]:
         return ["there is no history yet"]
     if begins_at <= since_at:
         return []
-    return [f"history begins {format_local(begins_at)}; the time before does not count"]
+    return [f"history begins {format_local(begins_at)}"]

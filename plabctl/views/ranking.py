@@ -5,7 +5,7 @@ Tests: `tests/cli/test_reading_commands.py`.
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one.
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from plabctl.core.steadiness import rank_nodes
@@ -34,6 +34,11 @@ class Ranking:
     nodes: tuple[RankedNodeView, ...]
     total_count: int
     pools: tuple[str, ...]
+    early_s: float | None = None
+    """For how long the oldest of the nodes has been known, where that is too short for a ranking."""
+
+
+_EARLY_S = 86400.0
 
 
 def rank_pools(context: ViewContext, pools: Collection[str], top: int | None) -> Ranking:
@@ -55,4 +60,11 @@ def rank_pools(context: ViewContext, pools: Collection[str], top: int | None) ->
         views.append(
             RankedNodeView(place, each.node, each.score, each.good_ratio, pool, site, because, tuple(each.reasons))
         )
-    return Ranking(tuple(views), len(ranked), tuple(sorted(wanted)))
+    return Ranking(tuple(views), len(ranked), tuple(sorted(wanted)), _find_early(context, pool_of))
+
+
+def _find_early(context: ViewContext, names: Iterable[str]) -> float | None:
+    """Return for how long the oldest of these nodes has been known, if that is less than a day."""
+    added = [node.added_at for name in names if (node := context.state.node(name))]
+    known_s = max(0.0, context.now - min(added, default=0.0))
+    return known_s if known_s < _EARLY_S else None

@@ -13,7 +13,7 @@ from plabctl.core.names import build_sort_key
 from plabctl.core.stats.outages import Bounds
 from plabctl.core.stats.replay import Past, PastNode
 from plabctl.core.stats.tally import Tally
-from plabctl.values import dataclass
+from plabctl.values import dataclass, replace
 from plabctl.views.node import ViewContext
 
 _RATIO_DIGITS = 5
@@ -126,7 +126,8 @@ def _rank_worst(view: StatsView) -> tuple[object, ...]:
 
 
 def _view_node(name: str, node: PastNode) -> StatsView:
-    return _view(node.tally, name, None, node.variables.get("site"), is_removed=True if node.place is None else None)
+    is_removed = True if node.place is None else None
+    return replace(build_stats_view(node.tally, name), site=node.variables.get("site"), is_removed=is_removed)
 
 
 def _view_group(name: str | None, nodes: Iterable[PastNode]) -> StatsView:
@@ -134,12 +135,11 @@ def _view_group(name: str | None, nodes: Iterable[PastNode]) -> StatsView:
     for node in nodes:
         total.add(node.tally)
         count += 1
-    return _view(total, name, count, None, is_removed=None)
+    return build_stats_view(total, name, count)
 
 
-def _view(
-    tally: Tally, name: str | None, nodes_count: int | None, site: str | None, *, is_removed: bool | None
-) -> StatsView:
+def build_stats_view(tally: Tally, name: str | None, nodes_count: int | None = None) -> StatsView:
+    """Return the shares and means of what `tally` summed up."""
     known_s = tally.known_s
     usable, good, held, absent = (
         seconds / known_s if known_s else None
@@ -149,8 +149,8 @@ def _view(
     return StatsView(
         name=name,
         nodes_count=nodes_count,
-        site=site,
-        is_removed=is_removed,
+        site=None,
+        is_removed=None,
         known_seconds=known_s,
         usable_ratio=usable,
         good_ratio=good,

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from plabctl.core.model import Event
@@ -11,6 +12,7 @@ from tests.cli.console import Desk
 
 NOW = 1_790_000_000.0
 H = 3600.0
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/stats.schema.json").read_text())
 SITES = {"a1": "oslo", "a2": "oslo", "b1": "bonn"}
 
 
@@ -56,7 +58,23 @@ SPAN = ("--since", f"@{NOW:.0f}", "--until", f"@{NOW + 24 * H:.0f}")
 
 def read(desk: Desk, *arguments: str) -> dict[str, object]:
     document: dict[str, object] = json.loads(desk.ok("stats", *arguments, "-o", "json"))
+    jsonschema.validate(document, SCHEMA)
     return document
+
+
+def test_the_schema_refuses_what_is_no_document_of_stats(desk: Desk) -> None:
+    document = read(desk, *SPAN)
+
+    for odd in ({**document, "colour": "red"}, {**document, "groups": []}, {**document, "nodes": [{"name": "a"}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(odd, SCHEMA)
+
+
+def test_an_empty_installation_has_a_document_too(tmp_path: Path) -> None:
+    empty = Desk(tmp_path)
+    read(empty)
+    read(empty, "--by", "rack")
+    read(empty, "--at", "1h")
 
 
 def test_nodes_with_the_worst_first_and_what_they_did(desk: Desk) -> None:
@@ -122,9 +140,9 @@ a2    ██████░░  75.0%  1, 6h    6h       <1h      <1h      1    
 b1    ███████░  85.7%                                             100%   14.3%  1
 a1    ████████   100%                                             100%          1
 
-2026-09-20 14:13:20 UTC to 2026-09-22 14:13:20 UTC, 3 nodes:
-usable 87.0%, 1 outage, seen in <1h, back in <1h, 8 tests, connect 2, setup 1
-history begins 2026-09-21 14:13:20 UTC; the time before does not count
+2026-09-20 14:13:20 UTC to 2026-09-22 14:13:20 UTC · 3 nodes
+usable 87.0% · 1 outage · seen in <1h · back in <1h · 8 tests · connect 2, setup 1
+history begins 2026-09-21 14:13:20 UTC
 """
     )
 

@@ -27,7 +27,8 @@ that match nothing are an error. Before a command changes several nodes, it name
 it asks for confirmation, and without a terminal it needs `--yes`.
 
 Output is a table on a terminal and TSV elsewhere; `-o` chooses another format. Data goes to standard output, messages
-to standard error. [status.schema.json](status.schema.json) describes what `plabctl status -o json` prints.
+to standard error. [status.schema.json](status.schema.json) and [stats.schema.json](stats.schema.json) describe what
+`plabctl status -o json` and `plabctl stats -o json` print.
 
 `make docs` generates this page from the program; a test compares the two.
 

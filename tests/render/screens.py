@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,10 +21,13 @@ from plabctl.core.guard.model import GUARD_NOTE, Guard, GuardedScope
 from plabctl.core.model import Cause, Event, Hold, Member, Node, Outcome, Verdict
 from plabctl.core.names import sort_names
 from plabctl.core.state import Changes
+from plabctl.core.stats.outages import Bounds
+from plabctl.core.stats.tally import Tally
 from plabctl.core.suspicion import Suspicion
-from plabctl.render import event_table, status_table, text_table
+from plabctl.render import event_table, stats_table, status_table, text_table
 from plabctl.render.listing import Listing
 from plabctl.views.node import ViewContext
+from plabctl.views.stats import StatsHead, StatsView, build_stats_view
 from tests.builders import NOW, make_member
 from tests.memory_state import MemoryState
 from tests.render.examples import make_context
@@ -33,6 +37,7 @@ WIDTHS = (60, 80, 120)
 HEIGHT = 40
 _NOON = NOW - NOW % 86400 + 43200
 _FULL = "dd: error writing 'image': No space left on device"
+_MONTH_S = 30 * 86400.0
 _DOMAIN = ".cluster.physics.example.edu"
 
 
@@ -102,10 +107,34 @@ def _build_history() -> Listing:
     ])  # fmt: skip
 
 
+def _make_stats(name: str | None, usable: float, outages_s: list[float], **fields: object) -> StatsView:
+    tally = Tally(known_s=_MONTH_S, usable_s=usable * _MONTH_S, good_s=usable * _MONTH_S, outages_s=outages_s)
+    for key, value in fields.items():
+        setattr(tally, key, value)
+    return build_stats_view(tally, name and name + _DOMAIN)
+
+
+def _build_stats() -> Listing:
+    seen, back = [Bounds(0.0, 1260.0), Bounds(0.0, 900.0)], [Bounds(300.0, 3900.0)]
+    views = [
+        _make_stats("node4", 0.0, [_MONTH_S], fail_count=690, causes=Counter(connect=612, deadline=78)),
+        _make_stats("node9", 0.8131, [4 * 86400.0, 134000.0], flap_count=2, detections=seen, recoveries=back,
+                    pass_count=611, fail_count=120, causes=Counter(setup=81, connect=22, auth=9, protocol=8)),
+        _make_stats("node6", 0.9417, [], held_s=0.058 * _MONTH_S, pass_count=720),
+        _make_stats("node8", 0.9997, [780.0], absent_s=0.01 * _MONTH_S, pass_count=718, fail_count=2,
+                    causes=Counter({"up-timeout": 2})),
+        _make_stats("node10", 1.0, [], pass_count=722),
+    ]  # fmt: skip
+    total = replace(_make_stats(None, 0.7509, [_MONTH_S, 86400.0], detections=seen, pass_count=2771), nodes_count=5)
+    head = StatsHead(_NOON, 7, _NOON - _MONTH_S, _NOON, _NOON - 10 * 86400.0, None, None, total)
+    return stats_table.build_listing(head, views)
+
+
 SCREENS: Mapping[str, Callable[[], Listing]] = {
     "status": lambda: _build_status(make_busy_lab()),
     "status-guarded": lambda: _build_status(make_guarded_lab()),
     "history": _build_history,
+    "stats": _build_stats,
 }
 
 
