@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,13 @@ from plabctl.core.stats.place import PastTest
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row, read_text
 from plabctl.history.query import MAX_SEQ
+from plabctl.history.tables import IS_STEP
 
 _ROWS_AT_ONCE = 4096
 _TOO_BIG = "SQLITE_TOOBIG"
 _OUTCOMES = frozenset(Outcome)
-_PLACES = json.dumps(PLACE_KINDS)
-_ALL = json.dumps([*PLACE_KINDS, "probe", "late"])
+_KINDS = json.dumps(PLACE_KINDS)
+_WITH_TESTS = json.dumps([*PLACE_KINDS, "probe", "late"])
 _ROWS = """
 select seq, at, kind, node, id, actor, data,
   json_extract(test, '$.outcome'), json_extract(test, '$.pool'), json_extract(test, '$.cause'),
@@ -38,17 +40,19 @@ from (
     case when kind in ('probe', 'late') then null else actor end as actor,
     case when kind in ('probe', 'late') then null else data end as data,
     case when kind in ('probe', 'late') and json_valid(data) then data end as test
-  from event
-  where seq > ? and seq <= ? and kind in (select value from json_each(?))
+  from event where {which}
 )
-order by seq limit ?
+order by seq
 """
-_PLACES_OF_ROWS = """
+_NEXT_ROWS = _ROWS.format(which="seq > ? and seq <= ? and kind in (select value from json_each(?))") + " limit ?"
+_ROWS_OF_SEQS = _ROWS.format(which="seq in (select value from json_each(?))")
+_SEQS = """
 select seq from event where seq > ? and seq <= ? and kind in (select value from json_each(?)) order by seq limit ?
 """
-_RENAMES = """
-select json_extract(data, '$.from'), node
-from event where kind = 'node-renamed' and seq > ? and seq < ? and json_valid(data)
+_SEQS_OF_STEPS = f"select seq from event where {IS_STEP} and kind in (select value from json_each(?)) and seq <= ?"
+_RENAMES = f"""
+select case when json_valid(data) then json_extract(data, '$.from') end, node
+from event where {IS_STEP} and kind = 'node-renamed' and seq > ? and seq < ?
 order by seq
 """
 _BEGIN = "select at from event order by seq limit 1"
@@ -102,35 +106,46 @@ class PastHistory(History):
 
         Of the latter only what tells where nodes were, no tests.
         """
-        yield from self._read_rows(_PLACES, SeqRange(0, where.first))
-        yield from self._read_rows(_ALL, where)
-
-    def _query(self, query: str, *values: object) -> list[_Row]:
-        if not os.path.lexists(self._path):
-            return []
-        with self._connect(for_writing=False) as connection:
-            return connection.execute(query, values).fetchall()
-
-    def _read_rows(self, kinds: str, where: SeqRange) -> Iterator[PastTest | Event]:
+        before = array("q", sorted(int(str(seq)) for (seq,) in self._query(_SEQS_OF_STEPS, _KINDS, where.first)))
+        for start in range(0, len(before), _ROWS_AT_ONCE):
+            yield from self._decode_all(self._fetch(before[start : start + _ROWS_AT_ONCE]))
         after = where.first
-        while rows := self._fetch_part(kinds, SeqRange(after, where.last)):
-            for row in rows:
-                found = self._decode(row)
-                if found is not None:
-                    yield found
+        while rows := self._fetch_next(SeqRange(after, where.last)):
+            yield from self._decode_all(rows)
             after = int(str(rows[-1][0]))
 
-    def _fetch_part(self, kinds: str, where: SeqRange) -> list[_Row]:
+    def _query(self, query: str, *values: object) -> list[_Row]:
+        return self._try_query(query, *values) or []
+
+    def _try_query(self, query: str, *values: object) -> list[_Row] | None:
+        """Return the rows; None when one of them is too big to be an event."""
         if not os.path.lexists(self._path):
             return []
         with self._connect(for_writing=False) as connection:
             try:
-                return connection.execute(_ROWS, (*where, kinds, _ROWS_AT_ONCE)).fetchall()
+                return connection.execute(query, values).fetchall()
             except sqlite3.DataError as error:
                 if error.sqlite_errorname != _TOO_BIG:
                     raise
-            places = connection.execute(_PLACES_OF_ROWS, (*where, kinds, _ROWS_AT_ONCE)).fetchall()
-            return [_fetch_one(connection, kinds, place) for (place,) in places]
+                return None
+
+    def _fetch_next(self, where: SeqRange) -> list[_Row]:
+        values = (*where, _WITH_TESTS, _ROWS_AT_ONCE)
+        rows = self._try_query(_NEXT_ROWS, *values)
+        return self._fetch([int(str(seq)) for (seq,) in self._query(_SEQS, *values)]) if rows is None else rows
+
+    def _fetch(self, seqs: Sequence[int]) -> list[_Row]:
+        """Return the rows at these places, without anything in it one that is too big to be an event."""
+        rows = self._try_query(_ROWS_OF_SEQS, json.dumps(list(seqs)))
+        if rows is not None:
+            return rows
+        return [(seqs[0], *[None] * 12)] if len(seqs) == 1 else [row for seq in seqs for row in self._fetch([seq])]
+
+    def _decode_all(self, rows: Iterable[_Row]) -> Iterator[PastTest | Event]:
+        for row in rows:
+            found = self._decode(row)
+            if found is not None:
+                yield found
 
     def _decode(self, row: Sequence[object]) -> PastTest | Event | None:
         _, at, kind, node, id_, actor, data, outcome, pool, cause, seconds, counted, experiment = row
@@ -155,14 +170,3 @@ class PastHistory(History):
                 text = ""
             self._texts[value] = text
         return text
-
-
-def _fetch_one(connection: sqlite3.Connection, kinds: str, place: int) -> _Row:
-    """Return the row at that place; one without anything in it where it is too big to be an event."""
-    try:
-        row: _Row = connection.execute(_ROWS, (place - 1, place, kinds, 1)).fetchone()
-    except sqlite3.DataError as error:
-        if error.sqlite_errorname != _TOO_BIG:
-            raise
-        return (place, *[None] * 12)
-    return row
