@@ -1,4 +1,4 @@
-"""Secrets in what a configuration says, put out of sight where it is shown.
+"""Mask secrets in configuration values before they are shown.
 
 Pure. A configuration has no key that is for a secret, but commands and URLs carry them. What looks like one is masked:
 what a password, a token or their like is set to, and in URLs the user, the query and every part that is like a token.

@@ -191,5 +191,20 @@ def test_every_module_has_a_twin_or_names_the_test_that_covers_it(path: Path) ->
         assert (TESTS.parent / name).exists(), f"{name} is gone"
 
 
+def test_every_module_and_name_that_a_text_points_to_exists() -> None:
+    texts = {f"plabctl.{relative(path)[:-3].replace('/', '.')}".removesuffix(".__init__"): path for path in FILES}
+    missing = []
+    for path in FILES:
+        for name in re.findall(r"`(plabctl(?:\.\w+)+)`", path.read_text()):
+            module, rest = name, ""
+            while module not in texts and "." in module:
+                module, _, rest = module.rpartition(".")
+            place = texts.get(module)
+            if place is None or (rest and not re.search(rf"\b{rest}\b", place.read_text())):
+                missing.append(f"{relative(path)}: {name}")
+
+    assert missing == []
+
+
 def test_the_python_here_is_one_we_support() -> None:
     assert sys.version_info >= (3, 11)

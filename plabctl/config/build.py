@@ -1,4 +1,4 @@
-"""Turn the values of a faultless configuration into `Settings`, the defaults filled in.
+"""Turn the values of a valid configuration into `Settings`, with the defaults filled in.
 
 Pure. The defaults that depend on who runs us are arguments.
 Tests: `tests/config/test_load.py`.

@@ -1,4 +1,4 @@
-"""What holds: every key of a loaded configuration with its value and where that was said.
+"""The configuration in force: every key with its value and its origin.
 
 I/O: reads the config file, also for the lines. What it prints is TOML that means the same settings,
 but for secrets, which are masked.

@@ -1,7 +1,7 @@
 """Load the configuration: find the file, read it, and return `Settings` or report every error in it.
 
-I/O: reads one file and changes nothing. The steps: `locate` finds it, `source` opens it if it may be trusted, `reading`
-reads it against `schema`, `crosscheck` looks at what keys say about each other, `build_settings` makes the settings.
+I/O: reads one file and changes nothing. The steps: `locate` finds it, `source` opens it if it is trusted,
+`read_document` reads it against `schema`, `cross_check` checks keys against each other, `build` makes the settings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the configuration and the state are when nobody says, and what relative paths are relative to.
+"""Default locations of the configuration and the state, and what relative paths are relative to.
 
 I/O: asks which files exist and who runs us; the environment is an argument.
 """

@@ -1,4 +1,4 @@
-"""Who plays in the demo: fine nodes and faulty ones, named after what is wrong with them.
+"""The nodes of the demo: sound ones and faulty ones, named after their faults.
 
 Pure. Only the port of a node and the program `vnode` on it are staged; what plabctl makes of them is real. To add a
 fault, add a role here. Go on with `testbed`, which puts them up.

@@ -1,4 +1,4 @@
-"""Probes side by side, in threads that can be left behind.
+"""Runs probes concurrently, in threads that can be abandoned.
 
 I/O. Plain daemon threads: the pool of the standard library joins its threads at exit, so that a single stuck one would
 keep the process alive for ever. Begin at `ThreadExecutor`; what runs in a thread stands in `plabctl.probes`.

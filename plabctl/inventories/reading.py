@@ -1,7 +1,7 @@
 """What one look at a source of nodes gives: rows as the text has them, and the nodes that they make.
 
 Pure. Rows come from `plabctl.inventories.row_parsers` and are judged in `plabctl.inventories.node_list`; what becomes
-of the nodes is decided in `plabctl.inventories.merge`.
+of the nodes is decided in `plabctl.core.inventory_changes`.
 Tests: `tests/inventories/test_fetch.py`.
 """
 

@@ -1,4 +1,4 @@
-"""Looking a plug-in over before it is used: whether it is what it must be, and works on plain cases.
+"""Validate a plug-in before it is used: its type, and that it works in simple cases.
 
 Pure, but for what the plug-in does. Loaded in the process of a plug-in only: see `plabctl.plugins.host`.
 Tests: `tests/plugins/test_plugins.py`.

@@ -1,4 +1,4 @@
-"""What plug-ins of version 0.1 may use that is called otherwise now, so that one that does is told what to change.
+"""Names of the API of version 0.1 that have changed, so that a plug-in that uses one is told what to change.
 
 Pure. Used in the process of a plug-in only: see `plabctl.plugins.check_value`.
 """

@@ -1,7 +1,7 @@
-"""How a probe that runs is stopped: by a person, a signal, or a deadline.
+"""Cancel a running probe: on a signal, a person's request or a deadline.
 
-Whatever the probe's thread waits for at the moment is registered with its cut, together with the action that ends the
-wait. `Cut.make` may come from a signal handler and from any thread; none of the actions blocks.
+What the probe's thread waits for is registered with its `Cancellation`, together with the action that ends the wait.
+`Cancellation.request` may be called from a signal handler and from any thread; none of the actions blocks.
 Tests: `tests/probes/test_probe_run.py`.
 """
 

@@ -1,4 +1,4 @@
-"""What a stage prints, kept within bounds while it is being read.
+"""The output of a stage, limited in size while it is read.
 
 Pure. The head is kept, and a little of the end, because the reason for a failure stands in the last line.
 Tests: `tests/probes/test_clean.py`.

@@ -1,8 +1,8 @@
-"""Not everybody logs in at once.
+"""Limits how many logins run at once.
 
-A key exchange is a few milliseconds of work here, so a thousand of them side by side would all be slow together, and a
-server that many nodes share would start to drop connections. The gate lets them through in turn, and never waits for
-a node that does not answer.
+A key exchange takes a few milliseconds of processor time here, so a thousand at once would all be slow, and a server
+that many nodes share would start to drop connections. The limiter admits them in turn, and never waits for a node that
+does not answer.
 """
 
 from __future__ import annotations

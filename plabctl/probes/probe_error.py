@@ -1,4 +1,4 @@
-"""Why a probe did not pass, on its way from where it is noticed to the report.
+"""The exception by which a probe's failure, with its cause, gets from where it is noticed into the report.
 
 Pure. Raised inside `plabctl.probes` only; `plabctl.probes.probe_run` turns it into the report's cause and reason.
 """

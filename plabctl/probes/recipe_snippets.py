@@ -1,4 +1,4 @@
-"""How long a vnode lives when nobody returns to it, and what every recipe that needs root begins with.
+"""The maximum lifetime of an abandoned vnode, and the shell code that every recipe begins with that needs root.
 
 Pure. Used by `plabctl.probes.netns` and its neighbours.
 Tests: `tests/probes/test_container.py`.

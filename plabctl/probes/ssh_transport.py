@@ -1,8 +1,8 @@
 """The SSH library, set up for many connections at once.
 
-Importing this loads fabric and paramiko (0.15 s), so it is imported only when something is to be probed. All that we
-lean on inside these libraries stands here, in `plabctl.probes.bounded_transport`, `packets`, `exchange` and `remote`;
-`tests/probes/test_ssh_libraries.py` holds it.
+Importing this loads fabric and paramiko (0.15 s), so it is imported only when something is to be probed. All that
+depends on the inside of these libraries is here, in `bounded_transport`, `bounded_packets`, `key_exchange` and
+`remote_shell`; `tests/probes/test_ssh_libraries.py` tests that it is still there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a probe is made of: one stage after the other, each within the time that is left, and what is known of them.
+"""Runs the stages of a probe one after the other, each within the time that is left, and records their results.
 
 Shells run the stages, wherever that is. Go on with `plabctl.probes.probe_run`, which decides which stage comes next.
 Tests: `tests/probes/test_remote_shell.py`.

@@ -1,6 +1,6 @@
-"""What happened to experiments and their vnodes, in words: the part of the history that is theirs.
+"""Events of experiments and their vnodes in words.
 
-Pure. `happened` tells all the rest.
+Pure. `event_table` has all other events.
 Tests: `tests/render/test_event_table.py`.
 """
 

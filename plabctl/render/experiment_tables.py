@@ -1,6 +1,6 @@
 """Experiments: the list of all, and one with its members.
 
-Pure. `vnodes` makes the rows of the members, `swaps` says what a swap-in or a swap-out did, `progress` how it goes.
+Pure. `vnode_table` has the members, `swap_messages` what a swap-in or a swap-out did, `progress` how it goes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One node explained on a page: why it is where it is, why its next test is when it is, what moves it, what holds it.
 
-Pure. `story` has the facts of a node, this the reasons; the parts are `next_test`, `next_moves` and `stage_timeouts`.
+Pure. `node_page` has the facts of a node, this the reasons. See `next_test`, `next_moves` and `stage_timeouts`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What would move a node, and when that can be at the earliest, in words with times.
 
-Pure. What they put into words is `plabctl.core.forecast`'s; nothing is decided here.
+Pure. The facts come from `plabctl.core.forecast`; nothing is decided here.
 Tests: `tests/render/test_explanation.py`.
 """
 

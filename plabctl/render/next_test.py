@@ -1,6 +1,6 @@
 """When a node is tested next, and why then, in words.
 
-Pure. What they put into words is `plabctl.core.forecast`'s.
+Pure. The facts come from `plabctl.core.forecast`.
 Tests: `tests/render/test_explanation.py`.
 """
 

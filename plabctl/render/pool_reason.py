@@ -1,6 +1,6 @@
 """Where a node is and why: the evidence, when, by whom; and what a person ordered, with the command that ends it.
 
-Pure. `story` and `explain` both say it.
+Pure. `node_page` and `explanation` both show it.
 Tests: `tests/render/test_explanation.py`.
 """
 

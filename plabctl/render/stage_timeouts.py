@@ -1,6 +1,6 @@
 """How long each stage of a node's next test may take, and why, in words.
 
-Pure. What they put into words is `plabctl.core.timeouts`'.
+Pure. The facts come from `plabctl.core.timeouts`.
 Tests: `tests/render/test_explanation.py`.
 """
 

@@ -1,6 +1,6 @@
 """What is said when an experiment is swapped in or out: what that did, and how to undo it.
 
-Pure. `experiments` says how one stands.
+Pure. `experiment_tables` shows the state of one.
 Tests: `tests/cli/test_experiment.py`.
 """
 

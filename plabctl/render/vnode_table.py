@@ -1,6 +1,6 @@
 """The members of experiments: each with its vnode, its state and its last work.
 
-Pure. `experiments` says what there is to say about an experiment as a whole.
+Pure. `experiment_tables` has the experiment as a whole.
 Tests: `tests/render/test_experiment_tables.py`.
 """
 

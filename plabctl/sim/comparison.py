@@ -1,4 +1,4 @@
-"""What is asked of the simulator, made ready: the world, the policies, and what goes on around them.
+"""Prepare a simulation from its options: the world, the policies and the conditions.
 
 I/O: reads traces, configurations, the history. Everything that can be refused is refused here, before anything runs.
 Tests: `tests/sim/test_simulate_command.py`.

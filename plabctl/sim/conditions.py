@@ -1,4 +1,4 @@
-"""What is simulated around the policy: how long tests take, how often they are wrong, how many run at once.
+"""The conditions of a simulation: how long tests take, how often they are wrong, how many run at once.
 
 Pure.
 Tests: `tests/sim/test_driver.py`.

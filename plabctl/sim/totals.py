@@ -1,4 +1,4 @@
-"""What a simulated policy did, added up: what it cost, and for how long it was wrong.
+"""Totals of a simulated policy: what it cost, and for how long it was wrong.
 
 Pure. Told of every test and every step between pools by `driver`. What happens before the warm-up is over is left out.
 Tests: `tests/sim/test_driver.py`.

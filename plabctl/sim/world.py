@@ -1,6 +1,6 @@
-"""What was really the case: when each node was up and when it was down.
+"""The ground truth of a simulation: when each node was up and when it was down.
 
-Pure. Instants are seconds from the beginning of the world. Worlds come from `trace`, `past` and `synthetic`.
+Pure. Instants are seconds from the beginning of the world. Worlds come from `trace`, `recorded_past` and `synthetic`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How many of something are going on, and how many there were at most.
+"""Counts how many of something are under way, and the most there were at once.
 
-Pure but for its lock. Several nodes may share one tally, so that a test can hold their sum against the window.
+Pure but for its lock. Several nodes may share one counter, so that a test can compare their sum with the window.
 Tests: `tests/probes/embedded/test_ssh_node.py`.
 """
 

@@ -1,6 +1,7 @@
 """An SSH node inside this process, on a port of 127.0.0.1 that the kernel chooses.
 
-I/O. Each node has a thread that accepts, one for each connection (`server`) and one for each command (`session`).
+I/O. Each node has a thread that accepts, one for each connection (`ssh_server`) and one for each command
+(`command_session`).
 All are daemon threads: they never keep the process alive.
 """
 
