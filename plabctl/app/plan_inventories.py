@@ -105,7 +105,8 @@ def plan_sources(
             )
         fault = changes.refusal or _describe_bad_rows(found.reading)
         since_at = (note.fault_since_at if note.fault else now) if fault else None
-        new_note = SourceNote(fault, since_at, changes.doubted, changes.doubted_count)
+        remark = note.remark if found.fault else _describe_left_out(found.reading)
+        new_note = SourceNote(fault, since_at, changes.doubted, changes.doubted_count, remark)
         plans.append(SourceChanges(source, changes, new_note, is_new_note=new_note != note))
     return plans
 
@@ -143,6 +144,13 @@ def _build_listing(reading: Reading, known: Known) -> Listing:
         for node in reading.nodes
     )
     return Listing(nodes, frozenset(names[name] for name in reading.bad_names if name in names))
+
+
+def _describe_left_out(reading: Reading) -> str:
+    if not reading.note_count:
+        return ""
+    hosts = "1 host is no node" if reading.note_count == 1 else f"{reading.note_count} hosts are no nodes"
+    return f"{hosts}: {reading.notes[0]}"
 
 
 def _describe_bad_rows(reading: Reading) -> str:

@@ -60,6 +60,8 @@ def sync(names: tuple[str, ...], is_rehearsal: bool, is_accepted: bool, quiet: b
         for plan in plans:
             lines = list(inventory_table.format_inventory_changes(plan.source.name, plan.changes, before))
             output.write(f"{line}\n" for line in lines)
+            if plan.note.remark:
+                output.write_note(f"{plan.source.name}: {plan.note.remark}")
             if not lines and not plan.note.fault:
                 output.write_note(f"{plan.source.name}: nothing new")
         if is_rehearsal:

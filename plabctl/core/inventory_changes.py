@@ -43,6 +43,8 @@ class SourceNote:
     """The digest of the names in a reading that dropped too many nodes to be believed at once."""
     doubted_count: int = 0
     """How many readings in a row were that one."""
+    remark: str = ""
+    """Which rows are rightly no nodes, such as hosts that are not reached by SSH."""
 
 
 def _decode(reader: NoteReader) -> SourceNote:
@@ -51,11 +53,13 @@ def _decode(reader: NoteReader) -> SourceNote:
         reader.read_number("fault_since_at", None),
         reader.read_text("doubted", ""),
         reader.read_count("doubted_count"),
+        reader.read_text("remark", ""),
     )
 
 
 def _encode(note: SourceNote) -> Document:
-    values = {name: getattr(note, name) for name in ("fault", "fault_since_at", "doubted", "doubted_count")}
+    names = ("fault", "fault_since_at", "doubted", "doubted_count", "remark")
+    values = {name: getattr(note, name) for name in names}
     return {name: value for name, value in values.items() if value}
 
 
@@ -160,7 +164,7 @@ def _compare(
     mine = {source.name, *source.aliases}
     own = {name: entry for name, entry in known.items() if entry[0].source in mine}
     listed = {
-        node.name: replace(node, source=source.name)
+        node.name: node if node.source == source.name else replace(node, source=source.name)
         for node in listing.nodes
         if node.name in own or node.name not in known or node.name in others.free
     }
@@ -205,7 +209,7 @@ def _list_changed(known: Mapping[str, tuple[Node, float | None]], listed: Mappin
     """Yield the known nodes among `listed` of which the variables or the source are others now, as they are now."""
     for name, node in listed.items():
         before = known[name][0] if name in known else node
-        if before.source != node.source or dict(before.variables) != dict(node.variables):
+        if before.source != node.source or before.variables != node.variables:
             yield replace(before, variables=node.variables, source=node.source)
 
 

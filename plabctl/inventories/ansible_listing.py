@@ -72,7 +72,7 @@ def _parse_host(host: str, given: Mapping[str, object], groups: Collection[str])
         return
     if connection not in _SSH and "{" not in connection:
         # It has no name here: it is no node of ours, and leaves if it was one.
-        yield Row(place, "", {}, f"it is reached by {quote_text(connection)}, not by ssh")
+        yield Row(place, "", {}, note=f"it is reached by {quote_text(connection)}, not by ssh")
         return
     variables, fault = _read_variables(given)
     if own := ",".join(sorted({*groups} - _BUILTIN_GROUPS)):

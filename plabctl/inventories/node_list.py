@@ -52,7 +52,14 @@ def check_rows(rows: Iterable[Row], where: str, source: str) -> Reading:
     nodes: dict[str, Node] = {}
     first: dict[str, str] = {}
     differing: dict[str, list[str]] = {}
+    notes: list[str] = []
+    note_count = 0
     for row in rows:
+        if row.note:
+            note_count += 1
+            if note_count <= MAX_FAULTS:
+                notes.append(f"{_format_place(where, row.place)}: {row.note}")
+            continue
         name = fold_name(row.name)
         if fault := row.fault or find_name_fault(row.name, row.variables) or find_variables_fault(row.variables):
             bad_count += 1
@@ -70,7 +77,8 @@ def check_rows(rows: Iterable[Row], where: str, source: str) -> Reading:
         faults.append(f"... and {more} more")
     bad_names.update(differing)
     good = (node for name, node in nodes.items() if name not in bad_names)
-    return Reading(tuple(good), tuple(faults), frozenset(bad_names), bad_count + sum(map(len, differing.values())))
+    bad_row_count = bad_count + sum(map(len, differing.values()))
+    return Reading(tuple(good), tuple(faults), frozenset(bad_names), bad_row_count, tuple(notes), note_count)
 
 
 def _tell_differing(

@@ -26,6 +26,8 @@ class Row(NamedTuple):
     variables: Mapping[str, str]
     fault: str = ""
     """What is wrong with the form of this row."""
+    note: str = ""
+    """Why there is rightly no node for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class Reading:
     """The names in the rows left out, folded (`plabctl.core.names.fold_name`): these nodes are listed all the same."""
     bad_row_count: int = 0
     """How many rows were left out."""
+    notes: tuple[str, ...] = ()
+    """Why there is rightly no node for other rows, one line each, as far as the first twenty."""
+    note_count: int = 0
+    """How many rows that are."""
 
 
 NOTHING = Reading()

@@ -25,12 +25,13 @@ FIELDS = (
     "absent_count",
     "fault",
     "fault_since_at",
+    "remark",
 )
 """The columns of `inventory show -o tsv`: new ones are only ever added at the end."""
 
 
 def build_listing(sources: Sequence[SourceView], now: float, rev: int) -> Listing:
-    """Return the sources as a listing; the absent nodes with their ends stand below the table, and in JSON."""
+    """Return the sources as a listing; what is absent until when, and remarks, stand below the table and in JSON."""
     absent = [
         f"{node.name} is absent since {format_clock(node.since_at, now)}, until {format_clock(node.until_at, now)} "
         f"at least ({source.name})"
@@ -50,7 +51,7 @@ def build_listing(sources: Sequence[SourceView], now: float, rev: int) -> Listin
             Column("FAULT", lambda source: Cell(source.fault or "", "bad"), flexible=True),
         ),
         head=ListHead(now, rev),
-        footer="\n".join(absent),
+        footer="\n".join([*absent, *(f"{source.name}: {source.remark}" for source in sources if source.remark)]),
     )
 
 

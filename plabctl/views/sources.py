@@ -40,6 +40,8 @@ class SourceView(NamedTuple):
     absent: tuple[AbsentNode, ...]
     fault: str | None
     fault_since_at: float | None
+    remark: str | None
+    """Which of its rows are rightly no nodes."""
 
 
 def list_source_views(state: State, settings: Settings, read_at: Mapping[str, float | None]) -> list[SourceView]:
@@ -60,7 +62,9 @@ def list_source_views(state: State, settings: Settings, read_at: Mapping[str, fl
         own = [name for alias in (source.name, *source.aliases) for name in nodes.pop(alias, ())]
         views.append(_view_source(state, source, own, absent, read_at.get(source.name)))
     nodes.pop(OPERATOR, None)
-    left = (SourceView(name, None, None, None, len(own), 0, (), NOT_CONFIGURED, None) for name, own in nodes.items())
+    left = (
+        SourceView(name, None, None, None, len(own), 0, (), NOT_CONFIGURED, None, None) for name, own in nodes.items()
+    )
     return [*views, *left]
 
 
@@ -81,4 +85,5 @@ def _view_source(
         absent=missing,
         fault=note.fault or None,
         fault_since_at=note.fault_since_at,
+        remark=note.remark or None,
     )

@@ -1,14 +1,19 @@
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from plabctl.app.context import App
 from plabctl.app.invocation import is_idle
+from plabctl.app.plan_inventories import make_key_finder, plan_sources
+from plabctl.app.sync_inventories import sync_inventories
 from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.model import Member
 from plabctl.core.settings import InventorySettings
 from plabctl.core.state import Changes
 from plabctl.errors import InventoryFault
+from plabctl.inventories.fetch import fetch
 from plabctl.values import replace
 from tests.app.installation import Installation
 from tests.builders import make_inventory
@@ -91,6 +96,25 @@ def test_a_reading_with_nothing_new_commits_nothing(tmp_path: Path) -> None:
     read_again(here, "n1", "n2", "n3")
 
     assert here.store.snapshot().rev == rev
+
+
+def test_a_reading_with_nothing_new_takes_few_steps_a_node(tmp_path: Path) -> None:
+    count = 1000
+    here = with_list(tmp_path, *(f"n{number}.example.org site=oslo rack={number}" for number in range(count)))
+    app = here.app
+    sync_inventories(app, app.settings.inventories)
+    (source,) = app.settings.inventories
+    steps = Counter[str]()
+    state, found = app.store.snapshot(), fetch(source, app.settings.origin)
+
+    sys.setprofile(lambda _frame, event, _function: steps.update([event]))
+    try:
+        plans = plan_sources(app, state, [(source, found)], make_key_finder(app))
+    finally:
+        sys.setprofile(None)
+
+    assert not any(plans)
+    assert (steps["call"] + steps["c_call"]) / count < 45  # it was 34
 
 
 def test_a_file_that_moves_and_a_source_that_gets_a_name_keep_their_nodes(tmp_path: Path) -> None:

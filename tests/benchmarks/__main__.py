@@ -25,6 +25,7 @@ PARTS = {
     "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
     "large": "100,000 nodes: time, memory, growth, the store's own work",
     "history": "10,000,000 events: a look at the latest hour, and what an event takes on the disk",
+    "inventory": "a reading of 20,000 hosts with nothing new",
     "backlog": "busy slots while ticks overlap and probes differ in length",
     "swapin": "an experiment of 500 vnodes, forty at once",
     "slow": "a thousand slow probes at once",

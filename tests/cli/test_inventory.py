@@ -47,6 +47,28 @@ def test_a_sync_says_what_changes_and_a_rehearsal_changes_nothing(listed: Desk) 
     assert (again.code, again.out, again.err) == (0, "", "file:nodes.txt: nothing new\n")
 
 
+def test_hosts_that_are_not_reached_by_ssh_are_mentioned_and_are_no_fault(desk: Desk) -> None:
+    hosts = {"sw1": {"ansible_connection": "netcommon.network_cli"}, "n1": {}, "win1": {"ansible_connection": "winrm"}}
+    program = desk.folder / "bin/ansible-inventory"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat <<'X'\n{json.dumps({'_meta': {'hostvars': hosts}})}\nX\n")
+    program.chmod(0o755)
+    (desk.folder / "hosts").touch()
+    path = f"{program.parent}:/usr/bin:/bin"
+    with desk.config.open("a") as file:
+        file.write(f'[[inventory]]\nkind = "ansible"\npath = "hosts"\nenvironment = {{ PATH = "{path}" }}\n')
+
+    said = desk.run("inventory", "sync")
+
+    remark = f"2 hosts are no nodes: {desk.folder}/hosts: host 'sw1': it is reached by 'network_cli', not by ssh"
+    assert (said.code, said.out, said.err) == (0, "n1: joins (ansible:hosts)\n", f"ansible:hosts: {remark}\n")
+    source = show(desk)
+    assert source["remark"] == remark
+    assert "fault" not in source
+    assert remark in " ".join(desk.ok("inventory", "show", "-o", "table").split())
+    assert desk.run("inventory", "sync").err == f"ansible:hosts: {remark}\nansible:hosts: nothing new\n"
+
+
 def test_each_source_is_shown_with_its_absent_nodes_and_their_ends(listed: Desk) -> None:
     list_nodes(listed, *(f"n{number}" for number in range(11)))
     listed.ok("inventory", "sync")

@@ -107,8 +107,6 @@ def test_old_names_of_variables_count_and_new_ones_go_before_them() -> None:
         ({"ansible_user": {"__ansible_vault": "$ANSIBLE_VAULT;"}}, "ansible_user is encrypted by ansible-vault"),
         ({"ansible_ssh_port": [22]}, "ansible_ssh_port is neither text nor number"),
         ({"ansible_port": True}, "ansible_port is neither text nor number"),
-        ({"ansible_connection": "winrm"}, "it is reached by 'winrm', not by ssh"),
-        ({"ansible_connection": "ns.net.network_cli"}, "it is reached by 'network_cli', not by ssh"),
     ],
 )
 def test_what_is_wrong_with_a_host_costs_that_host(variables: dict[str, object], fault: str) -> None:
@@ -116,8 +114,28 @@ def test_what_is_wrong_with_a_host_costs_that_host(variables: dict[str, object],
 
     assert [node.name for node in read(listing).nodes] == ["b.x"]
     assert read(listing).faults == (f"F: host 'a.x': {fault}",)
-    # A host that is reached by other means is no node: it may leave. One with a fault is still listed.
-    assert read(listing).bad_names == (set() if "ansible_connection" in variables else {"a.x"})
+    assert read(listing).bad_names == {"a.x"}, "it is still listed"
+
+
+@pytest.mark.parametrize("connection", ["winrm", "ns.net.network_cli", "community.docker.docker", "local"])
+def test_a_host_that_is_not_reached_by_ssh_is_no_node_and_no_fault(connection: str) -> None:
+    listing = {"_meta": {"hostvars": {"a.x": {"ansible_connection": connection}}}, "web": {"hosts": ["a.x", "b.x"]}}
+    found = read(listing)
+
+    assert [node.name for node in found.nodes] == ["b.x"]
+    assert not found.faults
+    assert not found.bad_names
+    word = connection.rpartition(".")[2]
+    assert (found.notes, found.note_count) == ((f"F: host 'a.x': it is reached by '{word}', not by ssh",), 1)
+
+
+def test_of_many_notes_the_first_are_kept() -> None:
+    hosts = {f"sw{number}": {"ansible_connection": "network_cli"} for number in range(300)}
+
+    assert (len(read({"_meta": {"hostvars": hosts}}).notes), read({"_meta": {"hostvars": hosts}}).note_count) == (
+        20,
+        300,
+    )
 
 
 @pytest.mark.parametrize("connection", ["ssh", "smart", "paramiko", "ansible.builtin.paramiko_ssh", None, ""])
