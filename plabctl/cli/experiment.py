@@ -56,12 +56,12 @@ def command() -> None:
     shell_complete=complete_choice,
     help="On these nodes: NODES as for other commands, with commas between them; - reads standard input.",
 )
-@click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest good nodes.")
+@click.option("--count", metavar="K", type=click.IntRange(1), help="On the K steadiest usable nodes.")
 @click.option(
     "--spread", metavar="LABEL", default="", help="With --count: spread them evenly over the values of LABEL."
 )
 @click.option("--at-most", is_flag=True, help="With --count: accept fewer while there are not enough.")
-@click.option("--all-nodes", is_flag=True, help="On every good node, including those that join or return later.")
+@click.option("--all-nodes", is_flag=True, help="On every usable node, including those that join or return later.")
 @click.option("--match", metavar="LABEL=VALUE", multiple=True, help="With --all-nodes: only those with this label.")
 @click.option(
     "--recipe",

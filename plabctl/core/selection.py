@@ -103,8 +103,10 @@ def suggest_name(word: str, names: Iterable[str], otherwise: str) -> str:
 
 def _expand_word(word: str, state: State, settings: Settings, now: float) -> list[str]:
     if word.startswith("@"):
-        is_usable = word[1:] == USABLE and USABLE not in settings.pools
-        return _list_usable(state, settings, now) if is_usable else _list_pool(word[1:], state, settings.pools)
+        pool = word[1:]
+        if pool == USABLE and USABLE not in settings.pools:
+            return _list_usable(state, settings, now)
+        return _list_pool(pool, state, settings.pools)
     if name := find_name(word, state):
         return [name]
     label, equals, value = word.partition("=")

@@ -58,6 +58,8 @@ SESSION = (
     "move pc1 bad --reason smoke",
     "retest pc1 --wait",
     "rank --top 1",
+    "stats -o json",
+    "status pc[1-2] -o nodeset",
     "test pc1",
     "experiment swapin web --nodes pc1 --wait",
     "experiment list",

@@ -14,6 +14,7 @@ from plabctl.core.due_rows import PLACEMENT, Placement
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.experiments.node_choice import choose_best
 from plabctl.core.model import Event
+from plabctl.core.names import split_label
 from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
@@ -209,4 +210,4 @@ class _Membership:
 
 
 def _is_match(experiment: Experiment, placement: Placement) -> bool:
-    return all(placement.variables.get(label) == value for label, value in experiment.match.items())
+    return all(value in split_label(placement.variables.get(label)) for label, value in experiment.match.items())

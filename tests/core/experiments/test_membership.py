@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
+from plabctl.core import node_orders
 from plabctl.core.experiments import membership
 from plabctl.core.settings import ExperimentSettings
 from plabctl.core.state import Changes
+from plabctl.errors import Refused
 from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
 GRACE_S = ExperimentSettings().grace_s
@@ -151,8 +155,6 @@ def test_a_node_that_comes_back_while_its_vnode_leaves_is_set_up_anew() -> None:
 
 
 def test_a_held_node_is_taken_by_nobody() -> None:
-    from plabctl.core import node_orders
-
     bed = VirtualTestbed("n1", "n2")
     bed.apply(node_orders.hold(bed.state, bed.settings, ["n1"], bed.order(), None))
 
@@ -160,6 +162,39 @@ def test_a_held_node_is_taken_by_nobody() -> None:
     bed.swap_in(wanted("few", count=1))
 
     assert (set(bed.states()), set(bed.states("few"))) == ({"n2"}, {"n2"})
+
+
+def test_usable_nodes_are_taken_and_no_others() -> None:
+    bed = VirtualTestbed("failed", "believed", "absent", "good")
+    order = bed.order()
+    bed.apply(node_orders.move(bed.state, bed.settings, ["believed"], "good", order, bed.now + 3600.0))
+    failed, believed, absent = (bed.state.member(name) for name in ("failed", "believed", "absent"))
+    assert failed
+    assert believed
+    assert absent
+    changed = (
+        replace(failed, fail_streak=1),
+        replace(believed, fail_streak=1),
+        replace(absent, absent_since_at=bed.now),
+    )
+    bed.apply(Changes(members=changed))
+
+    bed.swap_in(wanted("all", is_everywhere=True))
+    bed.swap_in(wanted("few", count=2))
+    bed.swap_in(wanted("named", nodes=("believed",)))
+
+    assert set(bed.states("all")) == set(bed.states("few")) == {"believed", "good"}
+    with pytest.raises(Refused, match="3 usable nodes are wanted and there are 2"):
+        bed.swap_in(wanted("more", count=3))
+
+
+def test_a_label_may_hold_several_values() -> None:
+    bed = VirtualTestbed()
+    bed.add("n1", roles="web,db")
+    bed.add("n2", roles="web")
+    bed.swap_in(wanted(is_everywhere=True, match={"roles": "db"}))
+
+    assert set(bed.states()) == {"n1"}
 
 
 def test_without_experiments_nothing_is_looked_at() -> None:
