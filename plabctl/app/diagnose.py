@@ -73,7 +73,7 @@ def _check_history(app: App) -> Iterator[Finding]:
         count, first = len(health.skipped), health.skipped[0]
         rows = f"{count} of the newest {health.rows} rows are not events that plabctl wrote"
         yield warn("history", f"{rows}, and left out; the first has seq {first}", "find out who changed 'history.db'")
-    yield ok("history", f"{health.place} events" if health.place else "nothing recorded yet")
+    yield ok("history", f"{health.place} events so far" if health.place else "nothing recorded yet")
 
 
 def _check_cron(app: App) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/deliver.lock", "the lock for delivering events to the history"),
         (f"{folder}/deliver-N.lock", "the lock for delivering events to a hook"),
         (f"{folder}/last_tick", "its modification time is that of the last tick"),
-        (f"{folder}/history.db", "the history, kept for ever; with files -wal and -shm beside it while it is open"),
+        (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),
         (settings.ssh.known_hosts, "the accepted host keys"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
         (f"{folder}/tick-error-*.json", "the error that was reported last, so that it is not repeated"),

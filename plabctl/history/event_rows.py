@@ -42,11 +42,15 @@ def encode_row(event: Event) -> tuple[tuple[str, float, str, str | None, str, st
     """
     stages = event.data.get("stages") or ()
     rest = {key: value for key, value in event.data.items() if key != "stages"}
-    row = event.id, event.at, event.kind, event.node, event.actor, json.dumps(rest, allow_nan=False)
-    text = json.dumps(stages, allow_nan=False) if stages else ""
+    row = event.id, event.at, event.kind, event.node, event.actor, _dump(rest)
+    text = _dump(stages) if stages else ""
     if len(text) > MOST_BYTES:
-        text = json.dumps(_drop_output(event.data), allow_nan=False)
+        text = _dump(_drop_output(event.data))
     return row, text
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def decode_row(row: Row) -> Event | None:

@@ -26,6 +26,11 @@ _SLACK_S = 3600.0
 _STAGES = "case when json_valid(data) then json_type(data, '$.stages') end"
 _LEGACY = "seq >= ? and seq <= ?"
 
+_THIN = f"""
+select seq, id, at, kind, node, actor, case when {_STAGES} is null then data else json_remove(data, '$.stages') end
+from event where {_LEGACY}
+"""
+
 Step = Callable[[sqlite3.Connection, HistorySettings, float], int]
 """Does a little at the instant given, inside a transaction; returns how many rows it removed or changed."""
 
@@ -35,7 +40,7 @@ def prune(connection: sqlite3.Connection, settings: HistorySettings, now: float)
     end, count = monotonic() + _BUDGET_S, 0
     (timeout_ms,) = connection.execute("pragma busy_timeout").fetchone()
     # A step that a power failure undoes is made again: no need to wait for the disk.
-    for pragma in ("busy_timeout = 0", "synchronous = normal", "secure_delete = fast"):
+    for pragma in ("busy_timeout = 0", "synchronous = normal", "secure_delete = fast", "temp_store = memory"):
         connection.execute(f"pragma {pragma}")
     try:
         steps = [step for is_due, step in _STEPS_WHEN_DUE if is_due(connection, settings, now)]
@@ -95,10 +100,12 @@ def _move_legacy_stages(connection: sqlite3.Connection, settings: HistorySetting
             f"where {_LEGACY} and at >= ? and {_STAGES} = 'array'",
             (first, last, now - settings.keep_output_s),
         )
-        connection.execute(
-            f"update event set data = json_remove(data, '$.stages') where {_LEGACY} and {_STAGES} is not null",
-            (first, last),
-        )
+        # Taken out and put back: rows that merely shrink would leave their pages nearly empty.
+        connection.execute("create temporary table thin (seq, id, at, kind, node, actor, data)")
+        connection.execute(f"insert into thin {_THIN}", (first, last))
+        connection.execute(f"delete from event where {_LEGACY}", (first, last))
+        connection.execute("insert into event (seq, id, at, kind, node, actor, data) select * from thin")
+        connection.execute("drop table thin")
         connection.execute("update legacy set next_seq = ?", (last + 1,))
     else:
         connection.execute("delete from legacy")

@@ -49,7 +49,7 @@ create index event_by_cause on event ({CAUSE}, seq) where {CAUSE} is not null;
 create index event_by_experiment on event ({EXPERIMENT}, seq) where {EXPERIMENT} is not null;
 """
 _DATA = "case when json_valid(data) then json_extract(data, '$.{0}') end as {1}"
-_TIME = "strftime('%Y-%m-%dT%H:%M:%SZ', event.at, 'unixepoch') as at"
+_TIME = "event.at as unix_at, strftime('%Y-%m-%dT%H:%M:%SZ', event.at, 'unixepoch') as at"
 VIEWS = f"""
 create view tests as
 select event.seq, {_TIME}, node, {_DATA.format("pool", "pool")}, {_DATA.format("outcome", "outcome")},
@@ -77,7 +77,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
 def bring_forward(connection: sqlite3.Connection) -> None:
     """Give a history of format 1 the tables and indexes of today's, all or nothing; its rows stay as they are.
 
-    That reads every event once: some ten seconds for a million. Others that write wait, or leave it to the next tick.
+    That reads every event once: some seconds for a million. Others that write wait, or leave it to the next tick.
     """
     connection.execute("begin immediate")
     try:

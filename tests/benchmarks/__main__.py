@@ -24,7 +24,7 @@ PARTS = {
     "sweep": "200 nodes, forty at once, against the other tools; three stages against one",
     "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
     "large": "100,000 nodes: time, memory, growth, the store's own work",
-    "history": "10,000,000 events: a look at the latest hour, and what an event takes on the disk",
+    "history": "10,000,000 events: what looks at them cost, and what events take on the disk",
     "inventory": "a reading of 20,000 hosts with nothing new",
     "backlog": "busy slots while ticks overlap and probes differ in length",
     "swapin": "an experiment of 500 vnodes, forty at once",

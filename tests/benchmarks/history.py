@@ -1,4 +1,4 @@
-"""A long history: what a look at the latest hour costs among 10,000,000 events, and what an event takes on the disk.
+"""A long history: what looks cost among 10,000,000 events, and what events take on the disk.
 
 I/O. The page cache is emptied of the file before each look. The yardstick is the bare query that somebody who knows the
 file would write, in the same process, by turns with ours.
@@ -14,6 +14,17 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.table import Row, seconds
 
 MOST_S = 0.3
+NODE = "n0007.example.org"
+PEOPLE = {
+    f"show {NODE}": f"show {NODE} -o table",
+    "history --since 30d | head": "history --since 30d",
+    "history --kind transition --since 30d": "history --kind transition --since 30d",
+    f"history {NODE} --cause connect": f"history {NODE} --cause connect",
+}
+"""Looks of people, and the command of each; the first is ended by `head` after ten lines."""
+TESTS_A_DAY = 24
+"""Of one node: the back-off ends at an hour."""
+KEEP_OUTPUT_DAYS = 30
 
 
 def run(options: Options) -> list[Row]:
@@ -66,13 +77,31 @@ def _commands(folder: Path, short: Path, count: int, options: Options) -> list[R
             1.5,
         ),
         Row(f"{long}: wall, s", seconds(wall_s), "", wall_s, MOST_S),
+        *_people(folder, count, options),
     ]
+
+
+def _people(folder: Path, count: int, options: Options) -> list[Row]:
+    """Run what people ask for, each until its first ten lines are there."""
+    rows = []
+    for name, words in PEOPLE.items():
+        script = f'"$0" {words} --config {folder / CONFIG} | head >/dev/null'
+        argv = ("sh", "-c", script, options.installation.plabctl)
+        results = alternate([Contestant(name, argv, before=partial(cool, folder))], options.repeats(9))
+        wall_s = median(results, name)
+        rows.append(Row(f"{name} of {count:,} events, cold: wall, s", seconds(wall_s), "", wall_s, MOST_S))
+    return rows
 
 
 def _sizes(folder: Path) -> list[Row]:
     sizes = json.loads(helper("historywork", "sizes", str(folder)))
     whole = sizes["whole"]
-    return [
-        Row(f"bytes an event, of which {what}", f"{whole:.0f}", f"{sizes[name]:.0f}", sizes[name] / whole)
-        for name, what in (("event_by_time", "its place by time"), ("event_by_node", "its place by node"))
+    parts = {"output": "its stages", "event_by_time": "its place by time", "event_by_node": "its place by node"}
+    rows = [
+        Row(f"bytes a test, of which {what}", f"{whole:.0f}", f"{sizes[name]:.0f}", sizes[name] / whole)
+        for name, what in parts.items()
     ]
+    year, month = (1000 * TESTS_A_DAY * days for days in (365, KEEP_OUTPUT_DAYS))
+    stages, rest = month * sizes["output"] / 1e9, year * (whole - sizes["output"]) / 1e9
+    what = "a thousand nodes for a year at the defaults, GB, of which stages"
+    return [*rows, Row(what, f"{stages + rest:.1f}", f"{stages:.1f}", stages / (stages + rest))]

@@ -21,7 +21,7 @@ MANY = """
 with recursive count(n) as (select 0 union all select n + 1 from count where n + 1 < :count)
 insert into event (id, at, kind, node, actor, data)
 select printf('%016x-probe', n), round(:end - (:count - n) * :step, 3), iif(n % 500, 'probe', 'transition'),
-       printf('n%04d.example.org', n * 7919 % 1000), 'plabctl', :data
+       printf('n%04d.example.org', n * 7919 % 1000), 'plabctl', iif(n % 10, :passed, :failed)
 from count
 """
 BARE = {
@@ -32,20 +32,29 @@ WEIGHED = 20_000
 
 
 def build(folder: Path, count: int) -> None:
-    """Make an installation whose history has `count` small events of two years and a thousand nodes."""
-    from plabctl.core.model import Event
+    """Make an installation of a thousand nodes whose history has `count` small events of two years."""
+    from plabctl.clock import SystemClock
+    from plabctl.core.model import Event, Member, Node
+    from plabctl.core.state import Changes
     from plabctl.history.database import History
+    from plabctl.store.store import Store
 
     state = folder / "state"
     state.mkdir(mode=0o700)
+    now = time.time()
+    nodes = tuple(Node(f"n{number:04}.example.org", {}, "operator", now) for number in range(1000))
+    with Store(state, SystemClock()).session() as session:
+        session.apply(Changes(nodes=nodes, members=tuple(Member(node.name, "good", now, now + 3600) for node in nodes)))
     (folder / CONFIG).write_text('state_dir = "state"\n')
     with History(state) as history:
         history.record([Event("first", 0.0, "hold", None, "ann", {})])
-    data = {"pool": "good", "outcome": "pass", "seconds": 1.5, "stages": []}
+    passed = {"pool": "good", "outcome": "pass", "seconds": 1.5}
+    failed = {"pool": "bad", "outcome": "fail", "cause": "connect", "reason": "no route to host", "seconds": 10.0}
     with closing(sqlite3.connect(state / "history.db", isolation_level=None)) as connection:
         for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -500000"):
             connection.execute(f"pragma {pragma}")
-        values = {"count": count, "end": time.time(), "step": YEARS_S / count, "data": json.dumps(data)}
+        texts = {"passed": json.dumps(passed), "failed": json.dumps(failed)}
+        values = {"count": count, "end": time.time(), "step": YEARS_S / count, **texts}
         connection.execute(MANY, values)
         connection.execute("pragma journal_mode = wal")
 
@@ -104,10 +113,10 @@ def sizes(folder: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         found = {"whole": _weight(connection)}
         before = found["whole"]
-        for index in ("event_by_time", "event_by_node"):
-            connection.execute(f"drop index {index}")
+        for kind, part in (("table", "output"), ("index", "event_by_time"), ("index", "event_by_node")):
+            connection.execute(f"drop {kind} {part}")
             after = _weight(connection)
-            found[index], before = before - after, after
+            found[part], before = before - after, after
     print(json.dumps(found))
 
 

@@ -184,6 +184,21 @@ class TestFormat1:
             assert connection.execute("select count(*) from legacy").fetchone() == (0,)
             assert connection.execute("select count(*) from event where data like '%stages%'").fetchone() == (0,)
 
+    def test_what_it_took_for_stages_is_free(self, tmp_path: Path) -> None:
+        format_1.write(tmp_path, [make_test(number, 20) for number in range(2000)])
+
+        with History(tmp_path) as history:
+            history.record([make_test(2000, 0)])
+            while history.prune(KEEP, NOW):
+                pass
+        with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+            (used, free) = (
+                connection.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "freelist_count")
+            )
+            connection.execute("vacuum")
+            (needed,) = connection.execute("pragma page_count").fetchone()
+        assert used - free < 1.25 * needed
+
     def test_killed_while_it_is_brought_forward_it_is_as_before(self, tmp_path: Path) -> None:
         events = [make_test(number, 5) for number in range(3)]
         format_1.write(tmp_path, events)
