@@ -81,7 +81,7 @@ def output_options(*forms: str) -> Maker[Function]:
     def decorate(function: Function) -> Function:
         function = pager_option(color_option(function))
         if "tsv" in forms:
-            function = click.option("--header", is_flag=True, help="Start TSV with a header line.")(function)
+            function = click.option("--header", is_flag=True, help="Start TSV with the names of its columns.")(function)
         return click.option(
             "-o",
             "--output",

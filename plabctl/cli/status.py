@@ -16,7 +16,7 @@ from plabctl.cli import output
 from plabctl.cli.candidates import complete_faults
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
 from plabctl.core.model import Cause
-from plabctl.errors import NoSuchNode
+from plabctl.errors import NoSuchNode, UsageFault
 from plabctl.render import status_table
 from plabctl.render.listing import Listing
 from plabctl.values import dataclass, replace
@@ -30,6 +30,7 @@ plabctl status
 plabctl status -p bad -o name
 plabctl status 'pc[1-2].example.org' -o json
 plabctl status @usable -o nodeset
+plabctl status --by reason
 plabctl status --cause connect --sort since
 plabctl status --watch
 """
@@ -43,6 +44,7 @@ class _Wanted:
     pools: tuple[str, ...]
     sort: str | None
     cause: Cause | None
+    by: str | None
 
     def list_names(self, context: ViewContext) -> list[str]:
         """Return the names of the nodes; raise NoSuchNode, NoSuchPool, or UsageFault for a field that is none."""
@@ -64,6 +66,10 @@ class _Wanted:
 
     def build_listing(self, context: ViewContext, names: list[str], form: str) -> Listing:
         """Return the status of these nodes, in the form of that name."""
+        if self.by is not None and form not in {"name", "nodeset"}:
+            from plabctl.render import group_table
+
+            return group_table.build_listing(context, names, self.by)
         if form in output.FOR_PEOPLE:
             return status_table.build_listing(context, names, by_need=self.sort is None)
         return status_table.build_data_listing(context, names, form)
@@ -73,6 +79,11 @@ class _Wanted:
 @nodes_argument(required=False)
 @pool_option
 @listing_options
+@click.option(
+    "--by",
+    metavar="FIELD",
+    help="A line for each reason, site, label or other field, its nodes folded; by reason: usable nodes left out.",
+)
 @click.option(
     "--sort",
     metavar="FIELD",
@@ -98,6 +109,7 @@ def command(
     form: str | None,
     header: bool,
     color: str,
+    by: str | None,
     sort: str | None,
     cause: str | None,
     watch: bool,
@@ -108,7 +120,9 @@ def command(
 
     All nodes if no NODES are given. The totals always count all nodes.
     """
-    wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None)
+    if by and sort:
+        raise UsageFault("--by has an order of its own", hint="give --by or --sort")
+    wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None, by)
     how = output.choose_form(form, header=header, color=color)
     if watch:
         how = replace(how, pages=False)

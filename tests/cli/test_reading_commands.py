@@ -240,3 +240,28 @@ def test_a_damaged_state_is_unknown_to_the_plug_in(used_desk: Desk) -> None:
     (used_desk.folder / "state/state.json").write_text("")
 
     assert used_desk.run("check").code == 3
+
+
+def test_the_status_comes_in_groups_in_every_form(used_desk: Desk) -> None:
+    (line,) = used_desk.ok("status", "--by", "reason").splitlines()
+    document = json.loads(used_desk.ok("status", "--by", "site", "-o", "json"))
+
+    assert line.split("\t")[4:] == ["pc2", "pc2"]
+    assert [(group["value"], group["count"], group["usable_count"]) for group in document["groups"]] == [
+        ("north", 2, 1)
+    ]
+    assert used_desk.ok("status", "--by", "site", "-o", "name") == "pc1\npc2\n"
+    assert used_desk.ok("status", "--by", "reason", "-o", "table").splitlines()[0].split() == [
+        "COUNT", "FOR", "REASON", "NODES",
+    ]  # fmt: skip
+
+
+def test_the_status_is_sorted_and_chosen_by_cause(used_desk: Desk) -> None:
+    assert used_desk.ok("status", "--sort", "-name", "-o", "name") == "pc2\npc1\n"
+    assert used_desk.ok("status", "--cause", "setup", "-o", "name") == "pc2\n"
+    assert used_desk.ok("status", "--cause", "auth") == ""
+
+
+@pytest.mark.parametrize("wrong", [["--sort", "nmae"], ["--by", "stie"], ["--by", "site", "--sort", "name"]])
+def test_what_is_no_field_is_refused(used_desk: Desk, wrong: list[str]) -> None:
+    assert used_desk.run("status", *wrong).code == 2

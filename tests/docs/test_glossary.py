@@ -8,6 +8,8 @@ import pytest
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.model import Cause, Outcome
 from plabctl.demo import live_board
+from plabctl.render import group_table
+from plabctl.views.node import NODE_COLUMNS
 from tests.docs.pages import DOCS
 
 PACKAGE = DOCS.parent / "plabctl"
@@ -76,3 +78,10 @@ def test_every_outcome_and_cause_is_explained(word: str) -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_of_our_own_is_explained(word: str) -> None:
     assert word in explained("Words")
+
+
+def test_the_fields_of_a_node_stand_in_the_order_of_their_columns() -> None:
+    section = TEXT.partition("## Fields of a node")[2].partition("\n## ")[0]
+
+    assert tuple(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == NODE_COLUMNS
+    assert all(f"`{field}`" in section for field in group_table.FIELDS)

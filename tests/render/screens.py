@@ -24,7 +24,7 @@ from plabctl.core.state import Changes
 from plabctl.core.stats.outages import Bounds
 from plabctl.core.stats.tally import Tally
 from plabctl.core.suspicion import Suspicion
-from plabctl.render import event_table, stats_table, status_table, text_table
+from plabctl.render import event_table, group_table, stats_table, status_table, text_table
 from plabctl.render.listing import Listing
 from plabctl.views.node import ViewContext
 from plabctl.views.stats import StatsHead, StatsView, build_stats_view
@@ -95,6 +95,11 @@ def _build_status(context: ViewContext) -> Listing:
     return status_table.build_listing(context, sort_names(context.state.names()))
 
 
+def _build_groups(by: str) -> Listing:
+    context = make_busy_lab()
+    return group_table.build_listing(context, sort_names(context.state.names()), by)
+
+
 def _build_history() -> Listing:
     def make(at: float, kind: str, node: str, actor: str = "plabctl", **data: object) -> Event:
         return Event(f"{kind}{at}", at, kind, node + _DOMAIN, actor, data)
@@ -133,6 +138,8 @@ def _build_stats() -> Listing:
 SCREENS: Mapping[str, Callable[[], Listing]] = {
     "status": lambda: _build_status(make_busy_lab()),
     "status-guarded": lambda: _build_status(make_guarded_lab()),
+    "status-by-reason": lambda: _build_groups("reason"),
+    "status-by-site": lambda: _build_groups("site"),
     "history": _build_history,
     "stats": _build_stats,
 }

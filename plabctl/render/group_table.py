@@ -1,0 +1,81 @@
+"""The status in groups, as a table and for programs: a line for each reason, site or label, its nodes folded.
+
+Pure. `plabctl.views.status_groups` makes the groups.
+Tests: `tests/views/test_status_groups.py`, `tests/render/test_screens.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from plabctl.nodesets import fold_nodeset
+from plabctl.render.listing import Cell, Column, Listing, Row
+from plabctl.render.status_table import format_footer, list_warnings
+from plabctl.render.times import format_age, format_iso
+from plabctl.views.node import ViewContext
+from plabctl.views.status import build_status_view
+from plabctl.views.status_groups import REASON, NodeGroup, group_nodes
+
+FIELDS = ("value", "count", "usable_count", "since_at", "nodes", "unusable")
+"""The columns of `status --by -o tsv`: new ones are only ever added at the end; nodes are folded."""
+_NO_VALUE = "-"
+
+
+def build_listing(context: ViewContext, names: Iterable[str], by: str) -> Listing:
+    """Return these nodes in groups; raise UsageFault when there is nothing to group by of that name."""
+    groups = group_nodes(context, names, by)
+    status = build_status_view(context, ())
+    return Listing(
+        plural="groups",
+        rows=groups,
+        encode=lambda group: _build_row(group, by),
+        fields=FIELDS,
+        columns=_build_columns(context, by, groups),
+        head={"by": by, "generated_at": format_iso(context.now), "rev": context.state.rev},
+        warnings=list_warnings(status),
+        footer=format_footer(status),
+        key="value",
+    )
+
+
+def _build_row(group: NodeGroup, by: str) -> Row:
+    row: dict[str, object] = {
+        "by": by,
+        "count": group.count,
+        "usable_count": group.usable_count,
+        "pools": dict(group.pools),
+        "since_at": format_iso(group.since_at),
+        "nodes": fold_nodeset(group.names),
+        "unusable": fold_nodeset(group.unusable),
+        "names": list(group.names),
+    }
+    return row if group.value is None else {**row, "value": group.value}
+
+
+def _build_columns(context: ViewContext, by: str, groups: Sequence[NodeGroup]) -> tuple[Column, ...]:
+    def format_value(group: NodeGroup) -> Cell:
+        return Cell(_NO_VALUE if group.value is None else group.value)
+
+    def format_nodes(names: Sequence[str], style: str = "") -> Cell:
+        return Cell(fold_nodeset(names), style)
+
+    count = Column("COUNT", lambda group: Cell(str(group.count)))
+    if by == REASON:
+        return (
+            count,
+            Column("FOR", lambda group: Cell(format_age(group.since_at, context.now)), rank=2),
+            Column("REASON", format_value, flexible=True),
+            Column("NODES", lambda group: format_nodes(group.names), flexible=True, is_name=True),
+        )
+    pools = [pool for pool in context.settings.pools if any(pool in group.pools for group in groups)]
+    return (
+        Column(by.upper(), format_value),
+        count,
+        *(_build_pool_column(pool) for pool in pools),
+        Column("USABLE", lambda group: Cell(str(group.usable_count))),
+        Column("NOT USABLE", lambda group: format_nodes(group.unusable, "bad"), rank=1, flexible=True, is_name=True),
+    )
+
+
+def _build_pool_column(pool: str) -> Column:
+    return Column(pool.upper(), lambda group: Cell(str(group.pools.get(pool, 0))), rank=2)

@@ -1,0 +1,78 @@
+"""The status in groups: nodes that fail for the same reason, or that have the same site, label or field.
+
+Pure. `plabctl.render.group_table` shows them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from plabctl.core.model import Outcome
+from plabctl.values import dataclass
+from plabctl.views.node import NodeView, ViewContext, list_node_views
+from plabctl.views.status_order import find_reader, sort_by_need
+
+REASON = "reason"
+"""Groups by this list only nodes of which there is something to say."""
+_NEW = "never tested"
+_RETURNING = "passes again, more passes needed"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """Nodes that have a value in common."""
+
+    value: str | None
+    """What they have in common; None when they have no such value."""
+    count: int
+    usable_count: int
+    pools: Mapping[str, int]
+    since_at: float
+    """Since when the first of them is where it is."""
+    names: Sequence[str]
+    unusable: Sequence[str]
+    """The names of those that are not usable."""
+
+
+def group_nodes(context: ViewContext, names: Iterable[str], by: str) -> list[NodeGroup]:
+    """Return these nodes in groups, those with the most nodes that are not usable first, and no value last.
+
+    `by` is `reason`, a column of TSV, or a label. Raise UsageFault for anything else.
+    """
+    views = list(list_node_views(context, names))
+    read = find_reason if by == REASON else find_reader(by, views)
+    groups: dict[str | None, list[NodeView]] = {}
+    for view in views:
+        value = read(view)
+        if value is not None or by != REASON:
+            groups.setdefault(None if value is None else str(value), []).append(view)
+    made = [_make_group(value, members) for value, members in groups.items()]
+    return sorted(made, key=lambda group: (group.value is None, group.usable_count - group.count, -group.count))
+
+
+def _make_group(value: str | None, members: Sequence[NodeView]) -> NodeGroup:
+    unusable = [view.name for view in sort_by_need(members) if not view.is_usable]
+    return NodeGroup(
+        value,
+        len(members),
+        len(members) - len(unusable),
+        Counter(view.pool for view in members),
+        min(view.since_at for view in members),
+        [view.name for view in members],
+        unusable,
+    )
+
+
+def find_reason(node: NodeView) -> str | None:
+    """Return what there is to say of this node, in the same words for all with the same fault; None for nothing."""
+    if node.absent_since_at is not None:
+        return node.why_not
+    if node.hold is not None:
+        return f"held by {node.hold.actor}: {node.hold.reason}"
+    if node.last is None:
+        return _NEW
+    if node.last.outcome is not Outcome.PASS:
+        reason = node.last.reason or node.last.cause or "failed"
+        return reason.replace(node.name, "NODE")
+    return None if node.is_usable else _RETURNING
