@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from plabctl.app.context import App
 from plabctl.core.model import Node
 from plabctl.errors import PlabctlError
-from plabctl.probes.host_keys import HostKey, KnownHosts, trust_keys
+from plabctl.probes.host_keys import KnownHosts, trust_keys
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ def _fetch_offer(app: App, node: Node, known: KnownHosts) -> KeyOffer:
         return KeyOffer(node.name, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its asker waiting for ever
         return KeyOffer(node.name, fault=f"no host key of '{node.name}': {error}")
+    for key in keys:
+        if known.is_revoked(label, key):
+            fault = f"'{node.name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"
+            return KeyOffer(node.name, fault=f"{fault}; the node needs a new one")
     return KeyOffer(node.name, label, tuple(keys), known.find(label))
 
 

@@ -76,6 +76,12 @@ class BoundedTransport(paramiko.Transport):
         self._meter.begin_stage(limit)
 
     @property
+    def login_message(self) -> str:
+        """What the server said to whoever logs in, such as that it is booting (RFC 4252, 5.4); text of a stranger."""
+        banner: bytes | None = getattr(self.auth_handler, "banner", None)  # get_banner() wants a live connection
+        return (banner or b"").decode(errors="replace")
+
+    @property
     def offence(self) -> str:
         """What the node did for which it was cut off, in words with the node as their subject; mostly nothing."""
         error = self._ended_by

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import threading
 
-import paramiko
-
 from plabctl.clock import Clock, SystemClock
 from plabctl.core.model import Cause, Node
 from plabctl.core.settings import SshSettings
@@ -18,9 +16,9 @@ from plabctl.errors import PlabctlError
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.clean import MAX_REASON, clean_line
 from plabctl.probes.connect import connect
-from plabctl.probes.host_keys import HostKey
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError, format_exception
-from plabctl.probes.ssh_transport import NodeTransport, close_transport
+from plabctl.probes.ssh_transport import HOST_KEY, NoCommonAlgorithm, NodeTransport, close_transport
 from plabctl.probes.target import Targets
 
 # A server shows one key in each key exchange: the first of these kinds that it has.
@@ -73,7 +71,7 @@ def _fetch_key(host: str, port: int, kinds: tuple[str, ...], end: float, clock: 
         if transport.is_active():
             return HostKey.from_paramiko(transport.get_remote_server_key())
         error = transport.get_exception()
-        if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        if isinstance(error, NoCommonAlgorithm) and error.purpose == HOST_KEY:
             return None
         raise ProbeError(
             Cause.PROTOCOL, f"no SSH session: {format_exception(error) if error else 'the connection was closed'}"

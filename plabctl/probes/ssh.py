@@ -19,8 +19,10 @@ from plabctl.core.model import Cause
 from plabctl.core.settings import HostKeys, SshSettings
 from plabctl.probes.address_race import PromptSocket, has_route
 from plabctl.probes.cancellation import Cancellation, hang_up
+from plabctl.probes.clean import MAX_REASON, clean_line
 from plabctl.probes.connect import connect
-from plabctl.probes.host_keys import HostKey, KnownHosts
+from plabctl.probes.host_keys import KnownHosts
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.login_limiter import LoginCounter, LoginLimiter
 from plabctl.probes.private_keys import PrivateKeys
 from plabctl.probes.probe_error import ProbeError, build_local_error, build_socket_error, format_exception
@@ -154,12 +156,7 @@ class Ssh:
         if isinstance(error, ProbeError):
             return error
         if isinstance(error, paramiko.BadHostKeyException):
-            return ProbeError(
-                Cause.HOST_KEY,
-                f"the host key has changed: it offers {HostKey.from_paramiko(error.key).fingerprint}, known is "
-                f"{HostKey.from_paramiko(error.expected_key).fingerprint}; if that is right, run "
-                f"'plabctl trust {target.node} --changed'",
-            )
+            return self._explain_host_key(error, target)
         if transport is not None and transport.offence:
             return ProbeError(Cause.PROTOCOL, f"cut off: the node {transport.offence}")
         if transport is None or isinstance(error, MemoryError | RuntimeError):
@@ -167,6 +164,21 @@ class Ssh:
         if late:
             return _build_timeout(transport)
         return _explain_failure(error, target, transport)
+
+    def _explain_host_key(self, error: paramiko.BadHostKeyException, target: Target) -> ProbeError:
+        offered, expected = HostKey.from_paramiko(error.key), HostKey.from_paramiko(error.expected_key)
+        if self.known.is_revoked(target.label, offered):
+            return _build_revoked(offered)
+        return ProbeError(
+            Cause.HOST_KEY,
+            f"the host key has changed: it offers {offered.fingerprint}, known is {expected.fingerprint}; "
+            f"if that is right, run 'plabctl trust {target.node} --changed'",
+        )
+
+
+def _build_revoked(key: HostKey) -> ProbeError:
+    reason = f"the host key {key.kind} {key.fingerprint} is revoked in known_hosts; the node needs a new one"
+    return ProbeError(Cause.HOST_KEY, reason)
 
 
 def _build_refusal(said: str, crowd: int, tries: int) -> ProbeError:
@@ -193,7 +205,8 @@ def _explain_failure(error: BaseException, target: Target, transport: NodeTransp
         if not transport.has_banner:
             return _NoBanner(transport.greeting)
         what = "authentication" if transport.initial_kex_done else "the key exchange"
-        return ProbeError(Cause.PROTOCOL, f"the connection was closed during {what}")
+        said = clean_line(transport.login_message, MAX_REASON).strip()
+        return ProbeError(Cause.PROTOCOL, f"the connection was closed during {what}{': ' * bool(said)}{said}")
     if transport.initial_kex_done and isinstance(error, paramiko.SSHException):
         allowed = list(filter(None, getattr(error, "allowed_types", [])))
         more = f"; the node takes {', '.join(allowed)}" if allowed and "publickey" not in allowed else ""
@@ -222,6 +235,8 @@ class _Policy(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
         """Decide on a server of which no key is known; raise ProbeError to refuse it."""
         offered = HostKey.from_paramiko(key)
+        if self._known.is_revoked(self._target.label, offered):
+            raise _build_revoked(offered)
         if self._trusting and self._known.learn(self._target.label, offered):
             return
         raise ProbeError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 import fabric
@@ -26,6 +26,13 @@ _WEAK_DIGESTS = ("-md5", "-96")
 _WEAK_EXCHANGES = ("-sha1",)
 _RSA_BY_SHA1, _RSA_BY_SHA2 = "ssh-rsa", "rsa-sha2"
 """How RSA signatures are named in a negotiation. The first is also the name of the kind of key, whatever signs."""
+_LIBSSH_CURVE, _RFC_CURVE = "curve25519-sha256@libssh.org", "curve25519-sha256"
+"""One key exchange under the name it had first and that of RFC 8731; paramiko knows the former only."""
+_NAMED_MOST = 12
+_SIGNALS = ("ext-info-", "kex-strict-")
+"""What stands among the names of key exchanges and is none (RFC 8308; OpenSSH's PROTOCOL, 1.9)."""
+_CERTIFICATE = "-cert-v01@"
+HOST_KEY = "kind of host key"
 _JOIN_S = 1.0
 _BY_APPLICATION = 11  # RFC 4253, 11.1
 
@@ -62,10 +69,29 @@ def drop_sha1(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def _name_curve_twice(names: Iterable[str]) -> list[str]:
+    return [each for name in names for each in ((_RFC_CURVE, name) if name == _LIBSSH_CURVE else (name,))]
+
+
+class NoCommonAlgorithm(paramiko.ssh_exception.IncompatiblePeer):
+    """The other side and we have no algorithm for something in common; `purpose` says for what."""
+
+    def __init__(self, purpose: str, theirs: Iterable[str], ours: Iterable[str]) -> None:
+        super().__init__(f"no {purpose} in common: it has {_join(theirs)}; plabctl has {_join(ours)}")
+        self.purpose = purpose
+
+
+def _join(names: Iterable[str]) -> str:
+    found = [name for name in names if name and not name.startswith(_SIGNALS) and _CERTIFICATE not in name]
+    more = f" and {len(found) - _NAMED_MOST} more" if len(found) > _NAMED_MOST else ""
+    return ", ".join(name[:64] for name in found[:_NAMED_MOST]) + more or "none"
+
+
 class NodeTransport(BoundedTransport):
     """A transport that sends at once and does not wake up ten times a second to find nothing."""
 
     _active_check_timeout = 1.0
+    _kex_info = BoundedTransport._kex_info | {_RFC_CURVE: BoundedTransport._kex_info[_LIBSSH_CURVE]}
 
     def __init__(
         self, sock: socket.socket, disabled_algorithms: dict[str, list[str]] | None = None, **_gssapi: object
@@ -76,7 +102,9 @@ class NodeTransport(BoundedTransport):
         self._opening_s: float | None = None
         super().__init__(sock, disabled_algorithms)
         options = self.get_security_options()
-        options.kex = order_by_cost(name for name in options.kex if not name.endswith(_WEAK_EXCHANGES))
+        options.kex = order_by_cost(
+            _name_curve_twice(name for name in options.kex if not name.endswith(_WEAK_EXCHANGES))
+        )
         options.ciphers = tuple(name for name in options.ciphers if not name.endswith(_WEAK_CIPHERS))
         options.digests = tuple(name for name in options.digests if not name.endswith(_WEAK_DIGESTS))
 
@@ -91,6 +119,25 @@ class NodeTransport(BoundedTransport):
     def preferred_pubkeys(self) -> tuple[str, ...]:
         """The signatures that may be made with our own key."""
         return drop_sha1(super().preferred_pubkeys)
+
+    def _parse_kex_init(self, message: paramiko.Message) -> None:
+        try:
+            super()._parse_kex_init(message)  # type: ignore[misc]  # not in paramiko's published types
+        except paramiko.ssh_exception.IncompatiblePeer as error:
+            message.rewind()
+            raise self._find_mismatch(self._really_parse_kex_init(message)) or error from None  # type: ignore[attr-defined]
+
+    def _find_mismatch(self, offer: Mapping[str, list[str]]) -> NoCommonAlgorithm | None:
+        for purpose, ours, *keys in (
+            ("key exchange", self.preferred_kex, "kex_algo_list"),
+            (HOST_KEY, self.preferred_keys, "server_key_algo_list"),
+            ("cipher", self.preferred_ciphers, "client_encrypt_algo_list", "server_encrypt_algo_list"),
+            ("MAC", self.preferred_macs, "client_mac_algo_list", "server_mac_algo_list"),
+        ):
+            for key in keys:
+                if not set(ours) & set(offer[key]):
+                    return NoCommonAlgorithm(purpose, offer[key], ours)
+        return None
 
     # paramiko waits for the other side by looking ten times a second; with a thousand logins under way that is most of
     # the work. Here the waits end when there is something to see. All of them end when the socket is shut down.

@@ -18,7 +18,8 @@ from plabctl.demo.folder import prepare_folder
 from plabctl.demo.ticker import Ticker
 from plabctl.errors import PlabctlError, Refused
 from plabctl.inventories.fetch import fetch
-from plabctl.probes.host_keys import HostKey, KnownHosts, trust_keys
+from plabctl.probes.host_keys import KnownHosts, trust_keys
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.private_keys import PrivateKeys
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober

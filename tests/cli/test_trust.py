@@ -96,3 +96,17 @@ def test_the_stages_of_a_test_over_ssh_are_shown(desk: Desk, server: EmbeddedNod
 
     assert [line[0] for line in lines] == ["testing", "connect", "setup", "│", "passed"]
     assert lines[3] == ["│", "up"]
+
+
+def test_a_revoked_key_is_not_accepted(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    desk.ok("trust", "pc1", "--yes")
+    known = desk.folder / "state/known_hosts"
+    revoked = f"@revoked * {known.read_text().split(maxsplit=1)[1]}"
+    known.write_text(revoked)
+    refused = desk.run("trust", "pc1", "--yes")
+
+    assert refused.code == 1
+    assert "is revoked in known_hosts" in refused.err
+    assert known.read_text() == revoked
+    assert "is revoked" in desk.run("test", "pc1").out

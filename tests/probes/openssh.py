@@ -36,10 +36,13 @@ def _children(pid: int) -> list[int]:
 
 
 class Sshd:
-    """One sshd; `directory` holds its keys, configuration and log."""
+    """One sshd; `directory` holds its keys, configuration and log, `before` what its command is started by."""
 
-    def __init__(self, directory: Path, *lines: str, kinds: tuple[str, ...] = ("ed25519",)) -> None:
+    def __init__(
+        self, directory: Path, *lines: str, kinds: tuple[str, ...] = ("ed25519",), before: tuple[str, ...] = ()
+    ) -> None:
         self.directory = directory
+        self._before = before
         self.port = free_port()
         directory.mkdir(exist_ok=True)
         self.user_key = directory / "user"
@@ -53,13 +56,13 @@ class Sshd:
             *(f"HostKey {directory}/host_{kind}" for kind in kinds),
             f"AuthorizedKeysFile {directory}/authorized_keys",
             "StrictModes no",
-            "UsePAM no",
             "UseDNS no",
             "PidFile none",
             "PermitRootLogin yes",
             f"SetEnv HOME={directory}",  # so that the start-up files of whoever runs the tests are not read
             "MaxStartups 500",
             *lines,  # sshd believes the first line of most kinds, but the last one of MaxStartups
+            "UsePAM no",
         ]
         (directory / "config").write_text("\n".join(config) + "\n")
         self.start()
@@ -69,7 +72,9 @@ class Sshd:
             Path("/run/sshd").mkdir(exist_ok=True)
         log = (self.directory / "log").open("ab")
         assert PROGRAM is not None
-        self.process = subprocess.Popen([PROGRAM, "-D", "-e", "-f", self.directory / "config"], stderr=log)
+        self.process = subprocess.Popen(
+            [*self._before, PROGRAM, "-D", "-e", "-f", self.directory / "config"], stderr=log
+        )
         log.close()
         deadline = time.monotonic() + 10
         while True:

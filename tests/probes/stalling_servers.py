@@ -97,7 +97,7 @@ class StallingServer:
         transport = NodeTransport(sock)
         transport.add_server_key(self.host_key)
         if self.stage == "kex-reply":
-            transport._parse_kex_init = lambda message: self.stall()  # type: ignore[attr-defined]
+            transport._parse_kex_init = lambda message: self.stall()  # type: ignore[method-assign]
         transport.start_server(server=_Stalling(self), event=threading.Event())
 
 

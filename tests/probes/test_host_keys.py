@@ -1,3 +1,4 @@
+import base64
 import contextlib
 import errno
 import os
@@ -14,7 +15,8 @@ import pytest
 from plabctl.core.model import Node
 from plabctl.errors import CommitUncertain, PlabctlError, StoreBusy
 from plabctl.probes import known_hosts_file
-from plabctl.probes.host_keys import HostKey, KnownHosts, trust_keys
+from plabctl.probes.host_keys import KnownHosts, trust_keys
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.scan_host_keys import scan_node, scan_server
 from plabctl.probes.target import build_label
@@ -115,6 +117,59 @@ def test_trust_replaces_hashed_entries_too(tmp_path: Path) -> None:
 
     trust_keys(known, "a", [TWO])
     assert KnownHosts(known).find("a") == (TWO,)
+
+
+KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4bX9hVGxQnqPyGpVQ0mRzqHkTOXw2sY8c2rUwY2o1F"
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        ("*.lab", "pc1.lab"),
+        ("*.lab", "lab"),
+        ("pc?.LAB", "PC1.lab"),
+        ("pc?.lab", "pc12.lab"),
+        ("*.lab,!pc1.lab", "pc1.lab"),
+        ("*.lab,!pc1.lab", "pc2.lab"),
+        ("!pc1.lab", "pc2.lab"),
+        ("*", "[10.0.0.1]:2222"),
+        ("[*.lab]:2222", "[pc1.lab]:2222"),
+        ("[10.0.0.?]:2222", "10.0.0.1"),
+        ("pc[12].lab", "pc1.lab"),
+        ("pc1.lab,pc1", "pc1"),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "@revoked "])
+def test_names_match_as_those_of_openssh_do(tmp_path: Path, mark: str, names: str, label: str) -> None:
+    known = tmp_path / "known"
+    known.write_text(f"{mark}{names} {KEY_LINE}\n")
+    asked = subprocess.run(["ssh-keygen", "-F", label, "-f", known], check=False, capture_output=True, text=True)
+    key = HostKey("ssh-ed25519", base64.b64decode(KEY_LINE.split()[1]))
+
+    ours = KnownHosts(known)
+    is_known = ours.is_revoked(label, key) if mark else bool(ours.find(label))
+    assert is_known == (asked.returncode == 0), asked.stdout
+    assert not mark or not ours.find(label)
+
+
+def test_a_revoked_key_is_known_no_more_and_never_learnt(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text(f"{ONE.format_line('a,b')}\n{TWO.format_line('b')}\n@revoked {ONE.format_line('*')}\n")
+    before = known.read_text()
+    keys = KnownHosts(known)
+
+    assert (keys.find("a"), keys.find("b")) == ((), (TWO,))
+    assert not keys.learn("a", ONE)
+    assert known.read_text() == before
+
+
+def test_trust_keeps_lines_that_revoke_and_patterns(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    kept = [f"@revoked {ONE.format_line('a')}", ONE.format_line("a*")]
+    known.write_text("\n".join([*kept, ONE.format_line("a")]) + "\n")
+    trust_keys(known, "a", [TWO])
+
+    assert known.read_text().splitlines() == [*kept, TWO.format_line("a")]
 
 
 def test_broken_lines_hide_no_others(tmp_path: Path) -> None:

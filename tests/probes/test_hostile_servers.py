@@ -59,7 +59,7 @@ FLOODS = {
     "host key of 16384 bits": "signature verification (rsa-sha2-512) failed",
     "lines without end": 'indecipherable protocol version "hello"',
     "unimplemented before the keys": "expecting packet from",
-    "kexinit of names": "no acceptable kex algorithm",
+    "kexinit of names": "no key exchange in common: it has",
     "kexinit at login": "broke the protocol: expecting packet from",
     "long disconnect": "the connection was closed during authentication",
     "empty message": "the connection was closed during authentication",
