@@ -59,6 +59,10 @@ class ConfigError(PlabctlError):
         self.faults = tuple(faults)
 
 
+class InvalidConfig(ConfigError):
+    """The configuration was read, and what it says is invalid."""
+
+
 class InventoryFault(PlabctlError):
     """A source of nodes cannot be read, or lists something invalid; nothing was changed."""
 

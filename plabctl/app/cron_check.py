@@ -25,11 +25,10 @@ from plabctl.app.cron_line import (
     split_command,
 )
 from plabctl.app.findings import Finding, fail, ok, warn
+from plabctl.core.find_problems import TICKS_COME_S, describe_late_tick
 from plabctl.durations import format_duration
 from plabctl.errors import PlabctlError
 
-TICKS_STOPPED_S = 180.0
-"""Three minutes without a tick, when one comes every minute, is no longer chance."""
 DAEMONS = frozenset({"cron", "crond", "fcron", "bcron-sched", "busybox-crond"})
 _GOOD_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -182,12 +181,10 @@ def _check_daemon(proc: Path) -> Finding:
 
 def _check_last_tick(at: float | None, now: float) -> Finding:
     if at is None:
-        return warn("ticks", "there has been none yet", "wait a minute, or run: plabctl tick")
+        return warn("ticks", *describe_late_tick(at, now))
     age = now - at
-    if age > TICKS_STOPPED_S:
-        return fail(
-            "ticks", f"the last one was {format_duration(age)} ago", "look for mail from cron, or run: plabctl tick"
-        )
+    if age > TICKS_COME_S:
+        return fail("ticks", *describe_late_tick(at, now))
     return ok("ticks", f"the last one was {format_duration(max(age, 0))} ago")
 
 

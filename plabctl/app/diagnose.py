@@ -7,7 +7,7 @@ I/O. `diagnose` looks and changes nothing; `restore` is the one order given here
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from plabctl.app import cron_check, crontab, ssh_check, state_check, trustcheck
@@ -16,12 +16,17 @@ from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
 from plabctl.config.locate import find_state_dir
 from plabctl.core.model import Node
+from plabctl.core.problems import ProblemKind, Severity
 from plabctl.errors import ConfigError, StoreError
 from plabctl.history.database import History
 from plabctl.views.status import count_totals, find_current_problems
 
 _ROWS_CHECKED = 100_000
 """Of the history, the newest: a second or two, however long it is."""
+
+
+_TOLD_ELSEWHERE = {ProblemKind.NO_TICK, ProblemKind.SINK}
+"""Problems that a check of their own tells, with their age."""
 
 
 def diagnose(config_path: str | None) -> Iterator[Finding]:
@@ -33,11 +38,18 @@ def diagnose(config_path: str | None) -> Iterator[Finding]:
         return
     settings = app.settings
     yield ok("config", f"'{settings.path}': {len(settings.pools)} pools, {len(settings.recipes)} recipes")
-    yield from trustcheck.check(settings)
-    yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(settings))
+    told: list[Finding] = []
+    for finding in _check_parts(app):
+        told.append(finding)
+        yield finding
+    yield from _list_problems(app, told)
+
+
+def _check_parts(app: App) -> Iterator[Finding]:
+    yield from trustcheck.check(app.settings)
+    yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(app.settings))
     yield from state_check.check(app)
-    yield from _stuck(app)
-    yield from ssh_check.check(settings, _list_nodes(app))
+    yield from ssh_check.check(app.settings, _list_nodes(app))
     yield from _check_history(app)
     yield from _check_cron(app)
 
@@ -49,14 +61,18 @@ def _list_nodes(app: App) -> list[Node]:
         return []
 
 
-def _stuck(app: App) -> Iterator[Finding]:
-    """Find what keeps plabctl from its work while cron goes on, with what to do about it."""
+def _list_problems(app: App, told: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what keeps plabctl from its work, unless one of the findings `told` says it already."""
     try:
         context = read_context_of(app)
     except StoreError:  # which was found before
         return
+    texts = [finding.text for finding in told if finding.level is not Level.OK]
     found = find_current_problems(context, count_totals(context))
-    yield from (fail("work", problem.reason, problem.remedy) for problem in found)
+    for problem in found:
+        if problem.kind not in _TOLD_ELSEWHERE and not any(text in problem.reason for text in texts):
+            make = fail if problem.severity is Severity.CRITICAL else warn
+            yield make("work", problem.reason, problem.remedy)
     if not found and context.sight is not None:
         yield ok("work", "nothing is stuck")
 
@@ -131,6 +147,7 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/deliver.lock", "the lock for delivering events to the history"),
         (f"{folder}/deliver-N.lock", "the lock for delivering events to a hook"),
         (f"{folder}/last_tick", "its modification time is that of the last tick"),
+        (f"{folder}/last_success", "its modification time is that of the last tick that ended without an error"),
         (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),
         (settings.ssh.known_hosts, "the accepted host keys"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),

@@ -14,8 +14,10 @@ from plabctl.app.last_error import LastError
 from plabctl.config.locate import find_state_dir
 from plabctl.core.clock_skew import SETTLES_S, is_set_back
 from plabctl.errors import ClockFault, PlabctlError
+from plabctl.store.store import BEAT_NAME, SUCCESS_NAME
 
 if TYPE_CHECKING:
+    from plabctl.core.problems import ProblemKind
     from plabctl.core.settings import Settings
 
 
@@ -33,7 +35,7 @@ def end_idle(config_path: str | None) -> bool:
             or _build_last_error(config_path, app.settings).has_error
         ):
             return False
-        app.store.beat()
+        app.store.beat(BEAT_NAME, SUCCESS_NAME)
     except PlabctlError:
         return False
     return True
@@ -84,6 +86,7 @@ def tick(config_path: str | None) -> int:
     code = 0 if idle else _entered(app)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
+        app.store.beat(SUCCESS_NAME)
     return code
 
 
@@ -109,12 +112,44 @@ def _run(app: App) -> int:
     return stop.exit_code
 
 
+def classify_error(error: PlabctlError) -> ProblemKind:
+    """Return which problem it is that a tick ends with this error."""
+    from plabctl import errors
+    from plabctl.core.problems import ProblemKind
+
+    kinds = (
+        (errors.ConfigError, ProblemKind.CONFIG),
+        (errors.StoreError, ProblemKind.STATE),
+        (errors.ClockFault, ProblemKind.CLOCK),
+        (errors.InventoryFault, ProblemKind.INVENTORY),
+        (errors.HookFault, ProblemKind.SINK),
+        (errors.PluginFault, ProblemKind.PLUGINS),
+    )
+    return next((kind for type_, kind in kinds if isinstance(error, type_)), ProblemKind.FAILING)
+
+
 def find_last_error(config_path: str | None) -> LastError:
     """Return the memory of what the ticks with this configuration complained about."""
     try:
         return _build_last_error(config_path, open_app(config_path).settings)
     except PlabctlError:
         return _build_last_error(config_path)
+
+
+def record_success(config_path: str | None, now: float) -> str | None:
+    """Return what to say when the error that ticks ended with is over, and forget it.
+
+    An inventory is read only now and then: until that is done without a fault, its error is not over.
+    """
+    last_error = find_last_error(config_path)
+    if not last_error.has_error:
+        return None
+    from plabctl.core.tick_errors import find_inventory_problems
+
+    app = open_app(config_path)
+    if find_inventory_problems(app.store.snapshot(), app.settings):
+        return None
+    return last_error.record_success(now)
 
 
 def _build_last_error(config_path: str | None, settings: Settings | None = None) -> LastError:

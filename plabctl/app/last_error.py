@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from plabctl.errors import Untrusted
+from plabctl.errors import StoreError, Untrusted
 from plabctl.files.private import open_private
 from plabctl.files.trusted import open_trusted
 
 if TYPE_CHECKING:
     from plabctl.core.error_throttle import RepeatedError
+    from plabctl.core.problems import TickFailure
 
 
+PREFIX = "tick-error-"
+"""How the names of these files begin."""
 _OTHERS_MAY_WRITE = 0o022
 _LOCK_WAIT_S, _PAUSE_S = 1.0, 0.01
 
@@ -32,7 +35,7 @@ class LastError:
     """
 
     def __init__(self, directories: Sequence[str], config_path: str, owners: Collection[int] = ()) -> None:
-        name = f"tick-error-{zlib.crc32(config_path.encode()):08x}.json"
+        name = f"{PREFIX}{zlib.crc32(config_path.encode()):08x}.json"
         self._paths = [f"{directory}/{name}" for directory in dict.fromkeys(directories)]
         self._owners = owners
 
@@ -41,8 +44,11 @@ class LastError:
         """Return whether there was an error that nobody was told the end of."""
         return any(map(os.path.exists, self._paths))
 
-    def record_failure(self, text: str, now: float) -> str | None:
-        """Return what to say about an error, and remember it; what cannot be remembered is always said."""
+    def record_failure(self, text: str, now: float, kind: str = "") -> str | None:
+        """Return what to say about an error, and remember it; what cannot be remembered is always said.
+
+        `kind` is the `ProblemKind` that it is a case of, if any.
+        """
         # Imported here, as below: most ticks have nothing to say.
         import json
         from dataclasses import asdict
@@ -50,7 +56,7 @@ class LastError:
         from plabctl.core.error_throttle import throttle_error
 
         with _lock(self._paths):
-            complaint, message = throttle_error(self._read(), text, now)
+            complaint, message = throttle_error(self._read(), text, now, kind)
             content = json.dumps(asdict(complaint)).encode()
             for path in self._paths:
                 if self._make(path, may_make=path == self._paths[-1]) and _write(path, content):
@@ -74,17 +80,8 @@ class LastError:
     def _read(self) -> RepeatedError | None:
         if not self.has_error:
             return None
-        import json
-
-        from plabctl.core.error_throttle import RepeatedError
-
-        for path in filter(self._is_ours, self._paths):
-            try:
-                with open(open_private(path, os.O_RDONLY), encoding="utf-8") as file:
-                    return RepeatedError(**json.load(file))
-            except (OSError, ValueError, TypeError):
-                continue
-        return None
+        found = (_read(path) for path in filter(self._is_ours, self._paths))
+        return next((error for error in found if error), None)
 
     def _forget(self, but: str = "") -> None:
         from plabctl.files.atomic import remove
@@ -118,6 +115,41 @@ class LastError:
             return False
         os.close(opened.fd)
         return opened.status.st_uid == os.geteuid() and not opened.status.st_mode & _OTHERS_MAY_WRITE
+
+
+def find_failure(paths: Iterable[str], after: float, now: float) -> TickFailure | None:
+    """Return the newest of the errors remembered in files at `paths`; none from before `after`, or from after `now`.
+
+    Ticks that know the configuration by another name remember their errors in files of other names.
+    """
+    errors = [error for error in map(_read, paths) if error and after < error.last_at <= now]
+    if not errors:
+        return None
+    from plabctl.core.problems import ProblemKind, TickFailure
+
+    error = max(errors, key=lambda each: each.last_at)
+    lines = [line.removeprefix("plabctl: ") for line in error.text.splitlines()]
+    hints = [line.strip().removeprefix("hint: ") for line in lines if line.strip().startswith("hint: ")]
+    faults = [line for line in lines if not line.strip().startswith("hint: ")]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    try:
+        kind = ProblemKind(error.kind)
+    except ValueError:  # of a version that knew none, or others
+        kind = ProblemKind.FAILING
+    reason = f"{faults[0] if faults else error.text}{more}"
+    return TickFailure(kind, reason, "; ".join(hints), error.since_at, error.count)
+
+
+def _read(path: str) -> RepeatedError | None:
+    import json
+
+    from plabctl.core.error_throttle import RepeatedError
+
+    try:
+        with open(open_private(path, os.O_RDONLY), encoding="utf-8") as file:
+            return RepeatedError(**json.load(file))
+    except (OSError, ValueError, TypeError, StoreError):
+        return None
 
 
 @contextmanager

@@ -6,18 +6,21 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_alias, sort_names
+from plabctl.core.problems import Surroundings
 from plabctl.errors import NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
+from plabctl.store.store import SUCCESS_NAME
 from plabctl.views.node import ViewContext, filter_pools
 
 if TYPE_CHECKING:
+    from plabctl.core.problems import LockReport
     from plabctl.core.selection import Selection
-    from plabctl.core.stuck import LockReport
 
 UNUSABLE = "unusable"
 """What `status --fail-on` takes beside the names of pools."""
@@ -33,8 +36,29 @@ def read_context_of(app: App) -> ViewContext:
 
     The clock is read last: a tick may begin at any moment, and no instant that it notes may lie ahead of `now`.
     """
-    state, sight, last_tick_at = app.store.snapshot(), sight_of(app), app.store.last_beat()
-    return ViewContext(app.settings, state, app.clock.now(), last_tick_at, sight)
+    state, sight, around, last_tick_at = app.store.snapshot(), sight_of(app), look_around(app), app.store.last_beat()
+    return ViewContext(app.settings, state, app.clock.now(), last_tick_at, sight, around)
+
+
+def look_around(app: App) -> Surroundings:
+    """Return what problems show beside the state: how the last ticks ended, the disk, the load."""
+    folder = app.settings.state_dir
+    last_success_at = app.store.last_beat(SUCCESS_NAME)
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith("tick-error-")]
+        disk = os.statvfs(folder)
+    except OSError:
+        return Surroundings(last_success_at)
+    failure = None
+    if names:
+        from plabctl.app.last_error import find_failure
+
+        paths = [f"{folder}/{name}" for name in names]
+        failure = find_failure(paths, last_success_at or 0.0, app.clock.now())
+    are_files_used_up = disk.f_files and not disk.f_favail
+    free_bytes = 0 if are_files_used_up else disk.f_bavail * disk.f_frsize
+    load = os.getloadavg()[0] if app.settings.max_load else None
+    return Surroundings(last_success_at, failure, free_bytes, load)
 
 
 def sight_of(app: App) -> LockReport | None:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, fail, format_node_count, ok, warn
-from plabctl.core.sink_health import SINKS_NOTE, Sinks, list_failing
+from plabctl.core.find_problems import judge_disk
+from plabctl.core.problems import Severity
+from plabctl.core.tick_errors import find_sink_problems
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError, Untrusted
 from plabctl.files.trusted import open_trusted, user_name
@@ -26,7 +28,6 @@ LOCK_WAIT_S = 2.0
 CLOCK_SLACK_S = 2.0
 EARLIEST = 1_700_000_000.0
 """An instant before plabctl existed: a clock that shows an earlier one was never set."""
-_ENOUGH_BYTES = 64 * 1024**2
 _FILES_FOR_A_PROBE = 4
 _FILES_BESIDES = 64
 _OUTBOX_IS_LONG = 1000
@@ -90,14 +91,12 @@ def _check_disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
         else:
             yield warn("disk", what, "move `state_dir` to a local disk")
     found = os.statvfs(folder)
-    free = found.f_bavail * found.f_frsize
-    shown = f"{free // 1024**2} MiB free on {there.kind}"
-    if free == 0 or (found.f_files and not found.f_favail):
-        yield fail("disk", f"the file system of '{folder}' is full", "free some space: nothing can be recorded")
-    elif free < _ENOUGH_BYTES:
-        yield warn("disk", shown, "free some space soon")
+    free = 0 if found.f_files and not found.f_favail else found.f_bavail * found.f_frsize
+    if problem := judge_disk(str(folder), free):
+        make = fail if problem.severity is Severity.CRITICAL else warn
+        yield make("disk", problem.reason, problem.remedy)
     else:
-        yield ok("disk", shown)
+        yield ok("disk", f"{free // 1024**2} MiB free on {there.kind}")
 
 
 def _check_state(app: App) -> Iterator[Finding]:
@@ -124,7 +123,7 @@ def _check_state(app: App) -> Iterator[Finding]:
         )
     if len(snapshot.outbox) > _OUTBOX_IS_LONG:
         yield warn("outbox", f"{len(snapshot.outbox)} events wait to be told", "look for errors of the history")
-    yield from _check_sinks(SINKS_NOTE.read(snapshot.notes), now)
+    yield from (warn("sink", each.reason, each.remedy) for each in find_sink_problems(snapshot, now))
     try:
         check_pools(app.settings, snapshot)
     except ConfigError as error:
@@ -134,14 +133,6 @@ def _check_state(app: App) -> Iterator[Finding]:
         yield warn(
             topic, f"{len(damaged)} damaged files were set aside, such as '{damaged[-1]}'", "delete them when done"
         )
-
-
-def _check_sinks(sinks: Sinks, now: float) -> Iterator[Finding]:
-    for each in list_failing(sinks):
-        since = format_duration(max(0.0, now - (each.failing_since_at or now)))
-        lost = f", {each.dropped_count} were dropped" if each.dropped_count else ""
-        waiting = f"{each.waiting_count} events wait{lost}"
-        yield warn("sink", f"{each.last_error}; it has failed for {since}, {waiting}", "mend it: it is tried again")
 
 
 def _check_previous(app: App, *, is_needed: bool) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from plabctl.cli.error_report import escape_control
 from plabctl.cli.options import config_option, make_command
 from plabctl.cli.output import write_line
 from plabctl.cli.time_types import Duration
+from plabctl.errors import InvalidConfig
 from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
 from plabctl.views.status import count_totals
 
@@ -65,7 +66,11 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl cannot tell. Performance data follows the bar.
     """
-    app = open_app(config)
+    try:
+        app = open_app(config)
+    except InvalidConfig as error:  # with which every tick fails, too
+        write_line(escape_control(format_line(Health.CRITICAL, f"ticks fail: {'; '.join(error.faults)}")))
+        return int(Health.CRITICAL)
     context = read_context_of(app)
     if context.sight is None:
         look_at_locks(app)  # which raises why: nobody knows then whether ticks can work

@@ -11,10 +11,11 @@ import time
 import click
 
 from plabctl.app.context import open_app
-from plabctl.app.invocation import find_last_error, tick
+from plabctl.app.invocation import classify_error, find_last_error, record_success, tick
 from plabctl.cli import output
 from plabctl.cli.error_report import run_reporting_errors
 from plabctl.cli.options import config_option, find_actor, listing_options, make_command, nodes_argument
+from plabctl.errors import PlabctlError
 
 _EXAMPLE = """\
 plabctl tick
@@ -40,13 +41,28 @@ def command(
         return _show_plan(config, nodes, output.choose_form(form, header=header, color=color))
     if nodes:
         return _tick_nodes(config, nodes)
-    if sys.stderr.isatty():
-        return tick(config)
+    return _tick(config, is_watched=sys.stderr.isatty())
+
+
+def _tick(config: str | None, *, is_watched: bool) -> int:
+    """Run one tick and remember how it ended; say every error where somebody watches, else what is new."""
     last_error = find_last_error(config)
-    code = run_reporting_errors(
-        lambda: tick(config), complain=lambda text: last_error.record_failure(text, time.time())
-    )
-    if code == 0 and (over := last_error.record_success(time.time())):
+    kind = ""
+
+    def work() -> int:
+        nonlocal kind
+        try:
+            return tick(config)
+        except PlabctlError as error:
+            kind = classify_error(error)
+            raise
+
+    def complain(text: str) -> str | None:
+        said = last_error.record_failure(text, time.time(), kind)
+        return text if is_watched else said
+
+    code = run_reporting_errors(work, complain)
+    if code == 0 and (over := record_success(config, time.time())) and not is_watched:
         output.write_note(over)
     return code
 

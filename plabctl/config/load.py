@@ -19,7 +19,7 @@ from plabctl.config.locate import BaseDir, find_home, find_state_dir
 from plabctl.config.read_document import MAX_FAULTS, Fault, read_document
 from plabctl.config.source import ConfigFile, read_source
 from plabctl.core.settings import Origin, Settings
-from plabctl.errors import ConfigError
+from plabctl.errors import InvalidConfig
 from plabctl.values import replace
 
 MAX_KEY_PARTS = 100
@@ -47,7 +47,7 @@ def build_from_source(source: ConfigFile, environ: Mapping[str, str]) -> Setting
     if faults:
         told = [f"{source.given}: {where}: {what}" for where, what in faults[:MAX_FAULTS]]
         more = len(faults) - MAX_FAULTS
-        raise ConfigError([*told, f"... and {more} more"] if more > 0 else told, hint=_HINT)
+        raise InvalidConfig([*told, f"... and {more} more"] if more > 0 else told, hint=_HINT)
     settings = build_settings(
         values,
         BaseDir(source.folder, find_home(environ)),
@@ -76,9 +76,9 @@ def parse(raw: bytes, path: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError([f"{path}:{line}: not UTF-8"], hint=_HINT) from error
+        raise InvalidConfig([f"{path}:{line}: not UTF-8"], hint=_HINT) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError([_describe_syntax_error(raw, path, str(error))], hint=_HINT) from error
+        raise InvalidConfig([_describe_syntax_error(raw, path, str(error))], hint=_HINT) from error
 
 
 def _refuse_long_keys(text: str, path: str) -> None:
@@ -89,7 +89,7 @@ def _refuse_long_keys(text: str, path: str) -> None:
     for found in re.finditer(rf"(?:{part}\.[ \t]*+)+", text, re.ASCII):
         if found[0].count(".") >= MAX_KEY_PARTS and len(re.findall(part, found[0], re.ASCII)) >= MAX_KEY_PARTS:
             line = text.count("\n", 0, found.start()) + 1
-            raise ConfigError([f"{path}:{line}: a key of more than {MAX_KEY_PARTS} parts is no key"], hint=_HINT)
+            raise InvalidConfig([f"{path}:{line}: a key of more than {MAX_KEY_PARTS} parts is no key"], hint=_HINT)
 
 
 def _describe_syntax_error(raw: bytes, path: str, message: str) -> str:

@@ -20,22 +20,27 @@ class RepeatedError:
     since_at: float
     told_at: float
     count: int = 1
+    last_at: float = 0.0
+    """When it came last."""
+    kind: str = ""
+    """The `ProblemKind` that it is a case of; empty when it is no known one."""
 
 
-def throttle_error(before: RepeatedError | None, text: str, now: float) -> tuple[RepeatedError, str | None]:
+def throttle_error(
+    before: RepeatedError | None, text: str, now: float, kind: str = ""
+) -> tuple[RepeatedError, str | None]:
     """Return the error to remember, and what to report now: nothing if the same was reported within the hour.
 
     It may seem to have been said a moment from now: a tick that began earlier and ends later knows an older time.
     """
     if before is None or before.text != text or before.told_at - now > REPEAT_S:
-        return RepeatedError(text, now, now), text
+        return RepeatedError(text, now, now, 1, now, kind), text
     count = before.count + 1
     if now - before.told_at < REPEAT_S:
-        return RepeatedError(text, before.since_at, before.told_at, count), None
+        return RepeatedError(text, before.since_at, before.told_at, count, now, kind), None
     lasted = format_duration(now - before.since_at)
-    return RepeatedError(
-        text, before.since_at, now, count
-    ), f"{text}\nplabctl: the same for {lasted} now, {count} times"
+    said = f"{text}\nplabctl: the same for {lasted} now, {count} times"
+    return RepeatedError(text, before.since_at, now, count, now, kind), said
 
 
 def format_recovery(before: RepeatedError, now: float) -> str:

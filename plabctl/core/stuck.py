@@ -1,17 +1,16 @@
-"""What keeps plabctl from its work while cron goes on: a stopped process, a lock that is never given back, dying ticks.
+"""Which processes keep plabctl from its work while cron goes on: a stopped one, one that keeps a lock, dying ticks.
 
-Pure. What is judged here was seen by `plabctl.store.lock_report`; `check`, `doctor` and `status` tell it.
+Pure. What is judged here was seen by `plabctl.store.lock_report`. `plabctl.core.find_problems` lists what
+is wrong in all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from plabctl.core.untestable import find_disabled_pools, find_local_failures
+from plabctl.core.problems import HeldLock, LockKind, LockReport, Problem, ProblemKind
 from plabctl.durations import format_duration
-from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.settings import Settings
@@ -23,25 +22,8 @@ CLAIM_IS_LATE_S = 120.0
 """How long after the end of a claim the next tick must have settled it: cron starts one a minute."""
 MANY_DEATHS = 3
 """So many ticks in a row that end without a word are no accident any more."""
-UNTESTED_S = 600.0
-"""A node that is due for so long, while no test runs or ends, shows that nothing is tested."""
-TICKS_COME_S = 180.0
-"""When the last tick is older than this, cron is what is wrong."""
 STARTING_S = 60.0
 """A tick that began less than this ago may still be on its way to its first test."""
-
-
-class LockKind(StrEnum):
-    """What a lock is for."""
-
-    STATE = "state"
-    SLOT = "slot"
-    TURN = "turn"
-    """The right to take slots."""
-    DELIVERY = "delivery"
-    """The right to tell the history and the hooks what happened."""
-    HOST_KEYS = "host-keys"
-    """The file of known host keys."""
 
 
 _STOPPED = {"T": "is stopped", "t": "is stopped by a debugger"}
@@ -54,99 +36,16 @@ _FOR_WHAT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLock:
-    """A lock that some process holds."""
-
-    kind: LockKind
-    pid: int | None = None
-    """The process, by its number here; None when it cannot be seen from here."""
-    process_state: str = ""
-    """One letter, see proc(5); empty when unknown."""
-    slot: int = 0
-    marked_at: float | None = None
-    """When the holder last gave a sign of life: of a slot, when the last test in it began."""
-    until_uptime_s: float | None = None
-    """By when the holder must have done something about it, counted from the boot."""
-    foreign_pid: int | None = None
-    """The number that the process gives itself, where it cannot be seen from here."""
-
-
-@dataclass(frozen=True, slots=True)
-class TickTrace:
-    """What a tick that had something to do left behind: its beginning, and the ticks before it that did not end."""
-
-    is_running: bool
-    began_at: float
-    died_count: int = 0
-    """How many ticks began and did not end, this one left out."""
-    first_died_at: float | None = None
-    """When the first of those began."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockReport:
-    """The locks and the ticks of one state directory, seen at one moment."""
-
-    locks: tuple[HeldLock, ...]
-    ticks: tuple[TickTrace, ...]
-    uptime_s: float
-
-    @property
-    def held_slots(self) -> frozenset[int]:
-        """The slots that some process holds."""
-        return frozenset(lock.slot for lock in self.locks if lock.kind is LockKind.SLOT)
-
-
-class ProblemKind(StrEnum):
-    """What is wrong."""
-
-    LOCK = "lock"
-    SLOTS = "slots"
-    TICKS = "ticks"
-    CLAIMS = "claims"
-    UNTESTED = "untested"
-    PLUGINS = "plugins"
-    LOCAL = "local"
-    CLOCK = "clock"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that keeps plabctl from its work: what it is and what to do about it, in words."""
-
-    kind: ProblemKind
-    reason: str
-    remedy: str
-    pid: int | None = None
-    since_at: float | None = None
-    slot_count: int | None = None
-
-
-def find_problems(
-    sight: LockReport, state: State, settings: Settings, now: float, last_tick_at: float | None, last_test_at: float
+def find_stuck(
+    sight: LockReport, state: State, settings: Settings, now: float, last_tick_at: float | None
 ) -> list[Problem]:
-    """Return what is wrong, the gravest first; `last_test_at` is when the last test of any node ended, 0 for never."""
-    found = [
-        *_check_clock(now, last_tick_at),
+    """Return what processes keep from going on, the gravest first."""
+    return [
         *_check_locks(sight, now),
         *_check_slots(sight, settings.window, now),
         *_check_ticks(sight, now, last_tick_at),
         *_check_claims(sight, state),
-        *(Problem(ProblemKind.PLUGINS, *each) for each in find_disabled_pools(state, settings)),
-        *(Problem(ProblemKind.LOCAL, *each) for each in find_local_failures(state, settings)),
     ]
-    if not found and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
-        found += _check_untested(sight, state, settings, now, last_test_at)
-    return found
-
-
-def _check_clock(now: float, last_tick_at: float | None) -> Iterator[Problem]:
-    """Yield that the clock is behind the last tick: each tick notes the time anew, so none has come since."""
-    ahead_s = 0.0 if last_tick_at is None else last_tick_at - now
-    if ahead_s > TICKS_COME_S:
-        reason = f"the clock is {format_duration(ahead_s)} behind the last tick: it was set back, and none came since"
-        yield Problem(ProblemKind.CLOCK, reason, "set the clock if it is wrong, then run: plabctl tick")
 
 
 def _check_locks(sight: LockReport, now: float) -> Iterator[Problem]:
@@ -231,17 +130,29 @@ def _check_claims(sight: LockReport, state: State) -> Iterator[Problem]:
         yield Problem(ProblemKind.CLAIMS, reason, "run `plabctl tick` and look at what it says")
 
 
-def _check_untested(
-    sight: LockReport, state: State, settings: Settings, now: float, last_test_at: float
+def find_untested(
+    sight: LockReport, state: State, settings: Settings, now: float, least_s: float, load: float | None
 ) -> Iterator[Problem]:
+    """Yield that nodes are due and nothing is tested, although ticks come; `load` is the load average, if it matters.
+
+    The caller knows that no test has ended for `least_s` seconds.
+    """
     is_starting = any(tick.is_running and now - tick.began_at < STARTING_S for tick in sight.ticks)
-    if is_starting or sight.held_slots or now - last_test_at < UNTESTED_S:
+    if is_starting or sight.held_slots:
         return
     from plabctl.core.claim import list_candidates
 
-    late = [now - row.due_at for row in list_candidates(state, settings, now) if now - row.due_at > UNTESTED_S]
-    if late:
-        count = f"{len(late)} node{'s have' if len(late) > 1 else ' has'}"
-        reason = f"{count} been due for up to {format_duration(max(late))} and nothing is tested, although ticks come"
-        load = f"; the load must be below max_load = {settings.max_load:g}" if settings.max_load else ""
-        yield Problem(ProblemKind.UNTESTED, reason, f"run `plabctl tick` and look at what it says{load}")
+    due = [row.due_at for row in list_candidates(state, settings, now)]
+    late = [due_at for due_at in due if now - due_at > least_s]
+    if not late:
+        return
+    count = f"{len(late)} node{'s have' if len(late) > 1 else ' has'}"
+    waits = f"{count} been due for up to {format_duration(now - min(late))} and nothing is tested"
+    if load is not None and load > settings.max_load:
+        reason = f"{waits}: the load, {load:.1f}, is above max_load = {settings.max_load:g}"
+        remedy = "find out what loads this machine, or raise `max_load`"
+        yield Problem(ProblemKind.LOAD, reason, remedy, since_at=min(late))
+        return
+    hint = f"; the load must be below max_load = {settings.max_load:g}" if settings.max_load else ""
+    remedy = f"run `plabctl tick` and look at what it says{hint}"
+    yield Problem(ProblemKind.UNTESTED, f"{waits}, although ticks come", remedy, since_at=min(late))

@@ -1,6 +1,6 @@
 """Pools of which nothing is learnt although ticks come: a plug-in is broken, or this machine lacks what the tests need.
 
-Pure. `plabctl.core.stuck` tells it beside what else keeps plabctl from its work.
+Pure. `plabctl.core.find_problems` tells it beside what else keeps plabctl from its work.
 Tests: `tests/app/test_diagnose.py`.
 """
 
@@ -41,27 +41,33 @@ def find_disabled_pools(state: State, settings: Settings) -> Iterator[Untestable
             yield Untestable(reason, "fix, remove or replace the plug-in, and check it with: plabctl config check")
 
 
-def find_local_failures(state: State, settings: Settings) -> Iterator[Untestable]:
-    """Yield the pools in which the last test of each node that was tested failed for want of something here.
+def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[bool, Untestable]]:
+    """Yield the pools in which the last test of each node that was tested found nothing out about the node.
 
-    One node with any other result shows that its pool is tested. The looking ends when each pool has one.
+    With each comes whether that is for want of something here. One node with any other result shows that its pool is
+    tested. The looking ends when each pool has one.
     """
     open_pools = state.counts().keys() - settings.disabled
-    local: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[tuple[str, Verdict]]] = {}
     for node, pool, last in state.select(_LAST_TEST):
-        if pool not in open_pools or last is None:
+        if pool not in open_pools or last is None or last.cause is Cause.INTERRUPTED:
             continue
-        if last.outcome is Outcome.UNKNOWN and last.cause is Cause.LOCAL:
-            local.setdefault(pool, []).append((node, last.reason))
-        elif last.cause is not Cause.INTERRUPTED:
+        if last.outcome is Outcome.UNKNOWN:
+            found.setdefault(pool, []).append((node, last))
+        else:
             open_pools -= {pool}
             if not open_pools:
                 return
-    for pool in sorted(local.keys() & open_pools):
-        (node, why), count = local[pool][0], _format_count(len(local[pool]))
-        what = f"nothing is learned about pool '{pool}' ({count} tried)"
-        reason = f"{what}, because of a problem on this machine: {why}"
-        yield Untestable(reason, f"run `plabctl doctor`, then: plabctl test {node}")
+    for pool in sorted(found.keys() & open_pools):
+        node, last = found[pool][0]
+        is_local = all(verdict.cause is Cause.LOCAL for _, verdict in found[pool])
+        what = f"nothing is learned about pool '{pool}' ({_format_count(len(found[pool]))} tried)"
+        if is_local:
+            reason = f"{what}, because of a problem on this machine: {last.reason}"
+            yield True, Untestable(reason, f"run `plabctl doctor`, then: plabctl test {node}")
+        else:
+            reason = f"{what}, all tests are unknown: {last.reason or last.cause or 'without a reason'}"
+            yield False, Untestable(reason, f"look what the test does: plabctl test {node}")
 
 
 def _format_count(count: int) -> str:

@@ -5,11 +5,11 @@ Pure. Source: the guidelines for Monitoring Plugins (exit codes 0 to 3, performa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from plabctl.durations import format_duration
+from plabctl.core.find_problems import describe_late_tick
+from plabctl.core.problems import Severity
 from plabctl.render.status_table import format_guard_lines
 from plabctl.render.times import format_ago
 from plabctl.views.node import ViewContext
@@ -25,6 +25,9 @@ class Health(IntEnum):
     UNKNOWN = 3
 
 
+_HEALTH = {Severity.CRITICAL: Health.CRITICAL, Severity.WARNING: Health.WARNING}
+
+
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
     """When it is no longer well: age of the last tick in seconds, and counts of nodes in bad pools, None for any."""
@@ -35,29 +38,30 @@ class HealthLimits:
 
 
 def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits) -> tuple[Health, str]:
-    """Return how plabctl is, and why in words."""
+    """Return how plabctl is, and why in words: the worst first, then the nodes and the last tick."""
+    problems = find_current_problems(context, counted, limits.max_age_s)
+    found = [(_HEALTH[problem.severity], problem.reason) for problem in problems]
     if context.last_tick_at is None:
-        return Health.CRITICAL, "there has been no tick yet"
-    last = f"last tick {format_ago(context.last_tick_at, context.now)}"
-    if idle := list(_why_idle(context, counted, limits)):
-        return Health.CRITICAL, "; ".join([*idle, last])
-    bad = count_bad(context, counted)
+        found.append((Health.CRITICAL, describe_late_tick(None, context.now)[0]))
+    found += [(Health.WARNING, line) for line in format_guard_lines(build_guard_view(context.state), context.now)]
+    if counted.nodes and not counted.counts.is_any_usable and counted.counts.untested:
+        waiting = f"{counted.counts.untested} of {counted.nodes} nodes wait for their first tests"
+        found.append((Health.WARNING, f"no node is usable yet: {waiting}"))
+    found += _judge_bad(count_bad(context, counted), limits)
+    found.sort(key=lambda each: -each[0])
     pools = ", ".join(f"{count} {pool}" for pool, count in counted.pools.items())
-    words = f"{counted.nodes} nodes: {pools}; {last}"
+    words = [*dict.fromkeys(reason for _, reason in found if reason), f"{counted.nodes} nodes: {pools}"]
+    if context.last_tick_at is not None:
+        words.append(f"last tick {format_ago(context.last_tick_at, context.now)}")
+    return max((health for health, _ in found), default=Health.OK), "; ".join(words)
+
+
+def _judge_bad(bad: int, limits: HealthLimits) -> list[tuple[Health, str]]:
     if limits.crit_bad is not None and bad >= limits.crit_bad:
-        return Health.CRITICAL, words
+        return [(Health.CRITICAL, "")]
     if limits.warn_bad is not None and bad >= limits.warn_bad:
-        return Health.WARNING, words
-    if guards := format_guard_lines(build_guard_view(context.state), context.now):
-        return Health.WARNING, f"{words}; {'; '.join(guards)}"
-    return Health.OK, words
-
-
-def _why_idle(context: ViewContext, counted: Totals, limits: HealthLimits) -> Iterator[str]:
-    """Yield what keeps plabctl from its work."""
-    yield from (problem.reason for problem in find_current_problems(context, counted))
-    if context.last_tick_at is not None and context.now - context.last_tick_at > limits.max_age_s:
-        yield f"no tick for more than {format_duration(limits.max_age_s)}: does cron run plabctl tick?"
+        return [(Health.WARNING, "")]
+    return []
 
 
 def count_bad(context: ViewContext, counted: Totals) -> int:

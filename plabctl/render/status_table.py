@@ -38,9 +38,12 @@ def build_listing(context: ViewContext, names: Sequence[str], *, by_need: bool =
 
 
 def list_warnings(status: StatusView) -> tuple[str, ...]:
-    """Return what people must see first, a line each: guards that are on, and what keeps plabctl from its work."""
+    """Return what people must see first, a line each: guards that are on, and what keeps plabctl from its work.
+
+    What the line under the table says anyway is left out.
+    """
     head = status.head
-    problems = [problem.reason for problem in head.problems or ()]
+    problems = [problem.reason for problem in head.problems or () if problem.kind != "no-nodes"]
     return (*format_guard_lines(head.guard, head.generated_at), *problems)
 
 

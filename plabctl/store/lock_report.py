@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from plabctl.clock import read_boot_id
-from plabctl.core.stuck import HeldLock, LockKind, LockReport, TickTrace
+from plabctl.core.problems import HeldLock, LockKind, LockReport, TickTrace
 from plabctl.errors import StoreError
 from plabctl.files.locks import (
     Flocks,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from plabctl.store.session import Session
 
 BEAT_NAME = "last_tick"
+SUCCESS_NAME = "last_success"
+"""Its time is that of the last tick that ended without an error."""
 
 
 class Store:
@@ -117,21 +119,21 @@ class Store:
             finally:
                 session.end()
 
-    def beat(self, name: str = BEAT_NAME) -> None:
+    def beat(self, *names: str) -> None:
         """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted.
 
-        With another `name`, note that something else was done now: it is a file that only its time says something of.
+        With `names`, note that something else was done now: they are files that only their times say something of.
         """
-        path = self._build_path(name)
         now = self._clock.now()
         # It refuses a directory where others may write: a tick with no work looks at no other file of it.
         os.close(open_private_dir(self._dir, self._owners))
-        with as_store_error("touch", path):
-            fd = open_private(path, os.O_WRONLY | os.O_CREAT)
-            try:
-                os.utime(fd, (now, now))
-            finally:
-                os.close(fd)
+        for path in map(self._build_path, names or (BEAT_NAME,)):
+            with as_store_error("touch", path):
+                fd = open_private(path, os.O_WRONLY | os.O_CREAT)
+                try:
+                    os.utime(fd, (now, now))
+                finally:
+                    os.close(fd)
 
     def last_beat(self, name: str = BEAT_NAME) -> float | None:
         """Return the instant of the last beat of that name, None when there was none."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
-from plabctl.core.stuck import TickTrace
+from plabctl.core.problems import TickTrace
 from plabctl.errors import StoreError
 from plabctl.store.slots import Slots
 

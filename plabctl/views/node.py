@@ -19,7 +19,7 @@ from plabctl.core.usable import explain_unusable
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.stuck import LockReport
+    from plabctl.core.problems import LockReport, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ViewContext:
     last_tick_at: "float | None" = None
     sight: "LockReport | None" = None
     """The locks that are held and the ticks that run; None when that is not known."""
+    around: "Surroundings | None" = None
+    """What else was seen beside the state; None when nobody looked."""
 
     @property
     def claims(self) -> Mapping[str, Claim]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from plabctl.core.model import Outcome
+from plabctl.core.problems import NodeCounts, Surroundings
 from plabctl.core.state import GUARD_TOPIC, State
+from plabctl.core.usable import explain_unusable
 from plabctl.values import dataclass
 from plabctl.views.node import NODE_FACTS, NodeFacts, NodeView, ViewContext, list_node_views
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from plabctl.core.stuck import Problem
+    from plabctl.core.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +27,27 @@ class Totals:
     """Counts over all nodes there are, whatever part of them is listed."""
 
     nodes: int
-    pools: dict[str, int]
     held: int
     suspect: int
     absent: int
     in_use: int
     """The slots that are held, as far as the kernel says; else those that claims name."""
-    last_test_at: float
-    """When the last test ended; 0 if there was none."""
     next_due_at: float | None
+    counts: NodeCounts
+
+    @property
+    def pools(self) -> Mapping[str, int]:
+        """The number of nodes in each pool."""
+        return self.counts.pools
 
 
 def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) -> Totals:
     """Count all nodes; `seen` are the facts of all of them, if they have been read already."""
-    now = context.now
+    now, claims, good_pools = context.now, context.claims, context.settings.good_pools
     pools = dict.fromkeys(context.settings.pools, 0)
-    held = suspect = absent = nodes = 0
+    held = suspect = absent = nodes = unknown = untested = 0
     last_test_at = 0.0
-    claims = context.claims
+    is_any_usable = False
     next_due_at: float | None = None
     for node in context.state.select(NODE_FACTS) if seen is None else seen:
         nodes += 1
@@ -49,14 +55,20 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
         held += node.is_held(now)
         suspect += node.is_suspect
         absent += node.absent_since_at is not None
-        if node.last is not None and node.last.at > last_test_at:
-            last_test_at = node.last.at
+        if node.last is None:
+            untested += 1
+        else:
+            unknown += node.last.outcome is Outcome.UNKNOWN
+            last_test_at = max(last_test_at, node.last.at)
+        # One is enough: to ask for all of them would cost more than all the rest here.
+        is_any_usable = is_any_usable or explain_unusable(node, now, is_in_good=node.pool in good_pools) is None
         is_waiting = node.node not in claims and node.absent_since_at is None
         if is_waiting and (next_due_at is None or node.due_at < next_due_at):
             next_due_at = node.due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     slots = {claim.slot for claim in claims.values()} if context.sight is None else context.sight.held_slots
-    return Totals(nodes, pools, held, suspect, absent, len(slots), last_test_at, next_due_at)
+    counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at)
+    return Totals(nodes, held, suspect, absent, len(slots), next_due_at, counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +145,17 @@ def build_guard_view(state: State) -> GuardView:
     return GuardView("on", scopes) if scopes else GuardView("off", None)
 
 
-def find_current_problems(context: ViewContext, totals: Totals) -> list[Problem]:
-    """Return what keeps plabctl from its work now, the gravest first; nothing when that is not known."""
-    if context.sight is None:
-        return []
-    from plabctl.core.stuck import find_problems
+def find_current_problems(context: ViewContext, totals: Totals, max_age_s: float | None = None) -> list[Problem]:
+    """Return what keeps plabctl from its work now, the gravest first; a tick is late when older than `max_age_s`."""
+    from plabctl.core.find_problems import TICKS_COME_S, find_problems
 
-    now, last_tick_at = context.now, context.last_tick_at
-    return find_problems(context.sight, context.state, context.settings, now, last_tick_at, totals.last_test_at)
+    return find_problems(
+        context.state,
+        context.settings,
+        context.now,
+        context.last_tick_at,
+        totals.counts,
+        context.around or Surroundings(),
+        context.sight,
+        max_age_s=TICKS_COME_S if max_age_s is None else max_age_s,
+    )

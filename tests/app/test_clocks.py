@@ -27,7 +27,7 @@ from tests.app.test_tick import until
 from tests.builders import make_inventory, make_order
 from tests.manual_clock import ManualClock
 
-MINUTES_S = 200.0
+MINUTES_S = 190.0
 HOUR_S = 3600.0
 DAY_S = 86400.0
 

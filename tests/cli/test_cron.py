@@ -97,4 +97,4 @@ def test_check_fails_while_nothing_runs_ticks(spool: Path, capsys: pytest.Captur
 
     assert main(["cron", "check"]) == 1
 
-    assert "warn  ticks: there has been none yet" in capsys.readouterr().out
+    assert "warn  ticks: there has been no tick yet" in capsys.readouterr().out

@@ -4,9 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from plabctl.core.find_problems import find_problems
 from plabctl.core.model import Cause, Member, Outcome, Verdict
+from plabctl.core.problems import (
+    HeldLock,
+    LockKind,
+    LockReport,
+    NodeCounts,
+    Problem,
+    ProblemKind,
+    Severity,
+    Surroundings,
+    TickTrace,
+)
+from plabctl.core.settings import Settings
 from plabctl.core.state import Changes
-from plabctl.core.stuck import HeldLock, LockKind, LockReport, Problem, ProblemKind, TickTrace, find_problems
 from tests.builders import NOW, make_claim, make_member, make_node, make_settings, make_state
 from tests.memory_state import MemoryState
 
@@ -22,8 +34,19 @@ def found(
     last_tick_at: float | None = NOW - 20.0,
     last_test_at: float = NOW,
 ) -> list[Problem]:
-    sight = LockReport(locks, ticks, UPTIME)
-    return find_problems(sight, state or MemoryState(), make_settings(window=3), NOW, last_tick_at, last_test_at)
+    return find(
+        LockReport(locks, ticks, UPTIME), state or MemoryState(), make_settings(window=3), last_tick_at, last_test_at
+    )
+
+
+def find(
+    sight: LockReport, state: MemoryState, settings: Settings, last_tick_at: float | None, last_test_at: float = NOW
+) -> list[Problem]:
+    """What keeps ticks that come from their work; that none comes is tested in test_problems."""
+    unknown = sum(member.last is not None and member.last.outcome is Outcome.UNKNOWN for member in state.members())
+    counts = NodeCounts({"good": 1}, unknown, untested=0, is_any_usable=True, last_test_at=last_test_at)
+    problems = find_problems(state, settings, NOW, last_tick_at, counts, Surroundings(), sight)
+    return [problem for problem in problems if problem.kind is not ProblemKind.NO_TICK]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +167,6 @@ def members_with(*verdicts: Verdict | None, pool: str = "good") -> list[Member]:
         (members_with(LOCAL, replace(LOCAL, cause=Cause.INTERRUPTED)), ["pool 'good' (1 node tried)"]),
         (members_with(LOCAL, PASS), []),
         (members_with(LOCAL, replace(PASS, outcome=Outcome.FAIL, cause=Cause.CHECK)), []),
-        (members_with(LOCAL, replace(LOCAL, cause=Cause.NO_OPINION)), []),
         (members_with(None), []),
         ([*members_with(LOCAL), *members_with(PASS, pool="bad")], ["pool 'good' (1 node tried)"]),
         ([*members_with(LOCAL), *members_with(LOCAL, pool="bad")], ["about pool 'bad'", "about pool 'good'"]),
@@ -160,11 +182,21 @@ def test_pools_of_which_nothing_is_learnt_for_want_of_something_here_are_told(
     assert all("plabctl test " in problem.remedy for problem in told)
 
 
+def test_a_pool_in_which_all_tests_are_unknown_is_a_warning() -> None:
+    unsure = replace(LOCAL, cause=Cause.NO_OPINION, reason="no opinion")
+
+    (problem,) = found(state=make_state(*members_with(unsure, LOCAL, None)))
+
+    assert (problem.kind, problem.severity) == (ProblemKind.UNKNOWN, Severity.WARNING)
+    assert problem.reason == "nothing is learned about pool 'good' (2 nodes tried), all tests are unknown: no opinion"
+    assert found(state=make_state(*members_with(unsure, PASS))) == []
+
+
 def test_pools_whose_plug_in_is_broken_are_told_if_nodes_are_in_them() -> None:
     settings = make_settings(window=3, recipe_faults={"process": "the plug-in 'lxc' cannot be used: it exited"})
     state = make_state(*members_with(PASS, LOCAL))
 
-    told = find_problems(LockReport((), (), UPTIME), state, settings, NOW, NOW - 20.0, NOW)
+    told = find(LockReport((), (), UPTIME), state, settings, NOW - 20.0)
 
     assert [(problem.kind, problem.reason) for problem in told] == [
         (

@@ -1,0 +1,163 @@
+"""Find the persistent faults: what keeps plabctl from its work, or is about to, since when, and what to do about it.
+
+Pure. The one place that lists them: `check`, `doctor` and `status` tell the same in the same words, and one cause is
+one problem. `plabctl.app.queries` collects what is seen beside the state. Errors of ticks are judged in
+`plabctl.core.tick_errors`, stuck processes in `stuck`, tests that find nothing out in `untestable`; each is loaded only
+when there may be some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from plabctl.core.problems import NodeCounts, Problem, ProblemKind, Severity, Surroundings
+from plabctl.durations import format_duration
+
+if TYPE_CHECKING:
+    from plabctl.core.problems import LockReport, TickFailure
+    from plabctl.core.settings import Settings
+    from plabctl.core.state import State
+
+TICKS_COME_S = 180.0
+"""When the last tick is older than this, cron is what is wrong."""
+UNTESTED_S = 600.0
+"""A node that is due for so long, while no test runs or ends, shows that nothing is tested."""
+ENOUGH_BYTES = 64 * 1024**2
+"""With less free space on its disk the state may soon not be saved any more."""
+_MIB = 1024**2
+
+
+def find_problems(
+    state: State,
+    settings: Settings,
+    now: float,
+    last_tick_at: float | None,
+    counts: NodeCounts,
+    around: Surroundings,
+    sight: LockReport | None,
+    *,
+    max_age_s: float = TICKS_COME_S,
+) -> list[Problem]:
+    """Return what is wrong, the gravest first; a tick is late when it is older than `max_age_s`."""
+    found = [] if sight is None else _check_processes(sight, state, settings, now, last_tick_at)
+    partial = _check_sources_and_sinks(state, settings, now)
+    failing = _check_failure(around.failure, state, settings, now)
+    ages = list(_check_ages(now, last_tick_at, around.last_success_at, sight, max_age_s))
+    found += failing or ages
+    found += _check_pools(state, settings, counts)
+    are_ticks_well = not [each for each in found if each.severity is Severity.CRITICAL]
+    if sight is not None and are_ticks_well and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
+        found += _check_untested(sight, state, settings, now, counts.last_test_at, around.load)
+    if around.free_bytes is not None and (problem := judge_disk(settings.state_dir, around.free_bytes)):
+        found.append(problem)
+    found += partial
+    if last_tick_at is not None:
+        found += _check_usable(counts)
+    return sorted(found, key=lambda problem: problem.severity is not Severity.CRITICAL)
+
+
+def judge_disk(folder: str, free_bytes: int) -> Problem | None:
+    """Return what is wrong with so much free space for the state in `folder`; None when it is enough."""
+    if free_bytes <= 0:
+        reason = f"the file system of '{folder}' is full"
+        return Problem(ProblemKind.DISK, reason, "free some space: nothing can be recorded")
+    if free_bytes < ENOUGH_BYTES:
+        reason = f"only {free_bytes // _MIB} MiB free for '{folder}'"
+        return Problem(ProblemKind.DISK, reason, "free some space soon", severity=Severity.WARNING)
+    return None
+
+
+def describe_late_tick(last_tick_at: float | None, now: float) -> tuple[str, str]:
+    """Return in words that no tick comes, and what to do."""
+    if last_tick_at is None:
+        return "there has been no tick yet", "wait a minute, or run: plabctl tick"
+    ago = format_duration(max(0.0, now - last_tick_at))
+    return f"no tick for {ago}: does cron run plabctl tick?", "look for mail from cron, or run: plabctl tick"
+
+
+def _check_processes(
+    sight: LockReport, state: State, settings: Settings, now: float, last_tick_at: float | None
+) -> list[Problem]:
+    ahead_s = 0.0 if last_tick_at is None else last_tick_at - now
+    found = []
+    if ahead_s > TICKS_COME_S:  # each tick notes the time anew, so none has come since
+        reason = f"the clock is {format_duration(ahead_s)} behind the last tick: it was set back, and none came since"
+        remedy = "set the clock if it is wrong, then run: plabctl tick"
+        found.append(Problem(ProblemKind.CLOCK, reason, remedy))
+    if sight.locks or sight.ticks or state.claims:
+        from plabctl.core.stuck import find_stuck
+
+        found += find_stuck(sight, state, settings, now, last_tick_at)
+    return found
+
+
+def _check_untested(
+    sight: LockReport, state: State, settings: Settings, now: float, last_test_at: float, load: float | None
+) -> Iterator[Problem]:
+    if now - last_test_at >= UNTESTED_S:
+        from plabctl.core.stuck import find_untested
+
+        yield from find_untested(sight, state, settings, now, UNTESTED_S, load)
+
+
+def _check_ages(
+    now: float, last_tick_at: float | None, last_success_at: float | None, sight: LockReport | None, max_age_s: float
+) -> Iterator[Problem]:
+    """Yield that no tick comes any more, or that none of those that come succeeds."""
+    if last_tick_at is None:
+        return  # nothing has stopped: somebody is just setting it up
+    if now - last_tick_at > max_age_s:
+        yield Problem(ProblemKind.NO_TICK, *describe_late_tick(last_tick_at, now), since_at=last_tick_at)
+        return
+    if last_success_at is None or now - last_success_at <= max_age_s:
+        return
+    # A long tick is at work while its tests run; it began when all was well, or another one ended well since.
+    ticks = [] if sight is None else sight.ticks
+    if not any(tick.is_running and tick.began_at - last_success_at <= max_age_s for tick in ticks):
+        reason = f"no tick has ended well for {format_duration(now - last_success_at)}, although they begin"
+        remedy = "run `plabctl tick` and look at what it says"
+        yield Problem(ProblemKind.FAILING, reason, remedy, since_at=last_success_at)
+
+
+def _check_failure(failure: TickFailure | None, state: State, settings: Settings, now: float) -> list[Problem]:
+    if failure is None:
+        return []
+    from plabctl.core.tick_errors import judge_failure
+
+    return judge_failure(failure, state, settings, now)
+
+
+def _check_sources_and_sinks(state: State, settings: Settings, now: float) -> list[Problem]:
+    if not any(topic == "sinks" or topic.startswith("inventory ") for topic in state.notes):
+        return []
+    from plabctl.core.tick_errors import find_inventory_problems, find_sink_problems
+
+    return [*find_inventory_problems(state, settings), *find_sink_problems(state, now)]
+
+
+def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterator[Problem]:
+    """Yield the pools of which nothing is learnt although ticks come."""
+    if settings.plugin_faults:
+        from plabctl.core.untestable import find_disabled_pools
+
+        yield from (Problem(ProblemKind.PLUGINS, *each) for each in find_disabled_pools(state, settings))
+    if counts.unknown:
+        from plabctl.core.untestable import find_fruitless_pools
+
+        for is_local, each in find_fruitless_pools(state, settings):
+            kind = ProblemKind.LOCAL if is_local else ProblemKind.UNKNOWN
+            yield Problem(kind, *each, severity=Severity.CRITICAL if is_local else Severity.WARNING)
+
+
+def _check_usable(counts: NodeCounts) -> Iterator[Problem]:
+    """Yield that there is nothing to offer; nodes that wait for their first tests are no fault yet."""
+    total = sum(counts.pools.values())
+    if not total:
+        yield Problem(
+            ProblemKind.NO_NODES, "there are no nodes", "plabctl node add NAME, or configure an [[inventory]]"
+        )
+    elif not counts.is_any_usable and not counts.untested:
+        places = ", ".join(f"{count} {pool}" for pool, count in counts.pools.items() if count)
+        reason = f"no node is usable: {places}"
+        yield Problem(ProblemKind.UNUSABLE, reason, "look at the reasons: plabctl status")

@@ -1,0 +1,82 @@
+"""What ticks complain about: the error they end with, sources of nodes that they could not use, sinks that fail.
+
+Pure. `plabctl.core.find_problems` lists these with whatever else is wrong.
+Tests: `tests/core/test_find_problems.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plabctl.core.inventory_changes import make_source_note
+from plabctl.core.problems import Problem, ProblemKind, Severity, TickFailure
+from plabctl.core.sink_health import SINKS_NOTE, SinkHealth, list_failing
+from plabctl.core.untestable import find_disabled_pools
+from plabctl.durations import format_duration
+
+if TYPE_CHECKING:
+    from plabctl.core.settings import Settings
+    from plabctl.core.state import State
+
+_LONG_S = 60.0
+_PARTIAL = {
+    ProblemKind.SINK: Severity.WARNING,
+    ProblemKind.INVENTORY: Severity.WARNING,
+    ProblemKind.PLUGINS: Severity.CRITICAL,
+}
+"""What a tick complains about after it has done all else."""
+
+
+def judge_failure(failure: TickFailure, state: State, settings: Settings, now: float) -> list[Problem]:
+    """Return with which error ticks end; nothing when that is a problem of its own already."""
+    if failure.kind is ProblemKind.INVENTORY and find_inventory_problems(state, settings):
+        return []
+    if failure.kind is ProblemKind.PLUGINS and list(find_disabled_pools(state, settings)):
+        return []
+    if failure.kind is ProblemKind.SINK and find_sink_problems(state, now):
+        return []
+    lasted_s = now - failure.since_at
+    lasts = f" (for {format_duration(lasted_s)}, {failure.count} times)" if lasted_s >= _LONG_S else ""
+    reason = f"{failure.reason}{lasts}" if failure.kind in _PARTIAL else f"ticks fail: {failure.reason}{lasts}"
+    severity = _PARTIAL.get(failure.kind, Severity.CRITICAL)
+    remedy = failure.remedy or "run `plabctl tick` and look at what it says"
+    return [Problem(failure.kind, reason, remedy, since_at=failure.since_at, severity=severity)]
+
+
+def find_inventory_problems(state: State, settings: Settings) -> list[Problem]:
+    """Return the sources of nodes that cannot be read or are not believed, and those with bad rows."""
+    notes = [make_source_note(source.name).read(state.notes) for source in settings.inventories]
+    remedy = "correct it, then run: plabctl inventory sync"
+    return [
+        Problem(
+            ProblemKind.INVENTORY,
+            f"inventory: {note.fault}",
+            remedy,
+            since_at=note.fault_since_at,
+            severity=Severity.WARNING,
+        )
+        for note in notes
+        if note.fault
+    ]
+
+
+def find_sink_problems(state: State, now: float) -> list[Problem]:
+    """Return the sinks that failed the last time they were told of anything."""
+    return [
+        Problem(
+            ProblemKind.SINK,
+            _describe_failing_sink(each, now),
+            "mend it: it is tried again",
+            since_at=each.failing_since_at,
+            severity=Severity.WARNING,
+        )
+        for each in list_failing(SINKS_NOTE.read(state.notes))
+    ]
+
+
+def _describe_failing_sink(sink: SinkHealth, now: float) -> str:
+    lasted_s = now - (sink.failing_since_at or now)
+    since = f"it has failed for {format_duration(lasted_s)}, " if lasted_s >= _LONG_S else ""
+    events = "1 event waits" if sink.waiting_count == 1 else f"{sink.waiting_count} events wait"
+    lost = f", {sink.dropped_count} were dropped" if sink.dropped_count else ""
+    return f"{sink.last_error}; {since}{events}{lost}"
