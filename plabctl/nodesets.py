@@ -14,11 +14,12 @@ MAX_NODES = 100_000
 """More are not expanded: `n[1-999999999]` is a typing error, and would take all memory."""
 _MAX_DIGITS = 253
 """No name is longer."""
-_BRACKETS = re.compile(r"\[([^\]]*)\]")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _RANGE = re.compile(r"\s*(-?\d+)\s*-\s*(-?\d+)\s*(?:/\s*(\d+)\s*)?")
 _NUMBER = re.compile(r"\d+")
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 _MANY = 200
+_LONGEST = 80
 
 
 def expand_nodeset(text: str) -> list[str]:
@@ -33,7 +34,8 @@ def expand_nodeset(text: str) -> list[str]:
     try:
         return [str(name) for name in NodeSet(text, resolver=RESOLVER_NOGROUP)]
     except NodeSetException as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        what, _, where = " ".join(str(error).split()).partition(":")
+        raise ValueError(f"{what}:{where}" if where and len(where) <= _LONGEST else what) from error
 
 
 def fold_nodeset(names: Collection[str]) -> str:

@@ -38,7 +38,7 @@ def test_a_set_is_expanded_as_clustershell_does(text: str, names: list[str]) -> 
 @pytest.mark.parametrize(
     "text",
     ["n[", "n]", "n[]", "n[3-1]", "n[1-", "n[abc]", "n[*]", "n[[1-2]]", "n[1-2]]", "n[01-100]", "n[1-3/0]", "n[1]&n[2]",
-     "n[1-3]!n[2]", "n[1-3]^n2", "@all[1-2]", f"n[1-{'9' * 5000}]"],
+     "n[1-3]!n[2]", "n[1-3]^n2", "@all[1-2]", f"n[1-{'9' * 5000}]", "[" * 100_000, "[1]" * 30_000],
 )  # fmt: skip
 def test_what_is_no_set_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w+") as caught:

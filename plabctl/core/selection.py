@@ -24,6 +24,7 @@ _GLOB = re.compile(r"[*?]")
 _NOT_PLAIN = re.compile(r"[*?\[\]=]|^[@!]")
 _PART = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
 _SHOWN = 10
+_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def _expand_brackets(word: str, state: State) -> list[str]:
         names = expand_nodeset(word)
     except ValueError as error:
         hint = "in brackets stand numbers and ranges, such as pc[1-3,7].lab"
-        raise NoSuchNode(f"{word!r} is not a set of nodes: {error}", hint=hint) from error
+        shown = word if len(word) <= _LONGEST else f"{word[:_LONGEST]}..."
+        raise NoSuchNode(f"{shown!r} is not a set of nodes: {error}", hint=hint) from error
     if _GLOB.search(word):
         return [name for glob in names for name in _expand_glob(glob, state)]
     known = {fold_name(name): name for name in state.names()}

@@ -55,7 +55,7 @@ SESSION = (
     "pool show good",
     "hold pc1 --reason smoke --for 1h",
     "release pc1",
-    "move pc1 bad --reason smoke",
+    "move pc1 bad --reason smoke --once",
     "retest pc1 --wait",
     "rank --top 1",
     "stats -o json",

@@ -207,6 +207,16 @@ def test_what_may_have_been_meant_is_told(word: str, hint: str) -> None:
     assert (str(caught.value), caught.value.hint, caught.value.word) == (f"no node is named {word!r}", hint, word)
 
 
+@given(st.lists(st.text("n12-[],!@=*? " + "rack" + "\u00b2\u0663\0", max_size=15) | st.text(max_size=5), max_size=4))
+def test_any_words_mean_nodes_or_are_refused(words: list[str]) -> None:
+    try:
+        found = select_nodes(words, RACKS, BOTH, NOW)
+    except (NoSuchNode, NoSuchPool):
+        return
+    assert found.names
+    assert set(found.names) <= set(MANY)
+
+
 def test_a_label_may_hold_several_values() -> None:
     state = MemoryState(Changes(nodes=(make_node("n1", roles="web,db"),), members=(make_member("n1"),)))
 
