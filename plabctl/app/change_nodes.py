@@ -18,8 +18,9 @@ from plabctl.core.model import Hold, Member, Node
 from plabctl.core.selection import Selection, find_names, select_nodes
 from plabctl.core.state import Changes, State
 from plabctl.errors import UsageFault
-from plabctl.render.change_report import Change, ChangeResult, build_undo_command
+from plabctl.render.change_report import build_undo_command
 from plabctl.render.times import format_local
+from plabctl.views.changes import Change, ChangeResult
 
 MAX_REASON = 500
 

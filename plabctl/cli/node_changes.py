@@ -12,7 +12,8 @@ from plabctl.app.context import App
 from plabctl.cli import output
 from plabctl.cli.options import confirm
 from plabctl.core.selection import Selection, read_plain_names
-from plabctl.render.change_report import ChangeResult, format_changes
+from plabctl.render.change_report import format_changes
+from plabctl.views.changes import ChangeResult
 
 
 def choose_nodes(

@@ -1,4 +1,4 @@
-"""What an order changed: from what to what, and how to undo it.
+"""What an order changed, in words, and the command lines that undo it.
 
 Pure.
 """
@@ -7,27 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from plabctl.views.changes import ChangeResult
 
 _NAMES_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One node's part in an order; `before` and `after` are words, `before` empty when there was nothing."""
-
-    node: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeResult:
-    """What an order did, and the commands that undo it."""
-
-    changes: tuple[Change, ...]
-    undo: tuple[str, ...] = ()
-    warning: str = ""
 
 
 def format_changes(done: ChangeResult) -> Iterator[str]:

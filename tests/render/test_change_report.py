@@ -5,7 +5,8 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.render.change_report import Change, ChangeResult, build_undo_command, format_changes
+from plabctl.render.change_report import build_undo_command, format_changes
+from plabctl.views.changes import Change, ChangeResult
 
 
 def test_a_line_says_from_what_to_what() -> None:
