@@ -65,9 +65,18 @@ def test_a_node_that_a_person_moved_for_a_time_is_theirs_till_then() -> None:
     ]  # fmt: skip
 
 
-def test_a_move_without_a_time_holds_until_the_tests_say_otherwise() -> None:
+def test_a_move_to_bad_without_a_time_holds_until_somebody_releases_the_node() -> None:
     world = good_world()
     world.move("n1", "bad")
+
+    assert set(world.probe("PFPPP")) == {"bad"}
+    world.release("n1")
+    assert world.probe("P") == ["good"]
+
+
+def test_a_move_that_is_made_only_once_holds_until_the_tests_say_otherwise() -> None:
+    world = good_world()
+    world.move("n1", "bad", is_once=True)
 
     assert world.probe("FP") == ["bad", "good"]
 
