@@ -11,6 +11,7 @@ from plabctl.app import queries, stats_queries
 from plabctl.cli import output
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
 from plabctl.cli.time_types import Instant
+from plabctl.core.selection import build_unknown_node_error
 from plabctl.core.stats.tally import Span
 from plabctl.errors import UsageFault
 from plabctl.render import stats_table
@@ -70,6 +71,9 @@ def _build_listing(context: ViewContext, asked: _Asked) -> Listing:
     span = _choose_span(asked, context.now)
     names = set(queries.list_chosen_or_gone(context, asked.nodes)) if asked.nodes else None
     past = stats_queries.read_past(context, span)
+    for name in sorted((names or set()) - past.nodes.keys()):
+        if context.state.node(name) is None:
+            raise build_unknown_node_error(name, context.state)
     nodes = choose_past_nodes(context, past, names)
     if asked.at is not None:
         return stats_table.build_places_listing(*view_places(context, past, nodes, asked.pools))

@@ -39,22 +39,6 @@ EVENT_KINDS = (
 )
 """All of them."""
 
-MOVE_KINDS = ("transition", "suspect", "refuted", "guarded")
-"""Those by which a node comes to the pool where it is."""
-
-PLACE_KINDS = (
-    *MOVE_KINDS,
-    "hold",
-    "release",
-    "node-added",
-    "node-removed",
-    "node-changed",
-    "node-absent",
-    "node-back",
-    "node-renamed",
-)
-"""Those that change where a node is, whether it may be used, or what it is called."""
-
 EXPERIMENT_HOOK_KINDS = (
     "vnode-up",
     "vnode-failed",
@@ -69,3 +53,16 @@ EXPERIMENT_HOOK_KINDS = (
 
 MOVES = ("transition", "suspect", "refuted", "guarded")
 """The kinds of event by which a node comes to where it is."""
+
+PLACE_KINDS = (
+    *MOVES,
+    "hold",
+    "release",
+    "node-added",
+    "node-removed",
+    "node-changed",
+    "node-absent",
+    "node-back",
+    "node-renamed",
+)
+"""Those that change where a node is, whether it may be used, or what it is called."""

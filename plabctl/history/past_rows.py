@@ -70,6 +70,18 @@ class SeqRange(NamedTuple):
     last: int
 
 
+class _Texts(dict[object, str]):
+    """Texts that come again and again, by what SQLite gives for them; empty for one that is none of ours."""
+
+    def __missing__(self, value: object) -> str:
+        try:
+            text = read_text(value)
+        except ValueError:
+            text = ""
+        self[value] = text
+        return text
+
+
 class PastHistory(History):
     """The history as a replay reads it."""
 
@@ -77,8 +89,7 @@ class PastHistory(History):
         super().__init__(state_dir)
         self.skipped_count = 0
         """How many rows were left out so far, because plabctl did not write them."""
-        self._texts: dict[object, str] = {}
-        """Texts that come again and again, as they are read; empty for one that is none of ours."""
+        self._texts = _Texts()
 
     def find_begin(self) -> float | None:
         """Return the instant at which the history begins; None when there is nothing in it."""
@@ -94,12 +105,12 @@ class PastHistory(History):
 
     def list_renames(self, after: int = 0) -> list[tuple[str, str]]:
         """Return the old and new names of nodes that were renamed after that place, oldest first."""
-        pairs = [(self._read(old), self._read(new)) for old, new in self._query(_RENAMES, after, MAX_SEQ)]
+        pairs = [(self._texts[old], self._texts[new]) for old, new in self._query(_RENAMES, after, MAX_SEQ)]
         return [(old, new) for old, new in pairs if old and new]
 
     def list_recorded(self, ids: Iterable[str]) -> set[str]:
         """Return those of `ids` under which an event is in the history."""
-        return {self._read(id_) for (id_,) in self._query(_KNOWN, json.dumps(list(ids)))}
+        return {self._texts[id_] for (id_,) in self._query(_KNOWN, json.dumps(list(ids)))}
 
     def read_past(self, where: SeqRange) -> Iterator[PastTest | Event]:
         """Yield, in the order in which they were recorded, the rows of `where`, and before them those of all the past.
@@ -155,18 +166,9 @@ class PastHistory(History):
             return event
         if experiment is not None:
             return None
-        name, result = self._read(node), self._read(outcome)
+        texts = self._texts
+        name, result = texts[node], texts[outcome]
         if not name or result not in _OUTCOMES or not isinstance(at, float) or not isinstance(seconds, float | int):
             self.skipped_count += 1
             return None
-        return PastTest(name, at, self._read(pool), result, self._read(cause), seconds, kind == b"late", counted != 0)
-
-    def _read(self, value: object) -> str:
-        text = self._texts.get(value)
-        if text is None:
-            try:
-                text = read_text(value)
-            except ValueError:
-                text = ""
-            self._texts[value] = text
-        return text
+        return PastTest(name, at, texts[pool], result, texts[cause], seconds, kind == b"late", counted != 0)

@@ -26,6 +26,7 @@ PARTS = {
     "large": "100,000 nodes: time, memory, growth, the store's own work",
     "history": "10,000,000 events: what looks at them cost, and what events take on the disk",
     "inventory": "a reading of 20,000 hosts with nothing new",
+    "stats": "1,000,000 events of a month: time and memory of statistics",
     "backlog": "busy slots while ticks overlap and probes differ in length",
     "swapin": "an experiment of 500 vnodes, forty at once",
     "slow": "a thousand slow probes at once",

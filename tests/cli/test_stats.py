@@ -156,6 +156,7 @@ history begins 2026-09-21 14:13:20 UTC
         (("--at", "2999-01-01"), "in the future"),
         (("--since", "soon"), "no duration, date or time"),
         (("-p", "nowhere"), "no pool is named 'nowhere'"),
+        (("a1", "c3"), "no node is named 'c3'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(desk: Desk, arguments: tuple[str, ...], message: str) -> None:

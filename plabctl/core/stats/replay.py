@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from plabctl.core.event_kinds import MOVE_KINDS
+from plabctl.core.event_kinds import MOVES
 from plabctl.core.model import Event, Member, Node, Outcome
 from plabctl.core.stats.outages import OutageLog
 from plabctl.core.stats.place import UNKNOWN, PastTest, Place, apply_event, apply_test, find_place_at
@@ -17,6 +17,7 @@ from plabctl.core.stats.tally import Span, Tally
 from plabctl.core.usable import explain_unusable
 
 ADDED, CHANGED, RENAMED = "node-added", "node-changed", "node-renamed"
+_PASS, _FAIL = Outcome.PASS.value, Outcome.FAIL.value  # to compare words takes a tenth of the time
 Variables = Mapping[str, str]
 
 
@@ -108,11 +109,11 @@ class Replay:
 
     def add_test(self, test: PastTest) -> None:
         """Take a test."""
-        at = self._tell_time(test.at)
-        if at >= self.span.until:
+        at, span = self._tell_time(test.at), self.span
+        if at >= span.until:
             return
-        node = self._find(test.node)
-        if at >= self.span.since:
+        node = self.nodes.get(test.node) or self._find(test.node)
+        if at >= span.since:
             _count_test(node.tally, test)
         if test.is_late or node.place is None:
             return
@@ -143,7 +144,7 @@ class Replay:
             node.go_to(place, at, self.rules, self.span)
         if place is None:
             node.log.end(at)
-        elif event.kind in MOVE_KINDS:
+        elif event.kind in MOVES:
             node.log.add_move(event, at, is_good=place.pool in self.rules.good)
             node.tally.refuted_count += event.kind == "refuted" and at >= self.span.since
 
@@ -200,9 +201,9 @@ def _count_test(tally: Tally, test: PastTest) -> None:
     tally.slot_s += test.seconds
     if test.is_late:
         return
-    if test.outcome == Outcome.PASS:
+    if test.outcome == _PASS:
         tally.pass_count += 1
-    elif test.outcome == Outcome.FAIL:
+    elif test.outcome == _FAIL:
         tally.fail_count += 1
         tally.causes[test.cause or "unknown"] += 1
     else:
