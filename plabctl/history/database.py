@@ -83,18 +83,18 @@ class History:
         self,
         *,
         nodes: Collection[str] | None = None,
-        since: float | None = None,
+        since_at: float | None = None,
         kinds: Collection[str] | None = None,
         limit: int | None = None,
         after: int = 0,
     ) -> Records:
         """Return what was recorded, oldest first.
 
-        `nodes` and `kinds` select (None: all; empty: nothing), `since` is an instant, `after` a `seq`: only later
+        `nodes` and `kinds` select (None: all; empty: nothing), `since_at` is an instant, `after` a `seq`: only later
         records are returned, which is how to follow. With `limit`, the newest that many.
         """
         found, skipped = Records(), list[int]()
-        for seq, event in self.walk(Question(nodes, kinds, since=since, after=after, limit=limit)):
+        for seq, event in self.walk(Question(nodes, kinds, since_at=since_at, after=after, limit=limit)):
             found.place = seq if seq < MAX_SEQ else found.place
             if event is None:
                 skipped.append(seq)

@@ -31,16 +31,16 @@ _TOO_BIG = "SQLITE_TOOBIG"
 class Question(NamedTuple):
     """What is asked for: events of these nodes, kinds, causes and experiments (None: all; empty: nothing).
 
-    They happened at `since` or later and before `until`, and were recorded after the place `after`. With `limit`, the
-    newest that many.
+    They happened at `since_at` or later and before `until_at`, and were recorded after the place `after`. With `limit`,
+    the newest that many.
     """
 
     nodes: Collection[str] | None = None
     kinds: Collection[str] | None = None
     causes: Collection[str] | None = None
     experiments: Collection[str] | None = None
-    since: float | None = None
-    until: float | None = None
+    since_at: float | None = None
+    until_at: float | None = None
     after: int = 0
     limit: int | None = None
 
@@ -76,7 +76,7 @@ def find(connection: sqlite3.Connection, asked: Question) -> Iterable[int]:
 
     Where they are many and nothing selects among them, they are found as they are asked for.
     """
-    if asked.since is not None or asked.until is not None:
+    if asked.since_at is not None or asked.until_at is not None:
         of_time = _find_few(connection, asked)
         if of_time is not None:
             return of_time
@@ -110,17 +110,17 @@ def _find_few(connection: sqlite3.Connection, asked: Question) -> list[int] | No
 
 
 def _limit_time(asked: Question) -> list[Condition]:
-    bounds = (("at >= ?", asked.since), ("at < ?", asked.until))
+    bounds = (("at >= ?", asked.since_at), ("at < ?", asked.until_at))
     return [(condition, value) for condition, value in bounds if value is not None]
 
 
 def _find_span(connection: sqlite3.Connection, asked: Question) -> _Span:
     """Return between which places the rows are. Clocks may be set, so instants do not grow with the places."""
-    if asked.since is None and asked.until is None:
+    if asked.since_at is None and asked.until_at is None:
         # Who follows is told once of a row that nothing comes after.
         return _Span(asked.after + 1, MAX_SEQ if asked.after else _LAST_SEQ, None)
     clauses, values = zip(*_limit_time(asked), strict=True)
-    ends = f"{'0' if asked.since is None else 'min(+seq)'}, {_LAST_SEQ if asked.until is None else 'max(+seq)'}"
+    ends = f"{'0' if asked.since_at is None else 'min(+seq)'}, {_LAST_SEQ if asked.until_at is None else 'max(+seq)'}"
     query = f"select count(*), {ends} from event where {' and '.join(clauses)}"  # all in the index
     count, first, last = connection.execute(query, values).fetchone()
     return _Span(max(asked.after + 1, first or 0), last or 0, count)
@@ -204,10 +204,10 @@ def _build_conditions(asked: Question, besides: str) -> Iterator[Condition]:
     for column, values in chosen.items():
         if values is not None and column != besides:
             yield f"+{column} in (select value from json_each(?))", json.dumps(list(values))
-    if asked.since is not None:
-        yield "+at >= ?", asked.since
-    if asked.until is not None:
-        yield "+at < ?", asked.until
+    if asked.since_at is not None:
+        yield "+at >= ?", asked.since_at
+    if asked.until_at is not None:
+        yield "+at < ?", asked.until_at
 
 
 def fetch(connection: sqlite3.Connection, places: Iterable[int]) -> Iterator[tuple[int, Row | None]]:

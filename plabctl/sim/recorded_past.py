@@ -41,21 +41,21 @@ class _Track:
         self.found: list[tuple[float, bool]] = []
         self.gone_at: float | None = None
 
-    def build_life(self, name: str, since: float, now: float) -> Life:
-        """Return its life, from its first test to its removal or `now`; instants from `since` on."""
-        pieces = [(self.found[0][0] - since, self.found[0][1])]
+    def build_life(self, name: str, since_at: float, now: float) -> Life:
+        """Return its life, from its first test to its removal or `now`; instants from `since_at` on."""
+        pieces = [(self.found[0][0] - since_at, self.found[0][1])]
         for (at, was_up), (later_at, is_up) in zip(self.found, self.found[1:], strict=False):
             if is_up is not was_up:
-                pieces.append(((at + later_at) / 2 - since, is_up))
-        return build_life(name, pieces, (self.gone_at or now) - since)
+                pieces.append(((at + later_at) / 2 - since_at, is_up))
+        return build_life(name, pieces, (self.gone_at or now) - since_at)
 
 
-def read_past(state_dir: Path, since: float, now: float) -> RecordedPast:
-    """Return what the history in `state_dir` says of the time from `since` on; raise UsageFault if it is nothing."""
+def read_past(state_dir: Path, since_at: float, now: float) -> RecordedPast:
+    """Return what the history in `state_dir` says of the time from `since_at` on; raise UsageFault if it is nothing."""
     with History(state_dir) as history:
-        records = history.read(since=since, kinds=_KINDS)
+        records = history.read(since_at=since_at, kinds=_KINDS)
     tracks, seconds, refuted_count = _build_tracks([record.event for record in records])
-    lives = [track.build_life(name, since, now) for name, track in tracks.items() if len(track.found) > 1]
+    lives = [track.build_life(name, since_at, now) for name, track in tracks.items() if len(track.found) > 1]
     if not lives:
         raise UsageFault(
             f"the history in '{state_dir}' has no node that was tested twice in that time",
@@ -74,7 +74,7 @@ def read_past(state_dir: Path, since: float, now: float) -> RecordedPast:
     ]
     usual = Conditions()
     return RecordedPast(
-        world=World(tuple(moved), now - since - begin),
+        world=World(tuple(moved), now - since_at - begin),
         up_s=_compute_mean(seconds[True], usual.up_s),
         down_s=_compute_mean(seconds[False], usual.down_s),
         false_ratio=refuted_count / max(1, refuted_count + len(seconds[True])),

@@ -78,7 +78,7 @@ def looks(folder: Path) -> None:
     def ours(name: str) -> int:
         with History(folder / "state") as history:
             nodes = [NODE] if name == "node" else None
-            return len(history.read(since=now - BARE[name][1], nodes=nodes))
+            return len(history.read(since_at=now - BARE[name][1], nodes=nodes))
 
     def bare(name: str) -> int:
         with closing(sqlite3.connect(folder / "state" / "history.db")) as connection:

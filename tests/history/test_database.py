@@ -75,10 +75,10 @@ def test_a_look_can_be_narrowed(history: History) -> None:
     assert ids(history, nodes=["n1"]) == ["a", "c"]
     assert ids(history, nodes=[]) == []
     assert ids(history, kinds={"transition"}) == ["b", "c"]
-    assert ids(history, since=NOW + 1) == ["b", "c", "d"]
+    assert ids(history, since_at=NOW + 1) == ["b", "c", "d"]
     assert ids(history, limit=2) == ["c", "d"]
     assert ids(history, after=2) == ["c", "d"]
-    assert ids(history, nodes=["n1", "n2"], kinds=["transition"], since=NOW + 2, after=1, limit=5) == ["c"]
+    assert ids(history, nodes=["n1", "n2"], kinds=["transition"], since_at=NOW + 2, after=1, limit=5) == ["c"]
 
 
 def test_a_hundred_thousand_names_can_be_asked_for(history: History) -> None:

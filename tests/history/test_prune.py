@@ -165,7 +165,7 @@ class TestFormat1:
 
         with History(tmp_path) as history:
             assert [record.event for record in history.read()] == events
-            assert [record.event for record in history.read(kinds=["probe"], since=NOW - 6 * DAY_S)] == events
+            assert [record.event for record in history.read(kinds=["probe"], since_at=NOW - 6 * DAY_S)] == events
         assert (tmp_path / "history.db").read_bytes() == before
 
     def test_it_is_brought_forward_by_the_next_event(self, tmp_path: Path) -> None:

@@ -72,16 +72,16 @@ def long() -> Iterator[Traced]:
 # hundred thousand, and each row that is found some ten.
 WALK = SIZE * 5
 LOOKS = {
-    "an hour": (Question(since=NOW - HOUR_S), 240, 4_500),
-    "an hour of a node": (Question(nodes=["n007"], since=NOW - HOUR_S), 2, 6_000),
-    "an hour of all nodes": (Question(nodes=NODES, since=NOW - HOUR_S), 240, 10_000),
-    "a long time of a node": (Question(nodes=["n007"], since=NOW - 60 * HOUR_S), 144, 90_000),
+    "an hour": (Question(since_at=NOW - HOUR_S), 240, 4_500),
+    "an hour of a node": (Question(nodes=["n007"], since_at=NOW - HOUR_S), 2, 6_000),
+    "an hour of all nodes": (Question(nodes=NODES, since_at=NOW - HOUR_S), 240, 10_000),
+    "a long time of a node": (Question(nodes=["n007"], since_at=NOW - 60 * HOUR_S), 144, 90_000),
     "the newest": (Question(limit=1000), 1000, 10_000),
     "the newest of a node": (Question(nodes=["n007"], limit=50), 50, 500),
     "the newest of all nodes": (Question(nodes=NODES, limit=100), 100, 8_000),
     "the last test of a node": (Question(nodes=["n007"], kinds=["probe"], limit=1), 1, 100),
-    "the moves of a long time": (Question(kinds=["transition"], since=NOW - 60 * HOUR_S), 28, 80_000),
-    "the moves before a time": (Question(kinds=["transition"], until=NOW - 60 * HOUR_S), 12, 40_000),
+    "the moves of a long time": (Question(kinds=["transition"], since_at=NOW - 60 * HOUR_S), 28, 80_000),
+    "the moves before a time": (Question(kinds=["transition"], until_at=NOW - 60 * HOUR_S), 12, 40_000),
     "the newest moves": (Question(kinds=["transition", "hold"], limit=20), 20, 600),
     "all moves": (Question(kinds=["transition"]), 40, 1_000),
     "the last move of a node": (Question(nodes=["n000"], kinds=["transition", "suspect"], limit=1), 1, 150),
@@ -146,9 +146,9 @@ def test_every_query_goes_by_an_index(long: Traced, name: str) -> None:
 
     assert long.plans
     assert "SCAN event" not in long.steps
-    if asked.since is not None:
+    if asked.since_at is not None:
         assert "INDEX event_by_time (at>?)" in long.steps
-    if asked.since is not None or asked.until is not None:
+    if asked.since_at is not None or asked.until_at is not None:
         assert "INTEGER PRIMARY KEY (rowid>?)" not in long.steps, "that is a walk over everything"
 
 
@@ -156,7 +156,7 @@ def test_a_long_time_of_a_node_goes_by_its_node(long: Traced, monkeypatch: pytes
     monkeypatch.setattr(search, "_FEW", 10)
     long.plans.clear()
 
-    find(long, Question(nodes=["n007"], since=NOW - HOUR_S))
+    find(long, Question(nodes=["n007"], since_at=NOW - HOUR_S))
 
     few, count, places = long.plans.values()
     assert few == count == ["SEARCH event USING COVERING INDEX event_by_time (at>?)"]
@@ -194,7 +194,7 @@ def test_what_is_many_is_found_as_it_is_asked_for(long: Traced, monkeypatch: pyt
 
     long.set_progress_handler(count_step, 1)
     try:
-        rows = fetch(long, find(long, Question(since=NOW - 40 * HOUR_S)))
+        rows = fetch(long, find(long, Question(since_at=NOW - 40 * HOUR_S)))
         first = next(rows)
     finally:
         long.set_progress_handler(None, 1)
@@ -209,7 +209,7 @@ def test_a_clock_that_was_wrong_once_makes_no_walk_over_everything(monkeypatch: 
     ahead = make([(NOW + 1e6 if number == 3 else NOW - 500 + number, "probe", "a") for number in range(500)])
     ahead.plans.clear()
 
-    found = list(find(ahead, Question(since=NOW - 20)))
+    found = list(find(ahead, Question(since_at=NOW - 20)))
 
     assert found == [4, *range(481, 501)]
     assert "(rowid>? AND rowid<?)" not in ahead.steps, "that is a walk"
@@ -220,7 +220,7 @@ def test_a_history_that_lost_its_indexes_is_read_all_the_same() -> None:
     other = make([(NOW, "probe", "a"), (NOW - 60, "transition", "b"), (NOW - 7200, "probe", "a")])
     other.executescript("drop index event_by_time; drop index event_by_node")
 
-    assert find(other, Question(since=NOW - HOUR_S)) == [1, 2]
+    assert find(other, Question(since_at=NOW - HOUR_S)) == [1, 2]
     assert find(other, Question(nodes=["a"], limit=1)) == [3]
     other.close()
 
@@ -241,8 +241,8 @@ QUESTIONS = st.builds(
     kinds=st.none() | st.lists(st.sampled_from(["probe", "transition"])),
     causes=st.none() | st.lists(st.sampled_from(["dns", "check"])),
     experiments=st.none() | st.lists(st.sampled_from(["exp", "gone"])),
-    since=st.none() | INSTANTS,
-    until=st.none() | INSTANTS,
+    since_at=st.none() | INSTANTS,
+    until_at=st.none() | INSTANTS,
     after=st.integers(0, 5),
     limit=st.none() | st.integers(0, 6),
 )
@@ -269,7 +269,7 @@ def test_whatever_the_clock_did_the_rows_asked_for_are_found(
         and (asked.kinds is None or kind in asked.kinds)
         and (asked.causes is None or any(f'"cause": "{cause}"' in text for cause in asked.causes))
         and (asked.experiments is None or any(f'"experiment": "{name}"' in text for name in asked.experiments))
-        and (asked.since is None or at >= asked.since)
-        and (asked.until is None or at < asked.until)
+        and (asked.since_at is None or at >= asked.since_at)
+        and (asked.until_at is None or at < asked.until_at)
     ]
     assert found == (wanted if asked.limit is None else wanted[len(wanted) - min(asked.limit, len(wanted)) :])
