@@ -36,7 +36,7 @@ def read_context_of(app: App) -> ViewContext:
 
     The clock is read last: a tick may begin at any moment, and no instant that it notes may lie ahead of `now`.
     """
-    state, sight, around, last_tick_at = app.store.snapshot(), sight_of(app), look_around(app), app.store.last_beat()
+    state, sight, around, last_tick_at = app.store.snapshot(), find_sight(app), look_around(app), app.store.last_beat()
     return ViewContext(app.settings, state, app.clock.now(), last_tick_at, sight, around)
 
 
@@ -61,7 +61,7 @@ def look_around(app: App) -> Surroundings:
     return Surroundings(last_success_at, failure, free_bytes, load)
 
 
-def sight_of(app: App) -> LockReport | None:
+def find_sight(app: App) -> LockReport | None:
     """Return the locks that are held and the ticks that run; None when that cannot be seen."""
     try:
         return look_at_locks(app)

@@ -71,7 +71,7 @@ class Slots:
         """Write down, for those who look at a slot that this process holds, what is done there: up to 79 characters."""
         write_mark(self._held[slot], text)
 
-    def mark_of(self, slot: int) -> list[str]:
+    def read_mark(self, slot: int) -> list[str]:
         """Return the words that the last holder of `slot` wrote there; none if there are none.
 
         Raises StoreError when the lock file cannot be opened.
@@ -88,7 +88,7 @@ class Slots:
             finally:
                 os.close(fd)
 
-    def known(self) -> list[int]:
+    def list_slots(self) -> list[int]:
         """Return the slots that were ever taken, held or not, lowest first; raise StoreError."""
         with as_store_error("look at a slot in", self._path):
             return sorted(int(name) for name in os.listdir(self._open_dir()) if name.isdecimal())
@@ -114,7 +114,7 @@ class Slots:
 
     def _count_held(self) -> int:
         """Count the slots held by any process, also those beyond the window: it may have been larger a moment ago."""
-        others = set(self.known()) - self._held.keys()
+        others = set(self.list_slots()) - self._held.keys()
         return len(self._held) + sum(map(self._is_locked, others))
 
     def _take_free(self, room: int) -> list[int]:

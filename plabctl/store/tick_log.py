@@ -51,7 +51,7 @@ def parse_trace(words: list[str], boot: str, *, is_running: bool) -> TickTrace |
 
 
 def _begin(places: Slots, place: int, boot: str, now: float) -> None:
-    dead = parse_trace(places.mark_of(place), boot, is_running=False)
+    dead = parse_trace(places.read_mark(place), boot, is_running=False)
     count, first = 0, 0.0
     if dead:
         count, first = dead.died_count + 1, dead.first_died_at or dead.began_at
@@ -62,7 +62,7 @@ def _end(places: Slots, boot: str) -> None:
     """Leave, and forget the dead ones: what counts is how many died since the last one that ended."""
     for place in places.held:
         places.mark(place, "")
-    known = places.known()
-    if any(parse_trace(places.mark_of(place), boot, is_running=False) for place in known):
+    known = places.list_slots()
+    if any(parse_trace(places.read_mark(place), boot, is_running=False) for place in known):
         for place in places.take(len(known)):
             places.mark(place, "")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app import trustcheck
+from plabctl.app import trust_check
 from plabctl.app.findings import Level
 from plabctl.config.load import load
 from tests.lab.second_user import SECOND_USER
@@ -43,7 +43,7 @@ def config(yard: Path) -> Path:
 
 
 def told(config: Path) -> list[tuple[Level, str, str]]:
-    found = trustcheck.check(load(str(config)))
+    found = trust_check.check(load(str(config)))
     return [(finding.level, finding.topic, finding.text) for finding in found]
 
 
