@@ -12,16 +12,25 @@ import click
 from plabctl.app.context import open_app
 from plabctl.app.queries import look_at_locks, read_context_of
 from plabctl.cli.error_report import escape_control
-from plabctl.cli.options import config_option, make_command
+from plabctl.cli.options import long_config_option, make_command
 from plabctl.cli.output import write_line
 from plabctl.cli.time_types import Duration
 from plabctl.errors import InvalidConfig
-from plabctl.render.nagios import Health, HealthLimits, format_line, format_performance_data, judge_health
+from plabctl.render.nagios import (
+    Health,
+    HealthLimits,
+    find_affected,
+    format_line,
+    format_performance_data,
+    judge_health,
+)
+from plabctl.render.nagios_range import NagiosRange, build_least, parse_range
 from plabctl.views.status import count_totals
 
 _EXAMPLE = """\
 plabctl check --max-age 3m
-plabctl check --warn-bad 5 --crit-bad 20
+plabctl check -w 10% -c 25%
+plabctl check --warn-unusable 5 --crit-unusable 20
 """
 
 
@@ -50,6 +59,14 @@ def _exit_unknown(words: str) -> click.exceptions.Exit:
     return click.exceptions.Exit(Health.UNKNOWN)
 
 
+def _read_range(_ctx: click.Context, _param: click.Parameter, text: str | None) -> NagiosRange | None:
+    try:
+        return None if text is None else parse_range(text)
+    except ValueError as error:
+        is_path = "/" in (text or "") or (text or "").endswith(".toml")
+        raise click.BadParameter(f"{error}{'; --config names the configuration' if is_path else ''}") from error
+
+
 @make_command("check", example=_EXAMPLE, cls=NagiosCommand)
 @click.option(
     "--max-age",
@@ -58,14 +75,40 @@ def _exit_unknown(words: str) -> click.exceptions.Exit:
     default="3m",
     help="The greatest age of the last tick (default: 3m).",
 )
+@click.option("-w", "--warning", "warn", metavar="RANGE", callback=_read_range, help="WARNING for so many bad nodes.")
+@click.option("-c", "--critical", "crit", metavar="RANGE", callback=_read_range, help="CRITICAL for so many bad nodes.")
+@click.option(
+    "--warn-unusable", metavar="RANGE", callback=_read_range, help="WARNING for so many nodes that are not usable."
+)
+@click.option(
+    "--crit-unusable", metavar="RANGE", callback=_read_range, help="CRITICAL for so many nodes that are not usable."
+)
 @click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING at this many bad nodes or more.")
 @click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL at this many bad nodes or more.")
-@config_option
-def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: str | None) -> int:
-    """Report in one line whether ticks run and how many nodes are good; a Nagios plug-in.
+@long_config_option
+def command(
+    max_age: float,
+    warn: NagiosRange | None,
+    crit: NagiosRange | None,
+    warn_unusable: NagiosRange | None,
+    crit_unusable: NagiosRange | None,
+    warn_bad: int | None,
+    crit_bad: int | None,
+    config: str | None,
+) -> int:
+    """Report in one line whether plabctl does its work, and how many nodes are good; a Nagios plug-in.
 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl cannot tell. Performance data follows the bar.
+    A RANGE is one of monitoring plug-ins: 5 alerts above 5, 2: below 2, @1:3 from 1 to 3. Its bounds may be percentages
+    of all nodes, such as 10%.
     """
+    limits = HealthLimits(
+        max_age,
+        _choose_limit("--warning", warn, "--warn-bad", warn_bad),
+        _choose_limit("--critical", crit, "--crit-bad", crit_bad),
+        warn_unusable,
+        crit_unusable,
+    )
     try:
         app = open_app(config)
     except InvalidConfig as error:  # with which every tick fails, too
@@ -74,8 +117,14 @@ def command(max_age: float, warn_bad: int | None, crit_bad: int | None, config: 
     context = read_context_of(app)
     if context.sight is None:
         look_at_locks(app)  # which raises why: nobody knows then whether ticks can work
-    counted = count_totals(context)
-    limits = HealthLimits(max_age, warn_bad, crit_bad)
-    health, words = judge_health(context, counted, limits)
-    write_line(format_line(health, words, format_performance_data(context, counted, limits)))
+    counted, affected = count_totals(context), find_affected(context)
+    health, words = judge_health(context, counted, limits, affected)
+    performance = format_performance_data(context, counted, limits, affected)
+    write_line(escape_control(format_line(health, words, performance)))
     return int(health)
+
+
+def _choose_limit(name: str, given: NagiosRange | None, count_name: str, count: int | None) -> NagiosRange | None:
+    if given is not None and count is not None:
+        raise click.UsageError(f"{name} and {count_name} cannot be used together")
+    return given if count is None else build_least(count)

@@ -65,10 +65,18 @@ def build_help(function: Callable[..., Any], example: str) -> str:
 
 
 def config_option(function: Function) -> Function:
-    """Add `--config`; given before the command's name it means the same."""
+    """Add `--config` and `-c`; given before the command's name it means the same."""
+    return _add_config(function, "--config", "-c")
+
+
+def long_config_option(function: Function) -> Function:
+    """Add `--config` to a command in which `-c` means something else."""
+    return _add_config(function, "--config")
+
+
+def _add_config(function: Function, *names: str) -> Function:
     return click.option(
-        "--config",
-        "-c",
+        *names,
         metavar="PATH",
         callback=lambda ctx, _param, value: value or ctx.find_root().params.get("config"),
         help="The configuration file (default: the first one found).",

@@ -149,8 +149,8 @@ def find_untested(
     count = f"{len(late)} node{'s have' if len(late) > 1 else ' has'}"
     waits = f"{count} been due for up to {format_duration(now - min(late))} and nothing is tested"
     if load is not None and load > settings.max_load:
-        reason = f"{waits}: the load, {load:.1f}, is above max_load = {settings.max_load:g}"
-        remedy = "find out what loads this machine, or raise `max_load`"
+        reason = f"{waits}: the load is above max_load = {settings.max_load:g}"
+        remedy = f"find out what loads this machine ({load:.1f} now), or raise `max_load`"
         yield Problem(ProblemKind.LOAD, reason, remedy, since_at=min(late))
         return
     hint = f"; the load must be below max_load = {settings.max_load:g}" if settings.max_load else ""

@@ -5,14 +5,18 @@ Pure. Source: the guidelines for Monitoring Plugins (exit codes 0 to 3, performa
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from plabctl.core.find_problems import describe_late_tick
 from plabctl.core.problems import Severity
+from plabctl.core.usable import explain_unusable
+from plabctl.nodesets import fold_nodeset
+from plabctl.render.nagios_range import NagiosRange
 from plabctl.render.status_table import format_guard_lines
 from plabctl.render.times import format_ago
-from plabctl.views.node import ViewContext
+from plabctl.views.node import NODE_FACTS, ViewContext
 from plabctl.views.status import Totals, build_guard_view, find_current_problems
 
 
@@ -25,19 +29,47 @@ class Health(IntEnum):
     UNKNOWN = 3
 
 
+_LABELS = frozenset({"held", "suspect", "in_use", "last_tick_age", "last_success_age", "unusable"})
+"""Of performance data that is not of a pool."""
+_LONG_LIST = 300
 _HEALTH = {Severity.CRITICAL: Health.CRITICAL, Severity.WARNING: Health.WARNING}
 
 
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
-    """When it is no longer well: age of the last tick in seconds, and counts of nodes in bad pools, None for any."""
+    """When it is no longer well: the age of the last tick in seconds, and ranges for counts of nodes, None for any."""
 
     max_age_s: float
-    warn_bad: int | None = None
-    crit_bad: int | None = None
+    warn_bad: NagiosRange | None = None
+    """Of the nodes in bad pools."""
+    crit_bad: NagiosRange | None = None
+    warn_unusable: NagiosRange | None = None
+    """Of the nodes that are not usable, whatever pool they are in."""
+    crit_unusable: NagiosRange | None = None
 
 
-def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits) -> tuple[Health, str]:
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """The names of the nodes that limits are about."""
+
+    bad: Sequence[str]
+    unusable: Sequence[str]
+
+
+def find_affected(context: ViewContext) -> Affected:
+    """Return which nodes are bad, and which are not usable."""
+    good_pools, pools, now = context.settings.good_pools, context.settings.pools, context.now
+    bad, unusable = [], []
+    for node in context.state.select(NODE_FACTS):
+        is_in_good = node.pool in good_pools
+        if not is_in_good and node.pool in pools:
+            bad.append(node.node)
+        if explain_unusable(node, now, is_in_good=is_in_good) is not None:
+            unusable.append(node.node)
+    return Affected(bad, unusable)
+
+
+def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits, affected: Affected) -> tuple[Health, str]:
     """Return how plabctl is, and why in words: the worst first, then the nodes and the last tick."""
     problems = find_current_problems(context, counted, limits.max_age_s)
     found = [(_HEALTH[problem.severity], problem.reason) for problem in problems]
@@ -47,27 +79,34 @@ def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits) ->
     if counted.nodes and not counted.counts.is_any_usable and counted.counts.untested:
         waiting = f"{counted.counts.untested} of {counted.nodes} nodes wait for their first tests"
         found.append((Health.WARNING, f"no node is usable yet: {waiting}"))
-    found += _judge_bad(count_bad(context, counted), limits)
+    total = counted.nodes
+    found += _judge_count("bad", affected.bad, total, limits.warn_bad, limits.crit_bad)
+    found += _judge_count("not usable", affected.unusable, total, limits.warn_unusable, limits.crit_unusable)
     found.sort(key=lambda each: -each[0])
     pools = ", ".join(f"{count} {pool}" for pool, count in counted.pools.items())
-    words = [*dict.fromkeys(reason for _, reason in found if reason), f"{counted.nodes} nodes: {pools}"]
+    words = [*(reason for _, reason in found), f"{counted.nodes} nodes: {pools}"]
     if context.last_tick_at is not None:
         words.append(f"last tick {format_ago(context.last_tick_at, context.now)}")
     return max((health for health, _ in found), default=Health.OK), "; ".join(words)
 
 
-def _judge_bad(bad: int, limits: HealthLimits) -> list[tuple[Health, str]]:
-    if limits.crit_bad is not None and bad >= limits.crit_bad:
-        return [(Health.CRITICAL, "")]
-    if limits.warn_bad is not None and bad >= limits.warn_bad:
-        return [(Health.WARNING, "")]
-    return []
+def _judge_count(
+    what: str, names: Sequence[str], total: int, warn: NagiosRange | None, crit: NagiosRange | None
+) -> Iterator[tuple[Health, str]]:
+    """Yield that so many nodes are what they should not be, as far as a limit says so."""
+    reached = [
+        health
+        for health, limit in ((Health.CRITICAL, crit), (Health.WARNING, warn))
+        if limit is not None and limit.resolve(total).alerts(len(names))
+    ]
+    if reached:
+        which = f" ({_shorten(fold_nodeset(names))})" if names else ""
+        yield reached[0], f"{len(names)} of {total} {'node is' if total == 1 else 'nodes are'} {what}{which}"
 
 
-def count_bad(context: ViewContext, counted: Totals) -> int:
-    """Return how many nodes are in pools of the kind bad."""
-    pools = context.settings.pools
-    return sum(count for name, count in counted.pools.items() if name in pools and not pools[name].is_good)
+def _shorten(folded: str) -> str:
+    """Return a list of nodes in not much more than a line."""
+    return folded if len(folded) <= _LONG_LIST else f"{folded[:_LONG_LIST].rpartition(',')[0]},..."
 
 
 def format_line(health: Health, words: str, performance: str = "") -> str:
@@ -76,18 +115,26 @@ def format_line(health: Health, words: str, performance: str = "") -> str:
     return f"PLABCTL {health.name} - {text}" + (f" | {performance}" if performance else "")
 
 
-def format_performance_data(context: ViewContext, counted: Totals, limits: HealthLimits) -> str:
-    """Return the performance data: the pools, the window and the age of the last tick."""
-    pools = context.settings.pools
-    warn, crit = (("" if limit is None else str(limit - 1)) for limit in (limits.warn_bad, limits.crit_bad))
+def format_performance_data(context: ViewContext, counted: Totals, limits: HealthLimits, affected: Affected) -> str:
+    """Return the performance data: the pools, what is usable, the window and the ages of the last ticks."""
+    pools, total = context.settings.pools, counted.nodes
+    bad_limits = _format_limits(total, limits.warn_bad, limits.crit_bad)
     data = []
     for name, count in counted.pools.items():
         is_bad = name in pools and not pools[name].is_good
-        data.append(f"'{name}'={count};{warn if is_bad else ''};{crit if is_bad else ''};0;{counted.nodes}")
-    data.append(f"held={counted.held};;;0;{counted.nodes}")
-    data.append(f"suspect={counted.suspect};;;0;{counted.nodes}")
+        label = f"pool_{name}" if name in _LABELS else name
+        data.append(f"'{label}'={count};{bad_limits if is_bad else ';'};0;{total}")
+    unusable_limits = _format_limits(total, limits.warn_unusable, limits.crit_unusable)
+    data.append(f"held={counted.held};;;0;{total}")
+    data.append(f"suspect={counted.suspect};;;0;{total}")
     data.append(f"in_use={counted.in_use};;;0;{context.settings.window}")
-    if context.last_tick_at is not None:
-        age_s = max(0.0, context.now - context.last_tick_at)
-        data.append(f"last_tick_age={age_s:.0f}s;;{limits.max_age_s:.0f};0;")
+    success_at = context.around.last_success_at if context.around else None
+    for label, at in (("last_tick_age", context.last_tick_at), ("last_success_age", success_at)):
+        if at is not None:
+            data.append(f"{label}={max(0.0, context.now - at):.0f}s;;{limits.max_age_s:.0f};0;")
+    data.append(f"unusable={len(affected.unusable)};{unusable_limits};0;{total}")
     return " ".join(data)
+
+
+def _format_limits(total: int, warn: NagiosRange | None, crit: NagiosRange | None) -> str:
+    return ";".join("" if limit is None else str(limit.resolve(total)) for limit in (warn, crit))

@@ -148,3 +148,23 @@ def test_a_tick_at_a_terminal_says_its_error_each_time(used_desk: Desk) -> None:
     said: list[Said] = [used_desk.run("tick") for _ in range(2)]
 
     assert [bool(each.err) for each in said] == [True, False], "without one it is said once"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["-w", "0"], 1, "PLABCTL WARNING - 1 of 2 nodes are bad (pc2); 2 nodes: 1 good, 1 bad; last tick "),
+        (["-w", "1", "-c", "50%"], 0, "PLABCTL OK - 2 nodes: 1 good, 1 bad; last tick "),
+        (["-c", "49%"], 2, "PLABCTL CRITICAL - 1 of 2 nodes are bad (pc2); "),
+        (["-c", "2:"], 2, "PLABCTL CRITICAL - 1 of 2 nodes are bad (pc2); "),
+        (["--warn-unusable", "@1:1"], 1, "PLABCTL WARNING - 1 of 2 nodes are not usable (pc2); "),
+        (["--warn-bad", "0", "--crit-bad", "2"], 1, "PLABCTL WARNING - 1 of 2 nodes are bad (pc2); "),
+        (["-w", "plabctl.toml"], 3, "PLABCTL UNKNOWN - "),
+        (["-w", "3", "--warn-bad", "3"], 3, "PLABCTL UNKNOWN - --warning and --warn-bad cannot be used together"),
+    ],
+)
+def test_limits_are_ranges_of_plug_ins(used_desk: Desk, options: list[str], code: int, said: str) -> None:
+    found = used_desk.run("check", *options)
+
+    assert (found.code, found.out[: len(said)]) == (code, said)
+    assert found.out.count("\n") == 1
