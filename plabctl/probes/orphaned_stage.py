@@ -14,9 +14,16 @@ SIGN = "036plabctl"
 
 # Every stage names its vnode as a variable in its command line, so that no other word is taken for it.
 # A stage leads a process group of its own, so that what it started ends with it. A vnode leads another one, or none:
-# it may carry the same words, but it is the recipe that knows how to end it. Without a /proc nothing is found.
+# it may carry the same words, but it is the recipe that knows how to end it. Without a /proc nothing is found. The grep
+# of busybox sees only the first word of a command line, so that all of them are looked through one by one there.
 END = f"""(
-for file in $(grep -Fls -e "PLABCTL_VNODE=$PLABCTL_VNODE" /dev/null $(grep -Fls -e {SIGN} /proc/[0-9]*/cmdline)); do
+holds() {{ file=$1; shift; tr '\\0' '\\n' <"$file" | grep -Fqs "$@"; }}
+candidates() {{
+  if printf 'a\\0b' | grep -Fqs -e b; then grep -Fls -e {SIGN} /proc/[0-9]*/cmdline; return; fi
+  for file in /proc/[0-9]*/cmdline; do holds "$file" -e {SIGN} && echo "$file"; done
+}}
+for file in $(candidates); do
+  holds "$file" -e "PLABCTL_VNODE=$PLABCTL_VNODE;" -e "PLABCTL_VNODE=$PLABCTL_VNODE " || continue
   pid=${{file#/proc/}}; pid=${{pid%/cmdline}}; n=0
   read -r _ _ _ _ group _ <"/proc/$pid/stat" || continue
   [ "$group" = "$pid" ] && [ "$pid" != $$ ] && [ "$pid" != $PPID ] || continue

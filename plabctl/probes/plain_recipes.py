@@ -28,7 +28,9 @@ dir=${TMPDIR:-/tmp}/plabctl-{vnode}
 pid=$(cat "$dir/pid" 2>/dev/null)
 ours() {
   case $pid in ''|*[!0-9]*) return 1;; esac
-  if [ -r /proc/self/cmdline ]; then grep -Fqs -e "$dir" "/proc/$pid/cmdline"; else kill -0 "$pid" 2>/dev/null; fi
+  [ -r /proc/self/cmdline ] || { kill -0 "$pid" 2>/dev/null; return; }
+  # By lines: the grep of busybox sees nothing behind the first word.
+  tr '\\0' '\\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -Fqs -e "$dir"
 }
 """
 
@@ -40,10 +42,20 @@ ours || { echo "the vnode's process is gone"; exit 1; }
 """
 )
 
-# 32 KiB, so that a file system that is nearly full is noticed, and not only by its last inode.
+# 32 KiB, so that a file system that is nearly full is noticed, and not only by its last inode. And a little where the
+# files of users are: a disk that went read-only leaves a /tmp in memory as it was. A home that is not ours to write in,
+# as of an account for services, says nothing.
 _CHECK = (
     _UP
     + """
+home=$HOME
+[ -d "$home" ] && [ "$home" != / ] || home=/var/tmp
+file=$home/.plabctl-{vnode}
+said=$( { echo {vnode} >"$file"; } 2>&1 ) && [ "$(cat "$file")" = {vnode} ] || case $said in
+  *ermission*denied*) ;;
+  *) rm -f "$file"; echo "cannot write to $home and read it back: $said"; exit 1;;
+esac
+rm -f "$file"
 text=$(printf '%01024d' 0) && text=$text$text$text$text && text=$text$text$text$text$text$text$text$text
 said=$( { printf '%s' "$text" >"$dir/data"; } 2>&1 ) && [ "$(cat "$dir/data")" = "$text" ] || {
   echo "cannot write 32 KiB to $dir and read them back: is its file system full? $said"; exit 1; }
@@ -54,6 +66,7 @@ rm -f "$dir/data"
 _TEARDOWN = (
     _FIND
     + """
+for home in "$HOME" /var/tmp; do rm -f "$home/.plabctl-{vnode}" 2>/dev/null; done
 rm -f "$dir/ready"
 n=0
 while ours && [ $n -lt 40 ]; do

@@ -10,6 +10,7 @@ import pytest
 from plabctl.core.recipe import fill_placeholders
 from plabctl.kinds import Builtin
 from plabctl.probes.plain_recipes import PROCESS
+from tests.lab.busybox import make_busybox
 
 VNODE = "v-1"
 
@@ -17,15 +18,17 @@ VNODE = "v-1"
 class Place:
     """A node as the recipe sees it: a directory for temporary files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tools: Path | None = None) -> None:
         self.temporary = directory
         self.directory = directory / f"plabctl-{VNODE}"
+        self.home = directory / "home"
+        self.tools = tools
 
     def run(self, name: str) -> tuple[int, str]:
         stage = getattr(PROCESS, name)
         done = subprocess.run(
-            ["/bin/sh", "-c", fill_placeholders(stage.run, {"vnode": VNODE, "experiment": ""})],
-            env={"TMPDIR": str(self.temporary), "PATH": "/usr/bin:/bin"},
+            [f"{self.tools or '/bin'}/sh", "-c", fill_placeholders(stage.run, {"vnode": VNODE, "experiment": ""})],
+            env={"TMPDIR": str(self.temporary), "PATH": str(self.tools or "/usr/bin:/bin"), "HOME": str(self.home)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -43,9 +46,10 @@ class Place:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    here = Place(tmp_path)
+@pytest.fixture(params=["system", "busybox"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    here = Place(tmp_path, make_busybox(tmp_path / "tools") if request.param == "busybox" else None)
+    here.home.mkdir()
     yield here
     here.run("teardown")
 
@@ -69,6 +73,32 @@ def test_a_vnode_lives_from_setup_to_teardown(place: Place) -> None:
     assert place.run("teardown") == (0, "")
     assert not place.directory.exists()
     assert not is_there(pid)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(("size", "said"), [("ro", "ead-only"), ("size=4k,nr_inodes=1", "o space")])
+def test_a_home_that_cannot_be_written_to_is_the_reason(place: Place, size: str, said: str) -> None:
+    place.run("setup")
+    place.await_ready()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", place.home], check=True)
+    try:
+        code, reason = place.run("check")
+    finally:
+        subprocess.run(["umount", "-l", place.home], check=True)
+
+    assert code == 1
+    assert reason.startswith(f"cannot write to {place.home} and read it back: ")
+    assert said in reason
+
+
+def test_nothing_is_left_in_the_home(place: Place) -> None:
+    place.run("setup")
+    place.await_ready()
+    assert place.run("check") == (0, "")
+    assert list(place.home.iterdir()) == []
+    (place.home / f".plabctl-{VNODE}").touch()  # of a check that was cut off
+    place.run("teardown")
+    assert list(place.home.iterdir()) == []
 
 
 def test_tearing_down_nothing_is_fine(place: Place) -> None:
