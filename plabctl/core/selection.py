@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from plabctl.core.names import fold_name, is_label_name, split_label
+from plabctl.core.names import fold_name, is_label_name, sort_names, split_label
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.core.usable import is_usable
@@ -59,7 +59,7 @@ def select_nodes(words: Sequence[str], state: State, settings: Settings, now: fl
         is_broad = True
     if not found - left_out:
         raise NoSuchNode("no node is left", hint="the words that begin with ! leave out all that the others mean")
-    return Selection(tuple(sorted(found - left_out)), is_broad)
+    return Selection(tuple(sort_names(found - left_out)), is_broad)
 
 
 def split_words(words: Sequence[str]) -> list[str]:
@@ -71,7 +71,7 @@ def read_plain_names(words: Sequence[str]) -> tuple[str, ...] | None:
     """Return the names in `words`, sorted, each once; None when it takes the state to tell what they mean."""
     names = {fold_name(word): word for word in split_words(words)}.values()
     is_plain = names and not any(_NOT_PLAIN.search(name) for name in names)
-    return tuple(sorted(names)) if is_plain else None
+    return tuple(sort_names(names)) if is_plain else None
 
 
 def find_name(word: str, state: State) -> str | None:

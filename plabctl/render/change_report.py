@@ -20,8 +20,9 @@ def format_changes(done: ChangeResult) -> Iterator[str]:
 
 
 def build_undo_command(words: Sequence[str], names: Sequence[str], rest: Sequence[str] = ()) -> str:
-    """Return the command line `plabctl WORDS NAMES REST`; very many names are not repeated."""
+    """Return the command line `plabctl WORDS NAMES REST`; many names are folded into one set of nodes."""
     if len(names) > _NAMES_SHOWN:
-        shown = f"NODES (the {len(names)} above)"
-        return " ".join([shlex.join(["plabctl", *words]), shown, shlex.join(rest)]).rstrip()
+        from plabctl.nodesets import fold_nodeset
+
+        names = [fold_nodeset(names)]
     return shlex.join(["plabctl", *words, *names, *rest])
