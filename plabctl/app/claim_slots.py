@@ -21,7 +21,7 @@ from plabctl.store.slots import Slots
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What claiming brought: jobs to launch, jobs that cannot be started, and how many members must wait."""
+    """The result of claiming: jobs to launch, jobs that cannot be started, and how many members must wait."""
 
     jobs: tuple[Job, ...] = ()
     impossible: tuple[Job, ...] = ()
@@ -59,7 +59,7 @@ def claim_members(
 ) -> ClaimResult:
     """Void dead claims, lock slots, claim due members for them and `ahead` more to keep in hand.
 
-    With a goal, only what that asks for is taken, and the window stays the business of the tick that fills it.
+    With a goal, only what it asks for is claimed; filling the window is left to the newest tick.
     """
     dead = find_dead_claims(state, slots, claimant, now)
     if dead:

@@ -102,7 +102,7 @@ class _SwapGoal(ABC):
 
     @abstractmethod
     def _is_reached(self, experiment: Experiment) -> bool:
-        """Return whether the experiment is as it was wished, or will not be."""
+        """Return whether the experiment is as it was requested, or cannot become so."""
 
     @abstractmethod
     def _is_tried(self, vnode: Vnode) -> bool:

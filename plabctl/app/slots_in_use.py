@@ -66,7 +66,7 @@ class SlotsInUse:
         return tuple(self._idle)
 
     def prepare(self) -> None:
-        """Load what running takes, and what may follow, before anybody waits for it."""
+        """Import what running a probe and settling it needs, before a claim waits for it."""
         from plabctl.app import preload
 
         preload.load()
@@ -112,7 +112,7 @@ class SlotsInUse:
         return moved
 
     def give_back(self, *, everything: bool) -> tuple[Claim, ...]:
-        """Let go of claims in hand, all of them or the stale ones, and return them. None of them was started."""
+        """Give up claims in hand, all of them or the stale ones, and return them. None of them was started."""
         now = self._app.clock.monotonic()
         given: list[Claim] = []
         while self._in_hand and (everything or now - self._in_hand[0].since > STALE_S):
@@ -122,14 +122,14 @@ class SlotsInUse:
     def release_idle(self) -> None:
         """Unlock the idle slots. Call it only after the commit that settled what ran in them.
 
-        Before that commit another tick that found the slot free would take the claim for a dead one.
+        Before it, another tick that finds the slot free would void the claim as dead.
         """
         for slot in self._idle:
             self._slots.release(slot)
         self._idle.clear()
 
     def interrupt(self) -> None:
-        """Cut every probe that runs; each reports at once that it was interrupted."""
+        """Interrupt every running probe; each reports that at once."""
         if self._running:
             self._executor.interrupt()
 
@@ -155,7 +155,7 @@ class SlotsInUse:
         self._start(claim, in_hand.assignment)
 
     def _mark(self, slot: int, until_uptime_s: float | None) -> None:
-        """Write down by when something must have happened in `slot`, for those who look whether this tick is stuck."""
+        """Record in `slot` by when something must have happened, so that others can see whether this tick is stuck."""
         self._slots.mark(slot, f"{os.getpid()} {'-' if until_uptime_s is None else until_uptime_s}")
 
     def _start(self, claim: Claim, assignment: Assignment) -> None:

@@ -21,7 +21,7 @@ _NEGLIGIBLE_S = 0.01
 
 
 class Share(NamedTuple):
-    """What a pool may have of the window."""
+    """The share of the window that a pool is entitled to."""
 
     weight: float = 1.0
     reserve: int = 0
@@ -48,7 +48,7 @@ EQUAL: Mapping[str, Share] = {}
 
 
 class PoolUse(NamedTuple):
-    """How a pool fares: what `pool list` shows of it."""
+    """How a pool uses the window, as `pool list` shows it."""
 
     name: str
     is_experiment: bool
@@ -99,7 +99,7 @@ def count_use(state: State, reports: Iterable[Report], now: float) -> Changes:
 
 
 def list_uses(state: State, settings: Settings, now: float) -> list[PoolUse]:
-    """Return how each pool fares, the health pools first, in the order of the configuration, then the experiments."""
+    """Return how each pool uses the window: health pools in the order of the configuration, then experiments."""
     held = Counter(claim.pool for claim in state.claims.values() if claim.is_running(now))
     waits: dict[str, list[float]] = {}
     for row in state.due(now):

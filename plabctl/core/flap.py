@@ -13,7 +13,7 @@ from plabctl.core.suspicion import Flap
 
 
 class FlapRecord(Protocol):
-    """Whatever knows a node's penalty: its member, or the node at a glance."""
+    """A record with a node's flap penalty: a `Member`, or a row of the status."""
 
     @property
     def penalty(self) -> float:
@@ -22,7 +22,7 @@ class FlapRecord(Protocol):
 
     @property
     def penalty_at(self) -> float:
-        """When the penalty was worked out."""
+        """When the penalty was computed."""
         ...
 
     @property

@@ -48,7 +48,7 @@ DEFAULT_STAGES: Mapping[str, Stage] = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to make, look at and remove a vnode. A stage that is None is passed over."""
+    """How to make, look at and remove a vnode. A stage that is None is skipped."""
 
     name: str
     transport: Transport = Transport.SSH

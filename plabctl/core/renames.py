@@ -15,12 +15,12 @@ FindKeys = Callable[[Node], Collection[Hashable]]
 
 
 def find_no_keys(_: Node) -> Collection[Hashable]:
-    """Return none, where host keys are not asked for."""
+    """Return no keys, where host keys are not looked up."""
     return ()
 
 
 def find_renames(missing: Sequence[Node], new: Sequence[Node], find_keys: FindKeys = find_no_keys) -> dict[str, Node]:
-    """Return which of the nodes `missing` is which of the nodes `new`, by the name that is missing."""
+    """Match the nodes `missing` to the nodes `new`; return the new node by the missing name."""
     found: dict[str, Node] = {}
     taken: set[str] = set()
     rules: list[Callable[[Node], Iterable[Hashable]]] = [

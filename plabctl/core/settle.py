@@ -29,7 +29,7 @@ def settle(
     rng: Random,
     guard: Guard = UNGUARDED,
 ) -> Changes:
-    """Return what `reports` change: members, vnodes, ended claims, and the events of each; `guard` holds moves to bad.
+    """Return the changes that `reports` lead to: members, vnodes, ended claims and events; `guard` holds moves to bad.
 
     A report whose token is not current, or whose node a person moved meanwhile, is recorded as late and not applied;
     only the leftovers it speaks of are remembered. Settling the same report twice changes nothing the second time.
@@ -72,7 +72,7 @@ class _Batch:
             self._judge_member(claim, report)
 
     def build_changes(self) -> Changes:
-        """Return what the reports settled so far change."""
+        """Return the changes of the reports settled so far."""
         return Changes(
             members=tuple(self._members.values()),
             vnodes=tuple(vnode for vnode in self._vnodes.values() if vnode),
@@ -131,7 +131,7 @@ class _Batch:
 
 
 def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:
-    """Return `member`, no suspect any more when its pool is configured no more: it returns like any other node."""
+    """Return `member` without a suspicion whose pool is no longer configured: it returns like any other node."""
     is_lost = member.suspicion is not None and member.suspicion.pool not in pools
     return replace(member, suspicion=None) if is_lost else member
 

@@ -33,7 +33,7 @@ FADE = 0.8
 
 
 class TimeoutRule(StrEnum):
-    """How long a probe may take, and why."""
+    """Which time-outs a probe gets, and why."""
 
     USUAL = "usual"
     OFF = "off"
@@ -99,7 +99,7 @@ class TimeoutPlan:
 
 @dataclass(frozen=True, slots=True)
 class RecipeTally:
-    """How long the stages of a recipe took in passes; `fingerprint` tells what the recipe did then."""
+    """How long the stages of a recipe took in passes; `fingerprint` identifies the recipe as it was then."""
 
     fingerprint: float | None
     stages: Mapping[str, Histogram]
@@ -127,7 +127,7 @@ TALLIES_NOTE = NoteKind(
 
 
 class LearnedTimeouts:
-    """What the passes so far have taught; grows while a batch is settled."""
+    """Time-outs learned from the passes so far; updated while a batch is settled."""
 
     def __init__(self, notes: Notes, settings: Settings) -> None:
         self._settings = settings
@@ -136,7 +136,7 @@ class LearnedTimeouts:
         self._has_grown = False
 
     def learn(self, recipe_name: str, report: Report, member: Member) -> Member:
-        """Count how long each stage took if it is a pass; return `member`, remembering what it was slow at itself."""
+        """Add the durations of the stages of a pass; return `member` with its own slow stages recorded."""
         recipe = self._settings.recipes.get(recipe_name)
         is_lesson = self._settings.deadlines.enabled and report.stages and report.outcome is Outcome.PASS
         if not (is_lesson and recipe):
@@ -227,7 +227,7 @@ class LearnedTimeouts:
         return TimeoutRule.USUAL
 
     def _find_histograms(self, recipe: Recipe) -> dict[str, Histogram]:
-        """Return the tallies of a recipe by stage; none when its commands are others than those that were timed."""
+        """Return the histograms of a recipe by stage; none when its commands have changed since they were timed."""
         tallies = self._tallies.get(recipe.name)
         if tallies is None:
             noted = self._noted.get(recipe.name)
@@ -243,6 +243,6 @@ def _is_lesson(run: StageRun, recipe: Recipe) -> bool:
 
 @lru_cache(maxsize=64)
 def _compute_fingerprint(recipe: Recipe) -> int:
-    """Return a number that is another one when the recipe does other things; its time-outs may change."""
+    """Return a number that changes when the commands of the recipe do; changed time-outs leave it as it is."""
     done = [(name, stage.run, stage.script, stage.every_s) for name, stage in recipe.stages.items()]
     return zlib.crc32(repr((recipe.transport.value, done)).encode("utf-8", "surrogatepass"))

@@ -16,7 +16,7 @@ _LN_2 = log(2.0)
 class UptimeStats:
     """For how long a node was seen in good and in bad, and how often it was seen to leave them, fading with time.
 
-    Kept where a back-off is adaptive; without the spell under way. The numbers are as they were at `at`.
+    Kept where a back-off is adaptive; the spell under way is not included. The numbers are as of `at`.
     """
 
     at: float
@@ -27,10 +27,10 @@ class UptimeStats:
 
 
 def compute_fade(then: float, now: float, half_life_s: float) -> float:
-    """Return what is left of 1 that was seen at `then`."""
+    """Return the weight at `now` of what was seen at `then`, which was 1 then."""
     return float(2.0 ** (-max(0.0, now - then) / half_life_s))
 
 
 def compute_faded_length(seconds: float, half_life_s: float) -> float:
-    """Return what is left of a spell of that length at its end, each of its seconds having faded since it went by."""
+    """Return the weighted length of a spell at its end: each of its seconds has decayed since it passed."""
     return half_life_s / _LN_2 * (1.0 - compute_fade(0.0, seconds, half_life_s))

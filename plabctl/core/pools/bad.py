@@ -23,7 +23,7 @@ class BadPool(Pool):
     """Nodes that failed, or that have not proved themselves yet."""
 
     def passed(self, member: Member, reading: Reading) -> Judgement:
-        """Return to good when enough passes in a row are there; a refuted suspicion leaves no trace at all."""
+        """Return to good after enough passes in a row; a refuted suspicion leaves no trace."""
         now = reading.now
         if member.is_held(now):
             return Judgement(self.stay(member, reading))

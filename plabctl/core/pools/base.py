@@ -58,7 +58,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a report makes of a member, and the move it led to, if any."""
+    """The member after a report, and the move that the report led to, if any."""
 
     member: Member
     move: Move | None = None
@@ -66,7 +66,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A report as a pool reads it: with the instant of judging and the dice for the jitter, in [0, 1)."""
+    """A report with what a pool needs to judge it: the instant, and a random number for the jitter, in [0, 1)."""
 
     report: Report
     now: float
@@ -83,14 +83,14 @@ class Reading:
 
 
 class Pool(ABC):
-    """One health pool: its own settings, and the whole configuration for looking at the pools it sends nodes to."""
+    """One health pool: its own settings, and the whole configuration, because nodes move on to other pools."""
 
     def __init__(self, own: PoolSettings, settings: Settings) -> None:
         self.own = own
         self.settings = settings
 
     def judge(self, member: Member, reading: Reading) -> Judgement:
-        """Return what `reading` makes of `member`.
+        """Return the judgement of `reading` on `member`.
 
         An unknown outcome counts for nothing and moves nobody: the node is due again after the shortest wait, or stays
         due when the probe was merely interrupted.
@@ -113,11 +113,11 @@ class Pool(ABC):
 
     @abstractmethod
     def passed(self, member: Member, reading: Reading) -> Judgement:
-        """Judge a pass; the streaks of `member` are counted already."""
+        """Judge a pass; the streaks of `member` already include it."""
 
     @abstractmethod
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
-        """Judge a failure; the streaks of `member` are counted already, `ok_streak` is what it had before."""
+        """Judge a failure; the streaks of `member` already include it, `ok_streak` is its passes in a row before."""
 
     def wait(self, member: Member, reading: Reading, seconds: float) -> Member:
         """Return `member` due in `seconds`, or when its hold ends if that is sooner."""
@@ -136,14 +136,14 @@ class Pool(ABC):
         return self.wait(member, reading, compute_interval(backoff, streak, reading.roll, age_s, fair_s))
 
     def confirm_move(self, member: Member, suspicion: Suspicion, target: str, reading: Reading) -> Judgement:
-        """Return `member` moved to `target` for good: since the first failure, and counted as a flap."""
+        """Return `member` moved to `target`, confirmed: since the first failure, and counted as a flap."""
         moved = replace(self.add_flap_penalty(member, suspicion, reading), pool=target, since_at=suspicion.failed_at)
         evidence = reading.report.reason
         move = Move("transition", suspicion.pool, target, suspicion.failed_at, reading.cause, evidence)
         return Judgement(self.stay(moved, reading), move)
 
     def add_flap_penalty(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
-        """Return `member` with the penalty of a confirmed move, which a guard that comes on soon may take back."""
+        """Return `member` with the penalty of a confirmed move; a guard that comes on soon may roll that back."""
         was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flaps
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
             flaps = (*flaps, build_flap(member, suspicion, reading.now))

@@ -17,7 +17,7 @@ _LOOKS = frozenset({"check", "up"})
 def judge_vnode(
     before: Vnode, claim: Claim, report: Report, own: ExperimentSettings, now: float, roll: float
 ) -> tuple[Vnode | None, str]:
-    """Return what `report` makes of the member, None when it is gone, and the kind of event to tell, if any.
+    """Return the member after `report`, None when it is gone, and the kind of event to emit, if any.
 
     `roll` in [0, 1) draws the jitter.
     """
@@ -37,7 +37,7 @@ def judge_vnode(
 
 
 def _update_leftovers(vnode: Vnode, claim: Claim, report: Report) -> Vnode:
-    """Return the member with what the report says about its vnode: is it set up, can anything be left of it."""
+    """Return the member, updated by the report: whether its vnode is set up, and whether anything may be left of it."""
     has_passed = report.outcome is Outcome.PASS
     if claim.goal is Goal.CHECK:
         return vnode

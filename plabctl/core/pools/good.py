@@ -18,7 +18,7 @@ from plabctl.values import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class GoodOptions:
-    """What only a good pool can be told."""
+    """Options of good pools."""
 
     confirm: int = 0
     """Quick retests while still in the pool before a failure counts; 0: leave at once."""
@@ -42,7 +42,7 @@ class GoodPool(Pool):
     def failed(self, member: Member, reading: Reading, *, ok_streak: int) -> Judgement:
         """Leave as a suspect, or be tested again while still here when the pool confirms first, or stay when held.
 
-        What a learned deadline cut off counts for nothing, but it is tested again at once.
+        A test that a learned deadline cut off does not count, but the node is tested again at once.
         """
         now = reading.now
         if member.is_held(now):
@@ -137,7 +137,7 @@ class GoodKind(PoolKind):
 
 
 def find_options(own: PoolSettings) -> GoodOptions:
-    """Return what a good pool was told; the defaults for a pool of another kind."""
+    """Return the options of a good pool; the defaults for a pool of another kind."""
     return own.options if isinstance(own.options, GoodOptions) else GoodOptions()
 
 
