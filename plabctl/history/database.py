@@ -17,10 +17,11 @@ from typing import NamedTuple, Self
 from plabctl.core.model import Event
 from plabctl.core.settings import HistorySettings
 from plabctl.errors import StoreError
-from plabctl.history.event_rows import decode_row, encode_row
+from plabctl.history.event_rows import LAST_AT, decode_row, encode_row
+from plabctl.history.fetch_rows import fetch
 from plabctl.history.history_file import HISTORY_NAME, build_history_error, open_history
 from plabctl.history.prune import prune
-from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, fetch, find
+from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, find
 
 _INSERT = """insert into event (seq, id, at, kind, node, actor, data)
 values ((select coalesce(max(seq), 0) + 1 from event where seq < 9007199254740992), ?, ?, ?, ?, ?, ?)
@@ -69,6 +70,7 @@ class History:
             return
         with self._connect(for_writing=True) as connection, connection:
             connection.execute("begin immediate")
+            _note_disorder(connection, events)
             for event in events:
                 row, stages = encode_row(event)
                 if connection.execute(_INSERT, row).rowcount and stages:
@@ -159,3 +161,14 @@ class History:
             raise build_history_error(self._path, error) from error
         except (ValueError, TypeError) as error:
             raise StoreError(f"an event of '{self._path}' cannot be written or read: {error}") from error
+
+
+def _note_disorder(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    """Remember by how much the instant of one of `events` lies before that of one that was recorded earlier."""
+    # What is no instant of a calendar, as in a row that plabctl did not write, is left aside.
+    (latest,), disorder_s = connection.execute("select max(at) from event where at < ?", (LAST_AT,)).fetchone(), 0.0
+    for event in events:
+        latest = event.at if latest is None else max(latest, event.at)
+        disorder_s = max(disorder_s, latest - event.at)
+    if disorder_s:
+        connection.execute("update clock set disorder_s = ? where disorder_s < ?", (disorder_s, disorder_s))

@@ -16,7 +16,7 @@ from plabctl.core.model import Event
 
 MOST_BYTES = 64 * 1024**2
 """Of the stages of one event; what they printed is left out where there is more."""
-_LAST_AT = 253402300800.0
+LAST_AT = 253402300800.0
 """The end of the year 9999."""
 _MOST = 2**53
 """Beyond this, numbers are not the same in all programs that read JSON."""
@@ -59,7 +59,7 @@ def decode_row(row: Row) -> Event | None:
     try:
         texts = [read_text(value) for value in (id_, kind, actor)]
         name = None if node is None else read_text(node)
-        if not (isinstance(at, int | float) and 0 <= at < _LAST_AT):
+        if not (isinstance(at, int | float) and 0 <= at < LAST_AT):
             return None
         found = _read_data(data, stages)
     except (ValueError, RecursionError):

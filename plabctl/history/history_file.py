@@ -17,7 +17,7 @@ from plabctl.errors import StateTooNew, StoreError
 from plabctl.files.atomic import build_temp_name, remove
 from plabctl.files.private import build_store_error, open_private
 from plabctl.files.trusted import refuse_planted_file
-from plabctl.history.query import prepare
+from plabctl.history.fetch_rows import prepare
 from plabctl.history.tables import FORMAT, bring_forward, create_tables, stand_in
 
 HISTORY_NAME = "history.db"

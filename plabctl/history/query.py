@@ -1,4 +1,4 @@
-"""Which rows of the history are asked for, found by the indexes alone, and the rows themselves.
+"""Which rows of the history are asked for, found by the indexes alone.
 
 I/O. What a question costs must not grow with how much ever happened, so nothing is left to the query planner: it does
 not know that few rows are recent, or that a node has few of them. A plus sign before a column keeps it from the index
@@ -11,10 +11,8 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
-from itertools import islice
 from typing import NamedTuple
 
-from plabctl.history.event_rows import MOST_BYTES, Row
 from plabctl.history.tables import CAUSE, EXPERIMENT, IS_STEP, TEST_KINDS
 
 _FEW = 10_000
@@ -22,10 +20,12 @@ _FEW = 10_000
 MAX_SEQ = 9007199254740992
 """Above every row that plabctl wrote (2**53). SQLite counts on from the highest: after 2**63 - 1 not at all."""
 _LAST_SEQ = 2**63 - 1
+_REACH_S = 3600.0
+"""Added to the greatest disorder that was seen."""
+_MOST_REACH_S = 7 * 86400.0
+"""Where instants are in greater disorder than that, those of a time are counted."""
 NEWEST_QUERY = "select coalesce(max(seq), 0) from event where seq < 9007199254740992"
 _ROWS_AT_ONCE = 500
-_RECORD_BYTES = MOST_BYTES + 1024**2
-_TOO_BIG = "SQLITE_TOOBIG"
 
 
 class Question(NamedTuple):
@@ -46,7 +46,7 @@ class Question(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """The places between which all rows of a time are, and how many those rows are; None where no time is asked for."""
+    """The places between which all rows of a time are, and how many those rows are where they had to be counted."""
 
     first: int
     last: int
@@ -63,12 +63,6 @@ class _Path(NamedTuple):
 
 Condition = tuple[str, object]
 """Of a query, with the one value in it."""
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make odd rows readable: text comes as bytes, as what is no UTF-8 would end a query, and its size has a bound."""
-    connection.text_factory = bytes
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _RECORD_BYTES)
 
 
 def find(connection: sqlite3.Connection, asked: Question) -> Iterable[int]:
@@ -119,6 +113,24 @@ def _find_span(connection: sqlite3.Connection, asked: Question) -> _Span:
     if asked.since_at is None and asked.until_at is None:
         # Who follows is told once of a row that nothing comes after.
         return _Span(asked.after + 1, MAX_SEQ if asked.after else _LAST_SEQ, None)
+    reach_s = float(connection.execute("select max(disorder_s) from clock").fetchone()[0] or 0) + _REACH_S
+    if reach_s > _MOST_REACH_S:
+        return _count_span(connection, asked)
+    first, last = asked.after + 1, _LAST_SEQ
+    # All rows before one that is older than `since_at` by more than the reach are older than `since_at`.
+    if asked.since_at is not None:
+        query = "select seq from event where at >= 0 and at < ? order by at desc limit 1"
+        for (seq,) in connection.execute(query, (asked.since_at - reach_s,)):
+            first = max(first, seq + 1)
+    if asked.until_at is not None:
+        query = "select seq from event where at >= ? order by at limit 1"
+        for (seq,) in connection.execute(query, (asked.until_at + reach_s,)):
+            last = seq - 1
+    return _Span(first, last, None)
+
+
+def _count_span(connection: sqlite3.Connection, asked: Question) -> _Span:
+    """Return the same by a look at all instants of the time: a clock was wrong by days once."""
     clauses, values = zip(*_limit_time(asked), strict=True)
     ends = f"{'0' if asked.since_at is None else 'min(+seq)'}, {_LAST_SEQ if asked.until_at is None else 'max(+seq)'}"
     query = f"select count(*), {ends} from event where {' and '.join(clauses)}"  # all in the index
@@ -208,36 +220,3 @@ def _build_conditions(asked: Question, besides: str) -> Iterator[Condition]:
         yield "+at >= ?", asked.since_at
     if asked.until_at is not None:
         yield "+at < ?", asked.until_at
-
-
-def fetch(connection: sqlite3.Connection, places: Iterable[int]) -> Iterator[tuple[int, Row | None]]:
-    """Yield each of `places` with its row; None for one that is too big to be an event."""
-    left = iter(places)
-    while part := list(islice(left, _ROWS_AT_ONCE)):
-        try:
-            yield from _fetch_rows(connection, part)
-        except sqlite3.DataError as error:
-            if error.sqlite_errorname != _TOO_BIG:
-                raise
-            yield from _fetch_one_by_one(connection, part)
-
-
-def _fetch_one_by_one(connection: sqlite3.Connection, places: Iterable[int]) -> Iterator[tuple[int, Row | None]]:
-    for place in places:
-        try:
-            yield from _fetch_rows(connection, [place])
-        except sqlite3.DataError as error:
-            if error.sqlite_errorname != _TOO_BIG:
-                raise
-            yield place, None
-
-
-ROW_QUERY = """
-select event.seq, id, event.at, kind, node, actor, data, stages from event left join output on output.seq = event.seq
-where event.seq in (select value from json_each(?)) order by event.seq
-"""
-
-
-def _fetch_rows(connection: sqlite3.Connection, places: Iterable[int]) -> list[tuple[int, Row]]:
-    rows = connection.execute(ROW_QUERY, (json.dumps(list(places)),)).fetchall()
-    return [(row[0], row[1:]) for row in rows]

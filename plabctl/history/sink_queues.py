@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from plabctl.core.model import Event
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row
-from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, fetch, find
+from plabctl.history.fetch_rows import fetch
+from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, find
 
 MAX_BATCH = 1000
 """How many events are read at once."""

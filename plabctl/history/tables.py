@@ -11,6 +11,8 @@ from __future__ import annotations
 import sqlite3
 
 FORMAT = 2
+_UNKNOWN_S = 1e300
+"""A disorder beyond all measure."""
 TEST_KINDS = ("probe", "vnode-probe", "late")
 """Nearly all events are of these kinds: a few indexes leave them out, and so take next to no room."""
 IS_STEP = f"kind not in ({', '.join(map(repr, TEST_KINDS))})"
@@ -38,15 +40,21 @@ create {temporary} table output (
   stages text not null
 ) strict;
 """
-# `legacy` says which rows still have stages in their data: those from `next_seq` up to `last_seq`.
+# `clock` says by how much an instant may lie before those of rows recorded earlier, so that few rows need to be looked
+# at for a time. `legacy` says which rows still have stages in their data: those from `next_seq` up to `last_seq`.
 _SINCE_FORMAT_2 = f"""
 {_OUTPUT.format(temporary="")}
 create index output_by_time on output (at);
+create table clock (disorder_s real not null) strict;
 create table legacy (next_seq integer not null, last_seq integer not null) strict;
-create index step_by_kind on event (kind, seq) where {IS_STEP};
-create index step_by_node on event (node, seq) where {IS_STEP};
-create index event_by_cause on event ({CAUSE}, seq) where {CAUSE} is not null;
-create index event_by_experiment on event ({EXPERIMENT}, seq) where {EXPERIMENT} is not null;
+create index step_by_kind on event (kind, seq, at) where {IS_STEP};
+create index step_by_node on event (node, seq, at) where {IS_STEP};
+create index event_by_cause on event ({CAUSE}, seq, at) where {CAUSE} is not null;
+create index event_by_experiment on event ({EXPERIMENT}, seq, at) where {EXPERIMENT} is not null;
+"""
+_DISORDER = """
+select coalesce(max(latest - at), 0)
+from (select at, max(at) over (order by seq) as latest from event where at >= 0 and at < 253402300800)
 """
 _DATA = "case when json_valid(data) then json_extract(data, '$.{0}') end as {1}"
 _TIME = "event.at as unix_at, strftime('%Y-%m-%dT%H:%M:%SZ', event.at, 'unixepoch') as at"
@@ -71,7 +79,10 @@ from output join event on event.seq = output.seq
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Make an empty history of today's format."""
-    connection.executescript(f"begin; {_EVENT} {_SINCE_FORMAT_2} {VIEWS} pragma user_version = {FORMAT}; commit;")
+    connection.executescript(
+        f"begin; {_EVENT} {_SINCE_FORMAT_2} {VIEWS} insert into clock values (0); "
+        f"pragma user_version = {FORMAT}; commit;"
+    )
 
 
 def bring_forward(connection: sqlite3.Connection) -> None:
@@ -84,6 +95,7 @@ def bring_forward(connection: sqlite3.Connection) -> None:
         if connection.execute("pragma user_version").fetchone()[0] == 1:  # nobody else was first
             for statement in f"{_SINCE_FORMAT_2} {VIEWS}".split(";"):
                 connection.execute(statement)
+            connection.execute(f"insert into clock {_DISORDER}")
             connection.execute("insert into legacy select 0, coalesce(max(seq), 0) from event")
             connection.execute(f"pragma user_version = {FORMAT}")
         connection.execute("commit")
@@ -93,5 +105,6 @@ def bring_forward(connection: sqlite3.Connection) -> None:
 
 
 def stand_in(connection: sqlite3.Connection) -> None:
-    """Let a history of format 1 be read as it is: with an empty table `output` for this connection alone."""
+    """Let a history of format 1 be read as it is: with the tables that it lacks for this connection alone."""
     connection.execute(_OUTPUT.format(temporary="temporary"))
+    connection.execute(f"create temporary table clock as select {_UNKNOWN_S} as disorder_s")

@@ -19,7 +19,6 @@ PEOPLE = {
     f"show {NODE}": f"show {NODE} -o table",
     "history --since 30d | head": "history --since 30d",
     "history --kind transition --since 30d": "history --kind transition --since 30d",
-    f"history {NODE} --cause connect": f"history {NODE} --cause connect",
 }
 """Looks of people, and the command of each; the first is ended by `head` after ten lines."""
 TESTS_A_DAY = 24

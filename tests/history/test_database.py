@@ -13,8 +13,11 @@ import pytest
 
 from plabctl.core.model import Event
 from plabctl.errors import StateTooNew, StoreError
+from plabctl.history import query
 from plabctl.history.database import History
+from plabctl.history.query import Question
 from tests.builders import NOW
+from tests.history import format_1
 
 
 def event(id_: str = "e1", *, at: float = NOW, kind: str = "probe", node: str | None = "n1", **data: object) -> Event:
@@ -300,3 +303,26 @@ def test_a_planted_log_is_not_written_to(tmp_path: Path, name: str, kind: str) -
         History(tmp_path).record([event("e2")])
 
     assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("is_of_format_1", [False, True])
+def test_instants_that_go_back_are_found_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_of_format_1: bool
+) -> None:
+    monkeypatch.setattr(query, "_FEW", 2)
+    hours = [0, 1, 2, 12, 3, 4, 5, 6, 7, 13]
+    events = [event(f"e{hour}", at=NOW + hour * 3600, kind="hold") for hour in hours]
+    if is_of_format_1:
+        format_1.write(tmp_path, events[:6])
+    with History(tmp_path) as history:
+        for each in events[6 if is_of_format_1 else 0 :]:
+            history.record([each])
+
+        for since in range(14):
+            for kinds in (None, ["hold"]):
+                wanted = [f"e{hour}" for hour in hours if hour >= since]
+                assert ids(history, since_at=NOW + since * 3600, kinds=kinds) == wanted
+                before = [Question(kinds=kinds, until_at=NOW + since * 3600, limit=limit) for limit in (None, 3)]
+                found = [[row.id for _, row in history.walk(asked) if row] for asked in before]
+                wanted = [f"e{hour}" for hour in hours if hour < since]
+                assert found == [wanted, wanted[-3:]]

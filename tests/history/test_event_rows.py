@@ -16,7 +16,7 @@ from plabctl.core.model import Event
 from plabctl.demo.demo_view import build_demo_view, list_tests
 from plabctl.demo.results import list_results
 from plabctl.demo.sentences import Narrator
-from plabctl.history import event_rows, query
+from plabctl.history import event_rows, fetch_rows
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row, encode_row
 from plabctl.history.tables import CAUSE, EXPERIMENT, IS_STEP, VIEWS
@@ -173,7 +173,7 @@ def test_a_row_at_the_end_of_all_numbers_stops_neither_the_record_nor_who_follow
 def test_a_huge_row_is_left_out_without_being_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], object]
 ) -> None:
-    monkeypatch.setattr(query, "_RECORD_BYTES", 100_000)
+    monkeypatch.setattr(fetch_rows, "_RECORD_BYTES", 100_000)
     with History(tmp_path) as history:
         history.record([event("a"), event("b", reason="x" * 50_000)])
     plant(tmp_path, with_data(make(json.dumps({"reason": "x" * 200_000}))), ("c", NOW, *GOOD))

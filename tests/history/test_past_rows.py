@@ -106,7 +106,7 @@ def test_a_row_that_plabctl_did_not_write_is_left_out_and_counted(
 ) -> None:
     events = make_events(10)
     history.record(events)
-    monkeypatch.setattr("plabctl.history.query._RECORD_BYTES", 2000)
+    monkeypatch.setattr("plabctl.history.fetch_rows._RECORD_BYTES", 2000)
     history.close()
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
         values = (kind, data.replace("TOO LONG", "x" * 3000))
