@@ -7,6 +7,7 @@ inventory that cannot be read, or a sink that could not be told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 from plabctl.core.keys.formatting import describe_value, quote
@@ -18,7 +19,7 @@ from plabctl.errors import PluginFault, UsageFault
 from plabctl.inventories.base import InventoryKind
 from plabctl.inventories.reading import Reading
 from plabctl.masks import mask_secrets
-from plabctl.plugins.call import PluginHost
+from plabctl.plugins.call import LOAD_S, PluginHost
 from plabctl.sinks.base import SinkContext, SinkKind, TellResult
 from plabctl.values import dataclass
 
@@ -101,14 +102,16 @@ class HostedInventory(InventoryKind):
 
 
 class HostedSink(SinkKind):
-    """A sink that is a plug-in's."""
+    """A sink that is a plug-in's. Sinks with other options have a process of their own, as none waits for another."""
 
     keys = _build_keys("sink.plugin")
 
     def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
         self.name = name
         self.fault = fault
-        self._host = host
+        self._hosts: dict[object, PluginHost] = {}
+        self._unused = [host]
+        self._lock = Lock()
 
     def identify(self, own: SinkSettings) -> str:
         """Return the kind and the options."""
@@ -122,10 +125,21 @@ class HostedSink(SinkKind):
     def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
         """Hand the events to the plug-in."""
         try:
-            self._host.call("tell", list(events), _find_options(own), limit_s=timeout_s)
+            self._find_host(own).call("tell", list(events), _find_options(own), limit_s=timeout_s)
         except PluginFault as error:
             return TellResult(ok=False, error=f"sink {self.name!r}: {error}")
         return TellResult(ok=True)
+
+    def _find_host(self, own: SinkSettings) -> PluginHost:
+        """Return the process for sinks with these options; raise PluginFault when it cannot be loaded."""
+        with self._lock:
+            if own.options in self._hosts:
+                return self._hosts[own.options]
+            is_loaded = bool(self._unused)
+            host = self._hosts[own.options] = self._unused.pop() if self._unused else PluginHost()
+        if not is_loaded:
+            host.call("load", "sink", self.name, limit_s=LOAD_S)
+        return host
 
 
 def _find_options(own: InventorySettings | SinkSettings) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import NamedTuple
 
 from plabctl.clock import Clock
@@ -52,6 +51,8 @@ def find_kind(sink: SinkSettings) -> SinkKind:
 
 def build_specs(sinks: Sequence[SinkSettings]) -> dict[str, tuple[QueueSpec, SinkSettings]]:
     """Return the queues of all of `sinks` that are no record, by key. Two that are the same have two keys."""
+    import hashlib  # which loads OpenSSL: only where there are sinks
+
     found: dict[str, tuple[QueueSpec, SinkSettings]] = {}
     for sink in sinks:
         kind = find_kind(sink)
@@ -59,7 +60,7 @@ def build_specs(sinks: Sequence[SinkSettings]) -> dict[str, tuple[QueueSpec, Sin
             continue
         identity = kind.identify(sink)
         parts = [sink.kind, identity, sorted(sink.on), sink.experiment]
-        digest = blake2b(json.dumps(parts).encode(), digest_size=9).hexdigest()
+        digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=9).hexdigest()
         key = next(key for key in (digest, *(f"{digest}-{number}" for number in range(2, 999))) if key not in found)
         spec = QueueSpec(key, kind.describe(sink), sink.kind, identity, sink.on, sink.experiment, find_command(sink))
         found[key] = (spec, sink)

@@ -202,8 +202,7 @@ batch = true
 
 Each sink has a queue of its own, which is the history: it is told of the events in their order, one run after the
 other, and no sink waits for another. Ticks do not wait for each other's sinks either: a tick that has nothing else to
-do begins to tell for 30 seconds, lets what it began come to its end or time-out, and leaves the rest to the next. (Two
-sinks of one plug-in share its process and take turns.)
+do begins to tell for 30 seconds, lets what it began come to its end or time-out, and leaves the rest to the next.
 
 - **At least once.** A command that exits with 0 took the event. One that was killed with its tick gets it again, with
   the same `id`.

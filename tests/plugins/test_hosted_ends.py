@@ -38,6 +38,10 @@ def read(options):
 
 def tell(events, options):
     assert options.get("way") != "raise", "nobody listens"
+    time.sleep(options.get("seconds", 0))
+    if "file" in options:
+        with open(options["file"], "a") as file:
+            file.write(f"{time.time()}\\n")
 
 number = 5
 """
@@ -95,6 +99,18 @@ def test_a_sink_that_fails_is_told_again(tmp_path: Path) -> None:
     assert shop.pools() == {"pc1": "good"}
     shop.config.write_text(CONFIG + config.replace("raise", "listen"))
     assert shop.run("tick").code == 0
+
+
+def test_two_sinks_of_one_plugin_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    sink = '[[sink]]\nkind = "odd"\non = ["transition"]\noptions = {{ seconds = {}, file = "{}" }}\n'
+    config = sink.format(2, tmp_path / "slow") + sink.format(0, tmp_path / "quick")
+    shop = Shop(tmp_path, place(tmp_path / "site", "odd_ends", ENDS, POINTS), CONFIG + config)
+    shop.ok("node", "add", "pc1")
+
+    shop.ok("tick")
+
+    slow, quick = (float((tmp_path / name).read_text()) for name in ("slow", "quick"))
+    assert quick < slow - 1
 
 
 def test_what_is_no_function_is_told_by_config_check(tmp_path: Path) -> None:
