@@ -15,6 +15,8 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
 _ALIAS = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _IPV4 = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_ZONE = r"[A-Za-z0-9_.-]{1,64}"
+"""The name or number of an interface (RFC 4007, section 11)."""
 _KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
@@ -38,6 +40,14 @@ def is_host(text: str) -> bool:
     if re.fullmatch(_HOST, text):
         return True
     return ":" in text and is_address(text)
+
+
+def is_server(text: str) -> bool:
+    """Return whether `text` can be where a node is reached: a host, or an IPv6 address with its interface."""
+    address, percent, zone = text.partition("%")
+    if not percent:
+        return is_host(text)
+    return ":" in address and is_host(address) and re.fullmatch(_ZONE, zone) is not None
 
 
 def fold_name(name: str) -> str:

@@ -11,7 +11,15 @@ from functools import lru_cache
 from itertools import islice
 
 from plabctl.core.model import Node
-from plabctl.core.names import RESERVED, build_variable_name, fold_name, is_alias, is_host, is_label_name
+from plabctl.core.names import (
+    RESERVED,
+    build_variable_name,
+    fold_name,
+    is_alias,
+    is_host,
+    is_label_name,
+    is_server,
+)
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading, Row, quote_text
 from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
@@ -165,7 +173,7 @@ def _find_fault(key: str, value: str) -> str:
         return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
     if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
         return f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
-    if key == "ssh_host" and not is_host(value):
+    if key == "ssh_host" and not is_server(value):
         return f"ssh_host is {quote_text(value)}, neither a host name nor an address"
     if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
         return f"ssh_user is {quote_text(value)}, no user name"

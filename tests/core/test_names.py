@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host, sort_names
+from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host, is_server, sort_names
 
 HOSTS = ["pc1", "PC1.lab", "web_1.lab", "_x", "x_", "casm_n0", "10.0.0.1", "2001:db8::1", "a-b.c-d", "a" * 63]
 ALIASES = ["pc1-", "pc1..lab", "pc1.", "_-", "a" * 64, "a" * MAX_NAME]
@@ -30,6 +30,23 @@ NEITHER = [
 def test_a_host_name_has_letters_digits_hyphens_and_underscores(text: str) -> None:
     assert is_host(text)
     assert is_alias(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("pc1.lab", True),
+        ("fe80::1%eth0", True),
+        ("fe80::1%br-lan.5", True),
+        ("fe80::1%", False),
+        ("fe80::1%a b", False),
+        ("fe80::1%$(x)", False),
+        ("10.0.0.1%eth0", False),
+        ("pc1%eth0", False),
+    ],
+)
+def test_an_address_may_name_its_interface(text: str, *, is_one: bool) -> None:
+    assert is_server(text) is is_one
 
 
 @pytest.mark.parametrize("text", ALIASES)

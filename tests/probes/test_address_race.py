@@ -41,6 +41,7 @@ nsenter --target $router --net sh -ec '
     ip link set lo up
     ip addr add 192.0.2.2/24 dev down0
     ip addr add 2001:db8::2/64 dev down0 nodad
+    ip addr add fe80::2/64 dev down0 nodad
     ip link set down0 up
     echo 1 >/proc/sys/net/ipv4/ip_forward
     echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
@@ -92,6 +93,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
 
 AIMS = {
     "192.0.2.2": 22,
+    "fe80::2%up0": 22,
     "192.0.2.77": 22,
     "203.0.113.1": 22,
     "198.51.100.1": 22,
@@ -124,6 +126,7 @@ def _ask(host: str) -> tuple[str, ...]:
     ("host", "reason"),
     [
         (FAR, "connection refused"),
+        ("fe80::2%up0", "connection refused"),
         ("192.0.2.77", "no route to host"),  # nobody there answers the question for its link address
         ("203.0.113.1", "network is unreachable"),  # said by the router: it knows no such network
         ("198.51.100.1", "no route to host"),
