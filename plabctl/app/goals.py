@@ -19,6 +19,13 @@ from plabctl.core.selection import find_names
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 
+OnProgress = Callable[[int, int], None]
+"""Is told again and again how many tests have ended, of how many."""
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """Do nothing: nobody watches."""
+
 
 class TickGoal(Protocol):
     """What a tick is asked for.

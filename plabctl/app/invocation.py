@@ -17,8 +17,15 @@ from plabctl.errors import ClockFault, PlabctlError
 from plabctl.store.store import BEAT_NAME, SUCCESS_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from plabctl.app.goals import OnProgress
     from plabctl.core.problems import ProblemKind
     from plabctl.core.settings import Settings
+
+    Watch = Callable[[], AbstractContextManager[OnProgress]]
+    """Opens what is told how it goes, such as a bar on a terminal."""
 
 
 def end_idle(config_path: str | None) -> bool:
@@ -72,8 +79,8 @@ def is_clock_settling(app: App) -> bool:
     return bool(why)
 
 
-def tick(config_path: str | None) -> int:
-    """Run one tick and return the exit code.
+def tick(config_path: str | None, watch: Watch | None = None) -> int:
+    """Run one tick and return the exit code; what `watch` gives is told how it goes, if there is something to do.
 
     On a machine that was booted a moment ago and does not know the time yet it does nothing.
     Raise ConfigError, ClockFault or StoreError, and PluginFault after all else is done.
@@ -83,32 +90,35 @@ def tick(config_path: str | None) -> int:
         return 0
     idle = is_idle(app)
     app.store.beat()
-    code = 0 if idle else _entered(app)
+    code = 0 if idle else _entered(app, watch)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
         app.store.beat(SUCCESS_NAME)
     return code
 
 
-def _entered(app: App) -> int:
+def _entered(app: App, watch: Watch | None) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
     from plabctl.clock import read_boot_id
     from plabctl.store.tick_log import enter_tick
 
     with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):
-        return _run(app)
+        return _run(app, watch)
 
 
-def _run(app: App) -> int:
+def _run(app: App, watch: Watch | None) -> int:
     # Imported here: an idle tick needs none of it.
+    from contextlib import nullcontext
+
+    from plabctl.app.goals import ignore_progress
     from plabctl.app.signals import Stop
     from plabctl.app.ssh_check import require_key
     from plabctl.app.tick import run_tick
 
     require_key(app.settings)
     stop = Stop()
-    with stop.listen():
-        run_tick(app, stop)
+    with watch() if watch else nullcontext(ignore_progress) as on_progress, stop.listen():
+        run_tick(app, stop, on_progress=on_progress)
     return stop.exit_code
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.context import App
-from plabctl.app.goals import RetestGoal
+from plabctl.app.goals import OnProgress, RetestGoal, ignore_progress
 from plabctl.app.queries import read_context_of
 from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
@@ -30,18 +30,27 @@ class RetestResult:
     names: tuple[str, ...]
     exit_code: int
 
+    @property
+    def passed_count(self) -> int:
+        """How many of the nodes passed."""
+        return sum(_has_passed(self.context, name) for name in self.names)
+
 
 def retest_and_wait(
-    app: App, names: Sequence[str], order: Order, on_begun: Callable[[], None] = lambda: None
+    app: App,
+    names: Sequence[str],
+    order: Order,
+    on_begun: Callable[[], None] = lambda: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> RetestResult:
     """Order a retest of the nodes, probe them, and return how it went; raise NoSuchNode.
 
-    The order is committed together with the claims; then `on_begun` is called.
+    The order is committed together with the claims; then `on_begun` is called, and `on_progress` again and again.
     """
     stop = Stop()
     goal = RetestGoal(names, order)
     with stop.listen():
-        run_tick(app, stop, tick_goal=goal, on_begun=on_begun)
+        run_tick(app, stop, tick_goal=goal, on_begun=on_begun, on_progress=on_progress)
     context = read_context_of(app)
     has_passed = all(_has_passed(context, name) for name in goal.names)
     return RetestResult(context, goal.names, stop.exit_code or int(not has_passed))

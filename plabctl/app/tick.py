@@ -16,7 +16,7 @@ from plabctl.app import claim_slots
 from plabctl.app.canaries import Canaries
 from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
-from plabctl.app.goals import TickGoal
+from plabctl.app.goals import OnProgress, TickGoal, ignore_progress
 from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_inventories import sync_due_inventories
@@ -86,6 +86,12 @@ class TickRun:
         return end_uptime_s is not None and self.app.clock.uptime() >= end_uptime_s
 
     @property
+    def left_count(self) -> int:
+        """How many tests are running, to be settled, or due."""
+        in_use = self.slots_in_use
+        return in_use.running_count + in_use.in_hand_count + len(self.reports) + self.waiting_count
+
+    @property
     def is_over(self) -> bool:
         """Return whether there is nothing left to run, to settle or to wait for."""
         if self.slots_in_use.running_count or self.slots_in_use.in_hand_count or self.reports:
@@ -95,13 +101,19 @@ class TickRun:
 
 
 def run_tick(
-    app: App, stop: Stop, *, tick_goal: TickGoal | None = None, on_begun: Callable[[], None] = lambda: None
+    app: App,
+    stop: Stop,
+    *,
+    tick_goal: TickGoal | None = None,
+    on_begun: Callable[[], None] = lambda: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> int:
     """Fetch, claim, probe, settle and deliver until nothing is due; return how many probes were settled.
 
     With a goal, what it asks for is done here and now, or waited for when another tick is at it, and nothing else is
-    claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be
-    read or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
+    claimed; `on_begun` is called once what the goal orders is committed. `on_progress` is told how it goes. Raise
+    StoreError when the state cannot be read or written, and InventoryFault, after all else is done, when a source of
+    nodes could not be read.
     """
     faults = sync_due_inventories(app) if tick_goal is None else []
     rng = random.Random()
@@ -121,6 +133,7 @@ def run_tick(
         wait(run)
         if is_step_due(run):
             step(run)
+        on_progress(run.settled_count, run.settled_count + run.left_count)
     run.delivery.finish(lambda: bool(stop))
     if faults:
         raise faults[0]

@@ -149,10 +149,10 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
     """
     app = open_app(config)
     found = node_input.read_nodes(app, file)
-    print_changes(
-        change_nodes.add_nodes(app, found, change_nodes.build_order(app, find_actor(), ""), replacing=replace),
-        quiet=quiet,
-    )
+    order = change_nodes.build_order(app, find_actor(), "")
+    with output.open_bar(f"adding {len(found)} nodes", len(found)):
+        done = change_nodes.add_nodes(app, found, order, replacing=replace)
+    print_changes(done, quiet=quiet)
 
 
 @make_command("rm", example="plabctl node rm pc1.example.org", parent=command)

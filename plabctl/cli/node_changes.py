@@ -5,6 +5,7 @@ I/O: standard output, and a question on a terminal.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from plabctl.app import change_nodes as use
@@ -12,8 +13,11 @@ from plabctl.app.context import App
 from plabctl.cli import output
 from plabctl.cli.options import confirm
 from plabctl.core.selection import Selection, read_plain_names
-from plabctl.render.change_report import format_changes
+from plabctl.render.change_report import fold_changes, format_changes
 from plabctl.views.changes import ChangeResult
+
+_FEW = 20
+"""More lines than this are too many for a terminal."""
 
 
 def choose_nodes(
@@ -45,9 +49,10 @@ def count_nodes(names: Sequence[str]) -> str:
 
 
 def print_changes(done: ChangeResult, *, quiet: bool) -> None:
-    """Print what changed to standard output, and how to undo it to standard error."""
+    """Print what changed to standard output, and how to undo it to standard error; on a terminal many are folded."""
     if not quiet:
-        output.write(f"{line}\n" for line in format_changes(done))
+        is_folded = len(done.changes) > _FEW and sys.stdout.isatty()
+        output.write(f"{line}\n" for line in (fold_changes(done) if is_folded else format_changes(done)))
         output.flush()
         for undo in done.undo:
             output.write_note(f"undo: {undo}")

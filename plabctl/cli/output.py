@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from plabctl.cli.error_report import flush, write_error
 from plabctl.render.listing import FOR_PEOPLE, Cell, Listing
 from plabctl.values import dataclass
 
+if TYPE_CHECKING:
+    from plabctl.app.goals import OnProgress
+
+_PACE_S = 0.2
+_MANY = 1000
 __all__ = [
     "FOR_PEOPLE",
     "Form",
@@ -22,6 +28,8 @@ __all__ = [
     "choose_color",
     "choose_form",
     "flush",
+    "open_bar",
+    "open_test_bar",
     "show_lines",
     "show_listing",
     "wants_color",
@@ -116,6 +124,41 @@ def _open_for_people(form: Form) -> Iterator[TextIO]:
         return
     with PagedStream(sys.stdout) as out:
         yield out  # type: ignore[misc]  # it has all of a stream that tables use
+
+
+@contextmanager
+def open_bar(words: str, count: int) -> Iterator[None]:
+    """Show on standard error, a terminal, that something is done with many; few are done before it could be read."""
+    if count < _MANY or not can_redraw(sys.stderr):
+        yield
+        return
+    from plabctl.render.progress import CountBar
+
+    with CountBar(sys.stderr, color=wants_color("auto", os.environ, is_terminal=True)) as bar:
+        bar.show(0, 0, words)
+        yield
+
+
+@contextmanager
+def open_test_bar() -> Iterator[OnProgress]:
+    """Give what draws on standard error how many tests have ended; where that is no terminal it does nothing."""
+    from plabctl.app.goals import ignore_progress
+
+    if not can_redraw(sys.stderr):
+        yield ignore_progress
+        return
+    from plabctl.render.progress import CountBar
+
+    with CountBar(sys.stderr, color=wants_color("auto", os.environ, is_terminal=True)) as bar:
+        shown_at = 0.0
+
+        def show(done: int, total: int) -> None:
+            nonlocal shown_at
+            if time.monotonic() - shown_at >= _PACE_S:
+                shown_at = time.monotonic()
+                bar.show(done, total, f"{done} of {total} tested")
+
+        yield show
 
 
 def show_lines(lines: Sequence[tuple[str, Cell]], form: Form) -> None:

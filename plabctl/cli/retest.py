@@ -5,6 +5,7 @@ Tests: `tests/cli/test_node_changes.py`.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from plabctl.app.context import App
     from plabctl.app.retest_now import RetestResult
     from plabctl.core.node_orders import Order
+    from plabctl.views.node import ViewContext
+
+_FEW = 20
+"""The results of more nodes are shown to people as a summary: a line for each reason."""
 
 _EXAMPLE = """\
 plabctl retest pc1.example.org
@@ -53,13 +58,15 @@ def command(nodes: tuple[str, ...], reason: str, wait: bool, yes: bool, quiet: b
 
 def retest_nodes(app: App, names: Sequence[str], order: Order, *, quiet: bool) -> int:
     """Test these nodes here and now, show what came of it, and return the exit code for that."""
+    from plabctl.app.goals import ignore_progress
     from plabctl.app.retest_now import retest_and_wait
 
     def report_begun() -> None:
         if not quiet:
             output.write_note(f"testing {len(names)} node{'' if len(names) == 1 else 's'}")
 
-    verdict = retest_and_wait(app, names, order, report_begun)
+    with output.open_test_bar() if not quiet else nullcontext(ignore_progress) as on_progress:
+        verdict = retest_and_wait(app, names, order, report_begun, on_progress)
     if not quiet:
         _show_result(app, verdict)
     return verdict.exit_code
@@ -67,19 +74,27 @@ def retest_nodes(app: App, names: Sequence[str], order: Order, *, quiet: bool) -
 
 def _show_result(app: App, verdict: RetestResult) -> None:
     from plabctl.render import status_table
-    from plabctl.render.remedy import format_remedy
 
     how = output.choose_form(None)
     context, names = verdict.context, verdict.names
-    output.show_listing(
-        status_table.build_listing(context, names)
-        if how.is_for_people
-        else status_table.build_data_listing(context, names, how.name),
-        how,
-    )
-    if how.is_for_people and len(names) == 1:
-        node, member = context.state.node(names[0]), context.state.member(names[0])
-        if node and member and member.last:
-            remedy = format_remedy(member.last.cause, node.name, node.variables, app.settings.ssh)
-            if remedy:
-                output.write_note(f"if that is right: {remedy}")
+    if not how.is_for_people:
+        output.show_listing(status_table.build_data_listing(context, names, how.name), how)
+    elif len(names) > _FEW:
+        from plabctl.render import group_table
+
+        output.show_listing(group_table.build_listing(context, names, "reason"), how)
+        output.write_line(f"{verdict.passed_count} of {len(names)} passed")
+    else:
+        output.show_listing(status_table.build_listing(context, names), how)
+        if len(names) == 1:
+            _show_remedy(app, context, names[0])
+
+
+def _show_remedy(app: App, context: ViewContext, name: str) -> None:
+    from plabctl.render.remedy import format_remedy
+
+    node, member = context.state.node(name), context.state.member(name)
+    if node and member and member.last:
+        remedy = format_remedy(member.last.cause, name, node.variables, app.settings.ssh)
+        if remedy:
+            output.write_note(f"if that is right: {remedy}")

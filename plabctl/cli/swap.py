@@ -149,9 +149,9 @@ def _open_progress(how: SwapOptions) -> Iterator[use.OnProgress]:
     elif how.quiet or not output.can_redraw(sys.stderr):
         yield lambda _overview: None
     else:
-        from plabctl.render.progress import ProgressBar
+        from plabctl.render.progress import ExperimentBar
 
-        with ProgressBar(sys.stderr, color=output.wants_color("auto", os.environ, is_terminal=True)) as bar:
+        with ExperimentBar(sys.stderr, color=output.wants_color("auto", os.environ, is_terminal=True)) as bar:
             yield bar.update
 
 

@@ -52,7 +52,7 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
     def work() -> int:
         nonlocal kind
         try:
-            return tick(config)
+            return tick(config, output.open_test_bar if is_watched else None)
         except PlabctlError as error:
             kind = classify_error(error)
             raise
@@ -74,7 +74,9 @@ def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
 
     app = open_app(config)
     names = read_plain_names(nodes) or use.choose_nodes(app, nodes).names
-    code = retest_and_wait(app, names, use.build_order(app, find_actor(), "")).exit_code
+    order = use.build_order(app, find_actor(), "")
+    with output.open_test_bar() as on_progress:
+        code = retest_and_wait(app, names, order, on_progress=on_progress).exit_code
     return 0 if code == 1 else code
 
 

@@ -19,6 +19,19 @@ def format_changes(done: ChangeResult) -> Iterator[str]:
         yield f"{change.node}: {change.before} -> {change.after}" if change.before else f"{change.node}: {change.after}"
 
 
+def fold_changes(done: ChangeResult) -> Iterator[str]:
+    """Yield one line for each change, with the nodes that it is common to, folded and counted."""
+    from plabctl.nodesets import fold_nodeset
+
+    groups: dict[str, list[str]] = {}
+    for change in done.changes:
+        groups.setdefault(f"{change.before} -> {change.after}" if change.before else change.after, []).append(
+            change.node
+        )
+    for what, names in groups.items():
+        yield f"{len(names)} node{'' if len(names) == 1 else 's'} ({fold_nodeset(names)}): {what}"
+
+
 def build_undo_command(words: Sequence[str], names: Sequence[str], rest: Sequence[str] = ()) -> str:
     """Return the command line `plabctl WORDS NAMES REST`; many names are folded into one set of nodes."""
     if len(names) > _NAMES_SHOWN:

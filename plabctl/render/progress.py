@@ -1,7 +1,7 @@
-"""How a swap-in or a swap-out goes, while somebody waits for it: a bar on a terminal.
+"""How tests, a swap-in or a swap-out go, while somebody waits for them: a bar on a terminal.
 
 I/O: draws on the stream it is given, with rich, and leaves nothing of the bar behind.
-Tests: `tests/cli/test_experiment.py`.
+Tests: `tests/cli/test_experiment.py`, `tests/cli/test_terminal.py`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class _StateColumn(ProgressColumn):
     """How many are in which state, as plain text."""
 
     def render(self, task: Task) -> Text:
-        """Return the words for the task's experiment."""
+        """Return the words for the task."""
         return Text(str(task.fields["words"]), no_wrap=True, overflow="ellipsis")
 
 
-class ProgressBar:
-    """A bar that shows how many vnodes are up, or torn down, of how many; it is drawn when it is told something."""
+class CountBar:
+    """A bar that shows how much is done of how much; it is drawn when it is told something."""
 
     def __init__(self, out: TextIO, *, color: bool) -> None:
         self._progress = Progress(
@@ -50,13 +50,25 @@ class ProgressBar:
     ) -> None:
         self._progress.stop()
 
+    @property
+    def total(self) -> int:
+        """How much there was to do when it was last told."""
+        return int(self._progress.tasks[0].total or 0)
+
+    def show(self, done: int, total: int, words: str) -> None:
+        """Draw how much is done now."""
+        self._progress.update(self._task, total=total, completed=done, words=words, refresh=True)
+
+
+class ExperimentBar(CountBar):
+    """A bar that shows how many vnodes are up, or torn down, of how many."""
+
     def update(self, overview: ExperimentOverview) -> None:
         """Draw the experiment as it is now."""
         left = len(overview.vnode_views)
         if overview.experiment.leaving_at is None:
             total, done = max(overview.wanted_count, left), overview.counts.get("up", 0)
         else:
-            total = max(left, int(self._progress.tasks[0].total or 0))
+            total = max(left, self.total)
             done = total - left
-        words = format_progress(overview)
-        self._progress.update(self._task, total=total, completed=done, words=words, refresh=True)
+        self.show(done, total, format_progress(overview))

@@ -18,6 +18,7 @@ EARLY = {
     "plabctl.render.tick_plan_table": "`--dry-run`",
     "plabctl.render.text_table": "`--dry-run`",
     "ClusterShell.NodeSet": "words that choose nodes, before anything is claimed",
+    "plabctl.render.progress": "a bar on a terminal, before the tick begins",
     "plabctl.render.pager": "`--dry-run`",
     "plabctl.render.data_formats": "`--dry-run`",
     "plabctl.render.encode": "as above",

@@ -162,3 +162,37 @@ def test_a_test_shows_the_end_of_a_long_output_and_a_pipe_gets_all_of_it(used_de
 
     assert lines == ["│ (5 lines before)", *(f"│ {number}" for number in range(6, 26))]
     assert used_desk.ok("test", "pc1", "--recipe", "long").count("│") == 25
+
+
+@pytest.mark.parametrize("arguments", ["tick", "tick pc1", "retest pc1 --wait", "node add pc9 --test"])
+def test_while_tests_run_a_bar_is_shown_and_nothing_of_it_stays(used_desk: Desk, arguments: str) -> None:
+    used_desk.ok("retest", "pc1")
+    used_desk.config.write_text(used_desk.config.read_text().replace("echo", "sleep 1; echo"))
+    with terminal(used_desk, *arguments.split()) as shown:
+        shown.wait_for(" tested")
+        assert shown.end() == 0
+
+    assert not any(" tested" in line for line in shown.screen.display)
+
+
+def test_a_retest_of_many_nodes_ends_with_a_summary(desk: Desk) -> None:
+    names = [f"node{number}" for number in range(1, 41)]
+    desk.break_node("node7")
+    desk.ok("node", "import", "-", stdin="\n".join(names))
+    with terminal(desk, "retest", "node[1-40]", "--wait", "--yes") as shown:
+        assert shown.end() == 1
+    lines = [line.rstrip() for line in shown.screen.display]
+
+    assert "39 of 40 passed" in lines
+    assert any(line.startswith("1 ") and line.endswith("node7") for line in lines)
+    assert not any("node8" in line for line in lines)
+
+
+def test_an_import_of_many_nodes_shows_that_it_works_and_ends_with_one_line(desk: Desk) -> None:
+    (desk.folder / "nodes").write_text("\n".join(f"node{number}" for number in range(1, 2001)))
+    with terminal(desk, "node", "import", "nodes") as shown:
+        shown.wait_for("adding 2000 nodes")
+        assert shown.end() == 0
+    lines = [line.rstrip() for line in shown.screen.display if line.strip()]
+
+    assert lines == ["2000 nodes (node[1-2000]): added to bad, due now", "undo: plabctl node rm NODES (the 2000 above)"]

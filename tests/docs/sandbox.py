@@ -99,7 +99,7 @@ class Sandbox:
             "HOME": str(self.home),
             "USER": "root",
             "LANG": "C.UTF-8",
-            "TERM": "xterm",
+            "TERM": "dumb",
             "PAGER": "cat",
             "NO_COLOR": "1",
             "SSH_AUTH_SOCK": str(self.folder / "agent"),
