@@ -77,7 +77,7 @@ class AnsibleKind(InventoryKind):
         assert isinstance(options, AnsibleOptions), "the configuration fills it"
         refuse_untrusted(options.path, origin)
         text = decode_text(_list_hosts(options, own.timeout_s, origin), options.path)
-        return check_rows(parse_ansible(text, options.path, options.groups), options.path, own.name)
+        return check_rows(parse_ansible(text, options.path, options.groups), options.path, own.name, own.match)
 
     def list_named_files(self, options: AnsibleOptions) -> Iterator[tuple[str, bool]]:
         """Yield the inventory, which may be a program or name plug-ins, and the folder where an ansible.cfg may be."""

@@ -9,7 +9,7 @@ Tests: `tests/inventories/test_fetch.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from plabctl.core.keys.table import Kind
@@ -56,9 +56,12 @@ def decode_text(raw: bytes, where: str) -> str:
         raise UsageFault(f"{where}:{line}: not UTF-8") from error
 
 
-def parse_listing(raw: bytes, where: str, source: str) -> Reading:
-    """Return what a plain list, CSV or JSON lists; raise UsageFault when it is none of these."""
+def parse_listing(raw: bytes, where: str, source: str, match: Iterable[str] = ()) -> Reading:
+    """Return what a plain list, CSV or JSON lists; raise UsageFault when it is none of these.
+
+    Bad rows of nodes that `match` does not ask for are no faults.
+    """
     from plabctl.inventories.node_list import check_rows
     from plabctl.inventories.row_parsers import parse_rows
 
-    return check_rows(parse_rows(decode_text(raw, where), where), where, source)
+    return check_rows(parse_rows(decode_text(raw, where), where), where, source, match)

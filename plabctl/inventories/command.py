@@ -65,7 +65,7 @@ class CommandKind(InventoryKind):
         printed = run_lister(
             options.command, own.timeout_s, origin, environment=options.environment, directory=options.directory
         )
-        return parse_listing(printed.output, options.command[0], own.name)
+        return parse_listing(printed.output, options.command[0], own.name, own.match)
 
     def list_named_files(self, options: ListerOptions) -> Iterator[tuple[str, bool]]:
         """Yield the program, if a path names it, and the folder in which it runs."""

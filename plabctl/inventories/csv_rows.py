@@ -65,7 +65,7 @@ def parse_csv(lines: Sequence[str], separator: str, where: str) -> Iterator[Row]
     header: _Header | None = None
     try:
         for cells in reader:
-            row = [cell.strip() for cell in cells]
+            row = [" ".join(cell.split()) for cell in cells]  # a remark may have several lines
             if not any(row) or row[0].startswith("#"):
                 continue
             if header:

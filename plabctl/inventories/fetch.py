@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from plabctl.core.model import Node
-from plabctl.core.names import split_label
 from plabctl.core.settings import ANYWHERE, InventorySettings, Origin
 from plabctl.errors import UsageFault
 from plabctl.inventories.base import InventoryKind
@@ -40,12 +38,7 @@ def fetch(inventory: InventorySettings, origin: Origin = ANYWHERE) -> FetchResul
 
 def _select_nodes(reading: Reading, match: Iterable[str]) -> Reading:
     """Return `reading` with the nodes whose labels match: one of the values wanted for each label that is named."""
-    wanted: dict[str, set[str]] = {}
-    for word in match:
-        label, _, value = word.partition("=")
-        wanted.setdefault(label, set()).add(value)
+    from plabctl.inventories.node_list import matches, read_match
 
-    def is_wanted(node: Node) -> bool:
-        return all(values & split_label(node.variables.get(label)) for label, values in wanted.items())
-
-    return replace(reading, nodes=tuple(filter(is_wanted, reading.nodes)))
+    wanted = read_match(match)
+    return replace(reading, nodes=tuple(node for node in reading.nodes if matches(node.variables, wanted)))

@@ -52,7 +52,7 @@ class FileKind(InventoryKind):
         """Return the nodes in the file."""
         assert isinstance(own.options, FileOptions), "the configuration fills it"
         path = own.options.path
-        return parse_listing(_read(path), path, own.name)
+        return parse_listing(_read(path), path, own.name, own.match)
 
     def list_named_files(self, options: FileOptions) -> Iterator[tuple[str, bool]]:
         """Yield the file: it lists nodes and runs nothing, so that it may be in the care of others."""

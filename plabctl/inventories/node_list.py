@@ -19,10 +19,12 @@ from plabctl.core.names import (
     is_host,
     is_label_name,
     is_server,
+    split_label,
 )
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading, Row, quote_text
 from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
+from plabctl.inventories.tidy_row import tidy_row
 
 MAX_VARIABLES = 256 * 1024
 """Bytes of all variables of a node: they are given to every command that its recipe runs."""
@@ -49,44 +51,75 @@ def parse_nodes(text: str, where: str, source: str = "operator") -> list[Node]:
     return list(reading.nodes)
 
 
-def check_rows(rows: Iterable[Row], where: str, source: str) -> Reading:
+def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str] = ()) -> Reading:
     """Return the nodes that `rows` name, and the faults of single rows: a name, a variable, a repeat that differs.
+
+    A bad row is no fault where its labels show that it is none of the nodes that `match` asks for.
 
     A node that one row is bad for is left out, whatever other rows say of it. Equal repeats are one node.
     """
-    faults: list[str] = []
+    faults, notes, wanted = _Told(where), _Told(where), read_match(match)
     bad_names: set[str] = set()
-    bad_count = 0
     nodes: dict[str, Node] = {}
     first: dict[str, str] = {}
     differing: dict[str, list[str]] = {}
-    notes: list[str] = []
-    note_count = 0
-    for row in rows:
-        if row.note:
-            note_count += 1
-            if note_count <= MAX_FAULTS:
-                notes.append(f"{_format_place(where, row.place)}: {row.note}")
-            continue
+    for row in map(tidy_row, rows):
         name = fold_name(row.name)
-        if fault := row.fault or find_name_fault(row.name, row.variables) or find_variables_fault(row.variables):
-            bad_count += 1
+        if row.note:
+            notes.add(row.place, row.note)
+        elif fault := row.fault or find_name_fault(row.name, row.variables) or find_variables_fault(row.variables):
+            if is_unwanted(row, wanted):
+                continue
+            faults.add(row.place, fault)
             if is_alias(row.name):
                 bad_names.add(name)
-            if bad_count <= MAX_FAULTS:
-                faults.append(f"{_format_place(where, row.place)}: {fault}")
         elif name not in nodes:
             nodes[name] = Node(row.name, row.variables, source)
             first[name] = row.place
         elif nodes[name].variables != row.variables:
             differing.setdefault(name, [first[name]]).append(row.place)
-    faults += _tell_differing(differing, nodes, where, MAX_FAULTS - len(faults))
-    if more := bad_count + len(differing) - len(faults):
-        faults.append(f"... and {more} more")
+    lines = [*faults.lines, *_tell_differing(differing, nodes, where, MAX_FAULTS - len(faults.lines))]
+    if more := faults.count + len(differing) - len(lines):
+        lines.append(f"... and {more} more")
     bad_names.update(differing)
     good = (node for name, node in nodes.items() if name not in bad_names)
-    bad_row_count = bad_count + sum(map(len, differing.values()))
-    return Reading(tuple(good), tuple(faults), frozenset(bad_names), bad_row_count, tuple(notes), note_count)
+    bad_row_count = faults.count + sum(map(len, differing.values()))
+    return Reading(tuple(good), tuple(lines), frozenset(bad_names), bad_row_count, tuple(notes.lines), notes.count)
+
+
+class _Told:
+    """What is said of single rows: the first lines of it, and how many there are."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self.lines: list[str] = []
+        self.count = 0
+
+    def add(self, place: str, text: str) -> None:
+        """Say `text` of the row at `place`."""
+        self.count += 1
+        if self.count <= MAX_FAULTS:
+            self.lines.append(f"{_format_place(self._where, place)}: {text}")
+
+
+def read_match(words: Iterable[str]) -> dict[str, set[str]]:
+    """Return the values that are wanted of each label that `words` such as `site=oslo` name."""
+    wanted: dict[str, set[str]] = {}
+    for word in words:
+        label, _, value = word.partition("=")
+        wanted.setdefault(label, set()).add(value)
+    return wanted
+
+
+def matches(variables: Mapping[str, str], wanted: Mapping[str, set[str]]) -> bool:
+    """Return whether labels are as wanted: one of the values for each label that is named."""
+    return all(values & split_label(variables.get(label)) for label, values in wanted.items())
+
+
+def is_unwanted(row: Row, wanted: Mapping[str, set[str]]) -> bool:
+    """Return whether the labels of a bad row show that it is none of the nodes wanted; some may be missing in it."""
+    known = {label: values for label, values in wanted.items() if label in row.variables}
+    return not matches(row.variables, known)
 
 
 def _tell_differing(

@@ -34,11 +34,12 @@ def parse_rows(text: str, where: str) -> Iterator[Row]:
 
     text = text.removeprefix("\ufeff")
     refuse_many(text, where)
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
-    if re.fullmatch(_SECTION, first.strip()):
+    is_json = text.lstrip()[:1] == "{" or (text.lstrip()[:1] == "[" and not re.fullmatch(_SECTION, first.strip()))
+    if not is_json and any(re.fullmatch(_SECTION, line.strip()) for line in lines if line.lstrip().startswith("[")):
         raise UsageFault(f"{where}: looks like an inventory of Ansible", hint='read it with kind = "ansible"')
-    if text.lstrip()[:1] in {"[", "{"}:
+    if is_json:
         return _parse_json(text, where)
     if separator := csv_rows.find_separator(first):
         return csv_rows.parse_csv(lines, separator, where)

@@ -88,7 +88,7 @@ class HostedInventory(InventoryKind):
             listed = self._host.call("read", _find_options(own), limit_s=own.timeout_s)
         except PluginFault as error:
             raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
-        return check_rows(self._list_rows(listed), f"the plug-in {self.name!r}", own.name)
+        return check_rows(self._list_rows(listed), f"the plug-in {self.name!r}", own.name, own.match)
 
     def _list_rows(self, listed: Sequence[tuple[object, Any]]) -> Iterator[Any]:
         from plabctl.inventories.reading import Row

@@ -80,17 +80,8 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
         ("a b", ["F:1: 'b' is not key=value"]),
         ("a x=1 x=2", ["F:1: 'x' is set twice"]),
         ("a 1x=2", ["F:1: '1x' cannot name a variable: letters, digits, '_', '-' and '.', a letter first"]),
-        ("a stage=prod", [
-            "F:1: 'stage' cannot name a variable: plabctl itself uses PLABCTL_STAGE, take another name",
-        ]),
         ("a State-Dir=/", [
             "F:1: 'State-Dir' cannot name a variable: plabctl itself uses PLABCTL_STATE_DIR, take another name",
-        ]),
-        ("name,pool\na,good\n", [
-            "F:2: 'pool' cannot name a variable: plabctl itself uses PLABCTL_POOL, take another name",
-        ]),
-        ('[{"name": "a", "vnode": 1}]', [
-            "F: item 1: 'vnode' cannot name a variable: plabctl itself uses PLABCTL_VNODE, take another name",
         ]),
         ("a rack-no=1 rack_no=2", [
             "F:1: 'rack-no' and 'rack_no' are both PLABCTL_RACK_NO in recipes: rename one of them",
@@ -163,6 +154,53 @@ def test_rows_that_differ_cost_the_node_that_they_are_about(text: str) -> None:
     assert reading.nodes == (Node("b", {}, "file:F"),)
     assert len(reading.faults) == 1
     assert reading.bad_names == {"a"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,IP Address,Pool,Stage\npc1,10.0.0.1,blue,prod\n",
+        'Name;IP Address;POOL;stage\r\npc1;10.0.0.1;blue;"prod"\r\n',
+        '[{"name": "pc1", "ip": "10.0.0.1", "pool": "blue", "Stage": "prod", "ssh_host": "10.0.0.1"}]',
+        "pc1 ssh_host=10.0.0.1 pool=blue stage=prod",
+        "pc1 ansible_host=10.0.0.1 pool=blue stage=prod",
+    ],
+)
+def test_a_title_that_is_a_name_of_our_own_costs_no_node(text: str) -> None:
+    found = rows_of(text)
+
+    assert not found.faults
+    (node,) = found.nodes
+    assert {"ssh_host": "10.0.0.1", "pool_label": "blue", "stage_label": "prod"}.items() <= dict(node.variables).items()
+
+
+def test_names_of_ansible_are_understood_in_any_list_and_ours_count_more() -> None:
+    (one, two) = rows_of(
+        "a ansible_ssh_host=10.0.0.1 ansible_port=22 ansible_user=me\nb ansible_host=x ssh_host=y"
+    ).nodes
+
+    assert dict(one.variables) == {"ssh_host": "10.0.0.1", "ssh_port": "22", "ssh_user": "me"}
+    assert dict(two.variables) == {"ssh_host": "y"}
+    with pytest.raises(UsageFault, match="looks like an inventory of Ansible"):
+        rows_of("pc1 ansible_host=10.0.0.1\n[web]\npc2\n")
+
+
+def test_a_port_out_of_a_spreadsheet_is_a_port() -> None:
+    assert [dict(node.variables) for node in rows_of("name,ssh_port\npc1,22.0\n").nodes] == [{"ssh_port": "22"}]
+    assert rows_of("name,ssh_port\npc1,22.5\n").bad_row_count == 1
+
+
+def test_a_cell_of_several_lines_and_lines_that_end_as_on_old_machines() -> None:
+    assert dict(rows_of('name,notes\npc1,"two\nlines"\n').nodes[0].variables) == {"notes": "two lines"}
+    assert [node.name for node in rows_of("name,site\rpc1,oslo\rpc2,rome\r").nodes] == ["pc1", "pc2"]
+
+
+def test_a_bad_row_of_a_node_that_is_not_asked_for_is_no_fault() -> None:
+    text = "a! site=rome\nb! site=oslo\nc!\nd site=oslo ssh_port=x\ne site=rome ssh_port=x\nf x site=rome\n"
+    found = check_rows(parse_rows(text, "F"), "F", "s", match=["site=oslo", "site=bonn"])
+
+    assert [fault.partition(": ")[0] for fault in found.faults] == ["F:2", "F:3", "F:4", "F:6"]
+    assert found.bad_names == {"d", "f"}, "of f, no label is known"
 
 
 def test_of_many_bad_rows_a_few_are_told_and_all_are_counted() -> None:
