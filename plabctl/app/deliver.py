@@ -175,7 +175,7 @@ class Delivery:
         tried: set[str] = set()
         is_first = True
         # Again while events come in: another tick may have ended meanwhile and left its events to us.
-        while (is_first and self._has_work()) or {event.id for event in self._occasion.events} - tried:
+        while (is_first and self._occasion.health) or {event.id for event in self._occasion.events} - tried:
             if not self._try_lock():
                 return
             is_first = False

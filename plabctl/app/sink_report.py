@@ -29,6 +29,9 @@ from plabctl.sinks.tell import Drop
 def build_note(before: Sinks, found: Round, ended: Sequence[EndedRun], now: float) -> NoteChanges:
     """Return the change of the note that says what waits for whom, empty when it says so already."""
     sinks = {key: each for key, each in before.items() if found.keys is None or key in found.keys}
+    for key, newest in found.settled.items():
+        if key in sinks and sinks[key].newest == newest:  # others may have noted newer ones since
+            del sinks[key]
     for key, waiting in found.waiting.items():
         sinks[key] = note_waiting(sinks.get(key), *waiting)
     for run in ended:

@@ -46,6 +46,8 @@ class Round(NamedTuple):
     """What was found: what waits, by the key of the queue, and the queues of sinks that are gone."""
 
     waiting: Mapping[str, Waiting] = {}
+    settled: Mapping[str, int] = {}
+    """For whom nothing waits, though the state said so of the event at that place: who told it did not live to say."""
     removed: Sequence[tuple[QueueSpec, Drop]] = ()
     keys: frozenset[str] | None = None
     """Of all sinks that there are; None when that is for others to say."""
@@ -128,7 +130,8 @@ class SinkRuns:
                     if self._may_start(queues, queue, places, specs[queue.spec.key][1], occasion):
                         starts.append((queue, specs[queue.spec.key][1]))
         self._start(starts, is_last=occasion.is_last)
-        return Round(waiting, removed, frozenset(specs) if occasion.is_newest else None)
+        settled = {key: each.newest for key, each in occasion.health.items() if key in specs and key not in waiting}
+        return Round(waiting, settled, removed, frozenset(specs) if occasion.is_newest else None)
 
     def _skip_old(self, queues: SinkQueues, queue: Queue, places: list[int], new: Collection[str]) -> list[int]:
         """Leave out what is a day old though nobody knows that it waits: the sink was not configured for a while.

@@ -183,17 +183,34 @@ def test_a_queue_has_a_bound(tmp_path: Path, now: float, monkeypatch: pytest.Mon
 def test_the_queue_of_a_sink_that_is_gone_goes_with_it_and_that_is_told(tmp_path: Path, now: float) -> None:
     here = Installation(tmp_path, hooks=(shell("exit 1"),))
     put(here, moved("n1", now), moved("n2", now))
-    with pytest.raises(HookFault):
-        here.tick()
+    for _ in range(2):
+        with pytest.raises(HookFault):
+            here.tick()
 
     there = Installation(tmp_path)
-    there.tick()
     there.tick()
 
     (dropped,) = there.history("dropped")
     assert dropped.event.data["reason"] == "2 events for hook 'sh': it is not configured any more"
     assert health(there) == []
     assert SinkQueues(there.app.state_dir).read_queues() == []
+
+
+@pytest.mark.parametrize("is_anew", [False, True], ids=["told by a tick that died", "a history begun anew"])
+def test_what_the_state_says_to_wait_and_does_not_is_forgotten(tmp_path: Path, now: float, is_anew: bool) -> None:
+    here = Installation(tmp_path, hooks=(logging(tmp_path / "log"),))
+    put(here, moved("n1", now))
+    here.tick()
+    ((key, place),) = ((each.spec.key, each.seq) for each in SinkQueues(here.app.state_dir).read_queues())
+    put(here, notes=SINKS_NOTE.write({key: SinkHealth("hook 'sh'", place, 1, now, 2, "no", now + 60)}))
+    if is_anew:
+        for path in here.app.state_dir.glob("history.db*"):
+            path.unlink()
+
+    here.tick()
+
+    assert health(here) == []
+    assert read_log(tmp_path / "log") == ["n1"]
 
 
 def test_a_sink_whose_command_was_mended_is_told_what_waited_for_it(tmp_path: Path, now: float) -> None:
