@@ -53,6 +53,21 @@ def test_it_reads_what_tells_where_nodes_were_part_by_part(
     assert history.skipped_count == 0
 
 
+def test_the_steps_before_a_span_and_renames_are_found_by_an_index(history: PastHistory, tmp_path: Path) -> None:
+    """Else a month after years of history costs years."""
+    history.record(make_events(10))
+    history.close()
+    queries = {past_rows._SEQS_OF_STEPS: ("[]", 9), past_rows._RENAMES: (0, 9)}
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        plans = [connection.execute(f"explain query plan {query}", values) for query, values in queries.items()]
+        steps = [next(iter(plan))[3] for plan in plans]
+
+    assert [step.partition(" (")[0] for step in steps] == [
+        "SEARCH event USING COVERING INDEX step_by_kind",
+        "SEARCH event USING INDEX step_by_kind",
+    ]
+
+
 def test_of_the_time_before_it_reads_no_tests(history: PastHistory) -> None:
     events = make_events(100)
     history.record(events)

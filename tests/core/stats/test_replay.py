@@ -327,17 +327,60 @@ class PastWorld(VirtualWorld):
     """A world of whole seconds that notes at each of them what its nodes are."""
 
     def __init__(self, *names: str) -> None:
-        guard = GuardSettings(max_ratio=0.4, min_tested=2, within_s=60.0)
+        guard = GuardSettings(max_ratio=0.4, min_tested=2, within_s=60.0, max_age_s=86400.0)
         super().__init__(*names, settings=replace(make_settings(), guard=guard))
         self.sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         """Seconds by name and by what the node was."""
+        self.outages: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
+        """By name, with begin and end."""
+        self._was_good: set[str] = set()
+        self._left_at: dict[str, float] = {}
+        """When nodes were first seen out of good, as suspects perhaps."""
 
     def pass_time(self, seconds: int, span: Span) -> None:
+        self.look(span)
         for _ in range(seconds):
             if span.has(self.now):
                 for member in self.state.members():
                     self._note(member)
             self.now += 1.0
+            self.look(span)
+
+    def look(self, span: Span) -> None:
+        """Note which nodes are out of good since when, and which are back, by what the state says of them now."""
+        if self.now >= span.until:
+            return
+        for member in self.state.members():
+            self._note_outage(member)
+        for name in self._was_good - set(self.state.names()):
+            self._was_good.remove(name)
+            self._left_at.pop(name, None)
+            self._end_outage(name, self.now)
+
+    def _note_outage(self, member: Member) -> None:
+        name, own = member.node, self.outages[member.node]
+        lasts = bool(own) and own[-1][1] is None
+        was_out = name in self._left_at
+        if member.pool == "good":
+            self._left_at.pop(name, None)
+        left_at = self.now if member.pool == "good" else self._left_at.setdefault(name, self.now)
+        if member.home_pool == "good":
+            since_at = member.suspicion.since_at if member.suspicion else member.since_at
+            if was_out:  # good since before an outage began: the guard has taken that back
+                own[:] = [outage for outage in own if outage[0] < since_at]
+            self._end_outage(name, since_at)
+            self._was_good.add(name)
+        elif name in self._was_good and not lasts:
+            own.append((max(left_at, member.since_at), None))
+
+    def _end_outage(self, name: str, at: float) -> None:
+        own = self.outages[name]
+        if own and own[-1][1] is None:
+            own[-1] = own[-1][0], at
+
+    def sum_outages(self, name: str, span: Span) -> list[float]:
+        lengths = (span.measure(began_at, span.until if end is None else end) for began_at, end in self.outages[name])
+        return sorted(filter(None, lengths))
 
     def add(self, name: str) -> None:
         if self.state.node(name) is None:
@@ -352,6 +395,9 @@ class PastWorld(VirtualWorld):
         self.rename(name, new)
         for what, seconds in self.sums.pop(name, {}).items():
             self.sums[new][what] += seconds
+        self.outages[new] += self.outages.pop(name, [])
+        self._was_good = {new if each == name else each for each in self._was_good}
+        self._left_at = {new if each == name else each: at for each, at in self._left_at.items()}
 
     def _note(self, member: Member) -> None:
         sums = self.sums[member.node]
@@ -390,7 +436,7 @@ def take_step(world: PastWorld, name: str, what: str) -> None:
         world.try_to(word, name, *[pool for pool in more if pool != "for"], *for_s)
 
 
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(steps=st.lists(STEPS, max_size=60), cut=st.tuples(st.integers(0, 600), st.integers(1, 3000)))
 def test_a_replay_of_the_events_counts_what_the_states_were(
     steps: list[tuple[int, str, str]], cut: tuple[int, int]
@@ -399,6 +445,7 @@ def test_a_replay_of_the_events_counts_what_the_states_were(
     span = Span(world.now + cut[0], world.now + cut[0] + cut[1])
     world.start()
     world.end("pass")
+    world.look(span)
     for seconds, name, what in steps:
         take_step(world, name, what)
         world.pass_time(seconds, span)
@@ -406,9 +453,12 @@ def test_a_replay_of_the_events_counts_what_the_states_were(
     played = Replay(RULES, span, NOW, world.now)
     play(played, world.events)
 
+    nodes = played.finish()
     found = {
         name: {what: getattr(node.tally, f"{what}_s") for what in ("known", "usable", "good", "held", "absent")}
-        for name, node in played.finish().items()
+        for name, node in nodes.items()
     }
     wanted = {name: {what: sums[what] for what in found.get(name, ())} for name, sums in world.sums.items()}
     assert {name: sums for name, sums in found.items() if sums["known"]} == wanted
+    for name, node in nodes.items():
+        assert sorted(node.tally.outages_s) == world.sum_outages(name, span)
