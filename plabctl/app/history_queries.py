@@ -6,12 +6,12 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plabctl.core.event_kinds import EVENT_KINDS, MOVES
-from plabctl.core.model import Event
-from plabctl.errors import NoSuchNode
+from plabctl.core.model import Event, Outcome
+from plabctl.errors import NoSuchNode, StoreError
 from plabctl.history.database import History
 from plabctl.history.query import MAX_SEQ
 from plabctl.history.query import Question as Question
@@ -69,6 +69,15 @@ class EventWalk:
                     self.skipped_count += 1
                 else:
                     yield event
+
+
+def list_last_tests(context: ViewContext, names: Iterable[str], count: int) -> dict[str, tuple[Outcome, ...]]:
+    """Return how the last `count` tests of each node ended, oldest first; nothing while the history cannot be read."""
+    try:
+        with History(Path(context.settings.state_dir)) as history:
+            return history.list_outcomes(names, count)
+    except StoreError:
+        return {}
 
 
 def find_newest_place(context: ViewContext) -> int:

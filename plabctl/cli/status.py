@@ -15,7 +15,7 @@ from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_faults
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
-from plabctl.core.model import Cause
+from plabctl.core.model import Cause, Outcome
 from plabctl.errors import NoSuchNode, UsageFault
 from plabctl.render import status_table
 from plabctl.render.listing import Listing
@@ -71,8 +71,16 @@ class _Wanted:
 
             return group_table.build_listing(context, names, self.by)
         if form in output.FOR_PEOPLE:
-            return status_table.build_listing(context, names, by_need=self.sort is None)
+            tests = _list_tests(context, names) if form == "wide" else None
+            return status_table.build_listing(context, names, by_need=self.sort is None, tests=tests)
         return status_table.build_data_listing(context, names, form)
+
+
+def _list_tests(context: ViewContext, names: list[str]) -> dict[str, tuple[Outcome, ...]]:
+    from plabctl.app.history_queries import list_last_tests
+    from plabctl.render.strip import LENGTH
+
+    return list_last_tests(context, names, LENGTH)
 
 
 @make_command("status", example=_EXAMPLE)

@@ -20,11 +20,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from plabctl.core.model import Outcome
 from plabctl.demo.demo_view import CheckResult, DemoView, NodeState, NodeView
 from plabctl.demo.sentences import Sentence
 from plabctl.render.listing import Cell
 from plabctl.render.rich_table import STYLES, make_console
+from plabctl.render.strip import STYLES as STRIP_STYLES
+from plabctl.render.strip import format_strip
 from plabctl.render.styles import GLYPHS
 from plabctl.render.times import format_time_of_day
 
@@ -141,8 +142,7 @@ def _build_strip(node: NodeView, length: int) -> Text:
     """Return the node's last tests as signs, the latest at the right end."""
     strip = Text()
     for outcome in node.tests[-(length - node.is_testing) :]:
-        style = "good" if outcome is Outcome.PASS else "bad"
-        strip.append(GLYPHS[style], STYLES[style])
+        strip.append(format_strip([outcome]), STYLES[STRIP_STYLES[outcome]])
     if node.is_testing:
         strip.append(GLYPHS["testing"], STYLES["testing"])
     return strip

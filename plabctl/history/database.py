@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from plabctl.core.model import Event
+from plabctl.core.model import Event, Outcome
 from plabctl.core.settings import HistorySettings
 from plabctl.errors import StoreError
 from plabctl.history.event_rows import LAST_AT, decode_row, encode_row
@@ -22,12 +22,14 @@ from plabctl.history.fetch_rows import fetch
 from plabctl.history.history_file import HISTORY_NAME, build_history_error, open_history
 from plabctl.history.prune import prune
 from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, find
+from plabctl.history.tables import OUTCOMES_QUERY
 
 _INSERT = """insert into event (seq, id, at, kind, node, actor, data)
 values ((select coalesce(max(seq), 0) + 1 from event where seq < 9007199254740992), ?, ?, ?, ?, ?, ?)
 on conflict (id) do nothing
 """
 _INSERT_OUTPUT = "insert into output (seq, at, stages) select seq, at, ? from event where id = ?"
+_OUTCOMES = {outcome.value.encode(): outcome for outcome in Outcome}
 
 
 class Record(NamedTuple):
@@ -120,6 +122,19 @@ class History:
             return 0
         with self._connect(for_writing=False) as connection:
             return int(connection.execute(NEWEST_QUERY).fetchone()[0])
+
+    def list_outcomes(self, nodes: Iterable[str], limit: int) -> dict[str, tuple[Outcome, ...]]:
+        """Return how the last `limit` tests of each node ended, oldest first; nothing of a node without a test."""
+        if not os.path.lexists(self._path):
+            return {}
+        found = {}
+        with self._connect(for_writing=False) as connection:
+            for node in nodes:
+                rows = connection.execute(OUTCOMES_QUERY, (node, limit))
+                outcomes = [_OUTCOMES[word] for (word,) in rows if word in _OUTCOMES]
+                if outcomes:
+                    found[node] = tuple(reversed(outcomes))
+        return found
 
     def walk(self, asked: Question) -> Iterator[tuple[int, Event | None]]:
         """Yield the places of the rows that are asked for, oldest first, each with its event.

@@ -57,6 +57,11 @@ select coalesce(max(latest - at), 0)
 from (select at, max(at) over (order by seq) as latest from event where at >= 0 and at < 253402300800)
 """
 _DATA = "case when json_valid(data) then json_extract(data, '$.{0}') end as {1}"
+OUTCOMES_QUERY = """
+select case when json_valid(data) then json_extract(data, '$.outcome') end
+from event where node = ? and kind = 'probe' order by seq desc limit ?
+"""
+"""How the last tests of a node ended, the latest first."""
 _TIME = "event.at as unix_at, strftime('%Y-%m-%dT%H:%M:%SZ', event.at, 'unixepoch') as at"
 VIEWS = f"""
 create view tests as

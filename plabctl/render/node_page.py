@@ -6,6 +6,7 @@ Pure. `plabctl show` prints it; `node` has the same for programs, `explain` the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from plabctl.core.flap import compute_penalty
 from plabctl.core.model import Event, Member, Node, Outcome
@@ -15,6 +16,7 @@ from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Line, Row, get_text
 from plabctl.render.pool_reason import format_hold_lines, format_pool_lines
 from plabctl.render.remedy import format_remedy
+from plabctl.render.strip import LENGTH, format_strip
 from plabctl.render.styles import GLYPHS
 from plabctl.render.times import format_ago, format_local, format_took
 from plabctl.render.vnode_table import format_vnode_lines
@@ -24,6 +26,7 @@ from plabctl.views.node_record import NodeRecord, build_node_page
 OUTPUT_LINES = 20
 """Of what a stage printed."""
 _EVENTS_SHOWN = 6
+_OUTCOMES = frozenset(Outcome)
 
 
 def format_json(subject: NodeRecord, context: ViewContext) -> str:
@@ -57,6 +60,8 @@ def _format_last_test(subject: NodeRecord, now: float) -> list[Line]:
     cause = f" ({last.cause})" if last.cause else ""
     when = f"{format_ago(last.at, now)}, took {format_took(last.seconds)}"
     lines: list[Line] = [("last test", Cell(f"{word}{cause} {when}", style))]
+    if (strip := _format_strip(subject)) and len(strip) > 1:
+        lines.append(("", Cell(f"{strip} the last {len(strip)}, the latest on the right")))
     if last.reason:
         lines.append(("", Cell(last.reason)))
     if (probe := subject.last_probe) and abs(probe.at - last.at) < 1:
@@ -68,6 +73,11 @@ def _format_remedy(subject: NodeRecord, context: ViewContext) -> list[Line]:
     last, node = subject.member.last, subject.node
     remedy = last and format_remedy(last.cause, node.name, node.variables, context.settings.ssh)
     return [("if right", Cell(remedy))] if remedy else []
+
+
+def _format_strip(subject: NodeRecord) -> str:
+    words = [str(event.data.get("outcome")) for event in islice(subject.list_latest("probe"), LENGTH)]
+    return format_strip(Outcome(word) for word in reversed(words) if word in _OUTCOMES)
 
 
 def _format_stages(row: Row) -> list[Line]:

@@ -6,11 +6,12 @@ Tests: `tests/render/test_status_table.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from plabctl.core.model import Cause, Outcome
 from plabctl.core.settings import Settings
 from plabctl.render.listing import Cell, Column
+from plabctl.render.strip import format_strip
 from plabctl.render.styles import list_pool_styles, mark
 from plabctl.render.times import format_age, format_clock, format_until
 from plabctl.views.node import NodeView
@@ -18,8 +19,11 @@ from plabctl.views.node import NodeView
 _GUESTS_SHOWN = 2
 
 
-def build_columns(settings: Settings, now: float) -> tuple[Column, ...]:
-    """Return the columns of `status` for people, as seen at `now`; their rows are views of nodes."""
+def build_columns(settings: Settings, now: float, tests: Mapping[str, Sequence[Outcome]]) -> tuple[Column, ...]:
+    """Return the columns of `status` for people, as seen at `now`; their rows are views of nodes.
+
+    `tests` are the outcomes of their last tests, oldest first, by node.
+    """
     styles = list_pool_styles(settings)
     return (
         Column("STATE", lambda node: build_state_cell(node, styles)),
@@ -29,6 +33,7 @@ def build_columns(settings: Settings, now: float) -> tuple[Column, ...]:
         Column("NEXT", lambda node: _build_next_cell(node, now), rank=4),
         Column("REMARK", lambda node: _build_remark_cell(node, now), rank=1, flexible=True),
         Column("EXPERIMENTS", _build_guests_cell, rank=5),
+        Column("LAST TESTS", lambda node: Cell(format_strip(tests.get(node.name, ()))), wide=True),
         Column("RUN", _build_run_cell, wide=True),
         Column("PENALTY", lambda node: Cell(f"{node.penalty:.1f}" if round(node.penalty, 3) else "-"), wide=True),
         Column("SITE", lambda node: Cell(node.site or ""), wide=True),

@@ -5,7 +5,7 @@ Pure. `plabctl.views.status` has the facts, `plabctl.render.status_columns` the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.durations import format_duration
@@ -14,13 +14,21 @@ from plabctl.render.times import format_ago, format_until
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
 
 if TYPE_CHECKING:
+    from plabctl.core.model import Outcome
     from plabctl.views.status import GuardView, StatusView
 
 
-def build_listing(context: ViewContext, names: Sequence[str], *, by_need: bool = True) -> Listing:
+def build_listing(
+    context: ViewContext,
+    names: Sequence[str],
+    *,
+    by_need: bool = True,
+    tests: Mapping[str, Sequence[Outcome]] | None = None,
+) -> Listing:
     """Return the status of these nodes for people: with columns, warnings, and the line under the table.
 
-    Nodes that need a person come first, unless the order of `names` is to be kept.
+    Nodes that need a person come first, unless the order of `names` is to be kept. `tests` are the outcomes of their
+    last tests, by node.
     """
     from plabctl.render.status_columns import build_columns
     from plabctl.views.status import build_status_view
@@ -31,7 +39,7 @@ def build_listing(context: ViewContext, names: Sequence[str], *, by_need: bool =
         plural="nodes",
         rows=sort_by_need(status.nodes) if by_need else status.nodes,
         fields=NODE_COLUMNS,
-        columns=build_columns(context.settings, context.now),
+        columns=build_columns(context.settings, context.now, tests or {}),
         warnings=list_warnings(status),
         footer=format_footer(status),
     )

@@ -265,3 +265,24 @@ def test_the_status_is_sorted_and_chosen_by_cause(used_desk: Desk) -> None:
 @pytest.mark.parametrize("wrong", [["--sort", "nmae"], ["--by", "stie"], ["--by", "site", "--sort", "name"]])
 def test_what_is_no_field_is_refused(used_desk: Desk, wrong: list[str]) -> None:
     assert used_desk.run("status", *wrong).code == 2
+
+
+def test_the_last_tests_stand_in_a_strip(used_desk: Desk) -> None:
+    (used_desk.folder / "pc2.bad").unlink()
+    used_desk.run("retest", "pc2", "--wait")
+    (titles, *rows) = used_desk.ok("status", "-o", "wide").splitlines()[:3]
+    place = titles.index("LAST TESTS")
+
+    strips = {row.split()[2]: row[place:].split("  ")[0].strip() for row in rows}
+    assert strips["pc2"] == "✗✓"
+    assert set(strips["pc1"]) == {"✓"}
+    assert "✗✓ the last 2, the latest on the right" in used_desk.ok("show", "pc2", "-o", "table")
+
+
+def test_without_a_history_there_is_no_strip(used_desk: Desk) -> None:
+    for path in (used_desk.folder / "state").glob("history.db*"):
+        path.unlink()
+    assert "LAST TESTS" not in used_desk.ok("status", "-o", "wide")
+
+    (used_desk.folder / "state/history.db").write_text("no database")
+    assert "pc2" in used_desk.ok("status", "-o", "wide")
