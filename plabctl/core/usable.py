@@ -53,7 +53,7 @@ def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str |
         return f"held by {hold.actor}"
     if suspicion is not None and suspicion.pool != node.pool:
         return "suspect: it failed once and is tested again"
-    if not is_in_good:
-        return f"in {node.pool}"
     is_asserted = hold is not None and hold.holds(now)
+    if not is_in_good:
+        return f"moved to {node.pool} by {hold.actor}" if hold and is_asserted else f"in {node.pool}"
     return "its last test failed" if node.fail_streak and not is_asserted else None

@@ -71,7 +71,7 @@ def _build_remark_cell(node: NodeView, now: float) -> Cell:
     if (reason := _find_reason(node)) is not None:
         parts.append(reason)
     needed = node.passes_needed
-    if needed is not None and not node.is_suspect and (needed > 1 or node.ok_streak):
+    if needed is not None and not node.is_suspect and not node.hold and (needed > 1 or node.ok_streak):
         parts.append(f"needs {format_passes(needed)}, {_format_next_pass(node, now)}")
     return Cell("; ".join(parts), "held" if node.hold else "")
 

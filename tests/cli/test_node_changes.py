@@ -437,7 +437,10 @@ def test_a_node_moved_to_bad_is_not_brought_back_by_ticks(used_desk: Desk) -> No
     assert place_of(used_desk, "pc1") == ("bad", "fan is broken", None, True)
     assert "until released: fan is broken" in used_desk.ok("show", "pc1")
     assert "until somebody releases it" in used_desk.ok("explain", "pc1")
-    assert "fan is broken" in used_desk.ok("status", "pc1", "-o", "table")
+    status = used_desk.ok("status", "pc1", "-o", "table")
+    assert "fan is broken" in status
+    assert "more pass" not in status, "no number of passes brings it back"
+    assert row_of(used_desk, "pc1")["why_not"].startswith("moved to bad by ")  # type: ignore[attr-defined]
 
     used_desk.ok("release", "pc1")
     used_desk.ok("tick", "pc1")

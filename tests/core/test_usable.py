@@ -18,7 +18,7 @@ MOVED = Hold("ada", "I have seen it", NOW - 9, NOW + 9, is_move=True)
         (make_member(hold=HELD), "held by ada"),
         (make_member(hold=Hold("ada", "over", NOW - 9, NOW)), None),
         (make_member(pool="bad"), "in bad"),
-        (make_member(pool="bad", hold=MOVED), "in bad"),
+        (make_member(pool="bad", hold=MOVED), "moved to bad by ada"),
         (
             make_member(pool="bad", suspicion=Suspicion("good", NOW, 1, NOW)),
             "suspect: it failed once and is tested again",

@@ -242,7 +242,10 @@ def test_a_wait_drawn_under_other_settings_is_told_without_a_formula() -> None:
             "the last test gave no verdict, so after the shortest wait: 5m",
         ),
         ({"last": PASSED, "since_at": NOW}, "a node is tested at once when it enters good"),
-        ({"last": PASSED, "due_at": NOW - 1.0}, "it was released, so a test decides where it belongs"),
+        (
+            {"last": PASSED, "due_at": NOW - 1.0},
+            "it was released, or is reached in another way now: a test decides where it belongs",
+        ),
         (
             {"last": PASSED, "hold": Hold("a", "", NOW, NOW + 9), "due_at": NOW + 9, "interval_s": 9.0},
             "its hold ends then",
