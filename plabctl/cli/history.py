@@ -56,8 +56,13 @@ def _check_words(
     return check
 
 
+def _offer(known: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what TAB offers: those of `known` that begin with what was typed."""
+    return lambda _ctx, _param, incomplete: [word for word in known if word.startswith(incomplete)]
+
+
 def _selecting_options(function: Function) -> Function:
-    """Add the options that select events."""
+    """Add the options that select events by what they are."""
     for option in (
         click.option(
             "--experiment",
@@ -74,6 +79,7 @@ def _selecting_options(function: Function) -> Function:
             metavar="CAUSE",
             multiple=True,
             callback=_check_words("cause", _CAUSES),
+            shell_complete=_offer(_CAUSES),
             help="Only tests and moves with this cause, such as connect.",
         ),
         click.option(
@@ -83,14 +89,8 @@ def _selecting_options(function: Function) -> Function:
             metavar="KIND",
             multiple=True,
             callback=_check_words("kind of event", EVENT_KINDS),
+            shell_complete=_offer(EVENT_KINDS),
             help="Only events of this kind, such as transition.",
-        ),
-        click.option("--until", metavar="TIME", type=Instant(), help="Only what happened before then."),
-        click.option(
-            "--since",
-            metavar="TIME",
-            type=Instant(),
-            help="From when on: 12h or 7d ago, a date, an instant, yesterday, today.",
         ),
     ):
         function = option(function)
@@ -99,6 +99,13 @@ def _selecting_options(function: Function) -> Function:
 
 @make_command("history", example=_EXAMPLE)
 @nodes_argument(required=False)
+@click.option(
+    "--since",
+    metavar="TIME",
+    type=Instant(),
+    help="From when on: 12h or 7d ago, a date, an instant, yesterday, today.",
+)
+@click.option("--until", metavar="TIME", type=Instant(), help="Only what happened before then.")
 @_selecting_options
 @click.option(
     "--limit", "-n", type=click.IntRange(0), help=f"Only the latest N events ({_LATEST} without --since or --until)."

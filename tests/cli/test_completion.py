@@ -47,6 +47,8 @@ def offered(desk: Desk, line: str) -> set[str]:
         ("plabctl experiment swapin web --nodes pc1", {"pc1"}),
         ("plabctl experiment swapin web --nodes pc1,p", {"pc1,pc1", "pc1,pc2"}),
         ("plabctl experiment swapin web --recipe n", {"netns", "nspawn"}),
+        ("plabctl history --kind tr", {"transition"}),
+        ("plabctl history --cause ho", {"host-key"}),
         ("plabctl completion f", {"fish"}),
     ],
 )

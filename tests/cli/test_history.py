@@ -149,3 +149,20 @@ def test_rows_that_were_left_out_are_counted_after_the_others(long: Desk) -> Non
     assert json.loads(said.out)["skipped_count"] == 1
     assert len(json.loads(said.out)["events"]) >= 3000
     assert "1 row of the history was left out" in said.err
+
+
+def test_ticks_remove_what_is_older_than_it_is_kept(desk: Desk) -> None:
+    desk.config.write_text(desk.config.read_text() + '\n[history]\nkeep = "10d"\nkeep_output = "1d"\n')
+    desk.ok("node", "add", "pc1")
+    stages = [{"stage": "setup", "seconds": 1.0, "exit_code": 0, "output": "made\n", "truncated": False}]
+    with History(desk.folder / "state") as history:
+        history.record(
+            [Event(f"old{n}", NOW - n * DAY_S, "probe", "pc1", "plabctl", {"stages": stages}) for n in (20, 5)]
+        )
+    desk.ok("tick")
+
+    events = [json.loads(line) for line in desk.ok("history", "--kind", "probe", "-o", "jsonl").splitlines()]
+
+    assert [event["id"] for event in events if event["id"].startswith("old")] == ["old5"]
+    assert ["stages" in event for event in events] == [False, *[True] * (len(events) - 1)]
+    assert len(events) > 1
