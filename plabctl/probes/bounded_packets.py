@@ -46,7 +46,7 @@ class BoundedMessage(paramiko.Message):
 
 
 class MeteredSocket:
-    """The part of a socket that paramiko's packetizer uses, which counts what is read."""
+    """The part of a socket that paramiko's packetizer uses; it counts the bytes read."""
 
     def __init__(self, sock: socket.socket, meter: Meter) -> None:
         self._recv = sock.recv
@@ -63,9 +63,9 @@ class MeteredSocket:
 
 
 class NodePacketizer(Packetizer):
-    """Without the timer thread that paramiko starts for each handshake: our own deadline covers it.
+    """A packetizer without the timer thread that paramiko starts for each handshake: our own deadline covers it.
 
-    And with an end to what the other side can make us hold or do.
+    It limits the memory and work that the other side can cause.
     """
 
     said = ""

@@ -77,13 +77,13 @@ class BoundedTransport(paramiko.Transport):
 
     @property
     def login_message(self) -> str:
-        """What the server said to whoever logs in, such as that it is booting (RFC 4252, 5.4); text of a stranger."""
+        """The server's message at login, such as that it is booting (RFC 4252, 5.4); untrusted text."""
         banner: bytes | None = getattr(self.auth_handler, "banner", None)  # get_banner() wants a live connection
         return (banner or b"").decode(errors="replace")
 
     @property
     def offence(self) -> str:
-        """What the node did for which it was cut off, in words with the node as their subject; mostly nothing."""
+        """Why the node was cut off, in words with the node as their subject; usually empty."""
         error = self._ended_by
         if self._meter.broken or isinstance(error, BoundExceeded):
             return self._meter.broken or str(error)
@@ -97,7 +97,7 @@ class BoundedTransport(paramiko.Transport):
 
     @property
     def saved_exception(self) -> Exception | None:
-        """What went wrong last; paramiko forgets it as soon as somebody has asked."""
+        """The last error; paramiko forgets it once it was read."""
         return self._saved
 
     @saved_exception.setter

@@ -37,7 +37,7 @@ class Cancellation:
 
     @property
     def is_requested(self) -> bool:
-        """Return whether the probe was told to stop."""
+        """Return whether the probe is to stop."""
         return self._requested.is_set()
 
     def request(self) -> None:
@@ -51,7 +51,7 @@ class Cancellation:
 
     @contextmanager
     def on_cancel(self, action: Callable[[], object]) -> Iterator[None]:
-        """While the body runs, `action` is what ends it. Raises ProbeError when it was told to stop before."""
+        """Call `action` on cancellation while the body runs. Raises ProbeError when it was cancelled before."""
         with self._lock:
             key = id(action)
             self._actions[key] = action
@@ -64,11 +64,11 @@ class Cancellation:
                 del self._actions[key]
 
     def check(self) -> None:
-        """Raise ProbeError if the probe was told to stop."""
+        """Raise ProbeError if the probe was cancelled."""
         if self.is_requested:
             raise ProbeError(Cause.INTERRUPTED, "interrupted")
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raise ProbeError at once when the probe is told to stop."""
+        """Wait; raise ProbeError at once when the probe is cancelled."""
         if self._requested.wait(max(seconds, 0)):
             self.check()

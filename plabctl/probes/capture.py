@@ -46,7 +46,7 @@ class Capture:
         return self.total > compute_flood(self.limit)
 
     def text(self) -> str:
-        """Return what was kept, cleaned, with a line that says how much is missing."""
+        """Return the captured output, cleaned, with a line that says how much is missing."""
         head = clean(bytes(self._head))
         if not self._tail:
             return head

@@ -40,7 +40,7 @@ _OUTPUT = frozenset({94, 95})
 
 
 class CostlyLane:
-    """What all connections that cost much share: one of them at a time, and a fifth of a processor for all."""
+    """The lane that expensive connections share: one at a time, and a fifth of a processor for all."""
 
     def __init__(self) -> None:
         self._place = threading.Lock()
@@ -75,11 +75,11 @@ _lane = CostlyLane()
 
 
 class BoundExceeded(paramiko.SSHException):
-    """The node went beyond what it may cost; the text says how, with the node as its subject."""
+    """The node exceeded a bound; the text says which, with the node as its subject."""
 
 
 class _Phase:
-    """The login, or one stage: what was counted in it so far. Changed by the transport's thread alone."""
+    """The counters of the login, or of one stage. Changed by the transport's thread alone."""
 
     __slots__ = ("asides", "bytes", "cpu_from", "limit", "name", "reads", "since")
 
@@ -147,7 +147,7 @@ class Meter:
         raise BoundExceeded(why)
 
     def step_out(self) -> None:
-        """Leave the lane to others: what comes next may take a while and costs nothing."""
+        """Leave the lane to others, before a wait that costs nothing."""
         if self._lane_holder == threading.get_ident():
             self._lane_holder = 0
             _lane.leave(self._cpu_clock() - self._turn_from)

@@ -53,7 +53,7 @@ class _ChosenGroup(_ShortSecret):
 
 
 def bound_exchanges(engines: Mapping[str, Any]) -> dict[str, Any]:
-    """Return paramiko's table of key exchanges, those over finite fields with an end to what they cost."""
+    """Return paramiko's table of key exchanges, with the cost of those over finite fields limited."""
     return {
         name: type(engine.__name__, (_ChosenGroup if name.startswith(_CHOSEN) else _ShortSecret, engine), {})
         if name.startswith(_KINDS)

@@ -45,7 +45,7 @@ def _open_trusted(path: Path, owners: Collection[int], *, file_only: bool = Fals
 
 
 def replace(path: Path, lines: Sequence[str]) -> None:
-    """Make `lines` all there is, so that a crash leaves the old or the new ones; the caller holds the lock.
+    """Replace the content by `lines`, so that a crash leaves the old or the new ones; the caller holds the lock.
 
     Raises OSError when nothing was changed, `Unconfirmed` when only the disk's confirmation is missing.
     """

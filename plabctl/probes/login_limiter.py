@@ -22,7 +22,7 @@ HOLD_S = 1.0
 
 
 class _Ticket:
-    """One login: it waits, then holds a place, then has given it back. Its state changes under the gate's lock."""
+    """One login: it waits, then holds a place, then has released it. Its state changes under the limiter's lock."""
 
     __slots__ = ("called", "has_place")
 
@@ -44,7 +44,7 @@ class LoginLimiter:
 
     @contextmanager
     def admit(self, max_wait_s: float, cancellation: Cancellation) -> Iterator[None]:
-        """Hold a place while the body runs, at first; who has waited for `max_wait_s` goes without one."""
+        """Hold a place while the body runs; after waiting for `max_wait_s` it goes on without one."""
         ticket = _Ticket()
         alarm = None
         try:
@@ -92,7 +92,7 @@ class LoginCounter:
 
     @contextmanager
     def join(self, server: tuple[str, int]) -> Iterator[Callable[[], int]]:
-        """Be one more while the body runs; it is handed what tells how many there are now."""
+        """Count as one more while the body runs; yield a function that returns how many there are now."""
         with self._lock:
             self._counts[server] += 1
         try:

@@ -51,7 +51,7 @@ class ProbeRun:
         self._is_cancelled = False
 
     def run(self) -> Report:
-        """Carry the assignment out and return what came of it; never raises."""
+        """Carry out the assignment and return the report; never raises."""
         goal, steps = self._job.goal, self._steps
         probe_error = self._excuse_stall(self._add_remark(self._catch(self._run_goal)))
         if probe_error is None and goal is Goal.SETUP:
@@ -76,7 +76,7 @@ class ProbeRun:
         return None
 
     def _run_goal(self) -> None:
-        """Connect and do what the goal asks for; raise ProbeError where that ends."""
+        """Connect and do what the goal asks for; raise ProbeError when that fails."""
         self._steps.open(self._recipe.transport, self._goal_end)
         match self._job.goal:
             case Goal.CHECK:

@@ -74,7 +74,7 @@ class Prober:
             self._watchdog.start()
 
     def probe(self, assignment: Assignment) -> Report:
-        """Carry `assignment` out by its deadline and return what came of it; never raises."""
+        """Carry out `assignment` by its deadline and return the report; never raises."""
         cancellation = Cancellation()
         with self._lock:
             self._cancellations.add(cancellation)

@@ -165,7 +165,7 @@ class RemoteShell:
         return self._channel
 
     def _abandon_shell(self) -> None:
-        """Give the node's `sh` up, and with it whatever it runs."""
+        """Abandon the node's `sh`, and with it what it runs."""
         channel, self._channel = self._channel, None
         if channel is not None:
             with suppress(paramiko.SSHException, EOFError, OSError):

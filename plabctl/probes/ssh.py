@@ -47,7 +47,7 @@ class _NoBanner(Exception):
 
 
 class Ssh:
-    """What all connections of this process share: key, known hosts, configuration, and the gate to the handshake."""
+    """What all connections of this process share: key, known hosts, configuration and the login limiter."""
 
     def __init__(self, settings: SshSettings, clock: Clock, watchdog: Watchdog, owners: Collection[int] = ()) -> None:
         self._settings = settings
@@ -199,7 +199,7 @@ def _build_timeout(transport: NodeTransport) -> ProbeError:
 
 
 def _explain_failure(error: BaseException, target: Target, transport: NodeTransport) -> Exception:
-    """Return what it means that the handshake failed before its time was up."""
+    """Return the error to raise for a handshake that failed before its time-out."""
     inner = transport.saved_exception if isinstance(error, paramiko.SSHException) else error
     if isinstance(error, EOFError | ConnectionError) or "banner" in str(error) or "saw EOF" in str(error):
         if not transport.has_banner:

@@ -180,7 +180,7 @@ class NodeTransport(BoundedTransport):
 
     @property
     def greeting(self) -> str:
-        """What the other side said first: its banner, or why there is none."""
+        """The banner of the other side, or why there is none."""
         return str(getattr(self.packetizer, "said", ""))
 
     @property

@@ -21,7 +21,7 @@ _FAULT_CAUSES = {StageFault.LATE: Cause.DEADLINE, StageFault.LOST: Cause.CONNECT
 
 
 def is_pass(transport: Transport, exit_code: int | None) -> bool:
-    """Return whether a stage with this exit code did what it should."""
+    """Return whether a stage with this exit code passed."""
     return exit_code == 0 or (transport is Transport.LOCAL and exit_code == _WARNING)
 
 
@@ -41,7 +41,7 @@ def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: f
 
 
 def explain_result(ran: StageResult, timeout_s: float) -> str:
-    """Return in words why a stage did not pass: what it said last, or what became of it."""
+    """Return in words why a stage did not pass: its last line of output, or how it ended."""
     said = find_last_line(ran.output)
     last_words = f"; its last output: {said}" if said else ""
     match ran.fault:
