@@ -202,7 +202,7 @@ class Delivery:
     def _deliver(self, occasion: Occasion) -> None:
         try:
             tell_records(occasion.sinks, occasion.events, self._context)
-            has_sinks = len(occasion.sinks) > 1 or occasion.health
+            has_sinks = len(occasion.sinks) > 1 or occasion.health or self._runs.were_there
             found = self._runs.begin(occasion) if has_sinks else Round()
         except StoreError as error:
             # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.

@@ -83,6 +83,11 @@ class SinkRuns:
         """Return whether somebody is being told, or was and is not fetched yet."""
         return bool(self._running or self._ended)
 
+    @property
+    def were_there(self) -> bool:
+        """Return whether a sink was ever told here: its queue may be there still."""
+        return os.path.exists(self._build_lock_path(1))
+
     def end_soon(self, seconds: float) -> None:
         """Begin no more tellings after so many seconds; those that run go on to their own end."""
         self._end = min(self._end, self._app.clock.monotonic() + seconds)
@@ -205,8 +210,11 @@ class SinkRuns:
             return {node.name: node.variables for node in store.snapshot().nodes()}
         return {}
 
+    def _build_lock_path(self, number: int) -> str:
+        return f"{self._app.settings.state_dir}/deliver-{number}.lock"
+
     def _try_lock(self, queue: Queue) -> int | None:
-        path = f"{self._app.settings.state_dir}/deliver-{queue.number}.lock"
+        path = self._build_lock_path(queue.number)
         with as_store_error("lock", path):
             descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
         if try_lock(descriptor):

@@ -238,6 +238,16 @@ def test_a_new_sink_is_told_of_nothing_that_others_were_told(tmp_path: Path, now
     assert read_log(second) == ["n2"]
 
 
+def test_a_sink_is_not_told_of_what_happened_while_there_was_none(tmp_path: Path, now: float) -> None:
+    hooks = (logging(tmp_path / "log"),)
+    for name, sinks in (("n1", hooks), ("n2", ()), ("n3", hooks)):
+        here = Installation(tmp_path, hooks=sinks)
+        put(here, moved(name, now))
+        here.tick()
+
+    assert read_log(tmp_path / "log") == ["n1", "n3"]
+
+
 def test_what_version_0_1_left_in_the_outbox_is_told_to_those_who_do_not_know_it(tmp_path: Path, now: float) -> None:
     knows, other = logging(tmp_path / "knows"), logging(tmp_path / "other")
     here = Installation(tmp_path, hooks=(knows, other))
@@ -250,6 +260,23 @@ def test_what_version_0_1_left_in_the_outbox_is_told_to_those_who_do_not_know_it
     assert read_log(tmp_path / "knows") == ["n3"]
     assert read_log(tmp_path / "other") == ["n1", "n2", "n3"]
     assert RECEIPTS_NOTE.topic not in here.store.snapshot().notes
+
+
+def test_the_sink_of_an_experiment_that_is_gone_is_told_so_later(tmp_path: Path, now: float) -> None:
+    here = Installation(tmp_path)
+    hook = ["sh", "-c", f"test -e {tmp_path}/go && cat >>{tmp_path}/log"]
+    put(here, Event("id-gone", now, "experiment-gone", None, "plabctl", {"experiment": "web", "hook": hook}))
+    with pytest.raises(HookFault):
+        here.tick()
+    assert not here.store.snapshot().outbox
+
+    (tmp_path / "go").touch()
+    here.tick()
+
+    assert json.loads((tmp_path / "log").read_text())["text"] == "web: gone"
+    put(here, moved("n1", now))
+    here.tick()
+    assert SinkQueues(here.app.state_dir).read_queues() == []
 
 
 def test_two_sinks_that_are_the_same_are_both_told(tmp_path: Path, now: float) -> None:
