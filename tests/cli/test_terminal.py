@@ -195,4 +195,4 @@ def test_an_import_of_many_nodes_shows_that_it_works_and_ends_with_one_line(desk
         assert shown.end() == 0
     lines = [line.rstrip() for line in shown.screen.display if line.strip()]
 
-    assert lines == ["2000 nodes (node[1-2000]): added to bad, due now", "undo: plabctl node rm NODES (the 2000 above)"]
+    assert lines == ["2000 nodes (node[1-2000]): added to bad, due now", "undo: plabctl node rm 'node[1-2000]'"]
