@@ -71,6 +71,10 @@ class PluginFault(PlabctlError):
     """A plug-in cannot be used: what wants it was left out, all else was done."""
 
 
+class ReportFault(PlabctlError):
+    """A file for others cannot be written; all else was done."""
+
+
 class HookFault(PlabctlError):
     """A hook could not be told of an event."""
 

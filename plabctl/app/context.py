@@ -44,7 +44,13 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     clock = clock or SystemClock()
     settings = load(config_path)
     store = Store(settings.state_dir, clock, network_disk=settings.network_disk, owners=settings.origin.owners)
-    return App(settings, clock, store)
+    app = App(settings, clock, store)
+    if settings.report.status_file:
+        # By name, as that module stands on this one; and only with such a file.
+        from importlib import import_module
+
+        store.on_commit = import_module("plabctl.app.status_file").StatusFile(app).note_commit
+    return app
 
 
 def list_plugin_faults(settings: Settings) -> list[str]:

@@ -149,9 +149,18 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/last_tick", "its modification time is that of the last tick"),
         (f"{folder}/last_success", "its modification time is that of the last tick that ended without an error"),
         (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),
+        *_list_status_files(app),
         (settings.ssh.known_hosts, "the accepted host keys"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
         (f"{folder}/tick-error-*.json", "the error that was reported last, so that it is not repeated"),
         (f"{find_state_dir(os.environ)}/tick-error-*.json", "the same while the configuration cannot be read"),
         ("crontab -l", "the line of `plabctl cron install`; `plabctl cron remove` removes it"),
     ]
+
+
+def _list_status_files(app: App) -> list[tuple[str, str]]:
+    path = app.settings.report.status_file
+    if not path:
+        return []
+    what = "the status for users who may not read the state"
+    return [(path, what), (f"{app.state_dir}/status-file.lock", "the lock for writing it")]

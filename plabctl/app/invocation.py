@@ -7,6 +7,7 @@ Tests: `tests/app/test_directory.py`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, check_plugins, open_app
@@ -37,6 +38,7 @@ def end_idle(config_path: str | None) -> bool:
         app = open_app(config_path)
         if (
             app.settings.plugin_faults
+            or app.settings.report.status_file
             or is_clock_settling(app)
             or not is_idle(app)
             or _build_last_error(config_path, app.settings).has_error
@@ -83,11 +85,26 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
     """Run one tick and return the exit code; what `watch` gives is told how it goes, if there is something to do.
 
     On a machine that was booted a moment ago and does not know the time yet it does nothing.
-    Raise ConfigError, ClockFault or StoreError, and PluginFault after all else is done.
+    Raise ConfigError, ClockFault or StoreError, and PluginFault or ReportFault after all else is done.
     """
     app = open_app(config_path)
     if is_clock_settling(app):
         return 0
+    if not app.settings.report.status_file:
+        return _tick(app, watch)
+    from plabctl.app.status_file import write_status_file
+
+    try:
+        code = _tick(app, watch)
+    except PlabctlError:
+        with suppress(PlabctlError):  # what went wrong before is worse
+            write_status_file(app)
+        raise
+    write_status_file(app)
+    return code
+
+
+def _tick(app: App, watch: Watch | None) -> int:
     idle = is_idle(app)
     app.store.beat()
     code = 0 if idle else _entered(app, watch)
@@ -133,6 +150,7 @@ def classify_error(error: PlabctlError) -> ProblemKind:
         (errors.ClockFault, ProblemKind.CLOCK),
         (errors.InventoryFault, ProblemKind.INVENTORY),
         (errors.HookFault, ProblemKind.SINK),
+        (errors.ReportFault, ProblemKind.STATUS_FILE),
         (errors.PluginFault, ProblemKind.PLUGINS),
     )
     return next((kind for type_, kind in kinds if isinstance(error, type_)), ProblemKind.FAILING)

@@ -5,14 +5,16 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
 
 from plabctl.app.context import open_app
 from plabctl.app.queries import look_at_locks, read_context_of
+from plabctl.app.status_source import read_status_file
 from plabctl.cli.error_report import escape_control
-from plabctl.cli.options import long_config_option, make_command
+from plabctl.cli.options import long_config_option, make_command, source_option
 from plabctl.cli.output import write_line
 from plabctl.cli.time_types import Duration
 from plabctl.errors import InvalidConfig
@@ -25,12 +27,14 @@ from plabctl.render.nagios import (
     judge_health,
 )
 from plabctl.render.nagios_range import NagiosRange, build_least, parse_range
+from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals
 
 _EXAMPLE = """\
 plabctl check --max-age 3m
 plabctl check -w 10% -c 25%
 plabctl check --warn-unusable 5 --crit-unusable 20
+plabctl check --from status.json
 """
 
 
@@ -85,8 +89,10 @@ def _read_range(_ctx: click.Context, _param: click.Parameter, text: str | None) 
 )
 @click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING at this many bad nodes or more.")
 @click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL at this many bad nodes or more.")
+@source_option
 @long_config_option
 def command(
+    *,
     max_age: float,
     warn: NagiosRange | None,
     crit: NagiosRange | None,
@@ -94,6 +100,7 @@ def command(
     crit_unusable: NagiosRange | None,
     warn_bad: int | None,
     crit_bad: int | None,
+    source: str | None,
     config: str | None,
 ) -> int:
     """Report in one line whether plabctl does its work, and how many nodes are good; a Nagios plug-in.
@@ -110,13 +117,10 @@ def command(
         crit_unusable,
     )
     try:
-        app = open_app(config)
+        context = _read_context(config, source, max_age)
     except InvalidConfig as error:  # with which every tick fails, too
         write_line(escape_control(format_line(Health.CRITICAL, f"ticks fail: {'; '.join(error.faults)}")))
         return int(Health.CRITICAL)
-    context = read_context_of(app)
-    if context.sight is None:
-        look_at_locks(app)  # which raises why: nobody knows then whether ticks can work
     counted, affected = count_totals(context), find_affected(context)
     health, words = judge_health(context, counted, limits, affected)
     performance = format_performance_data(context, counted, limits, affected)
@@ -128,3 +132,13 @@ def _choose_limit(name: str, given: NagiosRange | None, count_name: str, count: 
     if given is not None and count is not None:
         raise click.UsageError(f"{name} and {count_name} cannot be used together")
     return given if count is None else build_least(count)
+
+
+def _read_context(config: str | None, source: str | None, max_age_s: float) -> ViewContext:
+    if source is not None:
+        return read_status_file(source, time.time(), max_age_s)
+    app = open_app(config)
+    context = read_context_of(app)
+    if context.sight is None:
+        look_at_locks(app)  # which raises why: nobody knows then whether ticks can work
+    return context

@@ -83,6 +83,16 @@ def _add_config(function: Function, *names: str) -> Function:
     )(function)
 
 
+def source_option(function: Function) -> Function:
+    """Add `--from`."""
+    return click.option(
+        "--from",
+        "source",
+        metavar="FILE",
+        help="Read a status file (`[report] status_file`), not the state and the configuration.",
+    )(function)
+
+
 def output_options(*forms: str) -> Maker[Function]:
     """Add `-o`, `--header` and `--color` for these forms."""
 

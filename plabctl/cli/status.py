@@ -14,7 +14,7 @@ import click
 from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_faults
-from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
+from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option, source_option
 from plabctl.core.model import Cause, Outcome
 from plabctl.errors import NoSuchNode, UsageFault
 from plabctl.render import status_table
@@ -109,6 +109,7 @@ def _list_tests(context: ViewContext, names: list[str]) -> dict[str, tuple[Outco
     shell_complete=complete_faults,
     help="Exit with 1 when a listed node is in this pool, or is not usable.",
 )
+@source_option
 @config_option
 def command(
     nodes: tuple[str, ...],
@@ -122,6 +123,7 @@ def command(
     cause: str | None,
     watch: bool,
     fail_on: str | None,
+    source: str | None,
     config: str | None,
 ) -> int:
     """Show which nodes are good, which are bad, and why.
@@ -132,15 +134,25 @@ def command(
         raise UsageFault("--by has an order of its own", hint="give --by or --sort")
     wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None, by)
     how = output.choose_form(form, header=header, color=color)
+    if watch and source:
+        raise UsageFault(
+            "--watch looks at the state, and --from at a file", hint="run: watch plabctl status --from FILE"
+        )
     if watch:
         how = replace(how, pages=False)
         is_stream = form is None and not how.is_for_people
         return _watch(config, wanted, replace(how, name="jsonl") if is_stream else how)
-    context = queries.read_context(config)
+    context = _read_source(source) if source else queries.read_context(config)
     queries.check_pool_names(context, (*pools, *([fail_on] if fail_on and fail_on != queries.UNUSABLE else [])))
     names = wanted.list_names(context)
     output.show_listing(wanted.build_listing(context, names, how.name), how)
     return int(bool(fail_on) and queries.is_any_in(context, names, fail_on or ""))
+
+
+def _read_source(source: str) -> ViewContext:
+    from plabctl.app.status_source import read_status_file
+
+    return read_status_file(source, time.time())
 
 
 def _watch(config: str | None, wanted: _Wanted, how: output.Form) -> int:

@@ -1,4 +1,4 @@
-"""The keys of health pools, of their back-offs, also of what `adaptive` aims at, and of the recipes they test with.
+"""The keys of health pools, of their back-offs and of what `adaptive` aims at, of recipes, and of the status file.
 
 Pure. What only one kind has is declared in the module of that kind. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -15,7 +15,7 @@ from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text
 from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
-from plabctl.core.settings import AdaptiveSettings, PoolSettings
+from plabctl.core.settings import AdaptiveSettings, PoolSettings, ReportSettings
 from plabctl.kinds import builtin_kinds
 
 
@@ -221,4 +221,18 @@ ADAPTIVE = Table(
     ),
     text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
     "its states last, scaled for all nodes alike so that a given share of the window is used.",
+)
+REPORT = Table(
+    "report",
+    ReportSettings(),
+    Key(
+        "status_file",
+        FilePath(),
+        text="A file with what `status -o json` prints, for users who may not read the state, such as those of "
+        "monitoring systems: `check --from FILE`, `status --from FILE`. It is written with every change and by every "
+        "tick, readable by the group of its directory, which must exist.",
+        example='"/var/lib/plabctl-status/status.json"',
+        default="none",
+    ),
+    text="What is written for others.",
 )

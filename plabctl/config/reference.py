@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
+from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE, REPORT
 from plabctl.config.sample import format_default
 from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
 from plabctl.core.keys.table import Key, Table
@@ -44,6 +44,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[deadlines]`", DEADLINES),
     ("`[experiment]`", EXPERIMENT),
     ("`[history]`", HISTORY),
+    ("`[report]`", REPORT),
     ("`[executor]`", EXECUTOR),
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),

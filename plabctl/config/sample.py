@@ -20,7 +20,7 @@ from plabctl.config.kind_name import (
     list_keys,
 )
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
+from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE, REPORT
 from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
@@ -51,6 +51,7 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
         _format_block(DEADLINES, "[deadlines]", given),
         _format_block(EXPERIMENT, "[experiment]", given),
         _format_block(HISTORY, "[history]", given),
+        _format_block(REPORT, "[report]", given),
         *_format_executors(given),
         _format_block(RECIPE, "#[recipe.mine]", given),
         *_format_kinds(INVENTORY, "#[[inventory]]"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from plabctl.config.kind_name import KindName
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE
+from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE, REPORT
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
@@ -241,6 +241,7 @@ ROOT = Table(
     Key("deadlines", DEADLINES),
     Key("experiment", EXPERIMENT),
     Key("history", HISTORY),
+    Key("report", REPORT),
     Key("executor", EXECUTOR),
     Key("inventory", INVENTORY, "inventories"),
     Key("sink", SINK, "sinks"),

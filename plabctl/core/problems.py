@@ -89,6 +89,7 @@ class ProblemKind(StrEnum):
     LOAD = "load"
     DISK = "disk"
     UNKNOWN = "unknown"
+    STATUS_FILE = "status-file"
     NO_NODES = "no-nodes"
     UNUSABLE = "unusable"
 

@@ -25,6 +25,7 @@ from plabctl.core.settings_parts import GuardSettings as GuardSettings
 from plabctl.core.settings_parts import GuardThen as GuardThen
 from plabctl.core.settings_parts import HistorySettings as HistorySettings
 from plabctl.core.settings_parts import InventorySettings as InventorySettings
+from plabctl.core.settings_parts import ReportSettings as ReportSettings
 from plabctl.core.settings_parts import SinkSettings as SinkSettings
 from plabctl.values import dataclass, field, replace
 
@@ -157,6 +158,7 @@ class Settings:
     deadlines: DeadlineSettings = field(default_factory=DeadlineSettings)
     experiment: ExperimentSettings = field(default_factory=ExperimentSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     inventories: tuple[InventorySettings, ...] = ()
     sinks: tuple[SinkSettings, ...] = ()

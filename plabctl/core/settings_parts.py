@@ -87,6 +87,14 @@ class ExperimentSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """What is written for those who may not read the state."""
+
+    status_file: str = ""
+    """Where the status is written after each change, for monitoring users; empty for nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class HistorySettings:
     """How long what happened is kept: events, and the stages of tests with what they printed."""
 

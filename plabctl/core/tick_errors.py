@@ -22,6 +22,7 @@ _LONG_S = 60.0
 _PARTIAL = {
     ProblemKind.SINK: Severity.WARNING,
     ProblemKind.INVENTORY: Severity.WARNING,
+    ProblemKind.STATUS_FILE: Severity.WARNING,
     ProblemKind.PLUGINS: Severity.CRITICAL,
 }
 """What a tick complains about after it has done all else."""

@@ -17,6 +17,7 @@ TEMP_PREFIX = "state.tmp-"
 """How the names of temporary files begin, whatever they are for: the store sweeps them out of the state directory."""
 _STALE_AFTER_S = 86_400.0
 _NEW = os.O_CREAT | os.O_EXCL
+_SHARED = 0o640
 
 
 class Unconfirmed(OSError):
@@ -72,6 +73,25 @@ def replace_file(
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Unconfirmed(error.errno, f"it was replaced, but the disk did not confirm it: {reason}", path) from error
+
+
+def replace_shared(folder: int, name: str, content: bytes) -> None:
+    """Make `content` that of a file which the group of the open directory `folder` may read; raise OSError.
+
+    It is 0640 whatever the umask. It is not made durable: it is for those who look at it now. One process at a time.
+    """
+    temp = f".{name}.new"  # always the same: what a killed process left goes
+    remove(temp, dir_fd=folder)
+    fd = os.open(temp, os.O_WRONLY | _NEW | os.O_NOFOLLOW, _SHARED, dir_fd=folder)
+    try:
+        os.fchmod(fd, _SHARED)
+        group = os.fstat(folder).st_gid
+        if os.fstat(fd).st_gid != group:
+            os.fchown(fd, -1, group)
+        write_all(fd, content)
+    finally:
+        os.close(fd)
+    os.replace(temp, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def append_line(path: str, line: str) -> None:

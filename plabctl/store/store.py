@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,8 @@ class Store:
         self._network_disk = network_disk
         self._owners = owners
         self._is_seen = False
+        self.on_commit: Callable[[], None] | None = None
+        """Called after each commit, without the lock."""
 
     def head(self) -> Head | None:
         """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
@@ -115,9 +117,11 @@ class Store:
                 opened_at = self._rebase_clock(session)
                 yield session
                 # Were the clock set back meanwhile, what was decided before would lie ahead, and nobody would see why.
-                session.commit(max(opened_at, self._clock.now()))
+                head = session.commit(max(opened_at, self._clock.now()))
             finally:
                 session.end()
+        if head and self.on_commit:
+            self.on_commit()
 
     def beat(self, *names: str) -> None:
         """Note that a tick got as far as reading config and state now; raise StoreError when that cannot be noted.

@@ -19,7 +19,7 @@ from plabctl.core.usable import explain_unusable
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.problems import LockReport, Surroundings
+    from plabctl.core.problems import LockReport, Problem, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class ViewContext:
     """The locks that are held and the ticks that run; None when that is not known."""
     around: "Surroundings | None" = None
     """What else was seen beside the state; None when nobody looked."""
+    told: "list[Problem] | None" = None
+    """What is wrong, if somebody else found it out: who wrote the status file that this is read from."""
 
     @property
     def claims(self) -> Mapping[str, Claim]:

@@ -108,6 +108,10 @@ class StatusHead:
     problems: Sequence[Problem] | None
     """What keeps plabctl from its work, the gravest first."""
     last_tick_at: float | None
+    last_success_at: float | None
+    """When a tick last ended without an error."""
+    good_pools: Sequence[str]
+    """The pools whose nodes are offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,8 @@ def build_status_view(context: ViewContext, names: Iterable[str]) -> StatusView:
         counts=totals.pools,
         problems=find_current_problems(context, totals) or None,
         last_tick_at=context.last_tick_at,
+        last_success_at=context.around.last_success_at if context.around else None,
+        good_pools=sorted(context.settings.good_pools),
     )
     return StatusView(head, totals, list_node_views(context, names, seen))
 
@@ -149,6 +155,8 @@ def find_current_problems(context: ViewContext, totals: Totals, max_age_s: float
     """Return what keeps plabctl from its work now, the gravest first; a tick is late when older than `max_age_s`."""
     from plabctl.core.find_problems import TICKS_COME_S, find_problems
 
+    if context.told is not None:
+        return context.told
     return find_problems(
         context.state,
         context.settings,
