@@ -152,8 +152,13 @@ class Oracle(ProbeLog):
         origin = self.pools.get(node)
         if event.actor != "plabctl":
             self._overrule(node)
-            if event.data.get("until_at") is not None:
-                self._pin(node, event)
+            match event.data["kept_by"]:
+                case "tests":
+                    self.pins.pop(node, None)
+                case "move":
+                    self._pin(node, event)
+                case _:
+                    pass  # the hold that was in force stays so
         else:
             if origin and origin != event.data["from"] and event.kind != "transition":
                 raise Defect(f"{event.kind} of {node} from {event.data['from']}, and it was in {origin}")
