@@ -10,6 +10,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from plabctl.app.access_changes import find_access_change, retest_refused
 from plabctl.app.context import App, check_plugins, open_app
 from plabctl.app.last_error import LastError
 from plabctl.config.locate import find_state_dir
@@ -51,11 +52,13 @@ def end_idle(config_path: str | None) -> bool:
 
 
 def is_idle(app: App) -> bool:
-    """Return whether nothing is due, running or untold, so that a tick may end at once.
+    """Return whether nothing is due, running, untold or changed, so that a tick may end at once.
 
     The answer is no whenever the clock looks set back since the last commit. Raise StoreError when the state is
     damaged.
     """
+    if find_access_change(app):
+        return False
     head = app.store.head()
     now = app.clock.now()
     if head and head.wake_at is not None:
@@ -105,25 +108,25 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
 
 
 def _tick(app: App, watch: Watch | None) -> int:
-    idle = is_idle(app)
+    idle, changed_at = is_idle(app), find_access_change(app)
     app.store.beat()
-    code = 0 if idle else _entered(app, watch)
+    code = 0 if idle else _entered(app, watch, changed_at)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
         app.store.beat(SUCCESS_NAME)
     return code
 
 
-def _entered(app: App, watch: Watch | None) -> int:
+def _entered(app: App, watch: Watch | None, changed_at: float | None) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
     from plabctl.clock import read_boot_id
     from plabctl.store.tick_log import enter_tick
 
     with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):
-        return _run(app, watch)
+        return _run(app, watch, changed_at)
 
 
-def _run(app: App, watch: Watch | None) -> int:
+def _run(app: App, watch: Watch | None, changed_at: float | None) -> int:
     # Imported here: an idle tick needs none of it.
     from contextlib import nullcontext
 
@@ -133,6 +136,8 @@ def _run(app: App, watch: Watch | None) -> int:
     from plabctl.app.tick import run_tick
 
     require_key(app.settings)
+    if changed_at is not None:
+        retest_refused(app, changed_at)
     stop = Stop()
     with watch() if watch else nullcontext(ignore_progress) as on_progress, stop.listen():
         run_tick(app, stop, on_progress=on_progress)

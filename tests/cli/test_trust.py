@@ -1,6 +1,7 @@
 """`plabctl trust` against a real SSH server: new keys after a yes, changed ones only when that is said."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,27 @@ def test_a_revoked_key_is_not_accepted(desk: Desk, server: EmbeddedNode) -> None
     assert "is revoked in known_hosts" in refused.err
     assert known.read_text() == revoked
     assert "is revoked" in desk.run("test", "pc1").out
+
+
+def test_nodes_that_refused_our_key_are_due_once_the_configuration_names_another(
+    desk: Desk, server: EmbeddedNode
+) -> None:
+    connect(desk, server)
+    desk.ok("trust", "pc1", "--yes")
+    make_key(desk.folder / "other")
+    right = desk.config.read_text()
+    desk.config.write_text(right.replace('"id_ed25519"', '"other"'))
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["pool"], row["last"]["cause"]) == ("bad", "auth")
+
+    time.sleep(0.02)  # the times of files are some milliseconds late
+    desk.config.write_text(right)
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["pool"], row["last"]["outcome"]) == ("good", "pass")
+    rev = json.loads(desk.ok("status", "-o", "json"))["rev"]
+    time.sleep(0.02)
+    desk.config.write_text(f"window = 30\n{right}")
+    desk.ok("tick")
+    assert json.loads(desk.ok("status", "-o", "json"))["rev"] == rev

@@ -1,0 +1,64 @@
+"""Nodes that were refused with the user, key or port of the configuration, once these are others.
+
+Pure. What changes of single nodes, by their variables, is in `plabctl.core.enrolment`; `plabctl.app.access_changes`
+looks at the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from plabctl.core.enrolment import make_due
+from plabctl.core.model import Cause, Outcome
+from plabctl.core.notes import NoteKind
+from plabctl.core.state import Changes, State
+
+_REFUSED = frozenset({Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL})
+"""What another user, key or port may mend."""
+
+
+class Access(NamedTuple):
+    """How nodes are logged in to where their variables do not say: the key by its path and when it was changed."""
+
+    user: str = ""
+    port: int = 0
+    key: str = ""
+    key_changed_at: float = 0.0
+
+
+ACCESS_NOTE = NoteKind(
+    "access",
+    decode=lambda reader: Access(
+        reader.read_text("user", ""),
+        reader.read_count("port"),
+        reader.read_text("key", ""),
+        reader.read_number("key_changed_at", 0.0),
+    ),
+    encode=lambda access: access._asdict(),
+)
+
+
+def retest_refused(state: State, access: Access, changed_at: float, now: float) -> Changes:
+    """Make due the nodes that failed before `changed_at` for what another user, key or port may mend.
+
+    No changes where `access` is what the state has noted; else it is noted, and a test of such a node that is under
+    way, begun with what was configured before, decides nothing.
+    """
+    if ACCESS_NOTE.read(state.notes) == access:
+        return Changes()
+    refused = [
+        member
+        for member in state.members()
+        if member.last
+        and member.last.outcome is Outcome.FAIL
+        and member.last.cause in _REFUSED
+        and member.last.at < changed_at
+        and member.absent_since_at is None
+    ]
+    claims = [claim for member in refused if (claim := state.claims.get(member.node))]
+    return Changes(
+        members=tuple(make_due(member, now) for member in refused),
+        claims=tuple(replace(claim, superseded=True) for claim in claims if claim.started_at < changed_at),
+        notes=ACCESS_NOTE.write(access),
+    )

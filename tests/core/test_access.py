@@ -1,0 +1,53 @@
+"""Which nodes are tested at once when the user, key or port of the configuration changes."""
+
+from dataclasses import replace
+
+import pytest
+
+from plabctl.core.access import ACCESS_NOTE, Access, retest_refused
+from plabctl.core.model import Cause, Member, Outcome, Verdict
+from plabctl.core.state import Changes
+from tests.builders import NOW, make_claim, make_member, make_state
+
+ACCESS = Access("plab", 22, "/etc/key", NOW - 5)
+LATER = NOW + 3600
+
+
+def refused(node: str, cause: Cause = Cause.AUTH, at: float = NOW - 60) -> Member:
+    last = Verdict(Outcome.FAIL, cause, "", at, 1.0)
+    return make_member(node, "bad", due_at=LATER, last=last)
+
+
+@pytest.mark.parametrize("cause", [Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL])
+def test_what_was_refused_before_the_change_is_due_at_once(cause: Cause) -> None:
+    changes = retest_refused(make_state(refused("n1", cause)), ACCESS, NOW - 5, NOW)
+
+    assert [(member.node, member.due_at) for member in changes.members] == [("n1", NOW)]
+    assert changes.notes == ACCESS_NOTE.write(ACCESS)
+
+
+def test_what_failed_for_another_reason_or_later_waits() -> None:
+    state = make_state(
+        refused("check", Cause.CHECK),
+        refused("later", at=NOW - 1),
+        make_member("passed", due_at=LATER, last=Verdict(Outcome.PASS, None, "", NOW - 60, 1.0)),
+        make_member("new", "bad", due_at=NOW),
+        replace(refused("absent"), absent_since_at=NOW - 10),
+    )
+
+    assert retest_refused(state, ACCESS, NOW - 5, NOW).members == ()
+
+
+def test_the_same_access_changes_nothing() -> None:
+    state = make_state(refused("n1"))
+    state.apply(Changes(notes=ACCESS_NOTE.write(ACCESS)))
+
+    assert not retest_refused(state, ACCESS, NOW - 5, NOW)
+    assert retest_refused(state, ACCESS._replace(key_changed_at=NOW - 2), NOW - 2, NOW).members
+
+
+def test_a_test_that_was_begun_before_the_change_decides_nothing() -> None:
+    old, new = (make_claim(name, started_at=at) for name, at in (("n1", NOW - 10), ("n2", NOW - 1)))
+    changes = retest_refused(make_state(refused("n1"), refused("n2"), claims=(old, new)), ACCESS, NOW - 5, NOW)
+
+    assert changes.claims == (replace(old, superseded=True),)
