@@ -15,6 +15,7 @@ from plabctl.app.context import App
 from plabctl.core.model import Node
 from plabctl.core.names import fold_name
 from plabctl.errors import UsageFault
+from plabctl.inventories.base import decode_text
 from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings, refuse_misspelt
 from plabctl.inventories.reading import quote_text
 
@@ -73,11 +74,9 @@ def read_nodes(app: App, path: str) -> list[Node]:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise UsageFault(f"{where}: more than {MAX_BYTES // 1024**2} MiB")
-        text = raw.decode("utf-8-sig")
+        text = decode_text(raw, where)
     except OSError as error:
         raise UsageFault(f"{where} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageFault(f"{where} is not UTF-8 (byte {error.start})") from error
     return _check_nodes(app, parse_nodes(text, where))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024**2
 """How long a listing may be."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class InventoryKind(Kind, ABC):
@@ -48,12 +49,22 @@ class InventoryKind(Kind, ABC):
 
 
 def decode_text(raw: bytes, where: str) -> str:
-    """Return `raw` as text; raise UsageFault naming the first line that is not UTF-8."""
+    """Return `raw` as text: UTF-8, else what Windows makes of tables: UTF-16 with its mark, or code page 1252.
+
+    Names are ASCII, so that a wrong guess spoils a label, not a list. Raise UsageFault for what is no text.
+    """
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageFault(f"{where}:{line}: not UTF-8") from error
+    is_wide = raw.startswith(_UTF_16)
+    try:
+        text = raw.decode("utf-16") if is_wide else raw.decode("cp1252", "replace")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UsageFault(f"{where}:{line}: no text: neither UTF-8 nor what Windows writes")
+    return text
 
 
 def parse_listing(raw: bytes, where: str, source: str, match: Iterable[str] = ()) -> Reading:

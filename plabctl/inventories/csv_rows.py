@@ -24,6 +24,8 @@ _IN_A_TABLE = ("server", "servername", "machine", "machinename", "device", "devi
 """Titles of names beside other columns; alone on the first line of a list they may name a machine."""
 _VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "recipe", "site")
 _SEPARATORS = ",;\t"
+_SAID = rf"sep=([{_SEPARATORS}])"
+"""The line before the header by which Excel is told what separates cells."""
 _MAX_SHOWN = 20
 
 
@@ -39,12 +41,15 @@ class _Header(NamedTuple):
 
 def find_separator(line: str) -> str:
     """Return what separates the cells of a table whose header is `line`; empty when it is no header."""
+    if said := re.fullmatch(_SAID, line.strip(), re.IGNORECASE):
+        return said[1]
     for separator in _SEPARATORS:
         if separator in line and find_name_title(_split(line, separator)) is not None:
             return separator
     if _simplify(line) in (*_NAMES, *_ADDRESSES):
         return ","
-    return "," if "," in line and "=" not in line else ""
+    plain = re.split(r"\s#", line, maxsplit=1)[0]  # it may be a plain list, with a remark
+    return "," if "," in plain and "=" not in plain else ""
 
 
 def find_name_title(titles: Iterable[str]) -> str | None:
@@ -61,12 +66,12 @@ def find_name_title(titles: Iterable[str]) -> str | None:
 
 def parse_csv(lines: Sequence[str], separator: str, where: str) -> Iterator[Row]:
     """Yield the rows below the header; raise UsageFault for a header without names and for what is no CSV."""
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True)
+    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True, skipinitialspace=True)
     header: _Header | None = None
     try:
         for cells in reader:
             row = [" ".join(cell.split()) for cell in cells]  # a remark may have several lines
-            if not any(row) or row[0].startswith("#"):
+            if not any(row) or row[0].startswith("#") or (header is None and separator.join(row) == f"sep={separator}"):
                 continue
             if header:
                 yield _parse_row(str(reader.line_num), header, row)
@@ -92,15 +97,34 @@ def _read_header(titles: list[str], where: str) -> _Header:
 
 def _parse_row(place: str, header: _Header, row: list[str]) -> Row:
     keys = header.keys
-    fault = f"{len(row)} cells, but the header has {len(keys)}" if len(row) > len(keys) else ""
+    fault = f"{len(row)} cells, but the header has {len(keys)}" if any(row[len(keys) :]) else ""
     cells = {key: value for key, value in zip(keys, row, strict=False) if key and value}
     name = cells.pop(keys[header.name_at], "")
-    # It may have the length of its network behind it, or be no address but, say, that of a building.
-    address = cells.get(header.address, "").partition("/")[0]
-    if is_address(address) and "ssh_host" not in cells:
-        cells["ssh_host"] = address
-        del cells[header.address]
-    return Row(place, name, cells, fault)
+    return Row(place, name, take_address(cells, header.address), fault)
+
+
+def take_address(variables: dict[str, str], key: str) -> dict[str, str]:
+    """Return the variables with the address in `key` as `ssh_host`, where they do not say that outright.
+
+    There may be the length of its network behind it, further addresses, or no address but, say, that of a building.
+    """
+    given = variables.get(key, "")
+    first, *more = re.split(r"[,;\s]+", given, maxsplit=1)
+    address = first.partition("/")[0]
+    if not is_address(address) or "ssh_host" in variables:
+        return variables
+    kept = variables if more else {name: value for name, value in variables.items() if name != key}
+    return {**kept, "ssh_host": address}
+
+
+def is_header(words: Sequence[str]) -> bool:
+    """Return whether `words` stand above a column of names and one of addresses, as in what programs print."""
+    return len(words) > 1 and _simplify(words[0]) in _NAMES and _simplify(words[1]) in _ADDRESSES
+
+
+def find_address_title(titles: Iterable[str]) -> str:
+    """Return the title under which the addresses are; empty when there is none."""
+    return next((title for title in titles if _simplify(title) in _ADDRESSES), "")
 
 
 def _split(line: str, separator: str) -> list[str]:

@@ -18,8 +18,15 @@ MAX_ITEMS = 4_000_000
 MAX_VALUE = 1000
 """How many characters a variable may have."""
 _SECTION = r"\[[A-Za-z_][\w.:-]*\]"
+_LITERAL = r"\[(?P<address>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)\]"
+_ENDPOINT = rf"(?:(?P<user>[^@\s]+)@)?(?:{_LITERAL}|(?P<host>[^@:\s]+))(?::(?P<port>[0-9]+))?"
+"""A name as it is typed for SSH: `user@host`, `host:port`, `[address]:port`."""
+_NO_CONTENT = r"\s*(?:[#]|//|;(?:\s|$)|$)"
+"""How a line begins that says nothing: a remark, or a blank one."""
+_REMARKS = ("#", "//")
 _NODE_LISTS = ("nodes", "hosts", "results", "items")
 """The keys under which programs put a list of nodes into a JSON object."""
+_NEEDED = ("ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site")
 _NO_MACHINES = ("0.", "127.", "255.255.255.255", "::1", "fe00::", "ff")
 """How addresses in a hosts file begin that are this machine or none."""
 
@@ -35,16 +42,17 @@ def parse_rows(text: str, where: str) -> Iterator[Row]:
     text = text.removeprefix("\ufeff")
     refuse_many(text, where)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
-    is_json = text.lstrip()[:1] == "{" or (text.lstrip()[:1] == "[" and not re.fullmatch(_SECTION, first.strip()))
+    first = next((line for line in lines if not re.match(_NO_CONTENT, line)), "")
+    begin = text.lstrip()[:1]
+    is_json = begin == "{" or (begin == "[" and not re.fullmatch(f"{_SECTION}|{_LITERAL}.*", first.strip()))
     if not is_json and any(re.fullmatch(_SECTION, line.strip()) for line in lines if line.lstrip().startswith("[")):
         raise UsageFault(f"{where}: looks like an inventory of Ansible", hint='read it with kind = "ansible"')
     if is_json:
         return _parse_json(text, where)
-    if separator := csv_rows.find_separator(first):
-        return csv_rows.parse_csv(lines, separator, where)
     if ssh_config_rows.is_ssh_config(lines):
         return ssh_config_rows.parse_ssh_config(lines, where)
+    if separator := csv_rows.find_separator(first):
+        return csv_rows.parse_csv(lines, separator, where)
     return _parse_plain(lines)
 
 
@@ -55,19 +63,36 @@ def refuse_many(text: str, where: str) -> None:
 
 
 def _parse_plain(lines: Iterable[str]) -> Iterator[Row]:
+    from plabctl.inventories.csv_rows import is_header
+
     in_hosts_file: set[str] = set()
+    is_first = True
     for number, line in enumerate(lines, 1):
         # A remark begins at the start or after a blank, so that a value may have a `#` in it.
         words = line.split()
-        end = next((place for place, word in enumerate(words) if word.startswith("#")), len(words))
+        end = next((place for place, word in enumerate(words) if word == ";" or word.startswith(_REMARKS)), len(words))
+        is_title = is_first and is_header(words[:end])
+        is_first = is_first and not end
+        if is_title:
+            continue
         if end > 1 and is_address(words[0].partition("%")[0]) and "=" not in words[1]:
             yield from _parse_hosts_row(str(number), words[:end], in_hosts_file)
-        elif end > 1 and is_address(words[1]):
-            variables, fault = _parse_pairs([f"ssh_host={words[1]}", *words[2:end]])
-            yield Row(str(number), words[0], variables, fault)
         elif end:
-            variables, fault = _parse_pairs(words[1:end])
-            yield Row(str(number), words[0], variables, fault)
+            more = words[1:end]
+            if more and is_address(more[0]):
+                more[0] = f"ssh_host={more[0]}"
+            variables, fault = _parse_pairs(more)
+            yield _split_endpoint(Row(str(number), words[0], variables, fault))
+
+
+def _split_endpoint(row: Row) -> Row:
+    """Return `row` with the user and the port that its name has as variables; what these say outright counts more."""
+    found = re.fullmatch(_ENDPOINT, row.name)
+    if not found or row.fault:
+        return row
+    said = {"ssh_user": found["user"], "ssh_port": found["port"]}
+    variables = {**{key: value for key, value in said.items() if value}, **row.variables}
+    return row._replace(name=found["address"] or found["host"], variables=variables)
 
 
 def _parse_hosts_row(place: str, words: list[str], seen: set[str]) -> Iterator[Row]:
@@ -139,7 +164,7 @@ def _find_node_list(found: Mapping[str, object]) -> object:
 
 
 def _parse_json_row(place: str, item: object) -> Row:
-    from plabctl.inventories.csv_rows import find_name_title
+    from plabctl.inventories.csv_rows import find_address_title, find_name_title, take_address
 
     if isinstance(item, str):
         return Row(place, item, {})
@@ -150,11 +175,13 @@ def _parse_json_row(place: str, item: object) -> Row:
     variables: dict[str, str] = {}
     for label, value in item.items():
         text = _format_value(value)
+        if text is None and label not in _NEEDED and label != find_address_title([label]):
+            continue  # it says much of a machine that is nothing to us
         if text is None:
             return Row(place, name, {}, f"the value of {quote_text(label)} is neither text nor number")
         if value is not None and not (isinstance(value, list) and len(text) > MAX_VALUE):
             variables[label] = text
-    return Row(place, name, variables)
+    return Row(place, name, take_address(variables, find_address_title(variables)))
 
 
 def _format_value(value: object) -> str | None:

@@ -16,6 +16,8 @@ from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Row
 
 _LINE = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\s*=\s*|\s+)(.+)")
+_REMARK = re.compile(r"\s#[^\"]*$")
+"""OpenSSH takes remarks behind arguments since 8.7."""
 _VARIABLES = {"hostname": "ssh_host", "port": "ssh_port", "user": "ssh_user"}
 MAX_MATCHES = 1_000_000
 """How often a host may be compared with the patterns of a block."""
@@ -81,7 +83,7 @@ def parse_ssh_config(lines: Iterable[str], where: str) -> Iterator[Row]:
 def _parse_blocks(lines: Iterable[str]) -> Iterator[_Block]:
     block: _Block | None = _Block(0, ["*"], {})
     for number, line in enumerate(lines, 1):
-        match = _LINE.fullmatch(line.strip())
+        match = _LINE.fullmatch(_REMARK.sub("", line).strip())
         if not match:
             continue
         keyword, value = match[1].lower(), match[2]

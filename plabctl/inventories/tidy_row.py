@@ -28,6 +28,9 @@ def tidy_row(row: Row) -> Row:
     A port is a whole number, also where a spreadsheet made `22.0` of it. What a row says by our own names counts more.
     """
     given = row.variables
+    if row.name.endswith(".") or given.get("ssh_host", "").endswith("."):
+        row = _strip_root(row)
+        given = row.variables
     if _CHANGED.isdisjoint(given):
         return row
     found = {
@@ -42,3 +45,11 @@ def tidy_row(row: Row) -> Row:
     if port and fraction and not fraction.strip("0"):
         found["ssh_port"] = port
     return row._replace(variables=found)
+
+
+def _strip_root(row: Row) -> Row:
+    """Return `row` without the dot that names have at their end where they come from a zone of the DNS."""
+    variables = dict(row.variables)
+    if "ssh_host" in variables:
+        variables["ssh_host"] = variables["ssh_host"].removesuffix(".")
+    return row._replace(name=row.name.removesuffix("."), variables=variables)

@@ -61,8 +61,22 @@ def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
             bad_row_count=1,
         ),
     )
-    path.write_bytes(b"a\n\xff\n")
-    assert fault_of(make_inventory("file", path=str(path))) == f"{path}:2: not UTF-8"
+    path.write_bytes(b"a\n\xff\0\n")
+    assert fault_of(make_inventory("file", path=str(path))) == (
+        f"{path}:2: no text: neither UTF-8 nor what Windows writes"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_table_that_windows_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "nodes.csv"
+    path.write_bytes("Name;Standort\r\npc1;Zürich\r\npc2;Köln\r\n".encode(encoding))
+
+    nodes = fetch(make_inventory("file", path=str(path))).reading.nodes
+    assert {node.name: dict(node.variables) for node in nodes} == {
+        "pc1": {"Standort": "Zürich"},
+        "pc2": {"Standort": "Köln"},
+    }
 
 
 @pytest.mark.parametrize("printed", ["a.x\nb.x\n", '["a.x", {"name": "b.x"}]', "name,site\na.x,\nb.x,\n"])

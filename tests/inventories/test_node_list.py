@@ -99,10 +99,10 @@ def test_each_form_lists_the_same_nodes(text: str) -> None:
             "F:3: '' is neither a host name nor an address",
         ]),
         ('name,site\na,"b\n', ["F:3: no CSV: unexpected end of data"]),
-        ('["a", 3, {"site": "x"}, {"name": "b", "x": [[1]]}, "a"]', [
+        ('["a", 3, {"site": "x"}, {"name": "b", "site": [[1]]}, "a"]', [
             "F: item 2: neither a name nor an object with a name",
             "F: item 3: '' is neither a host name nor an address",
-            "F: item 4: the value of 'x' is neither text nor number",
+            "F: item 4: the value of 'site' is neither text nor number",
         ]),
         ('["a",\n"b"', ["F:2: no JSON: expecting ',' delimiter (column 4)"]),
         ('{"a": 1}', ["F: JSON must be a list of names, or of objects with a name"]),

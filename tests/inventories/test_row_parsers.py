@@ -31,6 +31,19 @@ def variables_of(text: str) -> dict[str, dict[str, str]]:
         ("node rack=3\nhost rack=4\n", {"node": {"rack": "3"}, "host": {"rack": "4"}}),
         ("n1 10.0.0.1 rack=3\n", {"n1": {"ssh_host": "10.0.0.1", "rack": "3"}}),
         ("10.0.0.1 rack=3\n10.0.0.2\n", {"10.0.0.1": {"rack": "3"}, "10.0.0.2": {}}),
+        ("n1 # rack 1, row 2\nn2\n", {"n1": {}, "n2": {}}),
+        ("; racks 1, 2\nn1 ; new\n// racks 3, 4\nn2\n", {"n1": {}, "n2": {}}),
+        ("n1.lab.\nn2 ssh_host=n2.lab.\n", {"n1.lab": {}, "n2": {"ssh_host": "n2.lab"}}),
+        ("Hostname   IP\nn1   10.0.0.1\n", {"n1": {"ssh_host": "10.0.0.1"}}),
+        (
+            "n1:2222\nroot@n2\nada@n3:23 ssh_user=bob\n",
+            {
+                "n1": {"ssh_port": "2222"},
+                "n2": {"ssh_user": "root"},
+                "n3": {"ssh_user": "bob", "ssh_port": "23"},
+            },
+        ),
+        ("[2001:db8::1]:22\n2001:db8::2\n", {"2001:db8::1": {"ssh_port": "22"}, "2001:db8::2": {}}),
     ],
 )
 def test_a_plain_list_is_no_table_for_a_sign_in_it(text: str, nodes: dict[str, dict[str, str]]) -> None:
@@ -46,6 +59,24 @@ def test_a_header_is_a_header(title: str, separator: str) -> None:
     more, cell = (f"{separator} Site ", f" {separator} oslo") if separator else ("", "")
 
     assert variables_of(f"{title}{more}\n\nn1{cell}\n") == {"n1": {"site": "oslo"} if separator else {}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\nName;IP\nn1;10.0.0.1\n",
+        "Name,IP\nn1,10.0.0.1,,\n",
+        'Name, "IP"\n"n1", "10.0.0.1"\n',
+        '[{"name": "n1", "ip": "10.0.0.1", "disks": [{"size": 1}], "owner": {"mail": "ada"}}]',
+    ],
+)
+def test_signs_of_the_program_that_wrote_a_table_cost_no_node(text: str) -> None:
+    assert variables_of(text) == {"n1": {"ssh_host": "10.0.0.1"}}
+
+
+def test_the_first_of_several_addresses_counts_and_all_are_kept() -> None:
+    given = "10.0.0.1, 10.0.1.1"
+    assert variables_of(f'Name,IP\nn1,"{given}"\n') == {"n1": {"ssh_host": "10.0.0.1", "IP": given}}
 
 
 def test_addresses_name_the_nodes_where_nothing_else_does() -> None:
@@ -175,6 +206,11 @@ def test_an_ssh_config_lists_the_hosts_that_it_names() -> None:
         "pc2": {"ssh_host": "pc2.lab.example.org", "ssh_port": "2022", "ssh_user": "everybody"},
     }
     assert reading.faults == ("F:13: 'n[1]x' is neither a host name nor an address",)
+
+
+def test_an_ssh_config_may_have_tabs_and_remarks_behind_words() -> None:
+    text = "Host\tn1 # rack 1, row 2\n\tHostName\t10.0.0.1 # new\n"
+    assert variables_of(text) == {"n1": {"ssh_host": "10.0.0.1"}}
 
 
 def test_an_ssh_config_of_many_hosts_and_patterns_is_refused_at_once() -> None:
