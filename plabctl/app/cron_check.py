@@ -62,7 +62,8 @@ def check(job: CronJob, last_tick_at: float | None, now: float, places: SystemPa
         findings.append(fail("cron", "no line runs `plabctl tick`", "run: plabctl cron install"))
     if not timer:
         findings.append(_check_daemon(places.proc))
-    return [*findings, _check_last_tick(last_tick_at, now)]
+    # Several lines may have the same fault.
+    return [*dict.fromkeys(findings), _check_last_tick(last_tick_at, now)]
 
 
 def _read_own_crontab() -> list[str] | PlabctlError:

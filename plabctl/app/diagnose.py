@@ -89,7 +89,9 @@ def _check_history(app: App) -> Iterator[Finding]:
         count, first = len(health.skipped), health.skipped[0]
         rows = f"{count} of the newest {health.rows} rows are not events that plabctl wrote"
         yield warn("history", f"{rows}, and left out; the first has seq {first}", "find out who changed 'history.db'")
-    yield ok("history", f"{health.place} events so far" if health.place else "nothing recorded yet")
+    yield ok(
+        "history", f"{health.place} event{'s' * (health.place != 1)} so far" if health.place else "nothing recorded yet"
+    )
 
 
 def _check_cron(app: App) -> Iterator[Finding]:

@@ -96,7 +96,7 @@ def _fetch_offer(app: App, node: Node, known: KnownHosts) -> KeyOffer:
     except PlabctlError as error:
         return KeyOffer(node.name, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its asker waiting for ever
-        return KeyOffer(node.name, fault=f"no host key of '{node.name}': {error}")
+        return KeyOffer(node.name, fault=f"its host key cannot be fetched: {error}")
     for key in keys:
         if known.is_revoked(label, key):
             fault = f"'{node.name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"

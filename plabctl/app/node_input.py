@@ -13,11 +13,13 @@ from pathlib import Path
 
 from plabctl.app.context import App
 from plabctl.core.model import Node
-from plabctl.core.names import fold_name
+from plabctl.core.names import fold_name, is_host
+from plabctl.core.selection import split_words
 from plabctl.errors import UsageFault
 from plabctl.inventories.base import decode_text
 from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings, refuse_misspelt
 from plabctl.inventories.reading import quote_text
+from plabctl.nodesets import expand_nodeset
 
 MAX_BYTES = 64 * 1024**2
 
@@ -28,12 +30,12 @@ def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list
     Raise UsageFault for what is invalid.
     """
     variables = parse_settings(settings)
-    users, given = _split_users(name for word in names for name in word.split(",") if name)
+    users, given = _split_users(split_words(names))
     faults = [fault for name in given if (fault := find_name_fault(name, variables))]
     counts = Counter(map(fold_name, given))
     faults += [f"{quote_text(name)} is given twice" for name, count in sorted(counts.items()) if count > 1]
     if faults:
-        raise UsageFault("\n".join(faults), hint="nothing was changed")
+        raise UsageFault("\n".join(faults), hint=_find_hint(given))
     if not given:
         raise UsageFault("no node is named", hint="plabctl node add NAME")
     own = {
@@ -47,10 +49,30 @@ def _split_users(words: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """Return the user that each name is given with in `user@name`, empty for none, and the names."""
     users, names = {}, []
     for word in words:
-        user, _, name = word.rpartition("@")
-        users[name] = user
-        names.append(name)
+        user, _, pattern = word.rpartition("@")
+        for name in _expand(pattern):
+            users[name] = user
+            names.append(name)
     return users, names
+
+
+def _expand(pattern: str) -> list[str]:
+    """Return the names that a pattern such as `pc[1-12]` stands for; it is a name itself if it stands for none."""
+    if "[" not in pattern:
+        return [pattern]
+    try:
+        return expand_nodeset(pattern)
+    except ValueError:
+        return [pattern]
+
+
+def _find_hint(names: Sequence[str]) -> str:
+    """Return what helps with names that are refused."""
+    for name in names:
+        host, _, port = name.rpartition(":")
+        if port.isdigit() and is_host(host) and not is_host(name):
+            return f"the port is a variable: plabctl node add {host} --set ssh_port={port}"
+    return "nothing was changed"
 
 
 def parse_changes(app: App, words: Sequence[str], unset: Sequence[str]) -> dict[str, str]:

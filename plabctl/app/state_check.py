@@ -79,7 +79,7 @@ def _check_directory(folder: Path, owners: Collection[int]) -> Iterator[Finding]
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield fail(topic, f"'{folder}' cannot be written", "mount it read-write, or check its mode")
     else:
-        yield ok(topic, f"'{folder}' is ours alone")
+        yield ok(topic, f"'{folder}' is private to this user")
 
 
 def _check_disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:

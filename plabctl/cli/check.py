@@ -79,13 +79,33 @@ def _read_range(_ctx: click.Context, _param: click.Parameter, text: str | None) 
     default="3m",
     help="The greatest age of the last tick (default: 3m).",
 )
-@click.option("-w", "--warning", "warn", metavar="RANGE", callback=_read_range, help="WARNING for so many bad nodes.")
-@click.option("-c", "--critical", "crit", metavar="RANGE", callback=_read_range, help="CRITICAL for so many bad nodes.")
 @click.option(
-    "--warn-unusable", metavar="RANGE", callback=_read_range, help="WARNING for so many nodes that are not usable."
+    "-w",
+    "--warning",
+    "warn",
+    metavar="RANGE",
+    callback=_read_range,
+    help="WARNING when the number of bad nodes is outside RANGE.",
 )
 @click.option(
-    "--crit-unusable", metavar="RANGE", callback=_read_range, help="CRITICAL for so many nodes that are not usable."
+    "-c",
+    "--critical",
+    "crit",
+    metavar="RANGE",
+    callback=_read_range,
+    help="CRITICAL when the number of bad nodes is outside RANGE.",
+)
+@click.option(
+    "--warn-unusable",
+    metavar="RANGE",
+    callback=_read_range,
+    help="WARNING when the number of nodes that are not usable is outside RANGE.",
+)
+@click.option(
+    "--crit-unusable",
+    metavar="RANGE",
+    callback=_read_range,
+    help="CRITICAL when the number of nodes that are not usable is outside RANGE.",
 )
 @click.option("--warn-bad", metavar="COUNT", type=click.IntRange(0), help="WARNING at this many bad nodes or more.")
 @click.option("--crit-bad", metavar="COUNT", type=click.IntRange(0), help="CRITICAL at this many bad nodes or more.")

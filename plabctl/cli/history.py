@@ -103,7 +103,7 @@ def _selecting_options(function: Function) -> Function:
     "--since",
     metavar="TIME",
     type=Instant(),
-    help="From when on: 12h or 7d ago, a date, an instant, yesterday, today.",
+    help="Only what happened since then: 12h or 7d ago, a date, an instant, yesterday, today.",
 )
 @click.option("--until", metavar="TIME", type=Instant(), help="Only what happened before then.")
 @_selecting_options

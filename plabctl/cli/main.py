@@ -28,12 +28,12 @@ COMMANDS: dict[str, dict[str, str]] = {
         "pool": "The pools and their rules: list, show.",
     },
     "Change": {
-        "node": "The nodes: add, rm, list, import.",
+        "node": "The nodes: add, set, rm, list, import.",
         "inventory": "Where nodes come from: show, sync.",
         "move": "Move nodes to another pool.",
         "retest": "Test nodes next, before all others.",
         "hold": "Keep nodes in their pools.",
-        "release": "Remove the hold.",
+        "release": "Let tests move held nodes again.",
         "trust": "Accept the host keys of nodes.",
     },
     "Use": {

@@ -36,7 +36,7 @@ plabctl node list
 _ADD = """\
 plabctl node add pc1.example.org pc2.example.org --set site=north
 plabctl node add root@pc3.example.org --trust --test
-plabctl node add lab7 --set ssh_host=10.0.0.7 --set ssh_port=2222 --set ssh_user=plab
+plabctl node add lab7 --set ssh_host=10.0.0.7 --set ssh_port=2222
 """
 _SET = """\
 plabctl node set pc1.example.org ssh_port=2222 --unset rack
@@ -80,7 +80,7 @@ def add(
     """Add nodes; they are tested at once, and must pass before they count as good.
 
     USER@NAME says which user logs in there. `-` reads names from standard input. The variables ssh_host, ssh_port,
-    ssh_user, recipe and site have a meaning; all others are labels of your own.
+    ssh_user, recipe and site have a meaning; all others are labels of your own. Ranges such as 'pc[1-12]' are expanded.
     """
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)

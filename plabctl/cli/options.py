@@ -125,7 +125,7 @@ def pager_option(function: Function) -> Function:
         is_flag=True,
         expose_value=False,
         callback=lambda _ctx, _param, value: os.environ.update(PAGER="cat") if value else None,
-        help="Write to the terminal itself what does not fit there.",
+        help="Do not use a pager for what is longer than the screen.",
     )(function)
 
 

@@ -35,7 +35,7 @@ plabctl release pc1.example.org
 def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
-    """Remove the hold from nodes: they are tested at once, and tests move them again."""
+    """Release nodes that a person holds or moved to bad: they are tested at once, and tests move them again."""
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes, quiet=quiet), order), quiet=quiet)

@@ -69,7 +69,8 @@ def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: b
         order = change_nodes.build_order(app, find_actor(), "host key accepted")
         done = change_nodes.retest_accepted(app, [offer.node for offer in wanted], order)
         if not quiet:
-            output.write_note(f"accepted: {', '.join(offer.node for offer in wanted)}; due now")
+            accepted = [offer.node for offer in wanted]
+            output.write_note(f"accepted: {accepted[0] if len(accepted) == 1 else count_nodes(accepted)}; due now")
         if done.warning:
             output.write_note(f"plabctl: {done.warning}")
     return int(refused > 0)

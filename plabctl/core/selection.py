@@ -162,7 +162,8 @@ def _expand_brackets(word: str, state: State) -> list[str]:
         return [name for glob in names for name in _expand_glob(glob, state)]
     known = {fold_name(name): name for name in state.names()}
     if missing := [name for name in names if fold_name(name) not in known]:
-        raise NoSuchNode(f"no node is named {fold_nodeset(missing)!r}, of {word!r}", hint="see: plabctl node list")
+        part = f", of {word!r}" * (len(missing) < len(names))
+        raise NoSuchNode(f"no node is named {fold_nodeset(missing)!r}{part}", hint="see: plabctl node list")
     return [known[fold_name(name)] for name in names]
 
 

@@ -22,6 +22,7 @@ from plabctl.probes.ssh_transport import HOST_KEY, NoCommonAlgorithm, NodeTransp
 from plabctl.probes.target import Targets
 
 # A server shows one key in each key exchange: the first of these kinds that it has.
+_NOT_FETCHED = "its host key cannot be fetched"
 _KINDS = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -37,7 +38,7 @@ def scan_node(node: Node, ssh: SshSettings, clock: Clock | None = None) -> tuple
     try:
         target = Targets(ssh).find(node)
     except ProbeError as probe_error:
-        raise PlabctlError(f"no host key of '{node.name}': {probe_error.reason}") from None
+        raise PlabctlError(f"{_NOT_FETCHED}: {probe_error.reason}") from None
     return target.label, scan_server(target.host, target.port, ssh.connect_timeout_s, clock)
 
 
@@ -52,9 +53,9 @@ def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = No
         found = [key for kinds in _KINDS if (key := _fetch_key(host, port, kinds, end, clock))]
     except ProbeError as probe_error:
         # A server that speaks no SSH is quoted with what it says instead.
-        raise PlabctlError(f"no host key of '{host}': {clean_line(probe_error.reason, MAX_REASON)}") from None
+        raise PlabctlError(f"{_NOT_FETCHED}: {clean_line(probe_error.reason, MAX_REASON)}") from None
     if not found:
-        raise PlabctlError(f"no host key of '{host}': it offers none of a kind that plabctl uses")
+        raise PlabctlError(f"{_NOT_FETCHED}: the server offers none of a kind that plabctl uses")
     return found
 
 

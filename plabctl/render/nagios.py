@@ -84,7 +84,7 @@ def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits, af
     found += _judge_count("not usable", affected.unusable, total, limits.warn_unusable, limits.crit_unusable)
     found.sort(key=lambda each: -each[0])
     pools = ", ".join(f"{count} {pool}" for pool, count in counted.pools.items())
-    words = [*(reason for _, reason in found), f"{counted.nodes} nodes: {pools}"]
+    words = [*(reason for _, reason in found), f"{total} node{'s' * (total != 1)}: {pools}"]
     if context.last_tick_at is not None:
         words.append(f"last tick {format_ago(context.last_tick_at, context.now)}")
     return max((health for health, _ in found), default=Health.OK), "; ".join(words)

@@ -112,7 +112,7 @@ def _format_next_test(subject: NodeRecord, context: ViewContext) -> list[Line]:
         return [("next test", Cell(f"{GLYPHS['testing']} {text}", "testing"))]
     if member.requested_at is not None:
         return [("next test", Cell(f"{text}: a retest was asked for"))]
-    counted = f" ({next_test.format_run(member)})" if member.ok_streak or member.fail_streak else ""
+    counted = f" (after {next_test.format_run(member)})" if member.ok_streak or member.fail_streak else ""
     return [("next test", Cell(f"{text}{counted}"))]
 
 

@@ -100,5 +100,5 @@ def build_pool_lines(view: PoolView, settings: Settings) -> list[tuple[str, Cell
 
 
 def _format_window(pool: PoolView) -> str:
-    wait = f"; the oldest that is due waits for {_format_wait(pool)}" if pool.due_count else ""
+    wait = f"; the oldest that is due has waited for {_format_wait(pool)}" if pool.due_count else ""
     return f"{pool.used_ratio:.0%} of recent use, its share is {pool.share_ratio:.0%}{wait}"

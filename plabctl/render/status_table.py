@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from plabctl.core.model import Outcome
     from plabctl.views.status import GuardView, StatusView
 
+_TICK_S = 60
+
 
 def build_listing(
     context: ViewContext,
@@ -98,5 +100,7 @@ def format_footer(status: StatusView) -> str:
 
 def _format_next_due(due_at: float, now: float) -> str:
     if due_at <= now:
-        return f"next due now (for {format_duration(float(int(now - due_at)))})"
+        waited_s = float(int(now - due_at))
+        # Less is what it takes until the next tick.
+        return f"next due now (for {format_duration(waited_s)})" if waited_s >= _TICK_S else "next due now"
     return f"next due {format_until(due_at, now)}"

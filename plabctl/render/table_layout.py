@@ -112,7 +112,7 @@ def draw_rows(
     for number, row in enumerate(rows):
         yield _draw_line(row, [own[number] for own in lengths], widths)
     for end in ends:
-        yield [(f"names without their common end {end}", "faint")]
+        yield [(f"names are shown without {end}", "faint")]
 
 
 def _list_wants(columns: Sequence[Column], lengths: Sequence[Sequence[int]], *, titles: bool) -> list[ColumnWidth]:
@@ -166,18 +166,22 @@ def _split_names(text: str) -> list[str]:
 
 
 def find_common_end(names: Iterable[str]) -> str:
-    """Return the domain that all of these host names end with, with its dot; empty when there is none.
+    """Return the domain that these host names end with, with its dot; empty when there is none.
 
-    Addresses have none; empty names do not count.
+    Names without a domain and addresses need not have it, as long as most do and no name is shown that another one has.
     """
-    # The last label first, and without the first one, which is what is left of a name.
-    domains = [name.split(".")[:0:-1] for name in dict.fromkeys(names) if name]
+    known = dict.fromkeys(name for name in names if name)
+    qualified = [name for name in known if "." in name and not name.rpartition(".")[2].isdigit()]
+    if len(qualified) * 2 <= len(known):
+        return ""
     common: list[str] = []
-    for labels in zip(*domains, strict=False):
+    # The last label first, and without the first one, which is what is left of a name.
+    for labels in zip(*(name.split(".")[:0:-1] for name in qualified), strict=False):
         if len(set(labels)) > 1:
             break
         common.insert(0, labels[0])
-    return f".{'.'.join(common)}" if common and not common[-1].isdigit() else ""
+    end = f".{'.'.join(common)}" if common else ""
+    return "" if any(name.removesuffix(end) in known for name in qualified) else end
 
 
 def _draw_line(row: Sequence[Cell], lengths: Sequence[int], widths: Iterable[tuple[int, int]]) -> Line:

@@ -20,7 +20,7 @@ _STEP_S = 0.2
 _LEAVE = frozenset({"q", "Q", "\x03", "\x04", ESCAPE, ""})
 _ERASE = frozenset({"\x7f", "\b"})
 _ENTER = frozenset({"\r", "\n"})
-_HELP = "arrows, PgUp, PgDn scroll, / searches, n next, q leaves"
+_HELP = "arrows, PgUp, PgDn scroll, / searches, n next, q quits"
 
 
 class WatchView:
@@ -116,7 +116,7 @@ class WatchView:
             return f"/{self._typed}"
         missed = f"{self._wanted!r} is not there; " if self._wanted and self._found is None else ""
         if len(self._rows) <= self._room:
-            return f"{missed}/ searches, q leaves"
+            return f"{missed}/ searches, q quits"
         last = min(self._top + self._room, len(self._rows))
         return f"{missed}rows {self._top + 1}-{last} of {len(self._rows)}; {_HELP}"
 

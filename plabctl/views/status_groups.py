@@ -5,6 +5,7 @@ Pure. `plabctl.render.group_table` shows them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,6 +18,14 @@ REASON = "reason"
 """Groups by this list only nodes of which there is something to say."""
 _NEW = "never tested"
 _RETURNING = "passes again, more passes needed"
+_OWN = (
+    # What differs between nodes that have the same fault: addresses, host keys, vnodes, learned time-outs.
+    (re.compile(r"[^\s,]+ port \d+(?:, [^\s,]+ port \d+)*"), "ADDRESS"),
+    (re.compile(r"(?<=no address for )'[^']*'"), "NODE"),
+    (re.compile(r"SHA256:[\w+/=]+"), "FINGERPRINT"),
+    (re.compile(r"plabctl-[0-9a-f]{16}"), "VNODE"),
+    (re.compile(r"\b(?:within|after) [\d.]+(?:e\+\d+)? s\b"), "in time"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +83,13 @@ def find_reason(node: NodeView) -> str | None:
         return _NEW
     if node.last.outcome is not Outcome.PASS:
         reason = node.last.reason or node.last.cause or "failed"
-        return reason.replace(node.name, "NODE")
+        return _strip_own(reason, node.name)
     return None if node.is_usable else _RETURNING
+
+
+def _strip_own(reason: str, name: str) -> str:
+    """Return the reason without what is the node's own, so that the same fault of other nodes reads the same."""
+    text = reason.replace(name, "NODE")
+    for pattern, word in _OWN:
+        text = pattern.sub(word, text)
+    return text

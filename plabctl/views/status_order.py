@@ -73,8 +73,8 @@ def find_reader(field: str, views: Sequence[NodeView]) -> Callable[[NodeView], A
 
     known = [*NODE_COLUMNS, *labels]
     raise UsageFault(
-        f"nothing to sort by is named {field!r}",
-        hint=suggest_name(field, known, f"sort by one of: {', '.join(known)}"),
+        f"no column or label is named {field!r}",
+        hint=suggest_name(field, known, f"there are: {', '.join(known)}"),
     )
 
 

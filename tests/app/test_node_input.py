@@ -3,6 +3,7 @@
 import io
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,27 @@ NO_APP: Any = None
 def test_a_name_is_given_twice_whatever_its_case() -> None:
     with pytest.raises(UsageFault, match="'pc1' is given twice"):
         node_input.parse_names(NO_APP, ["PC1", "pc1,pc2"], [])
+
+
+def test_ranges_are_expanded() -> None:
+    app: Any = SimpleNamespace(settings=SimpleNamespace(ssh=SimpleNamespace(user="plab"), recipes={}))
+
+    nodes = node_input.parse_names(app, ["ada@pc[1-2,9].lab", "x7"], ["site=oslo"])
+
+    assert [node.name for node in nodes] == ["pc1.lab", "pc2.lab", "pc9.lab", "x7"]
+    assert nodes[2].variables == {"ssh_user": "ada", "site": "oslo"}
+
+
+def test_a_port_behind_a_name_is_refused_with_the_variable_for_it() -> None:
+    with pytest.raises(UsageFault, match=r"'pc1\.lab:2222' is neither") as caught:
+        node_input.parse_names(NO_APP, ["pc1.lab:2222"], [])
+
+    assert caught.value.hint == "the port is a variable: plabctl node add pc1.lab --set ssh_port=2222"
+
+
+def test_what_is_no_range_is_refused() -> None:
+    with pytest.raises(UsageFault, match=r"'pc\[a-b\]' is neither"):
+        node_input.parse_names(NO_APP, ["pc[a-b]"], [])
 
 
 def test_a_file_without_end_is_refused() -> None:

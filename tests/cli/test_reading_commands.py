@@ -206,7 +206,7 @@ def test_check_speaks_the_language_of_plug_ins(desk: Desk) -> None:
     well = desk.run("check")
 
     assert well.code == 0
-    assert well.out.startswith("PLABCTL OK - 1 nodes: 1 good, 0 bad; last tick ")
+    assert well.out.startswith("PLABCTL OK - 1 node: 1 good, 0 bad; last tick ")
     assert desk.run("check", "--max-age", "1ms").code == 2
     assert desk.run("check", "--crit-bad", "0").code == 2
     assert desk.run("check", "--warn-bad", "0").code == 1

@@ -86,7 +86,7 @@ def test_a_node_that_cannot_be_asked_does_not_keep_the_others(desk: Desk, server
     said = desk.run("trust", "*", "--yes")
 
     assert said.code == 1
-    assert "plabctl: pc2: no host key" in said.err
+    assert "plabctl: pc2: its host key cannot be fetched: " in said.err
     assert "accepted: pc1" in said.err
 
 

@@ -78,8 +78,8 @@ def test_keys_scroll_to_every_row(keys: list[str], first: str) -> None:
 def test_the_last_line_tells_what_is_seen_and_which_keys_there_are() -> None:
     watched = Watched()
 
-    assert watched.lines[-1] == "rows 1-18 of 200; arrows, PgUp, PgDn scroll, / searches, n next, q leaves"
-    assert Watched(5).lines[-1] == "/ searches, q leaves"
+    assert watched.lines[-1] == "rows 1-18 of 200; arrows, PgUp, PgDn scroll, / searches, n next, q quits"
+    assert Watched(5).lines[-1] == "/ searches, q quits"
 
 
 def test_a_search_goes_from_hit_to_hit_and_round() -> None:

@@ -210,7 +210,7 @@ do begins to tell for 30 seconds, lets what it began come to its end or time-out
   the next tick, then after 1, 2, 4, ... 60 minutes. What comes later waits behind it. Ticks exit with 1 meanwhile, and
   `plabctl doctor` says since when and why.
 - **After a day** events that a failing sink could not be told of are dropped, and so are the oldest when more than
-  10,000 wait for one sink. Both is told by an event `dropped`. The history has them all the same.
+  10,000 wait for one sink. An event `dropped` tells of both. The history has them all the same.
 - **A sink that is new** is told of what happens from then on. One whose command or kinds are changed goes on where it
   was. The queue of one that is removed goes; if events waited, that is told by an event `dropped`.
 

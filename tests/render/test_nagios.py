@@ -198,5 +198,5 @@ def test_a_guard_that_is_on_is_a_warning() -> None:
 def test_nodes_that_wait_for_their_first_tests_are_a_warning() -> None:
     assert verdict(make_context(make_pair("n1", "bad")), HealthLimits(180.0)) == (
         Health.WARNING,
-        "no node is usable yet: 1 of 1 nodes wait for their first tests; 1 nodes: 0 good, 1 bad; last tick 22s ago",
+        "no node is usable yet: 1 of 1 nodes wait for their first tests; 1 node: 0 good, 1 bad; last tick 22s ago",
     )

@@ -115,7 +115,7 @@ def test_keys_are_sorted_with_either_library(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_footer_tells_the_totals() -> None:
     assert status_table.build_listing(make_every_kind(), []).footer == (
-        "9 nodes: 6 good, 3 bad (1 suspect, 1 held) · window 40 (1 in use) · last tick 22s ago · next due now (for 0s)"
+        "9 nodes: 6 good, 3 bad (1 suspect, 1 held) · window 40 (1 in use) · last tick 22s ago · next due now"
     )
 
 

@@ -47,6 +47,9 @@ def test_without_a_limit_everything_is_shown_in_full(asked: list[ColumnWidth]) -
     [
         (["pc1.lab.example.org", "pc2.lab.example.org", ""], ".lab.example.org"),
         (["pc1.lab.example.org", "pc2.site.example.org"], ".example.org"),
+        (["pc1.lab", "pc2.lab", "db1", "127.0.0.1", "fe80::1", "pc3.lab", "pc4.lab"], ".lab"),
+        (["pc1.lab", "db1", "db2"], ""),
+        (["pc1.lab", "pc2.lab", "pc1"], ""),
         (["pc1.lab.example.org", "pc1.lab.example.org"], ".lab.example.org"),
         (["lab.example.org", "pc2.lab.example.org"], ".example.org"),
         (["example.org", "pc2.lab.example.org"], ".org"),
@@ -73,7 +76,7 @@ def test_names_lose_their_common_end_before_a_reason_is_cut() -> None:
     rows = [("pc1.lab.example.org", "no route to host"), ("pc2.lab.example.org", "")]
 
     assert draw(rows, None) == draw(rows, 37) == ["pc1.lab.example.org  no route to host", "pc2.lab.example.org"]
-    assert draw(rows, 36) == ["pc1  no route to host", "pc2", "names without their common end .lab.example.org"]
+    assert draw(rows, 36) == ["pc1  no route to host", "pc2", "names are shown without .lab.example.org"]
 
 
 def test_folded_names_lose_it_too() -> None:

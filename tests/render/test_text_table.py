@@ -68,7 +68,7 @@ def test_no_name_is_cut_and_lines_fit_where_they_can(width: int, monkeypatch: py
     context = make_every_kind()
     table = drawn(status_table.build_listing(context, list_names(context)), width, monkeypatch).split("\n\n")[0]
     names = [name.removesuffix(".example.org") if width < 200 else name for name in list_names(context)]
-    longest = max(map(len, [*names, "names without their common end .example.org"]))
+    longest = max(map(len, [*names, "names are shown without .example.org"]))
 
     assert all(f" {name}" in table for name in names)
     assert all(len(line) <= max(width, len("? bad?") + 2 + longest) for line in table.splitlines())

@@ -27,6 +27,46 @@ def test_by_reason_there_is_a_group_for_each_and_none_for_usable_nodes() -> None
     assert groups["connection refused"].since_at == NOW - 60.0
 
 
+@pytest.mark.parametrize(
+    ("reasons", "common"),
+    [
+        (
+            ["10.0.0.1 port 22: connection refused", "fe80::7 port 2222: connection refused"],
+            "ADDRESS: connection refused",
+        ),
+        (
+            [
+                "no answer from 10.0.0.1 port 22 within 20 s",
+                "no answer from ::1 port 22, 10.0.0.1 port 22 within 9.87 s",
+            ],
+            "no answer from ADDRESS in time",
+        ),
+        (
+            ["no address for 'n1': name not known", "no address for 'x.lab': name not known"],
+            "no address for NODE: name not known",
+        ),
+        (
+            [
+                "unknown host key ssh-rsa SHA256:a+/B; run 'plabctl trust n1'",
+                "unknown host key ssh-rsa SHA256:x9; run 'plabctl trust n2'",
+            ],
+            "unknown host key ssh-rsa FINGERPRINT; run 'plabctl trust NODE'",
+        ),
+        (
+            ["cannot create '/x/plabctl-8165b1a419b15476': full", "cannot create '/x/plabctl-68560a08ee98675a': full"],
+            "cannot create '/x/VNODE': full",
+        ),
+        (["setup did not end within 34 s", "setup did not end within 1e+03 s"], "setup did not end in time"),
+        (["not up after 600 s: exit 1", "not up after 31.5 s: exit 1"], "not up in time: exit 1"),
+    ],
+)
+def test_the_same_fault_reads_the_same_whatever_is_the_nodes_own(reasons: list[str], common: str) -> None:
+    last = [replace(FAILED, reason=reason) for reason in reasons]
+    context = make_context(*(make_pair(f"n{number}", "bad", last=each) for number, each in enumerate(last, 1)))
+
+    assert [group.value for group in group_nodes(context, ["n1", "n2"], "reason")] == [common]
+
+
 def test_by_label_all_nodes_are_in_a_group_and_the_worst_comes_first() -> None:
     context = make_context(
         make_pair("n1", last=PASSED, variables={"rack": "1"}),

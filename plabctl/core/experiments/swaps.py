@@ -98,7 +98,9 @@ def find_experiment(state: State, name: str) -> Experiment:
     """Return the experiment of that name; raise NoSuchExperiment."""
     experiment = state.experiments.get(name)
     if experiment is None:
-        known = ", ".join(sorted(state.experiments)) or "there are none"
+        if not state.experiments:
+            raise NoSuchExperiment(f"no experiment is named {_quote(name)}", hint="there are no experiments")
+        known = ", ".join(sorted(state.experiments))
         all_of_them = f"experiments: {known}" if len(state.experiments) <= _FEW else "see: plabctl experiment list"
         hint = suggest_name(name, state.experiments, all_of_them)
         raise NoSuchExperiment(f"no experiment is named {_quote(name)}", hint=hint)

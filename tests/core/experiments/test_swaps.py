@@ -160,7 +160,7 @@ def test_an_unknown_name_is_answered_with_all_names_while_they_are_few() -> None
         hints.append(caught.value.hint)
         bed.swap_in(wanted(f"e{number}", nodes=("n1",)))
 
-    assert hints[0] == "experiments: there are none"
+    assert hints[0] == "there are no experiments"
     assert hints[10].startswith("experiments: e0, e1, e2")
     assert hints[11] == "see: plabctl experiment list"
 
