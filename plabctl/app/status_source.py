@@ -33,6 +33,7 @@ from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError
+from plabctl.render.listing import SCHEMA_VERSION
 from plabctl.views.node import ViewContext
 
 MAX_BYTES = 512 * 1024**2
@@ -124,28 +125,43 @@ def read_status_file(path: str, now: float, max_age_s: float = TICKS_COME_S) -> 
         return _build_context(document, now, max_age_s)
     except OSError as error:
         raise StoreError(f"cannot read '{path}': {error.strerror}", hint="set `[report] status_file`") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(f"'{path}' is no status", hint="it must have what `status -o json` prints") from error
 
 
 def _build_context(document: Mapping[str, Any], now: float, max_age_s: float) -> ViewContext:
+    if document["schema_version"] != SCHEMA_VERSION:
+        raise ValueError
     at = _read_instant(document["generated_at"])
     good = frozenset(document["good_pools"])
     names = [*sorted(good), *sorted(document["counts"].keys() - good)]  # in the order of most configurations
     pools = {name: PoolSettings(name, GOOD if name in good else BAD, "") for name in names}
     settings = Settings("", "", pools, {}, window=document["window"]["size"])
     state = ToldState(document, at)
-    slots = range(1, max(document["window"]["in_use"], len(state.claims)) + 1)
+    slots = range(1, max(min(document["window"]["in_use"], settings.window), len(state.claims)) + 1)
     sight = LockReport(tuple(HeldLock(LockKind.SLOT, slot=slot) for slot in slots), (), 0.0)
     around = Surroundings(_read_optional(document, "last_success_at"))
     told = [_read_problem(row) for row in document.get("problems", ())]
-    if now - at > max_age_s:
-        reason = f"the status is {format_duration(now - at)} old: it is written with every tick"
-        told.insert(0, Problem(ProblemKind.STATUS_FILE, reason, "see on its machine: plabctl check", since_at=at))
+    if problem := _judge_age(at, now, max_age_s):
+        told.insert(0, problem)
     return ViewContext(settings, state, now, _read_optional(document, "last_tick_at"), sight, around, told)
 
 
+def _judge_age(at: float, now: float, max_age_s: float) -> Problem | None:
+    """Return that a status written at `at` is old, or that its age is unknown, because a clock was set."""
+    remedy = "see on its machine: plabctl check"
+    if now - at > max_age_s:
+        reason = f"the status is {format_duration(now - at)} old: it is written with every tick"
+        return Problem(ProblemKind.STATUS_FILE, reason, remedy, since_at=at)
+    if at - now > TICKS_COME_S:  # until that time it would pass for new, also if nobody wrote it any more
+        reason = f"the status is {format_duration(at - now)} ahead of the clock: its age is unknown"
+        return Problem(ProblemKind.STATUS_FILE, reason, f"compare the clocks; {remedy}")
+    return None
+
+
 def _read_node(row: Mapping[str, Any]) -> Node:
+    if not (isinstance(row["name"], str) and isinstance(row["pool"], str)):
+        raise TypeError
     variables = dict(row.get("labels") or {})
     if row.get("site") is not None:
         variables["site"] = row["site"]
@@ -159,9 +175,9 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         row["pool"],
         since_at=since_at,
         due_at=_read_instant(row["due_at"]),
-        ok_streak=row["ok_streak"],
-        fail_streak=row["fail_streak"],
-        penalty=row["penalty"],
+        ok_streak=int(row["ok_streak"]),
+        fail_streak=int(row["fail_streak"]),
+        penalty=float(row["penalty"]),
         penalty_at=at,
         suspicion=Suspicion("", since_at, 0, since_at) if row["suspect"] else None,
         hold=_read_hold(row.get("hold")),

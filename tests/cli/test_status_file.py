@@ -106,7 +106,43 @@ def test_an_old_file_is_told(reported: Desk) -> None:
     assert reported.ok("status", "--from", path, "-o", "table").startswith("! the status is 1h")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"generated_at": "now"}', "null"])
+def test_a_file_from_the_future_is_told_because_it_would_never_grow_old(reported: Desk) -> None:
+    path = alter(reported, generated_at=iso(time.time() + HOUR_S))
+
+    found = reported.run("check", "--from", path)
+
+    assert found.code == 2
+    assert "ahead of the clock" in found.out
+    little = alter(reported, generated_at=iso(time.time() + 60))
+    assert reported.run("check", "--from", little).code == 0, "clocks of machines differ a little"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": 5}, {"penalty": "x"}, {"pool": 7}, {"labels": 5}, {"since_at": 12345}, {"ok_streak": None}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_node_that_is_not_as_documented_is_no_status(reported: Desk, change: dict[str, object]) -> None:
+    document = json.loads((reported.folder / "public/status.json").read_text())
+    path = alter(reported, nodes=[{**document["nodes"][0], **change}, *document["nodes"][1:]])
+
+    assert reported.run("check", "--from", path).code == 3
+    assert reported.run("status", "--from", path, "-o", "table").code == 74
+
+
+def test_a_status_of_a_later_format_is_not_guessed_at(reported: Desk) -> None:
+    assert reported.run("check", "--from", alter(reported, schema_version=2)).code == 3
+
+
+def test_a_window_without_bounds_costs_nothing(reported: Desk) -> None:
+    path = alter(reported, window={"size": 40, "in_use": 10**12})
+
+    assert "in_use=40;" in reported.run("check", "--from", path).out
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"schema_version": 99}', "", "[]", "{}", '{"generated_at": "now"}', "null"]
+)
 def test_what_is_no_status_is_unknown(reported: Desk, text: str) -> None:
     path = reported.folder / "altered.json"
     path.write_text(text)
