@@ -43,9 +43,9 @@ def iso(at: float) -> str:
         ("--since 1h", "cd"),
         ("--until 1h", "ab"),
         ("--since 60h --until 1h", "b"),
-        (f"--since {iso(NOW - 2.5 * DAY_S)}", "bcd"),
-        (f"--until {iso(NOW - 2.5 * DAY_S)}", "a"),
-        (f"--since {time.strftime('%Y-%m-%d', time.localtime(NOW - 6 * DAY_S))} -n 2", "cd"),
+        ("--since {instant}", "bcd"),
+        ("--until {instant}", "a"),
+        ("--since {day} -n 2", "cd"),
         ("--since 5d --until 1h -n 1", "b"),
         ("--kind transition", "b"),
         ("--kind probe,hold", "ad"),
@@ -61,6 +61,8 @@ def iso(at: float) -> str:
     ],
 )
 def test_events_are_selected(past: Desk, options: str, ids: str) -> None:
+    day = time.strftime("%Y-%m-%d", time.localtime(NOW - 6 * DAY_S))
+    options = options.format(instant=iso(NOW - 2.5 * DAY_S), day=day)
     said = past.ok("history", *options.split(), "-o", "jsonl")
 
     assert "".join(json.loads(line)["id"] for line in said.splitlines()) == ids
