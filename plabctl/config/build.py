@@ -30,7 +30,8 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
     What they mean depends on where they stand and who reads them: `base` is what relative paths are relative to,
     `state_dir` is the default, `path` and `digest` say which file it was.
     """
-    given: Settings = _fill(ROOT, values, base)
+    # Pools take part with their kinds, which their names may stand for.
+    given: Settings = _fill(ROOT, {name: value for name, value in values.items() if name != "pool"}, base)
     state = given.state_dir or state_dir
     ssh = replace(given.ssh, known_hosts=given.ssh.known_hosts or f"{state}/known_hosts")
     own = {name: replace(recipe, name=name) for name, recipe in given.recipes.items()}

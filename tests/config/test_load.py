@@ -180,6 +180,16 @@ def test_pools_of_other_names_need_no_more_than_their_kind(tmp_path: Path) -> No
     assert settings.entry_pool == "hwdown"
 
 
+def test_keys_of_a_kind_that_the_name_of_the_pool_stands_for_are_taken(tmp_path: Path) -> None:
+    pools = load_text(
+        tmp_path,
+        '[pool.good]\nconfirm = 2\non_fail = "worn"\n[pool.bad]\non_pass = "good"\n[pool.worn]\nkind = "bad"\n',
+    ).pools
+
+    assert pools["good"].options == GoodOptions(confirm=2)
+    assert {name: pool.goes_to for name, pool in pools.items()} == {"good": "worn", "bad": "good", "worn": "good"}
+
+
 def test_the_digest_tells_one_content_from_another(tmp_path: Path) -> None:
     first = load_text(tmp_path, "window = 3").digest
 
