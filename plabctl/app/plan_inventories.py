@@ -7,7 +7,7 @@ Tests: `tests/app/test_sync_inventories.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,14 +17,13 @@ from plabctl.core.inventory_changes import (
     InventoryChanges,
     Listing,
     Others,
-    SourceNote,
-    make_source_note,
     plan_changes,
 )
 from plabctl.core.model import Node
 from plabctl.core.names import OPERATOR, fold_name
 from plabctl.core.renames import FindKeys
 from plabctl.core.settings import InventorySettings
+from plabctl.core.source_note import SourceNote, make_source_note
 from plabctl.core.state import State
 from plabctl.inventories.fetch import FetchResult
 from plabctl.values import replace
@@ -106,9 +105,26 @@ def plan_sources(
         fault = changes.refusal or _describe_bad_rows(found.reading)
         since_at = (note.fault_since_at if note.fault else now) if fault else None
         remark = note.remark if found.fault else _describe_left_out(found.reading)
-        new_note = SourceNote(fault, since_at, changes.doubted, changes.doubted_count, remark)
+        accepted = note.accepted if found.fault else changes.accepted
+        new_note = SourceNote(fault, since_at, changes.doubted, changes.doubted_count, remark, accepted)
         plans.append(SourceChanges(source, changes, new_note, is_new_note=new_note != note))
-    return plans
+    return list(_share_nodes(plans)) if len(plans) > 1 else plans
+
+
+def _share_nodes(plans: Sequence[SourceChanges]) -> Iterator[SourceChanges]:
+    """Yield the plans so that each node is of one source: the first that lists it, under whatever name."""
+    renamed = {old for plan in plans for old, _ in plan.changes.renamed}
+    taken: set[str] = set()
+    for plan in plans:
+        changes = plan.changes
+        renames = tuple(each for each in changes.renamed if taken.isdisjoint((each[0], each[1].name)))
+        joins = tuple(node for node in changes.joins if node.name not in taken)
+        taken.update(name for old, node in renames for name in (old, node.name))
+        taken.update(node.name for node in joins)
+        absent, leaves = (
+            tuple(name for name in names if name not in renamed) for names in (changes.absent, changes.leaves)
+        )
+        yield plan._replace(changes=replace(changes, renamed=renames, joins=joins, absent=absent, leaves=leaves))
 
 
 class _Others:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from plabctl.app.context import App
 from plabctl.app.plan_inventories import SourceChanges, make_key_finder, plan_sources
 from plabctl.core import absences, enrolment, node_orders
-from plabctl.core.inventory_changes import SourceNote, make_source_note
 from plabctl.core.settings import InventorySettings
+from plabctl.core.source_note import SourceNote, make_source_note
 from plabctl.core.state import Changes
 from plabctl.errors import InventoryFault, UsageFault
 from plabctl.inventories.fetch import fetch

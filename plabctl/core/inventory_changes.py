@@ -14,9 +14,9 @@ from typing import NamedTuple
 from zlib import crc32
 
 from plabctl.core.model import Node
-from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.core.renames import FindKeys, find_no_keys, find_renames
 from plabctl.core.settings import InventorySettings
+from plabctl.core.source_note import SourceNote
 from plabctl.durations import format_duration
 
 FEW = 5
@@ -32,37 +32,6 @@ class Listing:
     """They are listed, so they stay as they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceNote:
-    """What is remembered of a source between its readings."""
-
-    fault: str = ""
-    """Why the last reading was not used, or what was wrong with some of its rows."""
-    fault_since_at: float | None = None
-    doubted: str = ""
-    """The digest of the names in a reading that dropped too many nodes to be believed at once."""
-    doubted_count: int = 0
-    """How many readings in a row were that one."""
-    remark: str = ""
-    """Which rows are rightly no nodes, such as hosts that are not reached by SSH."""
-
-
-def _decode(reader: NoteReader) -> SourceNote:
-    return SourceNote(
-        reader.read_text("fault", "") or "",
-        reader.read_number("fault_since_at", None),
-        reader.read_text("doubted", ""),
-        reader.read_count("doubted_count"),
-        reader.read_text("remark", ""),
-    )
-
-
-def _encode(note: SourceNote) -> Document:
-    names = ("fault", "fault_since_at", "doubted", "doubted_count", "remark")
-    values = {name: getattr(note, name) for name in names}
-    return {name: value for name, value in values.items() if value}
-
-
 class Others(NamedTuple):
     """What other sources say in the same round of readings."""
 
@@ -73,11 +42,6 @@ class Others(NamedTuple):
 
 
 NO_OTHERS = Others()
-
-
-def make_source_note(source: str) -> NoteKind[SourceNote]:
-    """Return the kind of note of the source of that name."""
-    return NoteKind(f"inventory {source}", _decode, _encode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +63,8 @@ class InventoryChanges:
     doubted: str = ""
     """See `SourceNote`."""
     doubted_count: int = 0
+    accepted: str = ""
+    """See `SourceNote`."""
 
     def __bool__(self) -> bool:
         """Return whether any node changes."""
@@ -123,12 +89,15 @@ def plan_changes(
     a node, to recognise it under a new name. With `is_accepted` a person has seen what the reading drops.
     """
     found = _compare(known, listing, source, others, find_keys)
-    doubt = None if is_accepted else _doubt(found, source, note)
+    digest = _compute_digest(found.gone)
+    accepted = digest if is_accepted else note.accepted
+    is_right = _is_plausible(found, source) or digest == accepted
+    doubt = None if is_right else _doubt(found, source, note)
     if doubt is not None:
-        return replace(doubt, back=found.back)  # that they are listed is no less true
+        return replace(doubt, back=found.back, accepted=accepted)  # that they are listed is no less true
     leaves = [name for name, since in found.gone.items() if _is_over(since, source.grace_s, now)]
-    refusal = ""
-    if len(leaves) > _compute_limit(found.own_count, source) and not is_accepted:
+    refusal = "" if is_right else _explain_absences(source, len(found.gone), found.own_count)
+    if len(leaves) > _compute_limit(found.own_count, source) and not is_right:
         refusal, leaves = _explain_many(source, len(leaves)), []
     return InventoryChanges(
         joins=found.joins,
@@ -138,6 +107,7 @@ def plan_changes(
         back=found.back,
         leaves=tuple(leaves),
         refusal=refusal,
+        accepted=accepted if found.gone else "",
     )
 
 
@@ -173,6 +143,11 @@ def _compare(
     new = [node for name, node in listed.items() if name not in known]
     renames = find_renames([own[name][0] for name in missing], new, find_keys)
     new_names = {node.name for node in renames.values()}
+    if rest := [node for node in new if node.name not in new_names]:
+        free = [known[name][0] for name in others.free if name not in own and name not in {*seen, *others.listed}]
+        handed_over = find_renames(free, rest, find_keys, by_name=False)
+        renames |= handed_over
+        new_names.update(node.name for node in handed_over.values())
     return _Comparison(
         len(own),
         seen,
@@ -180,17 +155,21 @@ def _compare(
         joins=tuple(node for node in new if node.name not in new_names),
         changed=tuple(_list_changed(known, listed)),
         renamed=tuple(
-            (old, replace(own[old][0], name=node.name, variables=node.variables, source=source.name))
+            (old, replace(known[old][0], name=node.name, variables=node.variables, source=source.name))
             for old, node in renames.items()
         ),
         back=tuple(name for name, (_, since) in known.items() if name in seen and since is not None),
     )
 
 
+def _is_plausible(found: _Comparison, source: InventorySettings) -> bool:
+    """Return whether few nodes of a source are missing: it has not lost many, and it lists some."""
+    return not found.gone or (bool(found.seen) and len(found.gone) <= _compute_limit(found.own_count, source))
+
+
 def _doubt(found: _Comparison, source: InventorySettings, note: SourceNote) -> InventoryChanges | None:
-    """Return what becomes of a reading that is not believed: one that drops nodes, and has lost many or lists none."""
-    is_plausible = found.seen and len(found.gone) <= _compute_limit(found.own_count, source)
-    if is_plausible or all(since is not None for since in found.gone.values()):
+    """Return what becomes of an implausible reading, if it drops nodes that the readings before it listed."""
+    if all(since is not None for since in found.gone.values()):
         return None
     digest = _compute_digest(found.seen)
     count = note.doubted_count + 1 if note.doubted == digest else 1
@@ -227,6 +206,13 @@ def _explain_doubt(source: InventorySettings, listed_count: int, own_count: int,
     return (
         f"{source.name} {what}, so it is not believed yet ({count} of {source.believe_after} equal readings) and "
         f"nothing is changed; if it is right: plabctl inventory sync {source.name} --accept"
+    )
+
+
+def _explain_absences(source: InventorySettings, count: int, own_count: int) -> str:
+    return (
+        f"{source.name} does not list {count} of its {own_count} nodes, which are absent now; if it is right: "
+        f"plabctl inventory sync {source.name} --accept"
     )
 
 

@@ -19,15 +19,21 @@ def find_no_keys(_: Node) -> Collection[Hashable]:
     return ()
 
 
-def find_renames(missing: Sequence[Node], new: Sequence[Node], find_keys: FindKeys = find_no_keys) -> dict[str, Node]:
-    """Match the nodes `missing` to the nodes `new`; return the new node by the missing name."""
+def find_renames(
+    missing: Sequence[Node], new: Sequence[Node], find_keys: FindKeys = find_no_keys, *, by_name: bool = True
+) -> dict[str, Node]:
+    """Match the nodes `missing` to the nodes `new`; return the new node by the missing name.
+
+    Without `by_name` a short name that becomes a full one tells nothing, as between two sources.
+    """
     found: dict[str, Node] = {}
     taken: set[str] = set()
     rules: list[Callable[[Node], Iterable[Hashable]]] = [
         lambda node: [_find_address(node)],
         find_keys,
-        lambda node: [node.name.lower().partition(".")[0]],
     ]
+    if by_name:
+        rules.append(lambda node: [node.name.lower().partition(".")[0]])
     for number, list_marks in enumerate(rules):
         unknown = [node for node in missing if node.name not in found]
         fresh = [node for node in new if node.name not in taken]
@@ -38,7 +44,7 @@ def find_renames(missing: Sequence[Node], new: Sequence[Node], find_keys: FindKe
             other = new_by_mark.get(mark)
             if other is None or old.name in found or other.name in taken:
                 continue
-            if number < len(rules) - 1 or _is_same_name(old.name, other.name):
+            if number < 2 or _is_same_name(old.name, other.name):
                 found[old.name] = other
                 taken.add(other.name)
     return found

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.problems import Problem, ProblemKind, Severity, TickFailure
 from plabctl.core.sink_health import SINKS_NOTE, SinkHealth, list_failing
+from plabctl.core.source_note import make_source_note
 from plabctl.core.untestable import find_disabled_pools
 from plabctl.durations import format_duration
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from plabctl.core.due_rows import PLACEMENT
-from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.names import OPERATOR
 from plabctl.core.settings import InventorySettings, Settings
+from plabctl.core.source_note import make_source_note
 from plabctl.core.state import State
 
 NOT_CONFIGURED = "no longer configured: its nodes stay until another source lists them, or until they are removed"

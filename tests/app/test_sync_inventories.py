@@ -8,9 +8,9 @@ from plabctl.app.context import App
 from plabctl.app.invocation import is_idle
 from plabctl.app.plan_inventories import make_key_finder, plan_sources
 from plabctl.app.sync_inventories import sync_inventories
-from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.model import Member
 from plabctl.core.settings import InventorySettings
+from plabctl.core.source_note import make_source_note
 from plabctl.core.state import Changes
 from plabctl.errors import InventoryFault
 from plabctl.inventories.fetch import fetch
@@ -148,6 +148,36 @@ def test_a_node_goes_over_to_the_source_that_lists_it_now(tmp_path: Path) -> Non
     assert find_member(here, "n2") == before
     sources = {node.name: node.source for node in here.store.snapshot().nodes()}
     assert sources["n2"] == f"file:{other}"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_node_goes_over_to_another_source_under_another_name_too(tmp_path: Path, order: int) -> None:
+    here = with_list(tmp_path, "n1", "n2 ssh_host=10.0.0.2")
+    other = tmp_path / "other.txt"
+    other.write_text("m1\n")
+    configure(here, *[*here.settings.inventories, make_inventory("file", path=str(other))][::order])
+    here.tick()
+    before = find_member(here, "n2")
+    other.write_text("m1\nweb ssh_host=10.0.0.2\n")
+
+    read_again(here, "n1")
+
+    assert find_member(here, "web") == replace(before, node="web")
+    assert here.store.snapshot().names() == {"n1", "m1", "web"}
+
+
+def test_a_new_node_that_two_sources_list_is_of_the_first(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1 site=a")
+    other = tmp_path / "other.txt"
+    other.write_text("n1 site=b\n")
+    configure(here, *here.settings.inventories, make_inventory("file", path=str(other)))
+
+    here.tick()
+
+    node = here.store.snapshot().node("n1")
+    assert node is not None
+    assert (node.source, dict(node.variables)) == (here.settings.inventories[0].name, {"site": "a"})
+    assert not here.history("node-changed")
 
 
 def test_full_names_in_place_of_short_ones_are_the_same_nodes(tmp_path: Path) -> None:

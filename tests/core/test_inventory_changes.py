@@ -15,11 +15,11 @@ from plabctl.core.inventory_changes import (
     InventoryChanges,
     Listing,
     Others,
-    SourceNote,
     plan_changes,
 )
 from plabctl.core.model import Hold, Node
 from plabctl.core.settings import InventorySettings
+from plabctl.core.source_note import SourceNote
 from plabctl.core.state import Changes
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_settings
@@ -136,6 +136,27 @@ def test_many_nodes_leave_only_when_a_person_accepts_it() -> None:
     assert changes.leaves == ()
     assert "has not listed 20 nodes for more than 1m40s, too many to remove without a person" in changes.refusal
     assert plan(there, listing(*MANY[:20]), is_accepted=True).leaves == tuple(MANY[20:])
+
+
+def test_what_is_believed_after_all_is_told_until_a_person_accepts_it() -> None:
+    there, listed = known(*MANY, absent=MANY[20:]), listing(*MANY[:20])
+    told = plan(there, listed)
+    accepted = plan(there, listed, is_accepted=True)
+    note = SourceNote(accepted=accepted.accepted)
+
+    assert "lab does not list 20 of its 40 nodes, which are absent now" in told.refusal
+    assert (accepted.refusal, plan(there, listed, note).refusal) == ("", "")
+
+
+def test_nodes_whose_absence_was_accepted_leave_without_another_order() -> None:
+    there, listed = known(*MANY, absent=MANY[20:], since=NOW - 50), listing(*MANY[:20])
+    note = SourceNote(accepted=plan(there, listed, is_accepted=True).accepted)
+    later = plan(there, listed, note, NOW + 100)
+
+    assert (later.leaves, later.refusal) == (tuple(MANY[20:]), "")
+    more_missing = plan(there, listing(*MANY[:19]), SourceNote(accepted=note.accepted, doubted_count=9), NOW + 100)
+    assert more_missing.leaves == ()
+    assert more_missing.refusal
 
 
 def test_renamed_nodes_are_neither_missing_nor_new() -> None:

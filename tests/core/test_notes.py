@@ -11,12 +11,12 @@ from plabctl.core import adaptive_scale, fairness, leftovers
 from plabctl.core.experiments import membership
 from plabctl.core.guard.evaluate import evaluate
 from plabctl.core.guard.model import GUARD_NOTE, Guard, read_guard
-from plabctl.core.inventory_changes import make_source_note
 from plabctl.core.model import Leftover
 from plabctl.core.notes import NoteKind
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.sink_health import RECEIPTS_NOTE, SINKS_NOTE
+from plabctl.core.source_note import make_source_note
 from plabctl.core.state import Changes
 from plabctl.core.timeouts import TALLIES_NOTE, LearnedTimeouts
 from tests.builders import NOW, make_claim, make_member, make_recipe, make_report, make_settings, make_state
