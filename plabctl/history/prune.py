@@ -2,19 +2,21 @@
 
 I/O: SQL on a connection that the caller opened. Each step is a small transaction of its own, begun only when nobody
 else writes, and after a few steps the rest is left to the next call: nobody waits for this. A step that is killed was
-never made. The file does not shrink: SQLite uses the pages that became free for what is recorded next. Histories of
-format 1 have the stages of tests inside the data of their events; a few at a time, these are moved to where they stand
-now, or removed.
+never made. What waits for a sink stays until that was told of it, or it was reported as dropped. The file does not
+shrink: SQLite uses the pages that became free for what is recorded next. Histories of format 1 have the stages of tests
+inside the data of their events; a few at a time, these are moved to where they stand now, or removed.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
 from plabctl.core.settings import HistorySettings
+from plabctl.history.query import MAX_SEQ, Question, find
 
 _ROWS = 50
 """Of one transaction: what 50 tests printed is seldom more than a megabyte."""
@@ -25,6 +27,10 @@ _SLACK_S = 3600.0
 """Rows are left for so long beyond their time: then many go at once, not one in each call."""
 _STAGES = "case when json_valid(data) then json_type(data, '$.stages') end"
 _LEGACY = "seq >= ? and seq <= ?"
+_KINDS = 4
+"""Where the specification of a sink, as `plabctl.history.sink_queues` writes it, has the kinds of its events."""
+_OLD = "at < ? and +seq <= ?"
+"""By the index of instants: the plus keeps SQLite from walking along the places."""
 
 _THIN = f"""
 select seq, id, at, kind, node, actor, case when {_STAGES} is null then data else json_remove(data, '$.stages') end
@@ -85,6 +91,18 @@ def _has_old_events(connection: sqlite3.Connection, settings: HistorySettings, n
     return connection.execute(query, (now - settings.keep_s - _SLACK_S,)).fetchone() is not None
 
 
+def _find_told(connection: sqlite3.Connection) -> int:
+    """Return up to which place no event waits for any sink: the others are told, or reported as dropped, first."""
+    if connection.execute("select 1 from sqlite_schema where name = 'sink'").fetchone() is None:
+        return MAX_SEQ
+    query = f"select seq, json_extract(spec, '$[{_KINDS}]') from sink"
+    waiting = (
+        next(iter(find(connection, Question(kinds=json.loads(on), after=seq))), MAX_SEQ)
+        for seq, on in connection.execute(query).fetchall()
+    )
+    return min(waiting, default=MAX_SEQ) - 1
+
+
 def _move_legacy_stages(connection: sqlite3.Connection, settings: HistorySettings, now: float) -> int:
     """Move the stages of a few events out of their data, or remove them where they are too old."""
     found = connection.execute("select next_seq, last_seq from legacy").fetchone()
@@ -118,8 +136,8 @@ def _remove_output(connection: sqlite3.Connection, settings: HistorySettings, no
 
 
 def _remove_events(connection: sqlite3.Connection, settings: HistorySettings, now: float) -> int:
-    old = f"(select seq from event where at < ? order by at limit {_ROWS})"
-    values = (now - settings.keep_s,)
+    old = f"(select seq from event where {_OLD} order by at limit {_ROWS})"
+    values = (now - settings.keep_s, _find_told(connection))
     connection.execute(f"delete from output where seq in {old}", values)
     return connection.execute(f"delete from event where seq in {old}", values).rowcount
 

@@ -16,6 +16,7 @@ from plabctl.core.settings import HistorySettings
 from plabctl.history import prune as pruning
 from plabctl.history import tables
 from plabctl.history.database import History
+from plabctl.history.sink_queues import QueueSpec, SinkQueues
 from tests.history import format_1
 
 NOW = 1_800_000_000.0
@@ -51,6 +52,29 @@ def test_stages_go_first_and_events_later(history: History) -> None:
     assert [record.event.id for record in history.read()] == ["e1", "e2", "e3", "e4"]
     assert has_stages(history) == [False, False, True, True]
     assert history.prune(KEEP, NOW) == 0
+
+
+def test_what_waits_for_a_sink_stays_and_what_is_not_for_it_goes(history: History, tmp_path: Path) -> None:
+    def move(number: int) -> Event:
+        return Event(f"m{number}", NOW - 101 * DAY_S, "transition", "n1", "plabctl", {"from": "good", "to": "bad"})
+
+    old = 101.0
+    with SinkQueues(tmp_path) as queues:
+        assert queues.read_queues() == []
+        queues.change([(QueueSpec("k", "hook 'x'", "command", "i", ("hold", "transition")), 0)], ())
+        history.record([make_test(0, old), move(1), make_test(2, old), move(3), make_test(4, 0)])
+        history.prune(KEEP, NOW)
+        assert [record.event.id for record in history.read()] == ["m1", "e2", "m3", "e4"]
+
+        (queue,) = queues.read_queues()
+        queues.advance(queue, queues.list_waiting(queue)[0])
+        history.prune(KEEP, NOW)
+        assert [record.event.id for record in history.read()] == ["m3", "e4"]
+
+        (queue,) = queues.read_queues()
+        queues.advance(queue, queues.list_waiting(queue)[0])
+        history.prune(KEEP, NOW)
+        assert [record.event.id for record in history.read()] == ["e4"], "it is told of everything, and not behind"
 
 
 def test_a_few_are_left_until_they_are_worth_it(history: History) -> None:
