@@ -137,7 +137,7 @@ def find_failure(paths: Iterable[str], after: float, now: float) -> TickFailure 
     except ValueError:  # of a version that knew none, or others
         kind = ProblemKind.FAILING
     reason = f"{faults[0] if faults else error.text}{more}"
-    return TickFailure(kind, reason, "; ".join(hints), error.since_at, error.count)
+    return TickFailure(kind, reason, "; ".join(hints), error.since_at, error.last_at, error.count)
 
 
 def _read(path: str) -> RepeatedError | None:

@@ -122,7 +122,7 @@ def _open_for_people(form: Form) -> Iterator[TextIO]:
     if not has_pager():
         yield sys.stdout
         return
-    with PagedStream(sys.stdout) as out:
+    with PagedStream(sys.stdout, is_wide=form.name == "wide") as out:
         yield out  # type: ignore[misc]  # it has all of a stream that tables use
 
 

@@ -43,8 +43,11 @@ def find_problems(
     found = [] if sight is None else _check_processes(sight, state, settings, now, last_tick_at)
     partial = _check_sources_and_sinks(state, settings, now)
     failing = _check_failure(around.failure, state, settings, now)
-    ages = list(_check_ages(now, last_tick_at, around.last_success_at, sight, max_age_s))
-    found += failing or ages
+    ended_at = around.last_success_at
+    if ended_at is not None and around.failure and not failing:
+        # A tick that ends with what is a problem of its own, such as a bad row of an inventory, did all else.
+        ended_at = max(ended_at, around.failure.last_at)
+    found += failing or _check_ages(now, last_tick_at, ended_at, sight, max_age_s)
     found += _check_pools(state, settings, counts)
     are_ticks_well = not [each for each in found if each.severity is Severity.CRITICAL]
     if sight is not None and are_ticks_well and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:

@@ -124,6 +124,7 @@ class TickFailure:
     reason: str
     remedy: str
     since_at: float
+    last_at: float
     count: int
 
 

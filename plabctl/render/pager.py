@@ -16,19 +16,23 @@ from typing import Self, TextIO
 
 _DEFAULT = "less"
 _NONE = frozenset({"", "cat"})
-_VARIABLES = {"LESS": "FRX", "LV": "-c"}
-"""For less: leave at once if all fits (F), show colours (R), leave the text on the screen (X)."""
+_LESS = "FRX"
+"""Leave at once if all fits (F), show colours (R), leave the text on the screen (X)."""
+_LESS_WIDE = "FRSX"
+"""And scroll long lines sideways instead of wrapping them (S)."""
 
 
 class PagedStream:
     """A stream for people: as many lines as `out`, a terminal, has go there directly, more go to the pager.
 
-    The last lines are written, and the pager is waited for, when the block ends.
+    The last lines are written, and the pager is waited for, when the block ends. With `is_wide`, lines that do not fit
+    are not wrapped.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, is_wide: bool = False) -> None:
         self.encoding = out.encoding
         self._out = out
+        self._variables = {"LESS": _LESS_WIDE if is_wide else _LESS, "LV": "-c"}
         self._pieces: list[str] = []
         self._room = (os.get_terminal_size(out.fileno()).lines or sys.maxsize) - 1
         self._pager: subprocess.Popen[bytes] | None = None
@@ -70,7 +74,7 @@ class PagedStream:
     def _start(self) -> None:
         try:
             argv = shlex.split(os.environ.get("PAGER", _DEFAULT))
-            self._pager = subprocess.Popen(argv, stdin=subprocess.PIPE, env={**_VARIABLES, **os.environ})
+            self._pager = subprocess.Popen(argv, stdin=subprocess.PIPE, env={**self._variables, **os.environ})
         except (OSError, ValueError, IndexError):
             self._is_direct = True
             self._write_directly()

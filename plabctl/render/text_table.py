@@ -47,9 +47,13 @@ def _draw_all(listing: Listing, room: int | None, *, wide: bool) -> Iterator[Lin
             yield [(line, "bad")]
     if listing.warnings:
         yield []
-    yield from draw_listing(listing, room, wide=wide)
+    has_rows = False
+    for row in draw_listing(listing, room, wide=wide):
+        has_rows = True
+        yield row
     if listing.footer:
-        yield []
+        if has_rows:
+            yield []
         for line in listing.footer.splitlines():
             # A command stays on one line, so that it can be copied.
             for part in wrap_text(line, room) if " · " in line else [line]:

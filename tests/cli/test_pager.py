@@ -31,6 +31,13 @@ def test_what_does_not_fit_goes_through_the_pager_with_its_colours(full_desk: De
     assert b"paged FRX \x1b[31m" in shown.raw
 
 
+def test_a_wide_table_is_scrolled_sideways(full_desk: Desk) -> None:
+    with terminal(full_desk, "status", "-o", "wide") as shown:
+        assert shown.end() == 0
+
+    assert count_lines(shown.raw, b"paged FRSX ") == len(NODES) + 1
+
+
 @pytest.mark.parametrize("arguments", ["status -p good", "status node1", "history --limit 5", "pool list"])
 def test_what_fits_does_not(full_desk: Desk, arguments: str) -> None:
     with terminal(full_desk, *arguments.split()) as shown:

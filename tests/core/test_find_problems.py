@@ -23,7 +23,7 @@ from tests.builders import make_member as member
 from tests.memory_state import MemoryState
 
 WELL = NodeCounts({"good": 3, "bad": 1}, unknown=0, untested=0, is_any_usable=True, last_test_at=NOW - 60.0)
-NO_KEY = TickFailure(ProblemKind.CONFIG, "ssh.key: '/k' does not exist", "set ssh.key", NOW - 7200.0, 120)
+NO_KEY = TickFailure(ProblemKind.CONFIG, "ssh.key: '/k' does not exist", "set ssh.key", NOW - 7200.0, NOW - 20.0, 120)
 WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
 
 
@@ -121,12 +121,23 @@ def test_ticks_that_failed_and_come_no_more_are_one_problem() -> None:
 def test_a_source_that_cannot_be_read_is_told_once_with_the_ticks_that_complain_of_it() -> None:
     settings = make_settings(inventories=(make_inventory("file", path="nodes"),))
     notes = {"inventory file:nodes": {"fault": "'nodes' cannot be read", "fault_since_at": NOW - 600.0}}
-    failure = TickFailure(ProblemKind.INVENTORY, "inventory: 'nodes' cannot be read", "", NOW - 600.0, 2)
+    failure = TickFailure(ProblemKind.INVENTORY, "inventory: 'nodes' cannot be read", "", NOW - 600.0, NOW - 20.0, 2)
 
-    for each in (None, failure):
-        (problem,) = found(settings=settings, notes=notes, failure=each)
+    for each, last_success_at in ((None, NOW - 20.0), (failure, NOW - 20.0), (failure, NOW - 600.0)):
+        (problem,) = found(settings=settings, notes=notes, failure=each, last_success_at=last_success_at)
         assert told([problem]) == [(ProblemKind.INVENTORY, WARNING, "inventory: 'nodes' cannot be read")]
         assert problem.since_at == NOW - 600.0
+
+
+def test_ticks_that_do_not_end_any_more_are_told_although_the_last_one_complained_of_a_source() -> None:
+    settings = make_settings(inventories=(make_inventory("file", path="nodes"),))
+    notes = {"inventory file:nodes": {"fault": "'nodes' cannot be read", "fault_since_at": NOW - 900.0}}
+    failure = TickFailure(ProblemKind.INVENTORY, "inventory: 'nodes' cannot be read", "", NOW - 900.0, NOW - 600.0, 2)
+
+    problems = found(settings=settings, notes=notes, failure=failure, last_success_at=NOW - 900.0)
+
+    assert [problem.kind for problem in problems] == [ProblemKind.FAILING, ProblemKind.INVENTORY]
+    assert problems[0].since_at == NOW - 600.0
 
 
 def test_a_source_that_is_no_longer_configured_is_no_problem() -> None:

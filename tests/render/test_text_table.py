@@ -81,6 +81,12 @@ def test_a_cell_that_is_cut_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, text.splitlines())) == 40
 
 
+def test_where_no_row_is_shown_no_blank_line_stands_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = make_context(make_pair("n1"))
+
+    assert drawn(status_table.build_listing(context, []), 80, monkeypatch).startswith("1 node: 1 good, 0 bad")
+
+
 def test_wide_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "x" * 100 in drawn(make_listing({"name": "n1", "why": "x" * 100}), 40, monkeypatch, wide=True)
 
