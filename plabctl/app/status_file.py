@@ -1,13 +1,15 @@
 """The status in a file for users who may not read the state: written by whoever commits a change, and by every tick.
 
-I/O. It has what `status -o json` prints. It is written beside and renamed, 0640 with the group of its directory. What
-goes wrong never ends anything: a tick tells it after all else is done. Read by `plabctl.app.status_source`.
+I/O. It has what `status -o json` prints. It is written beside and renamed, 0640 with the group of its directory; what
+is there already is replaced only when it is a status. What goes wrong never ends anything: a tick tells it after all
+else is done. Read by `plabctl.app.status_source`.
 Tests: `tests/cli/test_status_file.py`.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 
 from plabctl.app.context import App
@@ -65,10 +67,35 @@ def write_status_file(app: App) -> None:
 _HINT = "its directory must exist, belong to plabctl's user, and have a group that this user may give files to"
 
 
+_ELSEWHERE = "name another file in `[report] status_file`"
+_START = 65_536
+_SIGN = b'"generated_at":'
+
+
+def _is_ours(folder: int, name: str) -> bool:
+    """Return whether there is no file, or a status, or what a power failure left of one."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return True
+    try:
+        start = os.read(fd, _START)
+    finally:
+        os.close(fd)
+    return _SIGN in start or not start.strip(b"\0")
+
+
 def _replace(app: App, path: str, content: bytes) -> None:
     folder, name = os.path.split(path)
     opened = open_trusted(folder, os.O_RDONLY | os.O_DIRECTORY, owners=app.settings.origin.owners)
     try:
+        if os.path.samestat(os.fstat(opened.fd), os.stat(app.settings.state_dir)):
+            raise ReportFault("it is in the state directory, where others may read nothing", hint=_ELSEWHERE)
+        if not _is_ours(opened.fd, name):
+            raise ReportFault("there is something else, which is not replaced", hint=_ELSEWHERE)
         replace_shared(opened.fd, name, content)
     finally:
         os.close(opened.fd)

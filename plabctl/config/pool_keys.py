@@ -230,7 +230,7 @@ REPORT = Table(
         FilePath(),
         text="A file with what `status -o json` prints, for users who may not read the state, such as those of "
         "monitoring systems: `check --from FILE`, `status --from FILE`. It is written with every change and by every "
-        "tick, readable by the group of its directory, which must exist.",
+        "tick, readable by the group of its directory, which must exist. A file that is no status is not replaced.",
         example='"/var/lib/plabctl-status/status.json"',
         default="none",
     ),

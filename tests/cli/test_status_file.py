@@ -176,6 +176,45 @@ def test_a_file_that_cannot_be_written_is_told_and_stops_nothing(reported: Desk)
     assert reported.ok("check").startswith("PLABCTL OK - ")
 
 
+@pytest.mark.parametrize("what", ["configuration", "device", "link", "directory", "state"])
+def test_it_replaces_nothing_but_a_status(reported: Desk, what: str) -> None:
+    public = reported.folder / "public"
+    (public / "status.json").unlink()
+    name = "public/other"
+    path = reported.folder / name
+    match what:
+        case "configuration":
+            path.write_text("[ssh]\n")
+        case "device":  # a pipe takes root nothing, and is no more a file
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to(reported.config)
+        case "directory":
+            path.mkdir()
+        case "state":
+            name = "state/last_tick"
+            path = reported.folder / name
+    reported.config.write_text(f'{CONFIG}\n[report]\nstatus_file = "{name}"\n')
+    before = path.lstat()
+
+    tick = reported.run("tick")
+
+    assert tick.code == 1
+    assert f"{name}' cannot be written: " in tick.err
+    after = path.lstat()
+    assert (after.st_ino, after.st_mode, after.st_size) == (before.st_ino, before.st_mode, before.st_size)
+    assert reported.run("check").out.startswith("PLABCTL WARNING - the status file '")
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096)], ids=["empty", "zeros"])
+def test_what_a_power_failure_left_is_replaced(reported: Desk, content: bytes) -> None:
+    (reported.folder / "public/status.json").write_bytes(content)
+
+    reported.ok("tick")
+
+    assert written(reported)["schema_version"] == 1
+
+
 def test_many_commits_in_a_moment_write_it_once(reported: Desk) -> None:
     app = open_app(str(reported.config))
     inodes = []
