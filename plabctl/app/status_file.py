@@ -9,13 +9,12 @@ Tests: `tests/cli/test_status_file.py`.
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 
 from plabctl.app.context import App
 from plabctl.app.queries import read_context_of
 from plabctl.errors import PlabctlError, ReportFault
-from plabctl.files.atomic import replace_shared
+from plabctl.files.atomic import read_start, replace_shared
 from plabctl.files.locks import poll_lock
 from plabctl.files.private import open_private
 from plabctl.files.trusted import open_trusted
@@ -75,17 +74,10 @@ _SIGN = b'"generated_at":'
 def _is_ours(folder: int, name: str) -> bool:
     """Return whether there is no file, or a status, or what a power failure left of one."""
     try:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(found.st_mode):
-            return False
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        start = read_start(folder, name, _START)
     except FileNotFoundError:
         return True
-    try:
-        start = os.read(fd, _START)
-    finally:
-        os.close(fd)
-    return _SIGN in start or not start.strip(b"\0")
+    return start is not None and (_SIGN in start or not start.strip(b"\0"))
 
 
 def _replace(app: App, path: str, content: bytes) -> None:

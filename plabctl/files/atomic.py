@@ -7,6 +7,7 @@ the name durable, before it returns. Go on with `plabctl.store.commit`, which re
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -92,6 +93,17 @@ def replace_shared(folder: int, name: str, content: bytes) -> None:
     finally:
         os.close(fd)
     os.replace(temp, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def read_start(folder: int, name: str, size: int) -> bytes | None:
+    """Return the first `size` bytes of a file in the open directory `folder`; None for what is no regular file."""
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        return None
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        return os.read(fd, size)
+    finally:
+        os.close(fd)
 
 
 def append_line(path: str, line: str) -> None:
