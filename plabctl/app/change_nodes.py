@@ -153,15 +153,16 @@ def set_variables(
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = enrolment.set_variables(state, names, settings, unset, order)
-        done, undo = [], []
+        done: list[Change] = []
+        undo: dict[tuple[str, ...], list[str]] = {}
         for node in changes.nodes:
             before = state.node(node.name)
             old = before.variables if before else {}
             done.append(Change(node.name, "", _describe_changed(node.name, changes)))
             back = [f"{key}={value}" for key, value in old.items() if node.variables.get(key) != value]
             gone = [f"--unset={key}" for key in node.variables if key not in old]
-            undo.append(build_undo_command(["node", "set"], [node.name], [*back, *gone]))
-        return changes, ChangeResult(tuple(done), tuple(undo))
+            undo.setdefault((*back, *gone), []).append(node.name)
+        return changes, ChangeResult(tuple(done), _build_undo_commands("set", undo))
 
     return _commit(app, names, decide)
 
@@ -176,15 +177,20 @@ def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> Ch
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = enrolment.remove_nodes(state, names, order)
-        undo = []
+        undo: dict[tuple[str, ...], list[str]] = {}
         for name in names:
             node = state.node(name)
-            settings = [f"--set={key}={value}" for key, value in (node.variables if node else {}).items()]
-            undo.append(build_undo_command(["node", "add"], [name], settings))
+            settings = (f"--set={key}={value}" for key, value in (node.variables if node else {}).items())
+            undo.setdefault(tuple(settings), []).append(name)
         done = tuple(Change(name, _find_pool(state, name), "removed") for name in changes.removed)
-        return changes, ChangeResult(done, tuple(undo))
+        return changes, ChangeResult(done, _build_undo_commands("add", undo))
 
     return _commit(app, names, decide)
+
+
+def _build_undo_commands(verb: str, names: Mapping[tuple[str, ...], Sequence[str]]) -> tuple[str, ...]:
+    """Return a command `plabctl node VERB` for each of the ways in which nodes are to be as they were."""
+    return tuple(build_undo_command(["node", verb], own, settings) for settings, own in names.items())
 
 
 def _commit(

@@ -14,6 +14,8 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Not compiled here: most commands meet no name that they have to check. `re` compiles each once.
 _HOST = rf"{_LABEL}(?:\.{_LABEL})*"
 _ALIAS = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+NAME_BEGIN = _ALIAS
+"""What a name of a node may begin with, where more is wrong behind it."""
 _IPV4 = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _ZONE = r"[A-Za-z0-9_.-]{1,64}"
 """The name or number of an interface (RFC 4007, section 11)."""

@@ -67,7 +67,9 @@ def move(
         data = {"until_at": until_at, "kept_by": kept_by}
         happened.append(events.build_transition_event(member.node, step, order.actor, order.rng, **data))
     if not members:
-        raise Refused(f"{format_names(names)} in {pool!r} already")
+        is_pinned = is_once and any(member.is_held(order.now) for member in find_members(state, names, order))
+        advice = f"to let tests decide: plabctl release {' '.join(names)}" if is_pinned else ""
+        raise Refused(f"{format_names(names)} in {pool!r} already", hint=advice)
     return Changes(members=tuple(members), claims=tuple(claims), events=tuple(happened))
 
 

@@ -6,12 +6,14 @@ Pure. Whether the nodes make sense with a configuration is for others to say. Th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 
 from plabctl.core.model import Node
 from plabctl.core.names import (
+    NAME_BEGIN,
     RESERVED,
     build_variable_name,
     fold_name,
@@ -60,6 +62,7 @@ def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str
     """
     faults, notes, wanted = _Told(where), _Told(where), read_match(match)
     bad_names: set[str] = set()
+    guessed: set[str] = set()
     nodes: dict[str, Node] = {}
     first: dict[str, str] = {}
     differing: dict[str, list[str]] = {}
@@ -73,6 +76,8 @@ def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str
             faults.add(row.place, fault)
             if is_alias(row.name):
                 bad_names.add(name)
+            elif begin := re.match(NAME_BEGIN, name):
+                guessed.add(begin[0])  # in `pc1,site=x` a person sees pc1
         elif name not in nodes:
             nodes[name] = Node(row.name, row.variables, source)
             first[name] = row.place
@@ -81,7 +86,7 @@ def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str
     lines = [*faults.lines, *_tell_differing(differing, nodes, where, MAX_FAULTS - len(faults.lines))]
     if more := faults.count + len(differing) - len(lines):
         lines.append(f"... and {more} more")
-    bad_names.update(differing)
+    bad_names.update(differing, guessed - nodes.keys())
     good = (node for name, node in nodes.items() if name not in bad_names)
     bad_row_count = faults.count + sum(map(len, differing.values()))
     return Reading(tuple(good), tuple(lines), frozenset(bad_names), bad_row_count, tuple(notes.lines), notes.count)

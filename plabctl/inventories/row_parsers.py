@@ -15,6 +15,8 @@ from plabctl.inventories.reading import Row, quote_text
 
 MAX_ITEMS = 4_000_000
 """How many commas, lines or brackets a listing may have: each becomes a value of its own, of many times its size."""
+MAX_EXPANDED = 200_000
+"""How many nodes the sets of a list, such as `n[1-12]`, may stand for together."""
 MAX_VALUE = 1000
 """How many characters a variable may have."""
 _SECTION = r"\[[A-Za-z_][\w.:-]*\]"
@@ -53,7 +55,7 @@ def parse_rows(text: str, where: str) -> Iterator[Row]:
         return ssh_config_rows.parse_ssh_config(lines, where)
     if separator := csv_rows.find_separator(first):
         return csv_rows.parse_csv(lines, separator, where)
-    return _parse_plain(lines)
+    return _parse_plain(lines, where)
 
 
 def refuse_many(text: str, where: str) -> None:
@@ -62,11 +64,12 @@ def refuse_many(text: str, where: str) -> None:
         raise UsageFault(f"{where}: more than {MAX_ITEMS:,} items are not a list of nodes")
 
 
-def _parse_plain(lines: Iterable[str]) -> Iterator[Row]:
+def _parse_plain(lines: Iterable[str], where: str) -> Iterator[Row]:
     from plabctl.inventories.csv_rows import is_header
 
     in_hosts_file: set[str] = set()
     is_first = True
+    expanded_count = 0
     for number, line in enumerate(lines, 1):
         # A remark begins at the start or after a blank, so that a value may have a `#` in it.
         words = line.split()
@@ -82,7 +85,25 @@ def _parse_plain(lines: Iterable[str]) -> Iterator[Row]:
             if more and is_address(more[0]):
                 more[0] = f"ssh_host={more[0]}"
             variables, fault = _parse_pairs(more)
-            yield _split_endpoint(Row(str(number), words[0], variables, fault))
+            names = _expand(words[0])
+            expanded_count += len(names) - 1
+            if expanded_count > MAX_EXPANDED:
+                raise UsageFault(f"{where}:{number}: sets of more than {MAX_EXPANDED:,} nodes together")
+            for name in names:
+                yield _split_endpoint(Row(str(number), name, variables, fault))
+
+
+def _expand(word: str) -> list[str]:
+    """Return the names that `word`, such as `n[1-12]`, stands for; itself where it is no set of nodes."""
+    user, at, pattern = word.rpartition("@")
+    if "[" not in pattern or re.match(_LITERAL, pattern):
+        return [word]
+    from plabctl.nodesets import expand_nodeset
+
+    try:
+        return [f"{user}{at}{name}" for name in expand_nodeset(pattern)]
+    except ValueError:
+        return [word]
 
 
 def _split_endpoint(row: Row) -> Row:

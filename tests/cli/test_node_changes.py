@@ -502,3 +502,26 @@ def test_a_test_may_be_by_another_recipe(used_desk: Desk) -> None:
     typo, idle = used_desk.run("test", "pc1", "-r", "slw"), used_desk.run("test", "pc1", "-r", "idle")
     assert (typo.code, typo.err) == (1, "plabctl: no recipe is named 'slw'\n  hint: the nearest name is 'slow'\n")
     assert (idle.code, idle.err.splitlines()[0]) == (1, "plabctl: recipe 'idle' tests nothing")
+
+
+def test_nodes_that_are_undone_in_the_same_way_share_a_command(desk: Desk) -> None:
+    desk.ok("node", "add", "n[1-30]", "x1", "--set", "rack=1", "-q")
+
+    changed = desk.run("node", "set", "n*", "rack=2", "-y")
+    removed = desk.run("node", "rm", "@bad", "-y")
+
+    assert changed.err.splitlines()[-1] == "undo: plabctl node set 'n[1-30]' rack=1"
+    assert removed.err.splitlines()[-2:] == [
+        "undo: plabctl node add 'n[1-30]' --set=rack=2",
+        "undo: plabctl node add x1 --set=rack=1",
+    ]
+    desk.ok(*shlex.split(removed.err.splitlines()[-2].removeprefix("undo: plabctl ")))
+    assert len(desk.ok("status", "-o", "name", "rack=2").split()) == 30
+
+
+def test_a_move_once_of_a_node_that_was_moved_to_stay_says_how_to_let_tests_decide(used_desk: Desk) -> None:
+    used_desk.ok("move", "pc1", "bad", "--reason", "disk")
+
+    refused = used_desk.run("move", "pc1", "bad", "--once", "--reason", "test it")
+
+    assert (refused.code, "to let tests decide: plabctl release pc1" in refused.err) == (1, True)

@@ -20,7 +20,7 @@ from plabctl.inventories.node_list import (
     parse_nodes,
     parse_settings,
 )
-from plabctl.inventories.reading import Reading
+from plabctl.inventories.reading import Reading, Row
 from plabctl.inventories.row_parsers import parse_rows
 
 LINEAR_LINES = 100_000
@@ -200,7 +200,7 @@ def test_a_bad_row_of_a_node_that_is_not_asked_for_is_no_fault() -> None:
     found = check_rows(parse_rows(text, "F"), "F", "s", match=["site=oslo", "site=bonn"])
 
     assert [fault.partition(": ")[0] for fault in found.faults] == ["F:2", "F:3", "F:4", "F:6"]
-    assert found.bad_names == {"d", "f"}, "of f, no label is known"
+    assert found.bad_names == {"b", "c", "d", "f"}, "of c and f, no label is known"
 
 
 def test_of_many_bad_rows_a_few_are_told_and_all_are_counted() -> None:
@@ -336,3 +336,9 @@ def test_every_variable_that_we_read_or_set_is_reserved() -> None:
 def test_the_single_checks_say_nothing_of_what_is_right() -> None:
     assert find_name_fault("node-1.example.org", {}) == find_name_fault("2001:db8::1", {}) == ""
     assert find_variables_fault({"ssh_port": "22", "ssh_host": "10.0.0.1", "ssh_user": "plab", "site": "a b"}) == ""
+
+
+def test_a_node_whose_name_can_still_be_told_from_a_bad_row_is_listed() -> None:
+    rows = [Row("1", "pc1,site=x", {}), Row("2", "pc2;", {}), Row("3", "-pc3", {})]
+
+    assert check_rows(rows, "F", "lab").bad_names == {"pc1", "pc2"}

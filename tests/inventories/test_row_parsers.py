@@ -43,6 +43,15 @@ def variables_of(text: str) -> dict[str, dict[str, str]]:
                 "n3": {"ssh_user": "bob", "ssh_port": "23"},
             },
         ),
+        (
+            "n[1-2].lab rack=3\nroot@m[07-08]\n",
+            {
+                "n1.lab": {"rack": "3"},
+                "n2.lab": {"rack": "3"},
+                "m07": {"ssh_user": "root"},
+                "m08": {"ssh_user": "root"},
+            },
+        ),
         ("[2001:db8::1]:22\n2001:db8::2\n", {"2001:db8::1": {"ssh_port": "22"}, "2001:db8::2": {}}),
     ],
 )
@@ -59,6 +68,12 @@ def test_a_header_is_a_header(title: str, separator: str) -> None:
     more, cell = (f"{separator} Site ", f" {separator} oslo") if separator else ("", "")
 
     assert variables_of(f"{title}{more}\n\nn1{cell}\n") == {"n1": {"site": "oslo"} if separator else {}}
+
+
+def test_sets_of_very_many_nodes_are_refused() -> None:
+    with pytest.raises(UsageFault, match="F:3: sets of more than 200,000 nodes together"):
+        for _ in parse_rows("a[1-90000]\nb[1-90000]\nc[1-90000]\n", "F"):
+            pass
 
 
 @pytest.mark.parametrize(
