@@ -25,7 +25,7 @@ def parse_duration(text: str) -> float:
     if text == "0":
         return 0.0
     if not re.fullmatch(_WHOLE, text):
-        message = f"{text!r} is no duration; write it like 90s, 5m, 2m30s, 12h or 2d"
+        message = f"{text!r} is not a duration; write it like 90s, 5m, 2m30s, 12h or 2d"
         raise ValueError(message)
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 

@@ -43,7 +43,7 @@ def parse_instant(text: str, now: float, *, zone: tzinfo | None = None, ahead: b
     try:
         return _find_instant(form, now, zone, ahead=ahead)
     except (ValueError, OverflowError) as error:
-        message = f"{text!r} is no instant: {error}"
+        message = f"{text!r} is not an instant: {error}"
         raise ValueError(message) from None
 
 
@@ -51,7 +51,7 @@ def _count_from(text: str, now: float, *, ahead: bool) -> float:
     try:
         seconds = parse_duration(text.lower())
     except ValueError:
-        message = f"{text!r} is no duration, date or time; write it like {EXAMPLES}, tomorrow"
+        message = f"{text!r} is not a duration, date or time; write it like {EXAMPLES}, tomorrow"
         raise ValueError(message) from None
     return now + seconds if ahead else now - seconds
 

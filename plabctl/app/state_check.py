@@ -48,7 +48,7 @@ def check(app: App) -> Iterator[Finding]:
 
 def _report_missing(folder: Path) -> Finding:
     if folder.exists():
-        return fail("state directory", f"'{folder}' is no directory", "set `state_dir` to one")
+        return fail("state directory", f"'{folder}' is not a directory", "set `state_dir` to one")
     parent = next(path for path in folder.parents if path.exists())
     if os.access(parent, os.W_OK | os.X_OK):
         return ok("state directory", f"'{folder}' does not exist yet; it is created with the first node")

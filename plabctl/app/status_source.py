@@ -126,7 +126,9 @@ def read_status_file(path: str, now: float, max_age_s: float = TICKS_COME_S) -> 
     except OSError as error:
         raise StoreError(f"cannot read '{path}': {error.strerror}", hint="set `[report] status_file`") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise StoreError(f"'{path}' is no status", hint="it must have what `status -o json` prints") from error
+        raise StoreError(
+            f"'{path}' is not a status document", hint="it must have what `status -o json` prints"
+        ) from error
 
 
 def _build_context(document: Mapping[str, Any], now: float, max_age_s: float) -> ViewContext:

@@ -119,7 +119,7 @@ def _parse_hook(command: str) -> tuple[str, ...]:
         return tuple(shlex.split(command))
     except ValueError as error:
         raise UsageFault(
-            f"the hook {quote_text(command)} is no command line: {error}", hint="check the quotes"
+            f"the hook {quote_text(command)} is not a command line: {error}", hint="check the quotes"
         ) from error
 
 

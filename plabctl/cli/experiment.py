@@ -28,10 +28,10 @@ plabctl experiment show web
 plabctl experiment swapout web --wait
 """
 _IN = """\
-plabctl experiment swapin web --nodes pc1.example.org --recipe process --wait
-plabctl experiment swapin web --count 20 --at-most --spread site --wait --timeout 10m
+plabctl experiment swapin web --nodes pc1.example.org --wait
+plabctl experiment swapin web --count 20 --at-most --spread site --wait
 plabctl experiment swapin monitor --all-nodes --match site=north
-plabctl experiment swapin web --nodes '@good' --yes --hook 'logger -t web' -o json
+plabctl experiment swapin web --nodes '@good' --yes --hook 'logger -t web'
 """
 _OUT = """\
 plabctl experiment swapout web

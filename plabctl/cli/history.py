@@ -25,6 +25,7 @@ from plabctl.values import replace
 if TYPE_CHECKING:
     from plabctl.app.history_queries import EventWalk
     from plabctl.core.model import Event
+    from plabctl.views.node import ViewContext
 
 _EXAMPLE = """\
 plabctl history --since 7d
@@ -147,6 +148,8 @@ def command(
     place = history_queries.find_newest_place(context) if follow else 0
     found = history_queries.EventWalk(context, asked)
     _show(found, how)
+    if names and not found.place and not (kinds or causes or experiments or follow or since or until):
+        _tell_unknown(context, names)
     if follow:
         _follow(history_queries.follow_events(context, asked, max(place, found.place)), how)
 
@@ -178,6 +181,16 @@ def _follow(pages: Iterable[tuple[list[Event], int]], how: output.Form) -> None:
             output.show_listing(event_table.build_listing(events, titles=False), quiet)
         output.flush()
         time.sleep(_PACE_S)
+
+
+def _tell_unknown(context: ViewContext, names: Iterable[str]) -> None:
+    """Say which of the names of which nothing happened no node has: it may be a typing error."""
+    from plabctl.core.selection import build_unknown_node_error, find_name
+
+    for name in names:
+        if find_name(name, context.state) is None:
+            error = build_unknown_node_error(name, context.state)
+            output.write_note(f"plabctl: {error}, now or in the history\n  hint: {error.hint}")
 
 
 def _tell_skipped(count: int) -> None:

@@ -92,7 +92,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or fail with the nearest name."""
         name = args[0]
-        if not name.startswith("-") and name not in self.list_commands(ctx):
+        is_asked_by_shell = ctx.resilient_parsing
+        if not (is_asked_by_shell or name.startswith("-") or name in self.list_commands(ctx)):
             from plabctl.core.selection import find_nearest
 
             like = find_nearest(name, self.list_commands(ctx))
@@ -137,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.UsageError as error:
-        raise UsageFault(_format_click_error(error), hint=_find_usage_hint(error)) from error
+        raise UsageFault(_format_click_error(error), hint=_find_usage_hint(error, arguments)) from error
     except click.ClickException as error:
         raise PlabctlError(_format_click_error(error)) from error
     return result if isinstance(result, int) else 0
@@ -148,6 +149,15 @@ def _format_click_error(error: click.ClickException) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _find_usage_hint(error: click.UsageError) -> str:
-    path = error.ctx.command_path if error.ctx else "plabctl"
-    return f"{path} --help"
+def _find_usage_hint(error: click.UsageError, arguments: Sequence[str]) -> str:
+    if error.ctx:
+        return f"{error.ctx.command_path} --help"
+    # The parser of options does not say whose they are.
+    context = click.Context(plabctl)
+    words: list[str] = ["plabctl"]
+    command: click.Command = plabctl
+    for word in arguments:
+        if isinstance(command, click.Group) and (found := command.get_command(context, word)):
+            words.append(word)
+            command = found
+    return f"{' '.join(words)} --help"

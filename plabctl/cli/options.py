@@ -181,7 +181,7 @@ def for_option(function: Function) -> Function:
 
 def _check_ahead(_ctx: click.Context, _param: click.Parameter, until_at: float | None) -> float | None:
     if until_at is not None and until_at <= SystemClock().now():
-        raise click.BadParameter("that is over already")
+        raise click.BadParameter("that is in the past")
     return until_at
 
 

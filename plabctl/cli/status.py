@@ -100,7 +100,8 @@ def _list_tests(context: ViewContext, names: list[str]) -> dict[str, tuple[Outco
 @click.option(
     "--cause",
     type=click.Choice([each.value for each in Cause]),
-    help="Only nodes whose last test ended with this cause.",
+    metavar="CAUSE",
+    help="Only nodes whose last test ended with this cause, such as connect.",
 )
 @click.option("--watch", "-w", is_flag=True, help="Keep running; in a pipe print what changes, as JSON lines.")
 @click.option(

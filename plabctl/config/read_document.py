@@ -74,7 +74,7 @@ def _read_named(table: Table, value: dict[str, Any], path: str, faults: list[Fau
             faults.append((place, f"cannot be {describe_value(item)}, allowed: a table, written [{path}.NAME]"))
         elif not is_pool_name(name):
             allowed = "lower-case letters, digits, - and _, beginning with a letter, at most 63"
-            faults.append((place, f"{describe_value(name)} is no name for a {path}, allowed: {allowed}"))
+            faults.append((place, f"{describe_value(name)} is not a name for a {path}, allowed: {allowed}"))
         else:
             values[name] = _read_one(table, item, place, faults)
     return values

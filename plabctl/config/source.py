@@ -56,7 +56,9 @@ def read_source(explicit: str | None, environ: Mapping[str, str]) -> ConfigFile:
     except OSError as error:
         raise ConfigError([f"{found}: {_explain_error(error)}"], hint="check its path and its permissions") from error
     if len(raw) > MAX_BYTES:
-        raise ConfigError([f"{found}: more than {MAX_BYTES // 1024**2} MiB is no config file"], hint="check its path")
+        raise ConfigError(
+            [f"{found}: more than {MAX_BYTES // 1024**2} MiB is not a config file"], hint="check its path"
+        )
     # The name is kept where it can be: it may be the link by which an administrator switches between versions.
     is_plain = opened.is_ours and ".." not in found.split("/")
     path = os.path.abspath(found) if is_plain else opened.path

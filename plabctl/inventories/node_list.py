@@ -166,7 +166,7 @@ def refuse_misspelt(key: str) -> None:
 
         nearest = next(iter(difflib.get_close_matches(key.lower(), KNOWN_VARIABLES, 1, 0.8)), None)
     if nearest:
-        raise UsageFault(f"{quote_text(key)} is no variable that plabctl knows", hint=f"did you mean {nearest}?")
+        raise UsageFault(f"plabctl knows no variable {quote_text(key)}", hint=f"did you mean {nearest}?")
 
 
 def find_name_fault(name: str, variables: Mapping[str, str]) -> str:

@@ -76,7 +76,7 @@ class Targets:
 def _parse_port(text: str, node: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT:
         return int(text)
-    raise ProbeError(Cause.LOCAL, f"the variable ssh_port of '{node}' is '{text}', which is no port")
+    raise ProbeError(Cause.LOCAL, f"the variable ssh_port of '{node}' is '{text}', which is not a port")
 
 
 def _find_user_name() -> str:

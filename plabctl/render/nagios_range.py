@@ -48,7 +48,7 @@ def parse_range(text: str) -> NagiosRange:
     """Return the range that `text` is; raise ValueError for anything else."""
     found = _RANGE.fullmatch(text)
     if not found or not (found["end"] or ":" in text):
-        raise ValueError(f"{text!r} is no range such as 5, 10%, 10:, ~:5 or @1:3")
+        raise ValueError(f"{text!r} is not a range such as 5, 10%, 10:, ~:5 or @1:3")
     start, of_start = _parse_bound(found["start"] or "0")
     end, of_end = _parse_bound(found["end"]) if found["end"] else (inf, False)
     if start > end and of_start is of_end:

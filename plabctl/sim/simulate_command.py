@@ -23,7 +23,7 @@ _EXAMPLE = """\
 plabctl simulate
 plabctl simulate trace.csv.gz --shift 1h -p additive -p age -p plabctl.toml
 plabctl simulate trace.csv.gz --bare --equal slots=3000 --plot harm.svg
-plabctl simulate trace.csv.gz --every 2 --dead 100 --window 10 -p age -p adaptive
+plabctl simulate trace.csv.gz --every 2 --dead 100 --window 10 -p adaptive
 plabctl simulate --since 30d -p configured -p age --window 20
 """
 _STEPS = 1000

@@ -25,6 +25,7 @@ def offered(desk: Desk, line: str) -> set[str]:
     ("line", "items"),
     [
         ("plabctl sta", {"stats", "status"}),
+        ("plabctl help sta", {"stats", "status"}),
         ("plabctl node im", {"import"}),
         ("plabctl show pc", {"pc1", "pc2"}),
         ("plabctl status pc2", {"pc2"}),

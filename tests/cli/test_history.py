@@ -91,6 +91,16 @@ def test_a_wrong_word_is_answered_with_the_nearest(past: Desk) -> None:
     assert "'transition'" in past.run("history", "--kind", "transitoin").err
 
 
+def test_a_name_that_nobody_ever_had_is_told(past: Desk) -> None:
+    assert past.run("history", "pc2").err == ""
+
+    assert (
+        "no node is named 'pc77', now or in the history\n  hint: see: plabctl node list"
+        in past.run("history", "pc77").err
+    )
+    assert past.run("history", "pc77", "--kind", "hold").err == ""
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
 def test_all_instants_of_the_page_are_of_one_zone(past: Desk, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said = past.run("history", "--kind", "hold", "-o", "table", environ={"TZ": zone}).out

@@ -467,7 +467,7 @@ def test_an_order_may_end_at_an_instant_and_be_extended(used_desk: Desk) -> None
         assert f", until {until[:10]} {until[11:19]}" in said.out
         assert place_of(used_desk, "pc1") == ("bad", "disk", until, True)
 
-    for when, words in [("2020-01-01", "that is over already"), ("0", "that is over already"), ("soon", "2026-12-01")]:
+    for when, words in [("2020-01-01", "that is in the past"), ("0", "that is in the past"), ("soon", "2026-12-01")]:
         said = used_desk.run("hold", "pc1", "-r", "disk", "--for", when)
         assert said.code == 2
         assert words in said.err

@@ -149,7 +149,7 @@ def test_what_is_no_status_is_unknown(reported: Desk, text: str) -> None:
 
     assert reported.run("check", "--from", str(path)).code == 3
     assert reported.run("status", "--from", str(path)).code == 74
-    with pytest.raises(StoreError, match="is no status"):
+    with pytest.raises(StoreError, match="is not a status document"):
         read_status_file(str(path), time.time())
 
 

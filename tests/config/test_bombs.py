@@ -46,7 +46,7 @@ BOMBS: dict[str, tuple[str, str]] = {
     "a long word": ("x = " + "a" * 500_000 + "." * 500_000, ": not TOML: "),
     "a long name": ("x" * 500_000 + " = 1\n", f": {'x' * 80}"),
     "a long number": ("window = " + "1" * 500_000, ": not TOML: "),
-    "larger than any": (" " * (MAX_BYTES + 1), ": more than 1 MiB is no config file"),
+    "larger than any": (" " * (MAX_BYTES + 1), ": more than 1 MiB is not a config file"),
 }
 
 

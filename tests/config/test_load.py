@@ -212,7 +212,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path: Path) ->
         (b"window = 3\n# caf\xe9\n", "{path}:2: not UTF-8"),
         (b"window = 3\n\0\n", "{path}:2: not TOML: invalid statement (column 1)"),
         (b"a = " + b"[" * 20_000, "{path}: not TOML: nested too deeply"),
-        (b" " * (MAX_BYTES + 1), "{path}: more than 1 MiB is no config file"),
+        (b" " * (MAX_BYTES + 1), "{path}: more than 1 MiB is not a config file"),
     ],
     ids=["latin1", "nul", "deep", "huge"],
 )
