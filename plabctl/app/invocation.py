@@ -97,14 +97,19 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
         return _tick(app, watch)
     from plabctl.app.status_file import write_status_file
 
-    try:
-        code = _tick(app, watch)
-    except PlabctlError:
-        with suppress(PlabctlError):  # what went wrong before is worse
-            write_status_file(app)
-        raise
+    code = _tick(app, watch)  # whoever remembers how it failed calls `report_failure`
     write_status_file(app)
     return code
+
+
+def report_failure(config_path: str | None) -> None:
+    """Write the error that the tick just ended with, which was remembered, to the status file, if that is possible."""
+    with suppress(PlabctlError):  # what went wrong before is worse
+        app = open_app(config_path)
+        if app.settings.report.status_file:
+            from plabctl.app.status_file import write_status_file
+
+            write_status_file(app)
 
 
 def _tick(app: App, watch: Watch | None) -> int:

@@ -11,7 +11,7 @@ import time
 import click
 
 from plabctl.app.context import open_app
-from plabctl.app.invocation import classify_error, find_last_error, record_success, tick
+from plabctl.app.invocation import classify_error, find_last_error, record_success, report_failure, tick
 from plabctl.cli import output
 from plabctl.cli.error_report import run_reporting_errors
 from plabctl.cli.options import config_option, find_actor, listing_options, make_command, nodes_argument
@@ -59,6 +59,7 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
 
     def complain(text: str) -> str | None:
         said = last_error.record_failure(text, time.time(), kind)
+        report_failure(config)
         return text if is_watched else said
 
     code = run_reporting_errors(work, complain)

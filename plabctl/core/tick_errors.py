@@ -37,7 +37,8 @@ def judge_failure(failure: TickFailure, state: State, settings: Settings, now: f
     if failure.kind is ProblemKind.SINK and find_sink_problems(state, now):
         return []
     lasted_s = now - failure.since_at
-    lasts = f" (for {format_duration(lasted_s)}, {failure.count} times)" if lasted_s >= _LONG_S else ""
+    times = "once" if failure.count == 1 else f"{failure.count} times"
+    lasts = f" (for {format_duration(lasted_s)}, {times})" if lasted_s >= _LONG_S else ""
     reason = f"{failure.reason}{lasts}" if failure.kind in _PARTIAL else f"ticks fail: {failure.reason}{lasts}"
     severity = _PARTIAL.get(failure.kind, Severity.CRITICAL)
     remedy = failure.remedy or "run `plabctl tick` and look at what it says"

@@ -5,7 +5,7 @@ Pure. Source: the guidelines for Monitoring Plugins (exit codes 0 to 3, performa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -122,7 +122,7 @@ def format_performance_data(context: ViewContext, counted: Totals, limits: Healt
     data = []
     for name, count in counted.pools.items():
         is_bad = name in pools and not pools[name].is_good
-        label = f"pool_{name}" if name in _LABELS else name
+        label = _choose_label(name, counted.pools)
         data.append(f"'{label}'={count};{bad_limits if is_bad else ';'};0;{total}")
     unusable_limits = _format_limits(total, limits.warn_unusable, limits.crit_unusable)
     data.append(f"held={counted.held};;;0;{total}")
@@ -134,6 +134,14 @@ def format_performance_data(context: ViewContext, counted: Totals, limits: Healt
             data.append(f"{label}={max(0.0, context.now - at):.0f}s;;{limits.max_age_s:.0f};0;")
     data.append(f"unusable={len(affected.unusable)};{unusable_limits};0;{total}")
     return " ".join(data)
+
+
+def _choose_label(name: str, pools: Collection[str]) -> str:
+    """Return what the performance data of a pool is called: like the pool, if nothing else is."""
+    label = name
+    while label in _LABELS or (label != name and label in pools):
+        label = f"pool_{label}"
+    return label
 
 
 def _format_limits(total: int, warn: NagiosRange | None, crit: NagiosRange | None) -> str:

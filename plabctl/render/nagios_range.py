@@ -11,7 +11,7 @@ from math import inf
 
 from plabctl.values import dataclass, replace
 
-_NUMBER = r"-?(?:\d+(?:\.\d*)?|\.\d+)"
+_NUMBER = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _RANGE = re.compile(rf"(?P<at>@?)(?:(?P<start>~|{_NUMBER}%?)?:)?(?P<end>{_NUMBER}%?)?")
 _FULL = 100.0
 

@@ -176,6 +176,21 @@ def test_a_file_that_cannot_be_written_is_told_and_stops_nothing(reported: Desk)
     assert reported.ok("check").startswith("PLABCTL OK - ")
 
 
+def test_it_says_that_ticks_fail_from_the_first_that_does(reported: Desk) -> None:
+    path = str(reported.folder / "public/status.json")
+    for found in (reported.folder / "state").glob("history.db*"):
+        found.unlink()
+    (reported.folder / "state/history.db").mkdir()
+    reported.ok("retest", "pc1", "-q")
+
+    assert reported.run("tick").code == 74
+
+    assert reported.run("check", "--from", path).out.startswith("PLABCTL CRITICAL - ticks fail: ")
+    (reported.folder / "state/history.db").rmdir()
+    reported.ok("tick")
+    assert reported.run("check", "--from", path).out.startswith("PLABCTL OK - ")
+
+
 @pytest.mark.parametrize("what", ["configuration", "device", "link", "directory", "state"])
 def test_it_replaces_nothing_but_a_status(reported: Desk, what: str) -> None:
     public = reported.folder / "public"

@@ -114,6 +114,12 @@ def test_an_error_of_a_moment_ago_has_no_length_yet() -> None:
     assert problem.reason == "ticks fail: ssh.key: '/k' does not exist"
 
 
+def test_an_error_that_came_once_is_counted_as_that() -> None:
+    (problem,) = found(failure=replace(NO_KEY, count=1))
+
+    assert problem.reason.endswith("(for 2h, once)")
+
+
 def test_ticks_that_failed_and_come_no_more_are_one_problem() -> None:
     assert len(found(last_tick_at=NOW - 4000.0, last_success_at=NOW - 9000.0, failure=NO_KEY)) == 1
 

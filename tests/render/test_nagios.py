@@ -91,7 +91,7 @@ def test_ranges_are_those_of_the_guidelines(text: str, alerts: tuple[int, ...], 
     assert not any(resolved.alerts(value) for value in fine)
 
 
-@pytest.mark.parametrize("text", ["", "@", "five", "1:2:3", "5:2", "10%%", "1e3", "%", "--5", "\x1b[2J"])
+@pytest.mark.parametrize("text", ["", "@", "five", "1:2:3", "5:2", "10%%", "1e3", "%", "--5", "\x1b[2J", "\u0663"])
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="range"):
         parse_range(text)
@@ -138,6 +138,11 @@ def test_a_pool_with_the_name_of_another_datum_has_a_label_of_its_own() -> None:
 
     assert "'pool_held'=0;;;0;1" in data
     assert "held=0;;;0;1" in data
+
+    pools["pool_held"] = replace(settings.pools["bad"], name="pool_held")
+    data = performance(make_context(make_pair("n1"), settings=replace(settings, pools=pools)), HealthLimits(180.0))
+
+    assert {"'pool_pool_held'=0;;;0;1", "'pool_held'=0;;;0;1", "held=0;;;0;1"} <= set(data), "nor one like another pool"
 
 
 def test_limits_stand_in_the_performance_data_as_counts() -> None:
