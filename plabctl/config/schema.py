@@ -61,8 +61,8 @@ SSH = Table(
         "connect_timeout",
         Duration(0.1, DAY_S),
         "connect_timeout_s",
-        text="Time-out of connection, banner, key exchange and login together. 20s because TCP takes 11 s to recover "
-        "from three lost packets, and a busy node a few more for a login.",
+        text="Time-out of connection, banner, key exchange and login together, and then of the shell's start. 20s "
+        "because TCP takes 11 s to recover from three lost packets, and a busy node a few more for a login.",
         example='"20s"',
     ),
     Key(

@@ -16,10 +16,13 @@ from plabctl.durations import format_duration
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.clean import clean_line
 from plabctl.probes.probe_error import ProbeError, build_local_error
+from plabctl.probes.remove_leftovers import compute_budget_s, remove_leftovers
 from plabctl.probes.stage_runner import OnStage, Open, StageRunner
 from plabctl.probes.stall_detector import StallDetector
 
 _MAX_WORDS = 500
+_MAX_LEFT = 16
+"""Vnodes that are remembered as left on one node."""
 
 
 class ProbeRun:
@@ -45,9 +48,9 @@ class ProbeRun:
         self._start = clock.monotonic()
         self._end = self._start + assignment.deadline_s
         # Whatever the stages before do, the teardown behind them keeps its own time.
-        teardown = self._recipe.teardown if assignment.goal in {Goal.TEST, Goal.SETUP} else None
+        self._makes = assignment.goal in {Goal.TEST, Goal.SETUP}
+        teardown = self._recipe.teardown if self._makes else None
         self._goal_end = self._end - (teardown.timeout_s if teardown else 0)
-        self._has_begun = False
         self._is_cancelled = False
 
     def run(self) -> Report:
@@ -56,7 +59,7 @@ class ProbeRun:
         probe_error = self._excuse_stall(self._add_remark(self._catch(self._run_goal)))
         if probe_error is None and goal is Goal.SETUP:
             steps.left.pop(self._job.vnode, None)  # it is there because it was wanted
-        elif self._has_begun and not self._cancellation.is_requested:
+        elif self._makes and self._steps.has_begun and not self._cancellation.is_requested:
             probe_error = (
                 self._excuse_stall(self._catch(lambda: self._clean_up(passed=probe_error is None))) or probe_error
             )
@@ -86,7 +89,11 @@ class ProbeRun:
                 self._tear_down()
             case _:
                 self._remove_leftovers()
-                self._set_up()
+                try:
+                    self._set_up()
+                finally:
+                    if not self._steps.has_begun:  # what never began leaves nothing
+                        self._steps.left.pop(self._job.vnode, None)
 
     def _set_up(self) -> None:
         """Set up, wait until it is up, and check."""
@@ -94,7 +101,6 @@ class ProbeRun:
         for name, stage in stages.items():
             if stage is None:
                 continue
-            self._has_begun = True
             if self._recipe.teardown is not None:
                 self._steps.left[self._job.vnode] = None
             if name == "up":
@@ -134,6 +140,8 @@ class ProbeRun:
                 ran = self._steps.run(self._recipe, "up", stage, end)
                 self._steps.judge("up", self._recipe, ran)
             except ProbeError as probe_error:
+                if self._steps.unstarted:
+                    raise
                 is_answered = ran is not None and ran.fault is None
                 if probe_error.cause is Cause.UP_TIMEOUT and is_answered:
                     said = probe_error.reason
@@ -151,39 +159,15 @@ class ProbeRun:
         recipe = self._recipe
         if recipe.teardown is None:
             return
-        failed = self._steps.tear_down(recipe, recipe.teardown, "teardown", self._job.vnode, self._end)
-        if failed:
+        failures = self._steps.tear_down(recipe, recipe.teardown, "teardown", [self._job.vnode], self._end)
+        if failed := failures.get(self._job.vnode, ""):
             self._steps.add_note(f"teardown: {failed}")
             if passed and recipe.teardown_required:
                 raise ProbeError(Cause.TEARDOWN, failed)
 
     def _remove_leftovers(self) -> None:
-        """Tear down what earlier probes may have left.
-
-        What does not go stays in the report, and the probe goes on, unless it is to set up the very vnode of which
-        something is still there.
-        """
-        own = self._recipe.teardown
-        budget = (
-            own.timeout_s
-            if own
-            else max((r.teardown.timeout_s for _, r in self._job.leftovers if r.teardown), default=0)
-        )
-        end = min(self._clock.monotonic() + budget, self._goal_end)
-        for leftovers, recipe in self._job.leftovers:
-            is_own = leftovers.vnode == self._job.vnode
-            if is_own and self._job.goal is Goal.TEARDOWN:
-                continue  # that is what comes next anyway
-            if recipe.teardown is None:
-                self._steps.left.pop(leftovers.vnode, None)
-                continue
-            failed = self._steps.tear_down(recipe, recipe.teardown, "debris", leftovers.vnode, end)
-            if failed:
-                self._steps.add_note(f"debris '{leftovers.vnode}': {failed}")
-            if not self._steps.is_alive(recipe.transport):
-                raise ProbeError(Cause.DEADLINE, "the node stopped answering while an earlier vnode was torn down")
-            if failed and is_own:
-                raise ProbeError(Cause.TEARDOWN, f"leftovers of an earlier try cannot be removed: {failed}")
+        budget_s = compute_budget_s(self._job)
+        remove_leftovers(self._job, self._steps, min(self._clock.monotonic() + budget_s, self._goal_end))
 
     def _add_remark(self, probe_error: ProbeError | None) -> ProbeError | None:
         """Return `probe_error`; when a learned deadline cut the last stage off, its reason says so."""
@@ -212,6 +196,14 @@ class ProbeRun:
         is_made = self._job.goal is Goal.SETUP and probe_error is None
         return is_made or self._job.vnode in self._steps.left
 
+    def _list_left(self) -> tuple[str, ...]:
+        """Return what may still be there, the oldest first; of too many the oldest are forgotten, with a remark."""
+        left = tuple(self._steps.left)
+        if forgotten := left[:-_MAX_LEFT]:
+            remark = f"more than {_MAX_LEFT} vnodes are left; no more remembered: {', '.join(forgotten)}"
+            self._steps.notes.insert(0, remark)  # what is long is cut at its end
+        return left[-_MAX_LEFT:]
+
     def _build_report(self, probe_error: ProbeError | None) -> Report:
         return Report(
             node=self._job.node.name,
@@ -222,7 +214,7 @@ class ProbeRun:
             started_at=self._started_at,
             seconds=round(self._clock.monotonic() - self._start, 3),
             stages=tuple(self._steps.stages),
-            left=tuple(self._steps.left),
+            left=self._list_left(),
             note=clean_line("; ".join(self._steps.notes), _MAX_WORDS),
             experiment=self._job.experiment,
             stray=self._job.build_stray(self._started_at) if self._may_exist(probe_error) else None,

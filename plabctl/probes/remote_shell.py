@@ -9,6 +9,7 @@ moment after a deadline that one of them misses (a send into a stopped connectio
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,14 +19,16 @@ from itertools import count
 import paramiko
 
 from plabctl.clock import Clock
-from plabctl.core.model import Cause
+from plabctl.core.settings import SshSettings
 from plabctl.probes.cancellation import Cancellation, hang_up
 from plabctl.probes.capture import compute_flood
 from plabctl.probes.frame import StageFrame
-from plabctl.probes.probe_error import ProbeError, format_exception
+from plabctl.probes.probe_error import format_exception
 from plabctl.probes.script import PROLOGUE, SHELL, wrap_stage
 from plabctl.probes.shell import StageFault, StageResult
+from plabctl.probes.shell_start import Start, end_unstarted, send_request
 from plabctl.probes.ssh_transport import NodeTransport, close_transport, send_disconnect
+from plabctl.probes.stage_result import build_result, judge_exit, judge_start
 from plabctl.probes.watchdog import Watchdog
 
 _HARD_S = 0.4
@@ -37,20 +40,25 @@ _ANSWER_S = 0.5
 _LOOK_S = 2.0
 """How often a silent stage is asked whether it has ended: a child left in the background keeps its output open."""
 
+_ENDING_S = 2.0  # to end a shell that did not start
+_SLOW_BYTES_PER_S = 8192
+"""A long stage has as much more time to arrive before its shell counts as one that did not start."""
+
 _DYING_S = 0.2
 _FAREWELL_S = 0.2
 _READ_BYTES = 32768
 _SENT_PER_PRINTED = 2
 """Bytes of a stage's packets to each byte of output for which it is cut off."""
 
-_EXIT_LATE = frozenset({124, 137, 143})
 _EXIT_NOT_STARTED = frozenset({1, 2, 125, 126, 127})
-_EXIT_BY_SIGNAL = range(129, 160)
-"""What a shell makes of a command that a signal ended: 128 and the signal's number."""
 
 
 class _Late(Exception):
     """The deadline of the stage has passed."""
+
+
+class _NoSession(Exception):
+    """The node refuses to open a session; the argument is what it says."""
 
 
 class RemoteShell:
@@ -63,14 +71,17 @@ class RemoteShell:
         cancellation: Cancellation,
         watchdog: Watchdog,
         clock: Clock,
-        output_limit: int,
+        settings: SshSettings,
     ) -> None:
         self._transport = transport
         self._sock = sock
         self._cancellation = cancellation
         self._watchdog = watchdog
         self._clock = clock
-        self._output_limit = output_limit
+        self._output_limit = settings.output_limit
+        self._start_timeout_s = settings.connect_timeout_s
+        self._start_end = math.inf
+        """When a shell must have begun its first stage, on the monotonic clock; later ones have no such deadline."""
         self._has_timeout = True
         self._channel: paramiko.Channel | None = None
         self._numbers = count(1)
@@ -120,24 +131,44 @@ class RemoteShell:
                 self._read(channel, frame, end)
                 return self._judge(channel, frame, end)
         except _Late:
-            return _build_result(frame, StageFault.LATE)
+            alarm.disarm()
+            return self._judge_late(frame, timeout_s - max(end - self._clock.monotonic(), 0))
+        except _NoSession as refusal:
+            return build_result(frame, StageFault.NO_SESSION, said=str(refusal), never_began=True)
         except Exception as error:  # noqa: BLE001 - with what the node has sent, the library raises anything
             return self._judge_error(error, frame, is_late=alarm.fired)
         finally:
+            if frame.has_begun:
+                self._start_end = math.inf
             if frame.exit_code is None:
                 self._abandon_shell()
             alarm.disarm()
+
+    def _judge_late(self, frame: StageFrame, waited_s: float) -> StageResult:
+        """Return how a stage went that is late, after `waited_s`; a shell that has not even started is ended."""
+        if frame.has_begun or self._start_end == math.inf:
+            return build_result(frame, StageFault.LATE)
+        # Without a channel nothing was sent.
+        start = Start.KILLED if self._channel is None else self._end_unstarted(self._channel, frame)
+        return judge_start(frame, start, waited_s)
+
+    def _end_unstarted(self, channel: paramiko.Channel, frame: StageFrame) -> Start:
+        alarm = self._watchdog.arm(self._clock.monotonic() + _ENDING_S, partial(hang_up, self._sock))
+        with self._cancellation.on_cancel(partial(hang_up, self._sock)):
+            start = end_unstarted(channel, frame, self.is_alive)
+        alarm.disarm()
+        return start
 
     def _judge_error(self, error: Exception, frame: StageFrame, *, is_late: bool) -> StageResult:
         """Return how a stage went that `error` ended; raise it when the connection is not the reason."""
         self._cancellation.check()
         if self._transport.offence:
-            return _build_result(frame, StageFault.OVERRUN, said=self._transport.offence)
+            return build_result(frame, StageFault.OVERRUN, said=self._transport.offence)
         if not isinstance(error, paramiko.SSHException | EOFError | OSError):
             raise error
         if is_late:
-            return _build_result(frame, StageFault.LATE)
-        return _build_result(frame, StageFault.LOST, said=format_exception(error))
+            return build_result(frame, StageFault.LATE)
+        return build_result(frame, StageFault.LOST, said=format_exception(error))
 
     def _compute_remaining(self, end: float) -> float:
         left = end - self._clock.monotonic()
@@ -150,10 +181,11 @@ class RemoteShell:
         if self._channel is not None and (self._channel.closed or self._channel.exit_status_ready()):
             self._abandon_shell()
         if self._channel is None:
-            self._channel = self._open(end)
-            self._ask_for_shell(self._channel)
+            self._start_end = self._clock.monotonic() + self._start_timeout_s + len(stage) // _SLOW_BYTES_PER_S
+            self._channel = self._open(min(end, self._start_end))
+            send_request(self._channel, "exec", SHELL, wants_answer=True)
             stage = PROLOGUE + stage
-        self._channel.settimeout(self._compute_remaining(end))
+        self._channel.settimeout(self._compute_remaining(min(end, self._start_end)))
         try:
             self._channel.sendall(stage)
         except TimeoutError:
@@ -175,7 +207,7 @@ class RemoteShell:
         try:
             channel = self._transport.open_session(timeout=self._compute_remaining(end))
         except paramiko.ChannelException as error:
-            raise ProbeError(Cause.PROTOCOL, f"the node opens no session: {error.text}") from None
+            raise _NoSession(error.text) from None
         except paramiko.SSHException as error:
             if str(error).startswith("Timeout"):
                 raise _Late from None
@@ -183,24 +215,11 @@ class RemoteShell:
         channel.set_combine_stderr(True)
         return channel
 
-    def _ask_for_shell(self, channel: paramiko.Channel) -> None:
-        """Ask for the command, without waiting for the answer to the request.
-
-        paramiko's own `exec_command` waits for that answer, for ever if need be. A refusal closes the channel, which
-        the reader sees; so the wait is not needed, and it would cost a round trip.
-        """
-        request = paramiko.Message()
-        request.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
-        request.add_int(channel.remote_chanid)
-        request.add_string("exec")
-        request.add_boolean(True)  # we want an answer
-        request.add_string(SHELL)
-        self._transport._send_user_message(request)  # no public call sends without waiting
-
     def _read(self, channel: paramiko.Channel, frame: StageFrame, end: float) -> None:
         """Read until the stage has ended, or prints so much that it has to be cut off."""
         while frame.exit_code is None and not frame.is_flood:
-            channel.settimeout(min(self._compute_remaining(end), _LOOK_S))
+            left = self._compute_remaining(end if frame.has_begun else min(end, self._start_end))
+            channel.settimeout(min(left, _LOOK_S))
             try:
                 data = channel.recv(_READ_BYTES)
             except TimeoutError:
@@ -213,17 +232,11 @@ class RemoteShell:
 
     def _judge(self, channel: paramiko.Channel, frame: StageFrame, end: float) -> StageResult:
         if frame.is_flood:
-            return _build_result(frame, StageFault.FLOOD)
+            return build_result(frame, StageFault.FLOOD)
         code = frame.exit_code
         if code is None:
-            code = self._read_exit_status(channel, end)
-        if not frame.has_begun:
-            return _build_result(frame, StageFault.NOT_RUN, code)
-        if code in _EXIT_LATE and self._clock.monotonic() >= end - _DYING_S:
-            return _build_result(frame, StageFault.LATE)  # ended over there, a moment before it would have been here
-        if code < 0 or code in _EXIT_BY_SIGNAL:
-            return _build_result(frame, StageFault.ENDED)
-        return _build_result(frame, exit_code=code)
+            code = self._read_exit_status(channel, end if frame.has_begun else min(end, self._start_end))
+        return judge_exit(frame, code, is_time_over=self._clock.monotonic() >= end - _DYING_S)
 
     def _read_exit_status(self, channel: paramiko.Channel, end: float) -> int:
         """Return the exit code of a `sh` that has ended; a negative one if it has none."""
@@ -235,10 +248,3 @@ class RemoteShell:
             if not self._transport.is_active():
                 raise self._transport.saved_exception or EOFError()
         return int(channel.exit_status)
-
-
-def _build_result(
-    frame: StageFrame, fault: StageFault | None = None, exit_code: int | None = None, said: str = ""
-) -> StageResult:
-    output = frame.finish()
-    return StageResult(exit_code, output.text(), output.truncated, fault, said)

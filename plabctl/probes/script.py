@@ -30,7 +30,8 @@ _MAX_ARGUMENT = 96 * 1024
 OURS = ("node", "vnode", "pool", "experiment")
 _OURS = frozenset(f"PLABCTL_{name.upper()}" for name in OURS)
 
-_HEAD = "exec 2>&1; printf '\\036plabctl\\036'\n"
+# A stage that comes to run when nobody reads it any more must not begin: see `plabctl.probes.shell_start`.
+_HEAD = "exec 2>&1; printf '\\036plabctl\\036' || exit\n"
 # Whether a command can be started with that many variables. If not, it is no fault of the node: no opinion.
 _FIT = f"; sh -c : || {{ echo 'the labels of this node are too long for its commands'; exit {NO_OPINION}; }}; "
 _BOUNDED = "timeout -k {grace} {seconds} sh -c {code} {input}; printf '\\036plabctl {number} %d\\036' $?\n"

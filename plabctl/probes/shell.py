@@ -25,6 +25,10 @@ class StageFault(StrEnum):
     """The node cost more than it may, by what it sent, and was cut off."""
     NOT_RUN = "not-run"
     """The node did something else than to run it."""
+    NOT_STARTED = "not-started"
+    """The node's shell did not start in time."""
+    NO_SESSION = "no-session"
+    """The node opened no session for a shell."""
     ENDED = "ended"
     """It ended without an exit code: a signal killed it."""
 
@@ -38,6 +42,8 @@ class StageResult:
     truncated: bool
     fault: StageFault | None = None
     said: str = ""
+    never_began: bool = False
+    """None of it ran or will run, for certain: it made nothing."""
 
 
 class Shell(Protocol):

@@ -72,9 +72,7 @@ class Ssh:
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):
             end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
             sock, connection = self._log_in(target, key, end, cancellation)
-        return RemoteShell(
-            connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings.output_limit
-        )
+        return RemoteShell(connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings)
 
     def _log_in(
         self, target: Target, key: paramiko.PKey, end: float, cancellation: Cancellation

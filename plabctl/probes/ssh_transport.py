@@ -166,7 +166,8 @@ class NodeTransport(BoundedTransport):
         """Open a channel within `timeout` seconds."""
         self._opening_s = timeout
         try:
-            return super().open_session(window_size, max_packet_size, timeout)
+            # The wait is below; the library's own would begin when that is over, and last as long again.
+            return super().open_session(window_size, max_packet_size, None if timeout is None else 0.0)
         finally:
             self._opening_s = None
 

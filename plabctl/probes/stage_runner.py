@@ -6,7 +6,7 @@ Tests: `tests/probes/test_remote_shell.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
@@ -15,6 +15,7 @@ from plabctl.core.recipe import Recipe, Stage, Transport, fill_placeholders
 from plabctl.errors import Untrusted
 from plabctl.files.trusted import open_trusted
 from plabctl.probes.cancellation import Cancellation
+from plabctl.probes.leftover_batch import build_batch, read_batch
 from plabctl.probes.orphaned_stage import END
 from plabctl.probes.probe_error import ProbeError, format_exception
 from plabctl.probes.script import build_environment, build_values
@@ -52,17 +53,21 @@ class StageRunner:
         self.began = clock.monotonic()
         """When the last stage began, on the monotonic clock; `up` at its first look."""
         self._in_doubt: set[Transport] = set()
+        self._stuck: set[Transport] = set()
+        self.has_begun = False
+        """Whether a stage of the probe's own vnode may have begun."""
+        self.unstarted: ProbeError | None = None
+        """What is wrong where the node's shell did not begin a stage."""
         self.stages: list[StageRun] = []
         self.notes: list[str] = []
         self.left = dict.fromkeys(job.list_at_stake(begun=False))
 
-    def run(self, recipe: Recipe, name: str, stage: Stage, end: float, vnode: str = "") -> StageResult:
-        """Run one stage, at the longest until `end`, and write down how it went."""
+    def run(self, recipe: Recipe, name: str, stage: Stage, end: float, *vnodes: str) -> StageResult:
+        """Run one stage, at the longest until `end`, and write down how it went; for all of `vnodes`, or its own."""
+        had_begun, self.has_begun = self.has_begun, self.has_begun or name != "debris"
         self._cancellation.check()
-        values = build_values(self._job, vnode or self._job.vnode)
-        text = _read_script(stage.script, self._owners) if stage.script else fill_placeholders(stage.run, values)
-        if name == "debris" or (name == "teardown" and self._job.goal is Goal.TEARDOWN):
-            text = END + text
+        values = build_values(self._job, vnodes[0] if vnodes else None)
+        text = self._build_text(name, stage, vnodes or (self._job.vnode,))
         start = self._clock.monotonic()
         budget = min(stage.timeout_s, end - start)
         if budget <= 0:
@@ -71,31 +76,56 @@ class StageRunner:
         is_again = name == "up" and bool(self.stages) and self.stages[-1].stage == "up"
         self.began = self.began if is_again else start
         ran = self._shells[recipe.transport].run(text, build_environment(values), budget)
+        if ran.never_began:
+            self.has_begun = had_begun
         (self._in_doubt.add if ran.fault in _DOUBTFUL else self._in_doubt.discard)(recipe.transport)
         if is_again:
             self.stages.pop()  # the last look stands for all of them, from the first on
         seconds = round(self._clock.monotonic() - self.began, 3)
         self._append(StageRun(name, seconds, ran.exit_code, ran.output, ran.truncated))
+        if ran.fault is StageFault.NOT_STARTED:
+            self._stuck.add(recipe.transport)
+        if ran.never_began or recipe.transport in self._stuck:
+            try:
+                self.judge(name, recipe, ran)
+            except ProbeError as probe_error:
+                self.unstarted = probe_error
         return ran
+
+    def _build_text(self, name: str, stage: Stage, vnodes: Sequence[str]) -> str:
+        script = _read_script(stage.script, self._owners) if stage.script else ""
+        texts = [script or fill_placeholders(stage.run, build_values(self._job, vnode)) for vnode in vnodes]
+        if len(vnodes) > 1:
+            return build_batch(zip(vnodes, texts, strict=True))
+        is_behind = name == "debris" or (name == "teardown" and self._job.goal is Goal.TEARDOWN)
+        return END + texts[0] if is_behind else texts[0]
 
     def judge(self, name: str, recipe: Recipe, ran: StageResult) -> None:
         """Note what the stage just run remarks; raise ProbeError if it did not pass."""
         self.add_note(judge_stage(name, recipe.transport, ran, self._allowed_s))
 
-    def tear_down(self, recipe: Recipe, stage: Stage, name: str, vnode: str, end: float) -> str:
-        """Tear one vnode down that is not the probe's aim; return why it may still be there, nothing if it is gone."""
+    def tear_down(self, recipe: Recipe, stage: Stage, name: str, vnodes: Sequence[str], end: float) -> dict[str, str]:
+        """Tear down vnodes of `recipe` by one stage; return why any may still be there, in words, by vnode."""
         try:
             self.open(recipe.transport, end)
+            if recipe.transport in self._stuck:
+                return dict.fromkeys(vnodes, "not tried, the login shell does not start")
             if not self.is_alive(recipe.transport):
-                return "not tried, the node does not answer any more"
-            ran = self.run(recipe, name, stage, end, vnode)
+                return dict.fromkeys(vnodes, "not tried, the node does not answer any more")
+            ran = self.run(recipe, name, stage, end, *vnodes)
         except ProbeError as probe_error:
             self._cancellation.check()
-            return probe_error.reason
-        if ran.fault is None and is_pass(recipe.transport, ran.exit_code):
-            self.left.pop(vnode, None)
-            return ""
-        return explain_result(ran, self._allowed_s)
+            return dict.fromkeys(vnodes, probe_error.reason)
+        failed = {}
+        ended = read_batch(ran.output) if len(vnodes) > 1 else {}
+        for number, vnode in enumerate(vnodes):
+            own = StageResult(*ended[number], truncated=False) if number in ended else ran
+            is_told = len(vnodes) == 1 or number in ended
+            if is_told and own.fault is None and is_pass(recipe.transport, own.exit_code):
+                self.left.pop(vnode, None)
+            else:
+                failed[vnode] = explain_result(own, self._allowed_s)
+        return failed
 
     def open(self, transport: Transport, end: float) -> None:
         """Have a shell of this kind by `end`; raise ProbeError."""

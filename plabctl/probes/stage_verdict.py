@@ -16,8 +16,27 @@ from plabctl.probes.shell import StageFault, StageResult
 _WARNING = 1
 _UNKNOWN = 3
 
-_CAUSES = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK, "teardown": Cause.TEARDOWN}
-_FAULT_CAUSES = {StageFault.LATE: Cause.DEADLINE, StageFault.LOST: Cause.CONNECT, StageFault.OVERRUN: Cause.PROTOCOL}
+_CAUSES = {
+    "setup": Cause.SETUP,
+    "up": Cause.UP_TIMEOUT,
+    "check": Cause.CHECK,
+    "teardown": Cause.TEARDOWN,
+    "debris": Cause.TEARDOWN,
+}
+_FAULT_CAUSES = {
+    StageFault.LATE: Cause.DEADLINE,
+    StageFault.NOT_STARTED: Cause.DEADLINE,
+    StageFault.LOST: Cause.CONNECT,
+    StageFault.OVERRUN: Cause.PROTOCOL,
+    StageFault.NO_SESSION: Cause.PROTOCOL,
+}
+_NEVER_RAN = "the login shell never ran it: look at its start-up files"
+_SENTENCES = {
+    StageFault.NOT_STARTED: (
+        "the login shell did not start within {}: look at its start-up files and its home directory"
+    ),
+    StageFault.NO_SESSION: "the node opens no session: {}",
+}
 
 
 def is_pass(transport: Transport, exit_code: int | None) -> bool:
@@ -31,7 +50,9 @@ def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: f
     An `up` that is not up yet raises `Cause.UP_TIMEOUT`; whether its time is over is for the caller to say.
     """
     if ran.fault is not None:
-        raise ProbeError(_FAULT_CAUSES.get(ran.fault, _CAUSES[stage]), f"{stage} {explain_result(ran, timeout_s)}")
+        why = explain_result(ran, timeout_s)
+        is_sentence = why.startswith("the ")
+        raise ProbeError(_FAULT_CAUSES.get(ran.fault, _CAUSES[stage]), why if is_sentence else f"{stage} {why}")
     is_local = transport is Transport.LOCAL
     if is_pass(transport, ran.exit_code):
         return find_first_line(ran.output) if is_local and ran.exit_code == _WARNING else ""
@@ -54,7 +75,10 @@ def explain_result(ran: StageResult, timeout_s: float) -> str:
         case StageFault.FLOOD:
             why = "printed endlessly and was cut off"
         case StageFault.NOT_RUN:
-            why = f"was not run by the node, which says: {said or 'nothing'}"
+            is_answer = said and ran.exit_code is not None
+            why = f"was not run by the node, which says: {said}" if is_answer else f"{_NEVER_RAN}{last_words}"
+        case StageFault.NOT_STARTED | StageFault.NO_SESSION:
+            why = f"{_SENTENCES[ran.fault].format(ran.said)}{last_words}"
         case StageFault.ENDED:
             why = f"was killed by a signal{last_words}"
         case None:

@@ -32,15 +32,15 @@ CONNECTING = {
     "auth": (Cause.DEADLINE, "authentication"),
 }
 RUNNING = {
-    "channel": (Cause.DEADLINE, "did not end"),
-    "exec": (Cause.DEADLINE, "did not end"),
+    "channel": (Cause.DEADLINE, "did not start"),
+    "exec": (Cause.DEADLINE, "did not start"),
     "silence": (Cause.DEADLINE, "did not end"),
     "drip": (Cause.DEADLINE, "last output: ..."),
     "eof-only": (Cause.DEADLINE, "did not end"),
     "close-only": (Cause.SETUP, "killed by a signal"),
     "flood": (Cause.SETUP, "printed endlessly"),
 }
-DEAF = {"channel", "exec"}  # these answer nothing any more, so the vnode stays
+DEAF = {"exec"}  # it has the stage and answers nothing any more, so the vnode may be there
 
 
 def after_login(report: Report) -> float:
