@@ -159,7 +159,8 @@ def _build_listing(reading: Reading, known: Known) -> Listing:
         node if (name := names.get(fold_name(node.name), node.name)) == node.name else replace(node, name=name)
         for node in reading.nodes
     )
-    return Listing(nodes, frozenset(names[name] for name in reading.bad_names if name in names))
+    unreadable = frozenset(names[name] for name in reading.bad_names if name in names)
+    return Listing(nodes, unreadable, reading.faults[0] if reading.faults else "")
 
 
 def _describe_left_out(reading: Reading) -> str:

@@ -30,6 +30,8 @@ class Listing:
     nodes: tuple[Node, ...] = ()
     unreadable: frozenset[str] = frozenset()
     """They are listed, so they stay as they are."""
+    fault: str = ""
+    """What is wrong with the first of the faulty rows."""
 
 
 class Others(NamedTuple):
@@ -89,6 +91,10 @@ def plan_changes(
     a node, to recognise it under a new name. With `is_accepted` a person has seen what the reading drops.
     """
     found = _compare(known, listing, source, others, find_keys)
+    if found.own_count and not found.seen and listing.fault:
+        # What it says is no list: the message of a program that failed, or the page of a proxy.
+        refusal = f"{source.name}: no row can be used, so nothing is changed: {listing.fault}"
+        return InventoryChanges(refusal=refusal, accepted=note.accepted)
     digest = _compute_digest(found.gone)
     accepted = digest if is_accepted else note.accepted
     is_right = _is_plausible(found, source) or digest == accepted

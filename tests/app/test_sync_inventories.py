@@ -216,6 +216,18 @@ def test_a_source_that_suddenly_lists_nothing_is_not_believed(tmp_path: Path) ->
     assert set(here.pools()) == {"n1", "n2"}
 
 
+def test_the_message_of_a_program_that_failed_is_no_list(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "n1", "n2")
+    here.tick()
+    for _ in range(5):
+        with pytest.raises(
+            InventoryFault, match=r"no row can be used, so nothing is changed: .*nodes\.txt:1: 'refused' is"
+        ):
+            read_again(here, "Connection refused")
+
+    assert all(find_member(here, name).absent_since_at is None for name in ("n1", "n2"))
+
+
 def test_one_bad_row_costs_no_other_node_and_the_node_in_it_stays_as_it_is(tmp_path: Path) -> None:
     here = with_list(tmp_path, "n1 site=oslo", "n2")
     here.tick()

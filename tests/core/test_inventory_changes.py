@@ -148,6 +148,16 @@ def test_what_is_believed_after_all_is_told_until_a_person_accepts_it() -> None:
     assert (accepted.refusal, plan(there, listed, note).refusal) == ("", "")
 
 
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_a_text_without_a_row_that_can_be_used_is_never_believed(is_accepted: bool) -> None:
+    for there in (known("a", "b"), known("a", "b", absent=("a", "b"), since=NOW - 1000)):
+        changes = plan(
+            there, Listing(fault="F:1: 'Error:' is no name"), SourceNote(doubted_count=99), is_accepted=is_accepted
+        )
+        assert not changes
+        assert changes.refusal == "lab: no row can be used, so nothing is changed: F:1: 'Error:' is no name"
+
+
 def test_nodes_whose_absence_was_accepted_leave_without_another_order() -> None:
     there, listed = known(*MANY, absent=MANY[20:], since=NOW - 50), listing(*MANY[:20])
     note = SourceNote(accepted=plan(there, listed, is_accepted=True).accepted)
