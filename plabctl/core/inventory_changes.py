@@ -92,9 +92,7 @@ def plan_changes(
     """
     found = _compare(known, listing, source, others, find_keys)
     if found.own_count and not found.seen and listing.fault:
-        # What it says is no list: the message of a program that failed, or the page of a proxy.
-        refusal = f"{source.name}: no row can be used, so nothing is changed: {listing.fault}"
-        return InventoryChanges(refusal=refusal, accepted=note.accepted)
+        return InventoryChanges(refusal=_explain_no_list(source, listing.fault), accepted=note.accepted)
     digest = _compute_digest(found.gone)
     accepted = digest if is_accepted else note.accepted
     is_right = _is_plausible(found, source) or digest == accepted
@@ -213,6 +211,11 @@ def _explain_doubt(source: InventorySettings, listed_count: int, own_count: int,
         f"{source.name} {what}, so it is not believed yet ({count} of {source.believe_after} equal readings) and "
         f"nothing is changed; if it is right: plabctl inventory sync {source.name} --accept"
     )
+
+
+def _explain_no_list(source: InventorySettings, fault: str) -> str:
+    """Return what is wrong with a text that is no list, such as the message of a program that failed."""
+    return f"{source.name}: no row can be used, so nothing is changed: {fault}"
 
 
 def _explain_absences(source: InventorySettings, count: int, own_count: int) -> str:
