@@ -120,7 +120,7 @@ def _explain_guard(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     for watch in watches.values():
         yield (
             "guard",
-            Cell(f"on for {watch.scope} since {format_ago(watch.since_at, context.now)}: {watch.why}", "suspect"),
+            Cell(f"came on for {watch.scope} {format_ago(watch.since_at, context.now)}: {watch.why}", "suspect"),
         )
     if watches and not held:
         yield "", Cell("it does not hold this node")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event, Member
+from plabctl.core.usable import explain_unusable
 from plabctl.durations import format_duration
 from plabctl.render.change_report import build_undo_command
 from plabctl.render.event_table import build_undo, describe_event
@@ -26,11 +27,16 @@ def format_pool_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
     """Return where the node is, since when and why."""
     member, now = subject.member, context.now
     pool = context.settings.pools.get(member.pool)
-    style = "suspect" if member.is_suspect else find_side(pool)
-    suspect = ", as a suspect" if member.is_suspect else ""
+    style, remark = find_side(pool), ""  # in `status` the signs are the same
+    if member.absent_since_at is not None:
+        style = "absent"
+    elif member.is_suspect:
+        style, remark = "suspect", ", as a suspect"
+    elif style == "good" and (why := explain_unusable(member, now, is_in_good=True)):
+        style, remark = "held" if member.is_held(now) else "failing", f", not usable: {why}"
     since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {format_local(member.since_at)}"
     return [
-        ("pool", Cell(f"{GLYPHS[style]} {member.pool}{suspect}", style)),
+        ("pool", Cell(f"{GLYPHS[style]} {member.pool}{remark}", style)),
         ("", Cell(since)),
         ("because", Cell(_format_reason(subject))),
         *_format_absence(subject, context),

@@ -72,7 +72,7 @@ def build_data_listing(context: ViewContext, names: Iterable[str], form: str) ->
 def format_guard_lines(guard: GuardView, now: float) -> list[str]:
     """Return a line for people about each scope whose moves to bad are held."""
     return [
-        f"guard on for {scope.scope} since {format_ago(scope.since_at, now)}, moves to bad are held: {scope.reason}"
+        f"guard came on for {scope.scope} {format_ago(scope.since_at, now)}, moves to bad are held: {scope.reason}"
         for scope in guard.scopes or ()
     ]
 

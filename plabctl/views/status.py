@@ -56,7 +56,7 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
         suspect += node.is_suspect
         absent += node.absent_since_at is not None
         if node.last is None:
-            untested += 1
+            untested += node.absent_since_at is None  # those are not tested
         else:
             unknown += node.last.outcome is Outcome.UNKNOWN
             last_test_at = max(last_test_at, node.last.at)

@@ -169,7 +169,7 @@ def test_the_guard_is_told_with_its_rule_and_whether_it_holds_this_node() -> Non
         in (told(subject, context))
     )
     on = told(subject, guarded(context, "site oslo"))
-    assert "guard: on for site oslo since 1m ago: 30 of 100 failed" in on
+    assert "guard: came on for site oslo 1m ago: 30 of 100 failed" in on
     at = format_clock(NOW + 3600.0, NOW)
     assert f"the guard holds its move: it stays in good; if it still fails at {at} it is moved anyway" in on
     assert explanation.build_explanation(subject, context).guard.holds

@@ -20,7 +20,7 @@ from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals
 from tests.builders import NOW, make_settings
 from tests.memory_state import MemoryState
-from tests.render.examples import make_context, make_every_kind, make_pair
+from tests.render.examples import FAILED, make_context, make_every_kind, make_pair
 
 NUMBER = r"-?\d+(?:\.\d+)?"
 RANGE = rf"@?(?:(?:~|{NUMBER})?:(?:{NUMBER})?|{NUMBER})"
@@ -205,3 +205,14 @@ def test_nodes_that_wait_for_their_first_tests_are_a_warning() -> None:
         Health.WARNING,
         "no node is usable yet: 1 of 1 nodes wait for their first tests; 1 node: 0 good, 1 bad; last tick 22s ago",
     )
+
+
+def test_an_absent_node_does_not_wait_for_its_first_test() -> None:
+    failed = make_pair("n2", "bad", last=FAILED)
+
+    health, words = verdict(
+        make_context(make_pair("n1", "bad", absent_since_at=NOW - 60.0), failed), HealthLimits(180.0)
+    )
+
+    assert health is Health.CRITICAL
+    assert words.startswith("no node is usable: 2 bad;")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from plabctl.core.model import Event, Leftover, Member, Node
+from plabctl.core.model import Event, Hold, Leftover, Member, Node
 from plabctl.core.suspicion import Suspicion
 from plabctl.render import node_page
 from plabctl.render.times import format_clock, format_local
@@ -80,6 +80,20 @@ def test_a_suspect_is_told_as_one() -> None:
 
     assert "pool: ? bad, as a suspect" in text
     assert f"because: it failed once in good at {format_local(NOW)}; the next test confirms or refutes that" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({}, "pool: ✓ good\n"),
+        ({"fail_streak": 1, "last": FAILED}, "pool: ! good, not usable: its last test failed\n"),
+        ({"hold": Hold("ann", "disk", NOW - 60.0)}, "pool: ‖ good, not usable: held by ann\n"),
+        ({"absent_since_at": NOW - 60.0}, "pool: ◌ good\n"),
+        ({"fail_streak": 1, "hold": Hold("ann", "fine", NOW - 60.0, NOW + 60.0, is_move=True)}, "pool: ✓ good\n"),
+    ],
+)
+def test_a_node_in_good_that_is_not_usable_has_the_sign_of_the_status(fields: dict[str, object], line: str) -> None:
+    assert line in told(*make_pair("n1", **fields))  # type: ignore[arg-type]  # fields of Member
 
 
 def test_a_new_node_has_no_past() -> None:
