@@ -17,7 +17,7 @@ from plabctl.cli.error_report import escape_control
 from plabctl.cli.options import long_config_option, make_command, source_option
 from plabctl.cli.output import write_line
 from plabctl.cli.time_types import Duration
-from plabctl.errors import InvalidConfig
+from plabctl.errors import InvalidConfig, StateDamaged, StateTooNew
 from plabctl.render.nagios import (
     Health,
     HealthLimits,
@@ -138,8 +138,9 @@ def command(
     )
     try:
         context = _read_context(config, source, max_age)
-    except InvalidConfig as error:  # with which every tick fails, too
-        write_line(escape_control(format_line(Health.CRITICAL, f"ticks fail: {'; '.join(error.faults)}")))
+    except (InvalidConfig, StateDamaged, StateTooNew) as error:  # with which every tick fails, too
+        why = "; ".join(error.faults) if isinstance(error, InvalidConfig) else f"{error}"
+        write_line(escape_control(format_line(Health.CRITICAL, f"ticks fail: {why}")))
         return int(Health.CRITICAL)
     counted, affected = count_totals(context), find_affected(context)
     health, words = judge_health(context, counted, limits, affected)

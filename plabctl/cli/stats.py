@@ -80,6 +80,8 @@ def _build_listing(context: ViewContext, asked: _Asked) -> Listing:
     if asked.pools:
         there = set(queries.list_chosen(context, (), asked.pools))
         nodes = {name: node for name, node in nodes.items() if name in there}
+    if asked.by not in {None, "site"} and nodes and not any(asked.by in node.variables for node in nodes.values()):
+        raise UsageFault(f"no node has the label {asked.by!r}", hint="see: plabctl show NODE")
     return stats_table.build_listing(*view_stats(context, past, nodes, asked.by))
 
 

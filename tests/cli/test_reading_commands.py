@@ -236,10 +236,14 @@ def test_slots_that_cannot_be_looked_at_are_unknown_to_the_plug_in(used_desk: De
     assert said.out.count("\n") == 1
 
 
-def test_a_damaged_state_is_unknown_to_the_plug_in(used_desk: Desk) -> None:
+def test_a_damaged_state_is_critical_as_every_tick_fails_with_it(used_desk: Desk) -> None:
     (used_desk.folder / "state/state.json").write_text("")
 
-    assert used_desk.run("check").code == 3
+    assert used_desk.run("tick").code == 74
+    said = used_desk.run("check")
+    assert said.code == 2
+    assert said.out.startswith("PLABCTL CRITICAL - ticks fail: ")
+    assert "is damaged" in said.out
 
 
 def test_the_status_comes_in_groups_in_every_form(used_desk: Desk) -> None:

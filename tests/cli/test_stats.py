@@ -154,9 +154,11 @@ history begins 2026-09-21 14:13:20 UTC
         (("--since", "2h", "--until", "3h"), "--since must be before --until"),
         (("--since", "2999-01-01"), "--since must be before --until"),
         (("--at", "2999-01-01"), "in the future"),
-        (("--since", "soon"), "no duration, date or time"),
+        (("--since", "soon"), "is not a duration, date or time"),
         (("-p", "nowhere"), "no pool is named 'nowhere'"),
         (("a1", "c3"), "no node is named 'c3'"),
+        (("--by", "rack", *SPAN), "no node has the label 'rack'"),
+        (("--by", "", *SPAN), "no node has the label ''"),
     ],
 )
 def test_what_makes_no_sense_is_refused(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
