@@ -76,7 +76,7 @@ def describe_late_tick(last_tick_at: float | None, now: float) -> tuple[str, str
     if last_tick_at is None:
         return "there has been no tick yet", "wait a minute, or run: plabctl tick"
     ago = format_duration(max(0.0, now - last_tick_at))
-    return f"no tick for {ago}: does cron run plabctl tick?", "look for mail from cron, or run: plabctl tick"
+    return f"no tick for {ago}: cron does not seem to run plabctl tick", "look for mail from cron, or run: plabctl tick"
 
 
 def _check_processes(

@@ -58,7 +58,7 @@ def test_nothing_is_wrong_when_all_is_well() -> None:
     ("last_tick_at", "max_age_s", "reason"),
     [
         (None, 180.0, ""),
-        (NOW - 181.0, 180.0, "no tick for 3m1s: does cron run plabctl tick?"),
+        (NOW - 181.0, 180.0, "no tick for 3m1s: cron does not seem to run plabctl tick"),
         (NOW - 180.0, 180.0, ""),
         (NOW - 181.0, 240.0, ""),
     ],
