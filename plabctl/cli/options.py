@@ -214,7 +214,8 @@ def read_words(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def _read_stdin() -> list[str]:
-    return [word for line in sys.stdin for word in line.partition("#")[0].split()]
+    # Windows begins a text with a mark.
+    return [word for line in sys.stdin for word in line.partition("#")[0].removeprefix("\ufeff").split()]
 
 
 def find_actor() -> str:

@@ -8,6 +8,7 @@ several times, and no number of readings removes many nodes at once: that takes 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -205,11 +206,15 @@ def _compute_digest(names: Iterable[str]) -> str:
     return f"{crc32(chr(10).join(sorted(names)).encode(errors='replace')):08x}"
 
 
+def _build_command(source: InventorySettings) -> str:
+    return f"plabctl inventory sync {shlex.quote(source.name)} --accept"
+
+
 def _explain_doubt(source: InventorySettings, listed_count: int, own_count: int, count: int) -> str:
     what = f"lists {listed_count} of its {own_count} nodes" if listed_count else f"lists none of its {own_count} nodes"
     return (
         f"{source.name} {what}, so it is not believed yet ({count} of {source.believe_after} equal readings) and "
-        f"nothing is changed; if it is right: plabctl inventory sync {source.name} --accept"
+        f"nothing is changed; if it is right: {_build_command(source)}"
     )
 
 
@@ -221,12 +226,12 @@ def _explain_no_list(source: InventorySettings, fault: str) -> str:
 def _explain_absences(source: InventorySettings, count: int, own_count: int) -> str:
     return (
         f"{source.name} does not list {count} of its {own_count} nodes, which are absent now; if it is right: "
-        f"plabctl inventory sync {source.name} --accept"
+        f"{_build_command(source)}"
     )
 
 
 def _explain_many(source: InventorySettings, count: int) -> str:
     return (
         f"{source.name} has not listed {count} nodes for more than {format_duration(source.grace_s)}, too many to "
-        f"remove without a person; to remove them: plabctl inventory sync {source.name} --accept"
+        f"remove without a person; to remove them: {_build_command(source)}"
     )

@@ -525,3 +525,9 @@ def test_a_move_once_of_a_node_that_was_moved_to_stay_says_how_to_let_tests_deci
     refused = used_desk.run("move", "pc1", "bad", "--once", "--reason", "test it")
 
     assert (refused.code, "to let tests decide: plabctl release pc1" in refused.err) == (1, True)
+
+
+def test_names_on_standard_input_may_come_from_windows(used_desk: Desk) -> None:
+    listed = used_desk.ok("status", "-o", "name", "-", stdin="\ufeffPC1\r\n\r\n# a remark\r\npc2 # another\r\n")
+
+    assert listed.split() == ["pc1", "pc2"]

@@ -125,6 +125,13 @@ def test_a_source_that_lists_nothing_is_doubted_however_small() -> None:
     assert "lists none of its 2 nodes" in plan(known("a", "b"), listing()).refusal
 
 
+def test_the_command_that_accepts_can_be_pasted() -> None:
+    source = replace(SOURCE, name="file:my list.txt")
+    changes = plan_changes(known("a", source=source.name), listing(), source, SourceNote(), NOW)
+
+    assert changes.refusal.endswith("plabctl inventory sync 'file:my list.txt' --accept")
+
+
 def test_a_person_can_accept_what_a_reading_drops() -> None:
     assert plan(known(*MANY), listing(*MANY[:20]), is_accepted=True).absent == tuple(MANY[20:])
 
