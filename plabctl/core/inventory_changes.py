@@ -149,7 +149,8 @@ def _compare(
     renames = find_renames([own[name][0] for name in missing], new, find_keys)
     new_names = {node.name for node in renames.values()}
     if rest := [node for node in new if node.name not in new_names]:
-        free = [known[name][0] for name in others.free if name not in own and name not in {*seen, *others.listed}]
+        here = {*own, *seen, *others.listed}
+        free = [known[name][0] for name in others.free if name not in here]
         handed_over = find_renames(free, rest, find_keys, by_name=False)
         renames |= handed_over
         new_names.update(node.name for node in handed_over.values())

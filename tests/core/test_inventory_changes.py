@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -123,6 +124,15 @@ def test_a_few_may_be_missing_at_once_and_more_are_doubted(few: int) -> None:
 
 def test_a_source_that_lists_nothing_is_doubted_however_small() -> None:
     assert "lists none of its 2 nodes" in plan(known("a", "b"), listing()).refusal
+
+
+def test_many_nodes_that_went_and_came_take_few_steps() -> None:
+    gone = known(*(f"x{number}" for number in range(20_000)), source="other")
+    others = Others(free=frozenset(gone))
+    started = time.process_time()
+    plan({**known(*MANY), **gone}, listing(*MANY, *(f"y{number}" for number in range(20_000))), others=others)
+
+    assert time.process_time() - started < 1.0
 
 
 def test_the_command_that_accepts_can_be_pasted() -> None:
