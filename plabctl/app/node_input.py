@@ -38,10 +38,13 @@ def parse_names(app: App, names: Sequence[str], settings: Sequence[str]) -> list
         raise UsageFault("\n".join(faults), hint=_find_hint(given))
     if not given:
         raise UsageFault("no node is named", hint="plabctl node add NAME")
-    own = {
-        name: parse_settings([f"ssh_user={user}"]) if user not in {"", app.settings.ssh.user} else {}
-        for name, user in users.items()
-    }
+    try:
+        own = {
+            name: parse_settings([f"ssh_user={user}"]) if user not in {"", app.settings.ssh.user} else {}
+            for name, user in users.items()
+        }
+    except UsageFault as fault:
+        raise UsageFault(str(fault), hint="nothing was changed") from fault
     return _check_nodes(app, [Node(name, {**own[name], **variables}) for name in given])
 
 

@@ -13,7 +13,7 @@ from plabctl.durations import format_duration
 from plabctl.render.change_report import build_undo_command
 from plabctl.render.event_table import build_undo, describe_event
 from plabctl.render.listing import Cell, Line
-from plabctl.render.styles import GLYPHS, find_side
+from plabctl.render.styles import GLYPHS, GOOD, find_side
 from plabctl.render.times import format_ago, format_local
 from plabctl.views.explained_node import FailedIn, PoolReason
 from plabctl.views.node import ViewContext
@@ -32,7 +32,7 @@ def format_pool_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         style = "absent"
     elif member.is_suspect:
         style, remark = "suspect", ", as a suspect"
-    elif style == "good" and (why := explain_unusable(member, now, is_in_good=True)):
+    elif style == GOOD and (why := explain_unusable(member, now, is_in_good=True)):
         style, remark = "held" if member.is_held(now) else "failing", f", not usable: {why}"
     since = f"for {format_duration(float(max(0, int(now - member.since_at))))}, since {format_local(member.since_at)}"
     return [

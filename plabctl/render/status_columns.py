@@ -12,7 +12,7 @@ from plabctl.core.model import Cause, Outcome
 from plabctl.core.settings import Settings
 from plabctl.render.listing import Cell, Column
 from plabctl.render.strip import format_strip
-from plabctl.render.styles import list_pool_styles, mark
+from plabctl.render.styles import GOOD, list_pool_styles, mark
 from plabctl.render.times import format_age, format_clock, format_until
 from plabctl.views.node import NodeView
 
@@ -48,7 +48,7 @@ def build_state_cell(node: NodeView, styles: Mapping[str, str]) -> Cell:
     if node.is_suspect:
         return Cell(mark("suspect", f"{node.pool}?"), "suspect")
     style = styles.get(node.pool, "")
-    if style == "good" and not node.is_usable:
+    if style == GOOD and not node.is_usable:
         style = "held" if node.is_held else "failing"
     return Cell(mark(style, node.pool), style)
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from plabctl.core.settings import PoolSettings, Settings
 
+GOOD = "good"
+"""The style of what is on the good side, whatever pool that is."""
+
 GLYPHS = {
-    "good": "✓",
+    GOOD: "✓",
     "bad": "✗",
     "suspect": "?",
     "failing": "!",
@@ -26,7 +29,7 @@ CODES = {
     "title": "1",
     "faint": "2",
     "absent": "2",
-    "good": "32",
+    GOOD: "32",
     "bad": "31",
     "suspect": "33",
     "failing": "33",
@@ -49,4 +52,4 @@ def list_pool_styles(settings: Settings) -> dict[str, str]:
 
 def find_side(pool: PoolSettings | None) -> str:
     """Return the side a pool is on, which is the style it is shown in: `good` or `bad`; empty for no pool."""
-    return "" if pool is None else "good" if pool.is_good else "bad"
+    return "" if pool is None else GOOD if pool.is_good else "bad"

@@ -124,7 +124,8 @@ def faults_of_commands(words: Sequence[str], config: Path) -> Iterator[str]:
     for number, word in enumerate(word.replace("\0", "") for word in words):
         start = _COMMANDS[number % len(_COMMANDS)].split()
         yield from _of_command([*start, word], config)
-        if not is_name(word) and word and "," not in word and word != "-":
+        bare = word.strip()  # blanks around the names of a list mean nothing
+        if not is_name(bare) and bare and "," not in word and bare != "-":
             code, _, said = _called(["node", "add", "--", word], config)
             if code != 2 or said.count("\n") != 2:
                 yield f"node add {word!r}: {code} {said!r}"

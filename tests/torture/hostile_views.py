@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from unittest import mock
 
 from plabctl.app.queries import read_context_of
@@ -119,6 +120,7 @@ def _of_form(make: Callable[[str], Listing], form: str) -> Iterator[str]:
             yield found
         if without_styles(coloured) != plain:
             yield "the colours are not ours alone"
+        plain = _drawn(replace(make(form), warnings=()), wide=form == "wide", color=False)  # they stand above the rows
         if plain.partition("\n\n")[0].count("\n") + ("\n\n" not in plain) * -1 + 1 not in {count, count + 1, count + 2}:
             yield f"{count} rows, and {plain.count(chr(10))} lines"
         return

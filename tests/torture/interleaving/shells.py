@@ -6,6 +6,7 @@ for it die; what was begun over there may then come to its end by itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from plabctl.core.assignment import Assignment
@@ -22,6 +23,8 @@ from tests.torture.interleaving.machines import Machine, Testbed
 from tests.torture.interleaving.scheduler import Process, Scheduler
 
 FOR_EVER = 1e9
+_IN_BATCH = re.compile(r"^\(PLABCTL_VNODE='?([^';]+)'?; export PLABCTL_VNODE$", re.MULTILINE)
+"""The vnodes whose teardowns `plabctl.probes.leftover_batch` makes one stage of."""
 
 
 class SimCancel(Cancellation):
@@ -71,7 +74,8 @@ class Shell:
 
     def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
         bed, machine, scheduler = self._bed, self._machine, self._bed.scheduler
-        verb, vnode = text.removeprefix(END).split()
+        batch = _IN_BATCH.findall(text)
+        verb, vnode = ("teardown", variables["PLABCTL_VNODE"]) if batch else text.removeprefix(END).split()
         vnode = vnode.strip("'")
         assert vnode == variables["PLABCTL_VNODE"], "a stage is told of another vnode than it names"
         if verb == "setup":
@@ -80,8 +84,8 @@ class Shell:
             )
             machine.making[vnode] = scheduler.now
             self.making = vnode
-        if text.startswith(END):
-            machine.making.pop(vnode, None)
+        for ended in batch or [vnode] * text.startswith(END):
+            machine.making.pop(ended, None)
         ends_at = scheduler.now + scheduler.dice.random() * (1.0 if bed.is_calm else 8.0)
         if bed.happens(machine, "stuck"):
             self._stick(timeout_s)
@@ -97,7 +101,11 @@ class Shell:
         self._cut.check()
         if fault or machine.mood == "dead" or bed.is_cut_off or not self._is_alive:
             return self._broken(vnode, fault or StageFault.LOST)
-        return self._done(verb, vnode)
+        if not batch:
+            return self._done(verb, vnode)
+        codes = [self._done(verb, each).exit_code or 0 for each in batch]
+        output = "".join(f"\nplabctl leftover {number}: {code}\n" for number, code in enumerate(codes))
+        return StageResult(max(codes), output, truncated=False)
 
     def _stick(self, timeout_s: float) -> None:
         """Let the thread hang for ever; the watchdog closes the connection under it all the same."""
