@@ -12,6 +12,8 @@ import pytest
 from plabctl.probes.orphaned_stage import END, sign_stage
 from tests.lab.busybox import make_busybox
 
+pytestmark = pytest.mark.xdist_group("leftovers")  # a test ends the stages of its vnodes, whoever else runs some
+
 
 @pytest.mark.parametrize("userland", ["system", "busybox"])
 def test_the_stages_of_a_vnode_are_ended_and_no_others(tmp_path: Path, userland: str) -> None:

@@ -12,6 +12,8 @@ from tests.probes.jobs import make_assignment, make_recipe
 from tests.probes.openssh import Sshd
 from tests.probes.test_probe_run import Site
 
+pytestmark = pytest.mark.xdist_group("leftovers")  # a test ends the stages of its vnodes, whoever else runs some
+
 NAMES = tuple(f"old-{number}" for number in range(4))
 
 
