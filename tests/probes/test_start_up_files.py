@@ -1,5 +1,7 @@
 """Login shells that never begin a stage: it costs one deadline, leaves nothing and says where to look."""
 
+import os
+import pwd
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,7 +24,10 @@ NEVER_RAN = "the login shell never ran it: look at its start-up files"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    server = Sshd(tmp_path_factory.mktemp("node") / "sshd")
+    folder = tmp_path_factory.mktemp("node") / "sshd"
+    # Only bash reads a start-up file when sshd gives it a command; another login shell is told to.
+    reads = Path(pwd.getpwuid(os.getuid()).pw_shell).name == "bash"
+    server = Sshd(folder, *([] if reads else [f'ForceCommand . {folder}/.bashrc; eval "$SSH_ORIGINAL_COMMAND"']))
     yield server
     server.stop()
 
