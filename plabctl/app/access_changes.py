@@ -40,8 +40,12 @@ def retest_refused(app: App, changed_at: float) -> None:
 
 
 def _read_change(path: str) -> float:
-    """Return when a file was last changed, 0 when there is none: it is somebody else's part to say so."""
+    """Return when a file was last changed, 0 when there is none: it is somebody else's part to say so.
+
+    What was moved here, or a link leads to since it was switched, may have been written long ago. So the change of
+    the status counts, of the file and of the link; a mode by which the file can be read at last is one, too.
+    """
     try:
-        return os.stat(path).st_mtime
+        return max(os.stat(path).st_ctime, os.lstat(path).st_ctime)
     except (OSError, ValueError):
         return 0.0

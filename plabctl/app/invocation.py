@@ -41,6 +41,7 @@ def end_idle(config_path: str | None) -> bool:
             app.settings.plugin_faults
             or app.settings.report.status_file
             or is_clock_settling(app)
+            or find_access_change(app)
             or not is_idle(app)
             or _build_last_error(config_path, app.settings).has_error
         ):
@@ -52,13 +53,11 @@ def end_idle(config_path: str | None) -> bool:
 
 
 def is_idle(app: App) -> bool:
-    """Return whether nothing is due, running, untold or changed, so that a tick may end at once.
+    """Return whether nothing is due, running or untold, so that a tick may end at once.
 
     The answer is no whenever the clock looks set back since the last commit. Raise StoreError when the state is
     damaged.
     """
-    if find_access_change(app):
-        return False
     head = app.store.head()
     now = app.clock.now()
     if head and head.wake_at is not None:
@@ -113,7 +112,8 @@ def report_failure(config_path: str | None) -> None:
 
 
 def _tick(app: App, watch: Watch | None) -> int:
-    idle, changed_at = is_idle(app), find_access_change(app)
+    changed_at = find_access_change(app)  # since the last beat
+    idle = changed_at is None and is_idle(app)
     app.store.beat()
     code = 0 if idle else _entered(app, watch, changed_at)
     if not code:

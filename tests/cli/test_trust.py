@@ -135,3 +135,25 @@ def test_nodes_that_refused_our_key_are_due_once_the_configuration_names_another
     desk.config.write_text(f"window = 30\n{right}")
     desk.ok("tick")
     assert json.loads(desk.ok("status", "-o", "json"))["rev"] == rev
+
+
+@pytest.mark.parametrize("is_link", [False, True], ids=["moved", "linked"])
+def test_nodes_that_refused_our_key_are_due_once_an_older_file_is_put_in_its_place(
+    desk: Desk, server: EmbeddedNode, *, is_link: bool
+) -> None:
+    connect(desk, server)
+    desk.ok("trust", "pc1", "--yes")
+    key, right = desk.folder / "id_ed25519", desk.folder / "right"
+    key.rename(right)  # made before the tick below, as a key that is sent to all nodes before it is used
+    make_key(key)
+    link = desk.folder / "link"
+    link.symlink_to("right")
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["pool"], row["last"]["cause"]) == ("bad", "auth")
+
+    time.sleep(0.02)  # the times of files are some milliseconds late
+    (link if is_link else right).rename(key)
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["pool"], row["last"]["outcome"]) == ("good", "pass")
