@@ -37,19 +37,19 @@ _NO_SUCH_NAME = frozenset(
 class ProbeError(Exception):
     """A probe cannot pass: the cause, and the reason in words.
 
-    `is_refusal` says that, against the cause, this is no evidence about the node.
+    `is_inconclusive` says that this is no evidence about the node, although its cause usually is.
     """
 
-    def __init__(self, cause: Cause, reason: str, *, is_doubt: bool = False) -> None:
+    def __init__(self, cause: Cause, reason: str, *, is_inconclusive: bool = False) -> None:
         super().__init__(reason)
         self.cause = cause
         self.reason = reason
-        self.is_refusal = is_doubt
+        self.is_inconclusive = is_inconclusive
 
     @property
     def outcome(self) -> Outcome:
         """Return whether this is evidence about the node or about us."""
-        return Outcome.UNKNOWN if self.is_refusal or self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
+        return Outcome.UNKNOWN if self.is_inconclusive or self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
 
 
 def format_exception(error: BaseException) -> str:
@@ -61,21 +61,21 @@ def format_exception(error: BaseException) -> str:
 
 
 def build_resolver_error(name: str, error: OSError) -> ProbeError:
-    """Return the trouble for a name that was not resolved: the name's fault, or the resolver's, which is ours."""
+    """Return the error for a name that was not resolved: the name's fault, or the resolver's, which is ours."""
     if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME:
         return ProbeError(Cause.DNS, f"no address for '{name}': {format_exception(error)}")
     return ProbeError(Cause.LOCAL, f"the resolver could not look up '{name}': {format_exception(error)}")
 
 
 def build_socket_error(place: str, error: OSError, *, has_route: bool = True) -> ProbeError:
-    """Return the trouble for a connection that was not made; without a route from here it says nothing of the node."""
+    """Return the error for a connection that was not made; without a route from here it says nothing of the node."""
     if error.errno in _OUR_ERRORS or (error.errno in _NO_WAY and not has_route):
         return ProbeError(Cause.LOCAL, f"no connection can be made from here to {place}: {format_exception(error)}")
     return ProbeError(Cause.CONNECT, f"{place}: {format_exception(error)}")
 
 
 def build_local_error(error: BaseException) -> ProbeError:
-    """Return the trouble for an exception that nobody foresaw or that says that this machine is short of something."""
+    """Return the error for an exception that nobody foresaw or that says that this machine is short of something."""
     if isinstance(error, MemoryError):
         return ProbeError(Cause.LOCAL, "out of memory here")
     if isinstance(error, OSError | RuntimeError):

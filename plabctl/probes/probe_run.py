@@ -1,4 +1,4 @@
-"""The course of one probe: what is run for its goal, what is torn down after it, and the report on it.
+"""One probe from start to end: what is run for its goal, what is torn down after it, and the report on it.
 
 It decides and delegates: `plabctl.probes.stage_runner` runs the stages and `plabctl.probes.stage_verdict` reads their
 exit codes. Begin reading here; the words are those of `plabctl.core.recipe` and `plabctl.core.model`.
@@ -51,7 +51,8 @@ class ProbeRun:
         self._makes = assignment.goal in {Goal.TEST, Goal.SETUP}
         teardown = self._recipe.teardown if self._makes else None
         self._goal_end = self._end - (teardown.timeout_s if teardown else 0)
-        self._is_cancelled = False
+        self._is_cut = False
+        """Whether a learned deadline cut off the stage that failed."""
 
     def run(self) -> Report:
         """Carry out the assignment and return the report; never raises."""
@@ -177,7 +178,7 @@ class ProbeRun:
         )
         if probe_error is None or allowed_s is None:
             return probe_error
-        self._is_cancelled = True
+        self._is_cut = True
         remark = f"a deadline learned from passes; the recipe allows {format_duration(allowed_s)}"
         return ProbeError(probe_error.cause, f"{probe_error.reason[: _MAX_WORDS - len(remark) - 3]} ({remark})")
 
@@ -218,5 +219,5 @@ class ProbeRun:
             note=clean_line("; ".join(self._steps.notes), _MAX_WORDS),
             experiment=self._job.experiment,
             stray=self._job.build_stray(self._started_at) if self._may_exist(probe_error) else None,
-            is_cut=self._is_cancelled and probe_error is not None and probe_error.outcome is Outcome.FAIL,
+            is_cut=self._is_cut and probe_error is not None and probe_error.outcome is Outcome.FAIL,
         )

@@ -182,11 +182,11 @@ def _build_revoked(key: HostKey) -> ProbeError:
 def _build_refusal(said: str, crowd: int, tries: int) -> ProbeError:
     count = f"{tries} times" if tries > 1 else "once"
     if said.startswith(_BUSY):
-        return ProbeError(Cause.PROTOCOL, f"sshd turned the login away {count}: {said}", is_doubt=True)
+        return ProbeError(Cause.PROTOCOL, f"sshd turned the login away {count}: {said}", is_inconclusive=True)
     why = f"connection closed before the SSH banner, {count}"
     if crowd > 1:
         why += f" while {crowd} of our logins to that server were under way (its MaxStartups?)"
-    return ProbeError(Cause.PROTOCOL, f"{why}{': ' * bool(said)}{said}", is_doubt=crowd > 1)
+    return ProbeError(Cause.PROTOCOL, f"{why}{': ' * bool(said)}{said}", is_inconclusive=crowd > 1)
 
 
 def _build_timeout(transport: NodeTransport) -> ProbeError:
