@@ -19,7 +19,7 @@ from plabctl.errors import UsageFault
 from plabctl.inventories.base import decode_text
 from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings, refuse_misspelt
 from plabctl.inventories.reading import quote_text
-from plabctl.nodesets import expand_nodeset
+from plabctl.inventories.row_parsers import expand_word
 
 MAX_BYTES = 64 * 1024**2
 
@@ -52,21 +52,11 @@ def _split_users(words: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """Return the user that each name is given with in `user@name`, empty for none, and the names."""
     users, names = {}, []
     for word in words:
-        user, _, pattern = word.rpartition("@")
-        for name in _expand(pattern):
+        for each in expand_word(word):
+            user, _, name = each.rpartition("@")
             users[name] = user
             names.append(name)
     return users, names
-
-
-def _expand(pattern: str) -> list[str]:
-    """Return the names that a pattern such as `pc[1-12]` stands for; it is a name itself if it stands for none."""
-    if "[" not in pattern:
-        return [pattern]
-    try:
-        return expand_nodeset(pattern)
-    except ValueError:
-        return [pattern]
 
 
 def _find_hint(names: Sequence[str]) -> str:

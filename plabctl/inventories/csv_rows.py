@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 from plabctl.core.names import is_address, is_label_name
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import Row, quote_text
+from plabctl.inventories.reading import KNOWN_VARIABLES, Row, quote_text
 
 _NAMES = ("name", "node", "host", "hostname", "nodename", "fqdn")
 _ADDRESSES = ("ipaddress", "ip", "ipaddr", "ipv4", "ipv4address", "address", "primaryip", "primaryip4")
 _IN_A_TABLE = ("server", "servername", "machine", "machinename", "device", "devicename", "dnsname", "computername")
 """Titles of names beside other columns; alone on the first line of a list they may name a machine."""
-_VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "recipe", "site")
 _SEPARATORS = ",;\t"
 _SAID = rf"sep=([{_SEPARATORS}])"
 """The line before the header by which Excel is told what separates cells."""
@@ -142,4 +141,4 @@ def _simplify(title: str) -> str:
 def _name_variable(title: str) -> str:
     """Return the variable for a title: itself where it can name one, else in small letters with underscores."""
     plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
-    return title if is_label_name(title) and plain not in _VARIABLES else plain or title
+    return title if is_label_name(title) and plain not in KNOWN_VARIABLES else plain or title

@@ -24,14 +24,12 @@ from plabctl.core.names import (
     split_label,
 )
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import Reading, Row, quote_text
+from plabctl.inventories.reading import KNOWN_VARIABLES, Reading, Row, quote_text
 from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
 from plabctl.inventories.tidy_row import tidy_row
 
 MAX_VARIABLES = 256 * 1024
 """Bytes of all variables of a node: they are given to every command that its recipe runs."""
-KNOWN_VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "recipe", "site")
-"""The variables that mean something to plabctl; all others are labels."""
 MAX_FAULTS = 20
 """How many faults are told; a wrong file may have one on each of its 100,000 lines."""
 _MAX_PLACES = 10
@@ -57,7 +55,6 @@ def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str
     """Return the nodes that `rows` name, and the faults of single rows: a name, a variable, a repeat that differs.
 
     A bad row is no fault where its labels show that it is none of the nodes that `match` asks for.
-
     A node that one row is bad for is left out, whatever other rows say of it. Equal repeats are one node.
     """
     faults, notes, wanted = _Told(where), _Told(where), read_match(match)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from plabctl.core.names import fold_name, is_address
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import Row, quote_text
+from plabctl.inventories.reading import KNOWN_VARIABLES, Row, quote_text
 
 MAX_ITEMS = 4_000_000
 """How many commas, lines or brackets a listing may have: each becomes a value of its own, of many times its size."""
@@ -28,7 +28,7 @@ _NO_CONTENT = r"\s*(?:[#]|//|;(?:\s|$)|$)"
 _REMARKS = ("#", "//")
 _NODE_LISTS = ("nodes", "hosts", "results", "items")
 """The keys under which programs put a list of nodes into a JSON object."""
-_NEEDED = ("ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site")
+_NEEDED = (*KNOWN_VARIABLES, "ssh_key", "ssh_jump")
 _NO_MACHINES = ("0.", "127.", "255.255.255.255", "::1", "fe00::", "ff")
 """How addresses in a hosts file begin that are this machine or none."""
 
@@ -85,7 +85,7 @@ def _parse_plain(lines: Iterable[str], where: str) -> Iterator[Row]:
             if more and is_address(more[0]):
                 more[0] = f"ssh_host={more[0]}"
             variables, fault = _parse_pairs(more)
-            names = _expand(words[0])
+            names = expand_word(words[0])
             expanded_count += len(names) - 1
             if expanded_count > MAX_EXPANDED:
                 raise UsageFault(f"{where}:{number}: sets of more than {MAX_EXPANDED:,} nodes together")
@@ -93,8 +93,8 @@ def _parse_plain(lines: Iterable[str], where: str) -> Iterator[Row]:
                 yield _split_endpoint(Row(str(number), name, variables, fault))
 
 
-def _expand(word: str) -> list[str]:
-    """Return the names that `word`, such as `n[1-12]`, stands for; itself where it is no set of nodes."""
+def expand_word(word: str) -> list[str]:
+    """Return the names that `word`, such as `n[1-12]` or `user@n[1-12]`, stands for; itself if it is no set."""
     user, at, pattern = word.rpartition("@")
     if "[" not in pattern or re.match(_LITERAL, pattern):
         return [word]
