@@ -36,7 +36,7 @@ _INTRO = """\
 def build_sample(live: Mapping[str, str] | None = None) -> str:
     """Return the text of a config file that means the defaults, but for the keys in `live`.
 
-    `live` maps the path of a key (`ssh.key`) to its value as TOML (text by `wording.quoted`); those keys stand there
+    `live` maps the path of a key (`ssh.key`) to its value as TOML (text by `quote`); those keys stand there
     without `#`.
     """
     given = {**_list_default_pools(), **(live or {})}
