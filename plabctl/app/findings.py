@@ -33,11 +33,6 @@ class Finding:
         return f"{self.level:<4}  {self.topic}: {self.text}" + (f"; {self.advice}" if self.advice else "")
 
 
-def format_node_count(count: int) -> str:
-    """Return so many nodes in words."""
-    return f"{count} node{'' if count == 1 else 's'}"
-
-
 def ok(topic: str, text: str) -> Finding:
     """Return a finding that all is well."""
     return Finding(Level.OK, topic, text)

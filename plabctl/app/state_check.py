@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from plabctl.app.context import App, check_pools
-from plabctl.app.findings import Finding, fail, format_node_count, ok, warn
+from plabctl.app.findings import Finding, fail, ok, warn
 from plabctl.core.find_problems import judge_disk
 from plabctl.core.problems import Severity
 from plabctl.core.tick_errors import find_sink_problems
+from plabctl.counts import format_count
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError, Untrusted
 from plabctl.files.trusted import open_trusted, user_name
@@ -114,7 +115,7 @@ def _check_state(app: App) -> Iterator[Finding]:
         return
     head, now = snapshot.head, app.clock.now()  # in this order: the state may have been saved a moment ago
     age = format_duration(max(now - head.saved_at, 0))
-    yield ok(topic, f"{format_node_count(head.node_count)}, revision {head.rev}, saved {age} ago, checksum correct")
+    yield ok(topic, f"{format_count(head.node_count, 'node')}, revision {head.rev}, saved {age} ago, checksum correct")
     yield from _check_previous(app, is_needed=False)
     ahead = head.saved_at - now
     if ahead > CLOCK_SLACK_S:
@@ -143,7 +144,7 @@ def _check_previous(app: App, *, is_needed: bool) -> Iterator[Finding]:
         yield warn(topic, str(error), "the next commit makes a new one" if not is_needed else "restore a backup")
         return
     if head is not None:
-        yield ok(topic, f"{format_node_count(head.node_count)}, revision {head.rev}")
+        yield ok(topic, f"{format_count(head.node_count, 'node')}, revision {head.rev}")
     elif is_needed:
         yield warn(topic, "there is none", "restore a backup, or move the damaged file away to start over")
 

@@ -7,9 +7,10 @@ import click
 from plabctl.app.context import open_app
 from plabctl.app.diagnose import diagnose, list_written_paths
 from plabctl.app.diagnose import restore as restore_state
-from plabctl.app.findings import format_node_count, has_failed
+from plabctl.app.findings import has_failed
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command
+from plabctl.counts import format_count
 from plabctl.render.times import format_local
 
 _EXAMPLE = """\
@@ -44,7 +45,9 @@ def command(restore: bool, paths: bool, config: str | None) -> int:
 def _restore(config: str | None) -> int:
     done = restore_state(open_app(config))
     saved = format_local(done.saved_at)
-    output.write_line(f"restored the state of {saved}: {format_node_count(done.node_count)}, now revision {done.rev}")
+    output.write_line(
+        f"restored the state of {saved}: {format_count(done.node_count, 'node')}, now revision {done.rev}"
+    )
     output.write_line(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
     output.write_note("what the lost change said is lost with it; the history still has it: plabctl history")
     return 0

@@ -13,6 +13,7 @@ from plabctl.app.context import App
 from plabctl.cli import output
 from plabctl.cli.options import confirm
 from plabctl.core.selection import Selection, read_plain_names
+from plabctl.counts import format_count
 from plabctl.render.change_report import fold_changes, format_changes
 from plabctl.views.changes import ChangeResult
 
@@ -45,7 +46,7 @@ def count_nodes(names: Sequence[str]) -> str:
     """Return how many nodes these are, and which: `3 nodes (pc[1-3])`."""
     from plabctl.nodesets import fold_nodeset
 
-    return f"{len(names)} node{'' if len(names) == 1 else 's'} ({fold_nodeset(names)})"
+    return f"{format_count(len(names), 'node')} ({fold_nodeset(names)})"
 
 
 def print_changes(done: ChangeResult, *, quiet: bool) -> None:

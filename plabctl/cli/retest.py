@@ -15,6 +15,7 @@ from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.node_changes import choose_nodes, print_changes
 from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, quiet_option, yes_option
+from plabctl.counts import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def retest_nodes(app: App, names: Sequence[str], order: Order, *, quiet: bool) -
 
     def report_begun() -> None:
         if not quiet:
-            output.write_note(f"testing {len(names)} node{'' if len(names) == 1 else 's'}")
+            output.write_note(f"testing {format_count(len(names), 'node')}")
 
     with output.open_test_bar() if not quiet else nullcontext(ignore_progress) as on_progress:
         verdict = retest_and_wait(app, names, order, report_begun, on_progress)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plabctl.core.problems import HeldLock, LockKind, LockReport, Problem, ProblemKind
+from plabctl.counts import format_count
 from plabctl.durations import format_duration
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _check_claims(sight: LockReport, state: State) -> Iterator[Problem]:
     ends = [claim.until_uptime_s for claim in state.claims.values() if claim.slot not in held]
     late = [sight.uptime_s - end for end in ends if end is not None and sight.uptime_s - end > CLAIM_IS_LATE_S]
     if late:
-        tests = f"{len(late)} test{'' if len(late) == 1 else 's'}"
+        tests = format_count(len(late), "test")
         reason = f"{tests} should have ended up to {format_duration(max(late))} ago, and no tick cleans up"
         yield Problem(ProblemKind.CLAIMS, reason, "run `plabctl tick` and look at what it says")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.core.due_rows import NodeFields
 from plabctl.core.model import Cause, Outcome, Verdict
+from plabctl.counts import format_count
 
 if TYPE_CHECKING:
     from plabctl.core.settings import Settings
@@ -37,7 +38,7 @@ def find_disabled_pools(state: State, settings: Settings) -> Iterator[Untestable
     counts = state.counts()
     for pool, fault in faults.items():
         if counts.get(pool):
-            reason = f"nothing is tested in pool '{pool}', which has {_format_count(counts[pool])}: {fault}"
+            reason = f"nothing is tested in pool '{pool}', which has {format_count(counts[pool], 'node')}: {fault}"
             yield Untestable(reason, "fix, remove or replace the plug-in, and check it with: plabctl config check")
 
 
@@ -61,14 +62,10 @@ def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[boo
     for pool in sorted(found.keys() & open_pools):
         node, last = found[pool][0]
         is_local = all(verdict.cause is Cause.LOCAL for _, verdict in found[pool])
-        what = f"nothing is learned about pool '{pool}' ({_format_count(len(found[pool]))} tried)"
+        what = f"nothing is learned about pool '{pool}' ({format_count(len(found[pool]), 'node')} tried)"
         if is_local:
             reason = f"{what}, because of a problem on this machine: {last.reason}"
             yield True, Untestable(reason, f"run `plabctl doctor`, then: plabctl test {node}")
         else:
             reason = f"{what}, all tests are unknown: {last.reason or last.cause or 'without a reason'}"
             yield False, Untestable(reason, f"look what the test does: plabctl test {node}")
-
-
-def _format_count(count: int) -> str:
-    return f"{count} node{'' if count == 1 else 's'}"

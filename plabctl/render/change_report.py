@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from plabctl.counts import format_count
 from plabctl.views.changes import ChangeResult
 
 _NAMES_SHOWN = 20
@@ -29,7 +30,7 @@ def fold_changes(done: ChangeResult) -> Iterator[str]:
             change.node
         )
     for what, names in groups.items():
-        yield f"{len(names)} node{'' if len(names) == 1 else 's'} ({fold_nodeset(names)}): {what}"
+        yield f"{format_count(len(names), 'node')} ({fold_nodeset(names)}): {what}"
 
 
 def build_undo_command(words: Sequence[str], names: Sequence[str], rest: Sequence[str] = ()) -> str:

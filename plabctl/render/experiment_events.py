@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sized
 
+from plabctl.counts import format_count
 from plabctl.render.listing import Row, get_text
 
 STYLES = {
@@ -46,7 +47,7 @@ def describe_event(kind: str, data: Row) -> str:
         case "experiment-in":
             words = _join_reason(f"swapped in on {_describe_wanted(data)} by recipe {get_text(data, 'recipe')}", reason)
         case "experiment-ready":
-            words = f"ready, {_format_count(data.get('vnodes'), 'vnode')} up"
+            words = f"ready, {format_count(data.get('vnodes'), 'vnode')} up"
         case "experiment-leaving":
             words = _join_reason("swapped out", reason)
         case "experiment-gone":
@@ -64,11 +65,7 @@ def _describe_wanted(data: Row) -> str:
     if data.get("all_nodes"):
         return "all nodes"
     nodes = data.get("nodes")
-    return _format_count(data.get("count") or (len(nodes) if isinstance(nodes, Sized) else 0), "node")
-
-
-def _format_count(count: object, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return format_count(data.get("count") or (len(nodes) if isinstance(nodes, Sized) else 0), "node")
 
 
 def _describe_left(data: Row) -> str:

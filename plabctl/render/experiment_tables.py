@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 
 from plabctl.core.experiments.model import Experiment, VnodeState
+from plabctl.counts import format_count
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.render.styles import mark
 from plabctl.render.times import format_age
@@ -136,7 +137,7 @@ def format_wanted(experiment: Experiment) -> str:
         labels = " and ".join(f"{label}={value}" for label, value in experiment.match.items())
         return f"all nodes{f' with {labels}' if labels else ''}"
     count = experiment.count or len(experiment.nodes)
-    some = f"{count} node{'' if count == 1 else 's'}"
+    some = format_count(count, "node")
     if not experiment.count:
         return some
     spread = f", spread over {experiment.spread}" if experiment.spread else ""

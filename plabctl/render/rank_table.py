@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from plabctl.counts import format_count
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.views.list_head import build_list_head
@@ -47,6 +48,6 @@ def _format_warnings(ranking: Ranking) -> tuple[str, ...]:
 
 def _format_footer(ranking: Ranking) -> str:
     total = ranking.total_count
-    count = f"{total} node{'' if total == 1 else 's'} in {', '.join(ranking.pools)}"
+    count = f"{format_count(total, 'node')} in {', '.join(ranking.pools)}"
     shown = len(ranking.nodes)
     return count if shown == total else f"the {shown} steadiest of {count}"

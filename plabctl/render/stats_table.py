@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from plabctl.counts import format_count
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.render.times import format_local
@@ -85,7 +86,7 @@ def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
 
 def build_places_listing(head: PlacesHead, views: Sequence[PlaceView]) -> Listing:
     """Return where nodes were at an instant as a listing."""
-    count = f"{head.nodes_count} node{'' if head.nodes_count == 1 else 's'}"
+    count = format_count(head.nodes_count, "node")
     return Listing(
         plural="nodes",
         rows=views,
@@ -163,13 +164,11 @@ def _format_causes(causes: Mapping[str, int]) -> str:
 
 def _format_footer(head: StatsHead) -> str:
     total = head.total
-    count = total.nodes_count or 0
     seen, back = _format_detection(total), _format_return(total)
-    outages = total.outages_count
     causes = dict(list(total.causes.items())[:_CAUSES_IN_FOOTER])
     parts = [
         f"usable {_format_share(total.usable_ratio) or 'not known'}",
-        f"{outages} outage{'' if outages == 1 else 's'}",
+        format_count(total.outages_count, "outage"),
         f"seen in {seen}" if seen else "",
         f"back in {back}" if back else "",
         f"{total.tests_count} tests",
@@ -177,7 +176,7 @@ def _format_footer(head: StatsHead) -> str:
     ]
     span = f"{format_local(head.since_at)} to {format_local(head.until_at)}"
     lines = [
-        f"{span} · {count} node{'' if count == 1 else 's'}",
+        f"{span} · {format_count(total.nodes_count or 0, 'node')}",
         " · ".join(filter(None, parts)),
         *_format_begin(head.history_begins_at, head.since_at),
     ]

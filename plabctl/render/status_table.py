@@ -79,6 +79,8 @@ def format_guard_lines(guard: GuardView, now: float) -> list[str]:
 
 def format_footer(status: StatusView) -> str:
     """Return the totals as one line for people."""
+    from plabctl.counts import format_count
+
     head, totals = status.head, status.totals
     if not totals.nodes:
         return "no nodes yet: plabctl node add NAME"
@@ -87,9 +89,8 @@ def format_footer(status: StatusView) -> str:
     counts = ((totals.suspect, "suspect"), (totals.held, "held"), (totals.absent, "absent"))
     extras = [f"{count} {word}" for count, word in counts if count]
     of_these = f" ({', '.join(extras)})" if extras else ""
-    count = f"{totals.nodes} node{'' if totals.nodes == 1 else 's'}"
     line = [
-        f"{count}: {', '.join(parts)}{of_these}",
+        f"{format_count(totals.nodes, 'node')}: {', '.join(parts)}{of_these}",
         f"window {head.window.size} ({head.window.in_use} in use)",
         "no tick yet" if head.last_tick_at is None else f"last tick {format_ago(head.last_tick_at, now)}",
     ]

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from plabctl.core.experiments.model import Experiment, Vnode
+from plabctl.counts import format_count
 from plabctl.render.experiment_tables import format_progress, format_wanted
 from plabctl.views.experiments import ExperimentOverview
 
@@ -20,8 +21,7 @@ def describe_swap_in(wanted: Experiment, overview: ExperimentOverview | None) ->
     """Return what is said when an experiment was swapped in."""
     if overview is None:
         return f"{wanted.name}: swapped in"
-    count = len(overview.vnode_views)
-    joined = f"{count} vnode{'' if count == 1 else 's'} to set up by recipe {overview.experiment.recipe}"
+    joined = f"{format_count(len(overview.vnode_views), 'vnode')} to set up by recipe {overview.experiment.recipe}"
     return f"{wanted.name}: {joined}, wanted on {format_wanted(wanted)}"
 
 
@@ -29,8 +29,7 @@ def describe_swap_out(name: str, overview: ExperimentOverview | None) -> str:
     """Return what is said when an experiment was swapped out; `overview` is what is left of it."""
     if overview is None:
         return f"{name}: gone, there was nothing to tear down"
-    count = len(overview.vnode_views)
-    return f"{name}: leaving, {count} vnode{'' if count == 1 else 's'} to tear down"
+    return f"{name}: leaving, {format_count(len(overview.vnode_views), 'vnode')} to tear down"
 
 
 def describe_forgotten(name: str, left: Iterable[Vnode]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from plabctl.core.selection import build_unknown_node_error, find_names, suggest
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.usable import is_usable
+from plabctl.counts import format_count
 from plabctl.errors import NoSuchExperiment, Refused, UsageFault
 from plabctl.values import replace
 
@@ -58,7 +59,7 @@ def swap_out(state: State, name: str, order: Order) -> Changes:
     if experiment.leaving_at is not None:
         count = len(_list_vnodes(state, name))
         raise Refused(
-            f"experiment {name!r} is being swapped out already: {_format_vnodes(count)} left",
+            f"experiment {name!r} is being swapped out already: {format_count(count, 'vnode')} left",
             hint=f"see: plabctl experiment show {name}",
         )
     vnodes = tuple(mark_leaving(vnode, order.now) for vnode in _list_vnodes(state, name))
@@ -156,7 +157,3 @@ def _quote(name: str) -> str:
 
 def _format_are(count: int) -> str:
     return {0: "is none", 1: "is 1"}.get(count, f"are {count}")
-
-
-def _format_vnodes(count: int) -> str:
-    return "1 vnode" if count == 1 else f"{count} vnodes"
