@@ -162,7 +162,7 @@ class SinkRuns:
             return False
         if occasion.is_last or not find_kind(sink).takes_batches(sink):
             return True
-        oldest = next((event for _, event in queues.read_events(queue, places[:1])), None)
+        oldest = queues.find_oldest(queue, places[:1])
         return oldest is not None and not 0 <= clock.now() - oldest.at < BATCH_WAIT_S
 
     def _start(self, starts: Sequence[tuple[Queue, SinkSettings]], *, is_last: bool) -> None:

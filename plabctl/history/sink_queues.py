@@ -112,6 +112,10 @@ class SinkQueues(History):
                 is_wanted = event and queue.spec.experiment in {"", event.data.get("experiment")}
                 yield seq, event if is_wanted else None
 
+    def find_oldest(self, queue: Queue, places: Sequence[int]) -> Event | None:
+        """Return the first event for this sink at `places`; None when there is none of ours among them."""
+        return next((event for _, event in self.read_events(queue, places) if event), None)
+
     def read_batch(self, queue: Queue, places: Sequence[int]) -> tuple[int, list[tuple[int, Event]]]:
         """Return those of the first of `places` that are events for this sink, and the last that was looked at."""
         batch: list[tuple[int, Event]] = []

@@ -53,7 +53,7 @@ def set_up_queues(
                 ended.append(gone.pop(heir.spec.key).spec.key)
     for key, queue in gone.items():
         if places := queues.list_waiting(queue):
-            (_, oldest), *_ = [row for row in queues.read_events(queue, places) if row[1]] or [(0, None)]
+            oldest = queues.find_oldest(queue, places)
             since_at = oldest.at if oldest else 0.0
             yield queue.spec, Drop(len(places), places[-1], since_at, "it is not configured any more")
         else:

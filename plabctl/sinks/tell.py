@@ -114,8 +114,8 @@ def _count_after(places: Sequence[int], seq: int) -> int:
 
 def _drop_surplus(queues: SinkQueues, queue: Queue, seq: int, places: Sequence[int]) -> TellSummary:
     count = len(places) - round(_ROOM * MAX_WAITING)
-    (_, oldest), *_ = queues.read_batch(queue, places)[1]
-    drop = Drop(count, places[count - 1], oldest.at, f"more than {MAX_WAITING} events waited")
+    oldest = queues.find_oldest(queue, places)
+    drop = Drop(count, places[count - 1], oldest.at if oldest else 0.0, f"more than {MAX_WAITING} events waited")
     return TellSummary(seq, len(places) - count, drop=drop)
 
 

@@ -168,6 +168,15 @@ def test_a_row_that_is_none_of_ours_holds_nobody_up(tmp_path: Path, monkeypatch:
     assert kind.told == [["id2"]]
 
 
+def test_what_is_too_many_is_dropped_though_none_of_it_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(Recorder(), monkeypatch)
+    monkeypatch.setattr("plabctl.sinks.tell.MAX_WAITING", 4)
+    desk = Desk(tmp_path)
+    desk.record(*(event(number, seconds="many") for number in range(1, 6)))
+
+    assert desk.tell().drop == tell.Drop(2, 3, 0.0, "more than 4 events waited")
+
+
 def test_a_sink_whose_kind_is_broken_keeps_its_events_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = Recorder()
     kind.fault = "the plug-in cannot be used"
