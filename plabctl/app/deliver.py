@@ -23,8 +23,7 @@ from plabctl.core.model import Event
 from plabctl.core.sink_health import RECEIPTS_NOTE, SINKS_NOTE, is_due, list_failing
 from plabctl.core.state import Changes, State
 from plabctl.errors import PlabctlError, StoreError
-from plabctl.files.locks import try_lock
-from plabctl.files.private import as_store_error, open_private
+from plabctl.files.locks import open_locked
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.command import list_experiment_sinks
 from plabctl.sinks.queue_setup import Occasion
@@ -211,15 +210,12 @@ class Delivery:
             self._result = DeliveryResult(frozenset(event.id for event in occasion.events), found)
 
     def _try_lock(self) -> bool:
-        path = f"{self._app.settings.state_dir}/deliver.lock"
         try:
-            with as_store_error("lock", path):
-                descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+            descriptor = open_locked(f"{self._app.settings.state_dir}/deliver.lock")
         except StoreError as error:
             self._fault = error  # told at the end: until then the probes that run are worth more
             return False
-        if not try_lock(descriptor):
-            os.close(descriptor)
+        if descriptor is None:
             return False
         self._lock = descriptor
         return True

@@ -20,8 +20,7 @@ from plabctl.core.model import Event
 from plabctl.core.settings import SinkSettings
 from plabctl.core.sink_health import GIVE_UP_AFTER_S, is_due
 from plabctl.errors import StoreError
-from plabctl.files.locks import try_lock
-from plabctl.files.private import as_store_error, open_private
+from plabctl.files.locks import open_locked
 from plabctl.history.sink_queues import Queue, QueueSpec, SinkQueues
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.queue_setup import Occasion, set_up_queues
@@ -168,7 +167,7 @@ class SinkRuns:
     def _start(self, starts: Sequence[tuple[Queue, SinkSettings]], *, is_last: bool) -> None:
         context = self._context._replace(nodes=self._read_nodes()) if starts else self._context
         for queue, sink in starts:
-            lock = self._try_lock(queue)
+            lock = open_locked(self._build_lock_path(queue.number))
             if lock is None:
                 continue
             self._running.add(queue.spec.key)
@@ -212,15 +211,6 @@ class SinkRuns:
 
     def _build_lock_path(self, number: int) -> str:
         return f"{self._app.settings.state_dir}/deliver-{number}.lock"
-
-    def _try_lock(self, queue: Queue) -> int | None:
-        path = self._build_lock_path(queue.number)
-        with as_store_error("lock", path):
-            descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
-        if try_lock(descriptor):
-            return descriptor
-        os.close(descriptor)
-        return None
 
 
 def describe(event: Event) -> str:

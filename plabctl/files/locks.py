@@ -22,6 +22,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from plabctl.files.private import as_store_error, open_private
+
 PROC = "/proc"
 _MARK_BYTES = 80
 _RECORD_LOCK = fcntl.F_WRLCK.to_bytes(2, sys.byteorder) + bytes(30)
@@ -37,6 +39,19 @@ def try_lock(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def open_locked(path: str) -> int | None:
+    """Return a descriptor of the file at `path`, made if need be, which is locked until it is closed.
+
+    Return None when another descriptor has it locked; raise StoreError when it cannot be opened, OSError as `try_lock`.
+    """
+    with as_store_error("lock", path):
+        fd = open_private(path, os.O_RDWR | os.O_CREAT)
+    if try_lock(fd):
+        return fd
+    os.close(fd)
+    return None
 
 
 def poll_lock(fd: int, timeout_s: float, pause_s: float) -> bool:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.errors import StoreError
 from plabctl.files.locks import (
     find_flock_holder,
     is_locked,
     is_mirrored,
     is_same_file,
     mirror,
+    open_locked,
     poll_lock,
     read_flocks,
     read_holder,
@@ -55,6 +57,22 @@ def test_a_lock_is_tried_again_until_the_time_is_over(pair: tuple[int, int], mon
 
     monkeypatch.setattr(time, "sleep", lambda _: unlock(first))
     assert poll_lock(second, 1.0, 0.25), "it came free in the first pause"
+
+
+def test_a_file_is_opened_and_locked_in_one_call(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first = open_locked(str(path))
+    assert first is not None
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert open_locked(str(path)) is None
+
+    os.close(first)
+    second = open_locked(str(path))
+
+    assert second is not None
+    os.close(second)
+    with pytest.raises(StoreError, match="cannot lock"):
+        open_locked(str(tmp_path / "none" / "lock"))
 
 
 def test_the_holder_can_be_named(pair: tuple[int, int]) -> None:
