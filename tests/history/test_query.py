@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from typing import Any
 
@@ -98,21 +100,15 @@ LOOKS = {
 }
 
 
-def steps_of(connection: sqlite3.Connection, asked: Question) -> tuple[int, int]:
-    """How many rows were found, and in how many steps."""
-    count = 0
-
-    def count_step() -> int:
-        nonlocal count
-        count += 1
-        return 0
-
-    connection.set_progress_handler(count_step, 1)
+@contextmanager
+def counting(connection: sqlite3.Connection) -> Iterator[Counter[str]]:
+    """Count the steps that SQLite takes meanwhile, as `steps`."""
+    counter = Counter[str]()
+    connection.set_progress_handler(lambda: counter.update(["steps"]), 1)
     try:
-        found = len(list(find(connection, asked)))
+        yield counter
     finally:
         connection.set_progress_handler(None, 1)
-    return found, count
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -120,26 +116,20 @@ def test_a_look_takes_few_steps(long: Traced, name: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(search, "_FEW", 1000)
     asked, rows, most = LOOKS[name]
 
-    found, steps = steps_of(long, asked)
+    with counting(long) as counter:
+        found = list(find(long, asked))
 
-    assert found == rows
-    assert steps < most
+    assert len(found) == rows
+    assert counter["steps"] < most
 
 
 def test_a_walk_over_everything_would_take_more(long: Traced) -> None:
     query = "select seq from event where seq > 0 and at >= ? order by seq desc"
-    count = 0
 
-    def count_step() -> int:
-        nonlocal count
-        count += 1
-        return 0
+    with counting(long) as counter:
+        long.execute(query, (NOW - HOUR_S,)).fetchall()
 
-    long.set_progress_handler(count_step, 1)
-    long.execute(query, (NOW - HOUR_S,)).fetchall()
-    long.set_progress_handler(None, 1)
-
-    assert count > WALK
+    assert counter["steps"] > WALK
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -190,22 +180,13 @@ def test_each_selection_has_its_index(long: Traced, index: str) -> None:
 
 def test_what_is_many_is_found_as_it_is_asked_for(long: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_FEW", 100)
-    count = 0
 
-    def count_step() -> int:
-        nonlocal count
-        count += 1
-        return 0
-
-    long.set_progress_handler(count_step, 1)
-    try:
+    with counting(long) as counter:
         rows = fetch(long, find(long, Question(since_at=NOW - 40 * HOUR_S)))
         first = next(rows)
-    finally:
-        long.set_progress_handler(None, 1)
 
     assert first[0] == SIZE - 40 * 240 + 1
-    assert count < 100_000, "all of these would take some 250,000"
+    assert counter["steps"] < 100_000, "all of these would take some 250,000"
     assert len(list(rows)) == 40 * 240 - 1
 
 
