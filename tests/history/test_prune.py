@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -86,6 +87,7 @@ def test_a_few_are_left_until_they_are_worth_it(history: History) -> None:
 
 def test_a_call_removes_few_rows_and_the_next_goes_on(history: History) -> None:
     most = pruning._ROWS * pruning._STEPS
+    assert (pruning._ROWS, most) <= (50, 1000), "a step is soon over, and so is a call"
     history.record([make_test(number, 11) for number in range(most + 10)])
 
     assert history.prune(KEEP, NOW) == most
@@ -114,7 +116,9 @@ def test_who_writes_is_not_made_to_wait_but_goes_first(tmp_path: Path, history: 
     history.record([make_test(1, 11)])
     with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as other:
         other.execute("begin immediate")
+        began = monotonic()
         assert history.prune(KEEP, NOW) == 0
+        assert monotonic() - began < 2.5, "nor does it wait itself, as a record does for 5 s"
         other.execute("rollback")
 
     assert history.prune(KEEP, NOW) == 1

@@ -167,14 +167,16 @@ class TestConnecting:
         assert f"plabctl trust {report.node}" in report.reason
         assert not (tmp_path / "none").exists()
 
-    @pytest.mark.parametrize("known", [True, False])
+    @pytest.mark.parametrize("known", ["none", "the same", "another"])
     @pytest.mark.parametrize("host_keys", HostKeys)
-    def test_a_revoked_host_key_is_refused(
-        self, sshd: Sshd, tmp_path: Path, host_keys: HostKeys, *, known: bool
-    ) -> None:
+    def test_a_revoked_host_key_is_refused(self, sshd: Sshd, tmp_path: Path, host_keys: HostKeys, known: str) -> None:
         lines = sshd.known_hosts.read_text().splitlines()
         revoked = [f"@revoked * {line.split(maxsplit=1)[1]}" for line in lines]
-        (tmp_path / "known").write_text("\n".join([*revoked, *(lines if known else [])]) + "\n")
+        if known == "none":
+            lines = []
+        elif known == "another":
+            lines = [f"[127.0.0.1]:{sshd.port} {make_key(tmp_path / 'other')}"]
+        (tmp_path / "known").write_text("\n".join([*revoked, *lines]) + "\n")
         report = probe(sshd.settings(known_hosts=str(tmp_path / "known"), host_keys=host_keys), self.recipe)
 
         assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.HOST_KEY)

@@ -210,6 +210,23 @@ def test_an_experiment_is_ready_when_all_that_is_wanted_is_up_and_no_sooner() ->
     assert bed.picture().experiment.ready_at is None
 
 
+@pytest.mark.parametrize("fields", [{"count": 1}, {"is_everywhere": True}, {"nodes": ("n1",)}])
+@pytest.mark.parametrize("pool", ["good", "bad"])
+def test_a_member_on_a_node_that_is_absent_stays(pool: str, fields: dict[str, Any]) -> None:
+    bed = bed_with("n1", "n2", **fields)
+    before = bed.states()
+    name = min(before)
+    bed.put(name, pool)
+    member = bed.state.member(name)
+    assert member
+    bed.apply(Changes(members=(replace(member, absent_since_at=bed.now),)))
+    bed.wait(2 * GRACE_S)
+
+    bed.reconcile()
+
+    assert bed.states() == before
+
+
 def test_a_node_in_a_pool_that_is_configured_no_more_is_neither_good_nor_lost() -> None:
     bed = bed_with("n1", "n2")
     for name in ("n1", "n2"):
