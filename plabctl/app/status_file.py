@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from plabctl.app.context import App
 from plabctl.app.queries import read_context_of
+from plabctl.core.names import sort_names
 from plabctl.errors import PlabctlError, ReportFault
 from plabctl.files.atomic import read_start, replace_shared
 from plabctl.files.locks import poll_lock
@@ -53,7 +54,7 @@ def write_status_file(app: App) -> None:
             # The state is read under the lock: an older status never replaces a newer one.
             poll_lock(lock, _LOCK_WAIT_S, _PAUSE_S)
             context = read_context_of(app)
-            text = "".join(format_json(build_data_listing(context, sorted(context.state.names()), "json")))
+            text = "".join(format_json(build_data_listing(context, sort_names(context.state.names()), "json")))
             _replace(app, path, text.encode())
         finally:
             os.close(lock)

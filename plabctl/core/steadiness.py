@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from plabctl.core.flap import compute_penalty
 from plabctl.core.model import Member
+from plabctl.core.names import build_sort_key
 from plabctl.core.settings import Settings
 from plabctl.durations import format_duration
 from plabctl.values import dataclass
@@ -45,7 +46,7 @@ def update_good_ratio(ratio: float, seconds: float, *, is_good: bool) -> float:
 def rank_nodes(members: Iterable[Member], settings: Settings, now: float) -> list[RankedNode]:
     """Return the nodes of `members`, the steadiest first: score = share in good / (1 + flap penalty)."""
     ranked = [_rank_node(member, settings, now) for member in members]
-    return sorted(ranked, key=lambda each: (-each.score, each.node))
+    return sorted(ranked, key=lambda each: (-each.score, build_sort_key(each.node)))
 
 
 def _rank_node(member: Member, settings: Settings, now: float) -> RankedNode:

@@ -10,6 +10,7 @@ from collections import Counter
 
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.experiments.swaps import find_experiment
+from plabctl.core.names import build_sort_key
 from plabctl.core.state import State
 from plabctl.values import dataclass
 
@@ -89,5 +90,6 @@ def list_overviews(state: State) -> list[ExperimentOverview]:
         experiment = state.experiments[name]
         members = {place.vnode.node for place in own}
         missing = tuple(node for node in experiment.nodes if node not in members)
-        found.append(ExperimentOverview(experiment, tuple(sorted(own, key=lambda place: place.vnode.node)), missing))
+        own.sort(key=lambda place: build_sort_key(place.vnode.node))
+        found.append(ExperimentOverview(experiment, tuple(own), missing))
     return found

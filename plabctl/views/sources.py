@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from plabctl.core.due_rows import PLACEMENT
-from plabctl.core.names import OPERATOR
+from plabctl.core.names import OPERATOR, sort_names
 from plabctl.core.settings import InventorySettings, Settings
 from plabctl.core.source_note import make_source_note
 from plabctl.core.state import State
@@ -73,7 +73,7 @@ def _view_source(
 ) -> SourceView:
     note = make_source_note(source.name).read(state.notes)
     missing = tuple(
-        AbsentNode(name, absent[name], absent[name] + source.grace_s) for name in sorted(own) if name in absent
+        AbsentNode(name, absent[name], absent[name] + source.grace_s) for name in sort_names(own) if name in absent
     )
     return SourceView(
         name=source.name,

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shlex
 
 import pytest
@@ -26,6 +27,15 @@ FORMS = {
     "config show": ["toml", "tsv", "json"],
 }
 ALL = [(command, form) for command, forms in FORMS.items() for form in forms]
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk with three nodes that have numbers, all of them good."""
+    desk = Desk(tmp_path_factory.mktemp("numbered"))
+    desk.ok("node", "add", "n10", "n2", "n1", "-q")
+    desk.ok("tick")
+    return desk
 
 
 @pytest.mark.parametrize(("command", "form"), ALL)
@@ -67,6 +77,14 @@ def test_csv_can_be_read(used_desk: Desk, command: str) -> None:
 
     assert len({len(row) for row in rows}) == 1
     assert len(rows) > 1
+
+
+@pytest.mark.parametrize("command", ["status", "node list", "stats", "stats --at 0s", "rank"])
+@pytest.mark.parametrize("form", ["table", "tsv", "name"])
+def test_every_form_of_a_list_has_nodes_in_one_order(numbered: Desk, command: str, form: str) -> None:
+    out = numbered.ok(*command.split(), "-o", form)
+
+    assert re.findall(r"\bn\d+\b", "\n".join(dict.fromkeys(out.splitlines()))) == ["n1", "n2", "n10"]
 
 
 def test_status_selects(used_desk: Desk) -> None:

@@ -47,6 +47,8 @@ def test_it_is_what_the_status_prints_after_a_tick_and_after_a_change(reported: 
         return {**shown, "generated_at": ""} == {**written(reported), "generated_at": ""}
 
     assert same()
+    reported.ok("node", "add", "pc10", "-q")
+    assert same(), "in the same order"
     reported.ok("hold", "pc1", "--reason", "x", "-q")
     assert same()
     first = written(reported)["generated_at"]
