@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from plabctl.nodesets import fold_nodeset
-from plabctl.render.listing import Cell, Column, Listing, Row
+from plabctl.render.listing import Cell, Column, Listing, Row, build_group_column
 from plabctl.render.status_table import format_footer, list_warnings
 from plabctl.render.times import format_age, format_iso
 from plabctl.views.node import ViewContext
@@ -18,7 +18,6 @@ from plabctl.views.status_groups import REASON, NodeGroup, group_nodes
 
 FIELDS = ("value", "count", "usable_count", "since_at", "nodes", "unusable")
 """The columns of `status --by -o tsv`: new ones are only ever added at the end; nodes are folded."""
-_NO_VALUE = "-"
 
 
 def build_listing(context: ViewContext, names: Iterable[str], by: str) -> Listing:
@@ -53,9 +52,6 @@ def _build_row(group: NodeGroup, by: str) -> Row:
 
 
 def _build_columns(context: ViewContext, by: str, groups: Sequence[NodeGroup]) -> tuple[Column, ...]:
-    def format_value(group: NodeGroup) -> Cell:
-        return Cell(_NO_VALUE if group.value is None else group.value)
-
     def format_nodes(names: Sequence[str], style: str = "") -> Cell:
         return Cell(fold_nodeset(names), style)
 
@@ -64,12 +60,12 @@ def _build_columns(context: ViewContext, by: str, groups: Sequence[NodeGroup]) -
         return (
             count,
             Column("FOR", lambda group: Cell(format_age(group.since_at, context.now)), rank=2),
-            Column("REASON", format_value, flexible=True),
+            Column("REASON", lambda group: Cell(group.value), flexible=True),
             Column("NODES", lambda group: format_nodes(group.names), flexible=True, is_name=True),
         )
     pools = [pool for pool in context.settings.pools if any(pool in group.pools for group in groups)]
     return (
-        Column(by.upper(), format_value),
+        build_group_column(by, lambda group: group.value),
         count,
         *(_build_pool_column(pool) for pool in pools),
         Column("USABLE", lambda group: Cell(str(group.usable_count))),

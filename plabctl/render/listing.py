@@ -82,6 +82,16 @@ class Listing:
     encode: Callable[[Any], Any] | None = None
 
 
+def build_group_column(by: str, get_value: Callable[[Any], str | None]) -> Column:
+    """Return the column of groups of nodes that says which value of `by` the nodes of a group have, or that none."""
+
+    def build_cell(group: Any) -> Cell:
+        value = get_value(group)
+        return Cell(f"(no {by})" if value is None else value)
+
+    return Column(by.upper(), build_cell)
+
+
 def get_text(row: Row, key: str) -> str:
     """Return the text in `row[key]`, empty when it is absent."""
     value = row.get(key)

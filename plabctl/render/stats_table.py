@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from plabctl.counts import format_count
 from plabctl.durations import format_duration
-from plabctl.render.listing import Cell, Column, Listing
+from plabctl.render.listing import Cell, Column, Listing, build_group_column
 from plabctl.render.times import format_local
 from plabctl.views.past_places import PlacesHead, PlaceView
 from plabctl.views.stats import StatsHead, StatsView
@@ -54,15 +54,14 @@ _CAUSES_IN_FOOTER = 3
 
 def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
     """Return the statistics of nodes or groups as a listing."""
-    is_grouped = head.by is not None
     return Listing(
-        plural="groups" if is_grouped else "nodes",
+        plural="nodes" if head.by is None else "groups",
         rows=views,
         fields=FIELDS,
         columns=(
-            Column("GROUP", lambda view: Cell(view.name or f"(no {head.by})"))
-            if is_grouped
-            else Column("NODE", lambda view: Cell(view.name or "", "faint" if view.is_removed else ""), is_name=True),
+            Column("NODE", lambda view: Cell(view.name or "", "faint" if view.is_removed else ""), is_name=True)
+            if head.by is None
+            else build_group_column(head.by, lambda view: view.name),
             Column("NODES", lambda view: Cell(_format_count(view.nodes_count or 0)), rank=1),
             Column("USABLE", lambda view: _build_share_cell(view.usable_ratio)),
             Column("OUTAGES", lambda view: Cell(_format_outages(view)), rank=2),

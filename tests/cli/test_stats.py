@@ -110,6 +110,16 @@ def test_sites_are_compared_and_the_total_is_that_of_all(desk: Desk) -> None:
     assert (total["nodes_count"], total["tests_count"], total["usable_ratio"]) == (3, 8, 0.86957)
 
 
+def test_groups_have_the_same_names_as_in_the_status(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.ok("node", "add", "a1", "--set", "rack=r7")
+    desk.ok("node", "add", "b1")
+
+    for command in ("status", "stats"):
+        lines = [line.split("  ") for line in desk.ok(command, "--by", "rack", "-o", "table").splitlines()]
+        assert {"RACK", "r7", "(no rack)"} <= {line[0] for line in lines}, command
+
+
 def test_at_an_instant(desk: Desk) -> None:
     at = f"@{NOW + 8 * H:.0f}"
 
