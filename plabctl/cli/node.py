@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import click
 
-from plabctl.app import change_nodes, node_input, queries
 from plabctl.app import change_nodes as use
+from plabctl.app import node_input, queries
 from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_choice
@@ -84,8 +84,8 @@ def add(
     """
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)
-    order = change_nodes.build_order(app, find_actor(), "")
-    print_changes(change_nodes.add_nodes(app, found, order, replacing=replace), quiet=quiet)
+    order = use.build_order(app, find_actor(), "")
+    print_changes(use.add_nodes(app, found, order, replacing=replace), quiet=quiet)
     added = [node.name for node in found]
     if trust:
         from plabctl.cli.trust import trust_nodes
@@ -95,7 +95,7 @@ def add(
     if test:
         from plabctl.cli.retest import retest_nodes
 
-        return retest_nodes(app, added, change_nodes.build_order(app, find_actor(), ""), quiet=quiet)
+        return retest_nodes(app, added, use.build_order(app, find_actor(), ""), quiet=quiet)
     return 0
 
 
@@ -149,9 +149,9 @@ def import_(file: str, replace: bool, quiet: bool, config: str | None) -> None:
     """
     app = open_app(config)
     found = node_input.read_nodes(app, file)
-    order = change_nodes.build_order(app, find_actor(), "")
+    order = use.build_order(app, find_actor(), "")
     with output.open_bar(f"adding {len(found)} nodes", len(found)):
-        done = change_nodes.add_nodes(app, found, order, replacing=replace)
+        done = use.add_nodes(app, found, order, replacing=replace)
     print_changes(done, quiet=quiet)
 
 

@@ -6,15 +6,13 @@ I/O: standard output, and a question on a terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from plabctl.app import change_nodes as use
 from plabctl.app.context import App
 from plabctl.cli import output
 from plabctl.cli.options import confirm
 from plabctl.core.selection import Selection, read_plain_names
-from plabctl.counts import format_count
-from plabctl.render.change_report import fold_changes, format_changes
+from plabctl.render.change_report import count_nodes, fold_changes, format_changes
 from plabctl.views.changes import ChangeResult
 
 _FEW = 20
@@ -40,13 +38,6 @@ def choose_nodes(
         else:
             output.write_note(what)
     return names
-
-
-def count_nodes(names: Sequence[str]) -> str:
-    """Return how many nodes these are, and which: `3 nodes (pc[1-3])`."""
-    from plabctl.nodesets import fold_nodeset
-
-    return f"{format_count(len(names), 'node')} ({fold_nodeset(names)})"
 
 
 def print_changes(done: ChangeResult, *, quiet: bool) -> None:

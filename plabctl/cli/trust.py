@@ -9,7 +9,6 @@ import click
 from plabctl.app import change_nodes, host_key_offers
 from plabctl.app.context import open_app
 from plabctl.cli import output
-from plabctl.cli.node_changes import count_nodes
 from plabctl.cli.options import (
     config_option,
     confirm,
@@ -19,6 +18,7 @@ from plabctl.cli.options import (
     quiet_option,
     yes_option,
 )
+from plabctl.render.change_report import count_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +64,12 @@ def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: b
             wanted.append(offer)
     output.flush()
     if wanted:
-        confirm(f"accept the keys of {count_nodes([offer.node for offer in wanted])}?", yes=yes)
+        accepted = [offer.node for offer in wanted]
+        confirm(f"accept the keys of {count_nodes(accepted)}?", yes=yes)
         host_key_offers.accept_keys(app, wanted)
         order = change_nodes.build_order(app, find_actor(), "host key accepted")
-        done = change_nodes.retest_accepted(app, [offer.node for offer in wanted], order)
+        done = change_nodes.retest_accepted(app, accepted, order)
         if not quiet:
-            accepted = [offer.node for offer in wanted]
             output.write_note(f"accepted: {accepted[0] if len(accepted) == 1 else count_nodes(accepted)}; due now")
         if done.warning:
             output.write_note(f"plabctl: {done.warning}")

@@ -6,10 +6,10 @@ Pure.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from plabctl.counts import format_count
-from plabctl.views.changes import ChangeResult
+from plabctl.views.changes import Change, ChangeResult
 
 _NAMES_SHOWN = 20
 
@@ -17,20 +17,27 @@ _NAMES_SHOWN = 20
 def format_changes(done: ChangeResult) -> Iterator[str]:
     """Yield one line for each node that changed."""
     for change in done.changes:
-        yield f"{change.node}: {change.before} -> {change.after}" if change.before else f"{change.node}: {change.after}"
+        yield f"{change.node}: {_describe(change)}"
 
 
 def fold_changes(done: ChangeResult) -> Iterator[str]:
     """Yield one line for each change, with the nodes that it is common to, folded and counted."""
-    from plabctl.nodesets import fold_nodeset
-
     groups: dict[str, list[str]] = {}
     for change in done.changes:
-        groups.setdefault(f"{change.before} -> {change.after}" if change.before else change.after, []).append(
-            change.node
-        )
+        groups.setdefault(_describe(change), []).append(change.node)
     for what, names in groups.items():
-        yield f"{format_count(len(names), 'node')} ({fold_nodeset(names)}): {what}"
+        yield f"{count_nodes(names)}: {what}"
+
+
+def count_nodes(names: Collection[str]) -> str:
+    """Return how many nodes these are, and which: `3 nodes (pc[1-3])`."""
+    from plabctl.nodesets import fold_nodeset
+
+    return f"{format_count(len(names), 'node')} ({fold_nodeset(names)})"
+
+
+def _describe(change: Change) -> str:
+    return f"{change.before} -> {change.after}" if change.before else change.after
 
 
 def build_undo_command(words: Sequence[str], names: Sequence[str], rest: Sequence[str] = ()) -> str:

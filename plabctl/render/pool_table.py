@@ -68,7 +68,7 @@ def _build_count_cell(count: int | None) -> Cell:
 
 
 def _format_wait(pool: PoolView) -> str:
-    return format_duration(float(int(pool.oldest_wait_seconds))) if pool.due_count else "-"
+    return format_duration(int(pool.oldest_wait_seconds)) if pool.due_count else "-"
 
 
 def build_pool_lines(view: PoolView, settings: Settings) -> list[tuple[str, Cell]]:

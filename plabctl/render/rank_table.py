@@ -42,7 +42,7 @@ def build_listing(context: ViewContext, pools: Collection[str], top: int | None)
 def _format_warnings(ranking: Ranking) -> tuple[str, ...]:
     if ranking.early_s is None:
         return ()
-    known = format_duration(float(int(ranking.early_s)))
+    known = format_duration(int(ranking.early_s))
     return (f"too early to rank: these nodes have been known for {known} at most, and the score looks back for weeks",)
 
 

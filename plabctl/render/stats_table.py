@@ -62,19 +62,19 @@ def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
             Column("NODE", lambda view: Cell(view.name or "", "faint" if view.is_removed else ""), is_name=True)
             if head.by is None
             else build_group_column(head.by, lambda view: view.name),
-            Column("NODES", lambda view: Cell(_format_count(view.nodes_count or 0)), rank=1),
+            Column("NODES", lambda view: Cell(_format_or_blank(view.nodes_count or 0)), rank=1),
             Column("USABLE", lambda view: _build_share_cell(view.usable_ratio)),
             Column("OUTAGES", lambda view: Cell(_format_outages(view)), rank=2),
             Column("LONGEST", lambda view: Cell(_format_seconds(view.longest_outage_seconds)), rank=6),
             Column("SEEN IN", lambda view: Cell(_format_detection(view)), 4),
             Column("BACK IN", lambda view: Cell(_format_return(view)), 4),
-            Column("FLAPS", lambda view: Cell(_format_count(view.flaps_count)), rank=5),
+            Column("FLAPS", lambda view: Cell(_format_or_blank(view.flaps_count)), rank=5),
             Column("GOOD", lambda view: Cell(_format_share(view.good_ratio)), rank=8),
             Column("HELD", lambda view: Cell(_format_share(view.held_ratio or None)), rank=3),
             Column("ABSENT", lambda view: Cell(_format_share(view.absent_ratio or None)), rank=3),
-            Column("TESTS", lambda view: Cell(_format_count(view.tests_count)), rank=7),
+            Column("TESTS", lambda view: Cell(_format_or_blank(view.tests_count)), rank=7),
             Column("SLOT TIME", lambda view: Cell(_format_seconds(view.slot_seconds)), wide=True),
-            Column("REFUTED", lambda view: Cell(_format_count(view.refuted_count)), wide=True),
+            Column("REFUTED", lambda view: Cell(_format_or_blank(view.refuted_count)), wide=True),
             Column("KNOWN FOR", lambda view: Cell(_format_seconds(view.known_seconds)), wide=True),
             Column("CAUSES", lambda view: Cell(_format_causes(view.causes)), rank=1, flexible=True),
         ),
@@ -133,12 +133,12 @@ def _format_outages(view: StatsView) -> str:
     return f"{view.outages_count}, {_format_seconds(view.outages_seconds)}" if view.outages_count else ""
 
 
-def _format_count(count: int) -> str:
+def _format_or_blank(count: int) -> str:
     return str(count) if count else ""
 
 
 def _format_seconds(seconds: float | None) -> str:
-    return format_duration(float(round(seconds))) if seconds else ""
+    return format_duration(round(seconds)) if seconds else ""
 
 
 def _format_detection(view: StatsView) -> str:
@@ -170,7 +170,7 @@ def _format_footer(head: StatsHead) -> str:
         format_count(total.outages_count, "outage"),
         f"seen in {seen}" if seen else "",
         f"back in {back}" if back else "",
-        f"{total.tests_count} tests",
+        format_count(total.tests_count, "test"),
         _format_causes(causes),
     ]
     span = f"{format_local(head.since_at)} to {format_local(head.until_at)}"

@@ -101,7 +101,7 @@ def format_footer(status: StatusView) -> str:
 
 def _format_next_due(due_at: float, now: float) -> str:
     if due_at <= now:
-        waited_s = float(int(now - due_at))
+        waited_s = int(now - due_at)
         # Less is what it takes until the next tick.
         return f"next due now (for {format_duration(waited_s)})" if waited_s >= _TICK_S else "next due now"
     return f"next due {format_until(due_at, now)}"

@@ -89,17 +89,17 @@ def format_ago(at: float, now: float) -> str:
     """Return how long ago `at` was, as `22s ago`, or when it will be."""
     if at > now:
         return format_until(at, now)
-    return f"{format_duration(float(int(now - at)))} ago"
+    return f"{format_duration(int(now - at))} ago"
 
 
 def format_age(at: float, now: float) -> str:
     """Return how long ago `at` was, as `22s`; `0s` for what is yet to come."""
-    return format_duration(float(max(0, int(now - at))))
+    return format_duration(max(0, int(now - at)))
 
 
 def format_until(at: float, now: float) -> str:
     """Return how long it is until `at`, as `in 8s`, or `now` when it has come."""
-    return "now" if at <= now else f"in {format_duration(float(int(at - now) or 1))}"
+    return "now" if at <= now else f"in {format_duration(int(at - now) or 1)}"
 
 
 def format_took(seconds: float) -> str:

@@ -5,7 +5,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.render.change_report import build_undo_command, format_changes
+from plabctl.render.change_report import build_undo_command, fold_changes, format_changes
 from plabctl.views.changes import Change, ChangeResult
 
 
@@ -14,6 +14,12 @@ def test_a_line_says_from_what_to_what() -> None:
         "n1: good -> bad",
         "n2: due now",
     ]
+
+
+def test_folded_what_changed_alike_is_one_line() -> None:
+    changes = (Change("n1", "good", "bad"), Change("n7", "", "due now"), Change("n2", "good", "bad"))
+
+    assert list(fold_changes(ChangeResult(changes))) == ["2 nodes (n[1-2]): good -> bad", "1 node (n7): due now"]
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
