@@ -67,7 +67,7 @@ def is_idle(app: App) -> bool:
             return False
     if not app.settings.inventories:
         return True
-    from plabctl.app.sync_inventories import find_due_inventories
+    from plabctl.app.due_inventories import find_due_inventories
 
     return not find_due_inventories(app)
 

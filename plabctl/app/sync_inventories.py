@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
+from plabctl.app.due_inventories import find_due_inventories, name_stamp
 from plabctl.app.plan_inventories import SourceChanges, make_key_finder, plan_sources
 from plabctl.core import absences, enrolment, node_orders
 from plabctl.core.settings import InventorySettings
@@ -24,22 +24,6 @@ from plabctl.views.sources import SourceView, list_source_views
 
 if TYPE_CHECKING:
     from plabctl.store.session import Session
-
-
-def find_due_inventories(app: App) -> list[InventorySettings]:
-    """Return the inventories that were not read within their interval; all whose last reading lies in the future."""
-
-    def is_due(inventory: InventorySettings) -> bool:
-        read_at = app.store.last_beat(name_stamp(inventory.name))
-        now = app.clock.now()  # after the note: another tick may have read the inventory a moment ago
-        return read_at is None or not read_at <= now < read_at + inventory.every_s
-
-    return [inventory for inventory in app.settings.inventories if is_due(inventory)]
-
-
-def name_stamp(source: str) -> str:
-    """Return the name of the file whose time says when the source was last read."""
-    return f"inventory-{sha256(source.encode(errors='replace')).hexdigest()[:16]}"
 
 
 def sync_due_inventories(app: App) -> list[InventoryFault]:

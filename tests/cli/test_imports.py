@@ -118,6 +118,17 @@ def test_a_tick_that_tests_does_without_what_people_read(used_desk: Desk) -> Non
     assert not folders_in(loaded) & {"demo", "sim"}
 
 
+def test_an_idle_tick_beside_an_inventory_loads_hardly_more(used_desk: Desk) -> None:
+    (used_desk.folder / "nodes.txt").write_text("pc1\n")
+    used_desk.config.write_text(f'{used_desk.config.read_text()}\n[[inventory]]\nkind = "file"\npath = "nodes.txt"\n')
+    used_desk.ok("tick")
+
+    loaded = find_loaded(used_desk, "tick")
+
+    assert libraries_in(loaded) & SHORT == {"hashlib"}
+    assert len([name for name in loaded if name.partition(".")[0] == "plabctl"]) <= IDLE.most + 10
+
+
 def test_a_tick_that_only_reads_an_inventory_does_without_the_ssh_library(used_desk: Desk) -> None:
     used_desk.ok("tick")
     (used_desk.folder / "nodes.txt").write_text("pc1\npc2\n")
