@@ -24,8 +24,8 @@ from plabctl.history.prune import prune
 from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, find
 from plabctl.history.tables import OUTCOMES_QUERY
 
-_INSERT = """insert into event (seq, id, at, kind, node, actor, data)
-values ((select coalesce(max(seq), 0) + 1 from event where seq < 9007199254740992), ?, ?, ?, ?, ?, ?)
+_INSERT = f"""insert into event (seq, id, at, kind, node, actor, data)
+values (({NEWEST_QUERY}) + 1, ?, ?, ?, ?, ?, ?)
 on conflict (id) do nothing
 """
 _INSERT_OUTPUT = "insert into output (seq, at, stages) select seq, at, ? from event where id = ?"

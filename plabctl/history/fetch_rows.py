@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from plabctl.history.event_rows import MOST_BYTES, Row
 
@@ -28,22 +29,13 @@ def fetch(connection: sqlite3.Connection, places: Iterable[int]) -> Iterator[tup
     """Yield each of `places` with its row; None for one that is too big to be an event."""
     left = iter(places)
     while part := list(islice(left, _ROWS_AT_ONCE)):
-        try:
-            yield from _fetch_rows(connection, part)
-        except sqlite3.DataError as error:
-            if error.sqlite_errorname != _TOO_BIG:
-                raise
-            yield from _fetch_one_by_one(connection, part)
-
-
-def _fetch_one_by_one(connection: sqlite3.Connection, places: Iterable[int]) -> Iterator[tuple[int, Row | None]]:
-    for place in places:
-        try:
-            yield from _fetch_rows(connection, [place])
-        except sqlite3.DataError as error:
-            if error.sqlite_errorname != _TOO_BIG:
-                raise
-            yield place, None
+        rows = _fetch_rows(connection, part)
+        if rows is not None:
+            yield from rows
+            continue
+        for place in part:
+            found = _fetch_rows(connection, [place])
+            yield from [(place, None)] if found is None else found
 
 
 ROW_QUERY = """
@@ -52,6 +44,17 @@ where event.seq in (select value from json_each(?)) order by event.seq
 """
 
 
-def _fetch_rows(connection: sqlite3.Connection, places: Iterable[int]) -> list[tuple[int, Row]]:
-    rows = connection.execute(ROW_QUERY, (json.dumps(list(places)),)).fetchall()
-    return [(row[0], row[1:]) for row in rows]
+def _fetch_rows(connection: sqlite3.Connection, places: Sequence[int]) -> list[tuple[int, Row]] | None:
+    """Return the rows at `places`; None when one of them is too big to be an event."""
+    rows = try_query(connection, ROW_QUERY, json.dumps(places))
+    return None if rows is None else [(row[0], row[1:]) for row in rows]
+
+
+def try_query(connection: sqlite3.Connection, query: str, *values: object) -> list[Any] | None:
+    """Return the rows that `query` finds; None when one of them is too big to be an event."""
+    try:
+        return connection.execute(query, values).fetchall()
+    except sqlite3.DataError as error:
+        if error.sqlite_errorname != _TOO_BIG:
+            raise
+        return None

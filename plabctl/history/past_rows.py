@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,11 +21,11 @@ from plabctl.core.probe import Outcome
 from plabctl.core.stats.place import PastTest
 from plabctl.history.database import History
 from plabctl.history.event_rows import decode_row, read_text
+from plabctl.history.fetch_rows import try_query
 from plabctl.history.query import MAX_SEQ
 from plabctl.history.tables import IS_STEP
 
 _ROWS_AT_ONCE = 4096
-_TOO_BIG = "SQLITE_TOOBIG"
 _OUTCOMES = frozenset(Outcome)
 _KINDS = json.dumps(PLACE_KINDS)
 _WITH_TESTS = json.dumps([*PLACE_KINDS, "probe", "late"])
@@ -133,12 +132,7 @@ class PastHistory(History):
         if not os.path.lexists(self._path):
             return []
         with self._connect(for_writing=False) as connection:
-            try:
-                return connection.execute(query, values).fetchall()
-            except sqlite3.DataError as error:
-                if error.sqlite_errorname != _TOO_BIG:
-                    raise
-                return None
+            return try_query(connection, query, *values)
 
     def _fetch_next(self, where: SeqRange) -> list[_Row]:
         values = (*where, _WITH_TESTS, _ROWS_AT_ONCE)

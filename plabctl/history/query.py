@@ -24,7 +24,7 @@ _REACH_S = 3600.0
 """Added to the greatest disorder that was seen."""
 _MOST_REACH_S = 7 * 86400.0
 """Where instants are in greater disorder than that, those of a time are counted."""
-NEWEST_QUERY = "select coalesce(max(seq), 0) from event where seq < 9007199254740992"
+NEWEST_QUERY = f"select coalesce(max(seq), 0) from event where seq < {MAX_SEQ}"
 _ROWS_AT_ONCE = 500
 
 

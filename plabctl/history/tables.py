@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from plabctl.history.event_rows import LAST_AT
+
 FORMAT = 2
 _UNKNOWN_S = 1e300
 """A disorder beyond all measure."""
@@ -52,9 +54,9 @@ create index step_by_node on event (node, seq, at) where {IS_STEP};
 create index event_by_cause on event ({CAUSE}, seq, at) where {CAUSE} is not null;
 create index event_by_experiment on event ({EXPERIMENT}, seq, at) where {EXPERIMENT} is not null;
 """
-_DISORDER = """
+_DISORDER = f"""
 select coalesce(max(latest - at), 0)
-from (select at, max(at) over (order by seq) as latest from event where at >= 0 and at < 253402300800)
+from (select at, max(at) over (order by seq) as latest from event where at >= 0 and at < {LAST_AT})
 """
 _DATA = "case when json_valid(data) then json_extract(data, '$.{0}') end as {1}"
 OUTCOMES_QUERY = """
