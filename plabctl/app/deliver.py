@@ -30,11 +30,11 @@ from plabctl.sinks.queue_setup import Occasion
 from plabctl.sinks.tell import find_kind, tell_records
 
 PAUSE_S = 2.0
-"""A long tick tells what happened this often, not after every step."""
+"""A long tick delivers this often, in seconds, not after every step."""
 QUICK_S = 1.0
-"""So long the outbox waits for the sinks, so that one commit says what became of both."""
+"""How long the outbox waits for the sinks, so that one commit records the results of both."""
 BEGIN_S = 30.0
-"""A tick that has nothing else to do begins to tell for so long; what was begun goes on to its own time-out."""
+"""For how long a tick with nothing else to do starts deliveries; those under way run until their own time-out."""
 _LOOK_S = 0.5
 _SLACK_S = 5.0
 
@@ -201,7 +201,7 @@ class Delivery:
     def _deliver(self, occasion: Occasion) -> None:
         try:
             tell_records(occasion.sinks, occasion.events, self._context)
-            has_sinks = len(occasion.sinks) > 1 or occasion.health or self._runs.were_there
+            has_sinks = len(occasion.sinks) > 1 or occasion.health or self._runs.has_run_before
             found = self._runs.begin(occasion) if has_sinks else Round()
         except StoreError as error:
             # A damaged history must not keep the pools from being true: the events wait, and we complain at the end.

@@ -28,9 +28,9 @@ from plabctl.sinks.tell import Drop, TellSummary, build_specs, find_kind, tell_s
 from plabctl.store.store import Store
 
 BATCH_WAIT_S = 60.0
-"""How long events wait at most for others to be told together with them."""
+"""The longest that an event waits to be sent in a batch with others."""
 _AGAIN_S = 60.0
-"""One process leaves a sink that failed alone for so long, whatever the back-off: other ticks come meanwhile."""
+"""How long one process leaves alone a sink that failed, whatever its back-off: other ticks start meanwhile."""
 
 
 class Waiting(NamedTuple):
@@ -46,7 +46,7 @@ class Round(NamedTuple):
 
     waiting: Mapping[str, Waiting] = {}
     settled: Mapping[str, int] = {}
-    """For whom nothing waits, though the state said so of the event at that place: who told it did not live to say."""
+    """Queues that are empty though the state has an event waiting at that place: the tick that told it died."""
     removed: Sequence[tuple[QueueSpec, Drop]] = ()
     keys: frozenset[str] | None = None
     """Of all sinks that there are; None when that is for others to say."""
@@ -83,8 +83,8 @@ class SinkRuns:
         return bool(self._running or self._ended)
 
     @property
-    def were_there(self) -> bool:
-        """Return whether a sink was ever told here: its queue may be there still."""
+    def has_run_before(self) -> bool:
+        """Return whether any sink was ever told of anything here: its queue may still exist."""
         return os.path.exists(self._build_lock_path(1))
 
     def end_soon(self, seconds: float) -> None:

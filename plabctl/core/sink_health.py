@@ -13,9 +13,9 @@ from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.values import dataclass, replace
 
 GIVE_UP_AFTER_S = 86_400.0
-"""An event that a failing sink could not be told of for so long is dropped."""
+"""The age at which an event is dropped if its sink keeps failing."""
 MAX_WAITING = 10_000
-"""So many events wait for one sink; the oldest are dropped when there are more."""
+"""The most events that wait for one sink; beyond that the oldest are dropped."""
 _RETRY_S = 60.0
 _MAX_RETRY_S = 3600.0
 

@@ -24,7 +24,7 @@ _STEPS = 20
 _BUDGET_S = 0.05
 """Of one call."""
 _SLACK_S = 3600.0
-"""Rows are left for so long beyond their time: then many go at once, not one in each call."""
+"""How long rows stay beyond their time, so that a call removes many at once and not one each."""
 _STAGES = "case when json_valid(data) then json_type(data, '$.stages') end"
 _LEGACY = "seq >= ? and seq <= ?"
 _KINDS = 4

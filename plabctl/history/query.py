@@ -16,7 +16,7 @@ from typing import NamedTuple
 from plabctl.history.tables import CAUSE, EXPERIMENT, IS_STEP, TEST_KINDS
 
 _FEW = 10_000
-"""So many rows of a time are looked through one by one."""
+"""Up to this many rows of a span of time are checked one by one."""
 MAX_SEQ = 9007199254740992
 """Above every row that plabctl wrote (2**53). SQLite counts on from the highest: after 2**63 - 1 not at all."""
 _LAST_SEQ = 2**63 - 1

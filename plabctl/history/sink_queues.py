@@ -32,7 +32,7 @@ _SELECT = "select id, key, seq, spec from sink order by id"
 _INSERT = "insert into sink (key, seq, spec) values (?, ?, ?)"
 _PLACES_QUERY = "select min(seq), max(seq) from event where id in (select value from json_each(?))"
 _FAR_BEHIND = 500
-"""A place that is so many rows behind, and waits for none of them, moves on."""
+"""A queue that is this many rows behind the newest, none of them for its sink, is moved up to it."""
 _ROWS_AT_ONCE = 50
 """What stages printed may come to a quarter of a megabyte in each of them."""
 

@@ -21,7 +21,7 @@ from plabctl.sinks.base import SinkContext, SinkKind, TellResult
 from plabctl.sinks.command import find_command
 
 _ROOM = 3 / 4
-"""So much of `MAX_WAITING` is left when more waited: not every event makes another drop."""
+"""The share of `MAX_WAITING` that is kept when there is more, so that not every further event causes a drop."""
 
 
 class Drop(NamedTuple):
