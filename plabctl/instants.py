@@ -14,7 +14,7 @@ from plabctl.durations import parse_duration
 if TYPE_CHECKING:
     from datetime import date, datetime, time, tzinfo
 
-EXAMPLES = "2d, 12h, 2026-12-01, 2026-12-01T10:00, 2026-12-01T10:00Z, 14:30"
+_EXAMPLES = "2d, 12h, 2026-12-01, 2026-12-01T10:00, 2026-12-01T10:00Z, 14:30"
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 # A day, a time of the day, and where that is; each may be missing. Whether the numbers make a date, `datetime` says.
 _FORM = (
@@ -51,7 +51,8 @@ def _count_from(text: str, now: float, *, ahead: bool) -> float:
     try:
         seconds = parse_duration(text.lower())
     except ValueError:
-        message = f"{text!r} is not a duration, date or time; write it like {EXAMPLES}, tomorrow"
+        day = "tomorrow" if ahead else "yesterday"
+        message = f"{text!r} is not a duration, date or time; write it like {_EXAMPLES}, {day}"
         raise ValueError(message) from None
     return now + seconds if ahead else now - seconds
 

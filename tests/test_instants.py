@@ -98,6 +98,16 @@ def test_what_is_no_instant_is_refused_with_its_text(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_what_is_shown_as_an_example_is_an_instant_on_the_side_that_is_asked_for(*, ahead: bool) -> None:
+    with pytest.raises(ValueError, match="write it like") as caught:
+        parse_instant("soon", NOW, zone=BERLIN, ahead=ahead)
+    examples = str(caught.value).partition("write it like ")[2].split(", ")
+
+    found = {text: parse_instant(text, NOW, zone=BERLIN, ahead=ahead) for text in examples}
+    assert all((at > NOW) is ahead for text, at in found.items() if not text.startswith("2026-")), found
+
+
 def test_the_day_is_that_of_the_zone() -> None:
     late = datetime(2026, 11, 28, 23, 30, tzinfo=UTC).timestamp()  # the 29th in Berlin
 

@@ -33,8 +33,10 @@ def complete_pools(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 def complete_faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return what `--fail-on` takes: the names of pools, and `unusable`."""
+    from plabctl.app.queries import UNUSABLE
+
     context = _read_context(ctx)
-    return _build_items(incomplete, (*context.settings.pools, "unusable") if context else ())
+    return _build_items(incomplete, (*context.settings.pools, UNUSABLE) if context else ())
 
 
 def complete_recipes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -34,7 +34,7 @@ from plabctl.durations import format_duration
 from plabctl.errors import Refused
 from plabctl.render.explanation import fold
 from plabctl.render.listing import Cell
-from plabctl.render.rich_table import STYLES, make_console
+from plabctl.render.rich_console import STYLES, make_console
 from plabctl.render.times import format_time_of_day
 
 _EXAMPLE = """\

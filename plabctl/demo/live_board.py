@@ -23,7 +23,7 @@ from rich.text import Text
 from plabctl.demo.demo_view import CheckResult, DemoView, NodeState, NodeView
 from plabctl.demo.sentences import Sentence
 from plabctl.render.listing import Cell
-from plabctl.render.rich_table import STYLES, make_console
+from plabctl.render.rich_console import STYLES, make_console
 from plabctl.render.strip import STYLES as STRIP_STYLES
 from plabctl.render.strip import format_strip
 from plabctl.render.styles import GLYPHS

@@ -30,7 +30,7 @@ FORMS = {
 
 
 class Cell(NamedTuple):
-    """What a person sees of one field: text, and a style by name (see `rich_table`)."""
+    """What a person sees of one field: text, and a style by name (see `rich_console`)."""
 
     text: str
     style: str = ""

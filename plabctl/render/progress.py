@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeElapsed
 from rich.text import Text
 
 from plabctl.render.experiment_tables import format_progress
-from plabctl.render.rich_table import make_console
+from plabctl.render.rich_console import make_console
 from plabctl.views.experiments import ExperimentOverview
 
 _BAR_WIDTH = 24

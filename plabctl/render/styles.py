@@ -1,7 +1,7 @@
 """Signs and styles: the one place that says how each state is marked and coloured.
 
-Pure. A style is a name; `CODES` are its escape codes on a terminal, and `plabctl.render.rich_table` makes rich's styles
-of the same codes.
+Pure. A style is a name; `CODES` are its escape codes on a terminal, of which `plabctl.render.rich_console` makes rich's
+styles.
 Tests: `tests/cli/test_terminal.py`.
 """
 
