@@ -80,7 +80,7 @@ def test_a_script_is_sent_once_for_all(site: Site, tmp_path: Path, size: int) ->
     assert site.log() == [f"teardown {name}" for name in (*NAMES[1:], NAMES[0])]
 
 
-def test_over_remains_of_its_own_nothing_is_set_up(site: Site) -> None:
+def test_nothing_is_set_up_over_leftovers_of_its_own(site: Site) -> None:
     recipe = site.recipe(teardown="[ {vnode} != old-1 ] || exit 2")
     report = site.probe(plan(recipe, *NAMES, goal=Goal.SETUP, vnode="old-1"))
 

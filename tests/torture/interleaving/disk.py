@@ -98,9 +98,6 @@ class SimStore:
     def beat(self) -> None:
         """Leave no trace."""
 
-    def last_beat(self) -> None:
-        """Know of no tick: the files of the configuration, which do not change here, are then not looked at."""
-
     @contextmanager
     def session(self) -> Iterator[State]:
         kernel, scheduler = self._kernel, self._kernel.scheduler
