@@ -84,7 +84,8 @@ def plan_sources(
     now = app.clock.now()
     absent_since_at = {placement.node: placement.absent_since_at for placement in state.select(PLACEMENT)}
     known = {node.name: (node, absent_since_at.get(node.name)) for node in state.nodes()}
-    listings = {source.name: _build_listing(found.reading, known) for source, found in fetched if not found.fault}
+    here = {fold_name(name): name for name in known}
+    listings = {source.name: _build_listing(found.reading, here) for source, found in fetched if not found.fault}
     others = _Others(app.settings.inventories, known, listings)
     plans = []
     for source, found in fetched:
@@ -152,9 +153,8 @@ class _Others:
         return Others(self._free, listed)
 
 
-def _build_listing(reading: Reading, known: Known) -> Listing:
-    """Return what a source lists, under the names that the nodes have here: these are compared without case."""
-    names = {fold_name(name): name for name in known}
+def _build_listing(reading: Reading, names: Mapping[str, str]) -> Listing:
+    """Return what a source lists, under the names that the nodes have here: `names`, by their folded forms."""
     nodes = tuple(
         node if (name := names.get(fold_name(node.name), node.name)) == node.name else replace(node, name=name)
         for node in reading.nodes
