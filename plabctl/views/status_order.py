@@ -13,6 +13,9 @@ from plabctl.core.names import build_sort_key
 from plabctl.errors import UsageFault
 from plabctl.views.node import NODE_COLUMNS, NODE_FACTS, NodeView, ViewContext, list_node_views
 
+_READABLE = tuple(column for column in NODE_COLUMNS if column not in {"labels", "experiments"})
+"""The columns that have one value for a node."""
+
 
 def sort_by_need(nodes: Iterable[NodeView]) -> list[NodeView]:
     """Return the nodes with those first that need a person, else in the order given.
@@ -64,14 +67,14 @@ def find_reader(field: str, views: Sequence[NodeView]) -> Callable[[NodeView], A
     It returns None where there is no value. Raise UsageFault when there is no such field.
     """
     for column in (field, f"{field}_at", f"last.{field}", f"last.{field.removeprefix('last_')}"):
-        if column in NODE_COLUMNS and column not in {"labels", "experiments"}:
+        if column in _READABLE:
             return _make_reader(column)
     labels = {label for view in views for label in view.labels or ()}
     if field in labels:
         return lambda view: (view.labels or {}).get(field)
     from plabctl.core.selection import suggest_name  # only a typing error needs it
 
-    known = [*NODE_COLUMNS, *labels]
+    known = [*_READABLE, *sorted(labels)]
     raise UsageFault(
         f"no column or label is named {field!r}",
         hint=suggest_name(field, known, f"there are: {', '.join(known)}"),

@@ -56,3 +56,13 @@ def test_what_is_no_field_is_refused_with_the_nearest() -> None:
         sort_names_by(KINDS, NAMES, "raeson")
 
     assert "last.reason" in str(refused.value.hint)
+
+
+def test_every_field_that_a_refusal_offers_is_one() -> None:
+    with pytest.raises(UsageFault) as refused:
+        sort_names_by(KINDS, NAMES, "nothing-like-it")
+    offered = str(refused.value.hint).removeprefix("there are: ").split(", ")
+
+    assert {"name", "last.reason", "rack"} <= set(offered)
+    for field in offered:
+        assert sorted(sort_names_by(KINDS, NAMES, field)) == sorted(NAMES), field
