@@ -1,7 +1,7 @@
 """Find what is wrong with an installation, and go back to the last good state when a person says so.
 
 I/O. `diagnose` looks and changes nothing; `restore` is the one order given here. The checks: `trust_check`,
-`state_check`, `ssh_check`, `cron_check`.
+`state_check`, `ssh_check`, `source_check`, `cron_check`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from plabctl.app import cron_check, crontab, ssh_check, state_check, trust_check
+from plabctl.app import cron_check, crontab, source_check, ssh_check, state_check, trust_check
 from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
@@ -46,10 +46,12 @@ def diagnose(config_path: str | None) -> Iterator[Finding]:
 
 
 def _check_parts(app: App) -> Iterator[Finding]:
-    yield from trust_check.check(app.settings)
+    files = list(trust_check.check(app.settings))
+    yield from files
     yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(app.settings))
     yield from state_check.check(app)
     yield from ssh_check.check(app.settings, _list_nodes(app))
+    yield from source_check.check(app.settings, [finding.text for finding in files])
     yield from _check_history(app)
     yield from _check_cron(app)
 
