@@ -5,9 +5,8 @@ Pure. Cron mails whatever a job prints: the same line every minute makes people 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from plabctl.durations import format_duration
+from plabctl.values import dataclass
 
 REPEAT_S = 3600.0
 

@@ -6,9 +6,8 @@ Tests: `tests/core/test_inventory_changes.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from plabctl.core.notes import Document, NoteKind, NoteReader
+from plabctl.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

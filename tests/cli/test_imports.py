@@ -140,6 +140,17 @@ def test_a_tick_that_only_reads_an_inventory_does_without_the_ssh_library(used_d
     assert not libraries_in(loaded) & {"cryptography", "fabric", "invoke", "paramiko"}
 
 
+def test_telling_a_fault_of_an_inventory_takes_no_library(used_desk: Desk) -> None:
+    (used_desk.folder / "nodes.txt").write_text("pc1\n-bad\n")
+    used_desk.config.write_text(f'{used_desk.config.read_text()}\n[[inventory]]\nkind = "file"\npath = "nodes.txt"\n')
+    assert used_desk.run("tick").code != 0
+
+    loaded = find_loaded(used_desk, "status", "-o", "json")
+
+    assert {"plabctl.core.tick_errors", "plabctl.core.error_throttle"} <= loaded
+    assert libraries_in(loaded) & HEAVY == {"json"}
+
+
 def test_the_help_of_all_imports_no_command(used_desk: Desk) -> None:
     loaded = find_loaded(used_desk, "--help")
 
