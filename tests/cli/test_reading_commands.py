@@ -11,7 +11,7 @@ import pytest
 from tests.cli.console import Desk
 
 FORMS = {
-    "status": ["table", "wide", "tsv", "json", "jsonl", "name"],
+    "status": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "history": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "node list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "pool list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
@@ -23,7 +23,8 @@ FORMS = {
     "stats --at 0s": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "rank": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "experiment list": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
-    "tick --dry-run": ["table", "wide", "tsv", "json", "jsonl", "name"],
+    "inventory show": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
+    "tick --dry-run": ["table", "wide", "tsv", "json", "jsonl", "csv", "name"],
     "config show": ["toml", "tsv", "json"],
 }
 ALL = [(command, form) for command, forms in FORMS.items() for form in forms]
