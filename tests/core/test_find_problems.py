@@ -196,9 +196,10 @@ def test_a_list_that_offers_nothing_is_told(counts: NodeCounts, kinds: list[Prob
 
 
 def test_the_gravest_comes_first() -> None:
-    problems = found(free_bytes=1, failure=NO_KEY, last_success_at=None)
+    nobody = NodeCounts({"good": 0, "bad": 4}, unknown=0, untested=0, is_any_usable=False, last_test_at=NOW - 60.0)
 
-    assert [problem.severity for problem in problems] == [CRITICAL, WARNING]
+    for problems in (found(free_bytes=1, failure=NO_KEY), found(free_bytes=1, counts=nobody)):
+        assert [problem.severity for problem in problems] == [CRITICAL, WARNING]
 
 
 def test_what_was_not_looked_at_is_no_problem() -> None:
