@@ -101,6 +101,24 @@ def test_while_one_tick_tells_a_slow_sink_others_tell_the_rest(tmp_path: Path, n
     assert health(here) == []
 
 
+def test_a_tick_ends_although_much_waits_and_the_next_tells_the_rest(
+    tmp_path: Path, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    here = Installation(tmp_path, hooks=(logging(log, "sleep 0.2"),))
+    put(here, *(moved(f"n{number}", now) for number in range(12)))
+    with monkeypatch.context() as patch:
+        patch.setattr("plabctl.app.deliver.BEGIN_S", 0.3)
+        here.tick()
+
+    told = read_log(log)
+    assert len(told) < 12
+    assert [each.waiting_count for each in health(here)] == [12 - len(told)]
+    here.tick()
+    assert read_log(log) == [f"n{number}" for number in range(12)]
+    assert health(here) == []
+
+
 def test_a_batch_is_one_run_with_a_list(tmp_path: Path, now: float) -> None:
     log = tmp_path / "log"
     here = Installation(tmp_path, hooks=(logging(log, "echo $PLABCTL_EVENT_COUNT >&2; sleep 0.5", batch=True),))
