@@ -39,7 +39,7 @@ class StatusFile:
         now = self._app.clock.monotonic()
         if self._written_at is None or now - self._written_at >= PACE_S:
             self._written_at = now
-            with suppress(PlabctlError):  # the next tick finds it out, too, and tells
+            with suppress(Exception):  # of whatever kind: the end of the next tick meets it again, and tells
                 write_status_file(self._app)
 
 

@@ -241,3 +241,15 @@ def test_many_commits_in_a_moment_write_it_once(reported: Desk) -> None:
         inodes.append((reported.folder / "public/status.json").stat().st_ino)
 
     assert inodes[0] == inodes[1]
+
+
+def test_a_lack_of_memory_after_a_commit_ends_nothing(reported: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("plabctl.app.status_file.read_context_of", fail)
+    app = open_app(str(reported.config))
+    with app.store.session() as session:
+        session.apply(Changes(notes={"x": {}}))
+
+    assert "x" in app.store.snapshot().notes
