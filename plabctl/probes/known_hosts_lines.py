@@ -49,12 +49,6 @@ class HostKey:
         """Return paramiko's `key` as one of ours."""
         return cls(key.get_name(), key.asbytes())
 
-    def parse(self) -> paramiko.PKey:
-        """Return it as paramiko wants it."""
-        import paramiko
-
-        return paramiko.PKey.from_type_string(self.kind, self.blob)
-
 
 class KnownKeys:
     """What the lines say, indexed: a plain name costs one look into a dictionary, hashed names and patterns a pass."""

@@ -13,12 +13,13 @@ from plabctl.clock import Clock, SystemClock
 from plabctl.core.model import Cause, Node
 from plabctl.core.settings import SshSettings
 from plabctl.errors import PlabctlError
+from plabctl.probes.algorithms import HOST_KEY, NoCommonAlgorithm
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.clean import MAX_REASON, clean_line
 from plabctl.probes.connect import connect
 from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError, format_exception
-from plabctl.probes.ssh_transport import HOST_KEY, NoCommonAlgorithm, NodeTransport, close_transport
+from plabctl.probes.ssh_transport import NodeTransport, close_transport
 from plabctl.probes.target import Targets
 
 # A server shows one key in each key exchange: the first of these kinds that it has.

@@ -21,8 +21,8 @@ from plabctl.probes.address_race import PromptSocket, has_route
 from plabctl.probes.cancellation import Cancellation, hang_up
 from plabctl.probes.clean import MAX_REASON, clean_line
 from plabctl.probes.connect import connect
+from plabctl.probes.host_key_policy import HostKeyPolicy
 from plabctl.probes.host_keys import KnownHosts
-from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.login_limiter import LoginCounter, LoginLimiter
 from plabctl.probes.private_keys import PrivateKeys
 from plabctl.probes.probe_error import ProbeError, build_local_error, build_socket_error, format_exception
@@ -126,10 +126,12 @@ class Ssh:
         return sock, connection
 
     def _open_connection(self, target: Target, key: paramiko.PKey, sock: socket.socket) -> NodeConnection:
+        trusting = self._settings.host_keys is HostKeys.FIRST_USE
+        policy = HostKeyPolicy(target, self.known, trusting=trusting)
         options: dict[str, Any] = {
             "sock": sock,
             "pkey": key,
-            "transport_factory": NodeTransport,
+            "transport_factory": partial(NodeTransport, known_kinds=policy.known_kinds),
             "allow_agent": False,
             "look_for_keys": False,
             "banner_timeout": _LONGER,
@@ -139,22 +141,14 @@ class Ssh:
         connection = NodeConnection(
             target.host, user=target.user, port=target.port, config=self._config, connect_kwargs=options
         )
-        known = connection.client.get_host_keys()
-        for host_key in self.known.find(target.label):
-            known.add(_build_paramiko_label(target), host_key.kind, host_key.parse())
-        connection.client.set_missing_host_key_policy(self._build_policy(target))
+        connection.client.set_missing_host_key_policy(policy)
         return connection
-
-    def _build_policy(self, target: Target) -> _Policy:
-        return _Policy(target, self.known, trusting=self._settings.host_keys is HostKeys.FIRST_USE)
 
     def _explain(
         self, error: BaseException, target: Target, transport: NodeTransport | None, *, late: bool
     ) -> Exception:
         if isinstance(error, ProbeError):
             return error
-        if isinstance(error, paramiko.BadHostKeyException):
-            return self._explain_host_key(error, target)
         if transport is not None and transport.offence:
             return ProbeError(Cause.PROTOCOL, f"cut off: the node {transport.offence}")
         if transport is None or isinstance(error, MemoryError | RuntimeError):
@@ -162,21 +156,6 @@ class Ssh:
         if late:
             return _build_timeout(transport)
         return _explain_failure(error, target, transport)
-
-    def _explain_host_key(self, error: paramiko.BadHostKeyException, target: Target) -> ProbeError:
-        offered, expected = HostKey.from_paramiko(error.key), HostKey.from_paramiko(error.expected_key)
-        if self.known.is_revoked(target.label, offered):
-            return _build_revoked(offered)
-        return ProbeError(
-            Cause.HOST_KEY,
-            f"the host key has changed: it offers {offered.fingerprint}, known is {expected.fingerprint}; "
-            f"if that is right, run 'plabctl trust {target.node} --changed'",
-        )
-
-
-def _build_revoked(key: HostKey) -> ProbeError:
-    reason = f"the host key {key.kind} {key.fingerprint} is revoked in known_hosts; the node needs a new one"
-    return ProbeError(Cause.HOST_KEY, reason)
 
 
 def _build_refusal(said: str, crowd: int, tries: int) -> ProbeError:
@@ -215,30 +194,3 @@ def _explain_failure(error: BaseException, target: Target, transport: NodeTransp
         is_routed = not isinstance(transport.sock, PromptSocket) or has_route(transport.sock.peer)
         return build_socket_error(f"{target.host} port {target.port}", error, has_route=is_routed)
     return build_local_error(error)
-
-
-def _build_paramiko_label(target: Target) -> str:
-    """Return the name under which paramiko looks the server up; ours may be an alias."""
-    return target.host if target.port == paramiko.config.SSH_PORT else f"[{target.host}]:{target.port}"
-
-
-class _Policy(paramiko.MissingHostKeyPolicy):
-    """Refuses a host key that is not known, or remembers it when that was asked for."""
-
-    def __init__(self, target: Target, known: KnownHosts, *, trusting: bool) -> None:
-        self._target = target
-        self._known = known
-        self._trusting = trusting
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        """Decide on a server of which no key is known; raise ProbeError to refuse it."""
-        offered = HostKey.from_paramiko(key)
-        if self._known.is_revoked(self._target.label, offered):
-            raise _build_revoked(offered)
-        if self._trusting and self._known.learn(self._target.label, offered):
-            return
-        raise ProbeError(
-            Cause.HOST_KEY,
-            f"unknown host key {offered.kind} {offered.fingerprint}; "
-            f"compare it, then run 'plabctl trust {self._target.node}'",
-        )

@@ -10,29 +10,26 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 import fabric
 import paramiko
 
+from plabctl.probes.algorithms import (
+    HOST_KEY,
+    LIBSSH_CURVE,
+    RFC_CURVE,
+    NoCommonAlgorithm,
+    drop_sha1,
+    order_host_keys,
+    select_ciphers,
+    select_exchanges,
+    select_macs,
+)
 from plabctl.probes.bounded_transport import BoundedTransport
 from plabctl.probes.cancellation import hang_up
 
-_CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
-_WEAK_CIPHERS = ("-cbc",)
-"""Without these, and ChaCha20, which paramiko does not have, the Terrapin attack (CVE-2023-48795) has no hold."""
-_WEAK_DIGESTS = ("-md5", "-96")
-_WEAK_EXCHANGES = ("-sha1",)
-_RSA_BY_SHA1, _RSA_BY_SHA2 = "ssh-rsa", "rsa-sha2"
-"""How RSA signatures are named in a negotiation. The first is also the name of the kind of key, whatever signs."""
-_LIBSSH_CURVE, _RFC_CURVE = "curve25519-sha256@libssh.org", "curve25519-sha256"
-"""One key exchange under the name it had first and that of RFC 8731; paramiko knows the former only."""
-_NAMED_MOST = 12
-_SIGNALS = ("ext-info-", "kex-strict-")
-"""What stands among the names of key exchanges and is none (RFC 8308; OpenSSH's PROTOCOL, 1.9)."""
-_CERTIFICATE = "-cert-v01@"
-HOST_KEY = "kind of host key"
 _JOIN_S = 1.0
 _BY_APPLICATION = 11  # RFC 4253, 11.1
 
@@ -43,77 +40,37 @@ _log.setLevel(logging.CRITICAL + 1)
 _log.propagate = False
 
 
-def order_by_cost(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of key exchanges with NIST P-256 before Curve25519, and else in their order.
-
-    The two are equally strong, and OpenSSH computes the former several times faster: a tenth of what a login costs it.
-    """
-    found = list(names)
-    cheap, dear = (next((name for name in found if name.startswith(start)), None) for start in _CHEAP_THEN_DEAR)
-    if cheap and dear and found.index(dear) < found.index(cheap):
-        found.remove(cheap)
-        found.insert(found.index(dear), cheap)
-    return tuple(found)
-
-
-def drop_sha1(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of signatures without RSA by SHA-1; where that came first, with RSA by SHA-2 in its place.
-
-    paramiko 4 offers it, and puts it first to ask for a known RSA key. Left so, a node that has keys of other kinds too
-    would show one of them, which would pass for a changed host key.
-    """
-    found = list(names)
-    kept = [name for name in found if not name.startswith(_RSA_BY_SHA1)]
-    if found[:1] == [_RSA_BY_SHA1]:
-        kept.sort(key=lambda name: not name.startswith(_RSA_BY_SHA2))
-    return tuple(kept)
-
-
-def _name_curve_twice(names: Iterable[str]) -> list[str]:
-    return [each for name in names for each in ((_RFC_CURVE, name) if name == _LIBSSH_CURVE else (name,))]
-
-
-class NoCommonAlgorithm(paramiko.ssh_exception.IncompatiblePeer):
-    """The other side and we have no algorithm for something in common; `purpose` says for what."""
-
-    def __init__(self, purpose: str, theirs: Iterable[str], ours: Iterable[str]) -> None:
-        super().__init__(f"no {purpose} in common: it has {_join(theirs)}; plabctl has {_join(ours)}")
-        self.purpose = purpose
-
-
-def _join(names: Iterable[str]) -> str:
-    found = [name for name in names if name and not name.startswith(_SIGNALS) and _CERTIFICATE not in name]
-    more = f" and {len(found) - _NAMED_MOST} more" if len(found) > _NAMED_MOST else ""
-    return ", ".join(name[:64] for name in found[:_NAMED_MOST]) + more or "none"
-
-
 class NodeTransport(BoundedTransport):
     """A transport that sends at once and does not wake up ten times a second to find nothing."""
 
     _active_check_timeout = 1.0
-    _kex_info = BoundedTransport._kex_info | {_RFC_CURVE: BoundedTransport._kex_info[_LIBSSH_CURVE]}
+    _kex_info = BoundedTransport._kex_info | {RFC_CURVE: BoundedTransport._kex_info[LIBSSH_CURVE]}
 
     def __init__(
-        self, sock: socket.socket, disabled_algorithms: dict[str, list[str]] | None = None, **_gssapi: object
+        self,
+        sock: socket.socket,
+        disabled_algorithms: dict[str, list[str]] | None = None,
+        *,
+        known_kinds: Collection[str] = (),
+        **_gssapi: object,
     ) -> None:
         # paramiko 4 says something of GSSAPI too, which is off and which paramiko 5 has no more.
         # Nagle's algorithm against delayed acknowledgements costs 50 ms for each login.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._opening_s: float | None = None
+        self._known_kinds = known_kinds
         super().__init__(sock, disabled_algorithms)
         options = self.get_security_options()
-        options.kex = order_by_cost(
-            _name_curve_twice(name for name in options.kex if not name.endswith(_WEAK_EXCHANGES))
-        )
-        options.ciphers = tuple(name for name in options.ciphers if not name.endswith(_WEAK_CIPHERS))
-        options.digests = tuple(name for name in options.digests if not name.endswith(_WEAK_DIGESTS))
+        options.kex = select_exchanges(options.kex)
+        options.ciphers = select_ciphers(options.ciphers)
+        options.digests = select_macs(options.digests)
 
     # These are read at each negotiation. What is left out of the options once, the client of paramiko 4 puts back.
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
-        """The signatures of host keys that are accepted, those asked for first."""
-        return drop_sha1(super().preferred_keys)
+        """The signatures of host keys that are accepted, those of the keys that are known first."""
+        return order_host_keys(super().preferred_keys, self._known_kinds)
 
     @property
     def preferred_pubkeys(self) -> tuple[str, ...]:

@@ -9,14 +9,13 @@ import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
+from plabctl.probes.algorithms import drop_sha1, order_by_cost, order_host_keys
 from plabctl.probes.bounded_transport import WINDOW
 from plabctl.probes.ssh_transport import (
     NodeConnection,
     NodeTransport,
     build_shared_config,
     close_transport,
-    drop_sha1,
-    order_by_cost,
 )
 
 
@@ -68,11 +67,17 @@ def test_no_key_exchange_and_no_signature_by_sha1_is_offered(monkeypatch: pytest
     assert "rsa-sha2-512" in ours
 
 
-def test_the_signatures_of_a_known_rsa_key_come_first_when_it_is_asked_for() -> None:
-    others = ("ssh-ed25519", "rsa-sha2-512", "rsa-sha2-256")
+def test_the_signatures_of_known_kinds_of_host_key_come_first() -> None:
+    names = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "ssh-rsa", "rsa-sha2-256")
 
-    assert drop_sha1(("ssh-rsa", *others)) == ("rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519")
-    assert drop_sha1((*others, "ssh-rsa")) == others
+    assert order_host_keys(names, {"ssh-rsa"}) == (
+        "rsa-sha2-512",
+        "rsa-sha2-256",
+        "ssh-ed25519",
+        "ecdsa-sha2-nistp256",
+    )
+    assert order_host_keys(names, {"ecdsa-sha2-nistp256", "ssh-ed25519"}) == drop_sha1(names)
+    assert order_host_keys(names, ()) == drop_sha1(names)
     assert drop_sha1(("rsa-sha2-256", "ssh-rsa-cert-v01@openssh.com")) == ("rsa-sha2-256",)
 
 
