@@ -14,6 +14,7 @@ from plabctl.core import node_orders
 from plabctl.core.claim import list_candidates
 from plabctl.core.due_rows import Due
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.model import Member, Verdict
 from plabctl.core.node_orders import Order
 from plabctl.core.selection import find_names
 from plabctl.core.settings import Settings
@@ -61,12 +62,23 @@ class RetestGoal:
         """The nodes, as they are called here once the retest has begun."""
         self._unanswered = set(names)
         self._order = order
+        self._before: dict[str, Verdict | None] = {}
 
     def begin(self, state: State) -> Changes:
         """Return the order of the retest; raise NoSuchNode."""
         self.names = find_names(self.names, state)
         self._unanswered = set(self.names)
-        return node_orders.retest(state, sorted(self.names), self._order) if self._order else Changes()
+        self._before = {name: member.last for name in self.names if (member := state.member(name))}
+        names = self._list_to_order(state)
+        return node_orders.retest(state, names, self._order) if self._order and names else Changes()
+
+    def is_answered(self, member: Member) -> bool:
+        """Return whether a test of the node has ended since this began."""
+        return member.node in self._before and member.last != self._before[member.node]
+
+    def _list_to_order(self, state: State) -> list[str]:
+        del state
+        return sorted(self.names)
 
     def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return those that are not being tested by anybody."""
@@ -79,6 +91,30 @@ class RetestGoal:
     def _find_unanswered(self, state: State) -> set[str]:
         members = {name: state.member(name) for name in self._unanswered}
         self._unanswered = {name for name, member in members.items() if member and member.requested_at is not None}
+        return self._unanswered
+
+
+class GateGoal(RetestGoal):
+    """A test of the named nodes; a test that is running already will do, whatever it finds.
+
+    Done when each node is let through or has a new verdict, and in any case at `end_uptime_s`.
+    """
+
+    def __init__(
+        self, names: Collection[str], order: Order, end_uptime_s: float | None, is_open: Callable[[Member], bool]
+    ) -> None:
+        super().__init__(names, order)
+        self.end_uptime_s = end_uptime_s
+        self._is_open = is_open
+
+    def _list_to_order(self, state: State) -> list[str]:
+        return [name for name in super()._list_to_order(state) if name not in state.claims]
+
+    def _find_unanswered(self, state: State) -> set[str]:
+        members = {name: member for name in self._unanswered if (member := state.member(name))}
+        self._unanswered = {
+            name for name, member in members.items() if not self._is_open(member) and not self.is_answered(member)
+        }
         return self._unanswered
 
 

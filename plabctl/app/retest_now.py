@@ -14,7 +14,7 @@ from plabctl.app.goals import OnProgress, RetestGoal, ignore_progress
 from plabctl.app.queries import read_context_of
 from plabctl.app.signals import Stop
 from plabctl.app.tick import run_tick
-from plabctl.core.model import Outcome
+from plabctl.core.model import Member, Outcome
 from plabctl.core.node_orders import Order
 from plabctl.views.node import ViewContext
 
@@ -28,12 +28,8 @@ class RetestResult:
 
     context: ViewContext
     names: tuple[str, ...]
+    passed_count: int
     exit_code: int
-
-    @property
-    def passed_count(self) -> int:
-        """How many of the nodes passed."""
-        return sum(_has_passed(self.context, name) for name in self.names)
 
 
 def retest_and_wait(
@@ -42,20 +38,26 @@ def retest_and_wait(
     order: Order,
     on_begun: Callable[[], None] = lambda: None,
     on_progress: OnProgress = ignore_progress,
+    *,
+    timeout_s: float | None = None,
 ) -> RetestResult:
     """Order a retest of the nodes, probe them, and return how it went; raise NoSuchNode.
 
-    The order is committed together with the claims; then `on_begun` is called, and `on_progress` again and again.
+    The order is committed together with the claims; then `on_begun` is called, and `on_progress` again and again. What
+    has not ended after `timeout_s` is interrupted, or left to the next tick.
     """
     stop = Stop()
     goal = RetestGoal(names, order)
+    if timeout_s is not None:
+        goal.end_uptime_s = app.clock.uptime() + timeout_s
     with stop.listen():
         run_tick(app, stop, tick_goal=goal, on_begun=on_begun, on_progress=on_progress)
     context = read_context_of(app)
-    has_passed = all(_has_passed(context, name) for name in goal.names)
-    return RetestResult(context, goal.names, stop.exit_code or int(not has_passed))
+    passed_count = sum(_has_passed(context.state.member(name), goal) for name in goal.names)
+    return RetestResult(context, goal.names, passed_count, stop.exit_code or int(passed_count < len(goal.names)))
 
 
-def _has_passed(context: ViewContext, name: str) -> bool:
-    member = context.state.member(name)
-    return bool(member and member.last and member.last.outcome is Outcome.PASS)
+def _has_passed(member: Member | None, goal: RetestGoal) -> bool:
+    # What was interrupted, or not begun, leaves the verdict of an older test.
+    is_answered = member is not None and member.requested_at is None and goal.is_answered(member)
+    return bool(is_answered and member and member.last and member.last.outcome is Outcome.PASS)

@@ -1,4 +1,4 @@
-"""The calls that cron and scripts make all day, without click: an idle `tick`, and `status`.
+"""The calls that cron and scripts make all day, without click: an idle `tick`, `status`, and a gate that is open.
 
 I/O. Whatever is not exactly one of these, be it a typing error, is left to click, which says it properly. What is done
 here is done by the same functions of `plabctl.app` as there.
@@ -6,9 +6,20 @@ here is done by the same functions of `plabctl.app` as there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 _FORMS = frozenset({"json", "tsv", "name"})
+_GATE_OPTIONS = {
+    "--wait": "wait",
+    "-w": "wait",
+    "--quiet": "quiet",
+    "-q": "quiet",
+    "--fresh": "fresh",
+    "--timeout": "timeout",
+    "--config": "config",
+    "-c": "config",
+}
 
 
 def run(arguments: Sequence[str]) -> int | None:
@@ -19,7 +30,7 @@ def run(arguments: Sequence[str]) -> int | None:
         case ("status", config, form):
             return _status(config, form)
         case _:
-            return None
+            return _open_gate(arguments)
 
 
 def parse_call(arguments: Sequence[str]) -> tuple[str, str | None, str | None] | None:
@@ -66,3 +77,45 @@ def _status(config: str | None, form: str | None) -> int:
     else:
         show_listing(status_table.build_data_listing(context, names, how.name), how)
     return 0
+
+
+def _open_gate(arguments: Sequence[str]) -> int | None:
+    """Let nodes through that need no test and say nothing, as `retest --wait --fresh` in a pipe does then."""
+    call = parse_gate(arguments)
+    if call is None or sys.stdout.isatty():
+        return None
+    from plabctl.app.ask_gate import ask_gate
+    from plabctl.app.context import open_app
+    from plabctl.durations import parse_duration
+
+    names, config, fresh = call
+    try:
+        fresh_s = parse_duration(fresh)
+    except ValueError:
+        return None
+    return 0 if ask_gate(open_app(config), names, fresh_s).is_open else None
+
+
+def parse_gate(arguments: Sequence[str]) -> tuple[list[str], str | None, str] | None:
+    """Return names, config path and age of `retest NAME... --wait --fresh AGE`, or None for anything else.
+
+    Words that are more than the name of a node are left to click as well: there is no node of such a name.
+    """
+    names: list[str] = []
+    found: dict[str, str] = {}
+    rest = list(arguments[1:]) if arguments[:1] == ["retest"] else []
+    while rest:
+        word = rest.pop(0)
+        key, has_value, value = word.partition("=")
+        key = _GATE_OPTIONS.get(key, "") if word.startswith("-") else "name"
+        if key == "name":
+            names.append(word)
+        elif key in {"wait", "quiet"} and not has_value:
+            found[key] = word
+        elif key and key not in found and (has_value or rest):
+            found[key] = value or rest.pop(0)
+        else:
+            return None
+    if not names or "wait" not in found or "fresh" not in found:
+        return None
+    return names, found.get("config"), found["fresh"]

@@ -90,6 +90,13 @@ def test_what_cron_and_scripts_run_loads_next_to_nothing(used_desk: Desk, short:
     assert len(ours) <= short.most, f"{len(ours)} modules"
 
 
+def test_a_gate_that_is_open_loads_next_to_nothing(used_desk: Desk) -> None:
+    loaded = find_loaded(used_desk, "retest", "pc1", "--wait", "--fresh", "52w")
+
+    assert libraries_in(loaded) & SHORT == {"json"}
+    assert folders_in(loaded) == IDLE.folders
+
+
 @pytest.mark.parametrize(
     ("arguments", "heavy"),
     [

@@ -1,0 +1,62 @@
+"""Let nodes through a gate that were tested lately, and test the others here and now.
+
+I/O: reads the state; where that does not do, runs a tick of its own that takes these nodes only, inside the window.
+Tests: `tests/cli/test_gate.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plabctl.core.gate import can_test_open, check_nodes, explain_closed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from plabctl.app.context import App
+    from plabctl.app.goals import OnProgress
+    from plabctl.core.gate import GateResult
+    from plabctl.core.model import Member
+    from plabctl.core.node_orders import Order
+
+
+def ask_gate(app: App, names: Sequence[str], fresh_s: float) -> GateResult:
+    """Return what a gate says of the nodes without a test; `fresh_s` is how old a pass may be."""
+    return check_nodes(app.store.snapshot(), names, app.clock.now(), fresh_s, app.settings.good_pools)
+
+
+def ask_and_test(
+    app: App,
+    names: Sequence[str],
+    fresh_s: float,
+    timeout_s: float | None,
+    order: Order,
+    on_begun: Callable[[Sequence[str]], None],
+    on_progress: OnProgress,
+) -> GateResult:
+    """Return what a gate says of the nodes once those were tested that have no pass from the last `fresh_s`.
+
+    Nodes that no test can make usable are not tested. What has not ended after `timeout_s` is given up. `on_begun` is
+    told which nodes are tested, once that is ordered.
+    """
+    from plabctl.app.goals import GateGoal
+    from plabctl.app.signals import Stop
+    from plabctl.app.tick import run_tick
+
+    good_pools = app.settings.good_pools
+    end_uptime_s = None if timeout_s is None else app.clock.uptime() + timeout_s
+
+    def is_open(member: Member) -> bool:
+        return explain_closed(member, app.clock.now(), fresh_s, good_pools) is None
+
+    state = app.store.snapshot()
+    members = [member for name in names if (member := state.member(name))]
+    stale = [member.node for member in members if not is_open(member) and can_test_open(member, app.clock.now())]
+    if not stale:
+        return ask_gate(app, names, fresh_s)
+    stop = Stop()
+    with stop.listen():
+        goal = GateGoal(stale, order, end_uptime_s, is_open)
+        run_tick(app, stop, tick_goal=goal, on_begun=lambda: on_begun(stale), on_progress=on_progress)
+    state = app.store.snapshot()
+    return check_nodes(state, names, app.clock.now(), fresh_s, good_pools, frozenset(stale), stop.exit_code)
