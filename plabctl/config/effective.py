@@ -13,9 +13,9 @@ from typing import NamedTuple
 from plabctl.config.key_lines import find_key_lines
 from plabctl.config.kind_name import find_kind_of, list_keys
 from plabctl.config.load import build_from_source
+from plabctl.config.locate import read_source
 from plabctl.config.read_document import build_path
 from plabctl.config.schema import ROOT
-from plabctl.config.source import read_source
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.masks import mask_secrets
 

@@ -1,6 +1,6 @@
 """Load the configuration: find the file, read it, and return `Settings` or report every error in it.
 
-I/O: reads one file and changes nothing. The steps: `locate` finds it, `source` opens it if it is trusted,
+I/O: reads one file and changes nothing. The steps: `locate` finds it and opens it if it is trusted,
 `read_document` reads it against `schema`, `cross_check` checks keys against each other, `build` makes the settings.
 """
 
@@ -15,9 +15,8 @@ from typing import Any
 
 from plabctl.config.build import build_settings
 from plabctl.config.cross_check import check_across_keys
-from plabctl.config.locate import BaseDir, find_home, find_state_dir
+from plabctl.config.locate import BaseDir, ConfigFile, find_home, find_state_dir, read_source
 from plabctl.config.read_document import MAX_FAULTS, Fault, read_document
-from plabctl.config.source import ConfigFile, read_source
 from plabctl.core.settings import Origin, Settings
 from plabctl.errors import InvalidConfig
 from plabctl.values import replace

@@ -11,7 +11,8 @@ from plabctl.config.kind_name import describe_key, describe_table, find_fixed_ki
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
 from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE, REPORT
 from plabctl.config.sample import format_default
-from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
+from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK
+from plabctl.config.ssh_keys import SSH
 from plabctl.core.keys.table import Key, Table
 
 _HEAD = """\

@@ -21,7 +21,8 @@ from plabctl.config.kind_name import (
 )
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
 from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE, REPORT
-from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK, SSH
+from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK
+from plabctl.config.ssh_keys import SSH
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
 from plabctl.kinds import builtin_kinds, find_builtin

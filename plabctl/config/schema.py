@@ -1,8 +1,8 @@
 """The declared schema: every key of the config file, once, with its type, its bounds, its help and its example.
 
 Pure. Defaults are not written here: they are those of the values in `plabctl.core.settings` and `plabctl.core.recipe`,
-each table naming the value it fills. The tables of pools, policy and recipes stand in modules of their own beside this
-one; the keys of a kind stand in its own module. Go on with `plabctl.config.read_document`.
+each table naming the value it fills. The tables of pools, policy, recipes and ssh stand in modules of their own
+beside this one; the keys of a kind stand in its own module. Go on with `plabctl.config.read_document`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 from plabctl.config.kind_name import KindName
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
 from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE, REPORT
+from plabctl.config.ssh_keys import SSH
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
-from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
-from plabctl.core.names import POOL_NAME, is_label_setting, is_plain_word, is_pool_name, is_source_name
-from plabctl.core.settings import ExecutorSettings, HostKeys, InventorySettings, Settings, SinkSettings, SshSettings
+from plabctl.core.keys.types import DAY_S, Duration, Flag, Number, Text, Whole, Words
+from plabctl.core.names import POOL_NAME, is_label_setting, is_pool_name, is_source_name
+from plabctl.core.settings import ExecutorSettings, InventorySettings, Settings, SinkSettings
 
 MAX_WINDOW = 10_000
 
@@ -25,56 +26,6 @@ def is_event_kind(text: str) -> bool:
     return text in EVENT_KINDS
 
 
-SSH = Table(
-    "ssh",
-    SshSettings(),
-    Key(
-        "user",
-        Text("a user name", is_plain_word),
-        text="The user to log in as.",
-        example='"plab"',
-        default="the user who runs plabctl",
-    ),
-    Key("port", Whole(1, 65535), text="The port of the SSH server. 22 because that is SSH's own.", example="22"),
-    Key(
-        "key",
-        FilePath(),
-        text="The private key to log in with, without a passphrase. Agents and passwords are never used.",
-        example='"/etc/plabctl/id_ed25519"',
-        default="none: nodes cannot be reached over SSH",
-    ),
-    Key(
-        "known_hosts",
-        FilePath(),
-        text="The file of known host keys.",
-        example='"known_hosts"',
-        default="`known_hosts` in the state directory",
-    ),
-    Key(
-        "host_keys",
-        Choice(tuple(HostKeys)),
-        text="What to do with a host that has no known key: refuse it (see `plabctl trust`), or learn its "
-        "key on first use. A changed key is always refused.",
-        example='"first-use"',
-    ),
-    Key(
-        "connect_timeout",
-        Duration(0.1, DAY_S),
-        "connect_timeout_s",
-        text="Time-out of connection, banner, key exchange and login together, and then of the shell's start. 20s "
-        "because TCP takes 11 s to recover from three lost packets, and a busy node a few more for a login.",
-        example='"20s"',
-    ),
-    Key(
-        "output_limit",
-        Size(256, 64 * 1024**2),
-        text="How much of a stage's output is kept; a stage that prints more is cut off. 64KiB because that is a "
-        "thousand lines, more than anybody reads, and 40 nodes that print endlessly then do not fill the memory.",
-        example='"64KiB"',
-    ),
-    Key("use_ssh_config", Flag(), text="Read the user's ssh_config for each node, through `ssh -G`.", example="true"),
-    text="How nodes are reached. A node's variables `ssh_host`, `ssh_port` and `ssh_user` override these.",
-)
 EXECUTOR = Table(
     "executor",
     ExecutorSettings(),

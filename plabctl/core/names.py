@@ -22,6 +22,10 @@ _ZONE = r"[A-Za-z0-9_.-]{1,64}"
 _KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _POOL = r"[a-z][a-z0-9_-]{0,62}"
 MAX_NAME = 253
+NO_JUMP = "none"
+"""The value of a node's variable `ssh_jump` that means: no jump host, whatever the configuration says."""
+JUMP_HOST = '"user@host:port", user and port as needed'
+"""What `is_hop` allows, in words."""
 RESERVED = frozenset({"CONFIG", "DEBUG", "EXPERIMENT", "NODE", "POOL", "STAGE", "STATE_DIR", "VNODE"})
 """Names of our own variables behind `PLABCTL_`, of which a label would take the place in recipes."""
 OPERATOR = "operator"
@@ -126,3 +130,35 @@ def is_endpoint(text: str) -> bool:
     """Return whether `text` is `host:port`."""
     host, _, port = text.rpartition(":")
     return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535
+
+
+def split_hop(text: str) -> tuple[str, str, int] | None:
+    """Return user, host and port of a jump host such as `user@host:port`; None when `text` names none.
+
+    The user is empty and the port 22 where `text` does not say. An IPv6 address stands in brackets before a port.
+    """
+    user, at, server = text.rpartition("@")
+    if text == NO_JUMP or (at and not is_plain_word(user)):
+        return None
+    if server.startswith("["):
+        host, bracket, port = server[1:].partition("]")
+        if not bracket or ":" not in host or (port and not port.startswith(":")):
+            return None
+        port = port[1:] if port else "22"
+    elif is_server(server):
+        host, port = server, "22"
+    else:
+        host, _, port = server.partition(":")
+    if not is_server(host) or not is_endpoint(f"h:{port}"):
+        return None
+    return user, host, int(port)
+
+
+def is_hop(text: str) -> bool:
+    """Return whether `text` names a jump host."""
+    return split_hop(text) is not None
+
+
+def split_jump(text: str) -> list[str]:
+    """Return the jump hosts that a node's variable `ssh_jump` names, in order; none for `none`."""
+    return [] if text == NO_JUMP else [hop.strip() for hop in text.split(",")]

@@ -135,6 +135,8 @@ class SshSettings:
     """Bytes kept of what one stage prints; a stage that prints more is cut there."""
     use_ssh_config: bool = False
     """Read the user's ssh_config through `ssh -G`."""
+    jump: tuple[str, ...] = ()
+    """The jump hosts to nodes whose variables name none, each as `user@host:port`, in order."""
 
 
 @dataclass(frozen=True, slots=True)

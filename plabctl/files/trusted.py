@@ -1,7 +1,7 @@
 """Open what is trusted: files and folders that decide what plabctl runs and what it believes.
 
 I/O. `open_trusted` resolves a path once, checks who could make it mean something else, and opens it once. Callers go on
-with the descriptor or the resolved path that it returns, never with the name again. Go on with `plabctl.config.source`,
+with the descriptor or the resolved path that it returns, never with the name again. Go on with `plabctl.config.locate`,
 which reads the configuration this way, and with `plabctl.files.private` for the files that plabctl writes.
 """
 

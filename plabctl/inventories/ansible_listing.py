@@ -19,6 +19,7 @@ _VARIABLES = {
     "ssh_host": ("ansible_host", "ansible_ssh_host"),
     "ssh_port": ("ansible_port", "ansible_ssh_port"),
     "ssh_user": ("ansible_user", "ansible_ssh_user"),
+    "ssh_jump": ("ssh_jump",),
     "recipe": ("recipe",),
     "site": ("site",),
 }

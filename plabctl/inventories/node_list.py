@@ -14,13 +14,16 @@ from itertools import islice
 from plabctl.core.model import Node
 from plabctl.core.names import (
     NAME_BEGIN,
+    NO_JUMP,
     RESERVED,
     build_variable_name,
     fold_name,
     is_alias,
+    is_hop,
     is_host,
     is_label_name,
     is_server,
+    split_jump,
     split_label,
 )
 from plabctl.errors import UsageFault
@@ -212,6 +215,8 @@ def _find_fault(key: str, value: str) -> str:
         return f"ssh_host is {quote_text(value)}, neither a host name nor an address"
     if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
         return f"ssh_user is {quote_text(value)}, no user name"
+    if key == "ssh_jump" and not all(map(is_hop, split_jump(value))):
+        return f"ssh_jump is {quote_text(value)}, neither {NO_JUMP!r} nor jump hosts like user@host:port, by commas"
     return ""
 
 

@@ -28,7 +28,7 @@ _NO_CONTENT = r"\s*(?:[#]|//|;(?:\s|$)|$)"
 _REMARKS = ("#", "//")
 _NODE_LISTS = ("nodes", "hosts", "results", "items")
 """The keys under which programs put a list of nodes into a JSON object."""
-_NEEDED = (*KNOWN_VARIABLES, "ssh_key", "ssh_jump")
+_NEEDED = (*KNOWN_VARIABLES, "ssh_key")
 _NO_MACHINES = ("0.", "127.", "255.255.255.255", "::1", "fe00::", "ff")
 """How addresses in a hosts file begin that are this machine or none."""
 

@@ -67,6 +67,8 @@ class Ssh:
         A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then `timeout_s`, or else
         the configured time-out, runs over everything from the look-up of the name to the end of the login.
         """
+        if target.jumps:
+            raise ProbeError(Cause.LOCAL, "jump hosts are not supported yet")
         key = self.keys.find(target.key)
         self.known.load()
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plabctl.core.model import Cause, Node
+from plabctl.core.names import split_hop, split_jump
 from plabctl.core.settings import SshSettings
 from plabctl.probes.probe_error import ProbeError
 from plabctl.process import run
@@ -33,6 +34,8 @@ class Target:
     label: str
     key: str = ""
     """A key file of this node's own; empty: the configured one."""
+    jumps: tuple[Target, ...] = ()
+    """The jump hosts on the way, the first one first. Each is a target without jump hosts, called as it was named."""
 
 
 def build_label(host: str, port: int) -> str:
@@ -61,7 +64,20 @@ class Targets:
         user = node.variables.get("ssh_user") or self._ssh.user or seen.get("user") or _find_user_name()
         alias = seen.get("hostkeyalias")
         key = "" if self._ssh.key else seen.get("identityfile", "")
-        return Target(node.name, host, port, user, alias or build_label(host, port), key)
+        return Target(node.name, host, port, user, alias or build_label(host, port), key, jumps=self._find_jumps(node))
+
+    def _find_jumps(self, node: Node) -> tuple[Target, ...]:
+        """Return the jump hosts to `node`: those that its variable names, else the configured ones."""
+        jump = node.variables.get("ssh_jump")
+        return tuple(map(self._build_hop, self._ssh.jump if jump is None else split_jump(jump)))
+
+    def _build_hop(self, text: str) -> Target:
+        """Return the target that a jump host such as `user@host:port` names; raise ProbeError if it names none."""
+        hop = split_hop(text)
+        if hop is None:
+            raise ProbeError(Cause.LOCAL, f"'{text}' names no jump host")
+        user, host, port = hop
+        return Target(text, host, port, user or self._ssh.user or _find_user_name(), build_label(host, port))
 
     def _read_ssh_config(self, name: str) -> Mapping[str, str]:
         with self._lock:

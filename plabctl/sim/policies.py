@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plabctl.config.key_lines import find_key_lines
 from plabctl.config.load import build_from_source, load, parse
-from plabctl.config.source import ConfigFile, read_source
+from plabctl.config.locate import ConfigFile, read_source
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD

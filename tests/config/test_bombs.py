@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from plabctl.config.load import MAX_KEY_PARTS, load
+from plabctl.config.locate import MAX_BYTES
 from plabctl.config.read_document import MAX_FAULTS
-from plabctl.config.source import MAX_BYTES
 from plabctl.errors import ConfigError
 from plabctl.plugins import hosted
 from plabctl.plugins.hosted import MAX_PLUGINS

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.config.load import load
-from plabctl.config.source import MAX_BYTES
+from plabctl.config.locate import MAX_BYTES
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.backoffs.exponential import EXPONENTIAL

@@ -13,7 +13,8 @@ from plabctl.config.load import examine
 from plabctl.config.locate import BaseDir
 from plabctl.config.policy_keys import FLAP, GUARD
 from plabctl.config.pool_keys import BACKOFF
-from plabctl.config.schema import ROOT, SSH
+from plabctl.config.schema import ROOT
+from plabctl.config.ssh_keys import SSH
 from plabctl.core.keys.formatting import describe_value, format_exact_duration, format_size, parse_size, quote, suggest
 from plabctl.core.keys.table import Table
 from plabctl.core.keys.types import Choice, Duration, Flag, Number, Size, ValueType, Whole

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host, is_server, sort_names
+from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host, is_server, sort_names, split_hop
 
 HOSTS = ["pc1", "PC1.lab", "web_1.lab", "_x", "x_", "casm_n0", "10.0.0.1", "2001:db8::1", "a-b.c-d", "a" * 63]
 ALIASES = ["pc1-", "pc1..lab", "pc1.", "_-", "a" * 64, "a" * MAX_NAME]
@@ -75,3 +75,31 @@ def test_numbers_sort_as_numbers() -> None:
 def test_any_names_can_be_sorted(names: list[str]) -> None:
     assert sorted(sort_names(names)) == sorted(names)
     assert sort_names(reversed(names)) == sort_names(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "hop"),
+    [
+        ("gate", ("", "gate", 22)),
+        ("me@gate:2222", ("me", "gate", 2222)),
+        ("a@b@gate", ("a@b", "gate", 22)),
+        ("[fd00::1]:2222", ("", "fd00::1", 2222)),
+        ("me@[fd00::1]", ("me", "fd00::1", 22)),
+        ("fe80::1%eth0", ("", "fe80::1%eth0", 22)),
+        ("none", None),
+        ("", None),
+        ("@gate", None),
+        ("-oProxyCommand=x@gate", None),
+        ("gate:0", None),
+        ("gate:65536", None),
+        ("gate:ssh", None),
+        ("gate:", None),
+        ("[fd00::1", None),
+        ("[fd00::1]x", None),
+        ("[gate]:22", None),
+        ("a,b", None),
+        ("ga te", None),
+    ],
+)
+def test_a_jump_host_has_user_host_and_port(text: str, hop: tuple[str, str, int] | None) -> None:
+    assert split_hop(text) == hop

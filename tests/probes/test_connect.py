@@ -233,6 +233,18 @@ class TestTargets:
 
         assert caught.value.outcome is Outcome.UNKNOWN
 
+    @pytest.mark.parametrize(
+        ("variables", "jumps"),
+        [({}, ["[gate]:2200"]), ({"ssh_jump": "none"}, []), ({"ssh_jump": "me@a, b:23"}, ["a", "[b]:23"])],
+    )
+    def test_jump_hosts_are_those_of_the_node_or_the_configured_ones(
+        self, variables: dict[str, str], jumps: list[str]
+    ) -> None:
+        found = Targets(SshSettings(user="plab", jump=("gate:2200",))).find(Node("n", variables)).jumps
+
+        assert [hop.label for hop in found] == jumps
+        assert [hop.user for hop in found] == ["me" if hop.host == "a" else "plab" for hop in found]
+
     def test_ssh_config_is_asked_once_and_only_on_request(
         self, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,0 +1,72 @@
+"""The keys of `[ssh]`: how nodes are reached and logged in to.
+
+Pure. Go on with `plabctl.config.schema`.
+Tests: `tests/config/test_load.py`.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.keys.path_types import FilePath
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Size, Text, Whole, Words
+from plabctl.core.names import JUMP_HOST, is_hop, is_plain_word
+from plabctl.core.settings import HostKeys, SshSettings
+
+SSH = Table(
+    "ssh",
+    SshSettings(),
+    Key(
+        "user",
+        Text("a user name", is_plain_word),
+        text="The user to log in as.",
+        example='"plab"',
+        default="the user who runs plabctl",
+    ),
+    Key("port", Whole(1, 65535), text="The port of the SSH server. 22 because that is SSH's own.", example="22"),
+    Key(
+        "key",
+        FilePath(),
+        text="The private key to log in with, without a passphrase. Agents and passwords are never used.",
+        example='"/etc/plabctl/id_ed25519"',
+        default="none: nodes cannot be reached over SSH",
+    ),
+    Key(
+        "jump",
+        Words(f"a list of {JUMP_HOST}", is_hop, least=0),
+        text="The jump hosts by which nodes are reached, in order. Their host keys are checked as those of nodes are. "
+        "The user is `user` and the port is 22 where an entry does not say.",
+        example='["gate.example.org", "plab@inner"]',
+        default="none: nodes are reached directly",
+    ),
+    Key(
+        "known_hosts",
+        FilePath(),
+        text="The file of known host keys.",
+        example='"known_hosts"',
+        default="`known_hosts` in the state directory",
+    ),
+    Key(
+        "host_keys",
+        Choice(tuple(HostKeys)),
+        text="What to do with a host that has no known key: refuse it (see `plabctl trust`), or learn its "
+        "key on first use. A changed key is always refused.",
+        example='"first-use"',
+    ),
+    Key(
+        "connect_timeout",
+        Duration(0.1, DAY_S),
+        "connect_timeout_s",
+        text="Time-out of connection, banner, key exchange and login together, and then of the shell's start. 20s "
+        "because TCP takes 11 s to recover from three lost packets, and a busy node a few more for a login.",
+        example='"20s"',
+    ),
+    Key(
+        "output_limit",
+        Size(256, 64 * 1024**2),
+        text="How much of a stage's output is kept; a stage that prints more is cut off. 64KiB because that is a "
+        "thousand lines, more than anybody reads, and 40 nodes that print endlessly then do not fill the memory.",
+        example='"64KiB"',
+    ),
+    Key("use_ssh_config", Flag(), text="Read the user's ssh_config for each node, through `ssh -G`.", example="true"),
+    text="How nodes are reached. A node's variables `ssh_host`, `ssh_port`, `ssh_user` and `ssh_jump` override these.",
+)
