@@ -67,7 +67,7 @@ class Prober:
         _spare_address_space()
         ssh = self._load_ssh()
         with suppress(ProbeError):
-            ssh.keys.find()
+            ssh.identities.find()
         with suppress(ProbeError):
             ssh.known.load()
         with suppress(RuntimeError):  # no thread to be had: the probes will say so

@@ -23,8 +23,9 @@ from plabctl.probes.clean import MAX_REASON, clean_line
 from plabctl.probes.connect import connect
 from plabctl.probes.host_key_policy import HostKeyPolicy
 from plabctl.probes.host_keys import KnownHosts
+from plabctl.probes.identities import Identities, Offer
+from plabctl.probes.login import Login
 from plabctl.probes.login_limiter import LoginCounter, LoginLimiter
-from plabctl.probes.private_keys import PrivateKeys
 from plabctl.probes.probe_error import ProbeError, build_local_error, build_socket_error, format_exception
 from plabctl.probes.remote_shell import RemoteShell
 from plabctl.probes.ssh_transport import NodeConnection, NodeTransport, build_shared_config, close_transport
@@ -56,7 +57,7 @@ class Ssh:
         self._config = build_shared_config()
         self._login_limiter = LoginLimiter(clock, watchdog)
         self._login_counter = LoginCounter()
-        self.keys = PrivateKeys(settings.key)
+        self.identities = Identities(settings.key)
         self.known = KnownHosts(settings.known_hosts, owners)
 
     def connect(
@@ -69,15 +70,15 @@ class Ssh:
         """
         if target.jumps:
             raise ProbeError(Cause.LOCAL, "jump hosts are not supported yet")
-        key = self.keys.find(target.key)
+        offer = self.identities.find(target.keys)
         self.known.load()
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):
             end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
-            sock, connection = self._log_in(target, key, end, cancellation)
+            sock, connection = self._log_in(target, offer, end, cancellation)
         return RemoteShell(connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings)
 
     def _log_in(
-        self, target: Target, key: paramiko.PKey, end: float, cancellation: Cancellation
+        self, target: Target, offer: Offer, end: float, cancellation: Cancellation
     ) -> tuple[socket.socket, NodeConnection]:
         """Log in, once more a few times when the sshd closes the connection before its banner.
 
@@ -88,7 +89,7 @@ class Ssh:
         with self._login_counter.join((target.host, target.port)) as count:
             while True:
                 try:
-                    return self._try_log_in(target, key, end, cancellation)
+                    return self._try_log_in(target, offer, end, cancellation)
                 except _NoBanner as dropped:
                     said, crowd, tries = str(dropped) or said, max(crowd, count()), tries + 1
                 except ProbeError:
@@ -103,14 +104,14 @@ class Ssh:
         raise _build_refusal(said, crowd, tries)
 
     def _try_log_in(
-        self, target: Target, key: paramiko.PKey, end: float, cancellation: Cancellation
+        self, target: Target, offer: Offer, end: float, cancellation: Cancellation
     ) -> tuple[socket.socket, NodeConnection]:
         sock = connect(target.host, target.port, end, self._clock, cancellation)
-        connection = None
-        alarm = None
+        connection = alarm = None
+        login = Login(target.user, offer)
         try:
             alarm = self._watchdog.arm(end, partial(hang_up, sock))
-            connection = self._open_connection(target, key, sock)
+            connection = self._open_connection(target, login, sock)
             with cancellation.on_cancel(partial(hang_up, sock)):
                 connection.open()
         except BaseException as error:
@@ -127,15 +128,13 @@ class Ssh:
                 alarm.disarm()
         return sock, connection
 
-    def _open_connection(self, target: Target, key: paramiko.PKey, sock: socket.socket) -> NodeConnection:
+    def _open_connection(self, target: Target, login: Login, sock: socket.socket) -> NodeConnection:
         trusting = self._settings.host_keys is HostKeys.FIRST_USE
         policy = HostKeyPolicy(target, self.known, trusting=trusting)
         options: dict[str, Any] = {
             "sock": sock,
-            "pkey": key,
+            "auth_strategy": login,
             "transport_factory": partial(NodeTransport, known_kinds=policy.known_kinds),
-            "allow_agent": False,
-            "look_for_keys": False,
             "banner_timeout": _LONGER,
             "auth_timeout": _LONGER,
             "channel_timeout": _LONGER,

@@ -108,15 +108,6 @@ class NodeTransport(BoundedTransport):
             if not self.is_active() or not done.is_set():
                 raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
 
-    def auth_publickey(self, username: str, key: paramiko.PKey, event: threading.Event | None = None) -> list[str]:
-        """Log in with `key`; without `event`, wait for the answer and raise what paramiko raises."""
-        answered = event or threading.Event()
-        super().auth_publickey(username, key, answered)
-        if event is not None or self.auth_handler is None:
-            return []
-        answered.wait()
-        return list(self.auth_handler.wait_for_response(answered))
-
     def open_session(
         self, window_size: int | None = None, max_packet_size: int | None = None, timeout: float | None = None
     ) -> paramiko.Channel:

@@ -32,8 +32,8 @@ class Target:
     port: int
     user: str
     label: str
-    key: str = ""
-    """A key file of this node's own; empty: the configured one."""
+    keys: tuple[str, ...] = ()
+    """Key files of this node's own, in the order in which to offer them; empty: the configured one."""
     jumps: tuple[Target, ...] = ()
     """The jump hosts on the way, the first one first. Each is a target without jump hosts, called as it was named."""
 
@@ -63,8 +63,9 @@ class Targets:
         port = _parse_port(node.variables.get("ssh_port") or seen.get("port") or str(self._ssh.port), node.name)
         user = node.variables.get("ssh_user") or self._ssh.user or seen.get("user") or _find_user_name()
         alias = seen.get("hostkeyalias")
-        key = "" if self._ssh.key else seen.get("identityfile", "")
-        return Target(node.name, host, port, user, alias or build_label(host, port), key, jumps=self._find_jumps(node))
+        key = node.variables.get("ssh_key") or ("" if self._ssh.key else seen.get("identityfile", ""))
+        label = alias or build_label(host, port)
+        return Target(node.name, host, port, user, label, (key,) if key else (), self._find_jumps(node))
 
     def _find_jumps(self, node: Node) -> tuple[Target, ...]:
         """Return the jump hosts to `node`: those that its variable names, else the configured ones."""

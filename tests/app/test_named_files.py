@@ -19,8 +19,8 @@ from plabctl.demo.ticker import Ticker
 from plabctl.errors import PlabctlError, Refused
 from plabctl.inventories.fetch import fetch
 from plabctl.probes.host_keys import KnownHosts, trust_keys
+from plabctl.probes.identities import Identities
 from plabctl.probes.known_hosts_lines import HostKey
-from plabctl.probes.private_keys import PrivateKeys
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober
 from plabctl.sinks.base import SinkContext, TellResult
@@ -66,7 +66,7 @@ def as_list_of_nodes(path: Path, origin: Origin) -> str:
 def as_key(path: Path, origin: Origin) -> str:
     (finding,) = ssh_check.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
     try:
-        PrivateKeys(str(path)).find()
+        Identities(str(path)).find()
     except ProbeError as probe_error:
         assert finding.level is Level.FAIL
         return probe_error.reason

@@ -259,7 +259,7 @@ class TestTargets:
         first, second = targets.find(Node("n")), targets.find(Node("n"))
 
         assert first == second
-        assert (first.host, first.port, first.user, first.key) == ("real.example", 2222, "them", "/home/one")
+        assert (first.host, first.port, first.user, first.keys) == ("real.example", 2222, "them", ("/home/one",))
         assert (tmp_path / "asked").read_text() == "-G -- n\n"
 
     def test_a_proxy_in_ssh_config_is_not_passed_over_in_silence(

@@ -1,7 +1,6 @@
-"""The private key that nodes know us by: read once, shared by all connections.
+"""What we log in with: private keys, each with the certificate beside it, read again when a file has changed.
 
-I/O. Loads paramiko.
-Tests: `tests/app/test_named_files.py`.
+I/O. Loads paramiko. `plabctl.probes.login` offers them to a server.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import paramiko
 
@@ -18,24 +18,35 @@ from plabctl.files.trusted import open_trusted
 from plabctl.probes.probe_error import ProbeError, format_exception
 
 
-class PrivateKeys:
-    """Private keys by path; a key that cannot be used is our fault, not the node's."""
+class Offer(NamedTuple):
+    """What to offer to a server, in order, and in words what would have been offered but cannot be used."""
+
+    keys: tuple[paramiko.PKey, ...]
+    faults: tuple[str, ...] = ()
+
+
+class Identities:
+    """The identities of this process, shared by all connections; one that cannot be used is our fault, not a node's."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._found: dict[str, paramiko.PKey | ProbeError] = {}
 
-    def find(self, path: str = "") -> paramiko.PKey:
-        """Return the key at `path`, by default the configured one; raise ProbeError if it cannot be used."""
-        path = path or self._path
-        with self._lock:  # so that a thousand threads do not all parse it
-            found = self._found.get(path)
-            if found is None:
-                found = self._found[path] = _read(path)
-        if isinstance(found, ProbeError):
-            raise ProbeError(found.cause, found.reason)
-        return found
+    def find(self, paths: tuple[str, ...] = ()) -> Offer:
+        """Return what to offer: the keys at `paths`, else the configured one; raise ProbeError if there is nothing."""
+        paths = paths or (self._path,)
+        found = []
+        for path in paths:
+            with self._lock:  # so that a thousand threads do not all parse it
+                if path not in self._found:
+                    self._found[path] = _read(path)
+                found.append(self._found[path])
+        keys = tuple(each for each in found if not isinstance(each, ProbeError))
+        faults = [each for each in found if isinstance(each, ProbeError)]
+        if not keys:
+            raise ProbeError(faults[0].cause, faults[0].reason)
+        return Offer(keys, tuple(fault.reason for fault in faults))
 
 
 def _read(path: str) -> paramiko.PKey | ProbeError:
