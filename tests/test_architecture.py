@@ -61,8 +61,8 @@ FILE_CALLS_ELSEWHERE = {
 }
 """By module: why it calls the system on files itself. The rule is that `plabctl.files` does."""
 CORE_MAY_USE = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
-    "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
+    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "errno", "functools", "heapq", "itertools",
+    "math", "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
 WITHOUT_TEST = {

@@ -170,10 +170,12 @@ def _show_result(app: App, verdict: RetestResult) -> None:
 
 
 def _show_remedy(app: App, context: ViewContext, name: str) -> None:
-    from plabctl.render.remedy import format_remedy
+    from plabctl.render.remedy import format_help, format_remedy
 
     node, member = context.state.node(name), context.state.member(name)
     if node and member and member.last:
+        if look_at := format_help(member.last.cause, member.last.reason, name):
+            output.write_note(f"look at {look_at}")
         remedy = format_remedy(member.last.cause, name, node.variables, app.settings.ssh)
         if remedy:
             output.write_note(f"if that is right: {remedy}")

@@ -17,7 +17,7 @@ from plabctl.cli.candidates import complete_nodes, complete_recipes
 from plabctl.cli.options import color_option, config_option, make_command
 from plabctl.render import test_result
 from plabctl.render.listing import Cell
-from plabctl.render.remedy import format_remedy
+from plabctl.render.remedy import format_help, format_remedy
 
 if TYPE_CHECKING:
     from plabctl.core.model import StageRun
@@ -62,6 +62,8 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     tell(test_result.format_beginning(job.node.name, job.recipe))
     done = foreground_test.run_test(app, job, tell_stage)
     tell(test_result.format_verdict(done.report))
+    if look_at := format_help(done.report.cause, done.report.reason, job.node.name):
+        tell([("", Cell(f"look at {look_at}"))])
     if remedy := format_remedy(done.report.cause, job.node.name, job.node.variables, app.settings.ssh):
         tell([("", Cell(f"if that is right: {remedy}"))])
     if form == "json":

@@ -31,12 +31,14 @@ class Goal(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a probe did not pass."""
+    """Why a probe did not pass. What each says, and about whom, stands in `plabctl.core.evidence`."""
 
     DNS = "dns"
     CONNECT = "connect"
     HOST_KEY = "host-key"
     AUTH = "auth"
+    NOT_READY = "not-ready"
+    """The node says itself that it is booting, or closed."""
     PROTOCOL = "protocol"
     SETUP = "setup"
     UP_TIMEOUT = "up-timeout"

@@ -1,34 +1,16 @@
 """The exception by which a probe's failure, with its cause, gets from where it is noticed into the report.
 
-Pure. Raised inside `plabctl.probes` only; `plabctl.probes.probe_run` turns it into the report's cause and reason.
+Pure. Raised inside `plabctl.probes` only; `plabctl.probes.probe_run` turns it into the report's cause and reason. Whom
+a cause speaks about is in `plabctl.core.evidence`.
 """
 
 from __future__ import annotations
 
-import errno
 import socket
 
+from plabctl.core.evidence import OUR_ERRNOS, ROUTE_ERRNOS, find_outcome
 from plabctl.core.model import Cause, Outcome
 
-EVIDENCE_ABOUT_US = frozenset({Cause.LOCAL, Cause.NO_OPINION, Cause.INTERRUPTED})
-"""Causes that say nothing about the node: the outcome is unknown."""
-
-_OUR_ERRORS = frozenset(
-    {
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.ENOBUFS,
-        errno.EAGAIN,
-        errno.EADDRNOTAVAIL,
-        errno.ENETDOWN,
-        errno.EPERM,
-        errno.ENOSPC,
-        errno.EAFNOSUPPORT,
-    }
-)
-_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES})
-"""What the kernel says without a route, and as well what a router far away answers by ICMP (icmp(7), ipv6(7))."""
 _NO_SUCH_NAME = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
 )
@@ -49,7 +31,7 @@ class ProbeError(Exception):
     @property
     def outcome(self) -> Outcome:
         """Return whether this is evidence about the node or about us."""
-        return Outcome.UNKNOWN if self.is_inconclusive or self.cause in EVIDENCE_ABOUT_US else Outcome.FAIL
+        return Outcome.UNKNOWN if self.is_inconclusive else find_outcome(self.cause)
 
 
 def format_exception(error: BaseException) -> str:
@@ -69,7 +51,7 @@ def build_resolver_error(name: str, error: OSError) -> ProbeError:
 
 def build_socket_error(place: str, error: OSError, *, has_route: bool = True) -> ProbeError:
     """Return the error for a connection that was not made; without a route from here it says nothing of the node."""
-    if error.errno in _OUR_ERRORS or (error.errno in _NO_WAY and not has_route):
+    if error.errno in OUR_ERRNOS or (error.errno in ROUTE_ERRNOS and not has_route):
         return ProbeError(Cause.LOCAL, f"no connection can be made from here to {place}: {format_exception(error)}")
     return ProbeError(Cause.CONNECT, f"{place}: {format_exception(error)}")
 

@@ -19,6 +19,7 @@ from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import describe_event
 from plabctl.render.listing import Cell, Line
 from plabctl.render.pool_reason import COMMAND, build_pool_reason, format_hold_lines, format_pool_lines
+from plabctl.render.remedy import format_help
 from plabctl.render.table_layout import GAP
 from plabctl.render.times import format_ago, format_clock, format_local
 from plabctl.render.vnode_table import format_vnode_lines
@@ -72,6 +73,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         *_explain_timeouts(subject, context),
         *_explain_leftovers(subject, context),
         *_explain_tests(subject, context),
+        *_explain_cause(subject),
     ]
 
 
@@ -175,6 +177,12 @@ def _explain_tests(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     if label:
         last = subject.member.last
         yield label, Cell("never" if last is None else f"the history has none; the last was at {format_local(last.at)}")
+
+
+def _explain_cause(subject: NodeRecord) -> Iterator[Line]:
+    last = subject.member.last
+    if look_at := last and format_help(last.cause, last.reason, subject.node.name):
+        yield "look at", Cell(look_at)
 
 
 def fold(text: str, width: int | None, indent: int = 0) -> list[str]:

@@ -15,7 +15,7 @@ from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Line, Row, get_text
 from plabctl.render.pool_reason import format_hold_lines, format_pool_lines
-from plabctl.render.remedy import format_remedy
+from plabctl.render.remedy import format_help, format_remedy
 from plabctl.render.strip import LENGTH, format_strip
 from plabctl.render.styles import GLYPHS
 from plabctl.render.times import format_ago, format_local, format_took
@@ -71,8 +71,11 @@ def _format_last_test(subject: NodeRecord, now: float) -> list[Line]:
 
 def _format_remedy(subject: NodeRecord, context: ViewContext) -> list[Line]:
     last, node = subject.member.last, subject.node
-    remedy = last and format_remedy(last.cause, node.name, node.variables, context.settings.ssh)
-    return [("if right", Cell(remedy))] if remedy else []
+    if last is None:
+        return []
+    look_at = format_help(last.cause, last.reason, node.name)
+    remedy = format_remedy(last.cause, node.name, node.variables, context.settings.ssh)
+    return [(label, Cell(text)) for label, text in (("look at", look_at), ("if right", remedy)) if text]
 
 
 def _format_strip(subject: NodeRecord) -> str:

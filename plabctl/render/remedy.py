@@ -1,6 +1,6 @@
-"""The command that helps against a fault that only a person can mend.
+"""What to look at after a test that did not pass, and the command that helps where there is one.
 
-Pure.
+Pure. The words stand in the table of `plabctl.core.evidence`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
+from plabctl.core.evidence import find_help
 from plabctl.core.model import Cause
 from plabctl.core.settings import SshSettings
+
+
+def format_help(cause: Cause | None, reason: str, name: str) -> str | None:
+    """Return what to look at after a test of this node ended for `cause` with `reason`; None after a pass."""
+    return cause and find_help(cause, reason).replace("NODE", name)
 
 
 def format_remedy(cause: Cause | None, name: str, variables: Mapping[str, str], ssh: SshSettings) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from plabctl.cli.main import COMMANDS
 from plabctl.config.reference import build_reference
+from plabctl.core.evidence import CAUSES, find_outcome
 from tests.docs.commands import Verb, all_commands
 from tests.docs.event_examples import build_page
 from tests.docs.pictures import PICTURES
@@ -50,6 +51,20 @@ Only `plabctl check` differs: it uses the codes of Nagios plug-ins, 0 to 3.
 """
 
 
+_CAUSES_HEAD = """\
+# Why a test did not pass
+
+Each test that does not pass has a cause and a reason. The cause says whom it speaks about: what speaks about the node
+is a `fail` and counts; what speaks about this machine, or about nobody, is `unknown`: it counts for nothing and moves
+no node. The reason has the node's own words where it has said any. `plabctl show NODE`, `explain`, `test` and
+`retest --wait` print what to look at, from the same table as this page.
+
+`make docs` generates this page from the program; a test compares the two.
+
+NODE stands for the name of the node.
+"""
+
+
 def cli_page() -> str:
     """Return the reference of all commands as Markdown."""
     verbs = all_commands()
@@ -60,13 +75,36 @@ def cli_page() -> str:
     return "\n".join(sections)
 
 
+def causes_page() -> str:
+    """Return the table of causes as Markdown."""
+    lines = [_CAUSES_HEAD, "| cause | about | meaning | what to look at |", "|---|---|---|---|"]
+    lines += [f"| `{cause}` | {each.about} | {each.meaning} | {each.look_at} |" for cause, each in CAUSES.items()]
+    lines += [
+        "",
+        "## By what the reason says",
+        "",
+        "| cause | the reason has | outcome | what to look at |",
+        "|---|---|---|---|",
+    ]
+    for cause, each in CAUSES.items():
+        for case in each.cases:
+            outcome = "unknown" if case.is_unknown else find_outcome(cause)
+            lines.append(f"| `{cause}` | {case.sign} | `{outcome}` | {case.look_at} |")
+    return "\n".join([*lines, ""])
+
+
 def written_pages() -> list[Path]:
     """Return every page there is, made or written."""
     root = DOCS.parent
     return [path for pattern in ("*.md", "docs/**/*.md", "cron/*.md") for path in sorted(root.glob(pattern))]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"cli.md": cli_page, "config.md": build_reference, "events.md": build_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "causes.md": causes_page,
+    "cli.md": cli_page,
+    "config.md": build_reference,
+    "events.md": build_page,
+}
 
 
 def _section(verb: Verb) -> str:
