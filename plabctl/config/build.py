@@ -10,15 +10,24 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plabctl.config.cross_check import Values, find_entry_pool, find_kind, find_only_pool, list_recipes, read_pools
+from plabctl.config.cross_check import (
+    Values,
+    find_entry_pool,
+    find_kind,
+    find_only_pool,
+    is_variant,
+    list_recipes,
+    read_pools,
+)
 from plabctl.config.kind_name import find_fixed_kind, list_keys
 from plabctl.config.locate import BaseDir
-from plabctl.config.pool_keys import BACKOFF, POOL
+from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
 from plabctl.config.schema import ROOT
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.keys.table import Shape, Table
 from plabctl.core.keys.types import ValueType
+from plabctl.core.recipe import Recipe
 from plabctl.core.settings import InventorySettings, PoolSettings, Settings
 from plabctl.kinds import find
 from plabctl.values import replace
@@ -34,9 +43,9 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
     given: Settings = _fill(ROOT, {name: value for name, value in values.items() if name != "pool"}, base)
     state = given.state_dir or state_dir
     ssh = replace(given.ssh, known_hosts=given.ssh.known_hosts or f"{state}/known_hosts")
-    own = {name: replace(recipe, name=name) for name, recipe in given.recipes.items()}
     of_plugins, builtin = list_recipes(values).maps
     usable = {name: recipe for name, recipe in of_plugins.items() if not recipe.fault}
+    own = _build_recipes(given, values, ChainMap(usable, builtin))
     return replace(
         given,
         path=path,
@@ -50,6 +59,19 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
         kind_faults=_list_kind_faults(given),
         digest=digest,
     )
+
+
+def _build_recipes(given: Settings, values: Values, others: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """Return the recipes that have a table; one that only says how it is run has its stages from `others`."""
+    built = {}
+    for name, recipe in given.recipes.items():
+        table = values["recipe"][name]
+        if not is_variant(table):
+            built[name] = replace(recipe, name=name)
+        elif name in others:
+            changes = {RECIPE.keys[key].field: getattr(recipe, RECIPE.keys[key].field) for key in table}
+            built[name] = replace(others[name], **changes)
+    return built
 
 
 def _list_kind_faults(given: Settings) -> dict[str, str]:

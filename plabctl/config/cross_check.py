@@ -17,7 +17,7 @@ from plabctl.core.backoffs.base import BackoffKind
 from plabctl.core.keys.formatting import quote, suggest
 from plabctl.core.keys.table import Kind
 from plabctl.core.pools.good import GOOD
-from plabctl.core.recipe import Recipe
+from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
 from plabctl.core.settings import ExperimentSettings, PoolKind, PoolSettings, Settings
 from plabctl.kinds import Builtin, builtin_kinds, builtin_names, find, find_builtin
 
@@ -64,15 +64,22 @@ def list_recipes(values: Values) -> ChainMap[str, Recipe]:
     """Return the recipes that need not be written: those of plug-ins that are named, then the built-in ones."""
     builtin: MutableMapping[str, Recipe] = cast("MutableMapping[str, Recipe]", Builtin("recipe"))  # it is only read
     named = [pool["recipe"] for pool in read_pools(values).values() if "recipe" in pool]
-    unknown = {*named, *values.get("plugin_recipes", ())} - builtin.keys() - values.get("recipe", {}).keys()
+    whole = {name for name, recipe in values.get("recipe", {}).items() if not is_variant(recipe)}
+    variants = values.get("recipe", {}).keys() - whole
+    unknown = {*named, *values.get("plugin_recipes", ()), *variants} - builtin.keys() - whole
     found = {name: recipe for name in sorted(unknown) if (recipe := find("recipe", name)) is not None}
     return ChainMap(found, builtin)
+
+
+def is_variant(recipe: Values) -> bool:
+    """Return whether a table of a recipe has no stages of its own: it says as whom those of that name are run."""
+    return "become" in recipe and "transport" not in recipe and not DEFAULT_STAGES.keys() & recipe.keys()
 
 
 def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault]:
     """Yield every fault between keys; `broken` are the paths of keys at fault already."""
     recipes, builtin = values.get("recipe", {}), list_recipes(values)
-    yield from _check_stages(recipes, broken)
+    yield from _check_stages(recipes, builtin, broken)
     yield from _check_inventories(values.get("inventory", ()), broken)
     yield from _check_experiment(values.get("experiment", {}), {*builtin, *recipes}, broken)
     yield from _check_reserves(values)
@@ -175,9 +182,9 @@ def _list_choices(values: Values) -> Iterator[tuple[str, Kind, Values, object]]:
 def _check_recipe(
     pool: str, name: str, recipes: Mapping[str, Values], builtin: Mapping[str, Recipe], broken: Collection[str]
 ) -> Iterator[Fault]:
-    if "recipe" in broken or f"recipe.{name}" in broken:
+    if {"recipe", f"recipe.{name}", f"recipe.{name}.become"} & set(broken):
         return
-    if name in recipes:
+    if name in recipes and not (name in builtin and is_variant(recipes[name])):
         if not any(stage in recipes[name] or f"recipe.{name}.{stage}" in broken for stage in _VERDICT_STAGES):
             needed = ", ".join(_VERDICT_STAGES)
             yield f"recipe.{name}", f"tests nothing, but pool.{pool} uses it, allowed: at least one of {needed}"
@@ -186,8 +193,17 @@ def _check_recipe(
         yield f"pool.{pool}.recipe", f"no recipe {quote(name)}, allowed: {_format_choices(known)}{suggest(name, known)}"
 
 
-def _check_stages(recipes: Mapping[str, Values], broken: Collection[str]) -> Iterator[Fault]:
+def _check_stages(
+    recipes: Mapping[str, Values], others: Mapping[str, Recipe], broken: Collection[str]
+) -> Iterator[Fault]:
     for name, recipe in recipes.items():
+        if is_variant(recipe) and name not in others:
+            yield f"recipe.{name}", f"has no stages, and no other recipe is named {quote(name)}{suggest(name, others)}"
+        if recipe.get("transport") is Transport.LOCAL and recipe.get("become") is Become.SUDO:
+            yield (
+                f"recipe.{name}.become",
+                f'"{Become.SUDO}" with transport = "{Transport.LOCAL}", allowed: only over SSH',
+            )
         for stage, keys in recipe.items():
             path = f"recipe.{name}.{stage}"
             if not isinstance(keys, dict):

@@ -17,6 +17,7 @@ from plabctl.config.locate import read_source
 from plabctl.config.read_document import build_path
 from plabctl.config.schema import ROOT
 from plabctl.core.keys.table import Key, Shape, Table
+from plabctl.core.recipe import DEFAULT_STAGES
 from plabctl.masks import mask_secrets
 
 
@@ -40,9 +41,14 @@ class _Origins(NamedTuple):
             return f"{self.file}:{self.lines[path]}"
         if path == "state_dir" and self.environ.get("PLABCTL_STATE_DIR"):
             return "$PLABCTL_STATE_DIR"
-        if path.startswith("recipe.") and ".".join(path.split(".")[:2]) not in self.lines:
+        if path.startswith("recipe.") and self._is_builtin(".".join(path.split(".")[:2])):
             return "built in"
         return "default"
+
+    def _is_builtin(self, recipe: str) -> bool:
+        """Return whether the file has no table of that recipe, or one that only says how it is run."""
+        has_stages = any(f"{recipe}.{stage}" in self.lines for stage in DEFAULT_STAGES)
+        return recipe not in self.lines or (f"{recipe}.become" in self.lines and not has_stages)
 
 
 def list_effective(path: str | None, environ: Mapping[str, str] | None = None) -> list[EffectiveKey]:

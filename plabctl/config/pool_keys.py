@@ -14,7 +14,7 @@ from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text
 from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.pools.good import GOOD
-from plabctl.core.recipe import DEFAULT_STAGES, Recipe, Transport
+from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
 from plabctl.core.settings import AdaptiveSettings, PoolSettings, ReportSettings
 from plabctl.kinds import builtin_kinds
 
@@ -193,6 +193,14 @@ RECIPE = Table(
         example='"local"',
     ),
     *(_build_stage_key(name) for name in DEFAULT_STAGES),
+    Key(
+        "become",
+        Choice(tuple(Become)),
+        text="As whom the stages run on the node: `sudo` is root, by `sudo -n`, which the user who logs in must be "
+        "allowed without a password; see ssh.md. With `become` and no stage, the recipe of that name that is built in "
+        "or a plug-in's is run so.",
+        example='"sudo"',
+    ),
     Key("teardown_required", Flag(), text="Whether a teardown that fails makes the probe fail.", example="true"),
     text="How a vnode is made, checked and removed; the table's name is the recipe's name. A node's variable `recipe` "
     "overrides its pool's. A recipe that a pool uses needs at least one of `setup`, `up`, `check`. Some recipes "

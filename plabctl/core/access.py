@@ -14,7 +14,7 @@ from plabctl.core.model import Cause, Outcome
 from plabctl.core.notes import NoteKind
 from plabctl.core.state import Changes, State
 
-_REFUSED = frozenset({Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL})
+_REFUSED = frozenset({Cause.AUTH, Cause.SUDO, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL})
 """What another user, key or port may mend."""
 
 

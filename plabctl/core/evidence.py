@@ -111,6 +111,23 @@ CAUSES: Mapping[Cause, Evidence] = {
         "it says itself that it is not ready: it is booting, going down, or closed by `/etc/nologin`",
         "how far its boot has come (`systemctl list-jobs`), and who made `/etc/nologin` or `/run/nologin`",
     ),
+    Cause.SUDO: Evidence(
+        About.NODE,
+        "the recipe wants root, and sudo does not let the user become root without a password",
+        "`sudo -n true` as that user on the node, and docs/ssh.md on `become`",
+        (
+            Case(
+                "sudo asks for a password",
+                "the rule of that user in `/etc/sudoers.d`: it is missing, or lacks `NOPASSWD:`",
+            ),
+            Case(
+                "sudo does not let this user run sh as root",
+                "the rule of that user in `/etc/sudoers.d`: it must allow `ALL` or `/bin/sh`, as root",
+            ),
+            Case("sudo wants a terminal", "the sudoers of the node: `Defaults:USER !requiretty` for that user"),
+            Case("sudo is not installed", "the packages of the node, and the path of that user"),
+        ),
+    ),
     Cause.PROTOCOL: Evidence(
         About.NODE,
         "what answers does not speak SSH as it should, or closes the connection",

@@ -39,6 +39,8 @@ class Cause(StrEnum):
     AUTH = "auth"
     NOT_READY = "not-ready"
     """The node says itself that it is booting, or closed."""
+    SUDO = "sudo"
+    """The user we log in as may not become root without a password, and the recipe wants root."""
     PROTOCOL = "protocol"
     SETUP = "setup"
     UP_TIMEOUT = "up-timeout"

@@ -26,6 +26,15 @@ class Transport(StrEnum):
     LOCAL = "local"
 
 
+class Become(StrEnum):
+    """As whom a recipe's stages run on the node."""
+
+    NONE = "none"
+    """The user who logs in."""
+    SUDO = "sudo"
+    """root, by `sudo -n`, which asks for no password."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One step of a recipe: a command line for `sh`, or a script file to send; with its time-out in seconds."""
@@ -57,6 +66,7 @@ class Recipe:
     check: Stage | None = None
     teardown: Stage | None = None
     teardown_required: bool = False
+    become: Become = Become.NONE
     help: str = ""
     """What its vnode is, for the reference; only those that are built in have it."""
     fault: str = ""

@@ -22,7 +22,7 @@ from functools import lru_cache
 from plabctl.core.histogram import LAST_CLASS, Histogram, add_sample, compute_quantile, count_samples
 from plabctl.core.model import Member, Outcome, Report, StageRun
 from plabctl.core.notes import Document, NoteChanges, NoteKind, NoteReader, Notes
-from plabctl.core.recipe import Recipe, Transport
+from plabctl.core.recipe import Become, Recipe, Transport
 from plabctl.core.settings import Settings
 
 CONNECT = "connect"
@@ -245,4 +245,5 @@ def _is_lesson(run: StageRun, recipe: Recipe) -> bool:
 def _compute_fingerprint(recipe: Recipe) -> int:
     """Return a number that changes when the commands of the recipe do; changed time-outs leave it as it is."""
     done = [(name, stage.run, stage.script, stage.every_s) for name, stage in recipe.stages.items()]
-    return zlib.crc32(repr((recipe.transport.value, done)).encode("utf-8", "surrogatepass"))
+    how = recipe.transport.value if recipe.become is Become.NONE else f"{recipe.transport} {recipe.become}"
+    return zlib.crc32(repr((how, done)).encode("utf-8", "surrogatepass"))

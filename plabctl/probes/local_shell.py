@@ -12,6 +12,7 @@ from functools import partial
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
+from plabctl.core.recipe import Become
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.capture import Capture
 from plabctl.probes.orphaned_stage import sign_stage
@@ -44,8 +45,14 @@ class LocalShell:
         self._output_limit = output_limit
         self._folder = folder
 
-    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
-        """Run shell code with `variables` exported, for at most `timeout_s`; raise ProbeError when told to stop."""
+    def run(
+        self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+    ) -> StageResult:
+        """Run shell code with `variables` exported, for at most `timeout_s`; raise ProbeError when told to stop.
+
+        As the user who runs plabctl: no recipe may say otherwise.
+        """
+        assert become is Become.NONE
         end = self._clock.monotonic() + timeout_s
         capture = Capture(self._output_limit)
 

@@ -19,14 +19,15 @@ from itertools import count
 import paramiko
 
 from plabctl.clock import Clock
+from plabctl.core.recipe import Become
 from plabctl.core.settings import SshSettings
 from plabctl.probes.cancellation import Cancellation, hang_up
 from plabctl.probes.capture import compute_flood
 from plabctl.probes.frame import StageFrame
 from plabctl.probes.probe_error import format_exception
-from plabctl.probes.script import PROLOGUE, SHELL, wrap_stage
+from plabctl.probes.script import choose_shell, wrap_stage
 from plabctl.probes.shell import StageFault, StageResult
-from plabctl.probes.shell_start import Start, end_unstarted, send_request
+from plabctl.probes.shell_start import DYING_S, Start, end_unstarted, read_exit_status, send_request
 from plabctl.probes.ssh_transport import NodeTransport, close_transport, send_disconnect
 from plabctl.probes.stage_result import build_result, judge_exit, judge_start
 from plabctl.probes.watchdog import Watchdog
@@ -44,7 +45,6 @@ _ENDING_S = 2.0  # to end a shell that did not start
 _SLOW_BYTES_PER_S = 8192
 """A long stage has as much more time to arrive before its shell counts as one that did not start."""
 
-_DYING_S = 0.2
 _FAREWELL_S = 0.2
 _READ_BYTES = 32768
 _SENT_PER_PRINTED = 2
@@ -84,10 +84,16 @@ class RemoteShell:
         """When a shell must have begun its first stage, on the monotonic clock; later ones have no such deadline."""
         self._has_timeout = True
         self._channel: paramiko.Channel | None = None
+        self._become = Become.NONE
         self._numbers = count(1)
 
-    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
+    def run(
+        self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+    ) -> StageResult:
         """Run shell code with `variables` exported, for at most `timeout_s`; raise ProbeError when told to stop."""
+        if become is not self._become:
+            self._abandon_shell()
+            self._become = become
         end = self._clock.monotonic() + timeout_s
         ran = self._run(text, variables, timeout_s, end)
         if ran.fault is StageFault.NOT_RUN and ran.exit_code in _EXIT_NOT_STARTED and self._has_timeout:
@@ -183,8 +189,9 @@ class RemoteShell:
         if self._channel is None:
             self._start_end = self._clock.monotonic() + self._start_timeout_s + len(stage) // _SLOW_BYTES_PER_S
             self._channel = self._open(min(end, self._start_end))
-            send_request(self._channel, "exec", SHELL, wants_answer=True)
-            stage = PROLOGUE + stage
+            shell, prologue = choose_shell(self._become)
+            send_request(self._channel, "exec", shell, wants_answer=True)
+            stage = prologue + stage
         self._channel.settimeout(self._compute_remaining(min(end, self._start_end)))
         try:
             self._channel.sendall(stage)
@@ -235,16 +242,9 @@ class RemoteShell:
             return build_result(frame, StageFault.FLOOD)
         code = frame.exit_code
         if code is None:
-            code = self._read_exit_status(channel, end if frame.has_begun else min(end, self._start_end))
-        return judge_exit(frame, code, is_time_over=self._clock.monotonic() >= end - _DYING_S)
-
-    def _read_exit_status(self, channel: paramiko.Channel, end: float) -> int:
-        """Return the exit code of a `sh` that has ended; a negative one if it has none."""
-        if not channel.status_event.wait(self._compute_remaining(end)):
-            raise _Late
-        if channel.exit_status < 0:
-            # A transport that ends closes its channels first and says that it is dead a moment later.
-            self._transport.join(_DYING_S)
-            if not self._transport.is_active():
-                raise self._transport.saved_exception or EOFError()
-        return int(channel.exit_status)
+            code = read_exit_status(
+                channel, self._compute_remaining(end if frame.has_begun else min(end, self._start_end))
+            )
+            if code is None:
+                raise _Late
+        return judge_exit(frame, code, self._become, is_time_over=self._clock.monotonic() >= end - DYING_S)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal
-from plabctl.core.recipe import Recipe
+from plabctl.core.recipe import Become, Recipe
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.stage_runner import StageRunner
 
@@ -35,7 +35,9 @@ def remove_leftovers(job: Assignment, steps: StageRunner, end: float) -> None:
         for vnode, why in failed.items():
             steps.add_note(f"debris '{vnode}': {why}")
         if steps.unstarted and recipe.transport is job.recipe.transport:
-            raise steps.unstarted
+            if steps.unstarted.cause is not Cause.SUDO or job.recipe.become is Become.SUDO:
+                raise steps.unstarted
+            steps.unstarted = None  # the recipe of this probe needs no sudo
         if not steps.is_alive(recipe.transport):
             raise ProbeError(Cause.DEADLINE, "the node stopped answering while an earlier vnode was torn down")
         if job.vnode in failed:

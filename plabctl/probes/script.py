@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from plabctl.core.assignment import Assignment
 from plabctl.core.names import build_variable_name
-from plabctl.core.recipe import NO_OPINION
+from plabctl.core.recipe import NO_OPINION, Become
+from plabctl.probes import sudo
 
 SHELL = "exec sh"
 """The command line for the login shell: every one of them can do that."""
@@ -44,6 +45,13 @@ _GUARDED = (
     "sleep {grace}; kill -KILL -$$ || kill -KILL $p) >/dev/null 2>&1 3<&- & w=$!; "
     "wait $p; s=$?; kill -KILL $w; exit $s' sh {code} {input}\n"
 )
+
+
+def choose_shell(become: Become) -> tuple[str, bytes]:
+    """Return the command line by which a login shell becomes the `sh` of the stages, and what that `sh` reads first."""
+    if become is Become.SUDO:
+        return sudo.SHELL, sudo.PROLOGUE + PROLOGUE
+    return SHELL, PROLOGUE
 
 
 def build_values(assignment: Assignment, vnode: str | None = None) -> dict[str, str]:

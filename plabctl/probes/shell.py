@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from plabctl.core.recipe import Become
+
 
 class StageFault(StrEnum):
     """Why a stage has no exit code that counts."""
@@ -29,6 +31,8 @@ class StageFault(StrEnum):
     """The node's shell did not start in time."""
     NO_SESSION = "no-session"
     """The node opened no session for a shell."""
+    NO_SUDO = "no-sudo"
+    """sudo started no shell on the node, and says why."""
     ENDED = "ended"
     """It ended without an exit code: a signal killed it."""
 
@@ -49,7 +53,9 @@ class StageResult:
 class Shell(Protocol):
     """A place where the stages of a recipe run."""
 
-    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
+    def run(
+        self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+    ) -> StageResult:
         """Run shell code with `variables` exported, for at most `timeout_s`; raise ProbeError when told to stop."""
         ...
 

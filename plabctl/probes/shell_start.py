@@ -1,4 +1,4 @@
-"""The start of a node's `sh`: how it is asked for, and how it is ended when it does not begin.
+"""The start of a node's `sh`, how it is ended when it does not begin, and how it ended.
 
 I/O. The first stage is sent together with the request, which saves a round trip for each probe. So where a start-up
 file hangs, the stage lies in the standard input of a shell that may still read it hours later. It must not run then:
@@ -19,6 +19,8 @@ from plabctl.probes.frame import StageFrame
 _AT_EOF_S = 0.1
 _AT_KILL_S = 0.25
 _READ_BYTES = 32768
+DYING_S = 0.2
+"""Seconds in which the end of a connection, or of a stage, may be told late."""
 
 
 class Start(Enum):
@@ -85,3 +87,19 @@ def _drain(channel: paramiko.Channel, frame: StageFrame) -> None:
             frame.add(data)
     except TimeoutError:
         return
+
+
+def read_exit_status(channel: paramiko.Channel, wait_s: float) -> int | None:
+    """Return the exit code of a `sh` that has ended, a negative one if it has none; None if it is not told in time.
+
+    Raise what ended the connection, if that is why there is none.
+    """
+    if not channel.status_event.wait(wait_s):
+        return None
+    if channel.exit_status < 0:
+        # A transport that ends closes its channels first and says that it is dead a moment later.
+        transport = channel.get_transport()
+        transport.join(DYING_S)
+        if not transport.is_active():
+            raise transport.saved_exception or EOFError()
+    return int(channel.exit_status)

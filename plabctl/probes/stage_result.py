@@ -6,9 +6,11 @@ Tests: `tests/probes/test_remote_shell.py`.
 
 from __future__ import annotations
 
+from plabctl.core.recipe import Become
 from plabctl.probes.frame import StageFrame
 from plabctl.probes.shell import StageFault, StageResult
 from plabctl.probes.shell_start import Start
+from plabctl.probes.sudo import explain_refusal
 
 _EXIT_LATE = frozenset({124, 137, 143})
 _EXIT_BY_SIGNAL = range(129, 160)
@@ -28,10 +30,12 @@ def build_result(
     return StageResult(exit_code, output.text(), output.truncated, fault, said, never_began)
 
 
-def judge_exit(frame: StageFrame, code: int, *, is_time_over: bool) -> StageResult:
+def judge_exit(frame: StageFrame, code: int, become: Become, *, is_time_over: bool) -> StageResult:
     """Return the result of a stage whose shell has ended, or which has printed its end mark, with exit `code`."""
     if not frame.has_begun:
-        return build_result(frame, StageFault.NOT_RUN, code, never_began=True)
+        refusal = explain_refusal(frame.finish().text(), code) if become is Become.SUDO else ""
+        fault = StageFault.NO_SUDO if refusal else StageFault.NOT_RUN
+        return build_result(frame, fault, code, refusal, never_began=True)
     if code in _EXIT_LATE and is_time_over:
         return build_result(frame, StageFault.LATE)  # ended over there, a moment before it would have been here
     if code < 0 or code in _EXIT_BY_SIGNAL:

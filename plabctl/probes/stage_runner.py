@@ -75,7 +75,7 @@ class StageRunner:
         self._allowed_s = round(budget, 1)
         is_again = name == "up" and bool(self.stages) and self.stages[-1].stage == "up"
         self.began = self.began if is_again else start
-        ran = self._shells[recipe.transport].run(text, build_environment(values), budget)
+        ran = self._shells[recipe.transport].run(text, build_environment(values), budget, recipe.become)
         if ran.never_began:
             self.has_begun = had_begun
         (self._in_doubt.add if ran.fault in _DOUBTFUL else self._in_doubt.discard)(recipe.transport)

@@ -29,6 +29,7 @@ _FAULT_CAUSES = {
     StageFault.LOST: Cause.CONNECT,
     StageFault.OVERRUN: Cause.PROTOCOL,
     StageFault.NO_SESSION: Cause.PROTOCOL,
+    StageFault.NO_SUDO: Cause.SUDO,
 }
 _NEVER_RAN = "the login shell never ran it: look at its start-up files"
 _SENTENCES = {
@@ -51,7 +52,7 @@ def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: f
     """
     if ran.fault is not None:
         why = explain_result(ran, timeout_s)
-        is_sentence = why.startswith("the ")
+        is_sentence = why.startswith(("the ", "sudo "))
         raise ProbeError(_FAULT_CAUSES.get(ran.fault, _CAUSES[stage]), why if is_sentence else f"{stage} {why}")
     is_local = transport is Transport.LOCAL
     if is_pass(transport, ran.exit_code):
@@ -77,6 +78,8 @@ def explain_result(ran: StageResult, timeout_s: float) -> str:
         case StageFault.NOT_RUN:
             is_answer = said and ran.exit_code is not None
             why = f"was not run by the node, which says: {said}" if is_answer else f"{_NEVER_RAN}{last_words}"
+        case StageFault.NO_SUDO:
+            why = ran.said
         case StageFault.NOT_STARTED | StageFault.NO_SESSION:
             why = f"{_SENTENCES[ran.fault].format(ran.said)}{last_words}"
         case StageFault.ENDED:

@@ -11,7 +11,8 @@ from tests.config.test_load import FULL
 
 
 def test_each_value_tells_where_it_was_said(tmp_path: Path) -> None:
-    load_text(tmp_path, 'window = 3\n[ssh]\nport = 23\n[pool.good]\nbackoff = { base = "1m" }\n[pool.bad]\n')
+    pools = '[pool.good]\nbackoff = { base = "1m" }\n[pool.bad]\n'
+    load_text(tmp_path, f'window = 3\n[ssh]\nport = 23\n{pools}[recipe.netns]\nbecome = "sudo"')
     environ = ENVIRON | {"PLABCTL_STATE_DIR": "/srv/state"}
 
     origins = {item.key: (item.value, item.origin) for item in list_effective(str(tmp_path / "plabctl.toml"), environ)}
@@ -23,6 +24,8 @@ def test_each_value_tells_where_it_was_said(tmp_path: Path) -> None:
     assert origins["pool.bad.on_pass"] == ('"good"', "default")
     assert origins["state_dir"] == ('"/srv/state"', "$PLABCTL_STATE_DIR")
     assert origins["recipe.process.transport"] == ('"ssh"', "built in")
+    assert origins["recipe.netns.become"] == ('"sudo"', "plabctl.toml:8")
+    assert origins["recipe.netns.setup.timeout"] == ('"1m"', "built in")
     assert "pool.bad.on_fail" not in origins
 
 

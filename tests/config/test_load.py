@@ -10,7 +10,7 @@ from plabctl.core.backoffs.base import Backoff
 from plabctl.core.backoffs.exponential import EXPONENTIAL
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD, GoodOptions
-from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.recipe import Become, Recipe, Stage, Transport
 from plabctl.core.settings import (
     FlapSettings,
     GuardSettings,
@@ -164,6 +164,14 @@ def test_a_recipe_of_the_file_replaces_the_built_in_one_whole(tmp_path: Path) ->
 
     assert settings.recipes["process"] == Recipe("process", check=Stage(run="uptime", timeout_s=60.0))
     assert settings.recipes["command"] == find_builtin("recipe", "command")
+
+
+def test_a_table_that_only_says_as_whom_keeps_the_stages_of_the_recipe_of_that_name(tmp_path: Path) -> None:
+    settings = load_text(tmp_path, '[recipe.netns]\nbecome = "sudo"\nteardown_required = true')
+
+    netns = find_builtin("recipe", "netns")
+    assert settings.recipes["netns"] == replace(netns, become=Become.SUDO, teardown_required=True)
+    assert netns.become is Become.NONE
 
 
 def test_a_back_off_may_begin_at_its_cap(tmp_path: Path) -> None:

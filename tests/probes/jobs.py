@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Goal, Leftover, Node, Report
-from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.recipe import Become, Recipe, Stage, Transport
 from plabctl.core.settings import SshSettings
 from plabctl.probes.prober import Prober
 
@@ -22,12 +22,20 @@ def make_recipe(
     teardown: str | Stage | None = None,
     transport: Transport = Transport.SSH,
     required: bool = False,
+    become: Become = Become.NONE,
 ) -> Recipe:
     def stage(of: str | Stage | None) -> Stage | None:
         return Stage(run=of, timeout_s=10, every_s=0.05) if isinstance(of, str) else of
 
     return Recipe(
-        "made-up", transport, stage(setup), stage(up), stage(check), stage(teardown), teardown_required=required
+        "made-up",
+        transport,
+        stage(setup),
+        stage(up),
+        stage(check),
+        stage(teardown),
+        teardown_required=required,
+        become=become,
     )
 
 

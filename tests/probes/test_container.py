@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from plabctl.clock import SystemClock
 from plabctl.config.load import load
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal, Outcome, Report
-from plabctl.core.recipe import Recipe, Stage, fill_placeholders
+from plabctl.core.recipe import Become, Recipe, Stage, fill_placeholders
 from plabctl.executors.threads import ThreadExecutor
 from plabctl.kinds import Builtin
 from plabctl.probes.prober import Prober
 from plabctl.probes.recipe_snippets import LIFE_S
 from tests.cli.console import Desk
+from tests.lab import sudo_users
 from tests.lab.container_node import ContainerNode, sweep_control_groups
 from tests.probes.jobs import make_assignment
 from tests.probes.openssh import Sshd
@@ -207,6 +209,23 @@ class TestRemains:
         assert verdict(ground.probe(name, Goal.TEARDOWN, "plabctl-1")) == PASSED
         assert verdict(ground.probe(name, Goal.CHECK, "plabctl-10")) == PASSED
         assert verdict(ground.probe(name, Goal.TEARDOWN, "plabctl-10")) == PASSED
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("name", SUBSTRATES, indirect=True)
+def test_with_sudo_it_runs_for_a_user_who_is_not_root(ground: Ground, name: str) -> None:
+    if reason := sudo_users.missing():
+        pytest.skip(reason)
+    node = ground.node
+    if not (node.folder / "sudoers").exists():
+        sudo_users.write(node.folder)
+        node.run(f"chmod 755 /mnt; {sudo_users.BIND}")
+        config = node.folder / "sshd_config"
+        config.write_text("\n".join([config.read_text(), *sudo_users.CONFIG, ""]))
+    recipe = replace(Builtin("recipe")[name], become=Become.SUDO)
+    job = make_assignment(recipe, **node.variables, ssh_user=sudo_users.FREE)  # type: ignore[arg-type]  # variables are strings
+
+    assert verdict(ground.prober.probe(job)) == PASSED
 
 
 @pytest.mark.lab

@@ -16,7 +16,7 @@ import pytest
 from plabctl.clock import SystemClock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Goal, Leftover, Outcome, Report
-from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.recipe import Become, Recipe, Stage, Transport
 from plabctl.core.settings import SshSettings
 from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.cancellation import Cancellation
@@ -417,7 +417,9 @@ class TestCutOff:
         job = make_assignment(recipe, goal=goal)
 
         class Told:
-            def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
+            def run(
+                self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+            ) -> StageResult:
                 if text == last:
                     cancellation.request()
                 return StageResult(0, "", truncated=False)
@@ -448,7 +450,9 @@ class TestCutOff:
                 self.slept_s += seconds + 5
 
         class Told:
-            def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
+            def run(
+                self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+            ) -> StageResult:
                 return StageResult(2, "not yet", truncated=False)
 
             def is_alive(self) -> bool:

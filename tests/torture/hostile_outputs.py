@@ -18,7 +18,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Cause, Claim, Event, Goal, Node, Report
 from plabctl.core.pools.base import build_pools
-from plabctl.core.recipe import Recipe, Stage, Transport
+from plabctl.core.recipe import Become, Recipe, Stage, Transport
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
 from plabctl.probes.cancellation import Cancellation
@@ -46,8 +46,10 @@ class MadeUp:
         self._failing = failing
         self._ran = 0
 
-    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
-        del text, variables, timeout_s
+    def run(
+        self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+    ) -> StageResult:
+        del text, variables, timeout_s, become
         stage = ("setup", "up", "check", "teardown")[min(self._ran, 3)]
         self._ran += 1
         fails = stage == self._failing or (stage == "setup" and self._failing in {"late", "lost"})
