@@ -61,6 +61,15 @@ SSH = Table(
         example='"20s"',
     ),
     Key(
+        "not_ready_for",
+        Duration(0.0, 366 * DAY_S),
+        "not_ready_for_s",
+        text="How long a node may say itself that it is not ready (it is booting, going down, or closed by "
+        "`/etc/nologin`) until that counts as a failure; with 0 it does at once. 30m because a server with much "
+        "memory and many disks needs that long to boot.",
+        example='"1h"',
+    ),
+    Key(
         "output_limit",
         Size(256, 64 * 1024**2),
         text="How much of a stage's output is kept; a stage that prints more is cut off. 64KiB because that is a "

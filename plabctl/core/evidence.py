@@ -109,7 +109,15 @@ CAUSES: Mapping[Cause, Evidence] = {
     Cause.NOT_READY: Evidence(
         About.NODE,
         "it says itself that it is not ready: it is booting, going down, or closed by `/etc/nologin`",
-        "how far its boot has come (`systemctl list-jobs`), and who made `/etc/nologin` or `/run/nologin`",
+        "how far its boot has come, and what keeps it from being ready",
+        (
+            Case(
+                "says that it is not ready",
+                "how far its boot has come (`systemctl list-jobs`), and who made `/etc/nologin` or `/run/nologin`; "
+                "it counts as a failure after `[ssh] not_ready_for`",
+                is_unknown=True,
+            ),
+        ),
     ),
     Cause.SUDO: Evidence(
         About.NODE,

@@ -117,6 +117,8 @@ class Member:
     """The share of recent time that it spent in good, as it was when its present stay began; see `steadiness`."""
     refused_since_at: float | None = None
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
+    not_ready_since_at: float | None = None
+    """Since when it says itself, in a row, that it is not ready: see `plabctl.core.readiness`."""
     absent_since_at: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
 

@@ -137,6 +137,8 @@ class SshSettings:
     """Read the user's ssh_config through `ssh -G`."""
     jump: tuple[str, ...] = ()
     """The jump hosts to nodes whose variables name none, each as `user@host:port`, in order."""
+    not_ready_for_s: float = 1800.0
+    """How long a node may say itself that it is not ready until that counts as a failure; 0: it does at once."""
 
 
 @dataclass(frozen=True, slots=True)

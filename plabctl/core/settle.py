@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import adaptive_scale, events, refusals
+from plabctl.core import adaptive_scale, events, readiness, refusals
 from plabctl.core.claim import add_leftovers
 from plabctl.core.experiments.model import Vnode
 from plabctl.core.guard.model import UNGUARDED, Guard
@@ -90,6 +90,7 @@ class _Batch:
             self._record_late(report, claim)
             return
         member, found = refusals.weigh_refusal(_drop_lost_suspicion(member, self._pools), report, now)
+        member, found = readiness.weigh_readiness(member, found, self._settings.ssh.not_ready_for_s, now)
         is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member)
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)

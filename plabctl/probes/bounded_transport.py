@@ -57,6 +57,8 @@ class BoundedTransport(paramiko.Transport):
     def __init__(self, sock: socket.socket, disabled_algorithms: dict[str, list[str]] | None = None) -> None:
         self._saved: Exception | None = None
         self._ended_by: Exception | None = None
+        self.farewell = ""
+        """What the server has said when it ended the connection (RFC 4253, 11.1); untrusted text."""
         super().__init__(
             sock,
             default_window_size=WINDOW,
@@ -80,6 +82,11 @@ class BoundedTransport(paramiko.Transport):
         """The server's message at login, such as that it is booting (RFC 4252, 5.4); untrusted text."""
         banner: bytes | None = getattr(self.auth_handler, "banner", None)  # get_banner() wants a live connection
         return (banner or b"").decode(errors="replace")
+
+    def _parse_disconnect(self, message: paramiko.Message) -> None:
+        """Keep what it says; paramiko writes that into its log."""
+        message.get_int()
+        self.farewell = message.get_text()
 
     @property
     def offence(self) -> str:

@@ -42,6 +42,11 @@ def format_exception(error: BaseException) -> str:
     return text[:1].lower() + text[1:]
 
 
+def build_not_ready_error(said: str) -> ProbeError:
+    """Return the error for a node that says itself that it is not ready; how long it may, the state decides."""
+    return ProbeError(Cause.NOT_READY, f"the node says that it is not ready: {said}", is_inconclusive=True)
+
+
 def build_resolver_error(name: str, error: OSError) -> ProbeError:
     """Return the error for a name that was not resolved: the name's fault, or the resolver's, which is ours."""
     if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME:

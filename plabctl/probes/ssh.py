@@ -16,6 +16,7 @@ import paramiko
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
+from plabctl.core.readiness import is_not_ready
 from plabctl.core.settings import HostKeys, SshSettings
 from plabctl.probes.address_race import PromptSocket, has_route
 from plabctl.probes.cancellation import Cancellation, hang_up
@@ -26,7 +27,13 @@ from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.identities import Identities, Offer
 from plabctl.probes.login import Login
 from plabctl.probes.login_limiter import LoginCounter, LoginLimiter
-from plabctl.probes.probe_error import ProbeError, build_local_error, build_socket_error, format_exception
+from plabctl.probes.probe_error import (
+    ProbeError,
+    build_local_error,
+    build_not_ready_error,
+    build_socket_error,
+    format_exception,
+)
 from plabctl.probes.remote_shell import RemoteShell
 from plabctl.probes.ssh_transport import NodeConnection, NodeTransport, build_shared_config, close_transport
 from plabctl.probes.target import Target
@@ -176,15 +183,22 @@ def _build_timeout(transport: NodeTransport) -> ProbeError:
     return ProbeError(Cause.DEADLINE, f"{what} did not end in time")
 
 
+def _explain_closing(transport: NodeTransport) -> ProbeError:
+    """Return the error for a connection that the node has closed, in the node's own words where it has any."""
+    said = clean_line(transport.login_message or transport.farewell, MAX_REASON).strip()
+    if is_not_ready(said):
+        return build_not_ready_error(said)
+    what = "authentication" if transport.initial_kex_done else "the key exchange"
+    return ProbeError(Cause.PROTOCOL, f"the connection was closed during {what}{': ' * bool(said)}{said}")
+
+
 def _explain_failure(error: BaseException, target: Target, transport: NodeTransport) -> Exception:
     """Return the error to raise for a handshake that failed before its time-out."""
     inner = transport.saved_exception if isinstance(error, paramiko.SSHException) else error
     if isinstance(error, EOFError | ConnectionError) or "banner" in str(error) or "saw EOF" in str(error):
         if not transport.has_banner:
             return _NoBanner(transport.greeting)
-        what = "authentication" if transport.initial_kex_done else "the key exchange"
-        said = clean_line(transport.login_message, MAX_REASON).strip()
-        return ProbeError(Cause.PROTOCOL, f"the connection was closed during {what}{': ' * bool(said)}{said}")
+        return _explain_closing(transport)
     if transport.initial_kex_done and isinstance(error, paramiko.SSHException):
         allowed = list(filter(None, getattr(error, "allowed_types", [])))
         more = f"; the node takes {', '.join(allowed)}" if allowed and "publickey" not in allowed else ""

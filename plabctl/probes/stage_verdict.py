@@ -8,13 +8,16 @@ Tests: `tests/probes/test_probe_run.py`.
 from __future__ import annotations
 
 from plabctl.core.model import Cause
+from plabctl.core.readiness import is_not_ready
 from plabctl.core.recipe import NO_OPINION, Transport
 from plabctl.probes.clean import find_first_line, find_last_line
-from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.probe_error import ProbeError, build_not_ready_error
 from plabctl.probes.shell import StageFault, StageResult
 
 _WARNING = 1
 _UNKNOWN = 3
+_CLOSED = 254
+"""What sshd without PAM exits with where there is an /etc/nologin, whatever stands in that."""
 
 _CAUSES = {
     "setup": Cause.SETUP,
@@ -51,6 +54,8 @@ def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: f
     An `up` that is not up yet raises `Cause.UP_TIMEOUT`; whether its time is over is for the caller to say.
     """
     if ran.fault is not None:
+        if ran.fault is StageFault.NOT_RUN and (said := _find_excuse(ran)):
+            raise build_not_ready_error(said)
         why = explain_result(ran, timeout_s)
         is_sentence = why.startswith(("the ", "sudo "))
         raise ProbeError(_FAULT_CAUSES.get(ran.fault, _CAUSES[stage]), why if is_sentence else f"{stage} {why}")
@@ -60,6 +65,14 @@ def judge_stage(stage: str, transport: Transport, ran: StageResult, timeout_s: f
     if ran.exit_code == NO_OPINION or (is_local and ran.exit_code == _UNKNOWN):
         raise ProbeError(Cause.NO_OPINION, explain_result(ran, timeout_s))
     raise ProbeError(_CAUSES[stage], explain_result(ran, timeout_s))
+
+
+def _find_excuse(ran: StageResult) -> str:
+    """Return what a node that ran no stage says of its not being ready; nothing when it says no such thing."""
+    if ran.exit_code == _CLOSED:
+        return " ".join(ran.output.split()) or "its sshd has found /etc/nologin"
+    said = find_last_line(ran.output)
+    return said if is_not_ready(said) else ""
 
 
 def explain_result(ran: StageResult, timeout_s: float) -> str:

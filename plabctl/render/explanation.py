@@ -18,7 +18,13 @@ from plabctl.render import next_moves, next_test, stage_timeouts
 from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import describe_event
 from plabctl.render.listing import Cell, Line
-from plabctl.render.pool_reason import COMMAND, build_pool_reason, format_hold_lines, format_pool_lines
+from plabctl.render.pool_reason import (
+    COMMAND,
+    build_pool_reason,
+    format_hold_lines,
+    format_pool_lines,
+    format_readiness_lines,
+)
 from plabctl.render.remedy import format_help
 from plabctl.render.table_layout import GAP
 from plabctl.render.times import format_ago, format_clock, format_local
@@ -64,6 +70,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
     return [
         ("node", Cell(subject.node.name, "title")),
         *format_pool_lines(subject, context),
+        *format_readiness_lines(subject.member, context),
         *_explain_next_test(subject, context),
         *_explain_moves(subject, context),
         *format_hold_lines(subject.member, context.now),

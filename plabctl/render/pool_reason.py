@@ -76,6 +76,16 @@ def format_hold_lines(member: Member, now: float) -> list[Line]:
     ]
 
 
+def format_readiness_lines(member: Member, context: ViewContext) -> list[Line]:
+    """Return since when the node says itself that it is not ready, and when that counts; nothing when it does not."""
+    since_at = member.not_ready_since_at
+    if since_at is None:
+        return []
+    counts_at = since_at + context.settings.ssh.not_ready_for_s
+    counts = f"counts as a failure {'from' if counts_at > context.now else 'since'} {format_local(counts_at)}"
+    return [("not ready", Cell(f"it says so itself, since {format_local(since_at)}; {counts}", "suspect"))]
+
+
 def _format_reason(subject: NodeRecord) -> str:
     member = subject.member
     if member.suspicion and member.is_guarded:

@@ -83,6 +83,8 @@ class NodePage:
     recent: tuple[Event, ...]
     skipped_count: int | None
     claim: ClaimView | None
+    not_ready_since_at: float | None
+    """Since when it says itself, in a row, that it is not ready."""
 
 
 def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
@@ -98,4 +100,5 @@ def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
         recent=record.recent,
         skipped_count=record.skipped_count or None,
         claim=ClaimView(claim.slot, claim.vnode, claim.started_at) if claim else None,
+        not_ready_since_at=record.member.not_ready_since_at,
     )

@@ -47,6 +47,7 @@ key = "keys/id"
 known_hosts = "/etc/hosts.known"
 host_keys = "first-use"
 connect_timeout = "1m30s"
+not_ready_for = "1h"
 output_limit = "1MiB"
 use_ssh_config = true
 
@@ -120,7 +121,15 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert settings.state_dir == f"{tmp_path}/state"
     assert (settings.window, settings.max_load, settings.entry_pool) == (7, 2.5, "down")
     assert settings.ssh == SshSettings(
-        "probe", 2222, f"{tmp_path}/keys/id", "/etc/hosts.known", HostKeys.FIRST_USE, 90.0, 1024**2, use_ssh_config=True
+        "probe",
+        2222,
+        f"{tmp_path}/keys/id",
+        "/etc/hosts.known",
+        HostKeys.FIRST_USE,
+        90.0,
+        1024**2,
+        use_ssh_config=True,
+        not_ready_for_s=3600.0,
     )
     assert settings.pools == {
         "up": PoolSettings(

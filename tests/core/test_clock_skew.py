@@ -88,6 +88,7 @@ def full(**fields: object) -> Member:
         uptime=spells,
         flaps=(Flap(suspicion, NOW, 0.0, NOW, spells),),
         refused_since_at=NOW,
+        not_ready_since_at=NOW,
         absent_since_at=NOW,
     )
     return replace(member, **fields)  # type: ignore[arg-type]  # any field of it
@@ -110,7 +111,9 @@ def test_what_was_written_down_by_the_right_clock_stays() -> None:
         due_at=BEFORE + 7,
         hold=Hold("ada", "disk", BEFORE - 1, BEFORE + 99),
         **dict.fromkeys(("last", "suspicion", "uptime")),
-        **dict.fromkeys(("probed_at", "penalty_at", "refused_since_at", "absent_since_at"), BEFORE - 8),
+        **dict.fromkeys(
+            ("probed_at", "penalty_at", "refused_since_at", "not_ready_since_at", "absent_since_at"), BEFORE - 8
+        ),
         requested_at=None,
         leftovers=(),
         flaps=(),
@@ -157,7 +160,16 @@ def test_a_node_that_was_added_by_the_wrong_clock_was_added_now() -> None:
 def test_what_happened_this_very_moment_stays() -> None:
     just_now = full(
         **dict.fromkeys(
-            ("since_at", "due_at", "probed_at", "penalty_at", "refused_since_at", "absent_since_at"), BEFORE
+            (
+                "since_at",
+                "due_at",
+                "probed_at",
+                "penalty_at",
+                "refused_since_at",
+                "not_ready_since_at",
+                "absent_since_at",
+            ),
+            BEFORE,
         ),
         hold=Hold("ada", "disk", BEFORE, BEFORE + 60),
         leftovers=(Leftover("v", "process", BEFORE),),

@@ -97,24 +97,56 @@ def test_what_cannot_be_agreed_on_is_named_with_both_lists(
     assert ours in of_plabctl
 
 
+BOOTING = "System is booting up. Unprivileged users are not permitted to log in yet. Please come back later."
+REFUSALS = {
+    BOOTING: Cause.NOT_READY,
+    "Down for a new disk until noon.": Cause.NOT_READY,
+    "Access denied by pam_slurm_adopt: you have no active jobs on this node": Cause.PROTOCOL,
+    "Your account has expired; please contact your system administrator.": Cause.PROTOCOL,
+}
+"""What an account module of PAM says, and what that is taken for."""
+
+
 @pytest.mark.lab
-def test_a_node_that_lets_nobody_in_is_quoted() -> None:
+def test_a_node_that_lets_nobody_in_is_quoted_and_may_be_not_ready() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:  # below the folder of all tests nobody else can read
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "nologin").write_text("Down for a new disk until noon.\n")
         account = f"account requisite pam_nologin.so file={folder}/nologin"
         pam = folder / "pam"
         pam.write_text(f"auth required pam_permit.so\n{account}\nsession required pam_permit.so\n")
         inside = ("unshare", "--mount", "sh", "-ec", 'mount --bind "$0" /etc/pam.d/sshd; exec "$@"', str(pam))
         server = Sshd(folder / "sshd", "UsePAM yes", before=inside)
+        reports = {}
+        try:
+            for said in REFUSALS:
+                (folder / "nologin").write_text(f"{said}\n")
+                reports[said] = probe(server.settings(user="nobody"), CHECK)
+        finally:
+            server.stop()
+
+    for said, cause in REFUSALS.items():
+        report = reports[said]
+        assert (report.cause, report.left) == (cause, ())
+        assert report.outcome is (Outcome.UNKNOWN if cause is Cause.NOT_READY else Outcome.FAIL)
+        assert report.reason.endswith(f": {said}")
+
+
+@pytest.mark.lab
+def test_without_pam_sshd_is_quoted_with_what_stands_in_etc_nologin() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        inside = 'cp -a /etc "$0/etc"; echo Ask ada. >"$0/etc/nologin"; mount --bind "$0/etc" /etc; exec "$@"'
+        server = Sshd(folder / "sshd", "UsePAM no", before=("unshare", "--mount", "sh", "-ec", inside, str(folder)))
         try:
             report = probe(server.settings(user="nobody"), CHECK)
         finally:
             server.stop()
 
-    assert report.outcome is Outcome.FAIL
-    assert report.reason.endswith(": Down for a new disk until noon.")
+    assert (report.outcome, report.cause, report.left) == (Outcome.UNKNOWN, Cause.NOT_READY, ())
+    assert report.reason.startswith("the node says that it is not ready: ")
+    assert report.reason.endswith("Ask ada."), "behind what sshd itself logs"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,15 @@ def test_a_bad_node_is_told_with_what_its_last_test_printed() -> None:
     assert f"to return: needs 1 more pass, next at {format_clock(NOW + 480.0, NOW)}; then goes to good" in text
 
 
+@pytest.mark.parametrize(("ago_s", "counts"), [(60.0, "from"), (1800.0, "since"), (9000.0, "since")])
+def test_a_node_that_is_not_ready_is_told_since_when_and_when_that_counts(ago_s: float, counts: str) -> None:
+    since = NOW - ago_s
+    node, member = make_pair("n1", not_ready_since_at=since)
+
+    line = f"not ready: it says so itself, since {format_local(since)}; counts as a failure {counts} "
+    assert line + format_local(since + 1800.0) in told(node, member)
+
+
 def test_a_flapping_node_is_told_how_many_passes_it_needs() -> None:
     text = told(*make_pair("n1", "bad", last=PASSED, ok_streak=1, penalty=2.5, penalty_at=NOW))
 
