@@ -35,6 +35,8 @@ _NETNS_SETUP = (
     + _NETNS
     + r"""
 command -v ip >/dev/null || { echo "ip (iproute2) is not installed"; exit 1; }
+ip netns list >/dev/null 2>&1 || {
+  echo "the ip of this node knows no network namespaces, as that of busybox does not: install iproute2"; exit 1; }
 remove || exit 1
 said=$(ip netns add "$ns" 2>&1) || { echo "cannot make a network namespace: $said"; exit 1; }
 n=$(( $(printf %s "$ns" | cksum | cut -d ' ' -f 1) % 65536 )) tries=0

@@ -97,7 +97,7 @@ class RemoteShell:
         end = self._clock.monotonic() + timeout_s
         ran = self._run(text, variables, timeout_s, end)
         if ran.fault is StageFault.NOT_RUN and ran.exit_code in _EXIT_NOT_STARTED and self._has_timeout:
-            self._has_timeout = False  # no `timeout -k` on this node: a watchdog in plain sh does it
+            self._has_timeout = False  # no fit `timeout` on this node: a watchdog in plain sh does it
             ran = self._run(text, variables, max(end - self._clock.monotonic(), 0), end)
         return ran
 

@@ -35,13 +35,23 @@ _OURS = frozenset(f"PLABCTL_{name.upper()}" for name in OURS)
 _HEAD = "exec 2>&1; printf '\\036plabctl\\036' || exit\n"
 # Whether a command can be started with that many variables. If not, it is no fault of the node: no opinion.
 _FIT = f"; sh -c : || {{ echo 'the labels of this node are too long for its commands'; exit {NO_OPINION}; }}; "
-_BOUNDED = "timeout -k {grace} {seconds} sh -c {code} {input}; printf '\\036plabctl {number} %d\\036' $?\n"
-# For nodes without `timeout -k`: a subshell that survives its own TERM ends the process group, or at least the shell.
-# It takes the place of the `sh` that reads the stages, because that one leads the process group.
+_BOUNDED = "timeout -k {grace} {seconds} sh -c {code} sh $$ {input}; printf '\\036plabctl {number} %d\\036' $?\n"
+# The `timeout` of busybox makes no process group and signals one process alone: what that started would go on, and
+# nobody could end it. It is seen by the group, which is then that of the `sh` that reads the stages, our argument.
+_GROUPED = (
+    "read -r _ _ _ _ plabctl_own _ </proc/$$/stat && read -r _ _ _ _ plabctl_group _ </proc/$1/stat && "
+    '[ "$plabctl_own" = "$plabctl_group" ] && exit 125; shift\n'
+)
+# For nodes without a `timeout` that fits: a subshell that survives its own TERM ends the process group, or at least the
+# shell. It takes the place of the `sh` that reads the stages, because that one leads the process group; under dropbear,
+# where it is in the group of the server's process, it is made to. It sleeps a second at a time, as its last sleep
+# outlives it.
 _GUARDED = (
-    "exec sh -c "
+    "read -r _ _ _ _ plabctl_group _ </proc/$$/stat && "
+    '[ "$plabctl_group" != $$ ] && setsid true && plabctl_lead=setsid; '
+    "exec $plabctl_lead sh -c "
     '\'exec 3<&0; sh -c "$1" <&3 3<&- & p=$!; '
-    '(trap "" TERM; sleep {seconds}; kill -TERM -$$ || kill -TERM $p; '
+    '(trap "" TERM; n=0; while [ $n -lt {seconds} ]; do sleep 1; n=$((n+1)); done; kill -TERM -$$ || kill -TERM $p; '
     "sleep {grace}; kill -KILL -$$ || kill -KILL $p) >/dev/null 2>&1 3<&- & w=$!; "
     "wait $p; s=$?; kill -KILL $w; exit $s' sh {code} {input}\n"
 )
@@ -76,10 +86,12 @@ def wrap_stage(
 ) -> bytes:
     """Return what makes the node's `sh` run the shell code `text`, ended after `timeout_s`, as its stage `number`.
 
-    `has_timeout` says whether the node has coreutils' or busybox' `timeout -k`; else a watchdog in plain sh stands in,
-    and the node's `sh` ends with the stage.
+    `has_timeout` says whether the node has a `timeout -k` that makes a process group, as that of coreutils does; a
+    stage exits with 125 before it begins where it finds that this is not so. Without one a watchdog in plain sh stands
+    in, and the node's `sh` ends with the stage.
     """
-    head = _HEAD + _export({name: variables[name] for name in variables if name in _OURS})
+    check = _GROUPED if has_timeout else ""
+    head = check + _HEAD + _export({name: variables[name] for name in variables if name in _OURS})
     labels = _export({name: variables[name] for name in variables if name not in _OURS})
     code, entry, body = head + labels + text, "</dev/null", ""
     if len(code) > _MAX_ARGUMENT // 4 and len(encode(shlex.quote(code))) > _MAX_ARGUMENT:
