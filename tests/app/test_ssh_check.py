@@ -9,6 +9,7 @@ from plabctl.core.model import Node
 from plabctl.core.pools.bad import BAD
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import HostKeys, PoolSettings, Settings, SshSettings
+from plabctl.probes.openssh_key import is_protected
 
 # A key of nobody: the head of an OpenSSH private key up to the name of its cipher.
 OPEN = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -46,7 +47,7 @@ def said(settings: Settings, nodes: Sequence[Node] = ()) -> str:
     ],
 )
 def test_a_passphrase_is_seen_without_asking_for_it(text: str, answer: bool | None) -> None:
-    assert ssh_check.is_protected(text) is answer
+    assert is_protected(text) is answer
 
 
 def test_a_key_that_cannot_be_used_is_told(tmp_path: Path) -> None:
