@@ -106,7 +106,8 @@ def _check_processes(
 def _check_untested(
     sight: LockReport, state: State, settings: Settings, now: float, last_test_at: float, load: float | None
 ) -> Iterator[Problem]:
-    if now - last_test_at >= UNTESTED_S:
+    # Between tests that are far apart nothing is due: to go through what is would load all that claims need.
+    if now - last_test_at >= UNTESTED_S and state.due(now - UNTESTED_S):
         from plabctl.core.stuck import find_untested
 
         yield from find_untested(sight, state, settings, now, UNTESTED_S, load)

@@ -8,7 +8,7 @@ read by the standard library.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # Not compiled here: most commands meet no name that they have to check. `re` compiles each once.
@@ -21,6 +21,7 @@ _ZONE = r"[A-Za-z0-9_.-]{1,64}"
 """The name or number of an interface (RFC 4007, section 11)."""
 _KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,62}"
 _POOL = r"[a-z][a-z0-9_-]{0,62}"
+_NEW_LINE, _DIGITS = ord("\n"), b"0123456789"
 MAX_NAME = 253
 NO_JUMP = "none"
 """The value of a node's variable `ssh_jump` that means: no jump host, whatever the configuration says."""
@@ -65,8 +66,18 @@ def sort_names(names: Iterable[str]) -> list[str]:
     """Return the names in the order in which people and programs see them: `node2` before `node10`."""
     # Sorting names that are nearly in order already is quick, and `n01` and `n1` get a place each.
     found = sorted(names)
-    found.sort(key=build_sort_key)
+    if not _are_alike(found):
+        found.sort(key=build_sort_key)
     return found
+
+
+def _are_alike(names: Sequence[str]) -> bool:
+    """Return whether all have digits in the same places, as `n001` and `n002`: then text is in order as numbers are."""
+    text = "\n".join(names)
+    if not text.isascii():
+        return False
+    outlines = bytes(code if code == _NEW_LINE else code in _DIGITS for code in range(256))
+    return len(set(text.encode().translate(outlines).split(b"\n"))) == 1
 
 
 def build_sort_key(name: str) -> list[str | int]:

@@ -148,10 +148,9 @@ def _write_rows(
 ) -> Iterator[str]:
     """Yield the text of each row: by `write`, and when there are many, by what `make` returns for their class."""
     left = iter(rows)
-    yield from map(write, islice(left, _FEW))
-    first = next(left, None)
-    if first is not None:
-        yield from map(write if isinstance(first, Mapping) else make(type(first)), chain([first], left))
+    few = list(islice(left, _FEW))
+    is_long = len(few) == _FEW and not isinstance(few[0], Mapping)
+    yield from map(make(type(few[0])) if is_long else write, chain(few, left))
 
 
 def _join_lines(lines: Iterable[str]) -> Iterator[str]:

@@ -16,8 +16,7 @@ _FIRST, _LAST = -62135596800, 253402300799 - 86399
 """Of the years 1 and 9999, the last day left out, which is over in no time zone."""
 T = TypeVar("T", int, float)
 _DAY_S = 86_400
-_TEXTS_KEPT = 4096
-_SECONDS = tuple(f"{number:02}Z" for number in range(60))
+_TEXTS_KEPT = 16_384
 
 
 class _Texts(dict[int, str]):
@@ -44,17 +43,23 @@ def _format_date(day: int) -> str:
     return f"{year:04}-{(month + 2) % 12 + 1:02}-{day + 1:02}T"
 
 
+def _format_minute(minute: int) -> str:
+    day, minute = divmod(minute, _DAY_S // 60)
+    return f"{_dates[day]}{minute // 60:02}:{minute % 60:02}:"
+
+
 _dates = _Texts(_format_date)
-_minutes = _Texts(lambda minute: f"{minute // 60:02}:{minute % 60:02}:")
+# Instants are put together from texts that are few, because a list of 100,000 nodes has 300,000 instants.
+MINUTES = _Texts(_format_minute)
+"""The beginning of an instant of ISO 8601, by minutes since 1970."""
+SECONDS = tuple(f"{number:02}Z" for number in range(60))
+"""Its end, by seconds in the minute."""
 
 
 def format_iso(at: float) -> str:
     """Return the second in which the instant `at` (seconds since 1970) lies as `2026-11-22T12:00:00Z`."""
-    # Put together from texts that are few, because a list of 100,000 nodes has 300,000 instants.
     second = floor(at)
-    day = second // _DAY_S
-    second -= day * _DAY_S
-    return _dates[day] + _minutes[second // 60] + _SECONDS[second % 60]
+    return MINUTES[second // 60] + SECONDS[second % 60]
 
 
 def _clamp(at: T) -> T:

@@ -6,7 +6,7 @@ Go on with `plabctl.store.documents`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from plabctl.core.due_rows import Due, NodeFields, Row
@@ -97,7 +97,7 @@ _BESIDE: dict[str, RowSource] = {
 }
 _FEW_NODES = 64
 """So many rows take less time than compiling a function for all of them."""
-_row_readers: dict[tuple[type, Sequence[str], bool], Callable[[str, Doc], Any]] = {}
+_row_readers: dict[tuple[NodeFields[Any], bool], Callable[[str, Doc], Any]] = {}
 
 
 def encode_node(node: Node, member: Doc) -> Doc:
@@ -154,7 +154,7 @@ def decode_due(node: str, doc: Doc, experiment: str | None = None) -> Due:
 def make_row_reader(fields: NodeFields[Row], node_count: int) -> Callable[[str, Doc], Row]:
     """Return what makes the row of a node from its name and its document, for as many nodes as there are."""
     are_few = node_count <= _FEW_NODES
-    key = fields.row, fields.names, are_few
+    key = fields, are_few
     read = _row_readers.get(key)
     if read is None:
         read = _row_readers[key] = _make_loop(fields) if are_few else _compile(fields)

@@ -71,10 +71,6 @@ class NodeFacts(NamedTuple):
         """Whether it left good on a failure that its next test confirms or refutes."""
         return self.suspicion is not None and self.suspicion.pool != self.pool
 
-    def is_held(self, now: float) -> bool:
-        """Return whether a person's hold keeps the machine from moving this node."""
-        return self.hold is not None and self.hold.holds(now)
-
 
 NODE_FACTS = NodeFields(NodeFacts)
 

@@ -48,23 +48,25 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
     held = suspect = absent = nodes = unknown = untested = 0
     last_test_at = 0.0
     is_any_usable = False
+    unknown_outcome = Outcome.UNKNOWN
     next_due_at: float | None = None
     for node in context.state.select(NODE_FACTS) if seen is None else seen:
+        name, _, pool, _, due_at, _, _, _, _, suspicion, hold, _, absent_since_at, last, *_ = node
         nodes += 1
-        pools[node.pool] = pools.get(node.pool, 0) + 1
-        held += node.is_held(now)
-        suspect += node.is_suspect
-        absent += node.absent_since_at is not None
-        if node.last is None:
-            untested += node.absent_since_at is None  # those are not tested
+        pools[pool] = pools.get(pool, 0) + 1
+        # Most nodes have none of these: a call for each would take longer than all the rest here.
+        held += hold is not None and hold.holds(now)
+        suspect += suspicion is not None and suspicion.pool != pool
+        absent += absent_since_at is not None
+        if last is None:
+            untested += absent_since_at is None  # those are not tested
         else:
-            unknown += node.last.outcome is Outcome.UNKNOWN
-            last_test_at = max(last_test_at, node.last.at)
-        # One is enough: to ask for all of them would cost more than all the rest here.
-        is_any_usable = is_any_usable or explain_unusable(node, now, is_in_good=node.pool in good_pools) is None
-        is_waiting = node.node not in claims and node.absent_since_at is None
-        if is_waiting and (next_due_at is None or node.due_at < next_due_at):
-            next_due_at = node.due_at
+            unknown += last.outcome is unknown_outcome
+            last_test_at = max(last_test_at, last.at)
+        # One is enough.
+        is_any_usable = is_any_usable or explain_unusable(node, now, is_in_good=pool in good_pools) is None
+        if (next_due_at is None or due_at < next_due_at) and absent_since_at is None and name not in claims:
+            next_due_at = due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     slots = {claim.slot for claim in claims.values()} if context.sight is None else context.sight.held_slots
     counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at)

@@ -3,10 +3,15 @@
 import subprocess
 import sys
 import sysconfig
+import time
 from dataclasses import dataclass
 
 import pytest
 
+from plabctl.clock import SystemClock
+from plabctl.core.state import Changes
+from plabctl.store.store import Store
+from plabctl.values import replace
 from tests.cli.console import ROOT, Desk
 
 HEAVY = frozenset({
@@ -95,6 +100,27 @@ def test_a_gate_that_is_open_loads_next_to_nothing(used_desk: Desk) -> None:
 
     assert libraries_in(loaded) & SHORT == {"json"}
     assert folders_in(loaded) == IDLE.folders
+
+
+def test_a_status_long_after_the_last_test_loads_no_more_while_nothing_is_due(used_desk: Desk) -> None:
+    used_desk.ok("tick")
+    put_tests_back(used_desk, 3600.0)
+
+    loaded = find_loaded(used_desk, "status", "-o", "json")
+
+    assert libraries_in(loaded) & SHORT == {"json"}
+    assert not {"plabctl.core.claim", "plabctl.core.stuck"} & loaded
+
+
+def put_tests_back(desk: Desk, seconds: float) -> None:
+    """Let the last test of each node have been so long ago, and the next one be due in half an hour."""
+    with Store(desk.folder / "state", SystemClock()).session() as session:
+        members = [
+            replace(member, due_at=time.time() + 1800.0, last=replace(member.last, at=member.last.at - seconds))
+            for member in session.members()
+            if member.last
+        ]
+        session.apply(Changes(members=tuple(members)))
 
 
 @pytest.mark.parametrize(

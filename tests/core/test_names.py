@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.core.names import MAX_NAME, fold_name, is_alias, is_host, is_server, sort_names, split_hop
+from plabctl.core.names import MAX_NAME, build_sort_key, fold_name, is_alias, is_host, is_server, sort_names, split_hop
 
 HOSTS = ["pc1", "PC1.lab", "web_1.lab", "_x", "x_", "casm_n0", "10.0.0.1", "2001:db8::1", "a-b.c-d", "a" * 63]
 ALIASES = ["pc1-", "pc1..lab", "pc1.", "_-", "a" * 64, "a" * MAX_NAME]
@@ -69,6 +69,11 @@ def test_numbers_sort_as_numbers() -> None:
     assert sort_names(["node10", "node9", "a", "node9b"]) == ["a", "node9", "node9b", "node10"]
     assert sort_names(["a", "10", "9"]) == ["9", "10", "a"]
     assert sort_names(["n01", "n1", "n2"]) == sort_names(["n2", "n1", "n01"]) == ["n01", "n1", "n2"]
+
+
+@given(st.sampled_from("09.a").flatmap(lambda end: st.lists(st.from_regex(rf"[a-c][0-2]{{1,3}}{end}", fullmatch=True))))
+def test_names_alike_are_in_the_same_order_as_any_others(names: list[str]) -> None:
+    assert sort_names(names) == sorted(sorted(names), key=build_sort_key)
 
 
 @given(st.lists(st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)))
