@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from plabctl.app.context import PLUGIN_HINT, list_plugin_faults
+from plabctl.app.ssh_check import list_host_ca_faults
 from plabctl.config.effective import EffectiveKey, list_effective
 from plabctl.config.load import load
 from plabctl.config.sample import build_sample
@@ -23,10 +24,12 @@ STATE_DIR = "state"
 
 
 def check(path: str | None) -> Settings:
-    """Return the settings; raise ConfigError with every fault, also those of plug-ins."""
+    """Return the settings; raise ConfigError with every fault, also of plug-ins and named files."""
     settings = load(path)
     if faults := list_plugin_faults(settings):
         raise ConfigError(faults, hint=PLUGIN_HINT)
+    if faults := list_host_ca_faults(settings):
+        raise ConfigError(faults)
     return settings
 
 

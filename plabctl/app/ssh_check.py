@@ -1,27 +1,29 @@
 """Check the SSH key and the accepted host keys.
 
-I/O, reads only, and asks no node.
+I/O, reads only, and asks no node. The formats: PROTOCOL.key of OpenSSH, and sshd(8) on known_hosts.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from plabctl.app import certificate_check
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import HostKeys, Settings
-from plabctl.errors import ConfigError, Untrusted
+from plabctl.errors import ConfigError, PlabctlError, Untrusted
 from plabctl.files.trusted import open_trusted
-from plabctl.probes.host_keys import KnownHosts
-from plabctl.probes.openssh_key import is_protected
+from plabctl.probes.host_keys import KnownHosts, read_authorities
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.target import Targets
 
 _KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
+_MAGIC = b"openssh-key-v1\0"
 _PUBLIC = ("ssh-", "ecdsa-", "sk-")
 """How a public key begins."""
 _NAMES_SHOWN = 5
@@ -29,18 +31,13 @@ _MOST_CHARACTERS = 256 * 1024
 """No private key is longer."""
 
 
-def check(settings: Settings, nodes: Sequence[Node], now: float | None = None) -> Iterator[Finding]:
-    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH.
-
-    With `now`, certificates beside the key and beside those of the nodes are looked at too.
-    """
-    if not certificate_check.uses_ssh(settings):
+def check(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
+    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH."""
+    recipes = [settings.recipes.get(pool.recipe) for pool in settings.pools.values()]
+    if not any(recipe and recipe.transport is Transport.SSH for recipe in recipes):
         return
     yield from _check_key(settings.ssh.key)
-    if now is not None:
-        own_keys = {key for node in nodes if (key := node.variables.get("ssh_key"))}
-        for key in filter(None, (settings.ssh.key, *sorted(own_keys))):
-            yield from _check_certificate(key, now)
+    yield from _check_host_ca(settings)
     if nodes:
         yield from _check_known_hosts(settings, nodes)
 
@@ -49,19 +46,27 @@ def require_key(settings: Settings) -> None:
     """Raise ConfigError when a pool tests over SSH and the key is missing or of no use: no probe could say anything."""
     for finding in check(settings, ()):
         if finding.level is Level.FAIL:
-            raise ConfigError([f"ssh.key: {finding.text}"], hint=finding.advice)
+            raise ConfigError([f"ssh.{finding.topic}: {finding.text}"], hint=finding.advice)
 
 
-def _check_certificate(key: str, now: float) -> Iterator[Finding]:
-    text, problem = certificate_check.check(key, now)
-    if problem:
-        yield warn("certificate", problem.reason, problem.remedy)
-    elif text:
-        yield ok("certificate", text)
+def list_host_ca_faults(settings: Settings) -> list[str]:
+    """Return what is wrong with the files of authorities for host certificates."""
+    return [f"ssh.host_ca: {found.text}" for found in _check_host_ca(settings) if found.level is Level.FAIL]
+
+
+def _check_host_ca(settings: Settings) -> Iterator[Finding]:
+    for path in settings.ssh.host_ca:
+        try:
+            count = len(read_authorities([path], settings.origin.owners))
+        except PlabctlError as error:
+            yield fail("host_ca", str(error), "name a file with the public key of an authority for host certificates")
+        else:
+            yield ok("host_ca", f"'{path}': {count} authorit{'y' if count == 1 else 'ies'}")
 
 
 def _check_known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
-    known = KnownHosts(settings.ssh.known_hosts, settings.origin.owners)
+    ssh, owners = settings.ssh, settings.origin.owners
+    known = KnownHosts(ssh.known_hosts, owners, ssh.host_ca)
     targets, topic = Targets(settings.ssh), "known hosts"
     unknown: list[str] = []
     for node in nodes:
@@ -69,19 +74,28 @@ def _check_known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Fi
         if own and own.transport is not Transport.SSH:
             continue
         try:
-            if not known.find(targets.find(node).label):
+            if not known.knows(targets.find(node).label):
                 unknown.append(node.name)
         except ProbeError as probe_error:
             yield fail(topic, str(probe_error), "correct it: no node that it concerns can be reached")
             return
+    yield from _check_lines(known, ssh.known_hosts)
     if not unknown:
-        yield ok(topic, f"a key for each of {len(nodes)} nodes")
+        yield ok(topic, f"a key or an authority for each of {len(nodes)} nodes")
     elif settings.ssh.host_keys is HostKeys.FIRST_USE:
         yield ok(topic, f"{len(unknown)} of {len(nodes)} nodes have no key yet; the first one seen will be accepted")
     else:
         shown = " ".join(unknown[:_NAMES_SHOWN])
         more = " ..." if len(unknown) > _NAMES_SHOWN else ""
         yield warn(topic, f"{len(unknown)} of {len(nodes)} nodes have no key", f"run: plabctl trust {shown}{more}")
+
+
+def _check_lines(known: KnownHosts, path: str) -> Iterator[Finding]:
+    with suppress(OSError):  # which the look-up of the nodes has told
+        if faults := known.list_faults():
+            more = f" and {len(faults) - _NAMES_SHOWN} more" if len(faults) > _NAMES_SHOWN else ""
+            text = f"lines of '{path}' are passed over: {'; '.join(faults[:_NAMES_SHOWN])}{more}"
+            yield warn("known hosts", text, "correct them, or put # in front")
 
 
 def _check_key(name: str) -> Iterator[Finding]:
@@ -120,3 +134,20 @@ def _check_key(name: str) -> Iterator[Finding]:
         yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")
     else:
         yield ok("key", f"'{path}'")
+
+
+def is_protected(text: str) -> bool | None:
+    """Return whether a private key has a passphrase; None when `text` is none."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    if not lines or not lines[0].startswith("-----BEGIN ") or "PRIVATE KEY" not in lines[0]:
+        return None
+    if "OPENSSH" not in lines[0]:
+        return "ENCRYPTED" in lines[0] or any(line.startswith("Proc-Type:") and "ENCRYPTED" in line for line in lines)
+    try:
+        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+    except binascii.Error:
+        return None
+    if not blob.startswith(_MAGIC):
+        return None
+    length = int.from_bytes(blob[len(_MAGIC) : len(_MAGIC) + 4])
+    return blob[len(_MAGIC) + 4 :][:length] != b"none"

@@ -6,7 +6,7 @@ Tests: `tests/config/test_load.py`.
 
 from __future__ import annotations
 
-from plabctl.core.keys.path_types import FilePath
+from plabctl.core.keys.path_types import FilePath, FilePaths
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Size, Text, Whole, Words
 from plabctl.core.names import JUMP_HOST, is_hop, is_plain_word
@@ -44,6 +44,15 @@ SSH = Table(
         text="The file of known host keys.",
         example='"known_hosts"',
         default="`known_hosts` in the state directory",
+    ),
+    Key(
+        "host_ca",
+        FilePaths(),
+        text="Files with the public keys of authorities that sign host certificates, one in a line. A certificate of "
+        "theirs counts like a known key, on every host that it names. For authorities of some hosts only, write lines "
+        "with `@cert-authority` into `known_hosts`.",
+        example='["/etc/plabctl/host_ca.pub"]',
+        default="none",
     ),
     Key(
         "host_keys",

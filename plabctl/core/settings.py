@@ -139,6 +139,8 @@ class SshSettings:
     """The jump hosts to nodes whose variables name none, each as `user@host:port`, in order."""
     not_ready_for_s: float = 1800.0
     """How long a node may say itself that it is not ready until that counts as a failure; 0: it does at once."""
+    host_ca: tuple[str, ...] = ()
+    """Files with the public keys of authorities whose certificates are believed for every host."""
 
 
 @dataclass(frozen=True, slots=True)

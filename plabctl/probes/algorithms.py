@@ -14,6 +14,8 @@ import paramiko
 HOST_KEY = "kind of host key"
 LIBSSH_CURVE, RFC_CURVE = "curve25519-sha256@libssh.org", "curve25519-sha256"
 """One key exchange under the name it had first and that of RFC 8731; paramiko knows the former only."""
+CERTIFICATE = "-cert-v01@openssh.com"
+"""What the names of signatures end with by which a host shows a certificate of its key."""
 
 _CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
 _WEAK_CIPHERS = ("-cbc",)
@@ -22,7 +24,6 @@ _WEAK_DIGESTS = ("-md5", "-96")
 _WEAK_EXCHANGES = ("-sha1",)
 _RSA, _RSA_BY_SHA2 = "ssh-rsa", "rsa-sha2-"
 """The kind of key, which is also the name of its signature by SHA-1, and how the names of the others begin."""
-_CERTIFICATE = "-cert-v01@openssh.com"
 _SIGNALS = ("ext-info-", "kex-strict-")
 """What stands among the names of key exchanges and is none (RFC 8308; OpenSSH's PROTOCOL, 1.9)."""
 _NAMED_MOST = 12
@@ -37,7 +38,7 @@ class NoCommonAlgorithm(paramiko.ssh_exception.IncompatiblePeer):
 
 
 def _join(names: Iterable[str]) -> str:
-    found = [name for name in names if name and not name.startswith(_SIGNALS) and not name.endswith(_CERTIFICATE)]
+    found = [name for name in names if name and not name.startswith(_SIGNALS) and not name.endswith(CERTIFICATE)]
     more = f" and {len(found) - _NAMED_MOST} more" if len(found) > _NAMED_MOST else ""
     return ", ".join(name[:64] for name in found[:_NAMED_MOST]) + more or "none"
 
@@ -76,15 +77,22 @@ def drop_sha1(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if not name.startswith(_RSA))
 
 
-def order_host_keys(names: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
-    """Return the names of signatures of host keys, those that the `known` kinds of key can make first.
+def order_host_keys(names: Iterable[str], known: Collection[str], *, certified: bool = False) -> tuple[str, ...]:
+    """Return the names of signatures of host keys: with `certified` those of certificates, then those of `known` kinds.
 
-    Otherwise a node that has keys of other kinds too would show one of those, which would pass for a changed host key.
-    An RSA key can sign by either form of SHA-2; none may sign by SHA-1.
+    A node that has keys of several kinds shows the first that is asked for, and one that is not known would pass for a
+    changed host key. An RSA key can sign by either form of SHA-2; none may sign by SHA-1.
     """
-    return tuple(sorted(drop_sha1(names), key=lambda name: _find_kind(name) not in known))
+
+    def rank(name: str) -> int:
+        if name.endswith(CERTIFICATE):
+            return 0 if certified else 3
+        return 1 if find_kind(name) in known else 2
+
+    return tuple(sorted(drop_sha1(names), key=rank))
 
 
-def _find_kind(signature: str) -> str:
-    """Return the kind of key that makes a signature."""
-    return _RSA if signature.startswith(_RSA_BY_SHA2) else signature
+def find_kind(algorithm: str) -> str:
+    """Return the kind of key that makes a signature, also where that is shown with a certificate."""
+    plain = algorithm.removesuffix(CERTIFICATE)
+    return _RSA if plain.startswith(_RSA_BY_SHA2) else plain

@@ -11,10 +11,14 @@ import socket
 
 import paramiko
 
-from plabctl.probes.bounded_packets import BoundedMessage, NodePacketizer
+from plabctl.probes.algorithms import CERTIFICATE, find_kind
+from plabctl.probes.bounded_packets import NodePacketizer
 from plabctl.probes.connection_bounds import BoundExceeded, Meter
+from plabctl.probes.host_certificates import HostCertificate, parse_certificate
 from plabctl.probes.key_exchange import bound_exchanges
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import format_exception
+from plabctl.probes.signatures import find_signer
 
 WINDOW = 128 * 1024
 """Bytes a node may send ahead of our reading: what an endless printer can make us hold."""
@@ -53,6 +57,9 @@ class BoundedTransport(paramiko.Transport):
         paramiko.common.MSG_CHANNEL_DATA: _feed,
         paramiko.common.MSG_CHANNEL_EXTENDED_DATA: _feed_extended,
     }
+
+    host_certificate: HostCertificate | None = None
+    """What the server showed with its key, signed by the authority that it names; whether it is good is not said."""
 
     def __init__(self, sock: socket.socket, disabled_algorithms: dict[str, list[str]] | None = None) -> None:
         self._saved: Exception | None = None
@@ -128,15 +135,12 @@ class BoundedTransport(paramiko.Transport):
         """Ignore it; paramiko looks at each byte of it, for a log that nobody keeps."""
 
     def _verify_key(self, host_key: bytes, signature: bytes) -> None:
-        """Check a signature of the host key; numbers inside of both are bounded as those of messages are."""
-        kind = BoundedMessage(signature).get_text()
-        if kind.startswith("ecdsa-"):
-            outer = BoundedMessage(signature)
-            outer.get_text()
-            numbers = BoundedMessage(outer.get_binary())
-            numbers.get_mpint()
-            numbers.get_mpint()
-        key = self._key_info[self.host_key_type](BoundedMessage(host_key))  # type: ignore[attr-defined]
-        if not key.verify_ssh_sig(self.H, BoundedMessage(signature)):
-            raise paramiko.SSHException(f"signature verification ({self.host_key_type}) failed")
-        self.host_key = key
+        """Check the signature of the host key, which may be shown within a certificate."""
+        algorithm = str(self.host_key_type)
+        assert self.H is not None, "there is no signature before the exchange that it signs"
+        self.host_certificate = parse_certificate(host_key, algorithm) if algorithm.endswith(CERTIFICATE) else None
+        key = self.host_certificate.key if self.host_certificate else HostKey(find_kind(algorithm), host_key)
+        signer = find_signer(key, algorithm.removesuffix(CERTIFICATE), signature, self.H)
+        if signer is None:
+            raise paramiko.SSHException(f"signature verification ({algorithm}) failed")
+        self.host_key = signer

@@ -26,12 +26,17 @@ class LockTaken(OSError):
     """Another process keeps the lock."""
 
 
-def read(path: Path, owners: Collection[int] = ()) -> list[str]:
-    """Return the lines, none when there is no file; raise OSError, also where others than `owners` could change it."""
+def read(path: Path, owners: Collection[int] = (), *, missing_ok: bool = True) -> list[str]:
+    """Return the lines; raise OSError, also where others than `owners` could change it.
+
+    With `missing_ok` there are no lines where there is no file.
+    """
     try:
         # It may be a link: several installations may share one file.
         opened = _open_trusted(path, owners, file_only=True)
     except FileNotFoundError:
+        if not missing_ok:
+            raise
         return []
     with open(opened.fd, encoding="utf-8", errors="replace") as file:
         return file.read().splitlines()

@@ -1,8 +1,8 @@
 """The lines of a known_hosts file: which keys they give a server, and which they revoke.
 
 Pure. The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT": names with `*` and `?`, `!` before those that are
-left out, hashed names, and the mark `@revoked`. Lines of authorities (`@cert-authority`) are passed over. The file
-itself stands in `plabctl.probes.known_hosts_file`.
+left out, hashed names, and the marks `@revoked` and `@cert-authority`. The file itself stands in
+`plabctl.probes.known_hosts_file`.
 Tests: `tests/probes/test_host_keys.py`.
 """
 
@@ -15,15 +15,21 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import paramiko
 
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 """The kinds of keys that we negotiate, the one we like best first."""
+TOKEN_KINDS = {
+    "sk-ssh-ed25519@openssh.com": "ssh-ed25519",
+    "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sha2-nistp256",
+}
+"""The kinds of keys on FIDO tokens, each with the kind that it is of besides."""
+AUTHORITY_KINDS = (*KINDS, *TOKEN_KINDS)
 _FIELDS = 3
-_REVOKED = "@revoked"
+_REVOKED, _AUTHORITY = "@revoked", "@cert-authority"
 _HASHED = "|1|"
 
 
@@ -50,32 +56,88 @@ class HostKey:
         return cls(key.get_name(), key.asbytes())
 
 
-class KnownKeys:
-    """What the lines say, indexed: a plain name costs one look into a dictionary, hashed names and patterns a pass."""
+class _Entry(NamedTuple):
+    """What one line says of a key; `fault` says why the line is passed over."""
 
-    def __init__(self, lines: Iterable[str] = ()) -> None:
+    mark: str
+    names: list[str]
+    key: HostKey
+    fault: str = ""
+
+
+class KnownKeys:
+    """What the lines say, indexed: a plain name costs one look into a dictionary, hashed names and patterns a pass.
+
+    `authorities` are those whose certificates are believed for every host.
+    """
+
+    def __init__(self, lines: Iterable[str] = (), authorities: Iterable[HostKey] = ()) -> None:
         self._plain: dict[str, list[HostKey]] = {}
-        self._matched: list[tuple[list[str], HostKey]] = []
-        self._revoked: list[tuple[list[str], HostKey]] = []
-        for mark, names, key in _parse_entries(lines):
-            if mark:
-                self._revoked.append((names, key))
-            elif any(name.startswith(_HASHED) or _is_pattern(name) for name in names):
-                self._matched.append((names, key))
+        self._matched: list[_Entry] = []
+        self._revoked: list[_Entry] = []
+        self._authorities = [_Entry(_AUTHORITY, ["*"], key) for key in authorities]
+        marked = {_REVOKED: self._revoked, _AUTHORITY: self._authorities}
+        for entry in filter(None, map(_parse_line, lines)):
+            if entry.fault:
+                continue
+            if entry.mark:
+                marked[entry.mark].append(entry)
+            elif any(name.startswith(_HASHED) or _is_pattern(name) for name in entry.names):
+                self._matched.append(entry)
             else:
-                for name in names:
-                    self._plain.setdefault(name.lower(), []).append(key)
+                for name in entry.names:
+                    self._plain.setdefault(name.lower(), []).append(entry.key)
 
     def find(self, label: str) -> tuple[HostKey, ...]:
         """Return the keys of a server that are not revoked, the kind we like best first."""
-        found = self._plain.get(label.lower(), []) + [key for names, key in self._matched if _covers(names, label)]
+        found = self._plain.get(label.lower(), []) + _select(self._matched, label)
         if self._revoked:
             found = [key for key in found if not self.is_revoked(label, key)]
         return tuple(sorted(found, key=lambda key: KINDS.index(key.kind)))
 
+    def find_authorities(self, label: str) -> frozenset[HostKey]:
+        """Return the authorities, none of them revoked, whose certificates are believed for a server."""
+        return frozenset(key for key in _select(self._authorities, label) if not self.is_revoked(label, key))
+
+    def has_revoked(self, label: str) -> bool:
+        """Return whether any key is revoked for this server."""
+        return any(_covers(entry.names, label) for entry in self._revoked)
+
     def is_revoked(self, label: str, key: HostKey) -> bool:
-        """Return whether a line revokes `key` for this server."""
-        return any(key == revoked and _covers(names, label) for names, revoked in self._revoked)
+        """Return whether a line revokes `key`, be it a server's or an authority's, for this server."""
+        return any(entry.key == key and _covers(entry.names, label) for entry in self._revoked)
+
+
+def _select(entries: Iterable[_Entry], label: str) -> list[HostKey]:
+    return [entry.key for entry in entries if _covers(entry.names, label)]
+
+
+def strip_port(label: str) -> str:
+    """Return the name of a server without the port that may be part of it: `[pc1]:2222` is `pc1`."""
+    return label[1:].rpartition("]:")[0] if label.startswith("[") and "]:" in label else label
+
+
+def list_faults(lines: Iterable[str]) -> Iterator[str]:
+    """Yield in words which lines are passed over, and why."""
+    for number, line in enumerate(lines, 1):
+        entry = _parse_line(line)
+        if entry and entry.fault:
+            yield f"line {number}: {entry.fault}"
+
+
+def parse_authorities(lines: Iterable[str]) -> tuple[HostKey, ...]:
+    """Return the keys that a file of public keys holds, one in a line; raise ValueError for a line that is none."""
+    found = []
+    for number, line in enumerate(lines, 1):
+        if line.strip() and line.lstrip()[0] != "#":
+            entry = _parse_line(f"{_AUTHORITY} * {line}")
+            fault = entry.fault if entry else "no public key"
+            if entry and not fault and not entry.key.blob[4:].startswith(entry.key.kind.encode()):
+                fault = f"the key is not of the kind '{entry.key.kind}'"
+            if entry is None or fault:
+                raise ValueError(f"line {number}: {fault}")
+            found.append(entry.key)
+    return tuple(found)
 
 
 def names_server(line: str, label: str) -> bool:
@@ -86,16 +148,25 @@ def names_server(line: str, label: str) -> bool:
     )
 
 
-def _parse_entries(lines: Iterable[str]) -> Iterator[tuple[str, list[str], HostKey]]:
-    for line in lines:
-        fields = line.split()
-        mark = fields.pop(0) if fields and fields[0] == _REVOKED else ""
-        if len(fields) < _FIELDS or fields[0][0] in "#@" or fields[1] not in KINDS:
-            continue  # comments, authorities and kinds that we never negotiate
-        try:
-            yield mark, fields[0].split(","), HostKey(fields[1], base64.b64decode(fields[2], validate=True))
-        except binascii.Error:
-            continue
+def _parse_line(line: str) -> _Entry | None:
+    """Return what a line says; None for one that is empty or a comment."""
+    fields = line.split()
+    if not fields or fields[0][0] == "#":
+        return None
+    mark = fields.pop(0) if fields[0][0] == "@" else ""
+    names, kind, data = [*fields, "", "", ""][:_FIELDS]
+    blob, fault = b"", ""
+    try:
+        blob = base64.b64decode(data, validate=True)
+    except binascii.Error:
+        fault = "the key is not in base64"
+    if mark not in {"", _REVOKED, _AUTHORITY}:
+        fault = f"there is no mark '{mark}'"
+    elif len(fields) < _FIELDS:
+        fault = "a name, a kind of key or a key is missing"
+    elif kind not in (KINDS if not mark else AUTHORITY_KINDS):
+        fault = f"keys of the kind '{kind}' are not used"
+    return _Entry(mark, names.split(","), HostKey(kind, blob), fault)
 
 
 def _is_pattern(name: str) -> bool:

@@ -22,6 +22,7 @@ from plabctl.probes.address_race import PromptSocket, has_route
 from plabctl.probes.cancellation import Cancellation, hang_up
 from plabctl.probes.clean import MAX_REASON, clean_line
 from plabctl.probes.connect import connect
+from plabctl.probes.host_certificates import BadCertificate
 from plabctl.probes.host_key_policy import HostKeyPolicy
 from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.identities import Identities, Offer
@@ -64,8 +65,8 @@ class Ssh:
         self._config = build_shared_config()
         self._login_limiter = LoginLimiter(clock, watchdog)
         self._login_counter = LoginCounter()
-        self.identities = Identities(settings.key, clock)
-        self.known = KnownHosts(settings.known_hosts, owners)
+        self.identities = Identities(settings.key)
+        self.known = KnownHosts(settings.known_hosts, owners, settings.host_ca)
 
     def connect(
         self, target: Target, latest: float, cancellation: Cancellation, timeout_s: float | None = None
@@ -115,7 +116,7 @@ class Ssh:
     ) -> tuple[socket.socket, NodeConnection]:
         sock = connect(target.host, target.port, end, self._clock, cancellation)
         connection = alarm = None
-        login = Login(target.user, offer, self._clock)
+        login = Login(target.user, offer)
         try:
             alarm = self._watchdog.arm(end, partial(hang_up, sock))
             connection = self._open_connection(target, login, sock)
@@ -137,11 +138,13 @@ class Ssh:
 
     def _open_connection(self, target: Target, login: Login, sock: socket.socket) -> NodeConnection:
         trusting = self._settings.host_keys is HostKeys.FIRST_USE
-        policy = HostKeyPolicy(target, self.known, trusting=trusting)
+        policy = HostKeyPolicy(target, self.known, self._clock, trusting=trusting)
         options: dict[str, Any] = {
             "sock": sock,
             "auth_strategy": login,
-            "transport_factory": partial(NodeTransport, known_kinds=policy.known_kinds),
+            "transport_factory": partial(
+                NodeTransport, known_kinds=policy.known_kinds, wants_certificate=policy.wants_certificate
+            ),
             "banner_timeout": _LONGER,
             "auth_timeout": _LONGER,
             "channel_timeout": _LONGER,
@@ -157,6 +160,8 @@ class Ssh:
     ) -> Exception:
         if isinstance(error, ProbeError):
             return error
+        if isinstance(error, BadCertificate):
+            return ProbeError(Cause.HOST_KEY, f"the host certificate is refused: {error}")
         if transport is not None and transport.offence:
             return ProbeError(Cause.PROTOCOL, f"cut off: the node {transport.offence}")
         if transport is None or isinstance(error, MemoryError | RuntimeError):
@@ -199,6 +204,10 @@ def _explain_failure(error: BaseException, target: Target, transport: NodeTransp
         if not transport.has_banner:
             return _NoBanner(transport.greeting)
         return _explain_closing(transport)
+    if transport.initial_kex_done and isinstance(error, paramiko.SSHException):
+        allowed = list(filter(None, getattr(error, "allowed_types", [])))
+        more = f"; the node takes {', '.join(allowed)}" if allowed and "publickey" not in allowed else ""
+        return ProbeError(Cause.AUTH, f"our key is refused for user '{target.user}'{more}")
     if isinstance(error, paramiko.SSHException):
         return ProbeError(Cause.PROTOCOL, f"no SSH session: {format_exception(inner or error)}")
     if isinstance(error, OSError):

@@ -52,6 +52,7 @@ class NodeTransport(BoundedTransport):
         disabled_algorithms: dict[str, list[str]] | None = None,
         *,
         known_kinds: Collection[str] = (),
+        wants_certificate: bool = False,
         **_gssapi: object,
     ) -> None:
         # paramiko 4 says something of GSSAPI too, which is off and which paramiko 5 has no more.
@@ -59,6 +60,7 @@ class NodeTransport(BoundedTransport):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._opening_s: float | None = None
         self._known_kinds = known_kinds
+        self._wants_certificate = wants_certificate
         super().__init__(sock, disabled_algorithms)
         options = self.get_security_options()
         options.kex = select_exchanges(options.kex)
@@ -70,7 +72,7 @@ class NodeTransport(BoundedTransport):
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         """The signatures of host keys that are accepted, those of the keys that are known first."""
-        return order_host_keys(super().preferred_keys, self._known_kinds)
+        return order_host_keys(super().preferred_keys, self._known_kinds, certified=self._wants_certificate)
 
     @property
     def preferred_pubkeys(self) -> tuple[str, ...]:

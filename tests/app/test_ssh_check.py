@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import ssh_check
-from plabctl.core.model import Node
+from plabctl.core.model import Cause, Node
 from plabctl.core.pools.bad import BAD
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import HostKeys, PoolSettings, Settings, SshSettings
-from plabctl.probes.openssh_key import is_protected
+from plabctl.errors import ConfigError
+from plabctl.probes.host_keys import KnownHosts
+from plabctl.probes.probe_error import ProbeError
 
 # A key of nobody: the head of an OpenSSH private key up to the name of its cipher.
 OPEN = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -47,7 +49,7 @@ def said(settings: Settings, nodes: Sequence[Node] = ()) -> str:
     ],
 )
 def test_a_passphrase_is_seen_without_asking_for_it(text: str, answer: bool | None) -> None:
-    assert is_protected(text) is answer
+    assert ssh_check.is_protected(text) is answer
 
 
 def test_a_key_that_cannot_be_used_is_told(tmp_path: Path) -> None:
@@ -68,11 +70,62 @@ def test_nodes_without_a_host_key_are_named(tmp_path: Path) -> None:
     known = [Node("pc1"), Node("pc2", {"ssh_host": "10.0.0.2", "ssh_port": "2222"}), Node("x", {"recipe": "here"})]
     settings = make_settings(tmp_path)
 
-    assert "ok    known hosts: a key for each of 3 nodes" in said(settings, known)
+    assert "ok    known hosts: a key or an authority for each of 3 nodes" in said(settings, known)
     assert "1 of 4 nodes have no key; run: plabctl trust pc3" in said(settings, [*known, Node("pc3")])
 
     lenient = replace(settings, ssh=replace(settings.ssh, host_keys=HostKeys.FIRST_USE))
     assert "warn" not in said(lenient, [Node("pc3")])
+
+
+def test_an_authority_is_as_good_as_a_key(tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").write_text(f"@cert-authority pc* {PUBLIC}\n")
+    settings = make_settings(tmp_path)
+    ours = tmp_path / "ca.pub"
+    ours.write_text(f"# of the lab\n{PUBLIC} us\n")
+    everywhere = replace(settings, ssh=replace(settings.ssh, host_ca=(str(ours),)))
+
+    assert "ok    known hosts: " in said(settings, [Node("pc1", {"ssh_port": "2222"})])
+    assert "1 of 2 nodes have no key; run: plabctl trust x" in said(settings, [Node("pc1"), Node("x")])
+    assert f"ok    host_ca: '{ours}': 1 authority\n" in said(everywhere, [Node("x")])
+    assert "ok    known hosts: " in said(everywhere, [Node("x")])
+
+
+def test_lines_of_known_hosts_that_are_passed_over_are_named(tmp_path: Path) -> None:
+    lines = [f"pc1 {PUBLIC}", "", "# no", "@trusted a b c", "pc1 ssh-ed25519 %", "pc1 ssh-dss AAAA", "pc1 x"]
+    (tmp_path / "known_hosts").write_text("\n".join(lines))
+    found = said(make_settings(tmp_path), [Node("pc1")])
+
+    assert f"warn  known hosts: lines of '{tmp_path}/known_hosts' are passed over: line 4: there is no mark" in found
+    assert "line 5: the key is not in base64; line 6: keys of the kind 'ssh-dss' are not used; line 7: a name" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (None, "cannot be read"),
+        ("", "holds no public key"),
+        ("\nx\n", "line 2: a name"),
+        ("ssh-rsa AAAA", "line 1: the key is not of the kind 'ssh-rsa'"),
+        (OPEN, "line 1: keys of the kind"),
+    ],
+)
+def test_a_file_of_authorities_that_is_of_no_use_is_a_fault_of_the_configuration(
+    tmp_path: Path, text: str | None, word: str
+) -> None:
+    settings = make_settings(tmp_path)
+    path = tmp_path / "ca.pub"
+    if text is not None:
+        path.write_text(text)
+    settings = replace(settings, ssh=replace(settings.ssh, host_ca=(str(path),)))
+
+    assert f"FAIL  host_ca: '{path}' " in said(settings)
+    assert word in said(settings)
+    with pytest.raises(ConfigError, match=r"ssh\.host_ca: "):
+        ssh_check.require_key(settings)
+    assert len(ssh_check.list_host_ca_faults(settings)) == 1
+    with pytest.raises(ProbeError, match=word) as caught:
+        KnownHosts(settings.ssh.known_hosts, (), settings.ssh.host_ca).load()
+    assert caught.value.cause is Cause.LOCAL
 
 
 def test_without_ssh_nobody_needs_a_key(tmp_path: Path) -> None:

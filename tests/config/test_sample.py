@@ -47,7 +47,9 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
     assert (everything.window, everything.max_load) == (empty.window, empty.max_load)
     assert everything.pools == empty.pools
     assert (everything.flap, everything.guard) == (empty.flap, empty.guard)
-    assert replace(everything.ssh, user="", key="", jump=(), known_hosts="") == replace(empty.ssh, known_hosts="")
+    assert replace(everything.ssh, user="", key="", jump=(), host_ca=(), known_hosts="") == replace(
+        empty.ssh, known_hosts=""
+    )
     assert everything.recipes["mine"].teardown is not None
     assert [each.kind for each in everything.inventories] == list(builtin_names("inventory"))
     assert [each.kind for each in everything.sinks] == ["command"]

@@ -214,9 +214,33 @@ REPLIES = {
     "host key that is not there": (_RSA + _mpint(65537) + _BOMB, _SIGNED),
     "exponent that is not there": (_RSA + _BOMB + _mpint((1 << 2047) | 1), _SIGNED),
 }
+_CERTIFICATE = b"ssh-ed25519-cert-v01@openssh.com"
+
+
+def _certificate(names: bytes = b"", options: bytes = b"", authority: bytes = b"") -> bytes:
+    dates = bytes(8) + b"\xff" * 8
+    head = string(_CERTIFICATE) + string(bytes(32)) + string(bytes(32)) + bytes(8) + u32(2) + string(b"name")
+    return head + string(names) + dates + string(options) * 2 + string(b"") + authority
+
+
+def _nest(depth: int) -> bytes:
+    found = b""
+    for _ in range(depth):
+        found = _certificate(authority=string(found))
+    return found
+
+
+_FORGED = string(string(b"ssh-ed25519") + string(bytes(32))) + string(string(b"ssh-ed25519") + string(bytes(64)))
+CERTIFICATES = {
+    "certificate of names": _certificate(names=u32(0) * 50_000, authority=_FORGED),
+    "certificate of options": _certificate(options=u32(0) * 25_000, authority=_FORGED),
+    "certificate of certificates": _nest(500),
+    "certificate that is not there": _certificate(names=_BOMB, authority=_FORGED),
+    "forged certificate": _certificate(authority=_FORGED),
+}
 SIGNATURES = {"signature that is not there": string(b"ecdsa-sha2-nistp256") + string(_BOMB + _mpint(1))}
 KEYS = ("rsa-sha2-512", "ecdsa-sha2-nistp256")
-EXCHANGES = (*GROUPS, *REPLIES, *SIGNATURES)
+EXCHANGES = (*GROUPS, *REPLIES, *CERTIFICATES, *SIGNATURES)
 
 KINDS: tuple[str, ...] = (*RAW, *EXCHANGES, *AT_LOGIN, *IN_STAGE, *BETWEEN)
 
@@ -239,13 +263,15 @@ class _Liar(paramiko.Transport):
             options.kex = ("diffie-hellman-group-exchange-sha256",)
             self._modulus_pack = object()
             known[options.kex[0]] = type("Gex", (_Gex,), {"group": GROUPS[kind]})
-        elif kind in REPLIES or kind in SIGNATURES:
+        elif kind in EXCHANGES:
             options.kex = ("ecdh-sha2-nistp256",)
-            key, signature = REPLIES.get(kind) or (host_key.asbytes(), SIGNATURES[kind])
+            key = CERTIFICATES.get(kind) or host_key.asbytes()
+            key, signature = REPLIES.get(kind) or (key, SIGNATURES.get(kind, b""))
             known[options.kex[0]] = type("Reply", (_Reply,), {"host_key": key, "signature": signature})
-            if kind in REPLIES:
-                options.key_types = ("rsa-sha2-512",)
-                self.server_key_dict = {"rsa-sha2-512": host_key}
+            if kind not in SIGNATURES:
+                name = "rsa-sha2-512" if kind in REPLIES else _CERTIFICATE.decode()
+                options.key_types = (name,)
+                self.server_key_dict = {name: host_key}
         self._kex_info = known
 
 

@@ -66,6 +66,13 @@ FLOODS = {
     "no such message": "sent a packet that makes no sense",
     "text that is none": "sent a packet that makes no sense",
 }
+CERTIFICATES = {
+    "certificate of names": "the names in it are malformed",
+    "certificate of options": "it was not signed by the authority that it names",
+    "certificate of certificates": "it is signed by a key of the kind ssh-ed25519-cert-v01@openssh.com",
+    "certificate that is not there": "it is cut off",
+    "forged certificate": "it was not signed by the authority that it names",
+}
 ASIDE = "messages that bring no output"
 """All others send more messages than they may."""
 
@@ -79,6 +86,8 @@ def liars(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileServers]:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in DRIBBLES])
 def test_a_liar_is_cut_off_for_a_reason_and_costs_little(liars: HostileServers, kind: str) -> None:
     cause, said = IN_TIME.get(kind, (Cause.PROTOCOL, FLOODS.get(kind, ASIDE)))
+    if kind in CERTIFICATES:
+        cause, said = Cause.HOST_KEY, f"the host certificate is refused: {CERTIFICATES[kind]}"
     report, cpu_s = _probe(liars, kind)
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, cause), report.reason
@@ -98,7 +107,7 @@ def test_what_comes_byte_by_byte_ends_at_a_bound_or_the_deadline(liars: HostileS
 
 
 def test_each_kind_of_lie_is_told_by_some_server() -> None:
-    assert {*IN_TIME, *FLOODS} <= set(KINDS)
+    assert {*IN_TIME, *FLOODS, *CERTIFICATES} <= set(KINDS)
     assert len(KINDS) == len(RAW) + len(EXCHANGES) + len(AT_LOGIN) + len(IN_STAGE) + len(BETWEEN)
 
 

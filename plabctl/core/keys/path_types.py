@@ -1,4 +1,4 @@
-"""The types of value that hold paths: a file, and a command whose program may be one.
+"""The types of value that hold paths: a file, files, and a command whose program may be one.
 
 Pure: a path is made absolute, nobody looks whether it exists. The other types are in `plabctl.core.keys.types`.
 Tests: `tests/config/test_load.py`.
@@ -29,6 +29,29 @@ class FilePath(ValueType):
     def resolve_paths(self, value: object, base: Base) -> str:
         """Return the path, made absolute."""
         return base.make_absolute(str(value))
+
+
+class FilePaths(ValueType):
+    """A list of paths of the file system."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("a list of paths, absolute or relative to the config file")
+
+    def read(self, value: object) -> tuple[str, ...]:
+        """Return the paths as they are written."""
+        if isinstance(value, list):
+            return tuple(map(FilePath().read, value))
+        raise ValueError(f"cannot be {describe_value(value)}")
+
+    def resolve_paths(self, value: object, base: Base) -> tuple[str, ...]:
+        """Return the paths, made absolute."""
+        return tuple(map(base.make_absolute, cast("tuple[str, ...]", value)))
+
+    def format(self, value: object) -> str:
+        """Return the paths as TOML."""
+        return format_list(cast("tuple[str, ...]", value))
 
 
 class Argv(ValueType):
