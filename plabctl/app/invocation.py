@@ -101,10 +101,16 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
     return code
 
 
-def report_failure(config_path: str | None) -> None:
-    """Write the error that the tick just ended with, which was remembered, to the status file, if that is possible."""
+def report_failure(config_path: str | None, kind: ProblemKind | None) -> None:
+    """Tell the error that the tick just ended with, which was remembered, to sinks and status file, if possible.
+
+    `kind` is the problem that it is a case of, if any.
+    """
     with suppress(PlabctlError):  # what went wrong before is worse
         app = open_app(config_path)
+        from plabctl.app.tell_faults import tell_failure
+
+        tell_failure(app, kind)
         if app.settings.report.status_file:
             from plabctl.app.status_file import write_status_file
 
@@ -182,12 +188,14 @@ def record_success(config_path: str | None, now: float) -> str | None:
     last_error = find_last_error(config_path)
     if not last_error.has_error:
         return None
+    from plabctl.app.tell_faults import tell_recovery
     from plabctl.core.tick_errors import find_inventory_problems
 
     app = open_app(config_path)
     if find_inventory_problems(app.store.snapshot(), app.settings):
         return None
-    return last_error.record_success(now)
+    with tell_recovery(app, last_error.find_failure()):
+        return last_error.record_success(now)
 
 
 def _build_last_error(config_path: str | None, settings: Settings | None = None) -> LastError:

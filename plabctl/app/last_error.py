@@ -64,6 +64,11 @@ class LastError:
                     return message
         return text
 
+    def find_failure(self) -> TickFailure | None:
+        """Return the error that is remembered; None when there is none."""
+        error = self._read()
+        return _describe(error) if error else None
+
     def record_success(self, now: float) -> str | None:
         """Return what to say when an error is over, and forget it."""
         if not self.has_error:
@@ -123,11 +128,12 @@ def find_failure(paths: Iterable[str], after: float, now: float) -> TickFailure 
     Ticks that know the configuration by another name remember their errors in files of other names.
     """
     errors = [error for error in map(_read, paths) if error and after < error.last_at <= now]
-    if not errors:
-        return None
+    return _describe(max(errors, key=lambda each: each.last_at)) if errors else None
+
+
+def _describe(error: RepeatedError) -> TickFailure:
     from plabctl.core.problems import ProblemKind, TickFailure
 
-    error = max(errors, key=lambda each: each.last_at)
     lines = [line.removeprefix("plabctl: ") for line in error.text.splitlines()]
     hints = [line.strip().removeprefix("hint: ") for line in lines if line.strip().startswith("hint: ")]
     faults = [line for line in lines if not line.strip().startswith("hint: ")]

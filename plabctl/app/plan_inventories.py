@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from plabctl.inventories.reading import Reading
     from plabctl.probes.host_keys import KnownHosts
 
+_ROWS_NAMED = 3
+"""So many bad rows are told with what is wrong with them, and of all how many they are."""
 Known = Mapping[str, tuple[Node, float | None]]
 """Every node, by name, with the instant since which it is absent."""
 
@@ -104,10 +106,11 @@ def plan_sources(
                 is_accepted=is_accepted,
             )
         fault = changes.refusal or _describe_bad_rows(found.reading)
+        bad_rows = "" if changes.refusal else found.reading.bad_rows_digest
         since_at = (note.fault_since_at if note.fault else now) if fault else None
         remark = note.remark if found.fault else _describe_left_out(found.reading)
         accepted = note.accepted if found.fault else changes.accepted
-        new_note = SourceNote(fault, since_at, changes.doubted, changes.doubted_count, remark, accepted)
+        new_note = SourceNote(fault, since_at, changes.doubted, changes.doubted_count, remark, accepted, bad_rows)
         plans.append(SourceChanges(source, changes, new_note, is_new_note=new_note != note))
     return list(_share_nodes(plans)) if len(plans) > 1 else plans
 
@@ -174,4 +177,5 @@ def _describe_bad_rows(reading: Reading) -> str:
     if not reading.bad_row_count:
         return ""
     rows = "1 row" if reading.bad_row_count == 1 else f"{reading.bad_row_count} rows"
-    return f"{rows} left out: {reading.faults[0]}"
+    more = "; ..." if len(reading.faults) > _ROWS_NAMED else ""
+    return f"{rows} left out: {'; '.join(reading.faults[:_ROWS_NAMED])}{more}"

@@ -206,7 +206,8 @@ def _read_verdict(row: Mapping[str, Any] | None) -> Verdict | None:
 def _read_problem(row: Mapping[str, Any]) -> Problem:
     kind = ProblemKind(row["kind"]) if row["kind"] in _NAMES else ProblemKind.FAILING  # of a later version
     since_at = _read_optional(row, "since_at")
-    return Problem(kind, row["reason"], row["remedy"], since_at=since_at, severity=Severity(row["severity"]))
+    severity, subject = Severity(row["severity"]), row.get("subject")
+    return Problem(kind, row["reason"], row["remedy"], since_at=since_at, severity=severity, subject=subject)
 
 
 def _read_notes(document: Mapping[str, Any]) -> Notes:

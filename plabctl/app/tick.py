@@ -20,6 +20,7 @@ from plabctl.app.goals import OnProgress, TickGoal, ignore_progress
 from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_inventories import sync_due_inventories
+from plabctl.app.tell_faults import put_faults
 from plabctl.clock import read_boot_id
 from plabctl.core import adaptive_scale, fairness, outbox
 from plabctl.core.claim import Claimant, give_back, list_candidates
@@ -111,9 +112,8 @@ def run_tick(
     """Fetch, claim, probe, settle and deliver until nothing is due; return how many probes were settled.
 
     With a goal, what it asks for is done here and now, or waited for when another tick is at it, and nothing else is
-    claimed; `on_begun` is called once what the goal orders is committed. `on_progress` is told how it goes. Raise
-    StoreError when the state cannot be read or written, and InventoryFault, after all else is done, when a source of
-    nodes could not be read.
+    claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be read
+    or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
     """
     faults = sync_due_inventories(app) if tick_goal is None else []
     rng = random.Random()
@@ -123,17 +123,20 @@ def run_tick(
     canaries = Canaries(app.settings.guard.canary, app.clock)
     run = TickRun(app, slots_in_use, slots, Delivery(app), stop, claimant, canaries, tick_goal)
     if tick_goal or list_candidates(app.store.snapshot(), app.settings, app.clock.now()):
-        # Before the older ticks are told to claim no more: their slots would wait for our imports.
-        slots_in_use.prepare()
+        slots_in_use.prepare()  # before older ticks are told to claim no more: their slots would wait for our imports
     step(run)
     if tick_goal:
         run.delivery.record_outbox()  # what a person orders is in the history at once
         on_begun()
+    if faults:
+        put_faults(app, run.delivery.note_outbox)  # the tests may take half an hour
     while not run.is_over:
         wait(run)
         if is_step_due(run):
             step(run)
         on_progress(run.settled_count, run.settled_count + run.left_count)
+    if tick_goal is None and not stop:
+        put_faults(app, run.delivery.note_outbox)
     run.delivery.finish(lambda: bool(stop))
     if faults:
         raise faults[0]

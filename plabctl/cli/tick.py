@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from plabctl.cli import output
 from plabctl.cli.error_report import run_reporting_errors
 from plabctl.cli.options import config_option, find_actor, listing_options, make_command, nodes_argument
 from plabctl.errors import PlabctlError
+
+if TYPE_CHECKING:
+    from plabctl.core.problems import ProblemKind
 
 _EXAMPLE = """\
 plabctl tick
@@ -47,7 +51,7 @@ def command(
 def _tick(config: str | None, *, is_watched: bool) -> int:
     """Run one tick and remember how it ended; say every error where somebody watches, else what is new."""
     last_error = find_last_error(config)
-    kind = ""
+    kind: ProblemKind | None = None
 
     def work() -> int:
         nonlocal kind
@@ -58,8 +62,8 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
             raise
 
     def complain(text: str) -> str | None:
-        said = last_error.record_failure(text, time.time(), kind)
-        report_failure(config)
+        said = last_error.record_failure(text, time.time(), kind or "")
+        report_failure(config, kind)
         return text if is_watched else said
 
     code = run_reporting_errors(work, complain)

@@ -36,6 +36,8 @@ EVENT_KINDS = (
     "experiment-leaving",
     "experiment-gone",
     "dropped",
+    "fault",
+    "fault-over",
 )
 """All of them."""
 

@@ -38,12 +38,16 @@ def find_problems(
     sight: LockReport | None,
     *,
     max_age_s: float = TICKS_COME_S,
+    is_tick_looking: bool = False,
 ) -> list[Problem]:
-    """Return what is wrong, the gravest first; a tick is late when it is older than `max_age_s`."""
+    """Return what is wrong, the gravest first; a tick is late when it is older than `max_age_s`.
+
+    A tick that is looking has made all tests that it could, and has not failed so far.
+    """
     found = [] if sight is None else _check_processes(sight, state, settings, now, last_tick_at)
     partial = _check_sources_and_sinks(state, settings, now)
     failing = _check_failure(around.failure, state, settings, now)
-    ended_at = around.last_success_at
+    ended_at = None if is_tick_looking else around.last_success_at
     if ended_at is not None and around.failure and not failing:
         # A tick that ends with what is a problem of its own, such as a bad row of an inventory, did all else.
         ended_at = max(ended_at, around.failure.last_at)
@@ -51,7 +55,8 @@ def find_problems(
     found += _check_pools(state, settings, counts)
     are_ticks_well = not [each for each in found if each.severity is Severity.CRITICAL]
     if sight is not None and are_ticks_well and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
-        found += _check_untested(sight, state, settings, now, counts.last_test_at, around.load)
+        may_be_starting = not is_tick_looking
+        found += _check_untested(sight, state, settings, now, counts.last_test_at, around.load, may_be_starting)
     if around.free_bytes is not None and (problem := judge_disk(settings.state_dir, around.free_bytes)):
         found.append(problem)
     found += partial
@@ -96,13 +101,20 @@ def _check_processes(
 
 
 def _check_untested(
-    sight: LockReport, state: State, settings: Settings, now: float, last_test_at: float, load: float | None
+    sight: LockReport,
+    state: State,
+    settings: Settings,
+    now: float,
+    last_test_at: float,
+    load: float | None,
+    may_be_starting: bool,
 ) -> Iterator[Problem]:
     # Between tests that are far apart nothing is due: to go through what is would load all that claims need.
     if now - last_test_at >= UNTESTED_S and state.due(now - UNTESTED_S):
-        from plabctl.core.stuck import find_untested
+        from plabctl.core.stuck import find_untested, is_tick_starting
 
-        yield from find_untested(sight, state, settings, now, UNTESTED_S, load)
+        if not (may_be_starting and is_tick_starting(sight, now)):
+            yield from find_untested(sight, state, settings, now, UNTESTED_S, load)
 
 
 def _check_ages(
@@ -145,13 +157,15 @@ def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterat
     if settings.plugin_faults:
         from plabctl.core.untestable import find_disabled_pools
 
-        yield from (Problem(ProblemKind.PLUGINS, *each) for each in find_disabled_pools(state, settings))
+        for each in find_disabled_pools(state, settings):
+            yield Problem(ProblemKind.PLUGINS, each.reason, each.remedy, subject=each.pool)
     if counts.unknown:
         from plabctl.core.untestable import find_fruitless_pools
 
         for is_local, each in find_fruitless_pools(state, settings):
             kind = ProblemKind.LOCAL if is_local else ProblemKind.UNKNOWN
-            yield Problem(kind, *each, severity=Severity.CRITICAL if is_local else Severity.WARNING)
+            severity = Severity.CRITICAL if is_local else Severity.WARNING
+            yield Problem(kind, each.reason, each.remedy, severity=severity, subject=each.pool)
 
 
 def _check_usable(counts: NodeCounts) -> Iterator[Problem]:

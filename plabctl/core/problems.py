@@ -114,6 +114,8 @@ class Problem:
     since_at: float | None = None
     slot_count: int | None = None
     severity: Severity = Severity.CRITICAL
+    subject: str | None = None
+    """What it is about, where several things may have such a problem at once: a source, a sink, a pool, a lock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class SourceNote:
     """Which rows are rightly no nodes, such as hosts that are not reached by SSH."""
     accepted: str = ""
     """The digest of the names that a person has accepted to be missing."""
+    bad_rows: str = ""
+    """The digest of the rows that were left out, if that is the fault."""
 
 
 def _decode(reader: NoteReader) -> SourceNote:
@@ -35,11 +37,12 @@ def _decode(reader: NoteReader) -> SourceNote:
         reader.read_count("doubted_count"),
         reader.read_text("remark", ""),
         reader.read_text("accepted", ""),
+        reader.read_text("bad_rows", ""),
     )
 
 
 def _encode(note: SourceNote) -> Document:
-    names = ("fault", "fault_since_at", "doubted", "doubted_count", "remark", "accepted")
+    names = ("fault", "fault_since_at", "doubted", "doubted_count", "remark", "accepted", "bad_rows")
     values = {name: getattr(note, name) for name in names}
     return {name: value for name, value in values.items() if value}
 

@@ -58,7 +58,8 @@ def _check_locks(sight: LockReport, now: float) -> Iterator[Problem]:
         if lock.process_state in _STOPPED or is_long:
             duration = f" for {format_duration(held_s)}" if held_s >= 1.0 else ""
             reason = f"{_describe_holder(lock)} {_describe_condition(lock)} and holds {_FOR_WHAT[lock.kind]}{duration}"
-            yield Problem(ProblemKind.LOCK, reason, find_remedy(lock), lock.pid, lock.marked_at)
+            remedy = find_remedy(lock)
+            yield Problem(ProblemKind.LOCK, reason, remedy, lock.pid, lock.marked_at, subject=lock.kind.value)
 
 
 def _check_slots(sight: LockReport, window: int, now: float) -> Iterator[Problem]:
@@ -77,7 +78,8 @@ def _check_slots(sight: LockReport, window: int, now: float) -> Iterator[Problem
             reason += f", its last test there began {format_duration(max(0.0, now - since_at))} ago"
         if late_s > 0:
             reason += f", {format_duration(late_s)} past the end of the tests"
-        yield Problem(ProblemKind.SLOTS, reason, find_remedy(first), first.pid, since_at, len(locks))
+        remedy, subject = find_remedy(first), str(first.pid or first.foreign_pid or "")
+        yield Problem(ProblemKind.SLOTS, reason, remedy, first.pid, since_at, len(locks), subject=subject or None)
 
 
 def _describe_holder(lock: HeldLock) -> str:
@@ -131,6 +133,11 @@ def _check_claims(sight: LockReport, state: State) -> Iterator[Problem]:
         yield Problem(ProblemKind.CLAIMS, reason, "run `plabctl tick` and look at what it says")
 
 
+def is_tick_starting(sight: LockReport, now: float) -> bool:
+    """Return whether a tick that runs may still be on its way to its first test."""
+    return any(tick.is_running and now - tick.began_at < STARTING_S for tick in sight.ticks)
+
+
 def find_untested(
     sight: LockReport, state: State, settings: Settings, now: float, least_s: float, load: float | None
 ) -> Iterator[Problem]:
@@ -138,8 +145,7 @@ def find_untested(
 
     The caller knows that no test has ended for `least_s` seconds.
     """
-    is_starting = any(tick.is_running and now - tick.began_at < STARTING_S for tick in sight.ticks)
-    if is_starting or sight.held_slots:
+    if sight.held_slots:
         return
     from plabctl.core.claim import list_candidates
 

@@ -47,7 +47,7 @@ def judge_failure(failure: TickFailure, state: State, settings: Settings, now: f
 
 def find_inventory_problems(state: State, settings: Settings) -> list[Problem]:
     """Return the sources of nodes that cannot be read or are not believed, and those with bad rows."""
-    notes = [make_source_note(source.name).read(state.notes) for source in settings.inventories]
+    notes = {source.name: make_source_note(source.name).read(state.notes) for source in settings.inventories}
     remedy = "correct it, then run: plabctl inventory sync"
     return [
         Problem(
@@ -56,8 +56,9 @@ def find_inventory_problems(state: State, settings: Settings) -> list[Problem]:
             remedy,
             since_at=note.fault_since_at,
             severity=Severity.WARNING,
+            subject=name,
         )
-        for note in notes
+        for name, note in notes.items()
         if note.fault
     ]
 
@@ -71,6 +72,7 @@ def find_sink_problems(state: State, now: float) -> list[Problem]:
             "mend it: it is tried again",
             since_at=each.failing_since_at,
             severity=Severity.WARNING,
+            subject=each.name,
         )
         for each in list_failing(SINKS_NOTE.read(state.notes))
     ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Untestable(NamedTuple):
     """Why nothing is learnt of the nodes in a pool, and what to do about it."""
 
+    pool: str
     reason: str
     remedy: str
 
@@ -39,7 +40,9 @@ def find_disabled_pools(state: State, settings: Settings) -> Iterator[Untestable
     for pool, fault in faults.items():
         if counts.get(pool):
             reason = f"nothing is tested in pool '{pool}', which has {format_count(counts[pool], 'node')}: {fault}"
-            yield Untestable(reason, "fix, remove or replace the plug-in, and check it with: plabctl config check")
+            yield Untestable(
+                pool, reason, "fix, remove or replace the plug-in, and check it with: plabctl config check"
+            )
 
 
 def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[bool, Untestable]]:
@@ -65,7 +68,7 @@ def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[boo
         what = f"nothing is learned about pool '{pool}' ({format_count(len(found[pool]), 'node')} tried)"
         if is_local:
             reason = f"{what}, because of a problem on this machine: {last.reason}"
-            yield True, Untestable(reason, f"run `plabctl doctor`, then: plabctl test {node}")
+            yield True, Untestable(pool, reason, f"run `plabctl doctor`, then: plabctl test {node}")
         else:
             reason = f"{what}, all tests are unknown: {last.reason or last.cause or 'without a reason'}"
-            yield False, Untestable(reason, f"look what the test does: plabctl test {node}")
+            yield False, Untestable(pool, reason, f"look what the test does: plabctl test {node}")

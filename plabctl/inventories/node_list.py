@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from zlib import crc32
 
 from plabctl.core.model import Node
 from plabctl.core.names import (
@@ -73,7 +74,7 @@ def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str
         elif fault := row.fault or find_name_fault(row.name, row.variables) or find_variables_fault(row.variables):
             if is_unwanted(row, wanted):
                 continue
-            faults.add(row.place, fault)
+            faults.add(row.place, fault, row.name)
             if is_alias(row.name):
                 bad_names.add(name)
             elif begin := re.match(NAME_BEGIN, name):
@@ -89,7 +90,10 @@ def check_rows(rows: Iterable[Row], where: str, source: str, match: Iterable[str
     bad_names.update(differing, guessed - nodes.keys())
     good = (node for name, node in nodes.items() if name not in bad_names)
     bad_row_count = faults.count + sum(map(len, differing.values()))
-    return Reading(tuple(good), tuple(lines), frozenset(bad_names), bad_row_count, tuple(notes.lines), notes.count)
+    digest = faults.compute_digest(differing)
+    return Reading(
+        tuple(good), tuple(lines), frozenset(bad_names), bad_row_count, tuple(notes.lines), notes.count, digest
+    )
 
 
 class _Told:
@@ -99,12 +103,23 @@ class _Told:
         self._where = where
         self.lines: list[str] = []
         self.count = 0
+        self._sum = 0
 
-    def add(self, place: str, text: str) -> None:
-        """Say `text` of the row at `place`."""
+    def add(self, place: str, text: str, name: str = "") -> None:
+        """Say `text` of the row at `place`, which is about `name`."""
         self.count += 1
+        self._sum += _hash_text(name, text)
         if self.count <= MAX_FAULTS:
             self.lines.append(f"{_format_place(self._where, place)}: {text}")
+
+    def compute_digest(self, names: Iterable[str]) -> str:
+        """Return what tells these rows and `names` from others, in whatever order they are; nothing of none."""
+        total = self._sum + sum(map(_hash_text, names))
+        return f"{total % 2**64:016x}" if total else ""
+
+
+def _hash_text(*texts: str) -> int:
+    return crc32(chr(0).join(texts).encode(errors="replace"))
 
 
 def read_match(words: Iterable[str]) -> dict[str, set[str]]:

@@ -47,6 +47,8 @@ class Reading:
     """Why there is rightly no node for other rows, one line each, as far as the first twenty."""
     note_count: int = 0
     """How many rows that are."""
+    bad_rows_digest: str = ""
+    """Tells one set of rows left out from another, wherever in the text they are; empty when there are none."""
 
 
 NOTHING = Reading()

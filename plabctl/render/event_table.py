@@ -42,6 +42,8 @@ _STYLES = {
     "late": "faint",
     "void": "faint",
     "hold": "held",
+    "fault": "bad",
+    "fault-over": "good",
 } | experiment_events.STYLES
 
 
@@ -121,6 +123,8 @@ def _format_what(event: Event) -> str:
         case "guard-on" | "guard-off":
             held = "moves to bad are held" if kind == "guard-on" else "moves to bad go on"
             words = _join(f"{kind.replace('-', ' ')} for {get_text(data, 'scope')}, {held}", reason)
+        case "fault-over":
+            words = f"{_join('fault over', reason)}, since {_format_instant(data, 'since_at')}"
         case "transition":
             words = _join(_format_step(data), reason)
         case "void" if data.get("experiment"):
@@ -156,9 +160,12 @@ def _format_step(data: Row) -> str:
 
 
 def _format_until(data: Row) -> str:
-    until_at = data.get("until_at")
-    text = format_local(until_at) if isinstance(until_at, int | float) else get_text(data, "until_at")
-    return f", until {text}" if until_at else ""
+    return f", until {_format_instant(data, 'until_at')}" if data.get("until_at") else ""
+
+
+def _format_instant(data: Row, key: str) -> str:
+    at = data.get(key)
+    return format_local(at) if isinstance(at, int | float) else get_text(data, key)
 
 
 def _choose_style(event: Event) -> str:

@@ -14,9 +14,8 @@ from plabctl.app import preload
 EARLY = {
     "plabctl.app.retest_now": "a person's command, before it begins",
     "plabctl.app.change_nodes": "as above",
-    "plabctl.app.queries": "completion and `--dry-run`, which probe nothing",
     "plabctl.app.status_file": "with the configuration, where it names such a file",
-    "plabctl.render.tick_plan_table": "`--dry-run`",
+    "plabctl.render.tick_plan_table": "`--dry-run`, which probes nothing",
     "plabctl.render.text_table": "`--dry-run`",
     "ClusterShell.NodeSet": "words that choose nodes, before anything is claimed",
     "plabctl.render.progress": "a bar on a terminal, before the tick begins",

@@ -100,6 +100,12 @@ def test_check_is_not_ok_and_says_why(
     problems = json.loads(used_desk.ok("status", "-o", "json"))["problems"]
     assert said in problems[0]["reason"], "the same words, the gravest first"
     assert problems[0]["reason"] in health.out
+    if break_it is not damage_the_history:
+        told = json.loads(used_desk.ok("history", "-k", "fault", "-o", "json"))["events"]
+        assert any(said in event["reason"] for event in told)
+        assert sorted((event["problem"], event.get("subject", "")) for event in told) == sorted(
+            (problem["kind"], problem.get("subject", "")) for problem in problems
+        ), "one problem is one event"
     doctor = used_desk.run("doctor").out
     cause = problems[0]["reason"].partition(" (")[0].removeprefix("ticks fail: ").removeprefix("ssh.key: ")
     assert doctor.count(cause) == 1, "one cause is one line"

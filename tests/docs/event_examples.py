@@ -20,17 +20,20 @@ from plabctl.core import enrolment, node_orders
 from plabctl.core.absences import mark_absent, mark_back, rename_nodes
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.events import build_probe_event, build_void_event
+from plabctl.core.fault_events import tell_faults
 from plabctl.core.model import Event, Node, StageRun
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import ANYWHERE
 from plabctl.core.settle import settle
+from plabctl.core.source_note import SourceNote, make_source_note
 from plabctl.core.state import Changes
+from plabctl.core.tick_errors import find_inventory_problems
 from plabctl.history.sink_queues import QueueSpec
 from plabctl.render.event_table import describe_event
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.event_json import build_object
 from plabctl.sinks.tell import Drop
-from tests.builders import NOW, make_claim, make_member, make_order, make_report, make_settings
+from tests.builders import NOW, make_claim, make_inventory, make_member, make_order, make_report, make_settings
 from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 from tests.core.guard.test_evaluate import all_names, stepped, world
 from tests.memory_state import MemoryState
@@ -44,7 +47,7 @@ CONTEXT = SinkContext(
 def build_examples() -> dict[str, Event]:
     """Return an event of each kind."""
     found: dict[str, Event] = {}
-    for source in (_orders, _tests, _guard, _inventories, _experiments, _drops):
+    for source in (_orders, _tests, _guard, _inventories, _experiments, _drops, _faults):
         for event in source():
             found.setdefault(event.kind, event)
     return {kind: found[kind] for kind in EVENT_KINDS}
@@ -134,6 +137,18 @@ def _drops() -> Iterable[Event]:
     return build_drop_events(Round(removed=[(spec, Drop(3, 120, NOW, "it failed for a day"))]), [], NOW + 86_400)
 
 
+def _faults() -> Iterable[Event]:
+    state = MemoryState()
+    source = replace(make_inventory("file"), name="lab")
+    fault = "1 row left out: nodes.txt:7: 'pc 3!' is neither a host name nor an address"
+    for note, now in ((SourceNote(fault, NOW), NOW), (None, NOW + 3600.0)):
+        state.apply(Changes(notes=make_source_note(source.name).write(note)))
+        problems = find_inventory_problems(state, make_settings(inventories=(source,)))
+        changes = tell_faults(state, problems, now, Random(now))
+        state.apply(changes)
+        yield from changes.events
+
+
 def build_page() -> str:
     """Return docs/events.md."""
     with _in_utc():
@@ -213,6 +228,17 @@ do begins to tell for 30 seconds, lets what it began come to its end or time-out
   10,000 wait for one sink. An event `dropped` tells of both. The history has them all the same.
 - **A sink that is new** is told of what happens from then on. One whose command or kinds are changed goes on where it
   was. The queue of one that is removed goes; if events waited, that is told by an event `dropped`.
+
+## Faults of plabctl itself
+
+A `fault` is what `plabctl check`, `doctor` and `status` say, in the same words: a source of nodes that cannot be read
+or is not believed, its bad rows, a sink or a plug-in that fails, ticks that end with an error, a disk that is nearly
+full, tests that find nothing out, no usable node. It is told once, however long it lasts, and `fault-over` tells when
+it ends. A source is told again when other rows of it are bad.
+
+A tick tells of a fault when it has something to do, or fails. One that cannot read its configuration can tell nobody:
+the first that ends well tells both, and says from when to when ticks failed. `problem` is the `kind` in
+`status -o json`. A hook gets faults only if its `on` names them: `on = ["transition", "fault", "fault-over"]`.
 
 ## The kinds
 
