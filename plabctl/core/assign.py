@@ -78,6 +78,7 @@ def _plan_test(
         deadline_s=limited.compute_longest_s(allowed.connect_s),
         leftovers=leftovers,
         connect_timeout_s=allowed.connect_s,
+        address=member.address,
         lowered=allowed.lowered,
     )
 
@@ -88,6 +89,7 @@ def _plan_vnode(state: State, settings: Settings, blank: Assignment, now: float)
     assert vnode, "the row was made from a member"
     recipe = settings.recipes.get(name, Recipe(name))
     is_tried_again = vnode.vnode and vnode.goal is Goal.SETUP
+    member = state.member(vnode.node)
     return replace(
         blank,
         node=vnode.find_node(state.node(vnode.node)),
@@ -95,5 +97,6 @@ def _plan_vnode(state: State, settings: Settings, blank: Assignment, now: float)
         vnode=vnode.vnode or blank.vnode,
         deadline_s=recipe.compute_longest_s(settings.ssh.connect_timeout_s, vnode.goal) if recipe.stages else 0.0,
         goal=vnode.goal,
+        address=member.address if member else "",
         leftovers=((Leftover(vnode.vnode, name, now), recipe),) if is_tried_again else (),
     )

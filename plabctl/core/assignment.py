@@ -37,6 +37,8 @@ class Assignment:
     """When it has to begin, in seconds since the boot: later, its claim would be void before it ends."""
     connect_timeout_s: float | None = None
     """In place of what the configuration allows."""
+    address: str = ""
+    """Of several addresses of the node the one to try first: `Member.address`."""
     lowered: Mapping[str, float] = field(default_factory=dict)
     """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from plabctl.core.probe import Cause as Cause
 from plabctl.core.probe import Goal as Goal
 from plabctl.core.probe import Outcome as Outcome
+from plabctl.core.probe import StageRun as StageRun
 from plabctl.core.probe import build_key as build_key
 from plabctl.core.suspicion import Flap as Flap
 from plabctl.core.suspicion import Suspicion as Suspicion
@@ -119,6 +120,8 @@ class Member:
     """Since when its sshd lets no probe log in: see `plabctl.core.refusals`."""
     not_ready_since_at: float | None = None
     """Since when it says itself, in a row, that it is not ready: see `plabctl.core.readiness`."""
+    address: str = ""
+    """Of several addresses of its name the one that was connected to last, if that is not the first; tried first."""
     absent_since_at: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
 
@@ -186,17 +189,6 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class StageRun:
-    """One stage of a probe as it went. `output` is cleaned and capped; `exit_code` is None when there was none."""
-
-    stage: str
-    seconds: float
-    exit_code: int | None
-    output: str = ""
-    truncated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What came of one probe, addressed by the claim's token."""
 
@@ -218,6 +210,9 @@ class Report:
     """Whether it is a failure by a learned deadline, where the recipe allows more time."""
     stray: Leftover | None = None
     """Its own vnode, if that is or may be on the node now: what remains when nobody waits for the report any more."""
+
+    address: str | None = None
+    """What becomes of `Member.address`: empty when the first address is to be tried first; None when it stays."""
 
     @property
     def key(self) -> str:

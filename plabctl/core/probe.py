@@ -1,4 +1,4 @@
-"""The goal, outcome and cause of a probe.
+"""The goal, outcome, cause and stages of a probe.
 
 Pure, and light to import. Other modules import these from `plabctl.core.model`.
 """
@@ -6,6 +6,8 @@ Pure, and light to import. Other modules import these from `plabctl.core.model`.
 from __future__ import annotations
 
 from enum import StrEnum
+
+from plabctl.values import dataclass
 
 
 class Outcome(StrEnum):
@@ -54,6 +56,17 @@ class Cause(StrEnum):
     """Our own fault: descriptors, memory, a missing key, the resolver."""
     INTERRUPTED = "interrupted"
     """The tick was told to stop, or died."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage of a probe as it went. `output` is cleaned and capped; `exit_code` is None when there was none."""
+
+    stage: str
+    seconds: float
+    exit_code: int | None
+    output: str = ""
+    truncated: bool = False
 
 
 def build_key(node: str, experiment: str) -> str:

@@ -30,12 +30,14 @@ class PromptSocket(socket.socket):
 
     sshd answers in small pieces and, by Nagle's algorithm, sends the second only when the first is acknowledged, which
     the kernel puts off for 40 ms when it sees nothing to send along. TCP_NODELAY helps against this only on our side.
-    `peer` is the address that it connects to.
+    `peer` is the address that it connects to; `address` is that as a text where the node has several and it is not the
+    first: the one to try first next time.
     """
 
     def __init__(self, peer: Address) -> None:
         super().__init__(peer[0], socket.SOCK_STREAM)
         self.peer = peer
+        self.address = ""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read as usual, then let the acknowledgement go."""
@@ -51,6 +53,11 @@ def alternate_families(addresses: Sequence[Address]) -> list[Address]:
         by_family.setdefault(address[0], []).append(address)
     longest = max(map(len, by_family.values()), default=0)
     return [family[rank] for rank in range(longest) for family in by_family.values() if rank < len(family)]
+
+
+def put_first(addresses: Sequence[Address], text: str) -> list[Address]:
+    """Return the addresses, with the one that is `text` before all others (RFC 8305, section 4)."""
+    return sorted(addresses, key=lambda address: address[1][0] != text)
 
 
 def race(addresses: Sequence[Address], end: float, clock: Clock, cancellation: Cancellation) -> PromptSocket:

@@ -12,19 +12,28 @@ import threading
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
-from plabctl.probes.address_race import Address, PromptSocket, alternate_families, race
+from plabctl.probes.address_race import Address, PromptSocket, alternate_families, put_first, race
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.probe_error import ProbeError, build_resolver_error
 
 _MAX_ADDRESSES = 4
 
 
-def connect(host: str, port: int, end: float, clock: Clock, cancellation: Cancellation) -> PromptSocket:
-    """Return a socket connected to `host`, by `end` on the monotonic clock; raise ProbeError if that cannot be."""
+def connect(
+    host: str, port: int, end: float, clock: Clock, cancellation: Cancellation, first: str = ""
+) -> PromptSocket:
+    """Return a socket connected to `host`, by `end` on the monotonic clock; raise ProbeError if that cannot be.
+
+    The address `first` is tried before all others, if it is one of those that `host` has.
+    """
     addresses = _resolve(host, port, end, clock, cancellation)
     if not addresses:
         raise ProbeError(Cause.DNS, f"no address for '{host}'")
-    return race(alternate_families(addresses)[:_MAX_ADDRESSES], end, clock, cancellation)
+    in_order = alternate_families(addresses)
+    sock = race(put_first(in_order, first)[:_MAX_ADDRESSES], end, clock, cancellation)
+    if sock.peer != in_order[0]:
+        sock.address = sock.peer[1][0]
+    return sock
 
 
 def _resolve(host: str, port: int, end: float, clock: Clock, cancellation: Cancellation) -> list[Address]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import resource
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
-from plabctl.core.model import Report
+from plabctl.core.model import Outcome, Report
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import ANYWHERE, Origin, SshSettings
 from plabctl.probes.cancellation import Cancellation
@@ -26,6 +28,7 @@ from plabctl.probes.target import Targets
 from plabctl.probes.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from plabctl.probes.remote_shell import RemoteShell
     from plabctl.probes.ssh import Ssh
 
 _ARENA_MAX = -8
@@ -75,39 +78,38 @@ class Prober:
 
     def probe(self, assignment: Assignment) -> Report:
         """Carry out `assignment` by its deadline and return the report; never raises."""
-        cancellation = Cancellation()
-        with self._lock:
-            self._cancellations.add(cancellation)
-            if self._is_interrupted:
-                cancellation.request()
+        address: str | None = None
+        alarm = None
 
         def open_shell(transport: Transport, end: float) -> Shell:
+            nonlocal address
             if transport is Transport.LOCAL:
-                return LocalShell(
-                    cancellation, self._watchdog, self._clock, self._settings.output_limit, self._origin.folder
-                )
-            target = self._targets.find(assignment.node)
-            return self._load_ssh().connect(target, end, cancellation, assignment.connect_timeout_s)
+                return self._open_local(cancellation)
+            try:
+                shell, address = self._connect(assignment, end, cancellation)
+            except ProbeError as error:
+                address = "" if error.outcome is Outcome.FAIL else address
+                raise
+            return shell
 
-        alarm = None
-        try:
-            with suppress(RuntimeError):  # no thread to be had: whatever needs one will say so
-                # It does nothing but keep the pulse going while the probe is under way.
-                alarm = self._watchdog.arm(self._clock.monotonic() + assignment.deadline_s, lambda: None)
-            return ProbeRun(
-                assignment,
-                open_shell,
-                cancellation,
-                self._clock,
-                self._on_stage,
-                self._watchdog.stall_detector,
-                self._origin.owners,
-            ).run()
-        finally:
-            if alarm is not None:
-                alarm.disarm()
-            with self._lock:
-                self._cancellations.discard(cancellation)
+        with self._follow_interrupts() as cancellation:
+            try:
+                with suppress(RuntimeError):  # no thread to be had: whatever needs one will say so
+                    # It does nothing but keep the pulse going while the probe is under way.
+                    alarm = self._watchdog.arm(self._clock.monotonic() + assignment.deadline_s, lambda: None)
+                report = ProbeRun(
+                    assignment,
+                    open_shell,
+                    cancellation,
+                    self._clock,
+                    self._on_stage,
+                    self._watchdog.stall_detector,
+                    self._origin.owners,
+                ).run()
+            finally:
+                if alarm is not None:
+                    alarm.disarm()
+        return report if address is None else replace(report, address=address)
 
     def interrupt(self) -> None:
         """Cut all probes that run and those that are still to come; does not block, may come from a signal handler."""
@@ -116,6 +118,28 @@ class Prober:
             cuts = list(self._cancellations)
         for cancellation in cuts:
             cancellation.request()
+
+    @contextmanager
+    def _follow_interrupts(self) -> Iterator[Cancellation]:
+        """Yield what `interrupt` requests while the body runs, or has requested already."""
+        cancellation = Cancellation()
+        with self._lock:
+            self._cancellations.add(cancellation)
+            if self._is_interrupted:
+                cancellation.request()
+        try:
+            yield cancellation
+        finally:
+            with self._lock:
+                self._cancellations.discard(cancellation)
+
+    def _open_local(self, cancellation: Cancellation) -> LocalShell:
+        limit, folder = self._settings.output_limit, self._origin.folder
+        return LocalShell(cancellation, self._watchdog, self._clock, limit, folder)
+
+    def _connect(self, assignment: Assignment, end: float, cancellation: Cancellation) -> tuple[RemoteShell, str]:
+        target = replace(self._targets.find(assignment.node), address=assignment.address)
+        return self._load_ssh().connect(target, end, cancellation, assignment.connect_timeout_s)
 
     def _load_ssh(self) -> Ssh:
         with self._lock:

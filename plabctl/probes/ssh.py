@@ -70,8 +70,8 @@ class Ssh:
 
     def connect(
         self, target: Target, latest: float, cancellation: Cancellation, timeout_s: float | None = None
-    ) -> RemoteShell:
-        """Return a shell on `target`; raise ProbeError if that cannot be.
+    ) -> tuple[RemoteShell, str]:
+        """Return a shell on `target`, and the address to try first next time; raise ProbeError if that cannot be.
 
         A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then `timeout_s`, or else
         the configured time-out, runs over everything from the look-up of the name to the end of the login.
@@ -83,7 +83,8 @@ class Ssh:
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):
             end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
             sock, connection = self._log_in(target, offer, end, cancellation)
-        return RemoteShell(connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings)
+        shell = RemoteShell(connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings)
+        return shell, getattr(sock, "address", "")
 
     def _log_in(
         self, target: Target, offer: Offer, end: float, cancellation: Cancellation
@@ -114,7 +115,7 @@ class Ssh:
     def _try_log_in(
         self, target: Target, offer: Offer, end: float, cancellation: Cancellation
     ) -> tuple[socket.socket, NodeConnection]:
-        sock = connect(target.host, target.port, end, self._clock, cancellation)
+        sock = connect(target.host, target.port, end, self._clock, cancellation, target.address)
         connection = alarm = None
         login = Login(target.user, offer)
         try:

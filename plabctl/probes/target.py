@@ -34,6 +34,8 @@ class Target:
     label: str
     keys: tuple[str, ...] = ()
     """Key files of this node's own, in the order in which to offer them; empty: the configured one."""
+    address: str = ""
+    """Of several addresses of the host the one to try first; empty: the resolver's first."""
     jumps: tuple[Target, ...] = ()
     """The jump hosts on the way, the first one first. Each is a target without jump hosts, called as it was named."""
 
@@ -65,7 +67,7 @@ class Targets:
         alias = seen.get("hostkeyalias")
         key = node.variables.get("ssh_key") or ("" if self._ssh.key else seen.get("identityfile", ""))
         label = alias or build_label(host, port)
-        return Target(node.name, host, port, user, label, (key,) if key else (), self._find_jumps(node))
+        return Target(node.name, host, port, user, label, (key,) if key else (), jumps=self._find_jumps(node))
 
     def _find_jumps(self, node: Node) -> tuple[Target, ...]:
         """Return the jump hosts to `node`: those that its variable names, else the configured ones."""

@@ -42,6 +42,14 @@ def test_a_claim_outlives_the_longest_probe() -> None:
     assert claim.vnode == assignment.vnode == f"plabctl-{claim.token}"
 
 
+def test_the_address_that_answered_last_is_tried_first_by_all_probes() -> None:
+    state = state_with(UP)
+    state.apply(Changes(members=(make_member("n1", address="10.0.0.7", due_at=NOW + 9),)))
+
+    assert assigned(state).assignment.address == "10.0.0.7"
+    assert assigned(make_state(make_member(address="10.0.0.7"))).assignment.address == "10.0.0.7"
+
+
 def test_a_probe_that_begins_in_time_ends_before_its_claim() -> None:
     claim, assignment = assigned(make_state(make_member()))
 

@@ -39,6 +39,16 @@ def test_a_current_report_is_judged_and_ends_its_claim() -> None:
     assert (member.ok_streak, member.probed_at) == (1, NOW + 2)
 
 
+@pytest.mark.parametrize(("learned", "kept"), [(None, "10.0.0.7"), ("", ""), ("10.0.0.8", "10.0.0.8")])
+def test_the_address_that_answered_is_remembered(learned: str | None, kept: str) -> None:
+    state = make_state(make_member(address="10.0.0.7"))
+    state.apply(Changes(claims=(make_claim(),)))
+
+    changes = settle(state, [make_report(address=learned)], POOLS, NOW, Random(1))
+
+    assert [member.address for member in changes.members] == [kept]
+
+
 def test_settling_the_same_report_twice_changes_nothing_more() -> None:
     state = make_state(make_member(), claims=[make_claim()])
     settled(state, make_report(outcome="fail"))

@@ -49,6 +49,7 @@ def make_assignment(
     deadline_s: float | None = None,
     connect_timeout_s: float | None = None,
     lowered: Mapping[str, float] | None = None,
+    address: str = "",
     **variables: str,
 ) -> Assignment:
     number = next(_NUMBERS)
@@ -64,6 +65,7 @@ def make_assignment(
         leftovers=leftovers,
         connect_timeout_s=connect_timeout_s,
         lowered=lowered or {},
+        address=address,
     )
 
 

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from plabctl.clock import SystemClock
-from plabctl.probes.address_race import alternate_families
+from plabctl.probes import address_race
+from plabctl.probes.address_race import Address, PromptSocket, alternate_families, put_first
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.connect import connect
 from plabctl.probes.probe_error import ProbeError
@@ -70,9 +72,11 @@ exec "$@"
 
 
 class Answer(NamedTuple):
-    """What came of one connection."""
+    """What came of one connection, and to remember of it; `tries` are the attempts with that, where there is any."""
 
     peer: str
+    first: str
+    tries: int
     outcome: str
     cause: str
     reason: str
@@ -112,13 +116,28 @@ AIMS = {
 """What is asked, and at which port: 2222 is open at the router, 22 is not."""
 
 
-def _ask(host: str) -> tuple[str, ...]:
+_counts = threading.local()
+
+
+class _CountedSocket(PromptSocket):
+    """Counts the attempts of its thread."""
+
+    def __init__(self, peer: Address) -> None:
+        super().__init__(peer)
+        _counts.tries = getattr(_counts, "tries", 0) + 1
+
+
+def _ask(host: str) -> tuple[str | int, ...]:
     clock = SystemClock()
     try:
         with connect(host, AIMS[host], clock.monotonic() + 4, clock, Cancellation()) as sock:
-            return host, sock.peer[1][0], "", "", ""
+            peer, first = sock.peer[1][0], sock.address
+        _counts.tries = 0
+        with connect(host, AIMS[host], clock.monotonic() + 4, clock, Cancellation(), first) as sock:
+            assert (sock.peer[1][0], sock.address) == (peer, first)
     except ProbeError as error:
-        return host, "", error.outcome.value, error.cause.value, error.reason
+        return host, "", "", 0, error.outcome.value, error.cause.value, error.reason
+    return host, peer, first, _counts.tries, "", "", ""
 
 
 @pytest.mark.lab
@@ -158,6 +177,11 @@ def test_an_address_that_swallows_packets_is_passed_by(answers: dict[str, Answer
 
 
 @pytest.mark.lab
+def test_next_time_the_address_that_answered_is_tried_alone(answers: dict[str, Answer]) -> None:
+    assert answers["hole-beside-good"] == (FAR, FAR, 1, "", "", "")
+
+
+@pytest.mark.lab
 @pytest.mark.parametrize("host", ["refused-beside-no-route", "hole-beside-refused"])
 def test_the_answer_of_the_node_tells_more_than_silence_or_a_missing_route(
     answers: dict[str, Answer], host: str
@@ -174,8 +198,11 @@ def test_families_take_turns_in_the_order_of_the_resolver() -> None:
     assert alternate_families([*v6, *v4]) == [v6[0], v4[0], v6[1], v6[2]]
     assert alternate_families([*v4, *v6]) == [v4[0], *v6]
     assert alternate_families([]) == []
+    assert put_first([*v6, *v4], "127.0.0.1") == [*v4, *v6]
+    assert put_first([*v6, *v4], "10.0.0.1") == [*v6, *v4]
 
 
 if __name__ == "__main__":
+    address_race.PromptSocket = _CountedSocket  # type: ignore[misc]  # in this process only
     with ThreadPoolExecutor(len(AIMS)) as pool:
         print(json.dumps(list(pool.map(_ask, AIMS))))

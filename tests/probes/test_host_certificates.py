@@ -135,7 +135,8 @@ def connect(server: SshdPerConnection, host: str, known: Path, label: str = "", 
     ssh = Ssh(SshSettings(**values), clock, Watchdog(clock))  # type: ignore[arg-type]  # the values are those above
     target = Target("pc1", host, server.port, "root", label or build_label(host, server.port))
     try:
-        ssh.connect(target, clock.monotonic() + 20, Cancellation()).close()
+        shell, _ = ssh.connect(target, clock.monotonic() + 20, Cancellation())
+        shell.close()
     except ProbeError as error:
         if error.cause is not Cause.HOST_KEY:
             raise

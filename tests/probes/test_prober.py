@@ -1,5 +1,6 @@
 """Probes against a real sshd."""
 
+import socket
 import subprocess
 import tempfile
 import time
@@ -9,9 +10,11 @@ import pytest
 
 from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Leftover, Outcome
-from plabctl.core.recipe import Stage
+from plabctl.core.recipe import Stage, Transport
 from plabctl.core.settings import HostKeys
 from plabctl.kinds import Builtin
+from plabctl.probes import address_race
+from plabctl.probes.address_race import Address, PromptSocket
 from plabctl.probes.plain_recipes import PROCESS
 from plabctl.probes.prober import Prober
 from tests.lab.wait_until import wait_until
@@ -46,6 +49,52 @@ def test_values_are_filled_in_quoted_and_exported(sshd: Sshd) -> None:
 
     node = report.node
     assert report.stages[-1].output == f"{nasty}|{nasty}|{node}"
+
+
+NUMERIC = socket.getaddrinfo
+
+
+def test_which_of_several_addresses_answered_is_reported_and_tried_first(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    found = ["127.0.0.2", "127.0.0.1"]
+    """What the resolver finds; the server listens at the second only."""
+
+    class Recorder(PromptSocket):
+        def __init__(self, peer: Address) -> None:
+            super().__init__(peer)
+            tried.append(peer[1][0])
+
+    def resolve(host: str, port: int, family: int, kind: int, protocol: int, flags: int) -> list[object]:
+        hosts = [host] if flags == socket.AI_NUMERICHOST else found
+        return [each for one in hosts for each in NUMERIC(one, port, family, kind, protocol, socket.AI_NUMERICHOST)]
+
+    def look(first: str) -> tuple[Outcome, str | None, list[str]]:
+        tried.clear()
+        prober = Prober(settings, SystemClock())
+        report = prober.probe(make_assignment(make_recipe(check="true"), address=first, ssh_host="pc1.example.org"))
+        return report.outcome, report.address, [*tried]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(address_race, "PromptSocket", Recorder)
+    (sshd.known_hosts.parent / "known-name").write_text(f"[pc1.example.org]:{sshd.port} {sshd.host_lines[0]}\n")
+    settings = sshd.settings(known_hosts=str(sshd.known_hosts.parent / "known-name"))
+
+    assert look("") == (Outcome.PASS, "127.0.0.1", ["127.0.0.2", "127.0.0.1"])
+    assert look("127.0.0.1") == (Outcome.PASS, "127.0.0.1", ["127.0.0.1"])
+    found[:] = ["127.0.0.1"]
+    assert look("127.0.0.1") == (Outcome.PASS, "", ["127.0.0.1"]), "the first one needs no memory"
+    found[:] = ["127.0.0.2"]
+    assert look("127.0.0.1") == (Outcome.FAIL, "", ["127.0.0.2"])
+
+
+def test_a_test_that_is_not_made_over_ssh_forgets_no_address(sshd: Sshd) -> None:
+    here = probe(sshd.settings(), make_recipe(check="true", transport=Transport.LOCAL))
+    without_key = probe(sshd.settings(key=""), make_recipe(check="true"))
+
+    assert (here.address, without_key.address) == (None, None)
+    assert without_key.cause is Cause.LOCAL
 
 
 @pytest.mark.parametrize(
