@@ -19,7 +19,7 @@ VERSION := $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.
 LOWEST := $(VENV)/lowest/$(VERSION)
 NEWEST := $(VENV)/newest/$(VERSION)
 
-.PHONY: help demo test test-lowest test-newest smoke-lowest bench torture surroundings check format docs packages clean
+.PHONY: help demo test ready test-lowest test-newest smoke-lowest bench torture surroundings check format docs packages clean
 
 help:
 	@echo 'make demo    a testbed of a dozen embedded SSH nodes on loopback, some faulty; ends by itself'
@@ -39,8 +39,12 @@ help:
 demo: $(VENV)/.stamp-compiled
 	@$(RUN) -m plabctl demo $(DEMO_FLAGS)
 
-test: check packages $(VENV)/.stamp-compiled smoke-lowest
+test:
+	@$(MAKE) --no-print-directory -j2 ready
 	@$(RUN) -m pytest $(PYTEST_FLAGS) $(TESTS)
+
+# What comes before the tests. mypy and pip work with one core each.
+ready: check packages $(VENV)/.stamp-compiled smoke-lowest
 
 test-lowest: packages $(LOWEST)/.stamp-dev
 	@$(LOWEST)/bin/python -m pytest $(PYTEST_FLAGS) $(TESTS)
@@ -117,7 +121,8 @@ $(LOWEST)/.stamp-venv $(NEWEST)/.stamp-venv: $(VENV)/.stamp-venv
 	@$(PYTHON) -m venv --clear $(@D)
 	@touch $@
 
-$(LOWEST)/.stamp-run: $(LOWEST)/.stamp-venv pyproject.toml tests/compat/bounds.py
+# After the main one: both have their notes on the package, plabctl.egg-info, written into the checkout.
+$(LOWEST)/.stamp-run: $(LOWEST)/.stamp-venv pyproject.toml tests/compat/bounds.py | $(VENV)/.stamp-run
 	@echo 'installing plabctl with its lowest dependencies into $(LOWEST)' >&2
 	@$(LOWEST)/bin/python tests/compat/bounds.py >$(LOWEST)/constraints.txt
 	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check -c $(LOWEST)/constraints.txt -e .
