@@ -232,7 +232,7 @@ def settle(bed: Bed, *, gone: tuple[str, ...] = ()) -> None:
     while faults := bed.faults(gone=gone):
         assert time.monotonic() < until, "\n".join(faults)
         ticks.append(bed.site.start("tick"))
-        wait_until(lambda: not bed.faults(gone=gone), within_s=2)
+        wait_until(lambda: not bed.faults(gone=gone), within_s=2, every_s=0.2)  # which looks at all machines
     # One that tries dead machines again and again would not end by itself. Nothing else is due.
     for tick in ticks:
         tick.terminate()

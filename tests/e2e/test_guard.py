@@ -36,7 +36,7 @@ def told(site: Site, kind: str) -> list[dict[str, object]]:
 def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path, far: bool) -> None:
     with Lab(tmp_path / "lab", 1) as lab:
         site = Site(tmp_path / "site", inside=lab.network.inside())
-        site.configure(key=lab.key, window=20, recipe="light", more=_LIGHT)
+        site.configure(key=lab.key, window=20, recipe="light", connect_timeout="1s", more=_LIGHT)
         host = lab.hosts[0].address
         # Without a route of our own every test says so. Silence beyond can be told from dead nodes by a canary at once;
         # by their share only when that is reached, and until then suspects may be confirmed.
@@ -78,7 +78,7 @@ def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path
 def test_without_a_canary_what_was_confirmed_before_the_share_was_reached_is_taken_back(tmp_path: Path) -> None:
     with Lab(tmp_path / "lab", 1) as lab:
         site = Site(tmp_path / "site", inside=lab.network.inside())
-        site.configure(key=lab.key, window=10, recipe="light", connect_timeout="1s", more=_LIGHT)
+        site.configure(key=lab.key, window=20, recipe="light", connect_timeout="1s", more=_LIGHT)
         host = lab.hosts[0].address
         site.config.write_text(site.config.read_text().replace("[guard]\nmax_ratio = 1.0\n", ""))
         site.add({f"node-{number:03}": {"ssh_host": host} for number in range(COUNT)})
