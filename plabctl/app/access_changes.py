@@ -1,6 +1,7 @@
 """Look whether nodes are logged in to in another way than at the last tick, and have those tested that were refused.
 
-I/O: the times of the configuration file and the key, the state. What is decided is decided in `plabctl.core.access`.
+I/O: the times of the configuration file, the key and its certificate; the state. What is decided is decided in
+`plabctl.core.access`.
 Tests: `tests/cli/test_trust.py`.
 """
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def find_access_change(app: App) -> float | None:
-    """Return when the configuration file or the key was changed, if that was after the last tick had begun."""
+    """Return when the configuration file, the key or its certificate was changed, if after the last tick had begun."""
     since_at = app.store.last_beat()
     if since_at is None:
         return None
-    changed_at = max(_read_change(app.settings.path), _read_change(app.settings.ssh.key))
+    key = app.settings.ssh.key
+    changed_at = max(map(_read_change, (app.settings.path, key, f"{key}-cert.pub")))
     # A time that is still to come is not believed: it would stay the latest for as long.
     return changed_at if since_at < changed_at <= app.clock.now() else None
 
@@ -29,7 +31,8 @@ def retest_refused(app: App, changed_at: float) -> None:
     from plabctl.core import access
 
     ssh = app.settings.ssh
-    now_used = access.Access(ssh.user, ssh.port, ssh.key, round(_read_change(ssh.key), 3))
+    changed = (round(_read_change(path), 3) for path in (ssh.key, f"{ssh.key}-cert.pub"))
+    now_used = access.Access(ssh.user, ssh.port, ssh.key, *changed)
 
     def decide(state: State) -> Changes:
         return access.retest_refused(state, now_used, changed_at, app.clock.now())

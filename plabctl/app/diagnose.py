@@ -50,7 +50,7 @@ def _check_parts(app: App) -> Iterator[Finding]:
     yield from files
     yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(app.settings))
     yield from state_check.check(app)
-    yield from ssh_check.check(app.settings, _list_nodes(app))
+    yield from ssh_check.check(app.settings, _list_nodes(app), app.clock.now())
     yield from source_check.check(app.settings, [finding.text for finding in files])
     yield from _check_history(app)
     yield from _check_cron(app)

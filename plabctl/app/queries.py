@@ -19,7 +19,7 @@ from plabctl.store.store import SUCCESS_NAME
 from plabctl.views.node import ViewContext, filter_pools
 
 if TYPE_CHECKING:
-    from plabctl.core.problems import LockReport
+    from plabctl.core.problems import LockReport, Problem
     from plabctl.core.selection import Selection
 
 UNUSABLE = "unusable"
@@ -58,7 +58,16 @@ def look_around(app: App) -> Surroundings:
     are_files_used_up = disk.f_files and not disk.f_favail
     free_bytes = 0 if are_files_used_up else disk.f_bavail * disk.f_frsize
     load = os.getloadavg()[0] if app.settings.max_load else None
-    return Surroundings(last_success_at, failure, free_bytes, load)
+    return Surroundings(last_success_at, failure, free_bytes, load, _find_certificate_problem(app))
+
+
+def _find_certificate_problem(app: App) -> Problem | None:
+    key = app.settings.ssh.key
+    if not key or not os.path.lexists(f"{key}-cert.pub"):
+        return None
+    from plabctl.app.certificate_check import find_problem
+
+    return find_problem(app.settings, app.clock.now())
 
 
 def find_sight(app: App) -> LockReport | None:

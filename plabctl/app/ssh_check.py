@@ -1,17 +1,16 @@
 """Check the SSH key and the accepted host keys.
 
-I/O, reads only, and asks no node. The formats: PROTOCOL.key of OpenSSH, and sshd(8) on known_hosts.
+I/O, reads only, and asks no node.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from plabctl.app import certificate_check
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
@@ -19,11 +18,11 @@ from plabctl.core.settings import HostKeys, Settings
 from plabctl.errors import ConfigError, PlabctlError, Untrusted
 from plabctl.files.trusted import open_trusted
 from plabctl.probes.host_keys import KnownHosts, read_authorities
+from plabctl.probes.openssh_key import is_protected
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.target import Targets
 
 _KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
-_MAGIC = b"openssh-key-v1\0"
 _PUBLIC = ("ssh-", "ecdsa-", "sk-")
 """How a public key begins."""
 _NAMES_SHOWN = 5
@@ -31,13 +30,19 @@ _MOST_CHARACTERS = 256 * 1024
 """No private key is longer."""
 
 
-def check(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
-    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH."""
-    recipes = [settings.recipes.get(pool.recipe) for pool in settings.pools.values()]
-    if not any(recipe and recipe.transport is Transport.SSH for recipe in recipes):
+def check(settings: Settings, nodes: Sequence[Node], now: float | None = None) -> Iterator[Finding]:
+    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH.
+
+    With `now`, certificates beside the key and beside those of the nodes are looked at too.
+    """
+    if not certificate_check.uses_ssh(settings):
         return
     yield from _check_key(settings.ssh.key)
     yield from _check_host_ca(settings)
+    if now is not None:
+        own_keys = {key for node in nodes if (key := node.variables.get("ssh_key"))}
+        for key in filter(None, (settings.ssh.key, *sorted(own_keys))):
+            yield from _check_certificate(key, now)
     if nodes:
         yield from _check_known_hosts(settings, nodes)
 
@@ -62,6 +67,14 @@ def _check_host_ca(settings: Settings) -> Iterator[Finding]:
             yield fail("host_ca", str(error), "name a file with the public key of an authority for host certificates")
         else:
             yield ok("host_ca", f"'{path}': {count} authorit{'y' if count == 1 else 'ies'}")
+
+
+def _check_certificate(key: str, now: float) -> Iterator[Finding]:
+    text, problem = certificate_check.check(key, now)
+    if problem:
+        yield warn("certificate", problem.reason, problem.remedy)
+    elif text:
+        yield ok("certificate", text)
 
 
 def _check_known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
@@ -134,20 +147,3 @@ def _check_key(name: str) -> Iterator[Finding]:
         yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")
     else:
         yield ok("key", f"'{path}'")
-
-
-def is_protected(text: str) -> bool | None:
-    """Return whether a private key has a passphrase; None when `text` is none."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    if not lines or not lines[0].startswith("-----BEGIN ") or "PRIVATE KEY" not in lines[0]:
-        return None
-    if "OPENSSH" not in lines[0]:
-        return "ENCRYPTED" in lines[0] or any(line.startswith("Proc-Type:") and "ENCRYPTED" in line for line in lines)
-    try:
-        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
-    except binascii.Error:
-        return None
-    if not blob.startswith(_MAGIC):
-        return None
-    length = int.from_bytes(blob[len(_MAGIC) : len(_MAGIC) + 4])
-    return blob[len(_MAGIC) + 4 :][:length] != b"none"

@@ -6,6 +6,7 @@ looks at the files.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,8 +15,16 @@ from plabctl.core.model import Cause, Outcome
 from plabctl.core.notes import NoteKind
 from plabctl.core.state import Changes, State
 
-_REFUSED = frozenset({Cause.AUTH, Cause.SUDO, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL})
+_MENDED_BY_ACCESS: Mapping[Outcome, frozenset[Cause]] = {
+    Outcome.FAIL: frozenset({Cause.AUTH, Cause.SUDO, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL}),
+    Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL}),
+}
 """What another user, key or port may mend."""
+_MENDED_BY_CERTIFICATE: Mapping[Outcome, frozenset[Cause]] = {
+    Outcome.FAIL: frozenset({Cause.AUTH}),
+    Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL}),
+}
+"""What a new certificate may mend. There may be one every few minutes, so dead nodes are left to their back-off."""
 
 
 class Access(NamedTuple):
@@ -25,6 +34,7 @@ class Access(NamedTuple):
     port: int = 0
     key: str = ""
     key_changed_at: float = 0.0
+    certificate_changed_at: float = 0.0
 
 
 ACCESS_NOTE = NoteKind(
@@ -34,25 +44,28 @@ ACCESS_NOTE = NoteKind(
         reader.read_count("port"),
         reader.read_text("key", ""),
         reader.read_number("key_changed_at", 0.0),
+        reader.read_number("certificate_changed_at", 0.0),
     ),
     encode=lambda access: access._asdict(),
 )
 
 
 def retest_refused(state: State, access: Access, changed_at: float, now: float) -> Changes:
-    """Make due the nodes that failed before `changed_at` for what another user, key or port may mend.
+    """Make due the nodes whose test before `changed_at` ended with what another user, key or port may mend.
 
     No changes where `access` is what the state has noted; else it is noted, and a test of such a node that is under
     way, begun with what was configured before, decides nothing.
     """
-    if ACCESS_NOTE.read(state.notes) == access:
+    noted = ACCESS_NOTE.read(state.notes)
+    if noted == access:
         return Changes()
+    is_same_key = noted is not None and noted[:-1] == access[:-1]
+    mended = _MENDED_BY_CERTIFICATE if is_same_key else _MENDED_BY_ACCESS
     refused = [
         member
         for member in state.members()
         if member.last
-        and member.last.outcome is Outcome.FAIL
-        and member.last.cause in _REFUSED
+        and member.last.cause in mended.get(member.last.outcome, ())
         and member.last.at < changed_at
         and member.absent_since_at is None
     ]

@@ -106,6 +106,18 @@ CAUSES: Mapping[Cause, Evidence] = {
         "`authorized_keys` of that user, the permissions of the home directory, and the log of its sshd",
         (
             Case(
+                "hardly valid yet",
+                "the clocks of the node and of this machine, and when the certificate is renewed",
+                True,
+            ),
+            Case("were offered", "`MaxAuthTries` of its sshd: it let us offer only a part of our keys", True),
+            Case(
+                "the certificate is for", "whether it was made for that user, or `AuthorizedPrincipalsFile` of its sshd"
+            ),
+            Case(
+                "certificate and key are refused", "`TrustedUserCAKeys` of its sshd, and `authorized_keys` of that user"
+            ),
+            Case(
                 "the node takes",
                 "its sshd_config: it asks for what plabctl never gives, such as a password",
             ),
@@ -210,6 +222,10 @@ CAUSES: Mapping[Cause, Evidence] = {
         (
             Case("no connection can be made from here", "the routes and interfaces of this machine: `ip route get`"),
             Case("the resolver", "the name servers of this machine: `/etc/resolv.conf`"),
+            Case(
+                "the certificate '",
+                "the certificate beside the key: renew it, or remove it; `plabctl doctor` says more",
+            ),
             Case("stood still", "whether this machine was asleep, stopped or overloaded"),
         ),
     ),

@@ -60,9 +60,17 @@ def find_problems(
     if around.free_bytes is not None and (problem := judge_disk(settings.state_dir, around.free_bytes)):
         found.append(problem)
     found += partial
+    if around.certificate and not _is_told(around.certificate, found):
+        found.append(around.certificate)
     if last_tick_at is not None:
         found += _check_usable(counts)
     return sorted(found, key=lambda problem: problem.severity is not Severity.CRITICAL)
+
+
+def _is_told(certificate: Problem, found: list[Problem]) -> bool:
+    """Return whether the tests that found nothing out name the same certificate with the same fault."""
+    fault = certificate.reason.partition(": nodes are")[0]
+    return any(fault in problem.reason for problem in found)
 
 
 def judge_disk(folder: str, free_bytes: int) -> Problem | None:

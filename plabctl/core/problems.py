@@ -90,6 +90,7 @@ class ProblemKind(StrEnum):
     DISK = "disk"
     UNKNOWN = "unknown"
     STATUS_FILE = "status-file"
+    CERTIFICATE = "certificate"
     NO_NODES = "no-nodes"
     UNUSABLE = "unusable"
 
@@ -141,6 +142,8 @@ class Surroundings:
     """Of the file system of the state; 0 also when no more files can be made."""
     load: float | None = None
     """The load average, if it matters."""
+    certificate: Problem | None = None
+    """What is wrong with the certificate of the configured key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,50 +24,93 @@ from paramiko.common import (
     cMSG_USERAUTH_REQUEST,
 )
 
+from plabctl.clock import Clock
+from plabctl.core.model import Cause
+from plabctl.probes.bounded_transport import BoundedTransport
+from plabctl.probes.clean import clean_line
 from plabctl.probes.identities import Offer
+from plabctl.probes.probe_error import ProbeError
 
 _SERVICE, _CONNECTION, _METHOD = "ssh-userauth", "ssh-connection", "publickey"
 _RSA = ("ssh-rsa", "ssh-rsa-cert-v01@openssh.com")
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 _CERTIFICATE = "-cert-v01@openssh.com"
+_TOO_MANY = "Too many authentication failures"
+"""What OpenSSH says at its MaxAuthTries, and with it closes the connection."""
+_LONGEST = 60
 
 
 class Login:
-    """What paramiko calls an AuthStrategy: logs in as `user` with the first identity of `offer` that is taken.
+    """What paramiko calls an AuthStrategy: logs in as `user` with the first identity of `offer` that is taken."""
 
-    `tried_count` says how many were refused or taken.
-    """
-
-    def __init__(self, user: str, offer: Offer) -> None:
+    def __init__(self, user: str, offer: Offer, clock: Clock) -> None:
         self._user = user
         self._offer = offer
-        self.tried_count = 0
+        self._clock = clock
 
-    def authenticate(self, transport: paramiko.Transport) -> None:
-        """Log in; raise AuthenticationException when all identities are refused, or more is wanted than a key."""
+    def authenticate(self, transport: BoundedTransport) -> None:
+        """Log in; raise ProbeError if that is refused, and what paramiko raises when the connection ends."""
         dialogue = _Dialogue(transport)
         transport.auth_handler = dialogue
         dialogue.request_service()
-        refused: paramiko.AuthenticationException | None = None
-        for key in self._offer.keys:
-            self.tried_count += 1
+        wanted: list[str] = []
+        more = ""
+        for count, identity in enumerate(self._offer.identities, 1):
             try:
-                others = dialogue.offer(self._user, key)
+                wanted = dialogue.offer(self._user, identity.key)
             except paramiko.AuthenticationException as error:
-                refused = error
                 if not transport.is_active():
+                    if transport.farewell.startswith(_TOO_MANY):
+                        raise self._build_refusal(f"; {_TOO_MANY.lower()} for the node", count) from None
+                    raise
+                if isinstance(error, paramiko.BadAuthenticationType):
+                    wanted = error.allowed_types
                     break
-                continue
-            if others:
-                raise paramiko.BadAuthenticationType("the key is not enough", others)
-            return
-        raise refused or paramiko.AuthenticationException("no identity to offer")
+                more = f"; {error}" if isinstance(error, NoSignature) else more
+            else:
+                if not wanted:
+                    return
+                break
+        if wanted := list(filter(None, wanted)):
+            more = f"; the node takes {', '.join(wanted)}"
+        raise self._build_refusal(more)
+
+    def _build_refusal(self, more: str, offered_count: int | None = None) -> ProbeError:
+        """Return the error for a refusal, which is the node's fault only when all that we are to offer was offered."""
+        identities = self._offer.identities
+        certificates = [each.certificate for each in identities if each.certificate]
+        reason = f"{_name(len(identities), len(certificates))} refused for user '{self._user}'{more}"
+        if self._offer.faults:
+            return ProbeError(Cause.LOCAL, f"{self._offer.faults[0]}, and {reason}")
+        if offered_count is not None and offered_count < len(identities):
+            reason += f", when {offered_count} of {len(identities)} were offered"
+            return ProbeError(Cause.AUTH, reason, is_inconclusive=True)
+        now = self._clock.now()
+        if any(each.is_near_an_end(now) for each in certificates):
+            reason += "; the certificate is hardly valid yet, or hardly any more"
+            return ProbeError(Cause.AUTH, reason, is_inconclusive=True)
+        names = {name for each in certificates for name in each.principals}
+        if certificates and self._user not in names:
+            reason += f"; the certificate is for {clean_line(', '.join(sorted(names)), _LONGEST) or 'no user'}"
+        return ProbeError(Cause.AUTH, reason)
+
+
+def _name(count: int, certificate_count: int) -> str:
+    if count == 1:
+        return "our key is"
+    if (count, certificate_count) == (2, 1):
+        return "our certificate and key are"
+    return f"all {count} of our keys{' and certificates' if certificate_count else ''} are"
+
+
+class NoSignature(paramiko.AuthenticationException):
+    """The other side takes no signature that we make."""
 
 
 def choose_algorithm(kind: str, extensions: Mapping[str, bytes]) -> str:
     """Return how to sign with a key or certificate of that kind for a server with these extensions (RFC 8308).
 
-    Raise AuthenticationException when the server takes no signature that we make; by SHA-1 we make none.
+    Raise NoSignature when the server takes none that we make; by SHA-1 we make none.
     """
     if kind not in _RSA:
         return kind
@@ -75,7 +118,7 @@ def choose_algorithm(kind: str, extensions: Mapping[str, bytes]) -> str:
     for name in _RSA_SIGNATURES:
         if not taken or name in taken.split(","):
             return name + _CERTIFICATE if kind.endswith(_CERTIFICATE) else name
-    raise paramiko.AuthenticationException("the node takes no RSA signatures by SHA-2")
+    raise NoSignature("it takes no RSA signatures by SHA-2")
 
 
 class _Dialogue(AuthHandler):

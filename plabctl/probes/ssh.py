@@ -65,7 +65,7 @@ class Ssh:
         self._config = build_shared_config()
         self._login_limiter = LoginLimiter(clock, watchdog)
         self._login_counter = LoginCounter()
-        self.identities = Identities(settings.key)
+        self.identities = Identities(settings.key, clock)
         self.known = KnownHosts(settings.known_hosts, owners, settings.host_ca)
 
     def connect(
@@ -117,7 +117,7 @@ class Ssh:
     ) -> tuple[socket.socket, NodeConnection]:
         sock = connect(target.host, target.port, end, self._clock, cancellation, target.address)
         connection = alarm = None
-        login = Login(target.user, offer)
+        login = Login(target.user, offer, self._clock)
         try:
             alarm = self._watchdog.arm(end, partial(hang_up, sock))
             connection = self._open_connection(target, login, sock)
@@ -205,10 +205,6 @@ def _explain_failure(error: BaseException, target: Target, transport: NodeTransp
         if not transport.has_banner:
             return _NoBanner(transport.greeting)
         return _explain_closing(transport)
-    if transport.initial_kex_done and isinstance(error, paramiko.SSHException):
-        allowed = list(filter(None, getattr(error, "allowed_types", [])))
-        more = f"; the node takes {', '.join(allowed)}" if allowed and "publickey" not in allowed else ""
-        return ProbeError(Cause.AUTH, f"our key is refused for user '{target.user}'{more}")
     if isinstance(error, paramiko.SSHException):
         return ProbeError(Cause.PROTOCOL, f"no SSH session: {format_exception(inner or error)}")
     if isinstance(error, OSError):

@@ -18,6 +18,7 @@ from plabctl.demo.folder import prepare_folder
 from plabctl.demo.ticker import Ticker
 from plabctl.errors import PlabctlError, Refused
 from plabctl.inventories.fetch import fetch
+from plabctl.probes.certificate_file import SUFFIX, read_certificate
 from plabctl.probes.host_keys import KnownHosts, trust_keys
 from plabctl.probes.identities import Identities
 from plabctl.probes.known_hosts_lines import HostKey
@@ -66,11 +67,24 @@ def as_list_of_nodes(path: Path, origin: Origin) -> str:
 def as_key(path: Path, origin: Origin) -> str:
     (finding,) = ssh_check.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
     try:
-        Identities(str(path)).find()
+        Identities(str(path), SystemClock()).find()
     except ProbeError as probe_error:
         assert finding.level is Level.FAIL
         return probe_error.reason
     return ""
+
+
+def as_certificate(path: Path, origin: Origin) -> str:
+    """Use it as the certificate beside a key, which is in the same folder."""
+    del origin
+    beside = path.parent / f"key{SUFFIX}"
+    beside.unlink(missing_ok=True)
+    path.rename(beside)
+    try:
+        found = read_certificate(str(path.parent / "key"))
+    finally:
+        beside.rename(path)
+    return found.fault if found else ""
 
 
 def as_known_hosts(path: Path, origin: Origin) -> str:
@@ -83,7 +97,7 @@ def as_known_hosts(path: Path, origin: Origin) -> str:
 
 OVER_SSH = {"process": Recipe("process", setup=Stage(run="true"))}
 STRICT: list[Use] = [as_script, as_hook, as_source_of_nodes, as_ansible_inventory, as_known_hosts]
-ALL: list[Use] = [*STRICT, as_list_of_nodes, as_key]
+ALL: list[Use] = [*STRICT, as_list_of_nodes, as_key, as_certificate]
 
 
 @pytest.fixture
@@ -125,8 +139,8 @@ def test_what_a_stranger_owns_or_leads_to_is_used_only_if_the_configuration_is_t
 
 
 @needs_root
-@pytest.mark.parametrize("use", [as_list_of_nodes, as_key])
-def test_a_list_of_nodes_and_a_key_may_be_in_the_care_of_somebody_else(file: Path, use: Use) -> None:
+@pytest.mark.parametrize("use", [as_list_of_nodes, as_key, as_certificate])
+def test_a_list_of_nodes_a_key_and_its_certificate_may_be_in_the_care_of_somebody_else(file: Path, use: Use) -> None:
     os.chown(file, SECOND_USER, SECOND_USER)
     os.chown(file.parent, SECOND_USER, SECOND_USER)
 
@@ -134,7 +148,7 @@ def test_a_list_of_nodes_and_a_key_may_be_in_the_care_of_somebody_else(file: Pat
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("use", [as_script, as_list_of_nodes, as_key, as_known_hosts])
+@pytest.mark.parametrize("use", [as_script, as_list_of_nodes, as_key, as_certificate, as_known_hosts])
 def test_a_pipe_in_its_place_keeps_nobody_waiting(file: Path, use: Use) -> None:
     file.unlink()
     os.mkfifo(file)

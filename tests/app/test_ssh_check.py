@@ -11,6 +11,7 @@ from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import HostKeys, PoolSettings, Settings, SshSettings
 from plabctl.errors import ConfigError
 from plabctl.probes.host_keys import KnownHosts
+from plabctl.probes.openssh_key import is_protected
 from plabctl.probes.probe_error import ProbeError
 
 # A key of nobody: the head of an OpenSSH private key up to the name of its cipher.
@@ -49,7 +50,7 @@ def said(settings: Settings, nodes: Sequence[Node] = ()) -> str:
     ],
 )
 def test_a_passphrase_is_seen_without_asking_for_it(text: str, answer: bool | None) -> None:
-    assert ssh_check.is_protected(text) is answer
+    assert is_protected(text) is answer
 
 
 def test_a_key_that_cannot_be_used_is_told(tmp_path: Path) -> None:

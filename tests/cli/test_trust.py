@@ -1,6 +1,7 @@
 """`plabctl trust` against a real SSH server: new keys after a yes, changed ones only when that is said."""
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,3 +158,38 @@ def test_nodes_that_refused_our_key_are_due_once_an_older_file_is_put_in_its_pla
     desk.ok("tick")
     (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
     assert (row["pool"], row["last"]["outcome"]) == ("good", "pass")
+
+
+def test_a_certificate_that_has_expired_blames_no_node_and_a_renewed_one_has_them_tested(
+    desk: Desk, server: EmbeddedNode
+) -> None:
+    def sign(validity: str) -> None:
+        options = ["-q", "-s", "other", "-I", "us", "-n", "me", "-V", validity]
+        subprocess.run(["ssh-keygen", *options, "other.pub"], check=True, cwd=desk.folder)
+
+    connect(desk, server)
+    desk.ok("trust", "pc1", "--yes")
+    public = make_key(desk.folder / "other")
+    (desk.folder / "other.pub").write_text(public)
+    desk.config.write_text(desk.config.read_text().replace('"id_ed25519"', '"other"'))
+    sign("20200101000000Z:20200201000000Z")
+    fault = f"the certificate '{desk.folder}/other-cert.pub' expired at 2020-02-01T00:00:00Z"
+    assert (
+        f"warn  certificate: {fault}: nodes are offered the bare key alone; renew or remove it"
+        in desk.run("doctor").out
+    )
+    assert f"{fault}: nodes are offered the bare key alone" in desk.ok("status", "-o", "table")
+
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["last"]["outcome"], row["last"]["cause"]) == ("unknown", "local")
+    assert row["last"]["reason"] == f"{fault}, and our key is refused for user 'me'"
+    said = desk.run("check")
+    assert (said.code, said.out.count(fault)) == (2, 1), "one cause is told once"
+
+    time.sleep(0.02)  # the times of files are some milliseconds late
+    sign("-1h:+12h")
+    desk.ok("tick")
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["last"]["outcome"], row["last"]["cause"]) == ("fail", "auth")
+    assert "other-cert.pub' expires in 1" in desk.run("check").out

@@ -46,6 +46,23 @@ def test_the_same_access_changes_nothing() -> None:
     assert retest_refused(state, ACCESS._replace(key_changed_at=NOW - 2), NOW - 2, NOW).members
 
 
+def test_a_renewed_certificate_is_a_reason_to_test_those_alone_that_it_may_mend() -> None:
+    def unknown(node: str, cause: Cause) -> Member:
+        return make_member(node, due_at=LATER, last=Verdict(Outcome.UNKNOWN, cause, "", NOW - 60, 1.0))
+
+    state = make_state(
+        refused("auth"),
+        refused("dead", Cause.CONNECT),
+        unknown("expired", Cause.LOCAL),
+        unknown("nearly", Cause.AUTH),
+        unknown("no opinion", Cause.NO_OPINION),
+    )
+    state.apply(Changes(notes=ACCESS_NOTE.write(ACCESS)))
+    changes = retest_refused(state, ACCESS._replace(certificate_changed_at=NOW - 5), NOW - 5, NOW)
+
+    assert [member.node for member in changes.members] == ["auth", "expired", "nearly"]
+
+
 def test_a_test_that_was_begun_before_the_change_decides_nothing() -> None:
     old, new = (make_claim(name, started_at=at) for name, at in (("n1", NOW - 10), ("n2", NOW - 1)))
     changes = retest_refused(make_state(refused("n1"), refused("n2"), claims=(old, new)), ACCESS, NOW - 5, NOW)

@@ -9,6 +9,7 @@ from plabctl.core.model import Cause, Outcome
 
 ROOT = Path(__file__).parents[2]
 COMPOSED = {
+    "certificate and key are refused",
     "closed during authentication",
     "authentication did not end in time",
     "the key exchange did not end in time",

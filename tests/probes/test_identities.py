@@ -1,16 +1,198 @@
 """Our login: keys in order, certificates beside them, and whose fault it is when a node refuses them."""
 
+import getpass
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-import paramiko
 import pytest
 
-from plabctl.core.model import Outcome
-from plabctl.probes.login import choose_algorithm
-from tests.probes.jobs import make_recipe, probe
+from plabctl.clock import SystemClock
+from plabctl.core.model import Cause, Outcome, Report
+from plabctl.probes.certificate_file import read_certificate
+from plabctl.probes.identities import parse_key
+from plabctl.probes.login import NoSignature, choose_algorithm
+from plabctl.probes.prober import Prober
+from plabctl.probes.user_certificates import find_fault, judge, parse_certificate, parse_line
+from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.openssh import Sshd, make_key, needs_sshd
 
 CHECK = make_recipe(check="true")
+
+USER = getpass.getuser()
+
+
+class Office:
+    """An authority whose certificates one server takes, and that signs keys for the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("ca", "stranger", "other", "bare"):
+            make_key(folder / name)
+        self.sshd = Sshd(folder / "sshd", f"TrustedUserCAKeys {folder}/ca.pub", "MaxAuthTries 2")
+
+    def authorise(self, *keys: str) -> None:
+        """Have the server take these bare keys, and no others."""
+        lines = [(self.folder / f"{key}.pub").read_text() for key in keys]
+        (self.sshd.directory / "authorized_keys").write_text("".join(lines))
+
+    def sign(self, key: str, *options: str, by: str = "ca", name: str = USER) -> Path:
+        """Sign a key, and return where the certificate is: beside it."""
+        command = ["ssh-keygen", "-q", "-s", f"{self.folder}/{by}", "-I", "us", "-n", name, *options]
+        subprocess.run([*command, f"{self.folder}/{key}.pub"], check=True)
+        return self.folder / f"{key}-cert.pub"
+
+    def log_in(self, key: str = "bare", prober: Prober | None = None) -> Report:
+        return (prober or self.get_prober(key)).probe(make_assignment(CHECK))
+
+    def get_prober(self, key: str = "bare") -> Prober:
+        return Prober(self.sshd.settings(key=str(self.folder / key)), SystemClock())
+
+
+@pytest.fixture(scope="module")
+def running_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    office = Office(tmp_path_factory.mktemp("office"))
+    yield office
+    office.sshd.stop()
+
+
+@pytest.fixture
+def office(running_office: Office) -> Iterator[Office]:
+    running_office.authorise()
+    yield running_office
+    for path in running_office.folder.glob("*-cert.pub"):
+        path.unlink()
+
+
+@needs_sshd
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_certificate_is_offered_before_the_bare_key(office: Office, kind: str) -> None:
+    make_key(office.folder / kind, kind)
+    office.sign(kind)
+
+    assert office.log_in(kind).outcome is Outcome.PASS
+    log = (office.sshd.directory / "log").read_text().splitlines()
+    (accepted,) = [line for line in log if "Accepted publickey" in line and kind.upper() in line]
+    assert f"{kind.upper()}-CERT" in accepted
+
+
+@needs_sshd
+def test_where_the_authority_is_not_known_the_bare_key_is_tried(office: Office) -> None:
+    office.sign("bare", by="stranger")
+    refused = office.log_in()
+    office.authorise("bare")
+
+    assert office.log_in().outcome is Outcome.PASS
+    assert (refused.outcome, refused.cause) == (Outcome.FAIL, Cause.AUTH)
+    assert refused.reason.startswith(f"our certificate and key are refused for user '{USER}'")
+
+
+def test_the_users_in_a_certificate_are_named_when_it_is_refused(office: Office) -> None:
+    office.sign("bare", name="somebody,nobody")
+    report = office.log_in()
+
+    assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.AUTH)
+    assert report.reason.endswith("; the certificate is for nobody, somebody")
+
+
+@needs_sshd
+@pytest.mark.parametrize("how", [("-t", "rsa", "-m", "PEM"), ("-t", "ecdsa", "-m", "PKCS8"), ("-t", "ed25519")])
+def test_a_key_may_be_in_any_form(office: Office, how: tuple[str, ...]) -> None:
+    path = office.folder / "form"
+    subprocess.run(
+        ["ssh-keygen", "-q", *how, "-N", "", "-f", path], check=True, input=b"y\n", stdout=subprocess.DEVNULL
+    )
+    office.authorise("form")
+
+    assert office.log_in("form").outcome is Outcome.PASS
+
+
+def test_ecdsa_keys_without_a_comment_can_be_read(tmp_path: Path) -> None:
+    for number in range(8):  # paramiko's parser takes a half of them
+        public = make_key(tmp_path / str(number), "ecdsa")
+        key = parse_key((tmp_path / str(number)).read_bytes())
+        assert f"{key.get_name()} {key.get_base64()}" == public
+
+
+EXPIRED = ("-V", "20200101:20200102")
+UNUSABLE = {
+    "expired": (EXPIRED, "expired at 2020-01-0"),
+    "to come": (("-V", "21000101:21010101"), "is not valid before 2"),
+    "of a host": (("-h",), "is one for hosts"),
+    "for another": ((), "was made for another key"),
+    "no certificate": (None, "cannot be used: it is a public key"),
+    "no text": (None, "cannot be used: it is not a line of kind and base64"),
+}
+
+
+def make_unusable(office: Office, case: str) -> str:
+    """Put a certificate beside the key that cannot be used, and return what is said of it."""
+    options, fault = UNUSABLE[case]
+    beside = office.folder / "bare-cert.pub"
+    if case == "for another":
+        shutil.move(office.sign("other"), beside)
+    elif options is not None:
+        office.sign("bare", *options)
+    else:
+        beside.write_bytes((office.folder / "bare.pub").read_bytes() if case == "no certificate" else b"\xff\0\n")
+    return f"the certificate '{beside}' {fault}"
+
+
+@needs_sshd
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_certificate_that_cannot_be_used_is_our_fault_and_the_bare_key_is_tried(office: Office, case: str) -> None:
+    fault = make_unusable(office, case)
+    prober = office.get_prober()
+    refused = office.log_in(prober=prober)
+
+    assert (refused.outcome, refused.cause) == (Outcome.UNKNOWN, Cause.LOCAL)
+    assert refused.reason.startswith(fault)
+    assert f"our key is refused for user '{USER}'" in refused.reason
+    office.sign("bare")  # renewed while a tick runs
+    assert office.log_in(prober=prober).outcome is Outcome.PASS
+
+    make_unusable(office, case)
+    office.authorise("bare")
+    assert office.log_in(prober=prober).outcome is Outcome.PASS
+
+
+@needs_sshd
+def test_near_an_end_of_its_validity_a_refusal_proves_nothing(office: Office) -> None:
+    office.sign("bare", "-V", "-1h:+30s", by="stranger")  # the clock of the node may be ahead
+    report = office.log_in()
+
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.AUTH)
+    assert "hardly valid yet, or hardly any more" in report.reason
+
+
+def test_a_person_is_told_a_day_before_the_end_and_once_it_cannot_be_used(office: Office) -> None:
+    path = office.sign("bare", "-V", "20260101000000Z:20260201000000Z")
+    file = read_certificate(str(office.folder / "bare"))
+    assert file is not None
+    assert file.certificate is not None
+    end = file.certificate.valid_before
+
+    def tell(now: float) -> str:
+        problem = judge(file.path, file.certificate, file.find_fault(None, now), now)
+        return problem.reason if problem else ""
+
+    assert tell(end - 86400) == ""
+    assert tell(end - 86399) == f"the certificate '{path}' expires in 23h59m, at 2026-02-01T00:00:00Z"
+    assert tell(end).startswith(f"the certificate '{path}' expired at 2026-02-01T00:00:00Z: nodes are offered the bare")
+    assert "is not valid before 2026-01-01T00:00:00Z" in tell(file.certificate.valid_after - 1)
+    office.sign("bare")
+    for_ever = parse_line(path.read_text())
+    assert judge(str(path), for_ever, find_fault(for_ever, for_ever.key, end), end) is None
+
+
+def test_whatever_is_cut_off_is_no_certificate(office: Office) -> None:
+    certificate = parse_line(office.sign("bare").read_text())
+    end = certificate.blob.index(b"permit-") - 12  # the options and what comes after them are read by nodes alone
+
+    for length in range(0, end, 7):
+        with pytest.raises(ValueError, match=r"cut off|no known kind"):
+            parse_certificate(certificate.blob[:length])
 
 
 @needs_sshd
@@ -38,5 +220,5 @@ def test_rsa_signs_by_the_best_of_sha2_that_the_node_takes(kind: str, taken: str
 
 @pytest.mark.parametrize("kind", ["ssh-rsa", "ssh-rsa-cert-v01@openssh.com"])
 def test_nothing_is_signed_by_sha1(kind: str) -> None:
-    with pytest.raises(paramiko.AuthenticationException, match="no RSA signatures by SHA-2"):
+    with pytest.raises(NoSignature, match="no RSA signatures by SHA-2"):
         choose_algorithm(kind, {"server-sig-algs": b"ssh-ed25519,ssh-rsa"})
