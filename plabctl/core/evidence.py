@@ -1,37 +1,17 @@
 """The table of what failed tests are evidence of: whom each cause speaks about, what it means, and what to look at.
 
-Pure. Whether a cause counts against the node or is a fault of ours is decided here and nowhere else, and so are the
-errors of the kernel that are ours. `docs/causes.md` is made from this table, and so is the line of help that `show`,
-`explain`, `test` and `retest` print.
+Pure. Whether a cause counts against the node or is a fault of ours is decided here and nowhere else; which errors of
+the kernel are ours is in `plabctl.core.our_errnos`. `docs/causes.md` is made from this table, and so is the line of
+help that `show`, `explain`, `test` and `retest` print.
 """
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from plabctl.core.probe import Cause, Outcome
-
-OUR_ERRNOS = frozenset(
-    {
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.ENOBUFS,
-        errno.EAGAIN,
-        errno.EADDRNOTAVAIL,
-        errno.ENETDOWN,
-        errno.EPERM,
-        errno.ENOSPC,
-        errno.EAFNOSUPPORT,
-    }
-)
-"""Errors of a connection attempt that this machine alone makes."""
-ROUTE_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES})
-"""What the kernel says without a route, and as well what a router far away answers by ICMP (icmp(7), ipv6(7)): about us
-where no route to the address exists here, else about the node."""
 
 
 class About(StrEnum):
@@ -39,6 +19,7 @@ class About(StrEnum):
 
     NODE = "the node"
     US = "this machine"
+    WAY = "the way"
     NOBODY = "nobody"
 
 
@@ -210,6 +191,16 @@ CAUSES: Mapping[Cause, Evidence] = {
             Case("the key exchange did not end in time", "its load, and the packet size (MTU) on the way"),
         ),
     ),
+    Cause.JUMP: Evidence(
+        About.WAY,
+        "a jump host on the way did not let us through to the node",
+        "the jump host that the reason names: whether it is up, and the log of its sshd",
+        (
+            Case("unknown host key", "the fingerprint on its console, then run `plabctl trust NODE`"),
+            Case("it does not forward to", "`AllowTcpForwarding` and `PermitOpen` of its sshd"),
+            Case("it cannot connect to", "the routes, the firewall and the name servers of the jump host"),
+        ),
+    ),
     Cause.NO_OPINION: Evidence(
         About.NOBODY,
         "the recipe declined to judge: exit code 75, or 3 of a monitoring plug-in",
@@ -230,7 +221,7 @@ CAUSES: Mapping[Cause, Evidence] = {
         ),
     ),
     Cause.INTERRUPTED: Evidence(
-        About.US, "the tick was told to stop, or died", "nothing: the node is tested again at once"
+        About.US, "the tick was told to stop, or died", "nothing: the node is due again at once"
     ),
 }
 

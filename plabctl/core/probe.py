@@ -50,6 +50,8 @@ class Cause(StrEnum):
     TEARDOWN = "teardown"
     DEADLINE = "deadline"
     """A stage, or the connection under it, gave no answer in time."""
+    JUMP = "jump"
+    """A jump host on the way did not let us through to the node."""
     NO_OPINION = "no-opinion"
     """The recipe itself declined to judge (exit code 75, or 3 of a monitoring plug-in)."""
     LOCAL = "local"

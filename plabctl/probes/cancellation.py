@@ -11,12 +11,25 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from plabctl.core.model import Cause
 from plabctl.probes.probe_error import ProbeError
 
 
-def hang_up(sock: socket.socket) -> None:
+class Endpoint(Protocol):
+    """What can be shut down: a socket, or a tunnel that is used like one."""
+
+    def shutdown(self, how: int, /) -> None:
+        """End pending reads and writes, without blocking."""
+        ...
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
+
+
+def hang_up(sock: Endpoint) -> None:
     """Shut a socket down without blocking and without closing it: pending reads and writes on it end.
 
     Closing is left to its owner. A descriptor that is closed while another thread sits in `recv` could by then be

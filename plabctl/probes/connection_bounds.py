@@ -106,6 +106,7 @@ class Meter:
         self._began = clock()
         self._phase = _Phase("before the end of the login", LOGIN_BYTES, self._began)
         self._exchanges = 0
+        self._is_relay = False
         self._lane_holder = 0
         self._turn_from = 0.0
 
@@ -113,8 +114,15 @@ class Meter:
         """Restart the counters for a stage in which the node may send `limit` bytes; callable from any thread."""
         self._phase = _Phase("in one stage", limit, self._clock())
 
+    def begin_relay(self) -> None:
+        """From now on count only messages that bring no data, anew: data is counted where it goes to."""
+        self._is_relay = True
+        self._phase = _Phase("in one tunnel", 0, self._clock())
+
     def read(self, count: int) -> None:
         """Count `count` bytes that have come in, and wait for the lane if it is needed; raise Overrun."""
+        if self._is_relay:
+            return
         phase, cpu = self._phase, self._cpu_clock()
         if phase.cpu_from is None:
             phase.cpu_from = cpu

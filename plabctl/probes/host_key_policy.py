@@ -27,7 +27,7 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
     """
 
     def __init__(self, target: Target, known: KnownHosts, clock: Clock, *, trusting: bool = False) -> None:
-        self._node = target.node
+        self._node = target.node or "NODE"  # any that is reached by way of this jump host
         self._label = target.label
         self._name = strip_port(target.label).lower()
         self._known = known

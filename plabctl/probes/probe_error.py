@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import socket
 
-from plabctl.core.evidence import OUR_ERRNOS, ROUTE_ERRNOS, find_outcome
+from plabctl.core.evidence import find_outcome
 from plabctl.core.model import Cause, Outcome
+from plabctl.core.our_errnos import OUR_ERRNOS, ROUTE_ERRNOS
 
 _NO_SUCH_NAME = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)

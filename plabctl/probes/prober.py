@@ -28,7 +28,6 @@ from plabctl.probes.target import Targets
 from plabctl.probes.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from plabctl.probes.remote_shell import RemoteShell
     from plabctl.probes.ssh import Ssh
 
 _ARENA_MAX = -8
@@ -118,6 +117,8 @@ class Prober:
             cuts = list(self._cancellations)
         for cancellation in cuts:
             cancellation.request()
+        if self._ssh is not None:
+            self._ssh.jump_hosts.interrupt()
 
     @contextmanager
     def _follow_interrupts(self) -> Iterator[Cancellation]:
@@ -137,7 +138,7 @@ class Prober:
         limit, folder = self._settings.output_limit, self._origin.folder
         return LocalShell(cancellation, self._watchdog, self._clock, limit, folder)
 
-    def _connect(self, assignment: Assignment, end: float, cancellation: Cancellation) -> tuple[RemoteShell, str]:
+    def _connect(self, assignment: Assignment, end: float, cancellation: Cancellation) -> tuple[Shell, str]:
         target = replace(self._targets.find(assignment.node), address=assignment.address)
         return self._load_ssh().connect(target, end, cancellation, assignment.connect_timeout_s)
 

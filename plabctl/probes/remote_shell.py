@@ -10,7 +10,6 @@ moment after a deadline that one of them misses (a send into a stopped connectio
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -30,6 +29,7 @@ from plabctl.probes.shell import StageFault, StageResult
 from plabctl.probes.shell_start import DYING_S, Start, end_unstarted, read_exit_status, send_request
 from plabctl.probes.ssh_transport import NodeTransport, close_transport, send_disconnect
 from plabctl.probes.stage_result import build_result, judge_exit, judge_start
+from plabctl.probes.tunnel import Wire
 from plabctl.probes.watchdog import Watchdog
 
 _HARD_S = 0.4
@@ -67,7 +67,7 @@ class RemoteShell:
     def __init__(
         self,
         transport: NodeTransport,
-        sock: socket.socket,
+        sock: Wire,
         cancellation: Cancellation,
         watchdog: Watchdog,
         clock: Clock,

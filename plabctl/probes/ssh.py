@@ -7,7 +7,6 @@ Tests: `tests/probes/test_prober.py`.
 from __future__ import annotations
 
 import random
-import socket
 from collections.abc import Collection
 from functools import partial
 from typing import Any
@@ -26,6 +25,8 @@ from plabctl.probes.host_certificates import BadCertificate
 from plabctl.probes.host_key_policy import HostKeyPolicy
 from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.identities import Identities, Offer
+from plabctl.probes.jump_hosts import JumpHosts
+from plabctl.probes.jump_transport import JumpTransport
 from plabctl.probes.login import Login
 from plabctl.probes.login_limiter import LoginCounter, LoginLimiter
 from plabctl.probes.probe_error import (
@@ -36,8 +37,10 @@ from plabctl.probes.probe_error import (
     format_exception,
 )
 from plabctl.probes.remote_shell import RemoteShell
+from plabctl.probes.shell import Shell
 from plabctl.probes.ssh_transport import NodeConnection, NodeTransport, build_shared_config, close_transport
 from plabctl.probes.target import Target
+from plabctl.probes.tunnel import ShellBehindJump, Tunnel, Wire, find_way_fault
 from plabctl.probes.watchdog import Watchdog
 
 _LONGER = 3600.0
@@ -67,28 +70,45 @@ class Ssh:
         self._login_counter = LoginCounter()
         self.identities = Identities(settings.key, clock)
         self.known = KnownHosts(settings.known_hosts, owners, settings.host_ca)
+        self.jump_hosts = JumpHosts(self._log_in_at_jump_host, clock, watchdog, settings.connect_timeout_s)
 
     def connect(
         self, target: Target, latest: float, cancellation: Cancellation, timeout_s: float | None = None
-    ) -> tuple[RemoteShell, str]:
+    ) -> tuple[Shell, str]:
         """Return a shell on `target`, and the address to try first next time; raise ProbeError if that cannot be.
 
         A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then `timeout_s`, or else
         the configured time-out, runs over everything from the look-up of the name to the end of the login.
         """
-        if target.jumps:
-            raise ProbeError(Cause.LOCAL, "jump hosts are not supported yet")
         offer = self.identities.find(target.keys)
         self.known.load()
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):
             end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
             sock, connection = self._log_in(target, offer, end, cancellation)
         shell = RemoteShell(connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings)
+        if isinstance(sock, Tunnel):
+            return ShellBehindJump(shell, sock), ""
         return shell, getattr(sock, "address", "")
 
+    def dial(self, target: Target, end: float, cancellation: Cancellation) -> Wire:
+        """Return a connection to the target's port, over its jump hosts; raise ProbeError if that cannot be."""
+        if target.jumps:
+            return self.jump_hosts.open(target.jumps, target.host, target.port, end, cancellation)
+        return connect(target.host, target.port, end, self._clock, cancellation, target.address)
+
+    def _log_in_at_jump_host(self, hop: Target, end: float, cancellation: Cancellation) -> tuple[Wire, JumpTransport]:
+        offer = self.identities.find(hop.keys)
+        sock, connection = self._log_in(hop, offer, end, cancellation, JumpTransport)
+        return sock, connection.transport
+
     def _log_in(
-        self, target: Target, offer: Offer, end: float, cancellation: Cancellation
-    ) -> tuple[socket.socket, NodeConnection]:
+        self,
+        target: Target,
+        offer: Offer,
+        end: float,
+        cancellation: Cancellation,
+        make_transport: type[NodeTransport] = NodeTransport,
+    ) -> tuple[Wire, NodeConnection]:
         """Log in, once more a few times when the sshd closes the connection before its banner.
 
         An sshd with too many logins under way drops some by chance. If it says so, or says nothing while others of our
@@ -98,7 +118,7 @@ class Ssh:
         with self._login_counter.join((target.host, target.port)) as count:
             while True:
                 try:
-                    return self._try_log_in(target, offer, end, cancellation)
+                    return self._try_log_in(target, offer, end, cancellation, make_transport)
                 except _NoBanner as dropped:
                     said, crowd, tries = str(dropped) or said, max(crowd, count()), tries + 1
                 except ProbeError:
@@ -113,20 +133,27 @@ class Ssh:
         raise _build_refusal(said, crowd, tries)
 
     def _try_log_in(
-        self, target: Target, offer: Offer, end: float, cancellation: Cancellation
-    ) -> tuple[socket.socket, NodeConnection]:
-        sock = connect(target.host, target.port, end, self._clock, cancellation, target.address)
+        self,
+        target: Target,
+        offer: Offer,
+        end: float,
+        cancellation: Cancellation,
+        make_transport: type[NodeTransport],
+    ) -> tuple[Wire, NodeConnection]:
+        sock = self.dial(target, end, cancellation)
         connection = alarm = None
         login = Login(target.user, offer, self._clock)
         try:
             alarm = self._watchdog.arm(end, partial(hang_up, sock))
-            connection = self._open_connection(target, login, sock)
+            connection = self._open_connection(target, login, sock, make_transport)
             with cancellation.on_cancel(partial(hang_up, sock)):
                 connection.open()
         except BaseException as error:
             transport = connection.client.get_transport() if connection else None
             late = alarm is not None and alarm.fired
             probe_error = self._explain(error, target, transport, late=late)
+            if not cancellation.is_requested:
+                probe_error = find_way_fault(sock, is_late=late) or probe_error
             close_transport(transport, sock)
             cancellation.check()
             if isinstance(error, Exception):
@@ -137,14 +164,16 @@ class Ssh:
                 alarm.disarm()
         return sock, connection
 
-    def _open_connection(self, target: Target, login: Login, sock: socket.socket) -> NodeConnection:
+    def _open_connection(
+        self, target: Target, login: Login, sock: Wire, make_transport: type[NodeTransport]
+    ) -> NodeConnection:
         trusting = self._settings.host_keys is HostKeys.FIRST_USE
         policy = HostKeyPolicy(target, self.known, self._clock, trusting=trusting)
         options: dict[str, Any] = {
             "sock": sock,
             "auth_strategy": login,
             "transport_factory": partial(
-                NodeTransport, known_kinds=policy.known_kinds, wants_certificate=policy.wants_certificate
+                make_transport, known_kinds=policy.known_kinds, wants_certificate=policy.wants_certificate
             ),
             "banner_timeout": _LONGER,
             "auth_timeout": _LONGER,

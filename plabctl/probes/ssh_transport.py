@@ -28,7 +28,7 @@ from plabctl.probes.algorithms import (
     select_macs,
 )
 from plabctl.probes.bounded_transport import BoundedTransport
-from plabctl.probes.cancellation import hang_up
+from plabctl.probes.cancellation import Endpoint, hang_up
 
 _JOIN_S = 1.0
 _BY_APPLICATION = 11  # RFC 4253, 11.1
@@ -184,7 +184,7 @@ def send_disconnect(transport: paramiko.Transport) -> None:
         transport._send_message(message)  # type: ignore[attr-defined]  # no public call sends it
 
 
-def close_transport(transport: paramiko.Transport | None, sock: socket.socket) -> None:
+def close_transport(transport: paramiko.Transport | None, sock: Endpoint) -> None:
     """End a connection so that neither its descriptor nor its thread stays.
 
     The transport's thread sits in `recv` for up to a second; shutting the socket down wakes it, and only when it has

@@ -25,7 +25,7 @@ _SSH_PORT = 22
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An SSH server to log in at; `label` is its name in known_hosts."""
+    """An SSH server to log in at; `label` is its name in known_hosts. `node` is empty for a jump host."""
 
     node: str
     host: str
@@ -37,7 +37,7 @@ class Target:
     address: str = ""
     """Of several addresses of the host the one to try first; empty: the resolver's first."""
     jumps: tuple[Target, ...] = ()
-    """The jump hosts on the way, the first one first. Each is a target without jump hosts, called as it was named."""
+    """The jump hosts on the way, the first one first. Each is a target without jump hosts."""
 
 
 def build_label(host: str, port: int) -> str:
@@ -80,7 +80,7 @@ class Targets:
         if hop is None:
             raise ProbeError(Cause.LOCAL, f"'{text}' names no jump host")
         user, host, port = hop
-        return Target(text, host, port, user or self._ssh.user or _find_user_name(), build_label(host, port))
+        return Target("", host, port, user or self._ssh.user or _find_user_name(), build_label(host, port))
 
     def _read_ssh_config(self, name: str) -> Mapping[str, str]:
         with self._lock:

@@ -1,0 +1,293 @@
+"""Nodes behind jump hosts, with real sshds: two jump hosts and a node on loopback."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from plabctl.clock import SystemClock
+from plabctl.core.jump_fault import find_jump_host
+from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.recipe import Recipe, Stage
+from plabctl.core.settings import SshSettings
+from plabctl.probes import jump_link
+from plabctl.probes.prober import Prober
+from tests.probes.jobs import make_assignment, make_recipe
+from tests.probes.openssh import Sshd, free_port, needs_sshd
+
+pytestmark = needs_sshd
+CHECK = make_recipe(check="true")
+LOGINS = "Accepted publickey"
+
+
+class Site(NamedTuple):
+    """A way to a node; one key is accepted everywhere, and all host keys are known."""
+
+    gate: Sshd
+    inner: Sshd
+    node: Sshd
+
+    def settings(self, *jump: str, **changes: object) -> SshSettings:
+        return self.node.settings(jump=jump or (name(self.gate),), **changes)
+
+    def prober(self, *jump: str, **changes: object) -> Prober:
+        return Prober(self.settings(*jump, **changes), SystemClock())
+
+    def own_gate(self, folder: Path, *lines: str) -> Sshd:
+        """Return a jump host of the test's own."""
+        gate = Sshd(folder / "gate", *lines)
+        join(gate, self.node)
+        return gate
+
+
+def name(server: Sshd) -> str:
+    return f"127.0.0.1:{server.port}"
+
+
+def join(server: Sshd, node: Sshd) -> None:
+    """Let the key for the node in at `server`, and know the host key of that."""
+    (server.directory / "authorized_keys").write_bytes(node.user_key.with_suffix(".pub").read_bytes())
+    with node.known_hosts.open("a") as file:
+        file.write(server.known_hosts.read_text())
+
+
+def count_logins(server: Sshd) -> int:
+    return (server.directory / "log").read_text().count(LOGINS)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    servers = [Sshd(tmp_path_factory.mktemp(each), "LogLevel VERBOSE") for each in ("gate", "inner", "node")]
+    for server in servers[:2]:
+        join(server, servers[2])
+    yield Site(*servers)
+    for server in servers:
+        server.stop()
+
+
+def probe_many(prober: Prober, count: int, recipe: Recipe = CHECK, **variables: str) -> list[Report]:
+    jobs = [make_assignment(recipe, **variables) for _ in range(count)]  # type: ignore[arg-type]  # variables are strings
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(prober.probe, jobs))
+
+
+def expect_jump(report: Report, server: str, words: str) -> None:
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.JUMP), report.reason
+    assert find_jump_host(report.reason) == server
+    assert words in report.reason
+
+
+def label(server: Sshd) -> str:
+    return f"[127.0.0.1]:{server.port}"
+
+
+def test_forty_nodes_behind_one_jump_host_cost_it_one_login(site: Site) -> None:
+    before = count_logins(site.gate)
+    reports = probe_many(site.prober(), 40)
+
+    assert {report.outcome for report in reports} == {Outcome.PASS}
+    assert count_logins(site.gate) == before + 1
+
+
+def test_two_jump_hosts_in_a_row_are_passed_in_order(site: Site) -> None:
+    before = [count_logins(each) for each in site]
+    reports = probe_many(site.prober(name(site.gate), name(site.inner)), 3)
+
+    assert [report.outcome for report in reports] == [Outcome.PASS] * 3
+    assert [count_logins(each) - count for each, count in zip(site, before, strict=True)] == [1, 1, 3]
+
+
+class TestWhatSpeaksOfTheNode:
+    def test_a_node_that_refuses_the_connection(self, site: Site) -> None:
+        (report,) = probe_many(site.prober(), 1, ssh_port=str(free_port()))
+
+        assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.CONNECT)
+        assert report.reason.endswith(f"by way of {label(site.gate)}: Connection refused")
+
+    def test_a_name_that_the_jump_host_does_not_know(self, site: Site) -> None:
+        (report,) = probe_many(site.prober(), 1, ssh_host="no-such-node.invalid")
+
+        # Without a network there is no name server to say so, and that is the jump host's fault.
+        assert (report.outcome, report.cause) in {(Outcome.FAIL, Cause.DNS), (Outcome.UNKNOWN, Cause.JUMP)}
+        assert "no-such-node.invalid" in report.reason
+
+    def test_a_node_that_does_not_answer(self, site: Site) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as waiting:
+            waiting.connect(full.getsockname())  # there is room for this one, and for no other
+            (report,) = probe_many(site.prober(connect_timeout_s=1.5), 1, ssh_port=str(full.getsockname()[1]))
+
+        assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.CONNECT)
+        assert report.reason.startswith("no answer from 127.0.0.1 port")
+        assert report.seconds < 1.7
+
+    def test_a_node_that_says_nothing(self, site: Site) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            (report,) = probe_many(site.prober(connect_timeout_s=1.0), 1, ssh_port=str(mute.getsockname()[1]))
+
+        assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
+        assert report.reason == "no SSH banner in time"
+
+    def test_a_node_that_takes_no_key_of_ours(self, site: Site) -> None:
+        (report,) = probe_many(site.prober(), 1, ssh_user="nobody-of-that-name")
+
+        assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.AUTH)
+
+    def test_a_stage_that_fails_or_is_late(self, site: Site) -> None:
+        late = make_recipe(check=Stage(run="sleep 60", timeout_s=0.5))
+        prober = site.prober()
+
+        assert probe_many(prober, 1, make_recipe(check="echo no; false"))[0].cause is Cause.CHECK
+        assert probe_many(prober, 1, late)[0].cause is Cause.DEADLINE
+
+
+class TestWhatSpeaksOfTheJumpHost:
+    def test_one_that_refuses_the_connection_costs_one_try(self, site: Site) -> None:
+        gone = f"127.0.0.1:{free_port()}"
+        reports = probe_many(site.prober(gone), 8)
+
+        for report in reports:
+            expect_jump(report, f"[127.0.0.1]:{gone.partition(':')[2]}", "connection refused")
+
+    def test_one_that_refuses_the_connection_behind_another(self, site: Site) -> None:
+        port = free_port()
+        (report,) = probe_many(site.prober(name(site.gate), f"127.0.0.1:{port}"), 1)
+
+        expect_jump(report, f"[127.0.0.1]:{port}", "Connection refused")
+
+    def test_one_that_hangs_before_the_login(self, site: Site) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            port = mute.getsockname()[1]
+            start = time.monotonic()
+            reports = probe_many(site.prober(f"127.0.0.1:{port}", connect_timeout_s=1.0), 4)
+
+        assert time.monotonic() - start < 3
+        for report in reports:
+            expect_jump(report, f"[127.0.0.1]:{port}", "")
+
+    @pytest.mark.parametrize("way", ["hangs", "dies"])
+    def test_one_that_fails_in_mid_probe(self, site: Site, tmp_path: Path, way: str) -> None:
+        gate = site.own_gate(tmp_path)
+        prober = site.prober(name(gate))
+        stop = signal.SIGSTOP if way == "hangs" else signal.SIGKILL
+        jobs = [
+            make_assignment(make_recipe(check=Stage(run="sleep 9", timeout_s=1), teardown="true")) for _ in range(3)
+        ]
+        sessions = []
+
+        def fail() -> None:
+            sessions.extend(gate.sessions())
+            for pid in sessions:
+                os.kill(pid, stop)
+
+        timer = threading.Timer(0.5, fail)
+        timer.start()
+        with ThreadPoolExecutor(3) as pool:
+            reports = list(pool.map(prober.probe, jobs))
+        for pid in sessions if way == "hangs" else ():
+            os.kill(pid, signal.SIGKILL)
+
+        for report in reports:
+            expect_jump(
+                report, label(gate), "does not answer any more" if way == "hangs" else "the connection was lost"
+            )
+            assert report.left  # what was begun may be there
+        assert prober.probe(make_assignment(CHECK)).outcome is Outcome.PASS
+        gate.stop()
+
+    def test_one_that_is_full(self, site: Site, tmp_path: Path) -> None:
+        gate = site.own_gate(tmp_path, "MaxStartups 1:100:1", "LogLevel VERBOSE")
+        with hold_connection(gate):
+            (report,) = probe_many(site.prober(name(gate), connect_timeout_s=1.5), 1)
+        gate.stop()
+
+        expect_jump(report, label(gate), "")
+        assert "MaxStartups" in report.reason or "before the SSH banner" in report.reason  # older ones say nothing
+
+    def test_one_that_does_not_forward(self, site: Site, tmp_path: Path) -> None:
+        gate = site.own_gate(tmp_path, "AllowTcpForwarding no")
+        (report,) = probe_many(site.prober(name(gate)), 1)
+        gate.stop()
+
+        expect_jump(report, label(gate), f"it does not forward to 127.0.0.1 port {site.node.port}")
+
+    def test_one_that_takes_no_key_of_ours(self, site: Site) -> None:
+        (report,) = probe_many(site.prober(f"nobody@{name(site.gate)}"), 1)
+
+        expect_jump(report, label(site.gate), "our key is refused for user 'nobody'")
+
+    @pytest.mark.parametrize(
+        ("keys", "words"),
+        [("", "unknown host key"), ("the node's", "the host key has changed"), ("revoked", "is revoked")],
+    )
+    def test_one_whose_host_key_is_not_the_known_one(self, site: Site, tmp_path: Path, keys: str, words: str) -> None:
+        lines = [f"[127.0.0.1]:{site.node.port} {site.node.host_lines[0]}"]
+        if keys == "the node's":
+            lines.append(f"{label(site.gate)} {site.node.host_lines[0]}")
+        if keys == "revoked":
+            lines.append(f"@revoked {label(site.gate)} {site.gate.host_lines[0]}")
+        known = tmp_path / "known_hosts"
+        known.write_text("\n".join(lines) + "\n")
+        (report,) = probe_many(site.prober(known_hosts=str(known)), 1)
+
+        expect_jump(report, label(site.gate), words)
+        assert keys == "revoked" or "plabctl trust NODE" in report.reason
+
+
+class TestConnections:
+    def test_a_second_one_is_made_when_the_first_one_is_full(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jump_link, "MAX_TUNNELS", 2)
+        before = count_logins(site.gate)
+        reports = probe_many(site.prober(), 5, make_recipe(check="sleep 0.5"))
+
+        assert {report.outcome for report in reports} == {Outcome.PASS}
+        assert count_logins(site.gate) == before + 3
+
+    def test_an_idle_one_ends_without_a_trace(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(jump_link, "IDLE_S", 0.1)
+        prober = site.prober(name(site.gate), name(site.inner))
+        before = count_descriptors(), threading.active_count()
+        probe_many(prober, 4)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and (
+            count_descriptors() > before[0] or threading.active_count() > before[1] + 1
+        ):
+            time.sleep(0.05)
+
+        assert count_descriptors() == before[0]
+        assert threading.active_count() <= before[1] + 1  # the watchdog
+
+    def test_all_end_at_an_interrupt(self, site: Site, tmp_path: Path) -> None:
+        gate = site.own_gate(tmp_path)
+        prober = site.prober(name(gate))
+        threading.Timer(0.4, prober.interrupt).start()
+        start = time.monotonic()
+        reports = probe_many(prober, 3, make_recipe(check="sleep 9"))
+        seconds = time.monotonic() - start
+        while gate.sessions() and time.monotonic() - start < 4:
+            time.sleep(0.05)
+
+        assert {report.cause for report in reports} == {Cause.INTERRUPTED}
+        assert seconds < 2
+        assert gate.sessions() == []
+        gate.stop()
+
+
+def hold_connection(server: Sshd) -> socket.socket:
+    """Return a connection that the server has begun to serve; it may still be busy with one that has ended."""
+    while True:
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        if sock.recv(100).startswith(b"SSH-"):
+            return sock
+        sock.close()
+        time.sleep(0.02)
+
+
+def count_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
