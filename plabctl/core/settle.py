@@ -16,7 +16,7 @@ from plabctl.core.guard.model import UNGUARDED, Guard
 from plabctl.core.leftovers import file_leftovers
 from plabctl.core.model import Claim, Event, Leftover, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
-from plabctl.core.pools.experiment import judge_vnode
+from plabctl.core.pools.experiment import explain_death, judge_vnode
 from plabctl.core.state import Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
 
@@ -106,6 +106,7 @@ class _Batch:
 
     def _judge_vnode(self, vnode: Vnode, claim: Claim, report: Report) -> None:
         own, now = self._settings.experiment, self._now
+        report = explain_death(vnode, claim, report)
         after, kind = judge_vnode(vnode, claim, report, own, now, self._rng.random())
         self._vnodes[report.key] = after
         self._events.append(events.build_probe_event(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))

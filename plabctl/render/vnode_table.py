@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plabctl.core.experiments.model import VnodeState
+from plabctl.core.experiments.model import VnodeState, describe_early_deaths
 from plabctl.core.model import Outcome
 from plabctl.render.listing import Cell, Column, Line, Listing
 from plabctl.render.styles import mark
@@ -50,7 +50,8 @@ def format_vnode_lines(subject: NodeRecord, now: float) -> list[Line]:
     for row in map(make_vnode_row, subject.vnode_views):
         cell = _build_state_cell(row)
         name = f", vnode {row.vnode}" if row.vnode else ""
-        why = "" if row.state is VnodeState.UP else _format_remark(row)
+        is_well = row.state is VnodeState.UP and not row.early_deaths
+        why = "" if is_well else _format_remark(row)
         text = f"{row.experiment}: {row.state} for {format_age(row.since_at, now)}{name}{f': {why}' if why else ''}"
         lines.append(("" if lines else "experiments", Cell(text, cell.style)))
     return lines
@@ -88,6 +89,8 @@ def _format_remark(row: VnodeRow) -> str:
     parts = [] if row.node_removed_at is None else ["its node was removed"]
     if last is not None and last.outcome is not Outcome.PASS:
         parts.append(": ".join(filter(None, (last.cause, last.reason))))
+    elif advice := describe_early_deaths(row.early_deaths or 0):
+        parts.append(advice)
     return "; ".join(parts)
 
 

@@ -31,6 +31,8 @@ class VnodeRow(NamedTuple):
     last: Verdict | None
     up_at: float | None
     node_removed_at: float | None
+    early_deaths: int | None
+    """How often in a row it was found dead by the first look after it had been set up; None for never."""
 
 
 def make_vnode_row(place: VnodeView) -> VnodeRow:
@@ -49,6 +51,7 @@ def make_vnode_row(place: VnodeView) -> VnodeRow:
         last=vnode.last,
         up_at=vnode.up_at,
         node_removed_at=vnode.gone_at,
+        early_deaths=vnode.early_deaths or None,
     )
 
 

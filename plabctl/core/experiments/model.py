@@ -27,6 +27,20 @@ class VnodeState(StrEnum):
     """To be torn down, tried until that is done."""
 
 
+_EARLY_DEATHS = 2
+
+
+def describe_early_deaths(count: int) -> str:
+    """Return what to think of a vnode that was found dead so often by the first look; nothing when it may be chance."""
+    if count < _EARLY_DEATHS:
+        return ""
+    return (
+        f"dead {count} times in a row at the first look after its set-up: if the node ends what a login leaves behind "
+        "(KillUserProcesses=yes), name our user in KillExcludeUsers= of its logind.conf, or run "
+        "`loginctl enable-linger USER` there and start the vnode by `systemd-run --user`"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """A set of vnodes that somebody wants: on `nodes`, on `count` nodes, or on all nodes (`is_everywhere`)."""
@@ -81,6 +95,8 @@ class Vnode:
     gone_at: float | None = None
     """When its node was removed; from then on `address` stands for the node, so that the vnode can be torn down."""
     address: Mapping[str, str] = field(default_factory=dict)
+    early_deaths: int = 0
+    """How often in a row it was found dead by the first look after it had been set up."""
 
     @property
     def key(self) -> str:

@@ -6,11 +6,12 @@ Pure. What follows from it for the experiment as a whole is decided in `plabctl.
 from __future__ import annotations
 
 from plabctl.core.backoffs.base import Backoff, compute_interval
-from plabctl.core.experiments.model import Vnode, VnodeState
+from plabctl.core.experiments.model import Vnode, VnodeState, describe_early_deaths
 from plabctl.core.model import Cause, Claim, Goal, Outcome, Report, Verdict
 from plabctl.core.settings import ExperimentSettings
 from plabctl.values import replace
 
+_MAX_REASON = 500
 _LOOKS = frozenset({"check", "up"})
 
 
@@ -36,6 +37,23 @@ def judge_vnode(
     return _mark_failed(seen, claim, report, own, now, roll)
 
 
+def explain_death(before: Vnode, claim: Claim, report: Report) -> Report:
+    """Return the report of a probe of `before`, with what to do where it ends each time soon after its set-up."""
+    if not (claim.goal is Goal.CHECK and report.outcome is Outcome.FAIL and _is_dead(report)):
+        return report
+    if not (remark := describe_early_deaths(_count_early_deaths(before))):
+        return report
+    return replace(report, reason=f"{report.reason[: _MAX_REASON - len(remark) - 2]}; {remark}")
+
+
+def _count_early_deaths(vnode: Vnode) -> int:
+    """Return how often in a row the first look found it dead, now that this one does; others than the first begin anew.
+
+    Its set-up is the first of its passes in a row.
+    """
+    return vnode.early_deaths + 1 if vnode.state is VnodeState.UP and vnode.ok_streak == 1 else 0
+
+
 def _update_leftovers(vnode: Vnode, claim: Claim, report: Report) -> Vnode:
     """Return the member, updated by the report: whether its vnode is set up, and whether anything may be left of it."""
     has_passed = report.outcome is Outcome.PASS
@@ -54,6 +72,8 @@ def _mark_up(vnode: Vnode, own: ExperimentSettings, now: float, roll: float) -> 
         kind = "vnode-up" if vnode.up_at is None else "vnode-recovered"
         up = replace(vnode, state=VnodeState.UP, since_at=now, up_at=now)
     up = replace(up, ok_streak=up.ok_streak + 1, fail_streak=0)
+    if up.early_deaths and up.ok_streak > 1:
+        up = replace(up, early_deaths=0)
     return _schedule_retry(up, own.check, up.ok_streak, now, roll), kind
 
 
@@ -69,7 +89,8 @@ def _mark_failed(
         failed, kind = replace(vnode, state=VnodeState.FAILED, since_at=now), "vnode-failed"
     failed = replace(failed, ok_streak=0, fail_streak=vnode.fail_streak + 1)
     if claim.goal is Goal.CHECK and _is_dead(report):
-        return replace(failed, is_set_up=False, due_at=now, interval_s=0.0), kind
+        deaths = _count_early_deaths(vnode)
+        return replace(failed, is_set_up=False, due_at=now, interval_s=0.0, early_deaths=deaths), kind
     return _schedule_retry(failed, own.retry, failed.fail_streak, now, roll), kind
 
 

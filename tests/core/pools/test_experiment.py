@@ -9,7 +9,7 @@ from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.experiments.model import Vnode, VnodeState
 from plabctl.core.model import Cause, Goal, Outcome
-from plabctl.core.pools.experiment import judge_vnode
+from plabctl.core.pools.experiment import explain_death, judge_vnode
 from plabctl.core.settings import ExperimentSettings
 from tests.builders import NOW, make_claim, make_report
 
@@ -89,6 +89,41 @@ def test_what_is_found_dead_is_set_up_at_once() -> None:
     after = judged(UP, "fail", Cause.CHECK)
 
     assert (after.goal, after.due_at, after.interval_s) == (Goal.SETUP, NOW, 0.0)
+
+
+def test_what_dies_each_time_before_the_first_look_is_told_with_what_to_do() -> None:
+    vnode, said = replace(PENDING, vnode=""), []
+    for _ in range(3):
+        vnode = judged(vnode, "pass")
+        report = make_report(outcome="fail", experiment="exp", cause=Cause.CHECK, reason="the process is gone")
+        said.append(explain_death(vnode, make_claim(experiment="exp", goal=Goal.CHECK), report).reason)
+        vnode = judged(vnode, "fail", Cause.CHECK)
+
+    assert said[0] == "the process is gone"
+    for count, reason in enumerate(said[1:], 2):
+        assert reason.startswith(f"the process is gone; dead {count} times in a row at the first look")
+        assert "`loginctl enable-linger USER`" in reason
+    assert vnode.early_deaths == 3
+
+
+def test_what_was_seen_alive_or_merely_did_not_answer_is_no_early_death() -> None:
+    up = replace(UP, ok_streak=1, early_deaths=1)
+
+    assert judged(up, "pass").early_deaths == 0
+    assert judged(UP, "fail", Cause.CHECK).early_deaths == 0
+    assert judged(up, "unknown", Cause.LOCAL).early_deaths == 1
+    away = judged(up, "fail", Cause.CONNECT)
+    assert away.early_deaths == 1
+    assert judged(away, "fail", Cause.CHECK).early_deaths == 0, "its node was away meanwhile"
+    refused = make_report(outcome="fail", experiment="exp", cause=Cause.CONNECT, reason="refused")
+    assert explain_death(up, make_claim(experiment="exp", goal=Goal.CHECK), refused) == refused
+
+
+def test_the_advice_fits_into_a_reason() -> None:
+    report = make_report(outcome="fail", experiment="exp", cause=Cause.CHECK, reason="x" * 500)
+    claim = make_claim(experiment="exp", goal=Goal.CHECK)
+
+    assert len(explain_death(replace(UP, ok_streak=1, early_deaths=9), claim, report).reason) == 500
 
 
 def test_what_was_set_up_stands_under_the_name_that_was_claimed() -> None:
