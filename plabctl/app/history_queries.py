@@ -6,7 +6,7 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from plabctl.core.event_kinds import EVENT_KINDS, MOVES
@@ -50,8 +50,8 @@ def read_node(context: ViewContext, name: str) -> NodeRecord:
 class EventWalk:
     """The events that are asked for, oldest first, read from the history while they are walked over, once.
 
-    Then `place` is that of the newest row that was looked at, 0 when there was none, and `skipped_count` how many rows
-    were left out.
+    What happened to a node under the names that it had before belongs to it. In the end `place` is that of the newest
+    row that was looked at, 0 when there was none, and `skipped_count` how many rows were left out.
     """
 
     def __init__(self, context: ViewContext, asked: Question) -> None:
@@ -62,13 +62,40 @@ class EventWalk:
 
     def __iter__(self) -> Iterator[Event]:
         """Yield the events."""
+        asked = self._asked
         with History(self._folder) as history:
-            for seq, event in history.walk(self._asked):
+            # Who follows has seen what happened under other names.
+            former = {} if asked.nodes is None or asked.after else _find_former_names(history, asked.nodes)
+            nodes = asked.nodes if asked.nodes is None else [*asked.nodes, *former]
+            for seq, event in history.walk(asked._replace(nodes=nodes)):
                 self.place = seq if seq < MAX_SEQ else self.place
                 if event is None:
                     self.skipped_count += 1
-                else:
+                elif not (spans := former.get(event.node or "")) or any(begin < seq < end for begin, end in spans):
                     yield event
+
+
+def _find_former_names(history: History, names: Collection[str]) -> dict[str, list[tuple[int, int]]]:
+    """Return the other names that nodes had, each with the places in the history between which it was theirs."""
+    kinds = ("node-renamed",)
+    if not history.read(nodes=names, kinds=kinds):
+        return {}
+    former: dict[str, list[tuple[int, str]]] = {}
+    given_up: dict[str, list[int]] = {}
+    for seq, event in history.read(kinds=kinds):
+        old = str(event.data.get("from"))
+        former.setdefault(event.node or "", []).append((seq, old))
+        given_up.setdefault(old, []).append(seq)
+    spans: dict[str, list[tuple[int, int]]] = {}
+    looks = [(name, 0, MAX_SEQ) for name in names]
+    while looks:
+        name, begin, end = looks.pop()
+        for seq, old in former.get(name, ()):
+            if begin < seq < end and old not in names:
+                start = max((each for each in given_up[old] if each < seq), default=0)
+                spans.setdefault(old, []).append((start, seq))
+                looks.append((old, start, seq))
+    return spans
 
 
 def list_last_tests(context: ViewContext, names: Iterable[str], count: int) -> dict[str, tuple[Outcome, ...]]:

@@ -32,6 +32,34 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return desk
 
 
+def test_what_happened_under_former_names_belongs_to_a_node(desk: Desk) -> None:
+    steps = [
+        ("a", "probe", "old", {"outcome": "pass"}),
+        ("b", "node-renamed", "mid", {"from": "old"}),
+        ("c", "probe", "mid", {"outcome": "pass"}),
+        ("d", "probe", "old", {"outcome": "pass"}),
+        ("e", "node-renamed", "pc1", {"from": "mid"}),
+        ("f", "node-renamed", "other", {"from": "old"}),
+        ("g", "probe", "mid", {"outcome": "pass"}),
+        ("h", "probe", "pc1", {"outcome": "pass"}),
+    ]
+    desk.ok("node", "add", "pc1", "mid", "old", "other")
+    (desk.folder / "state" / "history.db").unlink()
+    with History(desk.folder / "state") as history:
+        history.record(
+            [Event(id_, NOW + place, kind, node, "lab", data) for place, (id_, kind, node, data) in enumerate(steps)]
+        )
+
+    def list_ids(*words: str) -> str:
+        return "".join(json.loads(line)["id"] for line in desk.ok("history", *words, "-o", "jsonl").splitlines())
+
+    assert list_ids("pc1") == "abceh", "d is of another node of the name, g of one that took it over"
+    assert list_ids("other") == "df"
+    assert list_ids("mid") == "abcg"
+    assert list_ids("pc1", "mid") == "abcegh"
+    assert list_ids("pc1", "-k", "probe") == "ach"
+
+
 def iso(at: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
