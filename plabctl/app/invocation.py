@@ -120,24 +120,26 @@ def report_failure(config_path: str | None, kind: ProblemKind | None) -> None:
 def _tick(app: App, watch: Watch | None) -> int:
     changed_at = find_access_change(app)  # since the last beat
     idle = changed_at is None and is_idle(app)
+    if changed_at is not None:
+        retest_refused(app, changed_at)  # if the state is locked, there is no beat, and the next tick sees the change
     app.store.beat()
-    code = 0 if idle else _entered(app, watch, changed_at)
+    code = 0 if idle else _entered(app, watch)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
         app.store.beat(SUCCESS_NAME)
     return code
 
 
-def _entered(app: App, watch: Watch | None, changed_at: float | None) -> int:
+def _entered(app: App, watch: Watch | None) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
     from plabctl.clock import read_boot_id
     from plabctl.store.tick_log import enter_tick
 
     with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):
-        return _run(app, watch, changed_at)
+        return _run(app, watch)
 
 
-def _run(app: App, watch: Watch | None, changed_at: float | None) -> int:
+def _run(app: App, watch: Watch | None) -> int:
     # Imported here: an idle tick needs none of it.
     from contextlib import nullcontext
 
@@ -147,8 +149,6 @@ def _run(app: App, watch: Watch | None, changed_at: float | None) -> int:
     from plabctl.app.tick import run_tick
 
     require_key(app.settings)
-    if changed_at is not None:
-        retest_refused(app, changed_at)
     stop = Stop()
     with watch() if watch else nullcontext(ignore_progress) as on_progress, stop.listen():
         run_tick(app, stop, on_progress=on_progress)

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.app import invocation
+from plabctl.app.context import App, open_app
+from plabctl.errors import StoreBusy
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
+from plabctl.store.store import Store
 from tests.cli.console import Desk
 
 
@@ -115,7 +119,7 @@ def test_a_revoked_key_is_not_accepted(desk: Desk, server: EmbeddedNode) -> None
 
 
 def test_nodes_that_refused_our_key_are_due_once_the_configuration_names_another(
-    desk: Desk, server: EmbeddedNode
+    desk: Desk, server: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(desk, server)
     desk.ok("trust", "pc1", "--yes")
@@ -128,6 +132,11 @@ def test_nodes_that_refused_our_key_are_due_once_the_configuration_names_another
 
     time.sleep(0.02)  # the times of files are some milliseconds late
     desk.config.write_text(right)
+    app = open_app(str(desk.config))
+    impatient = Store(app.settings.state_dir, app.clock, lock_timeout_s=0.05)
+    monkeypatch.setattr(invocation, "open_app", lambda _path: App(app.settings, app.clock, impatient))
+    with app.store.session(), pytest.raises(StoreBusy):
+        invocation.tick(str(desk.config))  # the next one has the same reason to test the node
     desk.ok("tick")
     (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
     assert (row["pool"], row["last"]["outcome"]) == ("good", "pass")
