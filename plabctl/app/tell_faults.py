@@ -19,6 +19,7 @@ from plabctl.app.deliver import Delivery, record_events
 from plabctl.app.queries import read_context_of
 from plabctl.core import fault_events
 from plabctl.core.find_problems import find_problems
+from plabctl.core.lost_sources import note_lost_sources
 from plabctl.core.problems import ProblemKind, Surroundings, TickFailure
 from plabctl.core.state import Changes, State
 from plabctl.values import replace
@@ -79,7 +80,7 @@ def _put(
 ) -> None:
     around = replace(context.around or Surroundings(), failure=failure)
 
-    def decide(state: State) -> Changes:
+    def tell(state: State) -> Changes:
         counts = count_totals(replace(context, state=state)).counts
         found = find_problems(
             state,
@@ -93,9 +94,10 @@ def _put(
         )
         return fault_events.tell_faults(state, found, context.now, random.Random())
 
-    if decide(context.state):
+    if note_lost_sources(context.state, app.settings) or tell(context.state):
         with app.store.session() as session:
-            session.apply(decide(session))
+            session.apply(note_lost_sources(session, app.settings))
+            session.apply(tell(session))
             note_outbox(session)
 
 

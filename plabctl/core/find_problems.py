@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plabctl.core.problems import NodeCounts, Problem, ProblemKind, Severity, Surroundings
+from plabctl.core.state import LOST_SOURCES_TOPIC
 from plabctl.durations import format_duration
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def find_problems(
     A tick that is looking has made all tests that it could, and has not failed so far.
     """
     found = [] if sight is None else _check_processes(sight, state, settings, now, last_tick_at)
-    partial = _check_sources_and_sinks(state, settings, now)
+    partial = [*_check_sources_and_sinks(state, settings, now), *_check_lost_sources(state, settings)]
     failing = _check_failure(around.failure, state, settings, now)
     ended_at = None if is_tick_looking else around.last_success_at
     if ended_at is not None and around.failure and not failing:
@@ -158,6 +159,14 @@ def _check_sources_and_sinks(state: State, settings: Settings, now: float) -> li
     from plabctl.core.tick_errors import find_inventory_problems, find_sink_problems
 
     return [*find_inventory_problems(state, settings), *find_sink_problems(state, now)]
+
+
+def _check_lost_sources(state: State, settings: Settings) -> list[Problem]:
+    if LOST_SOURCES_TOPIC not in state.notes:
+        return []
+    from plabctl.core.lost_sources import list_problems
+
+    return list_problems(state, settings)
 
 
 def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterator[Problem]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GUARD_TOPIC = "guard"
 """The topic of the guard's note: a caller can see that there is none without loading `plabctl.core.guard.model`."""
+LOST_SOURCES_TOPIC = "lost-sources"
+"""The topic of the note that there are nodes of sources that are not configured: see `plabctl.core.lost_sources`."""
 
 
 class State(Protocol):

@@ -121,6 +121,40 @@ def test_a_sink_that_fails_is_told_to_the_others(used_desk: Desk) -> None:
     assert list_kinds(list_told(used_desk)) == [("fault", "sink"), ("fault-over", "sink")]
 
 
+def test_nodes_of_a_source_that_is_not_configured_any_more_stay_and_that_is_told(used_desk: Desk) -> None:
+    (used_desk.folder / "nodes").write_text("lab1\nlab2\n")
+    used_desk.config.write_text(CONFIG + SOURCE + HOOK)
+    tick(used_desk)
+    used_desk.config.write_text(CONFIG + HOOK)
+
+    assert tick(used_desk) == [0]
+
+    words = "inventory: 'lab' is no longer configured, and 2 nodes of it are still tested and offered"
+    check, doctor = used_desk.run("check"), used_desk.run("doctor")
+    assert (check.code, check.out.startswith(f"PLABCTL WARNING - {words}; ")) == (1, True)
+    assert f"{words}; put it back, name another source that lists them, or remove them: plabctl node rm 'lab[1-2]'" in (
+        doctor.out
+    )
+    assert used_desk.ok("status", "-o", "table").startswith(f"! {words}")
+    assert [(event["kind"], event["data"]["reason"]) for event in list_told(used_desk)] == [("fault", words)]
+
+    used_desk.ok("node", "rm", "lab[1-2]", "--yes", "-q")
+    assert used_desk.ok("check").startswith("PLABCTL OK")
+    used_desk.ok("retest", "pc1", "-q")
+    tick(used_desk)
+    assert list_kinds(list_told(used_desk)) == [("fault", "inventory"), ("fault-over", "inventory")]
+
+
+def test_a_source_that_is_put_back_keeps_its_nodes(used_desk: Desk) -> None:
+    (used_desk.folder / "nodes").write_text("lab1\n")
+    for config in (CONFIG + SOURCE + HOOK, CONFIG + HOOK, CONFIG + SOURCE + HOOK):
+        used_desk.config.write_text(config)
+        tick(used_desk)
+
+    assert list_kinds(list_told(used_desk)) == [("fault", "inventory"), ("fault-over", "inventory")]
+    assert used_desk.ok("status", "lab1", "-o", "name").split() == ["lab1"]
+
+
 def _write_script(path: Path, body: str) -> None:
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
