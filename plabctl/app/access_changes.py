@@ -1,7 +1,7 @@
 """Look whether nodes are logged in to in another way than at the last tick, and have those tested that were refused.
 
-I/O: the times of the configuration file, the key and its certificate; the state. What is decided is decided in
-`plabctl.core.access`.
+I/O: the times of the configuration file, the key, its certificate and ssh_config; the state. What is decided is decided
+in `plabctl.core.access`.
 Tests: `tests/cli/test_trust.py`.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.app.context import App
+    from plabctl.core.settings import SshSettings
     from plabctl.core.state import Changes, State
 
 
@@ -20,8 +21,9 @@ def find_access_change(app: App) -> float | None:
     since_at = app.store.last_beat()
     if since_at is None:
         return None
-    key = app.settings.ssh.key
-    changed_at = max(map(_read_change, (app.settings.path, key, f"{key}-cert.pub")))
+    ssh = app.settings.ssh
+    paths = (app.settings.path, ssh.key, f"{ssh.key}-cert.pub")
+    changed_at = max(*map(_read_change, paths), _read_ssh_config_change(ssh))
     # A time that is still to come is not believed: it would stay the latest for as long.
     return changed_at if since_at < changed_at <= app.clock.now() else None
 
@@ -31,8 +33,11 @@ def retest_refused(app: App, changed_at: float) -> None:
     from plabctl.core import access
 
     ssh = app.settings.ssh
-    changed = (round(_read_change(path), 3) for path in (ssh.key, f"{ssh.key}-cert.pub"))
-    now_used = access.Access(ssh.user, ssh.port, ssh.key, *changed)
+    key_at, certificate_at, ssh_config_at = (
+        round(at, 3)
+        for at in (_read_change(ssh.key), _read_change(f"{ssh.key}-cert.pub"), _read_ssh_config_change(ssh))
+    )
+    now_used = access.Access(ssh.user, ssh.port, ssh.key, key_at, certificate_at, " ".join(ssh.jump), ssh_config_at)
 
     def decide(state: State) -> Changes:
         return access.retest_refused(state, now_used, changed_at, app.clock.now())
@@ -40,6 +45,15 @@ def retest_refused(app: App, changed_at: float) -> None:
     if decide(app.store.snapshot()):
         with app.store.session() as session:
             session.apply(decide(session))
+
+
+def _read_ssh_config_change(ssh: SshSettings) -> float:
+    """Return when one of the files of ssh_config was last changed, not what they include; 0 where none is in use."""
+    if not ssh.use_ssh_config:
+        return 0.0
+    from plabctl.probes.ssh_config import find_files
+
+    return max(map(_read_change, find_files()))
 
 
 def _read_change(path: str) -> float:

@@ -17,6 +17,7 @@ from plabctl.core.keys.formatting import quote
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PlabctlError, Refused
 from plabctl.files.atomic import write_new
+from plabctl.probes.ssh_config import SshConfig
 
 NAME = "plabctl.toml"
 STATE_DIR = "state"
@@ -24,12 +25,14 @@ STATE_DIR = "state"
 
 
 def check(path: str | None) -> Settings:
-    """Return the settings; raise ConfigError with every fault, also of plug-ins and named files."""
+    """Return the settings; raise ConfigError with every fault, also of plug-ins, named files and ssh_config."""
     settings = load(path)
     if faults := list_plugin_faults(settings):
         raise ConfigError(faults, hint=PLUGIN_HINT)
     if faults := list_host_ca_faults(settings):
         raise ConfigError(faults)
+    if settings.ssh.use_ssh_config and (fault := SshConfig().check()):
+        raise ConfigError([f"ssh.use_ssh_config: {fault}"], hint="correct it; see also: plabctl doctor")
     return settings
 
 

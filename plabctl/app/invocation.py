@@ -148,7 +148,7 @@ def _run(app: App, watch: Watch | None) -> int:
     from plabctl.app.ssh_check import require_key
     from plabctl.app.tick import run_tick
 
-    require_key(app.settings)
+    require_key(app.settings, lambda: app.store.snapshot().nodes())
     stop = Stop()
     with watch() if watch else nullcontext(ignore_progress) as on_progress, stop.listen():
         run_tick(app, stop, on_progress=on_progress)

@@ -1,12 +1,12 @@
-"""Check the SSH key and the accepted host keys.
+"""Check the SSH keys, ssh_config and the accepted host keys.
 
-I/O, reads only, and asks no node.
+I/O, reads only, and asks no node; ssh_config is read by `ssh -G`.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from plabctl.app import certificate_check
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
-from plabctl.core.settings import HostKeys, Settings
+from plabctl.core.settings import HostKeys, Settings, SshSettings
 from plabctl.errors import ConfigError, PlabctlError, Untrusted
 from plabctl.files.trusted import open_trusted
 from plabctl.probes.host_keys import KnownHosts, read_authorities
 from plabctl.probes.openssh_key import is_protected
 from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.ssh_config import SshConfig, find_files
 from plabctl.probes.target import Targets
 
 _KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
@@ -31,25 +32,34 @@ _MOST_CHARACTERS = 256 * 1024
 
 
 def check(settings: Settings, nodes: Sequence[Node], now: float | None = None) -> Iterator[Finding]:
-    """Yield what was found out about the key and the known hosts; nothing when no recipe goes over SSH.
+    """Yield what was found out about keys, ssh_config and known hosts; nothing when no recipe goes over SSH.
 
     With `now`, certificates beside the key and beside those of the nodes are looked at too.
     """
     if not certificate_check.uses_ssh(settings):
         return
-    yield from _check_key(settings.ssh.key)
+    if settings.ssh.key or not _has_own_keys(settings.ssh, nodes):
+        yield from _check_key(settings.ssh.key)
     yield from _check_host_ca(settings)
     if now is not None:
         own_keys = {key for node in nodes if (key := node.variables.get("ssh_key"))}
         for key in filter(None, (settings.ssh.key, *sorted(own_keys))):
             yield from _check_certificate(key, now)
+    if settings.ssh.use_ssh_config:
+        yield from _check_ssh_config()
     if nodes:
         yield from _check_known_hosts(settings, nodes)
 
 
-def require_key(settings: Settings) -> None:
-    """Raise ConfigError when a pool tests over SSH and the key is missing or of no use: no probe could say anything."""
-    for finding in check(settings, ()):
+def require_key(settings: Settings, list_nodes: Callable[[], Iterable[Node]]) -> None:
+    """Raise ConfigError when a pool tests over SSH and no probe could say anything, for want of a key or an authority.
+
+    Nodes may have keys of their own, by ssh_config or by their variables; `list_nodes` is called when that matters.
+    """
+    if not certificate_check.uses_ssh(settings):
+        return
+    is_needed = bool(settings.ssh.key) or not _has_own_keys(settings.ssh, list_nodes())
+    for finding in (*(_check_key(settings.ssh.key) if is_needed else ()), *_check_host_ca(settings)):
         if finding.level is Level.FAIL:
             raise ConfigError([f"ssh.{finding.topic}: {finding.text}"], hint=finding.advice)
 
@@ -77,22 +87,42 @@ def _check_certificate(key: str, now: float) -> Iterator[Finding]:
         yield ok("certificate", text)
 
 
+def _has_own_keys(ssh: SshSettings, nodes: Iterable[Node]) -> bool:
+    return ssh.use_ssh_config or any(node.variables.get("ssh_key") for node in nodes)
+
+
+def _check_ssh_config() -> Iterator[Finding]:
+    config, topic = SshConfig(), "ssh_config"
+    if config.is_missing():
+        user, system = find_files()
+        yield warn(topic, f"neither '{user}' nor '{system}' is there", "make one, or remove use_ssh_config")
+    elif fault := config.check():
+        yield fail(topic, fault, "correct it: no node can be reached until then")
+    else:
+        yield ok(topic, "ssh reads it without an error")
+
+
 def _check_known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Finding]:
     ssh, owners = settings.ssh, settings.origin.owners
     known = KnownHosts(ssh.known_hosts, owners, ssh.host_ca)
     targets, topic = Targets(settings.ssh), "known hosts"
     unknown: list[str] = []
+    keys: set[str] = set()
     for node in nodes:
         own = settings.recipes.get(node.variables.get("recipe", ""))
         if own and own.transport is not Transport.SSH:
             continue
         try:
-            if not known.knows(targets.find(node).label):
+            target = targets.find(node)
+            keys.update(target.keys)
+            if not known.knows(target.label):
                 unknown.append(node.name)
         except ProbeError as probe_error:
             yield fail(topic, str(probe_error), "correct it: no node that it concerns can be reached")
             return
     yield from _check_lines(known, ssh.known_hosts)
+    for key in sorted(keys):
+        yield from (finding for finding in _check_key(key) if finding.level is not Level.OK)
     if not unknown:
         yield ok(topic, f"a key or an authority for each of {len(nodes)} nodes")
     elif settings.ssh.host_keys is HostKeys.FIRST_USE:

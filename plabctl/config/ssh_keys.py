@@ -85,6 +85,12 @@ SSH = Table(
         "thousand lines, more than anybody reads, and 40 nodes that print endlessly then do not fill the memory.",
         example='"64KiB"',
     ),
-    Key("use_ssh_config", Flag(), text="Read the user's ssh_config for each node, through `ssh -G`.", example="true"),
+    Key(
+        "use_ssh_config",
+        Flag(),
+        text="Read the user's ssh_config for each node, through `ssh -G`. What it says explicitly wins over this "
+        "table; see ssh.md.",
+        example="true",
+    ),
     text="How nodes are reached. A node's variables `ssh_host`, `ssh_port`, `ssh_user` and `ssh_jump` override these.",
 )

@@ -1,4 +1,4 @@
-"""Nodes that were refused with the user, key or port of the configuration, once these are others.
+"""Nodes that were refused with the user, key, port or jump hosts of the configuration, once these are others.
 
 Pure. What changes of single nodes, by their variables, is in `plabctl.core.enrolment`; `plabctl.app.access_changes`
 looks at the files.
@@ -19,7 +19,7 @@ _MENDED_BY_ACCESS: Mapping[Outcome, frozenset[Cause]] = {
     Outcome.FAIL: frozenset({Cause.AUTH, Cause.SUDO, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL}),
     Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL}),
 }
-"""What another user, key or port may mend."""
+"""What another user, key, port or way may mend."""
 _MENDED_BY_CERTIFICATE: Mapping[Outcome, frozenset[Cause]] = {
     Outcome.FAIL: frozenset({Cause.AUTH}),
     Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL}),
@@ -35,6 +35,10 @@ class Access(NamedTuple):
     key: str = ""
     key_changed_at: float = 0.0
     certificate_changed_at: float = 0.0
+    jump: str = ""
+    """The jump hosts, separated by blanks."""
+    ssh_config_changed_at: float = 0.0
+    """When ssh_config was changed last, where it is in use."""
 
 
 ACCESS_NOTE = NoteKind(
@@ -45,13 +49,15 @@ ACCESS_NOTE = NoteKind(
         reader.read_text("key", ""),
         reader.read_number("key_changed_at", 0.0),
         reader.read_number("certificate_changed_at", 0.0),
+        reader.read_text("jump", ""),
+        reader.read_number("ssh_config_changed_at", 0.0),
     ),
     encode=lambda access: access._asdict(),
 )
 
 
 def retest_refused(state: State, access: Access, changed_at: float, now: float) -> Changes:
-    """Make due the nodes whose test before `changed_at` ended with what another user, key or port may mend.
+    """Make due the nodes whose test before `changed_at` ended with what another user, key, port or way may mend.
 
     No changes where `access` is what the state has noted; else it is noted, and a test of such a node that is under
     way, begun with what was configured before, decides nothing.
@@ -59,8 +65,8 @@ def retest_refused(state: State, access: Access, changed_at: float, now: float) 
     noted = ACCESS_NOTE.read(state.notes)
     if noted == access:
         return Changes()
-    is_same_key = noted is not None and noted[:-1] == access[:-1]
-    mended = _MENDED_BY_CERTIFICATE if is_same_key else _MENDED_BY_ACCESS
+    is_renewal = noted and noted._replace(certificate_changed_at=access.certificate_changed_at) == access
+    mended = _MENDED_BY_CERTIFICATE if is_renewal else _MENDED_BY_ACCESS
     refused = [
         member
         for member in state.members()

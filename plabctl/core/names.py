@@ -143,10 +143,10 @@ def is_endpoint(text: str) -> bool:
     return is_plain_word(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535
 
 
-def split_hop(text: str) -> tuple[str, str, int] | None:
+def split_hop(text: str) -> tuple[str, str, int | None] | None:
     """Return user, host and port of a jump host such as `user@host:port`; None when `text` names none.
 
-    The user is empty and the port 22 where `text` does not say. An IPv6 address stands in brackets before a port.
+    The user is empty and the port None where `text` does not say. An IPv6 address stands in brackets before a port.
     """
     user, at, server = text.rpartition("@")
     if text == NO_JUMP or (at and not is_plain_word(user)):
@@ -155,14 +155,15 @@ def split_hop(text: str) -> tuple[str, str, int] | None:
         host, bracket, port = server[1:].partition("]")
         if not bracket or ":" not in host or (port and not port.startswith(":")):
             return None
-        port = port[1:] if port else "22"
+        has_port, port = bool(port), port[1:]
     elif is_server(server):
-        host, port = server, "22"
+        host, has_port, port = server, False, ""
     else:
-        host, _, port = server.partition(":")
-    if not is_server(host) or not is_endpoint(f"h:{port}"):
+        host, colon, port = server.partition(":")
+        has_port = bool(colon)
+    if not is_server(host) or (has_port and not is_endpoint(f"h:{port}")):
         return None
-    return user, host, int(port)
+    return user, host, int(port) if has_port else None
 
 
 def is_hop(text: str) -> bool:

@@ -13,6 +13,7 @@ from plabctl.errors import ConfigError
 from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.openssh_key import is_protected
 from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.ssh_config import SshConfig, SshConfigFiles
 
 # A key of nobody: the head of an OpenSSH private key up to the name of its cipher.
 OPEN = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -122,7 +123,7 @@ def test_a_file_of_authorities_that_is_of_no_use_is_a_fault_of_the_configuration
     assert f"FAIL  host_ca: '{path}' " in said(settings)
     assert word in said(settings)
     with pytest.raises(ConfigError, match=r"ssh\.host_ca: "):
-        ssh_check.require_key(settings)
+        ssh_check.require_key(settings, list)
     assert len(ssh_check.list_host_ca_faults(settings)) == 1
     with pytest.raises(ProbeError, match=word) as caught:
         KnownHosts(settings.ssh.known_hosts, (), settings.ssh.host_ca).load()
@@ -142,3 +143,35 @@ def test_a_key_that_cannot_be_used_has_the_line_that_helps(tmp_path: Path) -> No
 
     assert public.advice == f"set ssh.key to the private one: {tmp_path}/id_ed25519"
     assert locked.advice.startswith("set ssh.key to a copy without: cp ")
+
+
+def test_no_key_is_missed_where_nodes_have_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = make_settings(tmp_path)
+    bare = replace(settings, ssh=replace(settings.ssh, key=""))
+    with pytest.raises(ConfigError, match="names none"):
+        ssh_check.require_key(bare, lambda: [Node("n")])
+    ssh_check.require_key(bare, lambda: [Node("n"), Node("m", {"ssh_key": "/k"})])
+    ssh_check.require_key(replace(bare, ssh=replace(bare.ssh, use_ssh_config=True)), list)
+
+    nodes = [Node("n", {"ssh_key": settings.ssh.key}), Node("m", {"ssh_key": f"{tmp_path}/other"})]
+    assert [line.split(";")[0] for line in said(bare, nodes).splitlines()] == [
+        f"FAIL  key: '{tmp_path}/other' is not there",
+        "warn  known hosts: 2 of 2 nodes have no key",
+    ]
+
+
+def test_an_ssh_config_that_cannot_be_used_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = make_settings(tmp_path)
+    settings = replace(settings, ssh=replace(settings.ssh, use_ssh_config=True))
+    files = SshConfigFiles(f"{tmp_path}/config", f"{tmp_path}/none")
+    monkeypatch.setattr(ssh_check, "SshConfig", lambda: SshConfig(files))
+    monkeypatch.setattr(ssh_check, "find_files", lambda: files)
+    assert f"warn  ssh_config: neither '{tmp_path}/config' nor '{tmp_path}/none' is there; make one" in said(settings)
+
+    (tmp_path / "config").write_text("Host n\nPort 23\n")
+    (tmp_path / "config").chmod(0o600)
+    assert said(settings).endswith("ok    ssh_config: ssh reads it without an error")
+
+    (tmp_path / "config").write_text("Prot 23\n")
+    assert "FAIL  ssh_config: ssh_config cannot be used: " in said(settings)
+    assert "config: line 1: Bad configuration option: prot; correct it" in said(settings)

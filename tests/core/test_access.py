@@ -18,7 +18,7 @@ def refused(node: str, cause: Cause = Cause.AUTH, at: float = NOW - 60) -> Membe
     return make_member(node, "bad", due_at=LATER, last=last)
 
 
-@pytest.mark.parametrize("cause", [Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL])
+@pytest.mark.parametrize("cause", [Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL, Cause.SUDO])
 def test_what_was_refused_before_the_change_is_due_at_once(cause: Cause) -> None:
     changes = retest_refused(make_state(refused("n1", cause)), ACCESS, NOW - 5, NOW)
 
@@ -43,7 +43,17 @@ def test_the_same_access_changes_nothing() -> None:
     state.apply(Changes(notes=ACCESS_NOTE.write(ACCESS)))
 
     assert not retest_refused(state, ACCESS, NOW - 5, NOW)
-    assert retest_refused(state, ACCESS._replace(key_changed_at=NOW - 2), NOW - 2, NOW).members
+    for other in ({"key_changed_at": NOW - 2}, {"jump": "gate"}, {"ssh_config_changed_at": NOW - 2}):
+        assert retest_refused(state, ACCESS._replace(**other), NOW - 2, NOW).members
+
+
+def test_what_is_noted_is_read_again() -> None:
+    access = ACCESS._replace(jump="gate other", ssh_config_changed_at=NOW)
+
+    for each in (access, ACCESS, Access()):
+        state = make_state()
+        state.apply(Changes(notes=ACCESS_NOTE.write(each)))
+        assert ACCESS_NOTE.read(state.notes) == each
 
 
 def test_a_renewed_certificate_is_a_reason_to_test_those_alone_that_it_may_mend() -> None:

@@ -85,12 +85,12 @@ def test_any_names_can_be_sorted(names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "hop"),
     [
-        ("gate", ("", "gate", 22)),
+        ("gate", ("", "gate", None)),
         ("me@gate:2222", ("me", "gate", 2222)),
-        ("a@b@gate", ("a@b", "gate", 22)),
+        ("a@b@gate", ("a@b", "gate", None)),
         ("[fd00::1]:2222", ("", "fd00::1", 2222)),
-        ("me@[fd00::1]", ("me", "fd00::1", 22)),
-        ("fe80::1%eth0", ("", "fe80::1%eth0", 22)),
+        ("me@[fd00::1]", ("me", "fd00::1", None)),
+        ("fe80::1%eth0", ("", "fe80::1%eth0", None)),
         ("none", None),
         ("", None),
         ("@gate", None),
@@ -106,5 +106,5 @@ def test_any_names_can_be_sorted(names: list[str]) -> None:
         ("ga te", None),
     ],
 )
-def test_a_jump_host_has_user_host_and_port(text: str, hop: tuple[str, str, int] | None) -> None:
+def test_a_jump_host_has_user_host_and_port(text: str, hop: tuple[str, str, int | None] | None) -> None:
     assert split_hop(text) == hop

@@ -245,31 +245,20 @@ class TestTargets:
         assert [hop.label for hop in found] == jumps
         assert [hop.user for hop in found] == ["me" if hop.host == "a" else "plab" for hop in found]
 
-    def test_ssh_config_is_asked_once_and_only_on_request(
+    def test_ssh_config_is_asked_for_each_node_once_and_only_on_request(
         self, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         program = programs / "ssh"
-        program.write_text(
-            f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n'
-            "echo hostname real.example\necho port 2222\necho user them\necho identityfile /home/one\n"
-        )
+        program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\necho hostname real.example\necho port 2222\n')
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+        assert Targets(SshSettings(user="u")).find(Node("n")).host == "n"
         targets = Targets(SshSettings(use_ssh_config=True))
         first, second = targets.find(Node("n")), targets.find(Node("n"))
 
         assert first == second
-        assert (first.host, first.port, first.user, first.keys) == ("real.example", 2222, "them", ("/home/one",))
-        assert (tmp_path / "asked").read_text() == "-G -- n\n"
-
-    def test_a_proxy_in_ssh_config_is_not_passed_over_in_silence(
-        self, programs: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (programs / "ssh").write_text("#!/bin/sh\necho proxyjump gateway\n")
-        (programs / "ssh").chmod(0o755)
-        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-        with pytest.raises(ProbeError, match="proxy"):
-            Targets(SshSettings(use_ssh_config=True)).find(Node("n"))
+        assert (first.host, first.port) == ("real.example", 2222)
+        assert (tmp_path / "asked").read_text() == "-T -G -- n\n-T -G -F /dev/stdin -- n\n"
 
 
 def test_a_fault_of_our_own_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
