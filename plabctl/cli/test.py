@@ -20,6 +20,7 @@ from plabctl.render.listing import Cell
 from plabctl.render.remedy import format_help, format_remedy
 
 if TYPE_CHECKING:
+    from plabctl.app.context import App
     from plabctl.core.model import StageRun
     from plabctl.render.listing import Line
 
@@ -27,6 +28,7 @@ _EXAMPLE = """\
 plabctl test pc1.example.org
 plabctl test pc1.example.org --recipe command
 plabctl test pc1.example.org -o json
+plabctl test pc1.example.org --explain-ssh
 """
 
 
@@ -36,19 +38,28 @@ plabctl test pc1.example.org -o json
     "-r", "--recipe", metavar="RECIPE", shell_complete=complete_recipes, help="The recipe (default: the node's own)."
 )
 @click.option(
+    "--explain-ssh", "explains", is_flag=True, help="Connect to nothing: say how the node is reached, and why so."
+)
+@click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="Output format (default: text)."
 )
 @color_option
 @config_option
-def command(node: str, recipe: str | None, form: str, color: str, config: str | None) -> int:
+def command(node: str, recipe: str | None, form: str, color: str, config: str | None, *, explains: bool) -> int:
     """Run the set-up test on one node now, and show each stage with its time and output.
 
     Nothing is recorded and no node is moved; `plabctl retest NODE --wait` does that. On a terminal only the end of a
     long output is shown. The exit code is 0 for a pass, else 1.
+
+    With --explain-ssh it shows the address, port, user, jump hosts, keys and host keys that a test would use, each
+    with where it comes from: a variable of the node, ssh_config, a key of [ssh], or the default.
     """
     from plabctl.app import foreground_test, queries
 
     app = open_app(config)
+    if explains:
+        _explain(app, node, form, color=output.choose_color(color))
+        return 0
     job = foreground_test.build_assignment(app, queries.find_one(queries.read_context_of(app), node), recipe)
     colored = output.choose_color(color)
 
@@ -69,6 +80,18 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     if form == "json":
         output.write([test_result.format_json(done.report)])
     return done.exit_code or test_result.choose_exit_code(done.report)
+
+
+def _explain(app: App, node: str, form: str, *, color: bool) -> None:
+    from plabctl.app.explain_ssh import explain_ssh
+    from plabctl.render import ssh_route, text_table
+
+    route = explain_ssh(app, node)
+    if form == "json":
+        output.write([ssh_route.format_json(route)])
+    else:
+        text_table.show_table(ssh_route.build_listing(route), sys.stdout, color=color)
+    output.flush()
 
 
 def _show(lines: Sequence[Line], *, color: bool) -> None:
