@@ -80,8 +80,8 @@ def add(
     """Add nodes; they are tested at once, and must pass before they count as good.
 
     USER@NAME says which user logs in there. `-` reads names from standard input. The variables ssh_host, ssh_port,
-    ssh_user, ssh_jump, recipe and site have a meaning; all others are labels of your own. Ranges such as 'pc[1-12]'
-    are expanded.
+    ssh_user, ssh_key, ssh_jump, recipe and site have a meaning; all others are labels of your own. Ranges such as
+    'pc[1-12]' are expanded.
     """
     app = open_app(config)
     found = node_input.parse_names(app, read_words(names), settings)

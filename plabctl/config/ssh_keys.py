@@ -92,5 +92,6 @@ SSH = Table(
         "table; see ssh.md.",
         example="true",
     ),
-    text="How nodes are reached. A node's variables `ssh_host`, `ssh_port`, `ssh_user` and `ssh_jump` override these.",
+    text="How nodes are reached. A node's variables `ssh_host`, `ssh_port`, `ssh_user`, `ssh_key` (an absolute path) "
+    "and `ssh_jump` override these.",
 )

@@ -19,7 +19,7 @@ from plabctl.core.suspicion import Suspicion as Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.values import dataclass, field
 
-NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "ssh_jump", "recipe", "site"})
+NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site"})
 """The variables of a node that mean something to us; all others are labels."""
 
 
@@ -27,7 +27,7 @@ NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "ssh_jump", "recipe",
 class Node:
     """A physical machine we may use.
 
-    `variables` holds `ssh_host`, `ssh_port`, `ssh_user`, `ssh_jump`, `recipe`, `site` and any label.
+    `variables` holds `ssh_host`, `ssh_port`, `ssh_user`, `ssh_key`, `ssh_jump`, `recipe`, `site` and any label.
     """
 
     name: str

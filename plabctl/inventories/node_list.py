@@ -223,16 +223,20 @@ def _judge_key(key: str) -> tuple[str, str]:
 
 def _find_fault(key: str, value: str) -> str:
     if len(value) > MAX_VALUE or not value.isprintable():
-        return f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
-    if key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
-        return f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
-    if key == "ssh_host" and not is_server(value):
-        return f"ssh_host is {quote_text(value)}, neither a host name nor an address"
-    if key == "ssh_user" and (not value or value.startswith("-") or " " in value):
-        return f"ssh_user is {quote_text(value)}, no user name"
-    if key == "ssh_jump" and not all(map(is_hop, split_jump(value))):
-        return f"ssh_jump is {quote_text(value)}, neither {NO_JUMP!r} nor jump hosts like user@host:port, by commas"
-    return ""
+        fault = f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
+    elif key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
+        fault = f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
+    elif key == "ssh_host" and not is_server(value):
+        fault = f"ssh_host is {quote_text(value)}, neither a host name nor an address"
+    elif key == "ssh_key" and not value.startswith(("/", "~")):
+        fault = f"ssh_key is {quote_text(value)}, not an absolute path"
+    elif key == "ssh_user" and (not value or value.startswith("-") or " " in value):
+        fault = f"ssh_user is {quote_text(value)}, no user name"
+    elif key == "ssh_jump" and not all(map(is_hop, split_jump(value))):
+        fault = f"ssh_jump is {quote_text(value)}, neither {NO_JUMP!r} nor jump hosts like user@host:port, by commas"
+    else:
+        fault = ""
+    return fault
 
 
 def _format_place(where: str, place: str) -> str:

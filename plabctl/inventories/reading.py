@@ -15,7 +15,7 @@ from plabctl.values import dataclass
 if TYPE_CHECKING:
     from plabctl.core.model import Node
 
-KNOWN_VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "ssh_jump", "recipe", "site")
+KNOWN_VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site")
 """The variables that mean something to plabctl; all others are labels."""
 _SHOWN = 60
 

@@ -28,7 +28,6 @@ _NO_CONTENT = r"\s*(?:[#]|//|;(?:\s|$)|$)"
 _REMARKS = ("#", "//")
 _NODE_LISTS = ("nodes", "hosts", "results", "items")
 """The keys under which programs put a list of nodes into a JSON object."""
-_NEEDED = (*KNOWN_VARIABLES, "ssh_key")
 _NO_MACHINES = ("0.", "127.", "255.255.255.255", "::1", "fe00::", "ff")
 """How addresses in a hosts file begin that are this machine or none."""
 
@@ -196,7 +195,7 @@ def _parse_json_row(place: str, item: object) -> Row:
     variables: dict[str, str] = {}
     for label, value in item.items():
         text = _format_value(value)
-        if text is None and label not in _NEEDED and label != find_address_title([label]):
+        if text is None and label not in KNOWN_VARIABLES and label != find_address_title([label]):
             continue  # it says much of a machine that is nothing to us
         if text is None:
             return Row(place, name, {}, f"the value of {quote_text(label)} is neither text nor number")

@@ -156,7 +156,7 @@ class RemoteShell:
             return build_result(frame, StageFault.LATE)
         # Without a channel nothing was sent.
         start = Start.KILLED if self._channel is None else self._end_unstarted(self._channel, frame)
-        return judge_start(frame, start, waited_s)
+        return judge_start(frame, start, self._become, waited_s)
 
     def _end_unstarted(self, channel: paramiko.Channel, frame: StageFrame) -> Start:
         alarm = self._watchdog.arm(self._clock.monotonic() + _ENDING_S, partial(hang_up, self._sock))

@@ -43,7 +43,7 @@ def judge_exit(frame: StageFrame, code: int, become: Become, *, is_time_over: bo
     return build_result(frame, exit_code=code)
 
 
-def judge_start(frame: StageFrame, start: Start, waited_s: float) -> StageResult:
+def judge_start(frame: StageFrame, start: Start, become: Become, waited_s: float) -> StageResult:
     """Return the result of a stage that had not begun after `waited_s`."""
     match start:
         case Start.BEGAN:
@@ -52,4 +52,5 @@ def judge_start(frame: StageFrame, start: Start, waited_s: float) -> StageResult
             return build_result(frame, StageFault.NOT_RUN, never_began=True)
         case Start.KILLED | Start.UNKNOWN:
             is_certain = start is Start.KILLED
-            return build_result(frame, StageFault.NOT_STARTED, said=f"{waited_s:.3g} s", never_began=is_certain)
+            said = f"{waited_s:.3g} s{' (or sudo hangs)' * (become is Become.SUDO)}"
+            return build_result(frame, StageFault.NOT_STARTED, said=said, never_began=is_certain)

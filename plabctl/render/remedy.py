@@ -20,10 +20,11 @@ def format_help(cause: Cause | None, reason: str, name: str) -> str | None:
 
 def format_remedy(cause: Cause | None, name: str, variables: Mapping[str, str], ssh: SshSettings) -> str | None:
     """Return the command to type after a test of this node ended for `cause`; None when there is none."""
-    if cause is not Cause.AUTH or not ssh.key:
+    key = variables.get("ssh_key") or ssh.key
+    if cause is not Cause.AUTH or not key:
         return None
     user = variables.get("ssh_user") or ssh.user
     host = variables.get("ssh_host") or name
     port = variables.get("ssh_port") or str(ssh.port)
     way = [] if port == "22" else ["-p", port]
-    return shlex.join(["ssh-copy-id", "-i", f"{ssh.key}.pub", *way, f"{user}@{host}" if user else host])
+    return shlex.join(["ssh-copy-id", "-i", f"{key}.pub", *way, f"{user}@{host}" if user else host])

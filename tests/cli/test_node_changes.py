@@ -137,6 +137,7 @@ def test_variables_are_set_one_by_one_and_a_new_port_is_tried_at_once(used_desk:
         (["node", "set", "pc1", "--unset", "sshuser"], "did you mean ssh_user?"),
         (["node", "set", "pc1", "Site=north"], "did you mean site?"),
         (["node", "set", "pc1", "ssh_port=http"], "not a port"),
+        (["node", "set", "pc1", "ssh_key=id"], "ssh_key is 'id', not an absolute path"),
         (["node", "set", "pc1", "ssh_jump=gate,"], "ssh_jump is 'gate,', neither 'none' nor jump hosts"),
         (["node", "set", "pc1", "recipe=nope"], "no recipe is named 'nope'"),
         (["node", "set", "pc1"], "no variable is named"),

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tests.lab import requirements
 
-FREE, ASKED, FORBIDDEN, TERMINAL, BARE, SLIM = USERS = tuple(
-    f"plab-{kind}" for kind in ("free", "asked", "forbidden", "terminal", "bare", "slim")
+FREE, ASKED, FORBIDDEN, TERMINAL, BARE, SLIM, SLOW = USERS = tuple(
+    f"plab-{kind}" for kind in ("free", "asked", "forbidden", "terminal", "bare", "slim", "slow")
 )
 """sudo asks for nothing; asks for a password; allows another command; wants a terminal; is not installed; finds few
-commands, of which `timeout` is none."""
+commands, of which `timeout` is none; hangs."""
 _FIRST_ID = 65100
 _RULES = f"""
 Defaults env_reset, secure_path="/run/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -43,6 +43,9 @@ CONFIG = (
     f"Match User {BARE}",
     "AuthorizedKeysFile /mnt/authorized_keys",
     "SetEnv HOME=/mnt/home PATH=/mnt/bare",
+    f"Match User {SLOW}",
+    "AuthorizedKeysFile /mnt/authorized_keys",
+    "SetEnv HOME=/mnt/home PATH=/mnt/slow",
     f"Match User {','.join(USERS)}",
     "AuthorizedKeysFile /mnt/authorized_keys",
     "SetEnv HOME=/mnt/home",
@@ -80,7 +83,10 @@ def write(folder: Path) -> None:
     (folder / "sudoers").write_text(_RULES)
     (folder / "sudoers").chmod(0o440)
     (folder / "home").mkdir(mode=0o755)
-    for name, commands in (("bare", ("env", "sh", "sleep")), ("slim", ("sh", "sleep", "setsid", "id", "env", "cat"))):
+    least = ("env", "sh", "sleep")
+    for name, commands in (("bare", least), ("slim", (*least, "setsid", "id", "cat")), ("slow", least)):
         (folder / name).mkdir()
         for command in commands:
             (folder / name / command).symlink_to(requirements.program(command))
+    (folder / "slow" / "sudo").write_text("#!/bin/sh\nexec sleep 60\n")
+    (folder / "slow" / "sudo").chmod(0o755)

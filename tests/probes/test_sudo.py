@@ -90,6 +90,14 @@ class TestOnANode:
         assert report.reason.startswith(reason)
         assert [run.stage for run in report.stages] == ["connect", "setup"]
 
+    def test_sudo_that_hangs_costs_no_more_than_a_shell_that_does_not_start(self, node: Sshd) -> None:
+        job = make_assignment(make_recipe(setup="true", teardown="true", become=Become.SUDO), ssh_user=sudo_users.SLOW)
+
+        report = Prober(node.settings(connect_timeout_s=1.0), SystemClock()).probe(job)
+
+        assert (report.outcome, report.cause, report.left) == (Outcome.FAIL, Cause.DEADLINE, ())
+        assert "the login shell did not start within 1 s (or sudo hangs)" in report.reason
+
     @pytest.mark.parametrize("user", [sudo_users.FREE, sudo_users.SLIM])
     def test_a_stage_that_is_late_leaves_no_process_of_root(self, node: Sshd, user: str) -> None:
         number = make_number()

@@ -18,6 +18,7 @@ SSH = replace(make_settings().ssh, key="/etc/plabctl/my key", user="ops", port=2
         (SSH, {"ssh_user": "root", "ssh_host": "10.0.0.7"}, "ssh-copy-id -i '/etc/plabctl/my key.pub' root@10.0.0.7"),
         (replace(SSH, key="k", port=2222), {}, "ssh-copy-id -i k.pub -p 2222 ops@pc1"),
         (replace(SSH, key="k", user=""), {"ssh_port": "22"}, "ssh-copy-id -i k.pub pc1"),
+        (SSH, {"ssh_key": "/own"}, "ssh-copy-id -i /own.pub ops@pc1"),
         (replace(SSH, key=""), {}, None),
     ],
 )
