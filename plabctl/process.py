@@ -55,13 +55,14 @@ def run(
     variables: Mapping[str, str] | None = None,
     folder: str = "",
     owners: Collection[int] = (),
+    on_start: Callable[[Command], None] | None = None,
 ) -> CommandResult:
     """Run `argv` without a shell in `folder`, `given` on its standard input and `variables` added to its environment.
 
     A program named by a path is run only if root, the current user or `owners` alone decide which file that is.
 
     Of its output and of its errors `keep_bytes` each are kept; a command that prints more than `flood_bytes` in all is
-    killed. It never raises: what went wrong is in the result.
+    killed. `on_start` gets the command, for another thread to end. It never raises: the result says what went wrong.
     """
     try:
         _refuse_untrusted(argv[0], folder, owners)
@@ -72,6 +73,8 @@ def run(
         is_ours = isinstance(error, OSError) and error.errno in _SHORT
         return CommandResult(None, b"", b"", f"cannot be run: {_explain_error(error)}", never_ran=not is_ours)
     try:
+        if on_start:
+            on_start(command)
         return _wait_for(command, timeout_s, keep_bytes, flood_bytes)
     finally:
         # Here also when a signal cut in: nothing of ours goes on running behind our back.

@@ -117,6 +117,7 @@ class Prober:
             cuts = list(self._cancellations)
         for cancellation in cuts:
             cancellation.request()
+        self._targets.interrupt()
         if self._ssh is not None:
             self._ssh.jump_hosts.interrupt()
 

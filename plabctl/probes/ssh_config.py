@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import signal
 import socket
 import threading
 from collections import defaultdict
@@ -20,8 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plabctl.core.model import Cause
+from plabctl.probes.clean import MAX_REASON, clean, find_first_line
 from plabctl.probes.probe_error import ProbeError, format_exception
-from plabctl.process import run
+from plabctl.process import Command, run
 
 TIMEOUT_S = 10.0
 """For each of the two: a `Match exec` in the file may hang."""
@@ -76,6 +78,8 @@ class SshConfig:
         self._timeout_s = timeout_s
         self._locks: defaultdict[tuple[str, ...], threading.Lock] = defaultdict(threading.Lock)
         self._found: dict[tuple[str, ...], HostSettings | ProbeError] = {}
+        self._running: set[Command] = set()
+        self._is_interrupted = False
 
     def find(self, name: str, user: str = "", port: str = "") -> HostSettings:
         """Return what is said of the host that is called `name`, where `ssh -l user -p port` is given these.
@@ -93,6 +97,12 @@ class SshConfig:
         if isinstance(found, ProbeError):
             raise ProbeError(found.cause, found.reason)
         return found
+
+    def interrupt(self) -> None:
+        """End what runs, and what is still to come; does not block, may come from a signal handler."""
+        self._is_interrupted = True
+        for command in tuple(self._running):
+            command.send(signal.SIGKILL)
 
     def is_missing(self) -> bool:
         """Return whether there is no ssh_config at all."""
@@ -119,11 +129,26 @@ class SshConfig:
 
     def _run(self, words: tuple[str, ...], given: str = "") -> Answer:
         """Return what `ssh -G` prints with these words and `given` on its standard input."""
-        argv = ["ssh", "-T", "-G", *words]
-        done = run(argv, timeout_s=self._timeout_s, keep_bytes=_MAX_BYTES, flood_bytes=_MAX_BYTES, given=given.encode())
+        started: list[Command] = []
+
+        def watch(command: Command) -> None:
+            started.append(command)
+            self._running.add(command)
+            if self._is_interrupted:
+                command.send(signal.SIGKILL)
+
+        done = run(
+            ["ssh", "-T", "-G", *words],
+            timeout_s=self._timeout_s,
+            keep_bytes=_MAX_BYTES,
+            flood_bytes=_MAX_BYTES,
+            given=given.encode(),
+            on_start=watch,
+        )
+        self._running.difference_update(started)
         if done.fault or done.exit_code:
-            said = done.errors.decode(errors="replace").strip().splitlines()
-            reason = done.fault or (said[0] if said else f"exit code {done.exit_code}")
+            said = find_first_line(clean(done.errors, MAX_REASON))
+            reason = done.fault or said or f"exit code {done.exit_code}"
             if reason.startswith("did not end"):
                 reason += "; a 'Match exec' may hang"
             raise ProbeError(Cause.LOCAL, f"ssh_config cannot be used: 'ssh -G {words[-1]}': {reason}")

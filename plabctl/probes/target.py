@@ -7,6 +7,7 @@ Tests: `tests/probes/test_ssh_config.py`.
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
@@ -64,6 +65,10 @@ class Targets:
     def __init__(self, ssh: SshSettings, ssh_config: SshConfig | None = None) -> None:
         self._ssh = ssh
         self._ssh_config = ssh_config or SshConfig()
+
+    def interrupt(self) -> None:
+        """End what ssh_config is asked by; does not block, may come from a signal handler."""
+        self._ssh_config.interrupt()
 
     def find(self, node: Node) -> Target:
         """Return where `node` is reached; raise ProbeError if its variables or ssh_config are invalid."""
@@ -134,7 +139,8 @@ class Targets:
         user = user or _find_user_name()
         if seen.keys is not None and not (seen.keys or given.get("ssh_key")):
             raise ProbeError(Cause.LOCAL, f"ssh_config says 'IdentityFile none' for '{name}': there is no key to offer")
-        files = tuple(expand_tokens(key, name=name, host=host, port=port, user=user) for key in seen.keys or ())
+        named = tuple(expand_tokens(key, name=name, host=host, port=port, user=user) for key in seen.keys or ())
+        files = tuple(filter(os.path.exists, named)) or named  # as ssh, which passes over those that are not there
         keys, keys_from = _choose(
             ((given["ssh_key"],) if given.get("ssh_key") else None, "variable ssh_key"),
             (files or None, SSH_CONFIG),

@@ -1,19 +1,24 @@
 """What ssh_config says of a host, asked of the real `ssh -G`, and what wins over what."""
 
+import contextlib
 import getpass
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from plabctl.core.model import Node, Outcome
+from plabctl.clock import SystemClock
+from plabctl.core.model import Cause, Node, Outcome, Report
 from plabctl.core.settings import SshSettings
 from plabctl.probes import target
 from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.prober import Prober
 from plabctl.probes.ssh_config import HostSettings, SshConfig, SshConfigFiles, expand_tokens
 from plabctl.probes.target import Origins, Target, Targets
-from tests.probes.jobs import make_recipe, probe
+from tests.lab.wait_until import wait_until
+from tests.probes.jobs import make_assignment, make_recipe, probe
 from tests.probes.openssh import Sshd, needs_sshd
 
 Make = Callable[..., SshConfig]
@@ -134,6 +139,12 @@ def test_without_anything_there_are_defaults(make: Make) -> None:
     assert origins == Origins(*["default"] * 6)
 
 
+def test_a_key_file_that_is_not_there_is_passed_over_while_another_one_is(make: Make, tmp_path: Path) -> None:
+    text = f"IdentityFile /not/there\nIdentityFile {tmp_path}"
+
+    assert Targets(SET, make(text)).find(Node("n")).keys == (str(tmp_path),)
+
+
 def test_jump_hosts_are_looked_up_too_and_the_first_one_may_have_its_own(make: Make) -> None:
     first = "Host a\nHostName 10.0.0.1\nProxyJump c\nHost c\nPort 7"
     text = f"Host n\nProxyJump a,me@b:5\n{first}\nHost b\nPort 6\nProxyJump never"
@@ -182,6 +193,31 @@ def test_a_command_in_it_that_hangs_costs_its_deadline_once_and_is_told(make: Ma
     assert time.monotonic() - start < 5
 
 
+def test_what_hangs_there_ends_when_all_probes_are_interrupted(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = f"{time.time_ns() % 10**9 + 10**9}"
+    config = make(f'Match exec "exec sleep {seconds}"\nPort 3', timeout_s=60)
+    monkeypatch.setattr(target, "SshConfig", lambda: config)
+    prober = Prober(SshSettings("u", use_ssh_config=True), SystemClock())
+    reports: list[Report] = []
+    thread = threading.Thread(target=lambda: reports.append(prober.probe(make_assignment(make_recipe(check="true")))))
+    thread.start()
+    command = f"sleep\0{seconds}\0".encode()
+    assert wait_until(lambda: command in list_command_lines())
+    prober.interrupt()
+    thread.join(10)
+
+    assert (reports[0].outcome, reports[0].cause) == (Outcome.UNKNOWN, Cause.INTERRUPTED)
+    assert wait_until(lambda: command not in list_command_lines())
+
+
+def list_command_lines() -> list[bytes]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes())
+    return found
+
+
 def test_a_file_that_others_may_write_is_refused_as_ssh_does(make: Make, tmp_path: Path) -> None:
     config = make("Port 3")
     assert (config.check(), config.is_missing()) == ("", False)
@@ -207,13 +243,24 @@ def test_a_token_that_nobody_knows_stays(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @needs_sshd
+@pytest.mark.parametrize(
+    ("jump", "verdict"),
+    [
+        ("", (Outcome.PASS, None)),
+        ("ProxyJump gate", (Outcome.PASS, None)),
+        ("ProxyJump shut", (Outcome.UNKNOWN, Cause.JUMP)),
+        ("ProxyJump none", (Outcome.PASS, None)),
+    ],
+)
 def test_a_node_is_tested_by_what_ssh_config_alone_says(
-    make: Make, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+    make: Make, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, jump: str, verdict: tuple[Outcome, Cause | None]
 ) -> None:
-    text = f"Host node*\nHostName 127.0.0.1\nPort {sshd.port}\nIdentityFile /not/there\nIdentityFile {sshd.user_key}"
-    config = make(text)
+    keys = f"IdentityFile /not/there\nIdentityFile {sshd.user_key}"
+    node = f"Host node*\n{jump}\nHost node* gate\nPort {sshd.port}\nHost shut\nPort 1"
+    config = make(f"{node}\nHost *\nHostName 127.0.0.1\n{keys}")
     monkeypatch.setattr(target, "SshConfig", lambda: config)
+    ssh = sshd.settings(key="", port=22, use_ssh_config=True, jump=("shut",) if jump else ())
 
-    report = probe(sshd.settings(key="", port=22, use_ssh_config=True), make_recipe(check="true"), ssh_host="")
+    report = probe(ssh, make_recipe(check="true"), ssh_host="")
 
-    assert (report.outcome, report.cause, report.reason) == (Outcome.PASS, None, "")
+    assert (report.outcome, report.cause) == verdict, report.reason
