@@ -217,6 +217,8 @@ CAUSES: Mapping[Cause, Evidence] = {
                 "the certificate '",
                 "the certificate beside the key: renew it, or remove it; `plabctl doctor` says more",
             ),
+            Case("ssh_config cannot be used", "what `ssh -G NODE` says to the user who runs plabctl; `plabctl doctor`"),
+            Case("through a ProxyCommand", "ssh_config: `ProxyJump` may take its place; docs/ssh.md"),
             Case("stood still", "whether this machine was asleep, stopped or overloaded"),
         ),
     ),
