@@ -17,7 +17,7 @@ from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools.base import Judgement, Pool, Reading
-from plabctl.core.recipe import Recipe
+from plabctl.core.recipe import Become, Recipe, Transport
 from plabctl.core.settings import PoolKind, Settings
 from plabctl.kinds import builtin_kinds
 from plabctl.plugins.renamed_api import METHODS, describe_missing, find_old_method
@@ -53,6 +53,8 @@ def check_recipe(name: str, value: object) -> Recipe:
             raise ValueError(f"its {stage_name} needs one of run and script, and a time-out above 0")
     if not stages.keys() - {"teardown"}:
         raise ValueError("it tests nothing: it needs at least one of setup, up, check")
+    if value.transport is Transport.LOCAL and value.become is not Become.NONE:
+        raise ValueError("its stages run on the monitor, where become means nothing")
     return replace(value, name=name)
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from plabctl.core.recipe import Become, Recipe, Stage, Transport
+from plabctl.plugins.check_value import check_recipe
+from plabctl.values import replace
 from tests.cli.console import ROOT, Desk, Said
 from tests.plugins.packages import EXAMPLE, install, place
 
@@ -242,6 +245,14 @@ LOADED: dict[str, tuple[str, str, str, str]] = {
 }
 KEYS = {POOLS: "pool.good.kind", BACKOFFS: "pool.good.backoff.kind", RECIPES: "pool.good.recipe"}
 REST = CONFIG[: CONFIG.index("[pool.good]")] + CONFIG[CONFIG.index("[pool.bad]") :]
+
+
+def test_a_recipe_that_runs_here_becomes_nobody_else() -> None:
+    recipe = Recipe("x", Transport.LOCAL, check=Stage(run="true"), become=Become.SUDO)
+
+    assert check_recipe("x", replace(recipe, become=Become.NONE)).name == "x"
+    with pytest.raises(ValueError, match="become means nothing"):
+        check_recipe("x", recipe)
 
 
 class TestBroken:
