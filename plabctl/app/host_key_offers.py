@@ -28,12 +28,14 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyOffer:
-    """The keys that a node shows now, and those that we know; `fault` says why there are none."""
+    """The keys that a node shows now, and those that we know; `fault` says why there are none, or not all."""
 
     node: str
     label: str = ""
     shown: tuple[HostKey, ...] = ()
     known: tuple[HostKey, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """Kinds of keys that it has, too, and did not show."""
     fault: str = ""
 
     @property
@@ -43,8 +45,14 @@ class KeyOffer:
 
     @property
     def is_changed(self) -> bool:
-        """Return whether a key that we know is shown with other bytes, or not at all any more."""
-        return bool(self.known) and not set(self.known) <= set(self.shown)
+        """Return whether a key that we know is shown with other bytes, or not at all any more.
+
+        Of a kind that was not shown this time nothing is known; but one of those that we know must be shown.
+        """
+        if not self.known:
+            return False
+        seen = {key for key in self.known if key.kind not in self.unseen}
+        return not seen or not seen <= set(self.shown)
 
 
 def fetch_offers(app: App, state: State, names: Sequence[str]) -> Iterator[KeyOffer]:
@@ -92,24 +100,25 @@ def _fetch_offer(app: App, node: Node, known: KnownHosts) -> KeyOffer:
     from plabctl.probes.scan_host_keys import scan_node
 
     try:
-        label, keys = scan_node(node, app.settings.ssh, app.clock)
+        label, scan = scan_node(node, app.settings.ssh, app.clock)
     except PlabctlError as error:
         return KeyOffer(node.name, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its asker waiting for ever
         return KeyOffer(node.name, fault=f"its host key cannot be fetched: {error}")
-    for key in keys:
+    for key in scan.keys:
         if known.is_revoked(label, key):
             fault = f"'{node.name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"
             return KeyOffer(node.name, fault=f"{fault}; the node needs a new one")
-    return KeyOffer(node.name, label, tuple(keys), known.find(label))
+    return KeyOffer(node.name, label, tuple(scan.keys), known.find(label), scan.unseen, scan.fault)
 
 
 def accept_keys(app: App, offers: Sequence[KeyOffer]) -> None:
-    """Remember the keys that these nodes show, in place of any others."""
+    """Remember the keys that these nodes show, in place of any others that they could have shown."""
     path = Path(app.settings.ssh.known_hosts)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PlabctlError(f"known_hosts '{path}' cannot be written: {error.strerror or error}") from error
     for offer in offers:
-        trust_keys(path, offer.label, offer.shown, app.settings.origin.owners)
+        kept = () if offer.is_changed else [key for key in offer.known if key.kind in offer.unseen]
+        trust_keys(path, offer.label, (*offer.shown, *kept), app.settings.origin.owners)

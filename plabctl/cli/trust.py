@@ -54,11 +54,11 @@ def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: b
     """Fetch, show and accept the host keys of these nodes; return 1 if one could not be had or is not accepted."""
     wanted, refused = [], 0
     for offer in host_key_offers.fetch_offers(app, app.store.snapshot(), names):
-        if offer.fault:
+        if not offer.shown:
             output.write_note(f"plabctl: {offer.node}: {offer.fault}")
         elif not quiet or offer.is_changed:
             output.write(f"{line}\n" for line in _format_offer(offer))
-        if offer.fault or (offer.is_changed and not changed):
+        if not offer.shown or (offer.is_changed and not changed):
             refused += 1
         elif not offer.is_known:
             wanted.append(offer)
@@ -82,7 +82,9 @@ def _format_offer(offer: KeyOffer) -> list[str]:
         before = [known.fingerprint for known in offer.known if known.kind == key.kind]
         word = "known" if key in offer.known else f"CHANGED, was {before[0]}" if before else "new"
         lines.append(f"{offer.node}: {key.kind} {key.fingerprint} ({word})")
-    gone = {known.kind for known in offer.known} - {key.kind for key in offer.shown}
+    if offer.unseen:
+        lines.append(f"{offer.node}: its {' and '.join(offer.unseen)} key could not be fetched: {offer.fault}")
+    gone = {known.kind for known in offer.known} - {key.kind for key in offer.shown} - {*offer.unseen}
     lines.extend(f"{offer.node}: {kind} is no longer offered" for kind in sorted(gone))
     if offer.is_changed:
         lines.append(f"{offer.node}: if it was reinstalled, accept this with: plabctl trust {offer.node} --changed")

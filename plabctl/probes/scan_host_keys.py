@@ -1,5 +1,9 @@
 """Asks a server for its host keys, without logging in.
 
+A server shows one key in each key exchange, so each kind takes a connection. Which kinds it has, it says in the first
+one, so that there are no more connections than keys: some servers penalize those who do not log in
+(PerSourcePenalties). What such a server has shown before that is kept.
+
 I/O. Loads paramiko. For `plabctl trust`, which shows them to a person and then calls
 `plabctl.probes.host_keys.trust_keys`.
 Tests: `tests/probes/test_host_keys.py`.
@@ -8,6 +12,9 @@ Tests: `tests/probes/test_host_keys.py`.
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
+
+import paramiko
 
 from plabctl.clock import Clock, SystemClock
 from plabctl.core.model import Cause, Node
@@ -22,16 +29,27 @@ from plabctl.probes.probe_error import ProbeError, format_exception
 from plabctl.probes.ssh_transport import NodeTransport, close_transport
 from plabctl.probes.target import Targets
 
-# A server shows one key in each key exchange: the first of these kinds that it has.
 _NOT_FETCHED = "its host key cannot be fetched"
 _KINDS = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
+"""The signatures of each kind, in the order in which they are asked for."""
+_RSA = "ssh-rsa"
 
 
-def scan_node(node: Node, ssh: SshSettings, clock: Clock | None = None) -> tuple[str, list[HostKey]]:
+class HostKeyScan(NamedTuple):
+    """The host keys that a server has shown."""
+
+    keys: list[HostKey]
+    unseen: tuple[str, ...] = ()
+    """Kinds of keys that it has, too, and did not show."""
+    fault: str = ""
+    """Why it did not."""
+
+
+def scan_node(node: Node, ssh: SshSettings, clock: Clock | None = None) -> tuple[str, HostKeyScan]:
     """Return the name of `node` in known_hosts and the keys it offers, within the configured connect time-out.
 
     Raise PlabctlError if it cannot be reached or offers none.
@@ -43,38 +61,71 @@ def scan_node(node: Node, ssh: SshSettings, clock: Clock | None = None) -> tuple
     return target.label, scan_server(target.host, target.port, ssh.connect_timeout_s, clock)
 
 
-def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = None) -> list[HostKey]:
-    """Return the host keys that the server offers, one connection for each kind, all within `timeout_s`.
+def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = None) -> HostKeyScan:
+    """Return the host keys that the server offers, one connection for each of them, all within `timeout_s`.
 
-    Raise PlabctlError if it cannot be reached, speaks no SSH or offers none.
+    Raise PlabctlError if it cannot be reached, speaks no SSH, or shows none.
     """
     clock = clock or SystemClock()
     end = clock.monotonic() + timeout_s
-    try:
-        found = [key for kinds in _KINDS if (key := _fetch_key(host, port, kinds, end, clock))]
-    except ProbeError as probe_error:
-        # A server that speaks no SSH is quoted with what it says instead.
-        raise PlabctlError(f"{_NOT_FETCHED}: {clean_line(probe_error.reason, MAX_REASON)}") from None
+    found: list[HostKey] = []
+    offered: frozenset[str] | None = None
+    for number, names in enumerate(_KINDS):
+        if offered is not None and offered.isdisjoint(names):
+            continue
+        try:
+            key, offered = _fetch_key(host, port, names, end, clock)
+        except ProbeError as probe_error:
+            # A server that speaks no SSH is quoted with what it says instead.
+            fault = clean_line(probe_error.reason, MAX_REASON)
+            if not found:
+                raise PlabctlError(f"{_NOT_FETCHED}: {fault}") from None
+            return HostKeyScan(found, _list_kinds(offered or frozenset(), number), fault)
+        found += [key] if key else []
     if not found:
         raise PlabctlError(f"{_NOT_FETCHED}: the server offers none of a kind that plabctl uses")
-    return found
+    return HostKeyScan(found)
 
 
-def _fetch_key(host: str, port: int, kinds: tuple[str, ...], end: float, clock: Clock) -> HostKey | None:
+def _list_kinds(offered: frozenset[str], first: int) -> tuple[str, ...]:
+    """Return the kinds of keys behind the signatures that are offered, from the kind of that number on."""
+    rest = [name for names in _KINDS[first:] for name in names if name in offered]
+    return tuple(dict.fromkeys(_RSA if name.startswith("rsa-") else name for name in rest))
+
+
+class _ScanTransport(NodeTransport):
+    """Keeps which host keys the server has."""
+
+    offered: frozenset[str] = frozenset()
+
+    def _parse_kex_init(self, message: paramiko.Message) -> None:
+        try:
+            super()._parse_kex_init(message)
+        finally:
+            message.rewind()
+            self.offered = frozenset(self._really_parse_kex_init(message)["server_key_algo_list"])  # type: ignore[attr-defined]  # not in paramiko's published types
+
+
+def _fetch_key(
+    host: str, port: int, names: tuple[str, ...], end: float, clock: Clock
+) -> tuple[HostKey | None, frozenset[str]]:
+    """Return the first key with one of these signatures, if there is one, and the signatures that the server offers."""
     sock = connect(host, port, end, clock, Cancellation())
     transport = None
     try:
-        transport = NodeTransport(sock)
-        transport.get_security_options().key_types = kinds
+        transport = _ScanTransport(sock)
+        transport.get_security_options().key_types = names
         done = threading.Event()
         transport.start_client(event=done)
         if not done.wait(max(end - clock.monotonic(), 0)):
             raise ProbeError(Cause.PROTOCOL, "no SSH key exchange in time")
         if transport.is_active():
-            return HostKey.from_paramiko(transport.get_remote_server_key())
+            return HostKey.from_paramiko(transport.get_remote_server_key()), transport.offered
         error = transport.get_exception()
         if isinstance(error, NoCommonAlgorithm) and error.purpose == HOST_KEY:
-            return None
+            return None, transport.offered
+        if not transport.has_banner and transport.greeting:
+            raise ProbeError(Cause.PROTOCOL, f"the server turns us away: {transport.greeting}")
         raise ProbeError(
             Cause.PROTOCOL, f"no SSH session: {format_exception(error) if error else 'the connection was closed'}"
         )

@@ -5,15 +5,22 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from plabctl.app import invocation
 from plabctl.app.context import App, open_app
+from plabctl.app.host_key_offers import KeyOffer, accept_keys
 from plabctl.errors import StoreBusy
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
+from plabctl.probes.host_keys import KnownHosts, trust_keys
+from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.store.store import Store
+from plabctl.values import replace
+from tests.builders import make_settings
 from tests.cli.console import Desk
 
 
@@ -202,3 +209,37 @@ def test_a_certificate_that_has_expired_blames_no_node_and_a_renewed_one_has_the
     (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
     assert (row["last"]["outcome"], row["last"]["cause"]) == ("fail", "auth")
     assert "other-cert.pub' expires in 1" in desk.run("check").out
+
+
+ED, ED2, RSA = HostKey("ssh-ed25519", b"1"), HostKey("ssh-ed25519", b"2"), HostKey("ssh-rsa", b"3")
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "unseen", "is_changed"),
+    [
+        ((), (ED,), ("ssh-rsa",), False),
+        ((ED, RSA), (ED,), ("ssh-rsa",), False),
+        ((ED, RSA), (ED,), (), True),
+        ((ED, RSA), (ED2,), ("ssh-rsa",), True),
+        ((RSA,), (ED,), ("ssh-rsa",), True),
+    ],
+    ids=["nothing known", "one not shown", "one is gone", "one is another", "nothing that we know is shown"],
+)
+def test_what_a_node_did_not_show_this_time_is_neither_gone_nor_a_proof(
+    tmp_path: Path,
+    known: tuple[HostKey, ...],
+    shown: tuple[HostKey, ...],
+    unseen: tuple[str, ...],
+    is_changed: bool,
+) -> None:
+    offer = KeyOffer("pc1", "pc1", shown, known, unseen, "turned away")
+    assert offer.is_changed == is_changed
+
+    settings = make_settings(state_dir=str(tmp_path))
+    path = tmp_path / "known_hosts"
+    app = cast("App", SimpleNamespace(settings=replace(settings, ssh=replace(settings.ssh, known_hosts=str(path)))))
+    trust_keys(path, "pc1", known)
+    accept_keys(app, [offer])
+
+    kept = {key for key in known if key.kind in unseen} if not is_changed else set()
+    assert {*KnownHosts(path).find("pc1")} == {*shown, *kept}

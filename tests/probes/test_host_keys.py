@@ -36,17 +36,81 @@ def many_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 @needs_sshd
 def test_a_scan_finds_every_kind_of_key(many_keys: Sshd) -> None:
-    keys = scan_server("127.0.0.1", many_keys.port, 10)
+    keys, unseen, fault = scan_server("127.0.0.1", many_keys.port, 10)
 
+    assert (unseen, fault) == ((), "")
     assert [f"{key.kind} {key.format_line('x').split()[2]}" for key in keys] == many_keys.host_lines
 
 
 @needs_sshd
 def test_a_scan_names_the_node_as_known_hosts_does(sshd: Sshd) -> None:
-    label, keys = scan_node(Node("n1", {"ssh_host": "127.0.0.1"}), sshd.settings())
+    label, scan = scan_node(Node("n1", {"ssh_host": "127.0.0.1"}), sshd.settings())
 
     assert label == f"[127.0.0.1]:{sshd.port}"
-    assert [key.kind for key in keys] == ["ssh-ed25519"]
+    assert [key.kind for key in scan.keys] == ["ssh-ed25519"]
+
+
+@contextlib.contextmanager
+def turning_away(port: int, let_in: int) -> Iterator[tuple[int, list[socket.socket]]]:
+    """A server that passes so many connections on to another and turns those after them away, as a penalty.
+
+    Yields its port and the connections that it took.
+    """
+    taken: list[socket.socket] = []
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = server.accept()
+                taken.append(sock)
+                if len(taken) > let_in:
+                    sock.sendall(b"Not allowed at this time\r\n")
+                    sock.close()
+                    continue
+                there = socket.create_connection(("127.0.0.1", port))
+                taken.append(there)
+                for one, other in ((sock, there), (there, sock)):
+                    threading.Thread(target=pump, args=(one, other), daemon=True).start()
+
+    def pump(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1], taken
+    for sock in taken:
+        sock.close()
+
+
+@needs_sshd
+def test_a_scan_makes_no_more_connections_than_there_are_keys(sshd: Sshd) -> None:
+    with turning_away(sshd.port, let_in=1) as (port, taken):
+        scan = scan_server("127.0.0.1", port, 10)
+
+        assert len(taken) == 2, "one, and what it was passed on to"
+    assert (len(scan.keys), scan.unseen, scan.fault) == (1, (), "")
+
+
+@needs_sshd
+def test_what_a_server_showed_before_it_turned_us_away_is_kept(many_keys: Sshd) -> None:
+    with turning_away(many_keys.port, let_in=1) as (port, _):
+        scan = scan_server("127.0.0.1", port, 10)
+
+    assert [key.kind for key in scan.keys] == ["ssh-ed25519"]
+    assert scan.unseen == ("ecdsa-sha2-nistp256", "ssh-rsa")
+    assert scan.fault == "the server turns us away: Not allowed at this time"
+
+
+@needs_sshd
+def test_a_server_that_turns_us_away_at_once_is_quoted(many_keys: Sshd) -> None:
+    with (
+        turning_away(many_keys.port, let_in=0) as (port, _),
+        pytest.raises(PlabctlError, match="cannot be fetched: the server turns us away: Not allowed at this time"),
+    ):
+        scan_server("127.0.0.1", port, 10)
 
 
 def test_a_scan_of_a_server_that_never_speaks_ends_in_time() -> None:
