@@ -177,12 +177,14 @@ def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterat
         for each in find_disabled_pools(state, settings):
             yield Problem(ProblemKind.PLUGINS, each.reason, each.remedy, subject=each.pool)
     if counts.unknown:
-        from plabctl.core.untestable import find_fruitless_pools
+        from plabctl.core.untestable import find_broken_jump_hosts, find_fruitless_pools
 
         for is_local, each in find_fruitless_pools(state, settings):
             kind = ProblemKind.LOCAL if is_local else ProblemKind.UNKNOWN
             severity = Severity.CRITICAL if is_local else Severity.WARNING
             yield Problem(kind, each.reason, each.remedy, severity=severity, subject=each.pool)
+        for host, each in find_broken_jump_hosts(state):
+            yield Problem(ProblemKind.JUMP, each.reason, each.remedy, severity=Severity.WARNING, subject=host)
 
 
 def _check_usable(counts: NodeCounts) -> Iterator[Problem]:

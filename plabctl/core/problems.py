@@ -89,6 +89,7 @@ class ProblemKind(StrEnum):
     LOAD = "load"
     DISK = "disk"
     UNKNOWN = "unknown"
+    JUMP = "jump"
     STATUS_FILE = "status-file"
     CERTIFICATE = "certificate"
     NO_NODES = "no-nodes"

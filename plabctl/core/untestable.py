@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.core.due_rows import NodeFields
+from plabctl.core.jump_fault import find_jump_host
 from plabctl.core.model import Cause, Outcome, Verdict
 from plabctl.counts import format_count
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
 
 class Untestable(NamedTuple):
-    """Why nothing is learnt of the nodes in a pool, and what to do about it."""
+    """Why nothing is learnt of the nodes in a pool, or behind a jump host, and what to do about it."""
 
     pool: str
     reason: str
     remedy: str
 
 
+_LAST_SEEN: NodeFields[tuple[str, Verdict | None, float | None]] = NodeFields(
+    tuple, ("node", "last", "absent_since_at")
+)
 _LAST_TEST: NodeFields[tuple[str, str, Verdict | None]] = NodeFields(tuple, ("node", "pool", "last"))
 
 
@@ -56,6 +60,8 @@ def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[boo
     for node, pool, last in state.select(_LAST_TEST):
         if pool not in open_pools or last is None or last.cause is Cause.INTERRUPTED:
             continue
+        if last.cause is Cause.JUMP and find_jump_host(last.reason):
+            continue  # the jump host is told instead, by `find_broken_jump_hosts`
         if last.outcome is Outcome.UNKNOWN:
             found.setdefault(pool, []).append((node, last))
         else:
@@ -72,3 +78,22 @@ def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[boo
         else:
             reason = f"{what}, all tests are unknown: {last.reason or last.cause or 'without a reason'}"
             yield False, Untestable(pool, reason, f"look what the test does: plabctl test {node}")
+
+
+def find_broken_jump_hosts(state: State) -> Iterator[tuple[str, Untestable]]:
+    """Yield each jump host that keeps tests from their nodes, by the last test of each node: its name, and what it is.
+
+    A node that is tested no more, as no inventory lists it, says nothing.
+    """
+    found: dict[str, list[tuple[float, str, Verdict]]] = {}
+    for node, last, absent_since_at in state.select(_LAST_SEEN):
+        if last is not None and last.cause is Cause.JUMP and absent_since_at is None:
+            found.setdefault(find_jump_host(last.reason), []).append((last.at, node, last))
+    for host in sorted(found.keys() - {""}):
+        _, node, last = max(found[host], key=lambda each: each[:2])
+        reason = f"{last.reason}; not tested for that: {format_count(len(found[host]), 'node')}"
+        remedy = f"look at that host, then run: plabctl test {node}"
+        if "run 'plabctl trust NODE" in last.reason:
+            reason = reason.replace("plabctl trust NODE", f"plabctl trust {node}")
+            remedy = f"compare its host key, then run: plabctl trust {node}"
+        yield host, Untestable("", reason, remedy)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plabctl.core.find_problems import find_problems
+from plabctl.core.jump_fault import build_jump_reason
 from plabctl.core.model import Cause, Member, Outcome, Verdict
 from plabctl.core.problems import (
     HeldLock,
@@ -190,6 +191,28 @@ def test_a_pool_in_which_all_tests_are_unknown_is_a_warning() -> None:
     assert (problem.kind, problem.severity) == (ProblemKind.UNKNOWN, Severity.WARNING)
     assert problem.reason == "nothing is learned about pool 'good' (2 nodes tried), all tests are unknown: no opinion"
     assert found(state=make_state(*members_with(unsure, PASS))) == []
+
+
+def test_a_jump_host_is_told_once_with_the_nodes_behind_it_and_no_pool_for_it() -> None:
+    gate = replace(LOCAL, cause=Cause.JUMP, reason=build_jump_reason("gate", "connection refused"))
+    inner = replace(gate, reason=build_jump_reason("inner", "unknown host key X; then run 'plabctl trust NODE'"))
+
+    first, second = found(state=make_state(*members_with(gate, inner, gate)))
+
+    assert (first.kind, first.severity, first.subject) == (ProblemKind.JUMP, Severity.WARNING, "gate")
+    assert first.reason == "jump host 'gate': connection refused; not tested for that: 2 nodes"
+    assert "plabctl test good" in first.remedy
+    assert second.subject == "inner"
+    assert "plabctl trust good" in second.remedy
+    assert "NODE" not in second.reason
+    assert [problem.subject for problem in found(state=make_state(*members_with(gate, PASS)))] == ["gate"]
+
+
+def test_a_jump_host_of_absent_nodes_alone_is_not_told() -> None:
+    gate = replace(LOCAL, cause=Cause.JUMP, reason=build_jump_reason("gate", "connection refused"))
+    (member,) = members_with(gate)
+
+    assert found(state=make_state(replace(member, absent_since_at=NOW - 5))) == []
 
 
 def test_pools_whose_plug_in_is_broken_are_told_if_nodes_are_in_them() -> None:
