@@ -14,7 +14,20 @@ from plabctl.probes.ssh_transport import NodeTransport
 from tests.lab.stage_parser import parse_stages
 
 RAW_STAGES = ("accept", "banner", "drip-banner", "drip-lines", "kex")
-SSH_STAGES = ("kex-reply", "auth", "channel", "exec", "silence", "drip", "eof-only", "close-only", "flood")
+SSH_STAGES = (
+    "kex-reply",
+    "auth",
+    "channel",
+    "exec",
+    "silence",
+    "drip",
+    "eof-only",
+    "close-only",
+    "flood",
+    "exit-then-drip",
+    "exit-then-flood",
+    "hang-up",
+)
 STAGES = (*RAW_STAGES, *SSH_STAGES)
 
 WORD = b"stall"
@@ -141,6 +154,15 @@ class _Stalling(paramiko.ServerInterface):
             case "flood":
                 while not self.owner.over.is_set():  # or until nobody is there any more
                     channel.sendall(b"flood " * 1000)
+            case "exit-then-drip":
+                channel.send_exit_status(0)
+                self.owner._drip(lambda: channel.sendall(b"."))
+            case "exit-then-flood":
+                channel.send_exit_status(0)
+                while not self.owner.over.is_set():
+                    channel.sendall(b"flood " * 1000)
+            case "hang-up":
+                channel.get_transport().close()
             case "eof-only":
                 channel.shutdown_write()
             case "close-only":

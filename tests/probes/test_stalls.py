@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.clock import SystemClock
-from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.model import Cause, Leftover, Outcome, Report
 from plabctl.core.recipe import Stage
 from plabctl.executors.threads import ThreadExecutor
 from plabctl.probes.prober import Prober
@@ -39,8 +39,11 @@ RUNNING = {
     "eof-only": (Cause.DEADLINE, "did not end"),
     "close-only": (Cause.SETUP, "killed by a signal"),
     "flood": (Cause.SETUP, "printed endlessly"),
+    "exit-then-drip": (Cause.DEADLINE, "last output: ..."),
+    "exit-then-flood": (Cause.SETUP, "printed endlessly"),
+    "hang-up": (Cause.CONNECT, "lost its connection"),
 }
-DEAF = {"exec"}  # it has the stage and answers nothing any more, so the vnode may be there
+DEAF = {"exec", "hang-up"}  # it has the stage and answers nothing any more, so the vnode may be there
 
 
 def after_login(report: Report) -> float:
@@ -83,6 +86,21 @@ def test_a_stall_of_a_stage_ends_at_its_deadline(stalling_server: Callable[[str]
     assert (report.outcome, report.cause) == (Outcome.FAIL, cause)
     assert words in report.reason
     assert report.left == ((job.vnode,) if stage in DEAF else ())
+
+
+def test_a_node_that_tears_nothing_down_costs_one_teardown_more_and_collects_no_more(
+    stalling_server: Callable[[str], StallingServer],
+) -> None:
+    prober = Prober(stalling_server("silence").settings(), SystemClock())
+    prober.prepare()
+    recipe = make_recipe(setup="true", teardown=Stage(run="stall {vnode}", timeout_s=DEADLINE_S))
+    names = tuple(f"old-{number}" for number in range(16))
+    job = make_assignment(recipe, leftovers=tuple((Leftover(name, recipe.name, 0.0), recipe) for name in names))
+    report = prober.probe(job)
+
+    assert after_login(report) < 2 * DEADLINE_S + 1, "one for what was left, and its own"
+    assert report.left == (*names[1:], job.vnode)
+    assert report.note.startswith("more than 16 vnodes are left; no more remembered: old-0")
 
 
 @pytest.mark.parametrize("stage", ["banner", "auth", "channel", "exec", "silence"])
