@@ -9,7 +9,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,12 @@ from plabctl.errors import PlabctlError
 from plabctl.probes.host_keys import KnownHosts, trust_keys
 from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.target import Target, Targets
+from plabctl.probes.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from plabctl.core.state import State
+    from plabctl.probes.scan_host_keys import Dial
 
 _AT_ONCE = 32
 
@@ -31,12 +36,14 @@ class KeyOffer:
     """The keys that a node shows now, and those that we know; `fault` says why there are none, or not all."""
 
     node: str
+    """The name of the node; of a jump host the words that name it."""
     label: str = ""
     shown: tuple[HostKey, ...] = ()
     known: tuple[HostKey, ...] = ()
     unseen: tuple[str, ...] = ()
     """Kinds of keys that it has, too, and did not show."""
     fault: str = ""
+    is_jump_host: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -55,13 +62,30 @@ class KeyOffer:
         return not seen or not seen <= set(self.shown)
 
 
+def find_jump_hosts(app: App, names: Sequence[str], *, known_too: bool) -> list[Target]:
+    """Return the jump hosts on the way to these nodes whose keys are not known, each with those before it.
+
+    The nearest come first. With `known_too` those whose keys are known come as well: they may have changed.
+    """
+    known, targets, state = _load_known(app), Targets(app.settings.ssh), app.store.snapshot()
+    found: dict[tuple[Target, ...], None] = {}
+    for name in names:
+        with suppress(ProbeError):  # it is told as that of the node
+            if node := state.node(name):
+                jumps = targets.find(node).jumps
+                found.update(dict.fromkeys(jumps[: number + 1] for number in range(len(jumps))))
+    hops = [replace(way[-1], jumps=way[:-1]) for way in sorted(found, key=len)]
+    return [hop for hop in hops if known_too or not known.knows(hop.label)]
+
+
+def fetch_jump_host_offer(app: App, hop: Target) -> KeyOffer:
+    """Ask a jump host for its keys, over those before it."""
+    return _fetch_offer(app, f"jump host {hop.label}", lambda: hop, _load_known(app), _make_dial(app))
+
+
 def fetch_offers(app: App, state: State, names: Sequence[str]) -> Iterator[KeyOffer]:
     """Ask the nodes for their keys, many at once, and yield what each offers, in the order in which they are named."""
-    known = KnownHosts(app.settings.ssh.known_hosts, app.settings.origin.owners)
-    try:
-        known.load()
-    except ProbeError as probe_error:
-        raise PlabctlError(probe_error.reason) from probe_error
+    known, targets, dial = _load_known(app), Targets(app.settings.ssh), _make_dial(app)
     waiting: queue.SimpleQueue[Node] = queue.SimpleQueue()
     done: queue.SimpleQueue[KeyOffer] = queue.SimpleQueue()
     nodes = [node for name in names if (node := state.node(name))]
@@ -74,7 +98,7 @@ def fetch_offers(app: App, state: State, names: Sequence[str]) -> Iterator[KeyOf
                 node = waiting.get_nowait()
             except queue.Empty:  # another of us was quicker
                 return
-            done.put(_fetch_offer(app, node, known))
+            done.put(_fetch_offer(app, node.name, partial(targets.find, node), known, dial))
 
     _run_threads(work, min(_AT_ONCE, len(nodes)))
     came: dict[str, KeyOffer] = {}
@@ -83,6 +107,23 @@ def fetch_offers(app: App, state: State, names: Sequence[str]) -> Iterator[KeyOf
             offer = done.get()
             came[offer.node] = offer
         yield came[node.name]
+
+
+def _load_known(app: App) -> KnownHosts:
+    ssh = app.settings.ssh
+    known = KnownHosts(ssh.known_hosts, app.settings.origin.owners, ssh.host_ca)
+    try:
+        known.load()
+    except ProbeError as probe_error:
+        raise PlabctlError(probe_error.reason) from probe_error
+    return known
+
+
+def _make_dial(app: App) -> Dial:
+    """Return how to connect to a target, over its jump hosts if it has some."""
+    from plabctl.probes.ssh import Ssh
+
+    return Ssh(app.settings.ssh, app.clock, Watchdog(app.clock), app.settings.origin.owners).dial
 
 
 def _run_threads(work: Callable[[], None], count: int) -> None:
@@ -96,20 +137,22 @@ def _run_threads(work: Callable[[], None], count: int) -> None:
             return
 
 
-def _fetch_offer(app: App, node: Node, known: KnownHosts) -> KeyOffer:
-    from plabctl.probes.scan_host_keys import scan_node
+def _fetch_offer(app: App, name: str, find: Callable[[], Target], known: KnownHosts, dial: Dial) -> KeyOffer:
+    from plabctl.probes.scan_host_keys import scan_target
 
     try:
-        label, scan = scan_node(node, app.settings.ssh, app.clock)
+        target = find()
+        scan = scan_target(target, app.settings.ssh.connect_timeout_s, app.clock, dial)
     except PlabctlError as error:
-        return KeyOffer(node.name, fault=str(error))
+        return KeyOffer(name, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its asker waiting for ever
-        return KeyOffer(node.name, fault=f"its host key cannot be fetched: {error}")
+        return KeyOffer(name, fault=f"its host key cannot be fetched: {error}")
+    label, is_jump_host = target.label, not target.node
     for key in scan.keys:
         if known.is_revoked(label, key):
-            fault = f"'{node.name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"
-            return KeyOffer(node.name, fault=f"{fault}; the node needs a new one")
-    return KeyOffer(node.name, label, tuple(scan.keys), known.find(label), scan.unseen, scan.fault)
+            fault = f"'{name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"
+            return KeyOffer(name, fault=f"{fault}; the node needs a new one")
+    return KeyOffer(name, label, tuple(scan.keys), known.find(label), scan.unseen, scan.fault, is_jump_host)
 
 
 def accept_keys(app: App, offers: Sequence[KeyOffer]) -> None:

@@ -21,7 +21,7 @@ from plabctl.cli.options import (
 from plabctl.render.change_report import count_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from plabctl.app.context import App
     from plabctl.app.host_key_offers import KeyOffer
@@ -42,6 +42,8 @@ plabctl trust pc1.example.org --changed
 def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, config: str | None) -> int:
     """Fetch the host keys of nodes, show them, and accept them after confirmation.
 
+    The keys of jump hosts on the way that are not known yet come first; nothing goes through them before.
+
     Compare the fingerprints with those that the nodes' administrator gives you (ssh-keygen -lf on the node): every
     later connection is checked against the keys accepted now. A changed key is accepted only with --changed. Then the
     nodes are tested at once.
@@ -52,8 +54,34 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
 
 def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: bool, quiet: bool) -> int:
     """Fetch, show and accept the host keys of these nodes; return 1 if one could not be had or is not accepted."""
+    refused, is_way_new = 0, False
+    for hop in host_key_offers.find_jump_hosts(app, names, known_too=changed):
+        wanted, count = _show([host_key_offers.fetch_jump_host_offer(app, hop)], changed=changed, quiet=quiet)
+        refused += count
+        if wanted:
+            confirm(f"accept the keys of {wanted[0].node}?", yes=yes)
+            host_key_offers.accept_keys(app, wanted)
+            is_way_new = True
+    offers = host_key_offers.fetch_offers(app, app.store.snapshot(), names)
+    wanted, count = _show(offers, changed=changed, quiet=quiet)
+    accepted = [offer.node for offer in wanted]
+    if wanted:
+        confirm(f"accept the keys of {count_nodes(accepted)}?", yes=yes)
+        host_key_offers.accept_keys(app, wanted)
+    if wanted or is_way_new:
+        order = change_nodes.build_order(app, find_actor(), "host key accepted")
+        done = change_nodes.retest_accepted(app, names if is_way_new else accepted, order)
+        if accepted and not quiet:
+            output.write_note(f"accepted: {accepted[0] if len(accepted) == 1 else count_nodes(accepted)}; due now")
+        if done.warning:
+            output.write_note(f"plabctl: {done.warning}")
+    return int(refused + count > 0)
+
+
+def _show(offers: Iterable[KeyOffer], *, changed: bool, quiet: bool) -> tuple[list[KeyOffer], int]:
+    """Show what is offered; return the offers to accept, and how many cannot be."""
     wanted, refused = [], 0
-    for offer in host_key_offers.fetch_offers(app, app.store.snapshot(), names):
+    for offer in offers:
         if not offer.shown:
             output.write_note(f"plabctl: {offer.node}: {offer.fault}")
         elif not quiet or offer.is_changed:
@@ -63,17 +91,7 @@ def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: b
         elif not offer.is_known:
             wanted.append(offer)
     output.flush()
-    if wanted:
-        accepted = [offer.node for offer in wanted]
-        confirm(f"accept the keys of {count_nodes(accepted)}?", yes=yes)
-        host_key_offers.accept_keys(app, wanted)
-        order = change_nodes.build_order(app, find_actor(), "host key accepted")
-        done = change_nodes.retest_accepted(app, accepted, order)
-        if not quiet:
-            output.write_note(f"accepted: {accepted[0] if len(accepted) == 1 else count_nodes(accepted)}; due now")
-        if done.warning:
-            output.write_note(f"plabctl: {done.warning}")
-    return int(refused > 0)
+    return wanted, refused
 
 
 def _format_offer(offer: KeyOffer) -> list[str]:
@@ -86,6 +104,6 @@ def _format_offer(offer: KeyOffer) -> list[str]:
         lines.append(f"{offer.node}: its {' and '.join(offer.unseen)} key could not be fetched: {offer.fault}")
     gone = {known.kind for known in offer.known} - {key.kind for key in offer.shown} - {*offer.unseen}
     lines.extend(f"{offer.node}: {kind} is no longer offered" for kind in sorted(gone))
-    if offer.is_changed:
+    if offer.is_changed and not offer.is_jump_host:
         lines.append(f"{offer.node}: if it was reinstalled, accept this with: plabctl trust {offer.node} --changed")
     return lines

@@ -12,6 +12,7 @@ Tests: `tests/probes/test_host_keys.py`.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 import paramiko
@@ -27,7 +28,8 @@ from plabctl.probes.connect import connect
 from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError, format_exception
 from plabctl.probes.ssh_transport import NodeTransport, close_transport
-from plabctl.probes.target import Targets
+from plabctl.probes.target import Target, Targets
+from plabctl.probes.tunnel import Wire
 
 _NOT_FETCHED = "its host key cannot be fetched"
 _KINDS = (
@@ -49,6 +51,10 @@ class HostKeyScan(NamedTuple):
     """Why it did not."""
 
 
+Dial = Callable[[Target, float, Cancellation], Wire]
+"""Connects to a target by an instant of the monotonic clock: `Ssh.dial`, where there are jump hosts on the way."""
+
+
 def scan_node(node: Node, ssh: SshSettings, clock: Clock | None = None) -> tuple[str, HostKeyScan]:
     """Return the name of `node` in known_hosts and the keys it offers, within the configured connect time-out.
 
@@ -58,10 +64,15 @@ def scan_node(node: Node, ssh: SshSettings, clock: Clock | None = None) -> tuple
         target = Targets(ssh).find(node)
     except ProbeError as probe_error:
         raise PlabctlError(f"{_NOT_FETCHED}: {probe_error.reason}") from None
-    return target.label, scan_server(target.host, target.port, ssh.connect_timeout_s, clock)
+    return target.label, scan_target(target, ssh.connect_timeout_s, clock)
 
 
 def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = None) -> HostKeyScan:
+    """Return the host keys that the server offers, as `scan_target` does."""
+    return scan_target(Target("", host, port, "", ""), timeout_s, clock)
+
+
+def scan_target(target: Target, timeout_s: float, clock: Clock | None = None, dial: Dial | None = None) -> HostKeyScan:
     """Return the host keys that the server offers, one connection for each of them, all within `timeout_s`.
 
     Raise PlabctlError if it cannot be reached, speaks no SSH, or shows none.
@@ -74,7 +85,7 @@ def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = No
         if offered is not None and offered.isdisjoint(names):
             continue
         try:
-            key, offered = _fetch_key(host, port, names, end, clock)
+            key, offered = _fetch_key(target, names, end, clock, dial)
         except ProbeError as probe_error:
             # A server that speaks no SSH is quoted with what it says instead.
             fault = clean_line(probe_error.reason, MAX_REASON)
@@ -107,13 +118,16 @@ class _ScanTransport(NodeTransport):
 
 
 def _fetch_key(
-    host: str, port: int, names: tuple[str, ...], end: float, clock: Clock
+    target: Target, names: tuple[str, ...], end: float, clock: Clock, dial: Dial | None
 ) -> tuple[HostKey | None, frozenset[str]]:
     """Return the first key with one of these signatures, if there is one, and the signatures that the server offers."""
-    sock = connect(host, port, end, clock, Cancellation())
+    cancellation = Cancellation()
+    sock: Wire = (
+        dial(target, end, cancellation) if dial else connect(target.host, target.port, end, clock, cancellation)
+    )
     transport = None
     try:
-        transport = _ScanTransport(sock)
+        transport = _ScanTransport(sock)  # type: ignore[arg-type]  # a tunnel is used like a socket
         transport.get_security_options().key_types = names
         done = threading.Event()
         transport.start_client(event=done)

@@ -1,5 +1,6 @@
 """`plabctl trust` against a real SSH server: new keys after a yes, changed ones only when that is said."""
 
+import getpass
 import json
 import subprocess
 import time
@@ -22,6 +23,7 @@ from plabctl.store.store import Store
 from plabctl.values import replace
 from tests.builders import make_settings
 from tests.cli.console import Desk
+from tests.probes.openssh import Sshd, needs_sshd
 
 
 @pytest.fixture
@@ -243,3 +245,44 @@ def test_what_a_node_did_not_show_this_time_is_neither_gone_nor_a_proof(
 
     kept = {key for key in known if key.kind in unseen} if not is_changed else set()
     assert {*KnownHosts(path).find("pc1")} == {*shown, *kept}
+
+
+@needs_sshd
+def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
+    desk: Desk, server: EmbeddedNode, tmp_path: Path
+) -> None:
+    connect(desk, server)
+    gate = Sshd(tmp_path / "gate")
+    try:
+        (gate.directory / "authorized_keys").write_bytes(
+            subprocess.check_output(["ssh-keygen", "-y", "-f", tmp_path / "id_ed25519"])
+        )
+        desk.ok("node", "set", "pc1", f"ssh_jump={getpass.getuser()}@127.0.0.1:{gate.port}")
+        before = desk.run("test", "pc1")
+        desk.ok("tick")
+        problem = desk.run("check")
+        accepted = desk.run("trust", "pc1", "--yes")
+        known = (desk.folder / "state/known_hosts").read_text()
+        after = desk.run("test", "pc1")
+        again = desk.run("trust", "pc1")
+        (desk.folder / "state/known_hosts").write_text(
+            known.replace(gate.host_lines[0], gate.user_key.with_suffix(".pub").read_text().strip())
+        )
+        changed = desk.run("test", "pc1")
+        mended = desk.run("trust", "pc1", "--changed", "--yes")
+    finally:
+        gate.stop()
+
+    label = f"[127.0.0.1]:{gate.port}"
+    assert f"jump host '{label}': unknown host key" in before.out
+    assert f"jump host '{label}': unknown host key" in problem.out
+    assert "not tested for that: 1 node" in problem.out
+    assert accepted.code == 0
+    assert [line.partition(":")[0] for line in accepted.out.splitlines()] == ["jump host [127.0.0.1]", "pc1"]
+    assert f"{label} " in known
+    assert after.code == 0
+    assert again.code == 0
+    assert "jump host" not in again.out
+    assert "the host key has changed" in changed.out
+    assert "CHANGED" in mended.out
+    assert mended.code == 0
