@@ -22,6 +22,7 @@ from tests.benchmarks.testbed import Installation
 
 PARTS = {
     "sweep": "200 nodes, forty at once, against the other tools; three stages against one",
+    "jump": "the same 200 nodes behind one jump host",
     "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
     "large": "100,000 nodes: time, memory, growth, the store's own work",
     "history": "10,000,000 events: what looks at them cost, and what events take on the disk",
