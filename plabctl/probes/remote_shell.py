@@ -174,7 +174,7 @@ class RemoteShell:
             raise error
         if is_late:
             return build_result(frame, StageFault.LATE)
-        return build_result(frame, StageFault.LOST, said=format_exception(error))
+        return build_result(frame, StageFault.LOST, said=self._transport.farewell or format_exception(error))
 
     def _compute_remaining(self, end: float) -> float:
         left = end - self._clock.monotonic()

@@ -162,9 +162,19 @@ class _Stalling(paramiko.ServerInterface):
                 while not self.owner.over.is_set():
                     channel.sendall(b"flood " * 1000)
             case "hang-up":
-                channel.get_transport().close()
+                _say_farewell(channel.get_transport())
             case "eof-only":
                 channel.shutdown_write()
             case "close-only":
                 channel.close()
         self.owner.stall()
+
+
+def _say_farewell(transport: paramiko.Transport) -> None:
+    message = paramiko.Message()
+    message.add_byte(paramiko.common.cMSG_DISCONNECT)
+    message.add_int(11)  # by application
+    message.add_string("mind the gap")
+    message.add_string("")
+    transport._send_message(message)  # type: ignore[attr-defined]  # no public call sends it
+    transport.close()

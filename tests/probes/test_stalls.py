@@ -41,7 +41,7 @@ RUNNING = {
     "flood": (Cause.SETUP, "printed endlessly"),
     "exit-then-drip": (Cause.DEADLINE, "last output: ..."),
     "exit-then-flood": (Cause.SETUP, "printed endlessly"),
-    "hang-up": (Cause.CONNECT, "lost its connection"),
+    "hang-up": (Cause.CONNECT, "lost its connection: mind the gap"),
 }
 DEAF = {"exec", "hang-up"}  # it has the stage and answers nothing any more, so the vnode may be there
 
