@@ -151,6 +151,14 @@ CAUSES: Mapping[Cause, Evidence] = {
             ),
             Case("before the SSH banner", "the log of its sshd, and whether it can start processes"),
             Case("no SSH banner in time", "its load, and what listens on that port"),
+            Case(
+                "pam_slurm_adopt",
+                "PAM there: Slurm lets in only who has a job; let our user pass by pam_access before pam_slurm_adopt",
+            ),
+            Case("has expired", "the account of our user there: `chage -l USER`"),
+            Case(
+                "Too many authentication failures", "how many keys are offered before the right one: its MaxAuthTries"
+            ),
             Case("closed during authentication", "the log of its sshd, and PAM: an expired account, pam_access"),
             Case("in common", "both lists of the reason: its sshd and plabctl have no such algorithm in common"),
             Case("opens no session", "`MaxSessions` of its sshd, and the limits of that user"),

@@ -51,4 +51,4 @@ def weigh_readiness(member: Member, report: Report, limit_s: float, now: float) 
         reason = f"for {limit} and more, {report.reason}" if limit_s else report.reason
         return member, replace(report, outcome=Outcome.FAIL, reason=reason[:_MAX_REASON])
     remark = f"; counts as a failure after {limit} of that"
-    return member, replace(report, reason=report.reason[: _MAX_REASON - len(remark)] + remark)
+    return member, replace(report, reason=report.reason[: _MAX_REASON - len(remark)].rstrip(" .") + remark)

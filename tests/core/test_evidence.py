@@ -13,9 +13,10 @@ COMPOSED = {
     "closed during authentication",
     "authentication did not end in time",
     "the key exchange did not end in time",
+    *("pam_slurm_adopt", "has expired", "Too many authentication failures"),
     *("connection refused", "no route to host", "network is unreachable", "permission denied"),
 }
-"""What stands nowhere in the program as it is said; some of it are words of the C library."""
+"""What stands nowhere in the program as it is said; some of it are words of nodes or of the C library."""
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "plabctl").rglob("*.py") if path.name != "evidence.py")
 
 

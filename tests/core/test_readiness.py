@@ -90,6 +90,13 @@ def test_it_counts_for_nothing_until_the_time_is_over_and_then_moves_like_any_fa
     assert moved.last.reason == f"for 30m and more, {SAID}"
 
 
+def test_a_sentence_is_not_ended_twice() -> None:
+    report = make_report("n1", "unknown", cause=Cause.NOT_READY, reason="it says: Come back later.")
+
+    _, found = weigh_readiness(make_member(), report, LIMIT_S, NOW)
+    assert found.reason == "it says: Come back later; counts as a failure after 30m of that"
+
+
 def test_in_bad_it_keeps_its_streaks_until_the_time_is_over() -> None:
     state = make_state(make_member("n1", "bad", ok_streak=2, penalty=5.0, penalty_at=NOW))
 
