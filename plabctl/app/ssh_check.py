@@ -5,46 +5,38 @@ I/O, reads only, and asks no node; ssh_config is read by `ssh -G`.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
-from plabctl.app import certificate_check
+from plabctl.app import agent_check, certificate_check, key_check
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import HostKeys, Settings, SshSettings
-from plabctl.errors import ConfigError, PlabctlError, Untrusted
-from plabctl.files.trusted import open_trusted
+from plabctl.errors import ConfigError, PlabctlError
 from plabctl.probes.host_keys import KnownHosts, read_authorities
-from plabctl.probes.openssh_key import is_protected
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.ssh_config import SshConfig, find_files
 from plabctl.probes.target import Targets
 
-_KEY_HINT = "set ssh.key, or make one: ssh-keygen -t ed25519 -N '' -f"
-_PUBLIC = ("ssh-", "ecdsa-", "sk-")
-"""How a public key begins."""
 _NAMES_SHOWN = 5
-_MOST_CHARACTERS = 256 * 1024
-"""No private key is longer."""
 
 
 def check(settings: Settings, nodes: Sequence[Node], now: float | None = None) -> Iterator[Finding]:
     """Yield what was found out about keys, ssh_config and known hosts; nothing when no recipe goes over SSH.
 
-    With `now`, certificates beside the key and beside those of the nodes are looked at too.
+    With `now`, certificates beside the key and beside those of the nodes are looked at too, and the agent is asked.
     """
     if not certificate_check.uses_ssh(settings):
         return
     if settings.ssh.key or not _has_own_keys(settings.ssh, nodes):
-        yield from _check_key(settings.ssh.key)
+        yield from key_check.check(settings.ssh.key, agent=settings.ssh.agent)
     yield from _check_host_ca(settings)
     if now is not None:
         own_keys = {key for node in nodes if (key := node.variables.get("ssh_key"))}
         for key in filter(None, (settings.ssh.key, *sorted(own_keys))):
-            yield from _check_certificate(key, now)
+            yield from key_check.check_certificate(key, now)
+        yield from agent_check.check(settings.ssh)
     if settings.ssh.use_ssh_config:
         yield from _check_ssh_config()
     if nodes:
@@ -59,7 +51,10 @@ def require_key(settings: Settings, list_nodes: Callable[[], Iterable[Node]]) ->
     if not certificate_check.uses_ssh(settings):
         return
     is_needed = bool(settings.ssh.key) or not _has_own_keys(settings.ssh, list_nodes())
-    for finding in (*(_check_key(settings.ssh.key) if is_needed else ()), *_check_host_ca(settings)):
+    for finding in (
+        *(key_check.check(settings.ssh.key, agent=settings.ssh.agent) if is_needed else ()),
+        *_check_host_ca(settings),
+    ):
         if finding.level is Level.FAIL:
             raise ConfigError([f"ssh.{finding.topic}: {finding.text}"], hint=finding.advice)
 
@@ -79,16 +74,8 @@ def _check_host_ca(settings: Settings) -> Iterator[Finding]:
             yield ok("host_ca", f"'{path}': {count} authorit{'y' if count == 1 else 'ies'}")
 
 
-def _check_certificate(key: str, now: float) -> Iterator[Finding]:
-    text, problem = certificate_check.check(key, now)
-    if problem:
-        yield warn("certificate", problem.reason, problem.remedy)
-    elif text:
-        yield ok("certificate", text)
-
-
 def _has_own_keys(ssh: SshSettings, nodes: Iterable[Node]) -> bool:
-    return ssh.use_ssh_config or any(node.variables.get("ssh_key") for node in nodes)
+    return ssh.agent or ssh.use_ssh_config or any(node.variables.get("ssh_key") for node in nodes)
 
 
 def _check_ssh_config() -> Iterator[Finding]:
@@ -122,7 +109,7 @@ def _check_known_hosts(settings: Settings, nodes: Sequence[Node]) -> Iterator[Fi
             return
     yield from _check_lines(known, ssh.known_hosts)
     for key in sorted(keys):
-        yield from (finding for finding in _check_key(key) if finding.level is not Level.OK)
+        yield from (finding for finding in key_check.check(key, agent=ssh.agent) if finding.level is not Level.OK)
     if not unknown:
         yield ok(topic, f"a key or an authority for each of {len(nodes)} nodes")
     elif settings.ssh.host_keys is HostKeys.FIRST_USE:
@@ -139,41 +126,3 @@ def _check_lines(known: KnownHosts, path: str) -> Iterator[Finding]:
             more = f" and {len(faults) - _NAMES_SHOWN} more" if len(faults) > _NAMES_SHOWN else ""
             text = f"lines of '{path}' are passed over: {'; '.join(faults[:_NAMES_SHOWN])}{more}"
             yield warn("known hosts", text, "correct them, or put # in front")
-
-
-def _check_key(name: str) -> Iterator[Finding]:
-    if not name:
-        yield fail("key", "the configuration names none", "set ssh.key")
-        return
-    path = Path(name)
-    try:
-        opened = open_trusted(name, anyone=True)
-        mode = opened.status.st_mode
-        with open(opened.fd, errors="replace") as file:
-            text = file.read(_MOST_CHARACTERS) if stat.S_ISREG(mode) else ""
-    except Untrusted as error:
-        yield fail("key", f"'{path}' is not used: {error}", error.hint)
-        return
-    except FileNotFoundError:
-        yield fail("key", f"'{path}' is not there", f"{_KEY_HINT} {path}")
-        return
-    except OSError as error:
-        yield fail("key", f"'{path}' cannot be read: {(error.strerror or str(error)).lower()}", "check owner and mode")
-        return
-    protected = is_protected(text)
-    if protected is None and text.startswith(_PUBLIC):
-        private = path.with_suffix("") if path.suffix == ".pub" else "the one without .pub"
-        yield fail("key", f"'{path}' is a public key", f"set ssh.key to the private one: {private}")
-    elif protected is None:
-        yield fail("key", f"'{path}' is not a private key", f"{_KEY_HINT} PATH")
-    elif protected:
-        copy = f"{path}.plabctl"
-        yield fail(
-            "key",
-            f"'{path}' has a passphrase, which nobody can type in a tick",
-            f"set ssh.key to a copy without: cp {path} {copy} && ssh-keygen -p -N '' -f {copy}",
-        )
-    elif mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield warn("key", f"other users may read '{path}'", f"run: chmod 600 {path}")
-    else:
-        yield ok("key", f"'{path}'")

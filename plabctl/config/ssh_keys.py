@@ -26,9 +26,24 @@ SSH = Table(
     Key(
         "key",
         FilePath(),
-        text="The private key to log in with, without a passphrase. Agents and passwords are never used.",
+        text="The private key to log in with, without a passphrase. A certificate beside it, `KEY-cert.pub`, is "
+        "offered first. Passwords are never used. With `agent` it may be left out, or have a passphrase.",
         example='"/etc/plabctl/id_ed25519"',
         default="none: nodes cannot be reached over SSH",
+    ),
+    Key(
+        "agent",
+        Flag(),
+        text="Offer the keys of an SSH agent after `key`, at most five in all. Cron starts no agent: `agent_socket` "
+        "says where one is.",
+        example="true",
+    ),
+    Key(
+        "agent_socket",
+        FilePath(),
+        text="The socket of the agent that `agent` is about.",
+        example='"/run/plabctl/agent"',
+        default="that of `$SSH_AUTH_SOCK`, which cron does not set",
     ),
     Key(
         "jump",

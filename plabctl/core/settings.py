@@ -139,6 +139,9 @@ class SshSettings:
     """The jump hosts to nodes whose variables name none, each as `user@host:port`, in order."""
     not_ready_for_s: float = 1800.0
     """How long a node may say itself that it is not ready until that counts as a failure; 0: it does at once."""
+    agent: bool = False
+    """Keys of an agent are offered after `key`: of the one at `agent_socket`, or without that at $SSH_AUTH_SOCK."""
+    agent_socket: str = ""
     host_ca: tuple[str, ...] = ()
     """Files with the public keys of authorities whose certificates are believed for every host."""
 

@@ -1,38 +1,54 @@
-"""What we log in with: private keys, each with the certificate beside it, read again when a file has changed.
+"""What we log in with: private keys, each with the certificate beside it, and what an agent holds.
 
-I/O. Loads paramiko. `plabctl.probes.login` offers them to a server.
+I/O. Files are looked at before each login, and read again when they have changed. Loads paramiko, for the signatures.
+`plabctl.probes.login` offers what is found here to a server.
 """
 
 from __future__ import annotations
 
-import copy
 import io
 import os
 import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from paramiko.pkey import PublicBlob
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause
+from plabctl.core.settings import SshSettings
 from plabctl.errors import Untrusted
 from plabctl.files.trusted import open_trusted
+from plabctl.probes.agent import Agent, AgentError, HeldKey
 from plabctl.probes.certificate_file import SUFFIX, CertificateFile, read_certificate, read_stamp
+from plabctl.probes.clean import clean_line
+from plabctl.probes.openssh_key import find_public_key
 from plabctl.probes.probe_error import ProbeError, format_exception
-from plabctl.probes.user_certificates import UserCertificate
+from plabctl.probes.user_certificates import KEY_KINDS, UserCertificate, find_fault, parse_certificate, read_kind
 
+MOST_OFFERED = 5
+"""How many identities are offered: an sshd closes the connection at the sixth that it refuses (`MaxAuthTries`)."""
 _MOST_BYTES = 256 * 1024
 """No private key is longer."""
+_LONGEST = 60
+
+IsWanted = Callable[[], bool]
+"""Tells whether a signature is still waited for."""
+Sign = Callable[[bytes, str, IsWanted], bytes]
+"""Signs data by an algorithm; raises AgentError."""
 
 
 class Identity(NamedTuple):
-    """A key to offer; with a certificate, that is offered in its place."""
+    """Something to log in with, as on the wire: a public key, or a certificate for it; and what signs for it."""
 
-    key: paramiko.PKey
+    blob: bytes
+    sign: Sign
     certificate: UserCertificate | None = None
+    is_held: bool = False
+    """An agent signs, and may ask a person first. So it is asked only for what the node has said it would take."""
 
 
 class Offer(NamedTuple):
@@ -43,39 +59,86 @@ class Offer(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """What was read at one path, and how the files looked before."""
+    """What was read at one path: how the files looked before, the key or why it cannot be used, its certificate."""
 
     stamp: object
-    key: paramiko.PKey | ProbeError
-    bare: Identity | None = None
-    certified: Identity | None = None
+    key: paramiko.PKey | None
+    public: bytes
+    fault: str = ""
     file: CertificateFile | None = None
 
 
 class Identities:
     """The identities of this process, shared by all connections; one that cannot be used is our fault, not a node's."""
 
-    def __init__(self, path: str, clock: Clock) -> None:
-        self._path = path
+    def __init__(self, settings: SshSettings, clock: Clock) -> None:
+        self._path = settings.key
         self._clock = clock
+        self._agent = Agent(settings.agent_socket, clock) if settings.agent else None
         self._lock = threading.Lock()
         self._found: dict[str, _Entry] = {}
 
     def find(self, paths: tuple[str, ...] = ()) -> Offer:
-        """Return what to offer: the keys at `paths`, else the configured one; raise ProbeError if there is nothing."""
-        identities: list[Identity] = []
-        faults = []
-        for entry in map(self._read, paths or (self._path,)):
-            if isinstance(entry.key, ProbeError):
-                faults.append(entry.key.reason)
-                continue
-            fault = entry.file.find_fault(entry.key.asbytes(), self._clock.now()) if entry.file else ""
-            if fault and entry.file:
-                faults.append(f"the certificate '{entry.file.path}' {fault}")
-            identities += [each for each in (entry.certified if not fault else None, entry.bare) if each]
-        if not identities:
+        """Return what to offer: the keys at `paths`, else the configured one; then what the agent holds.
+
+        A key with a passphrase counts where the agent holds it. Raise ProbeError if there is nothing.
+        """
+        faults: list[str] = []
+        agent_faults: list[str] = []
+        held = {key.blob: key for key in self._list_held(agent_faults)}
+        paths = paths or ((self._path,) if self._path or not self._agent else ())
+        found = [each for path in paths for each in self._list_identities(self._read(path), held, faults)]
+        offered = {each.blob for each in found}
+        found += [each for key in held.values() if key.blob not in offered for each in self._take(key, agent_faults)]
+        faults += agent_faults
+        if not found:
             raise ProbeError(Cause.LOCAL, faults[0])
-        return Offer(tuple(identities), tuple(faults))
+        if len(found) > MOST_OFFERED:
+            faults.append(f"of {len(found)} keys and certificates only the first {MOST_OFFERED} are offered")
+        return Offer(tuple(found[:MOST_OFFERED]), tuple(faults))
+
+    def _list_held(self, faults: list[str]) -> list[HeldKey]:
+        if self._agent is None:
+            return []
+        try:
+            keys, refused = self._agent.list_keys()
+        except AgentError as error:
+            faults.append(str(error))
+            return []
+        faults += refused
+        return keys
+
+    def _list_identities(self, entry: _Entry, held: dict[bytes, HeldKey], faults: list[str]) -> Iterator[Identity]:
+        key = held.get(entry.public)
+        if entry.key is not None:
+            sign, is_held = partial(_sign, entry.key), False
+        elif key is not None and self._agent is not None:
+            sign, is_held = partial(self._agent.sign, key), True
+        else:
+            faults.append(entry.fault)
+            return
+        file = entry.file
+        if file and (fault := file.find_fault(entry.public, self._clock.now())):
+            faults.append(f"the certificate '{file.path}' {fault}")
+        elif file and file.certificate:
+            yield Identity(file.certificate.blob, sign, file.certificate, is_held)
+        yield Identity(entry.public, sign, None, is_held)
+
+    def _take(self, key: HeldKey, faults: list[str]) -> Iterator[Identity]:
+        """Yield the identity that a key of the agent is; nothing if it is of a kind that is not used any more."""
+        assert self._agent is not None, "it holds the key"
+        sign = partial(self._agent.sign, key)
+        if read_kind(key.blob) in KEY_KINDS:
+            yield Identity(key.blob, sign, None, is_held=True)
+            return
+        try:
+            certificate = parse_certificate(key.blob)
+        except ValueError:
+            return
+        if fault := find_fault(certificate, None, self._clock.now()):
+            faults.append(f"the certificate '{clean_line(key.comment, _LONGEST)}' in the agent {fault}")
+        else:
+            yield Identity(key.blob, sign, certificate, is_held=True)
 
     def _read(self, path: str) -> _Entry:
         """Return what is at `path` now; a certificate is renewed while we run, and so may be its key."""
@@ -89,35 +152,26 @@ class Identities:
 
 
 def _read_entry(path: str, real: str, stamp: object) -> _Entry:
-    key = _read_key(path, real)
-    if isinstance(key, ProbeError):
-        return _Entry(stamp, key)
-    file = read_certificate(real)
-    certified = None
-    if file and file.certificate:
-        with_certificate = copy.copy(key)
-        with_certificate.public_blob = PublicBlob(file.certificate.kind, file.certificate.blob)
-        certified = Identity(with_certificate, file.certificate)
-    return _Entry(stamp, key, Identity(key), certified, file)
-
-
-def _read_key(path: str, real: str) -> paramiko.PKey | ProbeError:
     if not path:
-        return ProbeError(Cause.LOCAL, "no SSH key is configured ('key' under [ssh])")
+        return _Entry(stamp, None, b"", "no SSH key is configured ('key' under [ssh])")
+    what = f"the SSH key '{path}'"
     try:
         fd = open_trusted(real, anyone=True, file_only=True).fd  # a pipe would keep us waiting
     except Untrusted as error:
-        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' is not used: {error}")
+        return _Entry(stamp, None, b"", f"{what} is not used: {error}")
     except OSError as error:
-        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' cannot be read: {format_exception(error)}")
+        return _Entry(stamp, None, b"", f"{what} cannot be read: {format_exception(error)}")
     with open(fd, "rb") as file:
         data = file.read(_MOST_BYTES)
     try:
-        return parse_key(data)
+        key = parse_key(data)
     except Exception as error:  # noqa: BLE001 - key parsers raise whatever they stumble over
+        public = find_public_key(data.decode(errors="replace")) or b""
         if "password" in str(error).lower():
-            return ProbeError(Cause.LOCAL, f"the SSH key '{path}' has a passphrase; plabctl needs one without")
-        return ProbeError(Cause.LOCAL, f"the SSH key '{path}' cannot be used: {format_exception(error)}")
+            fault = f"{what} has a passphrase; plabctl needs one without, or an agent that holds it (`agent = true`)"
+            return _Entry(stamp, None, public, fault, read_certificate(real))
+        return _Entry(stamp, None, b"", f"{what} cannot be used: {format_exception(error)}")
+    return _Entry(stamp, key, key.asbytes(), "", read_certificate(real))
 
 
 def parse_key(data: bytes) -> paramiko.PKey:
@@ -139,3 +193,8 @@ def parse_key(data: bytes) -> paramiko.PKey:
         return paramiko.Ed25519Key.from_private_key(io.StringIO(text.decode()))
     message = "it is neither an Ed25519, an ECDSA nor an RSA key"
     raise ValueError(message)
+
+
+def _sign(key: paramiko.PKey, data: bytes, algorithm: str, is_wanted: IsWanted) -> bytes:
+    del is_wanted
+    return bytes(key.sign_ssh_data(data, algorithm).asbytes())

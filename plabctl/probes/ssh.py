@@ -68,7 +68,7 @@ class Ssh:
         self._config = build_shared_config()
         self._login_limiter = LoginLimiter(clock, watchdog)
         self._login_counter = LoginCounter()
-        self.identities = Identities(settings.key, clock)
+        self.identities = Identities(settings, clock)
         self.known = KnownHosts(settings.known_hosts, owners, settings.host_ca)
         self.jump_hosts = JumpHosts(self._log_in_at_jump_host, clock, watchdog, settings.connect_timeout_s)
 

@@ -30,6 +30,8 @@ _KEY_FIELDS = {
     b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
 }
 """Of how many fields a public key of each kind consists, its name left out."""
+KEY_KINDS = frozenset(map(bytes.decode, _KEY_FIELDS))
+"""The kinds of public keys that are offered."""
 _FOR_USERS = 1
 _LAST_YEAR = 253402300799
 """9999-12-31T23:59:59Z; `ssh-keygen` writes the largest number of 64 bits for a certificate that is valid for ever."""
@@ -109,6 +111,11 @@ def parse_certificate(blob: bytes) -> UserCertificate:
         principals.append(names.string().decode(errors="replace"))
     after, before = reader.number(8), reader.number(8)
     return UserCertificate(kind.decode(), blob, key, purpose == _FOR_USERS, tuple(principals), after, before)
+
+
+def read_kind(blob: bytes) -> str:
+    """Return the kind of a public key or certificate as on the wire."""
+    return blob[4 : 4 + int.from_bytes(blob[:4])].decode(errors="replace")
 
 
 def find_fault(certificate: UserCertificate, key: bytes | None, now: float) -> str:

@@ -67,7 +67,7 @@ def as_list_of_nodes(path: Path, origin: Origin) -> str:
 def as_key(path: Path, origin: Origin) -> str:
     (finding,) = ssh_check.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
     try:
-        Identities(str(path), SystemClock()).find()
+        Identities(SshSettings(key=str(path)), SystemClock()).find()
     except ProbeError as probe_error:
         assert finding.level is Level.FAIL
         return probe_error.reason

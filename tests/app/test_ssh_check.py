@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import ssh_check
+from plabctl.app.findings import Level
 from plabctl.core.model import Cause, Node
 from plabctl.core.pools.bad import BAD
 from plabctl.core.recipe import Recipe, Transport
@@ -14,6 +15,7 @@ from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.openssh_key import is_protected
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.ssh_config import SshConfig, SshConfigFiles
+from tests.builders import NOW
 
 # A key of nobody: the head of an OpenSSH private key up to the name of its cipher.
 OPEN = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n"
@@ -175,3 +177,20 @@ def test_an_ssh_config_that_cannot_be_used_is_one_line(tmp_path: Path, monkeypat
     (tmp_path / "config").write_text("Prot 23\n")
     assert "FAIL  ssh_config: ssh_config cannot be used: " in said(settings)
     assert "config: line 1: Bad configuration option: prot; correct it" in said(settings)
+
+
+def test_with_an_agent_no_key_or_one_with_a_passphrase_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    locked = make_settings(tmp_path, key=LOCKED)
+    with_agent = replace(locked, ssh=replace(locked.ssh, agent=True))
+    without_key = replace(with_agent, ssh=replace(with_agent.ssh, key=""))
+    ssh_check.require_key(with_agent, list)
+    ssh_check.require_key(without_key, list)
+
+    assert "or have an agent hold it, and set ssh.agent = true" in said(locked)
+    assert f"ok    key: '{tmp_path}/key' has a passphrase, and is used if the agent holds it" in said(with_agent)
+    for settings, level in ((with_agent, Level.WARN), (without_key, Level.FAIL)):
+        (told,) = (finding for finding in ssh_check.check(settings, (), NOW) if finding.topic == "agent")
+        assert (told.level, told.text[:40]) == (level, "no agent: SSH_AUTH_SOCK is not set, as i")
+    left = replace(locked, ssh=replace(locked.ssh, agent_socket="/run/agent"))
+    assert any("no agent is used" in finding.text for finding in ssh_check.check(left, (), NOW))

@@ -47,7 +47,7 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
     assert (everything.window, everything.max_load) == (empty.window, empty.max_load)
     assert everything.pools == empty.pools
     assert (everything.flap, everything.guard) == (empty.flap, empty.guard)
-    assert replace(everything.ssh, user="", key="", jump=(), host_ca=(), known_hosts="") == replace(
+    assert replace(everything.ssh, user="", key="", agent_socket="", jump=(), host_ca=(), known_hosts="") == replace(
         empty.ssh, known_hosts=""
     )
     assert everything.recipes["mine"].teardown is not None

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.probes.office import Office
 from tests.probes.openssh import Sshd
 from tests.probes.stalling_servers import StallingServer
 
@@ -35,3 +36,18 @@ def stalling_server(tmp_path: Path) -> Iterator[Callable[[str], StallingServer]]
     yield make
     for server in made:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def running_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    office = Office(tmp_path_factory.mktemp("office"))
+    yield office
+    office.sshd.stop()
+
+
+@pytest.fixture
+def office(running_office: Office) -> Iterator[Office]:
+    running_office.authorise()
+    yield running_office
+    for path in running_office.folder.glob("*-cert.pub"):
+        path.unlink()

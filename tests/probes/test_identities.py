@@ -1,68 +1,19 @@
 """Our login: keys in order, certificates beside them, and whose fault it is when a node refuses them."""
 
-import getpass
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from plabctl.clock import SystemClock
-from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.model import Cause, Outcome
 from plabctl.probes.certificate_file import read_certificate
 from plabctl.probes.identities import parse_key
 from plabctl.probes.login import NoSignature, choose_algorithm
-from plabctl.probes.prober import Prober
 from plabctl.probes.user_certificates import find_fault, judge, parse_certificate, parse_line
-from tests.probes.jobs import make_assignment, make_recipe, probe
+from tests.probes.jobs import probe
+from tests.probes.office import CHECK, USER, Office
 from tests.probes.openssh import Sshd, make_key, needs_sshd
-
-CHECK = make_recipe(check="true")
-
-USER = getpass.getuser()
-
-
-class Office:
-    """An authority whose certificates one server takes, and that signs keys for the tests."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("ca", "stranger", "other", "bare"):
-            make_key(folder / name)
-        self.sshd = Sshd(folder / "sshd", f"TrustedUserCAKeys {folder}/ca.pub", "MaxAuthTries 2")
-
-    def authorise(self, *keys: str) -> None:
-        """Have the server take these bare keys, and no others."""
-        lines = [(self.folder / f"{key}.pub").read_text() for key in keys]
-        (self.sshd.directory / "authorized_keys").write_text("".join(lines))
-
-    def sign(self, key: str, *options: str, by: str = "ca", name: str = USER) -> Path:
-        """Sign a key, and return where the certificate is: beside it."""
-        command = ["ssh-keygen", "-q", "-s", f"{self.folder}/{by}", "-I", "us", "-n", name, *options]
-        subprocess.run([*command, f"{self.folder}/{key}.pub"], check=True)
-        return self.folder / f"{key}-cert.pub"
-
-    def log_in(self, key: str = "bare", prober: Prober | None = None) -> Report:
-        return (prober or self.get_prober(key)).probe(make_assignment(CHECK))
-
-    def get_prober(self, key: str = "bare") -> Prober:
-        return Prober(self.sshd.settings(key=str(self.folder / key)), SystemClock())
-
-
-@pytest.fixture(scope="module")
-def running_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    office = Office(tmp_path_factory.mktemp("office"))
-    yield office
-    office.sshd.stop()
-
-
-@pytest.fixture
-def office(running_office: Office) -> Iterator[Office]:
-    running_office.authorise()
-    yield running_office
-    for path in running_office.folder.glob("*-cert.pub"):
-        path.unlink()
 
 
 @needs_sshd
@@ -72,9 +23,7 @@ def test_a_certificate_is_offered_before_the_bare_key(office: Office, kind: str)
     office.sign(kind)
 
     assert office.log_in(kind).outcome is Outcome.PASS
-    log = (office.sshd.directory / "log").read_text().splitlines()
-    (accepted,) = [line for line in log if "Accepted publickey" in line and kind.upper() in line]
-    assert f"{kind.upper()}-CERT" in accepted
+    assert office.read_last_login().startswith(f"{kind.upper()}-CERT ")
 
 
 @needs_sshd
