@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from plabctl.app import cron_check, crontab, source_check, ssh_check, state_check, trust_check
+from plabctl.app import cron_check, crontab, jump_check, source_check, ssh_check, state_check, trust_check
 from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
@@ -50,7 +50,9 @@ def _check_parts(app: App) -> Iterator[Finding]:
     yield from files
     yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(app.settings))
     yield from state_check.check(app)
-    yield from ssh_check.check(app.settings, _list_nodes(app), app.clock.now())
+    nodes = _list_nodes(app)
+    yield from ssh_check.check(app.settings, nodes, app.clock.now())
+    yield from jump_check.check(app, nodes)
     yield from source_check.check(app.settings, [finding.text for finding in files])
     yield from _check_history(app)
     yield from _check_cron(app)

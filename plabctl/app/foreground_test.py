@@ -18,9 +18,11 @@ from plabctl.app.wiring import make_executor
 from plabctl.core.assignment import Assignment
 from plabctl.core.events import make_token
 from plabctl.core.model import Member, Node, Report, StageRun
-from plabctl.core.recipe import Recipe
+from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.selection import suggest_name
 from plabctl.errors import NoSuchNode, Refused, StoreBusy
+from plabctl.probes.probe_error import ProbeError
+from plabctl.probes.target import Targets
 from plabctl.store.slots import Slots
 
 SLOT_WAIT_S = 30.0
@@ -67,6 +69,16 @@ def _find_named_recipe(app: App, name: str) -> Recipe:
     if not recipes[name].stages.keys() - {"teardown"}:
         raise Refused(f"recipe {name!r} tests nothing", hint="give it at least one of setup, up, check")
     return recipes[name]
+
+
+def list_jump_hosts(app: App, assignment: Assignment) -> list[str]:
+    """Return the jump hosts on the way to the node, in order; none where the way is not known, as the test will say."""
+    if assignment.recipe.transport is not Transport.SSH:
+        return []
+    try:
+        return [hop.label for hop in Targets(app.settings.ssh).find(assignment.node).jumps]
+    except ProbeError:
+        return []
 
 
 def run_test(app: App, assignment: Assignment, on_stage: Callable[[StageRun], None]) -> ForegroundResult:

@@ -70,7 +70,7 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     def tell_stage(run: StageRun) -> None:
         tell(test_result.format_stage(run, whole=not sys.stdout.isatty()))
 
-    tell(test_result.format_beginning(job.node.name, job.recipe))
+    tell(test_result.format_beginning(job.node.name, job.recipe, foreground_test.list_jump_hosts(app, job)))
     done = foreground_test.run_test(app, job, tell_stage)
     tell(test_result.format_verdict(done.report))
     if look_at := format_help(done.report.cause, done.report.reason, job.node.name):

@@ -94,6 +94,5 @@ def find_broken_jump_hosts(state: State) -> Iterator[tuple[str, Untestable]]:
         reason = f"{last.reason}; not tested for that: {format_count(len(found[host]), 'node')}"
         remedy = f"look at that host, then run: plabctl test {node}"
         if "run 'plabctl trust NODE" in last.reason:
-            reason = reason.replace("plabctl trust NODE", f"plabctl trust {node}")
             remedy = f"compare its host key, then run: plabctl trust {node}"
         yield host, Untestable("", reason, remedy)

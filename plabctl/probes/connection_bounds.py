@@ -23,6 +23,9 @@ REKEYS, REKEY_EVERY_S = 5, 60.0
 CPU_S = 3.0
 """Seconds of processor time that the login may cost, and each stage: a hundred times what an honest one does."""
 
+RELAY_CPU_S = 60.0
+"""The same for a jump host, since the last tunnel was opened: it carries what many nodes send."""
+
 LIGHT_READS = 100
 """Reads, in the login and in each stage, up to which a connection need not take the lane: some 40 messages, where an
 honest login takes 12 and a stage 5. Reads and not seconds, so that a slow machine does not change who is honest."""
@@ -117,11 +120,12 @@ class Meter:
     def begin_relay(self) -> None:
         """From now on count only messages that bring no data, anew: data is counted where it goes to."""
         self._is_relay = True
-        self._phase = _Phase("in one tunnel", 0, self._clock())
+        self._phase = _Phase("since the last tunnel was opened", 0, self._clock())
 
     def read(self, count: int) -> None:
         """Count `count` bytes that have come in, and wait for the lane if it is needed; raise Overrun."""
         if self._is_relay:
+            self._check_relay()
             return
         phase, cpu = self._phase, self._cpu_clock()
         if phase.cpu_from is None:
@@ -134,6 +138,13 @@ class Meter:
             self.cut(f"cost more than {CPU_S:g} s of processor time {phase.name}")
         if phase.reads > LIGHT_READS or cpu - phase.cpu_from > LIGHT_CPU_S or self._exchanges > 1:
             self._step_in()
+
+    def _check_relay(self) -> None:
+        phase, cpu = self._phase, self._cpu_clock()
+        if phase.cpu_from is None:
+            phase.cpu_from = cpu
+        if cpu - phase.cpu_from > RELAY_CPU_S:
+            self.cut(f"cost more than {RELAY_CPU_S:g} s of processor time {phase.name}")
 
     def message(self, kind: int) -> None:
         """Count a message of this type; raise Overrun."""

@@ -70,6 +70,14 @@ class JumpHosts:
         why = build_jump_reason(way[-1].label, "its connections end at once")
         raise link.find_fault() or ProbeError(Cause.JUMP, why)
 
+    def log_in(self, way: _Way, end: float) -> None:
+        """Log in at the jump hosts `way` by `end`, if that was not done yet; raise ProbeError if that cannot be."""
+        link = self._join(way)
+        try:
+            link.await_login(end, Cancellation())
+        finally:
+            self._leave(link)
+
     def interrupt(self) -> None:
         """End all connections; does not block, and may come from a signal handler."""
         for link in list(self._all):

@@ -73,6 +73,8 @@ class JumpLink:
             try:
                 self._sock, self._transport = log_in(end, self._cancellation)
                 self._transport.begin_tunnels()
+                if self._cancellation.is_requested:
+                    hang_up(self._sock)
             except ProbeError as probe_error:
                 self.fault = build_jump_error(self.hop, probe_error)
             except Exception as error:  # noqa: BLE001 - others wait for this thread
@@ -93,7 +95,7 @@ class JumpLink:
     ) -> Tunnel:
         """Return a tunnel to a port of `host`, by `end`; raise ProbeError, LinkEnded or LinkFull."""
         start = self.clock.monotonic()
-        self._await_login(end, cancellation)
+        self.await_login(end, cancellation)
         waited_s = self.clock.monotonic() - start
         is_short = waited_s > (end - start) / 2
         transport = self._transport
@@ -129,7 +131,8 @@ class JumpLink:
         why = f"it let us in after {waited_s:.3g} s, which left the node less than that to answer"
         return build_jump_error(self.hop, ProbeError(Cause.JUMP, why))
 
-    def _await_login(self, end: float, cancellation: Cancellation) -> None:
+    def await_login(self, end: float, cancellation: Cancellation) -> None:
+        """Wait until it is logged in, by `end`; raise ProbeError if that cannot be."""
         waiter = threading.Event()
         self._waiting.append(waiter)
         if not self._is_ready.is_set():

@@ -6,6 +6,7 @@ Tests: `tests/cli/test_node_changes.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from plabctl.core.model import Outcome, Report, StageRun
@@ -20,11 +21,11 @@ _STYLES = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.UNKNOWN: "suspect"
 _WORDS = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}
 
 
-def format_beginning(node: str, recipe: Recipe) -> list[Line]:
+def format_beginning(node: str, recipe: Recipe, jump_hosts: Sequence[str] = ()) -> list[Line]:
     """Return what is said before the test."""
-    return [
-        ("", Cell(f"testing {node} with recipe {recipe.name} over {recipe.transport}; nothing is recorded", "title"))
-    ]
+    way = f" by way of {', '.join(jump_hosts)}" if jump_hosts else ""
+    what = f"testing {node} with recipe {recipe.name} over {recipe.transport}{way}; nothing is recorded"
+    return [("", Cell(what, "title"))]
 
 
 def format_stage(run: StageRun, *, whole: bool) -> list[Line]:

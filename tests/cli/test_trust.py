@@ -260,11 +260,12 @@ def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
         desk.ok("node", "set", "pc1", f"ssh_jump={getpass.getuser()}@127.0.0.1:{gate.port}")
         before = desk.run("test", "pc1")
         desk.ok("tick")
-        problem = desk.run("check")
+        problem, found = desk.run("check"), desk.run("doctor")
+        told = desk.ok("history", "--kind", "fault")
         accepted = desk.run("trust", "pc1", "--yes")
         known = (desk.folder / "state/known_hosts").read_text()
         after = desk.run("test", "pc1")
-        again = desk.run("trust", "pc1")
+        again, well = desk.run("trust", "pc1"), desk.run("doctor")
         (desk.folder / "state/known_hosts").write_text(
             known.replace(gate.host_lines[0], gate.user_key.with_suffix(".pub").read_text().strip())
         )
@@ -277,6 +278,11 @@ def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
     assert f"jump host '{label}': unknown host key" in before.out
     assert f"jump host '{label}': unknown host key" in problem.out
     assert "not tested for that: 1 node" in problem.out
+    assert f"FAIL  jump host: jump host '{label}': unknown host key" in found.out
+    assert found.out.count("unknown host key") == 1
+    assert f"jump host '{label}'" in told
+    assert f"over ssh by way of {label};" in before.out
+    assert f"ok    jump host: '{label}' lets us in; 1 node behind it" in well.out
     assert accepted.code == 0
     assert [line.partition(":")[0] for line in accepted.out.splitlines()] == ["jump host [127.0.0.1]", "pc1"]
     assert f"{label} " in known

@@ -15,6 +15,7 @@ from plabctl.probes.connection_bounds import (
     LIGHT_READS,
     LOGIN_BYTES,
     REKEYS,
+    RELAY_CPU_S,
     BoundExceeded,
     Meter,
     _lane,
@@ -93,6 +94,17 @@ def test_processor_time_is_bounded_in_each_stage(times: Times) -> None:
     times.cpu += CPU_S + 0.1
     with pytest.raises(BoundExceeded, match="cost more than 3 s of processor time in one stage"):
         times.meter.read(1)
+
+
+def test_a_jump_host_carries_much_without_a_turn_and_yet_not_everything(times: Times) -> None:
+    times.meter.begin_relay()
+    for _ in range(10 * LIGHT_READS):
+        times.meter.read(LOGIN_BYTES)
+    times.cpu += RELAY_CPU_S + 1
+    with pytest.raises(BoundExceeded, match="since the last tunnel was opened"):
+        times.meter.read(1)
+    times.meter.begin_relay()
+    times.meter.read(1)
 
 
 def test_what_costs_much_waits_for_its_turn_and_what_costs_little_does_not(times: Times) -> None:

@@ -106,6 +106,19 @@ def test_what_comes_byte_by_byte_ends_at_a_bound_or_the_deadline(liars: HostileS
     assert cpu_s < 2 * STAGE_S
 
 
+@pytest.mark.parametrize("kind", ["lines without end", "kexinit of names", "no such message", "output"])
+def test_a_jump_host_that_lies_blames_no_node_and_costs_little(liars: HostileServers, kind: str) -> None:
+    gate = f"127.0.0.1:{liars.ports[kind]}"
+    prober = Prober(liars.settings(kind, jump=(gate,), connect_timeout_s=1.5), SystemClock())
+    before = time.process_time()
+    report = prober.probe(make_assignment(RECIPE))
+    prober.interrupt()
+
+    assert (report.outcome, report.cause) == (Outcome.UNKNOWN, Cause.JUMP), report.reason
+    assert report.seconds < 1.5 + 1.0
+    assert time.process_time() - before < CPU_S
+
+
 def test_each_kind_of_lie_is_told_by_some_server() -> None:
     assert {*IN_TIME, *FLOODS, *CERTIFICATES} <= set(KINDS)
     assert len(KINDS) == len(RAW) + len(EXCHANGES) + len(AT_LOGIN) + len(IN_STAGE) + len(BETWEEN)

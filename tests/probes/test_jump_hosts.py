@@ -260,7 +260,7 @@ class TestConnections:
         ):
             time.sleep(0.05)
 
-        assert count_descriptors() == before[0]
+        assert count_descriptors() <= before[0]  # what earlier tests used may end meanwhile
         assert threading.active_count() <= before[1] + 1  # the watchdog
 
     def test_all_end_at_an_interrupt(self, site: Site, tmp_path: Path) -> None:
