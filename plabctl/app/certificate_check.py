@@ -11,7 +11,7 @@ from plabctl.core.problems import Problem
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import Settings
 from plabctl.files.trusted import open_trusted
-from plabctl.probes.certificate_file import CertificateFile, read_certificate
+from plabctl.probes.certificate_file import read_certificate
 from plabctl.probes.openssh_key import find_public_key
 from plabctl.probes.user_certificates import format_instant, judge
 
@@ -36,14 +36,11 @@ def check(key: str, now: float) -> tuple[str, Problem | None]:
     file = read_certificate(key)
     if file is None:
         return "", None
-    problem = judge(file.path, file.certificate, file.find_fault(_read_public_key(key), now), now)
-    return _describe(file), problem
-
-
-def _describe(file: CertificateFile) -> str:
-    if file.certificate is None:
-        return f"'{file.path}' {file.fault}"
-    return f"'{file.path}' is valid until {format_instant(file.certificate.valid_before)}"
+    fault = file.find_fault(_read_public_key(key), now)
+    problem = judge(file.path, file.certificate, fault, now)
+    if file.certificate and not fault:
+        return f"'{file.path}' is valid until {format_instant(file.certificate.valid_before)}", problem
+    return f"'{file.path}' {fault}", problem
 
 
 def _read_public_key(key: str) -> bytes | None:

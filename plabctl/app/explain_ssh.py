@@ -5,12 +5,13 @@ I/O, reads only: the state, keys, known_hosts and, where it is in use, ssh_confi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from plabctl.app import certificate_check
 from plabctl.app.context import App
 from plabctl.app.queries import find_one, read_context_of
-from plabctl.core.settings import HostKeys
+from plabctl.core.settings import HostKeys, SshSettings
 from plabctl.errors import PlabctlError
 from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.known_hosts_lines import HostKey, strip_port
@@ -45,10 +46,19 @@ def explain_ssh(app: App, word: str) -> SshRoute:
         jump=RouteList(tuple(f"{hop.user}@{_format_place(hop)}" for hop in target.jumps), origins.jumps),
         key=RouteList(keys, origins.keys),
         certificate=RouteList(certificates, "beside the key" if certificates else DEFAULT),
+        agent=_explain_agent(ssh),
         known_hosts=RouteText(ssh.known_hosts, "[ssh] known_hosts" if has_own_file else DEFAULT),
         label=RouteText(target.label, origins.label),
         host_key=host_key,
     )
+
+
+def _explain_agent(ssh: SshSettings) -> RouteText:
+    if not ssh.agent:
+        return RouteText("none", DEFAULT)
+    if ssh.agent_socket:
+        return RouteText(ssh.agent_socket, "[ssh] agent_socket")
+    return RouteText(os.environ.get("SSH_AUTH_SOCK") or "none", "SSH_AUTH_SOCK, which cron does not set")
 
 
 def _format_place(hop: Target) -> str:

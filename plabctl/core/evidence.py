@@ -86,17 +86,11 @@ CAUSES: Mapping[Cause, Evidence] = {
         "it does not accept our key for this user",
         "`authorized_keys` of that user, the permissions of the home directory, and the log of its sshd",
         (
-            Case(
-                "hardly valid yet",
-                "the clocks of the node and of this machine, and when the certificate is renewed",
-                True,
-            ),
+            Case("hardly valid yet", "the clocks of both machines, and when the certificate is renewed", True),
             Case("were offered", "`MaxAuthTries` of its sshd: it let us offer only a part of our keys", True),
+            Case("the certificate is for", "whether it names that user, or `AuthorizedPrincipalsFile` of its sshd"),
             Case(
-                "the certificate is for", "whether it was made for that user, or `AuthorizedPrincipalsFile` of its sshd"
-            ),
-            Case(
-                "certificate and key are refused", "`TrustedUserCAKeys` of its sshd, and `authorized_keys` of that user"
+                "certificate and key are refused", "`TrustedUserCAKeys` of its sshd, and that user's `authorized_keys`"
             ),
             Case(
                 "the node takes",
@@ -221,10 +215,11 @@ CAUSES: Mapping[Cause, Evidence] = {
         (
             Case("no connection can be made from here", "the routes and interfaces of this machine: `ip route get`"),
             Case("the resolver", "the name servers of this machine: `/etc/resolv.conf`"),
-            Case(
-                "the certificate '",
-                "the certificate beside the key: renew it, or remove it; `plabctl doctor` says more",
-            ),
+            Case("agent_socket names none", "`[ssh] agent_socket`, as cron has no `SSH_AUTH_SOCK`; docs/ssh.md"),
+            Case("the agent", "whether the agent runs, is unlocked and holds the key: `SSH_AUTH_SOCK=... ssh-add -l`"),
+            Case("has a passphrase", "a copy of the key without, or an agent that holds it; docs/ssh.md"),
+            Case("keys and certificates only", "`[ssh] key`, or an agent with fewer keys: `ssh-add -l`"),
+            Case("the certificate '", "the certificate beside the key: renew or remove it; see `plabctl doctor`"),
             Case("ssh_config cannot be used", "what `ssh -G NODE` says to the user who runs plabctl; `plabctl doctor`"),
             Case("through a ProxyCommand", "ssh_config: `ProxyJump` may take its place; docs/ssh.md"),
             Case("stood still", "whether this machine was asleep, stopped or overloaded"),

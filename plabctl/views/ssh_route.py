@@ -46,6 +46,8 @@ class SshRoute:
     """The key files that are offered, in order."""
     certificate: RouteList
     """What there is to say of the certificates of these keys."""
+    agent: RouteText
+    """The socket of the agent that is asked for keys as well, or `none`."""
     known_hosts: RouteText
     label: RouteText
     """Its name in known_hosts."""

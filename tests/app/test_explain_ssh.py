@@ -45,6 +45,7 @@ def test_without_a_word_of_anybody_all_is_default(tmp_path: Path) -> None:
         ["jump", "none", "default"],
         ["key", "none", "default"],
         ["certificate", "none", "default"],
+        ["agent", "none", "default"],
         ["known_hosts", known, "default"],
         ["label", "pc1", "default"],
         ["host key", "none", REFUSED],
@@ -87,6 +88,19 @@ def test_each_part_has_its_own_origin(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [text.partition(" SHA256:")[0] for text in found] == ["ssh-ed25519", "authority ssh-ed25519"]
     assert decides == "known_hosts, host_ca"
     assert (document["node"], document["schema_version"]) == ("pc1", 1)
+
+
+def test_the_agent_is_named_by_its_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/session")
+    app = make_app(tmp_path, SshSettings(agent=True, known_hosts=f"{tmp_path}/known"))
+    assert explain_ssh(app, "pc1").agent == ("/run/session", "SSH_AUTH_SOCK, which cron does not set")
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    assert explain_ssh(app, "pc1").agent.value == "none"
+
+    named = make_app(
+        tmp_path / "named", SshSettings(agent=True, agent_socket="/run/agent", known_hosts=f"{tmp_path}/known")
+    )
+    assert explain_ssh(named, "pc1").agent == ("/run/agent", "[ssh] agent_socket")
 
 
 def test_what_a_test_would_refuse_is_refused_in_its_words(tmp_path: Path) -> None:

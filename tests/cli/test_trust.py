@@ -292,3 +292,20 @@ def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
     assert "the host key has changed" in changed.out
     assert "CHANGED" in mended.out
     assert mended.code == 0
+
+
+def test_without_the_agent_that_is_wanted_check_says_so_and_no_node_is_blamed(
+    desk: Desk, server: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    connect(desk, server)
+    desk.ok("trust", "pc1", "--yes")
+    desk.config.write_text(desk.config.read_text().replace('key = "id_ed25519"', "agent = true"))
+    assert desk.ok("config", "check")
+    desk.ok("tick")
+
+    (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
+    assert (row["last"]["outcome"], row["last"]["cause"]) == ("unknown", "local")
+    fault = "no agent: SSH_AUTH_SOCK is not set, as in cron, and [ssh] agent_socket names none"
+    assert (row["last"]["reason"], desk.run("check").out.count(fault)) == (fault, 1)
+    assert f"FAIL  agent: {fault}; start one that cron can reach" in desk.run("doctor").out
