@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from plabctl.app.context import App
 from plabctl.core.model import Node
 from plabctl.errors import PlabctlError
+from plabctl.probes.cancellation import hang_up
 from plabctl.probes.host_keys import KnownHosts, trust_keys
 from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError
@@ -26,9 +27,13 @@ from plabctl.probes.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from plabctl.core.state import State
-    from plabctl.probes.scan_host_keys import Dial
+    from plabctl.probes.ssh import Ssh
+    from plabctl.probes.ssh_transport import NodeTransport
+    from plabctl.probes.tunnel import Wire
 
 _AT_ONCE = 32
+_LOGIN_S = 5.0
+"""How long a login may take that is made for the server's sake alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,12 @@ def find_jump_hosts(app: App, names: Sequence[str], *, known_too: bool) -> list[
 
 def fetch_jump_host_offer(app: App, hop: Target) -> KeyOffer:
     """Ask a jump host for its keys, over those before it."""
-    return _fetch_offer(app, f"jump host {hop.label}", lambda: hop, _load_known(app), _make_dial(app))
+    return _fetch_offer(app, f"jump host {hop.label}", lambda: hop, _load_known(app), _load_ssh(app))
 
 
 def fetch_offers(app: App, state: State, names: Sequence[str]) -> Iterator[KeyOffer]:
     """Ask the nodes for their keys, many at once, and yield what each offers, in the order in which they are named."""
-    known, targets, dial = _load_known(app), Targets(app.settings.ssh), _make_dial(app)
+    known, targets, ssh = _load_known(app), Targets(app.settings.ssh), _load_ssh(app)
     waiting: queue.SimpleQueue[Node] = queue.SimpleQueue()
     done: queue.SimpleQueue[KeyOffer] = queue.SimpleQueue()
     nodes = [node for name in names if (node := state.node(name))]
@@ -98,7 +103,7 @@ def fetch_offers(app: App, state: State, names: Sequence[str]) -> Iterator[KeyOf
                 node = waiting.get_nowait()
             except queue.Empty:  # another of us was quicker
                 return
-            done.put(_fetch_offer(app, node.name, partial(targets.find, node), known, dial))
+            done.put(_fetch_offer(app, node.name, partial(targets.find, node), known, ssh))
 
     _run_threads(work, min(_AT_ONCE, len(nodes)))
     came: dict[str, KeyOffer] = {}
@@ -119,11 +124,11 @@ def _load_known(app: App) -> KnownHosts:
     return known
 
 
-def _make_dial(app: App) -> Dial:
-    """Return how to connect to a target, over its jump hosts if it has some."""
+def _load_ssh(app: App) -> Ssh:
+    """Return what connects to a target, over its jump hosts if it has some, and logs in."""
     from plabctl.probes.ssh import Ssh
 
-    return Ssh(app.settings.ssh, app.clock, Watchdog(app.clock), app.settings.origin.owners).dial
+    return Ssh(app.settings.ssh, app.clock, Watchdog(app.clock), app.settings.origin.owners)
 
 
 def _run_threads(work: Callable[[], None], count: int) -> None:
@@ -137,12 +142,13 @@ def _run_threads(work: Callable[[], None], count: int) -> None:
             return
 
 
-def _fetch_offer(app: App, name: str, find: Callable[[], Target], known: KnownHosts, dial: Dial) -> KeyOffer:
+def _fetch_offer(app: App, name: str, find: Callable[[], Target], known: KnownHosts, ssh: Ssh) -> KeyOffer:
     from plabctl.probes.scan_host_keys import scan_target
 
     try:
         target = find()
-        scan = scan_target(target, app.settings.ssh.connect_timeout_s, app.clock, dial)
+        log_in = partial(_try_to_log_in, app, ssh, target)
+        scan = scan_target(target, app.settings.ssh.connect_timeout_s, app.clock, ssh.dial, log_in)
     except PlabctlError as error:
         return KeyOffer(name, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its asker waiting for ever
@@ -153,6 +159,19 @@ def _fetch_offer(app: App, name: str, find: Callable[[], Target], known: KnownHo
             fault = f"'{name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"
             return KeyOffer(name, fault=f"{fault}; the node needs a new one")
     return KeyOffer(name, label, tuple(scan.keys), known.find(label), scan.unseen, scan.fault, is_jump_host)
+
+
+def _try_to_log_in(app: App, ssh: Ssh, target: Target, transport: NodeTransport, sock: Wire) -> bool:
+    from plabctl.probes.login import Login
+
+    alarm = ssh.watchdog.arm(app.clock.monotonic() + _LOGIN_S, partial(hang_up, sock))
+    try:
+        Login(target.user, ssh.identities.find(target.keys), app.clock).authenticate(transport)
+    except Exception:  # noqa: BLE001 - nobody needs the login, and the tests that follow say what is wrong with it
+        return False
+    finally:
+        alarm.disarm()
+    return True
 
 
 def accept_keys(app: App, offers: Sequence[KeyOffer]) -> None:

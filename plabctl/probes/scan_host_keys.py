@@ -1,8 +1,9 @@
-"""Asks a server for its host keys, without logging in.
+"""Asks a server for its host keys.
 
 A server shows one key in each key exchange, so each kind takes a connection. Which kinds it has, it says in the first
-one, so that there are no more connections than keys: some servers penalize those who do not log in
-(PerSourcePenalties). What such a server has shown before that is kept.
+one, so that there are no more connections than keys. Some servers turn those away who do not log in
+(PerSourcePenalties, `noauth`), so that is tried in each connection, until it is refused: what is signed is bound to the
+connection and opens no other. What a server has shown before it turns us away is kept.
 
 I/O. Loads paramiko. For `plabctl trust`, which shows them to a person and then calls
 `plabctl.probes.host_keys.trust_keys`.
@@ -51,6 +52,8 @@ class HostKeyScan(NamedTuple):
     """Why it did not."""
 
 
+LogIn = Callable[[NodeTransport, Wire], bool]
+"""Logs in over a connection whose keys are exchanged, and returns whether the server took it."""
 Dial = Callable[[Target, float, Cancellation], Wire]
 """Connects to a target by an instant of the monotonic clock: `Ssh.dial`, where there are jump hosts on the way."""
 
@@ -72,9 +75,16 @@ def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = No
     return scan_target(Target("", host, port, "", ""), timeout_s, clock)
 
 
-def scan_target(target: Target, timeout_s: float, clock: Clock | None = None, dial: Dial | None = None) -> HostKeyScan:
+def scan_target(
+    target: Target,
+    timeout_s: float,
+    clock: Clock | None = None,
+    dial: Dial | None = None,
+    log_in: LogIn | None = None,
+) -> HostKeyScan:
     """Return the host keys that the server offers, one connection for each of them, all within `timeout_s`.
 
+    With `log_in` that is tried in each connection, once its key was seen.
     Raise PlabctlError if it cannot be reached, speaks no SSH, or shows none.
     """
     clock = clock or SystemClock()
@@ -85,7 +95,7 @@ def scan_target(target: Target, timeout_s: float, clock: Clock | None = None, di
         if offered is not None and offered.isdisjoint(names):
             continue
         try:
-            key, offered = _fetch_key(target, names, end, clock, dial)
+            key, offered, is_taken = _fetch_key(target, names, end, clock, dial, log_in)
         except ProbeError as probe_error:
             # A server that speaks no SSH is quoted with what it says instead.
             fault = clean_line(probe_error.reason, MAX_REASON)
@@ -93,6 +103,7 @@ def scan_target(target: Target, timeout_s: float, clock: Clock | None = None, di
                 raise PlabctlError(f"{_NOT_FETCHED}: {fault}") from None
             return HostKeyScan(found, _list_kinds(offered or frozenset(), number), fault)
         found += [key] if key else []
+        log_in = log_in if is_taken else None
     if not found:
         raise PlabctlError(f"{_NOT_FETCHED}: the server offers none of a kind that plabctl uses")
     return HostKeyScan(found)
@@ -118,9 +129,12 @@ class _ScanTransport(NodeTransport):
 
 
 def _fetch_key(
-    target: Target, names: tuple[str, ...], end: float, clock: Clock, dial: Dial | None
-) -> tuple[HostKey | None, frozenset[str]]:
-    """Return the first key with one of these signatures, if there is one, and the signatures that the server offers."""
+    target: Target, names: tuple[str, ...], end: float, clock: Clock, dial: Dial | None, log_in: LogIn | None
+) -> tuple[HostKey | None, frozenset[str], bool]:
+    """Return the first key with one of these signatures, if there is one, and the signatures that the server offers.
+
+    The last value is whether it is worth while to log in the next time.
+    """
     cancellation = Cancellation()
     sock: Wire = (
         dial(target, end, cancellation) if dial else connect(target.host, target.port, end, clock, cancellation)
@@ -134,10 +148,11 @@ def _fetch_key(
         if not done.wait(max(end - clock.monotonic(), 0)):
             raise ProbeError(Cause.PROTOCOL, "no SSH key exchange in time")
         if transport.is_active():
-            return HostKey.from_paramiko(transport.get_remote_server_key()), transport.offered
+            key = HostKey.from_paramiko(transport.get_remote_server_key())
+            return key, transport.offered, log_in is not None and log_in(transport, sock)
         error = transport.get_exception()
         if isinstance(error, NoCommonAlgorithm) and error.purpose == HOST_KEY:
-            return None, transport.offered
+            return None, transport.offered, True
         if not transport.has_banner and transport.greeting:
             raise ProbeError(Cause.PROTOCOL, f"the server turns us away: {transport.greeting}")
         raise ProbeError(

@@ -64,7 +64,7 @@ class Ssh:
     def __init__(self, settings: SshSettings, clock: Clock, watchdog: Watchdog, owners: Collection[int] = ()) -> None:
         self._settings = settings
         self._clock = clock
-        self._watchdog = watchdog
+        self.watchdog = watchdog
         self._config = build_shared_config()
         self._login_limiter = LoginLimiter(clock, watchdog)
         self._login_counter = LoginCounter()
@@ -85,7 +85,7 @@ class Ssh:
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):
             end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
             sock, connection = self._log_in(target, offer, end, cancellation)
-        shell = RemoteShell(connection.transport, sock, cancellation, self._watchdog, self._clock, self._settings)
+        shell = RemoteShell(connection.transport, sock, cancellation, self.watchdog, self._clock, self._settings)
         if isinstance(sock, Tunnel):
             return ShellBehindJump(shell, sock), ""
         return shell, getattr(sock, "address", "")
@@ -144,7 +144,7 @@ class Ssh:
         connection = alarm = None
         login = Login(target.user, offer, self._clock)
         try:
-            alarm = self._watchdog.arm(end, partial(hang_up, sock))
+            alarm = self.watchdog.arm(end, partial(hang_up, sock))
             connection = self._open_connection(target, login, sock, make_transport)
             with cancellation.on_cancel(partial(hang_up, sock)):
                 connection.open()

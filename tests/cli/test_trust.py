@@ -309,3 +309,25 @@ def test_without_the_agent_that_is_wanted_check_says_so_and_no_node_is_blamed(
     fault = "no agent: SSH_AUTH_SOCK is not set, as in cron, and [ssh] agent_socket names none"
     assert (row["last"]["reason"], desk.run("check").out.count(fault)) == (fault, 1)
     assert f"FAIL  agent: {fault}; start one that cron can reach" in desk.run("doctor").out
+
+
+@needs_sshd
+def test_a_server_sees_no_connection_without_a_login_that_it_may_penalize(desk: Desk, tmp_path: Path) -> None:
+    node = Sshd(tmp_path / "node", kinds=("ed25519", "ecdsa", "rsa"))
+    try:
+        desk.config.write_text(
+            f'state_dir = "state"\n[ssh]\nkey = "{node.user_key}"\nuser = "{getpass.getuser()}"\nport = {node.port}\n'
+        )
+        desk.ok("node", "add", "pc1", "--set", "ssh_host=127.0.0.1")
+        shown = desk.ok("trust", "pc1", "--yes").splitlines()
+        (node.directory / "authorized_keys").write_text("")
+        accepted = (node.directory / "log").read_text().count("Accepted publickey")
+        desk.ok("trust", "pc1")
+        refused = (node.directory / "log").read_text()
+    finally:
+        node.stop()
+
+    assert (len(shown), accepted) == (3, 3)
+    # Who was refused once does not try again: some servers lock out those who fail too often.
+    assert refused.count("Accepted publickey") == accepted
+    assert refused.count("authenticating user") == 1
