@@ -101,16 +101,17 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
     return code
 
 
-def report_failure(config_path: str | None, kind: ProblemKind | None) -> None:
-    """Tell the error that the tick just ended with, which was remembered, to sinks and status file, if possible.
+def report_failure(config_path: str | None, kind: ProblemKind | None, *, may_tell: bool) -> None:
+    """Write the error that the tick just ended with, which was remembered, to the status file, if that is possible.
 
-    `kind` is the problem that it is a case of, if any.
+    If it `may_tell`, the history and the sinks are told as well. `kind` is the problem that it is a case of, if any.
     """
     with suppress(PlabctlError):  # what went wrong before is worse
         app = open_app(config_path)
-        from plabctl.app.tell_faults import tell_failure
+        if may_tell:
+            from plabctl.app.tell_faults import tell_failure
 
-        tell_failure(app, kind)
+            tell_failure(app, kind)
         if app.settings.report.status_file:
             from plabctl.app.status_file import write_status_file
 

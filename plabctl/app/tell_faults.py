@@ -28,8 +28,10 @@ from plabctl.views.status import count_totals
 
 _DELIVERED = frozenset({ProblemKind.SINK, ProblemKind.INVENTORY})
 """What a tick ends with after it has told the sinks."""
-_TELLABLE = _DELIVERED | {ProblemKind.PLUGINS, ProblemKind.STATUS_FILE}
+_PARTIAL = _DELIVERED | {ProblemKind.PLUGINS, ProblemKind.STATUS_FILE}
 """What keeps no tick from telling of it."""
+_TELLABLE = _PARTIAL | {ProblemKind.CONFIG}
+"""What may leave a tick able to write the state: where that is locked or failed just now, it is not tried again."""
 
 
 def put_faults(app: App, note_outbox: Callable[[State], None]) -> None:
@@ -46,8 +48,8 @@ def put_faults(app: App, note_outbox: Callable[[State], None]) -> None:
 
 def tell_failure(app: App, kind: ProblemKind | None) -> None:
     """Tell with what the tick has just ended, which was remembered, as far as that is possible: it raises nothing."""
-    if kind is ProblemKind.CLOCK:
-        return  # it is told when it is over, at a time that can be believed
+    if kind is not None and kind not in _TELLABLE:
+        return  # it is told when it is over
     with suppress(Exception):  # what went wrong before is worse, and was said
         context = read_context_of(app)
         _put(app, context, context.around.failure if context.around else None)
@@ -63,7 +65,7 @@ def tell_recovery(app: App, failure: TickFailure | None) -> Iterator[None]:
 
     If no tick could tell of it before, as the configuration could not be read, both its begin and its end are told.
     """
-    if failure and failure.kind not in _TELLABLE:
+    if failure and failure.kind not in _PARTIAL:
         with suppress(Exception):  # the tick is done, and the next that has something to do tells what is over
             _put(app, read_context_of(app), failure)
     yield

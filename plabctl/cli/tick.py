@@ -52,18 +52,22 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
     """Run one tick and remember how it ended; say every error where somebody watches, else what is new."""
     last_error = find_last_error(config)
     kind: ProblemKind | None = None
+    may_tell = True
 
     def work() -> int:
-        nonlocal kind
+        nonlocal kind, may_tell
         try:
             return tick(config, output.open_test_bar if is_watched else None)
         except PlabctlError as error:
             kind = classify_error(error)
             raise
+        except (ImportError, MemoryError, OSError):  # what is not all there, or short of something, changes nothing
+            may_tell = False
+            raise
 
     def complain(text: str) -> str | None:
         said = last_error.record_failure(text, time.time(), kind or "")
-        report_failure(config, kind)
+        report_failure(config, kind, may_tell=may_tell)
         return text if is_watched else said
 
     code = run_reporting_errors(work, complain)

@@ -9,6 +9,7 @@ from plabctl.core.model import Node
 from plabctl.core.settings import InventorySettings
 from plabctl.inventories.fetch import FetchResult, fetch
 from plabctl.inventories.reading import Reading
+from plabctl.values import replace
 from tests.builders import make_inventory
 
 MARGIN_S = 3.0
@@ -53,7 +54,8 @@ def test_faults_in_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "nodes"
     path.write_bytes(b"a\na;b\nc\na\n")
     source = f"file:{path}"
-    assert fetch(make_inventory("file", path=str(path))) == FetchResult(
+    found = fetch(make_inventory("file", path=str(path)))
+    assert replace(found, reading=replace(found.reading, bad_rows_digest="")) == FetchResult(
         source,
         Reading(
             (Node("a", {}, source), Node("c", {}, source)),

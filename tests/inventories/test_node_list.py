@@ -22,6 +22,7 @@ from plabctl.inventories.node_list import (
 )
 from plabctl.inventories.reading import Reading, Row
 from plabctl.inventories.row_parsers import parse_rows
+from plabctl.values import replace
 
 LINEAR_LINES = 100_000
 LINEAR_S = 5.0
@@ -139,12 +140,22 @@ def rows_of(text: str) -> Reading:
 
 
 def test_one_bad_row_costs_one_node() -> None:
-    assert rows_of("a\nb ssh_port=0\na;b\nc\n") == Reading(
+    assert replace(rows_of("a\nb ssh_port=0\na;b\nc\n"), bad_rows_digest="") == Reading(
         (Node("a", {}, "file:F"), Node("c", {}, "file:F")),
         ("F:2: ssh_port is '0', not a port from 1 to 65535", "F:3: 'a;b' is neither a host name nor an address"),
         frozenset({"b"}),
         2,
     )
+
+
+def test_one_set_of_bad_rows_is_told_from_another_wherever_they_are() -> None:
+    def digest(text: str) -> str:
+        return rows_of(text).bad_rows_digest
+
+    assert digest("a\nb\n") == ""
+    assert digest("b ssh_port=0\na;b\n") == digest("c\na;b\n\nb ssh_port=0\n") != ""
+    texts = ["b ssh_port=0\n", "a ssh_port=0\n", "b ssh_port=x\n", "b ssh_port=0\na;b\n", "b x=1\nb x=2\n"]
+    assert len({digest(text) for text in texts}) == len(texts)
 
 
 @pytest.mark.parametrize("text", ["A x=1\nb\na x=2\n", "a ssh_port=0\nb\nA x=2\n", "a x=2\nb\nA ssh_port=0\n"])

@@ -98,6 +98,10 @@ class SimStore:
     def beat(self) -> None:
         """Leave no trace."""
 
+    def last_beat(self, name: str = "") -> float | None:
+        """Return None, as there is no trace."""
+        return None
+
     @contextmanager
     def session(self) -> Iterator[State]:
         kernel, scheduler = self._kernel, self._kernel.scheduler

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Cause, Report
-from plabctl.core.recipe import Transport
+from plabctl.core.recipe import Become, Transport
 from plabctl.executors.threads import LATE_S
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.orphaned_stage import END
@@ -72,7 +72,9 @@ class Shell:
         """Return whether the connection is there, whatever its thread may hang in: a cut and the watchdog close it."""
         return now <= self.until and not self._cut.is_requested
 
-    def run(self, text: str, variables: Mapping[str, str], timeout_s: float) -> StageResult:
+    def run(
+        self, text: str, variables: Mapping[str, str], timeout_s: float, become: Become = Become.NONE
+    ) -> StageResult:
         bed, machine, scheduler = self._bed, self._machine, self._bed.scheduler
         batch = _IN_BATCH.findall(text)
         verb, vnode = ("teardown", variables["PLABCTL_VNODE"]) if batch else text.removeprefix(END).split()
