@@ -19,6 +19,7 @@ from plabctl.core.model import Node
 from plabctl.core.problems import ProblemKind, Severity
 from plabctl.errors import ConfigError, StoreError
 from plabctl.history.database import History
+from plabctl.store.store import ERROR_PREFIX
 from plabctl.views.status import count_totals, find_current_problems
 
 _ROWS_CHECKED = 100_000
@@ -158,8 +159,8 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         *_list_status_files(app),
         (settings.ssh.known_hosts, "the accepted host keys"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
-        (f"{folder}/tick-error-*.json", "the error that was reported last, so that it is not repeated"),
-        (f"{find_state_dir(os.environ)}/tick-error-*.json", "the same while the configuration cannot be read"),
+        (f"{folder}/{ERROR_PREFIX}*.json", "the error that was reported last, so that it is not repeated"),
+        (f"{find_state_dir(os.environ)}/{ERROR_PREFIX}*.json", "the same while the configuration cannot be read"),
         ("crontab -l", "the line of `plabctl cron install`; `plabctl cron remove` removes it"),
     ]
 

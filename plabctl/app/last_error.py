@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 from plabctl.errors import StoreError, Untrusted
 from plabctl.files.private import open_private
 from plabctl.files.trusted import open_trusted
+from plabctl.store.store import ERROR_PREFIX
 
 if TYPE_CHECKING:
     from plabctl.core.error_throttle import RepeatedError
     from plabctl.core.problems import TickFailure
 
 
-PREFIX = "tick-error-"
-"""How the names of these files begin."""
 _OTHERS_MAY_WRITE = 0o022
 _LOCK_WAIT_S, _PAUSE_S = 1.0, 0.01
 
@@ -35,7 +34,7 @@ class LastError:
     """
 
     def __init__(self, directories: Sequence[str], config_path: str, owners: Collection[int] = ()) -> None:
-        name = f"{PREFIX}{zlib.crc32(config_path.encode()):08x}.json"
+        name = f"{ERROR_PREFIX}{zlib.crc32(config_path.encode()):08x}.json"
         self._paths = [f"{directory}/{name}" for directory in dict.fromkeys(directories)]
         self._owners = owners
 

@@ -15,7 +15,7 @@ from plabctl.core.names import is_alias, sort_names
 from plabctl.core.problems import Surroundings
 from plabctl.errors import NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
-from plabctl.store.store import SUCCESS_NAME
+from plabctl.store.store import ERROR_PREFIX, SUCCESS_NAME
 from plabctl.views.node import ViewContext, filter_pools
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def look_around(app: App) -> Surroundings:
     folder = app.settings.state_dir
     last_success_at = app.store.last_beat(SUCCESS_NAME)
     try:
-        names = [name for name in os.listdir(folder) if name.startswith("tick-error-")]
+        names = [name for name in os.listdir(folder) if name.startswith(ERROR_PREFIX)]
         disk = os.statvfs(folder)
     except OSError:
         return Surroundings(last_success_at)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+import plabctl.render.compiled_rows  # noqa: F401 - for many nodes, when it may be gone: see `plabctl.app.preload`
 from plabctl.app.context import App
 from plabctl.app.queries import read_context_of
 from plabctl.core.names import sort_names

@@ -33,10 +33,13 @@ from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError
+from plabctl.files.patient import read_in_time
 from plabctl.render.listing import SCHEMA_VERSION
 from plabctl.views.node import ViewContext
 
 MAX_BYTES = 512 * 1024**2
+_READ_S = 5.0
+"""Monitoring systems give their plug-ins ten seconds."""
 _NAMES = frozenset(kind.value for kind in ProblemKind)
 
 
@@ -120,11 +123,11 @@ def read_status_file(path: str, now: float, max_age_s: float = TICKS_COME_S) -> 
     A file older than `max_age_s` is told as a problem.
     """
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(MAX_BYTES))
+        document = json.loads(read_in_time(path, MAX_BYTES, _READ_S))
         return _build_context(document, now, max_age_s)
     except OSError as error:
-        raise StoreError(f"cannot read '{path}': {error.strerror}", hint="set `[report] status_file`") from error
+        why = error.strerror or error
+        raise StoreError(f"cannot read '{path}': {why}", hint="set `[report] status_file`") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"'{path}' is not a status document", hint="it must have what `status -o json` prints"

@@ -27,6 +27,7 @@ plabctl stats --since 2026-11-01 --until 2026-12-01 --by site -o csv
 plabctl stats --at 'yesterday 14:30' -p good -o name
 """
 _DAYS_S = 30 * 86400.0
+_LEAST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,6 @@ def _choose_span(asked: _Asked, now: float) -> Span:
         return Span(asked.at, asked.at)
     until = now if asked.until is None else min(asked.until, now)
     since = until - _DAYS_S if asked.since is None else asked.since
-    if since >= until:
+    if until - since < _LEAST_S:
         raise UsageFault("the span is empty: --since must be before --until and before now")
     return Span(since, until)

@@ -15,7 +15,6 @@ from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.core.problems import Problem, ProblemKind, Severity
 from plabctl.core.state import LOST_SOURCES_TOPIC, Changes
 from plabctl.counts import format_count
-from plabctl.nodesets import fold_nodeset
 
 if TYPE_CHECKING:
     from plabctl.core.settings import Settings
@@ -62,12 +61,12 @@ def list_problems(state: State, settings: Settings) -> list[Problem]:
 def _build_problem(source: str, names: list[str]) -> Problem:
     nodes = format_count(len(names), "node")
     are = "is" if len(names) == 1 else "are"
-    folded = fold_nodeset(names)
-    which = f"plabctl node rm '{folded}'" if len(folded) <= _SHOWN else "plabctl node rm NODES"
+    listed = ",".join(names)
+    which = listed if len(listed) <= _SHOWN else "NODES"
     return Problem(
         ProblemKind.INVENTORY,
         f"inventory: '{source}' is no longer configured, and {nodes} of it {are} still tested and offered",
-        f"put it back, name another source that lists them, or remove them: {which}",
+        f"put it back, name another source that lists them, or remove them: plabctl node rm {which}",
         severity=Severity.WARNING,
         subject=source,
     )

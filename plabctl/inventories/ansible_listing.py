@@ -11,8 +11,8 @@ from typing import Any
 
 from plabctl.core.names import fold_name
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import Row, quote_text
-from plabctl.inventories.row_parsers import MAX_VALUE, refuse_many
+from plabctl.inventories.reading import MAX_VALUE, Row, quote_text
+from plabctl.inventories.row_parsers import refuse_many
 
 GROUPS_LABEL = "groups"
 _VARIABLES = {

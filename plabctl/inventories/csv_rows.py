@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from plabctl.core.names import is_address, is_label_name
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import KNOWN_VARIABLES, Row, quote_text
+from plabctl.inventories.reading import KNOWN_VARIABLES, MAX_VALUE, Row, quote_text
 
 _NAMES = ("name", "node", "host", "hostname", "nodename", "fqdn")
 _ADDRESSES = ("ipaddress", "ip", "ipaddr", "ipv4", "ipv4address", "address", "primaryip", "primaryip4")
@@ -105,9 +105,13 @@ def _parse_row(place: str, header: _Header, row: list[str]) -> Row:
 def take_address(variables: dict[str, str], key: str) -> dict[str, str]:
     """Return the variables with the address in `key` as `ssh_host`, where they do not say that outright.
 
-    There may be the length of its network behind it, further addresses, or no address but, say, that of a building.
+    There may be the length of its network behind it, further addresses, of which the first are kept where all would be
+    too long for a variable, or no address but, say, that of a building.
     """
     given = variables.get(key, "")
+    if len(given) > MAX_VALUE:
+        given = re.sub(r"[,;\s]+[^,;\s]*$", "", given[: MAX_VALUE + 1])
+        variables = {**variables, key: given}
     first, *more = re.split(r"[,;\s]+", given, maxsplit=1)
     address = first.partition("/")[0]
     if not is_address(address) or "ssh_host" in variables:

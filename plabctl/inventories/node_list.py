@@ -28,8 +28,8 @@ from plabctl.core.names import (
     split_label,
 )
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import KNOWN_VARIABLES, Reading, Row, quote_text
-from plabctl.inventories.row_parsers import MAX_VALUE, parse_rows
+from plabctl.inventories.reading import KNOWN_VARIABLES, MAX_VALUE, Reading, Row, quote_text
+from plabctl.inventories.row_parsers import parse_rows
 from plabctl.inventories.tidy_row import tidy_row
 
 MAX_VARIABLES = 256 * 1024

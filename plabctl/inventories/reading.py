@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KNOWN_VARIABLES = ("ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site")
 """The variables that mean something to plabctl; all others are labels."""
+MAX_VALUE = 1000
+"""How many characters a variable may have."""
 _SHOWN = 60
 
 

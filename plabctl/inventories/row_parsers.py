@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from plabctl.core.names import fold_name, is_address
 from plabctl.errors import UsageFault
-from plabctl.inventories.reading import KNOWN_VARIABLES, Row, quote_text
+from plabctl.inventories.reading import KNOWN_VARIABLES, MAX_VALUE, Row, quote_text
 
 MAX_ITEMS = 4_000_000
 """How many commas, lines or brackets a listing may have: each becomes a value of its own, of many times its size."""
 MAX_EXPANDED = 200_000
 """How many nodes the sets of a list, such as `n[1-12]`, may stand for together."""
-MAX_VALUE = 1000
-"""How many characters a variable may have."""
 _SECTION = r"\[[A-Za-z_][\w.:-]*\]"
 _LITERAL = r"\[(?P<address>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)\]"
 _ENDPOINT = rf"(?:(?P<user>[^@\s]+)@)?(?:{_LITERAL}|(?P<host>[^@:\s]+))(?::(?P<port>[0-9]+))?"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BEAT_NAME = "last_tick"
 SUCCESS_NAME = "last_success"
 """Its time is that of the last tick that ended without an error."""
+ERROR_PREFIX = "tick-error-"
+"""How the names of the files begin in which ticks remember the error they ended with: `plabctl.app.last_error`."""
 
 
 class Store:

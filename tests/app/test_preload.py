@@ -14,14 +14,13 @@ from plabctl.app import preload
 EARLY = {
     "plabctl.app.retest_now": "a person's command, before it begins",
     "plabctl.app.change_nodes": "as above",
-    "plabctl.app.status_file": "with the configuration, where it names such a file",
     "plabctl.render.tick_plan_table": "`--dry-run`, which probes nothing",
     "plabctl.render.text_table": "`--dry-run`",
     "ClusterShell.NodeSet": "words that choose nodes, before anything is claimed",
     "plabctl.render.progress": "a bar on a terminal, before the tick begins",
     "plabctl.render.pager": "`--dry-run`",
-    "plabctl.render.data_formats": "`--dry-run`",
-    "plabctl.render.encode": "as above",
+    "plabctl.render.status_columns": "the status for people, which no tick shows",
+    "plabctl.views.status_order": "as above",
     "click.shell_completion": "completion",
     "plabctl.inventories.node_list": "inventories are read before anything is claimed",
     "plabctl.inventories.row_parsers": "as above",
@@ -38,6 +37,7 @@ import ast, json, sys
 from pathlib import Path
 import plabctl.cli.tick, plabctl.cli.main, plabctl.app.invocation, plabctl.app.tick, plabctl.app.ssh_check
 import plabctl.app.wiring, plabctl.app.capacity, plabctl.app.last_error, plabctl.store.session, plabctl.store.storage
+import plabctl.app.status_file
 from plabctl.app import preload
 
 def imported(node):

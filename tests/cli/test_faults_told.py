@@ -132,7 +132,7 @@ def test_nodes_of_a_source_that_is_not_configured_any_more_stay_and_that_is_told
     words = "inventory: 'lab' is no longer configured, and 2 nodes of it are still tested and offered"
     check, doctor = used_desk.run("check"), used_desk.run("doctor")
     assert (check.code, check.out.startswith(f"PLABCTL WARNING - {words}; ")) == (1, True)
-    assert f"{words}; put it back, name another source that lists them, or remove them: plabctl node rm 'lab[1-2]'" in (
+    assert f"{words}; put it back, name another source that lists them, or remove them: plabctl node rm lab1,lab2" in (
         doctor.out
     )
     assert used_desk.ok("status", "-o", "table").startswith(f"! {words}")

@@ -162,6 +162,7 @@ history begins 2026-09-21 14:13:20 UTC
     [
         (("--at", "1h", "--since", "2h"), "--at is for one instant"),
         (("--since", "2h", "--until", "3h"), "--since must be before --until"),
+        (("--since", "0s"), "the span is empty: --since must be before --until and before now"),
         (("--since", "2999-01-01"), "--since must be before --until"),
         (("--at", "2999-01-01"), "in the future"),
         (("--since", "soon"), "is not a duration, date or time"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.app import status_source
 from plabctl.app.context import open_app
 from plabctl.app.status_source import read_status_file
 from plabctl.core.state import Changes
@@ -253,3 +254,12 @@ def test_a_lack_of_memory_after_a_commit_ends_nothing(reported: Desk, monkeypatc
         session.apply(Changes(notes={"x": {}}))
 
     assert "x" in app.store.snapshot().notes
+
+
+def test_a_pipe_that_nobody_writes_to_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = str(desk.folder / "pipe")
+    os.mkfifo(pipe)
+    monkeypatch.setattr(status_source, "_READ_S", 0.1)
+
+    with pytest.raises(StoreError, match=r"cannot read '.*/pipe': nothing came from it within 0\.1 s"):
+        status_source.read_status_file(pipe, time.time())

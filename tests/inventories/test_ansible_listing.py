@@ -9,8 +9,7 @@ from plabctl.core.model import Node
 from plabctl.errors import UsageFault
 from plabctl.inventories.ansible_listing import parse_ansible
 from plabctl.inventories.node_list import check_rows
-from plabctl.inventories.reading import Reading
-from plabctl.inventories.row_parsers import MAX_VALUE
+from plabctl.inventories.reading import MAX_VALUE, Reading
 
 LISTING = {
     "_meta": {

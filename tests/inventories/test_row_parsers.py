@@ -94,6 +94,17 @@ def test_the_first_of_several_addresses_counts_and_all_are_kept() -> None:
     assert variables_of(f'Name,IP\nn1,"{given}"\n') == {"n1": {"ssh_host": "10.0.0.1", "IP": given}}
 
 
+@pytest.mark.parametrize("separator", [", ", ",", " ", "; "])
+def test_of_very_many_addresses_the_first_are_kept(separator: str) -> None:
+    given = separator.join(f"10.0.{number // 256}.{number % 256}" for number in range(300))
+    variables = variables_of(f'Name,IP\nn1,"{given}"\n')["n1"]
+
+    assert variables["ssh_host"] == "10.0.0.0"
+    assert given.startswith(variables["IP"] + separator)
+    assert 980 < len(variables["IP"]) <= 1000
+    assert variables_of(f'Name,IP,ssh_host\nn1,"{given}",n1.lab\n')["n1"]["IP"] == variables["IP"]
+
+
 def test_addresses_name_the_nodes_where_nothing_else_does() -> None:
     assert variables_of("IP Address\n10.0.0.1\n") == {"10.0.0.1": {}}
     assert variables_of("Rack;IP Address\n3;10.0.0.1\n") == {"10.0.0.1": {"Rack": "3"}}
