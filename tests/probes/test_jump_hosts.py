@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +20,12 @@ from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import SshSettings
 from plabctl.probes import jump_link
+from plabctl.probes.jump_refusal import judge_refusal
+from plabctl.probes.jump_transport import JumpTransport, Opening
 from plabctl.probes.prober import Prober
+from plabctl.probes.target import Target
 from tests.probes.jobs import make_assignment, make_recipe
-from tests.probes.openssh import Sshd, free_port, needs_sshd
+from tests.probes.openssh import PROGRAM, Sshd, free_port, needs_sshd
 
 pytestmark = needs_sshd
 CHECK = make_recipe(check="true")
@@ -249,6 +254,26 @@ class TestConnections:
         assert {report.outcome for report in reports} == {Outcome.PASS}
         assert count_logins(site.gate) == before + 3
 
+    def test_a_second_one_is_made_when_the_jump_host_opens_no_more(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        request = JumpTransport.request_tunnel
+        opened: Counter[JumpTransport] = Counter()
+
+        def be_short(transport: JumpTransport, host: str, port: int) -> Opening:
+            opening = request(transport, host, port)
+            opened[transport] += 1
+            if opened[transport] == 2:
+                opening.answered.wait(5)
+                opening.refusal = 4, "no more channels"
+            return opening
+
+        monkeypatch.setattr(JumpTransport, "request_tunnel", be_short)
+        reports = probe_many(site.prober(), 4, make_recipe(check="sleep 0.3"))
+
+        assert {report.outcome for report in reports} == {Outcome.PASS}
+        assert len(opened) > 1
+
     def test_an_idle_one_ends_without_a_trace(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(jump_link, "IDLE_S", 0.1)
         prober = site.prober(name(site.gate), name(site.inner))
@@ -291,3 +316,88 @@ def hold_connection(server: Sshd) -> socket.socket:
 
 def count_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class _HiddenSshd(Sshd):
+    """A node in a network of its own, where nobody outside can reach it."""
+
+    def start(self) -> None:
+        with (self.directory / "log").open("ab") as log:
+            argv = [*self._before, str(PROGRAM), "-D", "-e", "-f", str(self.directory / "config")]
+            self.process = subprocess.Popen(argv, stderr=log)
+        deadline = time.monotonic() + 10
+        while "Server listening" not in (self.directory / "log").read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def hidden_network() -> Iterator[tuple[str, ...]]:
+    """What to put before a command that is to run in a network of its own."""
+    hold = "ip link set lo up && echo ready && exec cat"
+    argv = ["unshare", "--net", "sh", "-c", hold]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        assert keeper.stdout
+        assert keeper.stdout.readline() == b"ready\n"
+        yield ("nsenter", "--target", str(keeper.pid), "--net", "--")
+        keeper.terminate()
+
+
+@pytest.mark.lab
+def test_a_node_that_only_the_jump_host_can_reach(site: Site, tmp_path: Path, hidden_network: tuple[str, ...]) -> None:
+    node = _HiddenSshd(tmp_path / "node", before=hidden_network)
+    (node.directory / "authorized_keys").write_bytes(site.node.user_key.with_suffix(".pub").read_bytes())
+    known = tmp_path / "known_hosts"
+    with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "log").open("ab") as log:
+        port = listener.getsockname()[1]
+        known.write_text(f"[127.0.0.1]:{port} {site.gate.host_lines[0]}\n{node.known_hosts.read_text()}")
+        sessions: list[subprocess.Popen[bytes]] = []
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            argv = [*hidden_network, str(PROGRAM), "-i", "-f", str(site.gate.directory / "config")]
+            sessions.append(subprocess.Popen(argv, stdin=sock.fileno(), stdout=sock.fileno(), stderr=log))
+            sock.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        prober = site.prober(f"127.0.0.1:{port}", known_hosts=str(known))
+        there = prober.probe(make_assignment(CHECK, ssh_port=str(node.port)))
+        refused = prober.probe(make_assignment(CHECK, ssh_port="1"))
+        directly = prober.probe(make_assignment(CHECK, ssh_port=str(node.port), ssh_jump="none"))
+        prober.interrupt()
+        thread.join()
+        sessions[0].wait(10)
+    node.stop()
+
+    assert there.outcome is Outcome.PASS, there.reason
+    assert (refused.cause, directly.cause) == (Cause.CONNECT, Cause.CONNECT)
+    assert "by way of" in refused.reason
+    assert "by way of" not in directly.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "cause"),
+    [
+        (2, "Connection refused", Cause.CONNECT),
+        (2, "Connection timed out", Cause.CONNECT),
+        (2, "No route to host", Cause.CONNECT),
+        (2, "", Cause.CONNECT),
+        (2, "Name or service not known", Cause.DNS),
+        (2, "Error resolving 'n1' port '22'. Name or service not known", Cause.DNS),  # dropbear
+        (2, "[Errno -2] Name or service not known", Cause.DNS),  # asyncssh
+        (2, "Temporary failure in name resolution", Cause.JUMP),
+        (2, "Network is unreachable", Cause.JUMP),
+        (2, "Too many open files", Cause.JUMP),
+        (2, "Permission denied", Cause.JUMP),
+        (1, "open failed", Cause.JUMP),
+        (3, "unknown channel type", Cause.JUMP),
+        (4, "resource shortage", Cause.JUMP),
+    ],
+)
+def test_a_refused_tunnel_speaks_of_the_node_or_of_the_jump_host(code: int, said: str, cause: Cause) -> None:
+    error = judge_refusal(Target("", "gate", 22, "me", "gate"), "n1", 22, code, said)
+
+    assert error.cause is cause
+    assert error.outcome is (Outcome.UNKNOWN if cause is Cause.JUMP else Outcome.FAIL)
+    assert "gate" in error.reason
+    assert said in error.reason
