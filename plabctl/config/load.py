@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from plabctl.config.build import build_settings
 from plabctl.config.cross_check import check_across_keys
 from plabctl.config.locate import BaseDir, ConfigFile, find_home, find_state_dir, read_source
+from plabctl.config.plain_toml import read_plain
 from plabctl.config.read_document import MAX_FAULTS, Fault, read_document
 from plabctl.core.settings import Origin, Settings
 from plabctl.errors import InvalidConfig
@@ -72,12 +72,20 @@ def parse(raw: bytes, path: str) -> dict[str, Any]:
     try:
         text = raw.removeprefix(_BYTE_ORDER_MARK).decode()
         _refuse_long_keys(text, path)
-        return tomllib.loads(text)
+        document = read_plain(text)
+        return _read_all_of_toml(text) if document is None else document
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise InvalidConfig([f"{path}:{line}: not UTF-8"], hint=_HINT) from error
     except (ValueError, RecursionError) as error:
         raise InvalidConfig([_describe_syntax_error(raw, path, str(error))], hint=_HINT) from error
+
+
+def _read_all_of_toml(text: str) -> dict[str, Any]:
+    # Imported here: most files need no more than what is quicker to read.
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _refuse_long_keys(text: str, path: str) -> None:

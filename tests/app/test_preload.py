@@ -25,6 +25,7 @@ EARLY = {
     "plabctl.inventories.node_list": "inventories are read before anything is claimed",
     "plabctl.inventories.row_parsers": "as above",
     "plabctl.render.event_table": "where there are sinks, before anything is claimed",
+    "tomllib": "the configuration, before anything is claimed",
     "ctypes": "by the preparation of the probes",
 }
 """By module: when it is imported by those who need it."""

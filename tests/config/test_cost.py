@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.config.test_load import FULL
 
 NOT_FOR_EVERY_TICK = {
-    "csv", "difflib", "json", "logging", "pathlib", "pwd", "random", "shutil", "subprocess", "tempfile", "textwrap",
+    "csv", "datetime", "difflib", "json", "logging", "pathlib", "pwd", "random", "shutil", "subprocess", "tempfile",
+    "textwrap", "tomllib",
     "plabctl.config.key_lines", "plabctl.config.reference", "plabctl.config.sample", "plabctl.config.effective",
     "plabctl.plugins.hosted", "plabctl.probes.plain_recipes", "plabctl.process",
 }  # fmt: skip

@@ -7,13 +7,11 @@ Tests: `tests/core/pools/test_pools.py`.
 from __future__ import annotations
 
 from plabctl.core.backoffs.base import compute_interval
-from plabctl.core.fair_wait import add_spell
 from plabctl.core.flap import count_needed_passes
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Member
 from plabctl.core.pools.base import ON_PASS, Judgement, Move, Pool, Reading, enter_pool
 from plabctl.core.settings import PoolKind, PoolSettings, Settings
-from plabctl.core.steadiness import update_good_ratio
 from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration
 from plabctl.values import replace
@@ -32,6 +30,10 @@ class BadPool(Pool):
         if count_needed_passes(member, self.settings.flap, now):
             return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
         move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _format_passes(member.ok_streak))
+        # Imported here: this module comes with the configuration, into commands that judge nothing.
+        from plabctl.core.fair_wait import add_spell
+        from plabctl.core.steadiness import update_good_ratio
+
         spells = add_spell(member, member.since_at, now, self.settings, is_good=False)
         ratio = update_good_ratio(member.good_ratio, now - member.since_at, is_good=False)
         return Judgement(replace(enter_pool(member, self.own.goes_to, now), uptime=spells, good_ratio=ratio), move)

@@ -10,14 +10,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from plabctl.core.backoffs.base import compute_interval
-from plabctl.core.fair_wait import add_spell, compute_unit_wait
 from plabctl.core.flap import add_flap, keep_relevant
 from plabctl.core.keys.table import Key
 from plabctl.core.keys.types import Text
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.settings import EXIT_FIELD, PoolSettings, Settings
-from plabctl.core.steadiness import update_good_ratio
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.fast_replace import compile_replace
 from plabctl.values import dataclass, replace
@@ -27,8 +25,12 @@ _PASS, _FAIL, _INTERRUPTED = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED
 if TYPE_CHECKING:
     _replace_member = replace  # whose names and types of fields are checked
 else:
-    # Each report changes a member twice, and a simulated year is millions of reports.
-    _replace_member = compile_replace(Member)
+
+    def _replace_member(member: Member, /, **changes: object) -> Member:
+        # Each report changes a member twice, and a simulated year is millions of reports; the short commands, which
+        # load this module with the configuration, judge none: it is compiled at its first use.
+        globals()["_replace_member"] = compiled = compile_replace(Member)
+        return compiled(member, **changes)
 
 
 def _build_exit_key(name: str, text: str, other: str) -> Key:
@@ -131,6 +133,8 @@ class Pool(ABC):
         backoff = self.settings.pools[member.pool].backoff
         fair_s = 0.0
         if backoff.kind.is_budgeted:
+            from plabctl.core.fair_wait import compute_unit_wait
+
             fair_s = reading.scale * compute_unit_wait(member, self.settings, reading.now)
         streak, age_s = member.ok_streak + member.fail_streak, reading.now - member.since_at
         return self.wait(member, reading, compute_interval(backoff, streak, reading.roll, age_s, fair_s))
@@ -144,6 +148,10 @@ class Pool(ABC):
 
     def add_flap_penalty(self, member: Member, suspicion: Suspicion, reading: Reading) -> Member:
         """Return `member` with the penalty of a confirmed move; a guard that comes on soon may roll that back."""
+        # Imported here, as above: what only a judgement needs is not loaded with the configuration.
+        from plabctl.core.fair_wait import add_spell
+        from plabctl.core.steadiness import update_good_ratio
+
         was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flaps
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
             flaps = (*flaps, build_flap(member, suspicion, reading.now))
