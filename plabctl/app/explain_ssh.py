@@ -16,7 +16,7 @@ from plabctl.errors import PlabctlError
 from plabctl.probes.host_keys import KnownHosts
 from plabctl.probes.known_hosts_lines import HostKey, strip_port
 from plabctl.probes.probe_error import ProbeError
-from plabctl.probes.target import DEFAULT, Target, Targets
+from plabctl.probes.target import DEFAULT, SSH_CONFIG, Target, Targets
 from plabctl.views.ssh_route import RouteList, RouteNumber, RouteText, SshRoute
 
 
@@ -37,6 +37,7 @@ def explain_ssh(app: App, word: str) -> SshRoute:
     keys = target.keys or ((ssh.key,) if ssh.key else ())
     now = app.clock.now()
     certificates = tuple(text for key in keys if (text := certificate_check.check(key, now)[0]))
+    named = target.rules.certificates
     has_own_file = ssh.known_hosts != f"{app.settings.state_dir}/known_hosts"
     return SshRoute(
         node=node.name,
@@ -45,17 +46,21 @@ def explain_ssh(app: App, word: str) -> SshRoute:
         user=RouteText(target.user, origins.user),
         jump=RouteList(tuple(f"{hop.user}@{_format_place(hop)}" for hop in target.jumps), origins.jumps),
         key=RouteList(keys, origins.keys),
-        certificate=RouteList(certificates, "beside the key" if certificates else DEFAULT),
-        agent=_explain_agent(ssh),
+        certificate=RouteList(
+            (*certificates, *named), SSH_CONFIG if named else "beside the key" if certificates else DEFAULT
+        ),
+        agent=_explain_agent(target, ssh),
         known_hosts=RouteText(ssh.known_hosts, "[ssh] known_hosts" if has_own_file else DEFAULT),
         label=RouteText(target.label, origins.label),
         host_key=host_key,
     )
 
 
-def _explain_agent(ssh: SshSettings) -> RouteText:
+def _explain_agent(target: Target, ssh: SshSettings) -> RouteText:
     if not ssh.agent:
         return RouteText("none", DEFAULT)
+    if target.rules.agent:
+        return RouteText(target.rules.agent, SSH_CONFIG)
     if ssh.agent_socket:
         return RouteText(ssh.agent_socket, "[ssh] agent_socket")
     return RouteText(os.environ.get("SSH_AUTH_SOCK") or "none", "SSH_AUTH_SOCK, which cron does not set")

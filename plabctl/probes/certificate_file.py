@@ -35,7 +35,11 @@ class CertificateFile(NamedTuple):
 
 def read_certificate(key_path: str) -> CertificateFile | None:
     """Return the certificate beside the private key at `key_path`; None when there is no file of that name."""
-    path = key_path + SUFFIX
+    return read_certificate_at(key_path + SUFFIX)
+
+
+def read_certificate_at(path: str) -> CertificateFile | None:
+    """Return the certificate in the file at `path`; None when there is no such file."""
     try:
         opened = open_trusted(path, anyone=True, file_only=True)
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -23,10 +23,11 @@ from plabctl.core.settings import SshSettings
 from plabctl.errors import Untrusted
 from plabctl.files.trusted import open_trusted
 from plabctl.probes.agent import Agent, AgentError, HeldKey
-from plabctl.probes.certificate_file import SUFFIX, CertificateFile, read_certificate, read_stamp
+from plabctl.probes.certificate_file import SUFFIX, CertificateFile, read_certificate, read_certificate_at, read_stamp
 from plabctl.probes.clean import clean_line
 from plabctl.probes.openssh_key import find_public_key
 from plabctl.probes.probe_error import ProbeError, format_exception
+from plabctl.probes.target import NO_RULES, KeyRules
 from plabctl.probes.user_certificates import KEY_KINDS, UserCertificate, find_fault, parse_certificate, read_kind
 
 MOST_OFFERED = 5
@@ -39,6 +40,8 @@ IsWanted = Callable[[], bool]
 """Tells whether a signature is still waited for."""
 Sign = Callable[[bytes, str, IsWanted], bytes]
 """Signs data by an algorithm; raises AgentError."""
+Held = Mapping[bytes, tuple[HeldKey, Sign]]
+"""The keys of an agent by what they are on the wire, each with what signs by it."""
 
 
 class Identity(NamedTuple):
@@ -74,60 +77,67 @@ class Identities:
     def __init__(self, settings: SshSettings, clock: Clock) -> None:
         self._path = settings.key
         self._clock = clock
-        self._agent = Agent(settings.agent_socket, clock) if settings.agent else None
+        self._asks_agent = settings.agent
+        self._agent_socket = settings.agent_socket
+        self._agents: dict[str, Agent] = {}
         self._lock = threading.Lock()
         self._found: dict[str, _Entry] = {}
 
-    def find(self, paths: tuple[str, ...] = ()) -> Offer:
+    def find(self, paths: tuple[str, ...] = (), rules: KeyRules = NO_RULES) -> Offer:
         """Return what to offer: the keys at `paths`, else the configured one; then what the agent holds.
 
         A key with a passphrase counts where the agent holds it. Raise ProbeError if there is nothing.
         """
         faults: list[str] = []
         agent_faults: list[str] = []
-        held = {key.blob: key for key in self._list_held(agent_faults)}
-        paths = paths or ((self._path,) if self._path or not self._agent else ())
-        found = [each for path in paths for each in self._list_identities(self._read(path), held, faults)]
-        offered = {each.blob for each in found}
-        found += [each for key in held.values() if key.blob not in offered for each in self._take(key, agent_faults)]
+        agent = self._find_agent(rules.agent)
+        held = _list_held(agent, agent_faults)
+        paths = paths or ((self._path,) if self._path or not agent else ())
+        files = [file for path in rules.certificates if (file := read_certificate_at(path))]
+        faults += [f"the certificate '{file.path}' {file.fault}" for file in files if file.certificate is None]
+        found = [each for path in paths for each in self._list_identities(self._read(path), held, files, faults)]
+        if not rules.only_these:
+            offered = {each.blob for each in found}
+            others = [(key, sign) for blob, (key, sign) in held.items() if blob not in offered]
+            found += [each for key, sign in others for each in self._take(key, sign, agent_faults)]
         faults += agent_faults
         if not found:
-            raise ProbeError(Cause.LOCAL, faults[0])
+            raise ProbeError(Cause.LOCAL, faults[0] if faults else "the agent holds none of the keys that are named")
         if len(found) > MOST_OFFERED:
             faults.append(f"of {len(found)} keys and certificates only the first {MOST_OFFERED} are offered")
         return Offer(tuple(found[:MOST_OFFERED]), tuple(faults))
 
-    def _list_held(self, faults: list[str]) -> list[HeldKey]:
-        if self._agent is None:
-            return []
-        try:
-            keys, refused = self._agent.list_keys()
-        except AgentError as error:
-            faults.append(str(error))
-            return []
-        faults += refused
-        return keys
+    def _find_agent(self, socket: str) -> Agent | None:
+        """Return the agent at `socket`, or without one the configured one; None where none is to be asked."""
+        if not self._asks_agent or socket == "none":
+            return None
+        with self._lock:
+            return self._agents.setdefault(socket, Agent(socket or self._agent_socket, self._clock))
 
-    def _list_identities(self, entry: _Entry, held: dict[bytes, HeldKey], faults: list[str]) -> Iterator[Identity]:
-        key = held.get(entry.public)
+    def _list_identities(
+        self, entry: _Entry, held: Held, files: list[CertificateFile], faults: list[str]
+    ) -> Iterator[Identity]:
+        """Yield a key of a file, behind its certificates: the one beside it, and those of `files` that are for it."""
+        sign: Sign
         if entry.key is not None:
             sign, is_held = partial(_sign, entry.key), False
-        elif key is not None and self._agent is not None:
-            sign, is_held = partial(self._agent.sign, key), True
+        elif entry.public in held:
+            sign, is_held = held[entry.public][1], True
         else:
             faults.append(entry.fault)
             return
-        file = entry.file
-        if file and (fault := file.find_fault(entry.public, self._clock.now())):
-            faults.append(f"the certificate '{file.path}' {fault}")
-        elif file and file.certificate:
-            yield Identity(file.certificate.blob, sign, file.certificate, is_held)
+        for file in (
+            entry.file,
+            *(each for each in files if each.certificate and each.certificate.key == entry.public),
+        ):
+            if file and (fault := file.find_fault(entry.public, self._clock.now())):
+                faults.append(f"the certificate '{file.path}' {fault}")
+            elif file and file.certificate:
+                yield Identity(file.certificate.blob, sign, file.certificate, is_held)
         yield Identity(entry.public, sign, None, is_held)
 
-    def _take(self, key: HeldKey, faults: list[str]) -> Iterator[Identity]:
+    def _take(self, key: HeldKey, sign: Sign, faults: list[str]) -> Iterator[Identity]:
         """Yield the identity that a key of the agent is; nothing if it is of a kind that is not used any more."""
-        assert self._agent is not None, "it holds the key"
-        sign = partial(self._agent.sign, key)
         if read_kind(key.blob) in KEY_KINDS:
             yield Identity(key.blob, sign, None, is_held=True)
             return
@@ -149,6 +159,19 @@ class Identities:
             if entry is None or entry.stamp != stamp:
                 entry = self._found[path] = _read_entry(path, real, stamp)
         return entry
+
+
+def _list_held(agent: Agent | None, faults: list[str]) -> Held:
+    """Return the keys that the agent holds; nothing, with the reason in `faults`, where it cannot be asked."""
+    if agent is None:
+        return {}
+    try:
+        keys, refused = agent.list_keys()
+    except AgentError as error:
+        faults.append(str(error))
+        return {}
+    faults += refused
+    return {key.blob: (key, partial(agent.sign, key)) for key in keys}
 
 
 def _read_entry(path: str, real: str, stamp: object) -> _Entry:

@@ -80,7 +80,7 @@ class Ssh:
         A busy gate may take a quarter of the time until `latest` (on the monotonic clock); then `timeout_s`, or else
         the configured time-out, runs over everything from the look-up of the name to the end of the login.
         """
-        offer = self.identities.find(target.keys)
+        offer = self.identities.find(target.keys, target.rules)
         self.known.load()
         with self._login_limiter.admit((latest - self._clock.monotonic()) / 4, cancellation):
             end = min(latest, self._clock.monotonic() + (timeout_s or self._settings.connect_timeout_s))
@@ -97,7 +97,7 @@ class Ssh:
         return connect(target.host, target.port, end, self._clock, cancellation, target.address)
 
     def _log_in_at_jump_host(self, hop: Target, end: float, cancellation: Cancellation) -> tuple[Wire, JumpTransport]:
-        offer = self.identities.find(hop.keys)
+        offer = self.identities.find(hop.keys, hop.rules)
         sock, connection = self._log_in(hop, offer, end, cancellation, JumpTransport)
         return sock, connection.transport
 

@@ -59,7 +59,7 @@ class HostSettings(NamedTuple):
     only_these: bool = False
     """`IdentitiesOnly`: an agent is asked for no other keys than those."""
     agent: str = ""
-    """`IdentityAgent`: a socket, `none`, or `SSH_AUTH_SOCK`."""
+    """`IdentityAgent`: a socket, or `none`."""
     jumps: tuple[str, ...] | None = None
     """`ProxyJump`, in order; none for `none`, or for `ProxyCommand none`."""
     proxy_command: str = ""
@@ -190,11 +190,16 @@ def _read_answers(name: str, said: Answer, explicit: Answer) -> HostSettings:
         keys=tuple(each for each in keys if each != "none") if keys else None,
         certificates=tuple(each for each in said.get("certificatefile", ()) if each != "none"),
         only_these=last(said, "identitiesonly") == "yes",
-        agent=last(said, "identityagent"),
+        agent=_read_agent(last(said, "identityagent")),
         jumps=None if is_jump_unset else tuple(hop.strip() for hop in jump.split(",") if hop.strip()),
         proxy_command=command,
         alias=last(said, "hostkeyalias"),
     )
+
+
+def _read_agent(text: str) -> str:
+    """Return the socket that `IdentityAgent` names, itself or by the name of a variable."""
+    return "${SSH_AUTH_SOCK}" if text == "SSH_AUTH_SOCK" else re.sub(r"^\$(\w+)$", r"${\1}", text)
 
 
 def _find_own_name() -> str:

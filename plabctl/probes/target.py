@@ -10,6 +10,7 @@ import getpass
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from plabctl.core.model import Cause, Node
@@ -25,6 +26,20 @@ SSH_CONFIG, DEFAULT = "ssh_config", "default"
 _T = TypeVar("_T")
 
 
+class KeyRules(NamedTuple):
+    """What ssh_config says of certificates and agents."""
+
+    certificates: tuple[str, ...] = ()
+    """Files, besides those beside the keys."""
+    agent: str = ""
+    """The socket of the agent, or `none`; empty: the configured one. One is asked only with `[ssh] agent`."""
+    only_these: bool = False
+    """Whether an agent signs for no other keys than those that are named."""
+
+
+NO_RULES = KeyRules()
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An SSH server to log in at; `label` is its name in known_hosts. `node` is empty for a jump host."""
@@ -36,6 +51,7 @@ class Target:
     label: str
     keys: tuple[str, ...] = ()
     """Key files of this node's own, in the order in which to offer them; empty: the configured one."""
+    rules: KeyRules = NO_RULES
     address: str = ""
     """Of several addresses of the host the one to try first; empty: the resolver's first."""
     jumps: tuple[Target, ...] = ()
@@ -139,7 +155,9 @@ class Targets:
         user = user or _find_user_name()
         if seen.keys is not None and not (seen.keys or given.get("ssh_key")):
             raise ProbeError(Cause.LOCAL, f"ssh_config says 'IdentityFile none' for '{name}': there is no key to offer")
-        named = tuple(expand_tokens(key, name=name, host=host, port=port, user=user) for key in seen.keys or ())
+        fill = partial(expand_tokens, name=name, host=host, port=port, user=user)
+        named = tuple(map(fill, seen.keys or ()))
+        rules = KeyRules(tuple(map(fill, seen.certificates)), fill(seen.agent), seen.only_these)
         files = tuple(filter(os.path.exists, named)) or named  # as ssh, which passes over those that are not there
         keys, keys_from = _choose(
             ((given["ssh_key"],) if given.get("ssh_key") else None, "variable ssh_key"),
@@ -148,7 +166,7 @@ class Targets:
         )
         label = seen.alias or build_label(host, port)
         label_from = SSH_CONFIG if seen.alias else DEFAULT
-        return Target(name, host, port, user, label, keys), Origins(
+        return Target(name, host, port, user, label, keys, rules), Origins(
             host_from, port_from, user_from, label_from, keys_from, DEFAULT
         )
 

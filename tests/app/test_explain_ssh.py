@@ -59,12 +59,15 @@ def test_each_part_has_its_own_origin(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "known").write_text(f"[10.0.0.7]:2222 {public(host).read_text()}")
     (tmp_path / "config").write_text(
         f"Host pc1\nPort 2222\nIdentityFile {key}\nIdentityFile {host}\nProxyJump me@j,k:5\n"
+        "IdentityAgent /sock\nCertificateFile /c\n"
     )
     for name in ("known", "config"):
         (tmp_path / name).chmod(0o600)
     config = SshConfig(SshConfigFiles(f"{tmp_path}/config", f"{tmp_path}/none"))
     monkeypatch.setattr(target, "SshConfig", lambda: config)
-    ssh = SshSettings("cfg", 22, "/cfg", f"{tmp_path}/known", use_ssh_config=True, host_ca=(str(public(authority)),))
+    ssh = SshSettings(
+        "cfg", 22, "/cfg", f"{tmp_path}/known", use_ssh_config=True, agent=True, host_ca=(str(public(authority)),)
+    )
     app = make_app(tmp_path, ssh, ssh_host="10.0.0.7")
 
     lines = show(app)
@@ -78,8 +81,9 @@ def test_each_part_has_its_own_origin(tmp_path: Path, monkeypatch: pytest.Monkey
         ["cfg@k:5"],
         ["key", str(key), "ssh_config"],
         [str(host)],
-        ["certificate", "none", "default"],
+        ["certificate", "/c", "ssh_config"],
     ]
+    assert document["agent"] == {"value": "/sock", "origin": "ssh_config"}
     assert document["port"] == {"value": 2222, "origin": "ssh_config"}
     assert document["key"] == {"value": [str(key), str(host)], "origin": "ssh_config"}
     assert document["known_hosts"] == {"value": f"{tmp_path}/known", "origin": "[ssh] known_hosts"}

@@ -17,9 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.settings import SshSettings
 from plabctl.probes import agent as agent_module
 from plabctl.probes.agent import Agent, AgentError
+from plabctl.probes.identities import Identities
+from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober
+from plabctl.probes.target import KeyRules
 from tests.lab.wait_until import wait_until
 from tests.probes.jobs import make_assignment, probe
 from tests.probes.office import CHECK, USER, Office
@@ -341,3 +345,24 @@ def test_without_an_agent_it_is_said_where_one_would_be(monkeypatch: pytest.Monk
         Agent(str(tmp_path / "none"), SystemClock()).list_keys()
     with pytest.raises(AgentError, match="cannot be asked: af_unix path too long"):
         Agent(str(tmp_path / ("long" * 40)), SystemClock()).list_keys()
+
+
+def test_ssh_config_may_say_which_agent_and_for_which_keys(office: Office, agent: RealAgent) -> None:
+    bare = str(office.folder / "bare")
+    agent.add(bare)
+    agent.add(str(office.folder / "other"))
+    identities = Identities(SshSettings(agent=True, agent_socket="/nowhere"), SystemClock())
+
+    def find(*paths: str, **rules: object) -> list[bool]:
+        offer = identities.find(paths, KeyRules(**rules))  # type: ignore[arg-type]  # as the names say
+        assert offer.faults == ()
+        return [each.is_held for each in offer.identities]
+
+    assert find(agent=agent.socket) == [True, True]
+    assert find(bare, agent=agent.socket) == [False, True]
+    assert find(bare, agent=agent.socket, only_these=True) == [False]
+    assert find(bare, agent="none") == [False]
+    with pytest.raises(ProbeError, match="no SSH key is configured"):
+        find(agent="none")
+    with pytest.raises(ProbeError, match="holds none of the keys"):
+        find(agent=agent.socket, only_these=True)

@@ -422,7 +422,7 @@ def test_a_person_sees_each_stage_its_time_and_its_output(ground: Ground, name: 
         lines = [line.strip() for line in failed.out.splitlines()]
         assert failed.code == 1
         assert [line.split()[0] for line in lines[1:] if not line.startswith("│")] == [
-            "connect", "setup", "teardown", "failed",
+            "connect", "setup", "teardown", "failed", "look",
         ]  # fmt: skip
         assert any(line.startswith("│ ") for line in lines)
-        assert lines[-1].startswith("failed (setup) in ")
+        assert lines[-2].startswith("failed (setup) in ")

@@ -16,9 +16,10 @@ from plabctl.probes import target
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober
 from plabctl.probes.ssh_config import HostSettings, SshConfig, SshConfigFiles, expand_tokens
-from plabctl.probes.target import Origins, Target, Targets
+from plabctl.probes.target import KeyRules, Origins, Target, Targets
 from tests.lab.wait_until import wait_until
 from tests.probes.jobs import make_assignment, make_recipe, probe
+from tests.probes.office import Office
 from tests.probes.openssh import Sshd, needs_sshd
 
 Make = Callable[..., SshConfig]
@@ -61,6 +62,9 @@ def make(tmp_path: Path) -> Make:
         ("ProxyCommand none\nHost *\nProxyJump a", HostSettings(jumps=())),
         ("ProxyCommand nc %h %p", HostSettings(jumps=(), proxy_command="nc %h %p")),
         ("HostKeyAlias al\nIdentityAgent none", HostSettings(alias="al", agent="none")),
+        ("IdentityAgent SSH_AUTH_SOCK", HostSettings(agent="${SSH_AUTH_SOCK}")),
+        ("IdentityAgent $PLABCTL_T", HostSettings(agent="${PLABCTL_T}")),
+        ("IdentityAgent /a/b", HostSettings(agent="/a/b")),
         ("Match final host n\nPort 77\nUser late\nProxyJump gate", HostSettings(port=77, user="late", jumps=("gate",))),
         ("Match user me\nPort 88", HostSettings()),
     ],
@@ -143,6 +147,13 @@ def test_a_key_file_that_is_not_there_is_passed_over_while_another_one_is(make: 
     text = f"IdentityFile /not/there\nIdentityFile {tmp_path}"
 
     assert Targets(SET, make(text)).find(Node("n")).keys == (str(tmp_path),)
+
+
+def test_certificates_and_the_agent_are_those_of_the_file(make: Make) -> None:
+    text = "CertificateFile ~/%n.pub\nIdentityAgent ~/agent\nIdentitiesOnly yes"
+    rules = Targets(SET, make(text)).find(Node("n")).rules
+
+    assert rules == KeyRules((f"{HOME}/n.pub",), f"{HOME}/agent", only_these=True)
 
 
 def test_jump_hosts_are_looked_up_too_and_the_first_one_may_have_its_own(make: Make) -> None:
@@ -264,3 +275,19 @@ def test_a_node_is_tested_by_what_ssh_config_alone_says(
     report = probe(ssh, make_recipe(check="true"), ssh_host="")
 
     assert (report.outcome, report.cause) == verdict, report.reason
+
+
+@needs_sshd
+def test_a_certificate_that_it_names_is_offered_for_its_key(
+    make: Make, office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = office.sign("bare").rename(tmp_path / "named.pub")
+    expired = office.sign("other", "-V", "20200101:20200201").rename(tmp_path / "expired.pub")
+    keys = f"IdentityFile {office.folder}/bare\nCertificateFile {expired}\nCertificateFile {named}"
+    config = make(f"HostName 127.0.0.1\nPort {office.sshd.port}\n{keys}")
+    monkeypatch.setattr(target, "SshConfig", lambda: config)
+
+    report = probe(office.sshd.settings(key="", use_ssh_config=True), make_recipe(check="true"), ssh_host="")
+
+    assert (report.outcome, report.reason) == (Outcome.PASS, "")
+    assert office.read_last_login().startswith("ED25519-CERT ")
