@@ -16,13 +16,13 @@ from plabctl.core.notes import NoteKind
 from plabctl.core.state import Changes, State
 
 _MENDED_BY_ACCESS: Mapping[Outcome, frozenset[Cause]] = {
-    Outcome.FAIL: frozenset({Cause.AUTH, Cause.SUDO, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL}),
-    Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL}),
+    Outcome.FAIL: frozenset({Cause.AUTH, Cause.SUDO, Cause.HOST_KEY, Cause.CONNECT, Cause.DNS, Cause.PROTOCOL}),
+    Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL, Cause.JUMP}),
 }
 """What another user, key, port or way may mend."""
 _MENDED_BY_CERTIFICATE: Mapping[Outcome, frozenset[Cause]] = {
     Outcome.FAIL: frozenset({Cause.AUTH}),
-    Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL}),
+    Outcome.UNKNOWN: frozenset({Cause.AUTH, Cause.LOCAL, Cause.JUMP}),
 }
 """What a new certificate may mend. There may be one every few minutes, so dead nodes are left to their back-off."""
 

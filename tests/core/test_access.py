@@ -18,12 +18,19 @@ def refused(node: str, cause: Cause = Cause.AUTH, at: float = NOW - 60) -> Membe
     return make_member(node, "bad", due_at=LATER, last=last)
 
 
-@pytest.mark.parametrize("cause", [Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.PROTOCOL, Cause.SUDO])
+@pytest.mark.parametrize("cause", [Cause.AUTH, Cause.HOST_KEY, Cause.CONNECT, Cause.DNS, Cause.PROTOCOL, Cause.SUDO])
 def test_what_was_refused_before_the_change_is_due_at_once(cause: Cause) -> None:
     changes = retest_refused(make_state(refused("n1", cause)), ACCESS, NOW - 5, NOW)
 
     assert [(member.node, member.due_at) for member in changes.members] == [("n1", NOW)]
     assert changes.notes == ACCESS_NOTE.write(ACCESS)
+
+
+def test_nodes_behind_a_jump_host_that_failed_are_due_once_another_way_is_configured() -> None:
+    last = Verdict(Outcome.UNKNOWN, Cause.JUMP, "jump host 'gate': connection refused", NOW - 60, 1.0)
+    state = make_state(make_member("n1", due_at=LATER, last=last))
+
+    assert [member.due_at for member in retest_refused(state, ACCESS, NOW - 5, NOW).members] == [NOW]
 
 
 def test_what_failed_for_another_reason_or_later_waits() -> None:
