@@ -49,11 +49,15 @@ class KeyOffer:
     """Kinds of keys that it has, too, and did not show."""
     fault: str = ""
     is_jump_host: bool = False
+    authority: HostKey | None = None
+    """Whose certificate the node is accepted by, so that no key needs to be known."""
+    remark: str = ""
+    """Why its certificate is not good, with the certificate as subject."""
 
     @property
     def is_known(self) -> bool:
-        """Return whether all that it shows is what we know."""
-        return bool(self.known) and set(self.known) >= set(self.shown)
+        """Return whether all that it shows is what we know, or an authority vouches for it."""
+        return self.authority is not None or (bool(self.known) and set(self.known) >= set(self.shown))
 
     @property
     def is_changed(self) -> bool:
@@ -61,7 +65,7 @@ class KeyOffer:
 
         Of a kind that was not shown this time nothing is known; but one of those that we know must be shown.
         """
-        if not self.known:
+        if not self.known or self.authority:
             return False
         seen = {key for key in self.known if key.kind not in self.unseen}
         return not seen or not seen <= set(self.shown)
@@ -148,17 +152,22 @@ def _fetch_offer(app: App, name: str, find: Callable[[], Target], known: KnownHo
     try:
         target = find()
         log_in = partial(_try_to_log_in, app, ssh, target)
-        scan = scan_target(target, app.settings.ssh.connect_timeout_s, app.clock, ssh.dial, log_in)
+        scan = scan_target(target, app.settings.ssh.connect_timeout_s, app.clock, ssh.dial, log_in, known)
     except PlabctlError as error:
         return KeyOffer(name, fault=str(error))
     except Exception as error:  # noqa: BLE001 - a thread that died would leave its asker waiting for ever
         return KeyOffer(name, fault=f"its host key cannot be fetched: {error}")
-    label, is_jump_host = target.label, not target.node
-    for key in scan.keys:
-        if known.is_revoked(label, key):
-            fault = f"'{name}' shows the host key {key.fingerprint}, which is revoked in known_hosts"
-            return KeyOffer(name, fault=f"{fault}; the node needs a new one")
-    return KeyOffer(name, label, tuple(scan.keys), known.find(label), scan.unseen, scan.fault, is_jump_host)
+    return KeyOffer(
+        name,
+        target.label,
+        tuple(scan.keys),
+        known.find(target.label),
+        scan.unseen,
+        scan.fault,
+        is_jump_host=not target.node,
+        authority=scan.authority,
+        remark=scan.remark,
+    )
 
 
 def _try_to_log_in(app: App, ssh: Ssh, target: Target, transport: NodeTransport, sock: Wire) -> bool:

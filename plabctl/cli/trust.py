@@ -95,7 +95,11 @@ def _show(offers: Iterable[KeyOffer], *, changed: bool, quiet: bool) -> tuple[li
 
 
 def _format_offer(offer: KeyOffer) -> list[str]:
-    lines = []
+    if offer.authority:
+        (key,) = offer.shown
+        by = f"certified by {offer.authority.kind} {offer.authority.fingerprint}"
+        return [f"{offer.node}: {key.kind} {key.fingerprint} ({by}): nothing needs to be trusted"]
+    lines = [f"{offer.node}: its host certificate {offer.remark}"] if offer.remark else []
     for key in offer.shown:
         before = [known.fingerprint for known in offer.known if known.kind == key.kind]
         word = "known" if key in offer.known else f"CHANGED, was {before[0]}" if before else "new"

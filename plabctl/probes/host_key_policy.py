@@ -57,17 +57,23 @@ class HostKeyPolicy(paramiko.MissingHostKeyPolicy):
 
     def find_fault(self, key: HostKey, certificate: HostCertificate | None) -> str:
         """Return why the key and the certificate that it came with, if any, are refused; or ""."""
-        if certificate and self._known.is_revoked(self._label, certificate.authority):
-            authority = _describe(certificate.authority)
-            return f"the host certificate is signed by {authority}, which is revoked in known_hosts"
-        if self._known.is_revoked(self._label, key):
-            return f"the host key {_describe(key)} is revoked in known_hosts; the node needs a new one"
+        if revocation := self.find_revocation(key, certificate):
+            return revocation
         fault = self.find_certificate_fault(certificate) if certificate else ""
         if (certificate and not fault) or key in self._keys:
             return ""
         if self._is_learning and self._known.learn(self._label, key):
             return ""
         return f"the host certificate {fault}; {self._explain(key)}" if fault else self._explain(key)
+
+    def find_revocation(self, key: HostKey, certificate: HostCertificate | None) -> str:
+        """Return which of the two, the authority or the key itself, is revoked; or ""."""
+        if certificate and self._known.is_revoked(self._label, certificate.authority):
+            authority = _describe(certificate.authority)
+            return f"the host certificate is signed by {authority}, which is revoked in known_hosts"
+        if self._known.is_revoked(self._label, key):
+            return f"the host key {_describe(key)} is revoked in known_hosts; the node needs a new one"
+        return ""
 
     def find_certificate_fault(self, certificate: HostCertificate) -> str:
         """Return why a certificate does not vouch for the server, with the certificate as subject; or ""."""

@@ -154,19 +154,21 @@ def _parse_line(line: str) -> _Entry | None:
     if not fields or fields[0][0] == "#":
         return None
     mark = fields.pop(0) if fields[0][0] == "@" else ""
-    names, kind, data = [*fields, "", "", ""][:_FIELDS]
-    blob, fault = b"", ""
-    try:
-        blob = base64.b64decode(data, validate=True)
-    except binascii.Error:
-        fault = "the key is not in base64"
     if mark not in {"", _REVOKED, _AUTHORITY}:
-        fault = f"there is no mark '{mark}'"
-    elif len(fields) < _FIELDS:
-        fault = "a name, a kind of key or a key is missing"
-    elif kind not in (KINDS if not mark else AUTHORITY_KINDS):
-        fault = f"keys of the kind '{kind}' are not used"
-    return _Entry(mark, names.split(","), HostKey(kind, blob), fault)
+        return _pass_over(f"there is no mark '{mark}'")
+    if len(fields) < _FIELDS:
+        return _pass_over("a name, a kind of key or a key is missing")
+    names, kind, data = fields[:_FIELDS]
+    if kind not in (AUTHORITY_KINDS if mark else KINDS):
+        return _pass_over(f"keys of the kind '{kind}' are not used")
+    try:
+        return _Entry(mark, names.split(","), HostKey(kind, base64.b64decode(data, validate=True)))
+    except binascii.Error:
+        return _pass_over("the key is not in base64")
+
+
+def _pass_over(fault: str) -> _Entry:
+    return _Entry("", [], HostKey("", b""), fault)
 
 
 def _is_pattern(name: str) -> bool:

@@ -24,6 +24,7 @@ from plabctl.values import replace
 from tests.builders import make_settings
 from tests.cli.console import Desk
 from tests.probes.openssh import Sshd, needs_sshd
+from tests.probes.openssh import make_key as make_openssh_key
 
 
 @pytest.fixture
@@ -125,6 +126,40 @@ def test_a_revoked_key_is_not_accepted(desk: Desk, server: EmbeddedNode) -> None
     assert "is revoked in known_hosts" in refused.err
     assert known.read_text() == revoked
     assert "is revoked" in desk.run("test", "pc1").out
+
+
+@needs_sshd
+def test_a_node_with_a_good_certificate_needs_no_trust(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "sshd"
+    server = Sshd(folder, f"HostCertificate {folder}/host_ed25519-cert.pub")
+    server.stop()
+    authority = make_openssh_key(tmp_path / "ca")
+    sign = ["ssh-keygen", "-q", "-h", "-s", str(tmp_path / "ca"), "-I", "x", "-n", "127.0.0.1"]
+    (desk.folder / "ca.pub").write_text(authority + "\n")
+    desk.config.write_text(
+        'state_dir = "state"\n[ssh]\nhost_ca = ["ca.pub"]\n'
+        f'key = "{server.user_key}"\n[pool.good]\nkind = "good"\non_fail = "bad"\n'
+        '[pool.bad]\nkind = "bad"\non_pass = "good"\n[recipe.process]\nsetup = { run = "true", timeout = "10s" }\n'
+    )
+    desk.ok("node", "add", "pc1", "--set", "ssh_host=127.0.0.1", "--set", f"ssh_port={server.port}")
+    try:
+        subprocess.run([*sign, "-V", "20200101Z:20200102Z", f"{folder}/host_ed25519.pub"], check=True)
+        server.start()
+        expired, test = desk.run("trust", "pc1"), desk.run("test", "pc1")
+        server.stop()
+        subprocess.run([*sign, f"{folder}/host_ed25519.pub"], check=True)
+        server.start()
+        good, passed = desk.ok("trust", "pc1"), desk.ok("test", "pc1")
+    finally:
+        server.stop()
+
+    assert "pc1: its host certificate expired at 2020-01-02T00:00:00Z\npc1: ssh-ed25519 SHA256:" in expired.out
+    assert "failed (host-key)" in test.out
+    assert "s: the host certificate expired at 2020-01-02T00:00:00Z; unknown host key" in test.out
+    assert good.count("\n") == 1
+    assert good.endswith("): nothing needs to be trusted\n")
+    assert "passed" in passed
+    assert not (desk.folder / "state/known_hosts").exists()
 
 
 def test_nodes_that_refused_our_key_are_due_once_the_configuration_names_another(

@@ -66,6 +66,8 @@ class StallingServer:
 
     def stop(self) -> None:
         self.over.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # which ends the accept() of our thread
         self.listener.close()
         for sock in self.open:
             sock.close()

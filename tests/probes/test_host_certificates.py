@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import getpass
 import hashlib
+import os
 import re
 import socket
 import subprocess
@@ -80,6 +82,9 @@ class SshdPerConnection:
                 f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nUseDNS no\nUsePAM no\n"
                 f"PidFile none\nPermitRootLogin yes\n"
             )
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)
+        self.log = self.folder / "log"
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
 
@@ -89,10 +94,8 @@ class SshdPerConnection:
             while True:
                 sock, _ = self.listener.accept()
                 argv = [PROGRAM, "-i", "-e", "-f", str(self.folder / f"sshd-{self.kind}")]
-                self.processes.append(
-                    subprocess.Popen(argv, stdin=sock.fileno(), stdout=sock.fileno(), stderr=subprocess.DEVNULL)
-                )
-                sock.close()
+                with sock, self.log.open("ab") as log:
+                    self.processes.append(subprocess.Popen(argv, stdin=sock.fileno(), stdout=sock.fileno(), stderr=log))
 
     def settle(self) -> None:
         """Wait until nothing serves a connection any more."""
@@ -119,21 +122,23 @@ def does_ssh_accept(server: SshdPerConnection, host: str, known: Path, *options:
     done = subprocess.run(
         [*argv, f"-oUserKnownHostsFile={known}", host, "true"], capture_output=True, text=True, check=False
     )
-    assert ("Permission denied" in done.stderr) != ("Host key verification failed" in done.stderr), done.stderr
+    assert ("Permission denied" in done.stderr) != ("Host key verification failed" in done.stderr), (
+        done.stderr + server.log.read_text()[-2000:]
+    )
     return "Permission denied" in done.stderr
 
 
 def connect(server: SshdPerConnection, host: str, known: Path, label: str = "", **changes: object) -> str:
     """Log in as a probe does; return the reason of a refusal, or nothing."""
     values: dict[str, object] = {
-        "user": "root",
+        "user": getpass.getuser(),
         "key": str(server.user_key),
         "known_hosts": str(known),
         **changes,
     }
     clock = SystemClock()
     ssh = Ssh(SshSettings(**values), clock, Watchdog(clock))  # type: ignore[arg-type]  # the values are those above
-    target = Target("pc1", host, server.port, "root", label or build_label(host, server.port))
+    target = Target("pc1", host, server.port, getpass.getuser(), label or build_label(host, server.port))
     try:
         shell, _ = ssh.connect(target, clock.monotonic() + 20, Cancellation())
         shell.close()

@@ -304,6 +304,7 @@ def test_a_server_that_floods_before_the_login_is_left_at_once(
         threading.Thread(target=flood, daemon=True).start()
         key, known, port = str(tmp_path / "key"), str(tmp_path / "known"), server.getsockname()[1]
         report = probe(SshSettings("any", port, key, known, connect_timeout_s=60.0), CHECK)
+        server.shutdown(socket.SHUT_RDWR)
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
     assert said in report.reason

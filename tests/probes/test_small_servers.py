@@ -191,6 +191,7 @@ def test_tinyssh_has_no_cipher_that_we_have_and_both_lists_are_named(tmp_path: P
         threading.Thread(target=serve_tinyssh, args=(listener, tmp_path / "keys"), daemon=True).start()
         key, port = make_key(tmp_path / "user"), listener.getsockname()[1]
         report = probe(SshSettings("root", port, str(key), str(tmp_path / "known"), connect_timeout_s=10.0), COMMAND)
+        listener.shutdown(socket.SHUT_RDWR)
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
     assert report.reason == (
