@@ -5,6 +5,8 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from plabctl.app import queries
@@ -14,12 +16,14 @@ from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes
 from plabctl.cli.options import config_option, make_command, output_options
 from plabctl.render import event_table, explanation
+from plabctl.render.text_table import find_width
 
 _EXAMPLE = """\
 plabctl explain pc1.example.org
 plabctl explain pc1.example.org -o json
 """
 _WIDTH = 80
+"""Longer lines are hard to read."""
 
 
 @make_command("explain", example=_EXAMPLE)
@@ -43,4 +47,7 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
         output.write([explanation.format_json(found, context)])
         return
     lines = explanation.build_lines(found, context)
-    output.show_lines(explanation.fold_lines(lines, _WIDTH) if how.is_for_people else lines, how)
+    if how.is_for_people:
+        width = min(_WIDTH, find_width(sys.stdout)) if sys.stdout.isatty() else _WIDTH
+        lines = explanation.fold_lines(lines, width)
+    output.show_lines(lines, how)

@@ -106,6 +106,15 @@ def test_no_width_is_too_much_or_too_little(used_desk: Desk, arguments: str, wid
     assert b"Traceback" not in shown.raw
 
 
+def test_an_explanation_is_folded_for_the_terminal(used_desk: Desk) -> None:
+    with terminal(used_desk, "explain", "pc2", width=60) as shown:
+        assert shown.end() == 0
+    lines = ESCAPE.sub(b"", shown.raw).decode().splitlines()
+
+    assert len(lines) > 10
+    assert all(len(line) <= 60 for line in lines)
+
+
 @pytest.mark.parametrize("width", [20, 80, 300])
 def test_a_table_fits_and_names_are_whole(used_desk: Desk, width: int) -> None:
     with terminal(used_desk, "status", width=width) as shown:

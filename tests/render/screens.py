@@ -10,7 +10,7 @@ import io
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +24,10 @@ from plabctl.core.state import Changes
 from plabctl.core.stats.outages import Bounds
 from plabctl.core.stats.tally import Tally
 from plabctl.core.suspicion import Suspicion
-from plabctl.render import event_table, group_table, stats_table, status_table, text_table
-from plabctl.render.listing import Listing
+from plabctl.render import event_table, explanation, group_table, node_page, stats_table, status_table, text_table
+from plabctl.render.listing import Line, Listing
 from plabctl.views.node import ViewContext
+from plabctl.views.node_record import NodeRecord
 from plabctl.views.stats import StatsHead, StatsView, build_stats_view
 from tests.builders import NOW, make_member
 from tests.memory_state import MemoryState
@@ -34,7 +35,7 @@ from tests.render.examples import make_context
 
 FOLDER = Path(__file__).parent / "screens"
 WIDTHS = (60, 80, 120)
-HEIGHT = 40
+HEIGHT = 60
 _NOON = NOW - NOW % 86400 + 43200
 _FULL = "dd: error writing 'image': No space left on device"
 _MONTH_S = 30 * 86400.0
@@ -135,21 +136,70 @@ def _build_stats() -> Listing:
     return stats_table.build_listing(head, views)
 
 
-SCREENS: Mapping[str, Callable[[], Listing]] = {
+def _build_wide_status() -> Listing:
+    context = make_busy_lab()
+    names = sort_names(context.state.names())
+    passed, failed, unknown = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
+    tests = {f"node9{_DOMAIN}": [passed] * 5 + [unknown] + [failed] * 4, f"node1{_DOMAIN}": [passed] * 10}
+    return status_table.build_listing(context, names, tests=tests)
+
+
+def _find_failed_node(context: ViewContext) -> NodeRecord:
+    """Return a node that failed a few hours ago, with what happened to it since."""
+    name = f"node9{_DOMAIN}"
+    node, member = context.state.node(name), context.state.member(name)
+    assert node
+    assert member
+    fell = {"from": "good", "to": "bad", "cause": "setup", "reason": _FULL, "since_at": _NOON - 4 * 3600.0}
+    stages = [
+        {"stage": "connect", "seconds": 0.2, "exit_code": None, "output": "", "truncated": False},
+        {"stage": "setup", "seconds": 8.8, "exit_code": 1, "output": f"making image\n{_FULL}\n", "truncated": False},
+    ]
+    failed = {"outcome": "fail", "cause": "setup", "reason": _FULL, "seconds": 9.0, "stages": stages, "pool": "bad"}
+    hours = (9, 8, 7, 6, 5)
+    passed = {"outcome": "pass", "seconds": 21.0, "pool": "good"}
+    recent = (
+        *(Event(f"{each}-probe", _NOON - each * 3600.0, "probe", name, "plabctl", passed) for each in hours),
+        Event("1-transition", _NOON - 4 * 3600.0, "transition", name, "plabctl", fell),
+        Event("2-retest", _NOON - 200.0, "retest", name, "ann", {"reason": "image removed"}),
+        Event("3-probe", _NOON - 150.0, "probe", name, "plabctl", failed),
+    )
+    node = replace(node, added_at=_NOON - _MONTH_S)
+    return NodeRecord(node, replace(member, probed_at=_NOON - 150.0, interval_s=1050.0), None, recent)
+
+
+def _build_page() -> Sequence[Line]:
+    context = make_busy_lab()
+    return node_page.build_lines(_find_failed_node(context), context)
+
+
+def _build_explanation() -> Sequence[Line]:
+    context = make_busy_lab()
+    lines = explanation.build_lines(_find_failed_node(context), context)
+    return explanation.fold_lines(lines, min(80, int(os.environ["COLUMNS"])))
+
+
+TABLES: Mapping[str, Callable[[], Listing]] = {
     "status": lambda: _build_status(make_busy_lab()),
+    "status-wide": _build_wide_status,
     "status-guarded": lambda: _build_status(make_guarded_lab()),
     "status-by-reason": lambda: _build_groups("reason"),
     "status-by-site": lambda: _build_groups("site"),
     "history": _build_history,
     "stats": _build_stats,
 }
+PAGES: Mapping[str, Callable[[], Sequence[Line]]] = {"show": _build_page, "explain": _build_explanation}
+SCREENS = (*TABLES, *PAGES)
 
 
 def draw(name: str, width: int) -> str:
     """Return what a terminal of that width shows."""
     out = Screen()
     with _surroundings(width):
-        text_table.show_table(SCREENS[name](), out, color=True)
+        if name in PAGES:
+            text_table.show_lines(PAGES[name](), out, color=True)
+        else:
+            text_table.show_table(TABLES[name](), out, color=True, wide=name.endswith("-wide"))
     screen = pyte.Screen(width, HEIGHT)
     pyte.Stream(screen).feed(out.getvalue().replace("\n", "\r\n"))
     return "\n".join(line.rstrip() for line in screen.display).rstrip() + "\n"
