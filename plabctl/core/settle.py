@@ -106,7 +106,7 @@ class _Batch:
 
     def _judge_vnode(self, vnode: Vnode, claim: Claim, report: Report) -> None:
         own, now = self._settings.experiment, self._now
-        report = explain_death(vnode, claim, report)
+        report = explain_death(vnode, report)
         after, kind = judge_vnode(vnode, claim, report, own, now, self._rng.random())
         self._vnodes[report.key] = after
         self._events.append(events.build_probe_event(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from plabctl.core import leftovers
 from plabctl.core.claim import void_claims
-from plabctl.core.model import Leftover, Report
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.model import Cause, Goal, Leftover, Report
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
@@ -47,6 +48,21 @@ def test_the_address_that_answered_is_remembered(learned: str | None, kept: str)
     changes = settle(state, [make_report(address=learned)], POOLS, NOW, Random(1))
 
     assert [member.address for member in changes.members] == [kept]
+
+
+def test_a_vnode_that_dies_early_again_is_told_in_its_events_and_its_state() -> None:
+    vnode = Vnode("exp", "n1", VnodeState.UP, NOW, NOW, "v", is_set_up=True, ok_streak=1, early_deaths=1)
+    state = make_state(make_member())
+    claim = make_claim(experiment="exp", goal=Goal.CHECK)
+    state.apply(Changes(experiments=(Experiment("exp", "process", "ada", NOW),), vnodes=(vnode,), claims=(claim,)))
+
+    report = make_report(outcome="fail", experiment="exp", cause=Cause.CHECK, reason="it is gone")
+    changes = settle(state, [report], POOLS, NOW, Random(1))
+
+    reasons = [event.data["reason"] for event in changes.events]
+    assert len(reasons) == 2
+    assert [*{*reasons}] == [after.last.reason for after in changes.vnodes if after.last]
+    assert str(reasons[0]).startswith("it is gone; dead 2 times in a row")
 
 
 def test_settling_the_same_report_twice_changes_nothing_more() -> None:

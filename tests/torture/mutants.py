@@ -28,7 +28,8 @@ from tests.torture.mutations import mutations
 from tests.torture.options import TortureOptions
 
 MODULES = (
-    "core/settle.py", "core/refusals.py", "core/pools/base.py", "core/pools/good.py", "core/pools/bad.py",
+    "core/settle.py", "core/refusals.py", "core/readiness.py", "core/pools/base.py", "core/pools/good.py",
+    "core/pools/bad.py",
     "core/guard/model.py", "core/guard/evaluate.py", "core/guard/rollback.py", "core/flap.py",
     "core/backoffs/base.py", "core/error_throttle.py", "core/claim.py", "core/node_orders.py", "core/timeouts.py",
     "core/fairness.py", "core/fair_wait.py", "core/uptime.py", "core/adaptive_scale.py",

@@ -37,11 +37,10 @@ def judge_vnode(
     return _mark_failed(seen, claim, report, own, now, roll)
 
 
-def explain_death(before: Vnode, claim: Claim, report: Report) -> Report:
+def explain_death(before: Vnode, report: Report) -> Report:
     """Return the report of a probe of `before`, with what to do where it ends each time soon after its set-up."""
-    if not (claim.goal is Goal.CHECK and report.outcome is Outcome.FAIL and _is_dead(report)):
-        return report
-    if not (remark := describe_early_deaths(_count_early_deaths(before))):
+    remark = describe_early_deaths(_count_early_deaths(before)) if _is_dead(report) else ""
+    if not remark:
         return report
     return replace(report, reason=f"{report.reason[: _MAX_REASON - len(remark) - 2]}; {remark}")
 
@@ -51,7 +50,7 @@ def _count_early_deaths(vnode: Vnode) -> int:
 
     Its set-up is the first of its passes in a row.
     """
-    return vnode.early_deaths + 1 if vnode.state is VnodeState.UP and vnode.ok_streak == 1 else 0
+    return vnode.early_deaths + 1 if vnode.ok_streak == 1 else 0
 
 
 def _update_leftovers(vnode: Vnode, claim: Claim, report: Report) -> Vnode:

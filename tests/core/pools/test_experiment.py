@@ -96,7 +96,7 @@ def test_what_dies_each_time_before_the_first_look_is_told_with_what_to_do() -> 
     for _ in range(3):
         vnode = judged(vnode, "pass")
         report = make_report(outcome="fail", experiment="exp", cause=Cause.CHECK, reason="the process is gone")
-        said.append(explain_death(vnode, make_claim(experiment="exp", goal=Goal.CHECK), report).reason)
+        said.append(explain_death(vnode, report).reason)
         vnode = judged(vnode, "fail", Cause.CHECK)
 
     assert said[0] == "the process is gone"
@@ -116,14 +116,13 @@ def test_what_was_seen_alive_or_merely_did_not_answer_is_no_early_death() -> Non
     assert away.early_deaths == 1
     assert judged(away, "fail", Cause.CHECK).early_deaths == 0, "its node was away meanwhile"
     refused = make_report(outcome="fail", experiment="exp", cause=Cause.CONNECT, reason="refused")
-    assert explain_death(up, make_claim(experiment="exp", goal=Goal.CHECK), refused) == refused
+    assert explain_death(up, refused) == refused
 
 
 def test_the_advice_fits_into_a_reason() -> None:
     report = make_report(outcome="fail", experiment="exp", cause=Cause.CHECK, reason="x" * 500)
-    claim = make_claim(experiment="exp", goal=Goal.CHECK)
 
-    assert len(explain_death(replace(UP, ok_streak=1, early_deaths=9), claim, report).reason) == 500
+    assert len(explain_death(replace(UP, ok_streak=1, early_deaths=9), report).reason) == 500
 
 
 def test_what_was_set_up_stands_under_the_name_that_was_claimed() -> None:
