@@ -90,6 +90,19 @@ def test_a_doubt_that_only_counts_on_is_told_once() -> None:
     assert kinds == [["fault"], [], ["fault"], ["fault-over"]]
 
 
+def test_a_lock_is_told_when_it_is_kept() -> None:
+    lock = Problem(ProblemKind.LOCK, "process 7 is stopped", "kill it", pid=7, subject="state")
+    other = replace(lock, pid=8)
+    state = MemoryState()
+
+    seen = [(lock, 0.0), (lock, 59.0), (other, 70.0), (other, 129.0), (other, 130.0), (other, 190.0), (lock, 250.0)]
+    kinds = [[event.kind for event in look(state, problem, now=NOW + at)] for problem, at in seen]
+    assert kinds == [[], [], [], [], ["fault"], [], ["fault-over"]]
+
+    assert look(state, now=NOW + 300.0) == [], "what was not told is not over"
+    assert FAULTS_NOTE.topic not in state.notes
+
+
 def test_the_words_are_bounded() -> None:
     (event,) = look(MemoryState(), replace(SOURCE, reason="x" * 100_000))
 
