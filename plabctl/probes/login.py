@@ -5,7 +5,6 @@ I/O. Loads paramiko. What is offered is collected by `plabctl.probes.identities`
 The dialogue is ours in place of paramiko's, for three reasons. paramiko asks for the service again with each key, which
 some servers do not take. It signs in the thread of the transport, where a fault of ours, such as an agent that hangs,
 would look like a fault of the node. And it signs RSA certificates by SHA-1 for old servers.
-Tests: `tests/probes/test_identities.py`.
 """
 
 from __future__ import annotations

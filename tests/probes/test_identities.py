@@ -9,7 +9,6 @@ import pytest
 from plabctl.core.model import Cause, Outcome
 from plabctl.probes.certificate_file import read_certificate
 from plabctl.probes.identities import parse_key
-from plabctl.probes.login import NoSignature, choose_algorithm
 from plabctl.probes.user_certificates import find_fault, judge, parse_certificate, parse_line
 from tests.probes.jobs import probe
 from tests.probes.office import CHECK, USER, Office
@@ -151,23 +150,3 @@ def test_a_node_may_have_a_key_of_its_own(sshd: Sshd, tmp_path: Path) -> None:
 
     assert probe(other, CHECK).outcome is Outcome.FAIL
     assert probe(other, CHECK, ssh_key=str(sshd.user_key)).outcome is Outcome.PASS
-
-
-@pytest.mark.parametrize(
-    ("kind", "taken", "algorithm"),
-    [
-        ("ssh-ed25519", "rsa-sha2-256", "ssh-ed25519"),
-        ("ssh-rsa", "ssh-rsa,rsa-sha2-256,rsa-sha2-512", "rsa-sha2-512"),
-        ("ssh-rsa", "ssh-rsa,rsa-sha2-256", "rsa-sha2-256"),
-        ("ssh-rsa", "", "rsa-sha2-512"),
-        ("ssh-rsa-cert-v01@openssh.com", "ssh-ed25519,rsa-sha2-256", "rsa-sha2-256-cert-v01@openssh.com"),
-    ],
-)
-def test_rsa_signs_by_the_best_of_sha2_that_the_node_takes(kind: str, taken: str, algorithm: str) -> None:
-    assert choose_algorithm(kind, {"server-sig-algs": taken.encode()}) == algorithm
-
-
-@pytest.mark.parametrize("kind", ["ssh-rsa", "ssh-rsa-cert-v01@openssh.com"])
-def test_nothing_is_signed_by_sha1(kind: str) -> None:
-    with pytest.raises(NoSignature, match="no RSA signatures by SHA-2"):
-        choose_algorithm(kind, {"server-sig-algs": b"ssh-ed25519,ssh-rsa"})
