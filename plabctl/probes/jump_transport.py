@@ -1,7 +1,7 @@
 """A connection to a jump host: it opens many tunnels side by side, and says whether the host still answers.
 
-Loads paramiko, whose own way of opening channels keeps one answer for all threads that wait for one.
-`tests/probes/test_ssh_libraries.py` tests that what is used of its inside is still there. Go on with
+Loads paramiko and uses its inside: its own way of opening channels keeps one answer for all threads that wait for one.
+The tests open channels of real servers, so that they fail when the inside is another. Go on with
 `plabctl.probes.jump_hosts`, which shares these connections, and `plabctl.probes.tunnel`.
 Tests: `tests/probes/test_jump_hosts.py`.
 """
