@@ -195,7 +195,7 @@ def record_success(config_path: str | None, now: float) -> str | None:
     app = open_app(config_path)
     if find_inventory_problems(app.store.snapshot(), app.settings):
         return None
-    with tell_recovery(app, last_error.find_failure()):
+    with tell_recovery(app, last_error.list_failures()):
         return last_error.record_success(now)
 
 

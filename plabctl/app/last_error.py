@@ -63,10 +63,10 @@ class LastError:
                     return message
         return text
 
-    def find_failure(self) -> TickFailure | None:
-        """Return the error that is remembered; None when there is none."""
-        error = self._read()
-        return _describe(error) if error else None
+    def list_failures(self) -> list[TickFailure]:
+        """Return the errors that are remembered: more than one if ticks then could not read where to remember them."""
+        found = (_read(path) for path in filter(self._is_ours, self._paths))
+        return [_describe(error) for error in found if error]
 
     def record_success(self, now: float) -> str | None:
         """Return what to say when an error is over, and forget it."""

@@ -11,7 +11,7 @@ Tests: `tests/cli/test_faults_told.py`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from plabctl.app.context import App
@@ -60,12 +60,13 @@ def tell_failure(app: App, kind: ProblemKind | None) -> None:
 
 
 @contextmanager
-def tell_recovery(app: App, failure: TickFailure | None) -> Iterator[None]:
-    """Tell that `failure`, with which ticks ended, is over; the block forgets it. Nothing is raised here.
+def tell_recovery(app: App, failures: Iterable[TickFailure]) -> Iterator[None]:
+    """Tell that the last of `failures`, with which ticks ended, is over; the block forgets them. Nothing is raised.
 
     If no tick could tell of it before, as the configuration could not be read, both its begin and its end are told.
     """
-    if failure and failure.kind not in _PARTIAL:
+    failure = max((each for each in failures if each.kind not in _PARTIAL), key=lambda each: each.last_at, default=None)
+    if failure:
         with suppress(Exception):  # the tick is done, and the next that has something to do tells what is over
             _put(app, read_context_of(app), failure)
     yield

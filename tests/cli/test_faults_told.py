@@ -91,6 +91,20 @@ def test_ticks_that_could_tell_nobody_are_told_by_the_next(used_desk: Desk) -> N
     assert list_kinds(list_events(used_desk)) == list_kinds([begun, over])
 
 
+def test_what_failed_before_hides_no_failure_that_nobody_could_be_told_of(used_desk: Desk) -> None:
+    used_desk.config.write_text(CONFIG + SOURCE + HOOK)
+    tick(used_desk)
+    used_desk.config.write_text(f"{CONFIG}{SOURCE}{HOOK}widnow = 3\n")
+    tick(used_desk)
+    used_desk.config.write_text(CONFIG + SOURCE + HOOK)
+    (used_desk.folder / "nodes").write_text("pc1\npc2\n")
+    assert tick(used_desk, 2) == [0, 0]
+
+    told = list_kinds(list_told(used_desk))
+    assert told[:2] == [("fault", "inventory"), ("fault-over", "inventory")]
+    assert told[2:] == [("fault", "config"), ("fault-over", "config")]
+
+
 def test_ticks_that_fail_tell_it_as_far_as_they_can(used_desk: Desk) -> None:
     used_desk.config.write_text(CONFIG.replace('transport = "local"', "") + HOOK)
     used_desk.ok("retest", "pc1", "-q")
