@@ -6,7 +6,8 @@ I/O. `core/` never asks: it is told `now`. Tests hand in a clock that they move 
 from __future__ import annotations
 
 import time
-from typing import Protocol
+
+from plabctl.typed import Protocol
 
 
 class Clock(Protocol):

@@ -6,7 +6,8 @@ Pure. The general one is in `plabctl.values`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from plabctl.typed import Any
 
 _MISSING = object()
 

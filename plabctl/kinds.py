@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+
+from plabctl.typed import Any, NamedTuple
 
 
 class Point(NamedTuple):

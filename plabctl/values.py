@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+
+from plabctl.typed import TYPE_CHECKING, Any, read_annotations
 
 _FEW = 8
 """How many values of a class are made before its `__init__` is compiled."""
@@ -60,65 +61,46 @@ else:
 
         def decorate(cls: type) -> type:
             body = {key: value for key, value in cls.__dict__.items() if key not in {"__dict__", "__weakref__"}}
-            own = find_fields(body)
-            slots = tuple(each.name for each in own)
-            rest = {key: value for key, value in body.items() if key not in slots}
-            lazy = type(cls.__name__, (), {**rest, **_build_methods(body, kw_only), "__slots__": slots})
-            lazy.__qualname__ = cls.__qualname__
-            lazy.__match_args__ = () if kw_only else lazy.__slots__
-            lazy.__value_fields__ = own
-            return lazy
+            slots = tuple(read_annotations(body))
+            own = {**_METHODS, **body, "__qualname__": cls.__qualname__, "__slots__": slots}
+            for name in slots:
+                own.pop(name, None)  # its default
+            own["__match_args__"] = () if kw_only else slots
+            own["__value_body__"] = body, kw_only
+            return type(cls.__name__, (), own)
 
         return decorate
 
 
 def fields(cls: type) -> tuple[Field, ...]:
     """Return the fields of a class of values, in the order in which they are declared."""
-    found: tuple[Field, ...] = cls.__value_fields__  # type: ignore[attr-defined]  # set by the decorator
+    found: tuple[Field, ...] = cls.__value_fields__  # type: ignore[attr-defined]  # see _METHODS
     return found
 
 
 def find_fields(body: Mapping[str, Any]) -> tuple[Field, ...]:
     """Return the fields that the body of a class declares."""
     made: list[Field] = []
-    for name, type_ in _read_annotations(body).items():
+    for name, type_ in read_annotations(body).items():
         default = body.get(name, MISSING)
         factory = getattr(default, "factory", None)
         made.append(Field(name, type_, MISSING if factory else default, factory))
     return tuple(made)
 
 
-def _read_annotations(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    # From Python 3.14 on they are there only under `from __future__ import annotations`. Else a function makes them:
-    # 1 asks it for values. `annotationlib`, which would ask, is slow to import.
-    make = body.get("__annotate_func__")
-    found: Mapping[str, Any] = make(1) if make else body.get("__annotations__", {})
+def _read_body(lazy: type) -> tuple[Mapping[str, Any], bool]:
+    """Return what the body of a class of values declares, and whether its fields are given by name only."""
+    found: tuple[Mapping[str, Any], bool] = lazy.__value_body__  # type: ignore[attr-defined]  # set by the decorator
     return found
 
 
-def _build_methods(body: Mapping[str, object], kw_only: bool) -> dict[str, object]:
-    """Return the methods of a value, each of which puts the real one in its place at its first use."""
-    methods: dict[str, object] = {
-        "__setattr__": _refuse,
-        "__delattr__": _refuse,
-        "__getstate__": _getstate,
-        "__setstate__": _setstate,
-        "__dataclass_fields__": _AtFirstLook(body, kw_only),
-    }
-    for name in ("__repr__", "__eq__", "__hash__"):
-        if name not in body:
-            methods[name] = _make_late_method(body, name, kw_only)
-    if "__init__" not in body:
-        methods["__init__"] = _make_late_init(kw_only)
-        methods["__signature__"] = _SignatureAtFirstLook(kw_only)
-    return methods
+def _make_late_method(name: str) -> Callable[..., object]:
+    """Return a method that puts the real one in its place at its first use."""
 
-
-def _make_late_method(body: Mapping[str, object], name: str, kw_only: bool) -> Callable[..., object]:
     def method(self: object, *args: object, **kwargs: object) -> object:
         # Another thread may be here too: both make the same, and the last one to set it wins.
         lazy = type(self)
-        real = getattr(_make_standard_class(lazy, body, kw_only), name)
+        real = getattr(_make_standard_class(lazy), name)
         real.__qualname__ = f"{lazy.__qualname__}.{name}"
         setattr(lazy, name, real)
         return real(self, *args, **kwargs)
@@ -126,26 +108,24 @@ def _make_late_method(body: Mapping[str, object], name: str, kw_only: bool) -> C
     return method
 
 
-def _make_late_init(kw_only: bool) -> Callable[..., None]:
-    """Return an `__init__` that fills the first few values field by field, and is compiled when more are made.
+_made_counts: dict[type, int] = {}
+
+
+def _init(self: object, *args: object, **kwargs: object) -> None:
+    """Fill the first few values field by field; when more are made, it is compiled.
 
     Of most settings there is one value, and to compile costs as much as to fill fifty.
     """
-    filled = 0
-
-    def method(self: object, *args: object, **kwargs: object) -> None:
-        # Another thread may be here too: whichever counts last, the class is compiled sooner or later, if twice.
-        nonlocal filled
-        filled += 1
-        lazy = type(self)
-        if not (filled <= _FEW and not (kw_only and args) and _is_filled(self, fields(lazy), args, kwargs)):
-            _compile(lazy, kw_only)(self, *args, **kwargs)
-
-    return method
+    # Another thread may be here too: whichever counts last, the class is compiled sooner or later, if twice.
+    lazy = type(self)
+    count = _made_counts[lazy] = _made_counts.get(lazy, 0) + 1
+    _, kw_only = _read_body(lazy)
+    if not (count <= _FEW and not (kw_only and args) and _is_filled(self, fields(lazy), args, kwargs)):
+        _compile(lazy)(self, *args, **kwargs)
 
 
-def _compile(lazy: type, kw_only: bool) -> Callable[..., object]:
-    real = _compile_init(lazy, kw_only)
+def _compile(lazy: type) -> Callable[..., object]:
+    real = _compile_init(lazy)
     real.__qualname__ = f"{lazy.__qualname__}.__init__"
     setattr(lazy, "__init__", real)  # noqa: B010 - type checkers have never heard of such a thing
     return real
@@ -154,13 +134,10 @@ def _compile(lazy: type, kw_only: bool) -> Callable[..., object]:
 class _SignatureAtFirstLook:
     """The signature of a class, for callers that ask before its `__init__` is compiled."""
 
-    def __init__(self, kw_only: bool) -> None:
-        self._kw_only = kw_only
-
     def __get__(self, value: object, lazy: type) -> object:
         import inspect
 
-        _, *parameters = inspect.signature(_compile(lazy, self._kw_only)).parameters.values()
+        _, *parameters = inspect.signature(_compile(lazy)).parameters.values()
         return inspect.Signature(parameters)
 
 
@@ -182,9 +159,9 @@ def _is_filled(value: object, own: tuple[Field, ...], args: tuple[object, ...], 
     return not given
 
 
-def _compile_init(lazy: type, kw_only: bool) -> Callable[..., object]:
+def _compile_init(lazy: type) -> Callable[..., object]:
     """Return `__init__`, compiled: it is the one method that has to be fast, and that most classes need."""
-    own = fields(lazy)
+    own, (_, kw_only) = fields(lazy), _read_body(lazy)
     # A slot's own setter is faster by a third than finding the slot by its name.
     space: dict[str, object] = {
         "_missing": MISSING,
@@ -214,10 +191,11 @@ def _compile_init(lazy: type, kw_only: bool) -> Callable[..., object]:
     return init
 
 
-def _make_standard_class(lazy: type, body: Mapping[str, object], kw_only: bool) -> type:
+def _make_standard_class(lazy: type) -> type:
     """Return the same class as the standard decorator makes it."""
     import dataclasses
 
+    body, kw_only = _read_body(lazy)
     own = {f.name: dataclasses.field(default_factory=f.default_factory) for f in fields(lazy) if f.default_factory}
     return dataclasses.dataclass(frozen=True, kw_only=kw_only)(type(lazy.__name__, (), {**body, **own}))
 
@@ -225,13 +203,18 @@ def _make_standard_class(lazy: type, body: Mapping[str, object], kw_only: bool) 
 class _AtFirstLook:
     """What makes a value a dataclass for the standard functions, worked out when one of them asks."""
 
-    def __init__(self, body: Mapping[str, object], kw_only: bool) -> None:
-        self._body = body
-        self._kw_only = kw_only
-
     def __get__(self, value: object, lazy: type) -> object:
-        found = _make_standard_class(lazy, self._body, self._kw_only).__dataclass_fields__  # type: ignore[attr-defined]  # it is one
+        found = _make_standard_class(lazy).__dataclass_fields__  # type: ignore[attr-defined]  # it is one
         type.__setattr__(lazy, "__dataclass_fields__", found)
+        return found
+
+
+class _FieldsAtFirstLook:
+    """The fields of a class, worked out when they are asked for: of many a class no value is made."""
+
+    def __get__(self, value: object, lazy: type) -> tuple[Field, ...]:
+        found = find_fields(_read_body(lazy)[0])
+        type.__setattr__(lazy, "__value_fields__", found)
         return found
 
 
@@ -248,3 +231,19 @@ def _getstate(self: object) -> list[object]:
 def _setstate(self: object, state: list[object]) -> None:
     for found, value in zip(fields(type(self)), state, strict=True):
         object.__setattr__(self, found.name, value)
+
+
+_METHODS: Mapping[str, object] = {
+    "__dataclass_fields__": _AtFirstLook(),
+    "__delattr__": _refuse,
+    "__eq__": _make_late_method("__eq__"),
+    "__getstate__": _getstate,
+    "__hash__": _make_late_method("__hash__"),
+    "__init__": _init,
+    "__repr__": _make_late_method("__repr__"),
+    "__setattr__": _refuse,
+    "__setstate__": _setstate,
+    "__signature__": _SignatureAtFirstLook(),
+    "__value_fields__": _FieldsAtFirstLook(),
+}
+"""What every class of values has, the same for all of them; what its body has of these goes first."""

@@ -14,15 +14,15 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {
     "errors", "counts", "durations", "clock", "fast_replace", "files", "instants", "kinds", "masks", "nodesets",
-    "process", "values",
+    "process", "typed", "values",
 }  # fmt: skip
 ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "views", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
-    **{name: {name} for name in GROUND},
+    **{name: {name, "typed"} for name in GROUND},
     "files": {"files", "errors"},
     "instants": {"instants", "durations"},
     "process": {"process", "files", "errors"},
-    "core": {"core", "errors", "counts", "durations", "fast_replace", "masks", "nodesets", "values"},
+    "core": {"core", "errors", "counts", "durations", "fast_replace", "masks", "nodesets", "typed", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history

@@ -8,7 +8,8 @@ Tests: `tests/cli/test_trust.py`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.app.context import App

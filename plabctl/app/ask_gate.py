@@ -6,9 +6,8 @@ Tests: `tests/cli/test_gate.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plabctl.core.gate import can_test_open, check_nodes, explain_closed
+from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

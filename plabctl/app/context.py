@@ -6,13 +6,12 @@ Tests: `tests/app/test_state_check.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plabctl.clock import Clock, SystemClock
 from plabctl.config.load import load
 from plabctl.core.settings import Settings
 from plabctl.errors import ConfigError, PluginFault
 from plabctl.store.store import Store
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ Tests: `tests/app/test_sync_inventories.py`.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+
+from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.app.context import App

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from plabctl.app.access_changes import find_access_change, retest_refused
 from plabctl.app.context import App, check_plugins, open_app
@@ -17,6 +16,7 @@ from plabctl.config.locate import find_state_dir
 from plabctl.core.clock_skew import SETTLES_S, is_set_back
 from plabctl.errors import ClockFault, PlabctlError
 from plabctl.store.store import BEAT_NAME, SUCCESS_NAME
+from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

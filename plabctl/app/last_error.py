@@ -10,12 +10,12 @@ import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from plabctl.errors import StoreError, Untrusted
 from plabctl.files.private import open_private
 from plabctl.files.trusted import open_trusted
 from plabctl.store.store import ERROR_PREFIX
+from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.core.error_throttle import RepeatedError

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_alias, sort_names
@@ -16,6 +15,7 @@ from plabctl.core.problems import Surroundings
 from plabctl.errors import NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.store import ERROR_PREFIX, SUCCESS_NAME
+from plabctl.typed import TYPE_CHECKING
 from plabctl.views.node import ViewContext, filter_pools
 
 if TYPE_CHECKING:

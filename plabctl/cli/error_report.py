@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
 
 from plabctl.errors import ConfigError, NoSuchNode, PlabctlError
+from plabctl.typed import TextIO
 
 EXIT_BUG = 70
 EXIT_OUTPUT = 74

@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
 
 from plabctl.cli.error_report import flush, write_error
 from plabctl.render.listing import FOR_PEOPLE, Cell, Listing
+from plabctl.typed import TYPE_CHECKING, TextIO
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from plabctl.config.cross_check import (
     Values,
@@ -30,6 +29,7 @@ from plabctl.core.keys.types import ValueType
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import InventorySettings, PoolSettings, Settings
 from plabctl.kinds import find
+from plabctl.typed import Any
 from plabctl.values import replace
 
 

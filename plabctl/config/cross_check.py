@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
-from typing import Any, cast
 
 from plabctl.config.read_document import Fault
 from plabctl.core.backoffs.additive import ADDITIVE
@@ -20,6 +19,7 @@ from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
 from plabctl.core.settings import ExperimentSettings, PoolKind, PoolSettings, Settings
 from plabctl.kinds import Builtin, builtin_kinds, builtin_names, find, find_builtin
+from plabctl.typed import Any, cast
 
 Values = Mapping[str, Any]
 

@@ -7,12 +7,12 @@ Tests: `tests/config/test_schema.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from plabctl.core.keys.formatting import describe_value, quote
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Base, ValueType
 from plabctl.kinds import builtin_kinds, find, find_builtin
+from plabctl.typed import Any
 
 
 class KindName(ValueType):

@@ -10,7 +10,6 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 from plabctl.config.build import build_settings
 from plabctl.config.cross_check import check_across_keys
@@ -19,6 +18,7 @@ from plabctl.config.plain_toml import read_plain
 from plabctl.config.read_document import MAX_FAULTS, Fault, read_document
 from plabctl.core.settings import Origin, Settings
 from plabctl.errors import InvalidConfig
+from plabctl.typed import Any
 from plabctl.values import replace
 
 MAX_KEY_PARTS = 100

@@ -8,10 +8,10 @@ its bytes, and the folder that its relative paths are relative to. Go on with `p
 import os
 import stat
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from plabctl.errors import ConfigError, Untrusted
 from plabctl.files.trusted import open_trusted
+from plabctl.typed import NamedTuple
 
 LOCAL_CONFIG = "plabctl.toml"
 """Looked for first, in a directory that may be anybody's."""

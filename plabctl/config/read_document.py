@@ -8,7 +8,6 @@ Tests: `tests/config/test_load.py`.
 from __future__ import annotations
 
 from collections.abc import Sized
-from typing import Any
 
 from plabctl.config.kind_name import find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.schema import ROOT
@@ -16,6 +15,7 @@ from plabctl.core.keys.formatting import describe_value, quote, suggest
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.names import is_pool_name
 from plabctl.kinds import find_builtin
+from plabctl.typed import Any
 
 Fault = tuple[str, str]
 """Where, as the path of a key, and what."""

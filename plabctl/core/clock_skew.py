@@ -8,8 +8,8 @@ wrong.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
 
+from plabctl.typed import TYPE_CHECKING, Any, TypeVar
 from plabctl.values import fields, replace
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ Tests: `tests/store/test_state_protocol.py`.
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
 from collections.abc import Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
 
 from plabctl.core.model import Hold, Member, Node, build_key
 from plabctl.core.suspicion import Suspicion
+from plabctl.typed import Generic, NamedTuple, TypeVar
 
 Row = TypeVar("Row", bound=tuple[object, ...])
 

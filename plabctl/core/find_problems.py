@@ -9,11 +9,11 @@ when there may be some.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from plabctl.core.problems import NodeCounts, Problem, ProblemKind, Severity, Surroundings
 from plabctl.core.state import LOST_SOURCES_TOPIC
 from plabctl.durations import format_duration
+from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.core.problems import LockReport, TickFailure

@@ -6,10 +6,10 @@ Pure. Source: the decaying penalty of route flap damping (RFC 2439), with passes
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 from plabctl.core.settings import FlapSettings, GuardSettings
 from plabctl.core.suspicion import Flap
+from plabctl.typed import Protocol
 
 
 class FlapRecord(Protocol):

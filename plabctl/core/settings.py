@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
@@ -27,6 +26,7 @@ from plabctl.core.settings_parts import HistorySettings as HistorySettings
 from plabctl.core.settings_parts import InventorySettings as InventorySettings
 from plabctl.core.settings_parts import ReportSettings as ReportSettings
 from plabctl.core.settings_parts import SinkSettings as SinkSettings
+from plabctl.typed import Any
 from plabctl.values import dataclass, field, replace
 
 EXIT_FIELD = "goes_to"

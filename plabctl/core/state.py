@@ -8,10 +8,10 @@ Tests: `tests/store/test_state_protocol.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
+from plabctl.typed import TYPE_CHECKING, Protocol
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ Pure. The one place that says so.
 
 # Annotations are not postponed here: this is asked for every node of a long list, in short commands.
 from collections.abc import Collection
-from typing import Protocol
 
 from plabctl.core.model import Hold
 from plabctl.core.suspicion import Suspicion
+from plabctl.typed import Protocol
 
 
 class PlacedNode(Protocol):

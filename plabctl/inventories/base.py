@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
 
 from plabctl.core.keys.table import Kind
 from plabctl.errors import UsageFault
 from plabctl.inventories.reading import Reading
+from plabctl.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plabctl.core.settings import InventorySettings, Origin

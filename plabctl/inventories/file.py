@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
@@ -16,6 +15,7 @@ from plabctl.errors import Untrusted, UsageFault
 from plabctl.files.trusted import open_trusted
 from plabctl.inventories.base import MAX_BYTES, InventoryKind, parse_listing
 from plabctl.inventories.reading import Reading
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

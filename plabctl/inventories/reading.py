@@ -8,8 +8,8 @@ Tests: `tests/inventories/test_fetch.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
+from plabctl.typed import TYPE_CHECKING, NamedTuple
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
 from math import floor
 from types import NoneType, UnionType
-from typing import Any
 
 from plabctl.core.model import Hold, Verdict
 from plabctl.render.encode import DIGITS, EMPTY_IS_UNKNOWN, encode_value, format_cell, get_digits, get_key, is_instant
 from plabctl.render.times import MINUTES, SECONDS
+from plabctl.typed import Any
 from plabctl.values import fields
 
 Writer = Callable[[Any], str]

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import chain, islice
-from typing import Any
 
 from plabctl.render.encode import encode_view, format_cell
 from plabctl.render.listing import FORMS, SCHEMA_VERSION, Listing, Row
+from plabctl.typed import Any
 from plabctl.values import replace
 
 _FEW = 64

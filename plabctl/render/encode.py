@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
 from importlib import import_module
-from typing import Any
 
 from plabctl.render.times import format_iso
+from plabctl.typed import Any
 from plabctl.values import fields
 
 EMPTY_IS_UNKNOWN = frozenset({("Verdict", "reason")})

@@ -5,8 +5,8 @@ Tests: `tests/render/test_text_table.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
 
+from plabctl.typed import Any, NamedTuple
 from plabctl.values import dataclass, field
 
 Row = Mapping[str, object]

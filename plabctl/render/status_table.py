@@ -6,11 +6,11 @@ Pure. `plabctl.views.status` has the facts, `plabctl.render.status_columns` the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from plabctl.durations import format_duration
 from plabctl.render.listing import Listing
 from plabctl.render.times import format_ago, format_until
+from plabctl.typed import TYPE_CHECKING
 from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import floor
-from typing import TypeVar
 
 from plabctl.durations import format_duration
+from plabctl.typed import TypeVar
 
 _FIRST, _LAST = -62135596800, 253402300799 - 86399
 """Of the years 1 and 9999, the last day left out, which is over in no time zone."""

@@ -7,13 +7,13 @@ Go on with `plabctl.store.documents`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.store.shapes import Doc, Part, RowSource, Shape, copy_plain, copy_plain_object
+from plabctl.typed import Any
 from plabctl.values import MISSING
 
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}

@@ -7,9 +7,9 @@ takes as long as some fifty rows, so only long lists come here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from plabctl.store.shapes import Doc, RowSource
+from plabctl.typed import Any
 from plabctl.values import MISSING
 
 Reader = Callable[[str, Doc], Any]

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
 
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
@@ -32,6 +31,7 @@ from plabctl.store.tables import (
     Tables,
     find_saved_boot,
 )
+from plabctl.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Experiment, Vnode

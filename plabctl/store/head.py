@@ -9,13 +9,15 @@ Go on with `plabctl.store.documents`, where the rest is read.
 import os
 import re
 import zlib
-from typing import NamedTuple
 
 from plabctl.errors import StateDamaged, StateTooNew
 from plabctl.files.private import as_store_error, open_for_reading
+from plabctl.typed import NamedTuple
 
 STATE_NAME = "state.json"
 PREVIOUS_NAME = "state.json.previous"
+LOCK_NAME = "state.lock"
+SLOTS_NAME = "slots"
 SCHEMA_VERSION = 3
 MAX_STATE_BYTES = 512 * 1024 * 1024
 """More than a million nodes; a larger file is none of ours."""

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from plabctl.errors import StoreBusy
 from plabctl.files.locks import is_same_file, mirror, read_holder, try_lock, unlock, wait_for_lock, write_holder
 from plabctl.files.private import as_store_error, open_private
+from plabctl.store.head import LOCK_NAME
 
-LOCK_NAME = "state.lock"
 MOST_TIMEOUTS = 6
 """How many time-outs a writer waits in all, while the lock goes from one process to the next before it."""
 _PAUSE_S = 0.005

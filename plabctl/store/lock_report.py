@@ -23,8 +23,7 @@ from plabctl.files.locks import (
     read_process_state,
 )
 from plabctl.files.private import as_store_error, open_private
-from plabctl.store.lock import LOCK_NAME
-from plabctl.store.slots import SLOTS_NAME
+from plabctl.store.head import LOCK_NAME, SLOTS_NAME
 from plabctl.store.tick_log import TICKS_NAME, parse_trace
 
 _NUMBER = re.compile("[0-9]+")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
 
+from plabctl.typed import Any, Generic, TypeVar
 from plabctl.values import Field, fields
 
 Doc = dict[str, Any]

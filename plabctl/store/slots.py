@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from plabctl.errors import StoreError
 from plabctl.files.locks import is_locked, is_same_file, mirror, poll_lock, read_mark, try_lock, unlock, write_mark
 from plabctl.files.private import as_store_error, open_private, open_private_dir
+from plabctl.store.head import SLOTS_NAME
 
-SLOTS_NAME = "slots"
 _TURN_WAIT_S = 5.0
 _TURN_PAUSE_S = 0.002
 _OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}

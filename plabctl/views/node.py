@@ -7,7 +7,6 @@ needs of the node's record and `NodeFacts` does not have yet is a field there. J
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.core.due_rows import NodeFields
 from plabctl.core.flap import compute_penalty, count_passes_to_go
@@ -16,6 +15,7 @@ from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.core.suspicion import Suspicion
 from plabctl.core.usable import explain_unusable
+from plabctl.typed import TYPE_CHECKING, NamedTuple
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ Tests: `tests/render/test_status_table.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from plabctl.core.model import Outcome
 from plabctl.core.problems import NodeCounts, Surroundings
 from plabctl.core.state import GUARD_TOPIC, State
 from plabctl.core.usable import explain_unusable
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass
 from plabctl.views.node import NODE_FACTS, NodeFacts, NodeView, ViewContext, list_node_views
 

@@ -22,7 +22,7 @@ HEAVY = frozenset({
 SHORT = HEAVY | {
     "concurrent", "csv", "ctypes", "decimal", "difflib", "email", "fnmatch", "hashlib", "ipaddress", "pathlib",
     "pickle", "pwd", "random", "selectors", "shlex", "shutil", "socket", "tempfile", "textwrap", "threading",
-    "traceback", "uuid",
+    "tomllib", "traceback", "typing", "uuid",
 }  # fmt: skip
 """What the commands that cron and scripts run all day are measured by as well."""
 SSH = {"asyncio", "cryptography", "fabric", "invoke", "logging", "paramiko", "subprocess"}
@@ -76,9 +76,9 @@ class Short:
     most: int
 
 
-IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 60)
+IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 59)
 STATUS = [
-    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 80)
+    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 79)
     for form in ("-o json", "-o tsv", "-o name", "")
 ]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from math import inf
-from typing import Any, NamedTuple
 
 from plabctl.core.keys.formatting import format_exact_duration
 from plabctl.core.keys.table import Kind
 from plabctl.durations import format_duration
+from plabctl.typed import Any, NamedTuple
 from plabctl.values import dataclass, replace
 
 

@@ -6,10 +6,9 @@ Tests: `tests/config/test_load.py`.
 
 from __future__ import annotations
 
-from typing import cast
-
 from plabctl.core.keys.formatting import describe_value, format_list
 from plabctl.core.keys.types import Base, ValueType
+from plabctl.typed import cast
 
 
 class FilePath(ValueType):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
 
 from plabctl.core.keys.types import ValueType
+from plabctl.typed import Any
 
 
 class Shape(StrEnum):

@@ -8,7 +8,6 @@ Tests: `tests/config/test_schema.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol, cast
 
 from plabctl.core.keys.formatting import (
     describe_value,
@@ -19,6 +18,7 @@ from plabctl.core.keys.formatting import (
     quote,
 )
 from plabctl.durations import parse_duration
+from plabctl.typed import Protocol, cast
 
 DAY_S = 86400.0
 

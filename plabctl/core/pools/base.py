@@ -7,7 +7,6 @@ Tests: `tests/core/pools/test_pools.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.flap import add_flap, keep_relevant
@@ -18,6 +17,7 @@ from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.settings import EXIT_FIELD, PoolSettings, Settings
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.fast_replace import compile_replace
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass, replace
 
 _PASS, _FAIL, _INTERRUPTED = Outcome.PASS, Outcome.FAIL, Cause.INTERRUPTED
