@@ -175,7 +175,7 @@ def _try_to_log_in(app: App, ssh: Ssh, target: Target, transport: NodeTransport,
 
     alarm = ssh.watchdog.arm(app.clock.monotonic() + _LOGIN_S, partial(hang_up, sock))
     try:
-        Login(target.user, ssh.identities.find(target.keys), app.clock).authenticate(transport)
+        Login(target.user, ssh.identities.find(target.keys, target.rules), app.clock).authenticate(transport)
     except Exception:  # noqa: BLE001 - nobody needs the login, and the tests that follow say what is wrong with it
         return False
     finally:

@@ -2,16 +2,18 @@
 
 import getpass
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from plabctl.app import invocation
+from plabctl.app import host_key_offers, invocation
 from plabctl.app.context import App, open_app
 from plabctl.app.host_key_offers import KeyOffer, accept_keys
 from plabctl.errors import StoreBusy
@@ -19,6 +21,8 @@ from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
 from plabctl.probes.host_keys import KnownHosts, trust_keys
 from plabctl.probes.known_hosts_lines import HostKey
+from plabctl.probes.ssh_config import SshConfig, SshConfigFiles
+from plabctl.probes.target import Targets
 from plabctl.store.store import Store
 from plabctl.values import replace
 from tests.builders import make_settings
@@ -366,3 +370,26 @@ def test_a_server_sees_no_connection_without_a_login_that_it_may_penalize(desk: 
     # Who was refused once does not try again: some servers lock out those who fail too often.
     assert refused.count("Accepted publickey") == accepted
     assert refused.count("authenticating user") == 1
+
+
+def test_no_agent_is_asked_for_a_node_that_ssh_config_keeps_from_it(
+    desk: Desk, server: EmbeddedNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(desk, server)
+    path, user_file = tmp_path / "agent", tmp_path / "ssh_config"
+    desk.config.write_text(
+        desk.config.read_text().replace("[ssh]", f'[ssh]\nuse_ssh_config = true\nagent = true\nagent_socket = "{path}"')
+    )
+    user_file.write_text("Host pc1\nIdentityAgent none\n")
+    ssh_config = SshConfig(SshConfigFiles(str(user_file), str(tmp_path / "none")))
+    app = open_app(str(desk.config))
+    monkeypatch.setattr(host_key_offers, "Targets", partial(Targets, ssh_config=ssh_config))
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(path))
+        agent.listen()
+        agent.setblocking(False)
+        (offer,) = host_key_offers.fetch_offers(app, app.store.snapshot(), ["pc1"])
+        with pytest.raises(BlockingIOError):
+            agent.accept()
+
+    assert offer.shown
