@@ -51,7 +51,7 @@ def explain_ssh(app: App, word: str) -> SshRoute:
         ),
         agent=_explain_agent(target, ssh),
         known_hosts=RouteText(ssh.known_hosts, "[ssh] known_hosts" if has_own_file else DEFAULT),
-        label=RouteText(target.label, origins.label),
+        known_as=RouteText(target.label, origins.label),
         host_key=host_key,
     )
 

@@ -54,7 +54,8 @@ def check(app: App, nodes: Sequence[Node]) -> Iterator[Finding]:
             yield ok("jump host", f"'{way[-1].label}' lets us in; {behind}")
         elif fault.reason not in told:
             told.add(fault.reason)
-            yield fail("jump host", fault.reason, f"look at that host: without it {behind} cannot be tested")
+            what = "correct that" if fault.cause is Cause.LOCAL else "look at that host"
+            yield fail("jump host", fault.reason, f"{what}: until then {behind} cannot be tested")
 
 
 def _count_ways(app: App, nodes: Sequence[Node]) -> Counter[_Way]:

@@ -232,11 +232,16 @@ def _find_user_number() -> str:
     return f"uid {os.getuid()}"
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask on a terminal; elsewhere `--yes` must have been given. Raise UsageFault without it, Refused for a no."""
+def confirm(
+    question: str, *, yes: bool, why: str = "this changes several nodes", refusal: str = "nothing was changed"
+) -> None:
+    """Ask on a terminal; elsewhere `--yes` must have been given. Raise UsageFault without it, Refused for a no.
+
+    `why` is the reason for the question, `refusal` what a no leads to.
+    """
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageFault(f"this changes several nodes: {question}", hint="confirm it with --yes")
+        raise UsageFault(f"{why}: {question}", hint="confirm it with --yes")
     if not click.confirm(question, err=True):
-        raise Refused("nothing was changed")
+        raise Refused(refusal)

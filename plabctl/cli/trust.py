@@ -31,6 +31,7 @@ plabctl trust pc1.example.org
 plabctl trust '*' --yes
 plabctl trust pc1.example.org --changed
 """
+_WHY = "somebody must compare the fingerprints"
 
 
 @make_command("trust", example=_EXAMPLE)
@@ -54,19 +55,21 @@ def command(nodes: tuple[str, ...], changed: bool, yes: bool, quiet: bool, confi
 
 def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: bool, quiet: bool) -> int:
     """Fetch, show and accept the host keys of these nodes; return 1 if one could not be had or is not accepted."""
-    refused, is_way_new = 0, False
+    refused, is_way_new, refusal = 0, False, "nothing was changed"
     for hop in host_key_offers.find_jump_hosts(app, names, known_too=changed):
         wanted, count = _show([host_key_offers.fetch_jump_host_offer(app, hop)], changed=changed, quiet=quiet)
         refused += count
         if wanted:
-            confirm(f"accept the keys of {wanted[0].node}?", yes=yes)
+            confirm(f"accept the keys of {wanted[0].node}?", yes=yes, why=_WHY)
             host_key_offers.accept_keys(app, wanted)
-            is_way_new = True
+            refusal, is_way_new = "no key of a node was accepted; those of jump hosts were", True
+            if not quiet:
+                output.write_note(f"accepted: {wanted[0].node}")
     offers = host_key_offers.fetch_offers(app, app.store.snapshot(), names)
     wanted, count = _show(offers, changed=changed, quiet=quiet)
     accepted = [offer.node for offer in wanted]
     if wanted:
-        confirm(f"accept the keys of {count_nodes(accepted)}?", yes=yes)
+        confirm(f"accept the keys of {count_nodes(accepted)}?", yes=yes, why=_WHY, refusal=refusal)
         host_key_offers.accept_keys(app, wanted)
     if wanted or is_way_new:
         order = change_nodes.build_order(app, find_actor(), "host key accepted")

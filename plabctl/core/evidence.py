@@ -56,6 +56,7 @@ CAUSES: Mapping[Cause, Evidence] = {
         (
             Case("connection refused", "whether sshd runs there, and on this port: the variable `ssh_port`"),
             Case("no answer from", "whether it is up, or a firewall drops the packets"),
+            Case("connection timed out", "whether it is up, or a firewall drops the packets"),
             Case("no route to host", "whether it is up; a firewall or a router on the way says that it is not there"),
             Case("network is unreachable", "the routers on the way: one of them knows no route to it"),
             Case("permission denied", "the firewall on the way that forbids this connection"),
@@ -238,5 +239,5 @@ def find_outcome(cause: Cause) -> Outcome:
 
 def find_help(cause: Cause, reason: str) -> str:
     """Return what to look at when a probe ended for `cause`, with that reason; NODE stands for the node's name."""
-    evidence = CAUSES[cause]
-    return next((case.look_at for case in evidence.cases if case.sign in reason), evidence.look_at)
+    evidence, text = CAUSES[cause], reason.lower()  # a jump host begins the words of its C library with a capital
+    return next((case.look_at for case in evidence.cases if case.sign.lower() in text), evidence.look_at)

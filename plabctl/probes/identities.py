@@ -100,9 +100,10 @@ class Identities:
             offered = {each.blob for each in found}
             others = [(key, sign) for blob, (key, sign) in held.items() if blob not in offered]
             found += [each for key, sign in others for each in self._take(key, sign, agent_faults)]
-        faults += agent_faults
         if not found:
-            raise ProbeError(Cause.LOCAL, faults[0] if faults else "the agent holds none of the keys that are named")
+            why = "; ".join([*faults[:1], *agent_faults[:1]])
+            raise ProbeError(Cause.LOCAL, why or "the agent holds none of the keys that are named")
+        faults += agent_faults
         if len(found) > MOST_OFFERED:
             faults.append(f"of {len(found)} keys and certificates only the first {MOST_OFFERED} are offered")
         return Offer(tuple(found[:MOST_OFFERED]), tuple(faults))

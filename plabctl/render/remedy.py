@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from plabctl.core.evidence import find_help
 from plabctl.core.model import Cause
+from plabctl.core.names import split_jump
 from plabctl.core.settings import SshSettings
 
 
@@ -27,4 +28,8 @@ def format_remedy(cause: Cause | None, name: str, variables: Mapping[str, str], 
     host = variables.get("ssh_host") or name
     port = variables.get("ssh_port") or str(ssh.port)
     way = [] if port == "22" else ["-p", port]
+    jumps = split_jump(variables["ssh_jump"]) if variables.get("ssh_jump") else ssh.jump
+    if jumps:
+        named = (hop if "@" in hop or not ssh.user else f"{ssh.user}@{hop}" for hop in jumps)
+        way += ["-o", f"ProxyJump={','.join(named)}"]
     return shlex.join(["ssh-copy-id", "-i", f"{key}.pub", *way, f"{user}@{host}" if user else host])

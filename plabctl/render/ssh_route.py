@@ -23,10 +23,11 @@ class RouteRow(NamedTuple):
     origin: str
 
 
+# The value comes last, so that a long one makes no other line longer.
 _COLUMNS = (
     Column("SETTING", lambda row: Cell(row.setting)),
-    Column("VALUE", lambda row: Cell(row.value)),
     Column("FROM", lambda row: Cell(row.origin, "faint")),
+    Column("VALUE", lambda row: Cell(row.value)),
 )
 
 
@@ -45,7 +46,10 @@ def _list_rows(route: SshRoute) -> Iterator[RouteRow]:
         if each.name == "node":
             continue
         value, origin = getattr(route, each.name)
-        name = each.name.replace("_", " ") if each.name == "host_key" else each.name
+        name = each.name if each.name == "known_hosts" else each.name.replace("_", " ")
         texts = value if isinstance(value, tuple) else (str(value),)
+        if each.name == "host_key" and not texts:
+            yield RouteRow(name, f"none: {origin}", "")
+            continue
         for number, text in enumerate(texts or ("none",)):
             yield RouteRow("" if number else name, text, "" if number else origin)

@@ -49,7 +49,7 @@ class SshRoute:
     agent: RouteText
     """The socket of the agent that is asked for keys as well, or `none`."""
     known_hosts: RouteText
-    label: RouteText
+    known_as: RouteText
     """Its name in known_hosts."""
     host_key: RouteList
     """The keys and authorities of which one must answer; the origin says who decides."""

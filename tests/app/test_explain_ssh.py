@@ -39,16 +39,16 @@ def test_without_a_word_of_anybody_all_is_default(tmp_path: Path) -> None:
     app = make_app(tmp_path, SshSettings(known_hosts=known))
 
     assert show(app) == [
-        ["address", "pc1", "default"],
-        ["port", "22", "default"],
-        ["user", getpass.getuser(), "default"],
-        ["jump", "none", "default"],
-        ["key", "none", "default"],
-        ["certificate", "none", "default"],
-        ["agent", "none", "default"],
-        ["known_hosts", known, "default"],
-        ["label", "pc1", "default"],
-        ["host key", "none", REFUSED],
+        ["address", "default", "pc1"],
+        ["port", "default", "22"],
+        ["user", "default", getpass.getuser()],
+        ["jump", "default", "none"],
+        ["key", "default", "none"],
+        ["certificate", "default", "none"],
+        ["agent", "default", "none"],
+        ["known_hosts", "default", known],
+        ["known as", "default", "pc1"],
+        ["host key", f"none: {REFUSED}"],
     ]
     with pytest.raises(NoSuchNode):
         explain_ssh(app, "pc2")
@@ -74,20 +74,20 @@ def test_each_part_has_its_own_origin(tmp_path: Path, monkeypatch: pytest.Monkey
     document = json.loads(format_json(explain_ssh(app, "PC1")))
 
     assert lines[:8] == [
-        ["address", "10.0.0.7", "variable ssh_host"],
-        ["port", "2222", "ssh_config"],
-        ["user", "cfg", "[ssh] user"],
-        ["jump", "me@j:22", "ssh_config"],
+        ["address", "variable ssh_host", "10.0.0.7"],
+        ["port", "ssh_config", "2222"],
+        ["user", "[ssh] user", "cfg"],
+        ["jump", "ssh_config", "me@j:22"],
         ["cfg@k:5"],
-        ["key", str(key), "ssh_config"],
+        ["key", "ssh_config", str(key)],
         [str(host)],
-        ["certificate", "/c", "ssh_config"],
+        ["certificate", "ssh_config", "/c"],
     ]
     assert document["agent"] == {"value": "/sock", "origin": "ssh_config"}
     assert document["port"] == {"value": 2222, "origin": "ssh_config"}
     assert document["key"] == {"value": [str(key), str(host)], "origin": "ssh_config"}
     assert document["known_hosts"] == {"value": f"{tmp_path}/known", "origin": "[ssh] known_hosts"}
-    assert document["label"] == {"value": "[10.0.0.7]:2222", "origin": "default"}
+    assert document["known_as"] == {"value": "[10.0.0.7]:2222", "origin": "default"}
     found, decides = document["host_key"]["value"], document["host_key"]["origin"]
     assert [text.partition(" SHA256:")[0] for text in found] == ["ssh-ed25519", "authority ssh-ed25519"]
     assert decides == "known_hosts, host_ca"
@@ -107,6 +107,13 @@ def test_the_agent_is_named_by_its_socket(tmp_path: Path, monkeypatch: pytest.Mo
     assert explain_ssh(named, "pc1").agent == ("/run/agent", "[ssh] agent_socket")
 
 
+def test_one_long_value_does_not_widen_all_lines(tmp_path: Path) -> None:
+    app = make_app(tmp_path, SshSettings(user="ops", known_hosts=f"{tmp_path}/{'k' * 80}"))
+    out = io.StringIO()
+    show_table(build_listing(explain_ssh(app, "pc1")), out, color=False)
+    assert [len(line) > 80 for line in out.getvalue().splitlines()] == [*[False] * 8, True, False, False]
+
+
 def test_what_a_test_would_refuse_is_refused_in_its_words(tmp_path: Path) -> None:
     with pytest.raises(PlabctlError, match="'0', which is not a port"):
         explain_ssh(make_app(tmp_path, SshSettings(), ssh_port="0"), "pc1")
@@ -115,4 +122,4 @@ def test_what_a_test_would_refuse_is_refused_in_its_words(tmp_path: Path) -> Non
 def test_a_first_key_is_said_to_be_learnt(tmp_path: Path) -> None:
     ssh = SshSettings(known_hosts=f"{tmp_path}/known", host_keys=HostKeys.FIRST_USE)
 
-    assert show(make_app(tmp_path, ssh))[-1] == ["host key", "none", "the first key that it shows is learnt"]
+    assert show(make_app(tmp_path, ssh))[-1] == ["host key", "none: the first key that it shows is learnt"]

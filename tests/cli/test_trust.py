@@ -59,6 +59,7 @@ def test_a_new_key_is_shown_and_accepted_after_a_yes(desk: Desk, server: Embedde
     assert "host-key" in before.out
     assert "plabctl trust pc1" in before.out
     assert asked.code == 2
+    assert "plabctl: somebody must compare the fingerprints: accept the keys of 1 node (pc1)?" in asked.err
     assert "(new)" in asked.out
     assert "SHA256:" in asked.out
     assert accepted.code == 0
@@ -310,6 +311,8 @@ def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
         )
         changed = desk.run("test", "pc1")
         mended = desk.run("trust", "pc1", "--changed", "--yes")
+        desk.config.write_text(desk.config.read_text().replace('key = "id_ed25519"', 'key = "gone"'))
+        keyless = desk.run("doctor")
     finally:
         gate.stop()
 
@@ -322,8 +325,10 @@ def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
     assert f"jump host '{label}'" in told
     assert f"over ssh by way of {label};" in before.out
     assert f"ok    jump host: '{label}' lets us in; 1 node behind it" in well.out
+    assert "no such file or directory; correct that: until then 1 node behind it cannot be tested" in keyless.out
     assert accepted.code == 0
     assert [line.partition(":")[0] for line in accepted.out.splitlines()] == ["jump host [127.0.0.1]", "pc1"]
+    assert accepted.err == f"accepted: jump host {label}\naccepted: pc1; due now\n"
     assert f"{label} " in known
     assert after.code == 0
     assert again.code == 0

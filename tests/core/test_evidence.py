@@ -14,7 +14,7 @@ COMPOSED = {
     "authentication did not end in time",
     "the key exchange did not end in time",
     *("pam_slurm_adopt", "has expired", "Too many authentication failures"),
-    *("connection refused", "no route to host", "network is unreachable", "permission denied"),
+    *("connection refused", "connection timed out", "no route to host", "network is unreachable", "permission denied"),
 }
 """What stands nowhere in the program as it is said; some of it are words of nodes or of the C library."""
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "plabctl").rglob("*.py") if path.name != "evidence.py")
@@ -47,3 +47,9 @@ def test_a_case_that_is_not_known_gets_the_help_of_its_cause() -> None:
 def test_the_first_sign_in_a_reason_decides() -> None:
     assert "rebooted" in find_help(Cause.CONNECT, "check lost its connection: connection reset by peer")
     assert "`ssh_port`" in find_help(Cause.CONNECT, "192.0.2.2 port 22: connection refused")
+
+
+@pytest.mark.parametrize("said", ["Connection refused", "Connection timed out", "No route to host"])
+def test_what_a_jump_host_says_is_recognized_too(said: str) -> None:
+    direct = find_help(Cause.CONNECT, f"192.0.2.2 port 22: {said.lower()}")
+    assert find_help(Cause.CONNECT, f"pc1 port 22, by way of gate: {said}") == direct != CAUSES[Cause.CONNECT].look_at

@@ -97,6 +97,7 @@ def test_a_key_with_a_passphrase_is_offered_when_the_agent_holds_it(office: Offi
 
     assert (without.outcome, without.cause) == (Outcome.UNKNOWN, Cause.LOCAL)
     assert f"the SSH key '{path}' has a passphrase; plabctl needs one without, or an agent" in without.reason
+    assert f"; the agent at '{agent.socket}' holds no key" in without.reason
     assert log_in(office, agent.socket, "locked").outcome is Outcome.PASS
     assert office.read_last_login().startswith("ED25519-CERT "), "by the certificate beside the key"
 

@@ -20,6 +20,17 @@ SSH = replace(make_settings().ssh, key="/etc/plabctl/my key", user="ops", port=2
         (replace(SSH, key="k", user=""), {"ssh_port": "22"}, "ssh-copy-id -i k.pub pc1"),
         (SSH, {"ssh_key": "/own"}, "ssh-copy-id -i /own.pub ops@pc1"),
         (replace(SSH, key=""), {}, None),
+        (
+            replace(SSH, key="k", jump=("ops@gate:22", "ops@inner:2222")),
+            {"ssh_port": "23"},
+            "ssh-copy-id -i k.pub -p 23 -o ProxyJump=ops@gate:22,ops@inner:2222 ops@pc1",
+        ),
+        (
+            replace(SSH, key="k", jump=("gate",)),
+            {"ssh_jump": "me@a, b"},
+            "ssh-copy-id -i k.pub -o ProxyJump=me@a,ops@b ops@pc1",
+        ),
+        (replace(SSH, key="k", jump=("gate",)), {"ssh_jump": "none"}, "ssh-copy-id -i k.pub ops@pc1"),
     ],
 )
 def test_it_is_the_command_for_this_node(ssh: SshSettings, variables: dict[str, str], command: str | None) -> None:
