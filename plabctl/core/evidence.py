@@ -48,6 +48,7 @@ CAUSES: Mapping[Cause, Evidence] = {
         About.NODE,
         "its name has no address",
         "the spelling of its name, its variable `ssh_host`, and the DNS or `/etc/hosts` of this machine",
+        (Case("finds no address for", "the spelling of its name, and the DNS and `/etc/hosts` of that jump host"),),
     ),
     Cause.CONNECT: Evidence(
         About.NODE,
@@ -119,7 +120,7 @@ CAUSES: Mapping[Cause, Evidence] = {
         (
             Case(
                 "sudo asks for a password",
-                "the rule of that user in `/etc/sudoers.d`: it is missing, or lacks `NOPASSWD:`",
+                "the rule of that user in `/etc/sudoers.d`: it is missing, lacks `NOPASSWD:`, or allows other commands",
             ),
             Case(
                 "sudo does not let this user run sh as root",
@@ -154,7 +155,10 @@ CAUSES: Mapping[Cause, Evidence] = {
             Case(
                 "Too many authentication failures", "how many keys are offered before the right one: its MaxAuthTries"
             ),
-            Case("closed during authentication", "the log of its sshd, and PAM: an expired account, pam_access"),
+            Case(
+                "closed during authentication",
+                "the log of its sshd, and PAM: `/etc/nologin`, an expired account, pam_access",
+            ),
             Case("in common", "both lists of the reason: its sshd and plabctl have no such algorithm in common"),
             Case("opens no session", "`MaxSessions` of its sshd, and the limits of that user"),
             Case("cut off: the node", "what answers there: no SSH server behaves like this"),
@@ -218,6 +222,7 @@ CAUSES: Mapping[Cause, Evidence] = {
             Case("the resolver", "the name servers of this machine: `/etc/resolv.conf`"),
             Case("agent_socket names none", "`[ssh] agent_socket`, as cron has no `SSH_AUTH_SOCK`; docs/ssh.md"),
             Case("the agent", "whether the agent runs, is unlocked and holds the key: `SSH_AUTH_SOCK=... ssh-add -l`"),
+            Case("is a public key", "`[ssh] key` or the variable `ssh_key`: it must name the private one"),
             Case("has a passphrase", "a copy of the key without, or an agent that holds it; docs/ssh.md"),
             Case("keys and certificates only", "`[ssh] key`, or an agent with fewer keys: `ssh-add -l`"),
             Case("the certificate '", "the certificate beside the key: renew or remove it; see `plabctl doctor`"),

@@ -194,7 +194,9 @@ def _read_entry(path: str, real: str, stamp: object) -> _Entry:
         if "password" in str(error).lower():
             fault = f"{what} has a passphrase; plabctl needs one without, or an agent that holds it (`agent = true`)"
             return _Entry(stamp, None, public, fault, read_certificate(real))
-        return _Entry(stamp, None, b"", f"{what} cannot be used: {format_exception(error)}")
+        is_public = data.partition(b" ")[0].decode(errors="replace") in KEY_KINDS or b"PUBLIC KEY" in data[:40]
+        why = "is a public key; name the private one" if is_public else f"cannot be used: {format_exception(error)}"
+        return _Entry(stamp, None, b"", f"{what} {why}")
     return _Entry(stamp, key, key.asbytes(), "", read_certificate(real))
 
 

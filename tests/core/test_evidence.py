@@ -53,3 +53,8 @@ def test_the_first_sign_in_a_reason_decides() -> None:
 def test_what_a_jump_host_says_is_recognized_too(said: str) -> None:
     direct = find_help(Cause.CONNECT, f"192.0.2.2 port 22: {said.lower()}")
     assert find_help(Cause.CONNECT, f"pc1 port 22, by way of gate: {said}") == direct != CAUSES[Cause.CONNECT].look_at
+
+
+def test_a_name_that_a_jump_host_does_not_know_is_looked_for_at_the_jump_host() -> None:
+    assert "of that jump host" in find_help(Cause.DNS, "gate.example.org finds no address for 'pc7': name not known")
+    assert "of this machine" in find_help(Cause.DNS, "no address for 'pc7': name or service not known")

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.clock import SystemClock
+from plabctl.core.evidence import find_help
 from plabctl.core.model import Cause, Outcome
+from plabctl.core.settings import SshSettings
 from plabctl.probes.certificate_file import read_certificate
-from plabctl.probes.identities import parse_key
+from plabctl.probes.identities import Identities, parse_key
+from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.user_certificates import find_fault, judge, parse_certificate, parse_line
 from tests.probes.jobs import probe
 from tests.probes.office import CHECK, USER, Office
@@ -61,6 +65,17 @@ def test_ecdsa_keys_without_a_comment_can_be_read(tmp_path: Path) -> None:
         public = make_key(tmp_path / str(number), "ecdsa")
         key = parse_key((tmp_path / str(number)).read_bytes())
         assert f"{key.get_name()} {key.get_base64()}" == public
+
+
+@pytest.mark.parametrize("text", ["ssh-ed25519 AAAA me@here", "---- BEGIN SSH2 PUBLIC KEY ----\n"])
+def test_a_public_key_in_place_of_the_private_one_is_called_that(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "key.pub"
+    path.write_text(text)
+
+    with pytest.raises(ProbeError, match=r"key\.pub' is a public key; name the private one$") as raised:
+        Identities(SshSettings(key=str(path)), SystemClock()).find()
+
+    assert "it must name the private one" in find_help(raised.value.cause, str(raised.value))
 
 
 EXPIRED = ("-V", "20200101:20200102")
