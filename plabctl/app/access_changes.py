@@ -23,8 +23,12 @@ def find_access_change(app: App) -> float | None:
     if since_at is None:
         return None
     ssh = app.settings.ssh
-    paths = (app.settings.path, ssh.key, f"{ssh.key}-cert.pub")
-    changed_at = max(*map(_read_change, paths), _read_ssh_config_change(ssh))
+    changed_at = max(
+        _read_change(app.settings.path),
+        _read_change(ssh.key),
+        _read_certificate_change(ssh),
+        _read_ssh_config_change(ssh),
+    )
     # A time that is still to come is not believed: it would stay the latest for as long.
     return changed_at if since_at < changed_at <= app.clock.now() else None
 
@@ -35,8 +39,7 @@ def retest_refused(app: App, changed_at: float) -> None:
 
     ssh = app.settings.ssh
     key_at, certificate_at, ssh_config_at = (
-        round(at, 3)
-        for at in (_read_change(ssh.key), _read_change(f"{ssh.key}-cert.pub"), _read_ssh_config_change(ssh))
+        round(at, 3) for at in (_read_change(ssh.key), _read_certificate_change(ssh), _read_ssh_config_change(ssh))
     )
     now_used = access.Access(ssh.user, ssh.port, ssh.key, key_at, certificate_at, " ".join(ssh.jump), ssh_config_at)
 
@@ -46,6 +49,11 @@ def retest_refused(app: App, changed_at: float) -> None:
     if decide(app.store.snapshot()):
         with app.store.session() as session:
             session.apply(decide(session))
+
+
+def _read_certificate_change(ssh: SshSettings) -> float:
+    """Return when the certificate beside the key was last changed; 0 where an agent is used in place of a key."""
+    return _read_change(f"{ssh.key}-cert.pub") if ssh.key else 0.0
 
 
 def _read_ssh_config_change(ssh: SshSettings) -> float:

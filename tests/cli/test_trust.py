@@ -13,9 +13,11 @@ from typing import cast
 
 import pytest
 
-from plabctl.app import host_key_offers, invocation
+from plabctl.app import access_changes, host_key_offers, invocation
 from plabctl.app.context import App, open_app
 from plabctl.app.host_key_offers import KeyOffer, accept_keys
+from plabctl.clock import SystemClock
+from plabctl.core.settings import SshSettings
 from plabctl.errors import StoreBusy
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
@@ -398,3 +400,14 @@ def test_no_agent_is_asked_for_a_node_that_ssh_config_keeps_from_it(
             agent.accept()
 
     assert offer.shown
+
+
+def test_without_a_key_no_file_of_the_current_folder_is_taken_for_its_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-cert.pub").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = make_settings(path="", ssh=SshSettings(agent=True))
+    app = SimpleNamespace(settings=settings, clock=SystemClock(), store=SimpleNamespace(last_beat=lambda: 0.0))
+
+    assert access_changes.find_access_change(cast("App", app)) is None
