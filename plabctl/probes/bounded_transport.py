@@ -93,7 +93,7 @@ class BoundedTransport(paramiko.Transport):
     def _parse_disconnect(self, message: paramiko.Message) -> None:
         """Keep what it says; paramiko writes that into its log."""
         message.get_int()
-        self.farewell = message.get_text()
+        self.farewell = message.get_binary().decode(errors="replace")
 
     @property
     def offence(self) -> str:

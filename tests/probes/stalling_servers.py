@@ -176,7 +176,7 @@ def _say_farewell(transport: paramiko.Transport) -> None:
     message = paramiko.Message()
     message.add_byte(paramiko.common.cMSG_DISCONNECT)
     message.add_int(11)  # by application
-    message.add_string("mind the gap")
+    message.add_string(b"mind the gap\xff")  # no UTF-8: it may say anything
     message.add_string("")
     transport._send_message(message)  # type: ignore[attr-defined]  # no public call sends it
     transport.close()
