@@ -20,7 +20,7 @@ from plabctl.core.model import Node
 from plabctl.errors import PlabctlError
 from plabctl.probes.cancellation import hang_up
 from plabctl.probes.host_keys import KnownHosts, trust_keys
-from plabctl.probes.known_hosts_lines import HostKey
+from plabctl.probes.known_hosts_lines import HostKey, strip_port
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.target import Target, Targets
 from plabctl.probes.watchdog import Watchdog
@@ -74,7 +74,8 @@ class KeyOffer:
 def find_jump_hosts(app: App, names: Sequence[str], *, known_too: bool) -> list[Target]:
     """Return the jump hosts on the way to these nodes whose keys are not known, each with those before it.
 
-    The nearest come first. With `known_too` those whose keys are known come as well: they may have changed.
+    The nearest come first. One that may have a certificate is among them; with `known_too` those whose keys are known,
+    too, as they may have changed.
     """
     known, targets, state = _load_known(app), Targets(app.settings.ssh), app.store.snapshot()
     found: dict[tuple[Target, ...], None] = {}
@@ -84,7 +85,8 @@ def find_jump_hosts(app: App, names: Sequence[str], *, known_too: bool) -> list[
                 jumps = targets.find(node).jumps
                 found.update(dict.fromkeys(jumps[: number + 1] for number in range(len(jumps))))
     hops = [replace(way[-1], jumps=way[:-1]) for way in sorted(found, key=len)]
-    return [hop for hop in hops if known_too or not known.knows(hop.label)]
+    # An authority for all hosts says nothing of whether this one has a certificate: it is asked.
+    return [hop for hop in hops if known_too or not (known.find(hop.label) or known.find(strip_port(hop.label)))]
 
 
 def fetch_jump_host_offer(app: App, hop: Target) -> KeyOffer:

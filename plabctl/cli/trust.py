@@ -57,7 +57,8 @@ def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: b
     """Fetch, show and accept the host keys of these nodes; return 1 if one could not be had or is not accepted."""
     refused, is_way_new, refusal = 0, False, "nothing was changed"
     for hop in host_key_offers.find_jump_hosts(app, names, known_too=changed):
-        wanted, count = _show([host_key_offers.fetch_jump_host_offer(app, hop)], changed=changed, quiet=quiet)
+        offer = host_key_offers.fetch_jump_host_offer(app, hop)
+        wanted, count = _show([offer], changed=changed, quiet=quiet or offer.authority is not None)
         refused += count
         if wanted:
             confirm(f"accept the keys of {wanted[0].node}?", yes=yes, why=_WHY)

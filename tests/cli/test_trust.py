@@ -27,6 +27,7 @@ from plabctl.probes.ssh_config import SshConfig, SshConfigFiles
 from plabctl.probes.target import Targets
 from plabctl.store.store import Store
 from plabctl.values import replace
+from tests.app.installation import Installation
 from tests.builders import make_settings
 from tests.cli.console import Desk
 from tests.probes.openssh import Sshd, needs_sshd
@@ -338,6 +339,21 @@ def test_the_key_of_a_jump_host_comes_before_that_of_the_node_behind_it(
     assert "the host key has changed" in changed.out
     assert "CHANGED" in mended.out
     assert mended.code == 0
+
+
+def test_a_jump_host_is_asked_for_its_key_where_an_authority_counts_for_all_hosts(tmp_path: Path) -> None:
+    (tmp_path / "ca.pub").write_text(f"{make_openssh_key(tmp_path / 'ca')}\n")
+    known = tmp_path / "known"
+    ssh = SshSettings(jump=("gate:2222",), known_hosts=str(known), host_ca=(str(tmp_path / "ca.pub"),))
+    made = Installation(tmp_path / "made", ssh=ssh)
+    made.add("pc1")
+
+    (hop,) = host_key_offers.find_jump_hosts(made.app, ["pc1"], known_too=False)
+    assert hop.label == "[gate]:2222"
+    for name in ("gate", "[gate]:2222"):
+        known.write_text(f"{name} {make_openssh_key(tmp_path / name)}\n")
+        assert not host_key_offers.find_jump_hosts(made.app, ["pc1"], known_too=False)
+        assert host_key_offers.find_jump_hosts(made.app, ["pc1"], known_too=True) == [hop]
 
 
 def test_without_the_agent_that_is_wanted_check_says_so_and_no_node_is_blamed(
