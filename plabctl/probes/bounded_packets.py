@@ -69,7 +69,7 @@ class NodePacketizer(Packetizer):
     """
 
     said = ""
-    """The last line that the other side sent in place of its banner, or before it."""
+    """The last line, but for empty ones, that the other side sent in place of its banner, or before it."""
     _line_bytes = 0
 
     def __init__(self, sock: socket.socket) -> None:
@@ -79,7 +79,8 @@ class NodePacketizer(Packetizer):
     def readline(self, timeout: float) -> str:
         """Read one line of the greeting, and remember it."""
         self._line_bytes = 0
-        self.said = line = super().readline(timeout)
+        line = super().readline(timeout)
+        self.said = line if line.strip() else self.said
         return line
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:

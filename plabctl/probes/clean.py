@@ -56,8 +56,13 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def find_last_line(text: str) -> str:
-    """Return the last line that is not empty, capped, without secrets; an empty text gives an empty line."""
-    return _mask_line(next((line for raw in reversed(text.splitlines()) if (line := raw.strip())), ""))
+    """Return the last line with a word in it, else the last that is not empty, capped, without secrets; or nothing.
+
+    Under the words of an error there may be a line that only points at something, such as `^`.
+    """
+    lines = [line for raw in text.splitlines() if (line := raw.strip())]
+    worded = (line for line in reversed(lines) if any(map(str.isalnum, line[:MAX_REASON])))
+    return _mask_line(next(worded, lines[-1] if lines else ""))
 
 
 def find_first_line(text: str) -> str:

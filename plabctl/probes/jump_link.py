@@ -16,7 +16,7 @@ from plabctl.core.model import Cause
 from plabctl.probes.cancellation import Cancellation, hang_up
 from plabctl.probes.jump_refusal import build_jump_error, build_silence, is_shortage, judge_refusal
 from plabctl.probes.jump_transport import JumpTransport
-from plabctl.probes.probe_error import ProbeError, build_local_error, format_exception
+from plabctl.probes.probe_error import ProbeError, build_local_error, format_exception, format_wait
 from plabctl.probes.target import Target
 from plabctl.probes.tunnel import Tunnel, Wire, find_way_fault
 from plabctl.probes.watchdog import Alarm, Watchdog
@@ -142,7 +142,7 @@ class JumpLink:
             cancellation.check()
             if not self._is_ready.is_set():
                 waited_s = self.clock.monotonic() - start
-                why = f"it did not let us in within {waited_s:.3g} s"
+                why = f"it did not let us in within {format_wait(waited_s)}"
                 raise build_jump_error(self.hop, ProbeError(Cause.JUMP, why))
         self._waiting.remove(waiter)
         if self.fault is not None:

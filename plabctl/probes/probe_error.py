@@ -16,6 +16,8 @@ _NO_SUCH_NAME = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
 )
 
+_ROUGH_S = 2
+
 
 class ProbeError(Exception):
     """A probe cannot pass: the cause, and the reason in words.
@@ -69,3 +71,8 @@ def build_local_error(error: BaseException) -> ProbeError:
     if isinstance(error, OSError | RuntimeError):
         return ProbeError(Cause.LOCAL, f"a fault on this machine: {format_exception(error)}")
     return ProbeError(Cause.LOCAL, f"a bug in plabctl: {type(error).__name__}: {error}")
+
+
+def format_wait(seconds: float) -> str:
+    """Return how long was waited, so roughly that two waits with the same time-out read the same."""
+    return f"{round(seconds, 1 if seconds < _ROUGH_S else None):g} s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from plabctl.core.recipe import Become
 from plabctl.probes.frame import StageFrame
+from plabctl.probes.probe_error import format_wait
 from plabctl.probes.shell import StageFault, StageResult
 from plabctl.probes.shell_start import Start
 from plabctl.probes.sudo import explain_refusal
@@ -52,5 +53,5 @@ def judge_start(frame: StageFrame, start: Start, become: Become, waited_s: float
             return build_result(frame, StageFault.NOT_RUN, never_began=True)
         case Start.KILLED | Start.UNKNOWN:
             is_certain = start is Start.KILLED
-            said = f"{waited_s:.3g} s{' (or sudo hangs)' * (become is Become.SUDO)}"
+            said = f"{format_wait(waited_s)}{' (or sudo hangs)' * (become is Become.SUDO)}"
             return build_result(frame, StageFault.NOT_STARTED, said=said, never_began=is_certain)

@@ -74,6 +74,7 @@ def test_the_first_and_last_lines_are_those_with_words() -> None:
     assert (find_first_line(text), find_last_line(text)) == ("first", "last")
     assert (find_first_line(""), find_last_line("\n\n")) == ("", "")
     assert len(find_last_line("x" * 10_000)) == 300
+    assert (find_last_line("no such word: $$\n     ^~\n"), find_last_line("***\n^\n")) == ("no such word: $$", "^")
 
 
 @given(st.lists(st.binary(max_size=50)), st.integers(0, 100))

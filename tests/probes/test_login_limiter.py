@@ -105,8 +105,9 @@ def test_an_sshd_that_closes_without_a_word_while_many_of_ours_log_in_fails_nobo
     assert "of our logins to that server were under way" in reports[0].reason
 
 
-def test_what_a_server_says_in_place_of_a_banner_is_in_the_reason(settings: SshSettings) -> None:
-    with server_that(lambda connection: connection.sendall(b"go \x1b[31maway\r\n")) as port:
+@pytest.mark.parametrize("end", [b"\r\n", b"\r\n\r\n"])
+def test_what_a_server_says_in_place_of_a_banner_is_in_the_reason(settings: SshSettings, end: bytes) -> None:
+    with server_that(lambda connection: connection.sendall(b"go \x1b[31maway" + end)) as port:
         (report,) = probed(settings, 1, ssh_port=port)
 
     assert report.outcome is Outcome.FAIL
