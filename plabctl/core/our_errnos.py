@@ -20,6 +20,7 @@ OUR_ERRNOS = frozenset(
         errno.EPERM,
         errno.ENOSPC,
         errno.EAFNOSUPPORT,
+        errno.EINVAL,  # a route into a black hole here, or a link-local address without its interface
     }
 )
 """Errors of a connection attempt that this machine alone makes."""

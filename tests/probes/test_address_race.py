@@ -58,6 +58,7 @@ nsenter --target $router --net sh -ec '
 ip route add 198.51.100.0/24 via 192.0.2.2
 ip route add 203.0.113.0/24 via 192.0.2.2
 ip route add unreachable 10.98.0.0/16
+ip route add blackhole 10.97.0.0/16
 ip -6 route add 2001:db8:beef::/64 via 2001:db8::2
 ip -6 route add 2001:db8:f00d::/64 via 2001:db8::2
 ip -6 route add 2001:db8:dead::/64 via 2001:db8::2
@@ -105,6 +106,7 @@ AIMS = {
     "198.51.100.3": 22,
     "2001:db8:beef::1": 22,
     "2001:db8:f00d::1": 22,
+    "10.97.0.1": 22,
     "10.98.0.1": 22,
     "10.99.0.1": 22,
     "2001:db8:aaaa::1": 22,
@@ -163,7 +165,7 @@ def test_what_others_on_the_way_say_is_about_the_node(answers: dict[str, Answer]
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("host", ["10.98.0.1", "10.99.0.1", "2001:db8:aaaa::1", "nothing-routed"])
+@pytest.mark.parametrize("host", ["10.97.0.1", "10.98.0.1", "10.99.0.1", "2001:db8:aaaa::1", "nothing-routed"])
 def test_without_a_route_from_here_nothing_is_known_of_the_node(answers: dict[str, Answer], host: str) -> None:
     found = answers[host]
 
