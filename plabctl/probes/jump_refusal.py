@@ -38,7 +38,8 @@ def build_jump_error(hop: Target, error: ProbeError) -> ProbeError:
     """Return the error of a login at a jump host as that of a node behind it: it says nothing about the node."""
     if error.cause in {Cause.LOCAL, Cause.INTERRUPTED} or (error.cause is Cause.JUMP and find_jump_host(error.reason)):
         return error
-    return ProbeError(Cause.JUMP, build_jump_reason(hop.label, error.reason))
+    # The words are those for a login at a node.
+    return ProbeError(Cause.JUMP, build_jump_reason(hop.label, error.reason.replace("the node", "it")))
 
 
 def build_silence(hop: Target, host: str, port: int, waited_s: float) -> ProbeError:

@@ -20,8 +20,9 @@ from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import SshSettings
 from plabctl.probes import jump_link
-from plabctl.probes.jump_refusal import judge_refusal
+from plabctl.probes.jump_refusal import build_jump_error, judge_refusal
 from plabctl.probes.jump_transport import JumpTransport, Opening
+from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.prober import Prober
 from plabctl.probes.target import Target
 from tests.probes.jobs import make_assignment, make_recipe
@@ -401,3 +402,14 @@ def test_a_refused_tunnel_speaks_of_the_node_or_of_the_jump_host(code: int, said
     assert error.outcome is (Outcome.UNKNOWN if cause is Cause.JUMP else Outcome.FAIL)
     assert "gate" in error.reason
     assert said in error.reason
+
+
+def test_what_a_login_at_a_jump_host_found_is_not_said_of_the_node() -> None:
+    at_login = ProbeError(Cause.NOT_READY, "the node says that it is not ready: System is booting up.")
+
+    error = build_jump_error(Target("", "gate", 22, "me", "gate"), at_login)
+
+    assert (error.cause, error.reason) == (
+        Cause.JUMP,
+        "jump host 'gate': it says that it is not ready: System is booting up.",
+    )
