@@ -65,11 +65,6 @@ class SlotsInUse:
         """The slots that we hold and that nothing runs in."""
         return tuple(self._idle)
 
-    @property
-    def can_grow(self) -> bool:
-        """Return whether a slot that another process gives back can become ours."""
-        return len(self._slots.held) < min(self._capacity, self._app.settings.window)
-
     def prepare(self) -> None:
         """Import what running a probe and settling it needs, before a claim waits for it."""
         from plabctl.app import preload

@@ -148,7 +148,7 @@ def wait(run: TickRun) -> None:
     if run.stop or run.has_timed_out:
         run.slots_in_use.interrupt()
     wanted = run.waiting_count + run.slots_in_use.in_hand_count
-    needs_slot = wanted and not run.is_leaving and run.slots_in_use.can_grow
+    needs_slot = wanted and not run.is_leaving
     run.reports += run.slots_in_use.collect(POLL_S if needs_slot or run.reports else CHECK_S)
     if needs_slot and not run.slots_in_use.idle:
         run.slots_in_use.take_slots(wanted)

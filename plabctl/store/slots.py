@@ -55,7 +55,6 @@ class Slots:
 
         Raises StoreError when the lock files cannot be made. Short of descriptors, it takes fewer.
         """
-        limit = min(limit, self._window - len(self._held))
         if limit <= 0:
             return []
         with as_store_error("take a slot in", self._path), self._take_turn() as mine:
