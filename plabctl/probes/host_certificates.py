@@ -17,6 +17,7 @@ from plabctl.probes.algorithms import CERTIFICATE, find_kind
 from plabctl.probes.clean import clean_line
 from plabctl.probes.known_hosts_lines import AUTHORITY_KINDS, HostKey
 from plabctl.probes.signatures import find_signer, pack
+from plabctl.probes.user_certificates import FieldReader
 
 _HOST, _USER = 2, 1
 _KEY_FIELDS = {"ssh-ed25519": 1}
@@ -48,18 +49,8 @@ class HostCertificate:
     critical_options: tuple[str, ...]
 
 
-class _Reader:
-    """Reads fields one after the other; raises BadCertificate where they end too early."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.place = 0
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self._take(size))
-
-    def string(self) -> bytes:
-        return self._take(self.number(4))
+class _Reader(FieldReader):
+    """Raises BadCertificate where the fields end too early."""
 
     def text(self) -> str:
         """Return a string that is meant for people; OpenSSH accepts none with a null byte."""
@@ -80,11 +71,10 @@ class _Reader:
         return self.place == len(self._data)
 
     def _take(self, size: int) -> bytes:
-        data = self._data[self.place : self.place + size]
-        if len(data) < size:
-            raise BadCertificate("it is cut off")
-        self.place += size
-        return data
+        try:
+            return super()._take(size)
+        except ValueError as error:
+            raise BadCertificate(str(error)) from None
 
 
 def parse_certificate(data: bytes, algorithm: str) -> HostCertificate:

@@ -54,15 +54,19 @@ class UserCertificate(NamedTuple):
         return now - self.valid_after < SKEW_S or self.valid_before - now < SKEW_S
 
 
-class _Reader:
+class FieldReader:
+    """Reads the fields of a certificate one after the other; raises ValueError where they end too early."""
+
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.place = 0
 
     def number(self, size: int) -> int:
+        """Return a number of so many bytes."""
         return int.from_bytes(self._take(size))
 
     def string(self) -> bytes:
+        """Return what follows its own length."""
         return self._take(self.number(4))
 
     def _take(self, size: int) -> bytes:
@@ -90,7 +94,7 @@ def parse_line(text: str) -> UserCertificate:
 
 def parse_certificate(blob: bytes) -> UserCertificate:
     """Return what a certificate says; raise ValueError if it is none, or one of an unknown kind."""
-    reader = _Reader(blob)
+    reader = FieldReader(blob)
     kind = reader.string()
     plain = kind.removesuffix(_SUFFIX) if kind.endswith(_SUFFIX) else b""
     plain += b"@openssh.com" if plain.startswith(b"sk-") else b""
@@ -105,7 +109,7 @@ def parse_certificate(blob: bytes) -> UserCertificate:
     reader.number(8)  # a serial number
     purpose = reader.number(4)
     reader.string()  # what the authority calls the key
-    names = _Reader(reader.string())
+    names = FieldReader(reader.string())
     principals = []
     while names.place < len(names._data):
         principals.append(names.string().decode(errors="replace"))
