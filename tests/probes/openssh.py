@@ -35,6 +35,11 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+_SETPRIV = shutil.which("setpriv")
+_END_WITH_US = [_SETPRIV, "--pdeathsig", "TERM"] if _SETPRIV else []
+"""The kernel ends the server when the tests are killed, which clean nothing up then."""
+
+
 class Sshd:
     """One sshd; `directory` holds its keys, configuration and log, `before` what its command is started by."""
 
@@ -73,7 +78,7 @@ class Sshd:
         log = (self.directory / "log").open("ab")
         assert PROGRAM is not None
         self.process = subprocess.Popen(
-            [*self._before, PROGRAM, "-D", "-e", "-f", self.directory / "config"], stderr=log
+            [*_END_WITH_US, *self._before, PROGRAM, "-D", "-e", "-f", self.directory / "config"], stderr=log
         )
         log.close()
         deadline = time.monotonic() + 10
