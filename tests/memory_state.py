@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from plabctl.core.due_rows import Due, NodeFields, Row, build_due_row
 from plabctl.core.experiments.model import Experiment, Vnode
+from plabctl.core.liveness import build_check_row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.notes import Document
 from plabctl.core.state import Changes
@@ -77,6 +78,12 @@ class MemoryState:
         return rows + [
             build_vnode_due_row(vnode) for vnode in self._vnodes.values() if not now < vnode.due_at <= latest_at
         ]
+
+    def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
+        """Return the liveness checks whose time has come, or lies after `latest_at`; claimed or not, in no order."""
+        present = [member for member in self._members.values() if member.absent_since_at is None]
+        rows = [row for member in present if (row := build_check_row(member))]
+        return [row for row in rows if not now < row.due_at <= latest_at]
 
     def vnode(self, key: str) -> Vnode | None:
         """Return the member of an experiment that is filed under that key."""

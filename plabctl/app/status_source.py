@@ -116,6 +116,10 @@ class ToldState:
         """Return nothing: who only reads tests nobody."""
         return []
 
+    def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
+        """Return nothing, as `due`."""
+        return []
+
 
 def read_status_file(path: str, now: float, max_age_s: float = TICKS_COME_S) -> ViewContext:
     """Return what views are built from, as the file at `path` tells it; raise StoreError when it tells nothing.

@@ -196,7 +196,7 @@ def _build_queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, lis
         return by_pool
     at_once = float("-inf")
     for row in rows:
-        node, pool, due_at, requested_at, waiting_since_at, interval_s, _ = row
+        node, pool, due_at, requested_at, waiting_since_at, interval_s, *_ = row
         if requested_at is None:
             urgency = -(now - waiting_since_at) / interval_s if interval_s > 0 else at_once
             by_pool.setdefault(pool, []).append((urgency, due_at, node, row))

@@ -69,6 +69,8 @@ class Due(NamedTuple):
     interval_s: float
     experiment: str = ""
     """Whose vnode it is; empty for a member of a health pool."""
+    is_check: bool = False
+    """Whether it is its liveness check that is due, not a test."""
 
     @property
     def key(self) -> str:

@@ -17,7 +17,11 @@ from plabctl.core.probe import build_key as build_key
 from plabctl.core.suspicion import Flap as Flap
 from plabctl.core.suspicion import Suspicion as Suspicion
 from plabctl.core.uptime import UptimeStats
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass, field
+
+if TYPE_CHECKING:
+    from plabctl.core.liveness_record import Liveness  # most states have none
 
 NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site"})
 """The variables of a node that mean something to us; all others are labels."""
@@ -124,6 +128,8 @@ class Member:
     """Of several addresses of its name the one that was connected to last, if that is not the first; tried first."""
     absent_since_at: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
+    liveness: Liveness | None = None
+    """Of the logins between tests: see `plabctl.core.liveness`."""
 
     @property
     def home_pool(self) -> str:

@@ -24,6 +24,7 @@ from plabctl.core.settings_parts import GuardSettings as GuardSettings
 from plabctl.core.settings_parts import GuardThen as GuardThen
 from plabctl.core.settings_parts import HistorySettings as HistorySettings
 from plabctl.core.settings_parts import InventorySettings as InventorySettings
+from plabctl.core.settings_parts import LivenessSettings as LivenessSettings
 from plabctl.core.settings_parts import ReportSettings as ReportSettings
 from plabctl.core.settings_parts import SinkSettings as SinkSettings
 from plabctl.typed import Any
@@ -62,6 +63,10 @@ class PoolKind(Kind, ABC):
         """Return how often a failing node is tested again at once while it is still in the pool."""
         return 0
 
+    def has_suspects(self, own: PoolSettings) -> bool:
+        """Return whether its nodes may leave on suspicion, which their next test confirms or refutes."""
+        return False
+
     def simplify(self, own: PoolSettings) -> PoolSettings:
         """Return `own` such that any one failure moves a node, for comparing back-offs alone."""
         return own
@@ -86,6 +91,8 @@ class PoolSettings:
     """The share of the window that it gets before all others: however many experiments there are, testing goes on."""
     options: object = None
     """The values of the keys that only its kind has; None: the defaults of the kind."""
+    liveness: LivenessSettings | None = None
+    """The logins between two tests; None: none."""
 
     @property
     def is_good(self) -> bool:

@@ -30,6 +30,19 @@ class FlapSettings:
     apart_s: float = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class LivenessSettings:
+    """The liveness checks of a pool; see `plabctl.core.liveness`."""
+
+    between: int = 0
+    """How many checks between two set-up tests; 0: none."""
+    recipe: str = "command"
+    silences: int = 2
+    """How many silent checks in a row make a good node a suspect; 0: none do, silence merely calls the test."""
+    apart_s: float = 0.0
+    """How long after a silent check the next one comes, until there are enough of them; 0: at once."""
+
+
 class GuardThen(StrEnum):
     """What becomes of a move that the guard has held for its longest time."""
 

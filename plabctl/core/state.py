@@ -93,6 +93,9 @@ class State(Protocol):
         A time after `latest_at` is invalid: the clock was set back since, and that member counts as due.
         """
 
+    def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
+        """Return the liveness checks that are due, as `due` does for tests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:

@@ -19,6 +19,8 @@ class Suspicion:
     since_at: float
     ok_streak: int
     failed_at: float
+    by_silence: bool = False
+    """It failed no test: logins between tests failed, several in a row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Go on with `plabctl.store.documents`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Node, Outcome, TickMark, Verdict
@@ -39,6 +40,13 @@ def make_object_part(name: str) -> Part:
     return Part([dict], lambda value: copy_plain_object(value, name), lambda stored: stored)
 
 
+@cache
+def _load_liveness() -> Shape[Any]:
+    from plabctl.core.liveness_record import Liveness  # most states have none
+
+    return Shape(Liveness)
+
+
 _HOLD = Shape(Hold)
 _SUSPICION = Shape(Suspicion)
 _LEFTOVER = Shape(Leftover)
@@ -66,6 +74,7 @@ _MEMBER = Shape(
         "uptime": make_nested_part(_UPTIME),
         "slowest_s": make_object_part("slow"),
         "flaps": _make_tuple_part(_FLAP),
+        "liveness": Part([dict], lambda value: _load_liveness().put(value), lambda doc: _load_liveness().get(doc)),
     },
     stored_as={
         "leftovers": "debris",
@@ -149,6 +158,13 @@ def decode_due(node: str, doc: Doc, experiment: str | None = None) -> Due:
         doc.get("interval_s", 0.0),
         experiment or "",
     )
+
+
+def decode_check(node: str, member: Doc) -> Due:
+    """Return the light row of a liveness check that is planned, from the member's document."""
+    own = member["liveness"]
+    spacing_s = 0.0 if own.get("called") else own.get("spacing_s", 0.0)
+    return Due(node, member["pool"], own["due_at"], None, own["due_at"] - spacing_s, spacing_s, is_check=True)
 
 
 def make_row_reader(fields: NodeFields[Row], node_count: int) -> Callable[[str, Doc], Row]:

@@ -181,6 +181,21 @@ class DocumentState:
         except (KeyError, TypeError) as error:
             raise _build_error(NODES, "?", error) from error
 
+    def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
+        """Return the liveness checks whose time has come, or lies after `latest_at`; claimed or not, in no order."""
+        never = float("inf")
+        try:
+            return [
+                codec.decode_check(name, member)
+                for name, doc in self._tables[NODES].items()
+                if "liveness" in (member := doc["member"])
+                and (due_at := member["liveness"].get("due_at", never)) != never
+                and not now < due_at <= latest_at
+                and "absent_since_at" not in member
+            ]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise _build_error(NODES, "?", error) from error
+
 
 class Snapshot(DocumentState):
     """The state as it was at one commit, for reading only. `head` is None when nothing was ever written."""

@@ -117,9 +117,14 @@ def compute_wake_at(tables: Tables) -> float | None:
     if tables[CLAIMS] or tables[OUTBOX]:
         return 0.0
     members = (doc["member"]["due_at"] for doc in tables[NODES].values() if "absent_since_at" not in doc["member"])
+    checks = (
+        own["due_at"]
+        for doc in tables[NODES].values()
+        if (own := doc["member"].get("liveness")) and "due_at" in own and "absent_since_at" not in doc["member"]
+    )
     vnodes = (doc["due_at"] for doc in tables[VNODES].values())
     notes = (note["due_at"] for note in tables[NOTES].values() if isinstance(note.get("due_at"), int | float))
-    return min(chain(members, vnodes, notes), default=None)
+    return min(chain(members, checks, vnodes, notes), default=None)
 
 
 def find_saved_boot(tables: Tables) -> str:

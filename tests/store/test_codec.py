@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plabctl.core import model
 from plabctl.core.due_rows import build_due_row
+from plabctl.core.liveness import Liveness, build_check_row
 from plabctl.core.model import Claim, Event, Leftover, Member, Node, TickMark
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
@@ -19,7 +21,8 @@ from plabctl.values import fields
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 
 # Values are given their real constructors, which hypothesis reads, at their first use.
-_ = (make_member(), make_claim(), make_mark(), make_node(), Event("", 0.0, "", None, ""))
+_ = (make_member(), make_claim(), make_mark(), make_node(), Event("", 0.0, "", None, ""), Liveness())
+vars(model)["Liveness"] = Liveness  # which only type checkers see there
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
@@ -48,6 +51,8 @@ def test_a_member_comes_back_equal(member: Member) -> None:
 
     assert codec.decode_member("n", doc) == member
     assert codec.decode_due("n", doc["member"]) == build_due_row(member)
+    if row := build_check_row(member):
+        assert codec.decode_check("n", doc["member"]) == row
 
 
 def test_the_keys_of_the_file_do_not_change_with_the_names_of_fields() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from plabctl.core.due_rows import PLACEMENT, build_due_row
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.liveness import Liveness, call_check
 from plabctl.core.model import Cause, Event, Goal, Hold, Leftover, Node, Outcome, TickMark, Verdict
 from plabctl.core.state import Changes, State
 from plabctl.core.suspicion import Suspicion
@@ -69,6 +70,28 @@ def test_a_state_nobody_wrote_to_is_empty(play: Play) -> None:
     assert [*state.names(), *state.nodes(), *state.members(), *state.outbox] == []
     assert (state.tick, dict(state.claims), dict(state.notes), state.due(NOW)) == (None, {}, {}, [])
     assert (state.node("n1"), state.member("n1")) == (None, None)
+
+
+def test_checks_that_are_due_are_listed_apart_from_tests(play: Play) -> None:
+    known = Liveness(NOW, 200.0, NOW - 200.0, 1)
+    members: dict[str, dict[str, Any]] = {
+        "due": {"liveness": known},
+        "called": {"liveness": call_check(make_member(liveness=known), NOW).liveness},
+        "later": {"liveness": replace(known, due_at=NOW + 1)},
+        "far": {"liveness": replace(known, due_at=NOW + 9000)},
+        "absent": {"liveness": known, "absent_since_at": NOW},
+        "unplanned": {"liveness": Liveness(answered_at=NOW)},
+        "without": {},
+    }
+
+    state = play(*(one_node(name, due_at=NOW + 100, **fields) for name, fields in members.items()))
+
+    assert state.due(NOW) == []
+    assert {row.node: row.interval_s for row in state.due_checks(NOW)} == {"due": 200.0, "called": 0.0}
+    assert {row.node for row in state.due_checks(NOW, latest_at=NOW + 3600)} == {"due", "called", "far"}
+    assert [member.liveness for name in members if (member := state.member(name))] == [
+        fields.get("liveness") for fields in members.values()
+    ]
 
 
 def test_a_node_comes_back_as_it_was_added(play: Play) -> None:

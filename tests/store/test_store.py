@@ -8,10 +8,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plabctl.clock import SystemClock
+from plabctl.core.liveness import Liveness
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import ClockFault, StoreBusy, StoreError
@@ -63,6 +65,17 @@ def test_the_head_tells_what_an_idle_tick_needs(store: Store, state_dir: Path) -
     assert head is not None
     assert (head.rev, head.saved_at, head.wake_at, head.node_count) == (1, NOW, NOW + 60, 1)
     assert head.bytes_ == len((state_dir / "state.json").read_bytes().split(b"\n", 1)[1])
+
+
+@pytest.mark.parametrize(("fields", "wake_at"), [({}, NOW + 20), ({"absent_since_at": NOW}, None)])
+def test_a_liveness_check_wakes_a_tick(store: Store, fields: dict[str, Any], wake_at: float | None) -> None:
+    member = make_member("n1", due_at=NOW + 60, liveness=Liveness(NOW + 20, 60.0), **fields)
+    commit(store, Changes(nodes=(make_node("n1"),), members=(member,)))
+
+    head = store.head()
+
+    assert head is not None
+    assert head.wake_at == wake_at
 
 
 def test_without_nodes_nothing_ever_wakes_a_tick(store: Store) -> None:

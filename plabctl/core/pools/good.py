@@ -122,6 +122,11 @@ class GoodKind(PoolKind):
         """Return `confirm`."""
         return find_options(own).confirm
 
+    def has_suspects(self, own: PoolSettings) -> bool:
+        """Return whether a node leaves at once, and one passed retest clears it."""
+        options = find_options(own)
+        return options.suspects and not options.confirm
+
     def simplify(self, own: PoolSettings) -> PoolSettings:
         """Return `own` without quick retests and without suspects."""
         return replace(own, options=GoodOptions(confirm=0, suspects=False))

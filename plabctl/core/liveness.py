@@ -1,0 +1,192 @@
+"""Liveness checks: a cheap login between set-up tests, which calls the next test early when its answer changes.
+
+Pure. A set-up test alone decides where a node belongs; the reasons are in `docs/policy.md`. The rules:
+
+- After a test whose back-off drew the wait w (without jitter) the checks are w / (n + 1) apart, at least a minute.
+- A *change* makes the set-up test due at once: in good, silence; in bad, an answer after silence. That an answer merely
+  disagrees with the pool makes nothing due: most nodes whose set-up fails answer logins all the time.
+- A good node that is silent `silences` times in a row leaves as a suspect, as after a failed test; its test decides.
+  Until then a silent check is repeated `apart` after the silence, and the test waits for what the repeated check says.
+
+`plabctl.core.settle` applies this to reports, `plabctl.core.claim` takes the checks that are due; the simulator calls
+the same functions.
+"""
+
+from __future__ import annotations
+
+from plabctl.core.due_rows import Due
+from plabctl.core.liveness_record import Liveness as Liveness
+from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
+from plabctl.core.pools.base import Judgement, Move, enter_pool
+from plabctl.core.settings import PoolSettings
+from plabctl.core.settings_parts import LivenessSettings
+from plabctl.core.suspicion import Suspicion
+from plabctl.typed import NamedTuple
+from plabctl.values import replace
+
+LEAST_SPACING_S = 60.0
+"""Ticks come once a minute, and a login is not free for the node either."""
+SILENCE = "silence"
+"""The cause of a suspect that failed no test."""
+LOGIN_CAUSES = frozenset({Cause.DNS, Cause.CONNECT, Cause.HOST_KEY, Cause.AUTH, Cause.PROTOCOL})
+"""Causes of failures that a mere login sees."""
+_SILENT_CAUSES = LOGIN_CAUSES | {Cause.DEADLINE}
+_NOTHING = Liveness()
+
+
+class Look(NamedTuple):
+    """What one check has found: whether the node `answered` (None: nobody knows), when, and why it did not."""
+
+    answered: bool | None
+    started_at: float
+    seconds: float = 1.0
+    cause: Cause | None = None
+    reason: str = ""
+
+
+def compute_spacing(wait_s: float, between: int) -> float:
+    """Return the seconds between two of `between` checks that divide a wait for the next test (without jitter)."""
+    return max(LEAST_SPACING_S, wait_s / (between + 1))
+
+
+def is_change(*, answered: bool, is_good: bool, was_silent: bool) -> bool:
+    """Return whether an answer, or silence, calls the set-up test of a node in a pool of that side."""
+    return (answered and was_silent) if not is_good else not answered
+
+
+def read_look(report: Report, *, is_login: bool) -> Look:
+    """Return what the report of a check says; `is_login` is false for recipes that run on this machine.
+
+    A login that succeeded is an answer, whatever the command did after it. What runs here has no login: there any
+    failure is silence.
+    """
+    answered: bool | None = None
+    if report.outcome is Outcome.PASS:
+        answered = True
+    elif report.outcome is Outcome.FAIL:
+        answered = is_login and report.cause not in _SILENT_CAUSES
+    return Look(answered, report.started_at, report.seconds, report.cause, report.reason)
+
+
+def has_answered(report: Report) -> bool | None:
+    """Return whether the login answered in a set-up test, at its start and at its end; None if nobody knows.
+
+    A test that failed in a later stage has logged in. Otherwise nodes that log in and fail would be tested again and
+    again: silent by each test, answering at the next check.
+    """
+    if report.outcome is not Outcome.FAIL:
+        return True if report.outcome is Outcome.PASS else None
+    is_at_login = not report.stages or report.stages[-1].stage == "connect"
+    return not (is_at_login and report.cause in _SILENT_CAUSES)
+
+
+def plan_checks(
+    member: Member, own: LivenessSettings | None, wait_s: float, now: float, *, answered: bool | None
+) -> Member:
+    """Return `member` with the checks planned that follow a test which ended at `now`.
+
+    `wait_s` is the wait drawn for the next test, without jitter, 0 for one due at once; `own` are the settings of the
+    pool that the member is in now. A check that was called before is answered by the test.
+    """
+    if own is None or not own.between:
+        return member if member.liveness is None else replace(member, liveness=None)
+    before = member.liveness or _NOTHING
+    spacing_s = compute_spacing(wait_s, own.between)
+    after = _note_answer(before, now, answered=answered)
+    return replace(member, liveness=_plan_next(after, now, spacing_s))
+
+
+def call_check(member: Member, now: float, why: str = "called") -> Member:
+    """Return `member` with a check due at once, before all that merely has become due; `why` in words."""
+    before = member.liveness or _NOTHING
+    due_at = now if before.due_at is None else min(before.due_at, now)
+    return replace(member, liveness=replace(before, due_at=due_at, called=why))
+
+
+def judge_check(member: Member, look: Look, own: PoolSettings, now: float, *, is_guarded: bool = False) -> Judgement:
+    """Return what a check that ended at `now` makes of a member of the pool `own`.
+
+    At most it calls a set-up test or makes the node a suspect: no check confirms a move, and none moves a node that a
+    person holds, one whose moves the guard holds, or one whose pool does not know suspects.
+    """
+    before = member.liveness or _NOTHING
+    between = own.liveness.between if own.liveness else 0
+    after = _note_answer(before, now, answered=look.answered)
+    planned = replace(after, due_at=None, called="")
+    if between:
+        planned = _plan_next(after, look.started_at, max(LEAST_SPACING_S, before.spacing_s))
+    member = replace(member, liveness=planned)
+    if look.answered is None:
+        return Judgement(member)
+    if not own.is_good:
+        return Judgement(_judge_in_bad(member, answered=look.answered, was_silent=before.is_silent, now=now))
+    return _judge_in_good(member, look, own, now, was_silent=before.is_silent, is_guarded=is_guarded)
+
+
+def build_check_row(member: Member) -> Due | None:
+    """Return the light row of the member's next check; None when none is planned."""
+    own = member.liveness
+    if own is None or own.due_at is None:
+        return None
+    spacing_s = 0.0 if own.called else own.spacing_s
+    return Due(member.node, member.pool, own.due_at, None, own.due_at - spacing_s, spacing_s, is_check=True)
+
+
+def _judge_in_bad(member: Member, *, answered: bool, was_silent: bool, now: float) -> Member:
+    """Call the test at an answer after silence; passes in a row keep the time between them."""
+    is_called = is_change(answered=answered, is_good=False, was_silent=was_silent) and not member.ok_streak
+    return _call_test(member, now) if is_called else member
+
+
+def _judge_in_good(
+    member: Member, look: Look, own: PoolSettings, now: float, *, was_silent: bool, is_guarded: bool
+) -> Judgement:
+    if member.suspicion:  # it failed already, and is tested often
+        return Judgement(member)
+    if look.answered:
+        return Judgement(_call_test(member, now) if was_silent else member)
+    limit, apart_s = (own.liveness.silences, own.liveness.apart_s) if own.liveness else (0, 0.0)
+    may_leave = limit and not is_guarded and not member.is_held(now) and own.kind.has_suspects(own)
+    if not may_leave:
+        return Judgement(_call_test(member, now))
+    known = member.liveness or _NOTHING
+    if known.silences < limit:
+        again = replace(known, due_at=round(now + apart_s, 3), called=f"silent {_format_times(known.silences)}")
+        return Judgement(replace(member, liveness=again))
+    return _leave(member, look, own, now, known.silences)
+
+
+def _leave(member: Member, look: Look, own: PoolSettings, now: float, silences: int) -> Judgement:
+    """Return `member` out of good as a suspect, as after a failed test."""
+    reason = f"silent {_format_times(silences)} in a row: {look.reason}"
+    suspicion = Suspicion(own.name, member.since_at, member.ok_streak, now, by_silence=True)
+    left = replace(
+        enter_pool(member, own.goes_to, now),
+        ok_streak=0,
+        fail_streak=member.fail_streak + 1,
+        probed_at=now,
+        last=Verdict(Outcome.FAIL, look.cause, reason, now, look.seconds),
+        suspicion=suspicion,
+    )
+    return Judgement(left, Move("suspect", own.name, own.goes_to, now, SILENCE, reason))
+
+
+def _call_test(member: Member, now: float) -> Member:
+    """Return `member` with its set-up test due at once."""
+    return replace(member, due_at=min(member.due_at, now), interval_s=0.0)
+
+
+def _note_answer(before: Liveness, now: float, *, answered: bool | None) -> Liveness:
+    if answered is None:
+        return before
+    if answered:
+        return replace(before, silences=0, answered_at=now)
+    return replace(before, silences=before.silences + 1)
+
+
+def _plan_next(known: Liveness, since_at: float, spacing_s: float) -> Liveness:
+    return replace(known, due_at=round(since_at + spacing_s, 3), spacing_s=spacing_s, called="")
+
+
+def _format_times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
