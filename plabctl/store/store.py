@@ -38,6 +38,9 @@ class Store:
     are those besides root and the current user to whom folders may belong that lead to the directory.
     """
 
+    _has_frozen = False
+    """Whether this process has told the collector to leave alone what had been read."""
+
     def __init__(
         self,
         state_dir: os.PathLike[str] | str,
@@ -95,8 +98,9 @@ class Store:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
         # Documents hold no cycles: the collector has nothing to find in them. Once only: freezing at every read would
-        # keep the garbage of all earlier reads.
-        if not gc.get_freeze_count():
+        # keep the garbage of all earlier reads. We remember that ourselves: gc.get_freeze_count() counts one by one.
+        if not Store._has_frozen:
+            Store._has_frozen = True
             gc.freeze()
         return Snapshot(*found)
 
