@@ -61,6 +61,12 @@ POINTS: Mapping[str, Point] = {
         },
         "plabctl.inventories",
     ),
+    "occupancy": Point(
+        {
+            "command": "plabctl.occupancy.command:COMMAND",
+        },
+        "",
+    ),
     "sink": Point(
         {
             "history": "plabctl.sinks.history:HISTORY",

@@ -9,6 +9,8 @@ from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.model import Cause, Claim, Member, Node, Outcome, Report, TickMark
 from plabctl.core.node_orders import Order
+from plabctl.core.notes import Document
+from plabctl.core.occupancy import OccupancyNote, OccupancySettings, Use, make_occupancy_note
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.base import Judgement, Reading, build_pools
 from plabctl.core.pools.good import GOOD, GoodOptions
@@ -115,3 +117,27 @@ def played(member: Member, outcomes: str, *, settings: Settings | None = None) -
         member = judged(member, words[letter], at=max(NOW, member.due_at), settings=settings).member
         members.append(member)
     return members
+
+
+def make_occupancy(
+    name: str = "scheduler",
+    *,
+    every_s: float = 60.0,
+    timeout_s: float = 30.0,
+    stale_after_s: float = 900.0,
+    **options: Any,
+) -> OccupancySettings:
+    """An occupancy source of the kind `command`, as the configuration makes it."""
+    own = replace(find_builtin("occupancy", "command").keys.defaults, **options)
+    return OccupancySettings("command", name, every_s, timeout_s, stale_after_s, own)
+
+
+def make_busy(*names: str, source: str = "scheduler", read_at: float = NOW, **fields: Any) -> dict[str, Document]:
+    """The note of an occupancy source that listed these nodes."""
+    busy = {name.lower(): Use("ada", read_at - 600.0) for name in names}
+    return write_occupancy(OccupancyNote(read_at, busy, **fields), source)
+
+
+def write_occupancy(note: OccupancyNote, source: str = "scheduler") -> dict[str, Document]:
+    """The stored note of an occupancy source, by its topic."""
+    return {topic: doc for topic, doc in make_occupancy_note(source).write(note).items() if doc is not None}

@@ -13,15 +13,17 @@ TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {
-    "errors", "counts", "durations", "clock", "fast_replace", "files", "instants", "kinds", "masks", "nodesets",
-    "process", "typed", "values",
+    "errors", "counts", "durations", "clock", "fast_replace", "files", "instants", "kinds", "lister", "masks",
+    "nodesets", "process", "typed", "values",
 }  # fmt: skip
-ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "sinks", "plugins", "views", "render"}
+ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "occupancy", "sinks"}
+ADAPTERS |= {"plugins", "views", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "typed"} for name in GROUND},
     "files": {"files", "errors"},
     "instants": {"instants", "durations"},
     "process": {"process", "files", "errors"},
+    "lister": {"lister", "process", "files", "errors", "masks", "typed"},
     "core": {"core", "errors", "counts", "durations", "fast_replace", "masks", "nodesets", "typed", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
     "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these

@@ -65,11 +65,11 @@ def is_idle(app: App) -> bool:
         waits = now < head.wake_at <= now + app.settings.longest_wait_s
         if not waits or is_set_back(now, head.saved_at):
             return False
-    if not app.settings.inventories:
+    if not (app.settings.inventories or app.settings.occupancies):
         return True
-    from plabctl.app.due_inventories import find_due_inventories
+    from plabctl.app.due_sources import find_due_inventories, find_due_occupancies
 
-    return not find_due_inventories(app)
+    return not (find_due_inventories(app) or find_due_occupancies(app))
 
 
 def is_clock_settling(app: App) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
-from plabctl.app.due_inventories import find_due_inventories, name_stamp
+from plabctl.app.due_sources import find_due_inventories, name_stamp
 from plabctl.app.plan_inventories import SourceChanges, make_key_finder, plan_sources
 from plabctl.core import absences, enrolment, node_orders
 from plabctl.core.settings import InventorySettings

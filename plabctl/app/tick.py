@@ -19,7 +19,7 @@ from plabctl.app.deliver import Delivery
 from plabctl.app.goals import OnProgress, TickGoal, ignore_progress
 from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse
-from plabctl.app.sync_inventories import sync_due_inventories
+from plabctl.app.sync_sources import sync_due_sources
 from plabctl.app.tell_faults import put_faults
 from plabctl.clock import read_boot_id
 from plabctl.core import adaptive_scale, fairness, outbox
@@ -115,7 +115,7 @@ def run_tick(
     claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be read
     or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
     """
-    faults = sync_due_inventories(app) if tick_goal is None else []
+    faults = sync_due_sources(app) if tick_goal is None else []
     rng = random.Random()
     claimant = Claimant(TickMark(make_token(rng), app.clock.now()), read_boot_id(), rng)
     slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)

@@ -29,8 +29,11 @@ from plabctl.core.keys.types import ValueType
 from plabctl.core.recipe import Recipe
 from plabctl.core.settings import InventorySettings, PoolSettings, Settings
 from plabctl.kinds import find
-from plabctl.typed import Any
+from plabctl.typed import TYPE_CHECKING, Any
 from plabctl.values import replace
+
+if TYPE_CHECKING:
+    from plabctl.core.occupancy import OccupancySettings
 
 
 def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, digest: str) -> Settings:
@@ -56,6 +59,7 @@ def build_settings(values: Values, base: BaseDir, *, path: str, state_dir: str, 
         recipe_faults={name: recipe.fault for name, recipe in of_plugins.items() if recipe.fault},
         ssh=ssh,
         inventories=_name_sources(given.inventories),
+        occupancies=_name_occupancies(given.occupancies) if given.occupancies else (),
         kind_faults=_list_kind_faults(given),
         digest=digest,
     )
@@ -78,6 +82,7 @@ def _list_kind_faults(given: Settings) -> dict[str, str]:
     """Return why kinds of inventories and sinks cannot be used, by the key that names them."""
     named = {f"inventory[{number}].kind": ("inventory", each.kind) for number, each in enumerate(given.inventories, 1)}
     named |= {f"sink[{number}].kind": ("sink", each.kind) for number, each in enumerate(given.sinks, 1)}
+    named |= {f"occupancy[{number}].kind": ("occupancy", each.kind) for number, each in enumerate(given.occupancies, 1)}
     faults = {path: find(point, kind).fault for path, (point, kind) in named.items()}
     return {path: fault for path, fault in faults.items() if fault}
 
@@ -98,6 +103,16 @@ def _name_sources(inventories: Sequence[InventorySettings]) -> tuple[InventorySe
         aliases = tuple(dict.fromkeys(each for each in (*others, long_name) if each != name))
         named.append(replace(inventory, name=name, aliases=aliases))
     return tuple(named)
+
+
+def _name_occupancies(sources: Sequence[OccupancySettings]) -> tuple[OccupancySettings, ...]:
+    """Return the occupancy sources with their names; those that would share a short one are told apart by all."""
+    kinds = [find("occupancy", each.kind) for each in sources]
+    pairs = list(zip(sources, kinds, strict=True))
+    short = [each.name or f"{each.kind}:{kind.suggest_name(each.options)}" for each, kind in pairs]
+    long = [each.name or f"{each.kind}:{kind.identify(each.options)}" for each, kind in pairs]
+    names = (name if short.count(name) == 1 else whole for name, whole in zip(short, long, strict=True))
+    return tuple(replace(each, name=name) for each, name in zip(sources, names, strict=True))
 
 
 def _build_pools(pools: Mapping[str, Values], base: BaseDir) -> dict[str, PoolSettings]:

@@ -80,7 +80,8 @@ def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault
     """Yield every fault between keys; `broken` are the paths of keys at fault already."""
     recipes, builtin = values.get("recipe", {}), list_recipes(values)
     yield from _check_stages(recipes, builtin, broken)
-    yield from _check_inventories(values.get("inventory", ()), broken)
+    for point in ("inventory", "occupancy"):
+        yield from _check_sources(point, values.get(point, ()), broken)
     yield from _check_experiment(values.get("experiment", {}), {*builtin, *recipes}, broken)
     yield from _check_reserves(values)
     # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
@@ -171,7 +172,7 @@ def _list_choices(values: Values) -> Iterator[tuple[str, Kind, Values, object]]:
     for name, defaults in (("retry", _EXPERIMENT.retry), ("check", _EXPERIMENT.check)):
         backoff = values.get("experiment", {}).get(name, {})
         yield f"experiment.{name}", backoff.get("kind", defaults.kind), backoff, defaults
-    for point in ("inventory", "sink"):
+    for point in ("inventory", "occupancy", "sink"):
         for number, each in enumerate(values.get(point, ()), 1):
             if "kind" in each:
                 yield f"{point}[{number}]", each["kind"], each, each["kind"].keys.defaults
@@ -214,22 +215,22 @@ def _check_stages(
                 yield path, f"{what}, allowed: one of run and script"
 
 
-def _check_inventories(inventories: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
-    """Yield each inventory that is the same source as one before it: of one kind, with the same keys of that kind."""
+def _check_sources(point: str, sources: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
+    """Yield each source that is the same as one before it: of one kind, with the same keys of that kind."""
     known: list[tuple[int, Values]] = []
     names: dict[object, int] = {}
-    for number, inventory in enumerate(inventories, 1):
-        path = f"inventory[{number}]"
-        kind = inventory.get("kind")
+    for number, each in enumerate(sources, 1):
+        path = f"{point}[{number}]"
+        kind = each.get("kind")
         if kind is None or any(f"{path}.{key}" in broken for key in kind.keys.keys):
             continue
-        source = {key: inventory[key] for key in ("kind", *kind.keys.keys) if key in inventory}
+        source = {key: each[key] for key in ("kind", *kind.keys.keys) if key in each}
         same = next((first for first, other in known if other == source), None)
         if same is not None:
-            yield path, f"the same as inventory[{same}], allowed: each source once"
-        name = inventory.get("name")
+            yield path, f"the same as {point}[{same}], allowed: each source once"
+        name = each.get("name")
         if name is not None and (first := names.setdefault(name, number)) != number:
-            yield f"{path}.name", f"inventory[{first}] has that name, allowed: a name of its own"
+            yield f"{path}.name", f"{point}[{first}] has that name, allowed: a name of its own"
         known.append((number, source))
 
 

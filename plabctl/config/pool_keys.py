@@ -1,4 +1,4 @@
-"""The keys of health pools, of their back-offs and of what `adaptive` aims at, of recipes, and of the status file.
+"""The keys of health pools, of their back-offs and of what `adaptive` aims at, and of recipes.
 
 Pure. What only one kind has is declared in the module of that kind. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -15,7 +15,7 @@ from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text
 from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
-from plabctl.core.settings import AdaptiveSettings, PoolSettings, ReportSettings
+from plabctl.core.settings import AdaptiveSettings, PoolSettings
 from plabctl.kinds import builtin_kinds
 
 
@@ -107,6 +107,21 @@ POOL = Table(
         text="The share of the window that it is guaranteed while it has members due. 0.1 because testing then goes "
         "on however many experiments there are, and four fifths of the window are left to share.",
         example="0.1",
+    ),
+    Key(
+        "busy",
+        Choice(("spare", "test")),
+        text="What becomes of a node that an `[[occupancy]]` source calls busy: `spare`: no set-up test is started on "
+        "it; `test`: it is tested like any other. `spare` because a test may disturb whoever uses it.",
+        example='"test"',
+    ),
+    Key(
+        "at_release",
+        Choice(("check", "test", "none")),
+        text="What follows when a node is busy no longer: `check`: a login at once, while the node is offered; `test`: "
+        "a set-up test at once, and the node is not usable until one passed; `none`: nothing but what is due. `check` "
+        "because withholding each node for a test costs more than it finds; see occupancy.md.",
+        example='"test"',
     ),
     text="A health pool; the table's name is the pool's name. Without any such table there are two, `good` and `bad`, "
     "with the defaults below. At least one pool must offer its nodes, as those of kind `good` do, and one must "
@@ -229,18 +244,4 @@ ADAPTIVE = Table(
     ),
     text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
     "its states last, scaled for all nodes alike so that a given share of the window is used.",
-)
-REPORT = Table(
-    "report",
-    ReportSettings(),
-    Key(
-        "status_file",
-        FilePath(),
-        text="A file with what `status -o json` prints, for users who may not read the state, such as those of "
-        "monitoring systems: `check --from FILE`, `status --from FILE`. It is written with every change and by every "
-        "tick, readable by the group of its directory, which must exist. A file that is no status is not replaced.",
-        example='"/var/lib/plabctl-status/status.json"',
-        default="none",
-    ),
-    text="What is written for others.",
 )

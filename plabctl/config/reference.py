@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
+from plabctl.config.occupancy_keys import OCCUPANCY
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE, REPORT
+from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
 from plabctl.config.sample import format_default
-from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK
+from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, REPORT, ROOT, SINK
 from plabctl.config.ssh_keys import SSH
 from plabctl.core.keys.table import Key, Table
 
@@ -50,6 +51,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[recipe.NAME]`", RECIPE),
     ("`setup`, `up`, `check`, `teardown` of a recipe", _STAGE),
     ("`[[inventory]]`", INVENTORY),
+    ("`[[occupancy]]`", OCCUPANCY),
     ("`[[sink]]`", SINK),
     ("`[[hook]]`", HOOK),
 )

@@ -19,9 +19,10 @@ from plabctl.config.kind_name import (
     find_kind_of,
     list_keys,
 )
+from plabctl.config.occupancy_keys import OCCUPANCY
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE, REPORT
-from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, ROOT, SINK
+from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
+from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, REPORT, ROOT, SINK
 from plabctl.config.ssh_keys import SSH
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
@@ -56,6 +57,7 @@ def build_sample(live: Mapping[str, str] | None = None) -> str:
         *_format_executors(given),
         _format_block(RECIPE, "#[recipe.mine]", given),
         *_format_kinds(INVENTORY, "#[[inventory]]"),
+        *_format_kinds(OCCUPANCY, "#[[occupancy]]"),
         *_format_kinds(SINK, "#[[sink]]"),
         _format_block(HOOK, "#[[hook]]", given, kind=find_fixed_kind(HOOK)),
     ]

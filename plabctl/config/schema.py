@@ -1,22 +1,22 @@
 """The declared schema: every key of the config file, once, with its type, its bounds, its help and its example.
 
 Pure. Defaults are not written here: they are those of the values in `plabctl.core.settings` and `plabctl.core.recipe`,
-each table naming the value it fills. The tables of pools, policy, recipes and ssh stand in modules of their own
-beside this one; the keys of a kind stand in its own module. Go on with `plabctl.config.read_document`.
+each table naming the value it fills. The tables of pools, policy, recipes, ssh and occupancy stand in modules of
+their own beside this one; the keys of a kind stand in its own module. Go on with `plabctl.config.read_document`.
 """
 
 from __future__ import annotations
 
 from plabctl.config.kind_name import KindName
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE, REPORT
+from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE
 from plabctl.config.ssh_keys import SSH
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Duration, Flag, Number, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_label_setting, is_pool_name, is_source_name
-from plabctl.core.settings import ExecutorSettings, InventorySettings, Settings, SinkSettings
+from plabctl.core.settings import ExecutorSettings, InventorySettings, ReportSettings, Settings, SinkSettings
 
 MAX_WINDOW = 10_000
 
@@ -26,6 +26,20 @@ def is_event_kind(text: str) -> bool:
     return text in EVENT_KINDS
 
 
+REPORT = Table(
+    "report",
+    ReportSettings(),
+    Key(
+        "status_file",
+        FilePath(),
+        text="A file with what `status -o json` prints, for users who may not read the state, such as those of "
+        "monitoring systems: `check --from FILE`, `status --from FILE`. It is written with every change and by every "
+        "tick, readable by the group of its directory, which must exist. A file that is no status is not replaced.",
+        example='"/var/lib/plabctl-status/status.json"',
+        default="none",
+    ),
+    text="What is written for others.",
+)
 EXECUTOR = Table(
     "executor",
     ExecutorSettings(),
@@ -136,6 +150,15 @@ HOOK = Table(
     shape=Shape.MANY,
     short_for=("sink", "command"),
 )
+
+
+def _load_occupancy() -> Table:
+    # Imported here: few files have such a table.
+    from plabctl.config.occupancy_keys import OCCUPANCY
+
+    return OCCUPANCY
+
+
 ROOT = Table(
     "",
     Settings("", "", {}, {}),
@@ -195,6 +218,7 @@ ROOT = Table(
     Key("report", REPORT),
     Key("executor", EXECUTOR),
     Key("inventory", INVENTORY, "inventories"),
+    Key("occupancy", _load_occupancy, "occupancies"),
     Key("sink", SINK, "sinks"),
     Key("hook", HOOK, "hooks"),
     text="Keys at the top of the file, before any table.",

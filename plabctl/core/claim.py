@@ -116,7 +116,7 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
     """Return the members that may be probed now: due, not claimed; with `only` these keys, whatever their time.
 
     A member that would have to wait longer than the longest wait there is counts as due: the clock was set back. Nodes
-    that are absent are not tested, nor are vnodes on them.
+    that are absent are not tested, nor are vnodes on them; nor are busy nodes, see `plabctl.core.spared`.
     """
     if only is None:
         rows = state.due(now, latest_at=now + settings.longest_wait_s)
@@ -126,7 +126,12 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
     # Who asks for a node by name gets it tested, even where nothing else is.
     pools = settings.pools.keys() - (settings.disabled if only is None else set())
     rows = [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
-    return [row for row in rows if not row.experiment or not _is_spared(state, row)]
+    rows = [row for row in rows if not row.experiment or not _is_spared(state, row)]
+    if settings.occupancies:
+        from plabctl.core.spared import drop_busy  # few have such a source
+
+        rows = drop_busy(rows, state, settings, now)
+    return rows
 
 
 def _is_spared(state: State, row: Due) -> bool:

@@ -27,8 +27,11 @@ from plabctl.core.settings_parts import InventorySettings as InventorySettings
 from plabctl.core.settings_parts import LivenessSettings as LivenessSettings
 from plabctl.core.settings_parts import ReportSettings as ReportSettings
 from plabctl.core.settings_parts import SinkSettings as SinkSettings
-from plabctl.typed import Any
+from plabctl.typed import TYPE_CHECKING, Any
 from plabctl.values import dataclass, field, replace
+
+if TYPE_CHECKING:
+    from plabctl.core.occupancy import OccupancySettings  # few configurations have one
 
 EXIT_FIELD = "goes_to"
 """The field of `PoolSettings` that the key of a kind fills by which a pool names where its nodes leave to."""
@@ -93,6 +96,10 @@ class PoolSettings:
     """The values of the keys that only its kind has; None: the defaults of the kind."""
     liveness: LivenessSettings | None = None
     """The logins between two tests; None: none."""
+    busy: str = "spare"
+    """What becomes of a node that somebody uses: `spare` or `test`."""
+    at_release: str = "check"
+    """What follows when a node is busy no longer: `check`, `test` or `none`."""
 
     @property
     def is_good(self) -> bool:
@@ -177,6 +184,8 @@ class Settings:
     report: ReportSettings = field(default_factory=ReportSettings)
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     inventories: tuple[InventorySettings, ...] = ()
+    occupancies: tuple[OccupancySettings, ...] = ()
+    """The sources that say which nodes are in use."""
     sinks: tuple[SinkSettings, ...] = ()
     hooks: tuple[SinkSettings, ...] = ()
     """Sinks, too: those written in the short form."""

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from plabctl.core.keys.lister_keys import LISTER_KEYS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Words
 from plabctl.errors import UsageFault
 from plabctl.inventories.base import InventoryKind, decode_text
-from plabctl.inventories.lister import LISTER_KEYS, clean_line, refuse_untrusted, run_lister
 from plabctl.inventories.reading import Reading
+from plabctl.lister import clean_line, refuse_untrusted, run_lister
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

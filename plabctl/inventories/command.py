@@ -10,11 +10,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from plabctl.core.keys.lister_keys import LISTER_KEYS
 from plabctl.core.keys.path_types import Argv
 from plabctl.core.keys.table import Key, Table
 from plabctl.inventories.base import InventoryKind, parse_listing
-from plabctl.inventories.lister import LISTER_KEYS, run_lister
 from plabctl.inventories.reading import Reading
+from plabctl.lister import run_lister
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:

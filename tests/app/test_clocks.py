@@ -11,7 +11,7 @@ import pytest
 
 from plabctl.app import state_check, tick
 from plabctl.app.context import App
-from plabctl.app.due_inventories import find_due_inventories, name_stamp
+from plabctl.app.due_sources import find_due_inventories, name_stamp
 from plabctl.app.invocation import is_clock_settling, is_idle
 from plabctl.app.queries import read_context_of
 from plabctl.clock import SystemClock

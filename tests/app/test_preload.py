@@ -24,6 +24,8 @@ EARLY = {
     "click.shell_completion": "completion",
     "plabctl.inventories.node_list": "inventories are read before anything is claimed",
     "plabctl.inventories.row_parsers": "as above",
+    "plabctl.app.sync_occupancy": "occupancy sources are read before anything is claimed",
+    "plabctl.config.occupancy_keys": "the configuration, before anything is claimed",
     "plabctl.render.event_table": "where there are sinks, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
     "ctypes": "by the preparation of the probes",

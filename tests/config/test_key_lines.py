@@ -84,7 +84,10 @@ def test_every_key_of_a_whole_config_has_its_line() -> None:
 
         for path in paths_in(tomllib.loads(text)):
             name = path.rpartition(".")[2]
-            assert path in {"pool", "recipe", "inventory", "sink", "hook"} or name in text.split("\n")[lines[path] - 1]
+            assert (
+                path in {"pool", "recipe", "inventory", "occupancy", "sink", "hook"}
+                or name in text.split("\n")[lines[path] - 1]
+            )
 
 
 texts = st.text(st.sampled_from("a\"'\\\n#[]{}=, .é"), max_size=12)

@@ -29,15 +29,16 @@ class Key:
     """One key: its `name` in the file, the `type` of its value, what it means, and the field that it fills.
 
     `text` says what it does and why its default is what it is; `example` is a value as TOML; `default` describes a
-    default that is no constant, or returns its description.
+    default that is no constant, or returns its description. A table that few files have is given as the function that
+    loads it, which is called when somebody asks for the type.
     """
 
-    __slots__ = ("_default", "example", "field", "name", "required", "text", "type")
+    __slots__ = ("_default", "_type", "example", "field", "name", "required", "text")
 
     def __init__(
         self,
         name: str,
-        type_: ValueType | Table,
+        type_: ValueType | Table | Callable[[], Table],
         field: str = "",
         *,
         text: str = "",
@@ -46,12 +47,17 @@ class Key:
         required: bool = False,
     ) -> None:
         self.name = name
-        self.type = type_
+        self._type = type_
         self.field = field or name
         self.text = text
         self.example = example
         self._default = default
         self.required = required
+
+    @property
+    def type(self) -> ValueType | Table:
+        """What its value is."""
+        return self._type if isinstance(self._type, ValueType | Table) else self._type()
 
     @property
     def default(self) -> str:

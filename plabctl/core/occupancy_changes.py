@@ -1,0 +1,152 @@
+"""Decide what readings of the occupancy sources change: what is known of who is busy, and what a release calls for.
+
+Pure. One commit takes both, so that no release is lost between a reading and what follows it. A release is a node that
+some source listed when it was last believed, and none lists any more; that a source is no longer believed is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from plabctl.core.liveness import call_check
+from plabctl.core.model import Member
+from plabctl.core.names import fold_name, sort_names
+from plabctl.core.notes import NoteReader
+from plabctl.core.occupancy import (
+    TOPIC,
+    OccupancyNote,
+    OccupancySettings,
+    Use,
+    is_worth_noting,
+    make_occupancy_note,
+)
+from plabctl.core.settings import Settings
+from plabctl.core.state import Changes, State
+from plabctl.counts import format_count
+from plabctl.values import dataclass, field, replace
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A node that a source lists as busy; None where the source does not say."""
+
+    by: str = ""
+    since_at: float | None = None
+    until_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OccupancyReading:
+    """What one look at a source gives."""
+
+    began_at: float
+    uses: Mapping[str, Listed] = field(default_factory=dict)
+    """By folded name of the node."""
+    fault: str = ""
+    """What is wrong with some of its rows, or why it was not believed at all."""
+    is_unread: bool = False
+    """Whether it was not believed at all: then nothing is known from it."""
+
+
+def plan_occupancy(
+    state: State,
+    settings: Settings,
+    readings: Sequence[tuple[OccupancySettings, OccupancyReading, float | None]],
+    now: float,
+) -> Changes:
+    """Return the changes that the readings lead to; none when they say nothing new.
+
+    With each reading comes the instant of the reading before it, if that is known. A reading that began before the one
+    that is noted changes nothing: another tick was quicker.
+    """
+    before = _list_busy(state.notes.items())
+    notes: dict[str, Mapping[str, object] | None] = {}
+    known = {fold_name(name): name for name in state.names()}
+    for source, reading, previous_at in readings:
+        kind = make_occupancy_note(source.name)
+        old = kind.read(state.notes)
+        new = _note_reading(source, reading, old, previous_at, known, now)
+        if new != old:
+            notes |= kind.write(new)
+    configured = {f"{TOPIC}{source.name}" for source in settings.occupancies}
+    notes |= {topic: None for topic in state.notes if topic.startswith(TOPIC) and topic not in configured}
+    if not notes:
+        return Changes()
+    after = _list_busy({**state.notes, **notes}.items())
+    released = [known[name] for name in before if name not in after and name in known]
+    members = [_call_release(member, settings, now) for name in released if (member := state.member(name))]
+    return Changes(notes=notes, members=tuple(member for member in members if member))
+
+
+def _list_busy(notes: Iterable[tuple[str, Mapping[str, object] | None]]) -> dict[str, None]:
+    """Return the folded names of all nodes that a source listed when it was last believed."""
+    return {
+        name: None
+        for topic, note in notes
+        if topic.startswith(TOPIC) and note is not None
+        for name in NoteReader(note).read_objects("busy")
+    }
+
+
+def _note_reading(
+    source: OccupancySettings,
+    reading: OccupancyReading,
+    old: OccupancyNote,
+    previous_at: float | None,
+    known: Mapping[str, str],
+    now: float,
+) -> OccupancyNote:
+    if old.read_at is not None and reading.began_at < old.read_at <= now:
+        return old
+    if reading.is_unread:
+        # While nothing was wrong, readings with nothing new were not all written down.
+        is_first = not old.is_unread and old.read_at is not None and previous_at is not None
+        read_at = max(old.read_at or 0.0, min(previous_at or 0.0, now)) if is_first else old.read_at
+        since_at = old.fault_since_at if old.fault else now
+        return replace(old, read_at=read_at, fault=reading.fault, fault_since_at=since_at, is_unread=True)
+    busy = {name: _note_use(use, old.busy.get(name), now) for name, use in reading.uses.items()}
+    strangers = [name for name in busy if name not in known]
+    fault = reading.fault or _describe_no_match(strangers, len(busy))
+    is_same = (busy, fault, old.is_unread) == (old.busy, old.fault, False)
+    read_at = reading.began_at
+    if is_same and not is_worth_noting(old.read_at, source, reading.began_at):
+        read_at = old.read_at if old.read_at is not None else read_at
+    return OccupancyNote(
+        read_at,
+        busy,
+        fault,
+        (old.fault_since_at if old.fault else now) if fault else None,
+        remark="" if len(strangers) == len(busy) else _describe_strangers(strangers),
+    )
+
+
+def _note_use(use: Listed, old: Use | None, now: float) -> Use:
+    """Return the use as it is noted: one without a beginning began when it was first seen."""
+    since_at = use.since_at
+    if since_at is None:
+        since_at = old.since_at if old else now
+    return Use(use.by, min(since_at, now), use.until_at)
+
+
+def _describe_no_match(strangers: Sequence[str], count: int) -> str:
+    if not strangers or len(strangers) < count:
+        return ""
+    return f"none of the names that it lists is a node here, such as {strangers[0]!r}"
+
+
+def _describe_strangers(strangers: Sequence[str]) -> str:
+    if not strangers:
+        return ""
+    are = "is no node" if len(strangers) == 1 else "are no nodes"
+    more = ", ..." if len(strangers) > _NAMED else ""
+    return f"{format_count(len(strangers), 'name')} {are} here: {', '.join(sort_names(strangers)[:_NAMED])}{more}"
+
+
+def _call_release(member: Member, settings: Settings, now: float) -> Member | None:
+    """Return the member with what its release calls for; None when that is nothing but what is due anyway."""
+    pool = settings.pools.get(member.pool)
+    if pool is None or pool.at_release != "check":
+        return None
+    return call_check(member, now, "released")
