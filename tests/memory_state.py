@@ -66,10 +66,13 @@ class MemoryState:
         return None if node is None else fields.read(node, self._members[name])
 
     def recent(self, since_at: float) -> Iterable[Member]:
-        """Return the members whose last probe ended at `since_at` or later."""
-        return [
-            member for member in self._members.values() if member.probed_at is not None and member.probed_at >= since_at
-        ]
+        """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
+        found = []
+        for member in self._members.values():
+            answered_at = member.liveness.answered_at if member.liveness else None
+            if any(at is not None and at >= since_at for at in (member.probed_at, answered_at)):
+                found.append(member)
+        return found
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest_at`; claimed or not, in no order."""

@@ -14,7 +14,7 @@ from plabctl.core import node_orders
 from plabctl.core.claim import list_candidates
 from plabctl.core.due_rows import Due
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
-from plabctl.core.model import Member, Verdict
+from plabctl.core.model import Goal, Member, Verdict
 from plabctl.core.node_orders import Order
 from plabctl.core.selection import find_names
 from plabctl.core.settings import Settings
@@ -108,7 +108,8 @@ class GateGoal(RetestGoal):
         self._is_open = is_open
 
     def _list_to_order(self, state: State) -> list[str]:
-        return [name for name in super()._list_to_order(state) if name not in state.claims]
+        tested = {name for name, claim in state.claims.items() if claim.goal is Goal.TEST}
+        return [name for name in super()._list_to_order(state) if name not in tested]
 
     def _find_unanswered(self, state: State) -> set[str]:
         members = {name: member for name in self._unanswered if (member := state.member(name))}

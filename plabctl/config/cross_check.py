@@ -63,7 +63,8 @@ def find_entry_pool(values: Values) -> str | None:
 def list_recipes(values: Values) -> ChainMap[str, Recipe]:
     """Return the recipes that need not be written: those of plug-ins that are named, then the built-in ones."""
     builtin: MutableMapping[str, Recipe] = cast("MutableMapping[str, Recipe]", Builtin("recipe"))  # it is only read
-    named = [pool["recipe"] for pool in read_pools(values).values() if "recipe" in pool]
+    pools = read_pools(values).values()
+    named = [each["recipe"] for pool in pools for each in (pool, pool.get("liveness", {})) if "recipe" in each]
     whole = {name for name, recipe in values.get("recipe", {}).items() if not is_variant(recipe)}
     variants = values.get("recipe", {}).keys() - whole
     unknown = {*named, *values.get("plugin_recipes", ()), *variants} - builtin.keys() - whole
@@ -93,6 +94,10 @@ def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault
     for name, pool in read_pools(values).items():
         if f"pool.{name}.recipe" not in broken:
             users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
+        if "liveness" in pool:
+            from plabctl.config.liveness_keys import check_recipe  # few files have it
+
+            yield from check_recipe(name, pool["liveness"], recipes, builtin, broken)
     for name, pool_name in users.items():
         yield from _check_recipe(pool_name, name, recipes, builtin, broken)
 

@@ -1,4 +1,4 @@
-"""The keys of health pools, of their back-offs and of what `adaptive` aims at, and of recipes.
+"""The keys of health pools, of their back-offs, and of recipes.
 
 Pure. What only one kind has is declared in the module of that kind. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -15,7 +15,7 @@ from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text
 from plabctl.core.names import POOL_NAME, is_pool_name
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
-from plabctl.core.settings import AdaptiveSettings, PoolSettings
+from plabctl.core.settings import PoolSettings
 from plabctl.kinds import builtin_kinds
 
 
@@ -76,6 +76,15 @@ BACKOFF = Table(
     text="How long a pool waits before it tests a node again. Jitter is added to the capped wait. Plug-ins add "
     "further kinds.",
 )
+
+
+def _load_liveness() -> Table:
+    # Imported here: few files have such a table.
+    from plabctl.config.liveness_keys import LIVENESS
+
+    return LIVENESS
+
+
 POOL = Table(
     "pool",
     PoolSettings("", GOOD, ""),
@@ -122,6 +131,14 @@ POOL = Table(
         "a set-up test at once, and the node is not usable until one passed; `none`: nothing but what is due. `check` "
         "because withholding each node for a test costs more than it finds; see occupancy.md.",
         example='"test"',
+    ),
+    Key(
+        "liveness",
+        _load_liveness,
+        text="Logins between two tests, which call the next test early when their answer changes: 8 in the example, "
+        "because a test takes some sixty times as long as a login. Its keys are below; see liveness.md.",
+        example="{ between = 8 }",
+        default="no such logins",
     ),
     text="A health pool; the table's name is the pool's name. Without any such table there are two, `good` and `bad`, "
     "with the defaults below. At least one pool must offer its nodes, as those of kind `good` do, and one must "
@@ -222,26 +239,4 @@ RECIPE = Table(
     "are built in, and plug-ins add more; a table of the same name replaces such a recipe as a whole.",
     shape=Shape.NAMED,
     point="recipe",
-)
-ADAPTIVE = Table(
-    "adaptive",
-    AdaptiveSettings(),
-    Key(
-        "load",
-        Number(0.01, 1),
-        "load_ratio",
-        text="The share of the window that should be busy on average. 0.8 because the rest is for what cannot be "
-        "planned: suspects, requested retests, nodes that come up.",
-        example="0.8",
-    ),
-    Key(
-        "half_life",
-        Duration(60.0),
-        "half_life_s",
-        text="The half-life of what was observed of a node. 14d because nodes are repaired, and wear out, within "
-        "weeks.",
-        example='"14d"',
-    ),
-    text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
-    "its states last, scaled for all nodes alike so that a given share of the window is used.",
 )

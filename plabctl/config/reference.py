@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
+from plabctl.config.liveness_keys import LIVENESS
 from plabctl.config.occupancy_keys import OCCUPANCY
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, BACKOFF, POOL, RECIPE
+from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
 from plabctl.config.sample import format_default
-from plabctl.config.schema import EXECUTOR, HOOK, INVENTORY, REPORT, ROOT, SINK
-from plabctl.config.ssh_keys import SSH
+from plabctl.config.schema import ADAPTIVE, HOOK, INVENTORY, REPORT, ROOT, SINK
+from plabctl.config.ssh_keys import EXECUTOR, SSH
 from plabctl.core.keys.table import Key, Table
 
 _HEAD = """\
@@ -40,6 +41,7 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
     ("`[ssh]`", SSH),
     ("`[pool.NAME]`", POOL),
     ("`backoff` of a pool", BACKOFF),
+    ("`liveness` of a pool", LIVENESS),
     ("`[flap]`", FLAP),
     ("`[guard]`", GUARD),
     ("`[adaptive]`", ADAPTIVE),

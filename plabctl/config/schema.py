@@ -1,22 +1,29 @@
 """The declared schema: every key of the config file, once, with its type, its bounds, its help and its example.
 
 Pure. Defaults are not written here: they are those of the values in `plabctl.core.settings` and `plabctl.core.recipe`,
-each table naming the value it fills. The tables of pools, policy, recipes, ssh and occupancy stand in modules of
-their own beside this one; the keys of a kind stand in its own module. Go on with `plabctl.config.read_document`.
+each table naming the value it fills. The tables of pools, policy, recipes, ssh, executors and occupancy stand in
+modules of their own beside this one; the keys of a kind stand in its own module. Go on with
+`plabctl.config.read_document`.
 """
 
 from __future__ import annotations
 
 from plabctl.config.kind_name import KindName
 from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
-from plabctl.config.pool_keys import ADAPTIVE, POOL, RECIPE
-from plabctl.config.ssh_keys import SSH
+from plabctl.config.pool_keys import POOL, RECIPE
+from plabctl.config.ssh_keys import EXECUTOR, SSH
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.keys.types import DAY_S, Duration, Flag, Number, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_label_setting, is_pool_name, is_source_name
-from plabctl.core.settings import ExecutorSettings, InventorySettings, ReportSettings, Settings, SinkSettings
+from plabctl.core.settings import (
+    AdaptiveSettings,
+    InventorySettings,
+    ReportSettings,
+    Settings,
+    SinkSettings,
+)
 
 MAX_WINDOW = 10_000
 
@@ -26,6 +33,28 @@ def is_event_kind(text: str) -> bool:
     return text in EVENT_KINDS
 
 
+ADAPTIVE = Table(
+    "adaptive",
+    AdaptiveSettings(),
+    Key(
+        "load",
+        Number(0.01, 1),
+        "load_ratio",
+        text="The share of the window that should be busy on average. 0.8 because the rest is for what cannot be "
+        "planned: suspects, requested retests, nodes that come up.",
+        example="0.8",
+    ),
+    Key(
+        "half_life",
+        Duration(60.0),
+        "half_life_s",
+        text="The half-life of what was observed of a node. 14d because nodes are repaired, and wear out, within "
+        "weeks.",
+        example='"14d"',
+    ),
+    text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
+    "its states last, scaled for all nodes alike so that a given share of the window is used.",
+)
 REPORT = Table(
     "report",
     ReportSettings(),
@@ -39,12 +68,6 @@ REPORT = Table(
         default="none",
     ),
     text="What is written for others.",
-)
-EXECUTOR = Table(
-    "executor",
-    ExecutorSettings(),
-    Key("kind", KindName("executor", by_name=True), text="How the tests are run.", example='"threads"'),
-    text="What runs the tests.",
 )
 INVENTORY = Table(
     "inventory",

@@ -1,4 +1,4 @@
-"""The keys of `[ssh]`: how nodes are reached and logged in to.
+"""The keys of `[ssh]` and `[executor]`: how nodes are reached and logged in to, and from where.
 
 Pure. Go on with `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -6,11 +6,12 @@ Tests: `tests/config/test_load.py`.
 
 from __future__ import annotations
 
+from plabctl.config.kind_name import KindName
 from plabctl.core.keys.path_types import FilePath, FilePaths
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Size, Text, Whole, Words
 from plabctl.core.names import JUMP_HOST, is_hop, is_plain_word
-from plabctl.core.settings import HostKeys, SshSettings
+from plabctl.core.settings import ExecutorSettings, HostKeys, SshSettings
 
 SSH = Table(
     "ssh",
@@ -109,4 +110,10 @@ SSH = Table(
     ),
     text="How nodes are reached. A node's variables `ssh_host`, `ssh_port`, `ssh_user`, `ssh_key` (an absolute path) "
     "and `ssh_jump` override these.",
+)
+EXECUTOR = Table(
+    "executor",
+    ExecutorSettings(),
+    Key("kind", KindName("executor", by_name=True), text="How the tests are run.", example='"threads"'),
+    text="What runs the tests.",
 )

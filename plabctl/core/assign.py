@@ -15,7 +15,7 @@ from plabctl.core.due_rows import Due
 from plabctl.core.events import make_token
 from plabctl.core.model import Claim, Goal, Leftover, Node
 from plabctl.core.recipe import Recipe
-from plabctl.core.settings import Settings
+from plabctl.core.settings import LivenessSettings, Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
 
@@ -49,7 +49,9 @@ def assign(
             experiment=row.experiment,
             begin_by_uptime_s=claimant.begin_by_uptime_s,
         )
-        if row.experiment:
+        if row.is_check:
+            assignment = _plan_check(state, settings, assignment)
+        elif row.experiment:
             assignment = _plan_vnode(state, settings, assignment, now)
         else:
             assignment = _plan_test(state, settings, assignment, timeouts, now)
@@ -80,6 +82,21 @@ def _plan_test(
         connect_timeout_s=allowed.connect_s,
         address=member.address,
         lowered=allowed.lowered,
+    )
+
+
+def _plan_check(state: State, settings: Settings, blank: Assignment) -> Assignment:
+    """Return a login without a vnode: leftovers stay, and its time-outs are not those learned from tests."""
+    own = settings.pools[blank.pool].liveness or LivenessSettings()
+    recipe = settings.recipes.get(own.recipe, Recipe(own.recipe))
+    member = state.member(blank.node.name)
+    return replace(
+        blank,
+        recipe=recipe,
+        vnode="",
+        goal=Goal.LIVENESS,
+        deadline_s=recipe.compute_longest_s(settings.ssh.connect_timeout_s, Goal.LIVENESS),
+        address=member.address if member else "",
     )
 
 

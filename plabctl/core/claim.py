@@ -78,6 +78,8 @@ def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:
     members, vnodes, happened = [], [], []
     for key, why in dead.items():
         claim = state.claims[key]
+        if claim.goal is Goal.LIVENESS:  # it left nothing, and is still due
+            continue
         happened.append(events.build_void_event(claim, why, now))
         if claim.experiment:
             vnode = state.vnode(key)
@@ -100,7 +102,7 @@ def give_back(state: State, claims: Iterable[Claim]) -> Changes:
 def add_leftovers(member: Member, claim: Claim, vnodes: Iterable[str]) -> tuple[Leftover, ...]:
     """Return the member's leftovers with `vnodes` added, as left by `claim`."""
     known = {piece.vnode for piece in member.leftovers}
-    new = (Leftover(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode not in known)
+    new = (Leftover(vnode, claim.recipe, claim.started_at) for vnode in vnodes if vnode and vnode not in known)
     return (*member.leftovers, *new)
 
 
@@ -131,7 +133,16 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
         from plabctl.core.spared import drop_busy  # few have such a source
 
         rows = drop_busy(rows, state, settings, now)
-    return rows
+    return rows if only is not None else rows + _list_checks(state, settings, rows, pools, now)
+
+
+def _list_checks(
+    state: State, settings: Settings, tests: Iterable[Due], pools: Collection[str], now: float
+) -> list[Due]:
+    """Return the liveness checks that may be made now: of nodes that are not about to be tested, nor claimed."""
+    checks = state.due_checks(now, latest_at=now + settings.longest_wait_s)
+    taken = {row.node for row in tests if not row.experiment} | state.claims.keys() if checks else set()
+    return [row for row in checks if row.node not in taken and row.pool in pools]
 
 
 def _is_spared(state: State, row: Due) -> bool:

@@ -72,7 +72,7 @@ def claim_leftovers(
 
 def list_left_by(member: Member, claim: Claim | None) -> tuple[Leftover, ...]:
     """Return what may be left on the node of `member`, of which `claim` is being carried out."""
-    own = () if claim is None else (Leftover(claim.vnode, claim.recipe, claim.started_at),)
+    own = () if claim is None or not claim.vnode else (Leftover(claim.vnode, claim.recipe, claim.started_at),)
     return (
         *member.leftovers,
         *(piece for piece in own if piece.vnode not in {each.vnode for each in member.leftovers}),

@@ -14,10 +14,13 @@ the same functions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from plabctl.core.due_rows import Due
 from plabctl.core.liveness_record import Liveness as Liveness
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.pools.base import Judgement, Move, enter_pool
+from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import PoolSettings
 from plabctl.core.settings_parts import LivenessSettings
 from plabctl.core.suspicion import Suspicion
@@ -32,6 +35,7 @@ LOGIN_CAUSES = frozenset({Cause.DNS, Cause.CONNECT, Cause.HOST_KEY, Cause.AUTH, 
 """Causes of failures that a mere login sees."""
 _SILENT_CAUSES = LOGIN_CAUSES | {Cause.DEADLINE}
 _NOTHING = Liveness()
+_DEFAULTS = LivenessSettings()
 
 
 class Look(NamedTuple):
@@ -46,7 +50,7 @@ class Look(NamedTuple):
 
 def compute_spacing(wait_s: float, between: int) -> float:
     """Return the seconds between two of `between` checks that divide a wait for the next test (without jitter)."""
-    return max(LEAST_SPACING_S, wait_s / (between + 1))
+    return round(max(LEAST_SPACING_S, wait_s / (between + 1)), 3)
 
 
 def is_change(*, answered: bool, is_good: bool, was_silent: bool) -> bool:
@@ -66,6 +70,26 @@ def read_look(report: Report, *, is_login: bool) -> Look:
     elif report.outcome is Outcome.FAIL:
         answered = is_login and report.cause not in _SILENT_CAUSES
     return Look(answered, report.started_at, report.seconds, report.cause, report.reason)
+
+
+def weigh_check(member: Member, report: Report, own: PoolSettings, recipes: Mapping[str, Recipe]) -> Outcome | None:
+    """Return what the guard makes of the report of a check, as if it were one of a test; None for nothing.
+
+    Silence is a failure once there is enough of it to make the node a suspect.
+    """
+    look = read_look(report, is_login=is_login(own, recipes))
+    if look.answered:
+        return Outcome.PASS
+    if look.answered is None:
+        return Outcome.UNKNOWN if look.cause is Cause.LOCAL else None
+    limit, silences = own.liveness.silences if own.liveness else 0, member.liveness.silences if member.liveness else 0
+    return Outcome.FAIL if 0 < limit <= silences + 1 else None
+
+
+def is_login(own: PoolSettings, recipes: Mapping[str, Recipe]) -> bool:
+    """Return whether the checks of that pool log in on the node; else they run on this machine."""
+    recipe = recipes.get((own.liveness or _DEFAULTS).recipe)
+    return recipe is None or recipe.transport is Transport.SSH
 
 
 def has_answered(report: Report) -> bool | None:
@@ -94,6 +118,18 @@ def plan_checks(
     spacing_s = compute_spacing(wait_s, own.between)
     after = _note_answer(before, now, answered=answered)
     return replace(member, liveness=_plan_next(after, now, spacing_s))
+
+
+def plan_after_test(member: Member, own: PoolSettings, report: Report, roll: float, now: float) -> Member:
+    """Return `member`, judged after a test that ended at `now`, with its next checks planned.
+
+    `own` is the pool that it is in now; `roll` drew the jitter of its wait. An interrupted test is due again, and so is
+    the check before it.
+    """
+    if (own.liveness is None and member.liveness is None) or report.cause is Cause.INTERRUPTED:
+        return member
+    wait_s = max(0.0, member.interval_s - roll * own.backoff.jitter_s) if member.interval_s else 0.0
+    return plan_checks(member, own.liveness, wait_s, now, answered=has_answered(report))
 
 
 def call_check(member: Member, now: float, why: str = "called") -> Member:

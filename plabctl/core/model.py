@@ -216,9 +216,9 @@ class Report:
     """Whether it is a failure by a learned deadline, where the recipe allows more time."""
     stray: Leftover | None = None
     """Its own vnode, if that is or may be on the node now: what remains when nobody waits for the report any more."""
-
     address: str | None = None
     """What becomes of `Member.address`: empty when the first address is to be tried first; None when it stays."""
+    goal: Goal = Goal.TEST
 
     @property
     def key(self) -> str:

@@ -30,6 +30,8 @@ class Goal(StrEnum):
     """Only look at a vnode: `check`; without one, a single look by `up`; without both, a connection is enough."""
     TEARDOWN = "teardown"
     """Only remove a vnode; passes when its `teardown` does."""
+    LIVENESS = "liveness"
+    """Only log in and run the `check` of a recipe that sets nothing up; see `plabctl.core.liveness`."""
 
 
 class Cause(StrEnum):

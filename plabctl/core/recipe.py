@@ -85,7 +85,7 @@ class Recipe:
         """
         stages = [self.teardown, self.teardown]
         match goal:
-            case Goal.CHECK:
+            case Goal.CHECK | Goal.LIVENESS:
                 stages = [self.check or self.up]
             case Goal.TEARDOWN:
                 pass

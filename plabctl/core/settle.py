@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
 
-from plabctl.core import adaptive_scale, events, readiness, refusals
+from plabctl.core import adaptive_scale, events, liveness, readiness, refusals
 from plabctl.core.claim import add_leftovers
 from plabctl.core.experiments.model import Vnode
 from plabctl.core.guard.model import UNGUARDED, Guard
 from plabctl.core.leftovers import file_leftovers
-from plabctl.core.model import Claim, Event, Leftover, Member, Outcome, Report
+from plabctl.core.model import Cause, Claim, Event, Goal, Leftover, Member, Outcome, Report
 from plabctl.core.pools.base import Pool, Reading
 from plabctl.core.pools.experiment import explain_death, judge_vnode
 from plabctl.core.state import Changes, State
@@ -66,7 +66,9 @@ class _Batch:
             self._record_late(report, claim)
             return
         self._released.append(report.key)
-        if vnode:
+        if claim.goal is Goal.LIVENESS:
+            self._judge_check(claim, report)
+        elif vnode:
             self._judge_vnode(vnode, claim, report)
         else:
             self._judge_member(claim, report)
@@ -97,12 +99,25 @@ class _Batch:
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)
         after = _clear_request(judgement.member, claim, now)
+        after = liveness.plan_after_test(after, self._pools[after.pool].own, found, reading.roll, now)
         self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
         is_spared = found.outcome is Outcome.FAIL and judgement.member.fail_streak <= member.fail_streak
         more = {"counted": False} if is_spared else {}
         self._events.append(events.build_probe_event(found, claim.pool, now, **more))
         if judgement.move:
             self._events.append(events.build_move_event(judgement.move, found, now))
+
+    def _judge_check(self, claim: Claim, report: Report) -> None:
+        """Apply what a liveness check says; one without news leaves no event."""
+        member = self._find_member(report)
+        pool = self._pools.get(member.pool) if member else None
+        if not (member and pool) or claim.superseded or report.cause is Cause.INTERRUPTED:
+            return
+        look = liveness.read_look(report, is_login=liveness.is_login(pool.own, self._settings.recipes))
+        judgement = liveness.judge_check(member, look, pool.own, self._now, is_guarded=self._is_guarded(member))
+        self._members[report.node] = judgement.member
+        if judgement.move:
+            self._events.append(events.build_move_event(judgement.move, report, self._now))
 
     def _judge_vnode(self, vnode: Vnode, claim: Claim, report: Report) -> None:
         own, now = self._settings.experiment, self._now
@@ -114,6 +129,8 @@ class _Batch:
             self._events.append(events.build_vnode_event(kind, claim, report, after, now))
 
     def _record_late(self, report: Report, claim: Claim | None) -> None:
+        if report.goal is Goal.LIVENESS:
+            return
         pool = report.experiment or (claim.pool if claim else "")
         self._events.append(events.build_probe_event(report, pool, self._now, late=True))
 

@@ -85,7 +85,7 @@ class State(Protocol):
         """Return how many nodes are in each pool that has any."""
 
     def recent(self, since_at: float) -> Iterable[Member]:
-        """Return the members whose last probe ended at `since_at` or later."""
+        """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the members of pools and experiments whose time has come, claimed or not, in no order; none absent.

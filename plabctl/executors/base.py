@@ -82,5 +82,6 @@ def build_substitute(
         seconds=round(seconds, 3),
         left=left,
         experiment=job.experiment,
+        goal=job.goal,
         stray=job.build_stray(started_at) if job.vnode in left else None,
     )

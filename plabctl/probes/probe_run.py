@@ -83,7 +83,7 @@ class ProbeRun:
         """Connect and do what the goal asks for; raise ProbeError when that fails."""
         self._steps.open(self._recipe.transport, self._goal_end)
         match self._job.goal:
-            case Goal.CHECK:
+            case Goal.CHECK | Goal.LIVENESS:
                 self._check_once()
             case Goal.TEARDOWN:
                 self._remove_leftovers()
@@ -218,6 +218,7 @@ class ProbeRun:
             left=self._list_left(),
             note=clean_line("; ".join(self._steps.notes), _MAX_WORDS),
             experiment=self._job.experiment,
+            goal=self._job.goal,
             stray=self._job.build_stray(self._started_at) if self._may_exist(probe_error) else None,
             is_cut=self._is_cut and probe_error is not None and probe_error.outcome is Outcome.FAIL,
         )

@@ -159,9 +159,13 @@ class DocumentState:
             raise _build_error(NODES, "?", error) from error
 
     def recent(self, since_at: float) -> Iterator[Member]:
-        """Return the members whose last probe ended at `since_at` or later, one by one."""
+        """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
+        never = float("-inf")
         for name, doc in self._tables[NODES].items():
-            if doc["member"].get("probed_at", float("-inf")) >= since_at:
+            member = doc["member"]
+            if member.get("probed_at", never) >= since_at or (
+                "liveness" in member and member["liveness"].get("answered_at", never) >= since_at
+            ):
                 yield _decode(codec.decode_member, NODES, name, doc)
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from plabctl.core.due_rows import NodeFields
 from plabctl.core.flap import compute_penalty, count_passes_to_go
-from plabctl.core.model import NO_LABELS, Claim, Hold, Member, Node, Verdict
+from plabctl.core.model import NO_LABELS, Claim, Goal, Hold, Member, Node, Verdict
 from plabctl.core.settings import Settings
 from plabctl.core.state import State
 from plabctl.core.suspicion import Suspicion
@@ -39,8 +39,9 @@ class ViewContext:
 
     @property
     def claims(self) -> Mapping[str, Claim]:
-        """The claims that a probe stands behind, by member: those in a slot that a process holds."""
-        claims = self.state.claims
+        """The claims that a test stands behind, by member: in a slot that a process holds; no mere logins."""
+        check = Goal.LIVENESS
+        claims = {key: claim for key, claim in self.state.claims.items() if claim.goal is not check}
         if self.sight is None:
             return {key: claim for key, claim in claims.items() if claim.is_running(self.now)}
         held = self.sight.held_slots

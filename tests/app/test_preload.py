@@ -28,6 +28,7 @@ EARLY = {
     "plabctl.config.occupancy_keys": "the configuration, before anything is claimed",
     "plabctl.render.event_table": "where there are sinks, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
+    "plabctl.config.liveness_keys": "as above",
     "ctypes": "by the preparation of the probes",
 }
 """By module: when it is imported by those who need it."""

@@ -2,6 +2,10 @@
 
 Pure. Testing goes on, and so do returns to good. The guard is recomputed from the members at every step of a tick;
 only since when it is on is stored. `pools.good` and `pools.bad` ask it through `Reading`.
+
+Set-up tests are counted by themselves, and together with liveness checks. Checks find every silent node within minutes
+and set-up tests only a sample of the nodes, so silent ones among those tested would be too large a share. And where
+logins succeed while all set-ups fail, nodes that answered would make the share of failures too small.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +13,8 @@ from typing import NamedTuple
 
 from plabctl.core.guard.model import GUARD_NOTE, MONITOR, Guard, GuardedScope, read_guard
 from plabctl.core.guard.rollback import roll_back
-from plabctl.core.model import Cause, Event, Member, Outcome, Report
+from plabctl.core.liveness import weigh_check
+from plabctl.core.model import Cause, Event, Goal, Member, Outcome, Report
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
@@ -23,6 +28,8 @@ class Sighting(NamedTuple):
     pool: str
     site: str | None
     outcome: Outcome
+    is_tested: bool = True
+    """Whether a set-up test found it so: not one that a liveness check heard, or found silent first."""
 
 
 def evaluate(
@@ -34,12 +41,18 @@ def evaluate(
     `reports` and no guard on there is mostly nothing to work out: failures are what turns it on.
     """
     before = read_guard(state)
-    fresh = {report.node: report.outcome for report in reports if _is_counted(state, settings, report)}
+    fresh: dict[str, Outcome] = {}
+    heard: dict[str, Outcome] = {}
+    for report in reports:
+        if report.goal is Goal.LIVENESS:
+            heard |= _hear(state, settings, report)
+        elif _is_counted(state, settings, report):
+            fresh[report.node] = report.outcome
     is_quiet = not before.scopes and not before.is_undecided and not is_cut_off
-    if is_quiet and all(outcome is Outcome.PASS for outcome in fresh.values()):
+    if is_quiet and all(outcome is Outcome.PASS for outcome in (*fresh.values(), *heard.values())):
         return before, Changes()
     blind_until_at = now if is_cut_off else before.blind_until_at
-    sightings = list(_list_sightings(state, settings, fresh, now, blind_until_at=blind_until_at))
+    sightings = list(_list_sightings(state, settings, fresh, heard, now, blind_until_at=blind_until_at))
     found = _find_reasons(sightings, settings)
     if is_cut_off:
         found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
@@ -57,11 +70,17 @@ def evaluate(
 
 
 def _list_sightings(
-    state: State, settings: Settings, fresh: Mapping[str, Outcome], now: float, *, blind_until_at: float
+    state: State,
+    settings: Settings,
+    fresh: Mapping[str, Outcome],
+    heard: Mapping[str, Outcome],
+    now: float,
+    *,
+    blind_until_at: float,
 ) -> Iterable[Sighting]:
     label = settings.guard.site_label
     seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
-    for name in fresh:
+    for name in (*fresh, *heard):
         member = state.member(name)
         if member:
             seen[name] = member
@@ -71,8 +90,40 @@ def _list_sightings(
             continue
         was_blind = member.probed_at is not None and member.probed_at <= blind_until_at
         outcome = fresh.get(name) or (None if was_blind else _find_recent_outcome(member, settings, now))
+        is_tested = outcome is not Outcome.FAIL or not _fell_silent(member)
+        if name not in fresh and settings.pools[member.pool].is_good:
+            outcome, is_tested = _add_check(member, outcome, heard.get(name), now - settings.guard.within_s)
         if outcome:
-            yield Sighting(name, pool, node.variables.get(label), outcome)
+            yield Sighting(name, pool, node.variables.get(label), outcome, is_tested)
+
+
+def _add_check(
+    member: Member, tested: Outcome | None, heard: Outcome | None, since_at: float
+) -> tuple[Outcome | None, bool]:
+    """Return what is known of a good node, and whether by a test: `heard` just now, `tested`, or an answer lately."""
+    if heard in {Outcome.FAIL, Outcome.UNKNOWN}:
+        return heard, False
+    if tested and member.probed_at is not None and member.probed_at >= since_at:
+        return tested, tested is not Outcome.FAIL or not _fell_silent(member)
+    answered_at = member.liveness.answered_at if member.liveness else None
+    is_heard = heard is Outcome.PASS or (answered_at is not None and answered_at >= since_at)
+    return Outcome.PASS if is_heard else tested, not is_heard
+
+
+def _hear(state: State, settings: Settings, report: Report) -> dict[str, Outcome]:
+    """Return what a liveness check says of a good node, by its name; empty if that is nothing, or nothing yet."""
+    member = state.member(report.node)
+    own = settings.pools.get(member.pool) if member else None
+    if not (member and own and own.is_good):
+        return {}
+    outcome = weigh_check(member, report, own, settings.recipes)
+    return {report.node: outcome} if outcome else {}
+
+
+def _fell_silent(member: Member) -> bool:
+    """Return whether what made it leave good, or would have, was silence."""
+    before = member.suspicion or (member.flaps[-1].before if member.flaps else None)
+    return before is not None and before.by_silence
 
 
 def _is_counted(state: State, settings: Settings, report: Report) -> bool:
@@ -108,7 +159,14 @@ def _find_recent_outcome(member: Member, settings: Settings, now: float) -> Outc
 
 
 def _find_reasons(sightings: Sequence[Sighting], settings: Settings) -> dict[str, str]:
-    """Return the scopes that ask to be guarded, with the reason of each; a pool's guard makes those of sites idle."""
+    """Return the scopes that ask to be guarded, with the reason of each: by tests alone, or by tests and checks."""
+    tested = [sighting for sighting in sightings if sighting.is_tested]
+    reasons = _find_excess(tested, settings)
+    return reasons if len(tested) == len(sightings) else _find_excess(sightings, settings) | reasons
+
+
+def _find_excess(sightings: Sequence[Sighting], settings: Settings) -> dict[str, str]:
+    """Return the scopes with too many failures; the guard of a pool makes those of sites idle."""
     if why := _describe_excess(sightings, Outcome.UNKNOWN, settings):
         return {MONITOR: why}
     tested = [sighting for sighting in sightings if sighting.outcome is not Outcome.UNKNOWN]
@@ -140,7 +198,8 @@ def _describe_excess(some: Sequence[Sighting], bad: Outcome, settings: Settings)
     if len(some) < settings.guard.min_tested or count <= settings.guard.max_ratio * len(some):
         return ""
     what = "failed" if bad is Outcome.FAIL else "could not be tested, because of a fault of this machine"
-    return f"{count} of {len(some)} good nodes tested within {format_duration(settings.guard.within_s)} {what}"
+    how = "tested" if all(sighting.is_tested for sighting in some) else "tested or logged in to"
+    return f"{count} of {len(some)} good nodes {how} within {format_duration(settings.guard.within_s)} {what}"
 
 
 def _is_undecided(sightings: Iterable[Sighting], settings: Settings) -> bool:

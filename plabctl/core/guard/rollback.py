@@ -18,7 +18,7 @@ from plabctl.core.model import Event, Member
 from plabctl.core.pools.base import Move, build_flap
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
-from plabctl.core.suspicion import Flap, Suspicion
+from plabctl.core.suspicion import Flap
 from plabctl.values import replace
 
 
@@ -58,7 +58,7 @@ def restore_member(member: Member, flap: Flap, settings: Settings, now: float) -
     wait_s = compute_interval(settings.pools[before.pool].backoff, 0, 0.0)
     return replace(
         back,
-        suspicion=Suspicion(before.pool, before.since_at, before.ok_streak + passed, failed_at),
+        suspicion=replace(before, ok_streak=before.ok_streak + passed, failed_at=failed_at),
         due_at=min(member.due_at, now + wait_s),
         interval_s=wait_s,
     )

@@ -1,0 +1,342 @@
+"""Liveness checks on their way through a tick: chosen, assigned, settled, weighed by the guard."""
+
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plabctl.core.assign import Job, assign
+from plabctl.core.claim import Claimant, choose_rows, list_candidates, void_claims
+from plabctl.core.guard.evaluate import evaluate
+from plabctl.core.liveness import Liveness, build_check_row, call_check
+from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Outcome, Report, StageRun
+from plabctl.core.pools.base import build_pools
+from plabctl.core.recipe import Recipe, Stage
+from plabctl.core.settings import LivenessSettings, Settings
+from plabctl.core.settle import settle
+from plabctl.values import replace
+from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_settings, make_state
+from tests.memory_state import MemoryState
+
+COMMAND = Recipe("command", check=Stage(run="true", timeout_s=60.0))
+CLAIMANT = Claimant(make_mark(), "boot-1", Random(1))
+
+
+def checking(**fields: Any) -> Settings:
+    base = make_settings(recipes={"process": make_recipe(), "command": COMMAND})
+    own = LivenessSettings(between=8, **fields)
+    return replace(base, pools={name: replace(pool, liveness=own) for name, pool in base.pools.items()})
+
+
+SETTINGS = checking()
+
+
+def waiting(node: str = "n1", pool: str = "good", **fields: Any) -> Member:
+    known = Liveness(NOW, 200.0, NOW - 200.0)
+    return make_member(node, pool, **{"due_at": NOW + 900.0, "interval_s": 1800.0, "liveness": known, **fields})
+
+
+def due_keys(state: MemoryState, now: float = NOW) -> list[tuple[str, bool]]:
+    return sorted((row.node, row.is_check) for row in list_candidates(state, SETTINGS, now))
+
+
+def claimed(state: MemoryState, now: float = NOW) -> list[Job]:
+    """All that is due, claimed as a tick does."""
+    rows = list_candidates(state, SETTINGS, now)
+    jobs, changes = assign(state, SETTINGS, rows, range(1, 100), CLAIMANT, now)
+    state.apply(changes)
+    return jobs
+
+
+def settled(state: MemoryState, reports: Iterable[Report], now: float) -> tuple[Event, ...]:
+    """What a step of a tick makes of `reports`: its events."""
+    reports = list(reports)
+    guard, changes = evaluate(state, SETTINGS, reports, now, is_cut_off=None)
+    state.apply(changes)
+    after = settle(state, reports, build_pools(SETTINGS), now, Random(1), guard)
+    state.apply(after)
+    return (*changes.events, *after.events)
+
+
+def answer(claim: Claim, word: str, now: float) -> Report:
+    """What comes of a probe: `pass`, `fail` at the login, `broken` after it, or `unknown`."""
+    cause = {"pass": None, "fail": Cause.CONNECT, "broken": Cause.SETUP, "unknown": Cause.PROTOCOL}[word]
+    outcome = Outcome.FAIL if word == "broken" else Outcome(word)
+    stages = (StageRun("connect", 1.0, None),) + (StageRun("setup", 1.0, 1),) * (word == "broken")
+    return Report(claim.node, claim.token, outcome, cause, word, now, 1.0, stages=stages, goal=claim.goal)
+
+
+def member_of(state: MemoryState, name: str = "n1") -> Member:
+    found = state.member(name)
+    assert found is not None
+    return found
+
+
+def test_a_check_is_due_beside_the_tests_of_others() -> None:
+    state = make_state(waiting(), waiting("n2", due_at=NOW, liveness=None))
+
+    assert due_keys(state) == [("n1", True), ("n2", False)]
+
+
+def test_where_a_test_is_due_too_the_check_is_dropped() -> None:
+    state = make_state(waiting(due_at=NOW - 1))
+
+    assert due_keys(state) == [("n1", False)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "claims"),
+    [({"absent_since_at": NOW}, []), ({}, [make_claim()]), ({"pool": "gone"}, [])],
+    ids=["absent", "under test", "pool not configured"],
+)
+def test_no_check_is_made_of(fields: dict[str, Any], claims: list[Claim]) -> None:
+    assert due_keys(make_state(waiting(**fields), claims=claims)) == []
+
+
+def test_held_nodes_are_checked() -> None:
+    assert due_keys(make_state(waiting(hold=Hold("ada", "look", NOW)))) == [("n1", True)]
+
+
+def test_who_asks_for_a_retest_gets_no_check() -> None:
+    state = make_state(waiting())
+
+    assert list_candidates(state, SETTINGS, NOW, only={"n1"})[0].is_check is False
+
+
+def test_a_check_makes_and_removes_nothing_and_has_time_outs_of_its_own() -> None:
+    left = Leftover("plabctl-old", "process", NOW - 60)
+    state = make_state(waiting(leftovers=(left,), address="10.0.0.7", slowest_s={"connect": 0.1}))
+
+    ((claim, job),) = claimed(state)
+
+    assert (job.goal, job.recipe, job.vnode, job.leftovers, job.address) == (
+        Goal.LIVENESS, COMMAND, "", (), "10.0.0.7"
+    )  # fmt: skip
+    assert (job.connect_timeout_s, job.deadline_s) == (None, 20.0 + 60.0)
+    assert (claim.goal, claim.recipe) == (Goal.LIVENESS, "command")
+    assert job.list_at_stake(begun=True) == ()
+
+
+def test_an_uneventful_check_leaves_no_event_and_nothing_but_its_record() -> None:
+    state = make_state(waiting(leftovers=(Leftover("plabctl-old", "process", NOW - 60),)))
+    ((claim, _),) = claimed(state)
+
+    assert settled(state, [answer(claim, "pass", NOW + 1)], NOW + 2) == ()
+
+    after = waiting(
+        leftovers=(Leftover("plabctl-old", "process", NOW - 60),), liveness=Liveness(NOW + 201, 200.0, NOW + 2)
+    )
+    assert member_of(state) == after
+    assert state.claims == {}
+
+
+def test_two_silences_make_a_suspect_that_a_passed_test_clears_without_a_trace() -> None:
+    state = make_state(waiting(ok_streak=4, penalty=1.5, penalty_at=NOW - 600))
+    before, kinds = member_of(state), []
+    for number, word in enumerate(["fail", "fail", "pass"]):
+        ((claim, _),) = claimed(state, NOW + 10 * number)
+        kinds += [event.kind for event in settled(state, [answer(claim, word, NOW)], NOW + 10 * number + 1)]
+
+    after = member_of(state)
+    assert kinds == ["suspect", "probe", "refuted"]
+    assert (after.pool, after.since_at, after.ok_streak, after.penalty) == ("good", before.since_at, 5, 1.5)
+    assert after.liveness is not None
+    assert after.liveness.silences == 0
+
+
+def test_the_suspect_event_says_that_it_fell_silent() -> None:
+    state = make_state(waiting())
+    events: tuple[Event, ...] = ()
+    for number in range(2):
+        ((claim, _),) = claimed(state, NOW + number)
+        events += settled(state, [answer(claim, "fail", NOW)], NOW + number)
+
+    (suspect,) = events
+    assert (suspect.data["cause"], suspect.data["reason"]) == ("silence", "silent 2 times in a row: fail")
+
+
+def test_a_node_whose_login_answers_although_it_is_bad_causes_no_storm() -> None:
+    """Ten hours of a node that answers logins and fails its tests: as many tests as without checks."""
+    counts = {}
+    for between in (0, 8):
+        liveness = Liveness() if between else None
+        state = make_state(make_member("n1", "bad", since_at=NOW, liveness=liveness))
+        current = checking() if between else make_settings(recipes=SETTINGS.recipes)
+        counts[between] = {Goal.TEST: 0, Goal.LIVENESS: 0}
+        for minute in range(600):
+            now = NOW + 60.0 * minute
+            rows = list_candidates(state, current, now)
+            jobs, changes = assign(state, current, rows, [1], CLAIMANT, now)
+            state.apply(changes)
+            for claim, _ in jobs:
+                counts[between][claim.goal] += 1
+                word = "broken" if claim.goal is Goal.TEST else "pass"
+                state.apply(settle(state, [answer(claim, word, now)], build_pools(current), now + 1, Random(1)))
+
+    assert counts[8][Goal.TEST] == counts[0][Goal.TEST]
+    assert counts[0][Goal.LIVENESS] == 0
+    assert counts[8][Goal.LIVENESS] > 30
+
+
+def test_a_dead_check_leaves_nothing_and_is_due_again() -> None:
+    state = make_state(waiting())
+    claimed(state)
+
+    changes = void_claims(state, {"n1": "its tick is gone"}, NOW + 90)
+    state.apply(changes)
+
+    assert changes.events == ()
+    assert member_of(state) == waiting()
+    assert due_keys(state) == [("n1", True)]
+
+
+def test_a_late_report_of_a_check_is_dropped_in_silence() -> None:
+    state = make_state(waiting())
+    ((claim, _),) = claimed(state)
+    state.apply(void_claims(state, {"n1": "its tick is gone"}, NOW + 90))
+
+    assert settled(state, [answer(claim, "fail", NOW)], NOW + 91) == ()
+    assert member_of(state) == waiting()
+
+
+def test_an_interrupted_check_is_due_again() -> None:
+    state = make_state(waiting())
+    ((claim, _),) = claimed(state)
+    report = replace(answer(claim, "unknown", NOW), cause=Cause.INTERRUPTED)
+
+    assert settled(state, [report], NOW + 1) == ()
+    assert member_of(state) == waiting()
+
+
+def test_switching_checks_off_ends_them_after_one() -> None:
+    """A state that still plans a check must not wake ticks for ever."""
+    plain = make_settings(recipes=SETTINGS.recipes)
+    state = make_state(waiting())
+    jobs, changes = assign(state, plain, list_candidates(state, plain, NOW), [1], CLAIMANT, NOW)
+    state.apply(changes)
+    state.apply(settle(state, [answer(jobs[0].claim, "pass", NOW)], build_pools(plain), NOW + 1, Random(1)))
+
+    assert build_check_row(member_of(state)) is None
+
+
+def test_checks_share_the_window_and_called_ones_go_first() -> None:
+    state = make_state(
+        waiting("late", liveness=Liveness(NOW - 400, 200.0)),
+        waiting("fresh", liveness=Liveness(NOW - 1, 200.0)),
+        call_check(waiting("called", liveness=Liveness(NOW + 100, 200.0)), NOW),
+        waiting("tested", due_at=NOW, probed_at=NOW - 2000, liveness=None),
+    )
+
+    choice = choose_rows(list_candidates(state, SETTINGS, NOW), (), 9, NOW)
+
+    assert [row.node for row in choice.rows] == ["called", "late", "tested", "fresh"]
+
+
+def cut_off(state: MemoryState, count: int, *, seconds: float = 400.0) -> list[Event]:
+    """Ticks each 10 s over a network that is cut: every login fails, whoever asks."""
+    events: list[Event] = []
+    for step in range(int(seconds / 10)):
+        now = NOW + 10.0 * step
+        jobs = claimed(state, now)
+        events += settled(state, [answer(claim, "fail", now) for claim, _ in jobs], now + 5)
+    assert len(list(state.members())) == count
+    return events
+
+
+def fifty() -> MemoryState:
+    """Nodes in the middle of their waits, of which all answered a check in the last minutes and few were tested."""
+    return make_state(
+        *(
+            waiting(
+                f"n{number:02}",
+                liveness=Liveness(NOW + 4 * number, 200.0, NOW - 200 + 4 * number),
+                probed_at=NOW - 60 * number,
+                due_at=NOW + 1800 - 60 * number,
+                last=None,
+            )
+            for number in range(50)
+        )
+    )
+
+
+def test_an_outage_of_the_monitor_leaves_no_crowd_of_suspects() -> None:
+    state = fifty()
+
+    events = cut_off(state, 50)
+
+    assert [event.kind for event in events if event.kind == "guard-on"] == ["guard-on"]
+    assert {member.pool for member in state.members()} == {"good"}
+    assert sum(event.kind == "suspect" for event in events) <= 12
+    assert all(member.penalty == 0 for member in state.members())
+
+
+def test_a_rack_that_falls_silent_does_not_turn_the_guard_on() -> None:
+    """Checks find all that are silent, tests a sample: five of fifty are not a fifth of those tested lately."""
+    state, events = fifty(), list[Event]()
+    silent = {f"n{number:02}" for number in range(0, 50, 10)}
+    for step in range(40):
+        now = NOW + 10.0 * step
+        reports = [answer(claim, "fail" if claim.node in silent else "pass", now) for claim, _ in claimed(state, now)]
+        events += settled(state, reports, now + 5)
+
+    assert {member.node for member in state.members() if member.pool == "bad"} == silent
+    assert not any(event.kind == "guard-on" for event in events)
+
+
+def test_answered_logins_do_not_keep_the_guard_off_when_set_ups_fail() -> None:
+    """A recipe that is broken for all: every login answers, and every test fails."""
+    state, events = fifty(), list[Event]()
+    for step in range(200):
+        now = NOW + 10.0 * step
+        reports = [
+            answer(claim, "pass" if claim.goal is Goal.LIVENESS else "broken", now) for claim, _ in claimed(state, now)
+        ]
+        events += settled(state, reports, now + 5)
+
+    assert any(event.kind == "guard-on" for event in events)
+    assert sum(member.pool == "bad" for member in state.members()) <= 12
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["pass", "fail", "broken", "unknown", "die", "late"]), st.sampled_from([1, 30, 60, 600])
+        ),
+        max_size=40,
+    ),
+    st.sampled_from(["good", "bad"]),
+)
+def test_whatever_the_order_no_move_is_confirmed_without_a_failed_test(steps: list[tuple[str, int]], pool: str) -> None:
+    """Checks, tests, ticks that die and reports that come too late, in any order."""
+    state = make_state(waiting(pool=pool))
+    now, stale = NOW, []
+    for word, seconds in steps:
+        now += seconds
+        jobs = claimed(state, now)
+        if word == "die":
+            state.apply(void_claims(state, dict.fromkeys(state.claims, "its tick is gone"), now))
+            stale += [answer(claim, "fail", now) for claim, _ in jobs]
+            continue
+        before = member_of(state)
+        reports = stale if word == "late" else []
+        happened = settled(
+            state, [*reports, *(answer(claim, word.replace("late", "pass"), now) for claim, _ in jobs)], now
+        )
+        after = member_of(state)
+        tested = {claim.goal for claim, _ in jobs} == {Goal.TEST}
+        if any(event.kind == "transition" for event in happened):
+            assert tested
+        if after.pool != before.pool and not tested:
+            assert (before.pool, after.is_suspect, word) == ("good", True, "fail")
+        assert after.penalty == before.penalty or tested
+        assert state.claims == {}
+        assert not (after.ok_streak and after.fail_streak)
+        known = after.liveness
+        assert known is not None
+        assert known.due_at is None or known.due_at <= now + max(60.0, known.spacing_s)
+        assert known.answered_at is None or known.answered_at <= now
+    assert all(piece.recipe == "process" for piece in member_of(state).leftovers)
