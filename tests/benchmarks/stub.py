@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Protocol
 
 import asyncssh
 
@@ -20,32 +21,42 @@ from tests.lab.stage_parser import parse_stages
 TOGETHER = re.compile(r"together (\d+) ([\d.]+)")
 
 
+class Session(Protocol):
+    """Who waits: a channel of a connection."""
+
+    def is_closing(self) -> bool:
+        """Return whether it is gone."""
+        ...
+
+
 class Gate:
     """Where sessions wait for each other."""
 
     def __init__(self, folder: Path) -> None:
         self._mark = folder / "together"
-        self._waiting = 0
+        self._waiting: list[Session] = []
         self._open = asyncio.Event()
 
-    async def pass_with(self, count: int) -> None:
-        """Return when `count` sessions are here."""
-        self._waiting += 1
-        if self._waiting < count:
+    async def pass_with(self, count: int, session: Session) -> None:
+        """Return when `count` sessions are here; those of a client that was killed are not."""
+        self._waiting.append(session)
+        if len(self._waiting) >= count:
+            self._waiting = [each for each in self._waiting if not each.is_closing()]
+        if len(self._waiting) < count:
             await self._open.wait()
             return
         self._mark.write_text(str(time.time()))
         self._open.set()
-        self._waiting, self._open = 0, asyncio.Event()
+        self._waiting, self._open = [], asyncio.Event()
 
 
 async def serve(folder: Path, port: int) -> None:
     """Answer on `port` until the process is stopped."""
     gate = Gate(folder)
 
-    async def obey(command: str) -> None:
+    async def obey(command: str, session: Session) -> None:
         if found := TOGETHER.search(command):
-            await gate.pass_with(int(found[1]))
+            await gate.pass_with(int(found[1]), session)
             await asyncio.sleep(float(found[2]))
 
     async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
@@ -57,10 +68,10 @@ async def serve(folder: Path, port: int) -> None:
                 received += piece
                 for number, text in list(parse_stages([received]))[answered:]:
                     process.stdout.write(MARK)
-                    await obey(text.decode())
+                    await obey(text.decode(), process.channel)
                     process.stdout.write(build_end_mark(number, 0))
                     answered += 1
-        await obey(command.decode())
+        await obey(command.decode(), process.channel)
         process.exit(0)
 
     await asyncssh.listen(
