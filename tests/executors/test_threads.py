@@ -1,5 +1,6 @@
 """The thread runner, with a prober that does as it is told."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -139,6 +140,40 @@ def test_nothing_is_started_after_an_interrupt() -> None:
 
     assert [report.cause for report in all_of(runner)] == [Cause.INTERRUPTED]
     assert started == []
+
+
+def test_many_threads_ask_for_the_interpreter_less_often() -> None:
+    usual_s = sys.getswitchinterval()
+    stop = threading.Event()
+    runner = make_runner(lambda job: (stop.wait(20), passed(job))[1])
+    try:
+        for count, interval_s in ((100, 0.005), (200, 0.01)):
+            while runner.running < count:
+                runner.start(make_assignment(RECIPE))
+            assert sys.getswitchinterval() == pytest.approx(interval_s)
+        stop.set()
+        assert len(all_of(runner)) == 200
+    finally:
+        sys.setswitchinterval(usual_s)
+
+
+def test_a_report_is_taken_without_a_look_at_all_that_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    compute_due = ThreadExecutor._compute_due
+
+    def look(runner: ThreadExecutor, overdue: float) -> float:
+        looks.append(overdue)
+        return compute_due(runner, overdue)
+
+    monkeypatch.setattr(ThreadExecutor, "_compute_due", look)
+    turns, runner = threading.Semaphore(0), make_runner(lambda job: (turns.acquire(), passed(job))[1])
+    for _ in range(50):
+        runner.start(make_assignment(RECIPE))
+    for _ in range(50):
+        turns.release()
+        assert len(runner.wait(10)) == 1
+
+    assert len(looks) <= 4 * 50
 
 
 def test_no_thread_to_be_had_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
