@@ -16,6 +16,9 @@ from itertools import count
 from plabctl.clock import Clock
 from plabctl.probes.stall_detector import BEAT_S, StallDetector
 
+_SWEEP_AT = 64
+"""How many alarms are kept at least before those that were disarmed are dropped."""
+
 
 class Alarm:
     """One deadline: `fired` says whether it passed before it was disarmed."""
@@ -55,6 +58,7 @@ class Watchdog:
         self.stall_detector = StallDetector(clock)
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, Alarm]] = []
+        self._sweep_at = _SWEEP_AT
         self._numbers = count()
         self._thread: threading.Thread | None = None
 
@@ -72,10 +76,10 @@ class Watchdog:
         alarm = Alarm(action)
         with self._changed:
             self.stall_detector.wake()
-            # Sweeping pays only when there is something to sweep.
-            if len(self._heap) > 64 and sum(entry[2].is_armed for entry in self._heap) * 2 < len(self._heap):
+            if len(self._heap) >= self._sweep_at:
                 self._heap = [entry for entry in self._heap if entry[2].is_armed]
                 heapq.heapify(self._heap)
+                self._sweep_at = max(_SWEEP_AT, 2 * len(self._heap))  # so that each alarm is looked at about once
             is_next = not self._heap or at < self._heap[0][0]
             heapq.heappush(self._heap, (at, next(self._numbers), alarm))
             if is_next:
