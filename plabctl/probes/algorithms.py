@@ -20,6 +20,7 @@ CERTIFICATE = "-cert-v01@openssh.com"
 _CHEAP_THEN_DEAR = ("ecdh-sha2-nistp256", "curve25519")
 _WEAK_CIPHERS = ("-cbc",)
 """Without these, and ChaCha20, which paramiko does not have, the Terrapin attack (CVE-2023-48795) has no hold."""
+_AUTHENTICATED = "-gcm@"
 _WEAK_DIGESTS = ("-md5", "-96")
 _WEAK_EXCHANGES = ("-sha1",)
 _RSA, _RSA_BY_SHA2 = "ssh-rsa", "rsa-sha2-"
@@ -63,8 +64,12 @@ def order_by_cost(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def select_ciphers(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of ciphers without weak ones."""
-    return tuple(name for name in names if not name.endswith(_WEAK_CIPHERS))
+    """Return the names of ciphers without weak ones, those first that need no authentication code beside them.
+
+    They are as strong, and save each packet a code by Python's hmac and a comparison byte by byte.
+    """
+    strong = [name for name in names if not name.endswith(_WEAK_CIPHERS)]
+    return tuple(sorted(strong, key=lambda name: _AUTHENTICATED not in name))
 
 
 def select_macs(names: Iterable[str]) -> tuple[str, ...]:

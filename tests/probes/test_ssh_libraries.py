@@ -9,7 +9,7 @@ import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
-from plabctl.probes.algorithms import drop_sha1, order_by_cost, order_host_keys
+from plabctl.probes.algorithms import drop_sha1, order_by_cost, order_host_keys, select_ciphers
 from plabctl.probes.bounded_transport import WINDOW
 from plabctl.probes.ssh_transport import (
     NodeConnection,
@@ -45,6 +45,17 @@ def test_the_cheaper_of_two_equal_key_exchanges_is_asked_for_first_and_none_is_l
         "b",
     )
     assert order_by_cost(["curve25519-x", "b"]) == ("curve25519-x", "b")
+
+
+def test_ciphers_that_need_no_code_beside_them_come_first_and_weak_ones_not_at_all() -> None:
+    offered = ["aes128-ctr", "aes128-cbc", "aes256-ctr", "aes128-gcm@openssh.com", "3des-cbc", "aes256-gcm@openssh.com"]
+
+    assert select_ciphers(offered) == (
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes128-ctr",
+        "aes256-ctr",
+    )
 
 
 def test_no_key_exchange_and_no_signature_by_sha1_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
