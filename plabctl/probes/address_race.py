@@ -11,6 +11,7 @@ import math
 import os
 import select
 import socket
+import struct
 from collections.abc import Sequence
 
 from plabctl.clock import Clock
@@ -39,9 +40,23 @@ class PromptSocket(socket.socket):
         self.peer = peer
         self.address = ""
 
+    def wait_in_kernel(self, seconds: float) -> None:
+        """Give up each read and write after `seconds` as from now on, by a time-out of the kernel.
+
+        With one of its own Python asks by poll() first whether it has to wait, and each of the two calls gives up the
+        interpreter, which must then be waited for where many threads run.
+        """
+        limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.setsockopt(socket.SOL_SOCKET, option, limit)
+        self.settimeout(None)
+
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read as usual, then let the acknowledgement go."""
-        data = super().recv(size, flags)
+        try:
+            data = super().recv(size, flags)
+        except BlockingIOError:
+            raise TimeoutError from None
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return data
 

@@ -23,6 +23,10 @@ _LONGEST_NUMBER = 16384 // 8 + 1
 _FIXED = 16
 """Bytes of the longest field that has no length in front; paramiko reads zeros where a packet lacks them."""
 
+_READ_BYTES = 4096
+"""Bytes to ask the system for at least: a packet comes in whole, and often with the next one, where paramiko reads its
+head, its rest and its authentication code one by one."""
+
 
 class BoundedMessage(paramiko.Message):
     """A message whose strings end where it ends, and whose numbers are no longer than any in use."""
@@ -46,20 +50,25 @@ class BoundedMessage(paramiko.Message):
 
 
 class MeteredSocket:
-    """The part of a socket that paramiko's packetizer uses; it counts the bytes read."""
+    """The part of a socket that paramiko's packetizer uses; it reads ahead, and counts what is read."""
 
     def __init__(self, sock: socket.socket, meter: Meter) -> None:
         self._recv = sock.recv
         self._meter = meter
+        self._ahead = b""
         self.send = sock.send
         self.close = sock.close
 
     def recv(self, size: int) -> bytes:
-        """Read as usual. Waiting for data happens outside the lane."""
-        self._meter.step_out()
-        data = self._recv(size)
-        self._meter.read(len(data))
-        return data
+        """Read as usual, and ahead of what is wanted. Waiting for data happens outside the lane."""
+        data, count = self._ahead, 0
+        if not data:
+            self._meter.step_out()
+            data = self._recv(max(size, _READ_BYTES))
+            count = len(data)
+        self._meter.read(count)
+        self._ahead = data[size:]
+        return data[:size]
 
 
 class NodePacketizer(Packetizer):

@@ -16,6 +16,7 @@ from contextlib import suppress
 import fabric
 import paramiko
 
+from plabctl.probes.address_race import PromptSocket
 from plabctl.probes.algorithms import (
     HOST_KEY,
     LIBSSH_CURVE,
@@ -62,6 +63,8 @@ class NodeTransport(BoundedTransport):
         self._known_kinds = known_kinds
         self._wants_certificate = wants_certificate
         super().__init__(sock, disabled_algorithms)
+        if isinstance(sock, PromptSocket):
+            sock.wait_in_kernel(self._active_check_timeout)
         options = self.get_security_options()
         options.kex = select_exchanges(options.kex)
         options.ciphers = select_ciphers(options.ciphers)

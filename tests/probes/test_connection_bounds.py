@@ -1,12 +1,13 @@
 """The bounds of one connection: what is counted, what is refused, and what an honest node may do."""
 
+import socket
 import threading
 from collections.abc import Iterator
 
 import paramiko
 import pytest
 
-from plabctl.probes.bounded_packets import BoundedMessage
+from plabctl.probes.bounded_packets import BoundedMessage, MeteredSocket
 from plabctl.probes.connection_bounds import (
     ASIDES,
     ASIDES_PER_S,
@@ -148,6 +149,18 @@ def test_whoever_reads_often_or_exchanges_keys_again_takes_turns(times: Times) -
     times.meter.read(1)
     assert _lane.is_taken
     times.meter.step_out()
+
+
+def test_what_has_come_in_is_read_at_once_and_counted_once(times: Times) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        reader = MeteredSocket(near, times.meter)
+        far.sendall(b"headrestcode")
+        far.close()
+        pieces = [reader.recv(4) for _ in range(2)]
+        near.setblocking(False)
+        assert [*pieces, reader.recv(100), reader.recv(4)] == [b"head", b"rest", b"code", b""]
+    assert (times.meter._phase.bytes, times.meter._phase.reads) == (12, 4)
 
 
 def test_a_string_ends_where_its_message_ends() -> None:

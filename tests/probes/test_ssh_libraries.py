@@ -9,6 +9,7 @@ import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
+from plabctl.probes.address_race import PromptSocket
 from plabctl.probes.algorithms import drop_sha1, order_by_cost, order_host_keys, select_ciphers
 from plabctl.probes.bounded_transport import WINDOW
 from plabctl.probes.ssh_transport import (
@@ -56,6 +57,19 @@ def test_ciphers_that_need_no_code_beside_them_come_first_and_weak_ones_not_at_a
         "aes128-ctr",
         "aes256-ctr",
     )
+
+
+def test_a_transport_waits_for_its_socket_in_the_kernel_and_still_looks_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sock = PromptSocket((socket.AF_INET, server.getsockname()))
+        with sock:
+            sock.connect(server.getsockname())
+            transport = NodeTransport(sock)
+            assert sock.gettimeout() is None, "each read would be two system calls"
+            sock.wait_in_kernel(0.1)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            transport.close()
 
 
 def test_no_key_exchange_and_no_signature_by_sha1_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
