@@ -7,9 +7,14 @@ that nobody has to keep a list of their modules. What is a kind has been loaded 
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
+
+from plabctl.probes.deferred_imports import defer_imports
+from plabctl.store.tables import pause_collection
 
 FOLDERS = ("plabctl.core", "plabctl.history", "plabctl.probes", "plabctl.sinks", "plabctl.store")
 """Where a tick works while its probes run."""
@@ -23,14 +28,23 @@ LIBRARIES = (
 )
 """What only some code paths import from the standard library."""
 
+COLLECT_AT = (5000, 10, 10)
+"""How many new objects make the collector look through them, in place of 700, and after how many such looks it looks
+through the older ones: a login leaves a thousand in circles, and most of what it makes is gone before a look."""
+
 
 def load() -> None:
     """Import all that a tick which probes may need; raise ImportError when the installation is incomplete."""
-    for folder in FOLDERS:
-        for name in _list_modules(folder):
+    count = len(sys.modules)
+    with defer_imports(), pause_collection():
+        for folder in FOLDERS:
+            for name in _list_modules(folder):
+                import_module(name)
+        for name in LIBRARIES:
             import_module(name)
-    for name in LIBRARIES:
-        import_module(name)
+        if len(sys.modules) > count:
+            gc.freeze()  # all this stays, and need not be looked through again; not at each call, for garbage stays too
+    gc.set_threshold(*COLLECT_AT)
 
 
 def _list_modules(folder: str) -> Iterator[str]:

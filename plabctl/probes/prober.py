@@ -19,6 +19,7 @@ from plabctl.core.model import Outcome, Report
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import ANYWHERE, Origin, SshSettings
 from plabctl.probes.cancellation import Cancellation
+from plabctl.probes.deferred_imports import defer_imports
 from plabctl.probes.local_shell import LocalShell
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.probe_run import ProbeRun
@@ -146,7 +147,8 @@ class Prober:
     def _load_ssh(self) -> Ssh:
         with self._lock:
             if self._ssh is None:
-                from plabctl.probes.ssh import Ssh
+                with defer_imports():
+                    from plabctl.probes.ssh import Ssh
 
                 self._ssh = Ssh(self._settings, self._clock, self._watchdog, self._origin.owners)
             return self._ssh

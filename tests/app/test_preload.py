@@ -27,6 +27,7 @@ EARLY = {
     "plabctl.app.sync_occupancy": "occupancy sources are read before anything is claimed",
     "plabctl.config.occupancy_keys": "the configuration, before anything is claimed",
     "plabctl.render.event_table": "where there are sinks, before anything is claimed",
+    "difflib": "mistyped words of the configuration and of commands, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
     "plabctl.config.liveness_keys": "as above",
     "ctypes": "by the preparation of the probes",
@@ -76,6 +77,16 @@ def test_nothing_is_imported_while_probes_run_but_what_is_listed() -> None:
 
     assert set(missed) == EARLY.keys()
     assert set(needless) <= BY_SOME_PYTHON, "it is there without being listed"
+
+
+def test_what_is_loaded_for_good_costs_the_collector_of_garbage_nothing_more() -> None:
+    program = (
+        "import gc; from plabctl.app import preload; preload.load(); kept = gc.get_freeze_count(); preload.load()\n"
+        "print(kept > 50_000, gc.get_freeze_count() <= kept, gc.isenabled(), gc.get_threshold() == preload.COLLECT_AT)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.split() == ["True"] * 4
 
 
 def test_every_module_of_the_folders_that_a_tick_works_in_is_loaded() -> None:
