@@ -13,6 +13,7 @@ WORKERS := $(shell expr "$$(nproc)" '*' 3 / 2)
 PYTEST_FLAGS ?= -q -n $(WORKERS) --dist loadgroup --durations=10
 
 SOURCES := $(shell find plabctl -name '*.py')
+TEST_SOURCES := $(shell find tests -name '*.py')
 # Environments beside the main one, a pair for each Python: with the lowest versions that pyproject.toml allows of what
 # it names, and with the newest there are.
 VERSION := $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
@@ -40,11 +41,11 @@ demo: $(VENV)/.stamp-compiled
 	@$(RUN) -m plabctl demo $(DEMO_FLAGS)
 
 test:
-	@$(MAKE) --no-print-directory -j2 ready
+	@$(MAKE) --no-print-directory -j4 ready
 	@$(RUN) -m pytest $(PYTEST_FLAGS) $(TESTS)
 
-# What comes before the tests. mypy and pip work with one core each.
-ready: check packages $(VENV)/.stamp-compiled smoke-lowest
+# What comes before the tests. mypy and pip work with one core each, and pip waits for what it loads.
+ready: packages check $(VENV)/.stamp-compiled smoke-lowest $(VENV)/.stamp-rewritten
 
 test-lowest: packages $(LOWEST)/.stamp-dev
 	@$(LOWEST)/bin/python -m pytest $(PYTEST_FLAGS) $(TESTS)
@@ -89,13 +90,15 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find plabctl tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps are made last: what was interrupted is done again.
+# The stamps are made last: what was interrupted is done again. Dependency groups are known to pip from 25.1 on; the one
+# that comes with Python 3.11 is older.
 $(VENV)/.stamp-venv:
 	@test -n '$(PYTHON)' || { echo 'plabctl needs Python 3.11 or later; name it with: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo '$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv' >&2; exit 1; }
 	@echo 'setting up $(VENV) with '"$$($(PYTHON) --version)"' (once)' >&2
 	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install -qq --upgrade 'pip>=25.1'
 	@touch $@
 
 $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml
@@ -108,30 +111,39 @@ $(VENV)/.stamp-compiled: $(VENV)/.stamp-run $(SOURCES)
 	@$(RUN) -m compileall -q plabctl
 	@touch $@
 
-# Dependency groups are known to pip from 25.1 on; the one that comes with Python 3.11 is older.
 $(VENV)/.stamp-dev: $(VENV)/.stamp-run
 	@echo 'installing what the tests need into $(VENV)' >&2
-	@$(PIP) install -qq --upgrade 'pip>=25.1'
 	@$(PIP) install -qq --group dev
 	@touch $@
 
+# pytest rewrites the assertions of the tests before it compiles them, and each of its processes would do that for itself:
+# all begin at once, and where Python is told to write no bytecode none finds it done. Errors are reported by `test`.
+$(VENV)/.stamp-rewritten: $(VENV)/.stamp-dev $(VENV)/.stamp-compiled $(TEST_SOURCES)
+	@PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -qq --collect-only -p no:cacheprovider tests >/dev/null || true
+	@touch $@
+
 # Inside $(VENV), which goes with all that is in it when it is made anew.
-$(LOWEST)/.stamp-venv $(NEWEST)/.stamp-venv: $(VENV)/.stamp-venv
+$(NEWEST)/.stamp-venv: $(VENV)/.stamp-venv
 	@echo 'setting up $(@D) with '"$$($(PYTHON) --version)"' (once)' >&2
 	@$(PYTHON) -m venv --clear $(@D)
 	@touch $@
 
-# After the main one: both have their notes on the package, plabctl.egg-info, written into the checkout.
-$(LOWEST)/.stamp-run: $(LOWEST)/.stamp-venv pyproject.toml tests/compat/bounds.py | $(VENV)/.stamp-run
-	@echo 'installing plabctl with its lowest dependencies into $(LOWEST)' >&2
-	@$(LOWEST)/bin/python tests/compat/bounds.py >$(LOWEST)/constraints.txt
-	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check -c $(LOWEST)/constraints.txt -e .
+# Without a pip of its own, as that of the main one fills it.
+$(LOWEST)/.stamp-venv: $(VENV)/.stamp-venv
+	@echo 'setting up $(@D) with '"$$($(PYTHON) --version)"' (once)' >&2
+	@$(PYTHON) -m venv --clear --without-pip $(@D)
 	@touch $@
 
-$(LOWEST)/.stamp-dev: $(LOWEST)/.stamp-run
+# Without plabctl itself, which `make smoke-lowest` runs from the checkout.
+$(LOWEST)/.stamp-run: $(LOWEST)/.stamp-venv pyproject.toml tests/compat/bounds.py
+	@echo 'installing the lowest dependencies of plabctl into $(LOWEST)' >&2
+	@$(LOWEST)/bin/python tests/compat/bounds.py >$(LOWEST)/constraints.txt
+	@$(PIP) --python $(LOWEST)/bin/python install -qq -r $(LOWEST)/constraints.txt
+	@touch $@
+
+$(LOWEST)/.stamp-dev: $(LOWEST)/.stamp-run $(VENV)/.stamp-dev
 	@echo 'installing what the tests need into $(LOWEST)' >&2
-	@$(LOWEST)/bin/python -m pip install -qq --upgrade 'pip>=25.1'
-	@$(LOWEST)/bin/python -m pip install -qq -c $(LOWEST)/constraints.txt --group dev
+	@$(PIP) --python $(LOWEST)/bin/python install -qq -c $(LOWEST)/constraints.txt -e . --group dev
 	@$(LOWEST)/bin/python -m compileall -q plabctl
 	@touch $@
 
