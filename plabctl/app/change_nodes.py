@@ -116,7 +116,7 @@ def hold(app: App, names: Sequence[str], order: node_orders.Order, until_at: flo
 
 
 def release(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
-    """Remove the holds; the nodes are due at once."""
+    """Remove the holds, and let stuck nodes begin anew; the nodes are due at once."""
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
         changes = node_orders.release(state, names, order)
@@ -229,5 +229,7 @@ def _describe_end(until_at: float | None) -> str:
 
 
 def _describe_hold(state: State, name: str, now: float) -> str:
-    pin = _find_hold(state, name, now)
-    return f"held by {pin.actor}" if pin else ""
+    if pin := _find_hold(state, name, now):
+        return f"held by {pin.actor}"
+    member = state.member(name)
+    return "needs a person" if member and member.stuck_since_at is not None else ""

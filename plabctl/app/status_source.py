@@ -192,6 +192,7 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         hold=_read_hold(row.get("hold")),
         requested_at=_read_optional(row, "requested_at"),
         absent_since_at=_read_optional(row, "absent_since_at"),
+        stuck_since_at=_read_optional(row, "stuck_since_at"),
         last=_read_verdict(row.get("last")),
     )
 

@@ -1,4 +1,4 @@
-"""`plabctl release`: remove the hold.
+"""`plabctl release`: remove the hold, or let a node that is stuck begin anew.
 
 Tests: `tests/cli/test_node_changes.py`.
 """
@@ -35,7 +35,10 @@ plabctl release pc1.example.org
 def command(
     nodes: tuple[str, ...], reason: str, if_rev: int | None, yes: bool, quiet: bool, config: str | None
 ) -> None:
-    """Release nodes that a person holds or moved to bad: they are tested at once, and tests move them again."""
+    """Release nodes that a person holds or moved to bad, or that need a person because they failed too often.
+
+    They are tested at once, and tests move them again. How often they failed before is forgotten.
+    """
     app = open_app(config)
     order = use.build_order(app, find_actor(), reason, if_rev)
     print_changes(use.release(app, choose_nodes(app, nodes, "release", yes=yes, quiet=quiet), order), quiet=quiet)

@@ -1,4 +1,4 @@
-"""The keys of the rules that hold for all pools: flaps, the guard, deadlines, experiments, the history.
+"""The keys of the rules that hold for all pools: flaps, the guard, experiments, the history.
 
 Pure. Each default number names its reason; `docs/policy.md` has the figures behind them. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -10,10 +10,9 @@ from plabctl.config.kind_name import KindName
 from plabctl.config.pool_keys import BACKOFF
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Text, Whole, Words
+from plabctl.core.keys.types import DAY_S, Choice, Duration, Number, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_endpoint, is_label_name, is_pool_name
 from plabctl.core.settings import (
-    DeadlineSettings,
     ExperimentSettings,
     FlapSettings,
     GuardSettings,
@@ -47,6 +46,22 @@ FLAP = Table(
         "apart_s",
         text="The time between those passes. 5m because a node that has just changed is tested that soon anyway.",
         example='"5m"',
+    ),
+    Key(
+        "strikes",
+        Whole(0, 1000),
+        text="How many confirmed moves from good to bad a node may make within `strikes_within`; one more and it is "
+        "stuck: it is tested, and does not return before somebody releases it. 0 turns this off, the default because "
+        "somebody must be there to look.",
+        example="3",
+    ),
+    Key(
+        "strikes_within",
+        Duration(60.0),
+        "strikes_within_s",
+        text="The time in which those moves are counted. 7d because what breaks under load or heat does so again "
+        "within days, and one failure a month is no pattern.",
+        example='"7d"',
     ),
     text="Nodes that flap must pass several tests in a row to return: one, and one more for each whole point of a "
     "penalty that counts confirmed moves from good to bad and decays with a half-life.",
@@ -98,49 +113,6 @@ GUARD = Table(
     ),
     Key("then", Choice(tuple(GuardThen)), text="What happens to a move that was held that long.", example='"leave"'),
     text="When many nodes fail together, the monitor is the more likely cause: moves to bad are held, testing goes on.",
-)
-DEADLINES = Table(
-    "deadlines",
-    DeadlineSettings(),
-    Key(
-        "enabled",
-        Flag(),
-        text="Whether time-outs are learned; if not, each stage has its recipe's time-out.",
-        example="true",
-    ),
-    Key(
-        "floor",
-        Duration(0.1, DAY_S),
-        "floor_s",
-        text="The shortest learned time-out. 10s because TCP retransmits after 1, 3 and 7 s: three lost packets are "
-        "no reason to give up on a node.",
-        example='"10s"',
-    ),
-    Key(
-        "factor",
-        Number(3, 100),
-        text="How many times longer than 95 % of the passes a stage may take. 3 because only passes are learned from: "
-        "with less, passes that are cut off would be missing, and time-outs could shrink without end.",
-        example="3",
-    ),
-    Key(
-        "min_passes",
-        Whole(1, 500),
-        text="The number of passes of a stage to learn from; until then it has its recipe's time-out. 20 because it "
-        "takes that many to tell what 95 % of them need.",
-        example="20",
-    ),
-    Key(
-        "full_every",
-        Whole(1, 1000),
-        text="In a bad pool, every Nth failing test in a row has the recipe's time-outs. 4 because a slow but sound "
-        "node is then back within a few tests, while a dead one costs about a quarter.",
-        example="4",
-    ),
-    text="Learned time-outs: how long a stage may take is learned from passed tests of the node itself and of its "
-    "peers with the same recipe, so that dead nodes do not fill the window. It is `factor` times what 95 % of "
-    "the passes took, at least `floor`, and never more than the time-out of the recipe. `plabctl explain` shows "
-    "the time-outs of a node.",
 )
 
 

@@ -9,9 +9,9 @@ modules of their own beside this one; the keys of a kind stand in its own module
 from __future__ import annotations
 
 from plabctl.config.kind_name import KindName
-from plabctl.config.policy_keys import DEADLINES, EXPERIMENT, FLAP, GUARD, HISTORY
+from plabctl.config.policy_keys import EXPERIMENT, FLAP, GUARD, HISTORY
 from plabctl.config.pool_keys import POOL, RECIPE
-from plabctl.config.ssh_keys import EXECUTOR, SSH
+from plabctl.config.ssh_keys import DEADLINES, EXECUTOR, SSH
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Shape, Table

@@ -1,4 +1,4 @@
-"""The keys of `[ssh]` and `[executor]`: how nodes are reached and logged in to, and from where.
+"""The keys of `[ssh]`, `[executor]` and `[deadlines]`: how nodes are reached, from where, and how long that may take.
 
 Pure. Go on with `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from plabctl.config.kind_name import KindName
 from plabctl.core.keys.path_types import FilePath, FilePaths
 from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Size, Text, Whole, Words
+from plabctl.core.keys.types import DAY_S, Choice, Duration, Flag, Number, Size, Text, Whole, Words
 from plabctl.core.names import JUMP_HOST, is_hop, is_plain_word
-from plabctl.core.settings import ExecutorSettings, HostKeys, SshSettings
+from plabctl.core.settings import DeadlineSettings, ExecutorSettings, HostKeys, SshSettings
 
 SSH = Table(
     "ssh",
@@ -116,4 +116,47 @@ EXECUTOR = Table(
     ExecutorSettings(),
     Key("kind", KindName("executor", by_name=True), text="How the tests are run.", example='"threads"'),
     text="What runs the tests.",
+)
+DEADLINES = Table(
+    "deadlines",
+    DeadlineSettings(),
+    Key(
+        "enabled",
+        Flag(),
+        text="Whether time-outs are learned; if not, each stage has its recipe's time-out.",
+        example="true",
+    ),
+    Key(
+        "floor",
+        Duration(0.1, DAY_S),
+        "floor_s",
+        text="The shortest learned time-out. 10s because TCP retransmits after 1, 3 and 7 s: three lost packets are "
+        "no reason to give up on a node.",
+        example='"10s"',
+    ),
+    Key(
+        "factor",
+        Number(3, 100),
+        text="How many times longer than 95 % of the passes a stage may take. 3 because only passes are learned from: "
+        "with less, passes that are cut off would be missing, and time-outs could shrink without end.",
+        example="3",
+    ),
+    Key(
+        "min_passes",
+        Whole(1, 500),
+        text="The number of passes of a stage to learn from; until then it has its recipe's time-out. 20 because it "
+        "takes that many to tell what 95 % of them need.",
+        example="20",
+    ),
+    Key(
+        "full_every",
+        Whole(1, 1000),
+        text="In a bad pool, every Nth failing test in a row has the recipe's time-outs. 4 because a slow but sound "
+        "node is then back within a few tests, while a dead one costs about a quarter.",
+        example="4",
+    ),
+    text="Learned time-outs: how long a stage may take is learned from passed tests of the node itself and of its "
+    "peers with the same recipe, so that dead nodes do not fill the window. It is `factor` times what 95 % of "
+    "the passes took, at least `floor`, and never more than the time-out of the recipe. `plabctl explain` shows "
+    "the time-outs of a node.",
 )

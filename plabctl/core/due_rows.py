@@ -51,6 +51,7 @@ class Placement(NamedTuple):
     suspicion: Suspicion | None
     hold: Hold | None
     absent_since_at: float | None
+    stuck_since_at: float | None
     variables: Mapping[str, str]
 
 

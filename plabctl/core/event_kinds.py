@@ -11,6 +11,7 @@ EVENT_KINDS = (
     "suspect",
     "refuted",
     "guarded",
+    "stuck",
     "guard-on",
     "guard-off",
     "hold",
@@ -58,6 +59,7 @@ MOVES = ("transition", "suspect", "refuted", "guarded")
 
 PLACE_KINDS = (
     *MOVES,
+    "stuck",
     "hold",
     "release",
     "node-added",

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from plabctl.core.model import Claim, Event, Report
 from plabctl.core.pools.base import Move
+from plabctl.core.strikes import describe_strikes
 
 if TYPE_CHECKING:
     from plabctl.core.experiments.model import Vnode  # most states have none
+    from plabctl.core.model import Member
+    from plabctl.core.settings import FlapSettings
 
 MACHINE = "plabctl"
 """The actor of everything that no person did."""
@@ -58,6 +61,17 @@ def build_probe_event(report: Report, pool: str, now: float, *, late: bool = Fal
 def build_move_event(move: Move, report: Report, now: float) -> Event:
     """Return the event of a step between pools that a report led to."""
     return Event(f"{report.token}-{move.kind}", now, move.kind, report.node, MACHINE, describe_move(move))
+
+
+def build_stuck_event(member: Member, report: Report, flap: FlapSettings, now: float) -> Event:
+    """Return the event of a node that does not return before a person releases it, as its report was one too many."""
+    data = {
+        "pool": member.pool,
+        "strikes": len(member.strike_ats),
+        "within_s": flap.strikes_within_s,
+        "reason": describe_strikes(len(member.strike_ats), flap),
+    }
+    return Event(f"{report.token}-stuck", now, "stuck", member.node, MACHINE, data)
 
 
 def build_vnode_event(kind: str, claim: Claim, report: Report, after: Vnode | None, now: float) -> Event:

@@ -90,6 +90,8 @@ def tell_faults(state: State, problems: Iterable[Problem], now: float, rng: Rand
     told = FAULTS_NOTE.read(state.notes)
     found: dict[str, tuple[Problem, ToldFault]] = {}
     for problem in problems:
+        if problem.kind is ProblemKind.STUCK:  # each of these nodes has an event of its own
+            continue
         fault = ToldFault(
             problem.kind.value,
             _shorten(problem.reason),

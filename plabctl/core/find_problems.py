@@ -170,7 +170,7 @@ def _check_lost_sources(state: State, settings: Settings) -> list[Problem]:
 
 
 def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterator[Problem]:
-    """Yield the pools of which nothing is learnt although ticks come."""
+    """Yield the pools of which nothing is learnt although ticks come, and the nodes that tests do not bring back."""
     if settings.plugin_faults:
         from plabctl.core.untestable import find_disabled_pools
 
@@ -185,6 +185,10 @@ def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterat
             yield Problem(kind, each.reason, each.remedy, severity=severity, subject=each.pool)
         for host, each in find_broken_jump_hosts(state):
             yield Problem(ProblemKind.JUMP, each.reason, each.remedy, severity=Severity.WARNING, subject=host)
+    if counts.stuck:
+        from plabctl.core.strikes import judge_stuck_nodes
+
+        yield judge_stuck_nodes(state)
 
 
 def _check_usable(counts: NodeCounts) -> Iterator[Problem]:

@@ -104,8 +104,11 @@ def find_path(
 ) -> MovePath | None:
     """Return the first move that nothing but `outcome` from now on leads to; None when it leads to none.
 
-    While a person pins the node, tests move it nowhere: it is reckoned from the end of the hold.
+    While a person pins the node, tests move it nowhere: it is reckoned from the end of the hold. One that is stuck is
+    moved by no test at all.
     """
+    if member.stuck_since_at is not None:
+        return None
     pools = build_pools(settings)
     first_at = max(now, member.due_at)
     hold = member.hold
@@ -139,7 +142,7 @@ def _explain_waiting(member: Member, last: Verdict, settings: Settings) -> DueRe
     if suspicion and last.at - suspicion.failed_at < settings.guard.max_age_s:
         return DueReason.GUARDED
     is_bad = not settings.pools[member.pool].is_good
-    if is_bad and member.ok_streak and not member.is_held(last.at):
+    if is_bad and member.ok_streak and not member.is_held(last.at) and member.stuck_since_at is None:
         return DueReason.APART
     return DueReason.BACKOFF
 

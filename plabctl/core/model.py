@@ -13,6 +13,7 @@ from plabctl.core.probe import Cause as Cause
 from plabctl.core.probe import Goal as Goal
 from plabctl.core.probe import Outcome as Outcome
 from plabctl.core.probe import StageRun as StageRun
+from plabctl.core.probe import Verdict as Verdict
 from plabctl.core.probe import build_key as build_key
 from plabctl.core.suspicion import Flap as Flap
 from plabctl.core.suspicion import Suspicion as Suspicion
@@ -69,17 +70,6 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the latest probe said, kept with the member so that `status` needs no history."""
-
-    outcome: Outcome
-    cause: Cause | None
-    reason: str
-    at: float
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Leftover:
     """A vnode that may still be on its node; it is torn down before that node is probed again."""
 
@@ -130,6 +120,10 @@ class Member:
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
     liveness: Liveness | None = None
     """Of the logins between tests: see `plabctl.core.liveness`."""
+    strike_ats: tuple[float, ...] = ()
+    """When its latest moves out of good were confirmed, oldest first: see `plabctl.core.strikes`."""
+    stuck_since_at: float | None = None
+    """Since when there were too many of them, so that it does not return before a person releases it."""
 
     @property
     def home_pool(self) -> str:

@@ -124,12 +124,19 @@ def hold(state: State, settings: Settings, names: Sequence[str], order: Order, u
 
 
 def release(state: State, names: Sequence[str], order: Order) -> Changes:
-    """Remove the holds. The nodes are due at once: a probe decides what they are now, not the release."""
-    held = [member for member in find_members(state, names, order) if member.is_held(order.now)]
-    if not held:
+    """Remove the holds, and let stuck nodes begin anew.
+
+    The nodes are due at once: a probe decides what they are now, not the release.
+    """
+    asked = find_members(state, names, order)
+    kept = [member for member in asked if member.is_held(order.now) or member.stuck_since_at is not None]
+    if not kept:
         raise Refused(f"{format_names(names)} not held")
-    members = [replace(member, hold=None, due_at=order.now, interval_s=0.0) for member in held]
-    return Changes(members=tuple(members), events=build_events("release", [member.node for member in held], order))
+    members = [
+        replace(member, hold=None, due_at=order.now, interval_s=0.0, strike_ats=(), stuck_since_at=None)
+        for member in kept
+    ]
+    return Changes(members=tuple(members), events=build_events("release", [member.node for member in kept], order))
 
 
 def _put_into(member: Member, pool: str, pin: Hold | None, settings: Settings, order: Order) -> Member:
@@ -142,6 +149,8 @@ def _put_into(member: Member, pool: str, pin: Hold | None, settings: Settings, o
         requested_at=None,
         hold=pin,
         flaps=(),
+        strike_ats=(),
+        stuck_since_at=None,
         good_ratio=compute_good_ratio(member, settings, order.now),
     )
 

@@ -73,6 +73,17 @@ class StageRun:
     truncated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the latest probe said, kept with the member so that `status` needs no history."""
+
+    outcome: Outcome
+    cause: Cause | None
+    reason: str
+    at: float
+    seconds: float
+
+
 def build_key(node: str, experiment: str) -> str:
     """Return what a member is filed under: the node's name in a health pool, `EXPERIMENT/NODE` in an experiment."""
     return f"{experiment}/{node}" if experiment else node

@@ -94,6 +94,7 @@ class ProblemKind(StrEnum):
     CERTIFICATE = "certificate"
     NO_NODES = "no-nodes"
     UNUSABLE = "unusable"
+    STUCK = "stuck"
 
 
 class Severity(StrEnum):
@@ -159,3 +160,5 @@ class NodeCounts:
     is_any_usable: bool
     last_test_at: float
     """When the last test of any of them ended, 0 for never."""
+    stuck: int = 0
+    """How many of them do not return before a person releases them."""

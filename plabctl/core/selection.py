@@ -1,4 +1,4 @@
-"""Which nodes the words on a command line mean: names, globs, `n[1-12]`, `@pool`, `@usable`, `label=value`.
+"""Which nodes the words on a command line mean: names, globs, `n[1-12]`, `@pool`, `@usable`, `@stuck`, `label=value`.
 
 Pure. Several may stand in one word between commas, and `!` before one leaves out what it means. Names are compared
 without regard to case. `-` for standard input is read by `plabctl.cli.options` before it comes here.
@@ -20,6 +20,8 @@ from plabctl.values import dataclass
 
 USABLE = "usable"
 """`@usable` stands for the nodes that are offered, unless a pool has that name."""
+STUCK = "stuck"
+"""`@stuck` stands for the nodes that do not return before a person releases them, unless a pool has that name."""
 _GLOB = re.compile(r"[*?]")
 _NOT_PLAIN = re.compile(r"[*?\[\]=]|^[@!]")
 _PART = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
@@ -104,10 +106,7 @@ def suggest_name(word: str, names: Iterable[str], otherwise: str) -> str:
 
 def _expand_word(word: str, state: State, settings: Settings, now: float) -> list[str]:
     if word.startswith("@"):
-        pool = word[1:]
-        if pool == USABLE and USABLE not in settings.pools:
-            return _list_usable(state, settings, now)
-        return _list_pool(pool, state, settings.pools)
+        return _expand_place(word[1:], state, settings, now)
     if name := find_name(word, state):
         return [name]
     label, equals, value = word.partition("=")
@@ -118,6 +117,14 @@ def _expand_word(word: str, state: State, settings: Settings, now: float) -> lis
     if _GLOB.search(word):
         return _expand_glob(word, state)
     raise build_unknown_node_error(word, state, settings.pools)
+
+
+def _expand_place(place: str, state: State, settings: Settings, now: float) -> list[str]:
+    if place == USABLE and USABLE not in settings.pools:
+        return _list_usable(state, settings, now)
+    if place == STUCK and STUCK not in settings.pools:
+        return _list_stuck(state)
+    return _list_pool(place, state, settings.pools)
 
 
 def _expand_left_out(word: str, state: State, settings: Settings, now: float) -> list[str]:
@@ -135,6 +142,12 @@ def _list_usable(state: State, settings: Settings, now: float) -> list[str]:
     if found := [member.node for member in state.members() if is_usable(member, now, good_pools)]:
         return found
     raise NoSuchNode("no node is usable", hint="why_not in `plabctl status -o json` says why not")
+
+
+def _list_stuck(state: State) -> list[str]:
+    if found := [member.node for member in state.members() if member.stuck_since_at is not None]:
+        return found
+    raise NoSuchNode("no node is stuck", hint="no node failed so often that it needs a person")
 
 
 def _list_labelled(label: str, value: str, state: State) -> list[str]:

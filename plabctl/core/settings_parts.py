@@ -28,6 +28,9 @@ class FlapSettings:
     half_life_s: float = 21600.0
     max_passes: int = 12
     apart_s: float = 300.0
+    strikes: int = 0
+    """A node with more confirmed moves than that within `strikes_within_s` does not return by itself; 0: off."""
+    strikes_within_s: float = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ class _Batch:
         self._events.append(events.build_probe_event(found, claim.pool, now, **more))
         if judgement.move:
             self._events.append(events.build_move_event(judgement.move, found, now))
+        if after.stuck_since_at is not None and member.stuck_since_at is None:
+            self._events.append(events.build_stuck_event(after, found, self._settings.flap, now))
 
     def _judge_check(self, claim: Claim, report: Report) -> None:
         """Apply what a liveness check says; one without news leaves no event."""

@@ -10,6 +10,9 @@ from plabctl.core.model import Hold
 from plabctl.core.suspicion import Suspicion
 from plabctl.typed import Protocol
 
+NEEDS_PERSON = "needs a person: it failed too often to return by itself"
+"""What is said of a node that is stuck: see `plabctl.core.strikes`."""
+
 
 class PlacedNode(Protocol):
     """What decides it: a member, or a row with these fields of one."""
@@ -34,6 +37,10 @@ class PlacedNode(Protocol):
     def absent_since_at(self) -> float | None:
         """Since when its inventory does not list it."""
 
+    @property
+    def stuck_since_at(self) -> float | None:
+        """Since when it does not return before a person releases it."""
+
 
 def is_usable(node: PlacedNode, now: float, good_pools: Collection[str]) -> bool:
     """Return whether the node is offered at `now`."""
@@ -55,5 +62,7 @@ def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str |
         return "suspect: it failed once and is tested again"
     is_asserted = hold is not None and hold.holds(now)
     if not is_in_good:
+        if node.stuck_since_at is not None:
+            return NEEDS_PERSON
         return f"moved to {node.pool} by {hold.actor}" if hold and is_asserted else f"in {node.pool}"
     return "its last test failed" if node.fail_streak and not is_asserted else None

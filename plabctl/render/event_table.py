@@ -35,10 +35,17 @@ FIELDS = (
 )
 """The columns of `history -o tsv`: new ones are only ever added at the end."""
 
-_NAMES = {"void": "test given up", "hold": "held", "release": "released", "retest": "retest asked for"}
+_NAMES = {
+    "stuck": "needs a person",
+    "void": "test given up",
+    "hold": "held",
+    "release": "released",
+    "retest": "retest asked for",
+}
 _STYLES = {
     "transition": "title",
     "suspect": "suspect",
+    "stuck": "bad",
     "late": "faint",
     "void": "faint",
     "hold": "held",

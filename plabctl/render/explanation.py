@@ -24,6 +24,7 @@ from plabctl.render.pool_reason import (
     format_hold_lines,
     format_pool_lines,
     format_readiness_lines,
+    format_stuck_lines,
 )
 from plabctl.render.remedy import format_help
 from plabctl.render.table_layout import GAP
@@ -70,6 +71,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
     return [
         ("node", Cell(subject.node.name, "title")),
         *format_pool_lines(subject, context),
+        *format_stuck_lines(subject.member, context),
         *format_readiness_lines(subject.member, context),
         *_explain_next_test(subject, context),
         *_explain_moves(subject, context),

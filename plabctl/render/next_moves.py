@@ -18,6 +18,8 @@ from plabctl.views.explained_node import Prospect
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
 
+_STUCK = "no pass moves it before a person releases it"
+
 
 def find_prospects(subject: NodeRecord, context: ViewContext) -> tuple[Prospect, Prospect]:
     """Return what passes and what failures would lead to."""
@@ -40,6 +42,8 @@ def _build_prospect(outcome: Outcome, text: str, way: MovePath | None) -> Prospe
 
 def format_needs(subject: NodeRecord, context: ViewContext) -> str:
     """Return the passes that a node in bad needs: `needs 2 more passes, next at 14:20`, and where that leads, when."""
+    if subject.member.stuck_since_at is not None:
+        return _STUCK
     way = find_path(subject.member, context.settings, Outcome.PASS, context.now)
     if way is None:
         return "no pass moves it while it is on hold"

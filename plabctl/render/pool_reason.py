@@ -76,6 +76,20 @@ def format_hold_lines(member: Member, now: float) -> list[Line]:
     ]
 
 
+def format_stuck_lines(member: Member, context: ViewContext) -> list[Line]:
+    """Return since when and why the node does not return by itself, and what lets it; nothing when it does."""
+    if member.stuck_since_at is None:
+        return []
+    from plabctl.core.strikes import describe_strikes
+
+    why = describe_strikes(len(member.strike_ats), context.settings.flap)
+    text = f"since {format_local(member.stuck_since_at)}: {why}, so it does not return by itself"
+    return [
+        ("needs a person", Cell(text, "bad")),
+        (COMMAND, Cell(build_undo_command(["release"], [member.node]))),
+    ]
+
+
 def format_readiness_lines(member: Member, context: ViewContext) -> list[Line]:
     """Return since when the node says itself that it is not ready, and when that counts; nothing when it does not."""
     since_at = member.not_ready_since_at

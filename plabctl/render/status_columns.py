@@ -63,6 +63,8 @@ def _build_remark_cell(node: NodeView, now: float) -> Cell:
     parts = []
     if node.absent_since_at is not None:
         parts.append(f"absent since {format_clock(node.absent_since_at, now)}, no longer listed")
+    if node.stuck_since_at is not None:
+        parts.append(f"needs a person since {format_clock(node.stuck_since_at, now)}, see: plabctl explain {node.name}")
     if node.is_suspect:
         parts.append("suspect: one failure, tested again at once")
     if hold := node.hold:

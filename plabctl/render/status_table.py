@@ -86,7 +86,13 @@ def format_footer(status: StatusView) -> str:
         return "no nodes yet: plabctl node add NAME"
     now = head.generated_at
     parts = [f"{count} {pool}" for pool, count in totals.pools.items()]
-    counts = ((totals.suspect, "suspect"), (totals.held, "held"), (totals.absent, "absent"))
+    stuck = totals.counts.stuck
+    counts = (
+        (stuck, "needs a person" if stuck == 1 else "need a person"),
+        (totals.suspect, "suspect"),
+        (totals.held, "held"),
+        (totals.absent, "absent"),
+    )
     extras = [f"{count} {word}" for count, word in counts if count]
     of_these = f" ({', '.join(extras)})" if extras else ""
     line = [

@@ -75,6 +75,7 @@ _MEMBER = Shape(
         "slowest_s": make_object_part("slow"),
         "flaps": _make_tuple_part(_FLAP),
         "liveness": Part([dict], lambda value: _load_liveness().put(value), lambda doc: _load_liveness().get(doc)),
+        "strike_ats": Part([list], list, lambda stored: tuple(map(_read_number, stored))),
     },
     stored_as={
         "leftovers": "debris",

@@ -64,6 +64,7 @@ class NodeFacts(NamedTuple):
     hold: Hold | None
     requested_at: float | None
     absent_since_at: float | None
+    stuck_since_at: float | None
     last: Verdict | None
     """Its last test. What else a column needs stands below."""
 
@@ -89,7 +90,7 @@ class NodeView(NamedTuple):
     ok_streak: int
     fail_streak: int
     passes_needed: int | None
-    """How many more passes bring it back to good; None for a node in a good pool."""
+    """How many more passes bring it back to good; None for a node in a good pool, or one that is stuck."""
     penalty: float
     last: Verdict | None
     """Its last test."""
@@ -107,6 +108,8 @@ class NodeView(NamedTuple):
     """Whether it is offered."""
     why_not: str | None
     """Why it is not usable."""
+    stuck_since_at: float | None
+    """Since when it does not return before a person releases it."""
 
 
 NODE_COLUMNS = (
@@ -132,6 +135,7 @@ NODE_COLUMNS = (
     "absent_since_at",
     "usable",
     "why_not",
+    "stuck_since_at",
 )
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
 
@@ -146,14 +150,13 @@ def _build_node_view(
     experiments: Sequence[str] | None = None,
 ) -> NodeView:
     # All at once: to ask for the fields one by one adds a tenth to the time of a long list.
-    name, variables, pool, since_at, due_at, ok, failed, penalty, _, suspicion, hold, asked_at, absent, last, *_ = node
+    name, variables, pool, since_at, due_at, ok, bad, penalty, _, suspicion, hold, asked, absent, stuck, last, *_ = node
     is_in_good = pool in good_pools
     is_in_bad = not is_in_good and pool in settings.pools
     # The usual case at a glance: a node in good of which there is nothing else to say.
-    is_plain = is_in_good and not (failed or suspicion or hold or absent)
+    is_plain = is_in_good and not (bad or suspicion or hold or absent)
     why_not = None if is_plain else explain_unusable(node, now, is_in_good=is_in_good)
-    if hold is not None and not hold.holds(now):
-        hold = None
+    hold = hold if hold is not None and hold.holds(now) else None
     return NodeView(
         name,
         pool,
@@ -163,18 +166,19 @@ def _build_node_view(
         hold is not None,
         suspicion is not None and suspicion.pool != pool,
         ok,
-        failed,
+        bad,
         _count_passes_needed(node, settings, now) if is_in_bad else None,
         compute_penalty(node, settings.flap, now) if penalty else 0.0,
         last,
         hold,
-        asked_at,
+        asked,
         variables.get("site"),
         None if NO_LABELS.issuperset(variables) else _find_labels(variables),
         experiments,
         absent,
         why_not is None,
         why_not,
+        stuck,
     )
 
 
@@ -184,11 +188,13 @@ def view_node(node: Node, member: Member, claim: Claim | None, settings: Setting
     return _build_node_view(facts, settings, settings.good_pools, now, is_testing=claim is not None)
 
 
-def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int:
+def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int | None:
     """Return how many more passes bring the node back to good: one for a suspect, because that refutes it.
 
-    They are those that it takes from its next test on: meanwhile the penalty decays.
+    None when it is stuck. They are those that it takes from its next test on: meanwhile the penalty decays.
     """
+    if node.stuck_since_at is not None:
+        return None
     if node.is_suspect or not node.penalty:
         return 1
     return count_passes_to_go(node, settings.flap, max(now, node.due_at))

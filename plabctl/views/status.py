@@ -45,19 +45,20 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
     """Count all nodes; `seen` are the facts of all of them, if they have been read already."""
     now, claims, good_pools = context.now, context.claims, context.settings.good_pools
     pools = dict.fromkeys(context.settings.pools, 0)
-    held = suspect = absent = nodes = unknown = untested = 0
+    held = suspect = absent = stuck = nodes = unknown = untested = 0
     last_test_at = 0.0
     is_any_usable = False
     unknown_outcome = Outcome.UNKNOWN
     next_due_at: float | None = None
     for node in context.state.select(NODE_FACTS) if seen is None else seen:
-        name, _, pool, _, due_at, _, _, _, _, suspicion, hold, _, absent_since_at, last, *_ = node
+        name, _, pool, _, due_at, _, _, _, _, suspicion, hold, _, absent_since_at, stuck_since_at, last, *_ = node
         nodes += 1
         pools[pool] = pools.get(pool, 0) + 1
         # Most nodes have none of these: a call for each would take longer than all the rest here.
         held += hold is not None and hold.holds(now)
         suspect += suspicion is not None and suspicion.pool != pool
         absent += absent_since_at is not None
+        stuck += stuck_since_at is not None
         if last is None:
             untested += absent_since_at is None  # those are not tested
         else:
@@ -69,7 +70,7 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
             next_due_at = due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     slots = {claim.slot for claim in claims.values()} if context.sight is None else context.sight.held_slots
-    counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at)
+    counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at, stuck)
     return Totals(nodes, held, suspect, absent, len(slots), next_due_at, counts)
 
 

@@ -75,7 +75,7 @@ def _make_group(value: str | None, members: Sequence[NodeView]) -> NodeGroup:
 
 def find_reason(node: NodeView) -> str | None:
     """Return what there is to say of this node, in the same words for all with the same fault; None for nothing."""
-    if node.absent_since_at is not None:
+    if node.absent_since_at is not None or node.stuck_since_at is not None:
         return node.why_not
     if node.hold is not None:
         return f"held by {node.hold.actor}: {node.hold.reason}"

@@ -20,8 +20,9 @@ _READABLE = tuple(column for column in NODE_COLUMNS if column not in {"labels", 
 def sort_by_need(nodes: Iterable[NodeView]) -> list[NodeView]:
     """Return the nodes with those first that need a person, else in the order given.
 
-    Nodes that fail in a bad pool come first, then those there that are new or pass again, suspects, nodes in a good
-    pool whose last test failed, and absent and held ones, which somebody knows of; usable nodes are last.
+    Nodes that are stuck come first, then those that fail in a bad pool, then those there that are new or pass again,
+    suspects, nodes in a good pool whose last test failed, and absent and held ones, which somebody knows of; usable
+    nodes are last.
     """
     return sorted(nodes, key=_rank_need)
 
@@ -31,6 +32,8 @@ def _rank_need(node: NodeView) -> int:
         return 5
     if node.is_held or node.absent_since_at is not None:
         return 4
+    if node.stuck_since_at is not None:
+        return -1
     if node.is_suspect:
         return 2
     if node.passes_needed is None:

@@ -23,7 +23,7 @@ from plabctl.core.events import build_probe_event, build_void_event
 from plabctl.core.fault_events import tell_faults
 from plabctl.core.model import Event, Node, StageRun
 from plabctl.core.pools.base import build_pools
-from plabctl.core.settings import ANYWHERE
+from plabctl.core.settings import ANYWHERE, FlapSettings
 from plabctl.core.settle import settle
 from plabctl.core.source_note import SourceNote, make_source_note
 from plabctl.core.state import Changes
@@ -47,7 +47,7 @@ CONTEXT = SinkContext(
 def build_examples() -> dict[str, Event]:
     """Return an event of each kind."""
     found: dict[str, Event] = {}
-    for source in (_orders, _tests, _guard, _inventories, _experiments, _drops, _faults):
+    for source in (_orders, _tests, _strikes, _guard, _inventories, _experiments, _drops, _faults):
         for event in source():
             found.setdefault(event.kind, event)
     return {kind: found[kind] for kind in EVENT_KINDS}
@@ -87,6 +87,17 @@ def _tests() -> Iterable[Event]:
         yield from changes.events
     yield build_probe_event(make_report("pc1"), "good", NOW, late=True)
     yield build_void_event(make_claim("pc1"), "its tick is gone", NOW)
+
+
+def _strikes() -> Iterable[Event]:
+    state = _make_state()
+    settings = make_settings(flap=FlapSettings(strikes=3))
+    for number, outcome in enumerate(["fail", "fail", "pass", "pass", "pass", "pass"] * 3 + ["fail", "fail"]):
+        state.apply(Changes(claims=(make_claim("pc1", token=f"{number:016x}"),)))
+        report = replace(make_report("pc1", outcome, token=f"{number:016x}"), reason="no space left on device")
+        changes = settle(state, [report], build_pools(settings), NOW + number, Random(1))
+        state.apply(changes)
+        yield from (event for event in changes.events if event.kind == "stuck")
 
 
 def _guard() -> Iterable[Event]:

@@ -54,6 +54,7 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
     experiments=st.none() | st.lists(TEXTS, max_size=2),
     absent_since_at=st.none() | NUMBERS,
     why_not=st.none() | TEXTS,
+    stuck_since_at=st.none() | NUMBERS,
 )
 
 
@@ -158,4 +159,5 @@ VIEW = NodeView(
     absent_since_at=None,
     is_usable=True,
     why_not=None,
+    stuck_since_at=None,
 )

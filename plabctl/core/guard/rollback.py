@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from plabctl.core import strikes
 from plabctl.core.backoffs.base import compute_interval
 from plabctl.core.events import MACHINE, describe_move
 from plabctl.core.flap import keep_relevant
@@ -50,6 +51,7 @@ def restore_member(member: Member, flap: Flap, settings: Settings, now: float) -
         uptime=flap.uptime,
         good_ratio=flap.good_ratio,
         flaps=(),
+        **strikes.forget_from(member, flap.at),
     )
     if not later and (member.pool == before.pool or member.ok_streak):
         return replace(back, ok_streak=before.ok_streak + member.ok_streak)

@@ -21,12 +21,14 @@ class BadPool(Pool):
     """Nodes that failed, or that have not proved themselves yet."""
 
     def passed(self, member: Member, reading: Reading) -> Judgement:
-        """Return to good after enough passes in a row; a refuted suspicion leaves no trace."""
+        """Return to good after enough passes in a row, unless stuck; a refuted suspicion leaves no trace."""
         now = reading.now
         if member.is_held(now):
             return Judgement(self.stay(member, reading))
         if member.suspicion:
             return self._refute(member, member.suspicion, reading)
+        if member.stuck_since_at is not None:
+            return Judgement(self.stay(member, reading))
         if count_needed_passes(member, self.settings.flap, now):
             return Judgement(self.wait(member, reading, self.settings.flap.apart_s))
         move = Move("transition", self.own.name, self.own.goes_to, now, "passed", _format_passes(member.ok_streak))

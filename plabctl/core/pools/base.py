@@ -102,6 +102,8 @@ class Pool(ABC):
             return Judgement(member)
         if member.flaps:
             member = replace(member, flaps=keep_relevant(member.flaps, self.settings.guard, now))
+        if member.strike_ats and not self.settings.flap.strikes:  # they were counted before that was turned off
+            member = replace(member, strike_ats=(), stuck_since_at=None)
         outcome = report.outcome
         verdict = Verdict(outcome, report.cause, report.reason, now, report.seconds)
         if outcome is _PASS:
@@ -155,6 +157,10 @@ class Pool(ABC):
         was_good, flaps = self.settings.pools[suspicion.pool].is_good, member.flaps
         if not reading.is_guarded:  # the guard itself lets the move go: it has held it for long enough
             flaps = (*flaps, build_flap(member, suspicion, reading.now))
+        if self.settings.flap.strikes:
+            from plabctl.core.strikes import add_strike
+
+            member = add_strike(member, self.settings.flap, reading.now)
         return replace(
             member,
             suspicion=None,

@@ -26,6 +26,7 @@ class Place(NamedTuple):
     suspicion: Suspicion | None = None
     hold: Hold | None = None
     absent_since_at: float | None = None
+    stuck_since_at: float | None = None
 
 
 class PastTest(NamedTuple):
@@ -49,12 +50,13 @@ UNKNOWN = Place()
 
 def find_place_at(member: Member, at: float) -> Place:
     """Return the place of `member` as it was at `at`, as far as its record reaches back; the rest is unknown."""
-    suspicion, hold, absent = member.suspicion, member.hold, member.absent_since_at
+    suspicion, hold, absent, stuck = member.suspicion, member.hold, member.absent_since_at, member.stuck_since_at
     since_at = suspicion.since_at if suspicion else member.since_at
     return Place(
         pool=member.home_pool if since_at <= at else "",
         hold=hold if hold is not None and hold.since_at <= at else None,
         absent_since_at=absent if absent is not None and absent <= at else None,
+        stuck_since_at=stuck if stuck is not None and stuck <= at else None,
     )
 
 
@@ -111,15 +113,18 @@ def _find_changes(place: Place, event: Event) -> dict[str, Any]:
         case "hold":
             changes = {"hold": _read_hold(event, is_move="pool" in event.data)}
         case "release":
-            changes = {"hold": None}
+            changes = {"hold": None, "stuck_since_at": None}
+        case "stuck":
+            changes = {"stuck_since_at": event.at}
         case "suspect":
             before = Suspicion(_get_text(event, "from"), event.at, 0, event.at)
             changes = {"pool": _get_text(event, "to"), "suspicion": before}
         case "transition" if event.actor != MACHINE:
-            changes = {"pool": _get_text(event, "to"), "suspicion": None, "fail_streak": 0}
+            changes = {"pool": _get_text(event, "to"), "suspicion": None, "fail_streak": 0, "stuck_since_at": None}
             changes |= _find_new_hold(event)
         case "transition" | "refuted" | "guarded":
-            changes = {"pool": _get_text(event, "to"), "suspicion": None}
+            # Of a stuck node only the guard makes a move: it takes back the one that made the node stuck.
+            changes = {"pool": _get_text(event, "to"), "suspicion": None, "stuck_since_at": None}
     return changes
 
 
