@@ -7,7 +7,7 @@ Tests: `tests/sim/test_simulate_command.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,9 +17,13 @@ from plabctl.durations import format_duration
 from plabctl.errors import UsageFault
 from plabctl.sim.compare import Budget, Cost, Progress, compare
 from plabctl.sim.conditions import DAY_S, NODES_PER_SLOT, Conditions
-from plabctl.sim.policies import COMPARED, MAIN, NAMED, Policy, find_policy, make_bare, read_configured
+from plabctl.sim.driver import is_eventful
+from plabctl.sim.event_run import has_checks
+from plabctl.sim.policies import COMPARED, MAIN, NAMED, Policy, find_policy, let_one_pass, make_bare, read_configured
 from plabctl.sim.recorded_past import RecordedPast, read_past
 from plabctl.sim.score import Score
+from plabctl.sim.sim_options import SimOptions
+from plabctl.sim.surroundings import describe_surroundings, list_conditions, surround
 from plabctl.sim.synthetic import FITS, make_world
 from plabctl.sim.trace import read_trace
 from plabctl.sim.world import World
@@ -28,31 +32,6 @@ from plabctl.values import dataclass
 CONFIGURED = "configured"
 _COUNT, _DAYS, _FIT = 100, 30.0, "pl05"
 _SHORTEST_S = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class SimOptions:
-    """The options as they were given; None for those that were not. Durations in seconds."""
-
-    trace: str | None = None
-    since_s: float | None = None
-    synthetic: str | None = None
-    nodes: int | None = None
-    spread: float | None = None
-    words: tuple[str, ...] = ()
-    window: int | None = None
-    up_s: float | None = None
-    down_s: float | None = None
-    false_ratio: float | None = None
-    days: float | None = None
-    warm_up_s: float | None = None
-    shift_s: float = 0.0
-    every: int = 1
-    dead: int = 0
-    seed: int = 1
-    bare: bool = False
-    equal: str | None = None
-    config: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +51,18 @@ class Comparison:
     @property
     def head(self) -> dict[str, object]:
         """What was simulated, for programs."""
-        around = {field.name: getattr(self.conditions, field.name) for field in fields(self.conditions)}
         return {
             "world": self.title,
             "nodes_count": len(self.world.lives),
             "days": round(self.world.length_s / DAY_S, 3),
             "budget": None if self.budget is None else {str(self.budget.cost): self.budget.amount},
-            **around,
+            **list_conditions(self.conditions, has_checks=self.has_checks),
         }
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether any of the policies makes liveness checks."""
+        return any(has_checks(policy) for policy in self.policies)
 
     @property
     def footer(self) -> str:
@@ -92,6 +75,7 @@ class Comparison:
         ]
         if around.false_ratio:
             told.append(f"{100 * around.false_ratio:.3g} % fail falsely")
+        told += describe_surroundings(around, has_checks=self.has_checks)
         if not around.window and any(_is_adaptive(policy) for policy in self.policies):
             told.append(f"adaptive plans for {-(-len(self.world.lives) // NODES_PER_SLOT)} slots")
         return f"{self.title}: {len(self.world.lives)} nodes, {days}\n{'; '.join(told)}; seed {around.seed}"
@@ -114,7 +98,20 @@ def prepare(options: SimOptions) -> Comparison:
     given = {name: value for name in ("up_s", "down_s", "false_ratio") if (value := getattr(options, name)) is not None}
     if not all(given.get(name, 1) >= _SHORTEST_S for name in ("up_s", "down_s")):
         raise UsageFault("the duration of a test must be more than 0", hint="see --pass-takes and --fail-takes")
-    return Comparison(title, world, policies, replace(conditions, **given), budget)
+    world, conditions = surround(world, replace(conditions, **given), options)
+    _refuse_window(world, policies, conditions)
+    return Comparison(title, world, policies, conditions, budget)
+
+
+def _refuse_window(world: World, policies: tuple[Policy, ...], conditions: Conditions) -> None:
+    if conditions.window is None:
+        return
+    for policy in policies:
+        if is_eventful(world, policy, conditions):
+            raise UsageFault(
+                f"--window cannot be simulated with what happens between the tests of {policy.name!r}",
+                hint="leave it out: liveness checks, jobs, sites and cuts are simulated without a window",
+            )
 
 
 def _choose_source(options: SimOptions) -> tuple[str, World, Conditions]:
@@ -163,6 +160,8 @@ def _find_policies(options: SimOptions) -> tuple[Policy, ...]:
         policy = read_configured(options.config) if word == CONFIGURED else find_policy(word)
         if policy.name in found or (policy.name in NAMED and word not in NAMED):
             policy = replace(policy, name=word)  # two files of the same name, or one that is called like a policy
+        if options.one_pass:
+            policy = let_one_pass(policy)
         found[policy.name] = make_bare(policy) if options.bare else policy
     return tuple(found.values())
 

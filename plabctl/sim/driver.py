@@ -15,6 +15,7 @@ from plabctl.core.claim import choose_rows
 from plabctl.core.due_rows import Due, build_due_row
 from plabctl.core.model import Member
 from plabctl.sim.conditions import Conditions
+from plabctl.sim.event_run import EventRun, has_checks
 from plabctl.sim.policies import Policy
 from plabctl.sim.sim_run import SimRun
 from plabctl.sim.totals import Totals
@@ -28,14 +29,28 @@ PROGRESS_COUNT = 1000
 
 def run(world: World, policy: Policy, conditions: Conditions, tell: OnProgress = lambda _: None) -> Totals:
     """Return what the policy did in this world."""
-    course = SimRun(world, policy, conditions)
-    steps = run_unlimited(course) if conditions.window is None else _Window(course, conditions.window).steps()
+    course, steps = _choose_run(world, policy, conditions)
     tell_at = 0.0
     for at in steps:
         if at >= tell_at:
             tell(min(1.0, at / world.length_s))
             tell_at = at + world.length_s / PROGRESS_COUNT
     return course.close()
+
+
+def _choose_run(world: World, policy: Policy, conditions: Conditions) -> tuple[SimRun, Iterator[float]]:
+    """Return the run, and the iterator that makes it: the plainest that does all that is asked for."""
+    if is_eventful(world, policy, conditions):
+        eventful = EventRun(world, policy, conditions)
+        return eventful, eventful.steps()
+    course = SimRun(world, policy, conditions)
+    window = conditions.window
+    return course, run_unlimited(course) if window is None else _Window(course, window).steps()
+
+
+def is_eventful(world: World, policy: Policy, conditions: Conditions) -> bool:
+    """Return whether more happens to nodes than tests."""
+    return bool(has_checks(policy) or conditions.cuts_per_day or conditions.silent_s is not None)
 
 
 def run_unlimited(course: SimRun) -> Iterator[float]:

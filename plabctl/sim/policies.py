@@ -6,7 +6,7 @@ I/O: reads configuration files.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
 from plabctl.core.selection import find_nearest
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
 from plabctl.errors import ConfigError, UsageFault
 from plabctl.kinds import builtin_kinds, find_builtin
 from plabctl.values import dataclass
@@ -50,8 +50,9 @@ def find_policy(word: str) -> Policy:
 
     Raise UsageFault when it is neither, ConfigError when the file is at fault.
     """
-    if word in NAMED:
-        return build_named(word)
+    name, *extras = word.split("+")
+    if name in NAMED and not (extras and os.path.lexists(word)):
+        return _add_extras(build_named(name), extras, word)
     if not os.path.lexists(word):
         like = find_nearest(word, NAMED)
         known = f"{', '.join(NAMED)}; or the path of a configuration file"
@@ -73,6 +74,28 @@ def build_named(name: str) -> Policy:
     return Policy(name, Settings("", "", pools, {}))
 
 
+def _add_extras(policy: Policy, extras: Sequence[str], word: str) -> Policy:
+    """Return the policy with what follows its name, such as `+checks=12`; raise UsageFault for what is none of that."""
+    for extra in extras:
+        name, given, text = extra.partition("=")
+        number = int(text) if text.isascii() and text.isdigit() else None
+        if name not in EXTRAS or (given and not number):
+            known = " and ".join(f"+{known}[=N]" for known in EXTRAS)
+            raise UsageFault(f"'+{extra}' of the policy {word!r} is unknown", hint=f"known after a name: {known}")
+        policy = EXTRAS[name](policy, *([number] if number else []))
+    return replace(policy, name=word)
+
+
+def _add_checks(policy: Policy, between: int = 8) -> Policy:
+    own = LivenessSettings(between=between)
+    pools = {name: replace(pool, liveness=own) for name, pool in policy.settings.pools.items()}
+    return replace(policy, settings=replace(policy.settings, pools=pools))
+
+
+EXTRAS: Mapping[str, Callable[..., Policy]] = {"checks": _add_checks}
+"""What may follow the name of a policy, as in `age+checks`: liveness checks in both pools."""
+
+
 def _default(name: str, *, is_good: bool) -> Backoff:
     kind: BackoffKind = find_builtin("backoff", name)
     return kind.default(is_good=is_good)
@@ -87,8 +110,13 @@ def make_bare(policy: Policy) -> Policy:
     """Return the policy with its back-offs alone: any failure moves a node to bad, and one pass moves it back."""
     settings = policy.settings
     pools = {name: pool.kind.simplify(pool) for name, pool in settings.pools.items()}
-    flap = replace(settings.flap, max_passes=1)
-    return replace(policy, settings=replace(settings, pools=pools, flap=flap))
+    return let_one_pass(replace(policy, settings=replace(settings, pools=pools)))
+
+
+def let_one_pass(policy: Policy) -> Policy:
+    """Return the policy in which one pass is enough to return to good, however often the node has flapped."""
+    flap = replace(policy.settings.flap, max_passes=1)
+    return replace(policy, settings=replace(policy.settings, flap=flap))
 
 
 def stretch(policy: Policy, scale: float) -> Policy:

@@ -6,7 +6,7 @@ Tests: `tests/sim/test_simulate_command.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
@@ -39,18 +39,22 @@ FIELDS = (
     "node_days",
 )
 """The columns of TSV and CSV: new ones are only ever added at the end."""
+_RARE = ("checks_per_node_day", "false_moves_per_node_day")
+"""Further columns, each where it applies to a policy."""
 
 
-def build_listing(scores: Iterable[Score], head: Mapping[str, object], footer: str) -> Listing:
+def build_listing(scores: Sequence[Score], head: Mapping[str, object], footer: str) -> Listing:
     """Return the figures of the policies as a listing; `head` says what was simulated."""
+    rare = frozenset(name for name in _RARE if any(getattr(score, name) is not None for score in scores))
     return Listing(
         plural="policies",
         rows=scores,
-        fields=FIELDS,
+        fields=(*FIELDS, *(name for name in _RARE if name in rare)),
         columns=(
             Column("POLICY", lambda score: Cell(score.policy)),
             Column("DELAYS", _build_scale_cell, rank=7),
             Column("TESTS", lambda score: Cell(f"{score.tests_per_node_day:.1f}")),
+            *([Column("CHECKS", _build_checks_cell)] if "checks_per_node_day" in rare else []),
             Column("SLOT-S", lambda score: Cell(f"{score.slot_seconds_per_node_day:.0f}")),
             Column("BROKEN %", lambda score: _build_percent_cell(score.broken_ratio)),
             Column("IDLE %", lambda score: _build_percent_cell(score.idle_ratio)),
@@ -63,6 +67,7 @@ def build_listing(scores: Iterable[Score], head: Mapping[str, object], footer: s
                 "BACK IN (90 %)", lambda score: _build_latency_cell(score.readmit_mean_s, score.readmit_p90_s), rank=3
             ),
             Column("MOVES", lambda score: Cell(f"{score.moves_per_node_day:.3f}"), rank=5),
+            *([Column("FALSE MOVES", _build_false_moves_cell)] if "false_moves_per_node_day" in rare else []),
             Column("BUSY", _build_busy_cell, rank=6),
             Column("GOOD: DOWN %", lambda score: _build_percent_cell(score.broken_of_good_ratio), rank=10, wide=True),
             Column("BAD: UP %", lambda score: _build_percent_cell(score.idle_of_bad_ratio), rank=10, wide=True),
@@ -78,6 +83,14 @@ def build_listing(scores: Iterable[Score], head: Mapping[str, object], footer: s
 def build_points(scores: Iterable[Score]) -> list[Point]:
     """Return harm in percent against slot-seconds per node and day, a point for each policy."""
     return [Point(score.policy, score.slot_seconds_per_node_day, 100 * score.harm_ratio) for score in scores]
+
+
+def _build_checks_cell(score: Score) -> Cell:
+    return Cell("" if score.checks_per_node_day is None else f"{score.checks_per_node_day:.0f}")
+
+
+def _build_false_moves_cell(score: Score) -> Cell:
+    return Cell("" if score.false_moves_per_node_day is None else f"{score.false_moves_per_node_day:.4f}")
 
 
 def _build_scale_cell(score: Score) -> Cell:

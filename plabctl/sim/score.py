@@ -30,6 +30,7 @@ class Score:
             **dict.fromkeys(("broken_ratio", "idle_ratio", "harm_ratio"), 7),
             **dict.fromkeys(("broken_of_good_ratio", "idle_of_bad_ratio", "two_hours_ratio"), 7),
             "moves_per_node_day": 4,
+            "false_moves_per_node_day": 5,
             "window_ratio": 4,
             **dict.fromkeys(("detect_mean_s", "detect_p90_s", "readmit_mean_s", "readmit_p90_s"), 1),
             **dict.fromkeys(("wait_mean_s", "wait_longest_s"), 1),
@@ -69,6 +70,10 @@ class Score:
     """The part of the window that was busy on average."""
     wait_mean_s: float
     wait_longest_s: float
+    checks_per_node_day: float | None = None
+    """Liveness checks; None when there are none."""
+    false_moves_per_node_day: float | None = None
+    """Confirmed moves to bad of nodes that were up; None when no way to them is ever cut."""
 
 
 def compute_score(name: str, scale: float | None, world: World, conditions: Conditions, totals: Totals) -> Score:
@@ -101,6 +106,8 @@ def compute_score(name: str, scale: float | None, world: World, conditions: Cond
         window_ratio=None if conditions.window is None else busy_count / conditions.window,
         wait_mean_s=_divide(totals.wait_s, totals.probe_count),
         wait_longest_s=totals.longest_wait_s,
+        checks_per_node_day=_divide(totals.check_count, node_days) if totals.check_count else None,
+        false_moves_per_node_day=_divide(totals.false_move_count, node_days) if conditions.cuts_per_day else None,
     )
 
 

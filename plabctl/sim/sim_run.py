@@ -18,7 +18,7 @@ from plabctl.core.pools.base import Reading, build_pools
 from plabctl.sim.conditions import NODES_PER_SLOT, Conditions
 from plabctl.sim.policies import Policy
 from plabctl.sim.totals import Totals
-from plabctl.sim.world import World
+from plabctl.sim.world import Life, World
 
 
 class SimRun:
@@ -64,28 +64,36 @@ class SimRun:
 
     def probe(self, number: int, at: float) -> float:
         """Test the member from `at` on, judge what that finds, and return when the test ends."""
-        member, life, rng, totals = self.members[number], self.lives[number], self.rng, self.totals
+        report = self._pass if self.passes(self.lives[number], at) else self._fail
+        return self.judge(number, report, at, self.rng.random())
+
+    def passes(self, life: Life, at: float) -> bool:
+        """Return whether a test of this node passes that begins then."""
         false_ratio = self.scenario.false_ratio
-        passes = life.is_up_through(at, self.scenario.up_s) and not (false_ratio and rng.random() < false_ratio)
-        report = self._pass if passes else self._fail
+        return life.is_up_through(at, self.scenario.up_s) and not (false_ratio and self.rng.random() < false_ratio)
+
+    def judge(self, number: int, report: Report, at: float, roll: float) -> float:
+        """Let the core judge the report of a test that began at `at`, and return when the test ended."""
+        member, totals = self.members[number], self.totals
         now = at + report.seconds
-        judgement = self.pools[member.pool].judge(member, Reading(report, now, rng.random(), scale=self.scale))
+        judgement = self.pools[member.pool].judge(member, Reading(report, now, roll, scale=self.scale))
         after = self.members[number] = judgement.member
         totals.probe_count += 1
         if at >= totals.warm_up_s:
-            if passes:
+            if report is self._pass:
                 totals.pass_count += 1
             else:
                 totals.fail_count += 1
             if judgement.move and judgement.move.kind == "transition":
                 totals.move_count += 1
         if after.pool != member.pool:
-            self._record_move(number, member, after, at, now)
+            self.record_move(number, member, after, at, now)
         if self.adapts:
             self.shares[number] = adaptive_scale.compute_share(after, self.settings)
         return now
 
-    def _record_move(self, number: int, before: Member, after: Member, tested_at: float, now: float) -> None:
+    def record_move(self, number: int, before: Member, after: Member, tested_at: float, now: float) -> None:
+        """Count the time in the pool that the member left, and how late that was."""
         was_good, began_at = self.is_good[before.pool], self.since[number]
         if was_good is self.is_good[after.pool]:
             return

@@ -18,11 +18,13 @@ from plabctl.errors import PlabctlError, UsageFault
 from plabctl.sim import comparison, plot, policy_scores
 from plabctl.sim.compare import Progress
 from plabctl.sim.score import Score
+from plabctl.sim.sim_options import SimOptions
 
 _EXAMPLE = """\
 plabctl simulate
 plabctl simulate trace.csv.gz --shift 1h -p additive -p age -p plabctl.toml
 plabctl simulate trace.csv.gz --bare --equal slots=3000 --plot harm.svg
+plabctl simulate trace.csv.gz -p age -p age+checks --login-sees 0.5
 plabctl simulate trace.csv.gz --every 2 --dead 100 --window 10 -p adaptive
 plabctl simulate --since 30d -p configured -p age --window 20
 """
@@ -54,6 +56,52 @@ _PICTURES = (".svg", ".png")
 )
 @click.option("--false-failures", "false_ratio", type=click.FloatRange(0, 0.9), help="False-failure rate (default 0).")
 @click.option(
+    "--login-sees",
+    "login_ratio",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    help="The share of the failures that a liveness check sees (default: 0.8).",
+)
+@click.option(
+    "--login-takes", "login_s", metavar="DURATION", type=Duration(), help="A check that is answered (default: 1s)."
+)
+@click.option(
+    "--login-fails-after",
+    "silence_s",
+    metavar="DURATION",
+    type=Duration(),
+    help="A check that is not answered (default: 10s).",
+)
+@click.option(
+    "--silent-takes",
+    "silent_s",
+    metavar="DURATION",
+    type=Duration(),
+    help="A test of a node that answers no login (default: as --fail-takes).",
+)
+@click.option("--site-of", metavar="REGEX", help="What in a node's name is its site: the first group, or all of it.")
+@click.option("--site-nodes", type=click.IntRange(2), help="As many nodes in a row are a site.")
+@click.option(
+    "--site-failures",
+    "site_ratio",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Add outages of whole sites: this share of all failures.",
+)
+@click.option(
+    "--cuts",
+    "cuts_per_day",
+    metavar="NUMBER",
+    type=click.FloatRange(0, 1000),
+    help="How often a day the way to each site is cut, for minutes (default: 0).",
+)
+@click.option(
+    "--vantages",
+    "vantage_count",
+    type=click.IntRange(1, 10),
+    help="Tests are made from so many places; a second look is made from another (default: 1).",
+)
+@click.option(
     "--days", type=click.FloatRange(0.1, 36_600), help="Only this many days (default: all; 30 when generated)."
 )
 @click.option(
@@ -75,6 +123,7 @@ _PICTURES = (".svg", ".png")
 @click.option("--dead", type=click.IntRange(0, 100_000), default=0, help="Add this many nodes that never answer.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random numbers.")
 @click.option("--bare", is_flag=True, help="Back-offs alone: no suspects, no confirmation, one pass is enough.")
+@click.option("--one-pass", is_flag=True, help="One pass is enough to return, however often a node has flapped.")
 @click.option(
     "--equal", metavar="tests=N|slots=SECONDS", help="Scale all delays so that this is spent per node and day."
 )
@@ -88,20 +137,25 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
 
     TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by
     its name, used in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this
-    installation; or any configuration file.
+    installation; or any configuration file. +checks after a name adds eight liveness checks between two tests,
+    +checks=12 twelve.
 
     TESTS, SLOT-S (the seconds that tests take) and MOVES are per node and day. BROKEN is the share of node-time spent
     in good while down, IDLE in bad while up; HARM is BROKEN plus half of IDLE. 2H-BROKEN is the chance that a node
     taken from good is down, or goes down within two hours. SEEN IN and BACK IN are how long a failure and a return went
     unnoticed. BUSY is the mean number of tests at once. `-o wide` adds the share of the time in good that nodes were
-    down, the share of the time in bad that they were up, and how long due nodes waited for a slot.
+    down, the share of the time in bad that they were up, and how long due nodes waited for a slot. CHECKS are liveness
+    checks per node and day; what they take is part of SLOT-S.
+
+    A trace does not say which nodes that are down still let people log in: that is drawn for each down time, the same
+    for all policies (--login-sees).
 
     A trace that was recorded once an hour has all its changes at full hours; --shift 1h moves the changes of each node
     by a random part of an hour.
     """
     refuse_plot(picture)
     how = output.choose_form(form, header=header, color=color)
-    scene = comparison.prepare(comparison.SimOptions(**given))
+    scene = comparison.prepare(SimOptions(**given))
     began = time.process_time()
     with _show_bar(len(scene.policies)) as show:
         progress = Progress(show)

@@ -51,8 +51,10 @@ class Totals:
         self.node_s = sum(max(0.0, life.gone_at - max(life.born_at, warm_up_s)) for life in world.lives)
         self.probe_count = 0
         self.pass_count = self.fail_count = self.move_count = 0
-        self.slot_s = self.wait_s = self.longest_wait_s = 0.0
+        self.slot_s = self.test_s = self.check_s = self.wait_s = self.longest_wait_s = 0.0
         self.good_s = self.broken_s = self.risky_s = self.bad_s = self.idle_s = 0.0
+        self.check_count = self.disturbing_count = self.false_move_count = 0
+        self.offered_s = self.offered_down_s = self.held_up_s = 0.0
         self.detections: list[float] = []
         self.readmissions: list[float] = []
 
@@ -74,6 +76,19 @@ class Totals:
         else:
             self.bad_s += end - start
             self.idle_s += end - start - down_s
+
+    def add_offered(self, number: int, began_at: float, ended_at: float) -> None:
+        """Count the time that a node was free for users."""
+        start, end = max(began_at, self.warm_up_s), min(ended_at, self._lives[number].gone_at)
+        if start < end:
+            self.offered_s += end - start
+            self.offered_down_s += self._downs[number].measure_within(start, end)
+
+    def add_held(self, number: int, began_at: float, ended_at: float) -> None:
+        """Count the time that a node in good was kept from users until a test of it."""
+        start, end = max(began_at, self.warm_up_s), min(ended_at, self._lives[number].gone_at)
+        if start < end:
+            self.held_up_s += end - start - self._downs[number].measure_within(start, end)
 
     def add_detection(self, life: Life, began_at: float, tested_at: float, now: float) -> None:
         """Count how long a failure went unseen, when it happened while the node was in good."""

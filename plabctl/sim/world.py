@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count as counter
 from itertools import islice
+from math import inf
 from random import Random
 
 from plabctl.values import dataclass
@@ -24,6 +25,10 @@ class Life:
     gone_at: float
     starts_up: bool
     changes: tuple[float, ...]
+    silences: tuple[float, ...] = ()
+    """When logins stop being answered, when they are again, and so on; within its down times."""
+    site: str = ""
+    """The site that it fails together with; empty when nothing says so."""
 
     def is_up(self, at: float) -> bool:
         """Return whether it is up at that instant; an instant of change belongs to what comes after."""
@@ -40,6 +45,15 @@ class Life:
         """Return when the state in which it is at that instant began; its birth when that is not known."""
         place = bisect_right(self.changes, at)
         return self.changes[place - 1] if place else self.born_at
+
+    def answers(self, at: float) -> bool:
+        """Return whether a login is answered at that instant, which some nodes do that are down."""
+        return bisect_right(self.silences, at) % 2 == 0
+
+    def find_next_answer(self, after: float) -> float:
+        """Return when logins change next between answered and not; infinity if they do not."""
+        place = bisect_right(self.silences, after)
+        return self.silences[place] if place < len(self.silences) else inf
 
     def list_downs(self) -> list[tuple[float, float]]:
         """Return its down times, each from when to when."""

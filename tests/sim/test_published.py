@@ -1,18 +1,24 @@
 """Figures that others worked out for real traces come out here too, within the noise of a trace.
 
+Those of liveness checks are means over three seeds; here a trace is run under one, or under as many as its row says.
+
 Every row of their table that is about a policy which is shipped stands in `ROWS`, the quick ones first. See `traces`
 for where the traces are looked for, and for what is left out unless it is asked for.
 """
 
+from dataclasses import replace
 from random import Random
+from statistics import fmean
 from typing import NamedTuple
 
 import pytest
 
 from plabctl.sim.compare import Progress, compare
 from plabctl.sim.conditions import Conditions
-from plabctl.sim.policies import build_named, make_bare
-from plabctl.sim.score import Score
+from plabctl.sim.driver import run
+from plabctl.sim.logins import draw_silences
+from plabctl.sim.policies import Policy, build_named, find_policy, let_one_pass, make_bare
+from plabctl.sim.score import Score, compute_score
 from plabctl.sim.trace import read_trace
 from plabctl.sim.world import World
 from tests.sim.traces import long, needs_traces, path_of
@@ -78,6 +84,70 @@ def test_cost_and_harm_are_as_published(row: Row) -> None:
     assert score.slot_seconds_per_node_day == pytest.approx(row.slot_s, rel=COST)
     assert 100 * score.broken_ratio == pytest.approx(row.broken, rel=HARM)
     assert 100 * score.idle_ratio == pytest.approx(row.idle, rel=HARM)
+
+
+class CheckedRow(NamedTuple):
+    """What was published of `age` with liveness checks: tests, checks, slot-seconds per node and day, percent harm."""
+
+    trace: str
+    how: str
+    tests: float
+    checks: float
+    slot_s: float
+    harm: float
+    seed_count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.trace} with checks, {self.how}"
+
+
+QUICK_CHECKED = [CheckedRow("webfront-2024", "suspects", 37.3, 265, 4775, 0.333)]
+LONG_CHECKED = [
+    CheckedRow("webfront-2024", "bare", 38.0, 267, 4920, 0.576, 3),
+    CheckedRow("webfront-2024", "sparing", 35.9, 255, 4113, 0.334, 3),
+    CheckedRow("tor-2020", "bare", 23.9, 185, 2621, 0.0703),
+    CheckedRow("tor-2020", "suspects", 23.8, 185, 2601, 0.0402),
+    CheckedRow("tor-2020", "sparing", 18.3, 151, 1961, 0.0487),
+    CheckedRow("skype-2005-a", "bare", 43.9, 299, 11285, 0.694),
+    CheckedRow("skype-2005-a", "suspects", 43.5, 299, 11141, 0.424),
+    CheckedRow("skype-2005-a", "sparing", 39.7, 273, 8783, 0.485),
+    CheckedRow("lanl-2003", "bare", 23.8, 190, 1638, 0.0062),
+    CheckedRow("lanl-2003", "suspects", 23.8, 190, 1637, 0.0038),
+    CheckedRow("lanl-2003", "sparing", 16.6, 146, 1159, 0.0043),
+    CheckedRow("synthetic-pl05", "bare", 29.4, 221, 4074, 0.1428),
+    CheckedRow("synthetic-pl05", "suspects", 29.3, 221, 4040, 0.0930),
+    CheckedRow("synthetic-pl05", "sparing", 24.5, 191, 3166, 0.1053),
+]
+CHECKED_ROWS = [*QUICK_CHECKED, *(pytest.param(row, marks=long) for row in LONG_CHECKED)]
+
+
+def build_checked(how: str) -> Policy:
+    """`age` with eight checks: bare; with suspects; or with suspects and longer waits, which is `sparing`."""
+    policy = let_one_pass(find_policy("age+checks"))
+    if how == "sparing":
+        pools = {
+            name: replace(pool, backoff=replace(pool.backoff, base_s=base_s, max_s=max_s))
+            for (name, pool), (base_s, max_s) in zip(
+                sorted(policy.settings.pools.items()), ((900.0, 43200.0), (300.0, 5400.0)), strict=True
+            )
+        }
+        policy = replace(policy, settings=replace(policy.settings, pools=pools))
+    return make_bare(policy) if how == "bare" else policy
+
+
+@pytest.mark.parametrize("row", CHECKED_ROWS, ids=str)
+def test_liveness_checks_cost_and_help_as_published(row: CheckedRow) -> None:
+    policy, world = build_checked(row.how), world_of(row.trace, EVERY.get(row.trace, 1))
+    scores = [
+        compute_score("checked", None, silent, conditions, run(silent, policy, conditions))
+        for seed in range(1, row.seed_count + 1)
+        for silent, conditions in [(draw_silences(world, 0.8, seed), Conditions(seed=seed))]
+    ]
+
+    assert fmean(score.tests_per_node_day for score in scores) == pytest.approx(row.tests, rel=COST)
+    assert fmean(score.checks_per_node_day or 0 for score in scores) == pytest.approx(row.checks, rel=COST)
+    assert fmean(score.slot_seconds_per_node_day for score in scores) == pytest.approx(row.slot_s, rel=COST)
+    assert 100 * fmean(score.harm_ratio for score in scores) == pytest.approx(row.harm, rel=HARM)
 
 
 def harm_in_the_graveyard(policy: str, every: int = 2) -> float:
