@@ -14,6 +14,7 @@ from math import ceil
 from plabctl.core.claim import choose_rows
 from plabctl.core.due_rows import Due, build_due_row
 from plabctl.core.model import Member
+from plabctl.sim.busy_run import BusyRun
 from plabctl.sim.conditions import Conditions
 from plabctl.sim.event_run import EventRun, has_checks
 from plabctl.sim.policies import Policy
@@ -41,7 +42,8 @@ def run(world: World, policy: Policy, conditions: Conditions, tell: OnProgress =
 def _choose_run(world: World, policy: Policy, conditions: Conditions) -> tuple[SimRun, Iterator[float]]:
     """Return the run, and the iterator that makes it: the plainest that does all that is asked for."""
     if is_eventful(world, policy, conditions):
-        eventful = EventRun(world, policy, conditions)
+        kind = BusyRun if conditions.busy_ratio else EventRun
+        eventful = kind(world, policy, conditions)
         return eventful, eventful.steps()
     course = SimRun(world, policy, conditions)
     window = conditions.window
@@ -50,7 +52,8 @@ def _choose_run(world: World, policy: Policy, conditions: Conditions) -> tuple[S
 
 def is_eventful(world: World, policy: Policy, conditions: Conditions) -> bool:
     """Return whether more happens to nodes than tests."""
-    return bool(has_checks(policy) or conditions.cuts_per_day or conditions.silent_s is not None)
+    around = conditions
+    return bool(has_checks(policy) or around.busy_ratio or around.cuts_per_day or around.silent_s is not None)
 
 
 def run_unlimited(course: SimRun) -> Iterator[float]:

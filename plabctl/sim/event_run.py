@@ -21,9 +21,8 @@ from plabctl.sim.sim_run import SimRun
 from plabctl.sim.totals import Totals
 from plabctl.sim.world import World
 
-RELEASE, CALL, NEXT, JOB = range(4)
-"""What happens to a node: a job ends, it calls its neighbours, a test or a check begins, a job begins. At the same
-instant in this order."""
+RELEASE, NEXT, JOB = range(3)
+"""What happens to a node: a job ends, a test or a check begins, a job begins. At the same instant in this order."""
 
 
 class EventRun(SimRun):

@@ -39,7 +39,13 @@ FIELDS = (
     "node_days",
 )
 """The columns of TSV and CSV: new ones are only ever added at the end."""
-_RARE = ("checks_per_node_day", "false_moves_per_node_day")
+_RARE = (
+    "checks_per_node_day",
+    "false_moves_per_node_day",
+    "offered_ratio",
+    "offered_harm_ratio",
+    "disturbing_ratio",
+)
 """Further columns, each where it applies to a policy."""
 
 
@@ -59,6 +65,7 @@ def build_listing(scores: Sequence[Score], head: Mapping[str, object], footer: s
             Column("BROKEN %", lambda score: _build_percent_cell(score.broken_ratio)),
             Column("IDLE %", lambda score: _build_percent_cell(score.idle_ratio)),
             Column("HARM %", lambda score: _build_percent_cell(score.harm_ratio)),
+            *_build_busy_columns(rare),
             Column("2H-BROKEN %", lambda score: _build_percent_cell(score.two_hours_ratio), rank=4),
             Column(
                 "SEEN IN (90 %)", lambda score: _build_latency_cell(score.detect_mean_s, score.detect_p90_s), rank=2
@@ -81,8 +88,32 @@ def build_listing(scores: Sequence[Score], head: Mapping[str, object], footer: s
 
 
 def build_points(scores: Iterable[Score]) -> list[Point]:
-    """Return harm in percent against slot-seconds per node and day, a point for each policy."""
-    return [Point(score.policy, score.slot_seconds_per_node_day, 100 * score.harm_ratio) for score in scores]
+    """Return harm in percent against slot-seconds per node and day, a point for each policy.
+
+    Where nodes are in use it is the harm per offered hour.
+    """
+    return [Point(score.policy, score.slot_seconds_per_node_day, 100 * _find_harm(score)) for score in scores]
+
+
+def describe_harm(scores: Iterable[Score]) -> str:
+    """Return what the harm of `build_points` is a share of."""
+    if any(score.offered_harm_ratio is not None for score in scores):
+        return "harm in % of the time offered"
+    return "harm in % of node-time (broken and half of idle)"
+
+
+def _find_harm(score: Score) -> float:
+    return score.harm_ratio if score.offered_harm_ratio is None else score.offered_harm_ratio
+
+
+def _build_busy_columns(rare: frozenset[str]) -> list[Column]:
+    """Return the columns of nodes that are in use, if any are."""
+    if "offered_harm_ratio" not in rare:
+        return []
+    return [
+        Column("HARM OFFERED %", lambda score: _build_percent_cell(score.offered_harm_ratio)),
+        Column("DISTURBING %", lambda score: _build_percent_cell(score.disturbing_ratio)),
+    ]
 
 
 def _build_checks_cell(score: Score) -> Cell:

@@ -31,6 +31,7 @@ class Score:
             **dict.fromkeys(("broken_of_good_ratio", "idle_of_bad_ratio", "two_hours_ratio"), 7),
             "moves_per_node_day": 4,
             "false_moves_per_node_day": 5,
+            **dict.fromkeys(("offered_ratio", "offered_harm_ratio", "disturbing_ratio"), 7),
             "window_ratio": 4,
             **dict.fromkeys(("detect_mean_s", "detect_p90_s", "readmit_mean_s", "readmit_p90_s"), 1),
             **dict.fromkeys(("wait_mean_s", "wait_longest_s"), 1),
@@ -74,6 +75,12 @@ class Score:
     """Liveness checks; None when there are none."""
     false_moves_per_node_day: float | None = None
     """Confirmed moves to bad of nodes that were up; None when no way to them is ever cut."""
+    offered_ratio: float | None = None
+    """In good, free, and not kept for a test; None, like the next two, when nodes are never in use."""
+    offered_harm_ratio: float | None = None
+    """Offered while down, and half of what was up and in bad or kept for a test, over all that was offered."""
+    disturbing_ratio: float | None = None
+    """The share of the tests that ran while somebody used the node."""
 
 
 def compute_score(name: str, scale: float | None, world: World, conditions: Conditions, totals: Totals) -> Score:
@@ -81,13 +88,16 @@ def compute_score(name: str, scale: float | None, world: World, conditions: Cond
     node_days = totals.node_s / DAY_S
     busy_count = totals.slot_s / max(1.0, world.length_s - conditions.warm_up_s)
     broken_ratio, idle_ratio = _divide(totals.broken_s, totals.node_s), _divide(totals.idle_s, totals.node_s)
+    test_count = totals.pass_count + totals.fail_count
+    offered_harm_s = totals.offered_down_s + _IDLE_WEIGHT * (totals.idle_s + totals.held_up_s)
+    is_used = bool(conditions.busy_ratio)
     return Score(
         policy=name,
         scale=scale,
         nodes_count=len(world.lives),
         node_days=node_days,
         probes_count=totals.probe_count,
-        tests_per_node_day=_divide(totals.pass_count + totals.fail_count, node_days),
+        tests_per_node_day=_divide(test_count, node_days),
         failed_tests_per_node_day=_divide(totals.fail_count, node_days),
         slot_seconds_per_node_day=_divide(totals.slot_s, node_days),
         broken_ratio=broken_ratio,
@@ -108,6 +118,9 @@ def compute_score(name: str, scale: float | None, world: World, conditions: Cond
         wait_longest_s=totals.longest_wait_s,
         checks_per_node_day=_divide(totals.check_count, node_days) if totals.check_count else None,
         false_moves_per_node_day=_divide(totals.false_move_count, node_days) if conditions.cuts_per_day else None,
+        offered_ratio=_divide(totals.offered_s, totals.node_s) if is_used else None,
+        offered_harm_ratio=_divide(offered_harm_s, totals.offered_s) if is_used else None,
+        disturbing_ratio=_divide(totals.disturbing_count, test_count) if is_used else None,
     )
 
 

@@ -32,6 +32,8 @@ class SimOptions:
     login_s: float | None = None
     silence_s: float | None = None
     silent_s: float | None = None
+    busy_ratio: float | None = None
+    job_s: float | None = None
     site_of: str | None = None
     site_nodes: int | None = None
     site_ratio: float | None = None

@@ -79,6 +79,16 @@ _PICTURES = (".svg", ".png")
     type=Duration(),
     help="A test of a node that answers no login (default: as --fail-takes).",
 )
+@click.option(
+    "--busy",
+    "busy_ratio",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="The share of the time that nodes in good are in use (default: 0).",
+)
+@click.option(
+    "--jobs", "job_s", metavar="DURATION", type=Duration(), help="How long they are in use on average (default: 4h)."
+)
 @click.option("--site-of", metavar="REGEX", help="What in a node's name is its site: the first group, or all of it.")
 @click.option("--site-nodes", type=click.IntRange(2), help="As many nodes in a row are a site.")
 @click.option(
@@ -147,6 +157,10 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     down, the share of the time in bad that they were up, and how long due nodes waited for a slot. CHECKS are liveness
     checks per node and day; what they take is part of SLOT-S.
 
+    With --busy, HARM OFFERED is the harm per hour in which nodes were offered: free and in good, but down, and half of
+    the time that they were up and kept from users. DISTURBING is the share of the tests that ran while somebody used
+    the node. FALSE MOVES, with --cuts, are confirmed moves to bad of nodes that were up.
+
     A trace does not say which nodes that are down still let people log in: that is drawn for each down time, the same
     for all policies (--login-sees).
 
@@ -186,7 +200,7 @@ def _draw(path: str, scores: Sequence[Score], title: str) -> None:
         policy_scores.build_points(scores),
         title=f"Harm against cost: {title}",
         x_title="slot-seconds per node and day",
-        y_title="harm in % of node-time (broken and half of idle)",
+        y_title=policy_scores.describe_harm(scores),
     )
     try:
         Path(path).write_bytes(plot.draw_png(overview) if path.endswith(".png") else overview.encode())

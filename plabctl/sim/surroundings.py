@@ -18,10 +18,21 @@ from plabctl.sim.sites import add_outages, name_sites, number_sites
 from plabctl.sim.world import World
 
 _LOGINS = ("login_ratio", "login_s", "silence_s", "silent_s")
-_DURATIONS = {"login_s": "--login-takes", "silence_s": "--login-fails-after", "silent_s": "--silent-takes"}
-_NUMBERS = {"login_ratio": "--login-sees", "site_ratio": "--site-failures", "cuts_per_day": "--cuts"}
+_DURATIONS = {
+    "login_s": "--login-takes",
+    "silence_s": "--login-fails-after",
+    "silent_s": "--silent-takes",
+    "job_s": "--jobs",
+}
+_NUMBERS = {
+    "login_ratio": "--login-sees",
+    "busy_ratio": "--busy",
+    "site_ratio": "--site-failures",
+    "cuts_per_day": "--cuts",
+}
 _PATHS = ("cuts_per_day", "vantage_count")
-_OPTIONAL = frozenset((*_LOGINS, *_PATHS))
+_JOBS = ("busy_ratio", "job_s")
+_OPTIONAL = frozenset((*_LOGINS, *_PATHS, *_JOBS))
 """Conditions that are told only where they make a difference."""
 
 
@@ -34,8 +45,11 @@ def surround(world: World, conditions: Conditions, options: SimOptions) -> tuple
         if isnan(getattr(options, name) or 0.0):
             raise UsageFault(f"{option} cannot be nan")
     _refuse_alone(options)
-    given = {name: value for name in (*_LOGINS, *_PATHS) if (value := getattr(options, name)) is not None}
+    given = {name: value for name in (*_LOGINS, *_PATHS, *_JOBS) if (value := getattr(options, name)) is not None}
     conditions = replace(conditions, **given)
+    if conditions.busy_ratio and conditions.job_s > world.length_s:
+        lasts, length = format_duration(conditions.job_s), format_duration(world.length_s)
+        raise UsageFault(f"--jobs: jobs of {lasts} are longer than all that is simulated, {length}")
     world = draw_silences(world, conditions.login_ratio, conditions.seed)
     if options.site_of is not None:
         world = name_sites(world, options.site_of)
@@ -50,6 +64,8 @@ def _refuse_alone(options: SimOptions) -> None:
         raise UsageFault("--site-of and --site-nodes both say which nodes are a site", hint="give one of them")
     if options.site_ratio is not None and options.site_of is None and not options.site_nodes:
         raise UsageFault("--site-failures needs sites", hint="see --site-of and --site-nodes")
+    if options.job_s is not None and not options.busy_ratio:
+        raise UsageFault("--jobs makes no difference while no node is in use", hint="see --busy")
     if options.vantage_count is not None and options.cuts_per_day is None:
         raise UsageFault("--vantages makes no difference while no way is cut", hint="see --cuts")
 
@@ -61,6 +77,8 @@ def list_conditions(conditions: Conditions, *, has_checks: bool) -> dict[str, ob
         left_out -= set(_LOGINS)
     if conditions.cuts_per_day:
         left_out -= set(_PATHS)
+    if conditions.busy_ratio:
+        left_out -= set(_JOBS)
     if conditions.silent_s is None:
         left_out.add("silent_s")
     return {field.name: getattr(conditions, field.name) for field in fields(conditions) if field.name not in left_out}
@@ -76,6 +94,9 @@ def describe_surroundings(conditions: Conditions, *, has_checks: bool) -> list[s
         )
     if conditions.silent_s is not None:
         told.append(f"a test fails in {format_duration(conditions.silent_s)} where no login is answered")
+    if conditions.busy_ratio:
+        lasts = format_duration(conditions.job_s)
+        told.append(f"nodes are in use {100 * conditions.busy_ratio:.3g} % of the time, for {lasts} on average")
     if conditions.cuts_per_day:
         vantages = "one vantage" if conditions.vantage_count == 1 else f"{conditions.vantage_count} vantages"
         told.append(f"{conditions.cuts_per_day:.3g} cuts a day and site, {vantages}")
