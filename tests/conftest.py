@@ -12,6 +12,7 @@ from hypothesis.database import InMemoryExampleDatabase
 
 from tests.lab import leftover_processes, requirements
 from tests.lab.executables import executable_folder
+from tests.lab.slurm import Slurm
 
 # A slow machine is no fault of the code: how long an example takes decides nothing.
 # Nor is a checkout that cannot be written to: examples that failed are then not remembered.
@@ -99,6 +100,22 @@ def yard() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[Slurm]:
+    """A real Slurm cluster, one for all tests of a run."""
+    with tempfile.TemporaryDirectory(prefix="plabctl-slurm-") as folder:
+        Path(folder).chmod(0o755)  # munged insists that nobody else can write here
+        with Slurm(Path(folder)) as cluster:
+            yield cluster
+
+
+@pytest.fixture
+def slurm(slurm_cluster: Slurm) -> Slurm:
+    """The cluster, with all nodes idle and no job."""
+    slurm_cluster.make_idle()
+    return slurm_cluster
+
+
 # What has tests of ten seconds and more comes first: none of them begins when all else is done.
 _LONG = ("tests/e2e/", "tests/torture/", "tests/benchmarks/", "tests/docs/test_readme.py", "tests/plugins/")
 
@@ -106,10 +123,13 @@ _LONG = ("tests/e2e/", "tests/torture/", "tests/benchmarks/", "tests/docs/test_r
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     for item in items:
+        if item.get_closest_marker("slurm"):
+            item.add_marker(pytest.mark.xdist_group("slurm"))  # one cluster for all
         for mark, missing in (
             ("lab", requirements.for_lab),
             ("root", requirements.for_root),
             ("sshd", requirements.for_sshd),
+            ("slurm", requirements.for_slurm),
         ):
             if item.get_closest_marker(mark) and (reason := missing()):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,6 +36,13 @@ PACKAGE_OF = {
     "unshare": "util-linux",
 }
 
+SLURM_PACKAGE_OF = {
+    "slurmctld": "slurmctld",
+    "slurmd": "slurmd",
+    "scontrol": "slurm-client",
+    "munged": "munge",
+}
+
 
 def program(name: str) -> str:
     """Return the absolute path of a program, also of one that only root has on its path; raise LookupError."""
@@ -50,8 +57,8 @@ def libfaketime() -> str | None:
     return next((path for path in FAKETIME if Path(path).exists()), None)
 
 
-def _missing(programs: Iterable[str]) -> list[str]:
-    return sorted({PACKAGE_OF[name] for name in programs if not shutil.which(name, path=SYSTEM_PATH)})
+def _missing(programs: Iterable[str], packages: Mapping[str, str] = PACKAGE_OF) -> list[str]:
+    return sorted({packages[name] for name in programs if not shutil.which(name, path=SYSTEM_PATH)})
 
 
 @functools.cache
@@ -82,4 +89,13 @@ def for_lab() -> str:
     if reason := for_root():
         return reason
     missing = _missing(PACKAGE_OF) + ([] if libfaketime() else ["libfaketime"])
+    return f"needs {', '.join(missing)}" if missing else ""
+
+
+@functools.cache
+def for_slurm() -> str:
+    """Return what keeps a real Slurm cluster from being started here; empty when nothing does."""
+    if reason := for_root():
+        return reason
+    missing = _missing(SLURM_PACKAGE_OF, SLURM_PACKAGE_OF)
     return f"needs {', '.join(missing)}" if missing else ""

@@ -1,0 +1,68 @@
+"""The Slurm of the laboratory is real, and nothing of it outlives the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab.slurm import NODES, Slurm
+from tests.lab.wait_until import wait_until
+
+pytestmark = pytest.mark.slurm
+
+
+def test_jobs_run_and_nodes_can_be_drained(slurm: Slurm) -> None:
+    slurm.update(NODES[0], "drain", "broken fan")
+    job = slurm.submit("sleep 60", "-w", NODES[1])
+    slurm.wait_for(lambda: slurm.job_states() == {job: "RUNNING"})
+
+    assert slurm.states()[NODES[0]] == "drained"
+    assert slurm.reasons() == {NODES[0]: "broken fan"}
+    slurm.wait_for(lambda: slurm.states()[NODES[1]] == "mixed")
+
+
+def test_the_controller_can_be_away(slurm: Slurm) -> None:
+    slurm.update(NODES[0], "drain", "broken fan")
+    slurm.stop_controller()
+    assert slurm.run("scontrol", "ping").returncode != 0
+    slurm.start_controller()
+
+    assert slurm.reasons() == {NODES[0]: "broken fan"}
+
+
+def test_it_ends_with_tests_that_are_killed(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, time\n"
+        "from tests.lab.slurm import Slurm\n"
+        f"cluster = Slurm(pathlib.Path({str(tmp_path / 'cluster')!r})).__enter__()\n"
+        "cluster.submit('sleep 60')\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        assert _list_daemons(tmp_path)
+        os.kill(process.pid, signal.SIGKILL)
+
+        assert wait_until(lambda: not _list_daemons(tmp_path))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _list_daemons(folder: Path) -> list[int]:
+    """The processes with that folder among their arguments or in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (path / "cmdline").read_bytes() + (path / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in text and int(path.name) != os.getpid() and b"slurm.conf" in text:
+            found.append(int(path.name))
+    return found
