@@ -71,6 +71,7 @@ POINTS: Mapping[str, Point] = {
         {
             "history": "plabctl.sinks.history:HISTORY",
             "command": "plabctl.sinks.command:COMMAND",
+            "slurm": "plabctl.sinks.slurm:SLURM",
         },
         "plabctl.sinks",
     ),

@@ -65,6 +65,8 @@ def is_idle(app: App) -> bool:
         waits = now < head.wake_at <= now + app.settings.longest_wait_s
         if not waits or is_set_back(now, head.saved_at):
             return False
+    if app.settings.synced_sinks:
+        return False  # what they keep in line may have been changed
     if not (app.settings.inventories or app.settings.occupancies):
         return True
     from plabctl.app.due_sources import find_due_inventories, find_due_occupancies

@@ -75,9 +75,10 @@ def _build_drop_event(spec: QueueSpec, drop: Drop, now: float) -> Event:
 def build_hook_fault(failing: Sequence[SinkHealth], now: float) -> HookFault:
     """Return the error of a tick while sinks fail: the same for as long as nothing changes, as it is mailed once."""
     is_old = any(now - (each.failing_since_at or now) >= GIVE_UP_AFTER_S for each in failing)
-    hint = (
-        "it has failed for a day: what is older is dropped"
-        if is_old
-        else "it is tried again, ever less often, for a day"
-    )
+    if all(each.is_synced for each in failing):
+        hint = "the next tick tries again"
+    elif is_old:
+        hint = "it has failed for a day: what is older is dropped"
+    else:
+        hint = "it is tried again, ever less often, for a day"
     return HookFault("; ".join(dict.fromkeys(each.last_error for each in failing)), hint=hint)

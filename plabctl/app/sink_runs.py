@@ -24,7 +24,7 @@ from plabctl.files.locks import open_locked
 from plabctl.history.sink_queues import Queue, QueueSpec, SinkQueues
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.queue_setup import Occasion, set_up_queues
-from plabctl.sinks.tell import Drop, TellSummary, build_specs, find_kind, tell_sink
+from plabctl.sinks.tell import Drop, TellSummary, build_specs, build_sync_keys, find_kind, tell_sink
 from plabctl.store.store import Store
 
 BATCH_WAIT_S = 60.0
@@ -135,7 +135,8 @@ class SinkRuns:
                         starts.append((queue, specs[queue.spec.key][1]))
         self._start(starts, is_last=occasion.is_last)
         settled = {key: each.newest for key, each in occasion.health.items() if key in specs and key not in waiting}
-        return Round(waiting, settled, removed, frozenset(specs) if occasion.is_newest else None)
+        keys = frozenset({*specs, *build_sync_keys(occasion.sinks)}) if occasion.is_newest else None
+        return Round(waiting, settled, removed, keys)
 
     def _skip_old(self, queues: SinkQueues, queue: Queue, places: list[int], new: Collection[str]) -> list[int]:
         """Leave out what is a day old though nobody knows that it waits: the sink was not configured for a while.

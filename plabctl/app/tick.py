@@ -18,6 +18,7 @@ from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
 from plabctl.app.goals import OnProgress, TickGoal, ignore_progress
 from plabctl.app.signals import Stop
+from plabctl.app.sink_sync import make_delivery
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_sources import sync_due_sources
 from plabctl.app.tell_faults import put_faults
@@ -121,7 +122,7 @@ def run_tick(
     slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)
     slots_in_use = SlotsInUse(app, slots)
     canaries = Canaries(app.settings.guard.canary, app.clock)
-    run = TickRun(app, slots_in_use, slots, Delivery(app), stop, claimant, canaries, tick_goal)
+    run = TickRun(app, slots_in_use, slots, make_delivery(app, tick_goal), stop, claimant, canaries, tick_goal)
     if tick_goal or list_candidates(app.store.snapshot(), app.settings, app.clock.now()):
         slots_in_use.prepare()  # before older ticks are told to claim no more: their slots would wait for our imports
     step(run)

@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "tick": "Test the nodes that are due and move them; for cron.",
         "test": "Run the set-up test on one node and show each stage.",
         "cron": "The crontab line: print, install, remove, check.",
+        "sink": "What plabctl keeps in line, such as Slurm: sync.",
         "check": "Report in one line whether all is well; a Nagios plug-in.",
     },
     "Set up": {

@@ -76,7 +76,10 @@ def find_kind_of(table: Table, value: Any) -> Any:
 
 def list_keys(table: Table, kind: Any) -> dict[str, Key]:
     """Return the keys that may stand in a table where `kind` was chosen, those of the kind last."""
-    return {**table.keys, **kind.keys.keys} if kind else table.keys
+    if not kind:
+        return table.keys
+    common = {name: key for name, key in table.keys.items() if name not in kind.left_out}
+    return {**common, **kind.keys.keys}
 
 
 def describe_key(key: Key) -> str:

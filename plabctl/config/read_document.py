@@ -138,6 +138,8 @@ def default_kind(table: Table, path: str) -> Any:
 
 def _describe_unknown(name: str, table: Table, kind: Any, keys: dict[str, Key]) -> str:
     kind_name = find_kind_name(table)
+    if kind is not None and name in kind.left_out:
+        return f"means nothing where kind = {quote(kind.name)}"
     if kind is not None and kind_name is not None:
         owners = [each.name for each in kind_name.builtin() if name in each.keys.keys]
         if owners:

@@ -37,6 +37,7 @@ EVENT_KINDS = (
     "experiment-leaving",
     "experiment-gone",
     "dropped",
+    "names-differ",
     "fault",
     "fault-over",
 )

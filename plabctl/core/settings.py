@@ -216,6 +216,11 @@ class Settings:
         return (replace(RECORD, options=self.history), *self.sinks, *self.hooks)
 
     @property
+    def synced_sinks(self) -> tuple[SinkSettings, ...]:
+        """The sinks that are told no events: each tick brings them in line with what is so."""
+        return tuple(sink for sink in self.sinks if not sink.on)
+
+    @property
     def plugin_faults(self) -> Mapping[str, str]:
         """What is wrong with plug-ins now, by the key that names them: one may break while it is used."""
         faults = dict(self.kind_faults)

@@ -39,6 +39,11 @@ class SinkHealth:
     dropped_count: int = 0
     """How many events it will never be told of, since it began to fail."""
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether no event ever waited for it: each tick brings it in line."""
+        return not (self.newest or self.waiting_count)
+
 
 Sinks = Mapping[str, SinkHealth]
 """By the key of the queue, which says nothing to people."""
@@ -80,6 +85,13 @@ RECEIPTS_NOTE = NoteKind(
     encode=lambda receipts: {"receipts": [list(receipt) for receipt in receipts]},
 )
 """Which sink was told already of which event in the outbox: written by version 0.1, and only read."""
+
+SYNC_REMARKS_NOTE: NoteKind[Mapping[str, str]] = NoteKind(
+    "sync-remarks",
+    decode=lambda reader: {key: row.read_text("text", "") for key, row in reader.read_objects("remarks").items()},
+    encode=lambda remarks: {"remarks": {key: {"text": text} for key, text in remarks.items()}},
+)
+"""Which names do not match those of another system, as it was told last, by the key of the sink."""
 
 
 def note_failure(health: SinkHealth, error: str, now: float, *, waiting_count: int, dropped_count: int) -> SinkHealth:

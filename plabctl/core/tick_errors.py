@@ -83,4 +83,6 @@ def _describe_failing_sink(sink: SinkHealth, now: float) -> str:
     since = f"it has failed for {format_duration(lasted_s)}, " if lasted_s >= _LONG_S else ""
     events = "1 event waits" if sink.waiting_count == 1 else f"{sink.waiting_count} events wait"
     lost = f", {sink.dropped_count} were dropped" if sink.dropped_count else ""
+    if sink.is_synced:
+        return f"{sink.last_error}; {since.removesuffix(', ')}" if since else sink.last_error
     return f"{sink.last_error}; {since}{events}{lost}"

@@ -1,6 +1,7 @@
 """What every sink can do, and what a kind of sink has to say of itself.
 
-Pure. A kind is one module beside this one with one instance of a `SinkKind`; `plabctl.kinds` lists it by name.
+Pure. A kind is one module beside this one with one instance of a `SinkKind`, or of a `SyncSinkKind` if it goes by what
+is so and not by what happened; `plabctl.kinds` lists it by name.
 `plabctl.sinks.tell` tells one sink what waits for it. Settings hold a kind by its name, so kinds import late
 what only `tell` needs; what a tick may come to need while it probes stands in `plabctl.app.preload`.
 Tests: `tests/sinks/test_tell.py`.
@@ -9,7 +10,7 @@ Tests: `tests/sinks/test_tell.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plabctl.core.keys.table import Kind
@@ -17,6 +18,7 @@ from plabctl.core.keys.table import Kind
 if TYPE_CHECKING:
     from plabctl.core.model import Event
     from plabctl.core.settings import Origin, SinkSettings
+    from plabctl.core.standing import Standing
 
 
 class TellResult(NamedTuple):
@@ -40,6 +42,8 @@ class SinkContext(NamedTuple):
 class SinkKind(Kind, ABC):
     """One kind of sink. Its `help` says where the events go: `a command that is run for each event`."""
 
+    is_synced = False
+    """Whether it is a `SyncSinkKind`."""
     is_record = False
     """Whether it takes every event before other sinks are told of any, and raises StoreError when it cannot. Such a
     kind is built in; the configuration does not name it."""
@@ -66,3 +70,59 @@ class SinkKind(Kind, ABC):
     def list_named_files(self, options: Any) -> Iterator[tuple[str, bool]]:
         """Yield each file that the options name, and whether it must be in the hands of people we trust."""
         yield from ()
+
+
+class TakenOut(NamedTuple):
+    """A node that a person took out of use in the other system: who did, and why."""
+
+    by: str
+    reason: str
+
+
+class SyncResult(NamedTuple):
+    """What came of bringing another system in line, or would come of it."""
+
+    changes: tuple[str, ...] = ()
+    """What was changed there, in words."""
+    error: str = ""
+    """What went wrong; what was not done is tried again by the next tick."""
+    remark: str = ""
+    """Which names do not match, in words: no error, and told once."""
+    holds: Mapping[str, TakenOut] = {}
+    """Nodes to be held here, as they were taken out of use there."""
+    releases: Collection[str] = ()
+    """Nodes held here for such a reason, which is over."""
+
+
+class SyncSinkKind(SinkKind):
+    """A kind of sink that is told no events: by each tick it is brought in line with what is so.
+
+    So nothing is lost while it cannot be reached, and what was changed there meanwhile is found.
+    """
+
+    is_synced = True
+    left_out = frozenset({"on"})
+
+    @property
+    def actor_prefix(self) -> str:
+        """Return how the names of those begin who hold nodes here by what they did there: no user is called so."""
+        return f"{self.name}:"
+
+    def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
+        """Do nothing."""
+        return TellResult(ok=True)
+
+    @abstractmethod
+    def sync(
+        self,
+        own: SinkSettings,
+        standings: Sequence[Standing],
+        timeout_s: float,
+        context: SinkContext,
+        *,
+        is_rehearsal: bool = False,
+    ) -> SyncResult:
+        """Bring the other system in line with where the nodes stand, within `timeout_s` seconds; raise nothing.
+
+        In a rehearsal nothing is changed. This is called in a thread of its own.
+        """

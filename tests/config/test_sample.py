@@ -53,8 +53,8 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
     )
     assert everything.recipes["mine"].teardown is not None
     assert [each.kind for each in everything.inventories] == list(builtin_names("inventory"))
-    assert [each.kind for each in everything.sinks] == ["command"]
-    assert [each.on for each in everything.all_sinks] == [(), ("transition",), ("transition",)]
+    assert [each.kind for each in everything.sinks] == ["command", "slurm"]
+    assert [each.on for each in everything.all_sinks] == [(), ("transition",), (), ("transition",)]
 
 
 def test_every_key_stands_in_the_sample() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from plabctl.app.sink_report import build_drop_events
 from plabctl.app.sink_runs import Round
+from plabctl.app.sync_results import EndedSync, add_sync_results
 from plabctl.core import enrolment, node_orders
 from plabctl.core.absences import mark_absent, mark_back, rename_nodes
 from plabctl.core.event_kinds import EVENT_KINDS
@@ -23,15 +24,16 @@ from plabctl.core.events import build_probe_event, build_void_event
 from plabctl.core.fault_events import tell_faults
 from plabctl.core.model import Event, Node, StageRun
 from plabctl.core.pools.base import build_pools
-from plabctl.core.settings import ANYWHERE, FlapSettings
+from plabctl.core.settings import ANYWHERE, FlapSettings, SinkSettings
 from plabctl.core.settle import settle
 from plabctl.core.source_note import SourceNote, make_source_note
 from plabctl.core.state import Changes
 from plabctl.core.tick_errors import find_inventory_problems
 from plabctl.history.sink_queues import QueueSpec
 from plabctl.render.event_table import describe_event
-from plabctl.sinks.base import SinkContext
+from plabctl.sinks.base import SinkContext, SyncResult
 from plabctl.sinks.event_json import build_object
+from plabctl.sinks.slurm import SlurmOptions
 from plabctl.sinks.tell import Drop
 from tests.builders import NOW, make_claim, make_inventory, make_member, make_order, make_report, make_settings
 from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
@@ -47,7 +49,7 @@ CONTEXT = SinkContext(
 def build_examples() -> dict[str, Event]:
     """Return an event of each kind."""
     found: dict[str, Event] = {}
-    for source in (_orders, _tests, _strikes, _guard, _inventories, _experiments, _drops, _faults):
+    for source in (_orders, _tests, _strikes, _guard, _inventories, _experiments, _drops, _names, _faults):
         for event in source():
             found.setdefault(event.kind, event)
     return {kind: found[kind] for kind in EVENT_KINDS}
@@ -146,6 +148,12 @@ def _experiments() -> Iterable[Event]:
 def _drops() -> Iterable[Event]:
     spec = QueueSpec("5f1c", "hook 'notify.sh'", "command", "", ())
     return build_drop_events(Round(removed=[(spec, Drop(3, 120, NOW, "it failed for a day"))]), [], NOW + 86_400)
+
+
+def _names() -> Iterable[Event]:
+    sink = SinkSettings("slurm", options=SlurmOptions())
+    ended = EndedSync("sync slurm", sink, SyncResult(remark="pc9 not in Slurm; n7, n8 not in plabctl"))
+    return add_sync_results(Changes(), MemoryState(), make_settings(), [ended], NOW, Random(1)).events
 
 
 def _faults() -> Iterable[Event]:

@@ -48,6 +48,7 @@ ELSEWHERE = {
     "plabctl demo": "is run by tests/app",
     "plabctl node add root@": "needs a node; is typed by the README",
     "plabctl init /etc": "writes outside the test's folder",
+    "plabctl sink sync": "needs Slurm; is run by tests/cli",
     "plabctl simulate --since": "needs a past; is run by tests/cli",
 }
 EXAMPLES = sorted({example for verb in all_commands() for example in verb.examples})

@@ -111,6 +111,8 @@ class Kind:
     """What it does, for the reference: `name: help` stands beside the other kinds of the extension point."""
     keys: Table = NO_KEYS
     """The keys that only this kind has; their defaults are those of the `options` of the settings."""
+    left_out: frozenset[str] = frozenset()
+    """The keys of the table that mean nothing where this kind is chosen."""
     fault = ""
     """Why it cannot be used: only those of plug-ins ever have one."""
 

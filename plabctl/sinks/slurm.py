@@ -1,0 +1,200 @@
+"""The sink `slurm`: nodes that are not usable are drained in Slurm, and resumed when they are usable again.
+
+I/O: runs Slurm's `sinfo` and `scontrol`. What becomes of which node is decided in `plabctl.core.slurm_plan` from what
+Slurm says now, so that it does not matter what happened while the controller was down, or what was changed by hand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import Flag
+from plabctl.core.slurm_nodes import (
+    NODE_FORMAT,
+    SLURM_KEYS,
+    Matches,
+    SlurmNode,
+    build_call,
+    match_names,
+    parse_nodes,
+)
+from plabctl.core.slurm_plan import Update, fold_list, plan_changes
+from plabctl.sinks.base import SinkContext, SyncResult, SyncSinkKind, TakenOut
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.settings import SinkSettings
+    from plabctl.core.standing import Standing
+    from plabctl.process import CommandResult
+
+_KEEP_BYTES = 64 * 1024**2
+_REASON_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmOptions:
+    """What only a sink of this kind can be told."""
+
+    conf: str = ""
+    bin_dir: str = ""
+    follow: bool = False
+
+
+class SlurmKind(SyncSinkKind):
+    """Slurm, in which nodes that are not usable are drained."""
+
+    name = "slurm"
+    help = "Slurm: each tick drains the nodes that are not usable and resumes those that are usable again; see slurm.md"
+    keys = Table(
+        "sink.slurm",
+        SlurmOptions(),
+        *SLURM_KEYS,
+        Key(
+            "follow",
+            Flag(),
+            text="Whether a node that a person, or Slurm itself, has drained is held in plabctl until that drain is "
+            "over. Off because then whoever may drain nodes in Slurm may hold them here.",
+            example="true",
+        ),
+    )
+
+    def identify(self, own: SinkSettings) -> str:
+        """Return which cluster it is."""
+        return _find_options(own).conf
+
+    def describe(self, own: SinkSettings) -> str:
+        """Return the name, and the configuration file where one is named."""
+        conf = _find_options(own).conf
+        return f"slurm {conf!r}" if conf else "slurm"
+
+    def sync(
+        self,
+        own: SinkSettings,
+        standings: Sequence[Standing],
+        timeout_s: float,
+        context: SinkContext,
+        *,
+        is_rehearsal: bool = False,
+    ) -> SyncResult:
+        """Ask Slurm for its nodes, and change what is not as it should be."""
+        caller = _Caller(self.describe(own), _find_options(own), time.monotonic() + timeout_s, context)
+        asked = caller.run("sinfo", "--all", "-N", "-h", "-o", NODE_FORMAT)
+        if asked.fault:
+            return SyncResult(error=asked.fault)
+        try:
+            nodes = parse_nodes(asked.output)
+        except ValueError as why:
+            return SyncResult(error=f"{caller.name}: sinfo is not understood: {why}")
+        matches = match_names({each.node: each.variables for each in standings}, nodes)
+        if standings and not matches.pairs:
+            return SyncResult(error=f"{caller.name}: no node of plabctl has a node there: {describe_mismatch(matches)}")
+        pairs = [(each, nodes[matches.pairs[each.node]]) for each in standings if each.node in matches.pairs]
+        updates = plan_changes(pairs)
+        remark = describe_mismatch(matches)
+        holds, releases = plan_holds(pairs) if _find_options(own).follow else ({}, ())
+        if is_rehearsal:
+            return SyncResult(tuple(each.describe() for each in updates), "", remark, holds, releases)
+        done, error = caller.update(updates)
+        return SyncResult(done, error, remark, holds, releases)
+
+    def list_named_files(self, options: SlurmOptions) -> Iterator[tuple[str, bool]]:
+        """Yield the configuration of Slurm and the folder of its commands."""
+        if options.conf:
+            yield options.conf, False
+        if options.bin_dir:
+            yield options.bin_dir, True
+
+
+SLURM = SlurmKind()
+
+
+def plan_holds(pairs: Sequence[tuple[Standing, SlurmNode]]) -> tuple[dict[str, TakenOut], tuple[str, ...]]:
+    """Return which nodes are to be held here as somebody drained them in Slurm, and whose hold is over."""
+    others = {each.node: node for each, node in pairs if node.is_drained and not node.is_ours}
+    holds = {
+        each.node: TakenOut(others[each.node].user, others[each.node].reason)
+        for each, _ in pairs
+        if each.node in others and not each.is_followed
+    }
+    return holds, tuple(each.node for each, _ in pairs if each.is_followed and each.node not in others)
+
+
+def describe_mismatch(matches: Matches) -> str:
+    """Return which names do not match, in words; empty when all do."""
+    parts = [
+        (matches.ambiguous, "claimed by several nodes of plabctl"),
+        (matches.not_in_slurm, "not in Slurm"),
+        (matches.not_in_plabctl, "not in plabctl"),
+    ]
+    return "; ".join(f"{fold_list(names)} {what}" for names, what in parts if names)
+
+
+class _Call(NamedTuple):
+    """How one of Slurm's commands went: what it printed, or what went wrong, in words."""
+
+    output: str = ""
+    fault: str = ""
+
+
+class _Caller:
+    """Runs Slurm's commands until a deadline on the monotonic clock."""
+
+    def __init__(self, name: str, options: SlurmOptions, end: float, context: SinkContext) -> None:
+        self.name = name
+        self._options = options
+        self._end = end
+        self._context = context
+
+    def run(self, program: str, *arguments: str) -> _Call:
+        """Run one command."""
+        from plabctl.process import run
+
+        path, variables = build_call(program, self._options.bin_dir, self._options.conf)
+        ran = run(
+            [path, *arguments],
+            timeout_s=max(0.1, self._end - time.monotonic()),
+            keep_bytes=_KEEP_BYTES,
+            flood_bytes=_KEEP_BYTES,
+            variables=variables,
+            folder=self._context.origin.folder,
+            owners=self._context.origin.owners,
+        )
+        if ran.exit_code == 0:
+            return _Call(ran.output.decode(errors="replace"))
+        return _Call(fault=f"{self.name}: {program} {_explain(ran)}")
+
+    def update(self, updates: Sequence[Update]) -> tuple[tuple[str, ...], str]:
+        """Make the changes; return what was done, and the first thing that went wrong.
+
+        What fails for some nodes is done for the others. When the time is over, the next tick does the rest.
+        """
+        done: list[str] = []
+        error = ""
+        for update in updates:
+            if time.monotonic() >= self._end:
+                return tuple(done), error or f"{self.name}: the time was over before all was done"
+            reason = [f"reason={update.reason}"] if update.reason else []
+            call = self.run(
+                "scontrol", "update", f"nodename={','.join(update.nodes)}", f"state={update.state}", *reason
+            )
+            if call.fault:
+                error = error or f"{call.fault} ({update.describe()})"
+            else:
+                done.append(update.describe())
+        return tuple(done), error
+
+
+def _explain(ran: CommandResult) -> str:
+    """Return in words why a command did not succeed, with the last line of what it said."""
+    why = ran.fault or f"ended with exit code {ran.exit_code}"
+    lines = ran.errors.decode(errors="replace").strip().splitlines()
+    said = "".join(char if char.isprintable() else "?" for char in lines[-1].strip()[:_REASON_LENGTH]) if lines else ""
+    return f"{why}: {said}" if said else why
+
+
+def _find_options(own: SinkSettings) -> SlurmOptions:
+    assert isinstance(own.options, SlurmOptions), "the configuration fills it"
+    return own.options

@@ -1,0 +1,166 @@
+"""Other systems are kept in line beside the tick: at its end at the latest, also by two ticks at once."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plabctl.app.invocation import is_idle
+from plabctl.app.sink_sync import sync_now
+from plabctl.core.keys.table import Table
+from plabctl.core.model import Hold
+from plabctl.core.settings import SinkSettings
+from plabctl.core.sink_health import SINKS_NOTE
+from plabctl.core.standing import Standing
+from plabctl.core.state import Changes
+from plabctl.core.tick_errors import find_sink_problems
+from plabctl.errors import HookFault
+from plabctl.kinds import find
+from plabctl.sinks import tell
+from plabctl.sinks.base import SinkContext, SyncResult, SyncSinkKind, TakenOut
+from tests.app.installation import Installation
+
+
+class Mirror(SyncSinkKind):
+    """Remembers what it was told, and answers as the test says."""
+
+    name = "mirror"
+    keys = Table("sink.mirror", None)
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, str]] = []
+        self.answer = SyncResult()
+        self.pause_s = 0.0
+
+    def identify(self, own: SinkSettings) -> str:
+        return ""
+
+    def sync(
+        self,
+        own: SinkSettings,
+        standings: Sequence[Standing],
+        timeout_s: float,
+        context: SinkContext,
+        *,
+        is_rehearsal: bool = False,
+    ) -> SyncResult:
+        time.sleep(self.pause_s)
+        self.told.append({each.node: each.why_not for each in standings})
+        return self.answer
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    kind = Mirror()
+    monkeypatch.setattr(tell, "find", lambda point, name: kind if name == kind.name else find(point, name))
+    return kind
+
+
+def install(folder: Path, *names: str) -> Installation:
+    here = Installation(folder, sinks=(SinkSettings("mirror", (), 5.0),))
+    here.add(*names)
+    return here
+
+
+def test_it_is_told_how_nodes_stand_when_the_tick_ends(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1", "n2")
+    here.break_node("n2")
+    here.tick()
+
+    assert mirror.told[-1] == {"n1": "", "n2": "setup: exit code 2, without output"}
+    assert not is_idle(here.app), "the next tick looks as well"
+    before = len(mirror.told)
+    here.tick()
+    assert len(mirror.told) == before + 1, "once is enough when no node moves"
+
+
+def test_a_failure_is_told_like_that_of_any_sink_until_it_is_over(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1")
+    mirror.answer = SyncResult(error="mirror: it is broken")
+    for _ in range(2):
+        with pytest.raises(HookFault, match="mirror: it is broken") as raised:
+            here.tick()
+        assert raised.value.hint == "the next tick tries again"
+    assert len(mirror.told) == 2, "once in each tick, however much moves"
+    [problem] = find_sink_problems(here.store.snapshot(), here.clock.now() + 300)
+    assert problem.reason.startswith("mirror: it is broken; it has failed for 5m")
+    assert "wait" not in problem.reason
+    mirror.answer = SyncResult()
+    here.tick()
+
+    assert not SINKS_NOTE.read(here.store.snapshot().notes)
+    here.tick()
+    assert [record.event.kind for record in here.history("fault", "fault-over")] == ["fault", "fault-over"]
+
+
+def test_a_bug_in_it_harms_nothing_else(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _args: None)
+    here = install(tmp_path, "n1")
+    monkeypatch.setattr(mirror, "sync", lambda *_args, **_options: 1 / 0)
+    with pytest.raises(HookFault, match="plabctl failed"):
+        here.tick()
+
+    assert here.pools() == {"n1": "good"}
+
+
+def test_names_that_differ_are_told_once(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1")
+    for remark in ("n7 not there", "n7 not there", "", "n7 not there"):
+        mirror.answer = SyncResult(remark=remark)
+        here.tick()
+    here.tick()
+
+    reasons = [record.event.data["reason"] for record in here.history("names-differ")]
+    assert reasons == ["sink 'mirror': n7 not there"] * 2
+
+
+def test_holds_follow_and_those_of_people_stay(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1", "n2")
+    here.tick()
+    own = Hold("ada", "mine", here.clock.now())
+    with here.store.session() as state:
+        state.apply(Changes(members=(replace(here.member("n2"), hold=own),)))
+    taken = TakenOut("bob", "broken\x1b fan")
+    mirror.answer = SyncResult(holds={"n1": taken, "n2": taken, "gone": taken})
+    here.tick()
+    hold = here.member("n1").hold
+    assert hold
+    assert (hold.actor, hold.reason, hold.until_at) == ("mirror:bob", "broken? fan", None)
+    assert here.member("n2").hold == own
+
+    mirror.answer = SyncResult(releases=("n1", "n2", "gone"))
+    here.tick()
+    assert here.member("n1").hold is None
+    assert here.member("n2").hold == own
+    assert mirror.told[-1] == {"n1": "", "n2": "held by ada: mine"}
+
+
+def test_two_at_once_wait_for_each_other(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1")
+    here.tick()
+    mirror.told.clear()
+    mirror.pause_s = 0.3
+    thread = threading.Thread(target=sync_now, args=(here.app,), kwargs={"is_rehearsal": True})
+    thread.start()
+    began = time.monotonic()
+    here.tick()
+    thread.join()
+
+    assert time.monotonic() - began > 0.5
+    assert len(mirror.told) == 2
+
+
+def test_a_rehearsal_changes_nothing(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1")
+    here.tick()
+    rev = here.store.snapshot().rev
+    mirror.answer = SyncResult(("drain n1",), "", "n7 not there", {"n1": TakenOut("bob", "fan")})
+    [ended] = sync_now(here.app, is_rehearsal=True)
+
+    assert ended.result == mirror.answer
+    assert here.store.snapshot().rev == rev
