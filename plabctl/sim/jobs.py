@@ -1,7 +1,7 @@
 """The jobs of users: a node that is offered is taken after a while, and given back.
 
 Pure. How long each lasts depends on the seed, the node and how many jobs it had, and not on the policy.
-Tests: `tests/sim/test_jobs.py`.
+Tests: `tests/sim/test_busy_run.py`.
 """
 
 from __future__ import annotations
