@@ -25,7 +25,7 @@ SHORT = HEAVY | {
     "tomllib", "traceback", "typing", "uuid",
 }  # fmt: skip
 """What the commands that cron and scripts run all day are measured by as well."""
-SSH = {"asyncio", "cryptography", "fabric", "invoke", "logging", "paramiko", "subprocess"}
+SSH = {"cryptography", "fabric", "invoke", "logging", "paramiko", "subprocess"}
 STORE = {"orjson", "tinydb"}
 READING = {"click", "dataclasses", "inspect", "json"}
 
