@@ -36,8 +36,10 @@ class BoundedMessage(paramiko.Message):
 
         paramiko makes up to a megabyte of zeros for what is missing.
         """
-        data = bytes(super().get_bytes(n)) if n <= _FIXED else self.packet.read(n)
+        data = self.packet.read(n)
         if len(data) < n:
+            if n <= _FIXED:
+                return data + bytes(n - len(data))
             raise BoundExceeded(f"announced a string of {n} bytes in a message that has {len(data)}")
         return data
 

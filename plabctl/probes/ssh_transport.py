@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import cache
 
 import fabric
 import paramiko
@@ -30,6 +31,10 @@ from plabctl.probes.algorithms import (
 )
 from plabctl.probes.bounded_transport import BoundedTransport
 from plabctl.probes.cancellation import Endpoint, hang_up
+
+# The same few names are ordered for each connection.
+_select_exchanges, _select_ciphers, _select_macs = cache(select_exchanges), cache(select_ciphers), cache(select_macs)
+_order_host_keys = cache(order_host_keys)
 
 _JOIN_S = 1.0
 _BY_APPLICATION = 11  # RFC 4253, 11.1
@@ -60,27 +65,33 @@ class NodeTransport(BoundedTransport):
         # Nagle's algorithm against delayed acknowledgements costs 50 ms for each login.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._opening_s: float | None = None
-        self._known_kinds = known_kinds
+        self._known_kinds = frozenset(known_kinds)
         self._wants_certificate = wants_certificate
         super().__init__(sock, disabled_algorithms)
         if isinstance(sock, PromptSocket):
             sock.wait_in_kernel(self._active_check_timeout)
         options = self.get_security_options()
-        options.kex = select_exchanges(options.kex)
-        options.ciphers = select_ciphers(options.ciphers)
-        options.digests = select_macs(options.digests)
+        options.kex = _select_exchanges(tuple(options.kex))
+        options.ciphers = _select_ciphers(tuple(options.ciphers))
+        options.digests = _select_macs(tuple(options.digests))
 
     # These are read at each negotiation. What is left out of the options once, the client of paramiko 4 puts back.
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         """The signatures of host keys that are accepted, those of the keys that are known first."""
-        return order_host_keys(super().preferred_keys, self._known_kinds, certified=self._wants_certificate)
+        return _order_host_keys(tuple(super().preferred_keys), self._known_kinds, certified=self._wants_certificate)
 
     @property
     def preferred_pubkeys(self) -> tuple[str, ...]:
         """The signatures that may be made with our own key."""
         return drop_sha1(super().preferred_pubkeys)
+
+    def _filter_algorithm(self, kind: str) -> tuple[str, ...]:
+        """Return the names to negotiate. paramiko compares each with those that are disabled, here mostly none."""
+        if self.disabled_algorithms:
+            return tuple(super()._filter_algorithm(kind))  # type: ignore[misc]  # not in paramiko's published types
+        return tuple(getattr(self, f"_preferred_{kind}"))
 
     def _parse_kex_init(self, message: paramiko.Message) -> None:
         try:
@@ -149,13 +160,15 @@ fabric.config.get_local_user = lambda: None
 
 
 class NodeConnection(fabric.Connection):  # type: ignore[misc]  # fabric carries no types
-    """A connection that can share its configuration with others.
+    """A connection that can share its configuration with others."""
 
-    `Connection.__init__` assigns `inline_ssh_env`. Without a class attribute of that name the assignment lands in the
-    shared configuration, which then rebuilds itself and is empty for a moment, while other threads read it.
-    """
+    def __setattr__(self, name: str, value: object) -> None:
+        """Keep what is assigned for this connection alone, such as `inline_ssh_env`.
 
-    inline_ssh_env = None
+        fabric puts what is no attribute yet into the configuration, which then rebuilds itself and is empty for a
+        moment, while other threads read it. To find that out it lists all attributes, for each assignment.
+        """
+        object.__setattr__(self, name, value)
 
 
 class _NoSshConfig(paramiko.SSHConfig):
@@ -169,7 +182,11 @@ class _NoSshConfig(paramiko.SSHConfig):
 
 def build_shared_config() -> fabric.Config:
     """Return a configuration for all connections that has read no file: neither fabric's nor ssh_config."""
-    return fabric.Config(ssh_config=_NoSshConfig(), lazy=True, overrides={"load_ssh_configs": False})
+    config = fabric.Config(ssh_config=_NoSshConfig(), lazy=True, overrides={"load_ssh_configs": False})
+    # What it takes itself to be where it lacks these, after it has listed all names for the text of an exception: six
+    # times for each connection.
+    config._set(_root=config, _keypath=())
+    return config
 
 
 def send_disconnect(transport: paramiko.Transport) -> None:

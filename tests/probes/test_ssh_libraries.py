@@ -170,7 +170,29 @@ def test_making_connections_in_threads_is_no_race_about_their_shared_configurati
         thread.join()
 
     assert faults == []
-    assert "inline_ssh_env" in vars(NodeConnection)
+    connection = NodeConnection("h", user="u", port=1, config=config, connect_kwargs={"sock": None})
+    connection.anything = 1
+    assert not hasattr(config, "anything"), "what is assigned to one connection is shared"
+
+
+def test_a_value_of_the_shared_configuration_is_found_without_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = build_shared_config()
+    missing: list[str] = []
+    get = fabric.config.InvokeConfig.__getattr__
+
+    def look(proxy: object, name: str) -> object:
+        try:
+            return get(proxy, name)
+        except AttributeError:
+            missing.append(name)
+            raise
+
+    monkeypatch.setattr("invoke.config.DataProxy.__getattr__", look)
+    connection = NodeConnection("h", user="u", port=1, config=config, connect_kwargs={"sock": None})
+
+    assert (connection.connect_timeout, config.timeouts.connect, missing) == (None, None, [])
+    config.timeouts.connect = 7
+    assert config.timeouts.connect == 7, "what is changed further inside is not lost"
 
 
 def test_the_shared_configuration_has_read_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
