@@ -67,6 +67,10 @@ class InventoryFault(PlabctlError):
     """A source of nodes cannot be read, or lists something invalid; nothing was changed."""
 
 
+class OccupancyFault(PlabctlError):
+    """What says which nodes are in use cannot be read, or says something invalid; what was known holds for a while."""
+
+
 class PluginFault(PlabctlError):
     """A plug-in cannot be used: what wants it was left out, all else was done."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from plabctl.core.gate import can_test_open, check_nodes, explain_closed
 from plabctl.typed import TYPE_CHECKING
+from plabctl.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from plabctl.app.context import App
     from plabctl.app.goals import OnProgress
@@ -35,8 +36,8 @@ def ask_and_test(
 ) -> GateResult:
     """Return what a gate says of the nodes once those were tested that have no pass from the last `fresh_s`.
 
-    Nodes that no test can make usable are not tested. What has not ended after `timeout_s` is given up. `on_begun` is
-    told which nodes are tested, once that is ordered.
+    Nodes that no test can make usable are not tested, nor are busy ones that `order` does not take. What has not ended
+    after `timeout_s` is given up. `on_begun` is told which nodes are tested, once that is ordered.
     """
     from plabctl.app.goals import GateGoal
     from plabctl.app.signals import Stop
@@ -51,11 +52,38 @@ def ask_and_test(
     state = app.store.snapshot()
     members = [member for name in names if (member := state.member(name))]
     stale = [member.node for member in members if not is_open(member) and can_test_open(member, app.clock.now())]
+    busy = _find_busy(app, stale, order)
+    stale = [name for name in stale if name not in busy]
     if not stale:
-        return ask_gate(app, names, fresh_s)
+        return _explain_busy(ask_gate(app, names, fresh_s), busy)
     stop = Stop()
     with stop.listen():
         goal = GateGoal(stale, order, end_uptime_s, is_open)
         run_tick(app, stop, tick_goal=goal, on_begun=lambda: on_begun(stale), on_progress=on_progress)
     state = app.store.snapshot()
-    return check_nodes(state, names, app.clock.now(), fresh_s, good_pools, frozenset(stale), stop.exit_code)
+    result = check_nodes(state, names, app.clock.now(), fresh_s, good_pools, frozenset(stale), stop.exit_code)
+    return _explain_busy(result, busy)
+
+
+def _find_busy(app: App, names: Sequence[str], order: Order) -> dict[str, str]:
+    """Return in words who uses those of the nodes that are not tested for that."""
+    if not app.settings.occupancies or order.takes_busy:
+        return {}
+    from plabctl.core.spared import describe_use, list_spared
+
+    now = app.clock.now()
+    spared = list_spared(app.store.snapshot(), app.settings, names, now)
+    return {name: describe_use(use, now) for name, use in spared.items()}
+
+
+def _explain_busy(result: GateResult, busy: Mapping[str, str]) -> GateResult:
+    """Return `result`, which says of busy nodes that they were not tested."""
+    if not busy:
+        return result
+    nodes = (
+        replace(node, why_not=f"{node.why_not}; not tested without --busy: {busy[node.name]}")
+        if node.why_not and node.name in busy
+        else node
+        for node in result.nodes
+    )
+    return replace(result, nodes=tuple(nodes))

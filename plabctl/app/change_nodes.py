@@ -30,6 +30,14 @@ def choose_nodes(app: App, words: Sequence[str]) -> Selection:
     return select_nodes(words, app.store.snapshot(), app.settings, app.clock.now())
 
 
+def refuse_busy(app: App, state: State, names: Sequence[str]) -> None:
+    """Raise Refused when a test of these nodes would disturb somebody."""
+    if app.settings.occupancies:
+        from plabctl.core import spared  # few have such a source
+
+        spared.refuse_busy(state, app.settings, names, app.clock.now())
+
+
 def build_order(app: App, actor: str, reason: str, if_rev: int | None = None) -> node_orders.Order:
     """Return who orders, why and when, having seen what.
 
@@ -70,9 +78,11 @@ def move(
 
 
 def retest(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
-    """Make the nodes due now, before all others."""
+    """Make the nodes due now, before all others; raise Refused for busy ones, unless the order takes those."""
 
     def decide(state: State, names: Sequence[str]) -> tuple[Changes, ChangeResult]:
+        if not order.takes_busy:
+            refuse_busy(app, state, names)
         changes = node_orders.retest(state, names, order)
         return changes, ChangeResult(tuple(Change(member.node, "", "due now") for member in changes.members))
 

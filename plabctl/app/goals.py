@@ -63,6 +63,8 @@ class RetestGoal:
         self._unanswered = set(names)
         self._order = order
         self._before: dict[str, Verdict | None] = {}
+        self._spared: set[str] = set()
+        """Those that became busy before their test was begun: nobody waits until they are released."""
 
     def begin(self, state: State) -> Changes:
         """Return the order of the retest; raise NoSuchNode."""
@@ -82,11 +84,15 @@ class RetestGoal:
 
     def find_due(self, state: State, settings: Settings, now: float) -> list[Due]:
         """Return those that are not being tested by anybody."""
-        return list_candidates(state, settings, now, only=self._find_unanswered(state))
+        wanted = self._find_unanswered(state)
+        found = list_candidates(state, settings, now, only=wanted)
+        if settings.occupancies:
+            self._spared = wanted - state.claims.keys() - {row.node for row in found}
+        return found
 
     def is_done(self, state: State) -> bool:
-        """Return whether each retest has a verdict, from us or from another tick."""
-        return not self._find_unanswered(state)
+        """Return whether each retest has a verdict, from us or from another tick, or waits for a node's release."""
+        return not self._find_unanswered(state) - self._spared
 
     def _find_unanswered(self, state: State) -> set[str]:
         members = {name: state.member(name) for name in self._unanswered}

@@ -168,6 +168,7 @@ def classify_error(error: PlabctlError) -> ProblemKind:
         (errors.StoreError, ProblemKind.STATE),
         (errors.ClockFault, ProblemKind.CLOCK),
         (errors.InventoryFault, ProblemKind.INVENTORY),
+        (errors.OccupancyFault, ProblemKind.OCCUPANCY),
         (errors.HookFault, ProblemKind.SINK),
         (errors.ReportFault, ProblemKind.STATUS_FILE),
         (errors.PluginFault, ProblemKind.PLUGINS),
@@ -186,16 +187,17 @@ def find_last_error(config_path: str | None) -> LastError:
 def record_success(config_path: str | None, now: float) -> str | None:
     """Return what to say when the error that ticks ended with is over, and forget it.
 
-    An inventory is read only now and then: until that is done without a fault, its error is not over.
+    A source is read only now and then: until that is done without a fault, its error is not over.
     """
     last_error = find_last_error(config_path)
     if not last_error.has_error:
         return None
     from plabctl.app.tell_faults import tell_recovery
-    from plabctl.core.tick_errors import find_inventory_problems
+    from plabctl.core.tick_errors import find_inventory_problems, find_occupancy_problems
 
     app = open_app(config_path)
-    if find_inventory_problems(app.store.snapshot(), app.settings):
+    state = app.store.snapshot()
+    if find_inventory_problems(state, app.settings) or find_occupancy_problems(state, app.settings, now):
         return None
     with tell_recovery(app, last_error.list_failures()):
         return last_error.record_success(now)

@@ -7,7 +7,7 @@ Tests: `tests/cli/test_reading_commands.py`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_alias, sort_names
@@ -16,7 +16,7 @@ from plabctl.errors import NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.store import ERROR_PREFIX, SUCCESS_NAME
 from plabctl.typed import TYPE_CHECKING
-from plabctl.views.node import ViewContext, filter_pools
+from plabctl.views.node import NODE_FACTS, ViewContext
 
 if TYPE_CHECKING:
     from plabctl.core.problems import LockReport, Problem
@@ -96,7 +96,7 @@ def list_chosen(context: ViewContext, words: tuple[str, ...], pools: tuple[str, 
     `node2` comes before `node10`. Raise NoSuchNode or NoSuchPool for a word or pool that there is nothing for.
     """
     names = select_nodes(context, words).names if words else context.state.names()
-    return sort_names(filter_pools(context, names, pools))
+    return sort_names(_filter_pools(context, names, pools))
 
 
 def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
@@ -114,7 +114,7 @@ def check_pool_names(context: ViewContext, pools: Iterable[str]) -> None:
 def is_any_in(context: ViewContext, names: Iterable[str], where: str) -> bool:
     """Return whether one of these nodes is in the pool `where`, or is not usable where that says `unusable`."""
     if where != UNUSABLE or where in context.settings.pools:
-        return any(True for _ in filter_pools(context, names, (where,)))
+        return any(True for _ in _filter_pools(context, names, (where,)))
     from plabctl.core.usable import is_usable
 
     members = map(context.state.member, names)
@@ -157,3 +157,10 @@ class ChangeWatcher:
         """Return whether something was committed, or a tick came by, since the last look."""
         head = self._app.store.head()
         return self._seen != (head.rev if head else None, self._app.store.last_beat())
+
+
+def _filter_pools(context: ViewContext, names: Iterable[str], pools: Collection[str]) -> Iterator[str]:
+    """Yield those of `names` that are in one of `pools`; all of them when no pool is asked for."""
+    for name in names:
+        if not pools or ((node := context.state.select_one(NODE_FACTS, name)) and node.pool in pools):
+            yield name

@@ -1,4 +1,4 @@
-"""Check that the sources of nodes can be read as ticks read them: cron gives commands hardly any environment.
+"""Check that inventories and occupancy sources can be read as ticks do: cron gives commands hardly any environment.
 
 I/O: reads the sources, so it runs their commands. Go on with `plabctl.inventories.fetch`.
 """
@@ -6,18 +6,26 @@ I/O: reads the sources, so it runs their commands. Go on with `plabctl.inventori
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from plabctl.app.findings import Finding, fail, ok, warn
-from plabctl.core.settings import Settings
+from plabctl.core.settings import InventorySettings, Settings
+from plabctl.counts import format_count
 from plabctl.inventories.base import InventoryKind
 from plabctl.inventories.fetch import fetch
 from plabctl.kinds import find
+from plabctl.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plabctl.core.occupancy import OccupancySettings
+    from plabctl.occupancy.base import OccupancyKind
 
 _GIVEN = ("HOME", "LOGNAME", "LANG")
 """What cron gives of the environment that users have when they log in, beside a shell and a short path: crontab(5)."""
 _PATH = "/usr/bin:/bin"
+_CRON_ADVICE = "say what it needs in its `environment`, or in the crontab"
 
 
 def check(settings: Settings, told: Sequence[str] = ()) -> Iterator[Finding]:
@@ -26,9 +34,7 @@ def check(settings: Settings, told: Sequence[str] = ()) -> Iterator[Finding]:
     Plug-ins that are broken, and files that the texts `told` name, have been told of before.
     """
     for source in settings.inventories:
-        kind: InventoryKind = find("inventory", source.kind)
-        files = [f"'{path}'" for path, _ in kind.list_named_files(source.options)]
-        if kind.fault or any(file in text for file in files for text in told):
+        if _is_told("inventory", source, told):
             continue
         with _as_in_cron():
             found = fetch(source, settings.origin)
@@ -37,12 +43,35 @@ def check(settings: Settings, told: Sequence[str] = ()) -> Iterator[Finding]:
         elif fetch(source, settings.origin).fault:
             yield fail("inventory", found.fault, "correct it, then run: plabctl inventory sync")
         else:
-            advice = "say what it needs in its `environment`, or in the crontab"
             yield warn(
                 "inventory",
                 f"'{source.name}' can be read here, and not with the environment of cron: {found.fault}",
-                advice,
+                _CRON_ADVICE,
             )
+    for each in settings.occupancies:
+        if not _is_told("occupancy", each, told):
+            yield _check_occupancy(each, settings)
+
+
+def _is_told(point: str, source: InventorySettings | OccupancySettings, told: Sequence[str]) -> bool:
+    kind: InventoryKind | OccupancyKind = find(point, source.kind)
+    files = [f"'{path}'" for path, _ in kind.list_named_files(source.options)]
+    return bool(kind.fault) or any(file in text for file in files for text in told)
+
+
+def _check_occupancy(source: OccupancySettings, settings: Settings) -> Finding:
+    """Return how many nodes an occupancy source calls busy, or why it cannot be read as cron has it read."""
+    from plabctl.occupancy.base import read_source
+
+    now = time.time()
+    with _as_in_cron():
+        found = read_source(source, settings.origin, now)
+    if not found.fault:
+        return ok("occupancy", f"'{source.name}' lists {format_count(len(found.uses), 'busy node')}")
+    if read_source(source, settings.origin, now).fault:
+        return fail("occupancy", f"'{source.name}': {found.fault}", "correct it")
+    text = f"'{source.name}' can be read here, and not with the environment of cron: {found.fault}"
+    return warn("occupancy", text, _CRON_ADVICE)
 
 
 @contextmanager

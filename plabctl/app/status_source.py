@@ -11,13 +11,16 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.find_problems import TICKS_COME_S
 from plabctl.core.model import Cause, Claim, Event, Hold, Member, Node, Outcome, TickMark, Verdict
-from plabctl.core.notes import Notes
+from plabctl.core.names import fold_name
+from plabctl.core.notes import Document, Notes
+from plabctl.core.occupancy import TOPIC, OccupancySettings
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
 from plabctl.core.problems import (
@@ -40,6 +43,8 @@ from plabctl.views.node import ViewContext
 MAX_BYTES = 512 * 1024**2
 _READ_S = 5.0
 """Monitoring systems give their plug-ins ten seconds."""
+_TOLD = OccupancySettings("", "told", stale_after_s=inf)
+"""Who is busy is believed as the file says it, however old that is."""
 _NAMES = frozenset(kind.value for kind in ProblemKind)
 
 
@@ -145,7 +150,7 @@ def _build_context(document: Mapping[str, Any], now: float, max_age_s: float) ->
     good = frozenset(document["good_pools"])
     names = [*sorted(good), *sorted(document["counts"].keys() - good)]  # in the order of most configurations
     pools = {name: PoolSettings(name, GOOD if name in good else BAD, "") for name in names}
-    settings = Settings("", "", pools, {}, window=document["window"]["size"])
+    settings = Settings("", "", pools, {}, window=document["window"]["size"], occupancies=(_TOLD,))
     state = ToldState(document, at)
     slots = range(1, max(min(document["window"]["in_use"], settings.window), len(state.claims)) + 1)
     sight = LockReport(tuple(HeldLock(LockKind.SLOT, slot=slot) for slot in slots), (), 0.0)
@@ -193,6 +198,7 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         requested_at=_read_optional(row, "requested_at"),
         absent_since_at=_read_optional(row, "absent_since_at"),
         stuck_since_at=_read_optional(row, "stuck_since_at"),
+        release_test_since_at=_read_optional(row, "release_test_since_at"),
         last=_read_verdict(row.get("last")),
     )
 
@@ -219,11 +225,17 @@ def _read_problem(row: Mapping[str, Any]) -> Problem:
 
 
 def _read_notes(document: Mapping[str, Any]) -> Notes:
-    scopes = document["guard"].get("scopes")
-    if not scopes:
-        return {}
-    told = {each["scope"]: {"since_at": _read_instant(each["since_at"]), "why": each["reason"]} for each in scopes}
-    return {"guard": {"scopes": told}}
+    notes: dict[str, Document] = {}
+    if scopes := document["guard"].get("scopes"):
+        told = {each["scope"]: {"since_at": _read_instant(each["since_at"]), "why": each["reason"]} for each in scopes}
+        notes["guard"] = {"scopes": told}
+    if busy := {fold_name(row["name"]): row for row in document["nodes"] if "busy_since_at" in row}:
+        uses = {
+            name: {"since_at": _read_instant(row["busy_since_at"]), "by": str(row.get("busy_by", ""))}
+            for name, row in busy.items()
+        }
+        notes[f"{TOPIC}{_TOLD.name}"] = {"read_at": _read_instant(document["generated_at"]), "busy": uses}
+    return notes
 
 
 def _read_instant(text: str) -> float:

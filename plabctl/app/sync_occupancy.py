@@ -11,21 +11,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.due_sources import find_due_occupancies, name_occupancy_stamp
+from plabctl.core.occupancy import make_occupancy_note
 from plabctl.core.occupancy_changes import plan_occupancy
+from plabctl.errors import OccupancyFault
 from plabctl.occupancy.base import read_source
 
 if TYPE_CHECKING:
     from plabctl.app.context import App
     from plabctl.core.occupancy import OccupancySettings
 
-
-def sync_due_occupancies(app: App) -> None:
-    """Read the occupancy sources that are due, and note what they say."""
-    sync_occupancies(app, find_due_occupancies(app))
+_HINT = "what it said last holds for its `stale_after`; try it with: plabctl doctor"
 
 
-def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> None:
-    """Read these occupancy sources now, and note what they say."""
+def sync_due_occupancies(app: App) -> list[OccupancyFault]:
+    """Read the occupancy sources that are due, and note what they say; return what went wrong, one fault a source."""
+    sources = find_due_occupancies(app)
+    return sync_occupancies(app, sources) if sources else []
+
+
+def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[OccupancyFault]:
+    """Read these occupancy sources now, and note what they say; return what went wrong, one fault a source."""
     settings = app.settings
     previous = {each.name: app.store.last_beat(name_occupancy_stamp(each.name)) for each in sources}
     readings = [(each, read_source(each, settings.origin, app.clock.now()), previous[each.name]) for each in sources]
@@ -35,3 +40,6 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> None:
             state.apply(plan_occupancy(state, settings, readings, now))
     for each in sources:
         app.store.beat(name_occupancy_stamp(each.name))
+    notes = app.store.snapshot().notes
+    faults = ((each.name, make_occupancy_note(each.name).read(notes).fault) for each in sources)
+    return [OccupancyFault(f"occupancy: '{name}': {fault}", hint=_HINT) for name, fault in faults if fault]

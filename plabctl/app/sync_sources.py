@@ -22,5 +22,5 @@ def sync_due_sources(app: App) -> list[PlabctlError]:
     if app.settings.occupancies:
         from plabctl.app.sync_occupancy import sync_due_occupancies  # few have such a source
 
-        sync_due_occupancies(app)
+        faults += sync_due_occupancies(app)
     return faults

@@ -26,7 +26,7 @@ from plabctl.values import replace
 from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals
 
-_DELIVERED = frozenset({ProblemKind.SINK, ProblemKind.INVENTORY})
+_DELIVERED = frozenset({ProblemKind.SINK, ProblemKind.INVENTORY, ProblemKind.OCCUPANCY})
 """What a tick ends with after it has told the sinks."""
 _PARTIAL = _DELIVERED | {ProblemKind.PLUGINS, ProblemKind.STATUS_FILE}
 """What keeps no tick from telling of it."""

@@ -114,7 +114,7 @@ def run_tick(
 
     With a goal, what it asks for is done here and now, or waited for when another tick is at it, and nothing else is
     claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be read
-    or written, and InventoryFault, after all else is done, when a source of nodes could not be read.
+    or written, and the fault of a source, after all else is done, when one could not be read.
     """
     faults = sync_due_sources(app) if tick_goal is None else []
     rng = random.Random()

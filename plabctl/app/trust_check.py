@@ -58,10 +58,10 @@ def _list_named_files(settings: Settings) -> Iterator[tuple[str, str, bool]]:
         for stage in recipe.stages.values():
             if stage.script:
                 yield "recipe", stage.script, True
-    for inventory in settings.inventories:
-        for path, is_strict in find("inventory", inventory.kind).list_named_files(inventory.options):
-            yield "inventory", path, is_strict
-    for topic, sinks in (("sink", settings.sinks), ("hook", settings.hooks)):
-        for sink in sinks:
-            for path, is_strict in find("sink", sink.kind).list_named_files(sink.options):
-                yield topic, path, is_strict
+    named = [("inventory", each.kind, each.options) for each in settings.inventories]
+    named += [("occupancy", each.kind, each.options) for each in settings.occupancies]
+    named += [("sink", each.kind, each.options) for each in settings.sinks]
+    named += [("hook", each.kind, each.options) for each in settings.hooks]
+    for topic, kind, options in named:
+        for path, is_strict in find("sink" if topic == "hook" else topic, kind).list_named_files(options):
+            yield topic, path, is_strict

@@ -13,6 +13,7 @@ _FORMS = frozenset({"json", "tsv", "name"})
 _GATE_OPTIONS = {
     "--wait": "wait",
     "-w": "wait",
+    "--busy": "busy",
     "--quiet": "quiet",
     "-q": "quiet",
     "--fresh": "fresh",
@@ -110,7 +111,7 @@ def parse_gate(arguments: Sequence[str]) -> tuple[list[str], str | None, str] | 
         key = _GATE_OPTIONS.get(key, "") if word.startswith("-") else "name"
         if key == "name":
             names.append(word)
-        elif key in {"wait", "quiet"} and not has_value:
+        elif key in {"wait", "quiet", "busy"} and not has_value:
             found[key] = word
         elif key and key not in found and (has_value or rest):
             found[key] = value or rest.pop(0)

@@ -6,12 +6,16 @@ I/O: standard output, and a question on a terminal.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+
+import click
 
 from plabctl.app import change_nodes as use
 from plabctl.app.context import App
 from plabctl.cli import output
-from plabctl.cli.options import confirm
-from plabctl.core.selection import Selection, read_plain_names
+from plabctl.cli.options import Function, confirm
+from plabctl.core.selection import Selection, find_names, read_plain_names
+from plabctl.errors import Refused
 from plabctl.render.change_report import count_nodes, fold_changes, format_changes
 from plabctl.views.changes import ChangeResult
 
@@ -38,6 +42,29 @@ def choose_nodes(
         else:
             output.write_note(what)
     return names
+
+
+def busy_option(function: Function) -> Function:
+    """Add `--busy`."""
+    return click.option("--busy", is_flag=True, help="Test nodes that somebody uses, too.")(function)
+
+
+def accept_busy(app: App, names: Sequence[str], *, takes_busy: bool) -> bool:
+    """Return whether nodes that somebody uses are to be tested as well: a person is asked, if any of these is busy.
+
+    Raise Refused for a no, and where nobody can be asked.
+    """
+    if takes_busy or not app.settings.occupancies:
+        return takes_busy
+    state = app.store.snapshot()
+    try:
+        use.refuse_busy(app, state, find_names(names, state))
+    except Refused as refusal:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        confirm(f"{refusal}; test all the same?", yes=False)
+        return True
+    return False
 
 
 def print_changes(done: ChangeResult, *, quiet: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +15,15 @@ import click
 from plabctl.app import change_nodes as use
 from plabctl.app.context import open_app
 from plabctl.cli import output
-from plabctl.cli.node_changes import choose_nodes, print_changes
-from plabctl.cli.options import config_option, find_actor, make_command, nodes_argument, quiet_option, yes_option
+from plabctl.cli.node_changes import accept_busy, busy_option, choose_nodes, print_changes
+from plabctl.cli.options import (
+    config_option,
+    find_actor,
+    make_command,
+    nodes_argument,
+    quiet_option,
+    yes_option,
+)
 from plabctl.cli.time_types import Duration
 from plabctl.counts import format_count
 from plabctl.errors import UsageFault
@@ -59,6 +67,7 @@ plabctl retest pc1.example.org --wait --fresh 15m --timeout 2m && echo usable
     type=Duration(),
     help="With --wait: give up what has not ended after this time.",
 )
+@busy_option
 @click.option("-o", "--output", "form", type=click.Choice(["json"]), help="With --fresh: print the result as JSON.")
 @yes_option
 @quiet_option
@@ -70,6 +79,7 @@ def command(
     wait: bool,
     fresh_s: float | None,
     timeout_s: float | None,
+    busy: bool,
     form: str | None,
     yes: bool,
     quiet: bool,
@@ -79,6 +89,8 @@ def command(
 
     With --wait this command tests them itself, within the window, and moves them as a tick would. It exits with 0 if
     all passed, else with 1.
+
+    A node that somebody uses is tested only with --busy, or when you say so on a terminal; see occupancy.md.
 
     With --wait --fresh AGE it is a gate for prologs and scripts: a usable node whose last test passed at most AGE ago
     is not tested again, and the others are tested now, unless a person keeps them where they are. It exits with 0 only
@@ -90,10 +102,11 @@ def command(
     if form and fresh_s is None:
         raise UsageFault("-o json needs --wait --fresh AGE")
     app = open_app(config)
-    order = use.build_order(app, find_actor(), reason)
+    order = replace(use.build_order(app, find_actor(), reason), takes_busy=busy)
     if fresh_s is not None:
         return _ask_gate(app, use.choose_nodes(app, nodes).names, order, fresh_s, timeout_s, form=form, quiet=quiet)
     names = choose_nodes(app, nodes, "retest", yes=yes, quiet=quiet)
+    order = replace(order, takes_busy=accept_busy(app, names, takes_busy=busy))
     if not wait:
         print_changes(use.retest(app, names, order), quiet=quiet)
         return 0

@@ -14,6 +14,7 @@ import click
 from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_nodes, complete_recipes
+from plabctl.cli.node_changes import accept_busy, busy_option
 from plabctl.cli.options import color_option, config_option, make_command
 from plabctl.render import test_result
 from plabctl.render.listing import Cell
@@ -43,9 +44,12 @@ plabctl test pc1.example.org --explain-ssh
 @click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="Output format (default: text)."
 )
+@busy_option
 @color_option
 @config_option
-def command(node: str, recipe: str | None, form: str, color: str, config: str | None, *, explains: bool) -> int:
+def command(
+    node: str, recipe: str | None, form: str, color: str, config: str | None, *, explains: bool, busy: bool
+) -> int:
     """Run the set-up test on one node now, and show each stage with its time and output.
 
     Nothing is recorded and no node is moved; `plabctl retest NODE --wait` does that. On a terminal only the end of a
@@ -60,7 +64,9 @@ def command(node: str, recipe: str | None, form: str, color: str, config: str | 
     if explains:
         _explain(app, node, form, color=output.choose_color(color))
         return 0
-    job = foreground_test.build_assignment(app, queries.find_one(queries.read_context_of(app), node), recipe)
+    name = queries.find_one(queries.read_context_of(app), node)
+    accept_busy(app, [name], takes_busy=busy)
+    job = foreground_test.build_assignment(app, name, recipe)
     colored = output.choose_color(color)
 
     def tell(lines: Sequence[Line]) -> None:

@@ -77,13 +77,17 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
 
 
 def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
+    from dataclasses import replace
+
     from plabctl.app import change_nodes as use
     from plabctl.app.retest_now import retest_and_wait
+    from plabctl.cli.node_changes import accept_busy
     from plabctl.core.selection import read_plain_names
 
     app = open_app(config)
     names = read_plain_names(nodes) or use.choose_nodes(app, nodes).names
-    order = use.build_order(app, find_actor(), "")
+    is_accepted = accept_busy(app, names, takes_busy=False)
+    order = replace(use.build_order(app, find_actor(), ""), takes_busy=is_accepted)
     with output.open_test_bar() as on_progress:
         code = retest_and_wait(app, names, order, on_progress=on_progress).exit_code
     return 0 if code == 1 else code

@@ -52,6 +52,7 @@ class Placement(NamedTuple):
     hold: Hold | None
     absent_since_at: float | None
     stuck_since_at: float | None
+    release_test_since_at: float | None
     variables: Mapping[str, str]
 
 

@@ -152,10 +152,12 @@ def _compute_mark(problem: Problem, state: State) -> str:
     """Return what stays the same as long as a fault needs no second telling.
 
     Of an inventory that is the set of its bad rows, or else its fault without the numbers, which count what goes on; of
-    a lock the process.
+    an occupancy source whether it is still believed; of a lock the process.
     """
     if problem.kind is ProblemKind.LOCK:
         return str(problem.pid or "")
+    if problem.kind is ProblemKind.OCCUPANCY:
+        return problem.severity.value
     if problem.kind is not ProblemKind.INVENTORY or not problem.subject:
         return ""
     note = make_source_note(problem.subject).read(state.notes)

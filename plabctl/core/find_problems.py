@@ -154,11 +154,16 @@ def _check_failure(failure: TickFailure | None, state: State, settings: Settings
 
 
 def _check_sources_and_sinks(state: State, settings: Settings, now: float) -> list[Problem]:
-    if not any(topic == "sinks" or topic.startswith("inventory ") for topic in state.notes):
+    is_of_interest = settings.occupancies and any("fault" in note for note in state.notes.values())
+    if not is_of_interest and not any(topic == "sinks" or topic.startswith("inventory ") for topic in state.notes):
         return []
-    from plabctl.core.tick_errors import find_inventory_problems, find_sink_problems
+    from plabctl.core.tick_errors import find_inventory_problems, find_occupancy_problems, find_sink_problems
 
-    return [*find_inventory_problems(state, settings), *find_sink_problems(state, now)]
+    return [
+        *find_inventory_problems(state, settings),
+        *find_occupancy_problems(state, settings, now),
+        *find_sink_problems(state, now),
+    ]
 
 
 def _check_lost_sources(state: State, settings: Settings) -> list[Problem]:

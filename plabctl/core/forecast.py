@@ -23,6 +23,8 @@ class DueReason(StrEnum):
 
     ABSENT = "absent"
     """Its inventory does not list it: it is not tested."""
+    BUSY = "busy"
+    """Somebody uses it: it is tested when it is released."""
     REQUESTED = "requested"
     """A person asked for a retest."""
     NEW = "new"
@@ -64,7 +66,7 @@ class MovePath:
 
 
 def find_due_reason(member: Member, settings: Settings) -> DueReason:
-    """Return why the member's next probe is due when it is."""
+    """Return why the member's next probe is due when it is; whether anybody uses the node is not asked here."""
     hold = member.hold
     if member.absent_since_at is not None:
         return DueReason.ABSENT

@@ -116,6 +116,10 @@ class Member:
     """Since when it says itself, in a row, that it is not ready: see `plabctl.core.readiness`."""
     address: str = ""
     """Of several addresses of its name the one that was connected to last, if that is not the first; tried first."""
+    tests_busy: bool = False
+    """The retest that a person asked for may be made although somebody uses the node: the person said so."""
+    release_test_since_at: float | None = None
+    """When it was released, where a set-up test has to pass after that before it is offered again."""
     absent_since_at: float | None = None
     """Since when its inventory does not list it: it is not tested and not offered, and all else stays as it was."""
     liveness: Liveness | None = None

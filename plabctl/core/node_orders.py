@@ -30,6 +30,8 @@ class Order:
     rng: Random
     if_rev: int | None = None
     """Refuse if any of the nodes was changed after this rev: the person who orders has not seen that."""
+    takes_busy: bool = False
+    """A retest is made although somebody uses the node."""
 
 
 def move(
@@ -92,7 +94,8 @@ def decide_pin(
 def retest(state: State, names: Sequence[str], order: Order) -> Changes:
     """Make the nodes due now, before all others. A node that is being tested is tested once more afterwards.
 
-    Raise `Refused` when one is absent: it is not tested until its inventory lists it again.
+    Raise `Refused` when one is absent: it is not tested until its inventory lists it again. Whether one is busy is
+    asked by `plabctl.core.spared`.
     """
     asked = find_members(state, names, order)
     if absent := [member.node for member in asked if member.absent_since_at is not None]:
@@ -100,7 +103,10 @@ def retest(state: State, names: Sequence[str], order: Order) -> Changes:
             f"{format_names(absent)} absent: no longer listed by an inventory, so not tested",
             hint="`plabctl test NODE` tries it, recording nothing",
         )
-    members = [replace(member, requested_at=order.now, due_at=order.now) for member in asked]
+    members = [
+        replace(member, requested_at=order.now, due_at=order.now, tests_busy=order.takes_busy or member.tests_busy)
+        for member in asked
+    ]
     return Changes(members=tuple(members), events=build_events("retest", names, order))
 
 
@@ -147,6 +153,7 @@ def _put_into(member: Member, pool: str, pin: Hold | None, settings: Settings, o
         fail_streak=0,
         suspicion=None,
         requested_at=None,
+        tests_busy=False,
         hold=pin,
         flaps=(),
         strike_ats=(),

@@ -147,6 +147,8 @@ def _describe_strangers(strangers: Sequence[str]) -> str:
 def _call_release(member: Member, settings: Settings, now: float) -> Member | None:
     """Return the member with what its release calls for; None when that is nothing but what is due anyway."""
     pool = settings.pools.get(member.pool)
-    if pool is None or pool.at_release != "check":
+    if pool is None or pool.at_release == "none":
         return None
-    return call_check(member, now, "released")
+    if pool.at_release == "check":
+        return call_check(member, now, "released")
+    return replace(member, release_test_since_at=now, due_at=min(member.due_at, now), interval_s=0.0)

@@ -85,6 +85,7 @@ class ProblemKind(StrEnum):
     CONFIG = "config"
     STATE = "state"
     INVENTORY = "inventory"
+    OCCUPANCY = "occupancy"
     SINK = "sink"
     LOAD = "load"
     DISK = "disk"

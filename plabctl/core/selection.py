@@ -1,7 +1,8 @@
-"""Which nodes the words on a command line mean: names, globs, `n[1-12]`, `@pool`, `@usable`, `@stuck`, `label=value`.
+"""Which nodes the words on a command line mean: names, globs, `n[1-12]`, `@pool`, `label=value`.
 
-Pure. Several may stand in one word between commas, and `!` before one leaves out what it means. Names are compared
-without regard to case. `-` for standard input is read by `plabctl.cli.options` before it comes here.
+Pure. `@usable`, `@stuck` and `@busy` are no pools. Several may stand in one word between commas, and `!` before one
+leaves out what it means. Names are compared without regard to case. `-` for standard input is read by
+`plabctl.cli.options` before it comes here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ USABLE = "usable"
 """`@usable` stands for the nodes that are offered, unless a pool has that name."""
 STUCK = "stuck"
 """`@stuck` stands for the nodes that do not return before a person releases them, unless a pool has that name."""
+BUSY = "busy"
+"""`@busy` stands for those that somebody uses, where an occupancy source is configured, unless a pool has that name."""
 _GLOB = re.compile(r"[*?]")
 _NOT_PLAIN = re.compile(r"[*?\[\]=]|^[@!]")
 _PART = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
@@ -106,7 +109,7 @@ def suggest_name(word: str, names: Iterable[str], otherwise: str) -> str:
 
 def _expand_word(word: str, state: State, settings: Settings, now: float) -> list[str]:
     if word.startswith("@"):
-        return _expand_place(word[1:], state, settings, now)
+        return _expand_group(word[1:], state, settings, now)
     if name := find_name(word, state):
         return [name]
     label, equals, value = word.partition("=")
@@ -119,12 +122,14 @@ def _expand_word(word: str, state: State, settings: Settings, now: float) -> lis
     raise build_unknown_node_error(word, state, settings.pools)
 
 
-def _expand_place(place: str, state: State, settings: Settings, now: float) -> list[str]:
-    if place == USABLE and USABLE not in settings.pools:
+def _expand_group(group: str, state: State, settings: Settings, now: float) -> list[str]:
+    if group == USABLE and USABLE not in settings.pools:
         return _list_usable(state, settings, now)
-    if place == STUCK and STUCK not in settings.pools:
+    if group == STUCK and STUCK not in settings.pools:
         return _list_stuck(state)
-    return _list_pool(place, state, settings.pools)
+    if group == BUSY and BUSY not in settings.pools and settings.occupancies:
+        return _list_busy(state, settings, now)
+    return _list_pool(group, state, settings.pools)
 
 
 def _expand_left_out(word: str, state: State, settings: Settings, now: float) -> list[str]:
@@ -148,6 +153,15 @@ def _list_stuck(state: State) -> list[str]:
     if found := [member.node for member in state.members() if member.stuck_since_at is not None]:
         return found
     raise NoSuchNode("no node is stuck", hint="no node failed so often that it needs a person")
+
+
+def _list_busy(state: State, settings: Settings, now: float) -> list[str]:
+    from plabctl.core.occupancy import find_busy
+
+    busy = find_busy(state.notes, settings.occupancies, now)
+    if found := [name for name in state.names() if name in busy]:
+        return found
+    raise NoSuchNode("no node is known to be busy")
 
 
 def _list_labelled(label: str, value: str, state: State) -> list[str]:

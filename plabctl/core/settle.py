@@ -98,7 +98,8 @@ class _Batch:
         is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member)
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)
-        after = _clear_request(judgement.member, claim, now)
+        after = _clear_release(judgement.member, claim, found, now)
+        after = _clear_request(after, claim, now)
         after = liveness.plan_after_test(after, self._pools[after.pool].own, found, reading.roll, now)
         self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
         is_spared = found.outcome is Outcome.FAIL and judgement.member.fail_streak <= member.fail_streak
@@ -165,11 +166,24 @@ def _drop_torn_down(member: Member, claim: Claim, report: Report) -> Member:
     return replace(member, leftovers=add_leftovers(replace(member, leftovers=kept), claim, report.left))
 
 
+def _clear_release(member: Member, claim: Claim, found: Report, now: float) -> Member:
+    """Return `member` as offered again, if this test has passed and was begun after the release.
+
+    One that was begun before says nothing of how the user left the node, so the next is due at once.
+    """
+    released_at = member.release_test_since_at
+    if released_at is None:
+        return member
+    if claim.started_at < released_at <= now:
+        return replace(member, due_at=now, interval_s=0.0)
+    return replace(member, release_test_since_at=None) if found.outcome is Outcome.PASS else member
+
+
 def _clear_request(member: Member, claim: Claim, now: float) -> Member:
     """Return `member` without a request that this probe answered; a later request makes it due again at once."""
     if member.requested_at is None:
         return member
     if member.requested_at <= claim.started_at:
-        return replace(member, requested_at=None)
+        return replace(member, requested_at=None, tests_busy=False)
     # A request that seems to come later than now was made before the clock was set back: one more test answers it.
     return replace(member, requested_at=min(member.requested_at, now), due_at=now)

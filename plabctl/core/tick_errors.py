@@ -22,6 +22,7 @@ _LONG_S = 60.0
 _PARTIAL = {
     ProblemKind.SINK: Severity.WARNING,
     ProblemKind.INVENTORY: Severity.WARNING,
+    ProblemKind.OCCUPANCY: Severity.WARNING,
     ProblemKind.STATUS_FILE: Severity.WARNING,
     ProblemKind.PLUGINS: Severity.CRITICAL,
 }
@@ -31,6 +32,8 @@ _PARTIAL = {
 def judge_failure(failure: TickFailure, state: State, settings: Settings, now: float) -> list[Problem]:
     """Return with which error ticks end; nothing when that is a problem of its own already."""
     if failure.kind is ProblemKind.INVENTORY and find_inventory_problems(state, settings):
+        return []
+    if failure.kind is ProblemKind.OCCUPANCY and find_occupancy_problems(state, settings, now):
         return []
     if failure.kind is ProblemKind.PLUGINS and list(find_disabled_pools(state, settings)):
         return []
@@ -61,6 +64,36 @@ def find_inventory_problems(state: State, settings: Settings) -> list[Problem]:
         for name, note in notes.items()
         if note.fault
     ]
+
+
+def find_occupancy_problems(state: State, settings: Settings, now: float) -> list[Problem]:
+    """Return the occupancy sources that cannot be read, or list what means nothing here.
+
+    It is a warning as long as what they said last holds; then nodes in use are tested like others.
+    """
+    if not settings.occupancies:
+        return []
+    from plabctl.core.occupancy import is_stale, make_occupancy_note
+
+    found = []
+    for source in settings.occupancies:
+        note = make_occupancy_note(source.name).read(state.notes)
+        if not note.fault:
+            continue
+        is_lost = note.is_unread and is_stale(note.read_at, source, now, is_unread=True)
+        holds = f"; what it said last holds for {format_duration(source.stale_after_s)}" if note.is_unread else ""
+        what = "; nobody is known to be busy, and nodes in use are tested" if is_lost else holds
+        found.append(
+            Problem(
+                ProblemKind.OCCUPANCY,
+                f"occupancy: '{source.name}': {note.fault}{what}",
+                "correct it, and try it with: plabctl doctor",
+                since_at=note.fault_since_at,
+                severity=Severity.CRITICAL if is_lost else Severity.WARNING,
+                subject=source.name,
+            )
+        )
+    return found
 
 
 def find_sink_problems(state: State, now: float) -> list[Problem]:

@@ -41,6 +41,10 @@ class PlacedNode(Protocol):
     def stuck_since_at(self) -> float | None:
         """Since when it does not return before a person releases it."""
 
+    @property
+    def release_test_since_at(self) -> float | None:
+        """When it was released, if a set-up test has to pass after that."""
+
 
 def is_usable(node: PlacedNode, now: float, good_pools: Collection[str]) -> bool:
     """Return whether the node is offered at `now`."""
@@ -50,8 +54,8 @@ def is_usable(node: PlacedNode, now: float, good_pools: Collection[str]) -> bool
 def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str | None:
     """Return in words why the node is not offered at `now`; None when it is usable.
 
-    Usable is a node in a good pool that is listed, not held, not suspect, and whose last test that counted did not
-    fail. A person who moves it for a time overrules the tests for that long.
+    Usable is a node in a good pool that is listed, not held, not suspect, whose last test that counted did not fail,
+    and which waits for no test after its release. A person who moves it for a time overrules the tests for that long.
     """
     hold, suspicion = node.hold, node.suspicion
     if node.absent_since_at is not None:
@@ -61,8 +65,15 @@ def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str |
     if suspicion is not None and suspicion.pool != node.pool:
         return "suspect: it failed once and is tested again"
     is_asserted = hold is not None and hold.holds(now)
-    if not is_in_good:
-        if node.stuck_since_at is not None:
-            return NEEDS_PERSON
-        return f"moved to {node.pool} by {hold.actor}" if hold and is_asserted else f"in {node.pool}"
-    return "its last test failed" if node.fail_streak and not is_asserted else None
+    if is_in_good:
+        return None if is_asserted else _explain_untested(node)
+    if node.stuck_since_at is not None:
+        return NEEDS_PERSON
+    return f"moved to {node.pool} by {hold.actor}" if hold and is_asserted else f"in {node.pool}"
+
+
+def _explain_untested(node: PlacedNode) -> str | None:
+    """Return why a node in good is not offered by its tests."""
+    if node.fail_streak:
+        return "its last test failed"
+    return None if node.release_test_since_at is None else "released, and not tested since"

@@ -21,6 +21,7 @@ from plabctl.render.listing import Cell, Line
 from plabctl.render.pool_reason import (
     COMMAND,
     build_pool_reason,
+    format_busy_lines,
     format_hold_lines,
     format_pool_lines,
     format_readiness_lines,
@@ -73,6 +74,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         *format_pool_lines(subject, context),
         *format_stuck_lines(subject.member, context),
         *format_readiness_lines(subject.member, context),
+        *format_busy_lines(subject, context),
         *_explain_next_test(subject, context),
         *_explain_moves(subject, context),
         *format_hold_lines(subject.member, context.now),

@@ -19,6 +19,7 @@ from plabctl.views.node_record import NodeRecord
 
 _WORDS = {
     DueReason.ABSENT: "its inventory does not list it any more; listed again, it is as it was before",
+    DueReason.BUSY: "somebody uses it, and no test is started then; it is due, and tested when it is released",
     DueReason.NEW: "it has never been tested, so it is due at once",
     DueReason.ENTERED: "a node is tested at once when it enters {pool}",
     DueReason.AT_ONCE: "it was released, or is reached in another way now: a test decides where it belongs",
@@ -43,15 +44,29 @@ def format_when(subject: NodeRecord, context: ViewContext) -> str:
         return "none while it is absent"
     if member.pool in context.settings.disabled:
         return DISABLED
+    if is_spared(subject, context):
+        return "when it is released"
     if member.due_at <= now:
         return "now, as soon as a slot is free"
     return f"{format_until(member.due_at, now)}, at {format_local(member.due_at)}"
 
 
+def is_spared(subject: NodeRecord, context: ViewContext) -> bool:
+    """Return whether the node is due and not tested before it is released, as somebody uses it."""
+    member, pool = subject.member, context.settings.pools.get(subject.member.pool)
+    if not pool or pool.busy != "spare" or member.due_at > context.now or member.absent_since_at is not None:
+        return False
+    return subject.node.name in context.busy
+
+
+def _find_reason(subject: NodeRecord, context: ViewContext) -> DueReason:
+    return DueReason.BUSY if is_spared(subject, context) else find_due_reason(subject.member, context.settings)
+
+
 def format_reason(subject: NodeRecord, context: ViewContext) -> str:
     """Return why the next test is then."""
     member, settings, now = subject.member, context.settings, context.now
-    why = find_due_reason(member, settings)
+    why = _find_reason(subject, context)
     match why:
         case DueReason.REQUESTED:
             return _format_request(subject, context)
@@ -75,8 +90,8 @@ def format_reason(subject: NodeRecord, context: ViewContext) -> str:
 
 def build_next_test(subject: NodeRecord, context: ViewContext) -> NextTest:
     """Return when the next test is due, and why then."""
-    member, settings = subject.member, context.settings
-    why = find_due_reason(member, settings)
+    member = subject.member
+    why = _find_reason(subject, context)
     wait = _view_backoff(member, context) if why is DueReason.BACKOFF else None
     return NextTest(member.due_at, why, member.interval_s, format_reason(subject, context), wait)
 

@@ -14,7 +14,13 @@ from plabctl.render import next_moves, next_test
 from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import build_event_row, describe_event
 from plabctl.render.listing import Cell, Line, Row, get_text
-from plabctl.render.pool_reason import format_hold_lines, format_pool_lines, format_readiness_lines, format_stuck_lines
+from plabctl.render.pool_reason import (
+    format_busy_lines,
+    format_hold_lines,
+    format_pool_lines,
+    format_readiness_lines,
+    format_stuck_lines,
+)
 from plabctl.render.remedy import format_help, format_remedy
 from plabctl.render.strip import LENGTH, format_strip
 from plabctl.render.styles import GLYPHS
@@ -41,6 +47,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         *format_pool_lines(subject, context),
         *format_stuck_lines(subject.member, context),
         *format_readiness_lines(subject.member, context),
+        *format_busy_lines(subject, context),
         *_format_last_test(subject, context.now),
         *_format_remedy(subject, context),
         *_format_next_test(subject, context),

@@ -90,6 +90,16 @@ def format_stuck_lines(member: Member, context: ViewContext) -> list[Line]:
     ]
 
 
+def format_busy_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
+    """Return who uses the node, and since when; nothing when nobody does."""
+    use = context.busy.get(subject.node.name)
+    if use is None:
+        return []
+    by = f"by {use.by} " if use.by else ""
+    ends = "" if use.until_at is None else f", until {format_local(use.until_at)} as far as is known"
+    return [("busy", Cell(f"{by}since {format_local(use.since_at)}{ends}"))]
+
+
 def format_readiness_lines(member: Member, context: ViewContext) -> list[Line]:
     """Return since when the node says itself that it is not ready, and when that counts; nothing when it does not."""
     since_at = member.not_ready_since_at

@@ -13,9 +13,9 @@ from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.views.list_head import build_list_head
 from plabctl.views.node import ViewContext
-from plabctl.views.ranking import Ranking, rank_pools
+from plabctl.views.ranking import RankedNodeView, Ranking, rank_pools
 
-FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because")
+FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because", "busy_by", "busy_since_at")
 """The columns of `rank -o tsv`: new ones are only ever added at the end."""
 
 
@@ -31,12 +31,17 @@ def build_listing(context: ViewContext, pools: Collection[str], top: int | None)
             Column("NODE", lambda node: Cell(node.name), is_name=True),
             Column("SCORE", lambda node: Cell(f"{node.score:.3f}")),
             Column("BECAUSE", lambda node: Cell(node.because), rank=1, flexible=True),
+            Column("BUSY", _build_busy_cell, rank=3),
             Column("SITE", lambda node: Cell(node.site or ""), rank=2),
         ),
         head=build_list_head(context),
         warnings=_format_warnings(ranking),
         footer=_format_footer(ranking),
     )
+
+
+def _build_busy_cell(node: RankedNodeView) -> Cell:
+    return Cell("" if node.busy_since_at is None else node.busy_by or "yes")
 
 
 def _format_warnings(ranking: Ranking) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Tests: `tests/render/test_status_table.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from plabctl.core.model import Cause, Outcome
 from plabctl.core.settings import Settings
@@ -25,12 +25,13 @@ def build_columns(settings: Settings, now: float, tests: Mapping[str, Sequence[O
     `tests` are the outcomes of their last tests, oldest first, by node.
     """
     styles = list_pool_styles(settings)
+    spares = {pool.name for pool in settings.pools.values() if pool.busy == "spare"}
     return (
         Column("STATE", lambda node: build_state_cell(node, styles)),
         Column("NODE", lambda node: Cell(node.name), is_name=True),
         Column("FOR", lambda node: Cell(format_age(node.since_at, now)), rank=3),
         Column("LAST TEST", lambda node: _build_last_cell(node, now), rank=2),
-        Column("NEXT", lambda node: _build_next_cell(node, now), rank=4),
+        Column("NEXT", lambda node: _build_next_cell(node, now, spares), rank=4),
         Column("REMARK", lambda node: _build_remark_cell(node, now), rank=1, flexible=True),
         Column("EXPERIMENTS", _build_guests_cell, rank=5),
         Column("LAST TESTS", lambda node: Cell(format_strip(tests.get(node.name, ()))), wide=True),
@@ -70,6 +71,9 @@ def _build_remark_cell(node: NodeView, now: float) -> Cell:
     if hold := node.hold:
         ends = "" if hold.until_at is None else f", until {format_clock(hold.until_at, now)}"
         parts.append(f"held by {hold.actor}: {hold.reason}{ends}")
+    if node.busy_since_at is not None:
+        by = f" by {node.busy_by}" if node.busy_by else ""
+        parts.append(f"busy{by} since {format_clock(node.busy_since_at, now)}")
     if (reason := _find_reason(node)) is not None:
         parts.append(reason)
     needed = node.passes_needed
@@ -106,9 +110,11 @@ def _build_last_cell(node: NodeView, now: float) -> Cell:
             return Cell(f"unknown{cause} {age} ago", "suspect")
 
 
-def _build_next_cell(node: NodeView, now: float) -> Cell:
+def _build_next_cell(node: NodeView, now: float, spares: Collection[str]) -> Cell:
     if node.is_testing:
         return Cell(mark("testing", "testing"), "testing")
+    if node.busy_since_at is not None and node.due_at <= now and node.pool in spares:
+        return Cell("when free")
     return Cell("-" if node.absent_since_at is not None else format_until(node.due_at, now))
 
 

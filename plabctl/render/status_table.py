@@ -92,6 +92,7 @@ def format_footer(status: StatusView) -> str:
         (totals.suspect, "suspect"),
         (totals.held, "held"),
         (totals.absent, "absent"),
+        (totals.busy, "busy"),
     )
     extras = [f"{count} {word}" for count, word in counts if count]
     of_these = f" ({', '.join(extras)})" if extras else ""

@@ -19,6 +19,7 @@ from plabctl.typed import TYPE_CHECKING, NamedTuple
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
+    from plabctl.core.occupancy import Use
     from plabctl.core.problems import LockReport, Problem, Surroundings
 
 
@@ -47,6 +48,15 @@ class ViewContext:
         held = self.sight.held_slots
         return {key: claim for key, claim in claims.items() if claim.slot in held}
 
+    @property
+    def busy(self) -> "Mapping[str, Use]":
+        """Who uses which node now, by the node's name; nobody where no occupancy source is configured."""
+        if not self.settings.occupancies:
+            return {}
+        from plabctl.core.occupancy import find_busy
+
+        return find_busy(self.state.notes, self.settings.occupancies, self.now)
+
 
 class NodeFacts(NamedTuple):
     """What the status needs of a node's record; the fields are those of `Node` and `Member`."""
@@ -65,8 +75,8 @@ class NodeFacts(NamedTuple):
     requested_at: float | None
     absent_since_at: float | None
     stuck_since_at: float | None
-    last: Verdict | None
-    """Its last test. What else a column needs stands below."""
+    release_test_since_at: float | None
+    last: Verdict | None  # What else a column needs stands below.
 
     @property
     def is_suspect(self) -> bool:
@@ -110,33 +120,20 @@ class NodeView(NamedTuple):
     """Why it is not usable."""
     stuck_since_at: float | None
     """Since when it does not return before a person releases it."""
+    busy_by: "str | None" = None
+    """Who uses it, in words; None also where nobody says."""
+    busy_since_at: "float | None" = None
+    """Since when somebody uses it, as far as an occupancy source says."""
+    release_test_since_at: "float | None" = None
+    """When it was released, where a set-up test has to pass before it is offered again."""
 
 
 NODE_COLUMNS = (
-    "name",
-    "pool",
-    "since_at",
-    "due_at",
-    "testing",
-    "held",
-    "suspect",
-    "ok_streak",
-    "fail_streak",
-    "passes_needed",
-    "penalty",
-    "last.outcome",
-    "last.cause",
-    "last.at",
-    "last.seconds",
-    "last.reason",
-    "site",
-    "labels",
-    "experiments",
-    "absent_since_at",
-    "usable",
-    "why_not",
-    "stuck_since_at",
-)
+    "name", "pool", "since_at", "due_at", "testing", "held", "suspect", "ok_streak", "fail_streak", "passes_needed",
+    "penalty", "last.outcome", "last.cause", "last.at", "last.seconds", "last.reason", "site", "labels",
+    "experiments", "absent_since_at", "usable", "why_not", "stuck_since_at", "busy_by", "busy_since_at",
+    "release_test_since_at",
+)  # fmt: skip
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
 
 
@@ -150,11 +147,10 @@ def _build_node_view(
     experiments: Sequence[str] | None = None,
 ) -> NodeView:
     # All at once: to ask for the fields one by one adds a tenth to the time of a long list.
-    name, variables, pool, since_at, due_at, ok, bad, penalty, _, suspicion, hold, asked, absent, stuck, last, *_ = node
+    name, variables, pool, since_at, due_at, ok, bad, penalty, _, suspicion, hold, asked, gone, stuck, free, last = node
     is_in_good = pool in good_pools
-    is_in_bad = not is_in_good and pool in settings.pools
     # The usual case at a glance: a node in good of which there is nothing else to say.
-    is_plain = is_in_good and not (bad or suspicion or hold or absent)
+    is_plain = is_in_good and not (bad or suspicion or hold or gone or free)
     why_not = None if is_plain else explain_unusable(node, now, is_in_good=is_in_good)
     hold = hold if hold is not None and hold.holds(now) else None
     return NodeView(
@@ -167,7 +163,7 @@ def _build_node_view(
         suspicion is not None and suspicion.pool != pool,
         ok,
         bad,
-        _count_passes_needed(node, settings, now) if is_in_bad else None,
+        None if is_in_good or pool not in settings.pools else _count_passes_needed(node, settings, now),
         compute_penalty(node, settings.flap, now) if penalty else 0.0,
         last,
         hold,
@@ -175,10 +171,11 @@ def _build_node_view(
         variables.get("site"),
         None if NO_LABELS.issuperset(variables) else _find_labels(variables),
         experiments,
-        absent,
+        gone,
         why_not is None,
         why_not,
         stuck,
+        release_test_since_at=free,
     )
 
 
@@ -212,12 +209,19 @@ def list_node_views(
     claims = context.claims
     guests = _find_guests(state)
     good_pools = settings.good_pools
+    busy = context.busy
     for name in names:
         node = state.select_one(NODE_FACTS, name) if seen is None else seen.get(name)
         if node is not None:
-            yield _build_node_view(
+            view = _build_node_view(
                 node, settings, good_pools, now, is_testing=name in claims, experiments=guests.get(name)
             )
+            yield add_use(view, busy.get(name)) if busy else view
+
+
+def add_use(view: NodeView, use: "Use | None") -> NodeView:
+    """Return the view of a node with who uses it; None is nobody."""
+    return view if use is None else view._replace(busy_by=use.by or None, busy_since_at=use.since_at)
 
 
 def _find_guests(state: State) -> Mapping[str, Sequence[str]]:
@@ -227,10 +231,3 @@ def _find_guests(state: State) -> Mapping[str, Sequence[str]]:
         if vnode.vnode:
             guests.setdefault(vnode.node, []).append(vnode.experiment)
     return {node: sorted(names) for node, names in guests.items()}
-
-
-def filter_pools(context: ViewContext, names: Iterable[str], pools: Collection[str]) -> Iterator[str]:
-    """Yield those of `names` that are in one of `pools`; all of them when no pool is asked for."""
-    for name in names:
-        if not pools or ((node := context.state.select_one(NODE_FACTS, name)) and node.pool in pools):
-            yield name

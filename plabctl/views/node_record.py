@@ -14,7 +14,7 @@ from plabctl.core.model import Claim, Event, Leftover, Member, Node
 from plabctl.values import dataclass
 from plabctl.views.experiment_rows import VnodeRow, make_vnode_row
 from plabctl.views.experiments import VnodeView
-from plabctl.views.node import NodeView, ViewContext, view_node
+from plabctl.views.node import NodeView, ViewContext, add_use, view_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class NodeRecord:
         """Return its line of the status."""
         view = view_node(self.node, self.member, self.claim, context.settings, context.now)
         experiments = [each.vnode.experiment for each in self.vnode_views if each.vnode.vnode]
-        return view._replace(experiments=experiments or None)
+        return add_use(view._replace(experiments=experiments or None), context.busy.get(self.node.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,14 @@ class NodePage:
     claim: ClaimView | None
     not_ready_since_at: float | None
     """Since when it says itself, in a row, that it is not ready."""
+    busy_until_at: float | None
+    """Until when somebody uses it, if that is known."""
 
 
 def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
     """Return what `show` says of the node."""
     node, claim = record.node, record.claim
+    use = context.busy.get(node.name)
     return NodePage(
         generated_at=context.now,
         vnodes=tuple(map(make_vnode_row, record.vnode_views)) or None,
@@ -101,4 +104,5 @@ def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
         skipped_count=record.skipped_count or None,
         claim=ClaimView(claim.slot, claim.vnode, claim.started_at) if claim else None,
         not_ready_since_at=record.member.not_ready_since_at,
+        busy_until_at=use.until_at if use else None,
     )

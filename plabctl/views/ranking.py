@@ -25,6 +25,10 @@ class RankedNodeView(NamedTuple):
     site: str | None
     because: str
     reasons: tuple[str, ...]
+    busy_by: str | None
+    """Who uses it, in words; None also where nobody says."""
+    busy_since_at: float | None
+    """Since when somebody uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,17 @@ def rank_pools(context: ViewContext, pools: Collection[str], top: int | None) ->
     ]
     ranked = rank_nodes(members, context.settings, context.now)
     pool_of = {member.node: member.pool for member in members}
+    busy = context.busy
     views = []
     for place, each in enumerate(ranked[:top], 1):
         node = context.state.node(each.node)
         site = node.site if node else None
         because = ", ".join(each.reasons)
         pool = pool_of[each.node]
-        views.append(
-            RankedNodeView(place, each.node, each.score, each.good_ratio, pool, site, because, tuple(each.reasons))
-        )
+        use = busy.get(each.node)
+        by, since_at = (use.by or None, use.since_at) if use else (None, None)
+        facts = (place, each.node, each.score, each.good_ratio, pool, site, because, tuple(each.reasons))
+        views.append(RankedNodeView(*facts, by, since_at))
     return Ranking(tuple(views), len(ranked), tuple(sorted(wanted)), _find_early(context, pool_of))
 
 

@@ -34,6 +34,7 @@ class Totals:
     """The slots that are held, as far as the kernel says; else those that claims name."""
     next_due_at: float | None
     counts: NodeCounts
+    busy: int = 0
 
     @property
     def pools(self) -> Mapping[str, int]:
@@ -50,8 +51,11 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
     is_any_usable = False
     unknown_outcome = Outcome.UNKNOWN
     next_due_at: float | None = None
+    # Those that nobody waits for, or that wait until they are released.
+    busy = {name for name in context.state.names() if name in uses} if (uses := context.busy) else ()
+    taken = {*claims, *busy} if busy else claims
     for node in context.state.select(NODE_FACTS) if seen is None else seen:
-        name, _, pool, _, due_at, _, _, _, _, suspicion, hold, _, absent_since_at, stuck_since_at, last, *_ = node
+        name, _, pool, _, due_at, _, _, _, _, suspicion, hold, _, absent_since_at, stuck_since_at, _, last, *_ = node
         nodes += 1
         pools[pool] = pools.get(pool, 0) + 1
         # Most nodes have none of these: a call for each would take longer than all the rest here.
@@ -66,12 +70,12 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
             last_test_at = max(last_test_at, last.at)
         # One is enough.
         is_any_usable = is_any_usable or explain_unusable(node, now, is_in_good=pool in good_pools) is None
-        if (next_due_at is None or due_at < next_due_at) and absent_since_at is None and name not in claims:
+        if (next_due_at is None or due_at < next_due_at) and absent_since_at is None and name not in taken:
             next_due_at = due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     slots = {claim.slot for claim in claims.values()} if context.sight is None else context.sight.held_slots
     counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at, stuck)
-    return Totals(nodes, held, suspect, absent, len(slots), next_due_at, counts)
+    return Totals(nodes, held, suspect, absent, len(slots), next_due_at, counts, len(busy))
 
 
 @dataclass(frozen=True, slots=True)

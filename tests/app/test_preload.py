@@ -14,6 +14,7 @@ from plabctl.app import preload
 EARLY = {
     "plabctl.app.retest_now": "a person's command, before it begins",
     "plabctl.app.change_nodes": "as above",
+    "plabctl.cli.node_changes": "as above",
     "plabctl.render.tick_plan_table": "`--dry-run`, which probes nothing",
     "plabctl.render.text_table": "`--dry-run`",
     "ClusterShell.NodeSet": "words that choose nodes, before anything is claimed",

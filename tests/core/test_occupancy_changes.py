@@ -1,10 +1,27 @@
 from collections.abc import Iterable
+from random import Random
 from typing import Any
 
+import pytest
+
+from plabctl.core.model import Member
 from plabctl.core.occupancy import OccupancyNote, OccupancySettings, Use, find_busy, make_occupancy_note
 from plabctl.core.occupancy_changes import Listed, OccupancyReading, plan_occupancy
+from plabctl.core.pools.base import build_pools
+from plabctl.core.settings import Settings
+from plabctl.core.settle import settle
+from plabctl.core.state import Changes
+from plabctl.core.usable import explain_unusable
 from plabctl.values import replace
-from tests.builders import NOW, make_member, make_occupancy, make_settings, make_state
+from tests.builders import (
+    NOW,
+    make_claim,
+    make_member,
+    make_occupancy,
+    make_report,
+    make_settings,
+    make_state,
+)
 from tests.memory_state import MemoryState
 
 SOURCE = make_occupancy(stale_after_s=900.0)
@@ -163,3 +180,107 @@ def test_the_note_of_a_source_that_is_not_configured_any_more_goes() -> None:
     )
 
     assert list(state.notes) == ["occupancy desk"]
+
+
+def find_member(state: MemoryState, name: str) -> Member:
+    member = state.member(name)
+    assert member
+    return member
+
+
+def is_checked(state: MemoryState, name: str) -> bool:
+    known = find_member(state, name).liveness
+    return known is not None and known.called == "released"
+
+
+def release_at(how: str) -> Settings:
+    pools = {name: replace(pool, at_release=how) for name, pool in SETTINGS.pools.items()}
+    return replace(SETTINGS, pools=pools)
+
+
+def test_a_release_calls_a_login() -> None:
+    state = make_three()
+    read(state, ["a", "pc3"])
+
+    read(state, ["a"], NOW + 60.0)
+
+    assert not is_checked(state, "a")
+    assert is_checked(state, "PC3")
+    assert find_member(state, "PC3").due_at == NOW
+    assert find_member(state, "PC3").release_test_since_at is None
+
+
+def test_a_release_calls_a_test_where_the_pool_says_so() -> None:
+    state = make_state(make_member("a", due_at=NOW + 1800.0, interval_s=1800.0))
+    read(state, ["a"])
+
+    state.apply(plan_occupancy(state, release_at("test"), [(SOURCE, OccupancyReading(NOW + 60.0), None)], NOW + 60.0))
+
+    member = find_member(state, "a")
+    assert (member.due_at, member.interval_s, member.release_test_since_at) == (NOW + 60.0, 0.0, NOW + 60.0)
+    assert explain_unusable(member, NOW + 60.0, is_in_good=True) == "released, and not tested since"
+
+
+def test_a_release_calls_nothing_where_the_pool_says_so() -> None:
+    state = make_three()
+    read(state, ["a"])
+    before = find_member(state, "a")
+
+    state.apply(plan_occupancy(state, release_at("none"), [(SOURCE, OccupancyReading(NOW + 60.0), None)], NOW + 60.0))
+
+    assert find_member(state, "a") == before
+
+
+def test_a_node_is_released_when_the_last_source_says_so() -> None:
+    other = make_occupancy("desk")
+    settings = replace(SETTINGS, occupancies=(SOURCE, other))
+    state = make_three()
+    both = [(each, OccupancyReading(NOW, {"a": Listed()}), None) for each in settings.occupancies]
+    state.apply(plan_occupancy(state, settings, both, NOW))
+
+    state.apply(plan_occupancy(state, settings, [(SOURCE, OccupancyReading(NOW + 60.0), None)], NOW + 60.0))
+    assert not is_checked(state, "a")
+    state.apply(plan_occupancy(state, settings, [(other, OccupancyReading(NOW + 61.0), None)], NOW + 61.0))
+    assert is_checked(state, "a")
+
+
+def test_an_outage_of_a_source_releases_nobody_and_its_end_those_who_left_meanwhile() -> None:
+    state = make_three()
+    read(state, ["a", "b"])
+
+    fail(state, NOW + 60.0, NOW)
+    fail(state, NOW + 9000.0, NOW + 60.0)
+    assert not is_checked(state, "a")
+    read(state, ["b"], NOW + 9060.0)
+
+    assert is_checked(state, "a")
+    assert not is_checked(state, "b")
+
+
+def test_a_source_that_leaves_the_configuration_releases_its_nodes() -> None:
+    other = make_occupancy("desk")
+    state = make_three()
+    read(state, ["a"])
+
+    settings = make_settings(occupancies=(other,))
+    state.apply(plan_occupancy(state, settings, [(other, OccupancyReading(NOW + 1.0), None)], NOW + 1.0))
+
+    assert is_checked(state, "a")
+
+
+def settle_test(state: MemoryState, started_at: float, outcome: str, at: float) -> Member:
+    state.apply(Changes(claims=(make_claim("a", started_at=started_at),)))
+    report = make_report("a", outcome, started_at=started_at)
+    state.apply(settle(state, [report], build_pools(SETTINGS), at, Random(1)))
+    return find_member(state, "a")
+
+
+@pytest.mark.parametrize("outcome", ["pass", "fail", "unknown"])
+def test_only_a_pass_that_was_begun_after_the_release_ends_the_wait(outcome: str) -> None:
+    state = make_state(make_member("a", release_test_since_at=NOW, interval_s=60.0))
+
+    before = settle_test(state, NOW - 30.0, outcome, NOW + 30.0)
+    assert (before.release_test_since_at, before.due_at) == (NOW, NOW + 30.0), "it is tested again at once"
+
+    after = settle_test(state, NOW + 60.0, outcome, NOW + 90.0)
+    assert after.release_test_since_at == (None if outcome == "pass" else NOW)

@@ -1,11 +1,16 @@
 from typing import Any
 
+import pytest
+
+from plabctl.core import node_orders
 from plabctl.core.claim import list_candidates
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.settings import Settings
+from plabctl.core.spared import refuse_busy
 from plabctl.core.state import Changes
+from plabctl.errors import Refused
 from plabctl.values import replace
-from tests.builders import NOW, make_busy, make_member, make_occupancy, make_settings, make_state
+from tests.builders import NOW, make_busy, make_member, make_occupancy, make_order, make_settings, make_state
 from tests.memory_state import MemoryState
 
 SETTINGS = make_settings(occupancies=(make_occupancy(),))
@@ -38,6 +43,28 @@ def test_a_pool_may_test_its_busy_nodes() -> None:
 
 def test_a_busy_node_is_spared_also_where_others_are_asked_for_with_it() -> None:
     assert list_keys(make_busy_state("a"), only={"a", "b"}) == ["b"]
+
+
+def test_a_request_tests_a_busy_node_only_if_whoever_asks_knows_of_that() -> None:
+    state = make_busy_state("a", "b")
+
+    state.apply(node_orders.retest(state, ["a"], make_order()))
+    state.apply(node_orders.retest(state, ["b"], replace(make_order(), takes_busy=True)))
+
+    assert list_keys(state) == ["PC3", "b"]
+    assert list_keys(state, only={"a", "b"}) == ["b"]
+
+
+def test_a_refusal_names_the_busy_nodes_and_who_uses_one() -> None:
+    state = make_busy_state("a", "pc3")
+
+    refuse_busy(state, SETTINGS, ["b"], NOW)
+    with pytest.raises(Refused, match=r"^'a' is busy by ada, for 10m$"):
+        refuse_busy(state, SETTINGS, ["a"], NOW)
+    with pytest.raises(Refused, match=r"^1 of 2 nodes is busy: a$"):
+        refuse_busy(state, SETTINGS, ["a", "b"], NOW)
+    with pytest.raises(Refused, match=r"^2 of 3 nodes are busy: PC3,a$"):
+        refuse_busy(state, SETTINGS, ["a", "b", "PC3"], NOW)
 
 
 def add_vnode(there: MemoryState, experiment: Experiment, **fields: Any) -> str:

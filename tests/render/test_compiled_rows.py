@@ -55,6 +55,9 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
     absent_since_at=st.none() | NUMBERS,
     why_not=st.none() | TEXTS,
     stuck_since_at=st.none() | NUMBERS,
+    busy_by=st.none() | TEXTS,
+    busy_since_at=st.none() | NUMBERS,
+    release_test_since_at=st.none() | NUMBERS,
 )
 
 

@@ -308,7 +308,7 @@ def test_where_nodes_stand_is_told(play: Play) -> None:
     }  # fmt: skip
     assert [name for name, each in found.items() if each.absent_since_at is not None] == ["absent"]
     suspicion = Suspicion("good", NOW, 1, NOW)
-    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, 0, suspicion, None, None, None, {"site": "a"})
+    assert found["doubted"] == ("doubted", "bad", NOW - 86400.0, 0, suspicion, None, None, None, None, {"site": "a"})
     assert (state.select_one(PLACEMENT, "held"), state.select_one(PLACEMENT, "none")) == (found["held"], None)
 
 

@@ -19,7 +19,11 @@ from plabctl.core.notes import NoteKind
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.usable import is_usable
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import replace
+
+if TYPE_CHECKING:
+    from plabctl.core.occupancy import Busy
 
 GRACE_NOTE = NoteKind(
     "experiments",
@@ -79,6 +83,12 @@ class _Membership:
         self._state = state
         self._settings = settings
         self._good_pools = settings.good_pools
+        self._busy: Busy = {}
+        """Who uses which node: none of these is taken where nobody named it."""
+        if settings.occupancies:
+            from plabctl.core.occupancy import find_busy  # few have such a source
+
+            self._busy = find_busy(state.notes, settings.occupancies, now)
         self._now = now
         self._rng = rng
         self._members: dict[str, Vnode] = {}
@@ -186,7 +196,9 @@ class _Membership:
         return self._state.select_one(PLACEMENT, name)
 
     def _list_usable(self) -> list[Placement]:
-        return [each for each in self._state.select(PLACEMENT) if self._is_usable(each)]
+        """Return the usable nodes that nobody uses."""
+        busy = self._busy
+        return [each for each in self._state.select(PLACEMENT) if self._is_usable(each) and each.node not in busy]
 
     def _is_usable(self, placement: Placement) -> bool:
         return is_usable(placement, self._now, self._good_pools)

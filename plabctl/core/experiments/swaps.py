@@ -142,12 +142,19 @@ def _refuse_nodes(state: State, settings: Settings, names: tuple[str, ...], now:
 
 def _refuse_count(state: State, settings: Settings, wanted: Experiment, now: float) -> None:
     good = settings.good_pools
-    free = sum(is_usable(each, now, good) for each in state.select(PLACEMENT))
+    usable = [each.node for each in state.select(PLACEMENT) if is_usable(each, now, good)]
+    free, besides = len(usable), ""
+    if settings.occupancies:
+        from plabctl.core.occupancy import find_busy  # few have such a source
+
+        busy = find_busy(state.notes, settings.occupancies, now)
+        free -= sum(name in busy for name in usable)
+        besides = f", and {len(usable) - free} busy" if free < len(usable) else ""
     if free >= wanted.count or (free and wanted.at_most):
         return
     hint = "with --at-most it takes those, and more as they come" if free else "see: plabctl status"
     raise Refused(
-        f"{wanted.count} usable nodes are wanted and there {_format_are(free)}", hint=f"{hint}; none was taken"
+        f"{wanted.count} usable nodes are wanted and there {_format_are(free)}{besides}", hint=f"{hint}; none was taken"
     )
 
 

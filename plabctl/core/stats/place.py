@@ -27,6 +27,7 @@ class Place(NamedTuple):
     hold: Hold | None = None
     absent_since_at: float | None = None
     stuck_since_at: float | None = None
+    release_test_since_at: float | None = None
 
 
 class PastTest(NamedTuple):
