@@ -143,7 +143,7 @@ $(LOWEST)/.stamp-run: $(LOWEST)/.stamp-venv pyproject.toml tests/compat/bounds.p
 
 $(LOWEST)/.stamp-dev: $(LOWEST)/.stamp-run $(VENV)/.stamp-dev
 	@echo 'installing what the tests need into $(LOWEST)' >&2
-	@$(PIP) --python $(LOWEST)/bin/python install -qq -c $(LOWEST)/constraints.txt pip -e . --group dev
+	@$(PIP) --python $(LOWEST)/bin/python install -qq -c $(LOWEST)/constraints.txt -e . --group dev
 	@$(LOWEST)/bin/python -m compileall -q plabctl
 	@touch $@
 

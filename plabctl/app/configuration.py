@@ -6,6 +6,7 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from plabctl.app.context import PLUGIN_HINT, list_plugin_faults
@@ -22,6 +23,15 @@ from plabctl.probes.ssh_config import SshConfig
 NAME = "plabctl.toml"
 STATE_DIR = "state"
 """Of a configuration that is written here: beside it, so that two of them have two states."""
+
+
+RECOMMENDED: Mapping[str, str] = {
+    "pool.good.backoff": '{ kind = "age", base = "5m", max = "1h30m" }',
+    "pool.good.liveness": "{ between = 8 }",
+    "pool.bad.backoff": '{ kind = "age", base = "15m", max = "12h" }',
+    "pool.bad.liveness": "{ between = 8 }",
+}
+"""The best policy that a cautious operator would take, by key, as TOML; the figures are in `docs/policy.md`."""
 
 
 def check(path: str | None) -> Settings:
@@ -46,14 +56,15 @@ def build_sample_text() -> str:
     return build_sample()
 
 
-def write_sample(directory: str, user: str = "", key: str = "") -> Path:
+def write_sample(directory: str, user: str = "", key: str = "", *, recommended: bool = False) -> Path:
     """Write a commented configuration, with its state beside it, into `directory`; return its path, overwrite none.
 
-    `user` and `key` stand in it if given.
+    `user` and `key` stand in it if given, the policy of `RECOMMENDED` if asked for.
     """
     path = Path(directory) / NAME
     live = {"state_dir": STATE_DIR, "ssh.user": user, "ssh.key": key}
-    text = build_sample({name: quote(value) for name, value in live.items() if value})
+    given = {name: quote(value) for name, value in live.items() if value}
+    text = build_sample({**given, **(RECOMMENDED if recommended else {})})
     try:
         # Only if there is none: of two who write at the same moment, one is refused and nothing is overwritten.
         write_new(str(path), text.encode(), public=True)

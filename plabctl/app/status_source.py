@@ -17,6 +17,7 @@ from typing import Any
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.find_problems import TICKS_COME_S
+from plabctl.core.liveness_record import Liveness
 from plabctl.core.model import Cause, Claim, Event, Hold, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.names import fold_name
 from plabctl.core.notes import Document, Notes
@@ -32,7 +33,7 @@ from plabctl.core.problems import (
     Severity,
     Surroundings,
 )
-from plabctl.core.settings import PoolSettings, Settings
+from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
 from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError
@@ -149,7 +150,8 @@ def _build_context(document: Mapping[str, Any], now: float, max_age_s: float) ->
     at = _read_instant(document["generated_at"])
     good = frozenset(document["good_pools"])
     names = [*sorted(good), *sorted(document["counts"].keys() - good)]  # in the order of most configurations
-    pools = {name: PoolSettings(name, GOOD if name in good else BAD, "") for name in names}
+    liveness = LivenessSettings() if any("answered_at" in row for row in document["nodes"]) else None
+    pools = {name: PoolSettings(name, GOOD if name in good else BAD, "", liveness=liveness) for name in names}
     settings = Settings("", "", pools, {}, window=document["window"]["size"], occupancies=(_TOLD,))
     state = ToldState(document, at)
     slots = range(1, max(min(document["window"]["in_use"], settings.window), len(state.claims)) + 1)
@@ -200,6 +202,7 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         stuck_since_at=_read_optional(row, "stuck_since_at"),
         release_test_since_at=_read_optional(row, "release_test_since_at"),
         last=_read_verdict(row.get("last")),
+        liveness=Liveness(answered_at=_read_instant(row["answered_at"])) if "answered_at" in row else None,
     )
 
 

@@ -18,6 +18,7 @@ from plabctl.cli.output import write_line
 
 _EXAMPLE = """\
 plabctl init --user root --new-key
+plabctl init --recommended
 plabctl init /etc/plabctl
 """
 _MAKE_KEY = """\
@@ -39,13 +40,19 @@ next, in this order:
 @click.option(
     "--user", metavar="USER", default="", help="The user that logs in on the nodes (default: your name there)."
 )
+@click.option(
+    "--recommended",
+    is_flag=True,
+    help="With the policy that does least harm on real traces: logins between tests, and fewer tests.",
+)
 @click.option("--new-key", is_flag=True, help=f"Make a key for plabctl alone: {KEY} beside the file.")
-def command(directory: str, user: str, new_key: bool) -> None:
+def command(directory: str, user: str, recommended: bool, new_key: bool) -> None:
     """Write a commented plabctl.toml here, or into a directory, and say what to do next.
 
-    It contains every key with its default. An existing file is left alone.
+    It contains every key with its default. An existing file is left alone. What --recommended sets is explained
+    in docs/policy.md.
     """
-    path = write_sample(directory, user, KEY if new_key else "")
+    path = write_sample(directory, user, KEY if new_key else "", recommended=recommended)
     is_here = directory == "."
     write_line(f"wrote {NAME if is_here else path}")
     key = KEY if is_here else str(Path(directory, KEY))

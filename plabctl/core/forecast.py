@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from plabctl.core.fair_wait import estimate_test_seconds
+from plabctl.core.liveness import has_changed
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.pools.base import Judgement, Move, Reading, build_pools
 from plabctl.core.settings import Settings
@@ -39,6 +40,8 @@ class DueReason(StrEnum):
     """It came into its pool."""
     AT_ONCE = "at-once"
     """A person released it, or it is reached in another way now."""
+    CHANGED = "changed"
+    """A login between tests found another answer than before."""
     HOLD_ENDS = "hold-ends"
     UNKNOWN = "unknown"
     """The last probe said nothing: the shortest wait."""
@@ -133,6 +136,8 @@ def _explain_at_once(member: Member, last: Verdict, settings: Settings) -> DueRe
         return DueReason.CONFIRM
     if last.outcome is Outcome.FAIL and last.at == member.due_at:
         return DueReason.CUT
+    if has_changed(member, is_good=settings.pools[member.pool].is_good):
+        return DueReason.CHANGED
     return DueReason.ENTERED if member.due_at == member.since_at else DueReason.AT_ONCE
 
 

@@ -23,14 +23,12 @@ from plabctl.core.pools.base import Judgement, Move, enter_pool
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.settings import PoolSettings
 from plabctl.core.settings_parts import LivenessSettings
-from plabctl.core.suspicion import Suspicion
+from plabctl.core.suspicion import SILENCE, Suspicion
 from plabctl.typed import NamedTuple
 from plabctl.values import replace
 
 LEAST_SPACING_S = 60.0
 """Ticks come once a minute, and a login is not free for the node either."""
-SILENCE = "silence"
-"""The cause of a suspect that failed no test."""
 LOGIN_CAUSES = frozenset({Cause.DNS, Cause.CONNECT, Cause.HOST_KEY, Cause.AUTH, Cause.PROTOCOL})
 """Causes of failures that a mere login sees."""
 _SILENT_CAUSES = LOGIN_CAUSES | {Cause.DEADLINE}
@@ -157,6 +155,14 @@ def judge_check(member: Member, look: Look, own: PoolSettings, now: float, *, is
     if not own.is_good:
         return Judgement(_judge_in_bad(member, answered=look.answered, was_silent=before.is_silent, now=now))
     return _judge_in_good(member, look, own, now, was_silent=before.is_silent, is_guarded=is_guarded)
+
+
+def has_changed(member: Member, *, is_good: bool) -> bool:
+    """Return whether the answer of its last check is why the member's test is due at once."""
+    known, last = member.liveness, member.last
+    if known is None or member.interval_s or (last and last.at >= member.due_at):
+        return False
+    return (is_good and known.is_silent) or known.answered_at == member.due_at
 
 
 def build_check_row(member: Member) -> Due | None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from plabctl.core.uptime import UptimeStats
 from plabctl.values import dataclass
 
+SILENCE = "silence"
+"""The cause of a suspect that failed no test: logins between tests failed, several in a row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
@@ -20,7 +23,7 @@ class Suspicion:
     ok_streak: int
     failed_at: float
     by_silence: bool = False
-    """It failed no test: logins between tests failed, several in a row."""
+    """It failed no test: see `SILENCE`."""
 
 
 @dataclass(frozen=True, slots=True)

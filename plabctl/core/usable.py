@@ -63,7 +63,7 @@ def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str |
     if hold is not None and hold.holds(now) and not hold.is_move:
         return f"held by {hold.actor}"
     if suspicion is not None and suspicion.pool != node.pool:
-        return "suspect: it failed once and is tested again"
+        return f"suspect: it {'fell silent' if suspicion.by_silence else 'failed once'} and is tested again"
     is_asserted = hold is not None and hold.holds(now)
     if is_in_good:
         return None if is_asserted else _explain_untested(node)

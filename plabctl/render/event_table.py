@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
+from plabctl.core.suspicion import SILENCE
 from plabctl.render import experiment_events
 from plabctl.render.change_report import build_undo_command
 from plabctl.render.listing import Cell, Column, Listing, Row, get_text
@@ -122,7 +123,8 @@ def _format_what(event: Event) -> str:
         case "late":
             words = f"came too late and does not count: {_format_verdict(data)}"
         case "suspect":
-            words = _join(f"{_format_step(data)}, failed once, checking again", reason)
+            what = "" if get_text(data, "cause") == SILENCE else " failed once,"
+            words = _join(f"{_format_step(data)},{what} checking again", reason)
         case "refuted":
             words = f"{_format_step(data)} as if nothing had happened: {reason or 'the retest passed'}"
         case "guarded":

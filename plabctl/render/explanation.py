@@ -18,6 +18,7 @@ from plabctl.render import next_moves, next_test, stage_timeouts
 from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import describe_event
 from plabctl.render.listing import Cell, Line
+from plabctl.render.login_lines import explain_login
 from plabctl.render.pool_reason import (
     COMMAND,
     build_pool_reason,
@@ -34,6 +35,7 @@ from plabctl.render.vnode_table import format_vnode_lines
 from plabctl.values import replace
 from plabctl.views.experiment_rows import make_vnode_row
 from plabctl.views.explained_node import Explanation, GuardOfNode
+from plabctl.views.logins import view_login
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
 from plabctl.views.status import build_guard_view
@@ -59,6 +61,7 @@ def build_explanation(subject: NodeRecord, context: ViewContext) -> Explanation:
         tests=tuple(map(_leave_out_stages, islice(subject.list_latest("probe"), _TESTS_SHOWN))),
         skipped_count=subject.skipped_count or None,
         deadlines=stage_timeouts.build_limits(plan, settings.deadlines) if plan else None,
+        login=view_login(subject.member, settings),
     )
 
 
@@ -76,6 +79,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         *format_readiness_lines(subject.member, context),
         *format_busy_lines(subject, context),
         *_explain_next_test(subject, context),
+        *explain_login(subject, context),
         *_explain_moves(subject, context),
         *format_hold_lines(subject.member, context.now),
         *format_vnode_lines(subject, context.now),

@@ -23,6 +23,7 @@ _WORDS = {
     DueReason.NEW: "it has never been tested, so it is due at once",
     DueReason.ENTERED: "a node is tested at once when it enters {pool}",
     DueReason.AT_ONCE: "it was released, or is reached in another way now: a test decides where it belongs",
+    DueReason.CHANGED: "a login between its tests found another answer than before, so a test decides at once",
     DueReason.HOLD_ENDS: "its hold ends then",
     DueReason.UNKNOWN: "the last test gave no verdict, so after the shortest wait: {drawn}",
     DueReason.CUT: (
@@ -71,7 +72,8 @@ def format_reason(subject: NodeRecord, context: ViewContext) -> str:
         case DueReason.REQUESTED:
             return _format_request(subject, context)
         case DueReason.SUSPECT:
-            return "the retest that confirms or refutes its failure" + _format_after_silence(member)
+            what = "silence" if member.suspicion and member.suspicion.by_silence else "failure"
+            return f"the retest that confirms or refutes its {what}" + _format_after_silence(member)
         case DueReason.CONFIRM:
             confirm = settings.pools[member.pool].quick_retests
             return f"quick retest {member.fail_streak} of {confirm}, before its failure counts"

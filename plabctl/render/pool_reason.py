@@ -117,7 +117,8 @@ def _format_reason(subject: NodeRecord) -> str:
     if member.suspicion:
         seen = f": {member.last.reason}" if member.last and member.last.reason else ""
         at = format_local(member.suspicion.failed_at)
-        return f"it failed once in {member.suspicion.pool} at {at}; the next test confirms or refutes that{seen}"
+        what = "fell silent" if member.suspicion.by_silence else "failed once"
+        return f"it {what} in {member.suspicion.pool} at {at}; the next test confirms or refutes that{seen}"
     if move := _find_move(subject):
         by = "" if move.actor == MACHINE else f" (by {move.actor})"
         return f"{describe_event(move)}{by}, at {format_local(move.at)}"

@@ -42,6 +42,7 @@ FIELDS = (
     "unknown_count",
     "slot_seconds",
     "causes",
+    "login_sees_ratio",
 )
 """The columns of `stats -o tsv`: new ones are only ever added at the end."""
 PLACE_FIELDS = ("name", "pool", "good", "usable", "held", "absent", "why_not", "site")
@@ -172,6 +173,7 @@ def _format_footer(head: StatsHead) -> str:
         f"back in {back}" if back else "",
         format_count(total.tests_count, "test"),
         _format_causes(causes),
+        "" if total.login_sees_ratio is None else f"a login sees {_format_share(total.login_sees_ratio)} of failures",
     ]
     span = f"{format_local(head.since_at)} to {format_local(head.until_at)}"
     lines = [

@@ -26,6 +26,8 @@ def build_columns(settings: Settings, now: float, tests: Mapping[str, Sequence[O
     """
     styles = list_pool_styles(settings)
     spares = {pool.name for pool in settings.pools.values() if pool.busy == "spare"}
+    is_asked = any(pool.liveness for pool in settings.pools.values())
+    answered = (Column("ANSWERED", lambda node: Cell(_format_answered(node, now)), wide=True),) if is_asked else ()
     return (
         Column("STATE", lambda node: build_state_cell(node, styles)),
         Column("NODE", lambda node: Cell(node.name), is_name=True),
@@ -35,6 +37,7 @@ def build_columns(settings: Settings, now: float, tests: Mapping[str, Sequence[O
         Column("REMARK", lambda node: _build_remark_cell(node, now), rank=1, flexible=True),
         Column("EXPERIMENTS", _build_guests_cell, rank=5),
         Column("LAST TESTS", lambda node: Cell(format_strip(tests.get(node.name, ()))), wide=True),
+        *answered,
         Column("RUN", _build_run_cell, wide=True),
         Column("PENALTY", lambda node: Cell(f"{node.penalty:.1f}" if round(node.penalty, 3) else "-"), wide=True),
         Column("SITE", lambda node: Cell(node.site or ""), wide=True),
@@ -116,6 +119,10 @@ def _build_next_cell(node: NodeView, now: float, spares: Collection[str]) -> Cel
     if node.busy_since_at is not None and node.due_at <= now and node.pool in spares:
         return Cell("when free")
     return Cell("-" if node.absent_since_at is not None else format_until(node.due_at, now))
+
+
+def _format_answered(node: NodeView, now: float) -> str:
+    return "-" if node.answered_at is None else f"{format_age(node.answered_at, now)} ago"
 
 
 def _build_run_cell(node: NodeView) -> Cell:

@@ -16,6 +16,7 @@ from plabctl.views.status import ScopeView
 if TYPE_CHECKING:
     from plabctl.core.forecast import DueReason
     from plabctl.core.timeouts import TimeoutBasis, TimeoutRule
+    from plabctl.views.logins import LoginView
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +131,5 @@ class Explanation:
     skipped_count: int | None
     deadlines: ProbeLimits | None
     """None when its recipe is not configured."""
+    login: LoginView | None
+    """The logins between its tests."""

@@ -126,6 +126,8 @@ class NodeView(NamedTuple):
     """Since when somebody uses it, as far as an occupancy source says."""
     release_test_since_at: "float | None" = None
     """When it was released, where a set-up test has to pass before it is offered again."""
+    answered_at: "float | None" = None
+    """When it last let us log in, for a test or for a mere login; only where there are mere logins."""
 
 
 NODE_COLUMNS = (
@@ -133,6 +135,7 @@ NODE_COLUMNS = (
     "penalty", "last.outcome", "last.cause", "last.at", "last.seconds", "last.reason", "site", "labels",
     "experiments", "absent_since_at", "usable", "why_not", "stuck_since_at", "busy_by", "busy_since_at",
     "release_test_since_at",
+    "answered_at",
 )  # fmt: skip
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
 
@@ -182,7 +185,8 @@ def _build_node_view(
 def view_node(node: Node, member: Member, claim: Claim | None, settings: Settings, now: float) -> NodeView:
     """Return the view of one node whose record is at hand; `claim` is that of the test that runs on it."""
     facts = NODE_FACTS.read(node, member)
-    return _build_node_view(facts, settings, settings.good_pools, now, is_testing=claim is not None)
+    view = _build_node_view(facts, settings, settings.good_pools, now, is_testing=claim is not None)
+    return view._replace(answered_at=member.liveness.answered_at) if member.liveness else view
 
 
 def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int | None:
@@ -209,14 +213,21 @@ def list_node_views(
     claims = context.claims
     guests = _find_guests(state)
     good_pools = settings.good_pools
-    busy = context.busy
+    busy, answers = context.busy, _find_answers(context)
     for name in names:
         node = state.select_one(NODE_FACTS, name) if seen is None else seen.get(name)
         if node is not None:
-            view = _build_node_view(
-                node, settings, good_pools, now, is_testing=name in claims, experiments=guests.get(name)
-            )
+            own = guests.get(name)
+            view = _build_node_view(node, settings, good_pools, now, is_testing=name in claims, experiments=own)
+            view = view._replace(answered_at=answers.get(name)) if answers else view
             yield add_use(view, busy.get(name)) if busy else view
+
+
+def _find_answers(context: ViewContext) -> Mapping[str, float | None]:
+    if not any(pool.liveness for pool in context.settings.pools.values()):
+        return {}
+    rows = context.state.select(NodeFields(tuple, ("node", "liveness")))
+    return {name: own.answered_at for name, own in rows if own}
 
 
 def add_use(view: NodeView, use: "Use | None") -> NodeView:

@@ -14,6 +14,7 @@ from plabctl.core.model import Claim, Event, Leftover, Member, Node
 from plabctl.values import dataclass
 from plabctl.views.experiment_rows import VnodeRow, make_vnode_row
 from plabctl.views.experiments import VnodeView
+from plabctl.views.logins import LoginView, view_login
 from plabctl.views.node import NodeView, ViewContext, add_use, view_node
 
 
@@ -87,6 +88,8 @@ class NodePage:
     """Since when it says itself, in a row, that it is not ready."""
     busy_until_at: float | None
     """Until when somebody uses it, if that is known."""
+    login: LoginView | None
+    """The logins between its tests."""
 
 
 def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
@@ -105,4 +108,5 @@ def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
         claim=ClaimView(claim.slot, claim.vnode, claim.started_at) if claim else None,
         not_ready_since_at=record.member.not_ready_since_at,
         busy_until_at=use.until_at if use else None,
+        login=view_login(record.member, context.settings) if record.member.liveness else None,
     )

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from plabctl.core.liveness import LOGIN_CAUSES
 from plabctl.core.names import build_sort_key
 from plabctl.core.stats.outages import Bounds
 from plabctl.core.stats.replay import Past, PastNode
@@ -24,7 +25,7 @@ class StatsView:
     """What a node, or several, did in a span of time. None is unknown, or does not apply."""
 
     DIGITS = MappingProxyType(
-        dict.fromkeys(("usable_ratio", "good_ratio", "held_ratio", "absent_ratio"), _RATIO_DIGITS)
+        dict.fromkeys(("usable_ratio", "good_ratio", "held_ratio", "absent_ratio", "login_sees_ratio"), _RATIO_DIGITS)
     )
 
     name: str | None
@@ -60,6 +61,8 @@ class StatsView:
     slot_seconds: float
     causes: Mapping[str, int]
     """How many tests failed of each cause, the commonest first."""
+    login_sees_ratio: float | None
+    """The share of those failures that a mere login would have seen; None without failures."""
 
 
 class StatsHead(NamedTuple):
@@ -145,6 +148,7 @@ def build_stats_view(tally: Tally, name: str | None, nodes_count: int | None = N
         seconds / known_s if known_s else None
         for seconds in (tally.usable_s, tally.good_s, tally.held_s, tally.absent_s)
     )
+    seen_count = sum(tally.causes[cause] for cause in LOGIN_CAUSES)
     detection, recovery = _compute_means(tally.detections), _compute_means(tally.recoveries)
     return StatsView(
         name=name,
@@ -173,6 +177,7 @@ def build_stats_view(tally: Tally, name: str | None, nodes_count: int | None = N
         unknown_count=tally.unknown_count,
         slot_seconds=tally.slot_s,
         causes=dict(sorted(tally.causes.items(), key=lambda item: (-item[1], item[0]))),
+        login_sees_ratio=seen_count / tally.causes.total() if tally.causes else None,
     )
 
 

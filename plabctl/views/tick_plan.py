@@ -13,6 +13,7 @@ from plabctl.core.claim import choose_rows, list_candidates
 from plabctl.core.due_rows import Due
 from plabctl.core.fairness import compute_shares
 from plabctl.core.model import Goal
+from plabctl.core.settings import LivenessSettings
 from plabctl.values import dataclass
 from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals
@@ -39,6 +40,7 @@ class PlannedTest(NamedTuple):
     experiment: str | None
     """Whose vnode it is for; None for a health test."""
     goal: Goal | None
+    """None for a health test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ def _plan_test(context: ViewContext, due: Due, slot: PlannedSlot) -> PlannedTest
     if vnode:
         recipe_name = state.experiments[due.experiment].recipe
         return PlannedTest(due.node, due.pool, recipe_name, due.due_at, is_requested, slot, due.experiment, vnode.goal)
+    if due.is_check:
+        name = (context.settings.pools[due.pool].liveness or LivenessSettings()).recipe
+        return PlannedTest(due.node, due.pool, name, due.due_at, is_requested, slot, None, Goal.LIVENESS)
     node = state.node(due.node)
     recipe = context.settings.find_recipe(node.variables if node else {}, due.pool)
     return PlannedTest(due.node, due.pool, recipe.name if recipe else "", due.due_at, is_requested, slot, None, None)

@@ -33,6 +33,7 @@ PARTS = {
     "slow": "a thousand slow probes at once",
     "reach": "what the client can do when the nodes are other machines",
     "login": "one login, nothing else running",
+    "liveness": "what a liveness check costs, here and on the node",
 }
 
 

@@ -55,6 +55,20 @@ def test_without_options_it_says_how_to_make_a_key(new_desk: Desk) -> None:
     )
 
 
+def test_the_recommended_policy_stands_in_the_file_and_holds(new_desk: Desk) -> None:
+    new_desk.ok("init", "--recommended")
+
+    shown = new_desk.ok("config", "show")
+    pools = tomllib.loads(shown)["pool"]
+    backoffs = {name: {key: pools[name]["backoff"][key] for key in ("kind", "base", "max")} for name in pools}
+    assert backoffs == {
+        "good": {"kind": "age", "base": "5m", "max": "1h30m"},
+        "bad": {"kind": "age", "base": "15m", "max": "12h"},
+    }
+    assert [(own["liveness"]["between"], own["liveness"]["silences"]) for own in pools.values()] == [(8, 2), (8, 2)]
+    assert "no errors" in new_desk.ok("config", "check")
+
+
 def test_an_existing_file_is_left_alone_and_no_key_is_made(desk: Desk) -> None:
     said = desk.run("init", "--new-key")
 

@@ -92,6 +92,7 @@ def test_nodes_with_the_worst_first_and_what_they_did(desk: Desk) -> None:
         "returns_count": 1, "return_least_seconds": 0.0, "return_most_seconds": H,
         "tests_count": 6, "passed_count": 3, "failed_count": 3, "unknown_count": 0, "slot_seconds": 270.0,
         "causes": {"connect": 2, "setup": 1},
+        "login_sees_ratio": 0.66667,
     }  # fmt: skip
     assert (nodes[1]["known_seconds"], nodes[1]["held_ratio"], nodes[1]["removed"]) == (21 * H, 0.14286, True)
     assert document["history_begins_at"] == document["since_at"]
@@ -151,7 +152,7 @@ b1    ███████░  85.7%                                           
 a1    ████████   100%                                             100%          1
 
 2026-09-20 14:13:20 UTC to 2026-09-22 14:13:20 UTC · 3 nodes
-usable 87.0% · 1 outage · seen in <1h · back in <1h · 8 tests · connect 2, setup 1
+usable 87.0% · 1 outage · seen in <1h · back in <1h · 8 tests · connect 2, setup 1 · a login sees 66.7% of failures
 history begins 2026-09-21 14:13:20 UTC
 """
     )

@@ -39,7 +39,7 @@ ip addr add "$3/16" dev eth0
 ip link set lo up
 ip link set eth0 up
 cd /
-exec "$4" -D -e -r -f /mnt/sshd_config >>/mnt/log 2>&1 </dev/null
+exec "$4" -D -e -f /mnt/sshd_config >>/mnt/log 2>&1 </dev/null
 """
 
 

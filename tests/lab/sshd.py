@@ -120,7 +120,7 @@ class Sshd:
         with self.log.open("ab") as log:
             begin = log.tell()
             self._process = subprocess.Popen(
-                [program("sshd"), "-D", "-e", "-r", "-f", str(config)],
+                [program("sshd"), "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

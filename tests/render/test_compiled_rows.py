@@ -58,6 +58,7 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
     busy_by=st.none() | TEXTS,
     busy_since_at=st.none() | NUMBERS,
     release_test_since_at=st.none() | NUMBERS,
+    answered_at=st.none() | NUMBERS,
 )
 
 
@@ -163,4 +164,5 @@ VIEW = NodeView(
     is_usable=True,
     why_not=None,
     stuck_since_at=None,
+    answered_at=None,
 )

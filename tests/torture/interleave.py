@@ -45,7 +45,7 @@ def run(options: TortureOptions) -> list[Finding]:
         else Finding("steps, each followed by all checks", steps),
         Finding("processes that were killed", f"{counts['killed']:,}"),
         Finding("commits", f"{counts['commits']:,}"),
-        Finding("probes begun", f"{counts['probes']:,}"),
+        Finding("probes begun", f"{counts['probes']:,}, of which {counts['checks']:,} liveness checks"),
         Finding("moves between pools", f"{counts['moves']:,}"),
         Finding("times that the clock was set", f"{counts['clock']:,}"),
     ]

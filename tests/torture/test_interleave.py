@@ -8,14 +8,17 @@ from typing import Any, cast
 
 import pytest
 
+from plabctl import values
 from plabctl.app import claim_slots, tick
-from plabctl.core import assign, claim, clock_skew, leftovers, node_orders
-from plabctl.core.model import Claim, Report
+from plabctl.core import assign, claim, clock_skew, leftovers, liveness, node_orders
+from plabctl.core.model import Claim, Member, Report
 from plabctl.core.pools import experiment
+from plabctl.core.pools.base import Judgement, Move, enter_pool
+from plabctl.core.settings import LivenessSettings, PoolSettings
 from plabctl.core.state import Changes
 from tests.torture import interleave
 from tests.torture.finding import draw
-from tests.torture.interleaving import faults
+from tests.torture.interleaving import faults, settings
 from tests.torture.interleaving.kernel import SimSlots
 from tests.torture.options import TortureOptions
 
@@ -104,6 +107,19 @@ def a_failed_teardown_counts_as_done(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(experiment, "_update_leftovers", hopeful)
 
 
+def a_login_lets_a_node_return(patch: pytest.MonkeyPatch) -> None:
+    real = liveness.judge_check
+
+    def hasty(member: Member, look: liveness.Look, own: PoolSettings, now: float, **more: Any) -> Judgement:
+        if not look.answered or own.is_good or member.is_held(now):
+            return real(member, look, own, now, **more)
+        move = Move("transition", own.name, own.goes_to, now, "passed", "it let us log in")
+        return Judgement(values.replace(enter_pool(member, own.goes_to, now), suspicion=None), move)
+
+    patch.setattr(liveness, "judge_check", hasty)
+    patch.setattr(settings, "choose_checks", lambda _: LivenessSettings(between=8))
+
+
 def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clock_skew, "explain_distrust", lambda *_, **__: "")
 
@@ -120,6 +136,7 @@ def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:
         (a_move_by_a_person_overrules_nothing, {"order": 3}),
         (an_older_vnode_is_taken_for_new, {}),
         (a_failed_teardown_counts_as_done, {}),
+        (a_login_lets_a_node_return, {}),
         (a_clock_that_was_never_set_is_believed, {"set_clock": 10}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

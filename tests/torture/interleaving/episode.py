@@ -56,6 +56,7 @@ class Episode:
             "commits": truth.commits,
             "moves": truth.moves,
             "probes": self.bed.probes,
+            "checks": self.oracle.checks,
             "killed": self.killed,
             "clock": self.clock_set,
             "told": len(self.delivered),

@@ -37,6 +37,10 @@ def make_recipe(name: str = "process") -> Recipe:
     return Recipe(name, setup=stages["setup"], up=stages["up"], check=stages["check"], teardown=stages["teardown"])
 
 
+def make_login() -> Recipe:
+    return Recipe("command", check=Stage("login {vnode}", timeout_s=STAGE_S))
+
+
 class Machine:
     """One machine: its mood, the vnodes on it, and the set-ups under way of which nobody may know any more."""
 

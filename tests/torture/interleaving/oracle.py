@@ -12,7 +12,7 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.claim import GRACE_S
 from plabctl.core.clock_skew import NEVER_BEFORE
 from plabctl.core.experiments.model import VnodeState
-from plabctl.core.model import Event, Report
+from plabctl.core.model import Event, Goal, Report
 from plabctl.core.state import State
 from tests.torture.interleaving.machines import ProbeLog, Testbed
 from tests.torture.interleaving.scheduler import Defect, Process
@@ -53,6 +53,7 @@ class Oracle(ProbeLog):
         self.forgotten: set[str] = set()
         """Vnodes that a person was told would be left."""
         self.doubles = 0
+        self.checks = 0
         self.wall = 0.0
         self._claims: dict[str, str] = {}
 
@@ -68,7 +69,10 @@ class Oracle(ProbeLog):
         if job.token not in self.tokens:
             raise Defect(f"{job.key} is probed under a claim that was never committed")
         others[job.token] = process
-        self.last_begun[job.key] = self._bed.scheduler.now
+        if job.goal is Goal.LIVENESS:
+            self.checks += 1
+        else:
+            self.last_begun[job.key] = self._bed.scheduler.now
 
         self._bed.scheduler.step_log.tell(
             self._bed.scheduler.now,
@@ -196,6 +200,8 @@ class Oracle(ProbeLog):
         wanted = {"bad": "fail", "good": "fail" if event.kind == "guarded" else "pass"}[target]
         if report.node != node or str(report.outcome) != wanted:
             raise Defect(f"{event.kind} of {node} to {target} rests on {report.outcome} of {report.node}")
+        if report.goal is Goal.LIVENESS and event.kind != "suspect":
+            raise Defect(f"{event.kind} of {node} rests on a login, and on no test")
         if whose is not process or taken.is_void or taken.is_overruled:
             raise Defect(f"{event.kind} of {node} by {process} rests on a probe of {whose}, {taken}")
 

@@ -8,9 +8,9 @@ from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD, GoodOptions
-from plabctl.core.settings import ExperimentSettings, PoolSettings, Settings
+from plabctl.core.settings import ExperimentSettings, LivenessSettings, PoolSettings, Settings
 from plabctl.core.settings_parts import FlapSettings, GuardSettings
-from tests.torture.interleaving.machines import make_recipe
+from tests.torture.interleaving.machines import make_login, make_recipe
 
 LONGEST_S = 300.0
 """No node waits longer, but for the jitter."""
@@ -20,15 +20,16 @@ def make_settings(dice: Random) -> Settings:
     """Return a configuration with short waits; the rest is for the dice."""
     backoff = Backoff(ADDITIVE, base_s=60.0, step_s=30.0, max_s=LONGEST_S, jitter_s=10.0)
     confirm = dice.choice([0, 0, 1])
+    checks = choose_checks(Random(dice.random()))
     pools = {
-        "good": PoolSettings("good", GOOD, "bad", backoff=backoff, options=GoodOptions(confirm)),
-        "bad": PoolSettings("bad", BAD, "good", backoff=backoff),
+        "good": PoolSettings("good", GOOD, "bad", backoff=backoff, options=GoodOptions(confirm), liveness=checks),
+        "bad": PoolSettings("bad", BAD, "good", backoff=backoff, liveness=checks),
     }
     return Settings(
         "plabctl.toml",
         "/nowhere",
         pools,
-        {"process": make_recipe()},
+        {"process": make_recipe(), "command": make_login()},
         window=dice.randint(1, 5),
         flap=FlapSettings(half_life_s=600.0, max_passes=3, apart_s=60.0),
         guard=GuardSettings(
@@ -36,3 +37,9 @@ def make_settings(dice: Random) -> Settings:
         ),
         experiment=ExperimentSettings(retry=backoff, check=backoff, grace_s=120.0),
     )
+
+
+def choose_checks(dice: Random) -> LivenessSettings | None:
+    """Return how nodes are logged in to between tests; in one of three worlds they are not."""
+    own = LivenessSettings(between=8, silences=dice.choice([0, 1, 2, 2]), apart_s=dice.choice([0.0, 0.0, 30.0]))
+    return dice.choice([None, own, own])
