@@ -112,6 +112,15 @@ GUARD = Table(
         example='"1h"',
     ),
     Key("then", Choice(tuple(GuardThen)), text="What happens to a move that was held that long.", example='"leave"'),
+    Key(
+        "neighbours",
+        Whole(0, 1000),
+        text="How many good nodes of its site are tested at once when a good node fails, those tested longest ago; "
+        "each that fails calls as many again. Where there are liveness checks, all good nodes of the site get one "
+        "instead. 2 because then a dead switch is found in one round, and where failures come alone it costs next to "
+        "nothing. 0 turns it off.",
+        example="3",
+    ),
     text="When many nodes fail together, the monitor is the more likely cause: moves to bad are held, testing goes on.",
 )
 

@@ -42,6 +42,8 @@ class DueReason(StrEnum):
     """A person released it, or it is reached in another way now."""
     CHANGED = "changed"
     """A login between tests found another answer than before."""
+    ASKED_EARLY = "asked-early"
+    """Another good node of its site has failed."""
     HOLD_ENDS = "hold-ends"
     UNKNOWN = "unknown"
     """The last probe said nothing: the shortest wait."""
@@ -132,6 +134,8 @@ def find_path(
 
 
 def _explain_at_once(member: Member, last: Verdict, settings: Settings) -> DueReason:
+    if member.asked_early:
+        return DueReason.ASKED_EARLY
     if 0 < member.fail_streak <= settings.pools[member.pool].quick_retests:
         return DueReason.CONFIRM
     if last.outcome is Outcome.FAIL and last.at == member.due_at:

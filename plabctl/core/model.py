@@ -128,6 +128,8 @@ class Member:
     """When its latest moves out of good were confirmed, oldest first: see `plabctl.core.strikes`."""
     stuck_since_at: float | None = None
     """Since when there were too many of them, so that it does not return before a person releases it."""
+    asked_early: str = ""
+    """Why its next test is ahead of its time, in words: see `plabctl.core.neighbours`."""
 
     @property
     def home_pool(self) -> str:

@@ -158,6 +158,7 @@ def _put_into(member: Member, pool: str, pin: Hold | None, settings: Settings, o
         flaps=(),
         strike_ats=(),
         stuck_since_at=None,
+        asked_early="",
         good_ratio=compute_good_ratio(member, settings, order.now),
     )
 

@@ -67,6 +67,8 @@ class GuardSettings:
     """`host:port` of machines that are up when we ourselves are connected."""
     max_age_s: float = 3600.0
     then: GuardThen = GuardThen.MOVE
+    neighbours: int = 2
+    """How many good nodes of its site a failing one has tested at once, or all by a check where those are made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class _Batch:
         """On nodes that were removed."""
         self._released: list[str] = []
         self._events: list[Event] = []
+        self._failed: dict[str, str] = {}
+        """What good nodes did of which nothing was amiss before, by name."""
 
     def settle(self, report: Report) -> None:
         """Apply `report` if its token is current, else record it as late."""
@@ -74,9 +76,14 @@ class _Batch:
             self._judge_member(claim, report)
 
     def build_changes(self) -> Changes:
-        """Return the changes of the reports settled so far."""
+        """Return the changes of the reports settled so far, and of asking those who stand beside what failed."""
+        called: Iterable[Member] = ()
+        if self._failed and self._settings.guard.neighbours:
+            from plabctl.core.neighbours import call_neighbours  # most batches have no such failure
+
+            called = call_neighbours(self._state, self._settings, self._failed, self._members, self._now, self._guard)
         return Changes(
-            members=tuple(self._members.values()),
+            members=(*self._members.values(), *called),
             vnodes=tuple(vnode for vnode in self._vnodes.values() if vnode),
             gone=tuple(key for key, vnode in self._vnodes.items() if vnode is None),
             released=tuple(self._released),
@@ -98,13 +105,17 @@ class _Batch:
         is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member)
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)
+        self._note_failure(member, judgement.member, "failed")
         after = _clear_release(judgement.member, claim, found, now)
         after = _clear_request(after, claim, now)
+        if after.asked_early and found.cause is not Cause.INTERRUPTED:
+            after = replace(after, asked_early="")
         after = liveness.plan_after_test(after, self._pools[after.pool].own, found, reading.roll, now)
         self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
         is_spared = found.outcome is Outcome.FAIL and judgement.member.fail_streak <= member.fail_streak
         more = {"counted": False} if is_spared else {}
-        self._events.append(events.build_probe_event(found, claim.pool, now, **more))
+        early = member.asked_early
+        self._events.append(events.build_probe_event(found, claim.pool, now, asked_early=early, **more))
         if judgement.move:
             self._events.append(events.build_move_event(judgement.move, found, now))
         if after.stuck_since_at is not None and member.stuck_since_at is None:
@@ -118,6 +129,7 @@ class _Batch:
             return
         look = liveness.read_look(report, is_login=liveness.is_login(pool.own, self._settings.recipes))
         judgement = liveness.judge_check(member, look, pool.own, self._now, is_guarded=self._is_guarded(member))
+        self._note_failure(member, judgement.member, "fell silent")
         self._members[report.node] = judgement.member
         if judgement.move:
             self._events.append(events.build_move_event(judgement.move, report, self._now))
@@ -130,6 +142,12 @@ class _Batch:
         self._events.append(events.build_probe_event(report, claim.pool, now, goal=claim.goal, vnode=claim.vnode))
         if kind:
             self._events.append(events.build_vnode_event(kind, claim, report, after, now))
+
+    def _note_failure(self, before: Member, after: Member, what: str) -> None:
+        """Remember a good node that has failed for the first time: it calls its neighbours."""
+        is_new = before.suspicion is None and (after.suspicion is not None or after.pool != before.pool)
+        if is_new and self._pools[before.pool].own.is_good:
+            self._failed[before.node] = what
 
     def _record_late(self, report: Report, claim: Claim | None) -> None:
         if report.goal is Goal.LIVENESS:

@@ -119,7 +119,8 @@ def _format_what(event: Event) -> str:
     kind, data, reason = event.kind, event.data, get_text(event.data, "reason")
     match kind:
         case "probe" | "vnode-probe":
-            words = _format_verdict(data)
+            early = get_text(data, "asked_early")
+            words = f"{_format_verdict(data)}{f'; asked early: {early}' if early else ''}"
         case "late":
             words = f"came too late and does not count: {_format_verdict(data)}"
         case "suspect":

@@ -24,6 +24,7 @@ _WORDS = {
     DueReason.ENTERED: "a node is tested at once when it enters {pool}",
     DueReason.AT_ONCE: "it was released, or is reached in another way now: a test decides where it belongs",
     DueReason.CHANGED: "a login between its tests found another answer than before, so a test decides at once",
+    DueReason.ASKED_EARLY: "asked early: {asked}",
     DueReason.HOLD_ENDS: "its hold ends then",
     DueReason.UNKNOWN: "the last test gave no verdict, so after the shortest wait: {drawn}",
     DueReason.CUT: (
@@ -87,7 +88,7 @@ def format_reason(subject: NodeRecord, context: ViewContext) -> str:
             )
             return f"{format_backoff(member, context)}{last}"
         case _:
-            return _WORDS[why].format(pool=member.pool, drawn=_format_drawn(member))
+            return _WORDS[why].format(pool=member.pool, drawn=_format_drawn(member), asked=member.asked_early)
 
 
 def build_next_test(subject: NodeRecord, context: ViewContext) -> NextTest:

@@ -126,6 +126,8 @@ def _format_next_test(subject: NodeRecord, context: ViewContext) -> list[Line]:
         return [("next test", Cell(f"{GLYPHS['testing']} {text}", "testing"))]
     if member.requested_at is not None:
         return [("next test", Cell(f"{text}: a retest was asked for"))]
+    if member.asked_early:
+        return [("next test", Cell(f"{text}; asked early: {member.asked_early}"))]
     counted = f" (after {next_test.format_run(member)})" if member.ok_streak or member.fail_streak else ""
     return [("next test", Cell(f"{text}{counted}"))]
 

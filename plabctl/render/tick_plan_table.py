@@ -47,5 +47,5 @@ def _format_reason(test: PlannedTest, now: float) -> str:
     late_s = now - test.due_at
     if late_s < 0:
         return "named"
-    waits = f"due for {format_duration(int(late_s))}"
+    waits = f"asked early: {test.asked_early}" if test.asked_early else f"due for {format_duration(int(late_s))}"
     return waits if test.goal is None else f"{test.goal}, {waits}"

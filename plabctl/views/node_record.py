@@ -90,6 +90,8 @@ class NodePage:
     """Until when somebody uses it, if that is known."""
     login: LoginView | None
     """The logins between its tests."""
+    asked_early: str | None
+    """Why its next test is ahead of its time, in words."""
 
 
 def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
@@ -109,4 +111,5 @@ def build_node_page(record: NodeRecord, context: ViewContext) -> NodePage:
         not_ready_since_at=record.member.not_ready_since_at,
         busy_until_at=use.until_at if use else None,
         login=view_login(record.member, context.settings) if record.member.liveness else None,
+        asked_early=record.member.asked_early or None,
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from plabctl.core.claim import choose_rows, list_candidates
 from plabctl.core.due_rows import Due
 from plabctl.core.fairness import compute_shares
-from plabctl.core.model import Goal
+from plabctl.core.model import Goal, Member
 from plabctl.core.settings import LivenessSettings
 from plabctl.values import dataclass
 from plabctl.views.node import ViewContext
@@ -41,6 +41,8 @@ class PlannedTest(NamedTuple):
     """Whose vnode it is for; None for a health test."""
     goal: Goal | None
     """None for a health test."""
+    asked_early: str | None = None
+    """Why it is ahead of its time, in words, where another node has called it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,19 @@ def _plan_test(context: ViewContext, due: Due, slot: PlannedSlot) -> PlannedTest
         return PlannedTest(due.node, due.pool, recipe_name, due.due_at, is_requested, slot, due.experiment, vnode.goal)
     if due.is_check:
         name = (context.settings.pools[due.pool].liveness or LivenessSettings()).recipe
-        return PlannedTest(due.node, due.pool, name, due.due_at, is_requested, slot, None, Goal.LIVENESS)
+        early = _find_call(state.member(due.node), due)
+        return PlannedTest(due.node, due.pool, name, due.due_at, is_requested, slot, None, Goal.LIVENESS, early)
     node = state.node(due.node)
     recipe = context.settings.find_recipe(node.variables if node else {}, due.pool)
-    return PlannedTest(due.node, due.pool, recipe.name if recipe else "", due.due_at, is_requested, slot, None, None)
+    name = recipe.name if recipe else ""
+    early = _find_call(state.member(due.node), due)
+    return PlannedTest(due.node, due.pool, name, due.due_at, is_requested, slot, None, None, early)
+
+
+def _find_call(member: Member | None, due: Due) -> str | None:
+    """Return why the test, or the liveness check, was called ahead of its time."""
+    if member is None:
+        return None
+    if due.is_check:
+        return (member.liveness and member.liveness.called) or None
+    return member.asked_early or None

@@ -99,7 +99,7 @@ class Person:
         there = set(self._app.store.snapshot().names())
         if missing := sorted(set(self._episode.names) - there):
             name = self._dice.choice(missing)
-            order_desk.add_nodes(self._app, [Node(name)], self._order(), replacing=False)
+            order_desk.add_nodes(self._app, [make_node(name)], self._order(), replacing=False)
 
     def remove(self) -> None:
         if names := self._names():
@@ -165,10 +165,15 @@ def tolerant(body: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
+def make_node(name: str) -> Node:
+    """Return a node in one of two racks."""
+    return Node(name, {"site": f"rack{int(name[1:]) % 2}"})
+
+
 def add_all(app: App, names: list[str], dice: Random) -> None:
     """Add the nodes that are not there."""
     known = set(app.store.snapshot().names())
-    missing = [Node(name) for name in names if name not in known]
+    missing = [make_node(name) for name in names if name not in known]
     if missing:
         order_desk.add_nodes(app, missing, Order("ada", "", app.clock.now(), dice), replacing=False)
 

@@ -33,7 +33,11 @@ def make_settings(dice: Random) -> Settings:
         window=dice.randint(1, 5),
         flap=FlapSettings(half_life_s=600.0, max_passes=3, apart_s=60.0),
         guard=GuardSettings(
-            min_tested=dice.choice([3, 10]), max_age_s=300.0, within_s=120.0, canary=dice.choice([(), ("gate:22",)])
+            min_tested=dice.choice([3, 10]),
+            max_age_s=300.0,
+            within_s=120.0,
+            canary=dice.choice([(), ("gate:22",)]),
+            neighbours=dice.choice([0, 2]),
         ),
         experiment=ExperimentSettings(retry=backoff, check=backoff, grace_s=120.0),
     )
