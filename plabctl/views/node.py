@@ -166,7 +166,7 @@ def _build_node_view(
         suspicion is not None and suspicion.pool != pool,
         ok,
         bad,
-        None if is_in_good or pool not in settings.pools else _count_passes_needed(node, settings, now),
+        None if is_in_good or stuck or pool not in settings.pools else _count_passes_needed(node, settings, now),
         compute_penalty(node, settings.flap, now) if penalty else 0.0,
         last,
         hold,
@@ -189,13 +189,11 @@ def view_node(node: Node, member: Member, claim: Claim | None, settings: Setting
     return view._replace(answered_at=member.liveness.answered_at) if member.liveness else view
 
 
-def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int | None:
+def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int:
     """Return how many more passes bring the node back to good: one for a suspect, because that refutes it.
 
-    None when it is stuck. They are those that it takes from its next test on: meanwhile the penalty decays.
+    They are those that it takes from its next test on: meanwhile the penalty decays.
     """
-    if node.stuck_since_at is not None:
-        return None
     if node.is_suspect or not node.penalty:
         return 1
     return count_passes_to_go(node, settings.flap, max(now, node.due_at))

@@ -62,7 +62,8 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
         held += hold is not None and hold.holds(now)
         suspect += suspicion is not None and suspicion.pool != pool
         absent += absent_since_at is not None
-        stuck += stuck_since_at is not None
+        if stuck_since_at is not None:
+            stuck += 1
         if last is None:
             untested += absent_since_at is None  # those are not tested
         else:
