@@ -69,7 +69,7 @@ def read_boot_id() -> str:
     Without it claims still end by their slot and by their deadline.
     """
     try:
-        with open(_BOOT_ID_PATH, encoding="ascii") as file:
+        with open(_BOOT_ID_PATH, encoding="utf-8") as file:
             return file.read().strip() or UNKNOWN_BOOT
     except (OSError, UnicodeDecodeError):
         return UNKNOWN_BOOT

@@ -10,9 +10,8 @@ import re
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _UNITS_SHOWN = 2
-# Not compiled here: many commands print durations and read none. `re` compiles each once.
-_PART = r"(\d+(?:\.\d+)?)(ms|[smhdwy])"
-_WHOLE = r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+"
+# Not compiled here: many commands print durations and read none. `re` compiles it once.
+_UNIT = "(ms|[smhdwy])"
 
 
 def parse_duration(text: str) -> float:
@@ -24,10 +23,17 @@ def parse_duration(text: str) -> float:
     text = text.strip()
     if text == "0":
         return 0.0
-    if not re.fullmatch(_WHOLE, text):
+    *parts, rest = re.split(_UNIT, text)
+    numbers, units = parts[::2], parts[1::2]
+    if rest or not units or not all(map(_is_number, numbers)):
         message = f"{text!r} is not a duration; write it like 90s, 5m, 2m30s, 12h or 2d"
         raise ValueError(message)
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+    return sum(float(number) * _UNITS[unit] for number, unit in zip(numbers, units, strict=True))
+
+
+def _is_number(text: str) -> bool:
+    whole, point, rest = text.partition(".")
+    return whole.isdecimal() and (rest.isdecimal() or not point)
 
 
 def format_duration(seconds: float) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module
 
 from plabctl.typed import Any, NamedTuple
 
@@ -94,14 +93,14 @@ def builtin_names(point: str) -> tuple[str, ...]:
 def find_builtin(point: str, name: str) -> Any:
     """Return the built-in kind of that name, or None when there is none."""
     place = POINTS[point].builtin.get(name)
-    return None if place is None else _import(place)
+    return None if place is None else load(place)
 
 
 def find(point: str, name: str) -> Any:
     """Return the kind of that name, built in or of a plug-in, or None when there is none."""
     kind = find_builtin(point, name)
     # Nobody looks for plug-ins while the configuration names only what is built in.
-    return _import(_PLUGINS)(point, name) if kind is None and POINTS[point].group else kind
+    return load(_PLUGINS)(point, name) if kind is None and POINTS[point].group else kind
 
 
 def builtin_kinds(point: str) -> Iterator[Any]:
@@ -130,6 +129,8 @@ class Builtin(Mapping[str, Any]):
         return len(POINTS[self._point].builtin)
 
 
-def _import(place: str) -> Any:
+def load(place: str) -> Any:
+    """Return what `place` names as `MODULE:ATTRIBUTE`; the module is imported."""
     module, _, attribute = place.partition(":")
-    return getattr(import_module(module), attribute)
+    # As `importlib.import_module` does; but to import that takes two modules more.
+    return getattr(__import__(module, fromlist=[attribute]), attribute)

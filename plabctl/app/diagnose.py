@@ -16,7 +16,7 @@ from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
 from plabctl.config.locate import find_state_dir
 from plabctl.core.model import Node
-from plabctl.core.problems import ProblemKind, Severity
+from plabctl.core.problems import ProblemKind
 from plabctl.errors import ConfigError, StoreError
 from plabctl.history.database import History
 from plabctl.store.store import ERROR_PREFIX
@@ -76,7 +76,7 @@ def _list_problems(app: App, told: Sequence[Finding]) -> Iterator[Finding]:
     found = find_current_problems(context, count_totals(context))
     for problem in found:
         if problem.kind not in _TOLD_ELSEWHERE and not any(text in problem.reason for text in texts):
-            make = fail if problem.severity is Severity.CRITICAL else warn
+            make = fail if problem.is_critical else warn
             yield make("work", problem.reason, problem.remedy)
     if not found and context.sight is not None:
         yield ok("work", "nothing is stuck")

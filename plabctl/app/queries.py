@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from plabctl.app.context import App, open_app
 from plabctl.core.names import is_alias, sort_names
-from plabctl.core.problems import Surroundings
+from plabctl.core.surroundings import Surroundings
 from plabctl.errors import NoSuchPool, StoreError, UsageFault
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.store import ERROR_PREFIX, SUCCESS_NAME
@@ -19,8 +19,9 @@ from plabctl.typed import TYPE_CHECKING
 from plabctl.views.node import NODE_FACTS, ViewContext
 
 if TYPE_CHECKING:
-    from plabctl.core.problems import LockReport, Problem
+    from plabctl.core.problems import Problem
     from plabctl.core.selection import Selection
+    from plabctl.core.surroundings import LockReport
 
 UNUSABLE = "unusable"
 """What `status --fail-on` takes beside the names of pools."""

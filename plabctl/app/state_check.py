@@ -15,7 +15,6 @@ from pathlib import Path
 from plabctl.app.context import App, check_pools
 from plabctl.app.findings import Finding, fail, ok, warn
 from plabctl.core.find_problems import judge_disk
-from plabctl.core.problems import Severity
 from plabctl.core.tick_errors import find_sink_problems
 from plabctl.counts import format_count
 from plabctl.durations import format_duration
@@ -94,7 +93,7 @@ def _check_disk(folder: Path, *, is_allowed: bool) -> Iterator[Finding]:
     found = os.statvfs(folder)
     free = 0 if found.f_files and not found.f_favail else found.f_bavail * found.f_frsize
     if problem := judge_disk(str(folder), free):
-        make = fail if problem.severity is Severity.CRITICAL else warn
+        make = fail if problem.is_critical else warn
         yield make("disk", problem.reason, problem.remedy)
     else:
         yield ok("disk", f"{free // 1024**2} MiB free on {there.kind}")

@@ -24,16 +24,9 @@ from plabctl.core.notes import Document, Notes
 from plabctl.core.occupancy import TOPIC, OccupancySettings
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
-from plabctl.core.problems import (
-    HeldLock,
-    LockKind,
-    LockReport,
-    Problem,
-    ProblemKind,
-    Severity,
-    Surroundings,
-)
+from plabctl.core.problems import Problem, ProblemKind, Severity
 from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
+from plabctl.core.surroundings import HeldLock, LockKind, LockReport, Surroundings
 from plabctl.core.suspicion import Suspicion
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError

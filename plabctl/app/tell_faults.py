@@ -20,8 +20,9 @@ from plabctl.app.queries import read_context_of
 from plabctl.core import fault_events
 from plabctl.core.find_problems import find_problems
 from plabctl.core.lost_sources import note_lost_sources
-from plabctl.core.problems import ProblemKind, Surroundings, TickFailure
+from plabctl.core.problems import ProblemKind, TickFailure
 from plabctl.core.state import Changes, State
+from plabctl.core.surroundings import Surroundings
 from plabctl.values import replace
 from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals

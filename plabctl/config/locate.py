@@ -4,14 +4,15 @@ I/O; the environment is an argument. What is decided about the file hangs on one
 its bytes, and the folder that its relative paths are relative to. Go on with `plabctl.config.load`.
 """
 
-# Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
+from __future__ import annotations
+
 import os
 import stat
 from collections.abc import Mapping
 
 from plabctl.errors import ConfigError, Untrusted
 from plabctl.files.trusted import open_trusted
-from plabctl.typed import NamedTuple
+from plabctl.values import dataclass
 
 LOCAL_CONFIG = "plabctl.toml"
 """Looked for first, in a directory that may be anybody's."""
@@ -92,7 +93,8 @@ def _find_xdg_dir(environ: Mapping[str, str], variable: str, below_home: str) ->
     return folder if folder.startswith("/") else f"{find_home(environ)}/{below_home}"
 
 
-class ConfigFile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
     """A configuration file that may be obeyed.
 
     `given` is how it was named, for messages. `path` is what to call it from anywhere: that name made absolute, or

@@ -3,22 +3,23 @@
 Pure. The one place that lists them: `check`, `doctor` and `status` tell the same in the same words, and one cause is
 one problem. `plabctl.app.queries` collects what is seen beside the state. Errors of ticks are judged in
 `plabctl.core.tick_errors`, stuck processes in `stuck`, tests that find nothing out in `untestable`; each is loaded only
-when there may be some.
+when there may be some, and so is `problems`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plabctl.core.problems import NodeCounts, Problem, ProblemKind, Severity, Surroundings
 from plabctl.core.state import LOST_SOURCES_TOPIC
+from plabctl.core.surroundings import NodeCounts, Surroundings
 from plabctl.durations import format_duration
 from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plabctl.core.problems import LockReport, TickFailure
+    from plabctl.core.problems import Problem, TickFailure
     from plabctl.core.settings import Settings
     from plabctl.core.state import State
+    from plabctl.core.surroundings import LockReport
 
 TICKS_COME_S = 180.0
 """When the last tick is older than this, cron is what is wrong."""
@@ -54,10 +55,10 @@ def find_problems(
         ended_at = max(ended_at, around.failure.last_at)
     found += failing or _check_ages(now, last_tick_at, ended_at, sight, max_age_s)
     found += _check_pools(state, settings, counts)
-    are_ticks_well = not [each for each in found if each.severity is Severity.CRITICAL]
+    are_ticks_well = not any(each.is_critical for each in found)
     if sight is not None and are_ticks_well and last_tick_at is not None and now - last_tick_at <= TICKS_COME_S:
         may_be_starting = not is_tick_looking
-        found += _check_untested(sight, state, settings, now, counts.last_test_at, around.load, may_be_starting)
+        found += _check_untested(sight, state, settings, now, counts, around.load, may_be_starting)
     if around.free_bytes is not None and (problem := judge_disk(settings.state_dir, around.free_bytes)):
         found.append(problem)
     found += partial
@@ -65,7 +66,7 @@ def find_problems(
         found.append(around.certificate)
     if last_tick_at is not None:
         found += _check_usable(counts)
-    return sorted(found, key=lambda problem: problem.severity is not Severity.CRITICAL)
+    return sorted(found, key=lambda problem: not problem.is_critical)
 
 
 def _is_told(certificate: Problem, found: list[Problem]) -> bool:
@@ -76,13 +77,15 @@ def _is_told(certificate: Problem, found: list[Problem]) -> bool:
 
 def judge_disk(folder: str, free_bytes: int) -> Problem | None:
     """Return what is wrong with so much free space for the state in `folder`; None when it is enough."""
+    if free_bytes >= ENOUGH_BYTES:
+        return None
+    from plabctl.core.problems import Problem, ProblemKind, Severity
+
     if free_bytes <= 0:
         reason = f"the file system of '{folder}' is full"
         return Problem(ProblemKind.DISK, reason, "free some space: nothing can be recorded")
-    if free_bytes < ENOUGH_BYTES:
-        reason = f"only {free_bytes // _MIB} MiB free for '{folder}'"
-        return Problem(ProblemKind.DISK, reason, "free some space soon", severity=Severity.WARNING)
-    return None
+    reason = f"only {free_bytes // _MIB} MiB free for '{folder}'"
+    return Problem(ProblemKind.DISK, reason, "free some space soon", severity=Severity.WARNING)
 
 
 def describe_late_tick(last_tick_at: float | None, now: float) -> tuple[str, str]:
@@ -99,6 +102,8 @@ def _check_processes(
     ahead_s = 0.0 if last_tick_at is None else last_tick_at - now
     found = []
     if ahead_s > TICKS_COME_S:  # each tick notes the time anew, so none has come since
+        from plabctl.core.problems import Problem, ProblemKind
+
         reason = f"the clock is {format_duration(ahead_s)} behind the last tick: it was set back, and none came since"
         remedy = "set the clock if it is wrong, then run: plabctl tick"
         found.append(Problem(ProblemKind.CLOCK, reason, remedy))
@@ -114,16 +119,21 @@ def _check_untested(
     state: State,
     settings: Settings,
     now: float,
-    last_test_at: float,
+    counts: NodeCounts,
     load: float | None,
     may_be_starting: bool,
 ) -> Iterator[Problem]:
     # Between tests that are far apart nothing is due: to go through what is would load all that claims need.
-    if now - last_test_at >= UNTESTED_S and state.due(now - UNTESTED_S):
+    if now - counts.last_test_at >= UNTESTED_S and _is_any_due(state, counts, now - UNTESTED_S):
         from plabctl.core.stuck import find_untested, is_tick_starting
 
         if not (may_be_starting and is_tick_starting(sight, now)):
             yield from find_untested(sight, state, settings, now, UNTESTED_S, load)
+
+
+def _is_any_due(state: State, counts: NodeCounts, now: float) -> bool:
+    is_node_due = counts.next_due_at is not None and counts.next_due_at <= now
+    return is_node_due or any(vnode.due_at <= now for vnode in state.vnodes())
 
 
 def _check_ages(
@@ -133,6 +143,8 @@ def _check_ages(
     if last_tick_at is None:
         return  # nothing has stopped: somebody is just setting it up
     if now - last_tick_at > max_age_s:
+        from plabctl.core.problems import Problem, ProblemKind
+
         yield Problem(ProblemKind.NO_TICK, *describe_late_tick(last_tick_at, now), since_at=last_tick_at)
         return
     if last_success_at is None or now - last_success_at <= max_age_s:
@@ -140,6 +152,8 @@ def _check_ages(
     # A long tick is at work while its tests run; it began when all was well, or another one ended well since.
     ticks = [] if sight is None else sight.ticks
     if not any(tick.is_running and tick.began_at - last_success_at <= max_age_s for tick in ticks):
+        from plabctl.core.problems import Problem, ProblemKind
+
         reason = f"no tick has ended well for {format_duration(now - last_success_at)}, although they begin"
         remedy = "run `plabctl tick` and look at what it says"
         yield Problem(ProblemKind.FAILING, reason, remedy, since_at=last_success_at)
@@ -176,7 +190,12 @@ def _check_lost_sources(state: State, settings: Settings) -> list[Problem]:
 
 def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterator[Problem]:
     """Yield the pools of which nothing is learnt although ticks come, and the nodes that tests do not bring back."""
-    if settings.plugin_faults:
+    faults = settings.plugin_faults
+    if not (faults or counts.unknown or counts.stuck):
+        return
+    from plabctl.core.problems import Problem, ProblemKind, Severity
+
+    if faults:
         from plabctl.core.untestable import find_disabled_pools
 
         for each in find_disabled_pools(state, settings):
@@ -199,11 +218,15 @@ def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterat
 def _check_usable(counts: NodeCounts) -> Iterator[Problem]:
     """Yield that there is nothing to offer; nodes that wait for their first tests are no fault yet."""
     total = sum(counts.pools.values())
+    if counts.is_any_usable or (total and counts.untested):
+        return
+    from plabctl.core.problems import Problem, ProblemKind
+
     if not total:
         yield Problem(
             ProblemKind.NO_NODES, "there are no nodes", "plabctl node add NAME, or configure an [[inventory]]"
         )
-    elif not counts.is_any_usable and not counts.untested:
+    else:
         places = ", ".join(f"{count} {pool}" for pool, count in counts.pools.items() if count)
         reason = f"no node is usable: {places}"
         yield Problem(ProblemKind.UNUSABLE, reason, "look at the reasons: plabctl status")

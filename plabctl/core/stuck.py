@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from plabctl.core.problems import HeldLock, LockKind, LockReport, Problem, ProblemKind
+from plabctl.core.problems import Problem, ProblemKind
+from plabctl.core.surroundings import HeldLock, LockKind, LockReport
 from plabctl.counts import format_count
 from plabctl.durations import format_duration
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib import import_module
 from itertools import chain, islice
 
+from plabctl.kinds import load
 from plabctl.render.encode import encode_view, format_cell
 from plabctl.render.listing import FORMS, SCHEMA_VERSION, Listing, Row
 from plabctl.typed import Any
@@ -44,10 +44,9 @@ def _make_dumps() -> Callable[[object], str]:
 
 def render(listing: Listing, form: str, *, header: bool = False) -> Iterator[str]:
     """Return the text of `listing` in a form for programs, in pieces; raise KeyError for a form that is none."""
-    module, _, function = FORMS[form].partition(":")
     if listing.encode:
         listing = replace(listing, rows=map(listing.encode, listing.rows))
-    pieces: Iterator[str] = getattr(import_module(module), function)(listing)
+    pieces: Iterator[str] = load(FORMS[form])(listing)
     return chain([_format_header(listing.fields)], pieces) if header and form == "tsv" else pieces
 
 

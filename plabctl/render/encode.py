@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
-from importlib import import_module
 
+from plabctl.kinds import load
 from plabctl.render.times import format_iso
 from plabctl.typed import Any
 from plabctl.values import fields
@@ -51,8 +51,7 @@ def encode_view(view: Any) -> dict[str, object]:
 
 
 def _encode_in_own_way(view: Any) -> dict[str, object]:
-    module, _, function = OWN_ENCODERS[view.__class__.__name__].partition(":")
-    row: dict[str, object] = getattr(import_module(module), function)(view)
+    row: dict[str, object] = load(OWN_ENCODERS[view.__class__.__name__])(view)
     return row
 
 

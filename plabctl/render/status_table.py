@@ -101,8 +101,8 @@ def format_footer(status: StatusView) -> str:
         f"window {head.window.size} ({head.window.in_use} in use)",
         "no tick yet" if head.last_tick_at is None else f"last tick {format_ago(head.last_tick_at, now)}",
     ]
-    if totals.next_due_at is not None:
-        line.append(_format_next_due(totals.next_due_at, now))
+    if totals.counts.next_due_at is not None:
+        line.append(_format_next_due(totals.counts.next_due_at, now))
     return " · ".join(line)
 
 

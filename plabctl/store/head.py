@@ -5,19 +5,21 @@ other fields and every byte after the line. So an idle tick learns what it needs
 Go on with `plabctl.store.documents`, where the rest is read.
 """
 
-# Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
+from __future__ import annotations
+
 import os
 import re
 import zlib
 
 from plabctl.errors import StateDamaged, StateTooNew
 from plabctl.files.private import as_store_error, open_for_reading
-from plabctl.typed import NamedTuple
+from plabctl.values import dataclass
 
 STATE_NAME = "state.json"
 PREVIOUS_NAME = "state.json.previous"
 LOCK_NAME = "state.lock"
 SLOTS_NAME = "slots"
+TICKS_NAME = "ticks"
 SCHEMA_VERSION = 3
 MAX_STATE_BYTES = 512 * 1024 * 1024
 """More than a million nodes; a larger file is none of ours."""
@@ -25,17 +27,14 @@ MAX_STATE_BYTES = 512 * 1024 * 1024
 _CHUNK = 256 * 1024
 _LONGEST_LINE = 1024
 _VERSION = rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]'
-_NUMBER = rb"(-?\d[0-9.e+-]*)"
 _TICK = r"[0-9A-Za-z_-]{0,64}"
-_LINE = (
-    rb'(\{"plabctl":\{"schema_version":([1-9]\d{0,8}),"rev":(\d{1,18}),"saved_at":' + _NUMBER + rb',"wake_at":(?:null|'
-    + _NUMBER + rb'),"tick":"([0-9A-Za-z_-]{0,64})","nodes":(\d{1,9}),"bytes":(\d{1,12}),)'
-    rb'"checksum":"crc32:([0-9a-f]{8})"\},\n'
-)  # fmt: skip
+_CHECKSUM = b'"checksum":"crc32:'
+_CHECKSUM_DIGITS = 8
 RESTORE_HINT = "run `plabctl doctor --restore` to go back to the state before the last change"
 
 
-class Head(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Head:
     """What the first line says.
 
     `rev` counts the commits. `wake_at` is the earliest instant at which a tick has anything to do: 0 means at once,
@@ -56,12 +55,20 @@ def build_head_line(head: Head, body: bytes | memoryview) -> bytes:
     """Return the first line for `body`, which begins after it."""
     if not re.fullmatch(_TICK, head.tick):
         raise AssertionError(f"the id {head.tick!r} of a tick would break the first line")
+    covered = _format_covered(head)
+    return covered + _format_proof(_compute_checksum(covered, body))
+
+
+def _format_covered(head: Head) -> bytes:
     wake_at = "null" if head.wake_at is None else repr(float(head.wake_at))
-    covered = (
+    return (
         f'{{"plabctl":{{"schema_version":{head.schema_version},"rev":{head.rev},"saved_at":{float(head.saved_at)!r},'
         f'"wake_at":{wake_at},"tick":"{head.tick}","nodes":{head.node_count},"bytes":{head.bytes_},'
     ).encode()
-    return covered + f'"checksum":"crc32:{_compute_checksum(covered, body):08x}"}},\n'.encode()
+
+
+def _format_proof(checksum: int) -> bytes:
+    return f'"checksum":"crc32:{checksum:08x}"}},\n'.encode()
 
 
 def _compute_checksum(*parts: bytes | memoryview) -> int:
@@ -129,28 +136,36 @@ class _Line:
 
 
 def _parse_first_line(path: str, data: bytes) -> _Line:
+    """Return what the line says; one of ours is what would be written of that. A pattern for it is slow to compile."""
     if not data:
         raise build_damage_error(path, "it is empty")
-    found = re.match(_LINE, data)
-    if not found or int(found[2]) > SCHEMA_VERSION:
+    covered, _, proof = data.partition(_CHECKSUM)
+    *values, end = (field.rpartition(b":")[2] for field in covered.split(b","))
+    if len(values) != len(Head.__slots__) or end:
         raise _build_foreign_error(path, data)
-    covered, schema, rev, saved_at, wake_at, tick, nodes, size, checksum = found.groups()
+    schema, rev, saved_at, wake_at, tick, nodes, size = values
     try:
         head = Head(
             schema_version=int(schema),
             rev=int(rev),
             saved_at=float(saved_at),
-            wake_at=None if wake_at is None else float(wake_at),
-            tick=tick.decode(),
+            wake_at=None if wake_at == b"null" else float(wake_at),
+            tick=tick[1:-1].decode(),
             node_count=int(nodes),
             bytes_=int(size),
         )
+        checksum = int(proof[:_CHECKSUM_DIGITS], 16)
     except ValueError as error:
-        raise build_damage_error(path, "its first line holds a number that is none") from error
-    return _Line(head, covered, int(checksum, 16), found.end())
+        raise _build_foreign_error(path, data, "its first line holds a number that is none") from error
+    line = _format_covered(head) + _format_proof(checksum)
+    if head.schema_version > SCHEMA_VERSION or not data.startswith(line):
+        raise _build_foreign_error(path, data)
+    return _Line(head, covered, checksum, len(line))
 
 
-def _build_foreign_error(path: str, data: bytes) -> StateDamaged | StateTooNew:
+def _build_foreign_error(
+    path: str, data: bytes, why: str = "its first line is none that plabctl wrote"
+) -> StateDamaged | StateTooNew:
     version = re.match(_VERSION, data)
     if version and int(version[1]) > SCHEMA_VERSION:
         return StateTooNew(
@@ -158,7 +173,7 @@ def _build_foreign_error(path: str, data: bytes) -> StateDamaged | StateTooNew:
             f" this one knows {SCHEMA_VERSION}",
             hint="use the plabctl that wrote it; nothing was changed",
         )
-    return build_damage_error(path, "its first line is none that plabctl wrote")
+    return build_damage_error(path, why)
 
 
 def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: int) -> None:

@@ -7,12 +7,11 @@ means is judged in `plabctl.core.stuck`.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from plabctl.clock import read_boot_id
-from plabctl.core.problems import HeldLock, LockKind, LockReport, TickTrace
+from plabctl.core.surroundings import HeldLock, LockKind, LockReport, TickTrace, parse_trace
 from plabctl.errors import StoreError
 from plabctl.files.locks import (
     Flocks,
@@ -23,12 +22,7 @@ from plabctl.files.locks import (
     read_process_state,
 )
 from plabctl.files.private import as_store_error, open_private
-from plabctl.store.head import LOCK_NAME, SLOTS_NAME
-from plabctl.store.tick_log import TICKS_NAME, parse_trace
-
-_NUMBER = re.compile("[0-9]+")
-_DELIVERY = re.compile(r"deliver(-\d+)?\.lock")
-"""The lock of the outbox, and that of each sink."""
+from plabctl.store.head import LOCK_NAME, SLOTS_NAME, TICKS_NAME
 
 
 def read_lock_report(state_dir: os.PathLike[str] | str, uptime_s: float, known_hosts: str = "") -> LockReport:
@@ -45,7 +39,7 @@ def read_lock_report(state_dir: os.PathLike[str] | str, uptime_s: float, known_h
             *_list_slot_locks(folder, flocks),
             *_list_turn_lock(folder, flocks),
         ]
-        for name in _list_names(folder, _DELIVERY):
+        for name in _list_names(folder, _is_delivery_lock):
             locks += _list_other_lock(os.path.join(folder, name), LockKind.DELIVERY, flocks)
         if known_hosts:
             locks += _list_other_lock(f"{known_hosts}.lock", LockKind.HOST_KEYS, flocks)
@@ -64,7 +58,7 @@ def _list_state_locks(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
 
 
 def _list_slot_locks(folder: str, flocks: Flocks) -> Iterator[HeldLock]:
-    for name in _list_names(os.path.join(folder, SLOTS_NAME), _NUMBER):
+    for name in _list_names(os.path.join(folder, SLOTS_NAME), str.isdecimal):
         for fd, is_held, pid in _open_lock_file(os.path.join(folder, SLOTS_NAME, name), flocks):
             if is_held:
                 yield _build_slot_lock(int(name), pid, read_mark(fd), os.fstat(fd).st_mtime)
@@ -109,7 +103,7 @@ def _list_other_lock(path: str, kind: LockKind, flocks: Flocks) -> Iterator[Held
 
 def _list_ticks(folder: str, flocks: Flocks) -> Iterator[TickTrace]:
     boot = read_boot_id()
-    for name in _list_names(os.path.join(folder, TICKS_NAME), _NUMBER):
+    for name in _list_names(os.path.join(folder, TICKS_NAME), str.isdecimal):
         # What is no file of ours keeps a tick from being entered, and nobody from seeing the others.
         with suppress(OSError, StoreError):
             for fd, is_held, _ in _open_lock_file(os.path.join(folder, TICKS_NAME, name), flocks):
@@ -124,9 +118,15 @@ def _refuse_link(path: str) -> None:
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
 
 
-def _list_names(path: str, pattern: re.Pattern[str]) -> list[str]:
+def _is_delivery_lock(name: str) -> bool:
+    """Return whether it is the name of the lock of the outbox, or of that of a sink."""
+    stem, dash, number = name.removesuffix(".lock").partition("-")
+    return name.endswith(".lock") and stem == "deliver" and (number.isdecimal() or not dash)
+
+
+def _list_names(path: str, accepts: Callable[[str], bool]) -> list[str]:
     try:
-        return sorted(filter(pattern.fullmatch, os.listdir(path)))
+        return sorted(filter(accepts, os.listdir(path)))
     except FileNotFoundError:
         return []
 

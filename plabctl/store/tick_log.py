@@ -10,11 +10,11 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
-from plabctl.core.problems import TickTrace
+from plabctl.core.surroundings import parse_trace
 from plabctl.errors import StoreError
+from plabctl.store.head import TICKS_NAME
 from plabctl.store.slots import Slots
 
-TICKS_NAME = "ticks"
 MAX_TICKS = 64
 """More may run at once; the others are not entered."""
 _RUNS = "runs"
@@ -38,16 +38,6 @@ def enter_tick(
         with suppress(StoreError):
             _end(places, boot)
         places.close()
-
-
-def parse_trace(words: list[str], boot: str, *, is_running: bool) -> TickTrace | None:
-    """Return what the mark of a tick says; None when it ended, or when the machine was booted since."""
-    match words:
-        case ["runs", of_boot, began_at, died_count, first_died_at] if of_boot == boot:
-            with suppress(ValueError):
-                first = float(first_died_at)
-                return TickTrace(is_running, float(began_at), int(died_count), first or None)
-    return None
 
 
 def _begin(places: Slots, place: int, boot: str, now: float) -> None:

@@ -20,7 +20,8 @@ from plabctl.values import dataclass
 
 if TYPE_CHECKING:
     from plabctl.core.occupancy import Use
-    from plabctl.core.problems import LockReport, Problem, Surroundings
+    from plabctl.core.problems import Problem
+    from plabctl.core.surroundings import LockReport, Surroundings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from plabctl.core.model import Outcome
-from plabctl.core.problems import NodeCounts, Surroundings
 from plabctl.core.state import GUARD_TOPIC, State
+from plabctl.core.surroundings import NodeCounts, Surroundings
 from plabctl.core.usable import explain_unusable
 from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass
@@ -32,7 +32,6 @@ class Totals:
     absent: int
     in_use: int
     """The slots that are held, as far as the kernel says; else those that claims name."""
-    next_due_at: float | None
     counts: NodeCounts
     busy: int = 0
 
@@ -75,8 +74,8 @@ def count_totals(context: ViewContext, seen: Iterable[NodeFacts] | None = None) 
             next_due_at = due_at
     # Claims that a tick keeps in hand for its next free slot name one that is in use already: slots are counted.
     slots = {claim.slot for claim in claims.values()} if context.sight is None else context.sight.held_slots
-    counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at, stuck)
-    return Totals(nodes, held, suspect, absent, len(slots), next_due_at, counts, len(busy))
+    counts = NodeCounts(pools, unknown, untested, is_any_usable, last_test_at, next_due_at, stuck)
+    return Totals(nodes, held, suspect, absent, len(slots), counts, len(busy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,17 @@ from dataclasses import replace
 import pytest
 
 from plabctl.core.find_problems import find_problems
-from plabctl.core.problems import (
-    LockReport,
-    NodeCounts,
-    Problem,
-    ProblemKind,
-    Severity,
-    Surroundings,
-    TickFailure,
-    TickTrace,
-)
+from plabctl.core.problems import Problem, ProblemKind, Severity, TickFailure
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes
+from plabctl.core.surroundings import LockReport, NodeCounts, Surroundings, TickTrace
 from tests.builders import NOW, make_inventory, make_settings, make_state
 from tests.builders import make_member as member
 from tests.memory_state import MemoryState
 
-WELL = NodeCounts({"good": 3, "bad": 1}, unknown=0, untested=0, is_any_usable=True, last_test_at=NOW - 60.0)
+WELL = NodeCounts(
+    {"good": 3, "bad": 1}, unknown=0, untested=0, is_any_usable=True, last_test_at=NOW - 60.0, next_due_at=NOW
+)
 NO_KEY = TickFailure(ProblemKind.CONFIG, "ssh.key: '/k' does not exist", "set ssh.key", NOW - 7200.0, NOW - 20.0, 120)
 WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
 
@@ -168,7 +162,7 @@ def test_a_disk_that_is_nearly_full_is_told(free_bytes: int | None, severity: Se
 @pytest.mark.parametrize(("load", "kind"), [(7.25, ProblemKind.LOAD), (0.5, ProblemKind.UNTESTED)])
 def test_a_load_that_blocks_for_long_is_told(load: float, kind: ProblemKind) -> None:
     state = make_state(member("n1", due_at=NOW - 9000.0), member("n2", due_at=NOW - 3600.0))
-    counts = replace(WELL, last_test_at=NOW - 9000.0)
+    counts = replace(WELL, last_test_at=NOW - 9000.0, next_due_at=NOW - 9000.0)
     around = Surroundings(NOW - 20.0, load=load)
     settings = make_settings(max_load=1.0)
 
@@ -196,7 +190,7 @@ def test_a_list_that_offers_nothing_is_told(counts: NodeCounts, kinds: list[Prob
 
 
 def test_the_gravest_comes_first() -> None:
-    nobody = NodeCounts({"good": 0, "bad": 4}, unknown=0, untested=0, is_any_usable=False, last_test_at=NOW - 60.0)
+    nobody = replace(WELL, pools={"good": 0, "bad": 4}, is_any_usable=False)
 
     for problems in (found(free_bytes=1, failure=NO_KEY), found(free_bytes=1, counts=nobody)):
         assert [problem.severity for problem in problems] == [CRITICAL, WARNING]

@@ -7,19 +7,10 @@ import pytest
 from plabctl.core.find_problems import find_problems
 from plabctl.core.jump_fault import build_jump_reason
 from plabctl.core.model import Cause, Member, Outcome, Verdict
-from plabctl.core.problems import (
-    HeldLock,
-    LockKind,
-    LockReport,
-    NodeCounts,
-    Problem,
-    ProblemKind,
-    Severity,
-    Surroundings,
-    TickTrace,
-)
+from plabctl.core.problems import Problem, ProblemKind, Severity
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes
+from plabctl.core.surroundings import HeldLock, LockKind, LockReport, NodeCounts, Surroundings, TickTrace
 from tests.builders import NOW, make_claim, make_member, make_node, make_settings, make_state
 from tests.memory_state import MemoryState
 
@@ -45,7 +36,14 @@ def find(
 ) -> list[Problem]:
     """What keeps ticks that come from their work; that none comes is tested in test_problems."""
     unknown = sum(member.last is not None and member.last.outcome is Outcome.UNKNOWN for member in state.members())
-    counts = NodeCounts({"good": 1}, unknown, untested=0, is_any_usable=True, last_test_at=last_test_at)
+    counts = NodeCounts(
+        {"good": 1},
+        unknown,
+        untested=0,
+        is_any_usable=True,
+        last_test_at=last_test_at,
+        next_due_at=min((member.due_at for member in state.members()), default=None),
+    )
     problems = find_problems(state, settings, NOW, last_tick_at, counts, Surroundings(), sight)
     return [problem for problem in problems if problem.kind is not ProblemKind.NO_TICK]
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from plabctl.core.problems import Surroundings
 from plabctl.core.state import Changes
+from plabctl.core.surroundings import Surroundings
 from plabctl.render.nagios import (
     Health,
     HealthLimits,

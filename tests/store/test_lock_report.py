@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.core.problems import HeldLock, LockKind, LockReport
+from plabctl.core.surroundings import HeldLock, LockKind, LockReport
 from plabctl.files import locks
 from plabctl.files.private import open_private_dir
 from plabctl.store.lock import lock_state

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.clock import read_boot_id
-from plabctl.core.problems import TickTrace
+from plabctl.core.surroundings import TickTrace
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.tick_log import enter_tick
 from tests.store.failing_calls import descriptors

@@ -13,7 +13,7 @@ from math import inf
 from plabctl.core.keys.formatting import format_exact_duration
 from plabctl.core.keys.table import Kind
 from plabctl.durations import format_duration
-from plabctl.typed import Any, NamedTuple
+from plabctl.typed import Any
 from plabctl.values import dataclass, replace
 
 
@@ -33,7 +33,8 @@ class Backoff:
     """The values of the keys that only this kind has."""
 
 
-class WaitBasis(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WaitBasis:
     """What a wait goes by, as `explain` shows it."""
 
     streak: int
