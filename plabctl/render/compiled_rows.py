@@ -30,47 +30,58 @@ _BOOL = ("false", "true")
 _INSTANTS: Space = {"MINUTES": MINUTES, "SECONDS": SECONDS, "floor": floor}
 
 
-def _write_instant(name: str) -> str:
-    """Return a part of a formatted string that says what `format_iso` says: to call that would take twice as long."""
-    return f"{{MINUTES[(_second := floor({name})) // 60]}}{{SECONDS[_second % 60]}}"
+def _write_instant(name: str) -> list[str]:
+    """Return expressions whose texts make up what `format_iso` says: to call that would take twice as long."""
+    return [f"MINUTES[(_second := floor({name})) // 60]", "SECONDS[_second % 60]"]
 
 
 def _write_number(name: str, digits: int) -> str:
-    """Return a part of a formatted string that rounds only a number with more places: most have been rounded."""
-    return f'{{_text if "." in (_text := repr({name}))[{-1 - digits}:] else repr(round({name}, {digits}))}}'
+    """Return an expression that rounds only a number with more places: most have been rounded."""
+    return f'_text if "." in (_text := repr({name}))[{-1 - digits}:] else repr(round({name}, {digits}))'
 
 
 def make_object_writer(cls: type, dumps: Callable[[object], str]) -> Writer:
-    """Return what writes a view of the class as a JSON object; `dumps` writes what the fields of other types hold."""
+    """Return what writes a view of the class as a JSON object; `dumps` writes what the fields of other types hold.
+
+    The class has a field that is never None.
+    """
     space: Space = {"BOOL": _BOOL, "quote": encode_basestring, **_INSTANTS}
-    lines, pairs = [], []
+    lines, parts, comma = [], [repr("{")], ""
     for key, name, kind in sorted((get_key(name), name, kind) for name, kind in _describe_fields(cls)):
-        text = _write_json_field(name, kind.removesuffix(" | None"), get_digits(cls, name), space, dumps)
-        pair = f',"{key}":{text}'
-        absent = f"{name} is None" if kind.endswith("| None") else ""
-        if (cls.__name__, name) in EMPTY_IS_UNKNOWN:
-            absent = f"not {name}"
-        if absent:
-            lines.append(f"{name} = '' if {absent} else f'{pair}'")
-            pair = f"{{{name}}}"
-        pairs.append(pair)
-    return _compile(cls, [*lines, f"return '{{' + f'{''.join(pairs)}'[1:] + '}}'"], space)
+        value = _write_json_field(name, kind.removesuffix(" | None"), get_digits(cls, name), space, dumps)
+        is_empty_unknown = (cls.__name__, name) in EMPTY_IS_UNKNOWN
+        if is_empty_unknown or kind.endswith("| None"):
+            # Those before the first field that is always there are followed by a comma, the others follow one.
+            pair = [repr(f',"{key}":'), *value] if comma else [repr(f'"{key}":'), *value, repr(",")]
+            absent = f"not {name}" if is_empty_unknown else f"{name} is None"
+            lines.append(f"{name} = '' if {absent} else {' + '.join(pair)}")
+            parts.append(name)
+        else:
+            parts += [repr(f'{comma}"{key}":'), *value]
+            comma = ","
+    return _compile(cls, [*lines, f"return ''.join(({', '.join(parts)}, '}}'))"], space)
 
 
-def _write_json_field(name: str, kind: str, digits: int, space: Space, dumps: Callable[[object], str]) -> str:
-    """Return a part of a formatted string, and put the functions that it calls into `space`."""
+def _write_json_field(name: str, kind: str, digits: int, space: Space, dumps: Callable[[object], str]) -> list[str]:
+    """Return expressions whose texts make up a field, and put the functions that they call into `space`."""
     if is_instant(name):
-        return f'"{_write_instant(name)}"'
+        return [repr('"'), *_write_instant(name), repr('"')]
     if kind in _ENUMS:
-        return f'"{{{name}._value_}}"'
+        return [repr('"'), f"{name}._value_", repr('"')]
     if kind == "float":
-        return _write_number(name, digits)
-    plain = {"bool": f"BOOL[{name}]", "int": name, "str": f"quote({name})"}
+        return [f"({_write_number(name, digits)})"]
+    plain = {"bool": f"BOOL[{name}]", "int": f"repr({name})", "str": f"quote({name})"}
     if kind in plain:
-        return f"{{{plain[kind]}}}"
-    inner = _INNER_VIEWS.get(kind)
-    space[f"write_{name}"] = make_object_writer(inner, dumps) if inner else lambda value: dumps(encode_value(value))
-    return f"{{write_{name}({name})}}"
+        return [plain[kind]]
+    writer = f"write_{name}"
+
+    def write_first(view: object) -> str:
+        # Compiled when there is one: of many a long list no node is held.
+        space[writer] = write = make_object_writer(_INNER_VIEWS[kind], dumps)
+        return write(view)
+
+    space[writer] = write_first if kind in _INNER_VIEWS else lambda value: dumps(encode_value(value))
+    return [f"{writer}({name})"]
 
 
 def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
@@ -83,31 +94,31 @@ def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
         cell = _write_cell(name, kind.removesuffix(" | None"), get_digits(cls, name), inner, space)
         if kind.endswith("| None"):
             empty = _TAB * (len(inner) - 1)
-            lines.append(f"{name} = '{empty}' if {name} is None else f'{cell}'")
-            cell = f"{{{name}}}"
+            lines.append(f"{name} = '{empty}' if {name} is None else {cell}")
+            cell = name
         cells.append(cell)
-    return _compile(cls, [*lines, f"return f'{_TAB.join(cells)}'"], space)
+    return _compile(cls, [*lines, f"return '{_TAB}'.join(({', '.join(cells)},))"], space)
 
 
 def _write_cell(name: str, kind: str, digits: int, inner: list[str], space: Space) -> str:
-    """Return a part of a formatted string, and put the functions that it calls into `space`."""
+    """Return an expression for the text of a cell, and put the functions that it calls into `space`."""
     if inner != [""]:
         space[f"write_{name}"] = make_line_writer(_INNER_VIEWS[kind], inner)
-        return f"{{write_{name}({name})}}"
+        return f"write_{name}({name})"
     if is_instant(name):
-        return _write_instant(name)
+        return " + ".join(_write_instant(name))
     if kind in _ENUMS:
-        return f"{{{name}._value_}}"
+        return f"{name}._value_"
     plain = {
         "bool": f"BOOL[{name}]",
-        "int": name,
-        "str": f"{name} if {name}.isprintable() else cell({name})",
-        "float": f'number({name}) if {name} else "0"' if digits == DIGITS else f"cell(round({name}, {digits}))",
+        "int": f"repr({name})",
+        "str": f"({name} if {name}.isprintable() else cell({name}))",
+        "float": f'(number({name}) if {name} else "0")' if digits == DIGITS else f"cell(round({name}, {digits}))",
     }
     if kind in plain:
-        return f"{{{plain[kind]}}}"
+        return plain[kind]
     space["encode"] = encode_value
-    return f"{{cell(encode({name}))}}"
+    return f"cell(encode({name}))"
 
 
 def _group_columns(columns: Sequence[str]) -> list[tuple[str, list[str]]]:
