@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from plabctl.typed import TYPE_CHECKING, Any, read_annotations
 
-_FEW = 8
+_FEW = 16
 """How many values of a class are made before its `__init__` is compiled."""
 MISSING = object()
 """The default of a field that has none."""

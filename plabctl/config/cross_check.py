@@ -11,13 +11,14 @@ from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 
 from plabctl.config.read_document import Fault
+from plabctl.config.schema import ROOT
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import BackoffKind
 from plabctl.core.keys.formatting import quote, suggest
 from plabctl.core.keys.table import Kind
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
-from plabctl.core.settings import ExperimentSettings, PoolKind, PoolSettings, Settings
+from plabctl.core.settings import PoolKind, PoolSettings, Settings
 from plabctl.kinds import Builtin, builtin_kinds, builtin_names, find, find_builtin
 from plabctl.typed import Any, cast
 
@@ -27,8 +28,8 @@ DEFAULT_POOLS: Mapping[str, Values] = {"good": {}, "bad": {}}
 _VERDICT_STAGES = ("setup", "up", "check")
 _DEFAULT_POOL = PoolSettings("", GOOD, "")
 _DEFAULT_RECIPE = _DEFAULT_POOL.recipe
-_EXPERIMENT = ExperimentSettings()
-_DEFAULT_ENTRY_POOL = Settings("", "", {}, {}).entry_pool
+_DEFAULTS = cast(Settings, ROOT.defaults)
+_EXPERIMENT, _DEFAULT_ENTRY_POOL = _DEFAULTS.experiment, _DEFAULTS.entry_pool
 
 
 def read_pools(values: Values) -> Mapping[str, Values]:

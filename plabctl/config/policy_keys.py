@@ -1,6 +1,7 @@
-"""The keys of the rules that hold for all pools: flaps, the guard, experiments, the history.
+"""The keys of the rules that hold for all pools: flaps, the guard, the adaptive back-off, experiments.
 
-Pure. Each default number names its reason; `docs/policy.md` has the figures behind them. See `plabctl.config.schema`.
+Pure. Loaded only where a file has such a table. Each default number names its reason; `docs/policy.md` has the figures
+behind them. See `plabctl.config.schema`.
 Tests: `tests/config/test_load.py`.
 """
 
@@ -13,14 +14,12 @@ from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import DAY_S, Choice, Duration, Number, Text, Whole, Words
 from plabctl.core.names import POOL_NAME, is_endpoint, is_label_name, is_pool_name
 from plabctl.core.settings import (
+    AdaptiveSettings,
     ExperimentSettings,
     FlapSettings,
     GuardSettings,
     GuardThen,
-    HistorySettings,
 )
-
-_MOST_KEPT_S = 100 * 365 * DAY_S
 
 FLAP = Table(
     "flap",
@@ -198,24 +197,25 @@ EXPERIMENT = Table(
     text="How the vnodes of experiments are set up, kept up and torn down. Each experiment is a pool of its own: it "
     "shares the window with the health pools and with the other experiments.",
 )
-HISTORY = Table(
-    "history",
-    HistorySettings(),
+ADAPTIVE = Table(
+    "adaptive",
+    AdaptiveSettings(),
     Key(
-        "keep",
-        Duration(DAY_S, _MOST_KEPT_S),
-        "keep_s",
-        text="How long events are kept. 730d, two years, because a season is compared with the "
-        "same season of the last year.",
-        example='"5y"',
+        "load",
+        Number(0.01, 1),
+        "load_ratio",
+        text="The share of the window that should be busy on average. 0.8 because the rest is for what cannot be "
+        "planned: suspects, requested retests, nodes that come up.",
+        example="0.8",
     ),
     Key(
-        "keep_output",
-        Duration(DAY_S, _MOST_KEPT_S),
-        "keep_output_s",
-        text="How long the stages of tests are kept, with what they printed. 30d because who looks into a fault looks "
-        "at the last weeks, and stages are most of what the history takes on the disk.",
-        example='"90d"',
+        "half_life",
+        Duration(60.0),
+        "half_life_s",
+        text="The half-life of what was observed of a node. 14d because nodes are repaired, and wear out, within "
+        "weeks.",
+        example='"14d"',
     ),
-    text="For how long what happened is kept. What is older is removed a little at a time by the ticks.",
+    text="What the back-off `adaptive` aims at. It waits the geometric mean of the cost of a node's test and the time "
+    "its states last, scaled for all nodes alike so that a given share of the window is used.",
 )

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.liveness_keys import LIVENESS
 from plabctl.config.occupancy_keys import OCCUPANCY
-from plabctl.config.policy_keys import EXPERIMENT, FLAP, GUARD, HISTORY
+from plabctl.config.policy_keys import ADAPTIVE, EXPERIMENT, FLAP, GUARD
 from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
 from plabctl.config.sample import format_default
-from plabctl.config.schema import ADAPTIVE, HOOK, INVENTORY, REPORT, ROOT, SINK
+from plabctl.config.schema import ROOT
 from plabctl.config.ssh_keys import DEADLINES, EXECUTOR, SSH
+from plabctl.config.stream_keys import HISTORY, HOOK, INVENTORY, REPORT, SINK
 from plabctl.core.keys.table import Key, Table
 
 _HEAD = """\

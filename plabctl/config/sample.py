@@ -20,10 +20,11 @@ from plabctl.config.kind_name import (
     list_keys,
 )
 from plabctl.config.occupancy_keys import OCCUPANCY
-from plabctl.config.policy_keys import EXPERIMENT, FLAP, GUARD, HISTORY
+from plabctl.config.policy_keys import ADAPTIVE, EXPERIMENT, FLAP, GUARD
 from plabctl.config.pool_keys import BACKOFF, POOL, RECIPE
-from plabctl.config.schema import ADAPTIVE, HOOK, INVENTORY, REPORT, ROOT, SINK
+from plabctl.config.schema import ROOT
 from plabctl.config.ssh_keys import DEADLINES, EXECUTOR, SSH
+from plabctl.config.stream_keys import HISTORY, HOOK, INVENTORY, REPORT, SINK
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Key, Table
 from plabctl.kinds import builtin_kinds, find_builtin

@@ -26,11 +26,10 @@ EARLY = {
     "plabctl.inventories.node_list": "inventories are read before anything is claimed",
     "plabctl.inventories.row_parsers": "as above",
     "plabctl.app.sync_occupancy": "occupancy sources are read before anything is claimed",
-    "plabctl.config.occupancy_keys": "the configuration, before anything is claimed",
     "plabctl.render.event_table": "where there are sinks, before anything is claimed",
     "difflib": "mistyped words of the configuration and of commands, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
-    "plabctl.config.liveness_keys": "as above",
+    "plabctl.config.liveness_keys": "the configuration, before anything is claimed",
     "ctypes": "by the preparation of the probes",
 }
 """By module: when it is imported by those who need it."""

@@ -76,9 +76,9 @@ class Short:
     most: int
 
 
-IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 59)
+IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 57)
 STATUS = [
-    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 79)
+    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 77)
     for form in ("-o json", "-o tsv", "-o name", "")
 ]
 
