@@ -7,7 +7,7 @@ or to fold, as that costs some 13 ms.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from math import prod
 
 MAX_NODES = 100_000
@@ -15,6 +15,11 @@ MAX_NODES = 100_000
 _MAX_DIGITS = 253
 """No name is longer."""
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_PLAIN = re.compile(
+    r"((?:[A-Za-z0-9._-]*[A-Za-z._-])?)\[([0-9]{1,9}(?:-[0-9]{1,9})?(?:,[0-9]{1,9}(?:-[0-9]{1,9})?)*)\]"
+    r"((?:[A-Za-z._-][A-Za-z0-9._-]*)?)"
+)
+_PART = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
 _RANGE = re.compile(r"\s*(-?\d+)\s*-\s*(-?\d+)\s*(?:/\s*(\d+)\s*)?")
 _NUMBER = re.compile(r"\d+")
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
@@ -26,6 +31,8 @@ def expand_nodeset(text: str) -> list[str]:
     """Return the names that `text`, one pattern with brackets, stands for; raise ValueError for anything else."""
     if any(mark in text for mark in "!&^@"):
         raise ValueError("only numbers and ranges of numbers may stand in brackets")
+    if (names := _expand_plainly(text)) is not None:
+        return names
     # Before ClusterShell is asked, which would build them all.
     if prod(map(_count_numbers, _BRACKETS.findall(text))) > MAX_NODES:
         raise ValueError(f"it stands for more than {MAX_NODES:,} names")
@@ -36,6 +43,43 @@ def expand_nodeset(text: str) -> list[str]:
     except NodeSetException as error:
         what, _, where = " ".join(str(error).split()).partition(":")
         raise ValueError(f"{what}:{where}" if where and len(where) <= _LONGEST else what) from error
+
+
+def _expand_plainly(text: str) -> list[str] | None:
+    """Return the names without loading ClusterShell, which a gate in a prolog need not wait for; None if that is hard.
+
+    It is easy where there is one bracket that touches no digit, with ranges that go up and numbers of one width, or
+    without zeros in front.
+    """
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return None
+    numbers: set[int] = set()
+    words: list[str] = []
+    for part in found[2].split(","):
+        first, _, last = part.partition("-")
+        last = last or first
+        words += (first, last)
+        if int(first) > int(last) or int(last) - int(first) >= _MANY:
+            return None
+        numbers.update(range(int(first), int(last) + 1))
+    is_padded = any(word[0] == "0" and len(word) > 1 for word in words)
+    width = len(words[0]) if is_padded else 0
+    if is_padded and any(len(word) != width for word in words):
+        return None
+    return [f"{found[1]}{number:0{width}}{found[3]}" for number in sorted(numbers)]
+
+
+def expand_nodelist(words: Iterable[str]) -> list[str] | None:
+    """Return the names in lists such as schedulers write, `pc[1-4],x7`; None for words that mean anything else."""
+    names: list[str] = []
+    for word in words:
+        for part in _PART.findall(word):
+            expanded = _expand_plainly(part) if "[" in part else [part]
+            if expanded is None:
+                return None
+            names += expanded
+    return names
 
 
 def fold_nodeset(names: Collection[str]) -> str:

@@ -2,12 +2,13 @@ import random
 import time
 
 import pytest
+from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plabctl.core.names import is_alias
 from plabctl.core.selection import split_words
-from plabctl.nodesets import MAX_NODES, expand_nodeset, fold_nodeset
+from plabctl.nodesets import MAX_NODES, _expand_plainly, expand_nodelist, expand_nodeset, fold_nodeset
 
 _PIECES = st.sampled_from(("a", "pc", "-", "_", ".", "0", "00", "1", "2", "9", "10", "017", "123456789012345678901234"))
 NAMES = st.one_of(
@@ -33,6 +34,41 @@ NAMES = st.one_of(
 )
 def test_a_set_is_expanded_as_clustershell_does(text: str, names: list[str]) -> None:
     assert sorted(expand_nodeset(text)) == sorted(names)
+
+
+@given(
+    st.sampled_from(("n", "pc-", "r1n", "x.", "")),
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 3), st.integers(1, 3)), min_size=1, max_size=4),
+    st.sampled_from(("", ".lab", "-a1")),
+)
+def test_what_is_expanded_without_clustershell_is_what_it_would_be(
+    head: str, ranges: list[tuple[int, int, int]], tail: str
+) -> None:
+    parts = [f"{first:0{width}}" + (f"-{first + more:0{width}}" if more else "") for first, more, width in ranges]
+    text = f"{head}[{','.join(parts)}]{tail}"
+    names = _expand_plainly(text)
+
+    if names is not None:
+        assert names == [str(name) for name in NodeSet(text, resolver=RESOLVER_NOGROUP)]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["n[1-2],x7", "y"], ["n1", "n2", "x7", "y"]),
+        (["n[1,3],m[01-02].lab"], ["n1", "n3", "m01.lab", "m02.lab"]),
+        (["r[1-2]n[1-2]"], None),
+        (["n[1-2", "x"], None),
+        ([","], []),
+    ],
+)
+def test_lists_of_schedulers_are_expanded(words: list[str], names: list[str] | None) -> None:
+    assert expand_nodelist(words) == names
+
+
+@pytest.mark.parametrize("text", ["n[1-4]", "pc[01-12].lab", "r1n[3,1,7-9]", "n[5]"])
+def test_what_schedulers_write_needs_no_clustershell(text: str) -> None:
+    assert _expand_plainly(text) == [str(name) for name in NodeSet(text, resolver=RESOLVER_NOGROUP)]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,12 @@ def _open_gate(arguments: Sequence[str]) -> int | None:
     from plabctl.durations import parse_duration
 
     names, config, fresh = call
+    if any("[" in name or "," in name for name in names):
+        from plabctl.nodesets import expand_nodelist
+
+        names = expand_nodelist(names) or []
+    if not names:
+        return None
     try:
         fresh_s = parse_duration(fresh)
     except ValueError:

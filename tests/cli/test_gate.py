@@ -165,6 +165,30 @@ def test_a_running_test_of_a_tick_answers_as_well(gate_desk: Desk) -> None:
         assert len(gate_desk.ok("history", "pc2", "--kind", "retest").splitlines()) == 1  # ours, from before
 
 
+def test_a_list_of_names_as_slurm_writes_it_is_let_through_by_the_quick_path(gate_desk: Desk) -> None:
+    (gate_desk.folder / "pc2.bad").unlink()
+    gate_desk.ok("tick", "pc2")
+    for nodes, code in (("pc[1-2]", 0), ("pc1,pc2", 0), ("pc[1-3]", 1), ("pc[1-2],!pc2", 0), ("pc*", 0)):
+        assert gate_desk.run("retest", nodes, *GATE).code == code, nodes
+
+
+def test_a_swap_in_waits_for_its_gate(gate_desk: Desk) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/gates.md").read_text(), re.DOTALL)
+    [line] = [block for block in blocks if "swapin" in block]
+    environ = {**gate_desk.environ, "PATH": f"{Path(sys.executable).parent}:{gate_desk.environ['PATH']}"}
+
+    def run() -> int:
+        return subprocess.run(
+            ["sh", "-c", line], cwd=gate_desk.folder, env=environ, capture_output=True, timeout=60, check=False
+        ).returncode
+
+    assert run() != 0
+    assert not gate_desk.ok("experiment", "list", "-o", "name")
+    (gate_desk.folder / "pc2.bad").unlink()
+    assert run() == 0
+    assert gate_desk.ok("experiment", "list", "-o", "name").split() == ["demo"]
+
+
 @pytest.mark.parametrize("name", ["prolog.sh", "guard.sh"])
 def test_the_scripts_of_the_page_let_through_what_works(gate_desk: Desk, name: str) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/gates.md").read_text(), re.DOTALL)

@@ -95,10 +95,12 @@ def test_what_cron_and_scripts_run_loads_next_to_nothing(used_desk: Desk, short:
     assert len(ours) <= short.most, f"{len(ours)} modules"
 
 
-def test_a_gate_that_is_open_loads_next_to_nothing(used_desk: Desk) -> None:
-    loaded = find_loaded(used_desk, "retest", "pc1", "--wait", "--fresh", "52w")
+@pytest.mark.parametrize("nodes", ["pc1", "pc[1]"])
+def test_a_gate_that_is_open_loads_next_to_nothing(used_desk: Desk, nodes: str) -> None:
+    loaded = find_loaded(used_desk, "retest", nodes, "--wait", "--fresh", "52w")
 
     assert libraries_in(loaded) & SHORT == {"json"}
+    assert "ClusterShell" not in {name.partition(".")[0] for name in loaded}
     assert folders_in(loaded) == IDLE.folders
 
 
