@@ -63,6 +63,7 @@ POINTS: Mapping[str, Point] = {
     "occupancy": Point(
         {
             "command": "plabctl.occupancy.command:COMMAND",
+            "slurm": "plabctl.occupancy.slurm:SLURM",
         },
         "",
     ),

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.due_sources import find_due_occupancies, name_occupancy_stamp
+from plabctl.core.names import fold_name
 from plabctl.core.occupancy import make_occupancy_note
-from plabctl.core.occupancy_changes import plan_occupancy
+from plabctl.core.occupancy_changes import OccupancyReading, plan_occupancy
 from plabctl.errors import OccupancyFault
-from plabctl.occupancy.base import read_source
+from plabctl.kinds import find
+from plabctl.occupancy.base import OccupancyKind, read_source
+from plabctl.values import replace
 
 if TYPE_CHECKING:
     from plabctl.app.context import App
@@ -33,7 +36,7 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[Occ
     """Read these occupancy sources now, and note what they say; return what went wrong, one fault a source."""
     settings = app.settings
     previous = {each.name: app.store.last_beat(name_occupancy_stamp(each.name)) for each in sources}
-    readings = [(each, read_source(each, settings.origin, app.clock.now()), previous[each.name]) for each in sources]
+    readings = [(each, _read(app, each), previous[each.name]) for each in sources]
     now = app.clock.now()
     if plan_occupancy(app.store.snapshot(), settings, readings, now):
         with app.store.session() as state:
@@ -43,3 +46,14 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[Occ
     notes = app.store.snapshot().notes
     faults = ((each.name, make_occupancy_note(each.name).read(notes).fault) for each in sources)
     return [OccupancyFault(f"occupancy: '{name}': {fault}", hint=_HINT) for name, fault in faults if fault]
+
+
+def _read(app: App, source: OccupancySettings) -> OccupancyReading:
+    """Return what the source lists, by the names that the nodes have here."""
+    reading = read_source(source, app.settings.origin, app.clock.now())
+    kind: OccupancyKind = find("occupancy", source.kind)
+    if not (kind.name_variable and reading.uses):
+        return reading
+    variables = ((node.name, node.variables.get(kind.name_variable)) for node in app.store.snapshot().nodes())
+    names = {fold_name(there): fold_name(name) for name, there in variables if there}
+    return replace(reading, uses={names.get(name, name): use for name, use in reading.uses.items()})

@@ -51,6 +51,11 @@ def plan_changes(pairs: Sequence[tuple[Standing, SlurmNode]]) -> list[Update]:
     ]
 
 
+def split_updates(updates: Sequence[Update]) -> list[Update]:
+    """Return the same changes with a call for each node."""
+    return [update._replace(nodes=(name,)) for update in updates for name in update.nodes]
+
+
 def _should_drain(node: SlurmNode, reason: str) -> bool:
     """Return whether a node that is not usable needs a drain, or another reason for the one it has."""
     if node.is_drained:

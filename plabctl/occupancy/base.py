@@ -43,6 +43,9 @@ class Row(NamedTuple):
 class OccupancyKind(Kind, ABC):
     """One kind of occupancy source. Its `help` says what it reads: `names, or JSON, printed by a command`."""
 
+    name_variable = ""
+    """The variable of a node that says what this source calls it, where that is not the node's own name."""
+
     @abstractmethod
     def identify(self, options: Any) -> str:
         """Return what tells this source from others of its kind, without secrets."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Flag
@@ -21,7 +21,7 @@ from plabctl.core.slurm_nodes import (
     match_names,
     parse_nodes,
 )
-from plabctl.core.slurm_plan import Update, fold_list, plan_changes
+from plabctl.core.slurm_plan import Update, fold_list, plan_changes, split_updates
 from plabctl.sinks.base import SinkContext, SyncResult, SyncSinkKind, TakenOut
 from plabctl.values import dataclass
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _KEEP_BYTES = 64 * 1024**2
 _REASON_LENGTH = 200
+_MOST_FAULTS = 10
+"""After so many failures of scontrol the rest is left to the next tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +83,21 @@ class SlurmKind(SyncSinkKind):
     ) -> SyncResult:
         """Ask Slurm for its nodes, and change what is not as it should be."""
         caller = _Caller(self.describe(own), _find_options(own), time.monotonic() + timeout_s, context)
-        asked = caller.run("sinfo", "--all", "-N", "-h", "-o", NODE_FORMAT)
-        if asked.fault:
-            return SyncResult(error=asked.fault)
         try:
-            nodes = parse_nodes(asked.output)
-        except ValueError as why:
-            return SyncResult(error=f"{caller.name}: sinfo is not understood: {why}")
-        matches = match_names({each.node: each.variables for each in standings}, nodes)
-        if standings and not matches.pairs:
-            return SyncResult(error=f"{caller.name}: no node of plabctl has a node there: {describe_mismatch(matches)}")
-        pairs = [(each, nodes[matches.pairs[each.node]]) for each in standings if each.node in matches.pairs]
-        updates = plan_changes(pairs)
-        remark = describe_mismatch(matches)
-        holds, releases = plan_holds(pairs) if _find_options(own).follow else ({}, ())
-        if is_rehearsal:
-            return SyncResult(tuple(each.describe() for each in updates), "", remark, holds, releases)
-        done, error = caller.update(updates)
-        return SyncResult(done, error, remark, holds, releases)
+            pairs, remark = caller.read_pairs(standings)
+            updates = plan_changes(pairs)
+            holds, releases = plan_holds(pairs) if _find_options(own).follow else ({}, ())
+            if is_rehearsal:
+                return SyncResult(tuple(each.describe() for each in updates), "", remark, holds, releases)
+            done, error = caller.update(updates)
+            if error and any(len(each.nodes) > 1 for each in updates):
+                # Slurm 22.05 sometimes resumes the first of several nodes only, and refuses the others.
+                singles = split_updates(plan_changes(caller.read_pairs(standings)[0]))
+                more, error = caller.update(singles)
+                done += more
+        except _SlurmFault as fault:
+            return SyncResult(error=str(fault))
+        return SyncResult(tuple(done), error, remark, holds, releases)
 
     def list_named_files(self, options: SlurmOptions) -> Iterator[tuple[str, bool]]:
         """Yield the configuration of Slurm and the folder of its commands."""
@@ -132,24 +131,58 @@ def describe_mismatch(matches: Matches) -> str:
     return "; ".join(f"{fold_list(names)} {what}" for names, what in parts if names)
 
 
-class _Call(NamedTuple):
-    """How one of Slurm's commands went: what it printed, or what went wrong, in words."""
-
-    output: str = ""
-    fault: str = ""
+class _SlurmFault(Exception):
+    """Slurm cannot be asked, or does not say what can be understood; in words."""
 
 
 class _Caller:
     """Runs Slurm's commands until a deadline on the monotonic clock."""
 
     def __init__(self, name: str, options: SlurmOptions, end: float, context: SinkContext) -> None:
-        self.name = name
+        self._name = name
         self._options = options
         self._end = end
         self._context = context
 
-    def run(self, program: str, *arguments: str) -> _Call:
-        """Run one command."""
+    def read_pairs(self, standings: Sequence[Standing]) -> tuple[list[tuple[Standing, SlurmNode]], str]:
+        """Return the nodes that both sides have, and which names do not match in words; raise _SlurmFault."""
+        printed = self._run("sinfo", "--all", "-N", "-h", "-o", NODE_FORMAT)
+        try:
+            nodes = parse_nodes(printed)
+        except ValueError as why:
+            raise _SlurmFault(f"{self._name}: sinfo is not understood: {why}") from why
+        matches = match_names({each.node: each.variables for each in standings}, nodes)
+        remark = describe_mismatch(matches)
+        if standings and not matches.pairs:
+            raise _SlurmFault(f"{self._name}: no node of plabctl has a node there: {remark}")
+        pairs = matches.pairs
+        return [(each, nodes[pairs[each.node]]) for each in standings if each.node in pairs], remark
+
+    def update(self, updates: Sequence[Update]) -> tuple[list[str], str]:
+        """Make the changes; return what was done, and the first thing that went wrong.
+
+        What fails for some nodes is done for the others, unless it fails again and again. When the time is over, the
+        next tick does the rest.
+        """
+        done: list[str] = []
+        faults: list[str] = []
+        for update in updates:
+            if time.monotonic() >= self._end:
+                faults.append(f"{self._name}: the time was over before all was done")
+            if len(faults) >= _MOST_FAULTS or time.monotonic() >= self._end:
+                break
+            reason = [f"reason={update.reason}"] if update.reason else []
+            nodes = ",".join(update.nodes)
+            try:
+                self._run("scontrol", "update", f"nodename={nodes}", f"state={update.state}", *reason)
+            except _SlurmFault as fault:
+                faults.append(f"{fault} ({update.describe()})")
+            else:
+                done.append(update.describe())
+        return done, faults[0] if faults else ""
+
+    def _run(self, program: str, *arguments: str) -> str:
+        """Run one command and return what it printed; raise _SlurmFault."""
         from plabctl.process import run
 
         path, variables = build_call(program, self._options.bin_dir, self._options.conf)
@@ -162,29 +195,9 @@ class _Caller:
             folder=self._context.origin.folder,
             owners=self._context.origin.owners,
         )
-        if ran.exit_code == 0:
-            return _Call(ran.output.decode(errors="replace"))
-        return _Call(fault=f"{self.name}: {program} {_explain(ran)}")
-
-    def update(self, updates: Sequence[Update]) -> tuple[tuple[str, ...], str]:
-        """Make the changes; return what was done, and the first thing that went wrong.
-
-        What fails for some nodes is done for the others. When the time is over, the next tick does the rest.
-        """
-        done: list[str] = []
-        error = ""
-        for update in updates:
-            if time.monotonic() >= self._end:
-                return tuple(done), error or f"{self.name}: the time was over before all was done"
-            reason = [f"reason={update.reason}"] if update.reason else []
-            call = self.run(
-                "scontrol", "update", f"nodename={','.join(update.nodes)}", f"state={update.state}", *reason
-            )
-            if call.fault:
-                error = error or f"{call.fault} ({update.describe()})"
-            else:
-                done.append(update.describe())
-        return tuple(done), error
+        if ran.exit_code != 0:
+            raise _SlurmFault(f"{self._name}: {program} {_explain(ran)}")
+        return ran.output.decode(errors="replace")
 
 
 def _explain(ran: CommandResult) -> str:

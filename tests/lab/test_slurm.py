@@ -14,14 +14,15 @@ from tests.lab.wait_until import wait_until
 pytestmark = pytest.mark.slurm
 
 
-def test_jobs_run_and_nodes_can_be_drained(slurm: Slurm) -> None:
+def test_jobs_run_and_nodes_can_be_drained(tmp_path: Path, slurm: Slurm) -> None:
     slurm.update(NODES[0], "drain", "broken fan")
-    job = slurm.submit("sleep 60", "-w", NODES[1])
-    slurm.wait_for(lambda: slurm.job_states() == {job: "RUNNING"})
+    slurm.submit(f"touch {tmp_path}/began; until test -e {tmp_path}/over; do sleep 0.1; done", "-w", NODES[1])
+    slurm.wait_for((tmp_path / "began").exists)
 
-    assert slurm.states()[NODES[0]] == "drained"
+    assert slurm.states() == {**dict.fromkeys(NODES, "idle"), NODES[0]: "drained", NODES[1]: "mixed"}
     assert slurm.reasons() == {NODES[0]: "broken fan"}
-    slurm.wait_for(lambda: slurm.states()[NODES[1]] == "mixed")
+    (tmp_path / "over").touch()
+    slurm.wait_for(lambda: not slurm.job_states())
 
 
 def test_the_controller_can_be_away(slurm: Slurm) -> None:

@@ -198,7 +198,22 @@ def test_what_scontrol_refuses_is_told_and_the_rest_is_done(tmp_path: Path, fake
     ):
         here.tick()
 
-    assert read_calls(tmp_path)[-2:] == [
+    assert read_calls(tmp_path) == [
         f"update nodename=sn1,sn2 state=drain reason={OURS}",
         "update nodename=sn3 state=resume",
+        f"update nodename=sn1 state=drain reason={OURS}",
+        f"update nodename=sn2 state=drain reason={OURS}",
+        "update nodename=sn3 state=resume",
+    ]
+
+
+def test_what_is_refused_for_several_nodes_at_once_is_done_one_by_one(
+    tmp_path: Path, fake: Callable[..., Installation]
+) -> None:
+    refusal = 'case "$*" in *sn1,sn2*) echo "Invalid node state specified" >&2; exit 1;; esac'
+    fake(f"printf '{SINFO}'", refusal).tick()
+
+    assert read_calls(tmp_path)[1:] == [
+        f"update nodename=sn1 state=drain reason={OURS}",
+        f"update nodename=sn2 state=drain reason={OURS}",
     ]
