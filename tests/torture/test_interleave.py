@@ -10,7 +10,7 @@ import pytest
 
 from plabctl import values
 from plabctl.app import claim_slots, tick
-from plabctl.core import assign, claim, clock_skew, leftovers, liveness, node_orders
+from plabctl.core import assign, claim, clock_skew, leftovers, liveness, node_orders, spared
 from plabctl.core.model import Claim, Member, Report
 from plabctl.core.pools import experiment
 from plabctl.core.pools.base import Judgement, Move, enter_pool
@@ -124,6 +124,10 @@ def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clock_skew, "explain_distrust", lambda *_, **__: "")
 
 
+def a_busy_node_is_tested(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(spared, "is_spared", lambda *_: False)
+
+
 @pytest.mark.parametrize(
     ("mistake", "often"),
     [
@@ -138,6 +142,7 @@ def a_clock_that_was_never_set_is_believed(patch: pytest.MonkeyPatch) -> None:
         (a_failed_teardown_counts_as_done, {}),
         (a_login_lets_a_node_return, {}),
         (a_clock_that_was_never_set_is_believed, {"set_clock": 10}),
+        (a_busy_node_is_tested, {"take": 3}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -79,12 +79,11 @@ class Person:
 
     def retest(self) -> None:
         if names := self._names():
+            order = replace(self._order(), takes_busy=self._dice.random() < 0.3)
             if self._dice.random() < 0.5:
-                wait_for_goal(
-                    self._app, self._stop, RetestGoal(names, self._order()), lambda: self._episode.owe_tests(names)
-                )
+                wait_for_goal(self._app, self._stop, RetestGoal(names, order), lambda: self._episode.owe_tests(names))
                 return
-            order_desk.retest(self._app, names, self._order())
+            order_desk.retest(self._app, names, order)
             self._episode.owe_tests(names)
 
     def hold(self) -> None:

@@ -18,6 +18,7 @@ def left(episode: Episode) -> list[str]:
     state = episode.disk.state
     found = [f"a claim of {key}" for key in state.claims]
     found += [f"{name} is not there" for name in episode.names if state.member(name) is None]
+    found += [f"{each.node} waits for a test" for each in state.members() if each.release_test_since_at is not None]
     found += [f"debris noted on {member.node}" for member in state.members() if member.leftovers]
     up = {(vnode.node, vnode.vnode) for vnode in state.vnodes() if vnode.state == "up"}
     found += [f"{vnode.key} is {vnode.state}" for vnode in state.vnodes() if vnode.state != "up"]

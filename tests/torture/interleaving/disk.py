@@ -95,7 +95,7 @@ class SimStore:
         is_same_boot = disk.saved_boot == kernel.boot
         return clock_skew.explain_distrust(kernel.now(), disk.saved_at, kernel.uptime(), is_same_boot=is_same_boot)
 
-    def beat(self) -> None:
+    def beat(self, *names: str) -> None:
         """Leave no trace."""
 
     def last_beat(self, name: str = "") -> float | None:

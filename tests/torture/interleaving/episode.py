@@ -39,6 +39,8 @@ class Episode:
         self.oracle = Oracle(self.bed)
         self.bed.log = self.oracle
         self.delivered: dict[str, int] = {}
+        self.in_use: set[str] = set()
+        self.is_desk_closed = False
         self.names = [f"n{number}" for number in range(dice.randint(2, 7))]
         self.settings = make_settings(dice)
         self.sets_clock = dice.random() < 0.4
@@ -135,6 +137,7 @@ class Episode:
     def _calm_down(self) -> None:
         self.kernel.disk_fault_ratio = 0.0
         self.bed.is_calm, self.bed.is_cut_off = True, False
+        self.in_use, self.is_desk_closed = set(), False
         for machine in self.bed.machines.values():
             machine.mood = "well"
         for process, _ in self.living():

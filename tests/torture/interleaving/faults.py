@@ -98,6 +98,19 @@ def cut_off(episode: Episode) -> None:
     episode.bed.is_cut_off = not episode.bed.is_cut_off
 
 
+def take(episode: Episode) -> None:
+    """Somebody takes a node, or leaves it."""
+    name = episode.scheduler.dice.choice(episode.names)
+    episode.in_use ^= {name}
+    episode.step_log.tell(episode.scheduler.now, "in use are {}", sorted(episode.in_use))
+
+
+def close_desk(episode: Episode) -> None:
+    """Nobody can say any more who uses which node, or somebody can again."""
+    episode.is_desk_closed = not episode.is_desk_closed
+    episode.step_log.tell(episode.scheduler.now, "the desk is {}", "closed" if episode.is_desk_closed else "open")
+
+
 def straggle(episode: Episode) -> None:
     """A set-up of a process that is no more comes to its end."""
     episode.bed.straggle(episode.scheduler.dice)
@@ -154,4 +167,6 @@ MISHAPS: list[tuple[float, Callable[[Episode], None]]] = [
     (0.0005, set_clock),
     (0.0004, boot),
     (0.0005, configure),
+    (0.004, take),
+    (0.0005, close_desk),
 ]

@@ -12,10 +12,11 @@ from plabctl.core.assignment import Assignment
 from plabctl.core.claim import GRACE_S
 from plabctl.core.clock_skew import NEVER_BEFORE
 from plabctl.core.experiments.model import VnodeState
-from plabctl.core.model import Event, Goal, Report
+from plabctl.core.model import Claim, Event, Goal, Report
 from plabctl.core.state import State
 from tests.torture.interleaving.machines import ProbeLog, Testbed
 from tests.torture.interleaving.scheduler import Defect, Process
+from tests.torture.interleaving.settings import STALE_AFTER_S
 
 MOVES = {"suspect", "refuted", "guarded", "transition"}
 
@@ -220,7 +221,17 @@ class Oracle(ProbeLog):
             if claim.token not in self.tokens:
                 until = process.looked_at + claim.deadline_at - claim.started_at
                 self.tokens[claim.token] = SeenClaim(claim.node, key, process, until)
+                self._refuse_disturbance(claim, after)
         self._claims = now
+
+    def _refuse_disturbance(self, claim: Claim, after: State) -> None:
+        """Raise Defect when a node is tested that is in use, as far as the last reading says that is still believed."""
+        note, member = after.notes.get("occupancy desk"), after.member(claim.node)
+        if note is None or claim.goal is not Goal.TEST or (member and member.tests_busy):
+            return
+        age_s = self.wall - float(str(note["read_at"])) if "read_at" in note else float("inf")
+        if claim.node in str(note.get("busy", "")) and age_s <= STALE_AFTER_S:
+            raise Defect(f"{claim.node} is tested while somebody uses it")
 
     def _compare(self, after: State) -> None:
         pools = {member.node: member.pool for member in after.members()}

@@ -17,7 +17,9 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 from unittest import mock
 
-from plabctl.app import deliver, slots_in_use, tick, wiring
+from plabctl.app import deliver, slots_in_use, sync_occupancy, tick, wiring
+from plabctl.core.occupancy import OccupancySettings
+from plabctl.core.occupancy_changes import Listed, OccupancyReading
 from plabctl.executors import threads
 from plabctl.executors.threads import ThreadExecutor
 from plabctl.sinks import history
@@ -37,6 +39,10 @@ class World(Protocol):
     kernel: Kernel
     bed: Testbed
     delivered: dict[str, int]
+    in_use: set[str]
+    """The nodes that somebody uses."""
+    is_desk_closed: bool
+    """Whether nobody can say which those are."""
 
 
 class _Thread:
@@ -90,6 +96,17 @@ class _Canaries:
         return self._world.bed.is_cut_off
 
 
+def _ask_desk(world: World) -> Callable[[OccupancySettings, object, float], OccupancyReading]:
+    def read(_source: OccupancySettings, _origin: object, now: float) -> OccupancyReading:
+        found = OccupancyReading(now, {name: Listed() for name in world.in_use})
+        if world.is_desk_closed:
+            found = OccupancyReading(now, fault="closed", is_unread=True)
+        world.scheduler.wait(until=world.scheduler.now + world.scheduler.dice.choice([0.0, 1.0, 70.0]))
+        return found
+
+    return read
+
+
 def _dice_of(scheduler: Scheduler) -> SimpleNamespace:
     return SimpleNamespace(Random=lambda: random.Random(scheduler.dice.getrandbits(64)))
 
@@ -135,6 +152,7 @@ def in_place(world: World) -> Iterator[None]:
             "random": _dice_of(scheduler),
             "read_boot_id": lambda: kernel.boot,
         },
+        sync_occupancy: {"read_source": _ask_desk(world)},
         deliver: {"threading": sim_threads},
         history: {"History": lambda _: SimHistory(kernel, world.delivered)},
         deliver.Delivery: {"_try_lock": _lock(world), "_unlock": _unlock(world)},
