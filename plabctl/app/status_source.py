@@ -28,6 +28,7 @@ from plabctl.core.problems import Problem, ProblemKind, Severity
 from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
 from plabctl.core.surroundings import HeldLock, LockKind, LockReport, Surroundings
 from plabctl.core.suspicion import Suspicion
+from plabctl.core.usable import UNTESTED
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError
 from plabctl.files.patient import read_in_time
@@ -193,7 +194,7 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         requested_at=_read_optional(row, "requested_at"),
         absent_since_at=_read_optional(row, "absent_since_at"),
         stuck_since_at=_read_optional(row, "stuck_since_at"),
-        release_test_since_at=_read_optional(row, "release_test_since_at"),
+        release_test_since_at=at if row.get("why_not") == UNTESTED else None,
         last=_read_verdict(row.get("last")),
         liveness=Liveness(answered_at=_read_instant(row["answered_at"])) if "answered_at" in row else None,
     )

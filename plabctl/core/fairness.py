@@ -102,7 +102,12 @@ def list_uses(state: State, settings: Settings, now: float) -> list[PoolUse]:
     """Return how each pool uses the window: health pools in the order of the configuration, then experiments."""
     held = Counter(claim.pool for claim in state.claims.values() if claim.is_running(now))
     waits: dict[str, list[float]] = {}
-    for row in state.due(now):
+    due = state.due(now)
+    if settings.occupancies:
+        from plabctl.core.spared import drop_busy  # few have such a source
+
+        due = drop_busy(due, state, settings, now)
+    for row in due:
         if row.key not in state.claims:
             waits.setdefault(row.pool, []).append(now - row.due_at)
     shares = compute_shares(state, settings, now)

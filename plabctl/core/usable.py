@@ -13,6 +13,9 @@ from plabctl.typed import Protocol
 NEEDS_PERSON = "needs a person: it failed too often to return by itself"
 """What is said of a node that is stuck: see `plabctl.core.strikes`."""
 
+UNTESTED = "released, and not tested since"
+"""What is said of a node that has to pass a set-up test after its release before it is offered again."""
+
 
 class PlacedNode(Protocol):
     """What decides it: a member, or a row with these fields of one."""
@@ -76,4 +79,4 @@ def _explain_untested(node: PlacedNode) -> str | None:
     """Return why a node in good is not offered by its tests."""
     if node.fail_streak:
         return "its last test failed"
-    return None if node.release_test_since_at is None else "released, and not tested since"
+    return None if node.release_test_since_at is None else UNTESTED

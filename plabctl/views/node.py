@@ -125,8 +125,6 @@ class NodeView(NamedTuple):
     """Who uses it, in words; None also where nobody says."""
     busy_since_at: "float | None" = None
     """Since when somebody uses it, as far as an occupancy source says."""
-    release_test_since_at: "float | None" = None
-    """When it was released, where a set-up test has to pass before it is offered again."""
     answered_at: "float | None" = None
     """When it last let us log in, for a test or for a mere login; only where there are mere logins."""
 
@@ -135,7 +133,6 @@ NODE_COLUMNS = (
     "name", "pool", "since_at", "due_at", "testing", "held", "suspect", "ok_streak", "fail_streak", "passes_needed",
     "penalty", "last.outcome", "last.cause", "last.at", "last.seconds", "last.reason", "site", "labels",
     "experiments", "absent_since_at", "usable", "why_not", "stuck_since_at", "busy_by", "busy_since_at",
-    "release_test_since_at",
     "answered_at",
 )  # fmt: skip
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
@@ -179,7 +176,6 @@ def _build_node_view(
         why_not is None,
         why_not,
         stuck,
-        release_test_since_at=free,
     )
 
 

@@ -57,7 +57,6 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
     stuck_since_at=st.none() | NUMBERS,
     busy_by=st.none() | TEXTS,
     busy_since_at=st.none() | NUMBERS,
-    release_test_since_at=st.none() | NUMBERS,
     answered_at=st.none() | NUMBERS,
 )
 

@@ -57,7 +57,8 @@ class Key:
     @property
     def type(self) -> ValueType | Table:
         """What its value is."""
-        return self._type if isinstance(self._type, ValueType | Table) else self._type()
+        own = self._type
+        return own() if callable(own) else own
 
     @property
     def default(self) -> str:
