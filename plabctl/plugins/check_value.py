@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
+from plabctl.core.liveness_record import Liveness
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.recipe import Become, Recipe, Transport
@@ -31,6 +32,8 @@ _AGES_S = (0.0, 3600.0, 30 * 86400.0)
 _MAX_WORDS = 200
 _END_OF_TIME = 250e9
 """No instant and no duration reaches it: the year 9892, in seconds."""
+_LATE = {"Liveness": Liveness}
+"""What `plabctl.core.model` names in types of fields and does not import."""
 
 
 def format_exception(error: BaseException) -> str:
@@ -154,4 +157,4 @@ def _list_parts(value: object, hint: Any) -> Iterator[tuple[str, object, Any]]:
         yield from (("", each, inner[0]) for each in value)
         yield from (("", each, inner[1]) for each in value.values())
     elif is_dataclass(value):
-        yield from ((name, getattr(value, name), each) for name, each in get_type_hints(hint).items())
+        yield from ((name, getattr(value, name), each) for name, each in get_type_hints(hint, localns=_LATE).items())
