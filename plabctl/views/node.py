@@ -148,7 +148,7 @@ def _build_node_view(
     experiments: Sequence[str] | None = None,
 ) -> NodeView:
     # All at once: to ask for the fields one by one adds a tenth to the time of a long list.
-    name, variables, pool, since_at, due_at, ok, bad, penalty, _, suspicion, hold, asked, gone, stuck, free, last = node
+    name, own, pool, since_at, due_at, ok, bad, penalty, _, suspicion, hold, asked, gone, stuck, free, last, *_ = node
     is_in_good = pool in good_pools
     # The usual case at a glance: a node in good of which there is nothing else to say.
     is_plain = is_in_good and not (bad or suspicion or hold or gone or free)
@@ -169,8 +169,8 @@ def _build_node_view(
         last,
         hold,
         asked,
-        variables.get("site"),
-        None if NO_LABELS.issuperset(variables) else _find_labels(variables),
+        own.get("site"),
+        None if NO_LABELS.issuperset(own) else _find_labels(own),
         experiments,
         gone,
         why_not is None,
