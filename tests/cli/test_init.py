@@ -105,7 +105,7 @@ def test_a_node_is_added_with_its_user_and_tested_in_one_command(desk: Desk) -> 
         ["pc1", "good"],
         ["pc2", "good"],
     ]
-    assert [line.split("\t")[-1] for line in desk.ok("node", "list").splitlines()] == ["ssh_user=root", ""]
+    assert [line.split("\t")[5] for line in desk.ok("node", "list").splitlines()] == ["ssh_user=root", ""]
 
 
 def test_its_exit_code_is_that_of_the_test(desk: Desk) -> None:
