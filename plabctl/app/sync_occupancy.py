@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from plabctl.app.due_sources import find_due_occupancies, name_occupancy_stamp
 from plabctl.core.names import fold_name
-from plabctl.core.occupancy import make_occupancy_note
+from plabctl.core.occupancy import read_fault
 from plabctl.core.occupancy_changes import OccupancyReading, plan_occupancy
 from plabctl.errors import OccupancyFault
 from plabctl.kinds import find
@@ -44,7 +44,7 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[Occ
     for each in sources:
         app.store.beat(name_occupancy_stamp(each.name))
     notes = app.store.snapshot().notes
-    faults = ((each.name, make_occupancy_note(each.name).read(notes).fault) for each in sources)
+    faults = ((each.name, read_fault(notes, each.name)) for each in sources)
     return [OccupancyFault(f"occupancy: '{name}': {fault}", hint=_HINT) for name, fault in faults if fault]
 
 

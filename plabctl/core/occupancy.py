@@ -104,6 +104,11 @@ def make_occupancy_note(source: str) -> NoteKind[OccupancyNote]:
     return NoteKind(f"{TOPIC}{source}", _decode, _encode)
 
 
+def read_fault(notes: Notes, source: str) -> str:
+    """Return what is wrong with the occupancy source of that name; the nodes that it lists are not decoded."""
+    return NoteReader(notes.get(f"{TOPIC}{source}")).read_text("fault", "")
+
+
 def find_busy(notes: Notes, sources: Iterable[OccupancySettings], now: float) -> Busy:
     """Return who uses which node at `now`; `sources` are those that are configured, `notes` the notes of the state.
 

@@ -7,10 +7,11 @@ some source listed when it was last believed, and none lists any more; that a so
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
 
 from plabctl.core.liveness import call_check
 from plabctl.core.model import Member
-from plabctl.core.names import fold_name, sort_names
+from plabctl.core.names import fold_name
 from plabctl.core.notes import NoteReader
 from plabctl.core.occupancy import (
     TOPIC,
@@ -141,7 +142,7 @@ def _describe_strangers(strangers: Sequence[str]) -> str:
         return ""
     are = "is no node" if len(strangers) == 1 else "are no nodes"
     more = ", ..." if len(strangers) > _NAMED else ""
-    return f"{format_count(len(strangers), 'name')} {are} here: {', '.join(sort_names(strangers)[:_NAMED])}{more}"
+    return f"{format_count(len(strangers), 'name')} {are} here: {', '.join(nsmallest(_NAMED, strangers, key=lambda name: (len(name), name)))}{more}"
 
 
 def _call_release(member: Member, settings: Settings, now: float) -> Member | None:

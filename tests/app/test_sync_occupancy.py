@@ -4,12 +4,13 @@ from typing import Any
 import pytest
 
 from plabctl.app.context import App
+from plabctl.app.goals import RetestGoal
 from plabctl.app.invocation import is_idle
 from plabctl.app.sync_occupancy import sync_due_occupancies
 from plabctl.core.occupancy import find_busy, make_occupancy_note
 from plabctl.values import replace
 from tests.app.installation import Installation
-from tests.builders import make_occupancy
+from tests.builders import make_occupancy, make_order
 
 
 def with_busy(folder: Path, *busy: str, **fields: Any) -> Installation:
@@ -90,6 +91,28 @@ def test_a_reading_with_nothing_new_commits_nothing(tmp_path: Path) -> None:
     sync_due_occupancies(here.app)
 
     assert here.store.snapshot().rev == before
+
+
+def test_who_waits_for_a_test_does_not_wait_for_a_release(tmp_path: Path) -> None:
+    here = with_busy(tmp_path, "n2")
+    here.tick()
+    goal = RetestGoal(["n1", "n2"], make_order(now=here.clock.now()))
+
+    here.tick(tick_goal=goal)
+
+    assert (here.member("n1").requested_at, here.member("n2").last) == (None, None)
+    assert here.member("n2").requested_at is not None, "it is tested when it is released"
+    set_busy(here)
+    here.tick()
+    assert here.member("n2").last
+
+
+def test_a_source_that_says_something_else_each_time_is_believed_each_time(tmp_path: Path) -> None:
+    here = with_busy(tmp_path, every_s=0.0)
+    for names in (["n1"], ["n2", "n3"], [], ["n1", "n2", "n3", "n4"], ["n4"]):
+        set_busy(here, *names)
+        sync_due_occupancies(here.app)
+        assert sorted(find_busy(here.store.snapshot().notes, here.settings.occupancies, here.clock.now())) == names
 
 
 @pytest.mark.parametrize("count", [100_000])

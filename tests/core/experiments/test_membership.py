@@ -9,6 +9,7 @@ from plabctl.core.experiments import membership
 from plabctl.core.settings import ExperimentSettings
 from plabctl.core.state import Changes
 from plabctl.errors import Refused
+from tests.builders import make_busy, make_occupancy, make_settings
 from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 
 GRACE_S = ExperimentSettings().grace_s
@@ -214,3 +215,21 @@ def test_looking_again_changes_nothing_more() -> None:
         bed.reconcile()
         assert not membership.reconcile(bed.state, bed.settings, bed.now, bed.rng)
         bed.wait(GRACE_S)
+
+
+def test_busy_nodes_are_taken_only_by_name() -> None:
+    bed = VirtualTestbed("a", "b", "c", settings=make_settings(occupancies=(make_occupancy(),)))
+    bed.apply(Changes(notes=make_busy("a", "B")))
+
+    with pytest.raises(Refused, match="2 usable nodes are wanted and there is 1, and 2 busy"):
+        bed.swap_in(wanted("two", count=2))
+    bed.swap_in(wanted("one", count=1))
+    bed.swap_in(wanted("all", is_everywhere=True))
+    bed.swap_in(wanted("named", nodes=("a",)))
+
+    assert (set(bed.states("one")), set(bed.states("all")), set(bed.states("named"))) == ({"c"}, {"c"}, {"a"})
+    bed.work()
+    assert bed.states("named") == {"a": "up"}, "who names it has decided"
+    bed.apply(Changes(notes=make_busy("b")))
+    bed.reconcile()
+    assert set(bed.states("all")) == {"a", "c"}
