@@ -142,7 +142,8 @@ def _describe_strangers(strangers: Sequence[str]) -> str:
         return ""
     are = "is no node" if len(strangers) == 1 else "are no nodes"
     more = ", ..." if len(strangers) > _NAMED else ""
-    return f"{format_count(len(strangers), 'name')} {are} here: {', '.join(nsmallest(_NAMED, strangers, key=lambda name: (len(name), name)))}{more}"
+    named = ", ".join(nsmallest(_NAMED, strangers, key=lambda name: (len(name), name)))
+    return f"{format_count(len(strangers), 'name')} {are} here: {named}{more}"
 
 
 def _call_release(member: Member, settings: Settings, now: float) -> Member | None:
