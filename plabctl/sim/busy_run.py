@@ -36,7 +36,10 @@ class BusyRun(EventRun):
                 self._offer(number, member.since_at)
 
     def happen(self, what: int, number: int, at: float, version: int) -> None:
-        """Let a job begin or end; none begins during a test."""
+        """Let a job begin or end, among other things; none begins during a test."""
+        if what not in {RELEASE, JOB}:
+            super().happen(what, number, at, version)
+            return
         if version != self._turns[number]:
             return
         if what is RELEASE:

@@ -18,8 +18,17 @@ from plabctl.errors import UsageFault
 from plabctl.sim.compare import Budget, Cost, Progress, compare
 from plabctl.sim.conditions import DAY_S, NODES_PER_SLOT, Conditions
 from plabctl.sim.driver import is_eventful
-from plabctl.sim.event_run import has_checks
-from plabctl.sim.policies import COMPARED, MAIN, NAMED, Policy, find_policy, let_one_pass, make_bare, read_configured
+from plabctl.sim.policies import (
+    COMPARED,
+    MAIN,
+    NAMED,
+    Policy,
+    find_policy,
+    has_checks,
+    let_one_pass,
+    make_bare,
+    read_configured,
+)
 from plabctl.sim.recorded_past import RecordedPast, read_past
 from plabctl.sim.score import Score
 from plabctl.sim.sim_options import SimOptions
@@ -61,8 +70,8 @@ class Comparison:
 
     @property
     def has_checks(self) -> bool:
-        """Whether any of the policies makes liveness checks."""
-        return any(has_checks(policy) for policy in self.policies)
+        """Whether any of the policies makes liveness checks, as some do at releases only."""
+        return bool(self.conditions.busy_ratio) or any(has_checks(policy) for policy in self.policies)
 
     @property
     def footer(self) -> str:

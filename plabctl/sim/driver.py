@@ -16,8 +16,8 @@ from plabctl.core.due_rows import Due, build_due_row
 from plabctl.core.model import Member
 from plabctl.sim.busy_run import BusyRun
 from plabctl.sim.conditions import Conditions
-from plabctl.sim.event_run import EventRun, has_checks
-from plabctl.sim.policies import Policy
+from plabctl.sim.event_run import EventRun
+from plabctl.sim.policies import Policy, has_checks
 from plabctl.sim.sim_run import SimRun
 from plabctl.sim.totals import Totals
 from plabctl.sim.world import World
@@ -52,8 +52,8 @@ def _choose_run(world: World, policy: Policy, conditions: Conditions) -> tuple[S
 
 def is_eventful(world: World, policy: Policy, conditions: Conditions) -> bool:
     """Return whether more happens to nodes than tests."""
-    around = conditions
-    return bool(has_checks(policy) or around.busy_ratio or around.cuts_per_day or around.silent_s is not None)
+    around, calls = conditions, policy.settings.guard.neighbours and any(life.site for life in world.lives)
+    return bool(has_checks(policy) or calls or around.busy_ratio or around.cuts_per_day or around.silent_s is not None)
 
 
 def run_unlimited(course: SimRun) -> Iterator[float]:

@@ -9,20 +9,24 @@ Tests: `tests/sim/test_event_run.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import ceil, inf
 
 from plabctl.core.liveness import Look, judge_check, plan_after_test
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.sim.conditions import Conditions
-from plabctl.sim.paths import Paths
+from plabctl.sim.paths import Reach
 from plabctl.sim.policies import Policy
 from plabctl.sim.sim_run import SimRun
+from plabctl.sim.site_state import SiteState
+from plabctl.sim.sites import list_by_site
 from plabctl.sim.totals import Totals
 from plabctl.sim.world import World
 
-RELEASE, NEXT, JOB = range(3)
-"""What happens to a node: a job ends, a test or a check begins, a job begins. At the same instant in this order."""
+RELEASE, CALL, NEXT, JOB = range(4)
+"""What happens to a node: a job ends, its neighbours are called, a test or a check begins, a job begins. At the same
+instant in this order."""
 
 
 class EventRun(SimRun):
@@ -31,15 +35,14 @@ class EventRun(SimRun):
     def __init__(self, world: World, policy: Policy, conditions: Conditions) -> None:
         super().__init__(world, policy, conditions)
         count = len(world.lives)
-        cuts, vantages = conditions.cuts_per_day, conditions.vantage_count
-        self._paths = Paths(world.lives, cuts, vantages, world.length_s, conditions.seed) if cuts else None
-        self._vantages = [0] * count
+        self._reach = Reach(world, conditions)
         self._events: list[tuple[float, int, int, int]] = []
         self._versions = [0] * count
         self._checks_at = [inf] * count
         """When the next check of each node is due that has been neither made nor counted."""
         self._called = [False] * count
         """Whether its test was called by something else than a test, and so does not wait for a tick."""
+        self._by_site = list_by_site(world.lives) if policy.settings.guard.neighbours else {}
         self.occupied_until = [0.0] * count
         """Until when it is tested or checked."""
         down_s = conditions.down_s
@@ -69,7 +72,33 @@ class EventRun(SimRun):
             yield at
 
     def happen(self, what: int, number: int, at: float, version: int) -> None:
-        """Do what happens between tests and checks; nothing here."""
+        """Do what happens between tests and checks: the neighbours of a node that failed are called."""
+        if what is CALL:
+            self._call_neighbours(number, at)
+
+    def record_move(self, number: int, before: Member, after: Member, tested_at: float, now: float) -> None:
+        """Count the time in the pool that the member left; the first failure of a good node calls its neighbours."""
+        super().record_move(number, before, after, tested_at, now)
+        is_new = before.suspicion is None and self.is_good[before.pool]
+        if is_new and self._by_site and self.lives[number].site:
+            self.push(now, CALL, number)
+
+    def _call_neighbours(self, number: int, at: float) -> None:
+        site, guard = self.lives[number].site, self.settings.guard
+        near = {
+            self.lives[other].name: other
+            for other in self._by_site[site]
+            if self.occupied_until[other] <= at < self.lives[other].gone_at and self.may_be_asked(other)
+        }
+        members = {name: self.members[other] for name, other in near.items()}
+        state = SiteState(guard.site_label, site, members, self.members[number])
+        for member in state.call(self.settings, "failed", at):
+            self.change(near[member.node], member, at)
+
+    def may_be_asked(self, number: int) -> bool:
+        """Return whether something may be called that looks at the node: a check of it, or else a test."""
+        own = self.settings.pools[self.members[number].pool]
+        return not self.is_spared(number) or bool(own.liveness and own.liveness.between)
 
     def push(self, at: float, what: int, number: int, version: int = 0) -> None:
         """Let something happen to the node then."""
@@ -86,11 +115,6 @@ class EventRun(SimRun):
     def is_spared(self, number: int) -> bool:
         """Return whether no test of the node may begin."""
         return False
-
-    def answers(self, number: int, at: float) -> bool:
-        """Return whether a login is answered then, by the node and by the way to it."""
-        is_reached = self._paths is None or not self._paths.is_cut(number, self._vantages[number], at)
-        return is_reached and self.lives[number].answers(at)
 
     def change(self, number: int, member: Member, at: float) -> None:
         """Let something from outside change the member at that instant."""
@@ -123,16 +147,10 @@ class EventRun(SimRun):
         step_s = self._step_s(known.spacing_s)
         end = min(before, self.lives[number].gone_at)
         while at < end:
-            if self.answers(number, at) is was_silent:
+            if self._reach.answers(number, at) is was_silent:
                 return at
-            at += max(1, ceil((self._find_next_answer(number, at) - at) / step_s)) * step_s
+            at += max(1, ceil((self._reach.find_next_answer(number, at) - at) / step_s)) * step_s
         return inf
-
-    def _find_next_answer(self, number: int, after: float) -> float:
-        at = self.lives[number].find_next_answer(after)
-        if self._paths is not None:
-            at = min(at, self._paths.find_next(number, self._vantages[number], after))
-        return min(at, self.length_s)
 
     def _step_s(self, spacing_s: float) -> float:
         """Return how far checks are apart that begin at ticks."""
@@ -163,7 +181,7 @@ class EventRun(SimRun):
         self._called[number] = False
         member = self.members[number]
         if member.is_suspect:
-            self._look_from_elsewhere(number)
+            self._reach.change_vantage(number)
         report = self._find_report(number, at)
         roll, moved_count = self.rng.random(), self.totals.move_count
         now = self.occupied_until[number] = self.judge(number, report, at, roll)
@@ -172,6 +190,8 @@ class EventRun(SimRun):
             self.totals.test_s += report.seconds
             is_move = self.totals.move_count > moved_count and not self.is_good[after.pool]
             self.totals.false_move_count += is_move and self.lives[number].is_up(at)
+        if after.asked_early:
+            after = replace(after, asked_early="")
         own = self.settings.pools[after.pool]
         self.members[number] = plan_after_test(after, own, report, roll, now)
         self._note_due_check(number)
@@ -179,19 +199,14 @@ class EventRun(SimRun):
     def _find_report(self, number: int, at: float) -> Report:
         """Return what a test says that begins then; its cause says whether logins were answered at start and end."""
         life, scenario = self.lives[number], self.scenario
-        is_cut = self._paths is not None and self._paths.is_cut_within(
-            number, self._vantages[number], at, scenario.up_s
-        )
+        is_cut = self._reach.is_cut_within(number, at, scenario.up_s)
         if not is_cut and self.passes(life, at):
             return self._pass
-        if not self.answers(number, at):
+        if not self._reach.answers(number, at):
             return self._silent_fail
-        if not self.answers(number, at + scenario.down_s):
+        if not self._reach.answers(number, at + scenario.down_s):
             return self._late_silent_fail
         return self._fail
-
-    def _look_from_elsewhere(self, number: int) -> None:
-        self._vantages[number] = (self._vantages[number] + 1) % self.scenario.vantage_count
 
     def _check(self, number: int, at: float) -> None:
         """Try a login, and let the core judge what came of it."""
@@ -200,8 +215,8 @@ class EventRun(SimRun):
         known = member.liveness
         assert known is not None
         if known.is_silent and self.is_good[member.pool]:
-            self._look_from_elsewhere(number)
-        answered = self.answers(number, at)
+            self._reach.change_vantage(number)
+        answered = self._reach.answers(number, at)
         seconds = scenario.login_s if answered else scenario.silence_s
         now = self.occupied_until[number] = at + seconds
         if at >= self.totals.warm_up_s:
@@ -229,8 +244,3 @@ class EventRun(SimRun):
         sums = super().close()
         sums.slot_s = sums.test_s + sums.check_s
         return sums
-
-
-def has_checks(policy: Policy) -> bool:
-    """Return whether the policy makes liveness checks in some pool."""
-    return any(pool.liveness and pool.liveness.between for pool in policy.settings.pools.values())

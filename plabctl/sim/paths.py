@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from math import inf
 from random import Random
 
-from plabctl.sim.conditions import DAY_S
+from plabctl.sim.conditions import DAY_S, Conditions
 from plabctl.sim.sites import join_spans
-from plabctl.sim.world import Life
+from plabctl.sim.world import Life, World
 
 _MEDIAN_S, _SIGMA, _LEAST_S = 300.0, 1.0, 30.0
 """How long a cut lasts: lognormal."""
@@ -47,6 +47,37 @@ class Paths:
         edges = self._ways[number][vantage]
         place = bisect_right(edges, after)
         return edges[place] if place < len(edges) else inf
+
+
+class Reach:
+    """Who can be logged in to, from the vantage that each node is looked at from."""
+
+    def __init__(self, world: World, conditions: Conditions) -> None:
+        cuts, vantages = conditions.cuts_per_day, conditions.vantage_count
+        self._lives = world.lives
+        self._length_s = world.length_s
+        self._paths = Paths(world.lives, cuts, vantages, world.length_s, conditions.seed) if cuts else None
+        self._vantages = [0] * len(world.lives)
+        self._vantage_count = vantages
+
+    def answers(self, number: int, at: float) -> bool:
+        """Return whether a login is answered then, by the node and by the way to it."""
+        is_reached = self._paths is None or not self._paths.is_cut(number, self._vantages[number], at)
+        return is_reached and self._lives[number].answers(at)
+
+    def find_next_answer(self, number: int, after: float) -> float:
+        """Return when that may change next, at most the end of the world."""
+        at = min(self._lives[number].find_next_answer(after), self._length_s)
+        return at if self._paths is None else min(at, self._paths.find_next(number, self._vantages[number], after))
+
+    def is_cut_within(self, number: int, at: float, seconds: float) -> bool:
+        """Return whether the way to the node is cut at some time from then on, for `seconds`."""
+        paths = self._paths
+        return paths is not None and paths.is_cut_within(number, self._vantages[number], at, seconds)
+
+    def change_vantage(self, number: int) -> None:
+        """Look at the node from the next vantage from now on."""
+        self._vantages[number] = (self._vantages[number] + 1) % self._vantage_count
 
 
 def _draw_edges(rng: Random, rate: float, length_s: float) -> tuple[float, ...]:

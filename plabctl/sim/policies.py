@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from plabctl.config.key_lines import find_key_lines
 from plabctl.config.load import build_from_source, load, parse
@@ -17,7 +18,7 @@ from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
 from plabctl.core.selection import find_nearest
-from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
+from plabctl.core.settings import GuardSettings, LivenessSettings, PoolSettings, Settings
 from plabctl.errors import ConfigError, UsageFault
 from plabctl.kinds import builtin_kinds, find_builtin
 from plabctl.values import dataclass
@@ -71,29 +72,46 @@ def build_named(name: str) -> Policy:
         "good": PoolSettings("good", GOOD, "bad", backoff=_default(good, is_good=True)),
         "bad": PoolSettings("bad", BAD, "good", backoff=_default(bad, is_good=False)),
     }
-    return Policy(name, Settings("", "", pools, {}))
+    return Policy(name, Settings("", "", pools, {}, guard=GuardSettings(neighbours=0)))
 
 
 def _add_extras(policy: Policy, extras: Sequence[str], word: str) -> Policy:
     """Return the policy with what follows its name, such as `+checks=12`; raise UsageFault for what is none of that."""
     for extra in extras:
         name, given, text = extra.partition("=")
-        number = int(text) if text.isascii() and text.isdigit() else None
-        if name not in EXTRAS or (given and not number):
-            known = " and ".join(f"+{known}[=N]" for known in EXTRAS)
+        number = int(text) if text.isascii() and text.isdigit() else 0
+        if name not in EXTRAS or (given and not (number and name in _COUNTED)):
+            known = ", ".join(f"+{known}[=N]" if known in _COUNTED else f"+{known}" for known in EXTRAS)
             raise UsageFault(f"'+{extra}' of the policy {word!r} is unknown", hint=f"known after a name: {known}")
-        policy = EXTRAS[name](policy, *([number] if number else []))
+        policy = EXTRAS[name](policy, number or _COUNTED.get(name, 0))
     return replace(policy, name=word)
 
 
-def _add_checks(policy: Policy, between: int = 8) -> Policy:
-    own = LivenessSettings(between=between)
-    pools = {name: replace(pool, liveness=own) for name, pool in policy.settings.pools.items()}
+def _add_checks(policy: Policy, between: int) -> Policy:
+    return _change_pools(policy, liveness=LivenessSettings(between=between))
+
+
+def _add_neighbours(policy: Policy, count: int) -> Policy:
+    guard = replace(policy.settings.guard, neighbours=count)
+    return replace(policy, settings=replace(policy.settings, guard=guard))
+
+
+def _change_pools(policy: Policy, **changes: Any) -> Policy:
+    pools = {name: replace(pool, **changes) for name, pool in policy.settings.pools.items()}
     return replace(policy, settings=replace(policy.settings, pools=pools))
 
 
-EXTRAS: Mapping[str, Callable[..., Policy]] = {"checks": _add_checks}
-"""What may follow the name of a policy, as in `age+checks`: liveness checks in both pools."""
+EXTRAS: Mapping[str, Callable[[Policy, int], Policy]] = {
+    "checks": _add_checks,
+    "neighbours": _add_neighbours,
+    "test-busy": lambda policy, _: _change_pools(policy, busy="test"),
+    "test-released": lambda policy, _: _change_pools(policy, at_release="test"),
+}
+"""What may follow the name of a policy, as in `age+checks`: liveness checks between two tests in both pools; how many
+neighbours a failure calls; that busy nodes are tested; that released ones are tested before they are offered. Without
+them a named policy makes no checks, calls nobody, and spares busy nodes."""
+_COUNTED: Mapping[str, int] = {"checks": 8, "neighbours": 2}
+"""Those that may be given a number, and the number that they have without."""
 
 
 def _default(name: str, *, is_good: bool) -> Backoff:
@@ -104,6 +122,11 @@ def _default(name: str, *, is_good: bool) -> Backoff:
 def read_configured(path: str | None) -> Policy:
     """Return the policy of this installation: of the configuration at `path`, or of the first one found."""
     return Policy("configured", load(path))
+
+
+def has_checks(policy: Policy) -> bool:
+    """Return whether the policy makes liveness checks in some pool."""
+    return any(pool.liveness and pool.liveness.between for pool in policy.settings.pools.values())
 
 
 def make_bare(policy: Policy) -> Policy:

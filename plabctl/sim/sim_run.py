@@ -64,8 +64,12 @@ class SimRun:
 
     def probe(self, number: int, at: float) -> float:
         """Test the member from `at` on, judge what that finds, and return when the test ends."""
-        report = self._pass if self.passes(self.lives[number], at) else self._fail
-        return self.judge(number, report, at, self.rng.random())
+        false_ratio, rng = self.scenario.false_ratio, self.rng
+        # The same as `passes`, without a call: this is done millions of times.
+        passes = self.lives[number].is_up_through(at, self.scenario.up_s) and not (
+            false_ratio and rng.random() < false_ratio
+        )
+        return self.judge(number, self._pass if passes else self._fail, at, rng.random())
 
     def passes(self, life: Life, at: float) -> bool:
         """Return whether a test of this node passes that begins then."""

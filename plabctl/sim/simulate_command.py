@@ -147,8 +147,9 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
 
     TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by
     its name, used in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this
-    installation; or any configuration file. +checks after a name adds eight liveness checks between two tests,
-    +checks=12 twelve.
+    installation; or any configuration file. After a name, +checks adds eight liveness checks between two tests
+    (+checks=12 twelve), +neighbours lets a failure call two nodes of its site, or checks of all where there are checks;
+    with --busy, +test-busy tests nodes in use too, and +test-released offers released nodes after a test only.
 
     TESTS, SLOT-S (the seconds that tests take) and MOVES are per node and day. BROKEN is the share of node-time spent
     in good while down, IDLE in bad while up; HARM is BROKEN plus half of IDLE. 2H-BROKEN is the chance that a node

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,25 @@ def test_a_word_that_is_neither_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageFault, match="no policy and no file is named 'adative'") as caught:
         find_policy("adative")
     assert caught.value.hint == "adaptive?"
+
+
+def test_what_follows_a_name_changes_the_policy_of_that_name() -> None:
+    plain, checked = build_named("age").settings, find_policy("age+checks+neighbours=3").settings
+    busy, released = (find_policy(f"age+{name}").settings.pools["good"] for name in ("test-busy", "test-released"))
+
+    assert (plain.guard.neighbours, checked.guard.neighbours) == (0, 3)
+    assert {pool.liveness.between for pool in checked.pools.values() if pool.liveness} == {8}
+    assert plain.pools["good"].liveness is None
+    assert (busy.busy, busy.at_release, released.busy, released.at_release) == ("test", "check", "spare", "test")
+    assert checked.pools["good"].backoff == plain.pools["good"].backoff
+
+
+@pytest.mark.parametrize(
+    "word", ["age+", "age+check", "age+checks=", "age+checks=0", "age+checks=x", "age+test-busy=1"]
+)
+def test_what_follows_a_name_and_is_unknown_is_refused(word: str) -> None:
+    with pytest.raises(UsageFault, match=f"of the policy '{re.escape(word)}' is unknown"):
+        find_policy(word)
 
 
 def test_bare_leaves_the_back_offs_alone() -> None:
