@@ -1,6 +1,7 @@
 """The examples in the help of every command, typed where nodes of those names are: pc1 is good, pc2 is in bad."""
 
 import gzip
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import pytest
 from plabctl.probes.embedded.make_key import make_key
 from plabctl.probes.embedded.ssh_node import EmbeddedNode
 from tests.docs.commands import all_commands
+from tests.lab.fork_server import ROOT, can_fork, fork_server
+from tests.lab.leftover_processes import SHARED, running
+from tests.lab.wait_until import wait_until
 
 CONFIG = """\
 state_dir = "state"
@@ -52,6 +56,8 @@ ELSEWHERE = {
     "plabctl simulate --since": "needs a past; is run by tests/cli",
 }
 EXAMPLES = sorted({example for verb in all_commands() for example in verb.examples})
+_FOR_SHELL = set("|&;<>()$`~*?[]{}\\\n")
+_LIMIT_S = 60.0
 TYPED = [example for example in EXAMPLES if not example.startswith(tuple(ELSEWHERE))]
 
 
@@ -68,6 +74,11 @@ class Place:
         }
 
     def type(self, command: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        program, *words = shlex.split(command)
+        environ = {**self.environ, "PYTHONPATH": str(ROOT)}
+        # Where the shell has nothing to do, a start of Python can be saved too.
+        if program == "plabctl" and not _FOR_SHELL & set(command) and can_fork(environ, command, text):
+            return fork_server().run(words, self.folder, environ, text, _LIMIT_S)
         return subprocess.run(
             ["sh", "-c", command],
             cwd=self.folder,
@@ -76,7 +87,7 @@ class Place:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=_LIMIT_S,
         )
 
     def ok(self, command: str) -> None:
@@ -109,7 +120,7 @@ def test_no_exception_is_made_for_an_example_that_is_gone(start: str) -> None:
 
 @pytest.mark.parametrize("example", TYPED)
 def test_an_example_does_what_it_says(example: str, installation: Path, tmp_path: Path) -> None:
-    place = Place(Path(shutil.copytree(installation, tmp_path / "here")))
+    place, before = Place(Path(shutil.copytree(installation, tmp_path / "here"))), running()
     for start, command in BEFORE.items():
         if example.startswith(start):
             place.ok(command)
@@ -118,3 +129,5 @@ def test_an_example_does_what_it_says(example: str, installation: Path, tmp_path
 
     assert done.returncode in ({0, 1} if example in MAY_COMPLAIN else {0}), f"{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
+    # The node, which is in this process, sees a little later than its client that a command has ended.
+    assert wait_until(lambda: running() - SHARED <= before)
