@@ -13,14 +13,14 @@ TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {
-    "errors", "counts", "durations", "clock", "fast_replace", "files", "instants", "kinds", "lister", "masks",
-    "nodesets", "process", "typed", "values",
+    "errors", "contexts", "counts", "durations", "clock", "fast_replace", "files", "instants", "kinds", "lister",
+    "masks", "nodesets", "process", "typed", "values",
 }  # fmt: skip
 ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "occupancy", "sinks"}
 ADAPTERS |= {"plugins", "views", "render"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "typed"} for name in GROUND},
-    "files": {"files", "errors"},
+    "files": {"files", "errors", "contexts", "typed"},
     "instants": {"instants", "durations"},
     "process": {"process", "files", "errors"},
     "lister": {"lister", "process", "files", "errors", "masks", "typed"},

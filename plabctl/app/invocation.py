@@ -7,12 +7,12 @@ Tests: `tests/app/test_directory.py`.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from plabctl.app.access_changes import find_access_change, retest_refused
 from plabctl.app.context import App, check_plugins, open_app
 from plabctl.app.last_error import LastError
 from plabctl.config.locate import find_state_dir
+from plabctl.contexts import suppress
 from plabctl.core.clock_skew import SETTLES_S, is_set_back
 from plabctl.errors import ClockFault, PlabctlError
 from plabctl.store.store import BEAT_NAME, SUCCESS_NAME

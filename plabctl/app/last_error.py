@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 
+from plabctl.contexts import contextmanager, suppress
 from plabctl.errors import StoreError, Untrusted
 from plabctl.files.private import open_private
 from plabctl.files.trusted import open_trusted

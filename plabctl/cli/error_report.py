@@ -9,8 +9,8 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 
+from plabctl.contexts import suppress
 from plabctl.errors import ConfigError, NoSuchNode, PlabctlError
 from plabctl.typed import TextIO
 

@@ -9,9 +9,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from plabctl.cli.error_report import flush, write_error
+from plabctl.contexts import contextmanager
 from plabctl.render.listing import FOR_PEOPLE, Cell, Listing
 from plabctl.typed import TYPE_CHECKING, TextIO
 from plabctl.values import dataclass

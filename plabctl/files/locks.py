@@ -20,8 +20,8 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
+from plabctl.contexts import suppress
 from plabctl.files.private import as_store_error, open_private
 
 PROC = "/proc"

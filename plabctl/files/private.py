@@ -11,9 +11,9 @@ import errno
 import os
 import stat
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
 from io import FileIO
 
+from plabctl.contexts import contextmanager, suppress
 from plabctl.errors import StoreError, Untrusted
 from plabctl.files.trusted import PLANTED_HINT, PlantedFile, open_trusted, refuse_planted_file, user_name
 

@@ -26,7 +26,6 @@ _INNER_VIEWS: dict[str, type] = {"Verdict": Verdict, "Hold": Hold}
 """The types of fields that hold views; their fields may have columns of their own (`last.outcome`)."""
 _TAB = "\\t"
 """As it stands in the text of a function."""
-_BOOL = ("false", "true")
 _INSTANTS: Space = {"MINUTES": MINUTES, "SECONDS": SECONDS, "floor": floor}
 
 
@@ -45,7 +44,7 @@ def make_object_writer(cls: type, dumps: Callable[[object], str]) -> Writer:
 
     The class has a field that is never None.
     """
-    space: Space = {"BOOL": _BOOL, "quote": encode_basestring, **_INSTANTS}
+    space: Space = {"quote": encode_basestring, **_INSTANTS}
     lines, parts, comma = [], [repr("{")], ""
     for key, name, kind in sorted((get_key(name), name, kind) for name, kind in _describe_fields(cls)):
         value = _write_json_field(name, kind.removesuffix(" | None"), get_digits(cls, name), space, dumps)
@@ -70,7 +69,7 @@ def _write_json_field(name: str, kind: str, digits: int, space: Space, dumps: Ca
         return [repr('"'), f"{name}._value_", repr('"')]
     if kind == "float":
         return [f"({_write_number(name, digits)})"]
-    plain = {"bool": f"BOOL[{name}]", "int": f"repr({name})", "str": f"quote({name})"}
+    plain = {"bool": f"('true' if {name} else 'false')", "int": f"repr({name})", "str": f"quote({name})"}
     if kind in plain:
         return [plain[kind]]
     writer = f"write_{name}"
@@ -87,7 +86,7 @@ def _write_json_field(name: str, kind: str, digits: int, space: Space, dumps: Ca
 def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
     """Return what writes the line of a view of the class; raise KeyError for a column that it has no field for."""
     kinds = {get_key(name): (name, kind) for name, kind in _describe_fields(cls)}
-    space: Space = {"BOOL": _BOOL, **_INSTANTS, "cell": format_cell, "number": _format_number}
+    space: Space = {**_INSTANTS, "cell": format_cell, "number": _format_number}
     lines, cells = [], []
     for head, inner in _group_columns(columns):
         name, kind = kinds[head]
@@ -110,7 +109,7 @@ def _write_cell(name: str, kind: str, digits: int, inner: list[str], space: Spac
     if kind in _ENUMS:
         return f"{name}._value_"
     plain = {
-        "bool": f"BOOL[{name}]",
+        "bool": f"('true' if {name} else 'false')",
         "int": f"repr({name})",
         "str": f"({name} if {name}.isprintable() else cell({name}))",
         "float": f'(number({name}) if {name} else "0")' if digits == DIGITS else f"cell(round({name}, {digits}))",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from plabctl.clock import read_boot_id
+from plabctl.contexts import suppress
 from plabctl.core.surroundings import HeldLock, LockKind, LockReport, TickTrace, parse_trace
 from plabctl.errors import StoreError
 from plabctl.files.locks import (

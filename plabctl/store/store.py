@@ -9,9 +9,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 
 from plabctl.clock import Clock
+from plabctl.contexts import contextmanager
 from plabctl.errors import ClockFault
 from plabctl.files.private import as_store_error, open_private, open_private_dir, refuse_planted_dir
 from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, peek_head, read_head, refuse_lost_state

@@ -10,9 +10,9 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import chain
 
+from plabctl.contexts import contextmanager
 from plabctl.files.private import as_store_error, build_store_error, open_for_reading
 from plabctl.store.head import SCHEMA_VERSION, Head, build_damage_error, refuse_size, verify_head
 from plabctl.store.shapes import Doc

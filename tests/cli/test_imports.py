@@ -20,8 +20,8 @@ HEAVY = frozenset({
 })  # fmt: skip
 """Libraries that take a millisecond or more to import."""
 SHORT = HEAVY | {
-    "concurrent", "csv", "ctypes", "decimal", "difflib", "email", "fnmatch", "hashlib", "ipaddress", "pathlib",
-    "pickle", "pwd", "random", "selectors", "shlex", "shutil", "socket", "tempfile", "textwrap", "threading",
+    "concurrent", "contextlib", "csv", "ctypes", "decimal", "difflib", "email", "fnmatch", "hashlib", "ipaddress",
+    "pathlib", "pickle", "pwd", "random", "selectors", "shlex", "shutil", "socket", "tempfile", "textwrap", "threading",
     "tomllib", "traceback", "typing", "uuid",
 }  # fmt: skip
 """What the commands that cron and scripts run all day are measured by as well."""
@@ -76,9 +76,9 @@ class Short:
     most: int
 
 
-IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 57)
+IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 58)
 STATUS = [
-    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 77)
+    Short(f"status {form}".strip(), frozenset({"json"}), IDLE.folders | {"render", "views"}, 78)
     for form in ("-o json", "-o tsv", "-o name", "")
 ]
 
