@@ -32,9 +32,11 @@ STAGES = ("setup", "up", "check", "teardown")
 # No other process may work on vnodes of these names meanwhile: before a teardown, what still makes them is ended.
 MINE, OTHER = f"mine-{os.getpid()}-", f"other-{os.getpid()}-"
 FAILED = {"setup": Cause.SETUP, "up": Cause.UP_TIMEOUT, "check": Cause.CHECK}
-BEGINS = {Goal.TEST: "setup", Goal.SETUP: "setup", Goal.CHECK: "check", Goal.TEARDOWN: "teardown"}
+BEGINS = {
+    Goal.TEST: "setup", Goal.SETUP: "setup", Goal.CHECK: "check", Goal.TEARDOWN: "teardown", Goal.LIVENESS: "check",
+}  # fmt: skip
 """The first stage of each goal."""
-STAKES = {Goal.TEST: True, Goal.SETUP: True, Goal.CHECK: False, Goal.TEARDOWN: True}
+STAKES = {Goal.TEST: True, Goal.SETUP: True, Goal.CHECK: False, Goal.TEARDOWN: True, Goal.LIVENESS: False}
 """Whether the vnode may be left there when a probe with that goal was cut off."""
 
 
@@ -308,7 +310,7 @@ class TestDeadlines:
         left = (job.vnode,) if goal is Goal.TEARDOWN else ()
         assert verdict(report) == (Outcome.FAIL, Cause.DEADLINE, left)
         assert "begun" in report.reason
-        assert ("teardown" in stages_of(report)) == (goal is not Goal.CHECK)
+        assert ("teardown" in stages_of(report)) == (goal not in {Goal.CHECK, Goal.LIVENESS})
         assert time.monotonic() - start < 1 + 8
 
     @pytest.mark.parametrize("goal", [Goal.TEST, Goal.SETUP])
@@ -334,7 +336,9 @@ class TestDeadlines:
         seconds = {"setup": 1.0, "up": 10.0, "check": 100.0, "teardown": 1000.0}
         stages = {name: Stage(run="true", timeout_s=limit) for name, limit in seconds.items()}
         whole = 0.5 + 1 + 10 + 100 + 2 * 1000
-        expected = {Goal.TEST: whole, Goal.SETUP: whole, Goal.CHECK: 100.5, Goal.TEARDOWN: 2000.5}
+        expected = {
+            Goal.TEST: whole, Goal.SETUP: whole, Goal.CHECK: 100.5, Goal.TEARDOWN: 2000.5, Goal.LIVENESS: 100.5,
+        }  # fmt: skip
 
         assert Recipe("r", **stages).compute_longest_s(0.5, goal) == expected[goal]  # type: ignore[arg-type]  # stages only
         assert Recipe("r", **stages).compute_longest_s(0.5) == whole  # type: ignore[arg-type]  # as above
