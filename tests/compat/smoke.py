@@ -66,6 +66,7 @@ SESSION = (
     "experiment show web",
     "experiment swapout web --wait",
     "trust pc1",
+    "sink sync --dry-run",
     "check --max-age 1h",
     "doctor",
     "cron print",
@@ -77,6 +78,7 @@ SESSION = (
 
 EXITS = {
     "trust pc1": {1},  # nobody listens there
+    "sink sync --dry-run": {2},  # there is no Slurm to keep in line
     "doctor": {0, 1},  # whether this machine has a cron that runs ticks is not the question here
 }
 """The exit codes that are right where 0 is not the only one."""
