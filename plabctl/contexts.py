@@ -59,7 +59,7 @@ else:
 
         return make
 
-    class suppress:  # noqa: N801 - the name of the one that it stands in for
+    class _Suppress:
         """A context in which errors of these classes end the block, and no more."""
 
         __slots__ = ("_errors",)
@@ -73,3 +73,5 @@ else:
         def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
             """Return whether an error of these classes ended the block."""
             return kind is not None and issubclass(kind, self._errors)
+
+    suppress = _Suppress
