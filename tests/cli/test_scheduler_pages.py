@@ -26,7 +26,7 @@ def add_to_config(desk: Desk, text: str) -> None:
 @pytest.mark.slurm
 def test_bad_nodes_are_drained_by_what_the_page_says(desk: Desk, slurm: Slurm) -> None:
     [sink, *_] = read_blocks("slurm.md", "toml")
-    [steps] = read_blocks("slurm.md", "sh")
+    steps, _ = read_blocks("slurm.md", "sh")
     assert len(f"{sink}{steps}".strip().splitlines()) <= 10
     add_to_config(desk, sink)
     desk.break_node(NODES[0])
@@ -47,6 +47,24 @@ def test_bad_nodes_are_drained_by_what_the_page_says(desk: Desk, slurm: Slurm) -
     assert "slurm: nothing to change" in done.stderr, "the tick has done it"
     assert set(slurm.reasons()) == {NODES[0]}
     assert slurm.reasons()[NODES[0]].startswith("plabctl: setup: ")
+
+
+@pytest.mark.slurm
+def test_a_prolog_names_nodes_as_slurm_does(used_desk: Desk, slurm: Slurm) -> None:
+    _, prolog = read_blocks("slurm.md", "sh")
+    for node, name in zip(("pc1", "pc2"), NODES, strict=False):
+        used_desk.ok("node", "set", node, f"slurm_name={name}")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = {**used_desk.environ, "SLURM_CONF": str(slurm.config), "PATH": path}
+
+    def run(nodes: str) -> int:
+        given = {**environ, "SLURM_JOB_NODELIST": nodes}
+        return subprocess.run(
+            ["sh", "-c", prolog], cwd=used_desk.folder, env=given, capture_output=True, timeout=60, check=False
+        ).returncode
+
+    assert run(NODES[0]) == 0
+    assert run("sn[1-2]") == 1
 
 
 KUBECTL = """\

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.settings import SinkSettings
-from plabctl.core.sink_health import SINKS_NOTE
 from plabctl.errors import HookFault
 from plabctl.sinks.slurm import SlurmOptions
 from tests.app.installation import Installation
@@ -91,24 +90,6 @@ def test_a_persons_drain_is_followed_as_a_hold(tmp_path: Path, slurm: Slurm) -> 
 
     assert slurm.reasons() == {A: OURS}
     assert [record.event.kind for record in here.history("hold", "release")] == ["hold", "release"]
-
-
-@pytest.mark.slurm
-def test_while_the_controller_is_away_that_is_told_and_all_is_done_later(tmp_path: Path, slurm: Slurm) -> None:
-    here = install(tmp_path, slurm)
-    here.break_node(A)
-    slurm.stop_controller()
-    try:
-        with pytest.raises(HookFault, match=r"slurm .*: sinfo ended with exit code 1: .*Unable to contact"):
-            retest(here, A)
-        assert here.pools()[A] == "bad"
-        assert [health.name for health in SINKS_NOTE.read(here.store.snapshot().notes).values()]
-    finally:
-        slurm.start_controller()
-    here.tick()
-
-    assert slurm.reasons() == {A: OURS}
-    assert not SINKS_NOTE.read(here.store.snapshot().notes)
 
 
 @pytest.mark.slurm
