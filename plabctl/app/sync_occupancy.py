@@ -54,6 +54,10 @@ def _read(app: App, source: OccupancySettings) -> OccupancyReading:
     kind: OccupancyKind = find("occupancy", source.kind)
     if not (kind.name_variable and reading.uses):
         return reading
-    variables = ((node.name, node.variables.get(kind.name_variable)) for node in app.store.snapshot().nodes())
-    names = {fold_name(there): fold_name(name) for name, there in variables if there}
-    return replace(reading, uses={names.get(name, name): use for name, use in reading.uses.items()})
+    names: dict[str, list[str]] = {}
+    for node in app.store.snapshot().nodes():
+        # Several nodes may claim one name by mistake: whichever it is, none of them is tested beside a job.
+        there = node.variables.get(kind.name_variable) or node.name
+        names.setdefault(fold_name(there), []).append(fold_name(node.name))
+    uses = {name: use for there, use in reading.uses.items() for name in names.get(there, (there,))}
+    return replace(reading, uses=uses)

@@ -105,6 +105,7 @@ def _note_reading(
         # While nothing was wrong, readings with nothing new were not all written down.
         is_first = not old.is_unread and old.read_at is not None and previous_at is not None
         read_at = max(old.read_at or 0.0, min(previous_at or 0.0, now)) if is_first else old.read_at
+        read_at = None if read_at is None else min(read_at, now)  # a clock that was set back makes nothing hold longer
         since_at = old.fault_since_at if old.fault else now
         return replace(old, read_at=read_at, fault=reading.fault, fault_since_at=since_at, is_unread=True)
     busy = {name: _note_use(use, old.busy.get(name), now) for name, use in reading.uses.items()}

@@ -53,8 +53,8 @@ class SlurmNode(NamedTuple):
 
     @property
     def is_drained(self) -> bool:
-        """Return whether no job may start on it as somebody drained it."""
-        return self.state.startswith("drain")
+        """Return whether no job may start on it as somebody drained it, or says that it is about to fail."""
+        return self.state.startswith(("drain", "fail"))
 
     @property
     def is_down(self) -> bool:
@@ -70,17 +70,20 @@ class SlurmNode(NamedTuple):
 def parse_nodes(text: str) -> dict[str, SlurmNode]:
     """Return the nodes that sinfo printed with `NODE_FORMAT`, by name, each once, however many partitions it is in.
 
-    Raise ValueError when that is not what it printed.
+    A reason may have several lines; it becomes one. Raise ValueError when that is not what it printed.
     """
-    found = {}
+    found: dict[str, SlurmNode] = {}
+    name = ""
     for line in text.splitlines():
         fields = line.split("|", 3)
         state = _STATE.fullmatch(fields[1].strip().lower()) if len(fields) == 4 else None
-        if state is None or not fields[0].strip():
+        if state and fields[0].strip():
+            name, reason = fields[0].strip(), fields[3].strip()
+            found[name] = SlurmNode(name, state[1], fields[2].strip(), "" if reason == "none" else reason)
+        elif name and found[name].reason:
+            found[name] = found[name]._replace(reason=f"{found[name].reason} {line.strip()}".rstrip())
+        else:
             raise ValueError(f"it printed {line[:_SHOWN]!r}")
-        reason = fields[3].strip()
-        name = fields[0].strip()
-        found[name] = SlurmNode(name, state[1], fields[2].strip(), "" if reason == "none" else reason)
     if not found:
         raise ValueError("it printed no node")
     return found

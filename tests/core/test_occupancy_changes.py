@@ -64,6 +64,17 @@ def make_three() -> MemoryState:
     return make_state(make_member("a"), make_member("b"), make_member("PC3"))
 
 
+def test_a_clock_that_was_set_back_lets_a_failing_source_hold_no_longer() -> None:
+    state = make_three()
+    read(state, ["a"], NOW + 86400)
+
+    fail(state, NOW)
+    fail(state, NOW + 60)
+
+    assert busy_in(state, NOW + 900) == ["a"]
+    assert busy_in(state, NOW + 901) == []
+
+
 def test_a_use_without_a_beginning_began_when_it_was_first_seen() -> None:
     state = make_three()
 

@@ -21,6 +21,15 @@ def test_what_sinfo_prints_is_read(line: str, node: SlurmNode) -> None:
     assert parse_nodes(f"{line}\n{line}\n") == {"n1": node}, "a node in two partitions is one"
 
 
+def test_a_reason_of_several_lines_is_one_reason() -> None:
+    text = "n1|drained|ada|fan\n\n  a | b\nn2|idle|Unknown|none\n"
+
+    assert parse_nodes(text) == {
+        "n1": SlurmNode("n1", "drained", "ada", "fan a | b"),
+        "n2": SlurmNode("n2", "idle", "Unknown", ""),
+    }
+
+
 @pytest.mark.parametrize(
     "text", ["", "hello\n", "n1|idle\n", "|idle|root|none\n", "n1||root|none\n", "n1|7|root|none\n", "\n"]
 )

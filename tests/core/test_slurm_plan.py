@@ -30,6 +30,8 @@ def make_standing(why_not: str = "", name: str = "n1", *, is_decided: bool = Tru
         ("setup: no space", "drained", OURS, Update(("n1",), "drain", "plabctl: setup: no space")),
         ("setup: no space", "drained", "broken fan", None),
         ("setup: no space", "down", "broken fan", None),
+        ("setup: no space", "fail", "broken fan", None),
+        ("setup: no space", "failing", "broken fan", None),
         ("setup: no space", "down", "Not responding", Update(("n1",), "drain", "plabctl: setup: no space")),
         ("setup: no space", "down", OURS, Update(("n1",), "drain", "plabctl: setup: no space")),
         ('setup: "a"\n\x1b[0m|b', "idle", "", Update(("n1",), "drain", "plabctl: setup: 'a' [0m|b")),

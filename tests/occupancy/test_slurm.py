@@ -51,19 +51,20 @@ def test_a_node_with_a_job_is_busy_until_that_is_over(tmp_path: Path, slurm: Slu
     here = Installation(tmp_path, occupancies=(source,))
     here.add(A.upper())
     here.add("pc2", slurm_name=B)
+    here.add("pc3", slurm_name=B)  # by mistake
     code = f"touch {tmp_path}/began; until test -e {tmp_path}/over; do sleep 0.1; done"
     job = slurm.submit(code, "-w", f"{A},{B}", "-N2")
     slurm.wait_for((tmp_path / "began").exists)
     here.tick()
 
     busy = find_busy(here.store.snapshot().notes, here.settings.occupancies, time.time())
-    assert set(busy) == {A, "pc2"}
+    assert set(busy) == {A, "pc2", "pc3"}
     use = busy["pc2"]
     assert use.by == f"job {job} of root"
     assert abs(use.since_at - time.time()) < 60
-    assert here.member("pc2").last is None, "it is not tested"
+    assert here.member("pc2").last is here.member("pc3").last is None, "neither is tested"
 
     (tmp_path / "over").touch()
     slurm.wait_for(lambda: not slurm.job_states())
     here.tick()
-    assert here.pools() == {A.upper(): "good", "pc2": "good"}
+    assert here.pools() == {A.upper(): "good", "pc2": "good", "pc3": "good"}

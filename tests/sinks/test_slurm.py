@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.settings import SinkSettings
+from plabctl.core.slurm_nodes import NODE_FORMAT, parse_nodes
 from plabctl.errors import HookFault
 from plabctl.sinks.slurm import SlurmOptions
 from tests.app.installation import Installation
@@ -54,21 +55,24 @@ def test_what_fails_is_drained_and_what_works_again_is_resumed(tmp_path: Path, s
 @pytest.mark.slurm
 def test_drains_of_others_stay_and_ours_come_again(tmp_path: Path, slurm: Slurm) -> None:
     here = install(tmp_path, slurm)
-    slurm.update(A, "drain", "broken fan")
-    for name in (A, C):
+    slurm.update(A, "drain", "broken fan\nsince Monday")
+    slurm.update(B, "fail", "will break")
+    for name in (A, B, C):
         here.break_node(name)
     retest(here)
-    assert slurm.reasons() == {A: "broken fan", C: OURS}
+    assert parse_nodes(slurm.ok("sinfo", "--all", "-N", "-h", "-o", NODE_FORMAT))[C].reason == OURS
+    slurm.update(A, "drain", "broken fan")
+    assert slurm.reasons() == {A: "broken fan", B: "will break", C: OURS}
 
     slurm.update(C, "resume")
     here.tick()
     assert slurm.reasons()[C] == OURS, "a node that somebody resumed by hand is drained again"
     slurm.update(C, "drain", "plabctl was right")
-    for name in (A, C):
+    for name in (A, B, C):
         here.mend_node(name)
     retest(here)
 
-    assert slurm.reasons() == {A: "broken fan", C: "plabctl was right"}
+    assert slurm.reasons() == {A: "broken fan", B: "will break", C: "plabctl was right"}
 
 
 @pytest.mark.slurm
