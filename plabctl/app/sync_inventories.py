@@ -89,6 +89,10 @@ def _apply(app: App, state: Session, plan: SourceChanges) -> None:
     # A node is tested by its own name only, so renames come first: nothing else may take a new one.
     if changes.renamed:
         state.apply(absences.rename_nodes(state, dict(changes.renamed), order))
+        if app.settings.occupancies:
+            from plabctl.core.occupancy_changes import rename_busy  # few installations have such a source
+
+            state.apply(rename_busy(state, {old: node.name for old, node in changes.renamed}))
     if changes.back:
         state.apply(absences.mark_back(state, changes.back, order))
     if fresh := (*changes.joins, *changes.changed):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from plabctl.app.context import App
     from plabctl.core.occupancy import OccupancySettings
 
-_HINT = "what it said last holds for its `stale_after`; try it with: plabctl doctor"
+_HINT = "try it with: plabctl doctor"
+_UNREAD_HINT = f"what it said last holds for its `stale_after`; {_HINT}"
 
 
 def sync_due_occupancies(app: App) -> list[OccupancyFault]:
@@ -44,8 +45,12 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[Occ
     for each in sources:
         app.store.beat(name_occupancy_stamp(each.name))
     notes = app.store.snapshot().notes
-    faults = ((each.name, read_fault(notes, each.name)) for each in sources)
-    return [OccupancyFault(f"occupancy: '{name}': {fault}", hint=_HINT) for name, fault in faults if fault]
+    faults = ((each.name, read_fault(notes, each.name), reading.is_unread) for each, reading, _ in readings)
+    return [
+        OccupancyFault(f"occupancy: '{name}': {fault}", hint=_UNREAD_HINT if is_unread else _HINT)
+        for name, fault, is_unread in faults
+        if fault
+    ]
 
 
 def _read(app: App, source: OccupancySettings) -> OccupancyReading:

@@ -126,7 +126,8 @@ def is_stale(read_at: float | None, source: OccupancySettings, now: float, *, is
     """Return whether what a source said when it was last believed, at `read_at`, holds no longer."""
     if read_at is None:
         return True
-    slack_s = 0.0 if is_unread else _HELD_LONGER * source.stale_after_s
+    # A source that is read less often than that is believed until the reading after the next.
+    slack_s = 0.0 if is_unread else max(_HELD_LONGER * source.stale_after_s, 2 * source.every_s)
     return now > read_at + source.stale_after_s + slack_s
 
 

@@ -81,6 +81,22 @@ def plan_occupancy(
     return Changes(notes=notes, members=tuple(member for member in members if member))
 
 
+def rename_busy(state: State, renamed: Mapping[str, str]) -> Changes:
+    """Return the changes by which renamed nodes stay busy until the next reading; `renamed` has new names by old ones.
+
+    A source may go on to use the old name for a while, so that stays listed as well.
+    """
+    notes: dict[str, Mapping[str, object] | None] = {}
+    for topic in state.notes:
+        if topic.startswith(TOPIC):
+            kind = make_occupancy_note(topic.removeprefix(TOPIC))
+            note = kind.read(state.notes)
+            uses = {fold_name(new): note.busy.get(fold_name(old)) for old, new in renamed.items()}
+            if found := {name: use for name, use in uses.items() if use and name not in note.busy}:
+                notes |= kind.write(replace(note, busy={**note.busy, **found}))
+    return Changes(notes=notes or None)
+
+
 def _list_busy(notes: Iterable[tuple[str, Mapping[str, object] | None]]) -> dict[str, None]:
     """Return the folded names of all nodes that a source listed when it was last believed."""
     return {

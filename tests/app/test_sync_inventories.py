@@ -16,7 +16,7 @@ from plabctl.errors import InventoryFault
 from plabctl.inventories.fetch import fetch
 from plabctl.values import replace
 from tests.app.installation import Installation
-from tests.builders import make_inventory
+from tests.builders import make_inventory, make_occupancy
 
 
 def with_list(folder: Path, *lines: str) -> Installation:
@@ -189,6 +189,25 @@ def test_full_names_in_place_of_short_ones_are_the_same_nodes(tmp_path: Path) ->
 
     assert set(here.pools()) == {f"n{number}.example.org" for number in range(20)}
     assert find_member(here, "n7.example.org") == replace(before, node="n7.example.org")
+
+
+def test_a_busy_node_stays_busy_under_another_name_until_its_use_is_read_again(tmp_path: Path) -> None:
+    here = with_list(tmp_path, "pc1", "pc2")
+    (tmp_path / "busy").write_text("pc1\n")
+    desk = make_occupancy(command=("/bin/cat", str(tmp_path / "busy")), every_s=3600.0)
+    here.settings = replace(here.settings, occupancies=(desk,))
+    here.app = App(here.settings, here.clock, here.store)
+    here.tick()
+
+    read_again(here, "pc1.lab", "pc2.lab")
+
+    assert find_member(here, "pc1.lab").last is None
+    assert find_member(here, "pc2.lab").last
+    (tmp_path / "busy").write_text("")
+    for stamp in here.app.state_dir.glob("occupancy-*"):
+        stamp.unlink()
+    here.tick()
+    assert find_member(here, "pc1.lab").last
 
 
 def test_a_source_that_fails_changes_nothing_and_the_tick_goes_on(tmp_path: Path) -> None:

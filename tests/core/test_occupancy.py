@@ -68,6 +68,13 @@ def test_a_reading_that_was_not_written_down_counts_as_long_as_it_may_have_been(
     assert not find_busy(make_busy("a"), [SOURCE], NOW + 1350.1), "no tick has come for long"
 
 
+def test_what_is_read_seldom_holds_from_one_reading_to_the_next() -> None:
+    hourly = make_occupancy(stale_after_s=900.0, every_s=3600.0)
+
+    assert "a" in find_busy(make_busy("a"), [hourly], NOW + 3660.0)
+    assert not find_busy(make_busy("a"), [hourly], NOW + 8100.1)
+
+
 def test_a_damaged_note_is_no_error() -> None:
     broken = {"occupancy scheduler": {"read_at": NOW, "busy": {"a": 5, "b": {"since_at": "x", "by": 7}}}}
 
