@@ -46,6 +46,8 @@ class Change:
     uses: tuple[Use, ...]
     refused: tuple[str, str] = ("", "")
     """What makes `config check` complain when it stands at the end of the configuration, and the complaint."""
+    finds: dict[str, str] = field(default_factory=dict)
+    """Files with their text that are there before."""
     leaves: dict[str, str] = field(default_factory=dict)
     """Files that the commands must have written, with something that stands in them."""
 
@@ -124,6 +126,24 @@ CHANGES = (
             Use("tick"),
         ),
         ("count = 10\n", "inventory[1].digits: too few for the count, allowed: at least 2"),
+    ),
+    Change(
+        "another occupancy source",
+        "An occupancy source",
+        CONFIG,
+        (
+            Use("config check"),
+            Use("config show", ('kind = "notes"', "in-use")),
+            Use("config sample", ('#kind = "notes"', '#path = "in-use"', "notes: a folder with a note")),
+            Use("node add pc1 pc2"),
+            Use("tick"),
+            Use("status", ("pc1", "pc2")),
+            Use("status -o json", ('"busy_by":"ada"',)),
+            Use("status @busy -o name", ("pc1\n",)),
+            Use("explain pc1", ("ada",)),
+        ),
+        ("every = 5\n", "occupancy[1].every: "),
+        finds={"in-use/pc1": "ada\n"},
     ),
     Change(
         "another kind of sink",
@@ -215,6 +235,9 @@ def test_a_change_as_the_page_says_works_for_users(change: Change, package: Path
     desk.mkdir()
     public, _ = make_key(desk / "key"), make_key(desk / "host_key")
     (desk / "node").mkdir()
+    for name, text in change.finds.items():
+        (desk / name).parent.mkdir()
+        (desk / name).write_text(text)
     with EmbeddedNode(desk / "node", desk / "host_key", public) as node:
         ssh = f'[ssh]\nkey = "key"\nport = {node.port}\nhost_keys = "first-use"\n'
         (desk / "plabctl.toml").write_text(f"{change.config}\n{ssh}\n{example.config}")
