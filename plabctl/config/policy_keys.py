@@ -21,6 +21,8 @@ from plabctl.core.settings import (
     GuardThen,
 )
 
+MOST_NEIGHBOURS = 1000
+"""How many neighbours one failure may call to a test."""
 FLAP = Table(
     "flap",
     FlapSettings(),
@@ -113,7 +115,7 @@ GUARD = Table(
     Key("then", Choice(tuple(GuardThen)), text="What happens to a move that was held that long.", example='"leave"'),
     Key(
         "neighbours",
-        Whole(0, 1000),
+        Whole(0, MOST_NEIGHBOURS),
         text="How many good nodes of its site are tested at once when a good node fails, those tested longest ago; "
         "each that fails calls as many again. Where there are liveness checks, all good nodes of the site get one "
         "instead. 2 because then a dead switch is found in one round, and where failures come alone it costs next to "

@@ -32,7 +32,7 @@ from plabctl.sim.policies import (
 from plabctl.sim.recorded_past import RecordedPast, read_past
 from plabctl.sim.score import Score
 from plabctl.sim.sim_options import SimOptions
-from plabctl.sim.surroundings import describe_surroundings, list_conditions, surround
+from plabctl.sim.surroundings import describe_surroundings, list_conditions, refuse_idle_logins, surround
 from plabctl.sim.synthetic import FITS, make_world
 from plabctl.sim.trace import read_trace
 from plabctl.sim.world import World
@@ -108,8 +108,21 @@ def prepare(options: SimOptions) -> Comparison:
     if not all(given.get(name, 1) >= _SHORTEST_S for name in ("up_s", "down_s")):
         raise UsageFault("the duration of a test must be more than 0", hint="see --pass-takes and --fail-takes")
     world, conditions = surround(world, replace(conditions, **given), options)
+    _refuse_idle_extras(world, policies, conditions)
     _refuse_window(world, policies, conditions)
-    return Comparison(title, world, policies, conditions, budget)
+    comparison = Comparison(title, world, policies, conditions, budget)
+    refuse_idle_logins(options, has_checks=comparison.has_checks)
+    return comparison
+
+
+def _refuse_idle_extras(world: World, policies: tuple[Policy, ...], conditions: Conditions) -> None:
+    """Raise UsageFault for what follows the name of a policy and makes no difference here."""
+    for policy in policies:
+        if "neighbours" in policy.extras and not any(life.site for life in world.lives):
+            raise UsageFault(f"the policy {policy.name!r} needs sites", hint="see --site-of and --site-nodes")
+        for name in ("test-busy", "test-released"):
+            if name in policy.extras and not conditions.busy_ratio:
+                raise UsageFault(f"+{name} makes no difference while no node is in use", hint="see --busy")
 
 
 def _refuse_window(world: World, policies: tuple[Policy, ...], conditions: Conditions) -> None:
@@ -119,7 +132,7 @@ def _refuse_window(world: World, policies: tuple[Policy, ...], conditions: Condi
         if is_eventful(world, policy, conditions):
             raise UsageFault(
                 f"--window cannot be simulated with what happens between the tests of {policy.name!r}",
-                hint="leave it out: liveness checks, jobs, sites and cuts are simulated without a window",
+                hint="leave it out: checks, neighbours, jobs, cuts and --silent-takes are simulated without a window",
             )
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from plabctl.config.key_lines import find_key_lines
+from plabctl.config.liveness_keys import MOST as MOST_CHECKS
 from plabctl.config.load import build_from_source, load, parse
 from plabctl.config.locate import ConfigFile, read_source
+from plabctl.config.policy_keys import MOST_NEIGHBOURS
 from plabctl.core.backoffs.base import Backoff, BackoffKind
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
@@ -44,6 +46,8 @@ class Policy:
     name: str
     settings: Settings
     scale: float | None = None
+    extras: tuple[str, ...] = ()
+    """What was added after its name, such as `checks`."""
 
 
 def find_policy(word: str) -> Policy:
@@ -83,7 +87,12 @@ def _add_extras(policy: Policy, extras: Sequence[str], word: str) -> Policy:
         if name not in EXTRAS or (given and not (number and name in _COUNTED)):
             known = ", ".join(f"+{known}[=N]" if known in _COUNTED else f"+{known}" for known in EXTRAS)
             raise UsageFault(f"'+{extra}' of the policy {word!r} is unknown", hint=f"known after a name: {known}")
+        if name in policy.extras:
+            raise UsageFault(f"the policy {word!r} has +{name} twice")
+        if number > _MOST.get(name, number):
+            raise UsageFault(f"'+{extra}' of the policy {word!r} is too many, allowed: at most {_MOST[name]}")
         policy = EXTRAS[name](policy, number or _COUNTED.get(name, 0))
+        policy = replace(policy, extras=(*policy.extras, name))
     return replace(policy, name=word)
 
 
@@ -112,6 +121,7 @@ neighbours a failure calls; that busy nodes are tested; that released ones are t
 them a named policy makes no checks, calls nobody, and spares busy nodes."""
 _COUNTED: Mapping[str, int] = {"checks": 8, "neighbours": 2}
 """Those that may be given a number, and the number that they have without."""
+_MOST: Mapping[str, int] = {"checks": MOST_CHECKS, "neighbours": MOST_NEIGHBOURS}
 
 
 def _default(name: str, *, is_good: bool) -> Backoff:

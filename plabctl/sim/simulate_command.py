@@ -43,7 +43,11 @@ _PICTURES = (".svg", ".png")
     "--spread", type=click.FloatRange(0, 5), help="How much the nodes differ from each other (real testbeds: 1 to 1.5)."
 )
 @click.option("--policy", "-p", "words", metavar="NAME|FILE", multiple=True, help="A policy to compare.")
-@click.option("--window", type=click.IntRange(1, 10_000), help="Tests at once (default: as many as are due).")
+@click.option(
+    "--window",
+    type=click.IntRange(1, 10_000),
+    help="Tests at once (default: as many as are due); not with checks, neighbours, jobs or cuts.",
+)
 @click.option(
     "--pass-takes", "up_s", metavar="DURATION", type=Duration(), help="How long a test takes that passes (default: 1m)."
 )
@@ -63,21 +67,25 @@ _PICTURES = (".svg", ".png")
     help="The share of the failures that a liveness check sees (default: 0.8).",
 )
 @click.option(
-    "--login-takes", "login_s", metavar="DURATION", type=Duration(), help="A check that is answered (default: 1s)."
+    "--login-takes",
+    "login_s",
+    metavar="DURATION",
+    type=Duration(),
+    help="How long a check takes that is answered (default: 1s).",
 )
 @click.option(
     "--login-fails-after",
     "silence_s",
     metavar="DURATION",
     type=Duration(),
-    help="A check that is not answered (default: 10s).",
+    help="How long a check takes that is not answered (default: 10s).",
 )
 @click.option(
     "--silent-takes",
     "silent_s",
     metavar="DURATION",
     type=Duration(),
-    help="A test of a node that answers no login (default: as --fail-takes).",
+    help="How long a test of a node takes that answers no login (default: as --fail-takes).",
 )
 @click.option(
     "--busy",
@@ -147,9 +155,9 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
 
     TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by
     its name, used in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this
-    installation; or any configuration file. After a name, +checks adds eight liveness checks between two tests
-    (+checks=12 twelve), +neighbours lets a failure call two nodes of its site, or checks of all where there are checks;
-    with --busy, +test-busy tests nodes in use too, and +test-released offers released nodes after a test only.
+    installation; or any configuration file. After the name of a back-off, +checks adds eight liveness checks between
+    two tests (+checks=12 twelve), +neighbours lets a failure call two nodes of its site, or checks of all if there are
+    checks; with --busy, +test-busy tests nodes in use too, and +test-released offers released nodes only after a test.
 
     TESTS, SLOT-S (the seconds that tests take) and MOVES are per node and day. BROKEN is the share of node-time spent
     in good while down, IDLE in bad while up; HARM is BROKEN plus half of IDLE. 2H-BROKEN is the chance that a node

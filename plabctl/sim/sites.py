@@ -29,7 +29,7 @@ def name_sites(world: World, pattern: str) -> World:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise UsageFault(f"--site-of: {pattern!r} is no regular expression: {error}") from error
+        raise UsageFault(f"--site-of: {pattern!r} is not a regular expression: {error}") from error
     sites = [_find_site(expression, life.name) for life in world.lives]
     if not any(sites):
         raise UsageFault(

@@ -70,6 +70,15 @@ def _refuse_alone(options: SimOptions) -> None:
         raise UsageFault("--vantages makes no difference while no way is cut", hint="see --cuts")
 
 
+def refuse_idle_logins(options: SimOptions, *, has_checks: bool) -> None:
+    """Raise UsageFault for what is said of logins where no policy makes any, nor a test that notices them."""
+    given = ["login_s", "silence_s"] if options.silent_s is not None else ["login_ratio", "login_s", "silence_s"]
+    for name in given:
+        if not has_checks and getattr(options, name) is not None:
+            option = {**_DURATIONS, **_NUMBERS}[name]
+            raise UsageFault(f"{option} makes no difference where nothing logs in", hint="try it with: -p age+checks")
+
+
 def list_conditions(conditions: Conditions, *, has_checks: bool) -> dict[str, object]:
     """Return the conditions by name, for programs, without those that make no difference."""
     left_out = set(_OPTIONAL)

@@ -28,7 +28,8 @@ def test_a_site_is_what_the_first_group_matches_or_all_of_it(pattern: str, sites
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"), [("(", "'(' is no regular expression"), ("(x)", "matches no name of a node, such as 'n1-ams'")]
+    ("pattern", "told"),
+    [("(", "'(' is not a regular expression"), ("(x)", "matches no name of a node, such as 'n1-ams'")],
 )
 def test_a_pattern_that_finds_no_site_is_refused(pattern: str, told: str) -> None:
     with pytest.raises(UsageFault) as caught:
