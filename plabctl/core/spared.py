@@ -16,7 +16,7 @@ from plabctl.durations import format_duration
 from plabctl.errors import Refused
 from plabctl.nodesets import fold_nodeset
 
-_HINT = "nothing was changed: wait for the release, or disturb whoever uses it with --busy"
+_HINT = "nothing was changed: wait for the release, or test it all the same with: plabctl retest --busy"
 
 
 def drop_busy(rows: Iterable[Due], state: State, settings: Settings, now: float) -> list[Due]:

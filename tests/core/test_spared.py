@@ -59,8 +59,9 @@ def test_a_refusal_names_the_busy_nodes_and_who_uses_one() -> None:
     state = make_busy_state("a", "pc3")
 
     refuse_busy(state, SETTINGS, ["b"], NOW)
-    with pytest.raises(Refused, match=r"^'a' is busy by ada, for 10m$"):
+    with pytest.raises(Refused, match=r"^'a' is busy by ada, for 10m$") as refused:
         refuse_busy(state, SETTINGS, ["a"], NOW)
+    assert "plabctl retest --busy" in str(refused.value.hint)  # as `tick NODE`, which may be refused too, has no --busy
     with pytest.raises(Refused, match=r"^1 of 2 nodes is busy: a$"):
         refuse_busy(state, SETTINGS, ["a", "b"], NOW)
     with pytest.raises(Refused, match=r"^2 of 3 nodes are busy: PC3,a$"):
