@@ -94,10 +94,12 @@ def has_answered(report: Report) -> bool | None:
     """Return whether the login answered in a set-up test, at its start and at its end; None if nobody knows.
 
     A test that failed in a later stage has logged in. Otherwise nodes that log in and fail would be tested again and
-    again: silent by each test, answering at the next check.
+    again: silent by each test, answering at the next check. One that failed on this machine made no login.
     """
     if report.outcome is not Outcome.FAIL:
         return True if report.outcome is Outcome.PASS else None
+    if report.stages and report.stages[0].stage != "connect":
+        return None
     is_at_login = not report.stages or report.stages[-1].stage == "connect"
     return not (is_at_login and report.cause in _SILENT_CAUSES)
 
@@ -127,7 +129,8 @@ def plan_after_test(member: Member, own: PoolSettings, report: Report, roll: flo
     if (own.liveness is None and member.liveness is None) or report.cause is Cause.INTERRUPTED:
         return member
     wait_s = max(0.0, member.interval_s - roll * own.backoff.jitter_s) if member.interval_s else 0.0
-    return plan_checks(member, own.liveness, wait_s, now, answered=has_answered(report))
+    planned = plan_checks(member, own.liveness, wait_s, now, answered=has_answered(report))
+    return _plan_none(planned) if own.is_good and member.suspicion and planned.liveness else planned
 
 
 def call_check(member: Member, now: float, why: str = "called") -> Member:
@@ -183,14 +186,16 @@ def _judge_in_bad(member: Member, *, answered: bool, was_silent: bool, now: floa
 def _judge_in_good(
     member: Member, look: Look, own: PoolSettings, now: float, *, was_silent: bool, is_guarded: bool
 ) -> Judgement:
-    if member.suspicion:  # it failed already, and is tested often
-        return Judgement(member)
+    if member.suspicion:
+        return Judgement(_plan_none(member))
     if look.answered:
         return Judgement(_call_test(member, now) if was_silent else member)
     limit, apart_s = (own.liveness.silences, own.liveness.apart_s) if own.liveness else (0, 0.0)
     may_leave = limit and not is_guarded and not member.is_held(now) and own.kind.has_suspects(own)
     if not may_leave:
-        return Judgement(_call_test(member, now))
+        # A test has found the same already, and a person keeps the node here: silence is no change any more.
+        is_known = was_silent and member.fail_streak
+        return Judgement(member if is_known else _call_test(member, now))
     known = member.liveness or _NOTHING
     if known.silences < limit:
         again = replace(known, due_at=round(now + apart_s, 3), called=f"silent {_format_times(known.silences)}")
@@ -228,6 +233,14 @@ def _note_answer(before: Liveness, now: float, *, answered: bool | None) -> Live
 
 def _plan_next(known: Liveness, since_at: float, spacing_s: float) -> Liveness:
     return replace(known, due_at=round(since_at + spacing_s, 3), spacing_s=spacing_s, called="")
+
+
+def _plan_none(member: Member) -> Member:
+    """Return `member` without a further check: it fails and is still in good, where tests alone count from now on.
+
+    Such nodes are many while the guard holds moves, and their checks would take the slots of nodes not looked at yet.
+    """
+    return replace(member, liveness=replace(member.liveness or _NOTHING, due_at=None, called=""))
 
 
 def _format_times(count: int) -> str:

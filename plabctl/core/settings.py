@@ -203,7 +203,8 @@ class Settings:
     def longest_wait_s(self) -> float:
         """The longest time that a member is ever made to wait for its next probe."""
         backoffs = [*(pool.backoff for pool in self.pools.values()), self.experiment.retry, self.experiment.check]
-        return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), self.flap.apart_s)
+        apart = [self.flap.apart_s, *(pool.liveness.apart_s for pool in self.pools.values() if pool.liveness)]
+        return max(*(backoff.max_s + backoff.jitter_s for backoff in backoffs), *apart)
 
     @property
     def good_pools(self) -> frozenset[str]:

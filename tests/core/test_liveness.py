@@ -15,6 +15,7 @@ from plabctl.core.liveness import (
     has_answered,
     is_change,
     judge_check,
+    plan_after_test,
     plan_checks,
     read_look,
 )
@@ -153,6 +154,18 @@ def test_silence_of_a_good_node_whose_failure_is_held_calls_nothing() -> None:
     assert (judgement.move, judgement.member.due_at) == (None, WAITS)
 
 
+def test_a_good_node_whose_failure_is_held_is_not_checked_until_a_test_has_passed() -> None:
+    """While the guard holds many, their checks would take the slots of nodes that nobody has looked at yet."""
+    failing = waiting(suspicion=Suspicion("good", NOW, 3, NOW))
+    tested = plan_after_test(failing, pool_of(), make_report("n1", "fail"), 0.0, NOW)
+
+    assert [build_check_row(each) for each in (tested, checked(failing, "S").member)] == [None, None]
+    passed = plan_after_test(replace(tested, suspicion=None), pool_of(), make_report("n1"), 0.0, NOW)
+    assert build_check_row(passed) is not None
+    suspect = replace(failing, pool="bad")
+    assert build_check_row(plan_after_test(suspect, pool_of("bad"), make_report("n1", "fail"), 0.0, NOW)) is not None
+
+
 def test_what_nobody_knows_is_no_silence() -> None:
     judgement = checked(waiting(), "S??")
 
@@ -237,6 +250,12 @@ def test_a_test_that_failed_after_its_login_has_been_answered(
     report = make_report("n1", "fail", cause=cause, stages=tuple(StageRun(name, 1.0, 1) for name in stages))
 
     assert has_answered(report) is answered
+
+
+def test_a_test_that_fails_on_this_machine_says_nothing_of_a_login() -> None:
+    report = make_report("n1", "fail", cause=Cause.CHECK, stages=(StageRun("check", 1.0, 2),))
+
+    assert has_answered(report) is None
 
 
 @given(st.booleans(), st.booleans())

@@ -12,13 +12,27 @@ from plabctl.core.assign import Job, assign
 from plabctl.core.claim import Claimant, choose_rows, list_candidates, void_claims
 from plabctl.core.guard.evaluate import evaluate
 from plabctl.core.liveness import Liveness, build_check_row, call_check
-from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Outcome, Report, StageRun
+from plabctl.core.model import (
+    Cause,
+    Claim,
+    Event,
+    Goal,
+    Hold,
+    Leftover,
+    Member,
+    Outcome,
+    Report,
+    StageRun,
+    Verdict,
+)
 from plabctl.core.pools.base import build_pools
 from plabctl.core.recipe import Recipe, Stage
 from plabctl.core.settings import LivenessSettings, Settings
 from plabctl.core.settle import settle
+from plabctl.core.state import Changes
+from plabctl.core.suspicion import Suspicion
 from plabctl.values import replace
-from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_settings, make_state
+from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_report, make_settings, make_state
 from tests.memory_state import MemoryState
 
 COMMAND = Recipe("command", check=Stage(run="true", timeout_s=60.0))
@@ -181,6 +195,29 @@ def test_a_node_whose_login_answers_although_it_is_bad_causes_no_storm() -> None
     assert counts[8][Goal.LIVENESS] > 30
 
 
+def test_a_held_node_that_is_silent_for_hours_causes_no_storm() -> None:
+    """It stays in good whatever its tests say, so that each login disagrees with its pool."""
+    state = make_state(waiting(hold=Hold("ada", "disk", NOW), due_at=NOW + 300.0))
+    tests = 0
+    for minute in range(300):
+        now = NOW + 60.0 * minute
+        for claim, _ in claimed(state, now):
+            tests += claim.goal is Goal.TEST
+            settled(state, [answer(claim, "fail", now)], now + 1)
+
+    assert member_of(state).pool == "good"
+    assert tests < 15, "by the back-off alone there are 10"
+
+
+def test_a_second_look_that_comes_later_than_any_test_is_waited_for() -> None:
+    """Its time is no sign of a clock that was set back, unless it is farther off than that."""
+    state = make_state(waiting(liveness=Liveness(NOW + 7200.0, 200.0, NOW, 1, "silent once")))
+    own = checking(apart_s=7200.0)
+
+    assert list_candidates(state, own, NOW) == []
+    assert [row.is_check for row in list_candidates(state, own, NOW - 60.0)] == [True]
+
+
 def test_a_dead_check_leaves_nothing_and_is_due_again() -> None:
     state = make_state(waiting())
     claimed(state)
@@ -271,6 +308,49 @@ def test_an_outage_of_the_monitor_leaves_no_crowd_of_suspects() -> None:
     assert {member.pool for member in state.members()} == {"good"}
     assert sum(event.kind == "suspect" for event in events) <= 12
     assert all(member.penalty == 0 for member in state.members())
+
+
+def evaluated(state: MemoryState, reports: Iterable[Report], now: float) -> list[str]:
+    guard, changes = evaluate(state, SETTINGS, reports, now, is_cut_off=None)
+    state.apply(changes)
+    return sorted(guard.scopes)
+
+
+def seen_lately(number: int, outcome: Outcome | None = None, **fields: Any) -> Member:
+    """A good node that answered a login lately, and was tested lately if there is an outcome."""
+    if outcome is None:
+        return waiting(f"n{number:02}", probed_at=NOW - 3000.0, last=None, **fields)
+    before = Suspicion("good", NOW - 9000.0, 3, NOW - 100.0) if outcome is Outcome.FAIL else None
+    last = Verdict(outcome, None, "", NOW - 100.0, 1.0)
+    if outcome is Outcome.FAIL:
+        fields["liveness"] = Liveness(NOW, 200.0, NOW - 300.0, 3)
+    return waiting(f"n{number:02}", probed_at=NOW - 100.0, last=last, suspicion=before, **fields)
+
+
+def test_a_silent_check_does_not_hide_from_the_guard_what_a_test_found() -> None:
+    tested = [seen_lately(number, Outcome.FAIL if number < 3 else Outcome.PASS) for number in range(10)]
+    state = make_state(*tested, *(seen_lately(number) for number in range(10, 40)))
+    assert evaluated(state, [make_report("n00", "fail")], NOW) == ["pool good"]
+
+    assert evaluated(
+        state, [replace(make_report("n00", "fail", cause=Cause.CONNECT), goal=Goal.LIVENESS)], NOW + 5
+    ) == ["pool good"]
+
+
+def test_nodes_whose_silence_the_guard_holds_count_until_they_answer() -> None:
+    silent = [seen_lately(number, liveness=Liveness(NOW, 200.0, NOW - 300.0, 1)) for number in range(5)]
+    others = [seen_lately(number) for number in range(5, 12)]
+    state = make_state(*silent, *others)
+    checks = [
+        replace(make_report(f"n{number:02}", "fail", cause=Cause.CONNECT), goal=Goal.LIVENESS) for number in range(5)
+    ]
+    assert evaluated(state, checks, NOW) == ["pool good"]
+    held = [replace(each, liveness=Liveness(NOW + 60, 200.0, NOW - 300.0, 2)) for each in silent]
+
+    state.apply(Changes(members=tuple(held)))
+    assert evaluated(state, [], NOW + 5) == ["pool good"]
+    back = [replace(make_report(f"n{number:02}"), goal=Goal.LIVENESS) for number in range(4)]
+    assert evaluated(state, back, NOW + 10) == []
 
 
 def test_a_rack_that_falls_silent_does_not_turn_the_guard_on() -> None:

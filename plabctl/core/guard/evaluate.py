@@ -92,7 +92,8 @@ def _list_sightings(
         outcome = fresh.get(name) or (None if was_blind else _find_recent_outcome(member, settings, now))
         is_tested = outcome is not Outcome.FAIL or not _fell_silent(member)
         if name not in fresh and settings.pools[member.pool].is_good:
-            outcome, is_tested = _add_check(member, outcome, heard.get(name), now - settings.guard.within_s)
+            known = heard.get(name) or (None if was_blind else _find_silence(member, settings))
+            outcome, is_tested = _add_check(member, outcome, known, now - settings.guard.within_s)
         if outcome:
             yield Sighting(name, pool, node.variables.get(label), outcome, is_tested)
 
@@ -100,14 +101,23 @@ def _list_sightings(
 def _add_check(
     member: Member, tested: Outcome | None, heard: Outcome | None, since_at: float
 ) -> tuple[Outcome | None, bool]:
-    """Return what is known of a good node, and whether by a test: `heard` just now, `tested`, or an answer lately."""
+    """Return what is known of a good node, and whether by a test: `heard` by checks, `tested`, or an answer lately."""
+    is_recent = tested is not None and member.probed_at is not None and member.probed_at >= since_at
+    if tested is Outcome.FAIL and is_recent and heard is not Outcome.UNKNOWN:  # no check says more than that
+        return tested, not _fell_silent(member)
     if heard in {Outcome.FAIL, Outcome.UNKNOWN}:
         return heard, False
-    if tested and member.probed_at is not None and member.probed_at >= since_at:
-        return tested, tested is not Outcome.FAIL or not _fell_silent(member)
+    if is_recent:
+        return tested, True
     answered_at = member.liveness.answered_at if member.liveness else None
     is_heard = heard is Outcome.PASS or (answered_at is not None and answered_at >= since_at)
     return Outcome.PASS if is_heard else tested, not is_heard
+
+
+def _find_silence(member: Member, settings: Settings) -> Outcome | None:
+    """Return a failure for a node that was silent so often that it would have left as a suspect; the guard holds it."""
+    own, known = settings.pools[member.pool].liveness, member.liveness
+    return Outcome.FAIL if own and known and 0 < own.silences <= known.silences else None
 
 
 def _hear(state: State, settings: Settings, report: Report) -> dict[str, Outcome]:
