@@ -28,7 +28,7 @@ from plabctl.core.problems import Problem, ProblemKind, Severity
 from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
 from plabctl.core.surroundings import HeldLock, LockKind, LockReport, Surroundings
 from plabctl.core.suspicion import Suspicion
-from plabctl.core.usable import UNTESTED
+from plabctl.core.usable import FELL_SILENT, UNTESTED
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError
 from plabctl.files.patient import read_in_time
@@ -189,7 +189,7 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         fail_streak=int(row["fail_streak"]),
         penalty=float(row["penalty"]),
         penalty_at=at,
-        suspicion=Suspicion("", since_at, 0, since_at) if row["suspect"] else None,
+        suspicion=_build_suspicion(row, since_at) if row["suspect"] else None,
         hold=_read_hold(row.get("hold")),
         requested_at=_read_optional(row, "requested_at"),
         absent_since_at=_read_optional(row, "absent_since_at"),
@@ -198,6 +198,10 @@ def _read_member(row: Mapping[str, Any], at: float) -> Member:
         last=_read_verdict(row.get("last")),
         liveness=Liveness(answered_at=_read_instant(row["answered_at"])) if "answered_at" in row else None,
     )
+
+
+def _build_suspicion(row: Mapping[str, Any], since_at: float) -> Suspicion:
+    return Suspicion("", since_at, 0, since_at, by_silence=row.get("why_not") == FELL_SILENT)
 
 
 def _read_hold(row: Mapping[str, Any] | None) -> Hold | None:

@@ -141,7 +141,7 @@ def open_bar(words: str, count: int) -> Iterator[None]:
 
 @contextmanager
 def open_test_bar() -> Iterator[OnProgress]:
-    """Give what draws on standard error how many tests have ended; where that is no terminal it does nothing."""
+    """Give what draws on standard error how many probes have ended; where that is no terminal it does nothing."""
     from plabctl.app.goals import ignore_progress
 
     if not can_redraw(sys.stderr):
@@ -156,7 +156,7 @@ def open_test_bar() -> Iterator[OnProgress]:
             nonlocal shown_at
             if time.monotonic() - shown_at >= _PACE_S:
                 shown_at = time.monotonic()
-                bar.show(done, total, f"{done} of {total} tested")
+                bar.show(done, total, f"{done} of {total} done")
 
         yield show
 

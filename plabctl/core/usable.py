@@ -13,6 +13,9 @@ from plabctl.typed import Protocol
 NEEDS_PERSON = "needs a person: it failed too often to return by itself"
 """What is said of a node that is stuck: see `plabctl.core.strikes`."""
 
+FELL_SILENT = "suspect: it fell silent and is tested again"
+"""What is said of a node that left good because liveness checks were not answered, and failed no test."""
+
 UNTESTED = "released, and not tested since"
 """What is said of a node that has to pass a set-up test after its release before it is offered again."""
 
@@ -66,7 +69,7 @@ def explain_unusable(node: PlacedNode, now: float, *, is_in_good: bool) -> str |
     if hold is not None and hold.holds(now) and not hold.is_move:
         return f"held by {hold.actor}"
     if suspicion is not None and suspicion.pool != node.pool:
-        return f"suspect: it {'fell silent' if suspicion.by_silence else 'failed once'} and is tested again"
+        return FELL_SILENT if suspicion.by_silence else "suspect: it failed once and is tested again"
     is_asserted = hold is not None and hold.holds(now)
     if is_in_good:
         return None if is_asserted else _explain_untested(node)

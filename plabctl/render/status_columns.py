@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from plabctl.core.model import Cause, Outcome
 from plabctl.core.settings import Settings
+from plabctl.core.usable import FELL_SILENT
 from plabctl.render.listing import Cell, Column
 from plabctl.render.strip import format_strip
 from plabctl.render.styles import GOOD, list_pool_styles, mark
@@ -70,7 +71,8 @@ def _build_remark_cell(node: NodeView, now: float) -> Cell:
     if node.stuck_since_at is not None:
         parts.append(f"needs a person since {format_clock(node.stuck_since_at, now)}, see: plabctl explain {node.name}")
     if node.is_suspect:
-        parts.append("suspect: one failure, tested again at once")
+        what = "fell silent" if node.why_not == FELL_SILENT else "one failure"
+        parts.append(f"suspect: {what}, tested again at once")
     if hold := node.hold:
         ends = "" if hold.until_at is None else f", until {format_clock(hold.until_at, now)}"
         parts.append(f"held by {hold.actor}: {hold.reason}{ends}")

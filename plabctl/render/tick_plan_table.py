@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from plabctl.core.probe import Goal
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.views.list_head import build_list_head
 from plabctl.views.node import ViewContext
-from plabctl.views.tick_plan import PlannedTest, plan_tick
+from plabctl.views.tick_plan import PlannedSlot, PlannedTest, TickPlan, plan_tick
 
 FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot", "experiment", "goal")
 """The columns of `tick --dry-run -o tsv`: new ones are only ever added at the end."""
@@ -21,7 +22,6 @@ FIELDS = ("name", "pool", "recipe", "due_at", "requested", "slot", "experiment",
 def build_listing(context: ViewContext, only: Collection[str] | None = None) -> Listing:
     """Return the tests a tick would start now, first those that find a slot free, then those that would wait."""
     plan = plan_tick(context, only)
-    waiting, in_use = plan.waiting_count, plan.in_use_count
     return Listing(
         plural="tests",
         rows=plan.tests,
@@ -34,11 +34,17 @@ def build_listing(context: ViewContext, only: Collection[str] | None = None) -> 
             Column("SLOT", lambda test: Cell(test.slot), rank=1),
         ),
         head=build_list_head(context),
-        footer=(
-            f"{len(plan.tests) - waiting} would be tested now, {waiting} would wait; "
-            f"{in_use} of {context.settings.window} run"
-        ),
+        footer=_format_footer(plan, context.settings.window),
     )
+
+
+def _format_footer(plan: TickPlan, window: int) -> str:
+    """Return how many would be tested, or only logged in to, now; how many would wait, and what runs."""
+    started = [test for test in plan.tests if test.slot is PlannedSlot.FREE]
+    checks = sum(test.goal is Goal.LIVENESS for test in started)
+    logins = f"{checks} only logged in to, " if checks else ""
+    tests = f"{len(started) - checks} would be tested now, {logins}{plan.waiting_count} would wait"
+    return f"{tests}; {plan.in_use_count} of {window} run"
 
 
 def _format_reason(test: PlannedTest, now: float) -> str:

@@ -7,6 +7,7 @@ import pytest
 from plabctl.clock import SystemClock
 from plabctl.core.liveness import Liveness
 from plabctl.core.state import Changes
+from plabctl.core.suspicion import Suspicion
 from plabctl.store.store import Store
 from plabctl.values import replace
 from tests.cli.console import CONFIG, Desk
@@ -62,6 +63,7 @@ def test_a_tick_says_beforehand_which_checks_it_would_make(asked: Desk) -> None:
 
     assert (row["name"], row["recipe"], row["goal"]) == ("pc1", "command", "liveness")
     assert "liveness, due for" in table
+    assert "0 would be tested now, 1 only logged in to, 0 would wait; 0 of 4 run" in table
 
 
 def test_show_and_explain_say_when_it_is_asked_next(asked: Desk) -> None:
@@ -74,3 +76,18 @@ def test_show_and_explain_say_when_it_is_asked_next(asked: Desk) -> None:
     login = json.loads(asked.ok("show", "pc2", "-o", "json"))["login"]
     assert (login["spacing_seconds"], login["silences_count"]) == (400, 0)
     assert json.loads(asked.ok("explain", "pc2", "-o", "json"))["login"] == login
+
+
+def test_a_suspect_by_silence_failed_no_test_for_whoever_asks(asked: Desk) -> None:
+    with Store(asked.folder / "state", SystemClock()).session() as state:
+        member = state.member("pc2")
+        assert member
+        silent = Suspicion("good", member.since_at, 1, member.since_at, by_silence=True)
+        state.apply(Changes(members=(replace(member, pool="bad", suspicion=silent),)))
+    path = asked.folder / "silent.json"
+    path.write_text(asked.ok("status", "-o", "json"))
+
+    for source in ((), ("--from", str(path))):
+        assert "suspect: fell silent, tested again at once" in asked.ok("status", *source, "-o", "table")
+        (row,) = json.loads(asked.ok("status", "pc2", *source, "-o", "json"))["nodes"]
+        assert row["why_not"] == "suspect: it fell silent and is tested again"

@@ -178,10 +178,10 @@ def test_while_tests_run_a_bar_is_shown_and_nothing_of_it_stays(used_desk: Desk,
     used_desk.ok("retest", "pc1")
     used_desk.config.write_text(used_desk.config.read_text().replace("echo", "sleep 1; echo"))
     with terminal(used_desk, *arguments.split()) as shown:
-        shown.wait_for(" tested")
+        shown.wait_for(" done")
         assert shown.end() == 0
 
-    assert not any(" tested" in line for line in shown.screen.display)
+    assert not any(" done" in line for line in shown.screen.display)
 
 
 def test_a_retest_of_many_nodes_ends_with_a_summary(desk: Desk) -> None:
