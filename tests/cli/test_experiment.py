@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,10 @@ retry = { kind = "fixed", base = "200ms", jitter = "0s" }
 
 
 @pytest.fixture(scope="module")
-def refusing(ticked: Desk, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def refusing(find_ticked: Callable[[], Desk], tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A desk that no refused order changes, so that one does for all."""
     folder = tmp_path_factory.mktemp("refusing") / "desk"
-    shutil.copytree(ticked.folder, folder)
+    shutil.copytree(find_ticked().folder, folder)
     desk = Desk(folder)
     desk.config.write_text(desk.config.read_text() + SUBSTRATE)
     desk.ok("node", "add", "pc3", "--set", "site=south")
