@@ -280,9 +280,8 @@ def test_how_patient_a_probe_is_depends_on_what_hangs_on_it(member: Member, pati
 
 def test_the_test_that_decides_on_a_move_has_all_the_time_of_the_recipe() -> None:
     state = taught([1.0] * 20)
-    suspect = build_pools(SETTINGS)["good"]
     state.apply(Changes(claims=(make_claim("n1"),)))
-    state.apply(settle(state, [make_report(outcome="fail")], {"good": suspect}, NOW, Random(1)))
+    state.apply(settle(state, [make_report(outcome="fail")], build_pools(SETTINGS), NOW, Random(1)))
 
     found = plan(state, state.member("n1"))
 
