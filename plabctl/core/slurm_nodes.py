@@ -54,7 +54,12 @@ class SlurmNode(NamedTuple):
     @property
     def is_drained(self) -> bool:
         """Return whether no job may start on it as somebody drained it, or says that it is about to fail."""
-        return self.state.startswith(("drain", "fail"))
+        return self.state.startswith(("drain", "fail")) or self.is_invalid
+
+    @property
+    def is_invalid(self) -> bool:
+        """Return whether Slurm drained it as it has less than slurm.conf says; nobody can resume it until it has."""
+        return self.state.startswith("inval")
 
     @property
     def is_down(self) -> bool:

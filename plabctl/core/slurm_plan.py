@@ -38,7 +38,7 @@ def plan_changes(pairs: Sequence[tuple[Standing, SlurmNode]]) -> list[Update]:
     resumes = []
     for standing, node in pairs:
         if not standing.why_not:
-            if node.is_ours and (node.is_drained or node.is_down):
+            if node.is_ours and (node.is_drained or node.is_down) and not node.is_invalid:
                 resumes.append(node.name)
         elif standing.is_decided and _should_drain(node, reason := _build_reason(standing.why_not)):
             drains.setdefault(reason, []).append(node.name)

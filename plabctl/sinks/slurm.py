@@ -82,7 +82,7 @@ class SlurmKind(SyncSinkKind):
         is_rehearsal: bool = False,
     ) -> SyncResult:
         """Ask Slurm for its nodes, and change what is not as it should be."""
-        caller = _Caller(self.describe(own), _find_options(own), time.monotonic() + timeout_s, context)
+        caller = _Caller(self.describe(own), _find_options(own), timeout_s, context)
         try:
             pairs, remark = caller.read_pairs(standings)
             updates = plan_changes(pairs)
@@ -90,7 +90,7 @@ class SlurmKind(SyncSinkKind):
             if is_rehearsal:
                 return SyncResult(tuple(each.describe() for each in updates), "", remark, holds, releases)
             done, error = caller.update(updates)
-            if error and any(len(each.nodes) > 1 for each in updates):
+            if error and caller.has_time and any(len(each.nodes) > 1 for each in updates):
                 # Slurm 22.05 sometimes resumes the first of several nodes only, and refuses the others.
                 singles = split_updates(plan_changes(caller.read_pairs(standings)[0]))
                 more, error = caller.update(singles)
@@ -136,13 +136,19 @@ class _SlurmFault(Exception):
 
 
 class _Caller:
-    """Runs Slurm's commands until a deadline on the monotonic clock."""
+    """Runs Slurm's commands for `timeout_s` seconds from now, all together."""
 
-    def __init__(self, name: str, options: SlurmOptions, end: float, context: SinkContext) -> None:
+    def __init__(self, name: str, options: SlurmOptions, timeout_s: float, context: SinkContext) -> None:
         self._name = name
         self._options = options
-        self._end = end
+        self._timeout_s = timeout_s
+        self._end = time.monotonic() + timeout_s
         self._context = context
+
+    @property
+    def has_time(self) -> bool:
+        """Return whether the time is not over."""
+        return time.monotonic() < self._end
 
     def read_pairs(self, standings: Sequence[Standing]) -> tuple[list[tuple[Standing, SlurmNode]], str]:
         """Return the nodes that both sides have, and which names do not match in words; raise _SlurmFault."""
@@ -167,9 +173,10 @@ class _Caller:
         done: list[str] = []
         faults: list[str] = []
         for update in updates:
-            if time.monotonic() >= self._end:
+            if not self.has_time:
                 faults.append(f"{self._name}: the time was over before all was done")
-            if len(faults) >= _MOST_FAULTS or time.monotonic() >= self._end:
+                break
+            if len(faults) >= _MOST_FAULTS:
                 break
             reason = [f"reason={update.reason}"] if update.reason else []
             nodes = ",".join(update.nodes)
@@ -195,6 +202,9 @@ class _Caller:
             folder=self._context.origin.folder,
             owners=self._context.origin.owners,
         )
+        if ran.exit_code is None and not self.has_time:
+            # Without the time that was left, which differs from tick to tick: the same fault is told once.
+            ran = ran._replace(fault=f"did not end within {self._timeout_s:g} s")
         if ran.exit_code != 0:
             raise _SlurmFault(f"{self._name}: {program} {_explain(ran)}")
         return ran.output.decode(errors="replace")

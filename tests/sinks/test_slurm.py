@@ -165,13 +165,21 @@ def test_a_slurm_that_is_not_understood_is_told_and_nothing_changes(
 def test_commands_that_hang_delay_no_test_and_are_told(tmp_path: Path, fake: Callable[..., Installation]) -> None:
     here = fake("sleep 60", timeout_s=1.5)
     began = time.monotonic()
-    with pytest.raises(HookFault, match="sinfo did not end within"):
+    with pytest.raises(HookFault, match=r"sinfo did not end within 1\.5 s$"):
         here.tick()
 
     assert time.monotonic() - began < 15
     tested_at = [here.member(name).probed_at or 0.0 for name in (A, B, C)]
     assert here.pools() == {A: "bad", B: "bad", C: "good"}
     assert max(tested_at) - min(tested_at) < 1.4, "the tests did not wait"
+
+
+def test_an_update_that_hangs_is_told_in_the_same_words_each_time(
+    tmp_path: Path, fake: Callable[..., Installation]
+) -> None:
+    here = fake(f"printf '{SINFO}'", "sleep 60", timeout_s=2.0)
+    with pytest.raises(HookFault, match=r"^slurm: scontrol did not end within 2 s \(drain sn1, sn2: plabctl"):
+        here.tick()
 
 
 def test_what_scontrol_refuses_is_told_and_the_rest_is_done(tmp_path: Path, fake: Callable[..., Installation]) -> None:
