@@ -27,6 +27,7 @@ from plabctl.counts import format_count
 from plabctl.values import dataclass, field, replace
 
 _NAMED = 3
+_NO_MATCH = "none of the names that it lists is a node here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _note_reading(
         return replace(old, read_at=read_at, fault=reading.fault, fault_since_at=since_at, is_unread=True)
     busy = {name: _note_use(use, old.busy.get(name), now) for name, use in reading.uses.items()}
     strangers = [name for name in busy if name not in known]
-    fault = reading.fault or _describe_no_match(strangers, len(busy))
+    fault = reading.fault or _describe_no_match(strangers, len(busy), old.fault)
     is_same = (busy, fault, old.is_unread) == (old.busy, old.fault, False)
     read_at = reading.began_at
     if is_same and not is_worth_noting(old.read_at, source, reading.began_at):
@@ -148,10 +149,11 @@ def _note_use(use: Listed, old: Use | None, now: float) -> Use:
     return Use(use.by, min(since_at, now), use.until_at)
 
 
-def _describe_no_match(strangers: Sequence[str], count: int) -> str:
+def _describe_no_match(strangers: Sequence[str], count: int, old_fault: str) -> str:
     if not strangers or len(strangers) < count:
         return ""
-    return f"none of the names that it lists is a node here, such as {strangers[0]!r}"
+    # In the same words while it lasts, whichever strangers come and go: then it is told once.
+    return old_fault if old_fault.startswith(_NO_MATCH) else f"{_NO_MATCH}, such as {strangers[0]!r}"
 
 
 def _describe_strangers(strangers: Sequence[str]) -> str:

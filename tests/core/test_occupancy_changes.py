@@ -75,6 +75,18 @@ def test_a_clock_that_was_set_back_lets_a_failing_source_hold_no_longer() -> Non
     assert busy_in(state, NOW + 901) == []
 
 
+def test_strangers_that_come_and_go_are_one_fault() -> None:
+    state = make_three()
+    read(state, ["x1", "x2"], NOW)
+    fault = note_of(state).fault
+
+    read(state, ["x3"], NOW + 60)
+
+    assert fault == note_of(state).fault == "none of the names that it lists is a node here, such as 'x1'"
+    read(state, ["x3", "a"], NOW + 120)
+    assert note_of(state).fault == ""
+
+
 def test_a_use_without_a_beginning_began_when_it_was_first_seen() -> None:
     state = make_three()
 
