@@ -23,7 +23,7 @@ plabctl init /etc/plabctl
 """
 _MAKE_KEY = """\
   a key for plabctl alone, which the file then names under [ssh]
-      ssh-keygen -t ed25519 -N '' -f id_ed25519
+      ssh-keygen -t ed25519 -N '' -f {key}
 """
 _NEXT = """\
 next, in this order:
@@ -61,7 +61,7 @@ def command(directory: str, user: str, recommended: bool, new_key: bool) -> None
     write_line("")
     write_line(
         _NEXT.format(
-            make_key="" if new_key else _MAKE_KEY,
+            make_key="" if new_key else _MAKE_KEY.format(key=shlex.quote(key)),
             key=shlex.quote(key),
             user=shlex.quote(user) if user else "USER",
             plabctl="plabctl" if is_here else f"plabctl --config {shlex.quote(str(path))}",

@@ -49,10 +49,18 @@ def test_elsewhere_the_commands_name_the_file(new_desk: Desk) -> None:
 def test_without_options_it_says_how_to_make_a_key(new_desk: Desk) -> None:
     out = new_desk.ok("init")
 
-    assert "ssh-keygen -t ed25519" in out
+    assert "ssh-keygen -t ed25519 -N '' -f id_ed25519\n" in out
     assert (
         "ssh" not in tomllib.loads(new_desk.config.read_text()) or not tomllib.loads(new_desk.config.read_text())["ssh"]
     )
+
+
+def test_in_a_folder_the_key_to_make_is_the_one_that_nodes_are_told_of(new_desk: Desk) -> None:
+    (new_desk.folder / "my lab").mkdir()
+    out = new_desk.ok("init", "my lab")
+
+    assert "ssh-keygen -t ed25519 -N '' -f 'my lab/id_ed25519'\n" in out
+    assert "ssh-copy-id -i 'my lab/id_ed25519'.pub USER@NODE\n" in out
 
 
 def test_the_recommended_policy_stands_in_the_file_and_holds(new_desk: Desk) -> None:
