@@ -159,6 +159,8 @@ def _ask_gate(
         output.write([gate_result.format_json(result)])
     elif is_shown and result.is_open:
         output.write_line(gate_result.format_open(result))
+    if result.warning:
+        output.write_note(f"plabctl: {result.warning}")
     for line in gate_result.format_closed(result):
         output.write_note(line)
     return result.exit_code

@@ -33,6 +33,8 @@ class GateResult:
     nodes: tuple[GateNode, ...]
     signal_code: int = 0
     """128 + the signal that ended it early, 0 for none."""
+    warning: str = ""
+    """What went wrong beside the tests, such as a sink that could not be told; it closes no gate."""
 
     @property
     def is_open(self) -> bool:

@@ -66,6 +66,19 @@ def test_a_node_that_works_again_is_let_through(gate_desk: Desk) -> None:
     assert read_tested(gate_desk) == ["pc2"]
 
 
+def test_a_hook_that_fails_is_told_and_closes_no_gate(gate_desk: Desk) -> None:
+    with gate_desk.config.open("a") as file:
+        file.write('\n[[hook]]\ncommand = ["false"]\non = ["probe", "transition", "retest"]\n')
+    gate_desk.ok("move", "pc1", "bad", "--once", "--reason", "to be tested")
+
+    let_through, closed = gate_desk.run("retest", "pc1", *GATE), gate_desk.run("retest", "pc2", *GATE)
+
+    assert (let_through.code, closed.code) == (0, 1)
+    assert let_through.err == "plabctl: hook 'false': exit code 1\n"
+    assert closed.err == f"{let_through.err}pc2: in bad: setup: hello [/x] from pc2\n"
+    assert read_tested(gate_desk) == ["pc1", "pc2"]
+
+
 def test_what_a_person_keeps_out_is_not_tested(gate_desk: Desk) -> None:
     gate_desk.ok("hold", "pc1", "--reason", "repair")
 
