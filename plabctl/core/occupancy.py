@@ -59,6 +59,8 @@ class OccupancyNote:
     """Whether the fault kept the last reading from being believed at all."""
     remark: str = ""
     """Which of the names that it lists are no nodes here."""
+    has_matched: bool = False
+    """Whether it ever listed a node that is here: then its names are right, and its jobs may all be elsewhere."""
 
 
 Busy = Mapping[str, Use]
@@ -74,6 +76,7 @@ def _decode(reader: NoteReader) -> OccupancyNote:
         reader.read_number("fault_since_at", None),
         reader.read_flag("is_unread"),
         reader.read_text("remark", ""),
+        reader.read_flag("has_matched"),
     )
 
 
@@ -84,7 +87,8 @@ def _decode_use(reader: NoteReader) -> Use:
 
 def _encode(note: OccupancyNote) -> Document:
     values: dict[str, object] = {
-        name: getattr(note, name) for name in ("read_at", "fault", "fault_since_at", "is_unread", "remark")
+        name: getattr(note, name)
+        for name in ("read_at", "fault", "fault_since_at", "is_unread", "remark", "has_matched")
     }
     values["busy"] = {name: _encode_use(use) for name, use in note.busy.items()}
     return {name: value for name, value in values.items() if value}

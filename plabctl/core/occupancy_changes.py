@@ -127,7 +127,8 @@ def _note_reading(
         return replace(old, read_at=read_at, fault=reading.fault, fault_since_at=since_at, is_unread=True)
     busy = {name: _note_use(use, old.busy.get(name), now) for name, use in reading.uses.items()}
     strangers = [name for name in busy if name not in known]
-    fault = reading.fault or _describe_no_match(strangers, len(busy), old.fault)
+    has_matched = old.has_matched or len(strangers) < len(busy)
+    fault = reading.fault or ("" if has_matched else _describe_no_match(strangers, old.fault))
     is_same = (busy, fault, old.is_unread) == (old.busy, old.fault, False)
     read_at = reading.began_at
     if is_same and not is_worth_noting(old.read_at, source, reading.began_at):
@@ -137,7 +138,8 @@ def _note_reading(
         busy,
         fault,
         (old.fault_since_at if old.fault else now) if fault else None,
-        remark="" if len(strangers) == len(busy) else _describe_strangers(strangers),
+        remark=_describe_strangers(strangers) if has_matched else "",
+        has_matched=has_matched,
     )
 
 
@@ -149,8 +151,8 @@ def _note_use(use: Listed, old: Use | None, now: float) -> Use:
     return Use(use.by, min(since_at, now), use.until_at)
 
 
-def _describe_no_match(strangers: Sequence[str], count: int, old_fault: str) -> str:
-    if not strangers or len(strangers) < count:
+def _describe_no_match(strangers: Sequence[str], old_fault: str) -> str:
+    if not strangers:
         return ""
     # In the same words while it lasts, whichever strangers come and go: then it is told once.
     return old_fault if old_fault.startswith(_NO_MATCH) else f"{_NO_MATCH}, such as {strangers[0]!r}"

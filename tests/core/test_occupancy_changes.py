@@ -132,7 +132,7 @@ def test_a_failing_source_is_believed_from_its_last_good_reading_on() -> None:
     assert note_of(state).fault_since_at == NOW + 480.0
 
     read(state, ["b"], NOW + 9000.0)
-    assert note_of(state) == OccupancyNote(NOW + 9000.0, {"b": Use("", NOW + 9000.0)})
+    assert note_of(state) == OccupancyNote(NOW + 9000.0, {"b": Use("", NOW + 9000.0)}, has_matched=True)
 
 
 def test_a_source_that_never_could_be_read_says_nothing() -> None:
@@ -182,6 +182,16 @@ def test_a_source_whose_names_all_mean_nothing_here_is_a_fault() -> None:
     note = note_of(state)
     assert note.fault == "none of the names that it lists is a node here, such as 'x1'"
     assert (note.is_unread, note.remark, note.fault_since_at) == (False, "", NOW)
+
+
+def test_a_source_that_listed_a_node_once_may_list_only_others_later() -> None:
+    state = make_three()
+    read(state, ["a", "x1"], NOW)
+
+    read(state, ["x1", "x2"], NOW + 60)
+
+    note = note_of(state)
+    assert (note.fault, note.remark) == ("", "2 names are no nodes here: x1, x2")
 
 
 def test_bad_rows_are_told_and_the_others_count() -> None:
