@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from plabctl.app.context import App
-    from plabctl.app.goals import GateGoal, OnProgress
-    from plabctl.app.signals import Stop
+    from plabctl.app.goals import OnProgress
     from plabctl.core.gate import GateResult
     from plabctl.core.model import Member
     from plabctl.core.node_orders import Order
@@ -41,7 +40,7 @@ def ask_and_test(
     after `timeout_s` is given up. `on_begun` is told which nodes are tested, once that is ordered.
     """
     from plabctl.app.goals import GateGoal
-    from plabctl.app.signals import Stop
+    from plabctl.app.run_goal import run_goal
 
     good_pools = app.settings.good_pools
     end_uptime_s = None if timeout_s is None else app.clock.uptime() + timeout_s
@@ -56,26 +55,11 @@ def ask_and_test(
     stale = [name for name in stale if name not in busy]
     if not stale:
         return _explain_busy(ask_gate(app, names, fresh_s), busy)
-    stop = Stop()
     goal = GateGoal(stale, order, end_uptime_s, is_open)
-    warning = _test(app, stop, goal, lambda: on_begun(stale), on_progress)
+    stop, warning = run_goal(app, goal, lambda: on_begun(stale), on_progress)
     state = app.store.snapshot()
     result = check_nodes(state, names, app.clock.now(), fresh_s, good_pools, frozenset(stale), stop.exit_code)
     return _explain_busy(replace(result, warning=warning), busy)
-
-
-def _test(app: App, stop: Stop, goal: GateGoal, on_begun: Callable[[], None], on_progress: OnProgress) -> str:
-    """Test what the gate asks for; return what could not be told to a hook or a sink."""
-    from plabctl.app.tick import run_tick
-    from plabctl.errors import HookFault
-
-    with stop.listen():
-        try:
-            run_tick(app, stop, tick_goal=goal, on_begun=on_begun, on_progress=on_progress)
-        except HookFault as error:
-            # It comes when all else is done: whether the nodes are usable does not depend on who could be told.
-            return str(error)
-    return ""
 
 
 def _find_busy(app: App, names: Sequence[str], order: Order) -> dict[str, str]:

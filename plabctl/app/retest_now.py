@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from plabctl.app.context import App
 from plabctl.app.goals import OnProgress, RetestGoal, ignore_progress
 from plabctl.app.queries import read_context_of
-from plabctl.app.signals import Stop
-from plabctl.app.tick import run_tick
+from plabctl.app.run_goal import run_goal
 from plabctl.core.model import Member, Outcome
 from plabctl.core.node_orders import Order
 from plabctl.views.node import ViewContext
@@ -30,6 +29,8 @@ class RetestResult:
     names: tuple[str, ...]
     passed_count: int
     exit_code: int
+    warning: str = ""
+    """What could not be told to a hook or a sink; it decides nothing."""
 
 
 def retest_and_wait(
@@ -46,15 +47,14 @@ def retest_and_wait(
     The order is committed together with the claims; then `on_begun` is called, and `on_progress` again and again. What
     has not ended after `timeout_s` is interrupted, or left to the next tick.
     """
-    stop = Stop()
     goal = RetestGoal(names, order)
     if timeout_s is not None:
         goal.end_uptime_s = app.clock.uptime() + timeout_s
-    with stop.listen():
-        run_tick(app, stop, tick_goal=goal, on_begun=on_begun, on_progress=on_progress)
+    stop, warning = run_goal(app, goal, on_begun, on_progress)
     context = read_context_of(app)
     passed_count = sum(_has_passed(context.state.member(name), goal) for name in goal.names)
-    return RetestResult(context, goal.names, passed_count, stop.exit_code or int(passed_count < len(goal.names)))
+    exit_code = stop.exit_code or int(passed_count < len(goal.names))
+    return RetestResult(context, goal.names, passed_count, exit_code, warning)
 
 
 def _has_passed(member: Member | None, goal: RetestGoal) -> bool:

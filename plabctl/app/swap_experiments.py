@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from plabctl.app.context import App
 from plabctl.app.deliver import try_record_events
-from plabctl.app.goals import TickGoal, WaitForGone, WaitForUp
-from plabctl.app.signals import Stop
+from plabctl.app.goals import WaitForGone, WaitForUp
+from plabctl.app.run_goal import run_goal
 from plabctl.core.experiments import membership, swaps
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.node_orders import Order
 from plabctl.core.state import Changes, State
-from plabctl.errors import HookFault, UsageFault
+from plabctl.errors import UsageFault
 from plabctl.inventories.reading import quote_text
 from plabctl.views.experiments import ExperimentOverview, find_overview
 
@@ -145,7 +145,8 @@ def wait_for_up(
 
     It goes on, trying again by back-off, until all are up or `timeout_s` is over; without one until each was tried.
     """
-    stop, warning = _run(app, WaitForUp(name, _compute_deadline(app, timeout_s), _build_progress(name, on_progress)))
+    goal = WaitForUp(name, _compute_deadline(app, timeout_s), _build_progress(name, on_progress))
+    stop, warning = run_goal(app, goal)
     overview = find_overview(app.store.snapshot(), name)
     is_ready = overview is not None and overview.experiment.ready_at is not None and not overview.not_up
     return WaitResult(overview, stop.exit_code or int(not is_ready), warning)
@@ -159,7 +160,8 @@ def wait_for_gone(
     It goes on until all are gone or `timeout_s` is over; without one until each was tried. What is left then is in the
     picture, and the ticks go on trying.
     """
-    stop, warning = _run(app, WaitForGone(name, _compute_deadline(app, timeout_s), _build_progress(name, on_progress)))
+    goal = WaitForGone(name, _compute_deadline(app, timeout_s), _build_progress(name, on_progress))
+    stop, warning = run_goal(app, goal)
     overview = find_overview(app.store.snapshot(), name)
     return WaitResult(overview, stop.exit_code or int(overview is not None), warning)
 
@@ -175,19 +177,6 @@ def _commit(
         overview = find_overview(state, name)
         outbox = tuple(state.outbox)
     return SwapResult(overview, tuple(left), warning=try_record_events(app, outbox), before=was)
-
-
-def _run(app: App, tick_goal: TickGoal) -> tuple[Stop, str]:
-    from plabctl.app.tick import run_tick
-
-    stop = Stop()
-    with stop.listen():
-        try:
-            run_tick(app, stop, tick_goal=tick_goal)
-        except HookFault as error:
-            # It comes when all else is done: whether the vnodes are up does not depend on who could be told.
-            return stop, str(error)
-    return stop, ""
 
 
 def _compute_deadline(app: App, timeout_s: float | None) -> float | None:

@@ -123,6 +123,8 @@ def retest_nodes(app: App, names: Sequence[str], order: Order, timeout_s: float 
         )
     if not quiet:
         _show_result(app, verdict)
+    if verdict.warning:
+        output.write_note(f"plabctl: {verdict.warning}")
     return verdict.exit_code
 
 

@@ -83,14 +83,17 @@ def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:
     from plabctl.app.retest_now import retest_and_wait
     from plabctl.cli.node_changes import accept_busy
     from plabctl.core.selection import read_plain_names
+    from plabctl.errors import HookFault
 
     app = open_app(config)
     names = read_plain_names(nodes) or use.choose_nodes(app, nodes).names
     is_accepted = accept_busy(app, names, takes_busy=False)
     order = replace(use.build_order(app, find_actor(), ""), takes_busy=is_accepted)
     with output.open_test_bar() as on_progress:
-        code = retest_and_wait(app, names, order, on_progress=on_progress).exit_code
-    return 0 if code == 1 else code
+        result = retest_and_wait(app, names, order, on_progress=on_progress)
+    if result.warning:
+        raise HookFault(result.warning)
+    return 0 if result.exit_code == 1 else result.exit_code
 
 
 def _show_plan(config: str | None, nodes: tuple[str, ...], how: output.Form) -> int:

@@ -286,6 +286,16 @@ def test_an_import_replaces_on_request_only(desk: Desk) -> None:
     assert row_of(desk, "pc1")["site"] == "south"
 
 
+def test_a_hook_that_fails_is_told_and_leaves_the_exit_code_to_the_test(used_desk: Desk) -> None:
+    with used_desk.config.open("a") as file:
+        file.write('\n[[hook]]\ncommand = ["false"]\non = ["probe", "transition", "retest"]\n')
+
+    passed, failed = (used_desk.run("retest", name, "--wait", "-q") for name in ("pc1", "pc2"))
+
+    assert (passed.code, failed.code) == (0, 1)
+    assert passed.err == failed.err == "plabctl: hook 'false': exit code 1\n"
+
+
 def test_a_retest_here_and_now_exits_by_the_verdict(used_desk: Desk) -> None:
     assert used_desk.run("retest", "pc1", "--wait").code == 0
     said = used_desk.run("retest", "pc1", "pc2", "--wait", "-q")
