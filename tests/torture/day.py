@@ -195,8 +195,8 @@ def _silence(scene: Scene) -> Iterator[Finding]:
     argv = scene.site.argv("check", "--max-age", "3m")
     health = at = 0.0
     while not health and at < last + 20 * 60:
-        at = scene.cron.now()
         health = subprocess.run(argv, cwd=scene.site.folder, check=False, capture_output=True).returncode
+        at = scene.cron.now()  # when it has ended: it looked at the clock at some time before that
     yield Finding("`plabctl check --max-age 3h` when cron has ended", said.split()[1], "OK", " OK " in said)
     minutes = (at - last) / 60
     what = "minutes from the last tick of a killed cron until it says CRITICAL"
