@@ -7,9 +7,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
-# Three processes for two cores, as tests wait for nearly half of their time: for a deadline, an sshd, a minute of cron.
+# Two processes for each core, as tests wait for half of their time: for a deadline, an sshd, a minute of cron.
 # Those that stand in each other's way carry a group and stay in one process.
-WORKERS := $(shell expr "$$(nproc)" '*' 3 / 2)
+WORKERS := $(shell expr "$$(nproc)" '*' 2)
 PYTEST_FLAGS ?= -q -n $(WORKERS) --dist loadgroup --durations=10
 
 SOURCES := $(shell find plabctl -name '*.py')
