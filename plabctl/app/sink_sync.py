@@ -167,7 +167,8 @@ class _SyncRuns:
 
     def settle(self) -> None:
         """Forget the runs that were taken, as they are committed now."""
-        self._ended = [each for each in self._ended if each not in self._taken]
+        with self._changed:  # another sink's run may end now
+            self._ended = [each for each in self._ended if each not in self._taken]
         self._taken = []
 
     def _run(self, number: int, key: str, sink: SinkSettings) -> None:

@@ -7,7 +7,7 @@ Tests: `tests/sim/test_sites.py`.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
@@ -104,8 +104,3 @@ def join_spans(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]
         else:
             joined.append((start, end))
     return joined
-
-
-def count_sizes(lives: Sequence[Life]) -> Counter[str]:
-    """Return how many nodes each site has."""
-    return Counter(life.site for life in lives if life.site)
