@@ -5,10 +5,18 @@ from collections.abc import Iterable, Mapping
 
 from plabctl.core.due_rows import Due, NodeFields, Row, build_due_row
 from plabctl.core.experiments.model import Experiment, Vnode
-from plabctl.core.liveness import build_check_row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.notes import Document
 from plabctl.core.state import Changes
+
+
+def build_check_row(member: Member) -> Due | None:
+    """Return the light row of the member's next check; None when none is planned."""
+    own = member.liveness
+    if own is None or own.due_at is None:
+        return None
+    spacing_s = 0.0 if own.called else own.spacing_s
+    return Due(member.node, member.pool, own.due_at, None, own.due_at - spacing_s, spacing_s, is_check=True)
 
 
 class MemoryState:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plabctl.core.due_rows import Due
 from plabctl.core.liveness_record import Liveness as Liveness
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.pools.base import Judgement, Move, enter_pool
@@ -166,15 +165,6 @@ def has_changed(member: Member, *, is_good: bool) -> bool:
     if known is None or member.interval_s or (last and last.at >= member.due_at):
         return False
     return (is_good and known.is_silent) or known.answered_at == member.due_at
-
-
-def build_check_row(member: Member) -> Due | None:
-    """Return the light row of the member's next check; None when none is planned."""
-    own = member.liveness
-    if own is None or own.due_at is None:
-        return None
-    spacing_s = 0.0 if own.called else own.spacing_s
-    return Due(member.node, member.pool, own.due_at, None, own.due_at - spacing_s, spacing_s, is_check=True)
 
 
 def _judge_in_bad(member: Member, *, answered: bool, was_silent: bool, now: float) -> Member:

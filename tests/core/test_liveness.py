@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from plabctl.core.liveness import (
     Liveness,
     Look,
-    build_check_row,
     call_check,
     compute_spacing,
     has_answered,
@@ -26,6 +25,7 @@ from plabctl.core.settings import LivenessSettings, PoolSettings
 from plabctl.core.suspicion import Suspicion
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_report, make_settings
+from tests.memory_state import build_check_row
 
 EIGHT = LivenessSettings(between=8)
 WAITS = NOW + 1800.0

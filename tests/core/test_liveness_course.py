@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plabctl.core.assign import Job, assign
 from plabctl.core.claim import Claimant, choose_rows, list_candidates, void_claims
 from plabctl.core.guard.evaluate import evaluate
-from plabctl.core.liveness import Liveness, build_check_row, call_check
+from plabctl.core.liveness import Liveness, call_check
 from plabctl.core.model import (
     Cause,
     Claim,
@@ -33,7 +33,7 @@ from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from plabctl.values import replace
 from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_report, make_settings, make_state
-from tests.memory_state import MemoryState
+from tests.memory_state import MemoryState, build_check_row
 
 COMMAND = Recipe("command", check=Stage(run="true", timeout_s=60.0))
 CLAIMANT = Claimant(make_mark(), "boot-1", Random(1))

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from plabctl.core import model
 from plabctl.core.due_rows import build_due_row
-from plabctl.core.liveness import Liveness, build_check_row
+from plabctl.core.liveness import Liveness
 from plabctl.core.model import Claim, Event, Leftover, Member, Node, TickMark
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.store import codec
 from plabctl.values import fields
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
+from tests.memory_state import build_check_row
 
 # Values are given their real constructors, which hypothesis reads, at their first use.
 _ = (make_member(), make_claim(), make_mark(), make_node(), Event("", 0.0, "", None, ""), Liveness())
