@@ -24,37 +24,39 @@ def read_past(context: ViewContext, span: Span) -> Past:
     settings, now = context.settings, context.now
     rules = PoolRules(settings.good_pools, settings.entry_pool)
     with PastHistory(Path(settings.state_dir)) as history:
-        waiting = _list_undelivered(context, history)
+        waiting = list_undelivered(context, history)
         begins_at = history.find_begin()
         if begins_at is None and waiting:
             begins_at = waiting[0].at
         replay = Replay(rules, span, now if begins_at is None else begins_at, now)
         renames = [(str(event.data.get("from")), str(event.node)) for event in waiting if event.kind == RENAMED]
-        replay.open(_list_known(context), [*history.list_renames(), *renames])
+        replay.open(list_known(context), [*history.list_renames(), *renames])
         where = history.find_range(span.since - settings.longest_wait_s - _LEAD_S, span.until)
         for found in history.read_past(where):
-            _take(replay, found)
+            take(replay, found)
         replay.rename_later(history.list_renames(after=where.last))
         for event in waiting:
-            _take(replay, read_test(event) or event)
+            take(replay, read_test(event) or event)
         return Past(replay.finish(), rules, span, begins_at, history.skipped_count)
 
 
-def _take(replay: Replay, found: PastTest | Event) -> None:
+def take(replay: Replay, found: PastTest | Event) -> None:
+    """Let `replay` take what was found."""
     if found.__class__ is PastTest:
         replay.add_test(found)
     elif isinstance(found, Event):
         replay.add_event(found)
 
 
-def _list_known(context: ViewContext) -> Iterator[tuple[Node, Member]]:
+def list_known(context: ViewContext) -> Iterator[tuple[Node, Member]]:
+    """Yield the nodes there are, each with its place."""
     for member in context.state.members():
         node = context.state.node(member.node)
         if node is not None:
             yield node, member
 
 
-def _list_undelivered(context: ViewContext, history: PastHistory) -> Sequence[Event]:
+def list_undelivered(context: ViewContext, history: PastHistory) -> Sequence[Event]:
     """Return what waits in the outbox and is not in the history yet: it is as true as what is."""
     outbox = context.state.outbox
     recorded = history.list_recorded(event.id for event in outbox) if outbox else ()

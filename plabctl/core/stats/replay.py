@@ -21,6 +21,10 @@ _PASS, _FAIL = Outcome.PASS.value, Outcome.FAIL.value  # to compare words takes 
 Variables = Mapping[str, str]
 
 
+Trail = list[tuple[float, Place | None]]
+"""The places of a node, each with the instant from which on it was there; None while it was no node."""
+
+
 class PoolRules(NamedTuple):
     """What a replay needs of the configuration: the pools whose nodes are offered, and where new nodes enter."""
 
@@ -31,13 +35,15 @@ class PoolRules(NamedTuple):
 class PastNode:
     """A node as the replay follows it: its place, and what it did so far."""
 
-    __slots__ = ("_at", "log", "place", "tally", "variables")
+    __slots__ = ("_at", "log", "place", "tally", "trail", "variables")
 
     def __init__(self, place: Place | None, at: float, span: Span, variables: Variables | None = None) -> None:
         self.place = place
         """None while it is no node."""
         self.tally = Tally()
         self.log = OutageLog(span.since)
+        self.trail: Trail | None = None
+        """All its places, where they are asked for."""
         self.variables = variables or {}
         self._at = at
 
@@ -45,6 +51,8 @@ class PastNode:
         """Count the time up to `at`, in which nothing happened to the node, and put it into `place` then."""
         before, start = self.place, self._at
         self.place, self._at = place, max(at, start)
+        if self.trail is not None:
+            self.trail.append((self._at, place))
         if before is None or not before.pool:
             return
         ends_at = before.hold.until_at if before.hold else None
@@ -79,16 +87,20 @@ class PastNode:
 class Replay:
     """Reads the history once, oldest first, and knows afterwards what each node did in `span`.
 
-    `begins_at` is when the history begins; `now` is when it is read, and no event is believed to be later.
+    `begins_at` is when the history begins; `now` is when it is read, and no event is believed to be later. With
+    `keeps_trails`, nodes have a trail as well.
     """
 
-    def __init__(self, rules: PoolRules, span: Span, begins_at: float, now: float) -> None:
+    def __init__(
+        self, rules: PoolRules, span: Span, begins_at: float, now: float, *, keeps_trails: bool = False
+    ) -> None:
         self.nodes: dict[str, PastNode] = {}
         """By the names that they have after all renames so far."""
         self.rules = rules
         self.span = span
         self._now = now
         self._at = begins_at
+        self._keeps_trails = keeps_trails
 
     def open(self, known: Iterable[tuple[Node, Member]], renames: Iterable[tuple[str, str]] = ()) -> None:
         """Take what the state says of the nodes as they were when the history began.
@@ -101,8 +113,8 @@ class Replay:
             old_names[new] = old_names.pop(old, old)
         for node, member in known:
             if node.added_at < self._at:
-                past = PastNode(find_place_at(member, self._at), self._at, self.span, node.variables)
-                self.nodes[old_names.get(node.name, node.name)] = past
+                place = find_place_at(member, self._at)
+                past = self._begin(old_names.get(node.name, node.name), place, node.variables)
                 is_new = member.since_at <= node.added_at
                 if past.place and past.place.pool and past.place.pool not in self.rules.good and not is_new:
                     past.log.find_in_bad(self._at)
@@ -173,7 +185,13 @@ class Replay:
     def _find(self, name: str, *, is_new: bool = False) -> PastNode:
         node = self.nodes.get(name)
         if node is None:
-            node = self.nodes[name] = PastNode(None if is_new else UNKNOWN, self._at, self.span)
+            node = self._begin(name, None if is_new else UNKNOWN)
+        return node
+
+    def _begin(self, name: str, place: Place | None, variables: Variables | None = None) -> PastNode:
+        node = self.nodes[name] = PastNode(place, self._at, self.span, variables)
+        if self._keeps_trails:
+            node.trail = [(self._at, place)]
         return node
 
     def _rename(self, old: str, new: str) -> None:
