@@ -17,10 +17,13 @@ from typing import NamedTuple
 
 from plabctl.app import sink_runs
 from plabctl.app.context import App
+from plabctl.app.due_sources import find_synced_sinks
 from plabctl.app.sink_report import build_drop_events, build_hook_fault, build_note
-from plabctl.app.sink_runs import EndedRun, Round, SinkRuns
+from plabctl.app.sink_runs import Round, SinkRuns
 from plabctl.core.model import Event
-from plabctl.core.sink_health import RECEIPTS_NOTE, SINKS_NOTE, is_due, list_failing
+from plabctl.core.notes import NoteChanges
+from plabctl.core.settings import Settings
+from plabctl.core.sink_health import RECEIPTS_NOTE, SINK_MEMORY_NOTE, SINKS_NOTE, is_due, list_failing
 from plabctl.core.state import Changes, State
 from plabctl.errors import PlabctlError, StoreError
 from plabctl.files.locks import open_locked
@@ -58,7 +61,6 @@ class Delivery:
         self._lock: int | None = None
         self._worker: threading.Thread | None = None
         self._result: DeliveryResult | None = None
-        self._ended: list[EndedRun] = []
         self._next_at = app.clock.monotonic() + PAUSE_S
         self._started_at = app.clock.now()
         self._occasion = Occasion((), (), {}, (), is_last=False, is_newest=False)
@@ -71,7 +73,7 @@ class Delivery:
     @property
     def has_result(self) -> bool:
         """Return whether something was told that the state is to say now."""
-        return self._result is not None or self._runs.has_ended
+        return self._result is not None or self._runs.threads.has_ended
 
     def note_outbox(self, state: State) -> None:
         """Take note of the outbox as it is about to be committed, and of who is to be told."""
@@ -126,25 +128,22 @@ class Delivery:
 
     def build_changes(self, state: State) -> Changes:
         """Return the changes that say who was told of what, for the commit under way."""
-        result = self._result
-        self._ended += self._runs.pop_ended()
-        if result is None and not self._ended:
-            return Changes()
+        result, ended = self._result, self._runs.threads.take()
+        forgotten = _forget_memories(state, self._app.settings)
+        if result is None and not ended:
+            return Changes(notes=forgotten or None)
         found = result.found if result else Round()
         self._fault = (result.fault if result else None) or self._fault
         now = self._app.clock.now()
-        notes = build_note(SINKS_NOTE.read(state.notes), found, self._ended, now)
+        notes = forgotten | build_note(SINKS_NOTE.read(state.notes), found, ended, now)
         if result and not result.fault and RECEIPTS_NOTE.topic in state.notes:
             notes |= RECEIPTS_NOTE.write(None)
-        events = tuple(build_drop_events(found, self._ended, now))
+        events = tuple(build_drop_events(found, ended, now))
         return Changes(events=events, delivered=result.delivered if result else frozenset(), notes=notes or None)
 
     def after_commit(self) -> None:
         """Let others deliver: what was told has left the outbox. If the commit failed it is told again, harmlessly."""
-        removed = self._result.found.removed if self._result else ()
-        if self._ended or removed:
-            ended, self._ended = self._ended, []
-            self._runs.settle(ended, removed)
+        self._runs.settle(self._result.found.removed if self._result else ())
         if self._result is not None:
             self._result, self._worker = None, None
             self._unlock()
@@ -181,15 +180,15 @@ class Delivery:
             tried.update(event.id for event in self._occasion.events)
             self._fault = None
             self._deliver(self._occasion._replace(is_last=True))
-            self._runs.wait(QUICK_S, for_all=True)
+            self._runs.threads.wait(QUICK_S, for_all=True)
             self._commit()
 
     def _wait_for_sinks(self, is_stopped: Callable[[], bool]) -> None:
         longest_s = max((sink.timeout_s for sink in self._occasion.sinks), default=0.0)
         end = self._app.clock.monotonic() + BEGIN_S + longest_s + _SLACK_S
-        while self._runs.is_running and not is_stopped() and self._app.clock.monotonic() < end:
-            self._runs.wait(_LOOK_S)
-            if self._runs.has_ended:
+        while self._runs.threads.is_running and not is_stopped() and self._app.clock.monotonic() < end:
+            self._runs.threads.wait(_LOOK_S)
+            if self._runs.threads.has_ended:
                 self._commit()
 
     def _commit(self) -> None:
@@ -224,6 +223,13 @@ class Delivery:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _forget_memories(state: State, settings: Settings) -> NoteChanges:
+    """Return the change that makes no tick look any more for sinks that are gone, all of those with a memory."""
+    if SINK_MEMORY_NOTE.topic not in state.notes or find_synced_sinks(settings.sinks):
+        return {}
+    return SINK_MEMORY_NOTE.write(None)
 
 
 def record_events(app: App, events: Sequence[Event]) -> None:

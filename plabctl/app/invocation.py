@@ -65,13 +65,12 @@ def is_idle(app: App) -> bool:
         waits = now < head.wake_at <= now + app.settings.longest_wait_s
         if not waits or is_set_back(now, head.saved_at):
             return False
-    if app.settings.synced_sinks:
-        return False  # what they keep in line may have been changed
-    if not (app.settings.inventories or app.settings.occupancies):
+    settings = app.settings
+    if not (settings.inventories or settings.occupancies or settings.eventless_sinks):
         return True
-    from plabctl.app.due_sources import find_due_inventories, find_due_occupancies
+    from plabctl.app.due_sources import find_due_inventories, find_due_occupancies, find_due_syncs
 
-    return not (find_due_inventories(app) or find_due_occupancies(app))
+    return not (find_due_inventories(app) or find_due_occupancies(app) or find_due_syncs(app))
 
 
 def is_clock_settling(app: App) -> bool:

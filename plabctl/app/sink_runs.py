@@ -1,14 +1,13 @@
 """Telling the sinks side by side: each in a thread of its own, one process at a time, by a kernel lock for each sink.
 
 I/O. A round brings the queues in line with the configuration and starts whoever has something to be told; it waits for
-nobody. Who was told and who failed is fetched by `pop_ended`, and goes into the state with the next commit; until then
+nobody. Who was told and who failed is taken from `threads`, and goes into the state with the next commit; until then
 the sink stays locked, so that no other tick goes by what is out of date. Go on with `plabctl.sinks.tell`.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,8 @@ from importlib import import_module
 from typing import NamedTuple
 
 from plabctl.app.context import App
+from plabctl.app.due_sources import name_eventless_sinks
+from plabctl.app.sink_threads import SinkThreads
 from plabctl.core.model import Event
 from plabctl.core.settings import SinkSettings
 from plabctl.core.sink_health import GIVE_UP_AFTER_S, is_due
@@ -24,7 +25,7 @@ from plabctl.files.locks import open_locked
 from plabctl.history.sink_queues import Queue, QueueSpec, SinkQueues
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.queue_setup import Occasion, set_up_queues
-from plabctl.sinks.tell import Drop, TellSummary, build_specs, build_sync_keys, find_kind, tell_sink
+from plabctl.sinks.tell import Drop, TellSummary, build_specs, find_kind, tell_sink
 from plabctl.store.store import Store
 
 BATCH_WAIT_S = 60.0
@@ -66,21 +67,9 @@ class SinkRuns:
     def __init__(self, app: App, context: SinkContext) -> None:
         self._app = app
         self._context = context
-        self._changed = threading.Condition()
-        self._running: set[str] = set()
-        self._ended: list[EndedRun] = []
+        self.threads: SinkThreads[EndedRun] = SinkThreads()
         self._failed_at: dict[str, float] = {}
         self._end = float("inf")
-
-    @property
-    def has_ended(self) -> bool:
-        """Return whether there is a run to fetch."""
-        return bool(self._ended)
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether somebody is being told, or was and is not fetched yet."""
-        return bool(self._running or self._ended)
 
     @property
     def has_run_before(self) -> bool:
@@ -91,19 +80,11 @@ class SinkRuns:
         """Begin no more tellings after so many seconds; those that run go on to their own end."""
         self._end = min(self._end, self._app.clock.monotonic() + seconds)
 
-    def wait(self, seconds: float, *, for_all: bool = False) -> None:
-        """Wait until a run has ended, or all have, but for no longer than that."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._running or (self._ended and not for_all), seconds)
-
-    def pop_ended(self) -> list[EndedRun]:
-        """Return the runs that ended since the last call; whoever takes them calls `settle` after the commit."""
-        with self._changed:
-            ended, self._ended = self._ended, []
-            return ended
-
-    def settle(self, ended: Sequence[EndedRun], removed: Sequence[tuple[QueueSpec, Drop]]) -> None:
+    def settle(self, removed: Sequence[tuple[QueueSpec, Drop]]) -> None:
         """Forget what was given up, now that the commit which says so is made, and let other processes tell."""
+        ended = self.threads.settle()
+        if not (ended or removed):
+            return
         try:
             with SinkQueues(self._app.state_dir) as queues, suppress(StoreError):  # it is given up again otherwise
                 for run in ended:
@@ -135,7 +116,7 @@ class SinkRuns:
                         starts.append((queue, specs[queue.spec.key][1]))
         self._start(starts, is_last=occasion.is_last)
         settled = {key: each.newest for key, each in occasion.health.items() if key in specs and key not in waiting}
-        keys = frozenset({*specs, *build_sync_keys(occasion.sinks)}) if occasion.is_newest else None
+        keys = frozenset({*specs, *name_eventless_sinks(occasion.sinks)}) if occasion.is_newest else None
         return Round(waiting, settled, removed, keys)
 
     def _skip_old(self, queues: SinkQueues, queue: Queue, places: list[int], new: Collection[str]) -> list[int]:
@@ -156,7 +137,7 @@ class SinkRuns:
         self, queues: SinkQueues, queue: Queue, places: Sequence[int], sink: SinkSettings, occasion: Occasion
     ) -> bool:
         key, clock = queue.spec.key, self._app.clock
-        if key in self._running or not is_due(occasion.health.get(key), clock.now()):
+        if self.threads.runs(key) or not is_due(occasion.health.get(key), clock.now()):
             return False
         if clock.monotonic() < self._failed_at.get(key, float("-inf")) + _AGAIN_S:
             return False
@@ -171,19 +152,18 @@ class SinkRuns:
             lock = open_locked(self._build_lock_path(queue.number))
             if lock is None:
                 continue
-            self._running.add(queue.spec.key)
-            work = partial(self._tell, queue, sink, context, lock)
-            try:
-                threading.Thread(target=work, daemon=True).start()
-            except RuntimeError:  # no thread to be had: it is told at the end of the tick
-                if is_last:
-                    work()
-                else:
-                    self._running.discard(queue.spec.key)
-                    os.close(lock)
+            key, work = queue.spec.key, partial(self._tell, queue, sink, context, lock)
+            failed = f"{queue.spec.name}: plabctl failed, see the message before"
+            broken = EndedRun(queue, TellSummary(queue.seq, error=failed), lock)
+            if self.threads.start(key, work, broken):
+                continue
+            # No thread is to be had: it is told at the end of the tick.
+            if is_last:
+                self.threads.run_here(key, work, broken)
+            else:
+                os.close(lock)
 
-    def _tell(self, queue: Queue, sink: SinkSettings, context: SinkContext, lock: int) -> None:
-        summary = TellSummary(queue.seq, error=f"{queue.spec.name}: plabctl failed, see the message before")
+    def _tell(self, queue: Queue, sink: SinkSettings, context: SinkContext, lock: int) -> EndedRun:
         try:
             with SinkQueues(self._app.state_dir) as queues:
                 # Another process may have told it more since the round, until it let go of the lock.
@@ -191,13 +171,9 @@ class SinkRuns:
                 summary = tell_sink(sink, current, queues, self._app.clock, context, self._may_begin)
         except StoreError as error:
             summary = TellSummary(queue.seq, error=f"{queue.spec.name}: {error}")
-        finally:
-            with self._changed:
-                if summary.error:
-                    self._failed_at[queue.spec.key] = self._app.clock.monotonic()
-                self._running.discard(queue.spec.key)
-                self._ended.append(EndedRun(queue, summary, lock))
-                self._changed.notify_all()
+        if summary.error:
+            self._failed_at[queue.spec.key] = self._app.clock.monotonic()
+        return EndedRun(queue, summary, lock)
 
     def _may_begin(self) -> bool:
         return self._app.clock.monotonic() < self._end

@@ -1,32 +1,32 @@
 """Keeping other systems in line with where the nodes stand: what sinks of a `SyncSinkKind` do, beside the tick.
 
-I/O, in a thread for each such sink, so that one that hangs keeps no slot empty. A tick looks at its beginning, again
-when a node has moved, and at its end; whatever went wrong is told like the failure of any sink, and the next tick tries
-again. Go on with `plabctl.core.standing` for what they are told, and with `plabctl.app.sync_results` for what comes of
-it.
+I/O, in a thread for each such sink, so that one that hangs keeps no slot empty. A tick looks at its beginning if that
+was not done for as long as the sink says, and again when something happened that the sink looks on; whatever went wrong
+is told like the failure of any sink, and the next tick tries again. Go on with `plabctl.sinks.base.Scene` for what they
+go by, and with `plabctl.app.sync_results` for what comes of it.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
 from plabctl.app.deliver import PAUSE_S, Delivery
+from plabctl.app.due_sources import find_due_syncs, find_sync_kind, find_synced_sinks, name_sync_stamp
+from plabctl.app.queries import read_context_of
+from plabctl.app.sink_threads import SinkThreads
 from plabctl.app.sync_results import EndedSync, add_sync_results
-from plabctl.core.event_kinds import PLACE_KINDS
-from plabctl.core.model import Event
-from plabctl.core.standing import list_standings
+from plabctl.app.tell_faults import find_faults
+from plabctl.core.sink_health import SINK_MEMORY_NOTE, SINKS_NOTE
 from plabctl.core.state import Changes, State
 from plabctl.errors import StoreError
 from plabctl.files.locks import poll_lock
 from plabctl.files.private import as_store_error, open_private
-from plabctl.sinks.base import SinkContext, SyncResult, SyncSinkKind
-from plabctl.sinks.tell import build_sync_keys, find_kind
+from plabctl.sinks.base import Scene, SinkContext, SyncResult
 from plabctl.store.store import Store
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ _SLACK_S = 5.0
 
 def make_delivery(app: App, tick_goal: TickGoal | None) -> Delivery:
     """Return what delivers for a tick; one without a goal brings other systems in line even if no node moves."""
-    return SyncingDelivery(app, is_whole=tick_goal is None) if app.settings.synced_sinks else Delivery(app)
+    is_syncing = app.settings.eventless_sinks and find_synced_sinks(app.settings.sinks)
+    return SyncingDelivery(app, is_whole=tick_goal is None) if is_syncing else Delivery(app)
 
 
 def sync_now(app: App, *, is_rehearsal: bool) -> list[EndedSync]:
@@ -50,8 +51,8 @@ def sync_now(app: App, *, is_rehearsal: bool) -> list[EndedSync]:
     context = SinkContext(app.settings.state_dir, app.settings.origin)
     ended = [
         EndedSync(key, sink, result)
-        for number, (key, sink) in enumerate(build_sync_keys(app.settings.sinks).items(), 1)
-        if (result := _sync(app, number, sink, context, is_rehearsal=is_rehearsal))
+        for number, (key, sink) in enumerate(find_synced_sinks(app.settings.sinks).items(), 1)
+        if (result := _sync(app, number, key, sink, context, is_rehearsal=is_rehearsal))
     ]
     if not is_rehearsal:
         with app.store.session() as state:
@@ -64,17 +65,17 @@ class SyncingDelivery(Delivery):
 
     def __init__(self, app: App, *, is_whole: bool) -> None:
         super().__init__(app)
-        self._syncs = _SyncRuns(app, self._context, is_due=is_whole)
+        self._syncs = _SyncRuns(app, self._context, is_whole=is_whole)
 
     @property
     def has_result(self) -> bool:
         """Return whether something was told, or done, that the state is to say now."""
-        return super().has_result or self._syncs.has_ended
+        return super().has_result or self._syncs.threads.has_ended
 
     def note_outbox(self, state: State) -> None:
         """Take note of the outbox as it is about to be committed, and of nodes that moved."""
         super().note_outbox(state)
-        self._syncs.note(state.outbox)
+        self._syncs.note(state)
 
     def start(self) -> None:
         """Begin to tell what was looked at, and to bring in line what is due."""
@@ -90,7 +91,7 @@ class SyncingDelivery(Delivery):
     def after_commit(self) -> None:
         """Let others deliver, and forget what is committed now."""
         super().after_commit()
-        self._syncs.settle()
+        self._syncs.threads.settle()
 
     def _empty_outbox(self) -> None:
         self._syncs.begin(is_last=True)
@@ -98,12 +99,11 @@ class SyncingDelivery(Delivery):
 
     def _wait_for_sinks(self, is_stopped: Callable[[], bool]) -> None:
         super()._wait_for_sinks(is_stopped)
-        longest_s = max(sink.timeout_s for sink in self._app.settings.synced_sinks)
-        end = self._app.clock.monotonic() + 2 * (longest_s + _LOCK_WAIT_S) + _SLACK_S
+        end = self._app.clock.monotonic() + 2 * self._syncs.longest_s + _SLACK_S
         self._syncs.begin(is_last=True)
-        while self._syncs.is_running and not is_stopped() and self._app.clock.monotonic() < end:
-            self._syncs.wait(_LOOK_S)
-            if self._syncs.has_ended:
+        while self._syncs.threads.is_running and not is_stopped() and self._app.clock.monotonic() < end:
+            self._syncs.threads.wait(_LOOK_S)
+            if self._syncs.threads.has_ended:
                 self._commit()
             self._syncs.begin(is_last=True)
 
@@ -111,88 +111,70 @@ class SyncingDelivery(Delivery):
 class _SyncRuns:
     """The runs of one process."""
 
-    def __init__(self, app: App, context: SinkContext, *, is_due: bool) -> None:
+    def __init__(self, app: App, context: SinkContext, *, is_whole: bool) -> None:
         self._app = app
         self._context = context
-        self._sinks = build_sync_keys(app.settings.sinks)
-        self._is_due = is_due
+        self.threads: SinkThreads[EndedSync] = SinkThreads()
+        self._sinks = find_synced_sinks(app.settings.sinks)
+        self._is_whole = is_whole
+        self._due: set[str] = set()
+        self._has_looked = False
         self._has_failed = False
         """What went wrong is tried again by the next tick: one that hangs would delay the end of this one again."""
         self._next_at = app.clock.monotonic()
         self._seen: set[str] = set()
-        self._changed = threading.Condition()
-        self._running: set[str] = set()
-        self._ended: list[EndedSync] = []
-        self._taken: list[EndedSync] = []
 
     @property
-    def has_ended(self) -> bool:
-        """Return whether there is a result to commit."""
-        return bool(self._ended)
+    def longest_s(self) -> float:
+        """Return how long one of them may take at most."""
+        return max((sink.timeout_s for sink in self._sinks.values()), default=0.0) + _LOCK_WAIT_S
 
-    @property
-    def is_running(self) -> bool:
-        """Return whether something runs, or has a result that is not committed."""
-        return bool(self._running or self._ended)
+    def note(self, state: State) -> None:
+        """Take note of what happened, and at first of what is due though nothing did: it is time to look again."""
+        if self._is_whole and not self._has_looked:
+            self._has_looked = True
+            self._due |= self._find_due(state)
+        new = [event for event in state.outbox if event.id not in self._seen]
+        self._seen |= {event.id for event in new}
+        kinds = {event.kind for event in new}
+        self._due |= {key for key, sink in self._sinks.items() if kinds.intersection(find_sync_kind(sink).looks_on)}
 
-    def note(self, events: Sequence[Event]) -> None:
-        """Take note of what happened: it is time to look again when a node has moved."""
-        new = {event.id for event in events if event.kind in PLACE_KINDS} - self._seen
-        self._seen |= new
-        self._is_due = self._is_due or bool(new)
+    def _find_due(self, state: State) -> set[str]:
+        often = {key for key, sink in self._sinks.items() if find_sync_kind(sink).find_interval(sink) is None}
+        return {*often, *find_due_syncs(self._app), *(SINKS_NOTE.read(state.notes).keys() & self._sinks.keys())}
 
     def begin(self, *, is_last: bool = False) -> None:
         """Begin if it is time to, and the last run is over; the last runs of a tick make no pause."""
         now = self._app.clock.monotonic()
-        if not self._is_due or self._has_failed or self.is_running or (now < self._next_at and not is_last):
+        if not self._due or self._has_failed or self.threads.is_running or (now < self._next_at and not is_last):
             return
-        self._is_due = False
+        due, self._due = self._due, set()
         self._next_at = now + PAUSE_S
         for number, (key, sink) in enumerate(self._sinks.items(), 1):
-            self._running.add(key)
-            try:
-                threading.Thread(target=partial(self._run, number, key, sink), daemon=True).start()
-            except RuntimeError:  # no thread to be had: the next tick does it
-                self._running.discard(key)
-
-    def wait(self, seconds: float) -> None:
-        """Wait until a run has ended, but for no longer than that."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or not self._running, seconds)
+            if key in due:
+                name = find_sync_kind(sink).describe(sink)
+                broken = EndedSync(key, sink, SyncResult(error=f"{name}: plabctl failed, see the message before"))
+                # Where no thread is to be had the next tick does it.
+                self.threads.start(key, partial(self._run, number, key, sink), broken)
 
     def take(self) -> list[EndedSync]:
         """Return the runs that have ended and are not committed."""
-        self._taken = list(self._ended)
-        return self._taken
+        taken = self.threads.take()
+        self._has_failed = self._has_failed or any(each.result.error for each in taken)
+        return taken
 
-    def settle(self) -> None:
-        """Forget the runs that were taken, as they are committed now."""
-        with self._changed:  # another sink's run may end now
-            self._ended = [each for each in self._ended if each not in self._taken]
-        self._taken = []
-
-    def _run(self, number: int, key: str, sink: SinkSettings) -> None:
-        name = find_kind(sink).describe(sink)
-        result: SyncResult | None = SyncResult(error=f"{name}: plabctl failed, see the message before")
+    def _run(self, number: int, key: str, sink: SinkSettings) -> EndedSync | None:
         try:
-            result = _sync(self._app, number, sink, self._context)
+            result = _sync(self._app, number, key, sink, self._context)
         except StoreError as error:
-            result = SyncResult(error=f"{name}: {error}")
-        finally:
-            with self._changed:
-                self._running.discard(key)
-                if result:
-                    self._has_failed = self._has_failed or bool(result.error)
-                    self._ended.append(EndedSync(key, sink, result))
-                self._changed.notify_all()
+            result = SyncResult(error=f"{find_sync_kind(sink).describe(sink)}: {error}")
+        return EndedSync(key, sink, result) if result else None
 
 
 def _sync(
-    app: App, number: int, sink: SinkSettings, context: SinkContext, *, is_rehearsal: bool = False
+    app: App, number: int, key: str, sink: SinkSettings, context: SinkContext, *, is_rehearsal: bool = False
 ) -> SyncResult | None:
     """Bring one system in line; return None when another process does so for too long. Raise StoreError."""
-    kind = find_kind(sink)
-    assert isinstance(kind, SyncSinkKind), "others are told events"
     settings = app.settings
     path = f"{settings.state_dir}/sync-{number}.lock"
     with as_store_error("lock", path):
@@ -202,7 +184,16 @@ def _sync(
             return None
         # Read anew: the store of the tick is not for other threads, and another process may have changed the state.
         store = Store(settings.state_dir, app.clock, network_disk=True, owners=settings.origin.owners)
-        standings = list(list_standings(store.snapshot(), settings, app.clock.now(), kind.actor_prefix))
-        return kind.sync(sink, standings, sink.timeout_s, context, is_rehearsal=is_rehearsal)
+        scene = _read_scene(App(settings, app.clock, store), key)
+        result = find_sync_kind(sink).sync(sink, scene, sink.timeout_s, context, is_rehearsal=is_rehearsal)
+        if not (is_rehearsal or result.error):
+            store.beat(name_sync_stamp(key))
+        return result
     finally:
         os.close(descriptor)
+
+
+def _read_scene(app: App, key: str) -> Scene:
+    context = read_context_of(app)
+    memory = SINK_MEMORY_NOTE.read(context.state.notes).get(key, {})
+    return Scene(context.state, app.settings, context.now, lambda: find_faults(context), memory)

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
+from plabctl.app.due_sources import find_sync_kind, find_synced_sinks
 from plabctl.core import node_orders
 from plabctl.core.events import MACHINE, make_token
 from plabctl.core.model import Event
-from plabctl.core.sink_health import SINKS_NOTE, SYNC_REMARKS_NOTE, SinkHealth, note_failure
+from plabctl.core.sink_health import SINK_MEMORY_NOTE, SINKS_NOTE, SYNC_REMARKS_NOTE, SinkHealth, note_failure
 from plabctl.core.standing import is_followed_hold
 from plabctl.core.state import Changes, State
 from plabctl.errors import Refused
-from plabctl.sinks.base import SyncResult, SyncSinkKind, TakenOut
-from plabctl.sinks.tell import find_kind
+from plabctl.sinks.base import SyncResult, TakenOut
 from plabctl.values import replace
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class EndedSync(NamedTuple):
     @property
     def name(self) -> str:
         """Return what people call the sink."""
-        return find_kind(self.sink).describe(self.sink)
+        return find_sync_kind(self.sink).describe(self.sink)
 
 
 def add_sync_results(
@@ -52,6 +52,7 @@ def add_sync_results(
         notes |= _note_health(each, {**state.notes, **notes}, now)
         more = _build_remark(each, {**state.notes, **notes}, now, rng)
         notes |= more.notes or {}
+        notes |= _note_memory(each, {**state.notes, **notes}, settings)
         orders = [more, *_follow(each, state, settings, now, rng)]
         changes = replace(
             changes,
@@ -72,6 +73,17 @@ def _note_health(ended: EndedSync, notes: Mapping[str, Document | None], now: fl
     return {} if sinks == before else SINKS_NOTE.write(sinks or None)
 
 
+def _note_memory(
+    ended: EndedSync, notes: Mapping[str, Document | None], settings: Settings
+) -> dict[str, Document | None]:
+    """Return the change of what the sinks are to know the next time; those that are gone need know nothing."""
+    before = SINK_MEMORY_NOTE.read({topic: note for topic, note in notes.items() if note is not None})
+    own = {} if ended.result.memory is None else {ended.key: ended.result.memory}
+    configured = find_synced_sinks(settings.sinks)
+    after = {key: memory for key, memory in {**before, **own}.items() if memory and key in configured}
+    return {} if after == before else SINK_MEMORY_NOTE.write(after)
+
+
 def _build_remark(ended: EndedSync, notes: Mapping[str, Document | None], now: float, rng: Random) -> Changes:
     """Return the event of names that do not match, unless it was told that those do not."""
     result = ended.result
@@ -89,9 +101,7 @@ def _build_remark(ended: EndedSync, notes: Mapping[str, Document | None], now: f
 
 def _follow(ended: EndedSync, state: State, settings: Settings, now: float, rng: Random) -> list[Changes]:
     """Return the holds of nodes that were taken out of use there, and the releases of those that are back."""
-    kind = find_kind(ended.sink)
-    assert isinstance(kind, SyncSinkKind), "others are told events"
-    prefix = kind.actor_prefix
+    prefix = find_sync_kind(ended.sink).actor_prefix
     orders = [
         order
         for name, taken in ended.result.holds.items()

@@ -20,7 +20,7 @@ from plabctl.app.queries import read_context_of
 from plabctl.core import fault_events
 from plabctl.core.find_problems import find_problems
 from plabctl.core.lost_sources import note_lost_sources
-from plabctl.core.problems import ProblemKind, TickFailure
+from plabctl.core.problems import Problem, ProblemKind, TickFailure
 from plabctl.core.state import Changes, State
 from plabctl.core.surroundings import Surroundings
 from plabctl.values import replace
@@ -76,6 +76,22 @@ def tell_recovery(app: App, failures: Iterable[TickFailure]) -> Iterator[None]:
         _deliver(app)
 
 
+def find_faults(context: ViewContext) -> list[Problem]:
+    """Return what keeps plabctl from its work, for a tick that looks: it has made all tests that it could."""
+    around = context.around or Surroundings()
+    counts = count_totals(context).counts
+    return find_problems(
+        context.state,
+        context.settings,
+        context.now,
+        context.last_tick_at,
+        counts,
+        around,
+        context.sight,
+        is_tick_looking=True,
+    )
+
+
 def _put(
     app: App,
     context: ViewContext,
@@ -85,17 +101,7 @@ def _put(
     around = replace(context.around or Surroundings(), failure=failure)
 
     def tell(state: State) -> Changes:
-        counts = count_totals(replace(context, state=state)).counts
-        found = find_problems(
-            state,
-            app.settings,
-            context.now,
-            context.last_tick_at,
-            counts,
-            around,
-            context.sight,
-            is_tick_looking=True,
-        )
+        found = find_faults(replace(context, state=state, around=around))
         return fault_events.tell_faults(state, found, context.now, random.Random())
 
     if note_lost_sources(context.state, app.settings) or tell(context.state):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from plabctl.app.context import open_app
+from plabctl.app.due_sources import find_synced_sinks
 from plabctl.app.sink_sync import sync_now
 from plabctl.app.sync_results import EndedSync
 from plabctl.cli import output
@@ -26,13 +27,13 @@ def command() -> None:
 @quiet_option
 @config_option
 def sync(is_rehearsal: bool, quiet: bool, config: str | None) -> None:
-    """Do now what each tick does for every [[sink]] of kind slurm, and say what changes.
+    """Do now what ticks do for every [[sink]] of kind slurm, and say what changes.
 
     Nodes that are not usable are drained, and those usable again are resumed if their drain is plabctl's. Nodes that
     were never tested, and drains of others, stay as they are.
     """
     app = open_app(config)
-    if not app.settings.synced_sinks:
+    if not find_synced_sinks(app.settings.sinks):
         raise UsageFault("no such sink is configured", hint='add a [[sink]] with kind = "slurm"; see: docs/slurm.md')
     ended = sync_now(app, is_rehearsal=is_rehearsal)
     if not quiet:

@@ -56,6 +56,10 @@ class NoteReader:
         """Return a reader for each object in the object at `key`, by its key."""
         return {name: NoteReader(value) for name, value in self._list_items(key) if isinstance(value, Mapping)}
 
+    def read_documents(self, key: str) -> dict[str, Document]:
+        """Return the objects in the object at `key` as they are, by their keys."""
+        return {name: value for name, value in self._list_items(key) if isinstance(value, Mapping)}
+
     def read_tables(self, key: str) -> dict[str, dict[str, float]]:
         """Return the numbers in each object in the object at `key`, by the keys of both."""
         inner = NoteReader(self._content.get(key))

@@ -217,8 +217,8 @@ class Settings:
         return (replace(RECORD, options=self.history), *self.sinks, *self.hooks)
 
     @property
-    def synced_sinks(self) -> tuple[SinkSettings, ...]:
-        """The sinks that are told no events: each tick brings them in line with what is so."""
+    def eventless_sinks(self) -> tuple[SinkSettings, ...]:
+        """The sinks that are told no events: they are brought in line with what is so, or told of ticks."""
         return tuple(sink for sink in self.sinks if not sink.on)
 
     @property

@@ -94,6 +94,17 @@ SYNC_REMARKS_NOTE: NoteKind[Mapping[str, str]] = NoteKind(
 """Which names do not match those of another system, as it was told last, by the key of the sink."""
 
 
+def _encode_memories(memories: Mapping[str, Document]) -> Document:
+    dates = [due_at for each in memories.values() if isinstance(due_at := each.get("due_at"), int | float)]
+    return {"sinks": dict(memories), **({"due_at": min(dates)} if dates else {})} if memories else {}
+
+
+SINK_MEMORY_NOTE: NoteKind[Mapping[str, Document]] = NoteKind(
+    "sink-memory", lambda reader: reader.read_documents("sinks"), _encode_memories
+)
+"""What sinks that are brought in line are to know the next time, by key. At the earliest `due_at` a tick looks."""
+
+
 def note_failure(health: SinkHealth, error: str, now: float, *, waiting_count: int, dropped_count: int) -> SinkHealth:
     """Return the entry of a sink that was tried and failed just now."""
     count = health.failure_count + 1

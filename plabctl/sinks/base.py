@@ -13,12 +13,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plabctl.core.event_kinds import PLACE_KINDS
 from plabctl.core.keys.table import Kind
 
 if TYPE_CHECKING:
     from plabctl.core.model import Event
-    from plabctl.core.settings import Origin, SinkSettings
+    from plabctl.core.notes import Document
+    from plabctl.core.problems import Problem
+    from plabctl.core.settings import Origin, Settings, SinkSettings
     from plabctl.core.standing import Standing
+    from plabctl.core.state import State
 
 
 class TellResult(NamedTuple):
@@ -42,6 +46,8 @@ class SinkContext(NamedTuple):
 class SinkKind(Kind, ABC):
     """One kind of sink. Its `help` says where the events go: `a command that is run for each event`."""
 
+    is_eventless = False
+    """Whether it is told no events."""
     is_synced = False
     """Whether it is a `SyncSinkKind`."""
     is_record = False
@@ -79,6 +85,24 @@ class TakenOut(NamedTuple):
     reason: str
 
 
+class Scene(NamedTuple):
+    """What is so now, read anew for one sink."""
+
+    state: State
+    settings: Settings
+    now: float
+    list_problems: Callable[[], Sequence[Problem]]
+    """Returns what keeps plabctl from its work, the gravest first, as `check` tells it."""
+    memory: Document
+    """What the sink returned as `SyncResult.memory` the last time that it did."""
+
+    def list_standings(self, own_actor: str) -> list[Standing]:
+        """Return where each node stands; holds by an actor whose name begins with `own_actor` are left out."""
+        from plabctl.core.standing import list_standings
+
+        return list(list_standings(self.state, self.settings, self.now, own_actor))
+
+
 class SyncResult(NamedTuple):
     """What came of bringing another system in line, or would come of it."""
 
@@ -92,6 +116,9 @@ class SyncResult(NamedTuple):
     """Nodes to be held here, as they were taken out of use there."""
     releases: Collection[str] = ()
     """Nodes held here for such a reason, which is over."""
+    memory: Document | None = None
+    """What the sink is to find in the next `Scene`; None: what it found in this one. Of a number `due_at` in it a tick
+    takes care that has nothing else to do: at that instant it looks again."""
 
 
 class SyncSinkKind(SinkKind):
@@ -100,8 +127,17 @@ class SyncSinkKind(SinkKind):
     So nothing is lost while it cannot be reached, and what was changed there meanwhile is found.
     """
 
-    is_synced = True
+    is_eventless = is_synced = True
     left_out = frozenset({"on"})
+    looks_on: Collection[str] = PLACE_KINDS
+    """The kinds of event after which a tick looks again."""
+
+    def find_interval(self, own: SinkSettings) -> float | None:
+        """Return after how many seconds a tick looks again though nothing happened.
+
+        None stands for each tick that has something to do, and no other.
+        """
+        return None
 
     @property
     def actor_prefix(self) -> str:
@@ -116,13 +152,13 @@ class SyncSinkKind(SinkKind):
     def sync(
         self,
         own: SinkSettings,
-        standings: Sequence[Standing],
+        scene: Scene,
         timeout_s: float,
         context: SinkContext,
         *,
         is_rehearsal: bool = False,
     ) -> SyncResult:
-        """Bring the other system in line with where the nodes stand, within `timeout_s` seconds; raise nothing.
+        """Bring the other system in line with what is so now, within `timeout_s` seconds; raise nothing.
 
         In a rehearsal nothing is changed. This is called in a thread of its own.
         """

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.core.keys.table import Key, Table
-from plabctl.core.keys.types import Flag
+from plabctl.core.keys.types import Duration, Flag
 from plabctl.core.slurm_nodes import (
     NODE_FORMAT,
     SLURM_KEYS,
@@ -22,7 +22,7 @@ from plabctl.core.slurm_nodes import (
     parse_nodes,
 )
 from plabctl.core.slurm_plan import Update, fold_list, plan_changes, split_updates
-from plabctl.sinks.base import SinkContext, SyncResult, SyncSinkKind, TakenOut
+from plabctl.sinks.base import Scene, SinkContext, SyncResult, SyncSinkKind, TakenOut
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
@@ -43,13 +43,14 @@ class SlurmOptions:
     conf: str = ""
     bin_dir: str = ""
     follow: bool = False
+    every_s: float = 300.0
 
 
 class SlurmKind(SyncSinkKind):
     """Slurm, in which nodes that are not usable are drained."""
 
     name = "slurm"
-    help = "Slurm: each tick drains the nodes that are not usable and resumes those that are usable again; see slurm.md"
+    help = "Slurm: nodes that are not usable are drained there, and resumed when they are usable again; see slurm.md"
     keys = Table(
         "sink.slurm",
         SlurmOptions(),
@@ -61,7 +62,19 @@ class SlurmKind(SyncSinkKind):
             "over. Off because then whoever may drain nodes in Slurm may hold them here.",
             example="true",
         ),
+        Key(
+            "every",
+            Duration(),
+            "every_s",
+            text="How often Slurm is asked although no node has moved in plabctl: somebody may have changed something "
+            "there. 5m because few do that by hand, and a tick that asks is not idle.",
+            example='"1m"',
+        ),
     )
+
+    def find_interval(self, own: SinkSettings) -> float:
+        """Return what was configured."""
+        return _find_options(own).every_s
 
     def identify(self, own: SinkSettings) -> str:
         """Return which cluster it is."""
@@ -75,7 +88,7 @@ class SlurmKind(SyncSinkKind):
     def sync(
         self,
         own: SinkSettings,
-        standings: Sequence[Standing],
+        scene: Scene,
         timeout_s: float,
         context: SinkContext,
         *,
@@ -83,6 +96,7 @@ class SlurmKind(SyncSinkKind):
     ) -> SyncResult:
         """Ask Slurm for its nodes, and change what is not as it should be."""
         caller = _Caller(self.describe(own), _find_options(own), timeout_s, context)
+        standings = scene.list_standings(self.actor_prefix)
         try:
             pairs, remark = caller.read_pairs(standings)
             updates = plan_changes(pairs)

@@ -56,7 +56,7 @@ def build_specs(sinks: Sequence[SinkSettings]) -> dict[str, tuple[QueueSpec, Sin
     found: dict[str, tuple[QueueSpec, SinkSettings]] = {}
     for sink in sinks:
         kind = find_kind(sink)
-        if kind.is_record or kind.is_synced:
+        if kind.is_record or kind.is_eventless:
             continue
         identity = kind.identify(sink)
         parts = [sink.kind, identity, sorted(sink.on), sink.experiment]
@@ -64,17 +64,6 @@ def build_specs(sinks: Sequence[SinkSettings]) -> dict[str, tuple[QueueSpec, Sin
         key = next(key for key in (digest, *(f"{digest}-{number}" for number in range(2, 999))) if key not in found)
         spec = QueueSpec(key, kind.describe(sink), sink.kind, identity, sink.on, sink.experiment, find_command(sink))
         found[key] = (spec, sink)
-    return found
-
-
-def build_sync_keys(sinks: Sequence[SinkSettings]) -> dict[str, SinkSettings]:
-    """Return those of `sinks` that are told no events, by the key under which the note on sinks has them."""
-    found: dict[str, SinkSettings] = {}
-    for sink in sinks:
-        kind = find_kind(sink)
-        if kind.is_synced:
-            name = f"sync {kind.describe(sink)}"
-            found[next(key for key in (name, *(f"{name} {n}" for n in range(2, 999))) if key not in found)] = sink
     return found
 
 

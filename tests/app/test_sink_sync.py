@@ -2,25 +2,25 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from plabctl.app import due_sources
 from plabctl.app.invocation import is_idle
 from plabctl.app.sink_sync import sync_now
 from plabctl.core.keys.table import Table
 from plabctl.core.model import Hold
+from plabctl.core.notes import Document
 from plabctl.core.settings import SinkSettings
 from plabctl.core.sink_health import SINKS_NOTE
-from plabctl.core.standing import Standing
 from plabctl.core.state import Changes
 from plabctl.core.tick_errors import find_sink_problems
 from plabctl.errors import HookFault
 from plabctl.kinds import find
 from plabctl.sinks import tell
-from plabctl.sinks.base import SinkContext, SyncResult, SyncSinkKind, TakenOut
+from plabctl.sinks.base import Scene, SinkContext, SyncResult, SyncSinkKind, TakenOut
 from tests.app.installation import Installation
 
 
@@ -34,6 +34,11 @@ class Mirror(SyncSinkKind):
         self.told: list[dict[str, str]] = []
         self.answer = SyncResult()
         self.pause_s = 0.0
+        self.found: list[Document] = []
+        self.interval_s: float | None = None
+
+    def find_interval(self, own: SinkSettings) -> float | None:
+        return self.interval_s
 
     def identify(self, own: SinkSettings) -> str:
         return ""
@@ -41,21 +46,23 @@ class Mirror(SyncSinkKind):
     def sync(
         self,
         own: SinkSettings,
-        standings: Sequence[Standing],
+        scene: Scene,
         timeout_s: float,
         context: SinkContext,
         *,
         is_rehearsal: bool = False,
     ) -> SyncResult:
         time.sleep(self.pause_s)
-        self.told.append({each.node: each.why_not for each in standings})
+        self.told.append({each.node: each.why_not for each in scene.list_standings(self.actor_prefix)})
+        self.found.append(scene.memory)
         return self.answer
 
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Mirror:
     kind = Mirror()
-    monkeypatch.setattr(tell, "find", lambda point, name: kind if name == kind.name else find(point, name))
+    for module in (tell, due_sources):
+        monkeypatch.setattr(module, "find", lambda point, name: kind if name == kind.name else find(point, name))
     return kind
 
 
@@ -71,10 +78,56 @@ def test_it_is_told_how_nodes_stand_when_the_tick_ends(tmp_path: Path, mirror: M
     here.tick()
 
     assert mirror.told[-1] == {"n1": "", "n2": "setup: exit code 2, without output"}
-    assert not is_idle(here.app), "the next tick looks as well"
+    assert is_idle(here.app), "nothing is due, and what is so is told"
     before = len(mirror.told)
     here.tick()
     assert len(mirror.told) == before + 1, "once is enough when no node moves"
+
+
+def test_it_is_told_again_after_its_interval_though_nothing_happened(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1")
+    mirror.interval_s = 3600.0
+    here.tick()
+    told = len(mirror.told)
+    assert is_idle(here.app)
+    here.tick()
+    assert len(mirror.told) == told, "not before that"
+    mirror.interval_s = 0.0
+    assert not is_idle(here.app)
+    here.tick()
+    assert len(mirror.told) == told + 1
+
+    mirror.answer = SyncResult(error="mirror: it is broken")
+    with pytest.raises(HookFault):
+        here.tick()
+    mirror.interval_s = 3600.0
+    assert not is_idle(here.app)
+    mirror.answer = SyncResult()
+    here.tick()
+    assert len(mirror.told) == told + 3, "what failed is not put off until then"
+
+
+def test_it_is_asked_again_when_its_memory_says_so(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1")
+    mirror.answer = SyncResult(memory={"told": "n1", "due_at": here.clock.now() + 3600})
+    here.tick()
+    here.tick()
+    assert mirror.found[-1].get("told") == "n1"
+    assert is_idle(here.app)
+    mirror.answer = SyncResult(memory={"told": "n2", "due_at": here.clock.now()})
+    here.tick()
+    assert not is_idle(here.app)
+    mirror.answer = SyncResult(error="mirror: it is broken")
+    with pytest.raises(HookFault):
+        here.tick()
+    with pytest.raises(HookFault):
+        here.tick()
+    assert mirror.found[-1].get("told") == "n2", "a failure forgets nothing"
+
+    gone = Installation(tmp_path)
+    gone.tick()
+    gone.tick()
+    assert is_idle(gone.app), "nobody looks for a sink that is gone"
 
 
 def test_a_failure_is_told_like_that_of_any_sink_until_it_is_over(tmp_path: Path, mirror: Mirror) -> None:

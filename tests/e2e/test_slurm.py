@@ -49,6 +49,7 @@ conf = "{slurm}"
 
 [[sink]]
 kind = "slurm"
+every = "0s"
 conf = "{slurm}"
 follow = true
 """

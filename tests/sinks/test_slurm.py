@@ -19,7 +19,7 @@ SINFO = "sn1|idle|Unknown|none\nsn2|idle|Unknown|none\nsn3|idle|Unknown|none\n"
 
 
 def make_sink(conf: str = "", bin_dir: str = "", *, follow: bool = False, timeout_s: float = 20.0) -> SinkSettings:
-    return SinkSettings("slurm", (), timeout_s, SlurmOptions(conf, bin_dir, follow))
+    return SinkSettings("slurm", (), timeout_s, SlurmOptions(conf, bin_dir, follow, every_s=0.0))
 
 
 def install(folder: Path, slurm: Slurm, *, follow: bool = False) -> Installation:
