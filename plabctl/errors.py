@@ -79,6 +79,10 @@ class ReportFault(PlabctlError):
     """A file for others cannot be written; all else was done."""
 
 
+class PageFault(PlabctlError):
+    """The page cannot be written; all else was done."""
+
+
 class HookFault(PlabctlError):
     """A hook could not be told of an event."""
 

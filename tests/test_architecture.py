@@ -38,6 +38,8 @@ ONLY_IN = {
     "click": ("cli/", "demo/demo_command.py", "sim/simulate_command.py"),
     "ClusterShell": ("nodesets.py",),
     "rich": ("render/", "demo/"),
+    "jinja2": ("render/html/",),
+    "markupsafe": ("render/html/",),
     "fabric": ("probes/",),
     "paramiko": ("probes/",),
     "invoke": ("probes/",),

@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "history": "What happened, oldest first.",
         "stats": "How usable nodes were in a span of time, and why not.",
         "pool": "The pools and their rules: list, show.",
+        "report": "A page with all nodes for a browser.",
     },
     "Change": {
         "node": "The nodes: add, set, rm, list, import.",

@@ -159,5 +159,36 @@ REPORT = Table(
         example='"/var/lib/plabctl-status/status.json"',
         default="none",
     ),
+    Key(
+        "dir",
+        FilePath(),
+        text="A directory for the page: `index.html`, a page for each node, `status.json`, badges and `feed.atom`, for "
+        "a web server or a browser. Ticks write it after all else is done, when something has changed, but at most a "
+        "tenth of the time. It is made if it is missing; one that holds other files is refused. See docs/page.md.",
+        example='"/var/lib/plabctl-page"',
+        default="none",
+    ),
+    Key(
+        "every",
+        Duration(10, DAY_S),
+        "every_s",
+        text="How old the page may become while nothing changes. 5m because its age is on it: one that is much older "
+        "says that no tick comes any more.",
+        example='"5m"',
+    ),
+    Key(
+        "title",
+        Text("a line of printable characters", str.isprintable),
+        text="What stands at the top of the page.",
+        example='"North lab"',
+        default="`Nodes of` and the name of this machine",
+    ),
+    Key(
+        "days",
+        Whole(1, 400),
+        text="How many days back the pictures on the page go. 30 because a pattern of weekends or of maintenance "
+        "shows within a month.",
+        example="30",
+    ),
     text="What is written for others.",
 )

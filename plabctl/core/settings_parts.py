@@ -110,6 +110,14 @@ class ReportSettings:
 
     status_file: str = ""
     """Where the status is written after each change, for monitoring users; empty for nowhere."""
+    dir: str = ""
+    """Where ticks write the page; empty for nowhere."""
+    every_s: float = 300.0
+    """How old the page may become while nothing changes."""
+    title: str = ""
+    """What stands above it; empty for the name of this machine."""
+    days: int = 30
+    """How far back its pictures go."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,16 +76,17 @@ def replace_file(
         raise Unconfirmed(error.errno, f"it was replaced, but the disk did not confirm it: {reason}", path) from error
 
 
-def replace_shared(folder: int, name: str, content: bytes) -> None:
+def replace_shared(folder: int, name: str, content: bytes, mode: int = _SHARED) -> None:
     """Make `content` that of a file which the group of the open directory `folder` may read; raise OSError.
 
-    It is 0640 whatever the umask. It is not made durable: it is for those who look at it now. One process at a time.
+    It is 0640, or of another `mode`, whatever the umask. It is not made durable: it is for those who look at it now.
+    One process at a time.
     """
     temp = f".{name}.new"  # always the same: what a killed process left goes
     remove(temp, dir_fd=folder)
-    fd = os.open(temp, os.O_WRONLY | _NEW | os.O_NOFOLLOW, _SHARED, dir_fd=folder)
+    fd = os.open(temp, os.O_WRONLY | _NEW | os.O_NOFOLLOW, mode, dir_fd=folder)
     try:
-        os.fchmod(fd, _SHARED)
+        os.fchmod(fd, mode)
         group = os.fstat(folder).st_gid
         if os.fstat(fd).st_gid != group:
             os.fchown(fd, -1, group)

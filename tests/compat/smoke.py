@@ -24,7 +24,18 @@ from plabctl.cli.main import plabctl as program
 from tests.docs.commands import all_commands
 
 ROOT = Path(__file__).parents[2]
-LIBRARIES = ("ClusterShell", "click", "cryptography", "fabric", "invoke", "orjson", "paramiko", "rich", "tinydb")
+LIBRARIES = (
+    "ClusterShell",
+    "click",
+    "cryptography",
+    "fabric",
+    "invoke",
+    "jinja2",
+    "orjson",
+    "paramiko",
+    "rich",
+    "tinydb",
+)
 _LIMIT_S = 60.0
 
 CONFIG = """
@@ -67,6 +78,7 @@ SESSION = (
     "experiment swapout web --wait",
     "trust pc1",
     "sink sync --dry-run",
+    "report -O page",
     "check --max-age 1h",
     "doctor",
     "cron print",

@@ -1,0 +1,171 @@
+"""Write the page: collect what stands on it, and replace the files that changed, each as a whole.
+
+I/O. Nothing of the state is locked. What stands there is in `plabctl.views.page`, how it looks in
+`plabctl.render.html.pages`.
+Tests: `tests/cli/test_report.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from plabctl.app.context import App
+from plabctl.app.queries import read_context_of
+from plabctl.core.event_kinds import EVENT_KINDS
+from plabctl.core.model import Event
+from plabctl.core.names import sort_names
+from plabctl.errors import PageFault, StoreBusy, StoreError, Untrusted
+from plabctl.files.page_folder import PageFolder, explain
+from plabctl.history.database import History
+from plabctl.render.data_formats import format_json
+from plabctl.render.html.pages import Pages, find_page_name
+from plabctl.render.listing import Listing
+from plabctl.views.node import NODE_COLUMNS, ViewContext
+from plabctl.views.page import PageNode, PageView, count_conditions, list_attention, list_page_nodes
+from plabctl.views.status import build_status_view
+
+_MOVES = (
+    "transition", "stuck", "guard-on", "guard-off", "hold", "release", "node-added", "node-removed", "node-absent",
+    "node-back", "node-renamed", "fault", "fault-over",
+)  # fmt: skip
+"""The kinds of events that stand on the page."""
+_MOST_MOVES = 100
+_OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
+_MOST_EVENTS = 25
+INDEX = "index.html"
+
+
+class WrittenPage(NamedTuple):
+    """What was written: where the page is, how many nodes are on it, and how many pages of nodes are new."""
+
+    path: str
+    rev: int
+    node_count: int
+    changed_count: int
+    index_bytes: int
+    seconds: float
+
+
+def write_page(app: App, path: str, *, wait_s: float = 0.0) -> WrittenPage:
+    """Write the page into the directory at `path`.
+
+    Raise StoreError when the state cannot be read, StoreBusy when another process writes there for longer than
+    `wait_s`, PageFault when the directory is not ours or cannot be written.
+    """
+    began = time.monotonic()
+    try:
+        folder = PageFolder(path, app.settings.origin.owners, not_in=app.settings.state_dir, wait_s=wait_s)
+        try:
+            if not folder.is_locked:
+                raise StoreBusy(f"the page in '{path}' is being written by another process", hint="try again soon")
+            view, context = collect(app)
+            changed, size = _write_files(folder, context, view)
+        finally:
+            folder.close()
+    except (OSError, PageFault, Untrusted) as error:
+        what, hint = explain(error)
+        raise PageFault(f"the page in '{path}' cannot be written: {what}", hint=hint) from error
+    seconds = time.monotonic() - began
+    return WrittenPage(f"{path}/{INDEX}", view.head.rev, len(view.nodes), changed, size, seconds)
+
+
+def collect(app: App) -> tuple[PageView, ViewContext]:
+    """Return the page as it is now, and what it was made from."""
+    context = read_context_of(app)
+    report = app.settings.report
+    status = build_status_view(context, sort_names(context.state.names()))
+    nodes = list_page_nodes(status.nodes)
+    moves, fault = _read_moves(context)
+    view = PageView(
+        title=report.title or f"Nodes of {socket.gethostname()}",
+        head=status.head,
+        totals=status.totals,
+        conditions=count_conditions(nodes),
+        attention=list_attention(nodes),
+        nodes=nodes,
+        moves=moves,
+        every_s=report.every_s,
+        days=report.days,
+        history_fault=fault,
+    )
+    return view, context
+
+
+def _read_moves(context: ViewContext) -> tuple[Sequence[Event], str]:
+    try:
+        with History(Path(context.settings.state_dir)) as history:
+            found = [record.event for record in history.read(kinds=_MOVES, limit=_MOST_MOVES)]
+    except StoreError as error:
+        return (), str(error)
+    known = {event.id for event in found}
+    found += [event for event in context.state.outbox if event.kind in _MOVES and event.id not in known]
+    return found[: -_MOST_MOVES - 1 : -1], ""
+
+
+def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> tuple[int, int]:
+    """Write the files, the index last; return how many pages of nodes are new, and the size of the index."""
+    pages = Pages(view)
+    changed_count = NodePages(folder, pages, Path(context.settings.state_dir)).write(view)
+    rows = sorted((node.view for node in view.nodes), key=lambda row: row.name)
+    status = "".join(format_json(Listing("nodes", rows, NODE_COLUMNS, head=view.head)))
+    folder.write("status.json", _encode(status))
+    for pool in view.head.counts:
+        folder.write(f"badge/{pool}.svg", _encode(pages.render_badge(pool)))
+    folder.remove("badge", folder.list_names("badge") - {f"{pool}.svg" for pool in view.head.counts})
+    folder.write("feed.atom", _encode(pages.render_feed()))
+    index = _encode(pages.render_index())
+    folder.write(INDEX, index)
+    return changed_count, len(index)
+
+
+class NodePages:
+    """The pages of single nodes, of which only those are written that changed; the marker remembers what they show."""
+
+    def __init__(self, folder: PageFolder, pages: Pages, state_dir: Path) -> None:
+        self._folder = folder
+        self._pages = pages
+        self._history = History(state_dir)
+        self._digest = f"{pages.digest} {folder.file_mode:o}"
+
+    def write(self, view: PageView) -> int:
+        """Write those that changed, remove those of nodes that are gone; return how many were written."""
+        known, there = self._read_marks(), self._folder.list_names("node")
+        marks = {find_page_name(node.view.name): _mark(node) for node in view.nodes}
+        changed = [
+            (name, node)
+            for node in view.nodes
+            if (name := find_page_name(node.view.name)) not in there or known.get(name) != marks[name]
+        ]
+        with self._history:
+            for name, node in changed:
+                text = self._pages.render_node(node, [] if view.history_fault else self._list_events(node.view.name))
+                self._folder.write(f"node/{name}", _encode(text))
+        self._folder.remove("node", there - marks.keys())
+        self._folder.write_marker(_encode(json.dumps({"digest": self._digest, "pages": marks})))
+        return len(changed)
+
+    def _read_marks(self) -> Mapping[str, str]:
+        try:
+            found = json.loads(self._folder.read_marker())
+            return dict(found["pages"]) if found["digest"] == self._digest else {}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return {}
+
+    def _list_events(self, name: str) -> Sequence[Event]:
+        return [record.event for record in self._history.read(nodes=[name], kinds=_OF_NODES, limit=_MOST_EVENTS)][::-1]
+
+
+def _mark(node: PageNode) -> str:
+    """Return what changes with everything that the page of the node shows."""
+    view = node.view._replace(penalty=0.0, is_testing=False)
+    return blake2b(repr(view).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "replace")

@@ -1,0 +1,56 @@
+"""`plabctl report`: write the page for a browser."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from plabctl.app.context import open_app
+from plabctl.cli import output
+from plabctl.cli.options import config_option, make_command
+from plabctl.errors import UsageFault
+
+_EXAMPLE = """\
+plabctl report -O page
+plabctl report -O page --open
+"""
+_WAIT_S = 30.0
+
+
+@make_command("report", example=_EXAMPLE)
+@click.option(
+    "-O",
+    "--output-dir",
+    "directory",
+    metavar="DIR",
+    help="An empty directory, one that is not there yet, or an earlier page (default: `[report] dir`).",
+)
+@click.option("--open", "opens", is_flag=True, help="Show it in a browser.")
+@config_option
+def command(directory: str | None, opens: bool, config: str | None) -> int:
+    """Write a page with all nodes for a browser, and print where it is.
+
+    DIR gets `index.html`, a page for each node, `status.json`, badges and a feed. Nothing on it comes from elsewhere:
+    any web server can serve it, and a browser can open it as it is. With `[report] dir` ticks keep it up to date.
+    """
+    from plabctl.app.write_page import write_page
+
+    app = open_app(config)
+    place = directory or app.settings.report.dir
+    if not place:
+        raise UsageFault("no directory is named", hint="give one with -O DIR, or set `[report] dir`")
+    written = write_page(app, os.path.abspath(place), wait_s=_WAIT_S)
+    output.write_line(written.path)
+    if opens:
+        open_in_browser(written.path)
+    return 0
+
+
+def open_in_browser(path: str) -> None:
+    """Show the file at `path` in a browser, or say that there is none."""
+    import webbrowser
+    from pathlib import Path
+
+    if not webbrowser.open(Path(path).as_uri()):
+        output.write_note("no browser was found to open it")

@@ -1,0 +1,149 @@
+"""What stands on the page: the totals, what needs attention, every node, what happened lately.
+
+Pure. `plabctl.app.write_page` collects what it is made from, `plabctl.render.html.pages` makes pages of it.
+Tests: `tests/render/html/test_pages.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+from plabctl.core.model import Event, Outcome
+from plabctl.core.names import build_sort_key
+from plabctl.values import dataclass
+from plabctl.views.node import NodeView
+from plabctl.views.status import StatusHead, Totals
+
+
+class Condition(StrEnum):
+    """What a node is, in one word; the order is that of `plabctl.views.page.list_attention`."""
+
+    STUCK = "needs a person"
+    BAD = "bad"
+    SUSPECT = "suspect"
+    FAILING = "failing"
+    NEW = "not tested"
+    HELD = "held"
+    ABSENT = "absent"
+    USABLE = "usable"
+
+
+QUIET = frozenset({Condition.USABLE, Condition.HELD, Condition.ABSENT})
+"""What needs no attention: nothing is wrong, or somebody knows of it."""
+
+
+def find_condition(node: NodeView) -> Condition:
+    """Return what the node is: a hold and an absence say more than a failure."""
+    is_pinned = node.hold is not None and not node.hold.is_move
+    rules = (
+        (node.is_usable, Condition.USABLE),
+        (node.absent_since_at is not None, Condition.ABSENT),
+        (is_pinned, Condition.HELD),
+        (node.stuck_since_at is not None, Condition.STUCK),
+        (node.is_suspect, Condition.SUSPECT),
+        (node.last is None, Condition.NEW),
+        (node.passes_needed is None and node.hold is None, Condition.FAILING),
+    )
+    return next((condition for holds, condition in rules if holds), Condition.BAD)
+
+
+@dataclass(frozen=True, slots=True)
+class PageNode:
+    """One node."""
+
+    view: NodeView
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionGroup:
+    """Nodes of one site that have the same thing wrong with them."""
+
+    condition: Condition
+    cause: str
+    """Why the last test failed; empty where none did."""
+    site: str | None
+    names: Sequence[str]
+    since_at: float
+    """Since when the first of them is where it is."""
+    reason: str
+    """What is told of most of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """The whole page."""
+
+    title: str
+    head: StatusHead
+    totals: Totals
+    conditions: Mapping[Condition, int]
+    """How many nodes there are of each."""
+    attention: Sequence[AttentionGroup]
+    nodes: Sequence[PageNode]
+    """All of them, by site and name."""
+    moves: Sequence[Event]
+    """What happened lately, the newest first."""
+    every_s: float
+    """How old the page may become while nothing changes."""
+    days: int
+    history_fault: str = ""
+    """Why what the history would tell is missing."""
+
+    @property
+    def generated_at(self) -> float:
+        """When it was true."""
+        return self.head.generated_at
+
+
+def list_page_nodes(nodes: Iterable[NodeView]) -> list[PageNode]:
+    """Return these nodes by site and name; those without a site come last."""
+    made = [PageNode(node, find_condition(node)) for node in nodes]
+    return sorted(made, key=_build_site_key)
+
+
+def _build_site_key(node: PageNode) -> tuple[bool, list[str | int], list[str | int]]:
+    site = node.view.site
+    return site is None, build_sort_key(site or ""), build_sort_key(node.view.name)
+
+
+def count_conditions(nodes: Iterable[PageNode]) -> dict[Condition, int]:
+    """Return how many nodes there are in each condition, also where there are none."""
+    counts = Counter(node.condition for node in nodes)
+    return {condition: counts[condition] for condition in Condition}
+
+
+def list_attention(nodes: Iterable[PageNode]) -> list[AttentionGroup]:
+    """Return what needs attention: by condition, cause and site, the gravest and largest first."""
+    groups: dict[tuple[Condition, str, str | None], list[NodeView]] = {}
+    for node in nodes:
+        if node.condition not in QUIET:
+            view = node.view
+            groups.setdefault((node.condition, _find_cause(view), view.site), []).append(view)
+    made = [_make_group(*key, views) for key, views in groups.items()]
+    ranks = list(Condition)
+    return sorted(made, key=lambda group: (ranks.index(group.condition), -len(group.names), group.since_at))
+
+
+def _find_cause(node: NodeView) -> str:
+    last = node.last
+    return str(last.cause) if last is not None and last.outcome is not Outcome.PASS and last.cause else ""
+
+
+def _make_group(condition: Condition, cause: str, site: str | None, views: Sequence[NodeView]) -> AttentionGroup:
+    reasons = Counter(_explain(view, condition) for view in views)
+    reason = reasons.most_common(1)[0][0]
+    return AttentionGroup(
+        condition, cause, site, [view.name for view in views], min(view.since_at for view in views), reason
+    )
+
+
+def _explain(node: NodeView, condition: Condition) -> str:
+    last = node.last
+    if last is not None and last.outcome is not Outcome.PASS:
+        return last.reason.replace(node.name, "NODE") or str(last.cause or "failed")
+    if condition is Condition.NEW:
+        return "waits for its first test"
+    return "passes again, and needs more passes" if condition is Condition.BAD else node.why_not or ""
