@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis.database import InMemoryExampleDatabase
 
 from tests.lab import leftover_processes, requirements
+from tests.lab.chromium import Browser, run_chromium
 from tests.lab.executables import executable_folder
 from tests.lab.slurm import Slurm
 
@@ -116,6 +117,13 @@ def slurm(slurm_cluster: Slurm) -> Slurm:
     return slurm_cluster
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real Chromium, one for all tests of a run."""
+    with run_chromium() as browser:
+        yield browser
+
+
 # What has tests of ten seconds and more comes first: none of them begins when all else is done.
 _LONG = ("tests/e2e/", "tests/torture/", "tests/benchmarks/", "tests/docs/test_readme.py", "tests/plugins/")
 
@@ -125,11 +133,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slurm"):
             item.add_marker(pytest.mark.xdist_group("slurm"))  # one cluster for all
+        if item.get_closest_marker("chromium"):
+            item.add_marker(pytest.mark.xdist_group("chromium"))  # one browser for all
         for mark, missing in (
             ("lab", requirements.for_lab),
             ("root", requirements.for_root),
             ("sshd", requirements.for_sshd),
             ("slurm", requirements.for_slurm),
+            ("chromium", requirements.for_chromium),
         ):
             if item.get_closest_marker(mark) and (reason := missing()):
                 item.add_marker(pytest.mark.skip(reason=reason))

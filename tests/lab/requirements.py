@@ -99,3 +99,9 @@ def for_slurm() -> str:
         return reason
     missing = _missing(SLURM_PACKAGE_OF, SLURM_PACKAGE_OF)
     return f"needs {', '.join(missing)}" if missing else ""
+
+
+@functools.cache
+def for_chromium() -> str:
+    """Return what keeps a real browser from being started here; empty when nothing does."""
+    return "" if shutil.which("chromium", path=SYSTEM_PATH) else "needs chromium"
