@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
-from plabctl.app.deliver import PAUSE_S, Delivery
+from plabctl.app.deliver import Delivery
 from plabctl.app.due_sources import find_due_syncs, find_sync_kind, find_synced_sinks, name_sync_stamp
 from plabctl.app.queries import read_context_of
 from plabctl.app.sink_threads import SinkThreads
@@ -119,9 +119,9 @@ class _SyncRuns:
         self._is_whole = is_whole
         self._due: set[str] = set()
         self._has_looked = False
-        self._has_failed = False
+        self._failed: set[str] = set()
         """What went wrong is tried again by the next tick: one that hangs would delay the end of this one again."""
-        self._next_at = app.clock.monotonic()
+        self._next_at: dict[str, float] = {}
         self._seen: set[str] = set()
 
     @property
@@ -144,23 +144,26 @@ class _SyncRuns:
         return {*often, *find_due_syncs(self._app), *(SINKS_NOTE.read(state.notes).keys() & self._sinks.keys())}
 
     def begin(self, *, is_last: bool = False) -> None:
-        """Begin if it is time to, and the last run is over; the last runs of a tick make no pause."""
+        """Begin what is due and may begin; the last runs of a tick make no pause."""
         now = self._app.clock.monotonic()
-        if not self._due or self._has_failed or self.threads.is_running or (now < self._next_at and not is_last):
-            return
-        due, self._due = self._due, set()
-        self._next_at = now + PAUSE_S
         for number, (key, sink) in enumerate(self._sinks.items(), 1):
-            if key in due:
-                name = find_sync_kind(sink).describe(sink)
-                broken = EndedSync(key, sink, SyncResult(error=f"{name}: plabctl failed, see the message before"))
+            if key in self._due and self._may_begin(key, now, is_last=is_last):
+                self._due.discard(key)
+                kind = find_sync_kind(sink)
+                self._next_at[key] = now + kind.least_pause_s
+                result = SyncResult(error=f"{kind.describe(sink)}: plabctl failed, see the message before")
                 # Where no thread is to be had the next tick does it.
-                self.threads.start(key, partial(self._run, number, key, sink), broken)
+                self.threads.start(key, partial(self._run, number, key, sink), EndedSync(key, sink, result))
+
+    def _may_begin(self, key: str, now: float, *, is_last: bool) -> bool:
+        # What its last run returned is committed first: the next one goes by it.
+        is_free = key not in self._failed and not self.threads.runs(key) and not self.threads.has_ended
+        return is_free and (is_last or now >= self._next_at.get(key, now))
 
     def take(self) -> list[EndedSync]:
         """Return the runs that have ended and are not committed."""
         taken = self.threads.take()
-        self._has_failed = self._has_failed or any(each.result.error for each in taken)
+        self._failed |= {each.key for each in taken if each.result.error}
         return taken
 
     def _run(self, number: int, key: str, sink: SinkSettings) -> EndedSync | None:

@@ -131,6 +131,8 @@ class SyncSinkKind(SinkKind):
     left_out = frozenset({"on"})
     looks_on: Collection[str] = PLACE_KINDS
     """The kinds of event after which a tick looks again."""
+    least_pause_s = 2.0
+    """The least number of seconds between two looks of a tick; its last one waits for nothing."""
 
     def find_interval(self, own: SinkSettings) -> float | None:
         """Return after how many seconds a tick looks again though nothing happened.

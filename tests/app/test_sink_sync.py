@@ -149,6 +149,63 @@ def test_a_failure_is_told_like_that_of_any_sink_until_it_is_over(tmp_path: Path
     assert [record.event.kind for record in here.history("fault", "fault-over")] == ["fault", "fault-over"]
 
 
+def test_one_that_fails_keeps_no_other_from_looking_again(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def sync(own: SinkSettings, *_arguments: object, **_options: object) -> SyncResult:
+        told.append(own.timeout_s)
+        return SyncResult(error="mirror: it is broken" if own.timeout_s == 5.0 else "")
+
+    monkeypatch.setattr(mirror, "sync", sync)
+    here = Installation(tmp_path, sinks=tuple(SinkSettings("mirror", (), timeout_s) for timeout_s in (5.0, 6.0)))
+    here.add("n1")
+    with pytest.raises(HookFault, match="mirror: it is broken"):
+        here.tick()
+
+    assert told.count(5.0) == 1
+    assert told.count(6.0) == 2, "also when the node had moved"
+
+
+def test_one_that_hangs_keeps_no_other_from_looking_again(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+    has_looked_twice = threading.Event()
+
+    def sync(own: SinkSettings, *_arguments: object, **_options: object) -> SyncResult:
+        told.append(own.timeout_s)
+        if told.count(6.0) == 2:
+            has_looked_twice.set()
+        assert own.timeout_s == 6.0 or has_looked_twice.wait(20)
+        return SyncResult()
+
+    monkeypatch.setattr(mirror, "sync", sync)
+    here = Installation(tmp_path, sinks=tuple(SinkSettings("mirror", (), timeout_s) for timeout_s in (5.0, 6.0)))
+    here.add("n1")
+    here.tick()
+
+    assert (told.count(5.0), told.count(6.0)) == (2, 2)
+
+
+def test_a_kind_may_look_less_often_while_a_tick_runs(tmp_path: Path, mirror: Mirror) -> None:
+    counts = []
+    for pause_s in (0.0, 60.0):
+        folder = tmp_path / str(pause_s)
+        folder.mkdir()
+        here = Installation(folder, sinks=(SinkSettings("mirror", (), 5.0),), window=1)
+        here.add(*(f"n{n}" for n in range(8)))
+        mirror.told.clear()
+        mirror.least_pause_s = pause_s
+        here.tick()
+        counts.append(len(mirror.told))
+        assert len(mirror.told[-1]) == 8
+        assert set(mirror.told[-1].values()) == {""}
+    assert counts[0] > 2
+    assert counts[1] == 2, "when it began and when it ended"
+
+
 def test_a_bug_in_it_harms_nothing_else(
     tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
