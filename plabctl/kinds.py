@@ -57,6 +57,8 @@ POINTS: Mapping[str, Point] = {
             "file": "plabctl.inventories.file:FILE",
             "command": "plabctl.inventories.command:COMMAND",
             "ansible": "plabctl.inventories.ansible:ANSIBLE",
+            "netbox": "plabctl.inventories.netbox:NETBOX",
+            "plcapi": "plabctl.inventories.plcapi:PLCAPI",
         },
         "plabctl.inventories",
     ),

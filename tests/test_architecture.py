@@ -13,8 +13,8 @@ TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {
-    "errors", "contexts", "counts", "durations", "clock", "fast_replace", "files", "instants", "kinds", "lister",
-    "masks", "nodesets", "process", "typed", "values",
+    "errors", "contexts", "counts", "durations", "clock", "fast_replace", "files", "http_session", "instants", "kinds",
+    "lister", "masks", "nodesets", "process", "typed", "values",
 }  # fmt: skip
 ADAPTERS = {"config", "store", "history", "probes", "executors", "inventories", "occupancy", "sinks"}
 ADAPTERS |= {"plugins", "views", "render"}
@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {name, "typed"} for name in GROUND},
     "files": {"files", "errors", "contexts", "typed"},
     "instants": {"instants", "durations"},
+    "http_session": {"http_session", "errors"},
     "process": {"process", "files", "errors"},
     "lister": {"lister", "process", "files", "errors", "masks", "typed"},
     "core": {"core", "errors", "counts", "durations", "fast_replace", "masks", "nodesets", "typed", "values"},

@@ -64,6 +64,11 @@ def as_list_of_nodes(path: Path, origin: Origin) -> str:
     return fetch(make_inventory("file", path=str(path)), origin).fault
 
 
+def as_token(path: Path, origin: Origin) -> str:
+    own = make_inventory("netbox", url="http://127.0.0.1:1", filter=(("role", ("compute",)),), token_file=str(path))
+    return fetch(own, origin).fault
+
+
 def as_key(path: Path, origin: Origin) -> str:
     (finding,) = ssh_check.check(make_settings(ssh=SshSettings(key=str(path)), origin=origin, recipes=OVER_SSH), ())
     try:
@@ -96,7 +101,7 @@ def as_known_hosts(path: Path, origin: Origin) -> str:
 
 
 OVER_SSH = {"process": Recipe("process", setup=Stage(run="true"))}
-STRICT: list[Use] = [as_script, as_hook, as_source_of_nodes, as_ansible_inventory, as_known_hosts]
+STRICT: list[Use] = [as_script, as_hook, as_source_of_nodes, as_ansible_inventory, as_known_hosts, as_token]
 ALL: list[Use] = [*STRICT, as_list_of_nodes, as_key, as_certificate]
 
 
