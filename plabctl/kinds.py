@@ -67,7 +67,7 @@ POINTS: Mapping[str, Point] = {
             "command": "plabctl.occupancy.command:COMMAND",
             "slurm": "plabctl.occupancy.slurm:SLURM",
         },
-        "",
+        "plabctl.occupancy",
     ),
     "sink": Point(
         {

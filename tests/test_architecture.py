@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lister": {"lister", "process", "files", "errors", "masks", "typed"},
     "core": {"core", "errors", "counts", "durations", "fast_replace", "masks", "nodesets", "typed", "values"},
     **{name: {name, "core"} | GROUND for name in ADAPTERS},
-    "plugins": {"plugins", "inventories", "sinks", "core"} | GROUND,  # they bring kinds of these
+    "plugins": {"plugins", "inventories", "occupancy", "sinks", "core"} | GROUND,  # they bring kinds of these
     "sinks": {"sinks", "history", "core"} | GROUND,  # one of the sinks is the history
     "render": {"render", "views", "core"} | GROUND,
     "app": {"app", "core"} | ADAPTERS | GROUND,

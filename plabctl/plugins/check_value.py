@@ -107,6 +107,7 @@ CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "backoff": check_backoff,
     "recipe": check_recipe,
     "inventory": check_function,
+    "occupancy": check_function,
     "sink": check_function,
 }
 """The check of what stands under each key."""

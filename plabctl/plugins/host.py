@@ -81,6 +81,12 @@ class Plugin:
         listed = self._value(options)
         return [(each, {}) if isinstance(each, str) else (each[0], dict(each[1])) for each in listed]
 
+    def list_busy(self, options: Mapping[str, object]) -> list[tuple[object, object]]:
+        """Return the busy nodes that the occupancy source lists: pairs of a name and what is said of its use."""
+        listed = self._value(options)
+        items = listed.items() if isinstance(listed, Mapping) else listed
+        return [(each, None) if isinstance(each, str) else (each[0], each[1] and dict(each[1])) for each in items]
+
     def tell(self, events: list[Event], options: Mapping[str, object]) -> None:
         """Let the sink have the events."""
         self._value(events, options)

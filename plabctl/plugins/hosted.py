@@ -199,6 +199,12 @@ def _make_inventory(name: str, host: PluginHost, _: object, fault: str) -> Any:
     return HostedInventory(name, host, fault)
 
 
+def _make_occupancy(name: str, host: PluginHost, _: object, fault: str) -> Any:
+    from plabctl.plugins.hosted_ends import HostedOccupancy
+
+    return HostedOccupancy(name, host, fault)
+
+
 def _make_sink(name: str, host: PluginHost, _: object, fault: str) -> Any:
     from plabctl.plugins.hosted_ends import HostedSink
 
@@ -210,5 +216,6 @@ _MAKERS: Mapping[str, Callable[[str, PluginHost, Any, str], Any]] = {
     "backoff": _make_backoff,
     "recipe": _make_recipe,
     "inventory": _make_inventory,
+    "occupancy": _make_occupancy,
     "sink": _make_sink,
 }

@@ -1,7 +1,7 @@
-"""Inventories and sinks that plug-ins bring: where nodes come from and where events go, each asked in its own process.
+"""Inventories, occupancy sources and sinks that plug-ins bring, each asked in a process of its own.
 
-I/O: asks the process of the plug-in (`plabctl.plugins.call`). A plug-in that raises or does not answer in time is an
-inventory that cannot be read, or a sink that could not be told.
+I/O: asks the process of the plug-in (`plabctl.plugins.call`). A plug-in that raises or does not answer in time is a
+source that cannot be read, or a sink that could not be told.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from plabctl.core.keys.formatting import describe_value, quote
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import ValueType
 from plabctl.core.model import Event
+from plabctl.core.occupancy import OccupancySettings
 from plabctl.core.settings import InventorySettings, Origin, SinkSettings
 from plabctl.errors import PluginFault, UsageFault
 from plabctl.inventories.base import InventoryKind
 from plabctl.inventories.reading import Reading
 from plabctl.masks import mask_secrets
+from plabctl.occupancy.base import OccupancyKind, Row
 from plabctl.plugins.call import LOAD_S, PluginHost
 from plabctl.sinks.base import SinkContext, SinkKind, TellResult
 from plabctl.values import dataclass
@@ -49,7 +51,7 @@ class PluginOptions(ValueType):
 
 @dataclass(frozen=True, slots=True)
 class HostedOptions:
-    """What an inventory or a sink of a plug-in can be told."""
+    """What an inventory, an occupancy source or a sink of a plug-in can be told."""
 
     given: tuple[tuple[str, Any], ...] = ()
     """The key `options`, as pairs."""
@@ -101,6 +103,36 @@ class HostedInventory(InventoryKind):
                 yield Row(f"item {number}", "", {}, "neither a name nor a name with variables that are texts")
 
 
+class HostedOccupancy(OccupancyKind):
+    """An occupancy source that a plug-in reads."""
+
+    keys = _build_keys("occupancy.plugin")
+
+    def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
+        self.name = name
+        self.fault = fault
+        self._host = host
+
+    def identify(self, options: HostedOptions) -> str:
+        """Return the options."""
+        return options.identify()
+
+    def read(self, own: OccupancySettings, origin: Origin, now: float) -> Iterator[Row]:
+        """Return the busy nodes that the plug-in lists; they are checked like those that a command prints."""
+        try:
+            listed = self._host.call("list_busy", _find_options(own), limit_s=own.timeout_s)
+        except PluginFault as error:
+            raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
+        return self._list_rows(listed, now)
+
+    def _list_rows(self, listed: Sequence[tuple[object, object]], now: float) -> Iterator[Row]:
+        from plabctl.occupancy.use_rows import read_use
+
+        for number, (name, use) in enumerate(listed, 1):
+            place = f"the plug-in {self.name!r}: item {number}"
+            yield read_use(place, name, use, now) if isinstance(name, str) else Row(place, "")
+
+
 class HostedSink(SinkKind):
     """A sink that is a plug-in's. Sinks with other options have a process of their own, as none waits for another."""
 
@@ -142,6 +174,6 @@ class HostedSink(SinkKind):
         return host
 
 
-def _find_options(own: InventorySettings | SinkSettings) -> Mapping[str, Any]:
+def _find_options(own: InventorySettings | OccupancySettings | SinkSettings) -> Mapping[str, Any]:
     assert isinstance(own.options, HostedOptions), "the configuration fills it"
     return dict(own.options.given)

@@ -1,9 +1,18 @@
-"""Inventories and sinks of other packages: used by real commands, and when broken a fault of their own."""
+"""Inventories, occupancy sources and sinks of other packages: used by real commands; when broken a fault of theirs."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from plabctl.core.occupancy import OccupancySettings
+from plabctl.core.occupancy_changes import OccupancyReading
+from plabctl.core.settings import Origin
+from plabctl.occupancy import base
+from plabctl.plugins.call import PluginHost
+from plabctl.plugins.hosted_ends import HostedOccupancy, HostedOptions
+from plabctl.values import replace
+from tests.builders import NOW
 from tests.plugins.packages import EXAMPLE, install, place
 from tests.plugins.test_plugins import PLAIN_GOOD, Shop
 
@@ -36,6 +45,24 @@ def read(options):
         time.sleep(60)
     return {"name": ["a;b"], "type": [("pc1", {"site": 5})]}[options["way"]]
 
+def busy(options):
+    way = options["way"]
+    if way == "raise":
+        raise ValueError("no whiteboard today")
+    if way == "hang":
+        time.sleep(60)
+    if way == "exit":
+        raise SystemExit(0)
+    return {
+        "names": ["pc1"],
+        "pairs": [("pc1", {"by": "ada", "since": 1000, "until": "2h"}), ("pc2", None)],
+        "mapping": {"pc1": {"by": "ada"}, "pc2": None},
+        "use": [("pc1", {"by": 5, "since": "x"})],
+        "rows": ["a b", "", "c d"],
+        "whole": 5,
+        "class": [("pc1", {"since": __import__("datetime").datetime.now()})],
+    }[way]
+
 def tell(events, options):
     assert options.get("way") != "raise", "nobody listens"
     time.sleep(options.get("seconds", 0))
@@ -45,7 +72,13 @@ def tell(events, options):
 
 number = 5
 """
-POINTS = {"plabctl.inventories odd": "read", "plabctl.sinks odd": "tell", "plabctl.sinks none": "number"}
+POINTS = {
+    "plabctl.inventories odd": "read",
+    "plabctl.occupancy odd": "busy",
+    "plabctl.occupancy none": "number",
+    "plabctl.sinks odd": "tell",
+    "plabctl.sinks none": "number",
+}
 
 
 @pytest.fixture(scope="module", name="site")
@@ -88,6 +121,88 @@ def test_an_inventory_that_fails_changes_nothing(tmp_path: Path, way: str, fault
     assert shop.pools() == {"pc1": "good"}
 
 
+def test_a_real_tick_spares_what_its_occupancy_source_calls_busy(tmp_path: Path, site: Path) -> None:
+    source = f'[[occupancy]]\nkind = "whiteboard"\noptions = {{ file = "{tmp_path}/whiteboard" }}\n'
+    shop = Shop(tmp_path, site, CONFIG + source)
+    (tmp_path / "whiteboard").write_text("PC2 ada and bob\n")
+    shop.ok("node", "add", "pc1", "pc2")
+
+    assert f'"file" = "{tmp_path}/whiteboard"' in shop.ok("config", "show")
+    assert f"'whiteboard:file={tmp_path}/whiteboard' lists 1 busy node" in shop.run("doctor").out
+    shop.ok("tick")
+
+    nodes = {node["name"]: node for node in json.loads(shop.ok("status", "-o", "json"))["nodes"]}
+    assert ("last" in nodes["pc1"], "last" in nodes["pc2"], nodes["pc2"]["busy_by"]) == (True, False, "ada and bob")
+
+
+@pytest.fixture(scope="module", name="odd")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return place(tmp_path_factory.mktemp("odd") / "site", "odd_ends", ENDS, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("way", "busy"),
+    [
+        ("names", {"pc1": ("", NOW, None)}),
+        ("pairs", {"pc1": ("ada", 1000.0, NOW + 7200), "pc2": ("", NOW, None)}),
+        ("mapping", {"pc1": ("ada", NOW, None), "pc2": ("", NOW, None)}),
+    ],
+)
+def test_an_occupancy_source_may_give(
+    odd: Path, monkeypatch: pytest.MonkeyPatch, way: str, busy: dict[str, object]
+) -> None:
+    reading = read_odd(odd, monkeypatch, way)
+
+    assert (reading.fault, reading.is_unread) == ("", False)
+    assert {name: (use.by, use.since_at or NOW, use.until_at) for name, use in reading.uses.items()} == busy
+
+
+@pytest.mark.parametrize(
+    ("way", "fault"),
+    [
+        ("raise", "the plug-in 'odd' failed: ValueError: no whiteboard today"),
+        ("hang", "the plug-in 'odd' failed: it did not answer within 0.3 s"),
+        ("exit", "the plug-in 'odd' failed: SystemExit: 0"),
+        ("whole", "the plug-in 'odd' failed: TypeError: 'int' object is not iterable"),
+        (
+            "class",
+            (
+                "the plug-in 'odd' failed: its answer cannot be read: "
+                "UnpicklingError: datetime.datetime is no value of plabctl"
+            ),
+        ),
+        ("rows", "the plug-in 'odd': item 1: 'a b' can be the name of no node, and 2 more such"),
+    ],
+)
+def test_an_occupancy_source_that_fails_is_not_believed(
+    odd: Path, monkeypatch: pytest.MonkeyPatch, way: str, fault: str
+) -> None:
+    reading = read_odd(odd, monkeypatch, way)
+
+    assert (reading.fault, reading.is_unread, reading.uses) == (fault, True, {})
+
+
+def test_what_is_wrong_with_a_use_frees_no_node(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = read_odd(odd, monkeypatch, "use")
+
+    assert list(reading.uses) == ["pc1"]
+    assert reading.fault == "the plug-in 'odd': item 1: pc1: `by` is no text, `since` 'x' is no instant"
+
+
+def read_odd(site: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> OccupancyReading:
+    """Return what the source reads in a process that finds the package, as this one does not."""
+    monkeypatch.syspath_prepend(str(site))
+    host = PluginHost()
+    try:
+        host.call("load", "occupancy", "odd", limit_s=10.0)
+        kind = HostedOccupancy("odd", host)
+        monkeypatch.setattr(base, "find", lambda *_: kind)
+        own = OccupancySettings("odd", "odd", timeout_s=0.3 if way == "hang" else 10.0)
+        return base.read_source(replace(own, options=HostedOptions((("way", way),))), Origin(), NOW)
+    finally:
+        host.close()
+
+
 def test_a_sink_that_fails_is_told_again(tmp_path: Path) -> None:
     config = '[[sink]]\nkind = "odd"\non = ["transition"]\noptions = { way = "raise" }\n'
     shop = Shop(tmp_path, place(tmp_path / "site", "odd_ends", ENDS, POINTS), CONFIG + config)
@@ -114,10 +229,11 @@ def test_two_sinks_of_one_plugin_do_not_wait_for_each_other(tmp_path: Path) -> N
 
 
 def test_what_is_no_function_is_told_by_config_check(tmp_path: Path) -> None:
-    config = '[[sink]]\nkind = "none"\non = ["transition"]\n'
+    config = '[[sink]]\nkind = "none"\non = ["transition"]\n[[occupancy]]\nkind = "none"\n'
     shop = Shop(tmp_path, place(tmp_path / "site", "odd_ends", ENDS, POINTS), CONFIG + config)
 
     said = shop.run("config", "check")
 
     assert said.code == 78
-    assert "sink[1].kind: the plug-in 'none' cannot be used: TypeError: it must be a function, not int" in said.err
+    for key in ("sink[1].kind", "occupancy[1].kind"):
+        assert f"{key}: the plug-in 'none' cannot be used: TypeError: it must be a function, not int" in said.err
