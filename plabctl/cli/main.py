@@ -40,6 +40,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Use": {
         "experiment": "Vnodes on many nodes: swapin, swapout, list, show.",
         "rank": "The steadiest nodes first, and why.",
+        "export": "The nodes for other tools: ansible, ssh-config, nodeset, csv.",
     },
     "Run": {
         "tick": "Test the nodes that are due and move them; for cron.",

@@ -26,6 +26,8 @@ _SEPARATORS = ",;\t"
 _SAID = rf"sep=([{_SEPARATORS}])"
 """The line before the header by which Excel is told what separates cells."""
 _MAX_SHOWN = 20
+_DEFUSED = r"'+[=+\-@]"
+"""How a cell begins that we wrote so that no spreadsheet takes it for a formula: see `plabctl export csv`."""
 
 
 class _Header(NamedTuple):
@@ -69,7 +71,7 @@ def parse_csv(lines: Sequence[str], separator: str, where: str) -> Iterator[Row]
     header: _Header | None = None
     try:
         for cells in reader:
-            row = [" ".join(cell.split()) for cell in cells]  # a remark may have several lines
+            row = [_tidy_cell(cell) for cell in cells]
             if not any(row) or row[0].startswith("#") or (header is None and separator.join(row) == f"sep={separator}"):
                 continue
             if header:
@@ -78,6 +80,11 @@ def parse_csv(lines: Sequence[str], separator: str, where: str) -> Iterator[Row]
                 header = _read_header(row, f"{where}:{reader.line_num}")
     except csv.Error as error:
         raise UsageFault(f"{where}:{reader.line_num}: no CSV: {error}") from error
+
+
+def _tidy_cell(text: str) -> str:
+    text = " ".join(text.split())  # a remark may have several lines
+    return text[1:] if text.startswith("'") and re.match(_DEFUSED, text) else text
 
 
 def _read_header(titles: list[str], where: str) -> _Header:

@@ -81,6 +81,7 @@ class Targets:
     def __init__(self, ssh: SshSettings, ssh_config: SshConfig | None = None) -> None:
         self._ssh = ssh
         self._ssh_config = ssh_config or SshConfig()
+        self._found_hops: dict[tuple[str, ...], tuple[Target, ...]] = {}
 
     def interrupt(self) -> None:
         """End what ssh_config is asked by; does not block, may come from a signal handler."""
@@ -106,7 +107,11 @@ class Targets:
         if origin == SSH_CONFIG:
             _refuse_proxy_command(node.name, seen)
         target, origins = self._build(node.name, given, seen, self._ssh.port)
-        return replace(target, jumps=self._find_hops(hops)), origins._replace(jumps=origin)
+        if hops:
+            if hops not in self._found_hops:  # most nodes have the same
+                self._found_hops[hops] = self._find_hops(hops)
+            target = replace(target, jumps=self._found_hops[hops])
+        return target, origins._replace(jumps=origin)
 
     def _ask(self, name: str, given: Mapping[str, str]) -> HostSettings:
         if not self._ssh.use_ssh_config:

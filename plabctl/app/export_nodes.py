@@ -1,0 +1,134 @@
+"""Collect what other tools want to know about nodes, and write the program that Ansible calls for it.
+
+I/O: reads the state without a lock; where ssh_config is in use, asks `ssh -G` for each node. Only `write_wrapper`
+writes. `plabctl.render` has a module for each tool.
+Tests: `tests/cli/test_export.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from plabctl.app import queries
+from plabctl.app.context import open_app
+from plabctl.core.settings import HostKeys, SshSettings
+from plabctl.errors import NoSuchNode, PlabctlError, Refused
+from plabctl.views.exports import Export, ExportedNode, SshAccess, SshServer
+from plabctl.views.node import NodeView, ViewContext, list_node_views
+
+if TYPE_CHECKING:
+    from plabctl.core.model import Node
+    from plabctl.probes.target import Target, Targets
+
+_PROGRAM = 0o755
+
+
+def collect_plain(context: ViewContext, words: tuple[str, ...]) -> Export:
+    """Return the nodes that `words` select, without the way to them; with no words, all that are not absent.
+
+    Raise NoSuchNode or NoSuchPool.
+    """
+    nodes = [ExportedNode(view, node.variables) for view, node in _list_nodes(context, words)]
+    return Export(nodes)
+
+
+def collect_reachable(context: ViewContext, words: tuple[str, ...], *, logs_in_as_self: bool) -> Export:
+    """Return the same with the way to each; without user, keys and known hosts for people who log in as themselves."""
+    from plabctl.probes.probe_error import ProbeError
+    from plabctl.probes.target import Targets
+
+    ssh = context.settings.ssh
+    targets = Targets(ssh)
+    nodes = []
+    remarks = list(_list_ssh_remarks(ssh, logs_in_as_self=logs_in_as_self))
+    for view, node in _list_nodes(context, words):
+        try:
+            server, jumps = _find_way(targets, node, ssh, logs_in_as_self=logs_in_as_self)
+        except ProbeError as error:
+            remarks.append(f"{view.name}: left out, as there is no way to it: {error.reason}")
+            continue
+        nodes.append(ExportedNode(view, node.variables, server, jumps))
+    return Export(nodes, SshAccess() if logs_in_as_self else _find_access(ssh), tuple(remarks))
+
+
+def _list_nodes(context: ViewContext, words: tuple[str, ...]) -> Iterator[tuple[NodeView, Node]]:
+    names = queries.list_chosen(context, words)
+    for view in list_node_views(context, names):
+        node = context.state.node(view.name)
+        if node is not None and (words or view.absent_since_at is None):
+            yield view, node
+
+
+def _find_way(
+    targets: Targets, node: Node, ssh: SshSettings, *, logs_in_as_self: bool
+) -> tuple[SshServer, tuple[SshServer, ...]]:
+    target = targets.find(node)
+    key = "" if logs_in_as_self else ssh.key
+    found = [_read_target(each, key) for each in (target, *target.jumps)]
+    if logs_in_as_self:
+        found = [SshServer(each.host, each.port, alias=each.alias) for each in found]
+    return found[0], tuple(found[1:])
+
+
+def _read_target(target: Target, key: str) -> SshServer:
+    from plabctl.probes.target import build_label
+
+    keys = target.keys or ((key,) if key else ())
+    alias = "" if target.label == build_label(target.host, target.port) else target.label
+    return SshServer(target.host, target.port, target.user, keys, target.rules.certificates, alias)
+
+
+def _find_access(ssh: SshSettings) -> SshAccess:
+    checking = "yes" if ssh.host_keys is HostKeys.REJECT else "accept-new"
+    return SshAccess(ssh.known_hosts, checking, has_only_these_keys=not ssh.agent)
+
+
+def _list_ssh_remarks(ssh: SshSettings, *, logs_in_as_self: bool) -> Iterator[str]:
+    if ssh.host_ca and not logs_in_as_self:
+        yield (
+            "ssh does not read the files of [ssh] host_ca: for each key in them, write a line "
+            f"'@cert-authority * KEY' into {ssh.known_hosts}"
+        )
+
+
+def pick_host(export: Export, name: str) -> Export:
+    """Return the export of that one node, in whatever case it is called; raise NoSuchNode if it is not there."""
+    found = [node for node in export.nodes if node.view.name.lower() == name.lower()]
+    if not found:
+        raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
+    return Export(found, export.access, export.remarks)
+
+
+def build_call(config: str | None, arguments: Sequence[str], source: str | None = None) -> list[str]:
+    """Return the command that calls `plabctl export` with these arguments from anywhere.
+
+    It reads this installation, or the status file `source`.
+    """
+    from plabctl.app.crontab import build_job, find_program
+
+    kind, *more = arguments
+    if source is not None:
+        return [*find_program(sys.argv[0]), "export", kind, "--from", os.path.abspath(source), *more]
+    job = build_job(open_app(config).settings, os.environ)
+    variables = [f"{name}={value}" for name, value in job.variables]
+    return [*(["env", *variables] if variables else []), *job.program, "export", kind, "--config", job.config, *more]
+
+
+def write_wrapper(path: str, config: str | None, arguments: Sequence[str]) -> None:
+    """Write a program for `ansible -i` that prints this export; raise Refused when there is such a file already."""
+    from plabctl.files.atomic import remove, write_new
+
+    call = shlex.join(build_call(config, arguments))
+    text = f'#!/bin/sh\n# Written by: plabctl export ansible --wrapper\nexec {call} "$@"\n'
+    try:
+        write_new(path, text.encode(), public=True)
+        os.chmod(path, _PROGRAM)
+    except FileExistsError:
+        raise Refused(f"{path} exists already", hint="remove it first, or name another file") from None
+    except OSError as error:
+        remove(path)  # half of it would be run
+        raise PlabctlError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error

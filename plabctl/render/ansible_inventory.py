@@ -1,0 +1,83 @@
+"""Nodes as an inventory of Ansible: what a program prints that Ansible calls with `--list` or `--host NAME`.
+
+Pure. Texts that come from outside are marked, so that Ansible never takes them for templates.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Sequence
+
+from plabctl.render.data_formats import dumps
+from plabctl.render.ssh_options import build_proxy_command, list_options
+from plabctl.views.exports import Export, ExportedNode, SshAccess
+from plabctl.views.node_groups import (
+    POOL,
+    SITE,
+    STATE,
+    Facet,
+    group_nodes,
+    list_unknown_labels,
+    name_groups,
+    replace_odd,
+)
+
+ALL = "plab"
+"""The group of all nodes; the names of the others begin with it."""
+_ODD = r"[^A-Za-z0-9_]"
+_TEMPLATES = ("{{", "{%", "{#")
+_PLAIN_PATH = r"[A-Za-z0-9_./@+,=~ -]+"
+"""A path that Ansible can hand to ssh: it writes it between quotes, and does nothing about what ssh replaces in it."""
+
+
+def format_list(export: Export, pools: Collection[str], labels: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what `--list` prints, and remarks on names of groups."""
+    groups = group_nodes((node.view for node in export.nodes), pools, labels)
+    names, remarks = name_groups(groups, _name_group, {ALL})
+    listing: dict[str, object] = {names[facet]: {"hosts": nodes} for facet, nodes in groups.items()}
+    listing[ALL] = {"children": [names[facet] for facet in groups if facet.kind == POOL and not facet.is_label]}
+    listing["_meta"] = {"hostvars": {node.view.name: _build_variables(node, export.access) for node in export.nodes}}
+    return dumps(listing) + "\n", [*remarks, *list_unknown_labels(groups, labels)]
+
+
+def format_host(export: Export) -> str:
+    """Return what `--host` prints for the one node of the export."""
+    return dumps(_build_variables(export.nodes[0], export.access)) + "\n"
+
+
+def _name_group(facet: Facet) -> str:
+    value = replace_odd(facet.value, _ODD)
+    if facet.is_label:
+        return f"plab_site_{value}" if facet.kind == SITE else f"plab_label_{replace_odd(facet.kind, _ODD)}_{value}"
+    return f"plab_{value}" if facet.kind == STATE else f"plab_pool_{value}"
+
+
+def _build_variables(node: ExportedNode, access: SshAccess) -> dict[str, object]:
+    view, server = node.view, node.server
+    found: dict[str, object] = {"plab_pool": view.pool, "plab_usable": view.is_usable}
+    if view.why_not is not None:
+        found["plab_why_not"] = _mark(view.why_not)
+    if view.site is not None:
+        found["plab_site"] = _mark(view.site)
+    if view.labels:
+        found["plab_labels"] = {key: _mark(value) for key, value in view.labels.items()}
+    if server is None:
+        return found
+    found |= {"ansible_host": server.host, "ansible_port": server.port}
+    if server.user:
+        found["ansible_user"] = _mark(server.user)
+    if server.keys and re.fullmatch(_PLAIN_PATH, server.keys[0]):
+        found["ansible_ssh_private_key_file"] = server.keys[0]
+        server = server._replace(keys=server.keys[1:])
+    words = [f"{keyword}={value}" for keyword, value in list_options(server, access)]
+    if command := build_proxy_command(node.jumps, access):
+        words.append(f"ProxyCommand={command}")
+    if words:
+        found["ansible_ssh_common_args"] = _mark(shlex.join(part for word in words for part in ("-o", word)))
+    return found
+
+
+def _mark(text: str) -> object:
+    """Return the text, in the form by which Ansible knows that it is no template where it looks like one."""
+    return {"__ansible_unsafe": text} if any(sign in text for sign in _TEMPLATES) else text
