@@ -1,12 +1,14 @@
 """The house keeps its shape: imports go one way, core is pure, rooms stay small."""
 
 import ast
+import functools
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.xdist_group("architecture")  # each file is read and parsed once
 
 ROOT = Path(__file__).parents[1] / "plabctl"
 TESTS = Path(__file__).parent
@@ -70,6 +72,7 @@ CORE_MAY_USE = {
     "math", "operator", "re", "shlex", "statistics", "typing", "random", "fnmatch", "ipaddress", "difflib", "zlib",
 }  # fmt: skip
 CORE_MAY_NAME_OF_RANDOM = {"Random"}
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}
 WITHOUT_TEST = {
     "core/probe.py": "names of outcomes, goals and causes: whoever uses them is tested",
     "errors.py": "kinds of errors: whoever raises them is tested",
@@ -88,56 +91,86 @@ def room_of(path: Path) -> str:
     return relative(path).split("/")[0].removesuffix(".py")
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Every module that a file imports, at its top, inside functions, or for type checkers only."""
-    for node in ast.walk(ast.parse(path.read_text())):
+@functools.cache
+def text_of(path: Path) -> str:
+    return path.read_text()
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(text_of(path))
+
+
+@functools.cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
+@functools.cache
+def imports_of(path: Path) -> list[str]:
+    """Return every module that a file imports, at its top, inside functions, or for type checkers only."""
+    found = []
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            yield node.module or ""
+            found.append(node.module or "")
             if (node.module or "").startswith("plabctl"):
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_imports_go_one_way(path: Path) -> None:
-    room = room_of(path)
-    if room in {"__init__", "__main__"}:
-        return
-    targets = {name.split(".")[1] for name in imports_of(path) if name.startswith("plabctl.")}
+def test_imports_go_one_way() -> None:
+    wrong = [
+        f"{relative(path)} imports {target}"
+        for path in FILES
+        if (room := room_of(path)) not in {"__init__", "__main__"}
+        for target in {name.split(".")[1] for name in imports_of(path) if name.startswith("plabctl.")}
+        if target != "__version__" and target not in MAY_IMPORT[room]
+    ]
 
-    assert targets - {"__version__"} <= MAY_IMPORT[room]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_each_library_has_one_room(path: Path) -> None:
-    for name in imports_of(path):
-        places = ONLY_IN.get(name.split(".")[0])
-        assert places is None or relative(path).startswith(places), f"{name} in {relative(path)}"
+def test_each_library_has_one_room() -> None:
+    wrong = [
+        f"{relative(path)} imports {name}"
+        for path in FILES
+        for name in imports_of(path)
+        if (places := ONLY_IN.get(name.split(".")[0])) and not relative(path).startswith(places)
+    ]
+
+    assert wrong == []
 
 
 def test_files_are_handled_in_one_room() -> None:
     found = {
         relative(path)
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os" and node.attr in FILE_CALLS
+        for node in nodes_of(path)
+        if isinstance(node, ast.Attribute) and node.attr in FILE_CALLS and ast.unparse(node.value) == "os"
     }
 
     assert {path for path in found if not path.startswith("files/")} == FILE_CALLS_ELSEWHERE.keys()
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "core"], ids=relative)
-def test_core_is_pure(path: Path) -> None:
-    outside = {name.split(".")[0] for name in imports_of(path)} - {"plabctl"}
+def test_core_is_pure() -> None:
+    core = [path for path in FILES if room_of(path) == "core"]
+    wrong = [
+        f"{relative(path)} imports {name}"
+        for path in core
+        for name in {name.split(".")[0] for name in imports_of(path)} - {"plabctl"} - CORE_MAY_USE
+    ]
+    for path in core:
+        for node in nodes_of(path):
+            if isinstance(node, ast.ImportFrom) and node.module == "random":
+                names = {alias.name for alias in node.names} - CORE_MAY_NAME_OF_RANDOM
+                wrong += [f"{relative(path)} imports random.{name}; its numbers come as an argument" for name in names]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+                wrong.append(f"{relative(path)} calls {node.func.id}")
 
-    assert outside <= CORE_MAY_USE
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "random":
-            assert {alias.name for alias in node.names} <= CORE_MAY_NAME_OF_RANDOM, "random numbers come as an argument"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in {"open", "print", "input", "exec", "eval"}
+    assert wrong == []
 
 
 def test_there_is_no_import_cycle() -> None:
@@ -159,53 +192,55 @@ def test_there_is_no_import_cycle() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_rooms_are_small(path: Path) -> None:
-    text = path.read_text()
+def test_rooms_are_small() -> None:
+    wrong = [f"{relative(path)} is long" for path in FILES if len(text_of(path).splitlines()) > MAX_LINES]
+    wrong += [
+        f"{relative(path)}: {node.name} is long"
+        for path in FILES
+        for node in nodes_of(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
+    ]
 
-    assert len(text.splitlines()) <= MAX_LINES
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, f"{node.name} is long"
+    assert wrong == []
 
 
 def test_exceptions_to_lint_rules_are_few_and_say_why() -> None:
     """What recurs is a rule of pyproject.toml, with its reason there."""
-    lines = [line for path in FILES for line in path.read_text().splitlines() if "# noqa" in line]
+    lines = [line for path in FILES for line in text_of(path).splitlines() if "# noqa" in line]
 
     assert [line for line in lines if not re.search(r"# noqa: [A-Z]+[0-9]+ - \S+ \S", line)] == []
     assert len(lines) <= MAX_LINT_EXCEPTIONS
 
 
-@pytest.mark.parametrize("path", FILES, ids=relative)
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), "no docstring"
+def test_every_module_says_what_it_is_for() -> None:
+    assert [relative(path) for path in FILES if not ast.get_docstring(tree_of(path))] == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if not path.name.startswith("__")],
-    ids=relative,
-)
-def test_every_module_has_a_twin_or_names_the_test_that_covers_it(path: Path) -> None:
-    twin = TESTS / Path(relative(path)).parent / f"test_{path.name}"
-    named = re.findall(r"`(tests/[\w/]+\.py)`", ast.get_docstring(ast.parse(path.read_text())) or "")
+def test_every_module_has_a_twin_or_names_the_test_that_covers_it() -> None:
+    wrong = []
+    for path in FILES:
+        if path.name.startswith("__"):
+            continue
+        twin = TESTS / Path(relative(path)).parent / f"test_{path.name}"
+        named = re.findall(r"`(tests/[\w/]+\.py)`", ast.get_docstring(tree_of(path)) or "")
+        if not twin.exists() and not named and relative(path) not in WITHOUT_TEST:
+            wrong.append(f"{relative(path)} has no test")
+        wrong += [f"{relative(path)}: {name} is gone" for name in named if not (TESTS.parent / name).exists()]
 
-    assert twin.exists() or named or relative(path) in WITHOUT_TEST
-    for name in named:
-        assert (TESTS.parent / name).exists(), f"{name} is gone"
+    assert wrong == []
 
 
 def test_every_module_and_name_that_a_text_points_to_exists() -> None:
     texts = {f"plabctl.{relative(path)[:-3].replace('/', '.')}".removesuffix(".__init__"): path for path in FILES}
     missing = []
     for path in FILES:
-        for name in re.findall(r"`(plabctl(?:\.\w+)+)`", path.read_text()):
+        for name in re.findall(r"`(plabctl(?:\.\w+)+)`", text_of(path)):
             module, rest = name, ""
             while module not in texts and "." in module:
                 module, _, rest = module.rpartition(".")
             place = texts.get(module)
-            if place is None or (rest and not re.search(rf"\b{rest}\b", place.read_text())):
+            if place is None or (rest and not re.search(rf"\b{rest}\b", text_of(place))):
                 missing.append(f"{relative(path)}: {name}")
 
     assert missing == []
