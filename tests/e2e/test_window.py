@@ -11,8 +11,8 @@ from tests.lab.sshd import Sshd
 pytestmark = [pytest.mark.sshd, pytest.mark.xdist_group("busy"), pytest.mark.timeout(240)]
 
 WINDOW = 12
-NODES = 150
-TICKS = 8
+NODES = 72
+TICKS = 6
 # Long enough for a busy machine to begin as many as the window has before the first ends.
 RECIPE = """
 [recipe.short]
