@@ -5,6 +5,7 @@ import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -122,6 +123,19 @@ def chromium() -> Iterator[Browser]:
     """A real Chromium, one for all tests of a run."""
     with run_chromium() as browser:
         yield browser
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
+    """Hand the tests out by file or group: what a module sets up for all its tests is set up in one process."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    scheduler = LoadGroupScheduling(config, log)
+    find_group = scheduler._split_scope
+    scheduler._split_scope = lambda nodeid: find_group(nodeid).partition("::")[0]
+    return scheduler
 
 
 # What has tests of ten seconds and more comes first: none of them begins when all else is done.
