@@ -212,10 +212,10 @@ def test_a_tick_told_to_stop_ends_at_once_and_counts_nothing_against_its_nodes(t
 
 
 def test_the_report_of_a_tick_that_slept_through_a_move_is_not_applied(tmp_path: Path) -> None:
-    here = Installation(tmp_path, setup="sleep 1")
+    here = Installation(tmp_path, setup=f"touch {tmp_path}/begun; sleep 1")
     here.add("n1")
     process = here.spawn_tick()
-    until(lambda: here.store.snapshot().claims)
+    until((tmp_path / "begun").exists)  # stopped any earlier, it might still hold the lock of the state
     os.kill(process.pid, signal.SIGSTOP)
     with here.store.session() as state:
         moved = node_orders.move(state, here.settings, ["n1"], "good", make_order(now=here.clock.now()), None)
@@ -309,7 +309,7 @@ def test_a_good_node_that_a_learned_deadline_cut_off_is_tested_again_with_all_it
     tmp_path: Path,
 ) -> None:
     deadlines = DeadlineSettings(floor_s=1.5, min_passes=4)
-    command = f"test ! -e {tmp_path}/{{node}}.slow || sleep 4"
+    command = f"test ! -e {tmp_path}/{{node}}.slow || sleep 2.5"
     here = Installation(tmp_path, setup=command, timeout_s=90.0, deadlines=deadlines)
     here.add("n1", "n2")
     for _ in range(2):

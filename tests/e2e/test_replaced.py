@@ -77,7 +77,7 @@ class Replaceable(Site):
 
     def install(self) -> None:
         """Put the package there, whole."""
-        shutil.copytree(Path(plabctl.__file__).parent, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(Path(plabctl.__file__).parent, self.package)  # with what is compiled, or each start compiles it
 
     def upgrade(self) -> None:
         """Put a later version in its place, whose state has another schema."""

@@ -14,6 +14,7 @@ from plabctl.clock import SystemClock
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.settings import SshSettings
 from plabctl.executors.threads import ThreadExecutor
+from plabctl.probes import ssh
 from plabctl.probes.prober import Prober
 from tests.probes.jobs import make_assignment, make_recipe
 from tests.probes.openssh import Sshd, make_key, needs_sshd
@@ -62,6 +63,13 @@ def settings(tmp_path: Path) -> SshSettings:
     return SshSettings("nobody", 22, str(tmp_path / "key"), str(known), connect_timeout_s=20.0)
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pauses between tries be a tenth of what they are."""
+    monkeypatch.setattr(ssh, "_LOW", ssh._LOW / 10)
+    monkeypatch.setattr(ssh, "_HIGH", ssh._HIGH / 10)
+
+
 @needs_sshd
 @pytest.mark.timeout(120)
 def test_a_window_of_probes_onto_an_sshd_with_two_startups_fails_none(tmp_path: Path) -> None:
@@ -80,6 +88,7 @@ def test_a_window_of_probes_onto_an_sshd_with_two_startups_fails_none(tmp_path: 
     assert "MaxStartups throttling" in log, "it did drop some"
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("said", ["Exceeded MaxStartups", "Not allowed at this time"])
 def test_an_sshd_that_says_why_it_turns_a_login_away_fails_nobody(settings: SshSettings, said: str) -> None:
     with server_that(lambda connection: connection.sendall(f"{said}\r\n".encode())) as port:
@@ -89,6 +98,7 @@ def test_an_sshd_that_says_why_it_turns_a_login_away_fails_nobody(settings: SshS
     assert report.reason == f"sshd turned the login away 5 times: {said}" or report.reason.endswith(f"times: {said}")
 
 
+@pytest.mark.usefixtures("short_pauses")
 def test_an_sshd_that_closes_without_a_word_fails_the_probe_that_is_alone(settings: SshSettings) -> None:
     with server_that(lambda connection: None) as port:
         (report,) = probed(settings, 1, ssh_port=port)
@@ -97,7 +107,10 @@ def test_an_sshd_that_closes_without_a_word_fails_the_probe_that_is_alone(settin
     assert report.reason == "connection closed before the SSH banner, 2 times"
 
 
-def test_an_sshd_that_closes_without_a_word_while_many_of_ours_log_in_fails_nobody(settings: SshSettings) -> None:
+def test_an_sshd_that_closes_without_a_word_while_many_of_ours_log_in_fails_nobody(
+    settings: SshSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "_HIGH", ssh._LOW)  # as long as it takes to have all four under way at once
     with server_that(lambda connection: None) as port:
         reports = probed(settings, 4, ssh_port=port)
 
@@ -105,6 +118,7 @@ def test_an_sshd_that_closes_without_a_word_while_many_of_ours_log_in_fails_nobo
     assert "of our logins to that server were under way" in reports[0].reason
 
 
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("end", [b"\r\n", b"\r\n\r\n"])
 def test_what_a_server_says_in_place_of_a_banner_is_in_the_reason(settings: SshSettings, end: bytes) -> None:
     with server_that(lambda connection: connection.sendall(b"go \x1b[31maway" + end)) as port:
