@@ -137,7 +137,7 @@ def a_busy_node_is_tested(patch: pytest.MonkeyPatch) -> None:
         (a_removed_node_leaves_none, {}),
         (dead_ticks_keep_their_claims, {}),
         (a_living_tick_is_taken_for_dead, {}),
-        (a_move_by_a_person_overrules_nothing, {"order": 3}),
+        (a_move_by_a_person_overrules_nothing, {"order": 6}),
         (an_older_vnode_is_taken_for_new, {}),
         (a_failed_teardown_counts_as_done, {}),
         (a_login_lets_a_node_return, {}),
