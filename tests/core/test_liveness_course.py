@@ -57,20 +57,20 @@ def due_keys(state: MemoryState, now: float = NOW) -> list[tuple[str, bool]]:
     return sorted((row.node, row.is_check) for row in list_candidates(state, SETTINGS, now))
 
 
-def claimed(state: MemoryState, now: float = NOW) -> list[Job]:
+def claimed(state: MemoryState, now: float = NOW, own: Settings = SETTINGS) -> list[Job]:
     """All that is due, claimed as a tick does."""
-    rows = list_candidates(state, SETTINGS, now)
-    jobs, changes = assign(state, SETTINGS, rows, range(1, 100), CLAIMANT, now)
+    rows = list_candidates(state, own, now)
+    jobs, changes = assign(state, own, rows, range(1, 100), CLAIMANT, now)
     state.apply(changes)
     return jobs
 
 
-def settled(state: MemoryState, reports: Iterable[Report], now: float) -> tuple[Event, ...]:
+def settled(state: MemoryState, reports: Iterable[Report], now: float, own: Settings = SETTINGS) -> tuple[Event, ...]:
     """What a step of a tick makes of `reports`: its events."""
     reports = list(reports)
-    guard, changes = evaluate(state, SETTINGS, reports, now, is_cut_off=None)
+    guard, changes = evaluate(state, own, reports, now, is_cut_off=None)
     state.apply(changes)
-    after = settle(state, reports, build_pools(SETTINGS), now, Random(1), guard)
+    after = settle(state, reports, build_pools(own), now, Random(1), guard)
     state.apply(after)
     return (*changes.events, *after.events)
 
@@ -283,24 +283,24 @@ def cut_off(state: MemoryState, count: int, *, seconds: float = 400.0) -> list[E
     return events
 
 
-def fifty() -> MemoryState:
+def make_many(count: int = 50, apart_s: float = 60.0) -> MemoryState:
     """Nodes in the middle of their waits, of which all answered a check in the last minutes and few were tested."""
     return make_state(
         *(
             waiting(
                 f"n{number:02}",
                 liveness=Liveness(NOW + 4 * number, 200.0, NOW - 200 + 4 * number),
-                probed_at=NOW - 60 * number,
-                due_at=NOW + 1800 - 60 * number,
+                probed_at=NOW - apart_s * number,
+                due_at=NOW + 1800 - apart_s * number,
                 last=None,
             )
-            for number in range(50)
+            for number in range(count)
         )
     )
 
 
 def test_an_outage_of_the_monitor_leaves_no_crowd_of_suspects() -> None:
-    state = fifty()
+    state = make_many()
 
     events = cut_off(state, 50)
 
@@ -330,7 +330,7 @@ def seen_lately(number: int, outcome: Outcome | None = None, **fields: Any) -> M
 def test_a_silent_check_does_not_hide_from_the_guard_what_a_test_found() -> None:
     tested = [seen_lately(number, Outcome.FAIL if number < 3 else Outcome.PASS) for number in range(10)]
     state = make_state(*tested, *(seen_lately(number) for number in range(10, 40)))
-    assert evaluated(state, [make_report("n00", "fail")], NOW) == ["pool good"]
+    assert evaluated(state, [make_report("n00", "fail", cause=Cause.SETUP)], NOW) == ["pool good"]
 
     assert evaluated(
         state, [replace(make_report("n00", "fail", cause=Cause.CONNECT), goal=Goal.LIVENESS)], NOW + 5
@@ -355,7 +355,7 @@ def test_nodes_whose_silence_the_guard_holds_count_until_they_answer() -> None:
 
 def test_a_rack_that_falls_silent_does_not_turn_the_guard_on() -> None:
     """Checks find all that are silent, tests a sample: five of fifty are not a fifth of those tested lately."""
-    state, events = fifty(), list[Event]()
+    state, events = make_many(), list[Event]()
     silent = {f"n{number:02}" for number in range(0, 50, 10)}
     for step in range(40):
         now = NOW + 10.0 * step
@@ -366,9 +366,25 @@ def test_a_rack_that_falls_silent_does_not_turn_the_guard_on() -> None:
     assert not any(event.kind == "guard-on" for event in events)
 
 
+@pytest.mark.parametrize("silences", [0, 2])
+def test_tests_that_silence_calls_do_not_turn_the_guard_of_all_on(silences: int) -> None:
+    """Ten of sixty die: all of them are tested at once, and of the others only those that were due."""
+    own, state, events = checking(silences=silences), make_many(60, 30.0), list[Event]()
+    dead = {f"n{number:02}" for number in range(0, 60, 6)}
+    for step in range(60):
+        now = NOW + 10.0 * step
+        reports = [
+            answer(claim, "fail" if claim.node in dead else "pass", now) for claim, _ in claimed(state, now, own)
+        ]
+        events += settled(state, reports, now + 5, own)
+
+    assert not any(event.kind == "guard-on" for event in events)
+    assert {member.node for member in state.members() if member.pool == "bad"} == dead
+
+
 def test_answered_logins_do_not_keep_the_guard_off_when_set_ups_fail() -> None:
     """A recipe that is broken for all: every login answers, and every test fails."""
-    state, events = fifty(), list[Event]()
+    state, events = make_many(), list[Event]()
     for step in range(200):
         now = NOW + 10.0 * step
         reports = [

@@ -1,35 +1,20 @@
 """The guard: too many failing together are more likely our fault than theirs, so their moves to bad are held.
 
 Pure. Testing goes on, and so do returns to good. The guard is recomputed from the members at every step of a tick;
-only since when it is on is stored. `pools.good` and `pools.bad` ask it through `Reading`.
-
-Set-up tests are counted by themselves, and together with liveness checks. Checks find every silent node within minutes
-and set-up tests only a sample of the nodes, so silent ones among those tested would be too large a share. And where
-logins succeed while all set-ups fail, nodes that answered would make the share of failures too small.
+only since when it is on is stored. `pools.good` and `pools.bad` ask it through `Reading`. Go on with `sightings` for
+what is counted.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
 
 from plabctl.core.guard.model import GUARD_NOTE, MONITOR, Guard, GuardedScope, read_guard
 from plabctl.core.guard.rollback import roll_back
-from plabctl.core.liveness import weigh_check
-from plabctl.core.model import Cause, Event, Goal, Member, Outcome, Report
+from plabctl.core.guard.sightings import Sighting, hear, is_counted, list_sightings
+from plabctl.core.model import Event, Goal, Outcome, Report
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.durations import format_duration
 from plabctl.values import replace
-
-
-class Sighting(NamedTuple):
-    """What was last seen of a node that was good when it was tested, lately."""
-
-    node: str
-    pool: str
-    site: str | None
-    outcome: Outcome
-    is_tested: bool = True
-    """Whether a set-up test found it so: not one that a liveness check heard, or found silent first."""
 
 
 def evaluate(
@@ -41,18 +26,19 @@ def evaluate(
     `reports` and no guard on there is mostly nothing to work out: failures are what turns it on.
     """
     before = read_guard(state)
-    fresh: dict[str, Outcome] = {}
+    fresh: dict[str, Report] = {}
     heard: dict[str, Outcome] = {}
     for report in reports:
         if report.goal is Goal.LIVENESS:
-            heard |= _hear(state, settings, report)
-        elif _is_counted(state, settings, report):
-            fresh[report.node] = report.outcome
+            heard |= hear(state, settings, report)
+        elif is_counted(state, settings, report):
+            fresh[report.node] = report
     is_quiet = not before.scopes and not before.is_undecided and not is_cut_off
-    if is_quiet and all(outcome is Outcome.PASS for outcome in (*fresh.values(), *heard.values())):
+    outcomes = (*(report.outcome for report in fresh.values()), *heard.values())
+    if is_quiet and all(outcome is Outcome.PASS for outcome in outcomes):
         return before, Changes()
     blind_until_at = now if is_cut_off else before.blind_until_at
-    sightings = list(_list_sightings(state, settings, fresh, heard, now, blind_until_at=blind_until_at))
+    sightings = list(list_sightings(state, settings, fresh, heard, now, blind_until_at=blind_until_at))
     found = _find_reasons(sightings, settings)
     if is_cut_off:
         found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
@@ -67,105 +53,6 @@ def evaluate(
         back = roll_back(state, settings, guard, now)
         changes = replace(changes, members=back.members, events=(*changes.events, *back.events))
     return guard, changes
-
-
-def _list_sightings(
-    state: State,
-    settings: Settings,
-    fresh: Mapping[str, Outcome],
-    heard: Mapping[str, Outcome],
-    now: float,
-    *,
-    blind_until_at: float,
-) -> Iterable[Sighting]:
-    label = settings.guard.site_label
-    seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
-    for name in (*fresh, *heard):
-        member = state.member(name)
-        if member:
-            seen[name] = member
-    for name, member in seen.items():
-        pool, node = _find_home_pool(member, settings), state.node(name)
-        if pool is None or node is None:
-            continue
-        was_blind = member.probed_at is not None and member.probed_at <= blind_until_at
-        outcome = fresh.get(name) or (None if was_blind else _find_recent_outcome(member, settings, now))
-        is_tested = outcome is not Outcome.FAIL or not _fell_silent(member)
-        if name not in fresh and settings.pools[member.pool].is_good:
-            known = heard.get(name) or (None if was_blind else _find_silence(member, settings))
-            outcome, is_tested = _add_check(member, outcome, known, now - settings.guard.within_s)
-        if outcome:
-            yield Sighting(name, pool, node.variables.get(label), outcome, is_tested)
-
-
-def _add_check(
-    member: Member, tested: Outcome | None, heard: Outcome | None, since_at: float
-) -> tuple[Outcome | None, bool]:
-    """Return what is known of a good node, and whether by a test: `heard` by checks, `tested`, or an answer lately."""
-    is_recent = tested is not None and member.probed_at is not None and member.probed_at >= since_at
-    if tested is Outcome.FAIL and is_recent and heard is not Outcome.UNKNOWN:  # no check says more than that
-        return tested, not _fell_silent(member)
-    if heard in {Outcome.FAIL, Outcome.UNKNOWN}:
-        return heard, False
-    if is_recent:
-        return tested, True
-    answered_at = member.liveness.answered_at if member.liveness else None
-    is_heard = heard is Outcome.PASS or (answered_at is not None and answered_at >= since_at)
-    return Outcome.PASS if is_heard else tested, not is_heard
-
-
-def _find_silence(member: Member, settings: Settings) -> Outcome | None:
-    """Return a failure for a node that was silent so often that it would have left as a suspect; the guard holds it."""
-    own, known = settings.pools[member.pool].liveness, member.liveness
-    return Outcome.FAIL if own and known and 0 < own.silences <= known.silences else None
-
-
-def _hear(state: State, settings: Settings, report: Report) -> dict[str, Outcome]:
-    """Return what a liveness check says of a good node, by its name; empty if that is nothing, or nothing yet."""
-    member = state.member(report.node)
-    own = settings.pools.get(member.pool) if member else None
-    if not (member and own and own.is_good):
-        return {}
-    outcome = weigh_check(member, report, own, settings.recipes)
-    return {report.node: outcome} if outcome else {}
-
-
-def _fell_silent(member: Member) -> bool:
-    """Return whether what made it leave good, or would have, was silence."""
-    before = member.suspicion or (member.flaps[-1].before if member.flaps else None)
-    return before is not None and before.by_silence
-
-
-def _is_counted(state: State, settings: Settings, report: Report) -> bool:
-    """Return whether a report speaks of a node as a good one: it is in good, or a suspect from there."""
-    member = state.member(report.node)
-    if member is None or (report.outcome is Outcome.UNKNOWN and report.cause is not Cause.LOCAL):
-        return False
-    own = settings.pools.get(member.pool)
-    return own is not None and (own.is_good or member.suspicion is not None)
-
-
-def _find_home_pool(member: Member, settings: Settings) -> str | None:
-    """Return the good pool that the member is in, or was in when it failed."""
-    own = settings.pools.get(member.pool)
-    if own is None:
-        return None
-    if own.is_good:
-        return own.name
-    if member.suspicion:
-        return member.suspicion.pool
-    # A move that was confirmed: since then the penalty stands as it was set.
-    return own.goes_to if member.penalty > 0 and member.penalty_at >= member.since_at else None
-
-
-def _find_recent_outcome(member: Member, settings: Settings, now: float) -> Outcome | None:
-    """Return what a recent look at the member said of it as a good node; None when it is nothing or too long ago."""
-    if not settings.pools[member.pool].is_good:
-        failed_at = member.suspicion.failed_at if member.suspicion else member.since_at
-        return Outcome.FAIL if failed_at >= now - settings.guard.within_s else None
-    if member.last is None or (member.last.outcome is Outcome.UNKNOWN and member.last.cause is not Cause.LOCAL):
-        return None
-    return member.last.outcome
 
 
 def _find_reasons(sightings: Sequence[Sighting], settings: Settings) -> dict[str, str]:
