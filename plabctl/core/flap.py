@@ -5,8 +5,6 @@ Pure. Source: the decaying penalty of route flap damping (RFC 2439), with passes
 
 from __future__ import annotations
 
-import math
-
 from plabctl.core.settings import FlapSettings, GuardSettings
 from plabctl.core.suspicion import Flap
 from plabctl.typed import Protocol
@@ -46,7 +44,7 @@ def add_flap(member: FlapRecord, flap: FlapSettings, now: float) -> float:
 
 def count_required_passes(member: FlapRecord, flap: FlapSettings, now: float) -> int:
     """Return how many passes in a row the member needs to return to good: 1 + floor(P), at most `max_passes`."""
-    return max(1, min(flap.max_passes, 1 + math.floor(compute_penalty(member, flap, now))))
+    return max(1, min(flap.max_passes, 1 + int(compute_penalty(member, flap, now))))
 
 
 def count_needed_passes(member: FlapRecord, flap: FlapSettings, now: float) -> int:

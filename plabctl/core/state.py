@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.typed import TYPE_CHECKING, Protocol
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
+    from plabctl.core.due_rows import Due, NodeFields, Row
     from plabctl.core.experiments.model import Experiment, Vnode  # most states have none
     from plabctl.core.notes import Document, Notes
 
@@ -22,6 +22,9 @@ GUARD_TOPIC = "guard"
 """The topic of the guard's note: a caller can see that there is none without loading `plabctl.core.guard.model`."""
 LOST_SOURCES_TOPIC = "lost-sources"
 """The topic of the note that there are nodes of sources that are not configured: see `plabctl.core.lost_sources`."""
+
+OCCUPANCY_TOPIC = "occupancy "
+"""How the topics of the notes of occupancy sources begin: see `plabctl.core.occupancy`."""
 
 
 class State(Protocol):

@@ -5,11 +5,10 @@ Pure. `fair_wait` computes the wait from them.
 
 from __future__ import annotations
 
-from math import log
-
 from plabctl.values import dataclass
 
-_LN_2 = log(2.0)
+_LN_2 = 0.6931471805599453
+"""The natural logarithm of 2, without `math`, which is a library of its own to load."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
 from plabctl.store.shapes import Doc, Part, RowSource, Shape, copy_plain, copy_plain_object
-from plabctl.typed import Any
+from plabctl.typed import TYPE_CHECKING, Any
 from plabctl.values import MISSING
+
+if TYPE_CHECKING:
+    from plabctl.core.due_rows import Due, NodeFields, Row
 
 _OUTCOMES = {str(outcome): outcome for outcome in Outcome}
 _GOALS = {str(goal): goal for goal in Goal}
@@ -149,6 +151,8 @@ def decode_member(name: str, doc: Doc) -> Member:
 
 def decode_due(node: str, doc: Doc, experiment: str | None = None) -> Due:
     """Return the light row of a member's document; the pool of a member of an experiment is the experiment."""
+    from plabctl.core.due_rows import Due  # a gate reads members only
+
     probed_at = doc.get("probed_at")
     return Due(
         node,
@@ -163,6 +167,8 @@ def decode_due(node: str, doc: Doc, experiment: str | None = None) -> Due:
 
 def decode_check(node: str, member: Doc) -> Due:
     """Return the light row of a liveness check that is planned, from the member's document."""
+    from plabctl.core.due_rows import Due
+
     own = member["liveness"]
     spacing_s = 0.0 if own.get("called") else own.get("spacing_s", 0.0)
     return Due(node, member["pool"], own["due_at"], None, own["due_at"] - spacing_s, spacing_s, is_check=True)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
 
-from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
@@ -34,6 +33,7 @@ from plabctl.store.tables import (
 from plabctl.typed import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from plabctl.core.due_rows import Due, NodeFields, Row
     from plabctl.core.experiments.model import Experiment, Vnode
     from plabctl.core.notes import Notes
 

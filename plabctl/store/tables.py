@@ -16,7 +16,7 @@ from plabctl.contexts import contextmanager
 from plabctl.files.private import as_store_error, build_store_error, open_for_reading
 from plabctl.store.head import SCHEMA_VERSION, Head, build_damage_error, refuse_size, verify_head
 from plabctl.store.shapes import Doc
-from plabctl.typed import cast
+from plabctl.typed import Any, cast
 
 HEAD_KEY = "plabctl"
 NODES, CLAIMS, OUTBOX, NOTES, META = "nodes", "claims", "outbox", "notes", "meta"
@@ -103,6 +103,20 @@ def _loads(data: bytes) -> object:
         import orjson
 
         return orjson.loads(data)
+    return _load_small(data)
+
+
+def _load_small(data: bytes) -> object:
+    """Do as `json.loads`, by its scanner in C alone: the package takes longer to import than the state to read."""
+    try:
+        from _json import make_scanner
+
+        text = data.decode()
+        document, end = make_scanner(cast(Any, _Scanning))(text, 0)
+        if not text[end:].strip(" \t\n\r"):
+            return document
+    except (ImportError, ValueError, StopIteration):
+        pass  # the package says what is wrong
     import json
 
     return json.loads(data, parse_constant=_refuse_constant)
@@ -110,6 +124,15 @@ def _loads(data: bytes) -> object:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
+
+
+class _Scanning:
+    """How the scanner is to read, by the names that it asks for: as `json.loads` does by default."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int = float, int
+    parse_constant = staticmethod(_refuse_constant)
 
 
 def compute_wake_at(tables: Tables) -> float | None:

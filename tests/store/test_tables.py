@@ -59,6 +59,19 @@ def test_both_readers_refuse_what_is_no_number(
         store.snapshot()
 
 
+def test_a_small_state_is_read_without_the_package_json(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delitem(sys.modules, "orjson", raising=False)
+    monkeypatch.setattr(json, "loads", None)
+    with store.session() as session:
+        session.apply(NODES)
+        session.apply(Changes(notes={"a": {"text": 'ä\u2028\U0001f600"', "x": -1.5e-7, "y": 2**62, "z": [True, None]}}))
+
+    assert store.snapshot().notes["a"]["x"] == -1.5e-7
+    assert json.JSONDecoder().decode((tmp_path / "state" / "state.json").read_text())["notes"] == store.snapshot().notes
+
+
 def test_the_quick_reader_reads_all_once_it_is_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.session() as session:
         session.apply(NODES)
