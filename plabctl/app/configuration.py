@@ -46,6 +46,16 @@ def check(path: str | None) -> Settings:
     return settings
 
 
+def list_doubts(settings: Settings) -> list[str]:
+    """Return what is allowed and hardly meant, each as `FILE: KEY: what`."""
+    if not settings.occupancies:
+        return []
+    from plabctl.core.occupancy import find_impatience  # few installations have such a source
+
+    found = ((number, find_impatience(each)) for number, each in enumerate(settings.occupancies, 1))
+    return [f"{settings.path}: occupancy[{number}].every: {what}" for number, what in found if what]
+
+
 def show(path: str | None) -> list[EffectiveKey]:
     """Return every key that holds, with where it comes from; raise ConfigError with every fault."""
     return list_effective(path)

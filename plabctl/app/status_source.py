@@ -21,11 +21,12 @@ from plabctl.core.liveness_record import Liveness
 from plabctl.core.model import Cause, Claim, Event, Hold, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.names import fold_name
 from plabctl.core.notes import Document, Notes
-from plabctl.core.occupancy import TOPIC, OccupancySettings
+from plabctl.core.occupancy import OccupancySettings
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
 from plabctl.core.problems import Problem, ProblemKind, Severity
 from plabctl.core.settings import LivenessSettings, PoolSettings, Settings
+from plabctl.core.state import OCCUPANCY_TOPIC
 from plabctl.core.surroundings import HeldLock, LockKind, LockReport, Surroundings
 from plabctl.core.suspicion import Suspicion
 from plabctl.core.usable import FELL_SILENT, UNTESTED
@@ -235,7 +236,7 @@ def _read_notes(document: Mapping[str, Any]) -> Notes:
             name: {"since_at": _read_instant(row["busy_since_at"]), "by": str(row.get("busy_by", ""))}
             for name, row in busy.items()
         }
-        notes[f"{TOPIC}{_TOLD.name}"] = {"read_at": _read_instant(document["generated_at"]), "busy": uses}
+        notes[f"{OCCUPANCY_TOPIC}{_TOLD.name}"] = {"read_at": _read_instant(document["generated_at"]), "busy": uses}
     return notes
 
 

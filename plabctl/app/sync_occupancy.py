@@ -45,7 +45,7 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[Occ
     for each in sources:
         app.store.beat(name_occupancy_stamp(each.name))
     notes = app.store.snapshot().notes
-    faults = ((each.name, read_fault(notes, each.name), reading.is_unread) for each, reading, _ in readings)
+    faults = ((each.name, *read_fault(notes, each.name)) for each in sources)
     return [
         OccupancyFault(f"occupancy: '{name}': {fault}", hint=_UNREAD_HINT if is_unread else _HINT)
         for name, fault, is_unread in faults

@@ -19,7 +19,7 @@ from plabctl.app.deliver import Delivery, record_events
 from plabctl.app.queries import read_context_of
 from plabctl.core import fault_events
 from plabctl.core.find_problems import find_problems
-from plabctl.core.lost_sources import note_lost_sources
+from plabctl.core.lost_sources import forget_occupancy, note_lost_sources
 from plabctl.core.problems import Problem, ProblemKind, TickFailure
 from plabctl.core.state import Changes, State
 from plabctl.core.surroundings import Surroundings
@@ -104,9 +104,11 @@ def _put(
         found = find_faults(replace(context, state=state, around=around))
         return fault_events.tell_faults(state, found, context.now, random.Random())
 
-    if note_lost_sources(context.state, app.settings) or tell(context.state):
+    looks = (note_lost_sources, forget_occupancy)
+    if any(look(context.state, app.settings) for look in looks) or tell(context.state):
         with app.store.session() as session:
-            session.apply(note_lost_sources(session, app.settings))
+            for look in looks:
+                session.apply(look(session, app.settings))
             session.apply(tell(session))
             note_outbox(session)
 

@@ -28,8 +28,10 @@ def command() -> None:
 @make_command("check", example="plabctl config check", parent=command)
 @config_option
 def check(config: str | None) -> None:
-    """Report all configuration errors, or that there are none."""
+    """Report all configuration errors, or that there are none, and what is allowed but hardly meant."""
     settings = configuration.check(config)
+    for doubt in configuration.list_doubts(settings):
+        output.write_note(doubt)
     output.write_line(f"{settings.path}: no errors found")
 
 

@@ -13,7 +13,7 @@ from plabctl.core.due_rows import NodeFields
 from plabctl.core.names import OPERATOR, sort_names
 from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.core.problems import Problem, ProblemKind, Severity
-from plabctl.core.state import LOST_SOURCES_TOPIC, Changes
+from plabctl.core.state import LOST_SOURCES_TOPIC, OCCUPANCY_TOPIC, Changes
 from plabctl.counts import format_count
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ def note_lost_sources(state: State, settings: Settings) -> Changes:
     """Return the change by which the state says whether there are such sources; none where it says so already."""
     count = len(find_lost_sources(state, settings))
     return Changes() if count == _NOTE.read(state.notes) else Changes(notes=_NOTE.write(count))
+
+
+def forget_occupancy(state: State, settings: Settings) -> Changes:
+    """Return the change that takes away what occupancy sources said, once none is configured; it releases nobody."""
+    topics = () if settings.occupancies else [each for each in state.notes if each.startswith(OCCUPANCY_TOPIC)]
+    return Changes(notes=dict.fromkeys(topics)) if topics else Changes()
 
 
 def find_lost_sources(state: State, settings: Settings) -> dict[str, list[str]]:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from plabctl.core.names import fold_name
 from plabctl.core.notes import Document, NoteKind, NoteReader, Notes
+from plabctl.core.state import OCCUPANCY_TOPIC
+from plabctl.durations import format_duration
 from plabctl.typed import NamedTuple
 from plabctl.values import dataclass, field
 
-TOPIC = "occupancy "
-"""How the topics of the notes begin; the name of the source follows."""
 _HELD_LONGER = 0.5
 """A reading with nothing new is written down only when the last one that was is as old as this share of `stale_after`:
 until then what is known holds that much longer."""
@@ -105,25 +105,38 @@ def _encode_use(use: Use) -> Document:
 
 def make_occupancy_note(source: str) -> NoteKind[OccupancyNote]:
     """Return the kind of note of the occupancy source of that name."""
-    return NoteKind(f"{TOPIC}{source}", _decode, _encode)
+    return NoteKind(f"{OCCUPANCY_TOPIC}{source}", _decode, _encode)
 
 
-def read_fault(notes: Notes, source: str) -> str:
-    """Return what is wrong with the occupancy source of that name; the nodes that it lists are not decoded."""
-    return NoteReader(notes.get(f"{TOPIC}{source}")).read_text("fault", "")
+def read_fault(notes: Notes, source: str) -> tuple[str, bool]:
+    """Return what is wrong with the occupancy source of that name, and whether it was not believed at all.
+
+    The nodes that it lists are not decoded.
+    """
+    reader = NoteReader(notes.get(f"{OCCUPANCY_TOPIC}{source}"))
+    return reader.read_text("fault", ""), reader.read_flag("is_unread")
 
 
 def find_busy(notes: Notes, sources: Iterable[OccupancySettings], now: float) -> Busy:
     """Return who uses which node at `now`; `sources` are those that are configured, `notes` the notes of the state.
 
-    A source that cannot be read, or that nobody reads, is believed for its `stale_after`; then it says nothing.
+    A source that cannot be read, or that nobody reads, is believed for its `stale_after`; then it says nothing. Until
+    one that is new in the configuration is first read, what those said that are gone holds: it may be one of them.
     """
-    tables = []
-    for source in sources:
-        reader = NoteReader(notes.get(f"{TOPIC}{source.name}"))
-        if not is_stale(reader.read_number("read_at", None), source, now, is_unread=reader.read_flag("is_unread")):
-            tables.append(reader.read_objects("busy"))
+    tables, configured = [], list(sources)
+    for source in configured:
+        topic = f"{OCCUPANCY_TOPIC}{source.name}"
+        for each in (topic,) if topic in notes else find_gone_topics(notes, configured):
+            reader = NoteReader(notes.get(each))
+            if not is_stale(reader.read_number("read_at", None), source, now, is_unread=reader.read_flag("is_unread")):
+                tables.append(reader.read_objects("busy"))
     return _BusyNodes([table for table in tables if table])
+
+
+def find_gone_topics(notes: Notes, sources: Iterable[OccupancySettings]) -> list[str]:
+    """Return the topics of the notes of sources that are no longer configured."""
+    configured = {f"{OCCUPANCY_TOPIC}{source.name}" for source in sources}
+    return [topic for topic in notes if topic.startswith(OCCUPANCY_TOPIC) and topic not in configured]
 
 
 def is_stale(read_at: float | None, source: OccupancySettings, now: float, *, is_unread: bool) -> bool:
@@ -138,6 +151,14 @@ def is_stale(read_at: float | None, source: OccupancySettings, now: float, *, is
 def is_worth_noting(read_at: float | None, source: OccupancySettings, now: float) -> bool:
     """Return whether a reading with nothing new is written down, as the last one that was is too old, or lies ahead."""
     return read_at is None or not 0 <= now - read_at <= _HELD_LONGER * source.stale_after_s
+
+
+def find_impatience(source: OccupancySettings) -> str:
+    """Return what is wrong with how often a source is read and how long it is believed; empty when nothing is."""
+    if source.every_s <= source.stale_after_s or not source.stale_after_s:
+        return ""
+    every, stale_after = format_duration(source.every_s), format_duration(source.stale_after_s)
+    return f"read every {every} and believed for {stale_after}: when one reading fails, nobody is known to be busy"
 
 
 class _BusyNodes(Mapping[str, Use]):

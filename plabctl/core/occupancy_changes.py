@@ -1,7 +1,9 @@
 """Decide what readings of the occupancy sources change: what is known of who is busy, and what a release calls for.
 
 Pure. One commit takes both, so that no release is lost between a reading and what follows it. A release is a node that
-some source listed when it was last believed, and none lists any more; that a source is no longer believed is none.
+some source listed when it was last believed, and none lists any more. That a source is no longer believed, or is taken
+out of the configuration, is none. A source that is new there begins with what those said that are gone: it may be one
+of them under another name.
 """
 
 from __future__ import annotations
@@ -12,17 +14,17 @@ from heapq import nsmallest
 from plabctl.core.liveness import call_check
 from plabctl.core.model import Member
 from plabctl.core.names import fold_name
-from plabctl.core.notes import NoteReader
+from plabctl.core.notes import NoteReader, Notes
 from plabctl.core.occupancy import (
-    TOPIC,
     OccupancyNote,
     OccupancySettings,
     Use,
+    find_gone_topics,
     is_worth_noting,
     make_occupancy_note,
 )
 from plabctl.core.settings import Settings
-from plabctl.core.state import Changes, State
+from plabctl.core.state import OCCUPANCY_TOPIC, Changes, State
 from plabctl.counts import format_count
 from plabctl.values import dataclass, field, replace
 
@@ -50,6 +52,8 @@ class OccupancyReading:
     """What is wrong with some of its rows, or why it was not believed at all."""
     is_unread: bool = False
     """Whether it was not believed at all: then nothing is known from it."""
+    doubt: str = ""
+    """Why it is believed only if one of the names is a node here, or was listed before: it may be no list of names."""
 
 
 def plan_occupancy(
@@ -63,23 +67,37 @@ def plan_occupancy(
     With each reading comes the instant of the reading before it, if that is known. A reading that began before the one
     that is noted changes nothing: another tick was quicker.
     """
-    before = _list_busy(state.notes.items())
-    notes: dict[str, Mapping[str, object] | None] = {}
+    gone = find_gone_topics(state.notes, settings.occupancies)
+    fresh = [source for source in settings.occupancies if f"{OCCUPANCY_TOPIC}{source.name}" not in state.notes]
+    start = _inherit_note(state.notes, gone) if gone and fresh else OccupancyNote()
     known = {fold_name(name): name for name in state.names()}
+    believed = {topic: note for topic, note in state.notes.items() if fresh or topic not in gone}
+    notes: dict[str, Mapping[str, object] | None] = dict.fromkeys(gone)
+    if gone:
+        for source in fresh:
+            notes |= make_occupancy_note(source.name).write(start)
     for source, reading, previous_at in readings:
         kind = make_occupancy_note(source.name)
-        old = kind.read(state.notes)
+        stored = kind.read(state.notes)
+        old = start if source in fresh else stored
         new = _note_reading(source, reading, old, previous_at, known, now)
-        if new != old:
+        if new != stored:
             notes |= kind.write(new)
-    configured = {f"{TOPIC}{source.name}" for source in settings.occupancies}
-    notes |= {topic: None for topic in state.notes if topic.startswith(TOPIC) and topic not in configured}
     if not notes:
         return Changes()
-    after = _list_busy({**state.notes, **notes}.items())
+    before, after = _list_busy(believed.items()), _list_busy({**state.notes, **notes}.items())
     released = [known[name] for name in before if name not in after and name in known]
     members = [_call_release(member, settings, now) for name in released if (member := state.member(name))]
     return Changes(notes=notes, members=tuple(member for member in members if member))
+
+
+def _inherit_note(notes: Notes, topics: Iterable[str]) -> OccupancyNote:
+    """Return what a source that was never read begins with: who was busy as those said that are gone."""
+    olds = [make_occupancy_note(topic.removeprefix(OCCUPANCY_TOPIC)).read(notes) for topic in topics]
+    busy: dict[str, Use] = {}
+    for old in olds:
+        busy |= old.busy
+    return OccupancyNote(max((old.read_at for old in olds if old.read_at is not None), default=None), busy)
 
 
 def rename_busy(state: State, renamed: Mapping[str, str]) -> Changes:
@@ -89,8 +107,8 @@ def rename_busy(state: State, renamed: Mapping[str, str]) -> Changes:
     """
     notes: dict[str, Mapping[str, object] | None] = {}
     for topic in state.notes:
-        if topic.startswith(TOPIC):
-            kind = make_occupancy_note(topic.removeprefix(TOPIC))
+        if topic.startswith(OCCUPANCY_TOPIC):
+            kind = make_occupancy_note(topic.removeprefix(OCCUPANCY_TOPIC))
             note = kind.read(state.notes)
             uses = {fold_name(new): note.busy.get(fold_name(old)) for old, new in renamed.items()}
             if found := {name: use for name, use in uses.items() if use and name not in note.busy}:
@@ -103,7 +121,7 @@ def _list_busy(notes: Iterable[tuple[str, Mapping[str, object] | None]]) -> dict
     return {
         name: None
         for topic, note in notes
-        if topic.startswith(TOPIC) and note is not None
+        if topic.startswith(OCCUPANCY_TOPIC) and note is not None
         for name in NoteReader(note).read_objects("busy")
     }
 
@@ -118,6 +136,8 @@ def _note_reading(
 ) -> OccupancyNote:
     if old.read_at is not None and reading.began_at < old.read_at <= now:
         return old
+    if reading.doubt and not any(name in known or name in old.busy for name in reading.uses):
+        reading = OccupancyReading(reading.began_at, fault=reading.doubt, is_unread=True)
     if reading.is_unread:
         # While nothing was wrong, readings with nothing new were not all written down.
         is_first = not old.is_unread and old.read_at is not None and previous_at is not None

@@ -9,7 +9,7 @@ Tests: `tests/occupancy/test_command.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from plabctl.core.keys.table import Kind
 from plabctl.errors import UsageFault
@@ -38,6 +38,8 @@ class Row(NamedTuple):
     until_at: float | None = None
     fault: str = ""
     """What is wrong with the row, although it names a node: that is busy all the same."""
+    is_bare: bool = False
+    """Whether it may be something else, such as a message: a line of one word, or a key of another kind of object."""
 
 
 class OccupancyKind(Kind, ABC):
@@ -75,24 +77,26 @@ def read_source(own: OccupancySettings, origin: Origin, now: float) -> Occupancy
     if kind.fault:
         return OccupancyReading(now, fault=kind.fault, is_unread=True)
     try:
-        uses, fault = collect_rows(kind.read(own, origin, now))
+        return collect_rows(kind.read(own, origin, now), now)
     except UsageFault as error:
         return OccupancyReading(now, fault=str(error), is_unread=True)
-    return OccupancyReading(now, uses, fault)
 
 
-def collect_rows(rows: Iterable[Row]) -> tuple[dict[str, Listed], str]:
-    """Return who is busy, by folded name of the node, and what is wrong with single rows; empty when nothing is.
+def collect_rows(rows: Iterable[Row], now: float) -> OccupancyReading:
+    """Return a reading that began at `now`: who is busy, and what is wrong with single rows.
 
     A row whose name can be that of no node is left out. Raise UsageFault when that is most of them, or when there are
     far too many: such a list means something else.
     """
     from plabctl.core.names import fold_name, is_alias
+    from plabctl.core.occupancy_changes import OccupancyReading
 
     uses: dict[str, Listed] = {}
     faults: list[str] = []
     bad_count = good_count = 0
+    is_bare = True
     for row in rows:
+        is_bare = is_bare and row.is_bare
         if is_alias(row.name):
             good_count += 1
             name = fold_name(row.name)
@@ -107,7 +111,16 @@ def collect_rows(rows: Iterable[Row]) -> tuple[dict[str, Listed], str]:
     if len(uses) > MAX_NODES:
         raise UsageFault(f"it lists {len(uses)} nodes, at most {MAX_NODES} are believed")
     more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-    return uses, "; ".join(faults[:_NAMED]) + more
+    doubt = _describe_doubt([*uses]) if uses and is_bare else ""
+    return OccupancyReading(now, uses, "; ".join(faults[:_NAMED]) + more, doubt=doubt)
+
+
+def _describe_doubt(names: Sequence[str]) -> str:
+    *others, last = [*map(_quote, names[:_NAMED])]
+    if len(names) > _NAMED:
+        others, last = [*others, last], f"{len(names) - _NAMED} more"
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return f"it lists only {listed}, which {'is no node' if len(names) == 1 else 'are no nodes'} here"
 
 
 def _add_use(known: Listed | None, row: Row) -> Listed:

@@ -52,16 +52,16 @@ def parse_printed(raw: bytes, where: str, now: float) -> Iterator[Row]:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageFault(f"{where}:{line}: not UTF-8") from error
-    if text.lstrip()[:1] in {"{", "["}:
-        return _parse_json(text, where, now)
-    return _parse_lines(text, where)
+    first = text.lstrip()[:1]
+    if first == "<":
+        raise UsageFault(f"{where}: a page of HTML or XML, not names")
+    return _parse_json(text, where, now) if first in {"{", "["} else _parse_lines(text, where)
 
 
 def _parse_lines(text: str, where: str) -> Iterator[Row]:
-    for number, line in enumerate(text.splitlines(), 1):
-        name = line.strip()
-        if name and not name.startswith("#"):
-            yield Row(f"{where}:{number}", name)
+    lines = [(number, name) for number, line in enumerate(text.splitlines(), 1) if (name := line.strip())]
+    named = [(number, name) for number, name in lines if not name.startswith("#")]
+    return (Row(f"{where}:{number}", name, is_bare=len(named) == 1) for number, name in named)
 
 
 class _Object(list[tuple[str, object]]):

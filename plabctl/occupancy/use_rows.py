@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from plabctl.occupancy.base import Row
 
 _SHAPE = 'write {"by": "...", "since": "...", "until": "..."}'
+_KEYS = frozenset({"name", "by", "since", "until"})
 _LATEST_AT = 253402300799.0
 """The end of the year 9999."""
 
@@ -20,7 +21,7 @@ def read_use(place: str, name: str, use: object, now: float) -> Row:
     if use is None:
         return Row(place, name)
     if not isinstance(use, Mapping):
-        return Row(place, name, fault=f"{name}: neither null nor an object, {_SHAPE}")
+        return Row(place, name, fault=f"{name}: neither null nor an object, {_SHAPE}", is_bare=True)
     by, faults = use.get("by"), []
     if by is not None and not isinstance(by, str):
         faults.append("`by` is no text")
@@ -32,7 +33,9 @@ def read_use(place: str, name: str, use: object, now: float) -> Row:
             instants[key] = None
             faults.append(f"`{key}` {error}")
     fault = f"{name}: {', '.join(faults)}" if faults else ""
-    return Row(place, name, by if isinstance(by, str) else "", instants["since"], instants["until"], fault)
+    is_bare = bool(use) and use.keys().isdisjoint(_KEYS)
+    words = by if isinstance(by, str) else ""
+    return Row(place, name, words, instants["since"], instants["until"], fault, is_bare=is_bare)
 
 
 def _read_instant(value: object, now: float, *, ahead: bool) -> float | None:

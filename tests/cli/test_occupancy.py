@@ -182,6 +182,49 @@ def test_a_source_that_fails_is_told_and_its_end_as_well(busy_desk: Desk) -> Non
     assert told_kinds == ["fault", "fault"], "that it fails, and that it is believed no longer"
 
 
+@pytest.mark.parametrize(
+    ("printed", "fault", "hint"),
+    [
+        ("pc1\n-x\n", "/bin/cat:2: '-x' can be the name of no node", "try it with: plabctl doctor"),
+        (
+            "null\n",
+            "it lists only 'null', which is no node here",
+            "what it said last holds for its `stale_after`; try it with: plabctl doctor",
+        ),
+    ],
+)
+def test_what_holds_is_said_of_a_bad_row_and_of_rubbish(busy_desk: Desk, printed: str, fault: str, hint: str) -> None:
+    (busy_desk.folder / "busy").write_text(printed)
+
+    said = busy_desk.run("tick")
+
+    assert (said.code, said.err) == (1, f"plabctl: occupancy: 'desk': {fault}\n  hint: {hint}\n")
+    assert ("holds" in busy_desk.run("check").out) is ("holds" in hint)
+    assert busy_desk.ok("status", "@busy", "-o", "name") == "pc1\n"
+    assert "released" not in busy_desk.ok("explain", "pc1")
+
+
+def test_the_note_of_the_last_source_goes_with_it(busy_desk: Desk) -> None:
+    busy_desk.config.write_text(busy_desk.config.read_text().replace(SOURCE, ""))
+    busy_desk.ok("retest", "pc2")
+    tests = list_tests(busy_desk, "pc1")
+
+    busy_desk.ok("tick")
+
+    assert "occupancy" not in (busy_desk.folder / "state" / "state.json").read_text()
+    assert list_tests(busy_desk, "pc1") == tests, "nobody said that it is free, and it was not due"
+
+
+def test_a_source_that_is_read_more_rarely_than_it_is_believed_is_told(busy_desk: Desk) -> None:
+    assert busy_desk.run("config", "check").err == ""
+    busy_desk.config.write_text(busy_desk.config.read_text().replace("every = 0\n", 'every = "1h"\n'))
+
+    said = busy_desk.run("config", "check")
+
+    why = "read every 1h and believed for 15m: when one reading fails, nobody is known to be busy"
+    assert (said.code, said.err) == (0, f"{busy_desk.config}: occupancy[1].every: {why}\n")
+
+
 def lose_patience(config: Path) -> None:
     config.write_text(config.read_text().replace("every = 0\n", "every = 0\nstale_after = 0\n"))
     time.sleep(0.01)

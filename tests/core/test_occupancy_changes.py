@@ -215,6 +215,79 @@ def test_the_note_of_a_source_that_is_not_configured_any_more_goes() -> None:
     assert list(state.notes) == ["occupancy desk"]
 
 
+def test_a_source_with_a_new_name_begins_with_what_the_old_one_said() -> None:
+    renamed = make_occupancy("desk")
+    settings = make_settings(occupancies=(renamed,))
+    state = make_three()
+    read(state, ["a"])
+    failed = OccupancyReading(NOW + 60.0, fault="no database", is_unread=True)
+    assert list(find_busy(state.notes, settings.occupancies, NOW + 60.0)) == ["a"], "before its first reading, too"
+
+    state.apply(plan_occupancy(state, settings, [(renamed, failed, None)], NOW + 60.0))
+
+    assert not is_checked(state, "a")
+    assert list(state.notes) == ["occupancy desk"]
+    note = note_of(state, "desk")
+    assert (list(note.busy), note.fault, note.fault_since_at) == (["a"], "no database", NOW + 60.0)
+    assert list(find_busy(state.notes, settings.occupancies, NOW + 900.0)) == ["a"]
+    assert list(find_busy(state.notes, settings.occupancies, NOW + 901.0)) == []
+    state.apply(plan_occupancy(state, settings, [(renamed, OccupancyReading(NOW + 120.0), None)], NOW + 120.0))
+    assert is_checked(state, "a"), "the new source says that it is free"
+
+
+def test_each_new_source_begins_with_what_the_old_ones_said() -> None:
+    first, second = make_occupancy("one"), make_occupancy("two")
+    settings = make_settings(occupancies=(first, second))
+    state = make_three()
+    read(state, ["a", "b"])
+    fault = OccupancyReading(NOW + 60.0, fault="no database", is_unread=True)
+    readings = [(first, OccupancyReading(NOW + 60.0, {"b": Listed()}), None), (second, fault, None)]
+
+    state.apply(plan_occupancy(state, settings, readings[:1], NOW + 60.0))
+    state.apply(plan_occupancy(state, settings, readings[1:], NOW + 60.0))
+
+    assert sorted(find_busy(state.notes, settings.occupancies, NOW + 60.0)) == ["a", "b"]
+    assert not is_checked(state, "a")
+
+
+def test_a_source_that_is_taken_away_releases_nobody() -> None:
+    other = make_occupancy("desk")
+    both, one = make_settings(occupancies=(SOURCE, other)), make_settings(occupancies=(other,))
+    state = make_three()
+    readings = [(SOURCE, OccupancyReading(NOW, {"a": Listed()}), None), (other, OccupancyReading(NOW), None)]
+    state.apply(plan_occupancy(state, both, readings, NOW))
+
+    state.apply(plan_occupancy(state, one, [(other, OccupancyReading(NOW + 60.0), None)], NOW + 60.0))
+
+    assert list(state.notes) == ["occupancy desk"]
+    assert list(find_busy(state.notes, one.occupancies, NOW + 60.0)) == []
+    assert not is_checked(state, "a"), "nobody said that it is free"
+
+
+@pytest.mark.parametrize("word", ["null", "17", "unauthorized"])
+def test_a_lone_word_that_means_nothing_here_is_not_believed(word: str) -> None:
+    state = make_three()
+    read(state, ["a"])
+
+    read(state, [word], NOW + 60.0, doubt=f"it printed only {word!r}")
+
+    assert busy_in(state, NOW + 60.0) == ["a"]
+    assert not is_checked(state, "a")
+    note = note_of(state)
+    assert (note.is_unread, note.fault) == (True, f"it printed only {word!r}")
+
+
+def test_a_lone_word_that_is_a_node_or_was_listed_before_is_believed() -> None:
+    state = make_three()
+    read(state, ["a", "login1"])
+
+    read(state, ["login1"], NOW + 60.0, doubt="it printed only 'login1'")
+    assert is_checked(state, "a")
+    read(state, ["b"], NOW + 120.0, doubt="it printed only 'b'")
+    assert busy_in(state, NOW + 120.0) == ["b"]
+    assert note_of(state).fault == ""
+
+
 def find_member(state: MemoryState, name: str) -> Member:
     member = state.member(name)
     assert member

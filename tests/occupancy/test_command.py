@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plabctl.core.occupancy import OccupancySettings
-from plabctl.core.occupancy_changes import Listed, OccupancyReading
+from plabctl.core.occupancy_changes import Listed
 from plabctl.core.settings import ANYWHERE
 from plabctl.errors import UsageFault
 from plabctl.occupancy.base import collect_rows, read_source
@@ -20,7 +20,12 @@ def command(*argv: str, timeout_s: float = 20.0, **options: Any) -> OccupancySet
 
 def read(printed: str | bytes) -> tuple[dict[str, Listed], str]:
     raw = printed if isinstance(printed, bytes) else printed.encode()
-    return collect_rows(parse_printed(raw, "busy", NOW))
+    reading = collect_rows(parse_printed(raw, "busy", NOW), NOW)
+    return dict(reading.uses), reading.fault
+
+
+def doubt_of(printed: str) -> str:
+    return collect_rows(parse_printed(printed.encode(), "busy", NOW), NOW).doubt
 
 
 def fault_of(source: OccupancySettings) -> str:
@@ -94,7 +99,8 @@ def test_a_node_is_busy_whatever_else_is_said_wrongly_of_it(use: str, fault: str
 @pytest.mark.parametrize(
     ("printed", "fault"),
     [
-        ("<html>\n<body>502 Bad Gateway</body>\n", "busy:1: '<html>' can be the name of no node, and 1 more such"),
+        ("<html>\n<body>502 Bad Gateway</body>\n", "busy: a page of HTML or XML, not names"),
+        ('"pc1"', "busy:1: '\"pc1\"' can be the name of no node"),
         ("squeue: error: cannot connect\n", "busy:1: 'squeue: error: cannot connect' can be the name of no node"),
         ('{"pc1": ', "busy: no JSON: "),
         ("[" * 100_000, "busy: no JSON: "),
@@ -109,6 +115,36 @@ def test_rubbish_is_not_believed(printed: str | bytes, fault: str) -> None:
         read(printed)
 
     assert str(caught.value).startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("printed", "doubt"),
+    [
+        ("null\n", "it lists only 'null', which is no node here"),
+        ("17", "it lists only '17', which is no node here"),
+        ("# jobs\ntrue\n", "it lists only 'true', which is no node here"),
+        ("Unauthorized", "it lists only 'unauthorized', which is no node here"),
+        ('{"error": "Unauthorized"}', "it lists only 'error', which is no node here"),
+        ('{"message": "Internal error", "code": 500}', "it lists only 'message' and 'code', which are no nodes here"),
+        ('{"data": {"jobs": []}}', "it lists only 'data', which is no node here"),
+        ('{"a": 1, "b": 2, "c": 3, "d": 4}', "it lists only 'a', 'b', 'c' and 1 more, which are no nodes here"),
+    ],
+)
+def test_what_may_be_no_list_of_names_is_doubted(printed: str, doubt: str) -> None:
+    assert doubt_of(printed) == doubt
+
+
+@pytest.mark.parametrize(
+    "printed", ["", "a\nb\n", '["login1"]', '{"login1": null}', '{"login1": {"by": "ada"}, "x": 7}', "{}"]
+)
+def test_what_can_only_be_a_list_of_names_is_not_doubted(printed: str) -> None:
+    assert not doubt_of(printed)
+
+
+@pytest.mark.parametrize("page", ["<html>\nerror\nretry\nlater\n</html>", "<!doctype html>\na\nb"])
+def test_a_page_is_rubbish_however_many_of_its_lines_could_be_names(page: str) -> None:
+    with pytest.raises(UsageFault, match="busy: a page of HTML or XML, not names"):
+        read(page)
 
 
 def test_a_bad_row_among_good_ones_is_left_out_and_told() -> None:
@@ -147,7 +183,7 @@ def test_a_command_runs_where_and_with_what_is_said(tmp_path: Path) -> None:
     (tmp_path / "busy.sh").write_text("echo $NODE\n")
     source = command("/bin/sh", "busy.sh", directory=str(tmp_path), environment=(("NODE", "pc7"),))
 
-    assert read_source(source, ANYWHERE, NOW) == OccupancyReading(NOW, {"pc7": Listed()})
+    assert read_source(source, ANYWHERE, NOW).uses == {"pc7": Listed()}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives files to another user")
