@@ -43,6 +43,7 @@ _NAMES = {
     "release": "released",
     "retest": "retest asked for",
 }
+_STUCK_NO_MORE = "needs no person any more"
 _STYLES = {
     "transition": "title",
     "suspect": "suspect",
@@ -140,9 +141,8 @@ def _format_what(event: Event) -> str:
         case "void" if data.get("experiment"):
             words = _join(f"{experiment_events.describe_work(data)} given up", reason)
         case _:
-            words = experiment_events.describe_event(kind, data) or _join(
-                _NAMES.get(kind, kind.replace("-", " ")), reason
-            )
+            name = _STUCK_NO_MORE if data.get("over") else _NAMES.get(kind, kind.replace("-", " "))
+            words = experiment_events.describe_event(kind, data) or _join(name, reason)
     return words
 
 

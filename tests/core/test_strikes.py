@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plabctl.core.guard.rollback import restore_member
+from plabctl.core.guard.model import Guard, GuardedScope
+from plabctl.core.guard.rollback import restore_member, roll_back
 from plabctl.core.model import Member
 from plabctl.core.pools.base import build_flap
 from plabctl.core.settings import FlapSettings, GuardSettings, Settings
-from tests.builders import NOW, judged, make_member, make_settings, played
+from plabctl.render.event_table import describe_event
+from tests.builders import NOW, judged, make_member, make_settings, make_state, played
 from tests.core.virtual_world import VirtualWorld
 
 DAY = 86400.0
@@ -63,6 +65,27 @@ def test_what_the_guard_takes_back_does_not_count(is_confirmed: bool) -> None:
         back = restore_member(suspect, build_flap(suspect, suspect.suspicion, NOW + 120), STRIKES, NOW + 130)
 
     assert (back.pool, back.stuck_since_at, back.strike_ats) == ("good", None, before.strike_ats)
+
+
+def test_sinks_that_were_told_of_a_stuck_node_are_told_when_the_guard_takes_that_back() -> None:
+    before = strike(make_member("a"), 2)
+    good = judged(before, "pass", at=NOW + 90, settings=STRIKES).member
+    suspect = judged(good, "fail", at=NOW + 120, settings=STRIKES).member
+    stuck = judged(suspect, "fail", at=NOW + 121, settings=STRIKES).member
+    state = make_state(stuck, make_member("b", "bad", stuck_since_at=NOW - 9e4, probed_at=NOW + 100))
+    guard = Guard({"pool good": GuardedScope("pool good", NOW + 125, "16 of 35 failed")})
+
+    changes = roll_back(state, STRIKES, guard, NOW + 130)
+
+    [told] = [event for event in changes.events if event.kind == "stuck"]
+    assert (told.node, told.at, dict(told.data)) == (
+        "a",
+        NOW + 130,
+        {"pool": "good", "over": True, "reason": "taken back by the guard: 16 of 35 failed"},
+    )
+    assert describe_event(told) == "needs no person any more: taken back by the guard: 16 of 35 failed"
+    state.apply(changes)
+    assert not roll_back(state, STRIKES, guard, NOW + 131).events
 
 
 def test_without_the_rule_a_node_returns_as_ever_and_one_that_was_stuck_does() -> None:

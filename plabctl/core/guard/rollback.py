@@ -30,9 +30,13 @@ def roll_back(state: State, settings: Settings, guard: Guard, now: float) -> Cha
     """
     members, happened = [], []
     for member, flap in _find_moves(state, settings, guard, now):
-        members.append(restore_member(member, flap, settings, now))
+        back = restore_member(member, flap, settings, now)
+        members.append(back)
+        why = guard.reason(flap.before.pool, state.node(member.node))
         if member.pool != flap.before.pool:
-            happened.append(_build_event(member, flap, guard.reason(flap.before.pool, state.node(member.node)), now))
+            happened.append(_build_event(member, flap, why, now))
+        if member.stuck_since_at is not None and back.stuck_since_at is None:
+            happened.append(_build_unstuck_event(back, flap, why, now))
     return Changes(members=tuple(members), events=tuple(happened))
 
 
@@ -90,3 +94,8 @@ def _build_event(member: Member, flap: Flap, why: str, now: float) -> Event:
     before, reason = flap.before, f"taken back by the guard: {why}"
     data = describe_move(Move(kind, member.pool, before.pool, before.since_at, "guard", reason))
     return Event(f"guard-back {member.node} {flap.at}", now, kind, member.node, MACHINE, data)
+
+
+def _build_unstuck_event(back: Member, flap: Flap, why: str, now: float) -> Event:
+    data = {"pool": back.pool, "over": True, "reason": f"taken back by the guard: {why}"}
+    return Event(f"guard-back-stuck {back.node} {flap.at}", now, "stuck", back.node, MACHINE, data)

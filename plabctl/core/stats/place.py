@@ -116,7 +116,7 @@ def _find_changes(place: Place, event: Event) -> dict[str, Any]:
         case "release":
             changes = {"hold": None, "stuck_since_at": None}
         case "stuck":
-            changes = {"stuck_since_at": event.at}
+            changes = {"stuck_since_at": None if event.data.get("over") else event.at}
         case "suspect":
             before = Suspicion(_get_text(event, "from"), event.at, 0, event.at)
             changes = {"pool": _get_text(event, "to"), "suspicion": before}
