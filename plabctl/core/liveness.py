@@ -93,13 +93,16 @@ def has_answered(report: Report) -> bool | None:
     """Return whether the login answered in a set-up test, at its start and at its end; None if nobody knows.
 
     A test that failed in a later stage has logged in. Otherwise nodes that log in and fail would be tested again and
-    again: silent by each test, answering at the next check. One that failed on this machine made no login.
+    again: silent by each test, answering at the next check. One that failed on this machine made no login, and one that
+    a learned time-out cut off at the login might have answered a check, which has all the time that is configured.
     """
     if report.outcome is not Outcome.FAIL:
         return True if report.outcome is Outcome.PASS else None
     if report.stages and report.stages[0].stage != "connect":
         return None
     is_at_login = not report.stages or report.stages[-1].stage == "connect"
+    if is_at_login and report.is_cut:
+        return None
     return not (is_at_login and report.cause in _SILENT_CAUSES)
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from plabctl.core.liveness import Liveness
 from plabctl.core.model import Leftover, Member, Outcome, Verdict
-from plabctl.core.settings import LivenessSettings, SshSettings
+from plabctl.core.recipe import Transport
+from plabctl.core.settings import DeadlineSettings, LivenessSettings, SshSettings
 from plabctl.core.state import Changes
 from plabctl.probes.plain_recipes import COMMAND
 from plabctl.values import replace
 from tests.app.installation import Installation
+from tests.lab.slow_link import slow_link
 from tests.lab.sshd import Sshd, free_port
 
 pytestmark = pytest.mark.sshd
@@ -130,6 +132,39 @@ def test_the_next_test_plans_the_next_checks(tmp_path: Path, sshd: Sshd) -> None
     assert known is not None
     assert known.spacing_s == pytest.approx(600.0 / 9, abs=0.01)
     assert known.due_at == pytest.approx(here.clock.now() + known.spacing_s, abs=20)
+
+
+def test_a_slow_login_that_a_learned_time_out_cuts_off_is_no_silence(tmp_path: Path, sshd: Sshd) -> None:
+    """Else a check, which has the whole time-out, would find an answer after silence, and call the test each time."""
+    here = Site(tmp_path, sshd)
+    over_ssh = replace(here.recipe, transport=Transport.SSH)
+    here.settings = replace(
+        here.settings,
+        ssh=replace(here.settings.ssh, connect_timeout_s=20.0),
+        deadlines=DeadlineSettings(floor_s=0.3, min_passes=1),
+        recipes={"process": over_ssh, "command": COMMAND},
+    )
+    here.app = replace(here.app, settings=here.settings)
+    now = here.clock.now()
+    here.place("fast", due_at=now - 1)
+    here.tick()
+    with slow_link(sshd.port, delay_s=0.25, bytes_per_s=10**6) as port:
+        known_hosts = sshd.known_hosts()
+        (tmp_path / "known_hosts").write_text(known_hosts + known_hosts.replace(f":{sshd.port} ", f":{port} "))
+        here.place("slow", "bad", port=port, due_at=now - 1, fail_streak=1, liveness=Liveness(None, 60.0, now - 300))
+        here.tick()
+        cut = here.member("slow")
+        with here.store.session() as state:
+            state.apply(Changes(members=(replace(cut, liveness=replace(cut.liveness or Liveness(), due_at=now)),)))
+        here.tick()
+
+    assert cut.last is not None
+    assert "learned" in cut.last.reason
+    checked = here.member("slow")
+    assert (cut.liveness and cut.liveness.silences, checked.probed_at) == (0, cut.probed_at)
+    assert checked.liveness is not None
+    assert checked.liveness.answered_at is not None
+    assert checked.liveness.answered_at > now
 
 
 def test_a_fault_of_ours_is_no_silence(tmp_path: Path, sshd: Sshd) -> None:

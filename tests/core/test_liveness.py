@@ -252,6 +252,13 @@ def test_a_test_that_failed_after_its_login_has_been_answered(
     assert has_answered(report) is answered
 
 
+def test_a_login_that_a_learned_time_out_cut_off_says_nothing() -> None:
+    report = make_report("n1", "fail", cause=Cause.CONNECT, stages=(StageRun("connect", 1.0, None),), is_cut=True)
+
+    assert has_answered(report) is None
+    assert has_answered(replace(report, stages=(*report.stages, StageRun("setup", 1.0, None)))) is True
+
+
 def test_a_test_that_fails_on_this_machine_says_nothing_of_a_login() -> None:
     report = make_report("n1", "fail", cause=Cause.CHECK, stages=(StageRun("check", 1.0, 2),))
 
