@@ -18,6 +18,7 @@ from plabctl.app.context import App
 from plabctl.app.deliver import Delivery, record_events
 from plabctl.app.queries import read_context_of
 from plabctl.core import fault_events
+from plabctl.core.false_alarms import note_mute_nodes
 from plabctl.core.find_problems import find_problems
 from plabctl.core.lost_sources import forget_occupancy, note_lost_sources
 from plabctl.core.problems import Problem, ProblemKind, TickFailure
@@ -104,7 +105,7 @@ def _put(
         found = find_faults(replace(context, state=state, around=around))
         return fault_events.tell_faults(state, found, context.now, random.Random())
 
-    looks = (note_lost_sources, forget_occupancy)
+    looks = (note_lost_sources, forget_occupancy, note_mute_nodes)
     if any(look(context.state, app.settings) for look in looks) or tell(context.state):
         with app.store.session() as session:
             for look in looks:

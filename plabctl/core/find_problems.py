@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plabctl.core.state import LOST_SOURCES_TOPIC
+from plabctl.core.state import FALSE_ALARMS_TOPIC, LOST_SOURCES_TOPIC
 from plabctl.core.surroundings import NodeCounts, Surroundings
 from plabctl.durations import format_duration
 from plabctl.typed import TYPE_CHECKING
@@ -47,7 +47,7 @@ def find_problems(
     A tick that is looking has made all tests that it could, and has not failed so far.
     """
     found = [] if sight is None else _check_processes(sight, state, settings, now, last_tick_at)
-    partial = [*_check_sources_and_sinks(state, settings, now), *_check_lost_sources(state, settings)]
+    partial = [*_check_sources_and_sinks(state, settings, now), *_check_noted(state, settings)]
     failing = _check_failure(around.failure, state, settings, now)
     ended_at = None if is_tick_looking else around.last_success_at
     if ended_at is not None and around.failure and not failing:
@@ -180,12 +180,16 @@ def _check_sources_and_sinks(state: State, settings: Settings, now: float) -> li
     ]
 
 
-def _check_lost_sources(state: State, settings: Settings) -> list[Problem]:
-    if LOST_SOURCES_TOPIC not in state.notes:
-        return []
-    from plabctl.core.lost_sources import list_problems
+def _check_noted(state: State, settings: Settings) -> Iterator[Problem]:
+    """Yield what a walk over all nodes finds, where a tick has found and noted it."""
+    if LOST_SOURCES_TOPIC in state.notes:
+        from plabctl.core import lost_sources
 
-    return list_problems(state, settings)
+        yield from lost_sources.list_problems(state, settings)
+    if FALSE_ALARMS_TOPIC in state.notes:
+        from plabctl.core import false_alarms
+
+        yield from false_alarms.list_problems(state, settings)
 
 
 def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ Pure. A set-up test alone decides where a node belongs; the reasons are in `docs
 - After a test whose back-off drew the wait w (without jitter) the checks are w / (n + 1) apart, at least a minute.
 - A *change* makes the set-up test due at once: in good, silence; in bad, an answer after silence. That an answer merely
   disagrees with the pool makes nothing due: most nodes whose set-up fails answer logins all the time.
+- Where tests run on this machine, and a few in a row pass without a login, silence counts for nothing until an answer.
 - A good node that is silent `silences` times in a row leaves as a suspect, as after a failed test; its test decides.
   Until then a silent check is repeated `apart` after the silence, and the test waits for what the repeated check says.
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plabctl.core.liveness_record import Liveness as Liveness
+from plabctl.core.liveness_record import count_false_alarms
 from plabctl.core.model import Cause, Member, Outcome, Report, Verdict
 from plabctl.core.pools.base import Judgement, Move, enter_pool
 from plabctl.core.recipe import Recipe, Transport
@@ -79,8 +81,8 @@ def weigh_check(member: Member, report: Report, own: PoolSettings, recipes: Mapp
         return Outcome.PASS
     if look.answered is None:
         return Outcome.UNKNOWN if look.cause is Cause.LOCAL else None
-    limit, silences = own.liveness.silences if own.liveness else 0, member.liveness.silences if member.liveness else 0
-    return Outcome.FAIL if 0 < limit <= silences + 1 else None
+    limit, known = own.liveness.silences if own.liveness else 0, member.liveness or _NOTHING
+    return Outcome.FAIL if 0 < limit <= known.silences + 1 and not known.is_mute else None
 
 
 def is_login(own: PoolSettings, recipes: Mapping[str, Recipe]) -> bool:
@@ -132,6 +134,11 @@ def plan_after_test(member: Member, own: PoolSettings, report: Report, roll: flo
         return member
     wait_s = max(0.0, member.interval_s - roll * own.backoff.jitter_s) if member.interval_s else 0.0
     planned = plan_checks(member, own.liveness, wait_s, now, answered=has_answered(report))
+    if planned.liveness:
+        passed = None if report.outcome is Outcome.UNKNOWN else report.outcome is Outcome.PASS
+        by_login = not report.stages or report.stages[0].stage == "connect"
+        alarms = count_false_alarms(member.liveness or _NOTHING, passed=passed, by_login=by_login)
+        planned = replace(planned, liveness=replace(planned.liveness, false_alarms=alarms))
     return _plan_none(planned) if own.is_good and member.suspicion and planned.liveness else planned
 
 
@@ -183,6 +190,8 @@ def _judge_in_good(
         return Judgement(_plan_none(member))
     if look.answered:
         return Judgement(_call_test(member, now) if was_silent else member)
+    if member.liveness and member.liveness.is_mute:
+        return Judgement(member)
     limit, apart_s = (own.liveness.silences, own.liveness.apart_s) if own.liveness else (0, 0.0)
     may_leave = limit and not is_guarded and not member.is_held(now) and own.kind.has_suspects(own)
     if not may_leave:
@@ -220,7 +229,7 @@ def _note_answer(before: Liveness, now: float, *, answered: bool | None) -> Live
     if answered is None:
         return before
     if answered:
-        return replace(before, silences=0, answered_at=now)
+        return replace(before, silences=0, answered_at=now, false_alarms=0)
     return replace(before, silences=before.silences + 1)
 
 

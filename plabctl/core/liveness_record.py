@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from plabctl.values import dataclass
 
+MOST_FALSE_ALARMS = 3
+"""So often silence may call a test that passes without a login; then it counts for nothing until one is answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
@@ -23,8 +26,25 @@ class Liveness:
     """How many logins in a row have failed; 0 when it answered last."""
     called: str = ""
     """Why a check was called ahead of its time, in words; it goes before all that merely has become due."""
+    false_alarms: int = 0
+    """How many tests in a row passed here on this machine while logins failed; see `is_mute`."""
+
+    @property
+    def is_mute(self) -> bool:
+        """Return whether its silence tells nothing, as its tests pass without a login time and again."""
+        return self.false_alarms >= MOST_FALSE_ALARMS
 
     @property
     def is_silent(self) -> bool:
         """Return whether it was silent when last seen."""
         return self.silences > 0
+
+
+def count_false_alarms(known: Liveness, *, passed: bool | None, by_login: bool) -> int:
+    """Return how many tests in a row have passed without a login while logins failed, with one that has just ended.
+
+    `passed` is None for a test that found nothing out.
+    """
+    if passed and not by_login:
+        return known.false_alarms + known.is_silent
+    return known.false_alarms if passed is None else 0

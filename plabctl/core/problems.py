@@ -38,6 +38,7 @@ class ProblemKind(StrEnum):
     NO_NODES = "no-nodes"
     UNUSABLE = "unusable"
     STUCK = "stuck"
+    LIVENESS = "liveness"
 
 
 class Severity(StrEnum):

@@ -23,6 +23,8 @@ GUARD_TOPIC = "guard"
 LOST_SOURCES_TOPIC = "lost-sources"
 """The topic of the note that there are nodes of sources that are not configured: see `plabctl.core.lost_sources`."""
 
+FALSE_ALARMS_TOPIC = "false-alarms"
+"""The topic of the note that there are nodes that pass tests and answer no login: see `plabctl.core.false_alarms`."""
 OCCUPANCY_TOPIC = "occupancy "
 """How the topics of the notes of occupancy sources begin: see `plabctl.core.occupancy`."""
 

@@ -57,6 +57,8 @@ def _format_rule(pool: PoolSettings, subject: NodeRecord, now: float) -> str:
     assert own is not None, "asked only of pools that make checks"
     if not pool.is_good:
         return "an answer after silence makes its test due at once"
+    if subject.member.liveness and subject.member.liveness.is_mute:
+        return "its tests pass without a login, so silence counts for nothing until it answers one"
     if not own.silences or subject.member.is_held(now) or not pool.kind.has_suspects(pool):
         return "silence makes its test due at once"
     return f"after {own.silences} silent logins in a row it leaves {pool.name} as a suspect, and is tested at once"

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from plabctl.core.assign import Job, assign
 from plabctl.core.claim import Claimant, choose_rows, list_candidates, void_claims
+from plabctl.core.false_alarms import list_problems, note_mute_nodes
 from plabctl.core.guard.evaluate import evaluate
 from plabctl.core.liveness import Liveness, call_check
+from plabctl.core.liveness_record import MOST_FALSE_ALARMS
 from plabctl.core.model import (
     Cause,
     Claim,
@@ -87,6 +89,12 @@ def member_of(state: MemoryState, name: str = "n1") -> Member:
     found = state.member(name)
     assert found is not None
     return found
+
+
+def known_of(state: MemoryState) -> Liveness:
+    known = member_of(state).liveness
+    assert known is not None
+    return known
 
 
 def test_a_check_is_due_beside_the_tests_of_others() -> None:
@@ -380,6 +388,53 @@ def test_tests_that_silence_calls_do_not_turn_the_guard_of_all_on(silences: int)
 
     assert not any(event.kind == "guard-on" for event in events)
     assert {member.node for member in state.members() if member.pool == "bad"} == dead
+
+
+def play_mute(state: MemoryState, hours: float, login: str = "fail", test: str = "pass", at: float = NOW) -> list[str]:
+    """Tests that run here and end in `test`, and logins that end in `login`, for so long; what happened."""
+    kinds: list[str] = []
+    for step in range(int(hours * 360)):
+        now = at + 10.0 * step
+        reports = [
+            answer(claim, login, now)
+            if claim.goal is Goal.LIVENESS
+            else replace(answer(claim, test, now), cause=None, stages=(StageRun("setup", 1.0, 0),))
+            for claim, _ in claimed(state, now)
+        ]
+        kinds += [event.kind for event in settled(state, reports, now + 5)]
+    return kinds
+
+
+def test_a_node_that_passes_its_tests_here_and_answers_no_login_is_not_withheld_for_ever() -> None:
+    state = make_state(waiting(last=None), waiting("n2", liveness=Liveness(NOW, 200.0, NOW, 0)))
+
+    kinds = play_mute(state, 12.0)
+
+    assert kinds.count("suspect") == kinds.count("refuted") == 2 * MOST_FALSE_ALARMS
+    assert kinds.count("probe") < 2 * (MOST_FALSE_ALARMS + 20), "no more than without checks"
+    state.apply(note_mute_nodes(state, SETTINGS))
+    [problem] = list_problems(state, SETTINGS)
+    assert (
+        problem.reason == "2 nodes pass every test and answer no login, so liveness checks tell nothing of them: n1, n2"
+    )
+    assert not note_mute_nodes(state, SETTINGS)
+    assert "guard-on" not in kinds
+
+    play_mute(state, 1.0, "pass", at=NOW + 12.5 * 3600)
+    assert known_of(state).false_alarms == 0
+    assert note_mute_nodes(state, SETTINGS).notes == {"false-alarms": None}
+    assert "suspect" in play_mute(state, 1.0, at=NOW + 14 * 3600)
+
+
+def test_a_failed_test_lets_silence_tell_again() -> None:
+    state = make_state(waiting(last=None))
+    play_mute(state, 6.0)
+    assert known_of(state).is_mute
+
+    play_mute(state, 2.0, test="fail", at=NOW + 7 * 3600)
+
+    assert member_of(state).pool == "bad"
+    assert not known_of(state).is_mute
 
 
 def test_answered_logins_do_not_keep_the_guard_off_when_set_ups_fail() -> None:

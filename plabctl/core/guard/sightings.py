@@ -84,7 +84,8 @@ def _add_check(
 def _find_silence(member: Member, settings: Settings) -> Outcome | None:
     """Return a failure for a node that was silent so often that it would have left as a suspect; the guard holds it."""
     own, known = settings.pools[member.pool].liveness, member.liveness
-    return Outcome.FAIL if own and known and 0 < own.silences <= known.silences else None
+    is_silence = own and known and not known.is_mute and 0 < own.silences <= known.silences
+    return Outcome.FAIL if is_silence else None
 
 
 def hear(state: State, settings: Settings, report: Report) -> dict[str, Outcome]:
