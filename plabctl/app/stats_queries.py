@@ -19,8 +19,8 @@ _LEAD_S = 3600.0
 """Tests are read from a longest wait before the span on, and this: a test takes a while, and may wait for a slot."""
 
 
-def read_past(context: ViewContext, span: Span) -> Past:
-    """Return what every node did in `span`, as far as the history goes back."""
+def read_past(context: ViewContext, span: Span, *, keeps_trails: bool = False) -> Past:
+    """Return what every node did in `span`, as far as the history goes back, with `keeps_trails` all its places."""
     settings, now = context.settings, context.now
     rules = PoolRules(settings.good_pools, settings.entry_pool)
     with PastHistory(Path(settings.state_dir)) as history:
@@ -28,7 +28,7 @@ def read_past(context: ViewContext, span: Span) -> Past:
         begins_at = history.find_begin()
         if begins_at is None and waiting:
             begins_at = waiting[0].at
-        replay = Replay(rules, span, now if begins_at is None else begins_at, now)
+        replay = Replay(rules, span, now if begins_at is None else begins_at, now, keeps_trails=keeps_trails)
         renames = [(str(event.data.get("from")), str(event.node)) for event in waiting if event.kind == RENAMED]
         replay.open(list_known(context), [*history.list_renames(), *renames])
         where = history.find_range(span.since - settings.longest_wait_s - _LEAD_S, span.until)

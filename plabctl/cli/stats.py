@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,14 @@ import click
 
 from plabctl.app import queries, stats_queries
 from plabctl.cli import output
-from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option
+from plabctl.cli.options import config_option, make_command, nodes_argument, output_options, pool_option
 from plabctl.cli.time_types import Instant
 from plabctl.core.selection import build_unknown_node_error
+from plabctl.core.stats.replay import Past, PastNode
 from plabctl.core.stats.tally import Span
 from plabctl.errors import UsageFault
 from plabctl.render import stats_table
-from plabctl.render.listing import Listing
+from plabctl.render.listing import FOR_PEOPLE, FORMS, Listing
 from plabctl.views.node import ViewContext
 from plabctl.views.past_places import view_places
 from plabctl.views.stats import choose_past_nodes, view_stats
@@ -24,10 +26,12 @@ _EXAMPLE = """\
 plabctl stats
 plabctl stats @bad --since 7d
 plabctl stats --since 2026-11-01 --until 2026-12-01 --by site -o csv
+plabctl stats @bad --since 7d -o svg > bad.svg
 plabctl stats --at 'yesterday 14:30' -p good -o name
 """
 _DAYS_S = 30 * 86400.0
 _LEAST_S = 1.0
+_PICTURE = "svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class _Asked:
 @click.option("--by", metavar="site|LABEL", help="Compare sites, or groups of nodes with an equal label.")
 @click.option("--at", metavar="INSTANT", type=Instant(), help="Where nodes were at an instant, such as 2d or 14:30.")
 @pool_option
-@listing_options
+@output_options(*FOR_PEOPLE, *FORMS, _PICTURE)
 @config_option
 def command(form: str | None, header: bool, color: str, config: str | None, **asked: Any) -> None:
     """Show how usable nodes were, the worst first.
@@ -60,30 +64,53 @@ def command(form: str | None, header: bool, color: str, config: str | None, **as
     retest refuted the failure. SEEN IN is from when a node broke to when it left good, BACK IN from when it worked
     again to when it returned: bounds, as it happened between two tests.
 
+    -o svg draws a row for each node, those of a site together, with what it was at each time.
+
     With --at: which nodes were good and usable then; -p limits the list to a pool, as it was then.
     """
-    context = queries.read_context(config)
-    listing = _build_listing(context, _Asked(**asked))
-    output.show_listing(listing, output.choose_form(form, header=header, color=color))
+    context, question = queries.read_context(config), _Asked(**asked)
+    if form == _PICTURE:
+        output.write([_draw(context, question)])
+    else:
+        listing = _build_listing(context, question)
+        output.show_listing(listing, output.choose_form(form, header=header, color=color))
+
+
+def _draw(context: ViewContext, asked: _Asked) -> str:
+    from plabctl.render.drawing_strips import draw_outages
+    from plabctl.views.curves import view_strips
+
+    if asked.at is not None or asked.by is not None:
+        raise UsageFault("-o svg draws nodes over a span of time, and goes with neither --at nor --by")
+    past, nodes = _find_nodes(context, asked, keeps_trails=True)
+    return draw_outages(view_strips(past, nodes).values(), past.span.since, past.span.until).format_file()
 
 
 def _build_listing(context: ViewContext, asked: _Asked) -> Listing:
+    past, nodes = _find_nodes(context, asked)
+    if asked.at is not None:
+        return stats_table.build_places_listing(*view_places(context, past, nodes, asked.pools))
+    if asked.by not in {None, "site"} and nodes and not any(asked.by in node.variables for node in nodes.values()):
+        raise UsageFault(f"no node has the label {asked.by!r}", hint="see: plabctl show NODE")
+    return stats_table.build_listing(*view_stats(context, past, nodes, asked.by))
+
+
+def _find_nodes(
+    context: ViewContext, asked: _Asked, *, keeps_trails: bool = False
+) -> tuple[Past, Mapping[str, PastNode]]:
+    """Return the past, and of it the nodes that are asked for; with --at, those of all pools."""
     queries.check_pool_names(context, asked.pools)
     span = _choose_span(asked, context.now)
     names = set(queries.list_chosen_or_gone(context, asked.nodes)) if asked.nodes else None
-    past = stats_queries.read_past(context, span)
+    past = stats_queries.read_past(context, span, keeps_trails=keeps_trails)
     for name in sorted((names or set()) - past.nodes.keys()):
         if context.state.node(name) is None:
             raise build_unknown_node_error(name, context.state)
     nodes = choose_past_nodes(context, past, names)
-    if asked.at is not None:
-        return stats_table.build_places_listing(*view_places(context, past, nodes, asked.pools))
-    if asked.pools:
+    if asked.pools and asked.at is None:
         there = set(queries.list_chosen(context, (), asked.pools))
         nodes = {name: node for name, node in nodes.items() if name in there}
-    if asked.by not in {None, "site"} and nodes and not any(asked.by in node.variables for node in nodes.values()):
-        raise UsageFault(f"no node has the label {asked.by!r}", hint="see: plabctl show NODE")
-    return stats_table.build_listing(*view_stats(context, past, nodes, asked.by))
+    return past, nodes
 
 
 def _choose_span(asked: _Asked, now: float) -> Span:

@@ -23,6 +23,7 @@ from plabctl.render.drawing import (
     draw_time_tick,
     list_time_ticks,
 )
+from plabctl.render.times import format_local
 from plabctl.views.curves import NodeStrip
 
 Link = Callable[[str], str]
@@ -32,6 +33,7 @@ LAYERS = (NodeState.UNKNOWN, NodeState.ABSENT, NodeState.HELD, NodeState.SUSPECT
 _WIDTH, _RIGHT, _TOP = 720, 710, 6
 _SMALL = 11 * LETTER_WIDTH
 _LINE = 11
+_SHARE = 46
 _MOST_NAMED, _MOST_HIGH, _MOST_ROWS = 48, 240, 2000
 
 
@@ -51,9 +53,10 @@ class _Sheet(NamedTuple):
     until_at: float
     high: int
     """Of a row."""
+    right: int = _RIGHT
 
     def find_x(self, at: float) -> int:
-        return round(self.left + (_RIGHT - self.left) * (at - self.since_at) / (self.until_at - self.since_at))
+        return round(self.left + (self.right - self.left) * (at - self.since_at) / (self.until_at - self.since_at))
 
 
 def draw_strips(
@@ -69,7 +72,7 @@ def draw_strips(
     has_names = len(chosen) <= _MOST_NAMED
     high = 14 if has_names else 4 if len(chosen) <= _MOST_HIGH else 2
     left = _measure_left(chosen, has_names=has_names)
-    sheet = _Sheet(left, since_at, until_at, high)
+    sheet = _Sheet(left, since_at, until_at, high, _RIGHT - _SHARE if has_names else _RIGHT)
     rows, bottom = _place(chosen, high)
     pieces = [_draw_sites(rows, sheet, has_names=has_names), *_draw_states(rows, sheet)]
     pieces += _draw_names(rows, sheet) if has_names else []
@@ -79,7 +82,7 @@ def draw_strips(
         pieces.append(draw_time_tick(x, bottom, tick))
     seen = {run.state for row in rows for run in row.strip.runs}
     entries = [build_state_entry(state) for state in NodeState if state in seen]
-    legend, height = draw_legend(left, bottom + 28, _RIGHT - left, entries)
+    legend, height = draw_legend(left, bottom + 28, sheet.right - left, entries)
     summary = _summarize(everything, chosen, since_at, until_at)
     left_out = len(everything) - len(chosen)
     if left_out:
@@ -87,6 +90,11 @@ def draw_strips(
         legend += draw_text(left, bottom + 38 + height, words, colour="faint")
         height += 18
     return Drawing(_WIDTH, bottom + 32 + height, title, summary, "".join([*pieces, legend]), is_image=link is None)
+
+
+def draw_outages(strips: Iterable[NodeStrip], since_at: float, until_at: float) -> Drawing:
+    """Draw what nodes were in a span of time, as a picture that says itself which span that is."""
+    return draw_strips(strips, since_at, until_at, title=f"{format_local(since_at)} to {format_local(until_at)}")
 
 
 def _choose(strips: Sequence[NodeStrip], since_at: float, until_at: float) -> list[NodeStrip]:
@@ -126,7 +134,7 @@ def _draw_sites(rows: Sequence[_Row], sheet: _Sheet, *, has_names: bool) -> str:
     for site, own in groupby(rows, lambda row: row.strip.site):
         block = list(own)
         top, bottom = block[0].y - sheet.high // 2, block[-1].y + sheet.high // 2
-        size = f'width="{_RIGHT - sheet.left}" height="{bottom - top}"'
+        size = f'width="{sheet.right - sheet.left}" height="{bottom - top}"'
         pieces.append("" if has_names else f'<rect class="f-usable" x="{sheet.left}" y="{top}" {size}/>')
         y = block[0].y + 4 if has_names else (top + bottom) // 2 + 4
         if site and y - free_y >= _LINE:
@@ -139,16 +147,23 @@ def _draw_sites(rows: Sequence[_Row], sheet: _Sheet, *, has_names: bool) -> str:
 def _draw_names(rows: Iterable[_Row], sheet: _Sheet) -> Iterator[str]:
     for row in rows:
         yield draw_text(sheet.left - 6, row.y + 4, _shorten(row.strip.name), "end")
+        yield draw_text(_RIGHT, row.y + 4, _format_share(row.strip, sheet), "end", "faint")
+
+
+def _format_share(strip: NodeStrip, sheet: _Sheet) -> str:
+    """Return the share of the time in which the node was usable; 100 only for all of it."""
+    ratio = compute_usable_ratio(strip.runs, sheet.since_at, sheet.until_at)
+    return "" if ratio is None else "100 %" if ratio == 1 else f"{min(99.9, 100 * ratio):.1f} %"
 
 
 def _draw_states(rows: Sequence[_Row], sheet: _Sheet) -> Iterator[str]:
     found: dict[NodeState, list[str]] = {}
     for row in rows:
         if sheet.high > 4:
-            found.setdefault(NodeState.USABLE, []).append(f"M{sheet.left} {row.y}H{_RIGHT}")
+            found.setdefault(NodeState.USABLE, []).append(f"M{sheet.left} {row.y}H{sheet.right}")
         for run in row.strip.runs:
             if run.state is not NodeState.USABLE:
-                x = min(sheet.find_x(run.since_at), _RIGHT - 1)
+                x = min(sheet.find_x(run.since_at), sheet.right - 1)
                 found.setdefault(run.state, []).append(f"M{x} {row.y}h{max(1, sheet.find_x(run.until_at) - x)}")
     kind = "q" if sheet.high > 4 else "s"
     for state in (NodeState.USABLE, *LAYERS):
@@ -157,11 +172,10 @@ def _draw_states(rows: Sequence[_Row], sheet: _Sheet) -> Iterator[str]:
 
 
 def _draw_link(row: _Row, sheet: _Sheet, address: str) -> str:
-    ratio = compute_usable_ratio(row.strip.runs, sheet.since_at, sheet.until_at)
-    words = f"{row.strip.name}: " + ("not known" if ratio is None else f"usable {100 * ratio:.4g} %")
+    words = f"{row.strip.name}: usable {_format_share(row.strip, sheet) or 'not known'}"
     return (
         f'<a href="{escape(address)}"><rect class="hit f-paper" x="{sheet.left}" y="{row.y - sheet.high // 2}" '
-        f'width="{_RIGHT - sheet.left}" height="{sheet.high}"><title>{escape(words)}</title></rect></a>'
+        f'width="{sheet.right - sheet.left}" height="{sheet.high}"><title>{escape(words)}</title></rect></a>'
     )
 
 

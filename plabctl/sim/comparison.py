@@ -20,6 +20,7 @@ from plabctl.sim.conditions import DAY_S, NODES_PER_SLOT, Conditions
 from plabctl.sim.driver import is_eventful
 from plabctl.sim.policies import (
     COMPARED,
+    CONFIGURED,
     MAIN,
     NAMED,
     Policy,
@@ -38,7 +39,6 @@ from plabctl.sim.trace import read_trace
 from plabctl.sim.world import World
 from plabctl.values import dataclass
 
-CONFIGURED = "configured"
 _COUNT, _DAYS, _FIT = 100, 30.0, "pl05"
 _SHORTEST_S = 0.001
 

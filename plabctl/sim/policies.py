@@ -25,6 +25,8 @@ from plabctl.errors import ConfigError, UsageFault
 from plabctl.kinds import builtin_kinds, find_builtin
 from plabctl.values import dataclass
 
+CONFIGURED = "configured"
+"""The policy of this installation."""
 MAIN = ("additive", "age", "adaptive")
 """Those that are compared with the one of an installation."""
 _PAIRS = {"2007": ("linear", "quadratic")}
@@ -131,7 +133,7 @@ def _default(name: str, *, is_good: bool) -> Backoff:
 
 def read_configured(path: str | None) -> Policy:
     """Return the policy of this installation: of the configuration at `path`, or of the first one found."""
-    return Policy("configured", load(path))
+    return Policy(CONFIGURED, load(path))
 
 
 def has_checks(policy: Policy) -> bool:

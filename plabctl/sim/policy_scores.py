@@ -1,16 +1,18 @@
 """What policies achieved in a simulation, side by side.
 
-Pure. `plabctl.sim.score` computes the figures; `plot` draws them.
+Pure. `plabctl.sim.score` computes the figures; `plabctl.render.drawing_points` draws them.
 Tests: `tests/sim/test_simulate_command.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from plabctl.durations import format_duration
+from plabctl.render.drawing import Drawing
+from plabctl.render.drawing_points import Point, draw_points
 from plabctl.render.listing import Cell, Column, Listing
-from plabctl.sim.plot import Point
+from plabctl.sim.policies import CONFIGURED
 from plabctl.sim.score import Score
 
 FIELDS = (
@@ -87,19 +89,21 @@ def build_listing(scores: Sequence[Score], head: Mapping[str, object], footer: s
     )
 
 
-def build_points(scores: Iterable[Score]) -> list[Point]:
-    """Return harm in percent against slot-seconds per node and day, a point for each policy.
+def draw(scores: Sequence[Score], title: str) -> Drawing:
+    """Draw harm in percent against slot-seconds per node and day, a point for each policy.
 
-    Where nodes are in use it is the harm per offered hour.
+    Where nodes are in use it is the harm per offered hour. The policy of this installation is marked.
     """
-    return [Point(score.policy, score.slot_seconds_per_node_day, 100 * _find_harm(score)) for score in scores]
-
-
-def describe_harm(scores: Iterable[Score]) -> str:
-    """Return what the harm of `build_points` is a share of."""
-    if any(score.offered_harm_ratio is not None for score in scores):
-        return "harm in % of the time offered"
-    return "harm in % of node-time (broken and half of idle)"
+    is_offered = any(score.offered_harm_ratio is not None for score in scores)
+    return draw_points(
+        [
+            Point(score.policy, score.slot_seconds_per_node_day, 100 * _find_harm(score), score.policy == CONFIGURED)
+            for score in scores
+        ],
+        title=f"Harm against cost: {title}",
+        x_title="slot-seconds per node and day",
+        y_title="harm in % of " + ("the time offered" if is_offered else "node-time (broken and half of idle)"),
+    )
 
 
 def _find_harm(score: Score) -> float:

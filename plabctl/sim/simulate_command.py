@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,10 +13,9 @@ import click
 from plabctl.cli import output
 from plabctl.cli.options import config_option, listing_options, make_command
 from plabctl.cli.time_types import Duration
-from plabctl.errors import PlabctlError, UsageFault
-from plabctl.sim import comparison, plot, policy_scores
+from plabctl.sim import comparison, policy_scores
 from plabctl.sim.compare import Progress
-from plabctl.sim.score import Score
+from plabctl.sim.picture_file import refuse_picture, write_picture
 from plabctl.sim.sim_options import SimOptions
 
 _EXAMPLE = """\
@@ -26,10 +24,9 @@ plabctl simulate trace.csv.gz --shift 1h -p additive -p age -p plabctl.toml
 plabctl simulate trace.csv.gz --bare --equal slots=3000 --plot harm.svg
 plabctl simulate trace.csv.gz -p age -p age+checks --login-sees 0.5
 plabctl simulate trace.csv.gz --every 2 --dead 100 --window 10 -p adaptive
-plabctl simulate --since 30d -p configured -p age --window 20
+plabctl simulate --since 30d -p configured -p age --window 20 --plot harm.svg
 """
 _STEPS = 1000
-_PICTURES = (".svg", ".png")
 
 
 @make_command("simulate", example=_EXAMPLE)
@@ -146,7 +143,11 @@ _PICTURES = (".svg", ".png")
     "--equal", metavar="tests=N|slots=SECONDS", help="Scale all delays so that this is spent per node and day."
 )
 @click.option(
-    "--plot", "picture", metavar="FILE", type=click.Path(), help="Plot harm against slot time, as .svg or .png."
+    "--plot",
+    "picture",
+    metavar="FILE",
+    type=click.Path(),
+    help="Plot harm against slot time, as .svg or .png: what is efficient, and where you are.",
 )
 @listing_options
 @config_option
@@ -176,7 +177,7 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     A trace that was recorded once an hour has all its changes at full hours; --shift 1h moves the changes of each node
     by a random part of an hour.
     """
-    refuse_plot(picture)
+    refuse_picture(picture)
     how = output.choose_form(form, header=header, color=color)
     scene = comparison.prepare(SimOptions(**given))
     began = time.process_time()
@@ -189,32 +190,7 @@ def command(form: str | None, header: bool, color: str, picture: str | None, **g
     speed = f"{progress.probe_count / took_s:,.0f} a second"
     output.write_note(f"{progress.probe_count:,} probes in {took_s:.1f} s of processor time, {speed}")
     if picture:
-        _draw(picture, scores, scene.title)
-
-
-def refuse_plot(path: str | None) -> None:
-    """Raise UsageFault for a picture that could not be written, before anything runs."""
-    if path is None:
-        return
-    if Path(path).suffix not in _PICTURES:
-        raise UsageFault(f"'{path}' is not a picture format", hint=f"its name ends in {' or '.join(_PICTURES)}")
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageFault(f"'{path}' cannot be written: no such directory", hint="make it first")
-    if Path(path).suffix == ".png":
-        plot.refuse_png()
-
-
-def _draw(path: str, scores: Sequence[Score], title: str) -> None:
-    overview = plot.draw_svg(
-        policy_scores.build_points(scores),
-        title=f"Harm against cost: {title}",
-        x_title="slot-seconds per node and day",
-        y_title=policy_scores.describe_harm(scores),
-    )
-    try:
-        Path(path).write_bytes(plot.draw_png(overview) if path.endswith(".png") else overview.encode())
-    except OSError as error:
-        raise PlabctlError(f"'{path}' cannot be written: {(error.strerror or str(error)).lower()}") from error
+        write_picture(picture, policy_scores.draw(scores, scene.title).format_file())
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from plabctl.core.model import Event
 from plabctl.core.names import build_sort_key
 from plabctl.core.stats.outages import Bounds
-from plabctl.core.stats.runs import NodeState, Run
+from plabctl.core.stats.replay import Past, PastNode
+from plabctl.core.stats.runs import NodeState, Run, compute_runs
 from plabctl.values import dataclass
 
 
@@ -91,6 +92,14 @@ def sort_strips(strips: Iterable[NodeStrip]) -> dict[str, NodeStrip]:
         strips, key=lambda strip: (strip.site is None, build_sort_key(strip.site or ""), build_sort_key(strip.name))
     )
     return {strip.name: strip for strip in ordered}
+
+
+def view_strips(past: Past, nodes: Mapping[str, PastNode]) -> dict[str, NodeStrip]:
+    """Return the strips of `nodes`, of which the replay kept the trails."""
+    return sort_strips(
+        NodeStrip(name, node.variables.get("site"), compute_runs(node.trail or [], past.rules, past.span))
+        for name, node in nodes.items()
+    )
 
 
 def build_pool_curve(nodes: Iterable[Sequence[Run]], since_at: float, until_at: float, samples_count: int) -> PoolCurve:

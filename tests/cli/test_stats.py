@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
@@ -178,3 +179,25 @@ def test_what_makes_no_sense_is_refused(desk: Desk, arguments: tuple[str, ...], 
 
     assert said.code != 0
     assert message in said.err
+
+
+def test_a_picture_has_a_row_for_each_chosen_node_and_says_the_span(desk: Desk) -> None:
+    drawn = ET.fromstring(desk.run("stats", *SPAN, "-o", "svg", environ={"TZ": "UTC"}).out)
+    texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+    assert texts[0] == "2026-09-21 14:13:20 UTC to 2026-09-22 14:13:20 UTC"
+    assert [text for text in texts if text in {"a1", "a2", "b1", "100 %", "75.0 %", "85.7 %"}] == [
+        "b1", "85.7 %", "a1", "100 %", "a2", "75.0 %",
+    ]  # fmt: skip
+    one = desk.ok("stats", "a2", *SPAN, "-o", "svg")
+    assert 'class="q-bad"' in one
+    assert "a1" not in one
+    assert 'class="q-bad"' not in desk.ok("stats", "a1", *SPAN, "-o", "svg")
+
+
+@pytest.mark.parametrize("other", [("--at", "1h"), ("--by", "site")])
+def test_a_picture_is_of_nodes_over_a_span(desk: Desk, other: tuple[str, ...]) -> None:
+    said = desk.run("stats", *other, "-o", "svg")
+
+    assert (said.code, said.out) == (2, "")
+    assert "goes with neither --at nor --by" in said.err

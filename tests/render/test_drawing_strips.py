@@ -45,8 +45,8 @@ def test_each_node_has_a_row_with_its_name_and_what_it_was() -> None:
     (bad,) = [path.get("d", "") for path in root.iter("path") if path.get("class") == "q-bad"]
     ((x, y, width),) = re.findall(r"M(\d+) (\d+)h(\d+)", bad)
     left = int(re.findall(r'class="q-usable"[^>]* d="M(\d+)', drawing.body)[0])
-    assert int(x) == pytest.approx((left + 710) / 2, abs=1)
-    assert int(width) == pytest.approx((710 - left) / 4, abs=1)
+    assert int(x) == pytest.approx((left + 664) / 2, abs=1)
+    assert int(width) == pytest.approx((664 - left) / 4, abs=1)
     assert int(y) > 14
     assert drawing.summary == "3 nodes, 3 drawn, by site and name; at the end: 3 usable."
 
@@ -55,7 +55,7 @@ def test_what_is_shorter_than_a_pixel_is_seen_also_at_the_very_end() -> None:
     late = make_runs((NodeState.USABLE, 23.9999), (NodeState.BAD, 0.0001))
     drawing = draw_strips([NodeStrip("n1", None, late)], SINCE, NOW, title="t")
 
-    assert re.search(r'class="q-bad"[^>]* d="M709 \d+h1"', drawing.body)
+    assert re.search(r'class="q-bad"[^>]* d="M663 \d+h1"', drawing.body)
     assert re.search(r'class="s-bad" d="M287 6h1"', draw_strip(late, SINCE, NOW))
 
 

@@ -79,9 +79,11 @@ def test_the_past_of_this_installation(desk: Desk) -> None:
 
 
 def test_a_picture(desk: Desk) -> None:
-    desk.ok(*SMALL, "-p", "age", "-p", "fixed", "--plot", "harm.svg")
+    desk.ok(*SMALL, "-p", "age", "-p", "configured", "--plot", "harm.svg")
 
-    assert (desk.folder / "harm.svg").read_text().startswith("<svg ")
+    picture = (desk.folder / "harm.svg").read_text()
+    assert picture.startswith("<svg ")
+    assert "configured: you are here" in picture
 
 
 def test_an_equal_budget_is_spent_by_all(desk: Desk) -> None:
