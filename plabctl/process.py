@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -70,15 +71,14 @@ def run(
     except Untrusted as error:
         return CommandResult(None, b"", b"", f"is not run: {error}", never_ran=True)
     except (OSError, ValueError) as error:
-        is_ours = isinstance(error, OSError) and error.errno in _SHORT
-        return CommandResult(None, b"", b"", f"cannot be run: {_explain_error(error)}", never_ran=not is_ours)
+        never_ran = getattr(error, "errno", None) not in _SHORT
+        return CommandResult(None, b"", b"", f"cannot be run: {_explain_error(error)}", never_ran=never_ran)
     try:
         if on_start:
             on_start(command)
         return _wait_for(command, timeout_s, keep_bytes, flood_bytes)
     finally:
-        # Here also when a signal cut in: nothing of ours goes on running behind our back.
-        command.end()
+        command.end()  # here also when a signal cut in: nothing of ours goes on running behind our back
 
 
 def _wait_for(command: Command, timeout_s: float, keep_bytes: int, flood_bytes: int) -> CommandResult:
@@ -101,7 +101,7 @@ def _wait_for(command: Command, timeout_s: float, keep_bytes: int, flood_bytes: 
 
 
 def _refuse_untrusted(program: str, folder: str, owners: Collection[int]) -> None:
-    if "/" in program:
+    if "/" in program and program != sys.executable:  # that one runs us already
         path = f"{folder}/{program}" if folder and not program.startswith("/") else program
         with suppress(OSError):  # it is reported in the same words when the program is started
             os.close(open_trusted(path, os.O_PATH, owners=owners).fd)

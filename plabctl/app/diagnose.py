@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from plabctl.app import cron_check, crontab, jump_check, source_check, ssh_check, state_check, trust_check
 from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
+from plabctl.app.due_page import NOTE_NAME
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
 from plabctl.config.locate import find_state_dir
@@ -156,7 +157,7 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/last_tick", "its modification time is that of the last tick"),
         (f"{folder}/last_success", "its modification time is that of the last tick that ended without an error"),
         (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),
-        *_list_status_files(app),
+        *_list_reports(app),
         (settings.ssh.known_hosts, "the accepted host keys"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
         (f"{folder}/{ERROR_PREFIX}*.json", "the error that was reported last, so that it is not repeated"),
@@ -165,9 +166,12 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
     ]
 
 
-def _list_status_files(app: App) -> list[tuple[str, str]]:
-    path = app.settings.report.status_file
-    if not path:
-        return []
-    what = "the status for users who may not read the state"
-    return [(path, what), (f"{app.state_dir}/status-file.lock", "the lock for writing it")]
+def _list_reports(app: App) -> list[tuple[str, str]]:
+    report, found = app.settings.report, []
+    if report.status_file:
+        found.append((report.status_file, "the status for users who may not read the state"))
+        found.append((f"{app.state_dir}/status-file.lock", "the lock for writing it"))
+    if report.dir:
+        found.append((report.dir, "the page for a browser, with all that is in it"))
+        found.append((f"{app.state_dir}/{NOTE_NAME}", "when the page was written, and from which state"))
+    return found

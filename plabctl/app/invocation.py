@@ -14,7 +14,7 @@ from plabctl.app.last_error import LastError
 from plabctl.config.locate import find_state_dir
 from plabctl.contexts import suppress
 from plabctl.core.clock_skew import SETTLES_S, is_set_back
-from plabctl.errors import ClockFault, PlabctlError
+from plabctl.errors import ClockFault, PlabctlError, ReportFault
 from plabctl.store.store import BEAT_NAME, SUCCESS_NAME
 from plabctl.typed import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ def end_idle(config_path: str | None) -> bool:
         if (
             app.settings.plugin_faults
             or app.settings.report.status_file
+            or (app.settings.report.dir and _is_page_due(app))
             or is_clock_settling(app)
             or find_access_change(app)
             or not is_idle(app)
@@ -88,22 +89,19 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
     """Run one tick and return the exit code; what `watch` gives is told how it goes, if there is something to do.
 
     On a machine that was booted a moment ago and does not know the time yet it does nothing.
-    Raise ConfigError, ClockFault or StoreError, and PluginFault or ReportFault after all else is done.
+    Raise ConfigError, ClockFault or StoreError, and PluginFault, ReportFault or PageFault after all else is done.
     """
     app = open_app(config_path)
     if is_clock_settling(app):
         return 0
-    if not app.settings.report.status_file:
-        return _tick(app, watch)
-    from plabctl.app.status_file import write_status_file
-
+    _load_reports(app)
     code = _tick(app, watch)  # whoever remembers how it failed calls `report_failure`
-    write_status_file(app)
+    _write_reports(app, has_time=not code)
     return code
 
 
 def report_failure(config_path: str | None, kind: ProblemKind | None, *, may_tell: bool) -> None:
-    """Write the error that the tick just ended with, which was remembered, to the status file, if that is possible.
+    """Write the error that the tick just ended with, which was remembered, for others, as far as that is possible.
 
     If it `may_tell`, the history and the sinks are told as well. `kind` is the problem that it is a case of, if any.
     """
@@ -113,10 +111,45 @@ def report_failure(config_path: str | None, kind: ProblemKind | None, *, may_tel
             from plabctl.app.tell_faults import tell_failure
 
             tell_failure(app, kind)
-        if app.settings.report.status_file:
-            from plabctl.app.status_file import write_status_file
+        _write_reports(app, has_time=kind != "page")
 
+
+def _load_reports(app: App) -> None:
+    """Import what writes for others: while a tick runs another version may come into its place."""
+    from importlib import import_module
+
+    if app.settings.report.status_file:
+        import_module("plabctl.app.status_file")
+    if app.settings.report.dir:
+        import_module("plabctl.app.due_page")
+
+
+def _write_reports(app: App, *, has_time: bool) -> None:
+    """Write what is for others: first the status file, then the page if it `has_time`. A fault of one keeps no other.
+
+    Raise ReportFault or PageFault.
+    """
+    report = app.settings.report
+    fault = None
+    if report.status_file:
+        from plabctl.app.status_file import write_status_file
+
+        try:
             write_status_file(app)
+        except ReportFault as error:
+            fault = error
+    if report.dir and has_time:
+        from plabctl.app.due_page import write_due_page
+
+        write_due_page(app)
+    if fault:
+        raise fault
+
+
+def _is_page_due(app: App) -> bool:
+    from plabctl.app.due_page import is_page_due
+
+    return is_page_due(app)
 
 
 def _tick(app: App, watch: Watch | None) -> int:
@@ -170,6 +203,7 @@ def classify_error(error: PlabctlError) -> ProblemKind:
         (errors.OccupancyFault, ProblemKind.OCCUPANCY),
         (errors.HookFault, ProblemKind.SINK),
         (errors.ReportFault, ProblemKind.STATUS_FILE),
+        (errors.PageFault, ProblemKind.PAGE),
         (errors.PluginFault, ProblemKind.PLUGINS),
     )
     return next((kind for type_, kind in kinds if isinstance(error, type_)), ProblemKind.FAILING)

@@ -30,7 +30,7 @@ from plabctl.views.status import count_totals
 
 _DELIVERED = frozenset({ProblemKind.SINK, ProblemKind.INVENTORY, ProblemKind.OCCUPANCY})
 """What a tick ends with after it has told the sinks."""
-_PARTIAL = _DELIVERED | {ProblemKind.PLUGINS, ProblemKind.STATUS_FILE}
+_PARTIAL = _DELIVERED | {ProblemKind.PLUGINS, ProblemKind.STATUS_FILE, ProblemKind.PAGE}
 """What keeps no tick from telling of it."""
 _TELLABLE = _PARTIAL | {ProblemKind.CONFIG}
 """What may leave a tick able to write the state: where that is locked or failed just now, it is not tried again."""

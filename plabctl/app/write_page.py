@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from plabctl.app.context import App
 from plabctl.app.queries import read_context_of
+from plabctl.app.read_curves import read_curves
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.model import Event
 from plabctl.core.names import sort_names
@@ -26,6 +27,7 @@ from plabctl.history.database import History
 from plabctl.render.data_formats import format_json
 from plabctl.render.html.pages import Pages, find_page_name
 from plabctl.render.listing import Listing
+from plabctl.views.curves import Curves
 from plabctl.views.node import NODE_COLUMNS, ViewContext
 from plabctl.views.page import PageNode, PageView, count_conditions, list_attention, list_page_nodes
 from plabctl.views.status import build_status_view
@@ -37,7 +39,7 @@ _MOVES = (
 """The kinds of events that stand on the page."""
 _MOST_MOVES = 100
 _OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
-_MOST_EVENTS = 25
+_MOST_EVENTS = 12
 INDEX = "index.html"
 
 
@@ -80,8 +82,8 @@ def collect(app: App) -> tuple[PageView, ViewContext]:
     context = read_context_of(app)
     report = app.settings.report
     status = build_status_view(context, sort_names(context.state.names()))
-    nodes = list_page_nodes(status.nodes)
-    moves, fault = _read_moves(context)
+    curves, moves, fault = _read_past(context, report.days)
+    nodes = list_page_nodes(status.nodes, curves, report.days)
     view = PageView(
         title=report.title or f"Nodes of {socket.gethostname()}",
         head=status.head,
@@ -92,20 +94,23 @@ def collect(app: App) -> tuple[PageView, ViewContext]:
         moves=moves,
         every_s=report.every_s,
         days=report.days,
+        curves=curves,
         history_fault=fault,
     )
     return view, context
 
 
-def _read_moves(context: ViewContext) -> tuple[Sequence[Event], str]:
+def _read_past(context: ViewContext, days: int) -> tuple[Curves | None, Sequence[Event], str]:
+    """Return what was, what happened lately, and why that cannot be told."""
     try:
         with History(Path(context.settings.state_dir)) as history:
             found = [record.event for record in history.read(kinds=_MOVES, limit=_MOST_MOVES)]
+        curves = read_curves(context, days)
     except StoreError as error:
-        return (), str(error)
+        return None, (), str(error)
     known = {event.id for event in found}
     found += [event for event in context.state.outbox if event.kind in _MOVES and event.id not in known]
-    return found[: -_MOST_MOVES - 1 : -1], ""
+    return curves, found[: -_MOST_MOVES - 1 : -1], ""
 
 
 def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> tuple[int, int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 
 from plabctl.app.context import open_app
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command
-from plabctl.errors import UsageFault
+from plabctl.errors import PlabctlError, UsageFault
 
 _EXAMPLE = """\
 plabctl report -O page
@@ -34,6 +35,7 @@ def command(directory: str | None, opens: bool, config: str | None) -> int:
     DIR gets `index.html`, a page for each node, `status.json`, badges and a feed. Nothing on it comes from elsewhere:
     any web server can serve it, and a browser can open it as it is. With `[report] dir` ticks keep it up to date.
     """
+    from plabctl.app.due_page import record_page
     from plabctl.app.write_page import write_page
 
     app = open_app(config)
@@ -41,6 +43,8 @@ def command(directory: str | None, opens: bool, config: str | None) -> int:
     if not place:
         raise UsageFault("no directory is named", hint="give one with -O DIR, or set `[report] dir`")
     written = write_page(app, os.path.abspath(place), wait_s=_WAIT_S)
+    with suppress(PlabctlError, OSError):  # whoever may not write there is no tick
+        record_page(app, os.path.abspath(place), written.rev, written.seconds)
     output.write_line(written.path)
     if opens:
         open_in_browser(written.path)

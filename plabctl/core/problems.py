@@ -34,6 +34,7 @@ class ProblemKind(StrEnum):
     UNKNOWN = "unknown"
     JUMP = "jump"
     STATUS_FILE = "status-file"
+    PAGE = "page"
     CERTIFICATE = "certificate"
     NO_NODES = "no-nodes"
     UNUSABLE = "unusable"

@@ -24,6 +24,7 @@ _PARTIAL = {
     ProblemKind.INVENTORY: Severity.WARNING,
     ProblemKind.OCCUPANCY: Severity.WARNING,
     ProblemKind.STATUS_FILE: Severity.WARNING,
+    ProblemKind.PAGE: Severity.WARNING,
     ProblemKind.PLUGINS: Severity.CRITICAL,
 }
 """What a tick complains about after it has done all else."""

@@ -12,9 +12,13 @@ from enum import StrEnum
 
 from plabctl.core.model import Event, Outcome
 from plabctl.core.names import build_sort_key
+from plabctl.core.stats.runs import Run, compute_usable_ratio
 from plabctl.values import dataclass
+from plabctl.views.curves import Curves
 from plabctl.views.node import NodeView
 from plabctl.views.status import StatusHead, Totals
+
+DAY_S = 86400.0
 
 
 class Condition(StrEnum):
@@ -55,6 +59,10 @@ class PageNode:
 
     view: NodeView
     condition: Condition
+    runs: Sequence[Run] = ()
+    """What it was in the days that the page shows."""
+    ratios: Sequence[float | None] = ()
+    """The share of the time in which it was usable, for each of `PageView.spans_days`; None when nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,9 @@ class PageView:
     every_s: float
     """How old the page may become while nothing changes."""
     days: int
+    """How far back the pictures go."""
+    curves: Curves | None = None
+    """What was; None when the history cannot be read."""
     history_fault: str = ""
     """Why what the history would tell is missing."""
 
@@ -97,10 +108,25 @@ class PageView:
         """When it was true."""
         return self.head.generated_at
 
+    @property
+    def spans_days(self) -> list[int]:
+        """The spans for which shares stand there, in days up to now."""
+        return list_spans(self.days)
 
-def list_page_nodes(nodes: Iterable[NodeView]) -> list[PageNode]:
+
+def list_spans(days: int) -> list[int]:
+    """Return for which spans shares are told, in days, when the page goes back that many."""
+    return sorted({1, min(7, days), days})
+
+
+def list_page_nodes(nodes: Iterable[NodeView], curves: Curves | None = None, days: int = 1) -> list[PageNode]:
     """Return these nodes by site and name; those without a site come last."""
-    made = [PageNode(node, find_condition(node)) for node in nodes]
+    made = []
+    for node in nodes:
+        strip = curves.strips.get(node.name) if curves else None
+        runs, until_at = (strip.runs, curves.until_at) if curves and strip else ((), 0.0)
+        ratios = [compute_usable_ratio(runs, until_at - span * DAY_S, until_at) for span in list_spans(days)]
+        made.append(PageNode(node, find_condition(node), runs, ratios))
     return sorted(made, key=_build_site_key)
 
 

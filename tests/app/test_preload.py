@@ -42,7 +42,7 @@ import ast, json, sys
 from pathlib import Path
 import plabctl.cli.tick, plabctl.cli.main, plabctl.app.invocation, plabctl.app.tick, plabctl.app.ssh_check
 import plabctl.app.wiring, plabctl.app.capacity, plabctl.app.last_error, plabctl.store.session, plabctl.store.storage
-import plabctl.app.status_file
+import plabctl.app.status_file, plabctl.app.due_page
 from plabctl.app import preload
 
 def imported(node):

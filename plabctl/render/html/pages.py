@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -24,9 +24,13 @@ from plabctl.core.find_problems import TICKS_COME_S
 from plabctl.core.model import Event
 from plabctl.durations import format_duration
 from plabctl.nodesets import fold_nodeset
+from plabctl.render.drawing import PATTERNS, STYLE
+from plabctl.render.drawing_curves import draw_latencies, draw_pools, draw_window
+from plabctl.render.drawing_runs import draw_runs, draw_strip
+from plabctl.render.drawing_strips import draw_strips
 from plabctl.render.event_table import describe_event
 from plabctl.render.times import format_ago, format_clock, format_iso, format_local
-from plabctl.views.page import Condition, PageNode, PageView
+from plabctl.views.page import DAY_S, Condition, PageNode, PageView
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {
@@ -55,6 +59,13 @@ def find_page_name(node: str) -> str:
     return f"{node[:_LONGEST_NAME]}-{sha256(node.encode()).hexdigest()[:_SOME_DIGITS]}.html"
 
 
+class Picture(NamedTuple):
+    """A picture as it stands in a page, and a sentence about it."""
+
+    words: str
+    svg: str
+
+
 class Pages:
     """Makes all pages of one view."""
 
@@ -62,7 +73,7 @@ class Pages:
         self.view = view
         self._now = view.generated_at
         self._environment = _make_environment()
-        self._style = _read("base.css")
+        self._style = f"{STYLE}\n{_read('base.css')}"
         self._index_style = self._style + _read("index.css")
         self._script = _read("page.js")
         shared = self._environment.globals
@@ -73,6 +84,8 @@ class Pages:
             "Condition": Condition,
             "stale_s": round(view.every_s + TICKS_COME_S),
             "icon": self._make_icon(),
+            "patterns": PATTERNS,
+            "draw_day": self._draw_day,
             "ago": lambda at: format_ago(at, self._now),
             "clock": lambda at: format_clock(at, self._now),
             "lasted": lambda at: format_duration(max(0, int(self._now - at))),
@@ -93,6 +106,7 @@ class Pages:
         """Return the page."""
         return self._render(
             "index.html",
+            pictures=self._draw_pictures(),
             style=self._index_style,
             script=self._script,
             policy=_make_policy(self._index_style, self._script),
@@ -100,7 +114,8 @@ class Pages:
 
     def render_node(self, node: PageNode, events: Sequence[Event]) -> str:
         """Return the page of one node, with what happened to it, the newest first."""
-        return self._node_template.render(node=node, view=node.view, events=events)
+        pictures = [self._draw_runs(node, span) for span in sorted({1, self.view.days})] if node.runs else []
+        return self._node_template.render(node=node, view=node.view, events=events, pictures=pictures)
 
     def render_feed(self) -> str:
         """Return the moves and guards as an Atom feed."""
@@ -115,6 +130,32 @@ class Pages:
         text = f"{usable} of {count} usable" if is_good else f"{count} node{'s' * (count != 1)}"
         is_well = usable == count > 0 if is_good else not count
         return self._render("badge.svg", pool=pool, text=text, tint="#00664a" if is_well else "#a84300")
+
+    def _draw_pictures(self) -> dict[str, Picture]:
+        curves = self.view.curves
+        if curves is None:
+            return {}
+        strips = draw_strips(
+            curves.strips.values(),
+            curves.since_at,
+            curves.until_at,
+            title="Nodes by time",
+            link=lambda name: f"node/{quote(find_page_name(name), safe='/:')}",
+        )
+        drawings = {
+            "pools": draw_pools(curves),
+            "strips": strips,
+            "window": draw_window(curves.window),
+            "latencies": draw_latencies(curves.detections, curves.returns),
+        }
+        return {name: Picture(drawing.summary, drawing.format_inline()) for name, drawing in drawings.items()}
+
+    def _draw_day(self, node: PageNode) -> str:
+        return draw_strip(node.runs, self._now - DAY_S, self._now)
+
+    def _draw_runs(self, node: PageNode, span: int) -> Picture:
+        drawing = draw_runs(node.view.name, node.runs, self._now - span * DAY_S, self._now)
+        return Picture(_format_span(span), drawing.format_inline())
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(values)
@@ -144,6 +185,7 @@ def _make_environment() -> Environment:
         "number": lambda count: f"{count:,}",
         "words": describe_event,
         "percent": format_percent,
+        "span": _format_span,
         "page_of": lambda node: quote(find_page_name(node), safe="/:"),
         "urn": lambda text: quote(text, safe="", errors="replace"),
         "raw": Markup,
@@ -158,6 +200,10 @@ def format_percent(ratio: float | None) -> str:
     if 0.999 <= ratio < 1:
         return "99.9 %"
     return f"{100 * ratio:.0f} %" if ratio in {0.0, 1.0} else f"{100 * ratio:.1f} %"
+
+
+def _format_span(days: int) -> str:
+    return "24 h" if days == 1 else f"{days} d"
 
 
 def _read(name: str) -> str:

@@ -13,7 +13,9 @@ import pytest
 from plabctl.core.model import Cause, Event, Hold, Node, Outcome, Verdict
 from plabctl.core.problems import Problem, ProblemKind
 from plabctl.core.state import Changes
+from plabctl.core.stats.runs import NodeState, Run
 from plabctl.render.html.pages import Pages, find_page_name, format_percent
+from plabctl.views.curves import Curves, GuardSpan, NodeStrip, WindowUse, build_pool_curve, sort_strips
 from plabctl.views.node import NodeView, ViewContext, list_node_views
 from plabctl.views.page import Condition, PageView, count_conditions, list_attention, list_page_nodes
 from plabctl.views.status import build_status_view
@@ -74,15 +76,27 @@ def make_view(text: str = "plain", **fields: object) -> PageView:
     state = MemoryState(Changes(nodes=nodes, members=members))
     context = ViewContext(make_settings(), state, NOW, NOW - 20)
     status = build_status_view(context, state.names())
-    rows = list_page_nodes(status.nodes)
+    curves = make_curves(text)
+    rows = list_page_nodes(status.nodes, curves, 30)
     moved = {"from": "good", "to": "bad", "cause": "setup", "reason": text, "since_at": NOW}
     moves = [
         Event("id1", NOW, "transition", "n2", text, moved),
         Event("id2", NOW - 9, "guard-on", None, text, {"scope": text, "reason": text}),
     ]
     head = replace(status.head, problems=[Problem(ProblemKind.SINK, text, text)])
-    view = PageView(text, head, status.totals, count_conditions(rows), list_attention(rows), rows, moves, 300.0, 30)
+    view = PageView(
+        text, head, status.totals, count_conditions(rows), list_attention(rows), rows, moves, 300.0, 30, curves
+    )
     return replace(view, **fields)  # type: ignore[arg-type]  # its own fields
+
+
+def make_curves(text: str) -> Curves:
+    since_at = NOW - 30 * 86400
+    runs = [Run(since_at, NOW - 3600, NodeState.USABLE, "good"), Run(NOW - 3600, NOW, NodeState.BAD, "bad")]
+    strips = sort_strips(NodeStrip(name, text, runs) for name in ("n1", "n2", "n3"))
+    pools = build_pool_curve([runs], since_at, NOW, 24)
+    guards = [GuardSpan(NOW - 9, NOW, text, text, is_on=True)]
+    return Curves(since_at, NOW, since_at, strips, pools, guards, [], [], WindowUse(4, NOW - 86400, 3600.0, [1.0] * 24))
 
 
 def render_all(view: PageView) -> Iterator[str]:
