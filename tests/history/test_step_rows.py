@@ -94,3 +94,16 @@ def test_guards_are_found_however_long_ago(history: StepHistory) -> None:
     history.record([events[0], *make_past(), events[1]])
 
     assert history.list_guard_events() == events
+
+
+def test_a_move_that_plabctl_did_not_write_is_left_out_and_counted(history: StepHistory, tmp_path: Path) -> None:
+    data = {"from": "good", "to": "bad", "cause": "connect", "reason": "no route", "since_at": NOW}
+    history.record([Event(f"m{n}", NOW + n, "transition", "n0", "plabctl", data) for n in range(4)])
+    history.close()
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection, connection:
+        connection.execute("update event set data = 'no json' where seq = 2")
+        connection.execute("update event set data = json_set(data, '$.to', 7) where seq = 3")
+
+    rows = list(history.read_places([1, 2, 3, 4]))
+    assert [(row.at, isinstance(row, Event) and row.data["to"]) for row in rows] == [(NOW, "bad"), (NOW + 3, "bad")]
+    assert history.skipped_count == 2
