@@ -6,6 +6,7 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -81,5 +82,6 @@ def write_sample(directory: str, user: str = "", key: str = "", *, recommended: 
     except FileExistsError as error:
         raise Refused(f"{path} exists already", hint="edit it, or remove it first; nothing was changed") from error
     except OSError as error:
-        raise PlabctlError(f"{path} cannot be written: {error.strerror or error}") from error
+        hint = f"make it first: mkdir -p {shlex.quote(directory)}" if isinstance(error, FileNotFoundError) else ""
+        raise PlabctlError(f"{path} cannot be written: {error.strerror or error}", hint=hint) from error
     return path

@@ -5,8 +5,11 @@ Pure. `plabctl.views.pools` has the facts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from plabctl.core.backoffs.base import describe_backoff
-from plabctl.core.settings import Settings
+from plabctl.core.settings import PoolSettings, Settings
+from plabctl.counts import format_count
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
 from plabctl.render.styles import GLYPHS, list_pool_styles
@@ -94,9 +97,23 @@ def build_pool_lines(view: PoolView, settings: Settings) -> list[tuple[str, Cell
         ("test", Cell(f"recipe {pool.recipe}, unless a node has its own")),
         ("leaves", Cell(pool.kind.describe_exit(pool, settings))),
         ("back-off", Cell(describe_backoff(pool.backoff))),
+        *_build_use_lines(pool, settings),
         ("window", Cell(_format_window(view))),
         ("new nodes", Cell("enter here" if settings.entry_pool == pool.name else f"enter {settings.entry_pool}")),
     ]
+
+
+def _build_use_lines(pool: PoolSettings, settings: Settings) -> Iterator[tuple[str, Cell]]:
+    """Yield what holds between tests, and while somebody uses a node, where that is configured."""
+    if (own := pool.liveness) and own.between:
+        rule = ""
+        if pool.is_good and own.silences and pool.kind.has_suspects(pool):
+            rule = f", a suspect when silent {format_count(own.silences, 'time')} in a row"
+        yield "checks", Cell(f"{format_count(own.between, 'login')} between two tests, recipe {own.recipe}{rule}")
+    if settings.occupancies:
+        spared = "spared" if pool.busy == "spare" else "tested like all others"
+        at_release = {"check": "a login at once", "test": "not usable until a test has passed", "none": "nothing more"}
+        yield "busy", Cell(f"nodes in use are {spared}; at the release: {at_release[pool.at_release]}")
 
 
 def _format_window(pool: PoolView) -> str:

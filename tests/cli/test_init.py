@@ -85,6 +85,16 @@ def test_an_existing_file_is_left_alone_and_no_key_is_made(desk: Desk) -> None:
     assert not (desk.folder / "id_ed25519").exists()
 
 
+def test_a_folder_that_is_missing_is_told_with_how_to_make_it(new_desk: Desk) -> None:
+    said = new_desk.run("init", "etc/my plabctl")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        "plabctl: etc/my plabctl/plabctl.toml cannot be written: No such file or directory\n"
+        "  hint: make it first: mkdir -p 'etc/my plabctl'\n"
+    )
+
+
 def test_where_no_key_can_be_made_it_says_so(new_desk: Desk) -> None:
     said = new_desk.run("init", "--new-key", environ={"PATH": str(new_desk.folder)})
 

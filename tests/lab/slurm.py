@@ -7,6 +7,7 @@ every daemon and every job with it. It starts in half a second; `tests/conftest.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -134,9 +135,10 @@ class Slurm:
         return {name: reason for name, (_, reason) in self.look().items() if reason != "none"}
 
     def look(self) -> dict[str, tuple[str, str]]:
-        """Return state and reason of each node."""
-        rows = [line.split("|", 2) for line in self.run("sinfo", "-N", "-h", "-o", FORMAT).stdout.splitlines()]
-        return {name: (state, reason) for name, state, reason in rows}
+        """Return state and reason of each node; a reason may have several lines."""
+        printed = self.run("sinfo", "-N", "-h", "-o", FORMAT).stdout
+        rows = re.split(rf"^(?=(?:{'|'.join(NODES)})\|)", printed, flags=re.MULTILINE)[1:]
+        return {name: (state, reason) for name, state, reason in (row.rstrip("\n").split("|", 2) for row in rows)}
 
     def submit(self, code: str, *options: str) -> str:
         """Submit a job that runs this shell code; return its number."""

@@ -25,6 +25,13 @@ def test_jobs_run_and_nodes_can_be_drained(tmp_path: Path, slurm: Slurm) -> None
     slurm.wait_for(lambda: not slurm.job_states())
 
 
+def test_a_reason_may_have_several_lines(slurm: Slurm) -> None:
+    slurm.update(NODES[0], "drain", "broken fan\nso says ada|bob\nask her")
+
+    assert slurm.look()[NODES[0]] == ("drained", "broken fan\nso says ada|bob\nask her")
+    assert slurm.states()[NODES[2]] == "idle"
+
+
 def test_the_controller_can_be_away(slurm: Slurm) -> None:
     slurm.update(NODES[0], "drain", "broken fan")
     slurm.stop_controller()
