@@ -1,13 +1,24 @@
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plabctl.app import sync_occupancy, tick
 from plabctl.app.context import App
 from plabctl.app.goals import RetestGoal
 from plabctl.app.invocation import is_idle
+from plabctl.app.signals import Stop
+from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_occupancy import sync_due_occupancies
+from plabctl.clock import SystemClock
 from plabctl.core.occupancy import find_busy, make_occupancy_note
+from plabctl.store.store import Store
 from plabctl.values import replace
 from tests.app.installation import Installation
 from tests.builders import make_occupancy, make_order
@@ -105,6 +116,58 @@ def test_who_waits_for_a_test_does_not_wait_for_a_release(tmp_path: Path) -> Non
     set_busy(here)
     here.tick()
     assert here.member("n2").last
+
+
+@pytest.mark.parametrize("point", ["read", "noted", "claim", "claimed"])
+def test_a_tick_that_is_killed_loses_no_release_and_tests_no_busy_node(tmp_path: Path, point: str) -> None:
+    here = with_busy(tmp_path, "n2")
+    pools = {name: replace(pool, at_release="test") for name, pool in here.settings.pools.items()}
+    here.settings = replace(here.settings, pools=pools)
+    here.app = App(here.settings, here.clock, here.store)
+    here.tick()
+    here.tick()
+    tests = count_tests(here)
+    assert tests["n2"] == 0
+    here.make_due("n3")
+    set_busy(here, "n3")
+
+    tick_until_killed(here, point)
+    forget_reading(here)
+    here.tick()
+
+    assert count_tests(here)["n3"] == tests["n3"], "in use since before the tick that was killed"
+    assert count_tests(here)["n2"] >= 1
+    assert here.member("n2").release_test_since_at is None
+    assert here.pools()["n2"] == "good"
+    assert "n3" in find_busy(here.store.snapshot().notes, here.settings.occupancies, here.clock.now())
+
+
+def count_tests(here: Installation) -> Counter[str | None]:
+    return Counter(record.event.node for record in here.history("probe"))
+
+
+def tick_until_killed(here: Installation, point: str) -> None:
+    """Run a tick in a process that kills itself when it gets there."""
+    path = here.folder / "settings.pickle"
+    path.write_bytes(pickle.dumps(here.settings))
+    code = f"from tests.app.test_sync_occupancy import die; die({str(path)!r}, {point!r})"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
+    assert ended.returncode == -signal.SIGKILL, "it did not get there"
+
+
+def die(settings_path: str, point: str) -> None:
+    """Run a tick that kills its process at that point."""
+    points: dict[str, tuple[object, str]] = {
+        "read": (sync_occupancy, "plan_occupancy"),
+        "noted": (sync_occupancy, "read_fault"),
+        "claim": (tick, "list_candidates"),
+        "claimed": (SlotsInUse, "launch"),
+    }
+    owner, name = points[point]
+    assert hasattr(owner, name)
+    setattr(owner, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    settings, clock = pickle.loads(Path(settings_path).read_bytes()), SystemClock()
+    tick.run_tick(App(settings, clock, Store(settings.state_dir, clock)), Stop())
 
 
 def test_a_source_that_says_something_else_each_time_is_believed_each_time(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plabctl.core import enrolment
+from plabctl.core.absences import mark_absent, rename_nodes
 from plabctl.core.assign import Job, assign
 from plabctl.core.claim import Claimant, choose_rows, list_candidates, void_claims
 from plabctl.core.false_alarms import list_problems, note_mute_nodes
@@ -22,6 +24,7 @@ from plabctl.core.model import (
     Hold,
     Leftover,
     Member,
+    Node,
     Outcome,
     Report,
     StageRun,
@@ -34,7 +37,17 @@ from plabctl.core.settle import settle
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
 from plabctl.values import replace
-from tests.builders import NOW, make_claim, make_mark, make_member, make_recipe, make_report, make_settings, make_state
+from tests.builders import (
+    NOW,
+    make_claim,
+    make_mark,
+    make_member,
+    make_order,
+    make_recipe,
+    make_report,
+    make_settings,
+    make_state,
+)
 from tests.memory_state import MemoryState, build_check_row
 
 COMMAND = Recipe("command", check=Stage(run="true", timeout_s=60.0))
@@ -224,6 +237,43 @@ def test_a_second_look_that_comes_later_than_any_test_is_waited_for() -> None:
 
     assert list_candidates(state, own, NOW) == []
     assert [row.is_check for row in list_candidates(state, own, NOW - 60.0)] == [True]
+
+
+@pytest.mark.parametrize("word", ["pass", "fail", "unknown"])
+def test_a_node_that_is_renamed_while_it_is_checked_is_checked_under_its_new_name(word: str) -> None:
+    state = make_state(waiting())
+    [(claim, _)] = claimed(state)
+    state.apply(rename_nodes(state, {"n1": Node("n9", {})}, make_order()))
+
+    assert settled(state, [answer(claim, word, NOW)], NOW + 5) == ()
+
+    assert [member.node for member in state.members()] == ["n9"]
+    assert member_of(state, "n9").liveness == waiting().liveness, "nothing is known of it, and its check is still due"
+    assert [(claim.node, claim.goal) for claim, _ in claimed(state, NOW + 10)] == [("n9", Goal.LIVENESS)]
+
+
+def test_a_node_that_leaves_while_it_is_checked_leaves_nothing() -> None:
+    state = make_state(waiting())
+    [(claim, _)] = claimed(state)
+    state.apply(enrolment.remove_nodes(state, ["n1"], make_order()))
+
+    assert settled(state, [answer(claim, "fail", NOW)], NOW + 5) == ()
+
+    assert (list(state.members()), dict(state.claims)) == ([], {})
+
+
+@pytest.mark.parametrize("word", ["pass", "fail"])
+def test_a_check_of_a_node_that_has_become_absent_makes_no_suspect_and_calls_no_test(word: str) -> None:
+    known = Liveness(NOW, 200.0, NOW - 200.0, 1)
+    state = make_state(waiting(liveness=known))
+    [(claim, _)] = claimed(state)
+    state.apply(mark_absent(state, ["n1"], make_order(), 86400.0))
+
+    events = settled(state, [answer(claim, word, NOW)], NOW + 5)
+
+    member = member_of(state)
+    assert (events, member.pool, member.suspicion, member.fail_streak) == ((), "good", None, 0)
+    assert claimed(state, NOW + 3600) == []
 
 
 def test_a_dead_check_leaves_nothing_and_is_due_again() -> None:

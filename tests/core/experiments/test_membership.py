@@ -6,7 +6,8 @@ import pytest
 
 from plabctl.core import node_orders
 from plabctl.core.experiments import membership
-from plabctl.core.settings import ExperimentSettings
+from plabctl.core.liveness import call_check
+from plabctl.core.settings import ExperimentSettings, LivenessSettings
 from plabctl.core.state import Changes
 from plabctl.errors import Refused
 from tests.builders import make_busy, make_occupancy, make_settings
@@ -233,3 +234,51 @@ def test_busy_nodes_are_taken_only_by_name() -> None:
     bed.apply(Changes(notes=make_busy("b")))
     bed.reconcile()
     assert set(bed.states("all")) == {"a", "c"}
+
+
+def pool_of(bed: VirtualTestbed, name: str) -> str:
+    member = bed.state.member(name)
+    assert member is not None
+    return member.pool
+
+
+def fall_silent(bed: VirtualTestbed, name: str) -> None:
+    """Let a machine die, and be found silent by its liveness checks until it is a suspect."""
+    bed.dead.add(name)
+    waiting = [replace(member, due_at=bed.now + 1800.0, interval_s=1800.0) for member in bed.state.members()]
+    called = [call_check(member, bed.now) if member.node == name else member for member in waiting]
+    bed.apply(Changes(members=tuple(called)))
+    for _ in range(2):
+        bed.settle(*map(bed.carry_out, bed.start(health=True)))
+    suspect = bed.state.member(name)
+    assert suspect is not None
+    assert suspect.suspicion is not None
+    assert suspect.suspicion.by_silence
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_a_member_stays_while_its_node_is_a_suspect_by_silence(*, is_dead: bool) -> None:
+    base = make_settings()
+    pools = {name: replace(pool, liveness=LivenessSettings(between=8)) for name, pool in base.pools.items()}
+    bed = VirtualTestbed("a", "b", settings=replace(base, pools=pools))
+    bed.swap_in(wanted(count=2))
+    bed.work()
+    bed.add("c")
+    told = len(bed.delivered())
+
+    fall_silent(bed, "a")
+
+    assert bed.states() == {"a": "up", "b": "up"}
+    if not is_dead:
+        bed.dead.clear()
+    bed.settle(*map(bed.carry_out, bed.start(health=True)))
+    assert pool_of(bed, "a") == ("bad" if is_dead else "good")
+    assert bed.delivered()[told:] == []
+    bed.wait(GRACE_S)
+    bed.work()
+    if is_dead:
+        assert bed.states()["c"] == "up"
+        assert "vnode-replaced a" in bed.delivered()[told:]
+    else:
+        assert bed.states() == {"a": "up", "b": "up"}
+        assert (bed.delivered()[told:], bed.on("a")) == ([], 1)
