@@ -35,7 +35,7 @@ help:
 	@echo '             all tests on a machine just booted, as an ordinary user, without HOME and so on; as root'
 	@echo 'make check   lint and types only'
 	@echo 'make format  put the source into its form'
-	@echo 'make docs    write docs/causes.md, docs/cli.md, docs/config.md and docs/pictures/ anew from the program'
+	@echo 'make docs    write docs/causes.md, docs/cli.md, docs/config.md, docs/man/, docs/completion/ and docs/pictures/ anew'
 	@echo 'make clean   remove what the others made'
 
 demo: $(VENV)/.stamp-compiled

@@ -67,5 +67,10 @@ def command(shell: str) -> None:
 
     Write it where your shell looks for such scripts, as above, and open a new shell.
     """
+    write_line(build_script(shell).rstrip())
+
+
+def build_script(shell: str) -> str:
+    """Return the script for `bash`, `zsh` or `fish`; the wheel has it as a file where that shell looks for it."""
     own = {"bash": _BASH, "fish": _FISH}.get(shell)
-    write_line((own or ShellComplete.source(ZshComplete(plabctl, {}, "plabctl", "_PLABCTL_COMPLETE"))).strip())
+    return (own or ShellComplete.source(ZshComplete(plabctl, {}, "plabctl", "_PLABCTL_COMPLETE"))).strip() + "\n"

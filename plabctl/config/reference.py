@@ -6,6 +6,7 @@ Pure. Made from the schema and its texts; a test keeps the page equal to what th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from plabctl.config.kind_name import describe_key, describe_table, find_fixed_kind, find_kind_name, list_keys
 from plabctl.config.liveness_keys import LIVENESS
@@ -18,9 +19,7 @@ from plabctl.config.ssh_keys import DEADLINES, EXECUTOR, SSH
 from plabctl.config.stream_keys import HISTORY, HOOK, INVENTORY, REPORT, SINK
 from plabctl.core.keys.table import Key, Table
 
-_HEAD = """\
-# The configuration
-
+INTRO = """\
 plabctl reads one TOML file: the one that `--config` names, else `$PLABCTL_CONFIG`, else the first of `./plabctl.toml`,
 `$XDG_CONFIG_HOME/plabctl/config.toml` (`~/.config/plabctl/config.toml`) and `/etc/plabctl/config.toml` that exists.
 `plabctl init` writes one with every key and its default; `plabctl config check` reports all errors in one, and while
@@ -31,7 +30,12 @@ as `"64KiB"`. Paths are relative to the folder of the config file (links are res
 Hooks, inventory commands and local recipes run in that folder. Scripts, commands given by a path, Ansible inventories
 and `known_hosts`, and every folder that leads to them, must belong to root, to the user who runs plabctl or to the
 owner of the config file. In messages, `hook[2]` is the second `[[hook]]`.
+"""
+"""What holds for the whole file, in Markdown."""
+_HEAD = f"""\
+# The configuration
 
+{INTRO}
 `make docs` generates this page from the program; a test compares the two.
 """
 
@@ -60,34 +64,62 @@ _SECTIONS: tuple[tuple[str, Table], ...] = (
 )
 
 
+class KeyEntry(NamedTuple):
+    """A key: what it does, what is allowed, its default and an example, in Markdown without bars."""
+
+    name: str
+    text: str
+    allowed: str
+    default: str
+    example: str
+
+
+class Section(NamedTuple):
+    """The keys of a table, or those of a kind of it."""
+
+    title: str
+    text: str
+    keys: list[KeyEntry]
+
+
 def build_reference() -> str:
     """Return the reference as Markdown: every key with what it does, what is allowed, its default and an example."""
-    return "\n".join([_HEAD, *(part for title, table in _SECTIONS for part in _format_sections(title, table))])
+    return "\n".join([_HEAD, *map(_format_section, list_sections())])
 
 
-def _format_sections(title: str, table: Table) -> Iterator[str]:
-    """Yield the section of a table, and one for each of its built-in kinds that has keys of its own."""
-    yield _format_section(title, table)
-    if kind_name := find_kind_name(table):
-        for kind in kind_name.builtin():
-            if kind.keys.keys:
-                yield _format_section(f"{title} of kind `{kind.name}`", kind.keys)
+def list_sections() -> Iterator[Section]:
+    """Yield a section for each table, and one for each of its built-in kinds that has keys of its own."""
+    for title, table in _SECTIONS:
+        yield _read_section(title, table)
+        if kind_name := find_kind_name(table):
+            for kind in kind_name.builtin():
+                if kind.keys.keys:
+                    yield _read_section(f"{title} of kind `{kind.name}`", kind.keys)
 
 
-def _format_section(title: str, table: Table) -> str:
+def _read_section(title: str, table: Table) -> Section:
     keys = list_keys(table, find_fixed_kind(table)).values()
-    rows = [_format_row(table, key) for key in keys if not (table is ROOT and isinstance(key.type, Table))]
-    head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
-    intro = [describe_table(table), ""] if table.text else []
-    return "\n".join([f"## {title}", "", *intro, *head, *rows, ""])
+    entries = [_read_key(table, key) for key in keys if not (table is ROOT and isinstance(key.type, Table))]
+    return Section(title, describe_table(table) if table.text else "", entries)
 
 
-def _format_row(table: Table, key: Key) -> str:
+def _read_key(table: Table, key: Key) -> KeyEntry:
     if key.name not in table.keys:
         table = find_fixed_kind(table).keys
     allowed = "a table, see below" if isinstance(key.type, Table) else key.type.allowed
     default = "none: it must be given" if key.required else key.default or _find_constant(table, key)
-    cells = [f"`{key.name}`", describe_key(key), allowed, default, f"`{key.name} = {key.example}`"]
+    return KeyEntry(key.name, describe_key(key), allowed, default, f"{key.name} = {key.example}")
+
+
+def _format_section(section: Section) -> str:
+    rows = [_format_row(key) for key in section.keys]
+    head = ["| key | what it does | allowed | default | example |", "|---|---|---|---|---|"]
+    intro = [section.text, ""] if section.text else []
+    return "\n".join([f"## {section.title}", "", *intro, *head, *rows, ""])
+
+
+def _format_row(key: KeyEntry) -> str:
+    cells = [f"`{key.name}`", key.text, key.allowed, key.default, f"`{key.example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

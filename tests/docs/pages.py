@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the program. `make docs` writes them anew.
+"""The pages, man pages and completion files in docs/ that are made from the program. `make docs` writes them anew.
 
 I/O, when it is run. Go on with `test_pages`.
 """
@@ -6,29 +6,32 @@ I/O, when it is run. Go on with `test_pages`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from plabctl.cli.completion import build_script
 from plabctl.cli.main import COMMANDS
 from plabctl.config.reference import build_reference
 from plabctl.core.evidence import CAUSES, find_outcome
 from tests.docs.commands import Verb, all_commands
 from tests.docs.event_examples import build_page
+from tests.docs.man_pages import list_pages
 from tests.docs.pictures import PICTURES
+from tests.docs.shared_texts import EXIT_CODES, NODES, OUTPUT
 
 DOCS = Path(__file__).parents[2] / "docs"
-_HEAD = """\
+MAN = "man"
+COMPLETIONS = {"bash": "plabctl", "zsh": "_plabctl", "fish": "plabctl.fish"}
+"""What the file with the completion for each shell is called, in the folder where that shell looks for it."""
+_HEAD = f"""\
 # The commands
 
-`plabctl COMMAND -h` prints the same text. `--config` may stand before or after the command's name, and
-`plabctl --version` prints the version.
+`plabctl COMMAND -h` prints the same text, and so does its man page. `--config` may stand before or after the command's
+name, and `plabctl --version` prints the version.
 
-NODES are names, patterns (`'pc[1-12].example.org'`, `'pc*'`), pools (`@bad`), `@usable` or labels (`site=oslo`), with
-`!` before what is left out, separated by commas or blanks, or `-` for standard input: [choosing nodes](nodes.md). NODES
-that match nothing are an error. Before a command changes several nodes, it names them; where one word stood for several
-it asks for confirmation, and without a terminal it needs `--yes`.
+{NODES.rstrip()} More: [choosing nodes](nodes.md).
 
-Output is a table on a terminal and TSV elsewhere; `-o` chooses another format. Data goes to standard output, messages
-to standard error. [status.schema.json](status.schema.json) and [stats.schema.json](stats.schema.json) describe what
+{OUTPUT.rstrip()} [status.schema.json](status.schema.json) and [stats.schema.json](stats.schema.json) describe what
 `plabctl status -o json` and `plabctl stats -o json` print.
 
 `make docs` generates this page from the program; a test compares the two.
@@ -37,16 +40,7 @@ to standard error. [status.schema.json](status.schema.json) and [stats.schema.js
 
 | code | meaning |
 |---|---|
-| 0 | done |
-| 1 | failed or refused: no such node; with `--wait` a test that did not pass, or a vnode that is not up, or not gone |
-| 2 | wrong usage |
-| 70 | a bug in plabctl |
-| 74 | the state, or the output, cannot be read or written |
-| 75 | busy: try again |
-| 78 | wrong configuration; nothing was done |
-| 130, 143 | interrupted, by Ctrl-C or by SIGTERM |
-| 141 | the reader of the output is gone |
-
+{"".join(f"| {code} | {meaning} |{chr(10)}" for code, meaning in EXIT_CODES.items())}
 Only `plabctl check` differs: it uses the codes of Nagios plug-ins, 0 to 3.
 """
 
@@ -104,6 +98,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "config.md": build_reference,
     "events.md": build_page,
+    **{f"{MAN}/{name}": page for name, page in list_pages().items()},
+    **{f"completion/{shell}/{name}": partial(build_script, shell) for shell, name in COMPLETIONS.items()},
 }
 
 
@@ -119,6 +115,7 @@ def _section(verb: Verb) -> str:
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
         (DOCS / name).write_text(page(), encoding="utf-8")
     for name, picture in PICTURES.items():
         (DOCS / "pictures" / name).write_text(picture(), encoding="utf-8")
