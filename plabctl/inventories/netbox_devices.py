@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from plabctl.errors import UsageFault
 from plabctl.http_session import HttpReply, HttpSession
 from plabctl.inventories.reading import MAX_VALUE, Row, quote_text
+from plabctl.inventories.row_parsers import refuse_many
 
 Filter = tuple[tuple[str, tuple[str, ...]], ...]
 """The values that are wanted, by the name of the filter."""
@@ -33,6 +34,7 @@ class Page(NamedTuple):
 
 def parse_page(session: HttpSession, reply: HttpReply) -> Page:
     """Return the page in an answer; raise UsageFault when it is an error, or no page."""
+    refuse_many(reply.body.decode("utf-8", "replace"), session.url)
     try:
         found = json.loads(reply.body)
     except (ValueError, RecursionError):

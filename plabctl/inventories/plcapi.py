@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NODE_FIELDS = ["node_id", "hostname", "boot_state", "site_id"]
 SITE_FIELDS = ["site_id", "login_base"]
+_MAX_TAGS = 8_000_000
+"""A node takes some forty."""
 _MAX_DEPTH = 64
 """Answers are lists of structures: five tags lead to a value."""
 
@@ -157,6 +159,8 @@ def _parse(body: bytes) -> object:
     import xml.parsers.expat
     from xmlrpc.client import Unmarshaller
 
+    if body.count(b"<") > _MAX_TAGS:
+        raise UsageFault(f"answered XML with more than {_MAX_TAGS:,} tags")
     target = Unmarshaller(use_builtin_types=True)
     target.xml("", None)  # what the parser hands on is text already
     parser = xml.parsers.expat.ParserCreate(None, None)

@@ -235,6 +235,10 @@ WRONG: dict[str, tuple[Callable[[Request], Answer], str]] = {
         lambda _: Answer(b"[" * 200_000, 200, {"Content-Type": "application/json"}),
         "answered application/json that is no JSON: is this the URL of NetBox?",
     ),
+    "many values": (
+        lambda _: Answer(b"[" + b"0," * 4_000_001, 200, {"Content-Type": "application/json"}),
+        "more than 4,000,000 items are not a list of nodes",
+    ),
     "no HTTP": (
         lambda _: Answer(raw=lambda: iter([b"SSH-2.0-OpenSSH_9.2\r\n"])),
         "answers by something that is not HTTP",

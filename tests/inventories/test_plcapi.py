@@ -154,6 +154,10 @@ WRONG: dict[str, tuple[Callable[[Request], Answer], str]] = {
         lambda _: xml("<methodResponse>" + "<value><array><data>" * 50_000),
         "GetSites: answered XML that is nested too deeply",
     ),
+    "many values": (
+        lambda _: xml("<a>" * 8_000_001),
+        "GetSites: answered XML with more than 8,000,000 tags",
+    ),
     "a gigabyte": (gigabyte, "answered more than 64 MiB"),
     "nothing": (lambda _: Answer(raw=lambda: iter([])), "broke off its answer"),
     "a redirect": (

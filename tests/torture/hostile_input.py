@@ -1,4 +1,4 @@
-"""Hostile names, labels and values at every input: lists, CSV, JSON, Ansible, `--set`, the configuration, all commands.
+"""Hostile names, labels and values at every input: lists, CSV, JSON, other sources, `--set`, configuration, commands.
 
 What is let in must be what it should be; what is refused must be told in lines that are inert themselves.
 """
@@ -21,8 +21,12 @@ from plabctl.core.keys.formatting import quote
 from plabctl.core.model import Node
 from plabctl.errors import ConfigError, UsageFault
 from plabctl.inventories.ansible_listing import parse_ansible
+from plabctl.inventories.netbox_devices import Page
+from plabctl.inventories.netbox_devices import list_rows as list_device_rows
 from plabctl.inventories.node_list import check_rows, parse_nodes, parse_settings
+from plabctl.inventories.plcapi import list_rows as list_plc_rows
 from tests.lab.harmless_text import find_active
+from tests.lab.netbox import make_device
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
 _COMMANDS = (
@@ -76,6 +80,18 @@ def _by_ansible(word: str) -> list[Node]:
     return list(check_rows(parse_ansible(json.dumps(listing), "x"), "x", "x").nodes)
 
 
+def _by_netbox(word: str) -> list[Node]:
+    device = make_device(
+        1, name=word, primary_ip=None, rack={"name": word}, tags=[{"slug": word}], custom_fields={"own": word}
+    )
+    return list(check_rows(list_device_rows([Page(1, False, [device])], "x", (), ["own"]), "x", "x").nodes)
+
+
+def _by_plc(word: str) -> list[Node]:
+    node = {"node_id": 1, "hostname": word, "site_id": 2, "boot_state": word}
+    return list(check_rows(list_plc_rows([node], [{"site_id": 2, "login_base": word}]), "x", "x").nodes)
+
+
 _INPUTS: dict[str, Callable[[str], list[Node]]] = {
     "json name": lambda word: parse_nodes(json.dumps([word]), "x"),
     "json value": lambda word: parse_nodes(json.dumps([{"name": "n", "site": word, "ssh_user": word}]), "x"),
@@ -86,6 +102,8 @@ _INPUTS: dict[str, Callable[[str], list[Node]]] = {
     "csv label": lambda word: parse_nodes(_csv([["name", word], ["n", "v"]]), "x"),
     "csv address": lambda word: parse_nodes(_csv([["name", "ssh_host", "ssh_port"], ["n", word, word]]), "x"),
     "ansible": _by_ansible,
+    "netbox": _by_netbox,
+    "plcapi": _by_plc,
     "--set": lambda word: [Node("n", parse_settings([word, f"l={word}"]))],
 }
 
