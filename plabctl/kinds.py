@@ -74,6 +74,8 @@ POINTS: Mapping[str, Point] = {
             "history": "plabctl.sinks.history:HISTORY",
             "command": "plabctl.sinks.command:COMMAND",
             "slurm": "plabctl.sinks.slurm:SLURM",
+            "textfile": "plabctl.sinks.textfile:TEXTFILE",
+            "ping": "plabctl.sinks.ping:PING",
         },
         "plabctl.sinks",
     ),

@@ -155,6 +155,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             ("sshd", requirements.for_sshd),
             ("slurm", requirements.for_slurm),
             ("chromium", requirements.for_chromium),
+            ("prometheus", requirements.for_prometheus),
         ):
             if item.get_closest_marker(mark) and (reason := missing()):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from plabctl.app import sink_runs
 from plabctl.app.context import App
-from plabctl.app.due_sources import find_synced_sinks
+from plabctl.app.due_sources import TICK_PREFIX, find_synced_sinks
 from plabctl.app.sink_report import build_drop_events, build_hook_fault, build_note
 from plabctl.app.sink_runs import Round, SinkRuns
 from plabctl.core.model import Event
@@ -166,7 +166,7 @@ class Delivery:
             self._unlock()
         if self._fault:
             raise self._fault
-        if failing := list_failing(self._occasion.health):
+        if failing := list_failing(self._occasion.health, but=TICK_PREFIX):
             raise build_hook_fault(failing, self._app.clock.now())
 
     def _empty_outbox(self) -> None:

@@ -154,6 +154,8 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/ticks/", "one lock for each running tick; what is left in it shows ticks that did not end"),
         (f"{folder}/deliver.lock", "the lock for delivering events to the history"),
         (f"{folder}/deliver-N.lock", "the lock for delivering events to a hook"),
+        (f"{folder}/sync-N.lock", "the lock for bringing another system, such as Slurm, in line"),
+        (f"{folder}/sink-*", "when a sink was last in line, or a tick last told it, and the lock for that"),
         (f"{folder}/last_tick", "its modification time is that of the last tick"),
         (f"{folder}/last_success", "its modification time is that of the last tick that ended without an error"),
         (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),

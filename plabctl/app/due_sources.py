@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from plabctl.core.settings import InventorySettings, SinkSettings
     from plabctl.sinks.base import SyncSinkKind
 
+TICK_PREFIX = "tick "
+"""How the keys of those sinks begin that are told of ticks: what goes wrong with them makes no tick fail."""
+
 
 def find_due_inventories(app: App) -> list[InventorySettings]:
     """Return the inventories that were not read within their interval; all whose last reading lies in the future."""
@@ -46,6 +49,11 @@ def find_synced_sinks(sinks: Sequence[SinkSettings]) -> dict[str, SinkSettings]:
     return {name: sink for name, sink in name_eventless_sinks(sinks).items() if find("sink", sink.kind).is_synced}
 
 
+def find_tick_sinks(sinks: Sequence[SinkSettings]) -> dict[str, SinkSettings]:
+    """Return those of `sinks` that are told of ticks, by name."""
+    return {name: sink for name, sink in name_eventless_sinks(sinks).items() if find("sink", sink.kind).is_ticked}
+
+
 def find_sync_kind(sink: SinkSettings) -> SyncSinkKind:
     """Return the kind of a sink that is brought in line with what is so."""
     kind: SyncSinkKind = find("sink", sink.kind)
@@ -58,7 +66,7 @@ def name_eventless_sinks(sinks: Sequence[SinkSettings]) -> dict[str, SinkSetting
     for sink in sinks:
         kind = find("sink", sink.kind)
         if kind.is_eventless:
-            name = f"sync {kind.describe(sink)}"
+            name = f"{TICK_PREFIX if kind.is_ticked else 'sync '}{kind.describe(sink)}"
             found[next(key for key in (name, *(f"{name} {n}" for n in range(2, 999))) if key not in found)] = sink
     return found
 

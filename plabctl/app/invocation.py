@@ -41,6 +41,7 @@ def end_idle(config_path: str | None) -> bool:
             app.settings.plugin_faults
             or app.settings.report.status_file
             or (app.settings.report.dir and _is_page_due(app))
+            or (app.settings.eventless_sinks and _has_tick_sinks(app.settings))
             or is_clock_settling(app)
             or find_access_change(app)
             or not is_idle(app)
@@ -51,6 +52,12 @@ def end_idle(config_path: str | None) -> bool:
     except PlabctlError:
         return False
     return True
+
+
+def _has_tick_sinks(settings: Settings) -> bool:
+    from plabctl.app.due_sources import find_tick_sinks
+
+    return bool(find_tick_sinks(settings.sinks))
 
 
 def is_idle(app: App) -> bool:
@@ -66,8 +73,7 @@ def is_idle(app: App) -> bool:
         waits = now < head.wake_at <= now + app.settings.longest_wait_s
         if not waits or is_set_back(now, head.saved_at):
             return False
-    settings = app.settings
-    if not (settings.inventories or settings.occupancies or settings.eventless_sinks):
+    if not (app.settings.inventories or app.settings.occupancies or app.settings.eventless_sinks):
         return True
     from plabctl.app.due_sources import find_due_inventories, find_due_occupancies, find_due_syncs
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "show": "One node in detail, in words.",
         "explain": "Why a node is where it is, and what would move it.",
         "history": "What happened, oldest first.",
+        "metrics": "The figures that Prometheus stores.",
         "stats": "How usable nodes were in a span of time, and why not.",
         "pool": "The pools and their rules: list, show.",
         "report": "A page with all nodes for a browser.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from plabctl.cli.options import config_option, find_actor, listing_options, make
 from plabctl.errors import PlabctlError
 
 if TYPE_CHECKING:
+    from plabctl.app.tick_sinks import TickSinks
     from plabctl.core.problems import ProblemKind
 
 _EXAMPLE = """\
@@ -70,10 +72,24 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
         report_failure(config, kind, may_tell=may_tell)
         return text if is_watched else said
 
+    sinks = _begin_sinks(config)
     code = run_reporting_errors(work, complain)
     if code == 0 and (over := record_success(config, time.time())) and not is_watched:
         output.write_note(over)
+    for remark in sinks.end(code) if sinks else ():
+        output.write_note(f"plabctl: {remark}")
     return code
+
+
+def _begin_sinks(config: str | None) -> TickSinks | None:
+    """Tell the sinks that are told of ticks that one begins; return what tells them how it ended, if there are any."""
+    with suppress(PlabctlError):  # the tick tells what is wrong
+        app = open_app(config)
+        if app.settings.eventless_sinks:
+            from plabctl.app.tick_sinks import begin_tick  # few have such sinks
+
+            return begin_tick(app)
+    return None
 
 
 def _tick_nodes(config: str | None, nodes: tuple[str, ...]) -> int:

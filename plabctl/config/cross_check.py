@@ -82,7 +82,7 @@ def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault
     """Yield every fault between keys; `broken` are the paths of keys at fault already."""
     recipes, builtin = values.get("recipe", {}), list_recipes(values)
     yield from _check_stages(recipes, builtin, broken)
-    for point in ("inventory", "occupancy"):
+    for point in ("inventory", "occupancy", "sink"):
         yield from _check_sources(point, values.get(point, ()), broken)
     yield from _check_experiment(values.get("experiment", {}), {*builtin, *recipes}, broken)
     yield from _check_reserves(values)
@@ -222,18 +222,18 @@ def _check_stages(
 
 
 def _check_sources(point: str, sources: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
-    """Yield each source that is the same as one before it: of one kind, with the same keys of that kind."""
-    known: list[tuple[int, Values]] = []
-    names: dict[object, int] = {}
+    """Yield each source, or sink that is told no events, that is of one kind and in one place with one before it."""
+    known, names = list[tuple[int, Values]](), dict[object, int]()
     for number, each in enumerate(sources, 1):
-        path = f"{point}[{number}]"
-        kind = each.get("kind")
-        if kind is None or any(f"{path}.{key}" in broken for key in kind.keys.keys):
+        path, kind = f"{point}[{number}]", each.get("kind")
+        if kind is None or (point == "sink" and not kind.is_eventless):
             continue
-        source = {key: each[key] for key in ("kind", *kind.keys.keys) if key in each}
+        if any(f"{path}.{key}" in broken for key in kind.keys.keys):
+            continue
+        source = {key: each[key] for key in ("kind", *(kind.place_keys or kind.keys.keys)) if key in each}
         same = next((first for first, other in known if other == source), None)
         if same is not None:
-            yield path, f"the same as {point}[{same}], allowed: each source once"
+            yield path, f"the same as {point}[{same}], allowed: each {'sink' if point == 'sink' else 'source'} once"
         name = each.get("name")
         if name is not None and (first := names.setdefault(name, number)) != number:
             yield f"{path}.name", f"{point}[{first}] has that name, allowed: a name of its own"

@@ -18,7 +18,6 @@ from plabctl.config.read_document import build_path
 from plabctl.config.schema import ROOT
 from plabctl.core.keys.table import Key, Shape, Table
 from plabctl.core.recipe import DEFAULT_STAGES
-from plabctl.masks import mask_secrets
 
 
 class EffectiveKey(NamedTuple):
@@ -88,7 +87,7 @@ def _list_key(key: Key, value: object, path: str, origins: _Origins) -> Iterator
     kind = key.type
     if not isinstance(kind, Table):
         if value not in {"", ()} or path in origins.lines:
-            yield EffectiveKey(path, mask_secrets(kind.format(value)), origins.find(path))
+            yield EffectiveKey(path, kind.show(value), origins.find(path))
     elif value is None:
         return
     elif kind.shape is Shape.NAMED:

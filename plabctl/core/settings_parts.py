@@ -174,5 +174,8 @@ class SinkSettings:
     """Only events of this experiment; for those that come with one, not for the configuration."""
 
 
+MAX_NODE_SERIES = 10_000
+"""For how many nodes there are series of their own, unless somebody says otherwise: Prometheus keeps each for weeks."""
+
 RECORD = SinkSettings("history")
 """The sink that is always there: it takes every event, before the others are told."""

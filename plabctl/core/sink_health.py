@@ -132,9 +132,13 @@ def is_due(health: SinkHealth | None, now: float) -> bool:
     return health is None or not now < health.next_at <= now + _MAX_RETRY_S
 
 
-def list_failing(sinks: Sinks) -> list[SinkHealth]:
-    """Return the sinks that failed the last time they were told of anything, by name."""
-    return sorted((each for each in sinks.values() if each.failing_since_at is not None), key=lambda each: each.name)
+def list_failing(sinks: Sinks, *, but: str = "\0") -> list[SinkHealth]:
+    """Return the sinks that failed the last time they were told of anything, by name.
+
+    Those whose key begins with `but` are left out.
+    """
+    failing = (each for key, each in sinks.items() if each.failing_since_at is not None and not key.startswith(but))
+    return sorted(failing, key=lambda each: each.name)
 
 
 def note_waiting(health: SinkHealth | None, name: str, newest: int, count: int) -> SinkHealth:

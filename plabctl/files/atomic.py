@@ -88,9 +88,12 @@ def replace_shared(folder: int, name: str, content: bytes, mode: int = _SHARED) 
     try:
         os.fchmod(fd, mode)
         group = os.fstat(folder).st_gid
-        if os.fstat(fd).st_gid != group:
+        if not mode & stat.S_IROTH and os.fstat(fd).st_gid != group:
             os.fchown(fd, -1, group)
         write_all(fd, content)
+    except BaseException:
+        remove(temp, dir_fd=folder)  # what does not fit on a full disk must not fill it
+        raise
     finally:
         os.close(fd)
     os.replace(temp, name, src_dir_fd=folder, dst_dir_fd=folder)

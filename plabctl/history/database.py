@@ -7,6 +7,7 @@ I/O. SQLite, opened when it is first used. Go on with `plabctl.history.query` fo
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from plabctl.core.event_counts import count_events
 from plabctl.core.model import Event, Outcome
 from plabctl.core.settings import HistorySettings
 from plabctl.errors import StoreError
@@ -22,13 +24,16 @@ from plabctl.history.fetch_rows import fetch
 from plabctl.history.history_file import HISTORY_NAME, build_history_error, open_history
 from plabctl.history.prune import prune
 from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, find
-from plabctl.history.tables import OUTCOMES_QUERY
+from plabctl.history.tables import COUNTER_TABLE, OUTCOMES_QUERY
 
 _INSERT = f"""insert into event (seq, id, at, kind, node, actor, data)
 values (({NEWEST_QUERY}) + 1, ?, ?, ?, ?, ?, ?)
 on conflict (id) do nothing
 """
 _INSERT_OUTPUT = "insert into output (seq, at, stages) select seq, at, ? from event where id = ?"
+_COUNT = """insert into counter (name, labels, value) values (?, ?, ?)
+on conflict (name, labels) do update set value = value + excluded.value
+"""
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in Outcome}
 
 
@@ -73,10 +78,14 @@ class History:
         with self._connect(for_writing=True) as connection, connection:
             connection.execute("begin immediate")
             _note_disorder(connection, events)
+            new = []
             for event in events:
                 row, stages = encode_row(event)
-                if connection.execute(_INSERT, row).rowcount and stages:
-                    connection.execute(_INSERT_OUTPUT, (stages, event.id))
+                if connection.execute(_INSERT, row).rowcount:
+                    new.append(event)
+                    if stages:
+                        connection.execute(_INSERT_OUTPUT, (stages, event.id))
+            _count(connection, new)
 
     def prune(self, settings: HistorySettings, now: float) -> int:
         """Remove a few of the rows that are older than they are kept; return how many. Others that write go first."""
@@ -176,6 +185,15 @@ class History:
             raise build_history_error(self._path, error) from error
         except (ValueError, TypeError) as error:
             raise StoreError(f"an event of '{self._path}' cannot be written or read: {error}") from error
+
+
+def _count(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    """Add events that were recorded just now to the counters, which `plabctl.history.counters` reads."""
+    counts = count_events(events)
+    if counts:
+        connection.execute(COUNTER_TABLE)
+        rows = [(name, json.dumps(labels), amount) for (name, labels), amount in counts.items()]
+        connection.executemany(_COUNT, rows)
 
 
 def _note_disorder(connection: sqlite3.Connection, events: Sequence[Event]) -> None:

@@ -58,6 +58,15 @@ _DISORDER = f"""
 select coalesce(max(latest - at), 0)
 from (select at, max(at) over (order by seq) as latest from event where at >= 0 and at < {LAST_AT})
 """
+COUNTER_TABLE = """
+create table if not exists counter (
+  name text not null,
+  labels text not null,
+  value real not null,
+  primary key (name, labels)
+) strict, without rowid
+"""
+"""Made when something is first counted: histories that an earlier version began lack it."""
 _DATA = "case when json_valid(data) then json_extract(data, '$.{0}') end as {1}"
 OUTCOMES_QUERY = """
 select case when json_valid(data) then json_extract(data, '$.outcome') end

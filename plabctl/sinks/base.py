@@ -50,6 +50,8 @@ class SinkKind(Kind, ABC):
     """Whether it is told no events."""
     is_synced = False
     """Whether it is a `SyncSinkKind`."""
+    is_ticked = False
+    """Whether it is a `TickSinkKind`."""
     is_record = False
     """Whether it takes every event before other sinks are told of any, and raises StoreError when it cannot. Such a
     kind is built in; the configuration does not name it."""
@@ -163,4 +165,42 @@ class SyncSinkKind(SinkKind):
         """Bring the other system in line with what is so now, within `timeout_s` seconds; raise nothing.
 
         In a rehearsal nothing is changed. This is called in a thread of its own.
+        """
+
+
+class TickEnd(NamedTuple):
+    """How a tick ended."""
+
+    exit_code: int
+    write_metrics: Callable[[int], str]
+    """Returns the metrics in the format of Prometheus, with series of their own for so many nodes; raises StoreError.
+    """
+
+
+class TickSinkKind(SinkKind):
+    """A kind of sink that is told no events, but that a tick begins, and how it ended.
+
+    It is told when all else is done: no lock is held then, and no test waits. What goes wrong makes no tick fail;
+    `check` tells it.
+    """
+
+    is_eventless = is_ticked = True
+    left_out = frozenset({"on", "timeout"})
+    limit_s = 5.0
+    """How long a tick that has ended waits for it at most."""
+    hears_begin = False
+    """Whether it is told of the begin as well."""
+
+    def tell(self, own: SinkSettings, events: Sequence[Event], timeout_s: float, context: SinkContext) -> TellResult:
+        """Do nothing."""
+        return TellResult(ok=True)
+
+    def begin_tick(self, own: SinkSettings, tick_id: str, context: SinkContext) -> None:
+        """Tell that a tick begins, beside it; raise nothing. `tick_id` is a UUID."""
+
+    @abstractmethod
+    def end_tick(self, own: SinkSettings, tick_id: str, end: TickEnd, timeout_s: float, context: SinkContext) -> str:
+        """Tell how the tick ended, within `timeout_s` seconds; return what went wrong, empty when nothing did.
+
+        The text has no secrets in it, and is the same for as long as nothing changes.
         """

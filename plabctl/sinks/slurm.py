@@ -51,6 +51,7 @@ class SlurmKind(SyncSinkKind):
 
     name = "slurm"
     help = "Slurm: nodes that are not usable are drained there, and resumed when they are usable again; see slurm.md"
+    place_keys = ("conf",)
     keys = Table(
         "sink.slurm",
         SlurmOptions(),

@@ -30,6 +30,11 @@ EARLY = {
     "difflib": "mistyped words of the configuration and of commands, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
     "plabctl.config.liveness_keys": "the configuration, before anything is claimed",
+    "plabctl.app.tick_sinks": "where there are such sinks, before anything is claimed",
+    "urllib.request": "by a sink of kind ping, as the tick begins",
+    "urllib.error": "as above",
+    "http.client": "as above",
+    "ssl": "as above",
     "ctypes": "by the preparation of the probes",
 }
 """By module: when it is imported by those who need it."""

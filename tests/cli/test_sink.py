@@ -59,6 +59,18 @@ def test_what_goes_wrong_is_told(slurm_desk: Desk, programs: Path) -> None:
     assert "slurm: sinfo ended with exit code 1: no controller" in checked.out
 
 
+def test_what_went_wrong_is_over_when_it_was_done_by_hand(slurm_desk: Desk, programs: Path) -> None:
+    sinfo = (programs / "sinfo").read_text()
+    (programs / "sinfo").write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
+    assert "no controller" in slurm_desk.run("tick").err
+    assert "no controller" in slurm_desk.run("status", "-o", "table").out
+    (programs / "sinfo").write_text(sinfo)
+    slurm_desk.ok("sink", "sync")
+
+    assert "no controller" not in slurm_desk.ok("status", "-o", "table")
+    assert "no controller" not in slurm_desk.run("check").out
+
+
 def test_without_such_a_sink_it_says_how_to_have_one(desk: Desk) -> None:
     said = desk.run("sink", "sync")
 

@@ -74,6 +74,7 @@ SESSION = (
     "export nodeset",
     "export csv",
     "stats -o json",
+    "metrics --per-node",
     "status pc[1-2] -o nodeset",
     "test pc1",
     "experiment swapin web --nodes pc1 --wait",

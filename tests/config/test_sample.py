@@ -43,6 +43,7 @@ def test_the_sample_means_the_defaults(tmp_path: Path) -> None:
 def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> None:
     text = uncommented(build_sample()).replace('plugin_recipes = ["lxc"]', "")  # its example is a package's, not here
     text = text.replace("liveness = { between = 8 }", "")  # without it there are none
+    text = text.replace('url_file = "/etc/plabctl/ping.url"', "")  # it stands in place of the url
     everything, empty = load_text(tmp_path, text), load_text(tmp_path, "")
 
     assert (everything.window, everything.max_load) == (empty.window, empty.max_load)
@@ -53,8 +54,8 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
     )
     assert everything.recipes["mine"].teardown is not None
     assert [each.kind for each in everything.inventories] == list(builtin_names("inventory"))
-    assert [each.kind for each in everything.sinks] == ["command", "slurm"]
-    assert [each.on for each in everything.all_sinks] == [(), ("transition",), (), ("transition",)]
+    assert [each.kind for each in everything.sinks] == ["command", "slurm", "textfile", "ping"]
+    assert [each.on for each in everything.all_sinks] == [(), ("transition",), (), (), (), ("transition",)]
 
 
 def test_every_key_stands_in_the_sample() -> None:

@@ -44,6 +44,13 @@ SLURM_PACKAGE_OF = {
 }
 
 
+PROMETHEUS_PACKAGE_OF = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-node-exporter": "prometheus-node-exporter",
+}
+
+
 def program(name: str) -> str:
     """Return the absolute path of a program, also of one that only root has on its path; raise LookupError."""
     found = shutil.which(name, path=SYSTEM_PATH)
@@ -98,6 +105,13 @@ def for_slurm() -> str:
     if reason := for_root():
         return reason
     missing = _missing(SLURM_PACKAGE_OF, SLURM_PACKAGE_OF)
+    return f"needs {', '.join(missing)}" if missing else ""
+
+
+@functools.cache
+def for_prometheus() -> str:
+    """Return what keeps a real Prometheus from being started here; empty when nothing does."""
+    missing = _missing(PROMETHEUS_PACKAGE_OF, PROMETHEUS_PACKAGE_OF)
     return f"needs {', '.join(missing)}" if missing else ""
 
 

@@ -114,6 +114,8 @@ class Kind:
     """The keys that only this kind has; their defaults are those of the `options` of the settings."""
     left_out: frozenset[str] = frozenset()
     """The keys of the table that mean nothing where this kind is chosen."""
+    place_keys: tuple[str, ...] = ()
+    """The keys of it that say where it is: two tables with the same are one too many. None stands for all its keys."""
     fault = ""
     """Why it cannot be used: only those of plug-ins ever have one."""
 

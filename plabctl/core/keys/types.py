@@ -50,6 +50,12 @@ class ValueType:
         """Return `value`, as the program uses it, as TOML."""
         return quote(str(value))
 
+    def show(self, value: object) -> str:
+        """Return `value`, as the program uses it, as TOML for people: what looks like a secret in it is masked."""
+        from plabctl.masks import mask_secrets
+
+        return mask_secrets(self.format(value))
+
 
 class Text(ValueType):
     """A string that `accepts` agrees to."""

@@ -1,0 +1,41 @@
+"""What the metrics are made from, read now: the state, the counters, the age of sources, the size of files.
+
+I/O, reads only. Go on with `plabctl.views.metrics`.
+Tests: `tests/cli/test_metrics.py`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from plabctl.app.context import App
+from plabctl.app.due_sources import name_occupancy_stamp, name_stamp
+from plabctl.app.queries import read_context_of
+from plabctl.history.counters import Counters
+from plabctl.history.history_file import HISTORY_NAME
+from plabctl.views.metrics import MetricsSource, MetricsView, build_metrics_view
+
+
+def read_metrics(app: App, max_nodes: int) -> MetricsView:
+    """Return the metrics, with series of their own for so many nodes; raise StoreError."""
+    context = read_context_of(app)
+    with Counters(app.state_dir) as counters:
+        counts = counters.read_counts()
+    settings, head = app.settings, app.store.head()
+    history = app.state_dir / HISTORY_NAME
+    source = MetricsSource(
+        counts,
+        {each.name: app.store.last_beat(name_stamp(each.name)) for each in settings.inventories},
+        {each.name: app.store.last_beat(name_occupancy_stamp(each.name)) for each in settings.occupancies},
+        sum(_find_size(f"{history}{end}") for end in ("", "-wal")),
+        head.bytes_ if head else 0,
+        max_nodes,
+    )
+    return build_metrics_view(context, source)
+
+
+def _find_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0

@@ -1,0 +1,128 @@
+"""The sink `textfile`: the metrics in a file, which Prometheus' node exporter reads with its textfile collector.
+
+I/O: written beside and renamed by every tick, always whole, readable by everybody. Go on with `plabctl.views.metrics`
+for what stands in it.
+Tests: `tests/app/test_tick_sinks.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from plabctl.core.keys.path_types import FilePath
+from plabctl.core.keys.table import Key, Table
+from plabctl.core.keys.types import Flag, Whole
+from plabctl.core.settings_parts import MAX_NODE_SERIES
+from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
+from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.settings import SinkSettings
+
+_SUFFIX = ".prom"
+_MODE = 0o644
+_SIGN = b"# HELP plabctl_"
+
+
+@dataclass(frozen=True, slots=True)
+class TextfileOptions:
+    """What only a sink of this kind can be told."""
+
+    path: str = ""
+    per_node: bool = False
+    max_nodes: int = MAX_NODE_SERIES
+
+
+class TextfileKind(TickSinkKind):
+    """A file with the metrics."""
+
+    name = "textfile"
+    help = "a file with metrics that every tick writes anew, for Prometheus' node exporter; see prometheus.md"
+    place_keys = ("path",)
+    keys = Table(
+        "sink.textfile",
+        TextfileOptions(),
+        Key(
+            "path",
+            FilePath(),
+            text="The file, whose name ends in `.prom`, in the directory that the node exporter is given as "
+            "`--collector.textfile.directory`. A file with anything else in it is not replaced.",
+            example='"/var/lib/prometheus/node-exporter/plabctl.prom"',
+            required=True,
+        ),
+        Key(
+            "per_node",
+            Flag(),
+            text="Whether there are series for each node: whether it is usable, and the cause. Off because a thousand "
+            "nodes are two thousand series more, and new ones whenever a cause changes.",
+            example="true",
+        ),
+        Key(
+            "max_nodes",
+            Whole(1, 1_000_000),
+            text="For how many nodes, the first by name; `plabctl_nodes_without_series` counts the others. 10000 "
+            "because Prometheus keeps each series for weeks, and more than that are felt.",
+            example="2000",
+        ),
+    )
+    limit_s = 10.0
+
+    def check(self, given: Mapping[str, Any], defaults: TextfileOptions) -> Iterator[tuple[str, str]]:
+        """Refuse a name that the node exporter does not look at."""
+        if "path" in given and not given["path"].endswith(_SUFFIX):
+            yield "path", f"its name must end in {_SUFFIX}: the node exporter reads no others"
+
+    def identify(self, own: SinkSettings) -> str:
+        """Return the path."""
+        return _find_options(own).path
+
+    def describe(self, own: SinkSettings) -> str:
+        """Return the kind and the path."""
+        return f"textfile '{_find_options(own).path}'"
+
+    def end_tick(self, own: SinkSettings, tick_id: str, end: TickEnd, timeout_s: float, context: SinkContext) -> str:
+        """Write the metrics of now."""
+        options = _find_options(own)
+        content = end.write_metrics(options.max_nodes if options.per_node else 0).encode()
+        try:
+            return _replace(options.path, content, context)
+        except OSError as fault:
+            return f"it cannot be written: {(fault.strerror or str(fault)).lower()}"
+
+
+TEXTFILE = TextfileKind()
+
+
+def _replace(path: str, content: bytes, context: SinkContext) -> str:
+    """Replace the file; return why not, and raise OSError."""
+    from plabctl.errors import Untrusted
+    from plabctl.files.atomic import read_start, replace_shared
+    from plabctl.files.trusted import open_trusted
+
+    folder, name = os.path.split(path)
+    try:
+        opened = open_trusted(folder, os.O_RDONLY | os.O_DIRECTORY, owners=context.origin.owners)
+    except FileNotFoundError:
+        return "there is no such directory"
+    except Untrusted as fault:
+        return f"its directory is not used: {fault}"
+    try:
+        if os.path.samestat(os.fstat(opened.fd), os.stat(context.state_dir)):
+            return "it is in the state directory, where others may read nothing"
+        try:
+            start = read_start(opened.fd, name, len(_SIGN))
+        except FileNotFoundError:
+            start = _SIGN
+        if start is None or (start.strip(b"\0") and start != _SIGN):
+            return "there is something else, which is not replaced"
+        replace_shared(opened.fd, name, content, _MODE)
+    finally:
+        os.close(opened.fd)
+    return ""
+
+
+def _find_options(own: SinkSettings) -> TextfileOptions:
+    assert isinstance(own.options, TextfileOptions), "the configuration fills it"
+    return own.options

@@ -1,0 +1,188 @@
+"""Sinks that are told of ticks: a ping, a file with metrics; what goes wrong with them is told and delays nothing."""
+
+import re
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.console import CONFIG, Desk
+from tests.cli.recording_server import RecordingServer, record_requests
+
+RID = re.compile(r"\?rid=[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$")
+TEXTFILE = '\n[[sink]]\nkind = "textfile"\npath = "texts/plabctl.prom"\n'
+
+
+@pytest.fixture
+def server() -> Iterator[RecordingServer]:
+    with record_requests() as server:
+        yield server
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(tmp_path)
+    (tmp_path / "texts").mkdir()
+    return desk
+
+
+def configure(desk: Desk, *sinks: str) -> None:
+    desk.config.write_text(CONFIG + "".join(sinks))
+
+
+def ping(url: str) -> str:
+    return f'\n[[sink]]\nkind = "ping"\nurl = "{url}"\n'
+
+
+def read_fault(desk: Desk) -> str:
+    """What `check` says is wrong with a sink."""
+    return desk.run("check").out.partition(" - ")[2].partition("; ")[0]
+
+
+def test_a_service_is_told_of_the_begin_and_the_end(desk: Desk, server: RecordingServer) -> None:
+    configure(desk, ping(f"{server.url}/s3cret/?create=1"))
+    desk.ok("tick")
+    assert [path.partition("&")[0] for path in server.asked] == ["/s3cret/start?create=1", "/s3cret/0?create=1"]
+    ids = {RID.sub("", path.replace("&", "?")): path[-36:] for path in server.asked}
+    assert len(set(ids.values())) == 1
+    server.asked.clear()
+    (desk.folder / "state" / "state.json").write_text("{")
+
+    assert desk.run("tick").code == 74
+    assert [path.partition("?")[0] for path in server.asked] == ["/s3cret/start", "/s3cret/74"]
+    assert server.asked[0][-36:] not in ids.values()
+
+
+def test_a_service_that_refuses_is_told_of_once_and_shows_no_secret(desk: Desk, server: RecordingServer) -> None:
+    configure(desk, ping(f"{server.url}/s3cret"))
+    desk.ok("node", "add", "pc1")
+    server.answer = 404
+    first, again = desk.run("tick"), desk.run("tick")
+    host = server.url.removeprefix("http://")
+    assert (first.code, first.err) == (0, f"plabctl: ping '{host}': it answers with 404\n")
+    assert (again.code, again.err) == (0, "")
+    assert read_fault(desk) == f"ping '{host}': it answers with 404"
+    server.answer = 302
+    assert "a redirect, which is not followed" in desk.run("tick").err
+    assert not any("elsewhere" in path for path in server.asked)
+    shown = [desk.run(*words) for words in (("config", "show"), ("doctor",), ("history",), ("status", "-o", "json"))]
+    assert not any("s3cret" in said.out + said.err for said in shown)
+    server.answer = 200
+
+    assert desk.ok("tick") == ""
+    assert "ping" not in desk.run("check").out
+    desk.ok("tick")
+    assert desk.run("history", "-o", "jsonl").out.count('"fault-over"') == 1
+
+
+def test_nobody_waits_for_services_that_hang(desk: Desk, server: RecordingServer) -> None:
+    """Six of them: the tick is over as usual, and its process 5 s later; other ticks are at work meanwhile."""
+    configure(desk, *(ping(f"{server.url}/{n}") for n in range(6)))
+    desk.ok("node", "add", "pc1")
+    server.may_answer.clear()
+    began = time.monotonic()
+    with desk.running("tick") as process:
+        while "good" not in desk.ok("status", "-o", "tsv"):
+            assert time.monotonic() - began < 30
+        process.communicate(timeout=30)
+        took_s = time.monotonic() - began
+        assert process.returncode == 0
+
+    assert took_s < 25
+    assert read_fault(desk).endswith("no answer within 5 s")
+
+
+def test_the_url_may_be_in_a_file_of_ours(desk: Desk, server: RecordingServer) -> None:
+    configure(desk, '\n[[sink]]\nkind = "ping"\nurl_file = "ping.url"\n')
+    file = desk.folder / "ping.url"
+    assert f"ping '{file}': the file cannot be read: no such file or directory" in desk.run("tick").err
+    file.write_text("nothing\n")
+    file.chmod(0o600)
+    assert "the file has no URL in it" in desk.run("tick").err
+    file.write_text(f"{server.url}/s3cret\n")
+    file.chmod(0o644)
+    assert f"everybody may read it; run: chmod o-r {file}" in desk.run("tick").err
+    assert server.asked == []
+    file.chmod(0o640)
+    desk.ok("tick")
+
+    assert len(server.asked) == 2
+
+
+def test_nobody_listens(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configure(desk, ping(f"http://127.0.0.1:{port}/x"))
+
+    assert desk.run("tick").err == f"plabctl: ping '127.0.0.1:{port}': it cannot be reached: connection refused\n"
+
+
+def test_every_tick_writes_the_metrics_whole_and_readable(desk: Desk) -> None:
+    configure(desk, TEXTFILE)
+    file = desk.folder / "texts" / "plabctl.prom"
+    desk.ok("tick")
+    first = file.read_text()
+    assert f"{stat.S_IMODE(file.stat().st_mode):o}" == "644"
+    desk.ok("node", "add", "pc1")
+    desk.ok("tick")
+    desk.ok("tick")
+
+    assert 'plabctl_nodes_usable{pool="good",site=""} 0' in first
+    assert 'plabctl_nodes_usable{pool="good",site=""} 1' in file.read_text()
+    assert "plabctl_last_successful_tick_timestamp_seconds 1" in file.read_text()
+    assert [path.name for path in file.parent.iterdir()] == ["plabctl.prom"]
+
+
+def test_a_tick_that_fails_writes_them_too(desk: Desk) -> None:
+    configure(desk, TEXTFILE, '\n[[hook]]\non = ["node-added"]\ncommand = ["false"]\n')
+    desk.ok("node", "add", "pc1")
+    assert desk.run("tick").code == 1
+
+    text = (desk.folder / "texts" / "plabctl.prom").read_text()
+    assert 'plabctl_faults{kind="sink",severity="warning"} 1' in text
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ("rm -r texts", "there is no such directory"),
+        ("ln -s /etc/passwd texts/plabctl.prom", "there is something else, which is not replaced"),
+        ("echo precious >texts/plabctl.prom", "there is something else, which is not replaced"),
+        ("mkdir texts/plabctl.prom", "there is something else, which is not replaced"),
+        ("rm -r texts; ln -s state texts", "it is in the state directory, where others may read nothing"),
+        ("rm -r texts; touch texts", "it cannot be written: not a directory"),
+    ],
+)
+def test_what_keeps_the_file_from_being_written_is_told_in_a_line(desk: Desk, spoil: str, why: str) -> None:
+    configure(desk, TEXTFILE)
+    desk.ok("node", "add", "pc1")
+    subprocess.run(spoil, shell=True, cwd=desk.folder, check=True)
+    said = desk.run("tick")
+
+    assert (said.code, said.err) == (0, f"plabctl: textfile '{desk.folder}/texts/plabctl.prom': {why}\n")
+    assert "good" in desk.ok("status", "-o", "tsv"), "all else is done"
+    assert why in read_fault(desk)
+    assert why in desk.run("doctor").out
+
+
+@pytest.mark.root
+def test_a_full_disk_keeps_the_old_file(desk: Desk) -> None:
+    configure(desk, TEXTFILE)
+    texts = desk.folder / "texts"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", texts], check=True)
+    try:
+        desk.ok("tick")
+        old = (texts / "plabctl.prom").read_text()
+        (texts / "filler").write_bytes(bytes(16384))
+        assert "it cannot be written: no space left on device" in desk.run("tick").err
+        assert (texts / "plabctl.prom").read_text() == old
+        assert sorted(path.name for path in texts.iterdir()) == ["filler", "plabctl.prom"]
+        (texts / "filler").unlink()
+        desk.ok("tick")
+        assert "textfile" not in desk.run("check").out
+    finally:
+        subprocess.run(["umount", "-l", texts], check=True)
