@@ -1,4 +1,4 @@
-"""Two experiments and a service on thirty machines that come and go, while the ticks are killed.
+"""Two experiments and a service on twenty machines that come and go, while the ticks are killed.
 
 What must be so in the end is looked up on the machines: each vnode that is wanted runs there once, and no other.
 """
@@ -26,10 +26,10 @@ from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("busy"), pytest.mark.timeout(300)]
 
-COUNT = 30
+COUNT = 20
 WINDOW = 8
-NAMED = 8
-COUNTED = 8
+NAMED = 6
+COUNTED = 6
 LOST_S = 5.0
 """How long there may be no tick, from the end of one that is killed until the next one has begun its work."""
 STEPS = 24

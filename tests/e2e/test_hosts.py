@@ -1,4 +1,4 @@
-"""Twenty machines, five of them broken in five ways: the right pools, the right causes, and the way back."""
+"""Twelve machines, five of them broken in five ways: the right pools, the right causes, and the way back."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
 
-COUNT = 20
+COUNT = 12
 
 
 @pytest.fixture
