@@ -66,7 +66,8 @@ def write_page(app: App, path: str, *, wait_s: float = 0.0) -> WrittenPage:
         try:
             if not folder.is_locked:
                 raise StoreBusy(f"the page in '{path}' is being written by another process", hint="try again soon")
-            view, context = collect(app)
+            context = read_context_of(app)
+            view = collect(context)
             changed, size = _write_files(folder, context, view)
         finally:
             folder.close()
@@ -77,14 +78,13 @@ def write_page(app: App, path: str, *, wait_s: float = 0.0) -> WrittenPage:
     return WrittenPage(f"{path}/{INDEX}", view.head.rev, len(view.nodes), changed, size, seconds)
 
 
-def collect(app: App) -> tuple[PageView, ViewContext]:
-    """Return the page as it is now, and what it was made from."""
-    context = read_context_of(app)
-    report = app.settings.report
+def collect(context: ViewContext) -> PageView:
+    """Return what stands on the page."""
+    report = context.settings.report
     status = build_status_view(context, sort_names(context.state.names()))
     curves, moves, fault = _read_past(context, report.days)
     nodes = list_page_nodes(status.nodes, curves, report.days)
-    view = PageView(
+    return PageView(
         title=report.title or f"Nodes of {socket.gethostname()}",
         head=status.head,
         totals=status.totals,
@@ -97,7 +97,6 @@ def collect(app: App) -> tuple[PageView, ViewContext]:
         curves=curves,
         history_fault=fault,
     )
-    return view, context
 
 
 def _read_past(context: ViewContext, days: int) -> tuple[Curves | None, Sequence[Event], str]:

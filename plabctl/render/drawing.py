@@ -182,10 +182,10 @@ def list_value_ticks(most: float, *, is_count: bool = False) -> list[Tick]:
     return [Tick(step * number, f"{step * number:.6g}") for number in range(max(1, ceil(most / step * 0.9999)) + 1)]
 
 
-def list_time_ticks(since_at: float, until_at: float) -> list[Tick]:
-    """Return instants at full hours or days, as clocks on this machine show them, few enough for their labels."""
+def list_time_ticks(since_at: float, until_at: float, most: int = _MOST_TIMES) -> list[Tick]:
+    """Return instants at full hours or days, as clocks on this machine show them, about `most` at most."""
     span_s = until_at - since_at
-    step_s = next((step for step in _TIME_STEPS_S if span_s / step <= _MOST_TIMES), _TIME_STEPS_S[-1])
+    step_s = next((step for step in _TIME_STEPS_S if span_s / step <= most), _TIME_STEPS_S[-1])
     # Days begin at midnight where we are; the offset of the end holds for all, so that ticks are equally far apart.
     offset_s = time.localtime(until_at).tm_gmtoff
     first = ceil((since_at + offset_s) / step_s)
@@ -203,9 +203,10 @@ def _format_tick(at: float, step_s: float) -> str:
     return f"{moment.tm_hour:02}:{moment.tm_min:02}"
 
 
-def draw_time_tick(x: float, y: float, tick: Tick) -> str:
-    """Return an instant on an axis of time."""
-    return f'<path class="line s-ink" d="M{x:g} {y:g}v4"/>{draw_text(x, y + 16, tick.label, "middle", "faint")}'
+def draw_time_tick(x: float, y: float, tick: Tick, width: float) -> str:
+    """Return an instant on an axis of time in a picture of that width, which its label does not leave."""
+    side = "end" if x > width - len(tick.label) * 11 * LETTER_WIDTH / 2 else "middle"
+    return f'<path class="line s-ink" d="M{x:g} {y:g}v4"/>{draw_text(x, y + 16, tick.label, side, "faint")}'
 
 
 class LegendEntry(NamedTuple):

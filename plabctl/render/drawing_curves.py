@@ -28,8 +28,10 @@ from plabctl.render.drawing import (
 )
 from plabctl.views.curves import Band, Curves, GuardSpan, WindowUse
 
-_WIDTH = 480.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 468.0, 14.0, 170.0
+_WIDTH = 360.0
+"""Narrow, so that its text can be read where several stand side by side."""
+_MOST_TIMES = 5
+_LEFT, _RIGHT, _TOP, _BOTTOM = 36.0, 350.0, 14.0, 150.0
 EDGES_S = (*(60.0 * minutes for minutes in (1, 2, 5, 10, 20, 30)), *(3600.0 * hours for hours in (1, 2, 4, 8, 24)))
 """Where the classes of a distribution end; the last is open."""
 
@@ -62,7 +64,7 @@ def draw_pools(curves: Curves) -> Drawing:
         upper, lower = (round_places(map(axes.find_y, values)) for values in (above, below))
         pieces.append(f'<path class="p-{band.state}" d="{_outline(edges, upper, lower)}"/>')
         below = above
-    entries = [build_state_entry(band.state, _describe_band(band)) for band in curve.bands]
+    entries = [build_state_entry(band.state, f"{band.counts[-1]} {_describe_band(band)}") for band in curve.bands]
     if curves.guards:
         entries.append(LegendEntry("f-ink veil", "G", "guard"))
     pieces += [*_draw_guards(axes, curves.guards), *_draw_axes(axes, ticks)]
@@ -100,7 +102,7 @@ def draw_window(window: WindowUse) -> Drawing:
 
 def draw_latencies(detections: Sequence[Bounds], returns: Sequence[Bounds]) -> Drawing:
     """Draw how long it took to see failures and returns, each in the middle between the bounds that tests give."""
-    high = 78.0
+    high = 70.0
     pieces, words = [], []
     for number, (what, found) in enumerate((("failures seen in", detections), ("back in", returns))):
         middles = [(bounds.least_s + bounds.most_s) / 2 for bounds in found]
@@ -134,7 +136,7 @@ def _draw_distribution(top: float, high: float, seconds: Sequence[float], headin
             pieces.append(f'<rect class="f-mark" x="{x}" y="{y}" width="{step - 4:.1f}" height="{bottom - y:.1f}"/>')
         if number < len(EDGES_S):
             label = format_duration(EDGES_S[number])
-            pieces.append(draw_text(round(_LEFT + step * (number + 1), 1), bottom + 13, label, "middle", "faint"))
+            pieces.append(draw_text(round(_LEFT + step * (number + 1), 1), bottom + 12, label, "small middle", "faint"))
     pieces.append(f'<path class="line s-ink" d="M{_LEFT} {bottom:g}H{_RIGHT}"/>')
     return "".join(pieces)
 
@@ -156,8 +158,8 @@ def _draw_axes(axes: _Axes, ticks: Sequence[Tick]) -> Iterator[str]:
         y = round(axes.find_y(tick.value), 1)
         yield f'<path class="line s-grid hatch" d="M{_LEFT} {y}H{_RIGHT}"/>'
         yield draw_text(_LEFT - 5, y + 4, tick.label, "end", "faint")
-    for tick in list_time_ticks(axes.since_at, axes.until_at):
-        yield draw_time_tick(round(axes.find_x(tick.value), 1), _BOTTOM, tick)
+    for tick in list_time_ticks(axes.since_at, axes.until_at, _MOST_TIMES):
+        yield draw_time_tick(round(axes.find_x(tick.value), 1), _BOTTOM, tick, _WIDTH)
     yield f'<path class="line s-ink" d="M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}"/>'
 
 

@@ -63,7 +63,7 @@ def draw_runs(name: str, runs: Sequence[Run], since_at: float, until_at: float) 
         )
     for tick in list_time_ticks(since_at, until_at):
         x = round(_LEFT + (tick.value - since_at) * scale)
-        pieces.append(draw_time_tick(x, _BOTTOM, tick))
+        pieces.append(draw_time_tick(x, _BOTTOM, tick, _WIDTH))
     entries = [build_state_entry(state) for state in NodeState if any(run.state is state for run in runs)]
     legend, height = draw_legend(_LEFT, _BOTTOM + 28, _RIGHT - _LEFT, entries)
     summary = describe_runs(runs, since_at, until_at)

@@ -79,7 +79,7 @@ def draw_strips(
     pieces += [_draw_link(row, sheet, link(row.strip.name)) for row in rows] if link else []
     for tick in list_time_ticks(since_at, until_at):
         x = sheet.find_x(tick.value)
-        pieces.append(draw_time_tick(x, bottom, tick))
+        pieces.append(draw_time_tick(x, bottom, tick, _WIDTH))
     seen = {run.state for row in rows for run in row.strip.runs}
     entries = [build_state_entry(state) for state in NodeState if state in seen]
     legend, height = draw_legend(left, bottom + 28, sheet.right - left, entries)
@@ -185,9 +185,8 @@ def _summarize(everything: Sequence[NodeStrip], chosen: Sequence[NodeStrip], sin
         state = strip.runs[-1].state if strip.runs else NodeState.UNKNOWN
         ended[state] = ended.get(state, 0) + 1
     told = ", ".join(f"{ended[state]} {state}" for state in NodeState if state in ended)
-    return (
-        f"{format_count(len(everything), 'node')}, {len(chosen)} drawn, by site and name; at the end: {told or 'none'}."
-    )
+    drawn = f", {len(chosen)} drawn" if len(chosen) < len(everything) else ""
+    return f"{format_count(len(everything), 'node')}{drawn}, by site and name; at the end: {told or 'none'}."
 
 
 def _shorten(name: str) -> str:

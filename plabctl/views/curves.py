@@ -5,7 +5,7 @@ Pure. `plabctl.app.read_curves` reads them from the history; `plabctl.render` dr
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -103,13 +103,13 @@ def view_strips(past: Past, nodes: Mapping[str, PastNode]) -> dict[str, NodeStri
 
 
 def build_pool_curve(nodes: Iterable[Sequence[Run]], since_at: float, until_at: float, samples_count: int) -> PoolCurve:
-    """Return how many of `nodes`, each with its runs, were what at that many instants up to `until_at`."""
+    """Return how many of `nodes`, each with its runs, were what at that many instants, the last at `until_at`."""
     step_s = (until_at - since_at) / samples_count
-    sampled_ats = [since_at + step_s * (number + 0.5) for number in range(samples_count)]
+    sampled_ats = [until_at - step_s * number for number in reversed(range(samples_count))]
     changes: dict[tuple[NodeState, str], list[int]] = {}
     for runs in nodes:
         for run in runs:
-            first, last = bisect_left(sampled_ats, run.since_at), bisect_left(sampled_ats, run.until_at)
+            first, last = bisect_right(sampled_ats, run.since_at), bisect_right(sampled_ats, run.until_at)
             if first < last and run.state is not NodeState.UNKNOWN:
                 key = run.state, "" if run.state in _PLAIN else run.pool
                 row = changes.setdefault(key, [0] * (samples_count + 1))

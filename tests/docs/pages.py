@@ -14,8 +14,10 @@ from plabctl.cli.main import COMMANDS
 from plabctl.config.reference import build_reference
 from plabctl.core.evidence import CAUSES, find_outcome
 from tests.docs.commands import Verb, all_commands
+from tests.docs.drawings import DRAWINGS
 from tests.docs.event_examples import build_page
 from tests.docs.man_pages import list_pages
+from tests.docs.page_pictures import take_pictures
 from tests.docs.pictures import PICTURES
 from tests.docs.shared_texts import EXIT_CODES, NODES, OUTPUT
 
@@ -117,5 +119,6 @@ if __name__ == "__main__":
     for name, page in PAGES.items():
         (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
         (DOCS / name).write_text(page(), encoding="utf-8")
-    for name, picture in PICTURES.items():
+    for name, picture in {**PICTURES, **DRAWINGS}.items():
         (DOCS / "pictures" / name).write_text(picture(), encoding="utf-8")
+    take_pictures(DOCS / "pictures")

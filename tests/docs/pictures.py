@@ -76,7 +76,7 @@ def draw_status() -> str:
     context = replace(make_context(*pairs, testing=("pc8",)), now=_NOON, last_tick_at=_NOON - 22.0)
     names = sorted((node.name for node, _ in pairs), key=build_sort_key)
     out = _Terminal()
-    with _surroundings():
+    with surroundings():
         text_table.show_table(status_table.build_listing(context, names), out, color=True)
     return _export(Text.from_ansi(out.getvalue()), "plabctl status", STATUS_SIZE)
 
@@ -141,13 +141,13 @@ def _export(picture: RenderableType, title: str, size: tuple[int, int]) -> str:
         legacy_windows=False,
         _environ={},
     )
-    with _surroundings():
+    with surroundings():
         console.print(picture)
     return console.export_svg(title=title, code_format=_FORMAT, unique_id=_ID)
 
 
 @contextmanager
-def _surroundings() -> Iterator[None]:
+def surroundings() -> Iterator[None]:
     """Let the time zone and the width of the terminal be the same everywhere."""
     before = dict(os.environ)
     os.environ.update({"TZ": "UTC", "COLUMNS": str(STATUS_SIZE[0])})

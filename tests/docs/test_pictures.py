@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from tests.docs.drawings import DRAWINGS
 from tests.docs.pages import DOCS
 from tests.docs.pictures import PICTURES
 
@@ -26,7 +27,14 @@ def test_the_picture_is_what_the_program_shows(name: str) -> None:
     assert read_words(PICTURES[name]()) == read_words(stored), "draw it anew: make docs"
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_the_drawing_is_what_the_program_draws(name: str) -> None:
+    stored = (DOCS / "pictures" / name).read_text(encoding="utf-8")
+
+    assert DRAWINGS[name]() == stored, "draw it anew: make docs"
+
+
+@pytest.mark.parametrize("name", [*PICTURES, *DRAWINGS])
 def test_the_picture_is_small_and_loads_nothing(name: str) -> None:
     svg = (DOCS / "pictures" / name).read_text(encoding="utf-8")
 
@@ -39,3 +47,8 @@ def test_the_picture_is_small_and_loads_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_readme_shows_the_picture(name: str) -> None:
     assert f"](docs/pictures/{name})" in README.read_text()
+
+
+def test_pages_show_the_drawings() -> None:
+    for page, name in (("stats.md", "outages.svg"), ("policy.md", "policies.svg")):
+        assert f"](pictures/{name})" in (DOCS / page).read_text()

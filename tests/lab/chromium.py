@@ -129,9 +129,16 @@ class Browser:
 
     @contextmanager
     def open(
-        self, address: str | Path, *, width: int = 1400, height: int = 1000, dark: bool = False, script: bool = True
+        self,
+        address: str | Path,
+        *,
+        width: int = 1400,
+        height: int = 1000,
+        dark: bool = False,
+        script: bool = True,
+        now: float | None = None,
     ) -> Iterator[Page]:
-        """Open a page, wait until it is loaded, and close it in the end."""
+        """Open a page, wait until it is loaded, and close it in the end; its scripts take `now` for the time."""
         url = address.absolute().as_uri() if isinstance(address, Path) else address
         context = self.call("Target.createBrowserContext")["browserContextId"]
         target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
@@ -146,6 +153,8 @@ class Browser:
             scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
             page.call("Emulation.setEmulatedMedia", media="", features=[scheme])
             page.call("Emulation.setScriptExecutionDisabled", value=not script)
+            if now is not None:
+                page.call("Page.addScriptToEvaluateOnNewDocument", source=f"Date.now = () => {now * 1000}")
             self._pages[session] = page
             answer = page.call("Page.navigate", url=url)
             assert "errorText" not in answer, f"{url}: {answer['errorText']}"

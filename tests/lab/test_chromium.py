@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,14 @@ def test_what_goes_wrong_is_told(tmp_path: Path, chromium: Browser, more: str, w
 
 
 def test_width_and_scheme_are_what_was_asked_for_and_pictures_are_as_large(tmp_path: Path, chromium: Browser) -> None:
-    with chromium.open(write(tmp_path), width=400, height=300, dark=True) as opened:
+    with chromium.open(write(tmp_path), width=400, height=300, dark=True, now=77.5) as opened:
+        assert opened.evaluate("Date.now()") == 77500
         assert opened.evaluate("[innerWidth, matchMedia('(prefers-color-scheme:dark)').matches]") == [400, True]
         assert struct.unpack(">II", opened.take_picture(whole=False)[16:24]) == (400, 300)
         assert opened.print_pdf().startswith(b"%PDF")
     with chromium.open(write(tmp_path)) as opened:
         assert opened.evaluate("matchMedia('(prefers-color-scheme:dark)').matches") is False
+        assert abs(opened.evaluate("Date.now() / 1000") - time.time()) < 600
         with pytest.raises(RuntimeError, match="nothing is not defined"):
             opened.evaluate("nothing")
 

@@ -30,8 +30,8 @@ def find_paths(drawing: Drawing, name: str) -> list[str]:
 def test_bands_lie_on_each_other_and_equal_steps_are_one() -> None:
     drawing = draw_pools(make_curves(Band(NodeState.USABLE, "", [10, 10, 5, 5]), Band(NodeState.BAD, "", [0, 0, 5, 5])))
 
-    assert find_paths(drawing, "p-usable") == ["M40 170V14H254V92H468V170H40Z"]
-    assert find_paths(drawing, "p-bad") == ["M40 14V14H468V92H254V14H40Z"]
+    assert find_paths(drawing, "p-usable") == ["M36 150V14H193V82H350V150H36Z"]
+    assert find_paths(drawing, "p-bad") == ["M36 14V14H350V82H193V14H36Z"]
     assert drawing.summary == "At the end: 5 usable, 5 bad."
 
 
@@ -49,8 +49,8 @@ def test_guards_are_shaded_where_they_were_and_say_of_what() -> None:
     drawing = draw_pools(make_curves(Band(NodeState.USABLE, "", [1, 1, 1, 1]), guards=guards))
 
     root = ET.fromstring(drawing.format_inline())
-    veils = [rect for rect in root.iter("rect") if rect.get("class") == "f-ink veil" and rect.get("height") == "156.0"]
-    assert [(veil.get("x"), veil.get("width")) for veil in veils] == [("254.0", "107"), ("467.9", "1.5")]
+    veils = [rect for rect in root.iter("rect") if rect.get("class") == "f-ink veil" and rect.get("height") == "136.0"]
+    assert [(veil.get("x"), veil.get("width")) for veil in veils] == [("193.0", "78.5"), ("349.9", "1.5")]
     titles = [title.text for group in root.iter("g") for title in group.iter("title")]
     assert titles == ["guard of site <a>, 1d", "guard of monitor, 1m so far"]
     assert "2 guards" in drawing.summary
@@ -67,8 +67,8 @@ def test_nothing_known_is_a_picture_too() -> None:
 def test_slots_in_use_stand_against_the_window() -> None:
     drawing = draw_window(WINDOW)
 
-    assert find_paths(drawing, "f-mark") == ["M40 170V170H147V107.6H361V14H468V170H40Z"]
-    assert find_paths(drawing, "dashed") == ["M40.0 45.2H468.0"]
+    assert find_paths(drawing, "f-mark") == ["M36 150V150H114.5V95.6H271.5V14H350V150H36Z"]
+    assert find_paths(drawing, "dashed") == ["M36.0 41.2H350.0"]
     assert "window of 4 slots tests held 2.2 on average, at most 5.0" in drawing.summary
 
 
@@ -85,4 +85,4 @@ def test_how_long_it_took_is_counted_in_the_middle_between_the_bounds() -> None:
 
     assert drawing.summary == "failures seen in: half within 5m (of 4); back in: half within 1h (of 1)."
     bars = [float(height) for height in re.findall(r'<rect class="f-mark"[^>]* height="([0-9.]+)"', drawing.body)]
-    assert bars == [78.0, 26.0, 78.0]
+    assert bars == [70.0, 23.3, 70.0]

@@ -48,7 +48,7 @@ def test_each_node_has_a_row_with_its_name_and_what_it_was() -> None:
     assert int(x) == pytest.approx((left + 664) / 2, abs=1)
     assert int(width) == pytest.approx((664 - left) / 4, abs=1)
     assert int(y) > 14
-    assert drawing.summary == "3 nodes, 3 drawn, by site and name; at the end: 3 usable."
+    assert drawing.summary == "3 nodes, by site and name; at the end: 3 usable."
 
 
 def test_what_is_shorter_than_a_pixel_is_seen_also_at_the_very_end() -> None:

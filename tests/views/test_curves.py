@@ -22,14 +22,14 @@ def test_strips_of_a_site_stand_together_and_those_without_one_last() -> None:
     assert list(strips) == ["n2", "n10", "c", "a", "x"]
 
 
-def test_nodes_are_counted_by_state_in_the_middle_of_each_step() -> None:
+def test_nodes_are_counted_by_state_at_the_end_of_each_step() -> None:
     nodes = [
         [Run(0, 4, UNKNOWN, ""), Run(4, 10, USABLE, "good")],
         [Run(0, 6, BAD, "bad"), Run(6, 7.5, HELD, "good"), Run(7.5, 10, HELD, "bad")],
     ]
     curve = build_pool_curve(nodes, 0.0, 10.0, 5)
 
-    assert curve.sampled_ats == [1, 3, 5, 7, 9]
+    assert curve.sampled_ats == [2, 4, 6, 8, 10]
     assert curve.bands == [
         Band(USABLE, "", [0, 0, 1, 1, 1]),
         Band(BAD, "", [1, 1, 1, 0, 0]),
