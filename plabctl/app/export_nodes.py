@@ -2,7 +2,6 @@
 
 I/O: reads the state without a lock; where ssh_config is in use, asks `ssh -G` for each node. Only `write_wrapper`
 writes. `plabctl.render` has a module for each tool.
-Tests: `tests/cli/test_export.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +48,8 @@ def collect_reachable(context: ViewContext, words: tuple[str, ...], *, logs_in_a
         try:
             server, jumps = _find_way(targets, node, ssh, logs_in_as_self=logs_in_as_self)
         except ProbeError as error:
-            remarks.append(f"{view.name}: left out, as there is no way to it: {error.reason}")
+            remarks.append(f"{view.name}: plabctl knows no way to it: {error.reason}")
+            nodes.append(ExportedNode(view, node.variables))
             continue
         nodes.append(ExportedNode(view, node.variables, server, jumps))
     return Export(nodes, SshAccess() if logs_in_as_self else _find_access(ssh), tuple(remarks))

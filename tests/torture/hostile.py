@@ -42,7 +42,8 @@ _CONFIG = 'state_dir = "state"\n'
 _COMMANDS = (
     "status", "status -o wide", "show n00007", "explain n00008", "history -n 300", "node list", "experiment show web",
     "experiment list", "pool list", "rank", "tick --dry-run", "status -o json", "show n00009 -o tsv", "check",
-    "show n00001 --color never", "explain nobody", "history -o csv -n 300",
+    "show n00001 --color never", "explain nobody", "history -o csv -n 300", "export ansible --by l",
+    "export ssh-config", "export nodeset", "export csv",
 )  # fmt: skip
 _PER_HOOK = 3
 _SHELL = 'printf "%s" {l} >"$OUT"; printf "|%s" "$PLABCTL_L" >>"$OUT"'
