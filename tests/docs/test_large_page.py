@@ -36,7 +36,7 @@ def test_its_commands_simulate_its_configuration(desk: Desk) -> None:
     calls = re.findall(r"^    plabctl (simulate .*)$", TEXT, re.MULTILINE)
     assert len(calls) == 3
     for call in calls:
-        words = call.replace("--nodes 1000 --days 8", "--nodes 100 --days 2").split()
+        words = call.replace("--nodes 1000 --days 8", "--nodes 30 --days 1").split()
         policies = [words[place + 1] for place, word in enumerate(words) if word == "-p"]
         rows = json.loads(desk.ok(*words, "-o", "json"))["policies"]
         assert len(rows) == len(policies)
