@@ -30,7 +30,7 @@ DAY_S = 86400.0
 _LEAD_S = DAY_S
 """Nodes are followed from so long before the span on: what began there may end in it."""
 _SAMPLES = 240
-_WINDOW_STEP_S = 900.0
+_WINDOW_SAMPLES = 96
 
 
 def read_curves(context: ViewContext, days: float = 30.0) -> Curves:
@@ -63,7 +63,7 @@ def read_curves(context: ViewContext, days: float = 30.0) -> Curves:
         build_guard_spans(guard_events, span.since, now),
         [bounds for node in past.values() for bounds in node.tally.detections],
         [bounds for node in past.values() for bounds in node.tally.recoveries],
-        build_window_use(held, settings.window, window_since, now, _WINDOW_STEP_S),
+        build_window_use(held, settings.window, window_since, now, (now - window_since) / _WINDOW_SAMPLES),
     )
 
 

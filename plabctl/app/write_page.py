@@ -24,12 +24,13 @@ from plabctl.core.names import sort_names
 from plabctl.errors import PageFault, StoreBusy, StoreError, Untrusted
 from plabctl.files.page_folder import PageFolder, explain
 from plabctl.history.database import History
+from plabctl.history.past_rows import PastHistory
 from plabctl.render.data_formats import format_json
 from plabctl.render.html.pages import Pages, find_page_name
 from plabctl.render.listing import Listing
 from plabctl.views.curves import Curves
 from plabctl.views.node import NODE_COLUMNS, ViewContext
-from plabctl.views.page import PageNode, PageView, count_conditions, list_attention, list_page_nodes
+from plabctl.views.page import DAY_S, PageNode, PageView, count_conditions, list_attention, list_page_nodes
 from plabctl.views.status import build_status_view
 
 _MOVES = (
@@ -38,6 +39,7 @@ _MOVES = (
 )  # fmt: skip
 """The kinds of events that stand on the page."""
 _MOST_MOVES = 100
+_LEAST_SHOWN_S = 10.0
 _OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
 _MOST_EVENTS = 12
 INDEX = "index.html"
@@ -94,6 +96,7 @@ def collect(context: ViewContext) -> PageView:
         moves=moves,
         every_s=report.every_s,
         days=report.days,
+        shown_s=curves.until_at - curves.since_at if curves else 0.0,
         curves=curves,
         history_fault=fault,
     )
@@ -102,9 +105,12 @@ def collect(context: ViewContext) -> PageView:
 def _read_past(context: ViewContext, days: int) -> tuple[Curves | None, Sequence[Event], str]:
     """Return what was, what happened lately, and why that cannot be told."""
     try:
-        with History(Path(context.settings.state_dir)) as history:
+        with PastHistory(Path(context.settings.state_dir)) as history:
             found = [record.event for record in history.read(kinds=_MOVES, limit=_MOST_MOVES)]
-        curves = read_curves(context, days)
+            begins_at = history.find_begin()
+        # Where plabctl is new, a month would be one empty picture.
+        known_s = max(_LEAST_SHOWN_S, context.now - (context.now if begins_at is None else begins_at))
+        curves = read_curves(context, min(days, known_s / DAY_S))
     except StoreError as error:
         return None, (), str(error)
     known = {event.id for event in found}

@@ -18,9 +18,12 @@ from typing import TextIO
 import click
 from rich.text import Text
 
+from plabctl.app.context import open_app
 from plabctl.app.signals import Stop
+from plabctl.app.write_page import write_page
 from plabctl.cli import output
 from plabctl.cli.options import color_option, make_command
+from plabctl.cli.report import open_in_browser
 from plabctl.core.model import Outcome
 from plabctl.demo import results
 from plabctl.demo.demo_view import DemoView
@@ -31,7 +34,7 @@ from plabctl.demo.run import TICK_EVERY_S, DemoPlan, DemoResult, Screen, run_dem
 from plabctl.demo.sentences import Sentence
 from plabctl.demo.testbed import CONFIG_NAME
 from plabctl.durations import format_duration
-from plabctl.errors import Refused
+from plabctl.errors import PlabctlError, Refused
 from plabctl.render.explanation import fold
 from plabctl.render.listing import Cell
 from plabctl.render.rich_console import STYLES, make_console
@@ -40,9 +43,11 @@ from plabctl.render.times import format_time_of_day
 _EXAMPLE = """\
 plabctl demo
 plabctl demo --nodes 30 --seconds 120
+plabctl demo --open
 plabctl demo --keep
 """
-_REMOVED = "The nodes and their directory are gone; with --keep the state and the history stay, to be looked at."
+_REMOVED = "The nodes are gone; with --keep the state and the history stay, to be looked at."
+_PAGE = "page"
 _KEPT = "The nodes are gone, and another tick would find them all dead. The state and the history are kept:"
 
 
@@ -71,13 +76,14 @@ class _Pipe:
     help="An empty directory for configuration, state and nodes (default: a temporary one).",
 )
 @click.option("--keep", is_flag=True, help="Keep that directory, to look at the state and the history afterwards.")
+@click.option("--open", "opens", is_flag=True, help="Show the page in a browser at the end.")
 @color_option
-def command(nodes: int, seconds: float, directory: Path | None, keep: bool, color: str) -> int:
+def command(nodes: int, seconds: float, directory: Path | None, keep: bool, opens: bool, color: str) -> int:
     """Watch a testbed of embedded SSH nodes, some of them faulty, under real ticks.
 
     Each node is shown with its last tests and with what a ping, an SSH login and plabctl say of it. The demo needs no
     root, no sshd and no network beyond this machine. While it runs, the other commands work from a second terminal with
-    the --config that it names at the start; at the end its directory is removed.
+    the --config that it names at the start. At the end a page for a browser stays (see report); all else is removed.
     """
     stop = Stop()
     colored = output.choose_color(color)
@@ -97,9 +103,12 @@ def command(nodes: int, seconds: float, directory: Path | None, keep: bool, colo
         _open_screen(title, hint, color=colored) as screen,
     ):
         result = run_demo(DemoPlan(folder.path, nodes, seconds), screen, stop)
+    page = _write_page(folder.path, stop)
     is_kept = keep or bool(result.output)
-    is_removed = not is_kept and folder.remove()
-    write_cells(_format_end(result, folder.path, is_removed=is_removed), sys.stdout, color=colored)
+    is_removed = not is_kept and folder.remove(but=_PAGE if page else "")
+    write_cells(_format_end(result, folder.path, page, is_removed=is_removed), sys.stdout, color=colored)
+    if page and opens:
+        open_in_browser(page)
     for line, count in Counter(result.output.splitlines()).items():
         output.write_note(f"a tick said{f' ({count} times)' if count > 1 else ''}: {line}")
     return stop.exit_code or int(bool(result.output))
@@ -138,7 +147,18 @@ def write_cells(lines: Iterable[Sequence[Cell]], out: TextIO, *, color: bool) ->
         console.print(text, soft_wrap=True)
 
 
-def _format_end(result: DemoResult, folder: Path, *, is_removed: bool) -> Iterator[tuple[Cell, ...]]:
+def _write_page(folder: Path, stop: Stop) -> str:
+    """Write the page beside the state and return where it is; empty when that failed, or somebody ended the demo."""
+    if stop:
+        return ""
+    try:
+        return write_page(open_app(str(folder / CONFIG_NAME)), str(folder / _PAGE)).path
+    except PlabctlError as error:
+        output.write_note(str(error))
+        return ""
+
+
+def _format_end(result: DemoResult, folder: Path, page: str, *, is_removed: bool) -> Iterator[tuple[Cell, ...]]:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     yield ()
     yield (Cell("What was wrong with each node, and what was found", "title"),)
@@ -147,6 +167,10 @@ def _format_end(result: DemoResult, folder: Path, *, is_removed: bool) -> Iterat
     yield ()
     for text in filter(None, (results.format_deceptive(result.view), _format_totals(result))):
         yield from ((Cell(line),) for line in fold(text, width))
+    if page:
+        yield ()
+        yield (Cell("The page of these nodes, for a browser: "), Cell(page, "title"))
+        yield ()
     if is_removed:
         yield from ((Cell(line, "faint"),) for line in fold(_REMOVED, width))
     else:

@@ -24,17 +24,20 @@ class DemoFolder:
     path: Path
     was_there: bool = False
 
-    def remove(self) -> bool:
-        """Remove it with all that is in it; return whether nothing of it is left."""
-        if not self.was_there:
+    def remove(self, but: str = "") -> bool:
+        """Remove it with all that is in it, `but` for an entry of that name; return whether nothing else is left."""
+        if not self.was_there and not but:
             shutil.rmtree(self.path, ignore_errors=True)
             return not self.path.exists()
-        for entry in list(self.path.iterdir()):
+        for entry in self._list_others(but):
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
-        return not any(self.path.iterdir())
+        return not self._list_others(but)
+
+    def _list_others(self, name: str) -> list[Path]:
+        return [entry for entry in self.path.iterdir() if entry.name != name]
 
 
 def prepare_folder(directory: Path | None) -> DemoFolder:

@@ -134,6 +134,9 @@ state_dir = "state"
 network_disk = true             # wherever the directory for temporary files is, nobody else uses this folder
 window = {window}                      # tests at once, over all ticks
 
+[report]
+title = "plabctl demo"
+
 [ssh]
 user = "demo"
 key = "client_key"

@@ -97,7 +97,9 @@ class PageView:
     every_s: float
     """How old the page may become while nothing changes."""
     days: int
-    """How far back the pictures go."""
+    """How far back it looks."""
+    shown_s: float
+    """How far back the pictures go: less where the history begins later."""
     curves: Curves | None = None
     """What was; None when the history cannot be read."""
     history_fault: str = ""

@@ -26,6 +26,15 @@ def test_a_directory_that_was_made_is_removed_with_all_that_is_in_it(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_to_stay_stays(tmp_path: Path) -> None:
+    folder = prepare_folder(tmp_path / "new")
+    for name in ("page", "state"):
+        (folder.path / name).mkdir()
+
+    assert folder.remove(but="page")
+    assert [path.name for path in folder.path.iterdir()] == ["page"]
+
+
 def test_a_directory_that_was_there_stays_empty(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("x")
     (tmp_path / "empty").mkdir()

@@ -101,6 +101,15 @@ def test_the_command_for_a_second_terminal_stands_at_the_start(finished: Finishe
     assert f"plabctl status --config {directory}/plabctl.toml" in done.stdout.splitlines()[1]
 
 
+def test_at_the_end_there_is_a_page_and_it_is_named(finished: Finished) -> None:
+    directory, done = finished
+
+    assert f"The page of these nodes, for a browser: {directory}/page/index.html" in done.stdout.splitlines()
+    page = (directory / "page/index.html").read_text()
+    assert "<h1><bdi>plabctl demo</bdi></h1>" in page
+    assert 'href="node/hangs.demo.html"' in page
+
+
 def test_every_fault_is_found_for_what_it_is_and_the_rest_is_good(finished: Finished) -> None:
     directory, _ = finished
     nodes = status_of(directory)

@@ -24,7 +24,7 @@ from plabctl.core.find_problems import TICKS_COME_S
 from plabctl.core.model import Event
 from plabctl.durations import format_duration
 from plabctl.nodesets import fold_nodeset
-from plabctl.render.drawing import PATTERNS, STYLE
+from plabctl.render.drawing import PATTERNS, STYLE, format_rough
 from plabctl.render.drawing_curves import draw_latencies, draw_pools, draw_window
 from plabctl.render.drawing_runs import draw_runs, draw_strip
 from plabctl.render.drawing_strips import draw_strips
@@ -72,6 +72,7 @@ class Pages:
     def __init__(self, view: PageView) -> None:
         self.view = view
         self._now = view.generated_at
+        self._day_s = min(DAY_S, view.shown_s)
         self._environment = _make_environment()
         self._style = f"{STYLE}\n{_read('base.css')}"
         self._index_style = self._style + _read("index.css")
@@ -86,6 +87,8 @@ class Pages:
             "icon": self._make_icon(),
             "patterns": PATTERNS,
             "draw_day": self._draw_day,
+            "day": _format_days(self._day_s),
+            "shown": _format_days(view.shown_s),
             "ago": lambda at: format_ago(at, self._now),
             "clock": lambda at: format_clock(at, self._now),
             "lasted": lambda at: format_duration(max(0, int(self._now - at))),
@@ -107,6 +110,7 @@ class Pages:
         return self._render(
             "index.html",
             pictures=self._draw_pictures(),
+            there={node.view.name for node in self.view.nodes},
             style=self._index_style,
             script=self._script,
             policy=_make_policy(self._index_style, self._script),
@@ -114,7 +118,8 @@ class Pages:
 
     def render_node(self, node: PageNode, events: Sequence[Event]) -> str:
         """Return the page of one node, with what happened to it, the newest first."""
-        pictures = [self._draw_runs(node, span) for span in sorted({1, self.view.days})] if node.runs else []
+        spans = sorted({self._day_s, self.view.shown_s}) if node.runs else []
+        pictures = [self._draw_runs(node, span_s) for span_s in spans]
         return self._node_template.render(node=node, view=node.view, events=events, pictures=pictures)
 
     def render_feed(self) -> str:
@@ -151,11 +156,10 @@ class Pages:
         return {name: Picture(drawing.summary, drawing.format_inline()) for name, drawing in drawings.items()}
 
     def _draw_day(self, node: PageNode) -> str:
-        return draw_strip(node.runs, self._now - DAY_S, self._now)
+        return draw_strip(node.runs, self._now - self._day_s, self._now)
 
-    def _draw_runs(self, node: PageNode, span: int) -> Picture:
-        drawing = draw_runs(node.view.name, node.runs, self._now - span * DAY_S, self._now)
-        return Picture(_format_span(span), drawing.format_inline())
+    def _draw_runs(self, node: PageNode, span_s: float) -> str:
+        return draw_runs(node.view.name, node.runs, self._now - span_s, self._now).format_inline()
 
     def _render(self, template: str, **values: Any) -> str:
         return self._environment.get_template(template).render(values)
@@ -204,6 +208,12 @@ def format_percent(ratio: float | None) -> str:
 
 def _format_span(days: int) -> str:
     return "24 h" if days == 1 else f"{days} d"
+
+
+def _format_days(seconds: float) -> str:
+    if seconds >= 2 * DAY_S:
+        return f"{round(seconds / DAY_S)} days"
+    return format_rough(seconds) if seconds < DAY_S else "24 h"
 
 
 def _read(name: str) -> str:

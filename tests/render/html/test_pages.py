@@ -23,6 +23,7 @@ from tests.builders import NOW, make_member, make_settings
 from tests.memory_state import MemoryState
 
 ATOM = "{http://www.w3.org/2005/Atom}"
+MONTH_S = 30 * 86400.0
 HOSTILE = (
     "</script><script>alert(1)</script>",
     "</style><img src=x onerror=alert(1)>",
@@ -85,7 +86,7 @@ def make_view(text: str = "plain", **fields: object) -> PageView:
     ]
     head = replace(status.head, problems=[Problem(ProblemKind.SINK, text, text)])
     view = PageView(
-        text, head, status.totals, count_conditions(rows), list_attention(rows), rows, moves, 300.0, 30, curves
+        text, head, status.totals, count_conditions(rows), list_attention(rows), rows, moves, 300.0, 30, MONTH_S, curves
     )
     return replace(view, **fields)  # type: ignore[arg-type]  # its own fields
 

@@ -18,7 +18,7 @@ const table = get("nodes");
 if (!table) return;
 const body = table.tBodies[0], rows = [...body.rows], find = get("find"), shown = get("shown");
 const texts = new Map(), text = row => {
-  if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+  if (!texts.has(row)) texts.set(row, [...row.cells].map(cell => cell.querySelector("svg") ? "" : cell.textContent).join(" ").toLowerCase());
   return texts.get(row);
 };
 const filter = () => {
