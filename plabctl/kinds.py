@@ -76,6 +76,7 @@ POINTS: Mapping[str, Point] = {
             "slurm": "plabctl.sinks.slurm:SLURM",
             "textfile": "plabctl.sinks.textfile:TEXTFILE",
             "ping": "plabctl.sinks.ping:PING",
+            "apprise": "plabctl.sinks.apprise:APPRISE",
         },
         "plabctl.sinks",
     ),

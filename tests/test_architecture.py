@@ -48,11 +48,13 @@ ONLY_IN = {
     "invoke": ("probes/",),
     "tinydb": ("store/",),
     "sqlite3": ("history/",),
+    "apprise": ("sinks/notice_sender.py", "sinks/apprise_urls.py"),
     "fcntl": ("files/",),
     "subprocess": (
         "process.py",
         "plugins/call.py",  # a process that lives as long as we do, talked to over a socket
         "probes/embedded/command_session.py",  # the node's side of a channel: its command is given input as it comes
+        "sinks/notice_process.py",  # it goes on when we have ended
         "render/pager.py",  # it has the terminal for as long as the person reads
         "demo/ticker.py",  # ticks side by side, as cron starts them
     ),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from plabctl.app.context import PLUGIN_HINT, list_plugin_faults
 from plabctl.app.ssh_check import list_host_ca_faults
+from plabctl.app.try_sinks import list_sink_faults
 from plabctl.config.effective import EffectiveKey, list_effective
 from plabctl.config.load import load
 from plabctl.config.sample import build_sample
@@ -36,11 +37,13 @@ RECOMMENDED: Mapping[str, str] = {
 
 
 def check(path: str | None) -> Settings:
-    """Return the settings; raise ConfigError with every fault, also of plug-ins, named files and ssh_config."""
+    """Return the settings; raise ConfigError with every fault, also of plug-ins, sinks, named files and ssh_config."""
     settings = load(path)
     if faults := list_plugin_faults(settings):
         raise ConfigError(faults, hint=PLUGIN_HINT)
     if faults := list_host_ca_faults(settings):
+        raise ConfigError(faults)
+    if faults := list_sink_faults(settings):
         raise ConfigError(faults)
     if settings.ssh.use_ssh_config and (fault := SshConfig().check()):
         raise ConfigError([f"ssh.use_ssh_config: {fault}"], hint="correct it; see also: plabctl doctor")

@@ -15,6 +15,7 @@ from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
 from plabctl.app.due_page import NOTE_NAME
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
+from plabctl.app.try_sinks import list_sink_faults
 from plabctl.config.locate import find_state_dir
 from plabctl.core.model import Node
 from plabctl.core.problems import ProblemKind
@@ -51,6 +52,9 @@ def _check_parts(app: App) -> Iterator[Finding]:
     files = list(trust_check.check(app.settings))
     yield from files
     yield from (fail("plug-in", fault, PLUGIN_HINT) for fault in list_plugin_faults(app.settings))
+    for fault in list_sink_faults(app.settings):
+        if not any(finding.text in fault for finding in files):
+            yield fail("sink", fault, "correct it")
     yield from state_check.check(app)
     nodes = _list_nodes(app)
     yield from ssh_check.check(app.settings, nodes, app.clock.now())

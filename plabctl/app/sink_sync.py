@@ -48,7 +48,7 @@ def make_delivery(app: App, tick_goal: TickGoal | None) -> Delivery:
 
 def sync_now(app: App, *, is_rehearsal: bool) -> list[EndedSync]:
     """Bring all these systems in line now, one after the other; in a rehearsal nothing is changed. Raise StoreError."""
-    context = SinkContext(app.settings.state_dir, app.settings.origin)
+    context = SinkContext(app.settings.state_dir, app.settings.origin, is_waited=True)
     ended = [
         EndedSync(key, sink, result)
         for number, (key, sink) in enumerate(find_synced_sinks(app.settings.sinks).items(), 1)
@@ -187,7 +187,7 @@ def _sync(
             return None
         # Read anew: the store of the tick is not for other threads, and another process may have changed the state.
         store = Store(settings.state_dir, app.clock, network_disk=True, owners=settings.origin.owners)
-        scene = _read_scene(App(settings, app.clock, store), key)
+        scene = read_scene(App(settings, app.clock, store), key)
         result = find_sync_kind(sink).sync(sink, scene, sink.timeout_s, context, is_rehearsal=is_rehearsal)
         if not (is_rehearsal or result.error):
             store.beat(name_sync_stamp(key))
@@ -196,7 +196,8 @@ def _sync(
         os.close(descriptor)
 
 
-def _read_scene(app: App, key: str) -> Scene:
+def read_scene(app: App, key: str) -> Scene:
+    """Return what is so now for the sink with that key; raise StoreError."""
     context = read_context_of(app)
     memory = SINK_MEMORY_NOTE.read(context.state.notes).get(key, {})
     return Scene(context.state, app.settings, context.now, lambda: find_faults(context), memory)

@@ -48,6 +48,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "test": "Run the set-up test on one node and show each stage.",
         "cron": "The crontab line: print, install, remove, check.",
         "sink": "What plabctl keeps in line, such as Slurm: sync.",
+        "notify": "Notices to people: test.",
         "check": "Report in one line whether all is well; a Nagios plug-in.",
     },
     "Set up": {

@@ -27,10 +27,10 @@ def command() -> None:
 @quiet_option
 @config_option
 def sync(is_rehearsal: bool, quiet: bool, config: str | None) -> None:
-    """Do now what ticks do for every [[sink]] of kind slurm, and say what changes.
+    """Do now what ticks do for every [[sink]] that goes by how nodes stand, such as Slurm, and say what changes.
 
-    Nodes that are not usable are drained, and those usable again are resumed if their drain is plabctl's. Nodes that
-    were never tested, and drains of others, stay as they are.
+    In Slurm nodes that are not usable are drained, and those usable again are resumed if their drain is plabctl's.
+    Nodes that were never tested, and drains of others, stay as they are. Notices that are due are sent.
     """
     app = open_app(config)
     if not find_synced_sinks(app.settings.sinks):

@@ -90,7 +90,7 @@ def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault
     if not any(path == "pool" or (path.startswith("pool.") and path.count(".") == 1) for path in broken):
         yield from _check_pools(read_pools(values), broken)
         yield from _check_entry(values)
-    yield from _check_kinds(values)
+    yield from (fault for fault in _check_kinds(values) if fault[0] not in broken)
     users: dict[str, str] = {}
     for name, pool in read_pools(values).items():
         if f"pool.{name}.recipe" not in broken:

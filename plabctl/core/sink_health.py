@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plabctl.core.notes import Document, NoteKind, NoteReader
+from plabctl.typed import Protocol
 from plabctl.values import dataclass, replace
 
 GIVE_UP_AFTER_S = 86_400.0
@@ -105,6 +106,14 @@ SINK_MEMORY_NOTE: NoteKind[Mapping[str, Document]] = NoteKind(
 """What sinks that are brought in line are to know the next time, by key. At the earliest `due_at` a tick looks."""
 
 
+class RetriedSink(Protocol):
+    """Something that failed."""
+
+    @property
+    def next_at(self) -> float:
+        """When it is tried again."""
+
+
 def note_failure(health: SinkHealth, error: str, now: float, *, waiting_count: int, dropped_count: int) -> SinkHealth:
     """Return the entry of a sink that was tried and failed just now."""
     count = health.failure_count + 1
@@ -127,7 +136,7 @@ def compute_retry_wait(failure_count: int) -> float:
     return 0.0 if failure_count < 2 else min(_MAX_RETRY_S, _RETRY_S * 2 ** min(failure_count - 2, 10))
 
 
-def is_due(health: SinkHealth | None, now: float) -> bool:
+def is_due(health: RetriedSink | None, now: float) -> bool:
     """Return whether the sink may be tried; a time further ahead than any wait is of a clock that was set back."""
     return health is None or not now < health.next_at <= now + _MAX_RETRY_S
 

@@ -41,6 +41,8 @@ class SinkContext(NamedTuple):
     """The variables of the nodes that there are now, by name."""
     describe: Callable[[Event], str] = lambda event: event.kind
     """Says in words what happened, without when, where and by whom."""
+    is_waited: bool = False
+    """Whether a person waits for what is begun to end; a tick does not."""
 
 
 class SinkKind(Kind, ABC):
@@ -52,6 +54,8 @@ class SinkKind(Kind, ABC):
     """Whether it is a `SyncSinkKind`."""
     is_ticked = False
     """Whether it is a `TickSinkKind`."""
+    reaches_people = False
+    """Whether it can be tried out."""
     is_record = False
     """Whether it takes every event before other sinks are told of any, and raises StoreError when it cannot. Such a
     kind is built in; the configuration does not name it."""
@@ -77,6 +81,24 @@ class SinkKind(Kind, ABC):
 
     def list_named_files(self, options: Any) -> Iterator[tuple[str, bool]]:
         """Yield each file that the options name, and whether it must be in the hands of people we trust."""
+        yield from ()
+
+    def find_faults(self, own: SinkSettings, settings: Settings) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong that reading the table does not show: a key of it, and what, without secrets.
+
+        Asked by people who check a configuration, not by ticks, so it may take a second and look at files.
+        """
+        yield from ()
+
+    def suggest_name(self, own: SinkSettings) -> str:
+        """Return by which name people choose this sink to try it out."""
+        return self.name
+
+    def try_out(self, own: SinkSettings, scene: Scene, context: SinkContext) -> Iterator[tuple[str, str]]:
+        """Send something to see whether it arrives: yield where to, in words, and what went wrong; empty if nothing.
+
+        A kind that reaches no people has nothing to send.
+        """
         yield from ()
 
 

@@ -27,6 +27,8 @@ EARLY = {
     "plabctl.inventories.row_parsers": "as above",
     "plabctl.app.sync_occupancy": "occupancy sources are read before anything is claimed",
     "plabctl.render.event_table": "where there are sinks, before anything is claimed",
+    "apprise": "in a process of its own, which is new",
+    "zoneinfo": "where a time zone is named, for a notice; if Python is replaced meanwhile the next tick sends it",
     "difflib": "mistyped words of the configuration and of commands, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
     "plabctl.config.liveness_keys": "the configuration, before anything is claimed",

@@ -83,6 +83,7 @@ SESSION = (
     "experiment swapout web --wait",
     "trust pc1",
     "sink sync --dry-run",
+    "notify test",
     "report -O page",
     "check --max-age 1h",
     "doctor",
@@ -96,6 +97,7 @@ SESSION = (
 EXITS = {
     "trust pc1": {1},  # nobody listens there
     "sink sync --dry-run": {2},  # there is no Slurm to keep in line
+    "notify test": {2},  # nobody is to be notified
     "doctor": {0, 1},  # whether this machine has a cron that runs ticks is not the question here
 }
 """The exit codes that are right where 0 is not the only one."""

@@ -11,7 +11,7 @@ from plabctl.kinds import POINTS, builtin_kinds, builtin_names
 from tests.config.loading import load_text
 
 NUMBER = re.compile(r"(?<![\w./-])\d[\w.]*")
-EXAMPLES = {"key", "command"}
+EXAMPLES = {"key", "command", "quiet", "minimum"}
 """Keys that have digits in their example, and no number as a default."""
 COMPARED = [field.name for field in fields(Settings) if field.name != "digest"]
 
@@ -54,8 +54,8 @@ def test_a_constant_that_is_uncommented_is_still_the_default(tmp_path: Path) -> 
     )
     assert everything.recipes["mine"].teardown is not None
     assert [each.kind for each in everything.inventories] == list(builtin_names("inventory"))
-    assert [each.kind for each in everything.sinks] == ["command", "slurm", "textfile", "ping"]
-    assert [each.on for each in everything.all_sinks] == [(), ("transition",), (), (), (), ("transition",)]
+    assert [each.kind for each in everything.sinks] == ["command", "slurm", "textfile", "ping", "apprise"]
+    assert [each.on for each in everything.all_sinks] == [(), ("transition",), (), (), (), (), ("transition",)]
 
 
 def test_every_key_stands_in_the_sample() -> None:

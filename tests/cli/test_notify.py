@@ -1,0 +1,79 @@
+"""`plabctl notify test`, and that no command shows what is secret in the URL of a service."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.console import Desk
+from tests.lab.receivers import WebServer
+
+SECRET = "xoxb-s3cret-s3cret"
+
+
+@pytest.fixture
+def web() -> Iterator[WebServer]:
+    server = WebServer()
+    yield server
+    server.close()
+
+
+def add_sinks(desk: Desk, web: WebServer) -> None:
+    sinks = f"""
+[[sink]]
+kind = "apprise"
+url = "json://ada:{SECRET}@127.0.0.1:{web.port}/{SECRET}"
+minimum = {{ good = 3 }}
+
+[[sink]]
+kind = "apprise"
+name = "ops"
+url = ["json://127.0.0.1:{web.port}/ops"]
+subject = "[lab] {{summary}}"
+"""
+    desk.config.write_text(desk.config.read_text() + sinks)
+    desk.config.chmod(0o600)
+
+
+def test_a_test_is_sent_to_all_or_to_those_that_are_named(used_desk: Desk, web: WebServer) -> None:
+    add_sinks(used_desk, web)
+    lines = used_desk.ok("notify", "test").splitlines()
+    assert [line.rpartition(" in ")[0] for line in lines] == ["json: json took it", "ops: json took it"]
+    assert [request.json["title"] for request in web.requests] == ["plabctl: test", "[lab] test"]
+    text = web.requests[0].json["message"]
+    assert text.startswith("This is a test: notices of plabctl reach you.\n\n1 of 2 nodes usable. From plabctl on ")
+    assert used_desk.ok("notify", "test", "ops", "--quiet") == ""
+    assert len(web.requests) == 3
+
+    said = used_desk.run("notify", "test", "opps")
+    assert (said.code, said.out) == (2, "")
+    assert "no sink that notifies people is called 'opps', did you mean \"ops\"?" in said.err
+
+
+def test_without_such_a_sink_it_says_how_to_get_one(desk: Desk) -> None:
+    said = desk.run("notify", "test")
+    assert said.code == 2
+    assert 'no sink notifies people\n  hint: add a [[sink]] with kind = "apprise"; see: docs/notices.md' in said.err
+
+
+def test_what_is_secret_is_shown_nowhere(used_desk: Desk, web: WebServer) -> None:
+    add_sinks(used_desk, web)
+    web.status = 403
+    said = used_desk.run("notify", "test")
+    assert said.code == 1
+    assert "json: json: Failed to send JSON POST notification" in said.err
+    rehearsed = used_desk.run("sink", "sync", "--dry-run")
+    assert "notices to 'json': json: plabctl: pool good: 1 usable, at least 3 wanted" in rehearsed.out
+    assert not any("pool good" in request.json["title"] for request in web.requests)
+    synced = used_desk.run("sink", "sync")
+    assert synced.code == 1
+    assert "notices to 'json': json: Failed to send JSON POST notification" in synced.err
+    seen = [
+        said,
+        rehearsed,
+        synced,
+        used_desk.run("config", "show"),
+        used_desk.run("config", "check"),
+        used_desk.run("tick"),
+    ]
+    seen += [used_desk.run("check"), used_desk.run("history"), used_desk.run("status")]
+    assert SECRET not in repr(seen)
