@@ -115,11 +115,22 @@ class HttpSession:
         self._connection.timeout = left
         if own := self._connection.sock:
             own.settimeout(left)
-        self._connection.request(method, self._path + path, body, {"User-Agent": "plabctl", **headers})
-        self._socket = self._connection.sock  # which is the answer's alone when the server ends the connection
-        with self._connection.getresponse() as response:
+        is_reused = self._connection.sock is not None
+        try:
+            response = self._send(method, path, headers, body)
+        except ConnectionError:
+            if not is_reused or self._is_closed:
+                raise
+            self._connection.close()  # the server ended it after the last answer, as it may
+            response = self._send(method, path, headers, body)
+        with response:
             content = self._read(response)
         return HttpReply(response.status, response.reason, cast("Mapping[str, str]", response.headers), content)
+
+    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
+        self._connection.request(method, self._path + path, body, {"User-Agent": "plabctl", **headers})
+        self._socket = self._connection.sock  # which is the answer's alone when the server ends the connection
+        return self._connection.getresponse()
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         parts, size = [], 0

@@ -118,37 +118,40 @@ def list_rows(pages: Iterable[Page], where: str, wanted: Filter, custom_fields: 
 
 def _parse_device(device: Mapping[str, Any], custom_fields: Sequence[str]) -> Row:
     place = f"device {device['id']}"
-    if not device.get("name"):
+    name = device.get("name")
+    if not isinstance(name, str) or not name:
         return Row(place, "", {}, note="it has no name")
     role = device.get("role") or device.get("device_role")  # its name until version 3.5
     found = {label: _read_part(device.get(label), part) for label, part in _OBJECTS.items()}
     found |= {"role": _read_part(role, "slug"), "status": _read_part(device.get("status"), "value")}
-    found["tags"] = ",".join(_read_part(tag, "slug") for tag in device.get("tags") or ())
+    tags = device.get("tags")
+    found["tags"] = ",".join(_read_part(tag, "slug") for tag in tags) if isinstance(tags, list) else ""
     found["ssh_host"] = _read_part(device.get("primary_ip"), "address").partition("/")[0]
     found |= {field: _format_field(device["custom_fields"][field]) for field in custom_fields}
-    return Row(place, str(device["name"]), {label: value for label, value in found.items() if value})
+    return Row(place, name, {label: value for label, value in found.items() if value})
 
 
 def _read_part(found: object, part: str) -> str:
-    return str(found.get(part) or "") if isinstance(found, dict) else ""
+    value = found.get(part) if isinstance(found, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _format_field(value: object) -> str:
     """Return the value of a custom field as a variable has it; empty for what is none, such as several lines."""
-    if isinstance(value, dict):
-        text = str(value.get("name") or value.get("display") or "")
-    elif isinstance(value, list):
-        text = ",".join(map(_format_field, value))
-    elif isinstance(value, bool):
-        text = str(value).lower()
-    else:
-        text = "" if value is None else str(value)
+    text = ",".join(map(_format_item, value)) if isinstance(value, list) else _format_item(value)
     return text if text.isprintable() and len(text) <= MAX_VALUE else ""
+
+
+def _format_item(value: object) -> str:
+    if isinstance(value, dict):
+        return _read_part(value, "name") or _read_part(value, "display")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _has_one_of(value: object, wanted: Sequence[str]) -> bool:
     """Return whether the value of a custom field may be what a filter asked for; NetBox looks for parts of texts."""
-    own = str(value.get("id")) if isinstance(value, dict) else _format_field(value)
-    if isinstance(value, list):
-        own = ",".join(str(each.get("id")) if isinstance(each, dict) else _format_field(each) for each in value)
-    return any(each.casefold() in own.casefold() for each in wanted)
+    items = value if isinstance(value, list) else [value]
+    own = [str(each.get("id")) if isinstance(each, dict) else _format_item(each) for each in items]
+    return any(each.casefold() in text.casefold() for each in wanted for text in own)

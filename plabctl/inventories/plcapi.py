@@ -118,16 +118,22 @@ PLCAPI = PlcapiKind()
 
 def list_rows(nodes: Sequence[Mapping[str, Any]], sites: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Yield a row for each node; one whose site is not listed is left out, as its labels would be wrong."""
-    bases = {site.get("site_id"): site.get("login_base") for site in sites}
+    bases = {_read_number(site, "site_id"): site.get("login_base") for site in sites}
     for node in nodes:
-        name, place = node.get("hostname"), f"node {node.get('node_id', 'without a number')}"
-        base, state = bases.get(node.get("site_id")), node.get("boot_state")
+        name, place = node.get("hostname"), f"node {_read_number(node, 'node_id') or 'without a number'}"
+        number, state = _read_number(node, "site_id"), node.get("boot_state")
+        base = bases.get(number) if number is not None else None
         if not isinstance(name, str) or not name:
             yield Row(place, "", {}, "it has no host name")
         elif not isinstance(base, str) or not base:
-            yield Row(place, name, {}, f"no site has its number {node.get('site_id')}")
+            yield Row(place, name, {}, f"no site has its number {number}")
         else:
             yield Row(place, name, {"site": base, **({"boot_state": state} if isinstance(state, str) else {})})
+
+
+def _read_number(found: Mapping[str, Any], name: str) -> int | None:
+    value = found.get(name)
+    return value if isinstance(value, int) else None
 
 
 def _call(session: HttpSession, method: str, *parameters: Any) -> list[Mapping[str, Any]]:
@@ -143,7 +149,7 @@ def _call(session: HttpSession, method: str, *parameters: Any) -> list[Mapping[s
     except xmlrpc.client.Fault as fault:
         from plabctl.http_session import clean_words
 
-        raise UsageFault(f"{where}: refused: {clean_words(fault.faultString)} ({fault.faultCode})") from fault
+        raise UsageFault(f"{where}: refused: {clean_words(f'{fault.faultString} ({fault.faultCode})')}") from fault
     except UsageFault as fault:
         raise UsageFault(f"{where}: {fault}") from fault
     except Exception as error:  # the parser raises whatever the conversion of a value does

@@ -270,6 +270,52 @@ def test_a_server_that_takes_its_time_is_given_up(server: RecordingServer, token
     assert time.monotonic() - began < 0.3 + MARGIN_S
 
 
+DEEP: list[Any] = []
+for _ in range(900):
+    DEEP = [DEEP]
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    5,
+    1.5,
+    "x",
+    "",
+    [],
+    {},
+    [5],
+    [{}],
+    {"slug": 5, "name": 5, "value": [], "address": 7},
+    DEEP,
+)
+
+
+def test_fields_of_other_types_cost_a_label_or_the_node(ask: Ask) -> None:
+    devices = [make_device(0)]
+    for field in ("name", "site", "rack", "role", "status", "tags", "primary_ip"):
+        devices += [make_device(len(devices) + place, **{field: odd}) for place, odd in enumerate(ODD)]
+    devices += [make_device(len(devices) + place, custom_fields={"own": odd}) for place, odd in enumerate(ODD)]
+    for device in devices[: -len(ODD)]:
+        device["custom_fields"] = {"own": "x"}
+
+    reading = ask(make_netbox(devices, is_filtered=False), custom_fields=("own",)).reading
+
+    assert len(reading.nodes) + reading.bad_row_count + reading.note_count == len(devices)
+    assert ask(make_netbox(devices, is_filtered=False), filter=(("cf_own", ("x",)),)).fault.endswith("filter by cf_own")
+
+
+def test_a_connection_that_ends_between_two_pages_is_made_anew(ask: Ask, server: RecordingServer) -> None:
+    devices = [make_device(1), make_device(2)]
+    netbox = make_netbox(devices)
+
+    def answer(request: Request) -> Answer:
+        found = netbox(request)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(found.body)}\r\n\r\n"
+        return Answer(raw=lambda: iter([head.encode(), found.body]))
+
+    assert list(variables_of(ask(answer, page_size=1))) == ["pc1", "pc2"]
+    assert len(server.requests) == 2
+
+
 def test_a_redirect_takes_the_token_nowhere(ask: Ask, server: RecordingServer) -> None:
     with serve(make_netbox([make_device(1)])) as other:
         found = ask(lambda request: Answer(b"", 301, {"Location": other.url + request.target}))

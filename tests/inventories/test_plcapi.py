@@ -109,6 +109,17 @@ def test_a_node_without_a_name_costs_one(ask: Ask) -> None:
     assert "node 1: it has no host name" in reading.faults[0]
 
 
+@pytest.mark.parametrize("field", ["node_id", "hostname", "boot_state", "site_id"])
+def test_fields_of_other_types_cost_the_node_or_a_label(ask: Ask, field: str) -> None:
+    odd: tuple[Any, ...] = (None, True, 5, 1.5, "x", "", [], {}, [[5]], {"a": []})
+    nodes = [{**NODES[0], "hostname": f"n{place}", field: each} for place, each in enumerate(odd)]
+    sites = [*SITES, *({"site_id": each, "login_base": each} for each in odd)]
+
+    reading = ask(make_plc(nodes, sites)).reading
+
+    assert len(reading.nodes) + reading.bad_row_count == len(odd)
+
+
 def xml(text: str) -> Answer:
     return Answer(f"<?xml version='1.0'?>{text}".encode(), 200, XML)
 
@@ -147,6 +158,7 @@ WRONG: dict[str, tuple[Callable[[Request], Answer], str]] = {
         lambda _: answer_fault(102, "GetSites:\nInvalid argument"),
         "GetSites: refused: GetSites: Invalid argument (102)",
     ),
+    "an odd fault": (lambda _: answer_fault(7, ["a", "b"]), "GetSites: refused: ['a', 'b'] (7)"),
     "a number": (lambda _: answer_value(5), "GetSites: answered something else than a list of structures"),
     "names": (lambda _: answer_value(["a", "b"]), "GetSites: answered something else than a list of structures"),
     "entities": (lambda _: bomb(), "GetSites: answered XML with a document type, which no XML-RPC has"),

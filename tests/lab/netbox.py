@@ -57,9 +57,14 @@ def answer_json(found: object, status: int = 200) -> Answer:
 
 
 def make_netbox(
-    devices: list[dict[str, Any]], *, token: str = TOKEN, most: int = MOST, scheme: str = "Token"
+    devices: list[dict[str, Any]],
+    *,
+    token: str = TOKEN,
+    most: int = MOST,
+    scheme: str = "Token",
+    is_filtered: bool = True,
 ) -> Callable[[Request], Answer]:
-    """Return what answers as a NetBox that has these devices."""
+    """Return what answers as a NetBox that has these devices; one that is not filtered ignores every filter."""
 
     def answer(request: Request) -> Answer:
         if token and request.headers.get("Authorization") != f"{scheme} {token}":
@@ -67,7 +72,7 @@ def make_netbox(
         if request.path != "/api/dcim/devices/":
             return Answer(b"<html><title>404 Not Found</title></html>", 404, {"Content-Type": "text/html"})
         query = request.query
-        found = [device for device in devices if _is_wanted(device, query)]
+        found = [device for device in devices if not is_filtered or _is_wanted(device, query)]
         limit = min(int(query.get("limit", [str(PAGE)])[0]) or most, most)
         offset = int(query.get("offset", ["0"])[0])
         end = offset + limit

@@ -31,7 +31,7 @@ def answer_value(value: Any) -> Answer:
     return Answer(xmlrpc.client.dumps((value,), methodresponse=True, allow_none=True).encode(), 200, XML)
 
 
-def answer_fault(code: int, text: str) -> Answer:
+def answer_fault(code: int, text: Any) -> Answer:
     """Return a refusal as XML-RPC has it: with the status of a success."""
     return Answer(xmlrpc.client.dumps(xmlrpc.client.Fault(code, text), methodresponse=True).encode(), 200, XML)
 
