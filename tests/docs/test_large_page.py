@@ -10,15 +10,14 @@ from tests.cli.console import Desk
 from tests.docs.pages import DOCS
 
 TEXT = (DOCS / "large.md").read_text()
-LOCAL = '\n[recipe.process]\ntransport = "local"\ncheck = { run = "true", timeout = "10s" }\n'
-"""So that the nodes need not be there."""
 
 
 @pytest.fixture(name="desk")
 def configured(tmp_path: Path) -> Desk:
-    (config,) = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    # The second block is the recipe of the measurements: the nodes need not be there for it.
+    config, recipe = re.findall(r"^```(?:toml|ini)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     desk = Desk(tmp_path)
-    desk.config.write_text(f'state_dir = "state"\n{config}{LOCAL}')
+    desk.config.write_text(f'state_dir = "state"\n{config}\n{recipe}')
     return desk
 
 
