@@ -89,7 +89,7 @@ def _open_gate(arguments: Sequence[str]) -> int | None:
     from plabctl.app.context import open_app
     from plabctl.durations import parse_duration
 
-    names, config, fresh = call
+    names, config, fresh, timeout = call
     if any("[" in name or "," in name for name in names):
         from plabctl.nodesets import expand_nodelist
 
@@ -98,13 +98,14 @@ def _open_gate(arguments: Sequence[str]) -> int | None:
         return None
     try:
         fresh_s = parse_duration(fresh)
+        parse_duration(timeout)
     except ValueError:
         return None
     return 0 if ask_gate(open_app(config), names, fresh_s).is_open else None
 
 
-def parse_gate(arguments: Sequence[str]) -> tuple[list[str], str | None, str] | None:
-    """Return names, config path and age of `retest NAME... --wait --fresh AGE`, or None for anything else.
+def parse_gate(arguments: Sequence[str]) -> tuple[list[str], str | None, str, str] | None:
+    """Return names, config path, age and time-out of `retest NAME... --wait --fresh AGE`, or None for anything else.
 
     Words that are more than the name of a node are left to click as well: there is no node of such a name.
     """
@@ -119,10 +120,10 @@ def parse_gate(arguments: Sequence[str]) -> tuple[list[str], str | None, str] | 
             names.append(word)
         elif key in {"wait", "quiet", "busy"} and not has_value:
             found[key] = word
-        elif key and key not in found and (has_value or rest):
+        elif key and key not in found and (value or (rest and not has_value)):
             found[key] = value or rest.pop(0)
         else:
             return None
     if not names or "wait" not in found or "fresh" not in found:
         return None
-    return names, found.get("config"), found["fresh"]
+    return names, found.get("config"), found["fresh"], found.get("timeout", "0")

@@ -20,6 +20,7 @@ from plabctl.core.occupancy import (
     OccupancySettings,
     Use,
     find_gone_topics,
+    is_stale,
     is_worth_noting,
     make_occupancy_note,
 )
@@ -53,7 +54,7 @@ class OccupancyReading:
     is_unread: bool = False
     """Whether it was not believed at all: then nothing is known from it."""
     doubt: str = ""
-    """Why it is believed only if one of the names is a node here, or was listed before: it may be no list of names."""
+    """Why it may be no list of names, unless one of them is a node here or was listed before."""
 
 
 def plan_occupancy(
@@ -136,8 +137,9 @@ def _note_reading(
 ) -> OccupancyNote:
     if old.read_at is not None and reading.began_at < old.read_at <= now:
         return old
-    if reading.doubt and not any(name in known or name in old.busy for name in reading.uses):
-        reading = OccupancyReading(reading.began_at, fault=reading.doubt, is_unread=True)
+    doubt = _find_doubt(reading, old, known)
+    if doubt and not _is_believed_after_all(doubt, old, source, now):
+        reading = OccupancyReading(reading.began_at, fault=doubt, is_unread=True)
     if reading.is_unread:
         # While nothing was wrong, readings with nothing new were not all written down.
         is_first = not old.is_unread and old.read_at is not None and previous_at is not None
@@ -148,7 +150,7 @@ def _note_reading(
     busy = {name: _note_use(use, old.busy.get(name), now) for name, use in reading.uses.items()}
     strangers = [name for name in busy if name not in known]
     has_matched = old.has_matched or len(strangers) < len(busy)
-    fault = reading.fault or ("" if has_matched else _describe_no_match(strangers, old.fault))
+    fault = doubt or reading.fault or ("" if has_matched else _describe_no_match(strangers, old.fault))
     is_same = (busy, fault, old.is_unread) == (old.busy, old.fault, False)
     read_at = reading.began_at
     if is_same and not is_worth_noting(old.read_at, source, reading.began_at):
@@ -161,6 +163,19 @@ def _note_reading(
         remark=_describe_strangers(strangers) if has_matched else "",
         has_matched=has_matched,
     )
+
+
+def _find_doubt(reading: OccupancyReading, old: OccupancyNote, known: Mapping[str, str]) -> str:
+    """Return why it may be no list of names; empty if one is a node here, or was listed among others before."""
+    is_known = any(name in known or (name in old.busy and old.fault != reading.doubt) for name in reading.uses)
+    return "" if is_known else reading.doubt
+
+
+def _is_believed_after_all(doubt: str, old: OccupancyNote, source: OccupancySettings, now: float) -> bool:
+    """Return whether a doubtful reading is believed: what is known holds no longer, or it was believed before."""
+    if old.is_unread or old.read_at is None:
+        return is_stale(old.read_at, source, now, is_unread=True)
+    return old.fault == doubt
 
 
 def _note_use(use: Listed, old: Use | None, now: float) -> Use:

@@ -144,11 +144,21 @@ def test_a_node_that_is_not_there_is_told(gate_desk: Desk) -> None:
     assert "no node is named 'pc9'" in said.err
 
 
+@pytest.mark.parametrize("options", [("--timeout", "soon"), ("--timeout", "-1m"), ("--timeout=",)])
+def test_a_wrong_option_is_told_also_where_nothing_is_to_be_tested(gate_desk: Desk, options: tuple[str, ...]) -> None:
+    said = gate_desk.run("retest", "pc1", *GATE, *options)
+
+    assert said.code == 2
+    assert said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "parsed"),
     [
-        ("retest pc1 pc2 --wait --fresh 15m", (["pc1", "pc2"], None, "15m")),
-        ("retest -w --fresh=15m pc1 --timeout 2m -q -c x", (["pc1"], "x", "15m")),
+        ("retest pc1 pc2 --wait --fresh 15m", (["pc1", "pc2"], None, "15m", "0")),
+        ("retest -w --fresh=15m pc1 --timeout 2m -q -c x", (["pc1"], "x", "15m", "2m")),
+        ("retest pc1 --wait --fresh= 15m", None),
+        ("retest pc1 --wait --fresh 15m --timeout= -q", None),
         ("retest pc1 --wait", None),
         ("retest pc1 --fresh 15m", None),
         ("retest --wait --fresh 15m", None),

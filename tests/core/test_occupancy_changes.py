@@ -288,6 +288,33 @@ def test_a_lone_word_that_is_a_node_or_was_listed_before_is_believed() -> None:
     assert note_of(state).fault == ""
 
 
+def test_a_lone_word_that_stays_is_believed_in_the_end_and_told() -> None:
+    """It may be right, as all jobs may be on machines that are no nodes here: then nothing is critical."""
+    state = make_three()
+    read(state, ["a"])
+    doubt = "it lists only 'gpu7', which is no node here"
+    for minute in range(1, 40):
+        read(state, ["gpu7"], NOW + 60.0 * minute, doubt=doubt)
+        note = note_of(state)
+        assert (note.fault, note.is_unread) == (doubt, minute <= 15)
+        assert is_checked(state, "a") is (minute > 15), "nobody is known to be busy by then, either way"
+        assert note.fault_since_at == NOW + 60.0
+
+    read(state, ["gpu7", "b"], NOW + 3000.0)
+    assert note_of(state).fault == ""
+    read(state, ["gpu7"], NOW + 3060.0, doubt=doubt)
+    assert (note_of(state).fault, busy_in(state, NOW + 3060.0)) == ("", ["gpu7"]), "listed with others before"
+
+
+def test_a_source_that_was_never_believed_is_believed_with_a_lone_word() -> None:
+    state = make_three()
+
+    read(state, ["gpu7"], doubt="it lists only 'gpu7', which is no node here")
+
+    note = note_of(state)
+    assert (note.is_unread, note.fault) == (False, "it lists only 'gpu7', which is no node here")
+
+
 def find_member(state: MemoryState, name: str) -> Member:
     member = state.member(name)
     assert member
