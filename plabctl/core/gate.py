@@ -7,10 +7,13 @@ Pure. `plabctl.app.ask_gate` asks, and has nodes tested that have no young pass;
 from collections.abc import Collection, Iterable
 
 from plabctl.core.model import Member, Outcome
-from plabctl.core.state import State
 from plabctl.core.usable import explain_unusable
 from plabctl.durations import format_duration
+from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass
+
+if TYPE_CHECKING:
+    from plabctl.core.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class GateResult:
 
 
 def check_nodes(
-    state: State,
+    state: "State",
     names: Iterable[str],
     now: float,
     fresh_s: float,

@@ -8,7 +8,6 @@ Tests: `tests/store/test_codec.py`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 
 from plabctl.typed import Any, Generic, TypeVar
@@ -27,6 +26,7 @@ _TYPES: dict[str, frozenset[type]] = {
     "float | None": frozenset({float, int, _NOTHING}),
 }
 _LARGEST_INT = 2**63 - 1
+_INFINITE = float("inf")
 _Readers = tuple[tuple[str, Callable[[Any], Any]], ...]
 """By name of a field that is no scalar: what makes its value."""
 _Movers = tuple[tuple[str, str, Callable[[Any], Any]], ...]
@@ -153,7 +153,7 @@ def check_scalar(value: object, name: str) -> object:
         return value
     if type(value) is int and -_LARGEST_INT <= value <= _LARGEST_INT:
         return value
-    if type(value) is float and math.isfinite(value):
+    if type(value) is float and -_INFINITE < value < _INFINITE:
         return value
     raise ValueError(f"{name!r} holds {value!r}, which JSON cannot hold")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from math import inf
 
 from plabctl.core.keys.formatting import format_exact_duration
 from plabctl.core.keys.table import Kind
@@ -107,7 +106,7 @@ def compute_interval(backoff: Backoff, streak: int, roll: float, age_s: float = 
     (`plabctl.core.fair_wait`). A wait that is no number of seconds (a plug-in's) counts as the longest.
     """
     wait_s = backoff.kind.wait_s(backoff, streak, age_s, fair_s)
-    if not 0.0 <= wait_s < inf:
+    if not 0.0 <= wait_s < float("inf"):
         wait_s = backoff.max_s
     return round(min(wait_s, backoff.max_s) + roll * backoff.jitter_s, 3)
 
