@@ -29,6 +29,10 @@ IDLE_S = 60.0
 """A tick uses a slot or gives it back within moments; this long after that it must be stuck."""
 STALE_S = 5.0
 """A claim in hand for longer than this is given back: its node may be due elsewhere, or not at all any more."""
+REST_S = 0.05
+"""The least pause between two steps; a costly step is followed by a pause of four times its length."""
+MOST_REST_S = 30.0
+"""The longest: a step in which the process was stopped for hours, or the disk stood, says nothing of what it costs."""
 
 
 class _InHand(NamedTuple):
@@ -162,3 +166,11 @@ class SlotsInUse:
         self._running[claim.token] = claim
         self._mark(claim.slot, claim.until_uptime_s)
         self._executor.start(assignment)
+
+
+def compute_rest(took_s: float, *, is_leaving: bool) -> float:
+    """Return for how long a tick leaves the state to others after a step that took so many seconds.
+
+    It keeps its slots meanwhile. Others wait for those of a tick that is leaving.
+    """
+    return min(took_s if is_leaving else max(REST_S, 4 * took_s), MOST_REST_S)

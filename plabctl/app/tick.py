@@ -19,7 +19,7 @@ from plabctl.app.deliver import Delivery
 from plabctl.app.goals import OnProgress, TickGoal, ignore_progress
 from plabctl.app.signals import Stop
 from plabctl.app.sink_sync import make_delivery
-from plabctl.app.slots_in_use import SlotsInUse
+from plabctl.app.slots_in_use import SlotsInUse, compute_rest
 from plabctl.app.sync_sources import sync_due_sources
 from plabctl.app.tell_faults import put_faults
 from plabctl.clock import read_boot_id
@@ -46,8 +46,6 @@ CHECK_S = 0.1
 """How often a tick that merely waits for its probes looks up: was it told to stop, has a newer one taken over?"""
 MIN_AHEAD = 3
 """How many claims are kept in hand at least, for slots that come free before the next step."""
-REST_S = 0.05
-"""The least pause between two steps; a costly step is followed by a pause of four times its length."""
 
 
 @dataclass(slots=True)
@@ -191,7 +189,7 @@ def step(run: TickRun) -> None:
     # Launching is not counted: the first one imports fabric, and slots would stand idle for four times as long.
     ended = run.app.clock.monotonic()
     # Others wait for the slots of a tick that is leaving.
-    run.rest_until = ended + (ended - began if run.is_leaving else max(REST_S, 4 * (ended - began)))
+    run.rest_until = ended + compute_rest(ended - began, is_leaving=run.is_leaving)
     if run.goal and not taken.jobs:
         run.rest_until += OTHERS_POLL_S
     run.waiting_count = taken.waiting_count

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app.goals import RetestGoal
+from plabctl.app.slots_in_use import compute_rest
 from plabctl.core import node_orders
 from plabctl.core.model import Leftover
 from plabctl.core.recipe import Stage
@@ -348,3 +349,10 @@ def test_what_is_left_on_a_node_whose_recipe_is_configured_no_more_is_not_forgot
     assert last
     assert (last.outcome, last.reason) == ("unknown", "recipe 'gone' is not configured")
     assert here.member("n1").leftovers == (piece,)
+
+
+@pytest.mark.parametrize("is_leaving", [False, True])
+def test_a_step_that_stood_for_hours_is_followed_by_no_such_pause(*, is_leaving: bool) -> None:
+    """The tick keeps its slots meanwhile, and with them the window."""
+    assert compute_rest(7200.0, is_leaving=is_leaving) == 30.0
+    assert compute_rest(1.5, is_leaving=is_leaving) == (1.5 if is_leaving else 6.0)

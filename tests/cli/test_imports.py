@@ -100,7 +100,7 @@ def test_a_gate_that_is_open_loads_next_to_nothing(used_desk: Desk, nodes: str) 
     loaded = find_loaded(used_desk, "retest", nodes, "--wait", "--fresh", "52w")
 
     assert not libraries_in(loaded) & SHORT
-    assert not {"plabctl.core.due_rows", "plabctl.core.occupancy", "plabctl.core.state", "math"} & loaded
+    assert not {"plabctl.core.due_rows", "plabctl.core.occupancy", "plabctl.core.state"} & loaded
     assert "ClusterShell" not in {name.partition(".")[0] for name in loaded}
     assert folders_in(loaded) == IDLE.folders
 
