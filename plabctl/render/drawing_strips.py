@@ -34,7 +34,7 @@ _WIDTH, _RIGHT, _TOP = 720, 710, 6
 _SMALL = 11 * LETTER_WIDTH
 _LINE = 11
 _SHARE = 46
-_MOST_NAMED, _MOST_HIGH, _MOST_ROWS = 48, 240, 2000
+_MOST_NAMED, _MOST_HIGH, _MOST_LOW, _MOST_ROWS = 48, 240, 600, 2000
 
 
 class _Row(NamedTuple):
@@ -42,7 +42,7 @@ class _Row(NamedTuple):
 
     strip: NodeStrip
     y: int
-    """The middle of it."""
+    """The middle of it; of one that is a pixel high its upper edge."""
 
 
 class _Sheet(NamedTuple):
@@ -70,7 +70,7 @@ def draw_strips(
     everything = list(strips)
     chosen = _choose(everything, since_at, until_at)
     has_names = len(chosen) <= _MOST_NAMED
-    high = 14 if has_names else 4 if len(chosen) <= _MOST_HIGH else 2
+    high = 14 if has_names else 4 if len(chosen) <= _MOST_HIGH else 2 if len(chosen) <= _MOST_LOW else 1
     left = _measure_left(chosen, has_names=has_names)
     sheet = _Sheet(left, since_at, until_at, high, _RIGHT - _SHARE if has_names else _RIGHT)
     rows, bottom = _place(chosen, high)
@@ -118,7 +118,7 @@ def _measure_left(strips: Sequence[NodeStrip], *, has_names: bool) -> int:
 def _place(strips: Sequence[NodeStrip], high: int) -> tuple[list[_Row], int]:
     """Return the rows, and where the last ends; a little room is between sites."""
     rows, y = [], _TOP
-    gap = 2 if high > 2 else 1
+    gap = 2
     for number, strip in enumerate(strips):
         if number:
             y += gap if strip.site != strips[number - 1].site else int(high > 4)
@@ -133,7 +133,7 @@ def _draw_sites(rows: Sequence[_Row], sheet: _Sheet, *, has_names: bool) -> str:
     free_y = -_LINE
     for site, own in groupby(rows, lambda row: row.strip.site):
         block = list(own)
-        top, bottom = block[0].y - sheet.high // 2, block[-1].y + sheet.high // 2
+        top, bottom = block[0].y - sheet.high // 2, block[-1].y + (sheet.high + 1) // 2
         size = f'width="{sheet.right - sheet.left}" height="{bottom - top}"'
         pieces.append("" if has_names else f'<rect class="f-usable" x="{sheet.left}" y="{top}" {size}/>')
         y = block[0].y + 4 if has_names else (top + bottom) // 2 + 4
@@ -166,9 +166,10 @@ def _draw_states(rows: Sequence[_Row], sheet: _Sheet) -> Iterator[str]:
                 x = min(sheet.find_x(run.since_at), sheet.right - 1)
                 found.setdefault(run.state, []).append(f"M{x} {row.y}h{max(1, sheet.find_x(run.until_at) - x)}")
     kind = "q" if sheet.high > 4 else "s"
+    shift = ' transform="translate(0 .5)"' if sheet.high % 2 else ""
     for state in (NodeState.USABLE, *LAYERS):
         if state in found:
-            yield f'<path class="{kind}-{state}" stroke-width="{sheet.high}" d="{"".join(found[state])}"/>'
+            yield f'<path class="{kind}-{state}" stroke-width="{sheet.high}"{shift} d="{"".join(found[state])}"/>'
 
 
 def _draw_link(row: _Row, sheet: _Sheet, address: str) -> str:

@@ -59,11 +59,12 @@ def test_what_is_shorter_than_a_pixel_is_seen_also_at_the_very_end() -> None:
     assert re.search(r'class="s-bad" d="M287 6h1"', draw_strip(late, SINCE, NOW))
 
 
-@pytest.mark.parametrize(("count", "high"), [(48, 14), (49, 4), (240, 4), (241, 2), (2000, 2)])
+@pytest.mark.parametrize(("count", "high"), [(48, 14), (49, 4), (240, 4), (241, 2), (600, 2), (601, 1), (2000, 1)])
 def test_the_more_nodes_the_lower_are_their_rows(count: int, high: int) -> None:
     drawing = draw_strips(make_strips(count), SINCE, NOW, title="t")
 
     assert f'-bad" stroke-width="{high}"' in drawing.body
+    assert ("translate(0 .5)" in drawing.body) is (high == 1)
     assert drawing.body.count("M", drawing.body.index('-bad" stroke')) >= count // 2
 
 
