@@ -31,8 +31,8 @@ _DATA = {
 }
 
 
-def build(folder: Path, count: int) -> None:
-    """Make an installation whose history has `count` events of a thousand nodes in a month."""
+def build(folder: Path, count: int, nodes: int = NODES) -> None:
+    """Make an installation whose history has `count` events of so many nodes in a month."""
     from plabctl.core.model import Event
     from plabctl.history.database import History
 
@@ -45,7 +45,7 @@ def build(folder: Path, count: int) -> None:
     with closing(sqlite3.connect(state / "history.db", isolation_level=None)) as connection:
         for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -500000"):
             connection.execute(f"pragma {pragma}")
-        values = {"count": count, "end": end, "step": MONTH_S / count, "nodes": NODES}
+        values = {"count": count, "end": end, "step": MONTH_S / count, "nodes": nodes}
         connection.execute(_EVENTS, {**values, **{name: json.dumps(data) for name, data in _DATA.items()}})
         connection.execute("pragma journal_mode = wal")
 
