@@ -21,6 +21,7 @@ from plabctl.core.model import Node
 from plabctl.core.problems import ProblemKind
 from plabctl.errors import ConfigError, StoreError
 from plabctl.history.database import History
+from plabctl.kinds import find
 from plabctl.store.store import ERROR_PREFIX
 from plabctl.views.status import count_totals, find_current_problems
 
@@ -164,6 +165,7 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/last_success", "its modification time is that of the last tick that ended without an error"),
         (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),
         *_list_reports(app),
+        *(file for sink in settings.sinks for file in find("sink", sink.kind).list_written_files(sink.options)),
         (settings.ssh.known_hosts, "the accepted host keys"),
         (f"{settings.ssh.known_hosts}.lock", "the lock of that file"),
         (f"{folder}/{ERROR_PREFIX}*.json", "the error that was reported last, so that it is not repeated"),

@@ -83,6 +83,10 @@ class SinkKind(Kind, ABC):
         """Yield each file that the options name, and whether it must be in the hands of people we trust."""
         yield from ()
 
+    def list_written_files(self, options: Any) -> Iterator[tuple[str, str]]:
+        """Yield each file outside the state directory that it writes, and what that is for."""
+        yield from ()
+
     def find_faults(self, own: SinkSettings, settings: Settings) -> Iterator[tuple[str, str]]:
         """Yield what is wrong that reading the table does not show: a key of it, and what, without secrets.
 

@@ -8,20 +8,21 @@ Tests: `tests/app/test_tick_sinks.py`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import ValueType
+from plabctl.sinks.apprise_urls import find_readers, read_urls
 from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.settings import SinkSettings
+    from plabctl.core.settings import Origin, Settings, SinkSettings
 
 _SCHEMES = ("http", "https")
-_MOST_BYTES = 4096
 _READ_BYTES = 1024
 _MOST_CODE = 255
 
@@ -75,7 +76,7 @@ class PingKind(TickSinkKind):
         Key(
             "url_file",
             FilePath(),
-            text="A file with the URL, in place of `url`. It is refused when others may read it.",
+            text="A file with the URL in a line, in place of `url`. It is refused when others may read it.",
             example='"/etc/plabctl/ping.url"',
             default="none",
         ),
@@ -103,6 +104,17 @@ class PingKind(TickSinkKind):
         options = _find_options(own)
         return f"ping '{options.url_file or find_host(options.url)}'"
 
+    def find_faults(self, own: SinkSettings, settings: Settings) -> Iterator[tuple[str, str]]:
+        """Yield why the URL is not used, or that others may read it."""
+        options = _find_options(own)
+        try:
+            _find_url(options, settings.origin)
+        except ValueError as why:
+            yield "url_file", str(why)
+        if options.url and (others := find_readers(os.stat(settings.path))):
+            advice = f"put it into a url_file, or run: chmod 600 '{settings.path}'"
+            yield "url", f"is a secret, and {others} may read '{settings.path}'; {advice}"
+
     def list_named_files(self, options: PingOptions) -> Iterator[tuple[str, bool]]:
         """Yield the file with the URL."""
         if options.url_file:
@@ -117,12 +129,24 @@ class PingKind(TickSinkKind):
         return self._fetch(own, str(min(max(end.exit_code, 0), _MOST_CODE)), tick_id, timeout_s, context)
 
     def _fetch(self, own: SinkSettings, word: str, tick_id: str, timeout_s: float, context: SinkContext) -> str:
-        options = _find_options(own)
-        url, why = (options.url, "") if options.url else _read_url(options.url_file, context)
-        return why or fetch(build_url(url, word, tick_id), timeout_s)
+        try:
+            url = _find_url(_find_options(own), context.origin)
+        except ValueError as why:
+            return str(why)
+        return fetch(build_url(url, word, tick_id), timeout_s)
 
 
 PING = PingKind()
+
+
+def _find_url(options: PingOptions, origin: Origin) -> str:
+    """Return the URL; raise ValueError, which says why, when the file is not used or has none in it."""
+    if options.url:
+        return options.url
+    url = read_urls(options.url_file, origin.owners)[0]
+    if not find_host(url):
+        raise ValueError(f"'{options.url_file}' has no URL in it that begins with http:// or https://")
+    return url
 
 
 def find_host(url: str) -> str:
@@ -189,29 +213,6 @@ def _describe(reason: object) -> str:
     if isinstance(reason, OSError) and reason.strerror:
         return f"it cannot be reached: {reason.strerror.lower()}"
     return f"it cannot be reached, or its answer is not understood ({type(reason).__name__})"
-
-
-def _read_url(path: str, context: SinkContext) -> tuple[str, str]:
-    """Return the URL in a file; else an empty one, and why."""
-    import os
-    import stat
-
-    from plabctl.errors import Untrusted
-    from plabctl.files.trusted import open_trusted
-
-    try:
-        opened = open_trusted(path, owners=context.origin.owners, file_only=True)
-        try:
-            if opened.status.st_mode & stat.S_IROTH:
-                return "", f"the file is not used: everybody may read it; run: chmod o-r {path}"
-            text = os.read(opened.fd, _MOST_BYTES).decode(errors="replace").strip()
-        finally:
-            os.close(opened.fd)
-    except Untrusted as fault:
-        return "", f"the file is not used: {fault}"
-    except OSError as fault:
-        return "", f"the file cannot be read: {(fault.strerror or str(fault)).lower()}"
-    return (text, "") if find_host(text) else ("", "the file has no URL in it")
 
 
 def _find_options(own: SinkSettings) -> PingOptions:

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import Flag, Whole
 from plabctl.core.settings_parts import MAX_NODE_SERIES
+from plabctl.errors import Untrusted
+from plabctl.files.atomic import read_start, replace_shared
+from plabctl.files.trusted import open_trusted
 from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.settings import SinkSettings
+    from plabctl.core.settings import Origin, Settings, SinkSettings
 
 _SUFFIX = ".prom"
 _MODE = 0o644
@@ -82,45 +86,70 @@ class TextfileKind(TickSinkKind):
         """Return the kind and the path."""
         return f"textfile '{_find_options(own).path}'"
 
+    def find_faults(self, own: SinkSettings, settings: Settings) -> Iterator[tuple[str, str]]:
+        """Yield why the file could not be written, as far as that can be seen."""
+        try:
+            with _open_folder(_find_options(own).path, settings.state_dir, settings.origin):
+                pass
+        except ValueError as why:
+            yield "path", str(why)
+
+    def list_written_files(self, options: TextfileOptions) -> Iterator[tuple[str, str]]:
+        """Yield the file."""
+        yield options.path, "the metrics, for Prometheus' node exporter"
+
     def end_tick(self, own: SinkSettings, tick_id: str, end: TickEnd, timeout_s: float, context: SinkContext) -> str:
         """Write the metrics of now."""
         options = _find_options(own)
-        content = end.write_metrics(options.max_nodes if options.per_node else 0).encode()
+        content = end.write_metrics(options.max_nodes if options.per_node else 0).encode(errors="replace")
         try:
-            return _replace(options.path, content, context)
+            with _open_folder(options.path, context.state_dir, context.origin) as folder:
+                replace_shared(folder, os.path.basename(options.path), content, _MODE)
+        except ValueError as why:
+            return str(why)
         except OSError as fault:
             return f"it cannot be written: {(fault.strerror or str(fault)).lower()}"
+        return ""
 
 
 TEXTFILE = TextfileKind()
 
 
-def _replace(path: str, content: bytes, context: SinkContext) -> str:
-    """Replace the file; return why not, and raise OSError."""
-    from plabctl.errors import Untrusted
-    from plabctl.files.atomic import read_start, replace_shared
-    from plabctl.files.trusted import open_trusted
-
+@contextmanager
+def _open_folder(path: str, state_dir: str, origin: Origin) -> Iterator[int]:
+    """Give the open directory of the file; raise ValueError, which says why, when the file is not for us to replace."""
     folder, name = os.path.split(path)
     try:
-        opened = open_trusted(folder, os.O_RDONLY | os.O_DIRECTORY, owners=context.origin.owners)
-    except FileNotFoundError:
-        return "there is no such directory"
+        opened = open_trusted(folder, os.O_RDONLY | os.O_DIRECTORY, owners=origin.owners)
+    except FileNotFoundError as fault:
+        raise ValueError("there is no such directory") from fault
     except Untrusted as fault:
-        return f"its directory is not used: {fault}"
+        raise ValueError(f"its directory is not used: {fault}") from fault
+    except OSError as fault:
+        raise ValueError(f"its directory cannot be used: {(fault.strerror or str(fault)).lower()}") from fault
     try:
-        if os.path.samestat(os.fstat(opened.fd), os.stat(context.state_dir)):
-            return "it is in the state directory, where others may read nothing"
-        try:
-            start = read_start(opened.fd, name, len(_SIGN))
-        except FileNotFoundError:
-            start = _SIGN
-        if start is None or (start.strip(b"\0") and start != _SIGN):
-            return "there is something else, which is not replaced"
-        replace_shared(opened.fd, name, content, _MODE)
+        if _is_same(opened.fd, state_dir):
+            raise ValueError("it is in the state directory, where others may read nothing")
+        if not _is_ours(opened.fd, name):
+            raise ValueError("there is something else, which is not replaced")
+        yield opened.fd
     finally:
         os.close(opened.fd)
-    return ""
+
+
+def _is_same(folder: int, path: str) -> bool:
+    with suppress(FileNotFoundError):  # there is no state yet
+        return os.path.samestat(os.fstat(folder), os.stat(path))
+    return False
+
+
+def _is_ours(folder: int, name: str) -> bool:
+    """Return whether there is no file, or one with our metrics, or what a power failure left of one."""
+    try:
+        start = read_start(folder, name, len(_SIGN))
+    except FileNotFoundError:
+        return True
+    return start is not None and (start == _SIGN or not start.strip(b"\0"))
 
 
 def _find_options(own: SinkSettings) -> TextfileOptions:

@@ -99,13 +99,16 @@ def test_nobody_waits_for_services_that_hang(desk: Desk, server: RecordingServer
 def test_the_url_may_be_in_a_file_of_ours(desk: Desk, server: RecordingServer) -> None:
     configure(desk, '\n[[sink]]\nkind = "ping"\nurl_file = "ping.url"\n')
     file = desk.folder / "ping.url"
-    assert f"ping '{file}': the file cannot be read: no such file or directory" in desk.run("tick").err
+    assert f"ping '{file}': '{file}' cannot be used: no such file or directory" in desk.run("tick").err
     file.write_text("nothing\n")
     file.chmod(0o600)
-    assert "the file has no URL in it" in desk.run("tick").err
+    assert "entry 1 is no URL" in desk.run("tick").err
+    file.write_text("mailto://example.org\n")
+    assert "has no URL in it that begins with http:// or https://" in desk.run("tick").err
+    assert "sink[1].url_file: " in desk.run("config", "check").err
     file.write_text(f"{server.url}/s3cret\n")
     file.chmod(0o644)
-    assert f"everybody may read it; run: chmod o-r {file}" in desk.run("tick").err
+    assert f"everybody may read it; run: chmod 600 '{file}'" in desk.run("tick").err
     assert server.asked == []
     file.chmod(0o640)
     desk.ok("tick")
@@ -135,6 +138,15 @@ def test_every_tick_writes_the_metrics_whole_and_readable(desk: Desk) -> None:
     assert 'plabctl_nodes_usable{pool="good",site=""} 1' in file.read_text()
     assert "plabctl_last_successful_tick_timestamp_seconds 1" in file.read_text()
     assert [path.name for path in file.parent.iterdir()] == ["plabctl.prom"]
+    assert str(file) in desk.ok("doctor", "--paths")
+
+
+def test_a_directory_that_is_missing_is_found_before_the_first_tick(desk: Desk) -> None:
+    configure(desk, TEXTFILE)
+    (desk.folder / "texts").rmdir()
+
+    assert "sink[1].path: there is no such directory" in desk.run("config", "check").err
+    assert "sink[1].path: there is no such directory" in desk.run("doctor").out
 
 
 def test_a_tick_that_fails_writes_them_too(desk: Desk) -> None:
@@ -154,7 +166,7 @@ def test_a_tick_that_fails_writes_them_too(desk: Desk) -> None:
         ("echo precious >texts/plabctl.prom", "there is something else, which is not replaced"),
         ("mkdir texts/plabctl.prom", "there is something else, which is not replaced"),
         ("rm -r texts; ln -s state texts", "it is in the state directory, where others may read nothing"),
-        ("rm -r texts; touch texts", "it cannot be written: not a directory"),
+        ("rm -r texts; touch texts", "its directory cannot be used: not a directory"),
     ],
 )
 def test_what_keeps_the_file_from_being_written_is_told_in_a_line(desk: Desk, spoil: str, why: str) -> None:
