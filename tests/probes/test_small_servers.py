@@ -80,11 +80,11 @@ def has_timeout(request: pytest.FixtureRequest, node: SmallNode) -> Iterator[Non
 
 @pytest.mark.usefixtures("has_timeout")
 def test_what_is_not_up_in_time_is_ended_there(node: SmallNode) -> None:
-    recipe = make_recipe(setup="true", up=Stage(run="sleep 77; true", timeout_s=1, every_s=1), teardown="true")
+    recipe = make_recipe(setup="true", up=Stage(run="sleep 77; true", timeout_s=2, every_s=2), teardown="true")
     report = probe(node.settings(), recipe)
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.UP_TIMEOUT)
-    assert report.left == ()
+    assert report.left == (), report
     assert wait_until(lambda: "sleep 77" not in node.running())
 
 
@@ -188,10 +188,12 @@ def test_tinyssh_has_no_cipher_that_we_have_and_both_lists_are_named(tmp_path: P
     except LookupError:
         pytest.skip("needs tinysshd")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve_tinyssh, args=(listener, tmp_path / "keys"), daemon=True).start()
+        server = threading.Thread(target=serve_tinyssh, args=(listener, tmp_path / "keys"), daemon=True)
+        server.start()
         key, port = make_key(tmp_path / "user"), listener.getsockname()[1]
         report = probe(SshSettings("root", port, str(key), str(tmp_path / "known"), connect_timeout_s=10.0), COMMAND)
         listener.shutdown(socket.SHUT_RDWR)
+        server.join()
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.PROTOCOL)
     assert report.reason == (
