@@ -57,8 +57,11 @@ order by seq
 """
 _FIRST_SINCE = "select seq from event where at >= ? order by at limit 1"
 _SLOT_TIMES = """
-select at, case when json_valid(data) then json_extract(data, '$.seconds') end from event
-where at >= ? and at < ? and kind in (select value from json_each(?))
+select
+  at,
+  case when json_valid(data) then json_extract(data, '$.seconds') end,
+  case when json_valid(data) then json_extract(data, '$.started_at') end
+from event where at >= ? and at < ? and kind in (select value from json_each(?))
 """
 
 
@@ -127,8 +130,12 @@ class StepHistory(PastHistory):
     def list_slot_times(self, since: float, until: float) -> list[SlotTime]:
         """Return when slots were held by the tests that ended from `since` to `until`."""
         rows = self._query(_SLOT_TIMES, since, until, json.dumps(TEST_KINDS))
-        return [
-            SlotTime(at - seconds, at)
-            for at, seconds in rows
-            if isinstance(at, float) and isinstance(seconds, float | int) and seconds >= 0
-        ]
+        return list(_list_slot_times(rows))
+
+
+def _list_slot_times(rows: Iterable[tuple[object, ...]]) -> Iterator[SlotTime]:
+    for at, seconds, started_at in rows:
+        if isinstance(at, float) and isinstance(seconds, float | int) and seconds >= 0:
+            # It was recorded when its result was settled, together with others: a little later than it ended.
+            begins_at = started_at if isinstance(started_at, float) and started_at <= at - seconds else at - seconds
+            yield SlotTime(begins_at, begins_at + seconds)

@@ -48,23 +48,12 @@ _PATTERN_LINES = {
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TICKS = 5
 _LEAST = 1e-9
-_HOUR_S, _DAY_S = 3600, 86400
-_TIME_STEPS_S: tuple[int, ...] = (
-    60,
-    300,
-    600,
-    1800,
-    3600,
-    7200,
-    10800,
-    21600,
-    43200,
-    86400,
-    2 * 86400,
-    5 * 86400,
-    10 * 86400,
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+_TIME_STEPS_S = (
+    *(5, 10, 30, 60, 300, 600, 1800),
+    *(_HOUR_S * hours for hours in (1, 2, 3, 6, 12)),
+    *(_DAY_S * days for days in (1, 2, 5, 10, 30, 60, 90, 180, 360, 1800, 3600)),
 )
-_TIME_STEPS_S += tuple(30 * _DAY_S * count for count in (1, 2, 3, 6, 12, 60, 120))
 _MOST_TIMES = 7
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _HEADING = 34
@@ -198,9 +187,10 @@ def _format_tick(at: float, step_s: float) -> str:
     day = f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_mday}"
     if step_s >= 30 * _DAY_S:
         return f"{_MONTHS[moment.tm_mon - 1]} {moment.tm_year}"
-    if step_s >= _DAY_S or (moment.tm_hour, moment.tm_min) == (0, 0):
+    if step_s >= _DAY_S or moment[3:6] == (0, 0, 0):
         return day
-    return f"{moment.tm_hour:02}:{moment.tm_min:02}"
+    seconds = f":{moment.tm_sec:02}" if step_s < _MINUTE_S else ""
+    return f"{moment.tm_hour:02}:{moment.tm_min:02}{seconds}"
 
 
 def draw_time_tick(x: float, y: float, tick: Tick, width: float) -> str:

@@ -104,10 +104,10 @@ def draw_latencies(detections: Sequence[Bounds], returns: Sequence[Bounds]) -> D
     """Draw how long it took to see failures and returns, each in the middle between the bounds that tests give."""
     high = 70.0
     pieces, words = [], []
-    for number, (what, found) in enumerate((("failures seen in", detections), ("back in", returns))):
+    for number, (what, found) in enumerate((("broken until seen", detections), ("repaired until back", returns))):
         middles = [(bounds.least_s + bounds.most_s) / 2 for bounds in found]
         told = f"{what}: half within {format_rough(median(middles))}" if middles else f"{what}: none yet"
-        told += f" (of {len(middles)})" if middles else ""
+        told += f", of {len(middles)}" if middles else ""
         words.append(told)
         pieces.append(_draw_distribution(16 + number * (high + 46), high, middles, told))
     return Drawing(_WIDTH, 2 * (high + 46) + 2, "Time to see and to return", f"{'; '.join(words)}.", "".join(pieces))

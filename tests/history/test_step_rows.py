@@ -87,6 +87,9 @@ def test_slots_were_held_by_all_tests_those_of_experiments_too(history: StepHist
     history.record([Event("odd", NOW, "probe", "n1", "plabctl", {}), Event("old", 9.0, "probe", "n1", "p", {})])
 
     assert history.list_slot_times(NOW - 1, NOW + 1) == [SlotTime(NOW - 30.0, NOW)] * 3
+    started = [("s", NOW - 44.0), ("later", NOW - 3.0)]
+    history.record([Event(id_, NOW + 5, "probe", "n1", "p", {"seconds": 9.0, "started_at": at}) for id_, at in started])
+    assert history.list_slot_times(NOW + 4, NOW + 6) == [SlotTime(NOW - 44, NOW - 35), SlotTime(NOW - 4, NOW + 5)]
 
 
 def test_guards_are_found_however_long_ago(history: StepHistory) -> None:

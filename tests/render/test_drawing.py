@@ -130,12 +130,14 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_times_stand_at_midnight_or_full_hours_where_we_are() -> None:
     import time
 
-    for days in (0.01, 0.5, 1, 7, 30, 365, 4000):
+    for days in (0.0003, 0.01, 0.5, 1, 7, 30, 365, 4000):
         ticks = list_time_ticks(NOW - days * 86400, NOW)
         assert 2 <= len(ticks) <= 8, days
         assert all(NOW - days * 86400 <= tick.value <= NOW for tick in ticks)
         if days >= 7:
             assert {time.localtime(tick.value)[3:5] for tick in ticks} == {(0, 0)}
+        if days == 0.0003:
+            assert all(re.fullmatch(r"\d\d:\d\d:[0-5][05]", tick.label) for tick in ticks)
         if days == 0.5:
             assert all(re.fullmatch(r"\d\d:00|[A-Z][a-z]{2} \d+", tick.label) for tick in ticks)
 

@@ -61,7 +61,7 @@ def test_nothing_known_is_a_picture_too() -> None:
 
     assert "nothing is known yet" in drawing.summary
     ET.fromstring(drawing.format_file())
-    assert "seen in: none yet; back in: none yet" in draw_latencies([], []).summary
+    assert "broken until seen: none yet; repaired until back: none yet" in draw_latencies([], []).summary
 
 
 def test_slots_in_use_stand_against_the_window() -> None:
@@ -83,6 +83,6 @@ def test_durations_fall_into_classes_that_widen(seconds: float, number: int) -> 
 def test_how_long_it_took_is_counted_in_the_middle_between_the_bounds() -> None:
     drawing = draw_latencies([Bounds(0.0, 600.0)] * 3 + [Bounds(0.0, 14400.0)], [Bounds(3600.0, 3600.0)])
 
-    assert drawing.summary == "failures seen in: half within 5m (of 4); back in: half within 1h (of 1)."
+    assert drawing.summary == "broken until seen: half within 5m, of 4; repaired until back: half within 1h, of 1."
     bars = [float(height) for height in re.findall(r'<rect class="f-mark"[^>]* height="([0-9.]+)"', drawing.body)]
     assert bars == [70.0, 23.3, 70.0]
