@@ -161,17 +161,19 @@ def _find_cause(node: NodeView) -> str:
 
 
 def _make_group(condition: Condition, cause: str, site: str | None, views: Sequence[NodeView]) -> AttentionGroup:
-    reasons = Counter(_explain(view, condition) for view in views)
+    reasons = Counter(_explain(view, condition, is_alone=len(views) == 1) for view in views)
     reason = reasons.most_common(1)[0][0]
     return AttentionGroup(
         condition, cause, site, [view.name for view in views], min(view.since_at for view in views), reason
     )
 
 
-def _explain(node: NodeView, condition: Condition) -> str:
+def _explain(node: NodeView, condition: Condition, *, is_alone: bool) -> str:
+    """Return why, in the same words for all with the same fault; those of one alone are left as they are."""
     last = node.last
     if last is not None and last.outcome is not Outcome.PASS:
-        return last.reason.replace(node.name, "NODE") or str(last.cause or "failed")
+        reason = last.reason if is_alone else last.reason.replace(node.name, "NODE")
+        return reason or str(last.cause or "failed")
     if condition is Condition.NEW:
         return "waits for its first test"
     return "passes again, and needs more passes" if condition is Condition.BAD else node.why_not or ""

@@ -50,6 +50,7 @@ FED = frozenset({"transition", "stuck", "guard-on", "guard-off"})
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML may not contain, not even escaped."""
 _LONGEST_NAME = 200
+_MOST_GROUPS = 60
 _SOME_DIGITS = 16
 _WHOLE_STRIP = '<svg class="strip all" role="img"><title>usable all the time</title></svg>'
 
@@ -112,6 +113,7 @@ class Pages:
         return self._render(
             "index.html",
             pictures=self._draw_pictures(),
+            most_groups=_MOST_GROUPS,
             there={node.view.name for node in self.view.nodes},
             style=self._index_style,
             script=self._script,

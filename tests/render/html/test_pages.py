@@ -17,7 +17,7 @@ from plabctl.core.stats.runs import NodeState, Run
 from plabctl.render.html.pages import Pages, find_page_name, format_percent
 from plabctl.views.curves import Curves, GuardSpan, NodeStrip, WindowUse, build_pool_curve, sort_strips
 from plabctl.views.node import NodeView, ViewContext, list_node_views
-from plabctl.views.page import Condition, PageView, count_conditions, list_attention, list_page_nodes
+from plabctl.views.page import AttentionGroup, Condition, PageView, count_conditions, list_attention, list_page_nodes
 from plabctl.views.status import build_status_view
 from tests.builders import NOW, make_member, make_settings
 from tests.memory_state import MemoryState
@@ -188,6 +188,14 @@ def test_nodes_with_the_same_fault_at_one_site_are_one_line() -> None:
         (Condition.BAD, "connect", "north", ["n1", "n2", "n3"], NOW - 2),
         (Condition.BAD, "connect", "south", ["n4"], NOW - 3),
     ]
+
+
+def test_a_storm_of_faults_is_told_in_bounds() -> None:
+    group = AttentionGroup(Condition.BAD, "connect", "north", [f"n{n}-{n * 7}.lab" for n in range(1, 300)], NOW, "no")
+    page = Pages(make_view(attention=[group] * 5000)).render_index()
+
+    assert page.count("<details>") == 60
+    assert "And 4,940 more of such lines" in page
 
 
 def test_a_name_too_long_for_a_file_has_a_page_of_its_own() -> None:
