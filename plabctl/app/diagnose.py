@@ -161,6 +161,8 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (f"{folder}/deliver-N.lock", "the lock for delivering events to a hook"),
         (f"{folder}/sync-N.lock", "the lock for bringing another system, such as Slurm, in line"),
         (f"{folder}/sink-*", "when a sink was last in line, or a tick last told it, and the lock for that"),
+        (f"{folder}/notices-*.json", "what a service for notices was told, and how that went"),
+        (f"{folder}/notices-*.lock", "the lock for sending to it"),
         (f"{folder}/last_tick", "its modification time is that of the last tick"),
         (f"{folder}/last_success", "its modification time is that of the last tick that ended without an error"),
         (f"{folder}/history.db", "the history; with files -wal and -shm beside it while it is open"),

@@ -1,11 +1,16 @@
 """`plabctl notify test`, and that no command shows what is secret in the URL of a service."""
 
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.cli.console import Desk
 from tests.lab.receivers import WebServer
+from tests.lab.wait_until import wait_until
 
 SECRET = "xoxb-s3cret-s3cret"
 
@@ -17,9 +22,8 @@ def web() -> Iterator[WebServer]:
     server.close()
 
 
-def add_sinks(desk: Desk, web: WebServer) -> None:
-    sinks = f"""
-[[sink]]
+def add_sinks(desk: Desk, web: WebServer, count: int = 2) -> None:
+    sinks = f"""[[sink]]
 kind = "apprise"
 url = "json://ada:{SECRET}@127.0.0.1:{web.port}/{SECRET}"
 minimum = {{ good = 3 }}
@@ -30,7 +34,7 @@ name = "ops"
 url = ["json://127.0.0.1:{web.port}/ops"]
 subject = "[lab] {{summary}}"
 """
-    desk.config.write_text(desk.config.read_text() + sinks)
+    desk.config.write_text("\n".join([desk.config.read_text(), *sinks.split("\n\n")[:count]]))
     desk.config.chmod(0o600)
 
 
@@ -49,6 +53,30 @@ def test_a_test_is_sent_to_all_or_to_those_that_are_named(used_desk: Desk, web: 
     assert "no sink that notifies people is called 'opps', did you mean \"ops\"?" in said.err
 
 
+def test_a_notice_outlives_the_tick_that_sends_it(used_desk: Desk, web: WebServer) -> None:
+    add_sinks(used_desk, web, count=1)
+    web.pause_s = 1.0
+    used_desk.ok("tick")
+    [record] = (used_desk.folder / "state").glob("notices-*.json")
+    assert '"attempt"' in record.read_text(), "it is being sent"
+    assert wait_until(lambda: bool(web.requests))
+    for pid in find_processes("notice_sender"):
+        os.kill(pid, signal.SIGTERM)  # as systemd does when the tick has ended
+    assert wait_until(lambda: '"attempt"' not in record.read_text())
+    assert '"failure"' not in record.read_text()
+    assert '"pool good"' in record.read_text()
+    assert wait_until(lambda: not find_processes("notice_sender"))
+
+
+def find_processes(word: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if word.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
 def test_without_such_a_sink_it_says_how_to_get_one(desk: Desk) -> None:
     said = desk.run("notify", "test")
     assert said.code == 2
@@ -56,7 +84,7 @@ def test_without_such_a_sink_it_says_how_to_get_one(desk: Desk) -> None:
 
 
 def test_what_is_secret_is_shown_nowhere(used_desk: Desk, web: WebServer) -> None:
-    add_sinks(used_desk, web)
+    add_sinks(used_desk, web, count=1)
     web.status = 403
     said = used_desk.run("notify", "test")
     assert said.code == 1

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,8 @@ class WebServer:
         self.requests: list[Request] = []
         self.answers: dict[str, object] = {}
         self.status = 200
+        self.pause_s = 0.0
+        """How long a request waits for its answer."""
         self.context: ssl.SSLContext | None = None
         server = self
 
@@ -53,6 +56,7 @@ class WebServer:
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 server.requests.append(Request(self.command, self.path, self.headers, body))
+                time.sleep(server.pause_s)
                 path = self.path.partition("?")[0]
                 answer = next((value for start, value in server.answers.items() if path.startswith(start)), {})
                 content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()

@@ -4,6 +4,7 @@ The services are real servers on loopback; Slack is what answers to its name beh
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.keys.notice_types import is_service_url
-from plabctl.core.model import Node
+from plabctl.core.model import Cause, Member, Node, Outcome, Verdict
 from plabctl.core.settings import SinkSettings
 from plabctl.core.sink_health import SINKS_NOTE
 from plabctl.core.state import Changes
@@ -130,10 +131,13 @@ def test_each_service_gets_one_notice_in_its_form(
     assert "3 nodes bad at north: setup" in matrix[0].json["body"]
 
 
-def test_it_is_told_once_then_that_it_is_over(tmp_path: Path, web: WebServer) -> None:
+def test_it_is_told_once_then_that_it_is_over(tmp_path: Path, web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     here = install(tmp_path, f"json://127.0.0.1:{web.port}/")
     fail_all(here)
-    tick(here)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: 1)
+        here.tick()
+    assert len(web.requests) == 1, "the first process of a container waits: no other outlives it"
     here.make_due()
     tick(here)
     assert len(web.requests) == 1
@@ -161,6 +165,25 @@ def test_what_could_not_be_told_is_told_by_the_next_tick(tmp_path: Path, web: We
     kept = b"".join(path.read_bytes() for path in here.app.state_dir.rglob("*") if path.is_file())
     assert SECRET not in complaint
     assert SECRET.encode() not in kept, "in no record, state or history"
+
+
+def test_a_storm_of_a_thousand_nodes_is_one_notice(tmp_path: Path, web: WebServer) -> None:
+    here = install(tmp_path, f"json://127.0.0.1:{web.port}/")
+    now = here.clock.now()
+    last = Verdict(Outcome.FAIL, Cause.CONNECT, "connection timed out", now, 20.0)
+    names = [f"pc{n}.lab" for n in range(1000)]
+    nodes = tuple(Node(name, {"site": f"row{n // 250}"}) for n, name in enumerate(names))
+    bad = Member("", "bad", now, now + 600, fail_streak=2, probed_at=now, last=last, penalty=1.0, penalty_at=now)
+    with here.store.session() as state:
+        state.apply(Changes(nodes=nodes, members=tuple(replace(bad, node=name) for name in names)))
+    for _ in range(2):
+        tick(here)
+
+    [request] = web.requests
+    summary = "; ".join(f"250 nodes bad at row{n}: connect" for n in range(4))
+    assert request.json["title"] == f"plabctl: {summary}"
+    assert "250 nodes bad at row0: pc[0-249].lab: connect: connection timed out\n" in request.json["message"]
+    assert len(request.json["message"]) < 1000, "what a chat service takes"
 
 
 def test_two_notices_are_apart(tmp_path: Path, web: WebServer) -> None:
