@@ -44,6 +44,11 @@ class ToldTick(NamedTuple):
     name: str
     error: str
 
+    @property
+    def text(self) -> str:
+        """Return in words what went wrong with whom."""
+        return f"{self.name}: {self.error}"
+
 
 def begin_tick(app: App) -> TickSinks | None:
     """Tell those sinks that a tick begins; return what tells them how it ended, None when there are none."""
@@ -74,8 +79,8 @@ class TickSinks:
                 with suppress(RuntimeError):  # no thread to be had
                     threading.Thread(target=self._begin_one, args=(key, kind), daemon=True).start()
 
-    def end(self, exit_code: int) -> list[str]:
-        """Tell how the tick ended; return what went wrong in words, unless that was so before."""
+    def end(self, exit_code: int, *, says_all: bool) -> list[str]:
+        """Tell how the tick ended; return what went wrong in words, unless that was so before and not all is asked."""
         clock, is_stopped = self._app.clock, exit_code in _STOPPED
         for key, kind in self._kinds.items():
             broken = ToldTick(key, kind.describe(self._sinks[key]), "plabctl failed, see the message before")
@@ -90,9 +95,11 @@ class TickSinks:
             for key, kind in self._kinds.items()
             if self._threads.runs(key) and key not in told and not is_stopped
         ]
+        found = [*told.values(), *late]
+        new: list[str] = []
         with suppress(PlabctlError):  # the next tick finds it again
-            return self._note([*told.values(), *late])
-        return []
+            new = self._note(found)
+        return [each.text for each in found if each.error] if says_all else new
 
     def _begin_one(self, key: str, kind: TickSinkKind) -> None:
         try:
@@ -157,7 +164,7 @@ def _build_health(state: State, told: list[ToldTick], now: float) -> tuple[Chang
     sinks, new = dict(before), list[str]()
     for each in told:
         known = before.get(each.key)
-        error = f"{each.name}: {each.error}"
+        error = each.text
         if not each.error:
             sinks.pop(each.key, None)
         elif known is None or known.last_error != error:

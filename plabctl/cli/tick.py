@@ -76,7 +76,7 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
     code = run_reporting_errors(work, complain)
     if code == 0 and (over := record_success(config, time.time())) and not is_watched:
         output.write_note(over)
-    for remark in sinks.end(code) if sinks else ():
+    for remark in sinks.end(code, says_all=is_watched) if sinks else ():
         output.write_note(f"plabctl: {remark}")
     return code
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.cli.console import ROOT, Desk
+from tests.cli.recording_server import record_requests
 from tests.lab.requirements import program
 from tests.lab.wait_until import wait_until
 
@@ -96,6 +97,19 @@ def test_a_real_prometheus_scrapes_what_a_tick_wrote(used_desk: Desk) -> None:
     assert usable["value"][1] == "1"  # type: ignore[index]  # an instant and a value
     assert error["value"][1] == "0"  # type: ignore[index]
     assert why["metric"]["node"] == "pc2"  # type: ignore[index]
+
+
+def test_the_ping_of_the_page_is_sent(used_desk: Desk) -> None:
+    [*_, ping] = read_blocks("toml")
+    file = used_desk.folder / "ping.url"
+    with record_requests() as server:
+        file.write_text(f"{server.url}/uuid\n")
+        file.chmod(0o600)
+        used_desk.config.write_text(used_desk.config.read_text() + ping.replace("/etc/plabctl/ping.url", str(file)))
+        used_desk.ok("config", "check")
+        used_desk.ok("tick")
+
+    assert [path.partition("?")[0] for path in server.asked] == ["/uuid/start", "/uuid/0"]
 
 
 @pytest.mark.prometheus
