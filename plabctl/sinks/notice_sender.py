@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -100,12 +101,15 @@ def _send(job: Job) -> str:
     if not service.add(job.url):
         return "is not understood; see: plabctl config check"
     is_sent = service.notify(title=job.subject, body=job.text, body_format=apprise.NotifyFormat.TEXT)
-    return "" if is_sent else _find_reason(log.getvalue())
+    return "" if is_sent else find_reason(log.getvalue())
 
 
-def _find_reason(log: str) -> str:
-    """Return what the service's module complained about, with what the system said of it."""
-    lines = log.splitlines()
+def find_reason(log: str) -> str:
+    """Return what the service's module complained about, with what the system said of it.
+
+    The same each time that the same is wrong: ticks tell of it once.
+    """
+    lines = re.sub(" object at 0x[0-9a-f]+", "", log).splitlines()
     warnings = [rest for line in lines if (rest := _strip(line, "WARNING ", "ERROR "))]
     causes = [rest for line in lines if (rest := _strip(line, "DEBUG Socket Exception: "))]
     reason = warnings[0] if warnings else "was refused"

@@ -23,6 +23,7 @@ from plabctl.files.locks import open_locked
 from plabctl.sinks import notice_process
 from plabctl.sinks.apprise_keys import AppriseOptions
 from plabctl.sinks.notice_files import read_record
+from plabctl.sinks.notice_sender import find_reason
 from tests.app.installation import Installation
 from tests.lab.receivers import MailServer, WebServer, open_silent_port
 from tests.lab.wait_until import wait_until
@@ -291,6 +292,15 @@ def test_a_record_that_makes_no_sense_is_an_empty_one(tmp_path: Path) -> None:
         path.write_text(text)
         path.chmod(0o600)
         assert read_record(str(path)) == read_record(str(tmp_path / "none"))
+
+
+def test_the_same_fault_is_told_in_the_same_words() -> None:
+    log = (
+        "WARNING A Connection error occurred.\nDEBUG Socket Exception: <urllib3.HTTPConnection object at 0x{}>: refused"
+    )
+    assert find_reason(log.format("7f01")) == find_reason(log.format("7fa2"))
+    assert find_reason(log.format("7f01")) == "A Connection error occurred: <urllib3.HTTPConnection>: refused"
+    assert find_reason("INFO nothing") == "was refused"
 
 
 @pytest.mark.parametrize("text", ["", "slack", "slack://", "://x", "json://a b", "1x://y", "json://a\n"])
