@@ -38,7 +38,7 @@ def draw_strip(runs: Sequence[Run], since_at: float, until_at: float) -> str:
             x, end = round((run.since_at - since_at) * scale), round((run.until_at - since_at) * scale)
             x = min(x, _STRIP - 1)
             found.setdefault(run.state, []).append(f"M{x} 6h{max(1, end - x)}")
-    paths = "".join(f'<path class="s-{state}" d="{"".join(found[state])}"/>' for state in LAYERS if state in found)
+    paths = "".join(f'<path class="q-{state}" d="{"".join(found[state])}"/>' for state in LAYERS if state in found)
     return (
         f'<svg class="drawing strip" role="img" viewBox="0 0 {_STRIP} 12" preserveAspectRatio="none">'
         f"<title>{escape(describe_runs(runs, since_at, until_at))}</title>"

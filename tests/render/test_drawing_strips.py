@@ -56,7 +56,7 @@ def test_what_is_shorter_than_a_pixel_is_seen_also_at_the_very_end() -> None:
     drawing = draw_strips([NodeStrip("n1", None, late)], SINCE, NOW, title="t")
 
     assert re.search(r'class="q-bad"[^>]* d="M663 \d+h1"', drawing.body)
-    assert re.search(r'class="s-bad" d="M287 6h1"', draw_strip(late, SINCE, NOW))
+    assert re.search(r'class="q-bad" d="M287 6h1"', draw_strip(late, SINCE, NOW))
 
 
 @pytest.mark.parametrize(("count", "high"), [(48, 14), (49, 4), (240, 4), (241, 2), (600, 2), (601, 1), (2000, 1)])

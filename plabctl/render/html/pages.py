@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from plabctl import __version__
 from plabctl.core.find_problems import TICKS_COME_S
@@ -193,7 +193,7 @@ def _make_environment() -> Environment:
     environment.filters |= {
         "iso": format_iso,
         "local": format_local,
-        "fold": fold_nodeset,
+        "fold": _fold,
         "number": lambda count: f"{count:,}",
         "words": describe_event,
         "percent": format_percent,
@@ -212,6 +212,11 @@ def format_percent(ratio: float | None) -> str:
     if 0.999 <= ratio < 1:
         return "99.9 %"
     return f"{100 * ratio:.0f} %" if ratio in {0.0, 1.0} else f"{100 * ratio:.1f} %"
+
+
+def _fold(names: Sequence[str]) -> Markup:
+    """Return a set of nodes that a line may be broken in, but not within a name or a number."""
+    return escape(fold_nodeset(names)).replace(",", Markup(",<wbr>"))
 
 
 def _format_span(days: int) -> str:

@@ -14,7 +14,7 @@ from plabctl.core.model import Cause, Event, Hold, Node, Outcome, Verdict
 from plabctl.core.problems import Problem, ProblemKind
 from plabctl.core.state import Changes
 from plabctl.core.stats.runs import NodeState, Run
-from plabctl.render.html.pages import Pages, find_page_name, format_percent
+from plabctl.render.html.pages import Pages, _fold, find_page_name, format_percent
 from plabctl.views.curves import Curves, GuardSpan, NodeStrip, WindowUse, build_pool_curve, sort_strips
 from plabctl.views.node import NodeView, ViewContext, list_node_views
 from plabctl.views.page import AttentionGroup, Condition, PageView, count_conditions, list_attention, list_page_nodes
@@ -212,3 +212,7 @@ def test_a_name_too_long_for_a_file_has_a_page_of_its_own() -> None:
 )
 def test_a_share_is_all_only_if_it_is(ratio: float | None, text: str) -> None:
     assert format_percent(ratio) == text
+
+
+def test_a_line_breaks_between_numbers_of_a_set_of_nodes_and_not_in_one() -> None:
+    assert _fold([f"n{number}.<x>" for number in (100, 200, 300)]) == "n[100,<wbr>200,<wbr>300].&lt;x&gt;"
