@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -72,8 +73,10 @@ def _leave(*_: object) -> None:
 def _run_part(name: str, options: Options) -> bool:
     print(f"\n$ python -m tests.benchmarks {name}    # {PARTS[name]}", flush=True)
     started = time.monotonic()
+    own = replace(options, folder=options.folder / name)  # two parts may call what they make by the same name
+    own.folder.mkdir()
     try:
-        rows: list[Row] = import_module(f"tests.benchmarks.{name}").run(options)
+        rows: list[Row] = import_module(f"tests.benchmarks.{name}").run(own)
     except Failed as failure:
         print(f"not measured: {failure}")
         return False
