@@ -41,6 +41,11 @@ def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[Occ
     now = app.clock.now()
     if plan_occupancy(app.store.snapshot(), settings, readings, now):
         with app.store.session() as state:
+            stamps = {each.name: app.store.last_beat(name_occupancy_stamp(each.name)) for each in sources}
+            readings = [
+                (each, replace(reading, is_overtaken=stamps[each.name] != before), before)
+                for each, reading, before in readings
+            ]
             state.apply(plan_occupancy(state, settings, readings, now))
     for each in sources:
         app.store.beat(name_occupancy_stamp(each.name))

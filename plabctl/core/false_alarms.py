@@ -1,7 +1,8 @@
 """Nodes whose tests pass on this machine while they answer no login: their liveness checks tell nothing.
 
 Pure. `plabctl.core.liveness` lets their silence count for nothing; here it is told. To look for them takes a walk over
-all nodes: ticks do that, and note what they find; who only reads looks if there is such a note.
+all nodes. So `plabctl.core.settle` notes that there is a first one, ticks count them while there is such a note, and
+who only reads looks for them then.
 Tests: `tests/core/test_liveness_course.py`.
 """
 
@@ -38,7 +39,12 @@ _NOTE: NoteKind[int] = NoteKind(FALSE_ALARMS_TOPIC, _decode, _encode)
 
 
 def note_mute_nodes(state: State, settings: Settings) -> Changes:
-    """Return the change by which the state says how many such nodes there are; none where it says so already."""
+    """Return the change by which the state says how many such nodes there are; none where it says so already.
+
+    The first one is noted when its test is settled.
+    """
+    if FALSE_ALARMS_TOPIC not in state.notes:
+        return Changes()
     count = len(find_mute_nodes(state, settings))
     return Changes() if count == _NOTE.read(state.notes) else Changes(notes=_NOTE.write(count))
 

@@ -53,6 +53,8 @@ class OccupancyReading:
     """What is wrong with some of its rows, or why it was not believed at all."""
     is_unread: bool = False
     """Whether it was not believed at all: then nothing is known from it."""
+    is_overtaken: bool = False
+    """Whether another tick has read the source meanwhile, perhaps later: then this one frees nobody."""
     doubt: str = ""
     """Why it may be no list of names, unless one of them is a node here or was listed before."""
 
@@ -148,6 +150,8 @@ def _note_reading(
         since_at = old.fault_since_at if old.fault else now
         return replace(old, read_at=read_at, fault=reading.fault, fault_since_at=since_at, is_unread=True)
     busy = {name: _note_use(use, old.busy.get(name), now) for name, use in reading.uses.items()}
+    if reading.is_overtaken:
+        busy = {**old.busy, **busy}
     strangers = [name for name in busy if name not in known]
     has_matched = old.has_matched or len(strangers) < len(busy)
     fault = doubt or reading.fault or ("" if has_matched else _describe_no_match(strangers, old.fault))

@@ -15,9 +15,10 @@ from plabctl.core.experiments.model import Vnode
 from plabctl.core.guard.model import UNGUARDED, Guard
 from plabctl.core.leftovers import file_leftovers
 from plabctl.core.model import Cause, Claim, Event, Goal, Leftover, Member, Outcome, Report
+from plabctl.core.notes import NoteChanges
 from plabctl.core.pools.base import Pool, Reading
 from plabctl.core.pools.experiment import explain_death, judge_vnode
-from plabctl.core.state import Changes, State
+from plabctl.core.state import FALSE_ALARMS_TOPIC, Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
 
 
@@ -55,6 +56,7 @@ class _Batch:
         """On nodes that were removed."""
         self._released: list[str] = []
         self._events: list[Event] = []
+        self._notes: NoteChanges = {}
         self._failed: dict[str, str] = {}
         """What good nodes did of which nothing was amiss before, by name."""
 
@@ -88,7 +90,7 @@ class _Batch:
             gone=tuple(key for key, vnode in self._vnodes.items() if vnode is None),
             released=tuple(self._released),
             events=tuple(self._events),
-            notes=self._timeouts.build_note() | file_leftovers(self._state, self._left, self._now),
+            notes=self._notes | self._timeouts.build_note() | file_leftovers(self._state, self._left, self._now),
         )
 
     def _judge_member(self, claim: Claim, report: Report) -> None:
@@ -112,6 +114,8 @@ class _Batch:
             after = replace(after, asked_early="")
         after = liveness.plan_after_test(after, self._pools[after.pool].own, found, reading.roll, now)
         self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
+        if after.liveness and after.liveness.is_mute and FALSE_ALARMS_TOPIC not in self._state.notes:
+            self._notes[FALSE_ALARMS_TOPIC] = {"count": 1}  # ticks look for others once there is one
         is_spared = found.outcome is Outcome.FAIL and judgement.member.fail_streak <= member.fail_streak
         more = {"counted": False} if is_spared else {}
         early = member.asked_early

@@ -3,6 +3,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from plabctl.store.store import Store
 from plabctl.values import replace
 from tests.app.installation import Installation
 from tests.builders import make_occupancy, make_order
+from tests.lab.wait_until import wait_until
 
 
 def with_busy(folder: Path, *busy: str, **fields: Any) -> Installation:
@@ -116,6 +118,29 @@ def test_who_waits_for_a_test_does_not_wait_for_a_release(tmp_path: Path) -> Non
     set_busy(here)
     here.tick()
     assert here.member("n2").last
+
+
+def test_a_slow_reading_frees_no_node_that_a_later_one_found_busy(tmp_path: Path) -> None:
+    here = with_busy(tmp_path, "n1", "n2")
+    code = 'said=$(cat busy); if mv slow going; then while test ! -e go; do sleep 0.02; done; fi; echo "$said"'
+    slow = replace(make_occupancy(command=("/bin/sh", "-c", f"cd {tmp_path}; {code}")), every_s=0.0)
+    here.settings = replace(here.settings, occupancies=(slow,))
+    here.app = App(here.settings, here.clock, here.store)
+    sync_due_occupancies(here.app)
+    (tmp_path / "slow").touch()
+    set_busy(here, "n2", "n3")
+    first = threading.Thread(target=sync_due_occupancies, args=(here.app,))
+    first.start()
+    assert wait_until((tmp_path / "going").exists, within_s=20.0)
+    set_busy(here, "n1", "n2")
+
+    sync_due_occupancies(here.app)
+    (tmp_path / "go").touch()
+    first.join()
+
+    busy = find_busy(here.store.snapshot().notes, here.settings.occupancies, here.clock.now())
+    assert sorted(busy) == ["n1", "n2", "n3"]
+    assert here.member("n1").liveness is None, "no release was seen"
 
 
 @pytest.mark.parametrize("point", ["read", "noted", "claim", "claimed"])

@@ -462,6 +462,7 @@ def test_a_node_that_passes_its_tests_here_and_answers_no_login_is_not_withheld_
 
     assert kinds.count("suspect") == kinds.count("refuted") == 2 * MOST_FALSE_ALARMS
     assert kinds.count("probe") < 2 * (MOST_FALSE_ALARMS + 20), "no more than without checks"
+    assert state.notes["false-alarms"] == {"count": 1}, "as soon as there is one"
     state.apply(note_mute_nodes(state, SETTINGS))
     [problem] = list_problems(state, SETTINGS)
     assert (

@@ -155,6 +155,20 @@ def test_a_reading_that_was_overtaken_changes_nothing() -> None:
     assert not plan(state, OccupancyReading(NOW, fault="time-out", is_unread=True), NOW + 61.0)
 
 
+def test_a_reading_beside_that_of_another_tick_frees_nobody() -> None:
+    """The other may be newer, and have said nothing that was worth writing down."""
+    state = make_three()
+    read(state, ["a"], NOW)
+    read(state, ["a"], NOW + 30.0)
+
+    read(state, ["b"], NOW + 10.0, is_overtaken=True)
+
+    assert busy_in(state, NOW + 40.0) == ["a", "b"]
+    assert not is_checked(state, "a")
+    read(state, ["b"], NOW + 60.0)
+    assert is_checked(state, "a")
+
+
 def test_after_the_clock_was_set_back_a_reading_counts() -> None:
     state = make_three()
     read(state, ["b"], NOW + 3600.0)
