@@ -38,6 +38,8 @@ def test_it_has_all_its_files_and_names_the_first(used_desk: Desk) -> None:
 
 
 def test_its_status_is_what_the_status_prints(used_desk: Desk, page: Path) -> None:
+    used_desk.ok("node", "add", "pc10", "-q")
+    used_desk.ok("report", "-O", "page")
     shown = json.loads(used_desk.ok("status", "-o", "json"))
 
     written = json.loads((page / "status.json").read_text())

@@ -158,7 +158,7 @@ def use_all(folder: Path) -> None:
 
 def run(folder: Path, line: str) -> None:
     """Run one command line in `folder`; raise AssertionError unless its exit code is right."""
-    ours = {"HOME": str(folder), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    ours = {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PLABCTL_")} | ours
     done = subprocess.run(
         [sys.executable, "-m", "plabctl", *line.split()],
