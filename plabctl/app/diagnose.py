@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from plabctl.app import cron_check, crontab, jump_check, source_check, ssh_check, state_check, trust_check
 from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
-from plabctl.app.due_page import NOTE_NAME
+from plabctl.app.due_page import NOTE_NAME, find_written_time
 from plabctl.app.findings import Finding, Level, fail, ok, warn
 from plabctl.app.queries import read_context_of
 from plabctl.app.try_sinks import list_sink_faults
@@ -22,6 +22,7 @@ from plabctl.core.problems import ProblemKind
 from plabctl.errors import ConfigError, StoreError
 from plabctl.history.database import History
 from plabctl.kinds import find
+from plabctl.render.times import format_ago
 from plabctl.store.store import ERROR_PREFIX
 from plabctl.views.status import count_totals, find_current_problems
 
@@ -62,6 +63,7 @@ def _check_parts(app: App) -> Iterator[Finding]:
     yield from jump_check.check(app, nodes)
     yield from source_check.check(app.settings, [finding.text for finding in files])
     yield from _check_history(app)
+    yield from _check_page(app)
     yield from _check_cron(app)
 
 
@@ -103,6 +105,17 @@ def _check_history(app: App) -> Iterator[Finding]:
     yield ok(
         "history", f"{health.place} event{'s' * (health.place != 1)} so far" if health.place else "nothing recorded yet"
     )
+
+
+def _check_page(app: App) -> Iterator[Finding]:
+    folder = app.settings.report.dir
+    if not folder:
+        return
+    written_at = find_written_time(app)
+    if written_at is None:
+        yield warn("page", f"no tick has written it into '{folder}' yet", "try it: plabctl report")
+    else:
+        yield ok("page", f"'{folder}' was written {format_ago(written_at, app.clock.now())}")
 
 
 def _check_cron(app: App) -> Iterator[Finding]:

@@ -48,6 +48,12 @@ def is_page_due(app: App) -> bool:
     return has_changed and age_s >= note.seconds / _MOST_OF_TIME
 
 
+def find_written_time(app: App) -> float | None:
+    """Return when the page was last written where ticks write it; None when that never was. Raise StoreError."""
+    note = _read_note(app)
+    return note.at if note and note.folder == app.settings.report.dir else None
+
+
 def write_due_page(app: App) -> None:
     """Write the page if it is due; raise PageFault when that cannot be done."""
     if not is_page_due(app):

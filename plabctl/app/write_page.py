@@ -41,7 +41,7 @@ _MOVES = (
 _MOST_MOVES = 100
 _LEAST_SHOWN_S = 10.0
 _OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
-_MOST_EVENTS = 12
+_MOST_EVENTS = 10
 INDEX = "index.html"
 
 
@@ -122,7 +122,8 @@ def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> tu
     """Write the files, the index last; return how many pages of nodes are new, and the size of the index."""
     pages = Pages(view)
     changed_count = NodePages(folder, pages, Path(context.settings.state_dir)).write(view)
-    rows = sorted((node.view for node in view.nodes), key=lambda row: row.name)
+    by_name = {node.view.name: node.view for node in view.nodes}
+    rows = [by_name[name] for name in sort_names(by_name)]
     status = "".join(format_json(Listing("nodes", rows, NODE_COLUMNS, head=view.head)))
     folder.write("status.json", _encode(status))
     for pool in view.head.counts:

@@ -64,6 +64,12 @@ def put_back(app: App, seconds: float, **fields: float) -> None:
     path.write_text(json.dumps([folder, at - seconds, fields.get("rev", rev), fields.get("took", took)]))
 
 
+def test_doctor_says_when_it_was_written(desk: Desk) -> None:
+    assert "page: no tick has written it into" in desk.run("doctor").out
+    desk.ok("tick")
+    assert f"ok    page: '{desk.folder}/page' was written " in desk.run("doctor").out
+
+
 def test_it_takes_a_tenth_of_the_time_at_most(desk: Desk, app: App) -> None:
     desk.ok("tick")
     put_back(app, 100.0, rev=0, took=11.0)
