@@ -22,6 +22,7 @@ _PLAIN = re.compile(
 _PART = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
 _RANGE = re.compile(r"\s*(-?\d+)\s*-\s*(-?\d+)\s*(?:/\s*(\d+)\s*)?")
 _NUMBER = re.compile(r"\d+")
+_NUMBER_IN_NAME = re.compile(r"([A-Za-z._-]*)(0|[1-9][0-9]{0,8})([A-Za-z._-]*)")
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 _MANY = 200
 _LONGEST = 80
@@ -84,10 +85,33 @@ def expand_nodelist(words: Iterable[str]) -> list[str] | None:
 
 def fold_nodeset(names: Collection[str]) -> str:
     """Return the names as one pattern, such as `pc[1-12].lab,x7`; empty for none."""
+    if (plain := _fold_plainly(names)) is not None:
+        return plain
     # ClusterShell folds by all numbers of a name. The time for that grows with the square of how many patterns are left
     # when one number is folded, so where those are very many, only one number is.
     groups = min((_group_by_number(names, which) for which in (_LAST_NUMBER, _NUMBER)), key=len)
     return _fold(names) if len(groups) <= _MANY else ",".join(map(_fold, groups.values()))
+
+
+def _fold_plainly(names: Collection[str]) -> str | None:
+    """Return the names as one pattern without loading ClusterShell, as it would; None if that is hard.
+
+    It is easy where they differ in the only number that is in them, which has no zeros in front.
+    """
+    parts = [_NUMBER_IN_NAME.fullmatch(name) for name in names]
+    found = {part.group(1, 3) for part in parts if part}
+    if len(found) != 1 or None in parts:
+        return None
+    (begin, end) = found.pop()
+    numbers = sorted({int(part[2]) for part in parts if part})
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    text = ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+    return f"{begin}{text}{end}" if len(numbers) == 1 else f"{begin}[{text}]{end}"
 
 
 def _group_by_number(names: Collection[str], which: re.Pattern[str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plabctl.core.names import is_alias
 from plabctl.core.selection import split_words
-from plabctl.nodesets import MAX_NODES, _expand_plainly, expand_nodelist, expand_nodeset, fold_nodeset
+from plabctl.nodesets import MAX_NODES, _expand_plainly, _fold_plainly, expand_nodelist, expand_nodeset, fold_nodeset
 
 _PIECES = st.sampled_from(("a", "pc", "-", "_", ".", "0", "00", "1", "2", "9", "10", "017", "123456789012345678901234"))
 NAMES = st.one_of(
@@ -110,6 +110,18 @@ def test_what_is_folded_unfolds_to_the_same_names(names: set[str]) -> None:
     parts = split_words([fold_nodeset(names)])
 
     assert sorted(name for part in parts for name in (expand_nodeset(part) if "[" in part else [part])) == sorted(names)
+
+
+@given(st.sets(st.integers(0, 30) | st.integers(0, 10**9 - 1), min_size=1), st.sampled_from(["pc", "", "x-", "a."]))
+def test_what_is_folded_without_clustershell_is_what_it_would_be(numbers: set[int], begin: str) -> None:
+    for end in ("", ".lab"):
+        names = [f"{begin}{number}{end}" for number in numbers]
+        assert _fold_plainly(names) == str(NodeSet.fromlist(names, resolver=RESOLVER_NOGROUP))
+
+
+@pytest.mark.parametrize("names", [[], ["x"], ["pc01"], ["pc1", "x1"], ["pc1a2"], ["pc1", "pc"], ["pc1234567890"]])
+def test_what_is_harder_to_fold_is_left_to_clustershell(names: list[str]) -> None:
+    assert _fold_plainly(names) is None
 
 
 def test_numbers_fold() -> None:

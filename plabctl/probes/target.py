@@ -160,10 +160,7 @@ class Targets:
         user = user or _find_user_name()
         if seen.keys is not None and not (seen.keys or given.get("ssh_key")):
             raise ProbeError(Cause.LOCAL, f"ssh_config says 'IdentityFile none' for '{name}': there is no key to offer")
-        fill = partial(expand_tokens, name=name, host=host, port=port, user=user)
-        named = tuple(map(fill, seen.keys or ()))
-        rules = KeyRules(tuple(map(fill, seen.certificates)), fill(seen.agent), seen.only_these)
-        files = tuple(filter(os.path.exists, named)) or named  # as ssh, which passes over those that are not there
+        files, rules = ((), NO_RULES) if seen is NOTHING_SAID else _read_keys(seen, name, host, port, user)
         keys, keys_from = _choose(
             ((given["ssh_key"],) if given.get("ssh_key") else None, "variable ssh_key"),
             (files or None, SSH_CONFIG),
@@ -174,6 +171,14 @@ class Targets:
         return Target(name, host, port, user, label, keys, rules), Origins(
             host_from, port_from, user_from, label_from, keys_from, DEFAULT
         )
+
+
+def _read_keys(seen: HostSettings, name: str, host: str, port: int, user: str) -> tuple[tuple[str, ...], KeyRules]:
+    """Return what ssh_config says of keys; as ssh, pass over files that are not there, as long as one is."""
+    fill = partial(expand_tokens, name=name, host=host, port=port, user=user)
+    named = tuple(map(fill, seen.keys or ()))
+    rules = KeyRules(tuple(map(fill, seen.certificates)), fill(seen.agent), seen.only_these)
+    return tuple(filter(os.path.exists, named)) or named, rules
 
 
 def _choose(*choices: tuple[_T | None, str]) -> tuple[_T, str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from plabctl.render.data_formats import dumps
 from plabctl.render.ssh_options import build_proxy_command, list_options
-from plabctl.views.exports import Export, ExportedNode, SshAccess
+from plabctl.views.exports import Export, ExportedNode, SshAccess, SshServer
 from plabctl.views.node_groups import (
     POOL,
     SITE,
@@ -70,12 +71,18 @@ def _build_variables(node: ExportedNode, access: SshAccess) -> dict[str, object]
     if server.keys and re.fullmatch(_PLAIN_PATH, server.keys[0]):
         found["ansible_ssh_private_key_file"] = server.keys[0]
         server = server._replace(keys=server.keys[1:])
-    words = [f"{keyword}={value}" for keyword, value in list_options(server, access)]
-    if command := build_proxy_command(node.jumps, access):
-        words.append(f"ProxyCommand={command}")
-    if words:
-        found["ansible_ssh_common_args"] = _mark(shlex.join(part for word in words for part in ("-o", word)))
+    # What differs between nodes has been said, so that it is the same for most, and made once.
+    if text := _format_arguments(server._replace(host="", port=0, user=""), node.jumps, access):
+        found["ansible_ssh_common_args"] = text
     return found
+
+
+@lru_cache(maxsize=256)
+def _format_arguments(server: SshServer, jumps: tuple[SshServer, ...], access: SshAccess) -> object:
+    words = [f"{keyword}={value}" for keyword, value in list_options(server, access)]
+    if command := build_proxy_command(jumps, access):
+        words.append(f"ProxyCommand={command}")
+    return _mark(shlex.join(part for word in words for part in ("-o", word)))
 
 
 def _mark(text: str) -> object:

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
-from math import inf
 
 import pytest
 
@@ -219,22 +218,23 @@ def test_csv_is_an_inventory(used_desk: Desk) -> None:
 
 
 def test_a_thousand_nodes_take_a_fifth_of_a_second(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    """A start of Python takes some 13 ms of CPU on a machine with nothing else to do: 0.2 s are 15 of them."""
+    """A start of Python takes 12.5 ms of CPU where one of these takes 0.2 s: 16 times that."""
     desk.config.write_text(f'{CONFIG}{SSH}jump = ["plab@gate"]\n')
     rows = [f"pc{at}.lab ssh_host=10.0.{at // 250}.{at % 250} site=s{at % 20} rack=r{at % 50}" for at in range(1000)]
     desk.ok("node", "import", "-", "-q", stdin="\n".join(rows))
     start = [sys.executable, "-c", "pass"]
-    calls = [desk.command("export", *words.split()) for words in ("ansible --by rack", "ssh-config", "nodeset", "csv")]
-    best = dict.fromkeys((*map(tuple, calls), tuple(start)), inf)
+    found: dict[str, list[float]] = {}
 
     for _ in range(2):
-        for call in best:
-            best[call] = min(best[call], measure_cpu(desk, call))
+        for words in ("ansible --by rack", "ssh-config", "nodeset", "csv"):
+            # Each beside starts of Python of its own, as the machine is busy now and idle then.
+            starts_s = (measure_cpu(desk, start) + measure_cpu(desk, start)) / 2
+            found.setdefault(words, []).append(measure_cpu(desk, desk.command("export", *words.split())) / starts_s)
 
-    ratios = {" ".join(call[4:]): best[call] / best[tuple(start)] for call in best}
+    ratios = {words: min(each) for words, each in found.items()}
     with capsys.disabled():
-        print("\n", ", ".join(f"{words}: {ratio:.1f}" for words, ratio in ratios.items() if words))
-    assert max(ratios.values()) < 15
+        print("\n", ", ".join(f"{words}: {ratio:.1f}" for words, ratio in ratios.items()))
+    assert max(ratios.values()) < 16
 
 
 def measure_cpu(desk: Desk, call: Sequence[str]) -> float:
