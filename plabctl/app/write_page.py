@@ -46,13 +46,10 @@ INDEX = "index.html"
 
 
 class WrittenPage(NamedTuple):
-    """What was written: where the page is, how many nodes are on it, and how many pages of nodes are new."""
+    """Where the page is, which state it shows, and how long it took."""
 
     path: str
     rev: int
-    node_count: int
-    changed_count: int
-    index_bytes: int
     seconds: float
 
 
@@ -70,14 +67,13 @@ def write_page(app: App, path: str, *, wait_s: float = 0.0) -> WrittenPage:
                 raise StoreBusy(f"the page in '{path}' is being written by another process", hint="try again soon")
             context = read_context_of(app)
             view = collect(context)
-            changed, size = _write_files(folder, context, view)
+            _write_files(folder, context, view)
         finally:
             folder.close()
     except (OSError, PageFault, Untrusted) as error:
         what, hint = explain(error)
         raise PageFault(f"the page in '{path}' cannot be written: {what}", hint=hint) from error
-    seconds = time.monotonic() - began
-    return WrittenPage(f"{path}/{INDEX}", view.head.rev, len(view.nodes), changed, size, seconds)
+    return WrittenPage(f"{path}/{INDEX}", view.head.rev, time.monotonic() - began)
 
 
 def collect(context: ViewContext) -> PageView:
@@ -118,10 +114,10 @@ def _read_past(context: ViewContext, days: int) -> tuple[Curves | None, Sequence
     return curves, found[: -_MOST_MOVES - 1 : -1], ""
 
 
-def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> tuple[int, int]:
-    """Write the files, the index last; return how many pages of nodes are new, and the size of the index."""
+def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> None:
+    """Write the files, the index last."""
     pages = Pages(view)
-    changed_count = NodePages(folder, pages, Path(context.settings.state_dir)).write(view)
+    NodePages(folder, pages, Path(context.settings.state_dir)).write(view)
     by_name = {node.view.name: node.view for node in view.nodes}
     rows = [by_name[name] for name in sort_names(by_name)]
     status = "".join(format_json(Listing("nodes", rows, NODE_COLUMNS, head=view.head)))
@@ -130,9 +126,7 @@ def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> tu
         folder.write(f"badge/{pool}.svg", _encode(pages.render_badge(pool)))
     folder.remove("badge", folder.list_names("badge") - {f"{pool}.svg" for pool in view.head.counts})
     folder.write("feed.atom", _encode(pages.render_feed()))
-    index = _encode(pages.render_index())
-    folder.write(INDEX, index)
-    return changed_count, len(index)
+    folder.write(INDEX, _encode(pages.render_index()))
 
 
 class NodePages:
@@ -144,8 +138,8 @@ class NodePages:
         self._history = History(state_dir)
         self._digest = f"{pages.digest} {folder.file_mode:o}"
 
-    def write(self, view: PageView) -> int:
-        """Write those that changed, remove those of nodes that are gone; return how many were written."""
+    def write(self, view: PageView) -> None:
+        """Write those that changed, and remove those of nodes that are gone."""
         known, there = self._read_marks(), self._folder.list_names("node")
         marks = {find_page_name(node.view.name): _mark(node) for node in view.nodes}
         changed = [
@@ -159,7 +153,6 @@ class NodePages:
                 self._folder.write(f"node/{name}", _encode(text))
         self._folder.remove("node", there - marks.keys())
         self._folder.write_marker(_encode(json.dumps({"digest": self._digest, "pages": marks})))
-        return len(changed)
 
     def _read_marks(self) -> Mapping[str, str]:
         try:

@@ -78,14 +78,12 @@ class PageFolder:
         """Return the names in a part, without those that begin with a dot."""
         return {name for name in os.listdir(self._open_part(part)) if not name.startswith(".")}
 
-    def remove(self, part: str, names: Collection[str]) -> int:
-        """Remove those of these files that are ours; return how many."""
-        fd, count = self._open_part(part), 0
+    def remove(self, part: str, names: Collection[str]) -> None:
+        """Remove those of these files that are ours."""
+        fd = self._open_part(part)
         for name in names:
             if SIGN in (read_start(fd, name, _START) or b""):
                 remove(name, dir_fd=fd)
-                count += 1
-        return count
 
     def _open_part(self, part: str) -> int:
         if not part:
