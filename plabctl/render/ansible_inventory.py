@@ -26,6 +26,9 @@ from plabctl.views.node_groups import (
 
 ALL = "plab"
 """The group of all nodes; the names of the others begin with it."""
+_RESERVED = ("all", "ungrouped")
+"""The groups that every inventory has."""
+_TAKEN = "not in the inventory: Ansible would take it for the group of that name"
 _ODD = r"[^A-Za-z0-9_]"
 _TEMPLATES = ("{{", "{%", "{#")
 _PLAIN_PATH = r"[A-Za-z0-9_./@+,=~ -]+"
@@ -36,9 +39,15 @@ def format_list(export: Export, pools: Collection[str], labels: Sequence[str]) -
     """Return what `--list` prints, and remarks on names of groups."""
     groups = group_nodes((node.view for node in export.nodes), pools, labels)
     names, remarks = name_groups(groups, _name_group, {ALL})
-    listing: dict[str, object] = {names[facet]: {"hosts": nodes} for facet, nodes in groups.items()}
+    # Ansible would give the variables of such a node to all nodes of the group, and log in there in their place.
+    taken = {ALL, *_RESERVED, *names.values()}
+    nodes = [node for node in export.nodes if node.view.name not in taken]
+    remarks += [f"{node.view.name}: {_TAKEN}" for node in export.nodes if node.view.name in taken]
+    listing: dict[str, object] = {
+        names[facet]: {"hosts": [name for name in found if name not in taken]} for facet, found in groups.items()
+    }
     listing[ALL] = {"children": [names[facet] for facet in groups if facet.kind == POOL and not facet.is_label]}
-    listing["_meta"] = {"hostvars": {node.view.name: _build_variables(node, export.access) for node in export.nodes}}
+    listing["_meta"] = {"hostvars": {node.view.name: _build_variables(node, export.access) for node in nodes}}
     return dumps(listing) + "\n", [*remarks, *list_unknown_labels(groups, labels)]
 
 

@@ -20,9 +20,11 @@ _ODD = r"[^A-Za-z0-9_.-]"
 def format_ssh_config(export: Export) -> Iterator[str]:
     """Yield the text, a block at a time."""
     yield _HEAD
-    jumps = _name_jumps(hop for node in export.nodes for hop in node.jumps)
+    taken = {node.view.name.lower() for node in export.nodes}
+    jumps = _name_jumps((hop for node in export.nodes for hop in node.jumps), taken)
     for hop, name in jumps.items():
-        yield _format_block(name, hop, export.access)
+        # Or a ProxyJump of a later block, `Host *`, would hold, which may lead to this host again and so on for ever.
+        yield _format_block(name, hop, export.access, ["none"])
     for node in export.nodes:
         if node.server is not None:
             name = node.view.name
@@ -31,15 +33,17 @@ def format_ssh_config(export: Export) -> Iterator[str]:
             yield _format_block(patterns, node.server, export.access, [jumps[hop] for hop in node.jumps])
 
 
-def _name_jumps(hops: Iterable[SshServer]) -> dict[SshServer, str]:
+def _name_jumps(hops: Iterable[SshServer], taken: set[str]) -> dict[SshServer, str]:
+    """Return a name for each jump host, none of those in `taken`, which are in lower case; add them there."""
     names: dict[SshServer, str] = {}
     for hop in hops:
         if hop not in names:
             first = name = _JUMP + replace_odd(hop.host, _ODD)
             number = 1
-            while name in names.values():
+            while name.lower() in taken:
                 number += 1
                 name = f"{first}-{number}"
+            taken.add(name.lower())
             names[hop] = name
     return names
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plabctl.core.settings import Origin, Settings, SinkSettings
 
 _SCHEMES = ("http", "https")
+_ALLOWED = "begins with http:// or https:// and a host, without a user"
 _READ_BYTES = 1024
 _MOST_CODE = 255
 
@@ -92,7 +93,7 @@ class PingKind(TickSinkKind):
         if "url" in given and not find_host(given["url"]):
             yield (
                 "url",
-                "the value, which is not shown here, is no URL, allowed: one that begins with http:// or https://",
+                f"the value, which is not shown here, is no URL, allowed: one that {_ALLOWED}",
             )
 
     def identify(self, own: SinkSettings) -> str:
@@ -145,13 +146,15 @@ def _find_url(options: PingOptions, origin: Origin) -> str:
         return options.url
     url = read_urls(options.url_file, origin.owners)[0]
     if not find_host(url):
-        raise ValueError(f"'{options.url_file}' has no URL in it that begins with http:// or https://")
+        raise ValueError(f"'{options.url_file}' has no URL in it that {_ALLOWED}")
     return url
 
 
 def find_host(url: str) -> str:
-    """Return the host of a URL, with its port; empty when it is none of a page."""
+    """Return the host of a URL, with its port; empty when it is none of a page, or names a user."""
     from urllib.parse import urlsplit
+
+    from plabctl.core.names import is_host
 
     if not url.isascii() or not url.isprintable() or " " in url:
         return ""
@@ -160,9 +163,11 @@ def find_host(url: str) -> str:
         port = parts.port
     except ValueError:
         return ""
-    if parts.scheme not in _SCHEMES or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in _SCHEMES or parts.username is not None or not is_host(host.removesuffix(".")):
         return ""
-    return parts.hostname if port is None else f"{parts.hostname}:{port}"
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
 
 
 def build_url(url: str, word: str, tick_id: str) -> str:
@@ -197,7 +202,7 @@ def fetch(url: str, timeout_s: float) -> str:
         return f"it answers with {fault.code}" + (", a redirect, which is not followed" if is_redirect else "")
     except urllib.error.URLError as fault:
         return _describe(fault.reason)
-    except (OSError, http.client.HTTPException) as fault:
+    except (OSError, http.client.HTTPException, ValueError) as fault:  # such as a redirect's or proxy's odd host
         return _describe(fault)
     return ""
 

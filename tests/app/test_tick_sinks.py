@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.sinks.ping import fetch
 from tests.cli.console import CONFIG, Desk
 from tests.cli.recording_server import RecordingServer, record_requests
 
@@ -114,6 +115,23 @@ def test_the_url_may_be_in_a_file_of_ours(desk: Desk, server: RecordingServer) -
     desk.ok("tick")
 
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64 + ".org", "ada:s3cret@127.0.0.1", "*", "%41", ""])
+def test_a_host_that_there_cannot_be_is_refused(desk: Desk, host: str) -> None:
+    configure(desk, ping(f"http://{host}/s3cret"))
+
+    said = desk.run("tick")
+
+    assert said.code == 78
+    assert "sink[1].url: the value, which is not shown here, is no URL" in said.err
+    assert "s3cret" not in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_host_that_cannot_be_looked_up_is_told_in_a_line() -> None:
+    assert "cannot be reached" in fetch("http://a..b/s3cret", 1.0)
+    assert "s3cret" not in fetch("http://a..b/s3cret", 1.0)
 
 
 def test_nobody_listens(desk: Desk) -> None:

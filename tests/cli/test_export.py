@@ -128,6 +128,7 @@ def test_for_people_who_log_in_as_themselves(used_desk: Desk) -> None:
         "Host plabctl-jump-gate",
         "    HostName gate",
         "    Port 23",
+        "    ProxyJump none",
         "",
         "Host pc1",
         "    HostName pc1",

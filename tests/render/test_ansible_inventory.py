@@ -59,3 +59,13 @@ def test_groups_have_nodes_and_all_are_below_one() -> None:
     assert listing["plab_pool_big_mem"] == {"hosts": []}
     assert listing["plab_usable"] == listing["plab_site_a_b"] == {"hosts": ["pc1", "pc2"]}
     assert remarks == ["no node has a label 'row'"]
+
+
+@pytest.mark.parametrize("name", ["all", "ungrouped", "plab", "plab_usable", "plab_site_north"])
+def test_a_node_that_ansible_takes_for_a_group_gives_nothing_to_others(name: str) -> None:
+    printed, remarks = format_list(export("pc1", name, variables={"site": "north"}), ["good"], [])
+
+    listing = json.loads(printed)
+    assert set(listing.pop("_meta")["hostvars"]) == {"pc1"}
+    assert {host for group in listing.values() for host in group.get("hosts", [])} == {"pc1"}
+    assert remarks == [f"{name}: not in the inventory: Ansible would take it for the group of that name"]

@@ -134,3 +134,16 @@ def test_a_proxy_command_hands_each_ssh_what_was_meant(tmp_path: Path, path: str
         assert words[-6:] == [str(hop.port), "-l", hop.user, "-W", "[HOST]:PORT", hop.host]
         said = ask(tmp_path, f"Host x\n    IdentityFile {option}\n", "x")
         assert [expand(each) for each in said["identityfile"]] == [path]
+
+
+def test_a_jump_host_is_never_reached_over_itself(tmp_path: Path) -> None:
+    gate = SshServer("gate", 22)
+    text = write(("plabctl-jump-gate", SshServer("10.0.0.1", 22), [gate]), ("pc1", SshServer("10.0.0.2", 22), [gate]))
+    text += "\nHost *\n    ProxyJump gate\n"
+
+    (jump,) = ask(tmp_path, text, "pc1")["proxyjump"]
+
+    assert ask(tmp_path, text, "plabctl-jump-gate")["hostname"] == ["10.0.0.1"]
+    assert ask(tmp_path, text, "plabctl-jump-gate")["proxyjump"] == [jump]
+    assert ask(tmp_path, text, jump)["hostname"] == ["gate"]
+    assert "proxyjump" not in ask(tmp_path, text, jump)
