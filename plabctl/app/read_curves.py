@@ -54,11 +54,14 @@ def read_curves(context: ViewContext, days: float = 30.0) -> Curves:
             _agree(followed.trail or [], member, rules, now)
     past = replay.finish()
     runs = {name: compute_runs(node.trail or [], rules, span) for name, node in past.items()}
+    for node, member in known:
+        if node.name not in runs:  # the history has lost how it came
+            runs[node.name] = compute_runs([(member.since_at, _find_place(member))], rules, span)
     return Curves(
         span.since,
         now,
         begins_at,
-        sort_strips(NodeStrip(node.name, node.site, runs.get(node.name, ())) for node, _ in known),
+        sort_strips(NodeStrip(node.name, node.site, runs[node.name]) for node, _ in known),
         build_pool_curve(runs.values(), span.since, now, _SAMPLES),
         build_guard_spans(guard_events, span.since, now),
         [bounds for node in past.values() for bounds in node.tally.detections],
@@ -80,7 +83,14 @@ def _follow_nodes(
 
 def _agree(trail: Trail, member: Member, rules: PoolRules, now: float) -> None:
     """Let the last place of a trail be the one that the state says: most tests were not read."""
-    place = Place(
+    place = _find_place(member)
+    if trail and find_state(trail[-1][1], now, rules) is not find_state(place, now, rules):
+        changed_at = member.since_at if member.probed_at is None else max(member.since_at, member.probed_at)
+        trail.append((min(now, max(trail[-1][0], changed_at)), place))
+
+
+def _find_place(member: Member) -> Place:
+    return Place(
         member.pool,
         member.fail_streak,
         member.suspicion,
@@ -89,6 +99,3 @@ def _agree(trail: Trail, member: Member, rules: PoolRules, now: float) -> None:
         member.stuck_since_at,
         member.release_test_since_at,
     )
-    if trail and find_state(trail[-1][1], now, rules) is not find_state(place, now, rules):
-        changed_at = member.since_at if member.probed_at is None else max(member.since_at, member.probed_at)
-        trail.append((min(now, max(trail[-1][0], changed_at)), place))

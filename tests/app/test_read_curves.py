@@ -89,6 +89,14 @@ def test_without_a_history_there_is_a_strip_of_which_nothing_is_known(folder: Pa
     assert set(curves.window.in_use) == {0.0}
 
 
+def test_a_node_whose_addition_was_lost_is_what_the_state_says(folder: Path) -> None:
+    record(folder, make_move(-50, "bad", "other"))
+    context = make_context(folder, make_member(since_at=NOW - HOUR))
+    context.state.apply(Changes(nodes=(Node("n1", added_at=NOW - HOUR),)))  # type: ignore[attr-defined]  # in memory
+
+    assert hours_of(read_curves(context, days=1.0).strips["n1"].runs) == [("unknown", -24, -1), ("usable", -1, 0)]
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(outcomes=st.lists(st.sampled_from("PPPPFFF?"), min_size=20, max_size=150))
 def test_shares_and_times_are_those_of_stats(tmp_path_factory: pytest.TempPathFactory, outcomes: list[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 from plabctl.core.stats.place import Place
@@ -82,12 +83,11 @@ def compute_usable_ratio(runs: Iterable[Run], since_at: float, until_at: float) 
 
 def _cut(trail: Trail, span: Span) -> Iterator[tuple[float, float, Place | None]]:
     """Yield the parts of `span` with the place in each; a hold that ends by itself ends a part."""
-    at = span.since
-    ends = [begins_at for begins_at, _ in trail[1:]]
-    if trail and trail[0][0] > at:
-        at = min(trail[0][0], span.until)
+    at = min(trail[0][0] if trail else span.until, span.until)
+    if at > span.since:
         yield span.since, at, None
-    for (_, place), end in zip(trail, [*ends, span.until], strict=True):
+    at = max(at, span.since)
+    for (_, place), (end, _) in pairwise([*trail, (span.until, None)]):
         until_at = min(end, span.until)
         hold_ends_at = place.hold.until_at if place and place.hold else None
         if hold_ends_at is not None and at < hold_ends_at < until_at:

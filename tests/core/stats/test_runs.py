@@ -72,6 +72,10 @@ def test_a_span_cuts_runs_and_a_hold_ends_by_itself(
     assert [(run.state, run.since_at, run.until_at) for run in runs] == states
 
 
+def test_without_a_trail_nothing_is_known() -> None:
+    assert compute_runs([], RULES, Span(0.0, 9.0)) == [Run(0.0, 9.0, NodeState.UNKNOWN, "")]
+
+
 def test_the_usable_share_leaves_out_what_is_not_known() -> None:
     trail: Trail = [(10.0, GOOD), (20.0, Place("bad"))]
     runs = compute_runs(trail, RULES, Span(0.0, 40.0))
