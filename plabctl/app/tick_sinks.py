@@ -82,12 +82,13 @@ class TickSinks:
     def end(self, exit_code: int, *, says_all: bool) -> list[str]:
         """Tell how the tick ended; return what went wrong in words, unless that was so before and not all is asked."""
         clock, is_stopped = self._app.clock, exit_code in _STOPPED
+        ends: dict[str, float] = {}
         for key, kind in self._kinds.items():
             broken = ToldTick(key, kind.describe(self._sinks[key]), "plabctl failed, see the message before")
             end = clock.monotonic() + kind.limit_s
             self._threads.start(key, partial(self._end_one, key, kind, exit_code, end), broken)
-        end = clock.monotonic() + (_STOPPED_S if is_stopped else max(kind.limit_s for kind in self._kinds.values()))
-        while any(map(self._threads.runs, self._kinds)) and clock.monotonic() < end + _SLACK_S:
+            ends[key] = (clock.monotonic() + _STOPPED_S if is_stopped else end) + _SLACK_S
+        while any(self._threads.runs(key) and clock.monotonic() < end for key, end in ends.items()):
             self._threads.wait(_LOOK_S, for_all=True)
         told = {each.key: each for each in self._threads.take()}
         late = [

@@ -4,13 +4,17 @@ import re
 import socket
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from plabctl.sinks.ping import fetch
+from plabctl.app.context import open_app
+from plabctl.app.tick_sinks import TickSinks
+from plabctl.sinks.ping import PingKind, fetch
+from plabctl.sinks.textfile import TextfileKind
 from tests.cli.console import CONFIG, Desk
 from tests.cli.recording_server import RecordingServer, record_requests
 
@@ -95,6 +99,22 @@ def test_nobody_waits_for_services_that_hang(desk: Desk, server: RecordingServer
 
     assert took_s < 25
     assert read_fault(desk).endswith("no answer within 5 s")
+
+
+def test_no_sink_is_waited_for_as_long_as_another_may_take(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(desk, TEXTFILE, ping("http://127.0.0.1:9"))
+    desk.ok("node", "add", "pc1")
+    is_over = threading.Event()
+    monkeypatch.setattr("plabctl.sinks.ping.fetch", lambda *_: str(is_over.wait(80)))  # as by a server that drips
+    monkeypatch.setattr(PingKind, "limit_s", 0.2)
+    monkeypatch.setattr(TextfileKind, "limit_s", 60.0)
+    began = time.monotonic()
+
+    said = TickSinks(open_app(str(desk.config))).end(0, says_all=True)
+    is_over.set()
+
+    assert said == ["ping '127.0.0.1:9': no answer within 0.2 s"]
+    assert time.monotonic() - began < 30
 
 
 def test_the_url_may_be_in_a_file_of_ours(desk: Desk, server: RecordingServer) -> None:
