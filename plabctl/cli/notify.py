@@ -31,7 +31,8 @@ def test(names: tuple[str, ...], quiet: bool, config: str | None) -> None:
     errors = []
     for trial in try_sinks(open_app(config), names):
         if trial.error:
-            errors.append(f"{trial.name}: {trial.where}: {trial.error}")
+            where = "" if trial.where == trial.name else f"{trial.where}: "
+            errors.append(f"{trial.name}: {where}{trial.error}")
         elif not quiet:
             output.write_line(f"{trial.name}: {trial.where} took it in {format_duration(trial.seconds)}")
             output.flush()

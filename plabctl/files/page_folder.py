@@ -151,6 +151,8 @@ def explain(error: OSError | Untrusted | PageFault) -> tuple[str, str]:
 
 _HINT = "its parent must exist, and it must belong to plabctl's user"
 _HINTS: Mapping[int | None, str] = {
+    errno.EEXIST: "if it is a link to nothing, remove it; else try again, or name another directory",
+    errno.ENOTDIR: _ELSEWHERE,
     errno.ENOSPC: "free some space on that file system; the page there is as it was",
     errno.EDQUOT: "free some space within the quota; the page there is as it was",
     errno.EROFS: "mount the file system read-write, or name another directory",

@@ -88,7 +88,7 @@ def test_what_is_secret_is_shown_nowhere(used_desk: Desk, web: WebServer) -> Non
     web.status = 403
     said = used_desk.run("notify", "test")
     assert said.code == 1
-    assert "json: json: Failed to send JSON POST notification" in said.err
+    assert said.err.startswith("plabctl: json: Failed to send JSON POST notification")
     rehearsed = used_desk.run("sink", "sync", "--dry-run")
     assert "notices to 'json': json: plabctl: pool good: 1 usable, at least 3 wanted" in rehearsed.out
     assert not any("pool good" in request.json["title"] for request in web.requests)

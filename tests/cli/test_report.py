@@ -104,7 +104,11 @@ def make_link_for_part(place: Path) -> None:
 
 NOT_OURS: dict[str, tuple[Callable[[Path], object], str]] = {
     "full": (make_full, "there are other files in it, such as 'index.html'"),
-    "file": (lambda place: place.write_text("mine"), "not a directory"),
+    "file": (lambda place: place.write_text("mine"), "not a directory\n  hint: name an empty directory"),
+    "dangling": (
+        lambda place: place.symlink_to("nowhere"),
+        "file exists\n  hint: if it is a link to nothing, remove it",
+    ),
     "open": (make_open, "everybody may write in it"),
     "marker": (make_link_for_marker, f"'{MARKER}' in it is no regular file"),
     "link": (make_link_for_part, "'node' in it is no directory"),

@@ -30,7 +30,7 @@ from plabctl.render.drawing_curves import draw_latencies, draw_pools, draw_windo
 from plabctl.render.drawing_runs import draw_runs, draw_strip
 from plabctl.render.drawing_strips import draw_strips
 from plabctl.render.event_table import describe_event
-from plabctl.render.times import format_ago, format_clock, format_iso, format_local
+from plabctl.render.times import format_clock, format_iso, format_local
 from plabctl.views.page import DAY_S, Condition, PageNode, PageView
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -92,7 +92,6 @@ class Pages:
             "draw_day": self._draw_day,
             "day": _format_days(self._day_s),
             "shown": _format_days(view.shown_s),
-            "ago": lambda at: format_ago(at, self._now),
             "clock": lambda at: format_clock(at, self._now),
             "lasted": lambda at: format_duration(max(0, int(self._now - at))),
         }
@@ -195,6 +194,7 @@ def _make_environment() -> Environment:
         "local": format_local,
         "fold": _fold,
         "number": lambda count: f"{count:,}",
+        "nodes": lambda count: f"{count:,} {'node' if count == 1 else 'nodes'}",
         "words": describe_event,
         "percent": format_percent,
         "span": _format_span,

@@ -190,6 +190,24 @@ def test_nodes_with_the_same_fault_at_one_site_are_one_line() -> None:
     ]
 
 
+def test_one_node_is_no_nodes() -> None:
+    group = AttentionGroup(Condition.BAD, "connect", "north", ["n1"], NOW, "no")
+    view = make_view(attention=[group], conditions={**dict.fromkeys(Condition, 0), Condition.BAD: 1})
+    page = Pages(replace(view, nodes=view.nodes[:1])).render_index()
+
+    assert "Needs attention<small>1 node</small>" in page
+    assert "of 1 node<" in page
+    assert "1 nodes" not in page
+
+
+def test_the_last_tick_is_told_by_when_it_was_as_the_page_gets_older() -> None:
+    page = Pages(make_view()).render_index()
+
+    tick = page[page.index("Last tick") :].split("</li>")[0]
+    assert "(20s before)" in tick
+    assert "ago" not in tick
+
+
 def test_a_storm_of_faults_is_told_in_bounds() -> None:
     group = AttentionGroup(Condition.BAD, "connect", "north", [f"n{n}-{n * 7}.lab" for n in range(1, 300)], NOW, "no")
     page = Pages(make_view(attention=[group] * 5000)).render_index()

@@ -2,8 +2,8 @@
 (() => {
 const get = id => document.getElementById(id);
 const at = get("at"), age = get("age"), made = Date.parse(at.dateTime), stale = Number(at.dataset.stale);
-const say = seconds => seconds < 90 ? `${Math.round(seconds)} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min`
-  : seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+const say = seconds => seconds < 90 ? `${Math.round(seconds)}s` : seconds < 5400 ? `${Math.round(seconds / 60)}m`
+  : seconds < 172800 ? `${Math.round(seconds / 3600)}h` : `${Math.round(seconds / 86400)}d`;
 const tell = () => {
   const seconds = (Date.now() - made) / 1000;
   const old = seconds > stale || seconds < -stale;
