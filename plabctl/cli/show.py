@@ -5,6 +5,8 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from plabctl.app import queries
@@ -36,5 +38,11 @@ def command(node: str, form: str | None, header: bool, color: str, config: str |
     how = output.choose_form(form, header=header, color=color)
     if how.name == "json":
         output.write([node_page.format_json(found, context)])
-    else:
-        output.show_lines(node_page.build_lines(found, context), how)
+        return
+    lines = node_page.build_lines(found, context)
+    if how.is_for_people and sys.stdout.isatty():
+        from plabctl.render.explanation import fold_lines
+        from plabctl.render.text_table import find_width
+
+        lines = fold_lines(lines, find_width(sys.stdout))
+    output.show_lines(lines, how)

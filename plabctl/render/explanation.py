@@ -19,6 +19,7 @@ from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import describe_event
 from plabctl.render.listing import Cell, Line
 from plabctl.render.login_lines import explain_login
+from plabctl.render.node_page import OUTPUT_BAR
 from plabctl.render.pool_reason import (
     COMMAND,
     build_pool_reason,
@@ -105,11 +106,12 @@ def fold_lines(lines: Iterable[Line], width: int) -> list[Line]:
 
 def _split_parts(label: str, text: str, width: int, indent: int) -> Iterator[tuple[bool, str]]:
     # Blanks at the beginning or inside are there to line things up.
-    lined_up = re.match(r"\S+ {2,}(\S+ {2,})?", text)
-    hanging = len(lined_up.group()) if lined_up else 0
-    head, rest = text[:hanging], text[hanging:]
-    for number, part in enumerate([rest] if label == COMMAND else fold(rest, width, indent + hanging)):
-        yield number == 0, (" " * hanging if number else head) + part
+    lined_up = re.match(rf" *{OUTPUT_BAR} |\S+ {{2,}}(\S+ {{2,}})?", text)
+    head = lined_up.group() if lined_up else ""
+    hanging = head if OUTPUT_BAR in head else " " * len(head)
+    rest = text[len(head) :]
+    for number, part in enumerate([rest] if label == COMMAND else fold(rest, width, indent + len(head))):
+        yield number == 0, (hanging if number else head) + part
 
 
 def _explain_next_test(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:

@@ -32,6 +32,8 @@ from plabctl.views.node_record import NodeRecord, build_node_page
 
 OUTPUT_LINES = 20
 """Of what a stage printed."""
+OUTPUT_BAR = "│"
+"""What stands before each line that a stage printed, so that none is taken for one of ours."""
 _EVENTS_SHOWN = 6
 _OUTCOMES = frozenset(Outcome)
 
@@ -114,9 +116,9 @@ def format_stage_lines(stage: Row, limit: int | None = OUTPUT_LINES) -> list[Lin
     lines: list[Line] = [("", Cell(text, style))]
     output = get_text(stage, "output").splitlines()
     if limit is not None and len(output) > limit:
-        lines.append(("", Cell(f"  │ ({len(output) - limit} lines before)", "faint")))
+        lines.append(("", Cell(f"  {OUTPUT_BAR} ({len(output) - limit} lines before)", "faint")))
         output = output[-limit:]
-    lines.extend(("", Cell(f"  │ {text}", "faint")) for text in output)
+    lines.extend(("", Cell(f"  {OUTPUT_BAR} {text}", "faint")) for text in output)
     return lines
 
 

@@ -106,8 +106,9 @@ def test_no_width_is_too_much_or_too_little(used_desk: Desk, arguments: str, wid
     assert b"Traceback" not in shown.raw
 
 
-def test_an_explanation_is_folded_for_the_terminal(used_desk: Desk) -> None:
-    with terminal(used_desk, "explain", "pc2", width=60) as shown:
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_what_is_told_of_a_node_is_folded_for_the_terminal(used_desk: Desk, command: str) -> None:
+    with terminal(used_desk, command, "pc2", width=60) as shown:
         assert shown.end() == 0
     lines = ESCAPE.sub(b"", shown.raw).decode().splitlines()
 

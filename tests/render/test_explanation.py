@@ -327,6 +327,13 @@ def test_lines_that_are_lined_up_stay_so() -> None:
     assert all(cell.text.startswith(" " * 12) for _, cell in folded[1:])
 
 
+def test_no_part_of_what_a_stage_printed_is_taken_for_a_line_of_ours() -> None:
+    folded = explanation.fold_lines([("a", Cell("  │ " + "word " * 30))], 60)
+
+    assert len(folded) > 2
+    assert all(cell.text.startswith("  │ word") for _, cell in folded)
+
+
 def test_any_history_can_be_explained() -> None:
     rng = Random(3)
     for _ in range(150):
