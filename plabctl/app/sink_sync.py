@@ -1,9 +1,9 @@
 """Keeping other systems in line with where the nodes stand: what sinks of a `SyncSinkKind` do, beside the tick.
 
 I/O, in a thread for each such sink, so that one that hangs keeps no slot empty. A tick looks at its beginning if that
-was not done for as long as the sink says, and again when something happened that the sink looks on; whatever went wrong
-is told like the failure of any sink, and the next tick tries again. Go on with `plabctl.sinks.base.Scene` for what they
-go by, and with `plabctl.app.sync_results` for what comes of it.
+was not done for as long as the sink says, and again when something happened that the sink looks on; a kind may have it
+wait for what the tick finds. Whatever went wrong is told like the failure of any sink, and the next tick tries again.
+Go on with `plabctl.sinks.base.Scene` for what they go by, and with `plabctl.app.sync_results` for what comes of it.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class _SyncRuns:
         self._has_looked = False
         self._failed: set[str] = set()
         """What went wrong is tried again by the next tick: one that hangs would delay the end of this one again."""
-        self._next_at: dict[str, float] = {}
+        now, kinds = app.clock.monotonic(), {key: find_sync_kind(sink) for key, sink in self._sinks.items()}
+        self._next_at = {key: now + kind.least_pause_s for key, kind in kinds.items() if not kind.begins_with_tick}
         self._seen: set[str] = set()
 
     @property

@@ -26,6 +26,7 @@ class AppriseKind(SyncSinkKind):
     place_keys = ("url", "url_file", "name", "match", "on")
     reaches_people = True
     least_pause_s = 60.0
+    begins_with_tick = False
     looks_on = frozenset({*PLACE_KINDS, "guard-on", "guard-off", "fault", "fault-over"})
 
     def check(self, given: Mapping[str, Any], defaults: AppriseOptions) -> Iterator[tuple[str, str]]:

@@ -162,6 +162,9 @@ class SyncSinkKind(SinkKind):
     least_pause_s = 2.0
     """The least number of seconds between two looks of a tick; its last one waits for nothing."""
 
+    begins_with_tick = True
+    """Whether a tick may look at its beginning, when it has found nothing yet; else not before `least_pause_s`."""
+
     def find_interval(self, own: SinkSettings) -> float | None:
         """Return after how many seconds a tick looks again though nothing happened.
 

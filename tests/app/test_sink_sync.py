@@ -206,6 +206,17 @@ def test_a_kind_may_look_less_often_while_a_tick_runs(tmp_path: Path, mirror: Mi
     assert counts[1] == 2, "when it began and when it ended"
 
 
+def test_a_kind_may_wait_for_what_the_tick_finds(tmp_path: Path, mirror: Mirror) -> None:
+    here = install(tmp_path, "n1", "n2")
+    mirror.begins_with_tick, mirror.least_pause_s = False, 60.0
+    here.break_node("n2")
+    here.tick()
+
+    assert mirror.told == [{"n1": "", "n2": "setup: exit code 2, without output"}]
+    here.tick()
+    assert len(mirror.told) == 2, "each tick looks when it ends, though nothing happened"
+
+
 def test_a_bug_in_it_harms_nothing_else(
     tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
