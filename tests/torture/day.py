@@ -25,6 +25,8 @@ NODES = ("n1", "n2", "n3")
 AN_HOUR = 60
 _PATIENCE_S = 60.0
 CRON_FORGETS_S = 300
+_LATER = 8
+"""How many ticks after those that are counted show how late the last of these began."""
 
 
 SPRING = dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC).timestamp()
@@ -96,10 +98,11 @@ def run(options: TortureOptions) -> list[Finding]:
 def _night(scene: Scene, name: str, change: float, minutes: int) -> Iterator[Finding]:
     """Let half of the minutes pass before the clocks are put, half of them after."""
     scene.start(change - minutes * 30)
-    scene.pass_minutes(minutes)
+    scene.pass_minutes(minutes + _LATER)
     scene.settle()
-    runs = scene.cron.runs("tick")[:minutes]
-    yield _none_missed(f"{name}: minutes of cron without a tick", [each.began_at for each in runs])
+    runs = scene.cron.runs("tick")
+    yield _none_missed(f"{name}: minutes of cron without a tick", [each.began_at for each in runs], minutes)
+    runs = runs[:minutes]
     failed = [f"{each}" for each in runs if each.code]
     yield Finding(f"{name}: ticks that did not exit with 0", str(len(failed)), "0", not failed, "\n".join(failed[:3]))
     yield _no_mail(f"{name}: mails while all is well", scene.cron.mails())
@@ -112,14 +115,17 @@ def _night(scene: Scene, name: str, change: float, minutes: int) -> Iterator[Fin
     yield Finding(f"{name}: where the nodes are then", ", ".join(pools), "good", pools == {"good"})
 
 
-def _none_missed(what: str, began: list[float]) -> Finding:
-    """Compare the ticks with the minutes that passed by cron's own clock.
+def _none_missed(what: str, began: list[float], count: int) -> Finding:
+    """Compare the first `count` ticks with the minutes that passed by cron's own clock.
 
-    A tick may begin late on a busy machine, and so seem to stand in the next minute: so they are counted. When this
+    A tick may begin late on a busy machine, and so seem to stand in the next minute: so they are counted, and the last
+    of them stands in no later minute than those after it allow, of which each has a minute of its own. When this
     machine keeps cron itself waiting for five of its minutes, a second and a quarter of ours, it takes that for a clock
     that was set, by cron(8), and does not make up for them: they are none of those that had to be.
     """
-    passed = round((began[-1] - began[0]) / 60) + 1
+    ends = began[count - 1 : count + _LATER]
+    passed = min(round((at - began[0]) / 60) - later for later, at in enumerate(ends)) + 1
+    began = began[:count]
     pauses = [later - former for former, later in itertools.pairwise(began)]
     forgotten = sum(round(pause / 60) - 1 for pause in pauses if pause > CRON_FORGETS_S)
     missed = max(0, passed - forgotten - len(began))
