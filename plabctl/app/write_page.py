@@ -2,18 +2,21 @@
 
 I/O. Nothing of the state is locked. What stands there is in `plabctl.views.page`, how it looks in
 `plabctl.render.html.pages`.
-Tests: `tests/cli/test_report.py`.
+Tests: `tests/cli/test_report.py`, `tests/app/test_write_page.py`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from plabctl.app.context import App
 from plabctl.app.queries import read_context_of
@@ -42,7 +45,11 @@ _MOST_MOVES = 100
 _LEAST_SHOWN_S = 10.0
 _OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
 _MOST_EVENTS = 10
+_MOST_PROCESSES = 4
+_LEAST_PART = 200
+"""So many pages of nodes are worth a process: some 300 ms."""
 INDEX = "index.html"
+T = TypeVar("T")
 
 
 class WrittenPage(NamedTuple):
@@ -147,12 +154,15 @@ class NodePages:
             for node in view.nodes
             if (name := find_page_name(node.view.name)) not in there or known.get(name) != marks[name]
         ]
-        with self._history:
-            for name, node in changed:
-                text = self._pages.render_node(node, [] if view.history_fault else self._list_events(node.view.name))
-                self._folder.write(f"node/{name}", _encode(text))
+        in_parts(changed, partial(self._write_some, has_events=not view.history_fault))
         self._folder.remove("node", there - marks.keys())
         self._folder.write_marker(_encode(json.dumps({"digest": self._digest, "pages": marks})))
+
+    def _write_some(self, changed: Sequence[tuple[str, PageNode]], *, has_events: bool) -> None:
+        with self._history:
+            for name, node in changed:
+                text = self._pages.render_node(node, self._list_events(node.view.name) if has_events else [])
+                self._folder.write(f"node/{name}", _encode(text))
 
     def _read_marks(self) -> Mapping[str, str]:
         try:
@@ -163,6 +173,37 @@ class NodePages:
 
     def _list_events(self, name: str) -> Sequence[Event]:
         return [record.event for record in self._history.read(nodes=[name], kinds=_OF_NODES, limit=_MOST_EVENTS)][::-1]
+
+
+def in_parts(items: Sequence[T], work: Callable[[Sequence[T]], None]) -> None:
+    """Do `work` on all `items`: on a part of them in each of several processes where they are many.
+
+    A process of which a part failed is one too few: its part is done once more here, where what is raised is told.
+    """
+    # Threads, such as those of the demo, would be cut short in a child.
+    has_threads = threading.active_count() > 1
+    count = 1 if has_threads else max(1, min(os.cpu_count() or 1, _MOST_PROCESSES, len(items) // _LEAST_PART))
+    children: list[tuple[int, Sequence[T]]] = []
+    try:
+        children.extend((_fork(part, work), part) for part in (items[place::count] for place in range(1, count)))
+        work(items[::count])
+    finally:
+        failed = [part for pid, part in children if os.waitpid(pid, 0)[1]]
+    for part in failed:
+        work(part)
+
+
+def _fork(items: Sequence[T], work: Callable[[Sequence[T]], None]) -> int:
+    """Return the id of a process that does `work` and ends with 0, or with another code when that fails."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work(items)
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def _mark(node: PageNode) -> str:

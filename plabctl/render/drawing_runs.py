@@ -50,11 +50,12 @@ def draw_runs(name: str, runs: Sequence[Run], since_at: float, until_at: float) 
     """Draw what one node was, with a letter in what is wide enough, and words for each run under the pointer."""
     scale = (_RIGHT - _LEFT) / (until_at - since_at)
     pieces = []
+    ends = ""
     for run in _clip(runs, since_at, until_at):
         x = round(_LEFT + (run.since_at - since_at) * scale)
         width = max(1, round(_LEFT + (run.until_at - since_at) * scale) - x)
         took = format_rough(run.until_at - run.since_at)
-        begins, ends = format_clock(run.since_at, until_at), format_clock(run.until_at, until_at)
+        begins, ends = ends or format_clock(run.since_at, until_at), format_clock(run.until_at, until_at)
         words = f"{run.state} for {took}, from {begins} to {ends}"
         letter = draw_text(x + width / 2, _TOP + 16, LETTERS[run.state], "middle letter s-paper") if width >= 14 else ""
         pieces.append(
@@ -86,4 +87,7 @@ def describe_runs(runs: Iterable[Run], since_at: float, until_at: float) -> str:
 def _clip(runs: Iterable[Run], since_at: float, until_at: float) -> Iterator[Run]:
     for run in runs:
         if run.until_at > since_at and run.since_at < until_at:
-            yield run._replace(since_at=max(run.since_at, since_at), until_at=min(run.until_at, until_at))
+            if run.since_at >= since_at and run.until_at <= until_at:
+                yield run  # most are: to make another takes longer than all the rest here
+            else:
+                yield run._replace(since_at=max(run.since_at, since_at), until_at=min(run.until_at, until_at))

@@ -71,13 +71,13 @@ def compute_usable_ratio(runs: Iterable[Run], since_at: float, until_at: float) 
 
     Time of which nothing is known is left out.
     """
-    span = Span(since_at, until_at)
     known_s = usable_s = 0.0
-    for run in runs:
-        if run.state is not NodeState.UNKNOWN:
-            seconds = span.measure(run.since_at, run.until_at)
+    for begins_at, ends_at, state, _ in runs:
+        if state is not NodeState.UNKNOWN and ends_at > since_at and begins_at < until_at:
+            seconds = min(ends_at, until_at) - max(begins_at, since_at)
             known_s += seconds
-            usable_s += seconds * (run.state is NodeState.USABLE)
+            if state is NodeState.USABLE:
+                usable_s += seconds
     return usable_s / known_s if known_s else None
 
 
