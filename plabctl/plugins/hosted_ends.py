@@ -68,10 +68,8 @@ def _build_keys(topic: str) -> Table:
     )
 
 
-class HostedInventory(InventoryKind):
-    """An inventory that a plug-in reads."""
-
-    keys = _build_keys("inventory.plugin")
+class _HostedSource:
+    """What a plug-in is asked for: its nodes, or who uses them."""
 
     def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
         self.name = name
@@ -82,14 +80,24 @@ class HostedInventory(InventoryKind):
         """Return the options."""
         return options.identify()
 
+    def _ask(self, question: str, own: InventorySettings | OccupancySettings) -> Any:
+        """Return the answer of the plug-in; raise UsageFault when it has none."""
+        try:
+            return self._host.call(question, _find_options(own), limit_s=own.timeout_s)
+        except PluginFault as error:
+            raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
+
+
+class HostedInventory(_HostedSource, InventoryKind):
+    """An inventory that a plug-in reads."""
+
+    keys = _build_keys("inventory.plugin")
+
     def read(self, own: InventorySettings, origin: Origin) -> Reading:
         """Return the nodes that the plug-in lists; they are checked like those of a file."""
         from plabctl.inventories.node_list import check_rows
 
-        try:
-            listed = self._host.call("read", _find_options(own), limit_s=own.timeout_s)
-        except PluginFault as error:
-            raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
+        listed = self._ask("read", own)
         return check_rows(self._list_rows(listed), f"the plug-in {self.name!r}", own.name, own.match)
 
     def _list_rows(self, listed: Sequence[tuple[object, Any]]) -> Iterator[Any]:
@@ -103,27 +111,14 @@ class HostedInventory(InventoryKind):
                 yield Row(f"item {number}", "", {}, "neither a name nor a name with variables that are texts")
 
 
-class HostedOccupancy(OccupancyKind):
+class HostedOccupancy(_HostedSource, OccupancyKind):
     """An occupancy source that a plug-in reads."""
 
     keys = _build_keys("occupancy.plugin")
 
-    def __init__(self, name: str, host: PluginHost, fault: str = "") -> None:
-        self.name = name
-        self.fault = fault
-        self._host = host
-
-    def identify(self, options: HostedOptions) -> str:
-        """Return the options."""
-        return options.identify()
-
     def read(self, own: OccupancySettings, origin: Origin, now: float) -> Iterator[Row]:
         """Return the busy nodes that the plug-in lists; they are checked like those that a command prints."""
-        try:
-            listed = self._host.call("list_busy", _find_options(own), limit_s=own.timeout_s)
-        except PluginFault as error:
-            raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
-        return self._list_rows(listed, now)
+        return self._list_rows(self._ask("list_busy", own), now)
 
     def _list_rows(self, listed: Sequence[tuple[object, object]], now: float) -> Iterator[Row]:
         from plabctl.occupancy.use_rows import read_use
