@@ -83,9 +83,9 @@ class BoundedTransport(paramiko.Transport):
     def _log(self, level: int, message: str, *values: object) -> None:
         """Keep no log; each login would make forty entries that nobody reads."""
 
-    def begin_stage(self, limit: int) -> None:
-        """Let the node send `limit` bytes from now on until this is called again."""
-        self._meter.begin_stage(limit)
+    def begin_stage(self, limit: int, sent: int) -> None:
+        """Let the node send `limit` bytes from now on until this is called again, while it is sent `sent`."""
+        self._meter.begin_stage(limit, sent)
 
     @property
     def login_message(self) -> str:

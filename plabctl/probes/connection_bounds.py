@@ -18,6 +18,9 @@ LOGIN_BYTES = 512 * 1024
 """Before the end of the login. An honest sshd sends 3 KiB and its banner."""
 ASIDES, ASIDES_PER_S = 500, 5
 """Messages other than output, in the login and in each stage: so many at once, and so many more each second."""
+SENT_PER_GRANT = 1024
+"""Bytes of what a stage sends for which the node may grant room once beside that. An sshd whose shell reads slowly
+grants it for each page of 4 KiB that the shell takes."""
 REKEYS, REKEY_EVERY_S = 5, 60.0
 """Key exchanges after the first one: so many at once, and one more after each so many seconds."""
 CPU_S = 3.0
@@ -38,6 +41,8 @@ _REST_RATIO, _REST_MAX_S = 4.0, 0.1
 thread that works without a pause costs each step of all other threads five milliseconds."""
 
 _KEXINIT = 20
+_GRANT = 93
+"""Channel window adjust (RFC 4254, 5.2)."""
 _OUTPUT = frozenset({94, 95})
 """Channel data and extended data (RFC 4254, 5.2)."""
 
@@ -84,11 +89,12 @@ class BoundExceeded(paramiko.SSHException):
 class _Phase:
     """The counters of the login, or of one stage. Changed by the transport's thread alone."""
 
-    __slots__ = ("asides", "bytes", "cpu_from", "limit", "name", "reads", "since")
+    __slots__ = ("asides", "bytes", "cpu_from", "grants_left", "limit", "name", "reads", "since")
 
-    def __init__(self, name: str, limit: int, since: float) -> None:
+    def __init__(self, name: str, limit: int, since: float, sent: int = 0) -> None:
         self.name = name
         self.limit = limit
+        self.grants_left = sent // SENT_PER_GRANT
         self.since = since
         self.bytes = self.asides = self.reads = 0
         self.cpu_from: float | None = None
@@ -113,9 +119,12 @@ class Meter:
         self._lane_holder = 0
         self._turn_from = 0.0
 
-    def begin_stage(self, limit: int) -> None:
-        """Restart the counters for a stage in which the node may send `limit` bytes; callable from any thread."""
-        self._phase = _Phase("in one stage", limit, self._clock())
+    def begin_stage(self, limit: int, sent: int = 0) -> None:
+        """Restart the counters for a stage that sends `sent` bytes and in which the node may send `limit`.
+
+        Callable from any thread.
+        """
+        self._phase = _Phase("in one stage", limit, self._clock(), sent)
 
     def begin_relay(self) -> None:
         """From now on count only messages that bring no data, anew: data is counted where it goes to."""
@@ -151,6 +160,9 @@ class Meter:
         if kind in _OUTPUT:
             return
         phase = self._phase
+        if kind == _GRANT and phase.grants_left:
+            phase.grants_left -= 1
+            return
         phase.asides += 1
         if phase.asides > ASIDES and phase.asides > ASIDES + ASIDES_PER_S * (self._clock() - phase.since):
             self.cut(f"sent {phase.asides} messages that bring no output {phase.name}")

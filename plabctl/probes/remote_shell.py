@@ -129,7 +129,7 @@ class RemoteShell:
         number = next(self._numbers)
         stage = wrap_stage(text, variables, timeout_s, number, has_timeout=self._has_timeout)
         frame = StageFrame(self._output_limit, number)
-        self._transport.begin_stage(_SENT_PER_PRINTED * compute_flood(self._output_limit))
+        self._transport.begin_stage(_SENT_PER_PRINTED * compute_flood(self._output_limit), len(stage))
         alarm = self._watchdog.arm(end + _HARD_S, partial(hang_up, self._sock))
         try:
             with self._cancellation.on_cancel(partial(hang_up, self._sock)):

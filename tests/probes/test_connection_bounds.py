@@ -17,13 +17,14 @@ from plabctl.probes.connection_bounds import (
     LOGIN_BYTES,
     REKEYS,
     RELAY_CPU_S,
+    SENT_PER_GRANT,
     BoundExceeded,
     Meter,
     _lane,
 )
 from plabctl.probes.key_exchange import MAX_BITS, SECRET_BITS, bound_exchanges
 
-KEXINIT, IGNORE, DATA = 20, 2, 94
+KEXINIT, IGNORE, GRANT, DATA = 20, 2, 93, 94
 
 
 class Times:
@@ -61,6 +62,24 @@ def test_messages_that_bring_no_output_are_counted_and_output_is_not(times: Time
         times.meter.message(IGNORE)
         times.meter.message(DATA)
     with pytest.raises(BoundExceeded, match=f"sent {ASIDES + 1} messages"):
+        times.meter.message(IGNORE)
+
+
+def test_room_is_granted_for_what_was_sent_and_for_no_more(times: Times) -> None:
+    times.meter.begin_stage(1 << 20, sent=1000 * SENT_PER_GRANT)
+    for _ in range(1000):
+        times.meter.message(GRANT)
+    for _ in range(ASIDES):
+        times.meter.message(GRANT)
+    with pytest.raises(BoundExceeded, match=f"sent {ASIDES + 1} messages"):
+        times.meter.message(GRANT)
+
+
+def test_what_was_sent_allows_no_other_messages(times: Times) -> None:
+    times.meter.begin_stage(1 << 20, sent=1000 * SENT_PER_GRANT)
+    for _ in range(ASIDES):
+        times.meter.message(IGNORE)
+    with pytest.raises(BoundExceeded):
         times.meter.message(IGNORE)
 
 
