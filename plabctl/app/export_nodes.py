@@ -52,7 +52,7 @@ def collect_reachable(context: ViewContext, words: tuple[str, ...], *, logs_in_a
             nodes.append(ExportedNode(view, node.variables))
             continue
         nodes.append(ExportedNode(view, node.variables, server, jumps))
-    return Export(nodes, SshAccess() if logs_in_as_self else _find_access(ssh), tuple(remarks))
+    return Export(nodes, SshAccess(is_personal=True) if logs_in_as_self else _find_access(ssh), tuple(remarks))
 
 
 def _list_nodes(context: ViewContext, words: tuple[str, ...]) -> Iterator[tuple[NodeView, Node]]:

@@ -16,6 +16,7 @@ from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import BackoffKind
 from plabctl.core.keys.formatting import quote, suggest
 from plabctl.core.keys.table import Kind
+from plabctl.core.keys.types import Base
 from plabctl.core.pools.good import GOOD
 from plabctl.core.recipe import DEFAULT_STAGES, Become, Recipe, Transport
 from plabctl.core.settings import PoolKind, PoolSettings, Settings
@@ -78,12 +79,12 @@ def is_variant(recipe: Values) -> bool:
     return "become" in recipe and "transport" not in recipe and not DEFAULT_STAGES.keys() & recipe.keys()
 
 
-def check_across_keys(values: Values, broken: Collection[str]) -> Iterator[Fault]:
-    """Yield every fault between keys; `broken` are the paths of keys at fault already."""
+def check_across_keys(values: Values, broken: Collection[str], base: Base) -> Iterator[Fault]:
+    """Yield every fault between keys; `broken` are the paths of keys at fault already, `base` makes paths absolute."""
     recipes, builtin = values.get("recipe", {}), list_recipes(values)
     yield from _check_stages(recipes, builtin, broken)
     for point in ("inventory", "occupancy", "sink"):
-        yield from _check_sources(point, values.get(point, ()), broken)
+        yield from _check_sources(point, values.get(point, ()), broken, base)
     yield from _check_experiment(values.get("experiment", {}), {*builtin, *recipes}, broken)
     yield from _check_reserves(values)
     # A pool that could not be read at all may be the very one that others name: then nothing is said about pools.
@@ -221,7 +222,7 @@ def _check_stages(
                 yield path, f"{what}, allowed: one of run and script"
 
 
-def _check_sources(point: str, sources: Collection[Values], broken: Collection[str]) -> Iterator[Fault]:
+def _check_sources(point: str, sources: Collection[Values], broken: Collection[str], base: Base) -> Iterator[Fault]:
     """Yield each source, or sink that is told no events, that is of one kind and in one place with one before it."""
     known, names = list[tuple[int, Values]](), dict[object, int]()
     for number, each in enumerate(sources, 1):
@@ -230,9 +231,9 @@ def _check_sources(point: str, sources: Collection[Values], broken: Collection[s
             continue
         if any(f"{path}.{key}" in broken for key in kind.keys.keys):
             continue
-        source = {key: each[key] for key in ("kind", *(kind.place_keys or kind.keys.keys)) if key in each}
-        same = next((first for first, other in known if other == source), None)
-        if same is not None:
+        keys = {key: kind.keys.keys[key] for key in kind.place_keys or kind.keys.keys}
+        source = {"kind": kind, **{key: keys[key].resolve_paths(each[key], base) for key in keys if key in each}}
+        if same := next((first for first, other in known if other == source), None):
             yield path, f"the same as {point}[{same}], allowed: each {'sink' if point == 'sink' else 'source'} once"
         name = each.get("name")
         if name is not None and (first := names.setdefault(name, number)) != number:
@@ -245,6 +246,5 @@ def _join_words(words: Collection[str]) -> str:
 
 
 def _format_choices(names: Collection[str]) -> str:
-    if not names:
-        return "nothing yet, such a pool is missing"
-    return f"one of {_join_words(names)}" if len(names) > 1 else _join_words(names)
+    words = _join_words(names) or "nothing yet, such a pool is missing"
+    return f"one of {words}" if len(names) > 1 else words

@@ -42,14 +42,15 @@ def load(path: str | None, environ: Mapping[str, str] | None = None) -> Settings
 
 def build_from_source(source: ConfigFile, environ: Mapping[str, str]) -> Settings:
     """Return the settings of a configuration file that was read; raise ConfigError as `load` does."""
-    values, faults = examine(parse(source.raw, source.given))
+    base = BaseDir(source.folder, find_home(environ))
+    values, faults = examine(parse(source.raw, source.given), base)
     if faults:
         told = [f"{source.given}: {where}: {what}" for where, what in faults[:MAX_FAULTS]]
         more = len(faults) - MAX_FAULTS
         raise InvalidConfig([*told, f"... and {more} more"] if more > 0 else told, hint=_HINT)
     settings = build_settings(
         values,
-        BaseDir(source.folder, find_home(environ)),
+        base,
         path=source.path,
         state_dir=find_state_dir(environ),
         digest=_compute_digest(source.raw),
@@ -60,11 +61,11 @@ def build_from_source(source: ConfigFile, environ: Mapping[str, str]) -> Setting
     return settings
 
 
-def examine(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """Return the values of a parsed document and every fault in it."""
+def examine(document: dict[str, Any], base: BaseDir) -> tuple[dict[str, Any], list[Fault]]:
+    """Return the values of a parsed document and every fault in it; relative paths in it are relative to `base`."""
     values, faults = read_document(document)
     broken = {where for where, _ in faults}
-    return values, [*faults, *check_across_keys(values, broken)]
+    return values, [*faults, *check_across_keys(values, broken, base)]
 
 
 def parse(raw: bytes, path: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ one whose failure is not confirmed, nor one that a person holds or moved. Go on 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 STUCK = "needs a person"
 _LONGEST = 300
+_RETEST_S = 900.0
+"""For how long a pool's `minimum` waits for the retest of a suspect: it is due at once, but may end without result."""
 
 
 class Scope(NamedTuple):
@@ -46,7 +49,7 @@ def find_situation(
     if Topic.NODES in scope.topics:
         alarms |= _find_bad_nodes(seen, state, settings, now)
     if Topic.POOLS in scope.topics and scope.minimum:
-        alarms |= _find_small_pools(seen, state, scope.minimum, now)
+        alarms |= _find_small_pools(seen, state, scope.minimum, now, memory)
     if Topic.GUARD in scope.topics:
         scopes = read_guard(state).scopes.values()
         alarms |= {
@@ -91,20 +94,34 @@ def _is_known_bad(member: Member, now: float) -> bool:
 
 
 def _find_small_pools(
-    seen: Sequence[Standing], state: State, minimum: Mapping[str, int], now: float
+    seen: Sequence[Standing], state: State, minimum: Mapping[str, int], now: float, memory: Memory
 ) -> dict[str, Alarm]:
-    counts = dict.fromkeys(minimum, 0)
+    """Return the pools that are too small whatever becomes of nodes just added and of suspects about to be retested.
+
+    Of a pool that was told of, these nodes count only once they are usable.
+    """
+    counts, hopes = Counter[str](), Counter[str]()
     untested_count = 0
     for each in seen:
         member = state.member(each.node)
         untested_count += not each.is_decided
-        if member and not each.why_not and member.pool in counts:
+        if member and not each.why_not:
             counts[member.pool] += 1
+        elif member and _is_unconfirmed(member, now):
+            hopes[member.home_pool] += 1
     return {
-        f"pool {pool}": Alarm(Topic.POOLS, pool, now, detail=f"{counts[pool]} usable, at least {least} wanted")
+        key: Alarm(Topic.POOLS, pool, now, detail=f"{counts[pool]} usable, at least {least} wanted")
         for pool, least in minimum.items()
-        if counts[pool] + untested_count < least  # of nodes that are just added nobody knows
+        if counts[pool] + (0 if (key := f"pool {pool}") in memory else hopes[pool] + untested_count) < least
     }
+
+
+def _is_unconfirmed(member: Member, now: float) -> bool:
+    """Return whether the node was usable until a failure that its next test is to confirm or refute, soon."""
+    suspicion = member.suspicion
+    if suspicion is None or member.is_guarded or member.is_held(now) or member.absent_since_at is not None:
+        return False
+    return now - suspicion.failed_at < _RETEST_S
 
 
 def _find_faults(state: State, own_name: str) -> dict[str, Alarm]:

@@ -80,12 +80,30 @@ class Ended(NamedTuple):
         return max(0.0, self.at - self.alarm.since_at)
 
 
+class Tone(StrEnum):
+    """How a notice looks: the words by which apprise chooses colours, symbols and priorities."""
+
+    FAILURE = "failure"
+    WARNING = "warning"
+    SUCCESS = "success"
+    INFO = "info"
+
+
 class Notice(NamedTuple):
     """What is to be told at once."""
 
     new: tuple[Alarm, ...]
     over: tuple[Ended, ...]
     still: tuple[Alarm, ...]
+    open_count: int = 0
+    """How many alarms were told before, are not over, and are not in this notice."""
+
+    @property
+    def tone(self) -> Tone:
+        """A failure for all that is more than nodes which went bad; a success when nothing is wrong any more."""
+        if wrong := (*self.new, *self.still):
+            return Tone.WARNING if all(alarm.topic == Topic.NODES for alarm in wrong) else Tone.FAILURE
+        return Tone.INFO if self.open_count else Tone.SUCCESS
 
 
 class Reminders(NamedTuple):
@@ -119,8 +137,10 @@ def plan_notice(memory: Memory, situation: Situation, now: float, reminders: Rem
             # What ended before it was told has come again meanwhile, and has ended once more.
             over.append(Ended(told.alarm, end if end >= told.alarm.since_at else now, key in situation.lost))
     after |= {key: Told(alarm, now) for key, alarm in new.items()}
-    notice = Notice(tuple(new.values()), tuple(over), tuple(still.values()))
-    return (notice if any(notice) else None), after
+    if not new and not over and not still:
+        return None, after
+    open_count = len(after) - len(new) - len(still)
+    return Notice(tuple(new.values()), tuple(over), tuple(still.values()), open_count), after
 
 
 def find_next_reminder(memory: Memory, reminders: Reminders) -> float:

@@ -65,7 +65,7 @@ def list_groups_of(groups: NodesetGroups, node: str) -> list[str]:
 
 def format_file(groups: NodesetGroups) -> str:
     """Return a file for `groups.d`, which is YAML; so is a text as JSON has it."""
-    # Many groups have the same nodes, such as bad and unusable; names with two numbers take 0.1 s to fold.
+    # Many groups have the same nodes, such as bad and unusable.
     folded = {nodes: fold_nodeset(nodes) for nodes in set(map(tuple, groups.nodes.values()))}
     lines = [f"  {dumps(name)}: {dumps(folded[tuple(nodes)])}\n" for name, nodes in groups.nodes.items()]
     return f"# Written by: plabctl export nodeset\n{SOURCE}:\n" + "".join(lines)

@@ -23,14 +23,16 @@ def format_ssh_config(export: Export) -> Iterator[str]:
     taken = {node.view.name.lower() for node in export.nodes}
     jumps = _name_jumps((hop for node in export.nodes for hop in node.jumps), taken)
     for hop, name in jumps.items():
-        # Or a ProxyJump of a later block, `Host *`, would hold, which may lead to this host again and so on for ever.
-        yield _format_block(name, hop, export.access, ["none"])
+        # Else a ProxyJump of a later block, `Host *`, would hold, which may lead to this host again and so on for ever.
+        yield _format_block(name, hop, export.access, "none")
+    direct = "" if export.access.is_personal else "none"
     for node in export.nodes:
         if node.server is not None:
             name = node.view.name
             # OpenSSH, other than plabctl, takes PC1 and pc1 for two.
             patterns = name if name == name.lower() else f"{name} {name.lower()}"
-            yield _format_block(patterns, node.server, export.access, [jumps[hop] for hop in node.jumps])
+            way = ",".join(jumps[hop] for hop in node.jumps) or direct
+            yield _format_block(patterns, node.server, export.access, way)
 
 
 def _name_jumps(hops: Iterable[SshServer], taken: set[str]) -> dict[SshServer, str]:
@@ -48,11 +50,11 @@ def _name_jumps(hops: Iterable[SshServer], taken: set[str]) -> dict[SshServer, s
     return names
 
 
-def _format_block(patterns: str, server: SshServer, access: SshAccess, jumps: Iterable[str] = ()) -> str:
+def _format_block(patterns: str, server: SshServer, access: SshAccess, way: str) -> str:
     lines = [("HostName", format_path(server.host) or server.host), ("Port", str(server.port))]
     if server.user and (user := format_word(server.user)):
         lines.append(("User", user))
     lines += list_options(server, access)
-    if way := ",".join(jumps):
+    if way:
         lines.append(("ProxyJump", way))
     return f"\nHost {patterns}\n" + "".join(f"    {keyword} {value}\n" for keyword, value in lines)

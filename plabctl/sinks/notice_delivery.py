@@ -104,7 +104,7 @@ def _begin(
     write_record(job.path, record.begin(memory, now))
     words = write(notice)
     try:
-        start_sender(job._replace(subject=words.subject, text=words.text), lock)
+        start_sender(job._replace(**words._asdict()), lock)
     except OSError as why:
         error = f"no process can be started: {(why.strerror or str(why)).lower()}"
         write_record(job.path, record.fail(error, now))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from plabctl.core.notices import Tone
 from plabctl.process import run
 from plabctl.sinks.notice_sender import Job
 
@@ -27,6 +28,7 @@ class Words(NamedTuple):
 
     subject: str
     text: str
+    tone: str = Tone.INFO
 
 
 def start_sender(job: Job, lock: int) -> None:
@@ -54,7 +56,7 @@ def reap_senders() -> None:
 
 def send_now(url: str, words: Words, timeout_s: float) -> str:
     """Send something that is no notice, wait for it, and return what went wrong; empty when nothing did."""
-    given = _encode(Job(url, *words, timeout_s))
+    given = _encode(Job(url, words.subject, words.text, timeout_s, tone=words.tone))
     ran = run(
         _build_argv(), timeout_s=timeout_s + SLACK_S, keep_bytes=_KEEP_BYTES, flood_bytes=_KEEP_BYTES, given=given
     )

@@ -36,6 +36,8 @@ class Job(NamedTuple):
     text: str
     timeout_s: float
     path: str = ""
+    tone: str = "info"
+    """One of `plabctl.core.notices.Tone`."""
 
 
 def main() -> None:
@@ -100,7 +102,7 @@ def _send(job: Job) -> str:
     service = apprise.Apprise()
     if not service.add(job.url):
         return "is not understood; see: plabctl config check"
-    is_sent = service.notify(title=job.subject, body=job.text, body_format=apprise.NotifyFormat.TEXT)
+    is_sent = service.notify(job.text, job.subject, job.tone, body_format=apprise.NotifyFormat.TEXT)
     return "" if is_sent else find_reason(log.getvalue())
 
 

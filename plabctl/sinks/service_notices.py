@@ -127,7 +127,8 @@ class _Round:
 
     def write(self, notice: Notice) -> Words:
         """Return the notice in words."""
-        return self.fill(summarize(notice), list_lines(notice, self._scene.now))
+        words = self.fill(summarize(notice), list_lines(notice, self._scene.now))
+        return words._replace(tone=notice.tone)
 
     def fill(self, summary: str, lines: Sequence[str]) -> Words:
         """Return what is sent, by the templates of the sink."""

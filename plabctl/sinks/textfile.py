@@ -87,12 +87,16 @@ class TextfileKind(TickSinkKind):
         return f"textfile '{_find_options(own).path}'"
 
     def find_faults(self, own: SinkSettings, settings: Settings) -> Iterator[tuple[str, str]]:
-        """Yield why the file could not be written, as far as that can be seen."""
+        """Yield why the file could not be written, as far as that can be seen, and that another sink writes it, too."""
+        path = _find_options(own).path
         try:
-            with _open_folder(_find_options(own).path, settings.state_dir, settings.origin):
+            with _open_folder(path, settings.state_dir, settings.origin):
                 pass
         except ValueError as why:
             yield "path", str(why)
+        for other in settings.sinks[: settings.sinks.index(own)]:
+            if isinstance(other.options, TextfileOptions) and _find_place(other.options.path) == _find_place(path):
+                yield "path", f"is the same file as '{other.options.path}' of another sink"
 
     def list_written_files(self, options: TextfileOptions) -> Iterator[tuple[str, str]]:
         """Yield the file."""
@@ -150,6 +154,12 @@ def _is_ours(folder: int, name: str) -> bool:
     except FileNotFoundError:
         return True
     return start is not None and (start == _SIGN or not start.strip(b"\0"))
+
+
+def _find_place(path: str) -> str:
+    """Return the path of the file that is replaced: links lead to its directory, and are not followed behind that."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def _find_options(own: SinkSettings) -> TextfileOptions:

@@ -37,6 +37,9 @@ class SshAccess:
     """`StrictHostKeyChecking` for this file."""
     has_only_these_keys: bool = False
     """Whether no other keys are offered than those that are named."""
+    is_personal: bool = False
+    """Whether it is for people who log in as themselves: to a node without jump hosts they may have a way of their own.
+    """
 
 
 class ExportedNode(NamedTuple):

@@ -220,6 +220,17 @@ def test_what_keeps_the_file_from_being_written_is_told_in_a_line(desk: Desk) ->
     assert "good" in desk.ok("status", "-o", "tsv"), "all else is done"
 
 
+def test_two_sinks_with_one_file_are_refused(desk: Desk) -> None:
+    other = TEXTFILE.replace("texts/", f"{desk.folder}/./x/../texts/") + "per_node = true\n"
+    configure(desk, TEXTFILE, other)
+    assert "sink[2]: the same as sink[1], allowed: each sink once" in desk.run("config", "check").err
+    (desk.folder / "link").symlink_to("texts")
+    configure(desk, TEXTFILE, TEXTFILE.replace("texts/", "link/"))
+    said = desk.run("config", "check")
+    assert said.code == 78
+    assert f"sink[2].path: is the same file as '{desk.folder}/texts/plabctl.prom' of another sink" in said.err
+
+
 @pytest.mark.root
 def test_a_full_disk_keeps_the_old_file(desk: Desk) -> None:
     configure(desk, TEXTFILE)

@@ -169,6 +169,10 @@ def test_without_a_directory_it_says_how_to_name_one(used_desk: Desk) -> None:
 
     assert said.code == 2
     assert "-O DIR" in said.err
+    for empty in ("", " "):
+        said = used_desk.run("report", "-O", empty)
+        assert (said.code, said.out) == (2, "")
+        assert said.err == "plabctl: -O names no directory: it is empty\n"
 
 
 def test_a_history_that_cannot_be_read_is_told_on_the_page(used_desk: Desk) -> None:

@@ -107,7 +107,7 @@ names = st.one_of(
 @given(st.dictionaries(names, st.one_of(junk, st.dictionaries(names, st.one_of(junk, st.dictionaries(names, junk))))))
 @settings(max_examples=30)
 def test_no_document_breaks_the_reading_of_it(document: dict[str, Any]) -> None:
-    _, faults = examine(document)
+    _, faults = examine(document, BaseDir("/etc", "/root"))
 
     assert all(path.isprintable() and what.isprintable() for path, what in faults)
 

@@ -88,6 +88,29 @@ def test_a_pool_with_too_few_usable_nodes_is_told() -> None:
     assert not look(make_state(make_member("n1", ok_streak=1), untested), scope).alarms, "nobody knows yet"
 
 
+def test_a_pool_is_not_told_for_a_suspect_before_its_retest() -> None:
+    scope = Scope({Topic.POOLS}, minimum={"good": 2})
+    good, suspicion = make_member("n1", ok_streak=1), Suspicion("good", NOW - 900, 5, NOW - 60)
+    quiet = {
+        "suspect": make_bad(suspicion=suspicion),
+        "tested quickly while in good": make_member("n2", fail_streak=1, last=FAILED, suspicion=suspicion),
+    }
+    for why, member in quiet.items():
+        assert not look(make_state(good, replace(member, node="n2")), scope).alarms, why
+    told = look(make_state(good), scope).alarms
+    memory = {key: Told(alarm, NOW) for key, alarm in told.items()}
+    suspect = make_bad("n2", suspicion=suspicion)
+    assert look(make_state(good, suspect), scope, memory).alarms, "it is not over before the retest passes"
+    short = {
+        "guarded": make_member("n2", fail_streak=1, last=FAILED, suspicion=suspicion, interval_s=300.0),
+        "held": replace(suspect, hold=Hold("ada", "", NOW - 60)),
+        "absent": replace(suspect, absent_since_at=NOW - 60),
+        "retested without result": replace(suspect, suspicion=replace(suspicion, failed_at=NOW - 900)),
+        "of another pool": replace(suspect, suspicion=replace(suspicion, pool="spare")),
+    }
+    assert [why for why, member in short.items() if not look(make_state(good, member), scope).alarms] == []
+
+
 def test_guards_and_faults_are_told() -> None:
     guard = Guard({"site north": GuardedScope("site north", NOW - 60, "8 of 10 failed")})
     faults = {

@@ -13,6 +13,7 @@ from plabctl.core.notices import (
     Reminders,
     Situation,
     Told,
+    Tone,
     Topic,
     find_next_reminder,
     plan_notice,
@@ -171,3 +172,21 @@ def test_an_end_before_the_beginning_is_that_of_an_earlier_time() -> None:
     notice, _ = plan_notice(memory, make_situation([], ends={"node n1": NOW - 50}), NOW + 30, NEVER)
     assert notice
     assert notice.over[0].lasted_s == 30.0
+
+
+def test_a_notice_looks_as_grave_as_what_it_tells() -> None:
+    guard = Alarm(Topic.GUARD, "site north", NOW, detail="8 of 10 failed")
+    both = make_situation(["n1", "n2"])
+    bad, memory = plan_notice({}, both, NOW, HOURLY)
+    graver, with_guard = plan_notice(memory, both._replace(alarms={**both.alarms, "guard": guard}), NOW + 60, HOURLY)
+    partly, memory = plan_notice(with_guard, make_situation(["n2"]), NOW + 120, HOURLY)
+    held, memory = plan_notice(memory, make_situation([], pending=["node n2"]), NOW + 180, HOURLY)
+    over, memory = plan_notice(memory, make_situation([]), NOW + 240, HOURLY)
+    tones = [each and each.tone for each in (bad, graver, partly, over)]
+    assert tones == [Tone.WARNING, Tone.FAILURE, Tone.INFO, Tone.SUCCESS]
+    assert held is None
+    assert memory == {}
+    again, _ = plan_notice(with_guard, Situation({"guard": guard}), NOW + 9000, HOURLY)
+    assert again
+    assert again.still
+    assert again.tone == Tone.FAILURE

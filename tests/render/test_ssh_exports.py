@@ -136,6 +136,18 @@ def test_a_proxy_command_hands_each_ssh_what_was_meant(tmp_path: Path, path: str
         assert [expand(each) for each in said["identityfile"]] == [path]
 
 
+@pytest.mark.sshd
+def test_a_jump_host_of_ones_own_for_everything_is_not_that_of_a_node_without(tmp_path: Path) -> None:
+    nodes = [("pc1", SshServer("10.0.0.1", 22), ()), ("pc2", SshServer("10.0.0.2", 22), (SshServer("gate", 22),))]
+    own = "\nHost *\n    ProxyJump bastion\n"
+    assert "proxyjump" not in ask(tmp_path, write(*nodes) + own, "pc1")
+    assert ask(tmp_path, write(*nodes) + own, "pc2")["proxyjump"] == ["plabctl-jump-gate"]
+    personal = write(*nodes, access=SshAccess(is_personal=True)) + own
+    assert ask(tmp_path, personal, "pc1")["proxyjump"] == ["bastion"], "who logs in as themselves may need it"
+    assert ask(tmp_path, personal, "pc2")["proxyjump"] == ["plabctl-jump-gate"]
+    assert "proxyjump" not in ask(tmp_path, personal, "plabctl-jump-gate")
+
+
 def test_a_jump_host_is_never_reached_over_itself(tmp_path: Path) -> None:
     gate = SshServer("gate", 22)
     text = write(("plabctl-jump-gate", SshServer("10.0.0.1", 22), [gate]), ("pc1", SshServer("10.0.0.2", 22), [gate]))

@@ -119,7 +119,7 @@ def test_each_service_gets_one_notice_in_its_form(
     assert text.startswith("3 nodes bad at north: n[1-3]: setup: exit code 2, without output\n\n0 of 3 nodes usable.")
     found = {request.path.split("/")[1]: request for request in web.requests if request.method != "GET"}
     assert found["hook"].json["title"] == message["Subject"]
-    assert found["hook"].json["message"] == text
+    assert (found["hook"].json["message"], found["hook"].json["type"]) == (text, "warning")
     assert found["hook"].headers["X-Token"] == SECRET
     ntfy = found[""].json
     assert (ntfy["topic"], ntfy["title"], ntfy["message"]) == ("plab", message["Subject"], text)
@@ -149,6 +149,7 @@ def test_it_is_told_once_then_that_it_is_over(tmp_path: Path, web: WebServer, mo
     assert set(here.pools().values()) == {"good"}
     assert len(web.requests) == 2
     assert web.requests[1].json["title"].startswith("plabctl: 3 back after ")
+    assert [request.json["type"] for request in web.requests] == ["warning", "success"]
 
 
 def test_what_could_not_be_told_is_told_by_the_next_tick(tmp_path: Path, web: WebServer) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 
-from plabctl.core.keys.types import ValueType
+from plabctl.core.keys.types import Base, ValueType
 from plabctl.typed import Any
 
 
@@ -64,6 +64,11 @@ class Key:
     def default(self) -> str:
         """What the default is, in words; empty where it is a constant."""
         return self._default if isinstance(self._default, str) else self._default()
+
+    def resolve_paths(self, value: Any, base: Base) -> Any:
+        """Return a value of this key that was read, with paths made absolute; what is in a table stays as it is."""
+        own = self.type
+        return own.resolve_paths(value, base) if isinstance(own, ValueType) else value
 
 
 class Table:
