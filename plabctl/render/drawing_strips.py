@@ -34,6 +34,7 @@ _WIDTH, _RIGHT, _TOP = 720, 710, 6
 _SMALL = 11 * LETTER_WIDTH
 _LINE = 11
 _SHARE = 46
+_LEAST_S = 60.0
 _MOST_NAMED, _MOST_HIGH, _MOST_LOW, _MOST_ROWS = 48, 240, 600, 2000
 
 
@@ -93,8 +94,16 @@ def draw_strips(
 
 
 def draw_outages(strips: Iterable[NodeStrip], since_at: float, until_at: float) -> Drawing:
-    """Draw what nodes were in a span of time, as a picture that says itself which span that is."""
-    return draw_strips(strips, since_at, until_at, title=f"{format_local(since_at)} to {format_local(until_at)}")
+    """Draw what nodes were in a span of time, as a picture that says itself which span that is.
+
+    It begins where something is known of one of them.
+    """
+    everything = list(strips)
+    known = (run.since_at for strip in everything for run in strip.runs if run.state is not NodeState.UNKNOWN)
+    begin_at = max(since_at, min(min(known, default=since_at), until_at - _LEAST_S))
+    title = f"{format_local(begin_at)} to {format_local(until_at)}"
+    title += ", nothing is known before" if begin_at > since_at else ""
+    return draw_strips(everything, begin_at, until_at, title=title)
 
 
 def _choose(strips: Sequence[NodeStrip], since_at: float, until_at: float) -> list[NodeStrip]:
@@ -151,9 +160,15 @@ def _draw_names(rows: Iterable[_Row], sheet: _Sheet) -> Iterator[str]:
 
 
 def _format_share(strip: NodeStrip, sheet: _Sheet) -> str:
-    """Return the share of the time in which the node was usable; 100 only for all of it."""
-    ratio = compute_usable_ratio(strip.runs, sheet.since_at, sheet.until_at)
-    return "" if ratio is None else "100 %" if ratio == 1 else f"{min(99.9, 100 * ratio):.1f} %"
+    """Return the share of the time in which the node was usable."""
+    return format_percent(compute_usable_ratio(strip.runs, sheet.since_at, sheet.until_at))
+
+
+def format_percent(ratio: float | None) -> str:
+    """Return a share as people read it, `66.7 %`, never rounded to all or nothing; empty when it is not known."""
+    if ratio is None:
+        return ""
+    return f"{100 * ratio:.0f} %" if ratio in {0.0, 1.0} else f"{min(99.9, max(0.1, 100 * ratio)):.1f} %"
 
 
 def _draw_states(rows: Sequence[_Row], sheet: _Sheet) -> Iterator[str]:

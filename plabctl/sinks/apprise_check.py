@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.core.keys.formatting import quote, suggest
+from plabctl.files.secret_file import find_readers
 from plabctl.sinks.apprise_keys import AppriseOptions
-from plabctl.sinks.apprise_urls import MISSING, explain_url, find_readers, has_secret, read_urls
+from plabctl.sinks.apprise_urls import MISSING, explain_url, has_secret, read_urls
 from plabctl.sinks.service_notices import find_zone
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def find_faults(options: AppriseOptions, settings: Settings) -> Iterator[tuple[s
     if options.url_file:
         try:
             urls = read_urls(options.url_file, settings.origin.owners)
-        except ValueError as error:
-            yield "url_file", str(error)
+        except ValueError as why:
+            yield "url_file", f"{options.url_file}: {why}"
         else:
             yield from _find_url_faults("url_file", urls)
     if any(map(has_secret, options.url)) and (others := find_readers(os.stat(settings.path))):

@@ -158,5 +158,8 @@ def list_urls(options: AppriseOptions, origin: Origin) -> tuple[str, ...]:
     """Return the URLs; raise ValueError, which says why, when their file is not used."""
     from plabctl.sinks.apprise_urls import read_urls
 
-    more = read_urls(options.url_file, origin.owners) if options.url_file else ()
+    try:
+        more = read_urls(options.url_file, origin.owners) if options.url_file else ()
+    except ValueError as why:
+        raise ValueError(f"{options.url_file}: {why}") from why
     return tuple(dict.fromkeys((*options.url, *more)))

@@ -6,15 +6,12 @@ Tests: `tests/sinks/test_apprise_config.py`.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Collection, Iterator
 from urllib.parse import unquote, urlsplit
 
 from plabctl.core.keys.notice_types import is_service_url
-from plabctl.errors import Untrusted
-from plabctl.files.trusted import open_trusted
+from plabctl.files.secret_file import read_secret_lines
 from plabctl.masks import MASK
 
 MISSING = "apprise is not installed, run: pip install 'plabctl[notify]'"
@@ -23,7 +20,6 @@ _OPEN = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", 
 """Schemes of URLs with a host in the place for it, and nothing secret but a user's password and what is sent along."""
 _SHORTEST = 4
 _LONGEST = 300
-_MOST_BYTES = 64 * 1024
 
 
 def find_scheme(url: str) -> str:
@@ -94,31 +90,12 @@ def explain_url(url: str) -> str:
 def read_urls(path: str, owners: Collection[int]) -> tuple[str, ...]:
     """Return the URLs in a file, one a line; lines that begin with `#` are left out.
 
-    Raise ValueError, which says in words why the file is not used: that others may read it, for instance.
+    Raise ValueError, which says why the file is not used, without its path: that others may read it, for instance.
     """
-    try:
-        opened = open_trusted(path, os.O_RDONLY | os.O_NONBLOCK, owners=owners, file_only=True)
-        with open(opened.fd, encoding="utf-8", errors="replace") as file:
-            if others := find_readers(opened.status):
-                raise ValueError(f"'{path}' is not used: {others} may read it; run: chmod 600 '{path}'")
-            lines = [line.strip() for line in file.read(_MOST_BYTES).splitlines()]
-    except Untrusted as error:
-        raise ValueError(f"'{path}' is not used: {error}") from error
-    except OSError as error:
-        raise ValueError(f"'{path}' cannot be used: {(error.strerror or str(error)).lower()}") from error
-    urls = tuple(line for line in lines if line and not line.startswith("#"))
+    urls = read_secret_lines(path, owners)
     for number, url in enumerate(urls, 1):
         if not is_service_url(url):
-            raise ValueError(f"'{path}': entry {number} is no URL, allowed: one such as mailtos://... in each line")
+            raise ValueError(f"entry {number} is no URL, allowed: one such as mailtos://... in each line")
     if not urls:
-        raise ValueError(f"'{path}' has no URL in it")
+        raise ValueError("has no URL in it")
     return tuple(dict.fromkeys(urls))
-
-
-def find_readers(found: os.stat_result) -> str:
-    """Return who else may read a file, in words; root, and who has our own group, count as ourselves."""
-    if found.st_mode & stat.S_IROTH:
-        return "everybody"
-    if found.st_mode & stat.S_IRGRP and found.st_gid not in {0, os.getegid()}:
-        return f"the group {found.st_gid}"
-    return ""

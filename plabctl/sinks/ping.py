@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from plabctl.core.keys.path_types import FilePath
 from plabctl.core.keys.table import Key, Table
 from plabctl.core.keys.types import ValueType
-from plabctl.sinks.apprise_urls import find_readers, read_urls
+from plabctl.files.secret_file import find_readers, read_secret_lines
 from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
 from plabctl.values import dataclass
 
@@ -111,7 +111,7 @@ class PingKind(TickSinkKind):
         try:
             _find_url(options, settings.origin)
         except ValueError as why:
-            yield "url_file", str(why)
+            yield "url_file", f"{options.url_file}: {why}"
         if options.url and (others := find_readers(os.stat(settings.path))):
             advice = f"put it into a url_file, or run: chmod 600 '{settings.path}'"
             yield "url", f"is a secret, and {others} may read '{settings.path}'; {advice}"
@@ -141,13 +141,13 @@ PING = PingKind()
 
 
 def _find_url(options: PingOptions, origin: Origin) -> str:
-    """Return the URL; raise ValueError, which says why, when the file is not used or has none in it."""
+    """Return the URL; raise ValueError, which says why without the path, when the file is not used or has no URL."""
     if options.url:
         return options.url
-    url = read_urls(options.url_file, origin.owners)[0]
-    if not find_host(url):
-        raise ValueError(f"'{options.url_file}' has no URL in it that {_ALLOWED}")
-    return url
+    lines = read_secret_lines(options.url_file, origin.owners)
+    if len(lines) != 1 or not find_host(lines[0]):
+        raise ValueError(f"not used: it must have one line, with a URL that {_ALLOWED}")
+    return lines[0]
 
 
 def find_host(url: str) -> str:

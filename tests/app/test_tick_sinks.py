@@ -120,16 +120,16 @@ def test_no_sink_is_waited_for_as_long_as_another_may_take(desk: Desk, monkeypat
 def test_the_url_may_be_in_a_file_of_ours(desk: Desk, server: RecordingServer) -> None:
     configure(desk, '\n[[sink]]\nkind = "ping"\nurl_file = "ping.url"\n')
     file = desk.folder / "ping.url"
-    assert f"ping '{file}': '{file}' cannot be used: no such file or directory" in desk.run("tick").err
+    assert f"ping '{file}': cannot be read: no such file or directory" in desk.run("tick").err
     file.write_text("nothing\n")
     file.chmod(0o600)
-    assert "entry 1 is no URL" in desk.run("tick").err
+    not_used = "not used: it must have one line, with a URL that begins with http:// or https://"
+    assert f"ping '{file}': {not_used}" in desk.run("tick").err
     file.write_text("mailto://example.org\n")
-    assert "has no URL in it that begins with http:// or https://" in desk.run("tick").err
-    assert "sink[1].url_file: " in desk.run("config", "check").err
+    assert f"sink[1].url_file: {file}: {not_used}" in desk.run("config", "check").err
     file.write_text(f"{server.url}/s3cret\n")
     file.chmod(0o644)
-    assert f"everybody may read it; run: chmod 600 '{file}'" in desk.run("tick").err
+    assert desk.run("tick").err == f"plabctl: ping '{file}': not used: everybody may read it; run: chmod 600 '{file}'\n"
     assert server.asked == []
     file.chmod(0o640)
     desk.ok("tick")

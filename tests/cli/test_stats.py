@@ -189,6 +189,8 @@ def test_a_picture_has_a_row_for_each_chosen_node_and_says_the_span(desk: Desk) 
     assert [text for text in texts if text in {"a1", "a2", "b1", "100 %", "75.0 %", "85.7 %"}] == [
         "b1", "85.7 %", "a1", "100 %", "a2", "75.0 %",
     ]  # fmt: skip
+    month = desk.run("stats", *SPAN[2:], "-o", "svg", environ={"TZ": "UTC"}).out
+    assert "2026-09-21 14:13:20 UTC to 2026-09-22 14:13:20 UTC, nothing is known before" in month
     one = desk.ok("stats", "a2", *SPAN, "-o", "svg")
     assert 'class="q-bad"' in one
     assert "a1" not in one

@@ -90,7 +90,7 @@ def test_a_password_that_others_may_read_is_not_sent(ask: Ask, server: Recording
     password.chmod(0o644)
 
     fault = ask(make_plc(), user=USER, password_file=str(password)).fault
-    assert fault == f"{password}: not used: others may read it, run: chmod 600 password"
+    assert fault == f"{password}: not used: everybody may read it; run: chmod 600 '{password}'"
     assert server.requests == []
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from plabctl.core.stats.runs import NodeState, Run
 from plabctl.render.drawing_runs import describe_runs, draw_runs, draw_strip
-from plabctl.render.drawing_strips import draw_strips
+from plabctl.render.drawing_strips import draw_outages, draw_strips, format_percent
+from plabctl.render.times import format_local
 from plabctl.views.curves import NodeStrip
 from tests.builders import NOW
 
@@ -119,3 +120,36 @@ def test_the_strip_in_a_table_is_small_and_says_in_words_what_it_shows() -> None
     assert ET.fromstring(text)[0].text == "usable 17h59m, suspect 36s, bad 6h; usable at the end"
     assert describe_runs(USABLE, SINCE, NOW) == "usable all the time"
     assert describe_runs(FAILED, NOW - 3600, NOW) == "usable all the time"
+
+
+def test_a_picture_begins_where_something_is_known() -> None:
+    late = make_runs((NodeState.UNKNOWN, 20), (NodeState.USABLE, 4))
+    never = make_runs((NodeState.UNKNOWN, 24))
+
+    def draw(*runs: list[Run]) -> tuple[str, str]:
+        drawn = draw_outages([NodeStrip(f"n{n}", None, own) for n, own in enumerate(runs)], SINCE, NOW)
+        return drawn.title, drawn.format_file()
+
+    title, text = draw(late, never)
+    assert title == f"{format_local(NOW - 4 * 3600)} to {format_local(NOW)}, nothing is known before"
+    assert f"{format_local(SINCE)}" not in text
+    whole = make_runs((NodeState.BAD, 24))
+    assert draw(late, whole)[0] == draw(never)[0] == f"{format_local(SINCE)} to {format_local(NOW)}"
+    just_now = make_runs((NodeState.UNKNOWN, 24), (NodeState.BAD, 0))
+    assert draw(just_now)[0].startswith(format_local(NOW - 60))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (None, ""),
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (0.99999, "99.9 %"),
+        (0.5, "50.0 %"),
+        (0.0004, "0.1 %"),
+        (1 / 3, "33.3 %"),
+    ],
+)
+def test_a_share_is_all_or_nothing_only_if_it_is(ratio: float | None, text: str) -> None:
+    assert format_percent(ratio) == text

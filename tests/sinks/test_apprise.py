@@ -279,7 +279,7 @@ def test_the_file_of_urls_is_refused_when_others_may_read_it(tmp_path: Path, web
     here = install(tmp_path, url_file=str(file))
     file.chmod(0o644)
     fail_all(here)
-    refused = f"notices to 'notify.urls': '{file}' is not used: everybody may read it; run: chmod 600 '{file}'"
+    refused = f"notices to 'notify.urls': {file}: not used: everybody may read it; run: chmod 600 '{file}'"
     assert tick(here) == refused
     assert not web.requests
     file.chmod(0o600)

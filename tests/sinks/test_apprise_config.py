@@ -1,6 +1,5 @@
 """Sinks `apprise` that cannot work are told by `config check`, in one line each, with what to do and no secret."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -79,20 +78,15 @@ def test_what_only_looking_shows_is_told_by_config_check(tmp_path: Path) -> None
 def test_a_file_of_urls_is_looked_at(tmp_path: Path) -> None:
     path = write(tmp_path, 'url_file = "urls"', mode=0o644)
     file = tmp_path / "urls"
-    assert list_faults(path) == [f"url_file: '{file}' cannot be used: no such file or directory"]
+    assert list_faults(path) == [f"url_file: {file}: cannot be read: no such file or directory"]
     file.write_text("# none\n")
     file.chmod(0o644)
-    assert list_faults(path) == [f"url_file: '{file}' is not used: everybody may read it; run: chmod 600 '{file}'"]
-    file.chmod(0o640)
-    os.chown(file, -1, 54321)
-    assert list_faults(path) == [
-        f"url_file: '{file}' is not used: the group 54321 may read it; run: chmod 600 '{file}'"
-    ]
+    assert list_faults(path) == [f"url_file: {file}: not used: everybody may read it; run: chmod 600 '{file}'"]
     file.chmod(0o600)
-    assert list_faults(path) == [f"url_file: '{file}' has no URL in it"]
+    assert list_faults(path) == [f"url_file: {file}: has no URL in it"]
     file.write_text(f"json://127.0.0.1/x\n{TOKEN}\n")
     assert list_faults(path) == [
-        f"url_file: '{file}': entry 2 is no URL, allowed: one such as mailtos://... in each line"
+        f"url_file: {file}: entry 2 is no URL, allowed: one such as mailtos://... in each line"
     ]
     file.write_text(f"json://127.0.0.1/{TOKEN}\n")
     assert list_faults(path) == []

@@ -28,7 +28,7 @@ from plabctl.nodesets import fold_nodeset
 from plabctl.render.drawing import PATTERNS, STYLE, format_rough
 from plabctl.render.drawing_curves import draw_latencies, draw_pools, draw_window
 from plabctl.render.drawing_runs import draw_runs, draw_strip
-from plabctl.render.drawing_strips import draw_strips
+from plabctl.render.drawing_strips import draw_strips, format_percent
 from plabctl.render.event_table import describe_event
 from plabctl.render.times import format_clock, format_iso, format_local
 from plabctl.views.page import DAY_S, Condition, PageNode, PageView
@@ -203,15 +203,6 @@ def _make_environment() -> Environment:
         "raw": Markup,
     }
     return environment
-
-
-def format_percent(ratio: float | None) -> str:
-    """Return a share as people read it: `99.9 %`, never rounded up to all of it; nothing when it is not known."""
-    if ratio is None:
-        return ""
-    if 0.999 <= ratio < 1:
-        return "99.9 %"
-    return f"{100 * ratio:.0f} %" if ratio in {0.0, 1.0} else f"{100 * ratio:.1f} %"
 
 
 def _fold(names: Sequence[str]) -> Markup:
