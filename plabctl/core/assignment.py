@@ -41,6 +41,8 @@ class Assignment:
     """Of several addresses of the node the one to try first: `Member.address`."""
     lowered: Mapping[str, float] = field(default_factory=dict)
     """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
+    away_from: str | None = None
+    """The vantage that it is not to be made from, if there is another; None: any will do."""
 
     @property
     def key(self) -> str:

@@ -55,6 +55,7 @@ class Claimant:
             experiment=assignment.experiment,
             goal=assignment.goal,
             until_uptime_s=None if uptime_s is None else round(uptime_s + longest_s, 3),
+            away_from=assignment.away_from,
         )
 
 

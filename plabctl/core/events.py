@@ -52,6 +52,7 @@ def build_probe_event(report: Report, pool: str, now: float, *, late: bool = Fal
             for run in report.stages
         ],
         "experiment": report.experiment,
+        "vantage": report.vantage,
         **more,
     }
     kind = "late" if late else "vnode-probe" if report.experiment else "probe"

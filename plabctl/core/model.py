@@ -1,4 +1,4 @@
-"""The nouns of plabctl: nodes, their place in a pool, claims, reports and events.
+"""The nouns of plabctl: nodes, their place in a pool, claims and events.
 
 Pure. Every value is frozen: a decision makes a new one. Instants are seconds since 1970 (UTC) and end in `_at`,
 durations end in `_s`. Go on with `plabctl.core.pools.base`, where a report is judged.
@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from plabctl.core.probe import Cause as Cause
 from plabctl.core.probe import Goal as Goal
+from plabctl.core.probe import Leftover as Leftover
 from plabctl.core.probe import Outcome as Outcome
+from plabctl.core.probe import Report as Report
 from plabctl.core.probe import StageRun as StageRun
 from plabctl.core.probe import Verdict as Verdict
 from plabctl.core.probe import build_key as build_key
@@ -70,15 +72,6 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
-    """A vnode that may still be on its node; it is torn down before that node is probed again."""
-
-    vnode: str
-    recipe: str
-    since_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Member:
     """A node's place in its health pool, with its counters.
 
@@ -130,6 +123,8 @@ class Member:
     """Since when there were too many of them, so that it does not return before a person releases it."""
     asked_early: str = ""
     """Why its next test is ahead of its time, in words: see `plabctl.core.neighbours`."""
+    vantage: str = ""
+    """Where its last test was made from; empty: from this machine."""
 
     @property
     def home_pool(self) -> str:
@@ -178,6 +173,8 @@ class Claim:
     goal: Goal = Goal.TEST
     until_uptime_s: float | None = None
     """Its deadline as seconds since the boot: the clock may be set while it runs."""
+    away_from: str | None = None
+    """The vantage that it is not to be made from, if there is another; None: any will do."""
 
     def is_running(self, now: float, uptime_s: float | None = None) -> bool:
         """Return whether the deadline of its probe is still ahead.
@@ -191,38 +188,6 @@ class Claim:
     @property
     def key(self) -> str:
         """What it is filed under."""
-        return build_key(self.node, self.experiment)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of one probe, addressed by the claim's token."""
-
-    node: str
-    token: str
-    outcome: Outcome
-    cause: Cause | None
-    reason: str
-    started_at: float
-    seconds: float
-    stages: tuple[StageRun, ...] = ()
-    left: tuple[str, ...] = ()
-    """Vnodes, of this probe or leftovers of earlier ones, that may still be on the node."""
-    note: str = ""
-    """A remark that does not decide, such as a teardown that failed after a pass."""
-    experiment: str = ""
-    """Whose vnode it is about; empty for a health test."""
-    is_cut: bool = False
-    """Whether it is a failure by a learned deadline, where the recipe allows more time."""
-    stray: Leftover | None = None
-    """Its own vnode, if that is or may be on the node now: what remains when nobody waits for the report any more."""
-    address: str | None = None
-    """What becomes of `Member.address`: empty when the first address is to be tried first; None when it stays."""
-    goal: Goal = Goal.TEST
-
-    @property
-    def key(self) -> str:
-        """What it is addressed by."""
         return build_key(self.node, self.experiment)
 
 

@@ -1,4 +1,4 @@
-"""The goal, outcome, cause and stages of a probe.
+"""A probe: its goal, and what came of it: report, outcome, cause, stages and what it left on the node.
 
 Pure, and light to import. Other modules import these from `plabctl.core.model`.
 """
@@ -87,3 +87,46 @@ class Verdict:
 def build_key(node: str, experiment: str) -> str:
     """Return what a member is filed under: the node's name in a health pool, `EXPERIMENT/NODE` in an experiment."""
     return f"{experiment}/{node}" if experiment else node
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A vnode that may still be on its node; it is torn down before that node is probed again."""
+
+    vnode: str
+    recipe: str
+    since_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of one probe, addressed by the claim's token."""
+
+    node: str
+    token: str
+    outcome: Outcome
+    cause: Cause | None
+    reason: str
+    started_at: float
+    seconds: float
+    stages: tuple[StageRun, ...] = ()
+    left: tuple[str, ...] = ()
+    """Vnodes, of this probe or leftovers of earlier ones, that may still be on the node."""
+    note: str = ""
+    """A remark that does not decide, such as a teardown that failed after a pass."""
+    experiment: str = ""
+    """Whose vnode it is about; empty for a health test."""
+    is_cut: bool = False
+    """Whether it is a failure by a learned deadline, where the recipe allows more time."""
+    stray: Leftover | None = None
+    """Its own vnode, if that is or may be on the node now: what remains when nobody waits for the report any more."""
+    address: str | None = None
+    """What becomes of `Member.address`: empty when the first address is to be tried first; None when it stays."""
+    goal: Goal = Goal.TEST
+    vantage: str = ""
+    """Where the probe was made from: the name of a place with workers; empty: this machine."""
+
+    @property
+    def key(self) -> str:
+        """What it is addressed by."""
+        return build_key(self.node, self.experiment)

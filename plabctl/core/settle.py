@@ -104,6 +104,8 @@ class _Batch:
         member, found = readiness.weigh_readiness(member, found, self._settings.ssh.not_ready_for_s, now)
         if report.address is not None and report.address != member.address:
             member = replace(member, address=report.address)
+        if report.vantage != member.vantage and found.outcome is not Outcome.UNKNOWN:
+            member = replace(member, vantage=report.vantage)
         is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member)
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)

@@ -23,6 +23,7 @@ _MOST = 2**53
 _MOST_LEVELS = 16
 _TEXTS = frozenset(
     {"pool", "from", "to", "outcome", "cause", "reason", "note", "experiment", "vnode", "goal", "state", "scope"}
+    | {"vantage"}
 )
 """Keys of an event's data whose values are text."""
 _SUSPICIOUS = re.compile(r"[^ -~]|\\[ubfr]")

@@ -146,9 +146,15 @@ def _format_what(event: Event) -> str:
     return words
 
 
+def format_vantage(vantage: str) -> str:
+    """Return from where a test was made, to be put after other words; nothing for this machine."""
+    return f" from {vantage}" if vantage else ""
+
+
 def _format_verdict(data: Row) -> str:
     seconds, what = data.get("seconds"), experiment_events.describe_work(data)
     took = f" in {seconds:.1f} s" if isinstance(seconds, float | int) else ""
+    took += format_vantage(get_text(data, "vantage"))
     match data.get("outcome"):
         case "pass":
             return _join(f"{what} passed{took}", get_text(data, "note"))

@@ -12,7 +12,7 @@ from plabctl.core.flap import compute_penalty
 from plabctl.core.model import Event, Member, Node, Outcome
 from plabctl.render import next_moves, next_test
 from plabctl.render.data_formats import format_document
-from plabctl.render.event_table import build_event_row, describe_event
+from plabctl.render.event_table import build_event_row, describe_event, format_vantage
 from plabctl.render.listing import Cell, Line, Row, get_text
 from plabctl.render.login_lines import format_login_lines
 from plabctl.render.pool_reason import (
@@ -71,7 +71,8 @@ def _format_last_test(subject: NodeRecord, now: float) -> list[Line]:
     style = {Outcome.PASS: "good", Outcome.FAIL: "bad"}.get(last.outcome, "suspect")
     word = {Outcome.PASS: "passed", Outcome.FAIL: "failed", Outcome.UNKNOWN: "no verdict"}[last.outcome]
     cause = f" ({last.cause})" if last.cause else ""
-    when = f"{format_ago(last.at, now)}, took {format_took(last.seconds)}"
+    where = format_vantage(subject.member.vantage)
+    when = f"{format_ago(last.at, now)}, took {format_took(last.seconds)}{where}"
     lines: list[Line] = [("last test", Cell(f"{word}{cause} {when}", style))]
     if (strip := _format_strip(subject)) and len(strip) > 1:
         lines.append(("", Cell(f"{strip} the last {len(strip)}, the latest on the right")))

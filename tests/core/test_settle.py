@@ -50,6 +50,23 @@ def test_the_address_that_answered_is_remembered(learned: str | None, kept: str)
     assert [member.address for member in changes.members] == [kept]
 
 
+def test_where_a_test_was_made_from_is_kept_and_told() -> None:
+    state = make_state(make_member(), claims=[make_claim()])
+
+    changes = settle(state, [make_report(vantage="north")], POOLS, NOW, Random(1))
+
+    assert [member.vantage for member in changes.members] == ["north"]
+    assert [event.data["vantage"] for event in changes.events] == ["north"]
+
+
+def test_a_probe_that_found_nothing_out_leaves_where_the_last_test_was_made_from() -> None:
+    state = make_state(make_member(vantage="north"), claims=[make_claim()])
+
+    changes = settle(state, [make_report(outcome="unknown", cause=Cause.LOCAL)], POOLS, NOW, Random(1))
+
+    assert [member.vantage for member in changes.members] == ["north"]
+
+
 def test_a_vnode_that_dies_early_again_is_told_in_its_events_and_its_state() -> None:
     vnode = Vnode("exp", "n1", VnodeState.UP, NOW, NOW, "v", is_set_up=True, ok_streak=1, early_deaths=1)
     state = make_state(make_member())

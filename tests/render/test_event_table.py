@@ -18,6 +18,7 @@ def make_event(kind: str, **data: object) -> Event:
     ("event", "words"),
     [
         (make_event("probe", outcome="pass", seconds=1.25), "test passed in 1.2 s"),
+        (make_event("probe", outcome="pass", seconds=1.0, vantage="north"), "test passed in 1.0 s from north"),
         (make_event("probe", outcome="pass", seconds=1.0, note="load is high"), "test passed in 1.0 s: load is high"),
         (
             make_event("probe", outcome="fail", cause="setup", reason="no [/x]", seconds=2.0),
