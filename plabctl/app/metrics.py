@@ -7,19 +7,26 @@ Tests: `tests/cli/test_metrics.py`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from plabctl.app.context import App
 from plabctl.app.due_sources import name_occupancy_stamp, name_stamp
 from plabctl.app.queries import read_context_of
+from plabctl.errors import StoreError
 from plabctl.history.counters import Counters
 from plabctl.history.history_file import HISTORY_NAME
+from plabctl.store.tick_log import read_last_seconds
 from plabctl.views.metrics import MetricsSource, MetricsView, build_metrics_view
 
 
 def read_metrics(app: App, max_nodes: int) -> MetricsView:
-    """Return the metrics, with series of their own for so many nodes; raise StoreError."""
+    """Return the metrics, with series of their own for so many nodes; raise StoreError.
+
+    Without a history that can be read there are no counters, rather than old ones, or ones that begin anew.
+    """
     context = read_context_of(app)
-    with Counters(app.state_dir) as counters:
+    counts = None
+    with suppress(StoreError), Counters(app.state_dir) as counters:
         counts = counters.read_counts()
     settings, head = app.settings, app.store.head()
     history = app.state_dir / HISTORY_NAME
@@ -30,6 +37,7 @@ def read_metrics(app: App, max_nodes: int) -> MetricsView:
         sum(_find_size(f"{history}{end}") for end in ("", "-wal")),
         head.bytes_ if head else 0,
         max_nodes,
+        read_last_seconds(app.state_dir),
     )
     return build_metrics_view(context, source)
 

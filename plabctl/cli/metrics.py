@@ -9,6 +9,7 @@ from plabctl.app.metrics import read_metrics
 from plabctl.cli import output
 from plabctl.cli.options import config_option, make_command
 from plabctl.core.settings_parts import MAX_NODE_SERIES
+from plabctl.counts import format_count
 from plabctl.render.metrics_text import FORMS, format_metrics
 
 _EXAMPLE = """\
@@ -37,4 +38,7 @@ def command(form: str, per_node: bool, max_nodes: int, config: str | None) -> No
     output.write(format_metrics(view.families, form))
     output.flush()
     if view.cut_count:
-        output.write_note(f"{view.cut_count} nodes have no series of their own: --max-nodes is {max_nodes}")
+        nodes = f"{format_count(view.cut_count, 'node')} {'has' if view.cut_count == 1 else 'have'}"
+        output.write_note(f"{nodes} no series: --max-nodes is {max_nodes}")
+    if not view.has_counters:
+        output.write_note("plabctl: without counters: the history cannot be read; see: plabctl doctor")

@@ -1,4 +1,6 @@
-"""Which ticks run, and which began and did not end: a lock file for each that runs, with what it says of itself.
+"""Which ticks run, which began and did not end, and how long the last one took.
+
+There is a lock file for each that runs, with what it says of itself, and one more file for the last one that ended.
 
 I/O. The kernel gives the lock of a dead tick back, and what it wrote stays: so its successor knows that it died. Only
 ticks with something to do are entered; an idle one is over before it could be killed. Go on with `plabctl.core.stuck`.
@@ -7,16 +9,20 @@ ticks with something to do are entered; an idle one is over before it could be k
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from plabctl.core.surroundings import parse_trace
 from plabctl.errors import StoreError
+from plabctl.files.locks import read_mark, write_mark
+from plabctl.files.private import as_store_error, open_for_reading, open_private
 from plabctl.store.head import TICKS_NAME
 from plabctl.store.slots import Slots
 
 MAX_TICKS = 64
 """More may run at once; the others are not entered."""
+TOOK_NAME = "tick_took"
 _RUNS = "runs"
 
 
@@ -28,7 +34,7 @@ def enter_tick(
 
     `owners` are as for `Store`. A tick that cannot be entered, on a full disk for instance, runs nevertheless.
     """
-    places = Slots(state_dir, MAX_TICKS, owners, name=TICKS_NAME)
+    places, begin = Slots(state_dir, MAX_TICKS, owners, name=TICKS_NAME), time.monotonic()
     try:
         with suppress(StoreError):
             for place in places.take(1):
@@ -38,6 +44,8 @@ def enter_tick(
         with suppress(StoreError):
             _end(places, boot)
         places.close()
+        with suppress(StoreError):
+            _note_seconds(f"{os.fspath(state_dir)}/{TOOK_NAME}", time.monotonic() - begin)
 
 
 def _begin(places: Slots, place: int, boot: str, now: float) -> None:
@@ -56,3 +64,29 @@ def _end(places: Slots, boot: str) -> None:
     if any(parse_trace(places.read_mark(place), boot, is_running=False) for place in known):
         for place in places.take(len(known)):
             places.mark(place, "")
+
+
+def _note_seconds(path: str, seconds: float) -> None:
+    with as_store_error("write", path):
+        fd = open_private(path, os.O_WRONLY | os.O_CREAT)
+        try:
+            write_mark(fd, f"{seconds:.3f}")
+        finally:
+            os.close(fd)
+
+
+def read_last_seconds(state_dir: os.PathLike[str] | str) -> float | None:
+    """Return how long the last tick took that had something to do and ended; None when that is not known.
+
+    Raise StoreError.
+    """
+    opened = open_for_reading(f"{os.fspath(state_dir)}/{TOOK_NAME}")
+    if opened is None:
+        return None
+    with opened as file:
+        words = read_mark(file.fileno())
+    try:
+        seconds = float(words[0])
+    except (ValueError, IndexError):
+        return None
+    return seconds if 0.0 <= seconds < float("inf") else None

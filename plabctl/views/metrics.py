@@ -45,7 +45,8 @@ class Family(NamedTuple):
 class MetricsSource(NamedTuple):
     """What metrics are made from beside the state."""
 
-    counts: Counts
+    counts: Counts | None
+    """None when the history cannot be read."""
     read_ats: Mapping[str, float | None]
     """When each inventory was last read."""
     occupied_ats: Mapping[str, float | None]
@@ -54,13 +55,16 @@ class MetricsSource(NamedTuple):
     state_bytes: int
     max_nodes: int = 0
     """For how many nodes there are series of their own."""
+    last_tick_s: float | None = None
+    """How long the last tick took that had something to do."""
 
 
 class MetricsView(NamedTuple):
-    """The metrics, and how many nodes have no series of their own for want of room."""
+    """The metrics, how many nodes have no series of their own for want of room, and whether there are counters."""
 
     families: Sequence[Family]
     cut_count: int
+    has_counters: bool
 
 
 def build_metrics_view(context: ViewContext, source: MetricsSource) -> MetricsView:
@@ -73,12 +77,12 @@ def build_metrics_view(context: ViewContext, source: MetricsSource) -> MetricsVi
         *_list_node_counts(context, facts),
         *_list_work(context, facts),
         *_list_ages(context, source),
-        *_list_counters(source.counts),
+        *(_list_counters(source.counts) if source.counts is not None else ()),
     ]
     if source.max_nodes:
         families += _list_nodes(context, facts, frozenset(shown[: source.max_nodes]))
         families.append(_gauge("plabctl_nodes_without_series", "Nodes left out beyond max_nodes.", [Sample(cut_count)]))
-    return MetricsView(families, cut_count)
+    return MetricsView(families, cut_count, source.counts is not None)
 
 
 def _gauge(name: str, text: str, samples: Sequence[Sample], unit: str = "") -> Family:
@@ -160,6 +164,9 @@ def _list_ages(context: ViewContext, source: MetricsSource) -> Iterator[Family]:
     )
     for name, text, at in instants:
         yield _gauge(name, text, [Sample(at)] if at is not None else [], "seconds")
+    took = [] if source.last_tick_s is None else [Sample(source.last_tick_s)]
+    text = "How long the last tick took that had something to do and ended."
+    yield _gauge("plabctl_tick_duration_seconds", text, took, "seconds")
     for word, at_by_name in (("inventory", source.read_ats), ("occupancy", source.occupied_ats)):
         samples = [Sample(at, {"source": name}) for name, at in at_by_name.items() if at is not None]
         if at_by_name:

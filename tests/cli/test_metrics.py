@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from plabctl.core.problems import ProblemKind
-from tests.cli.console import Desk
+from tests.cli.console import CONFIG, Desk
 
 Labels = frozenset[tuple[str, str]]
 
@@ -45,6 +45,7 @@ def test_the_figures_are_those_of_the_status(used_desk: Desk) -> None:
     status = json.loads(used_desk.ok("status", "-o", "json"))
     assert find(text, "plabctl_last_tick_timestamp_seconds") > 1.7e9
     assert find(text, "plabctl_history_size_bytes") > 4096
+    assert 0 < find(text, "plabctl_tick_duration_seconds") < 60
     counted = [value for (name, _), value in read_samples(text).items() if name == "plabctl_nodes"]
     assert sum(counted) == len(status["nodes"])
     told = [value for (name, _), value in read_samples(text).items() if name == "plabctl_faults"]
@@ -63,7 +64,7 @@ def test_series_of_nodes_are_asked_for_and_bounded(used_desk: Desk) -> None:
     assert find(text, "plabctl_node_info", node="pc2", pool="bad", site="north", cause="setup") == 1
     said = used_desk.run("metrics", "--per-node", "--max-nodes", "1")
 
-    assert said.err == "1 nodes have no series of their own: --max-nodes is 1\n"
+    assert said.err == "1 node has no series: --max-nodes is 1\n"
     assert find(said.out, "plabctl_nodes_without_series") == 1
     assert '"pc2"' not in said.out
 
@@ -103,3 +104,22 @@ def test_nothing_is_needed_to_begin_with(desk: Desk) -> None:
 
     assert find(text, "plabctl_nodes", pool="good", site="") == 0
     assert ("plabctl_last_tick_timestamp_seconds", frozenset()) not in read_samples(text)
+
+
+def test_without_a_history_that_can_be_read_there_is_all_but_counters(used_desk: Desk) -> None:
+    (used_desk.folder / "texts").mkdir()
+    used_desk.config.write_text(CONFIG + '\n[[sink]]\nkind = "textfile"\npath = "texts/plabctl.prom"\n')
+    for found in (used_desk.folder / "state").glob("history.db*"):
+        found.write_text("no database")
+    used_desk.run("retest", "pc1", "-q")
+    assert used_desk.run("tick").code == 74
+    text = (used_desk.folder / "texts" / "plabctl.prom").read_text()
+    assert find(text, "plabctl_faults", kind="state", severity="critical") == 1
+    assert find(text, "plabctl_nodes_usable", pool="good", site="north") == 1
+    assert "_total" not in text
+    assert "plabctl_probe_duration" not in text
+    said = used_desk.run("metrics", "-o", "openmetrics")
+    assert said.code == 0
+    assert said.err == "plabctl: without counters: the history cannot be read; see: plabctl doctor\n"
+    assert list(read_open(said.out))  # type: ignore[no-untyped-call]  # prometheus-client has no types there
+    assert "textfile" not in used_desk.run("check").out

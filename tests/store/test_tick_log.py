@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from plabctl.clock import read_boot_id
 from plabctl.core.surroundings import TickTrace
 from plabctl.store.lock_report import read_lock_report
-from plabctl.store.tick_log import enter_tick
+from plabctl.store.tick_log import TOOK_NAME, enter_tick, read_last_seconds
 from tests.store.failing_calls import descriptors
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +103,22 @@ def test_a_tick_whose_file_is_no_file_of_ours_hides_no_other(state_dir: Path) ->
     (state_dir / "ticks" / "0002").symlink_to("/etc/passwd")
 
     assert ticks(state_dir) == [TickTrace(is_running=False, began_at=100.0)]
+
+
+def test_how_long_the_last_one_took_is_known(state_dir: Path) -> None:
+    assert read_last_seconds(state_dir) is None
+    with enter_tick(state_dir, read_boot_id(), 100.0):
+        with enter_tick(state_dir, read_boot_id(), 100.0):
+            time.sleep(0.05)
+        first = read_last_seconds(state_dir)
+        assert first is not None
+        assert 0.05 <= first < 20
+        time.sleep(0.05)
+    last = read_last_seconds(state_dir)
+    assert last is not None
+    assert last >= first + 0.05
+    die(state_dir, 160.0)
+    assert read_last_seconds(state_dir) == last
+    for text in ("", "x\n", "\0\0", "nan", "inf", "-1"):
+        (state_dir / TOOK_NAME).write_text(text)
+        assert read_last_seconds(state_dir) is None
