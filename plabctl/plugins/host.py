@@ -11,7 +11,7 @@ import os
 import pickle
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
@@ -28,6 +28,7 @@ from plabctl.plugins.local import BackoffFailed
 _LATE_S = 1.0
 """Seconds after its limit at which a call ends the process even if the command that asked is gone."""
 _EXIT_FORKED = 70
+_SHOWN = 60
 
 
 class Plugin:
@@ -76,16 +77,16 @@ class Plugin:
         """Return the seconds that the back-off says."""
         return check_value.compute_wait(self._value, backoff, streak, age_s)
 
-    def read(self, options: Mapping[str, object]) -> list[tuple[object, object]]:
-        """Return the nodes that the inventory lists: pairs of a name and its variables."""
-        listed = self._value(options)
-        return [(each, {}) if isinstance(each, str) else (each[0], dict(each[1])) for each in listed]
+    def list_nodes(self, options: Mapping[str, object]) -> list[tuple[str | None, object]]:
+        """Return what the inventory or the occupancy source lists: pairs of a name and what is said of that node.
 
-    def list_busy(self, options: Mapping[str, object]) -> list[tuple[object, object]]:
-        """Return the busy nodes that the occupancy source lists: pairs of a name and what is said of its use."""
+        Of an item that has no name it is None, and how the item looks.
+        """
         listed = self._value(options)
-        items = listed.items() if isinstance(listed, Mapping) else listed
-        return [(each, None) if isinstance(each, str) else (each[0], each[1] and dict(each[1])) for each in items]
+        if isinstance(listed, str | bytes) or not isinstance(listed, Iterable):
+            given = f"it returned a value of type {type(listed).__name__}"
+            raise TypeError(f"{given}, wanted are names, or pairs of a name and a dictionary")
+        return [_split_item(each) for each in (listed.items() if isinstance(listed, Mapping) else listed)]
 
     def tell(self, events: list[Event], options: Mapping[str, object]) -> None:
         """Let the sink have the events."""
@@ -96,6 +97,23 @@ class Plugin:
             assert self._settings is not None, "it was given before"
             self._pools[name] = self._value(self._settings.pools[name], self._settings)
         return self._pools[name]
+
+
+def _split_item(item: object) -> tuple[str | None, object]:
+    match item:
+        case str():
+            return item, None
+        case (str(name), more):
+            return name, _copy(more) if more else more
+    return None, repr(item)[:_SHOWN]
+
+
+def _copy(variables: Any) -> object:
+    """Return a dictionary as one of plabctl's, and of anything else how it looks."""
+    try:
+        return dict(variables)
+    except (TypeError, ValueError):
+        return repr(variables)[:_SHOWN]
 
 
 def main(descriptor: int) -> None:

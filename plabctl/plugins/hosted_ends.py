@@ -80,12 +80,15 @@ class _HostedSource:
         """Return the options."""
         return options.identify()
 
-    def _ask(self, question: str, own: InventorySettings | OccupancySettings) -> Any:
-        """Return the answer of the plug-in; raise UsageFault when it has none."""
+    def _ask(self, own: InventorySettings | OccupancySettings) -> Sequence[tuple[object, Any]]:
+        """Return what the plug-in lists; raise UsageFault when it does not answer."""
         try:
-            return self._host.call(question, _find_options(own), limit_s=own.timeout_s)
+            listed: Sequence[tuple[object, Any]] = self._host.call(
+                "list_nodes", _find_options(own), limit_s=own.timeout_s
+            )
         except PluginFault as error:
             raise UsageFault(f"the plug-in {self.name!r} failed: {error}") from error
+        return listed
 
 
 class HostedInventory(_HostedSource, InventoryKind):
@@ -97,18 +100,22 @@ class HostedInventory(_HostedSource, InventoryKind):
         """Return the nodes that the plug-in lists; they are checked like those of a file."""
         from plabctl.inventories.node_list import check_rows
 
-        listed = self._ask("read", own)
+        listed = self._ask(own)
         return check_rows(self._list_rows(listed), f"the plug-in {self.name!r}", own.name, own.match)
 
     def _list_rows(self, listed: Sequence[tuple[object, Any]]) -> Iterator[Any]:
         from plabctl.inventories.reading import Row
 
-        for number, (name, variables) in enumerate(listed, 1):
-            texts = [name, *variables, *variables.values()] if isinstance(variables, dict) else [None]
-            if all(isinstance(each, str) for each in texts):
-                yield Row(f"item {number}", str(name), dict(variables))
+        for number, (name, found) in enumerate(listed, 1):
+            place, variables = f"item {number}", {} if found is None else found
+            if not isinstance(name, str):
+                yield Row(place, "", {}, f"{found} is neither a name nor a pair of a name and a dictionary of texts")
+            elif not isinstance(variables, dict):
+                yield Row(place, name, {}, f"{name}: its variables are {found}, not a dictionary of texts")
+            elif odd := [each for pair in variables.items() for each in pair if not isinstance(each, str)]:
+                yield Row(place, name, {}, f"{name}: {odd[0]!r:.60} among its variables is no text")
             else:
-                yield Row(f"item {number}", "", {}, "neither a name nor a name with variables that are texts")
+                yield Row(place, name, variables)
 
 
 class HostedOccupancy(_HostedSource, OccupancyKind):
@@ -118,7 +125,7 @@ class HostedOccupancy(_HostedSource, OccupancyKind):
 
     def read(self, own: OccupancySettings, origin: Origin, now: float) -> Iterator[Row]:
         """Return the busy nodes that the plug-in lists; they are checked like those that a command prints."""
-        return self._list_rows(self._ask("list_busy", own), now)
+        return self._list_rows(self._ask(own), now)
 
     def _list_rows(self, listed: Sequence[tuple[object, object]], now: float) -> Iterator[Row]:
         from plabctl.occupancy.use_rows import read_use

@@ -10,6 +10,7 @@ from plabctl.core.occupancy_changes import OccupancyReading
 from plabctl.core.settings import Origin
 from plabctl.occupancy import base
 from plabctl.plugins.call import PluginHost
+from plabctl.plugins.host import Plugin
 from plabctl.plugins.hosted_ends import HostedOccupancy, HostedOptions
 from plabctl.values import replace
 from tests.builders import NOW
@@ -43,7 +44,11 @@ def read(options):
         raise ValueError("no list today")
     if options["way"] == "hang":
         time.sleep(60)
-    return {"name": ["a;b"], "type": [("pc1", {"site": 5})]}[options["way"]]
+    return {
+        "name": ["a;b"],
+        "type": [("pc1", {"site": 5})],
+        "items": ["pc2", 5, ("pc1", 7), ("pc3", {}, 1)],
+    }[options["way"]]
 
 def busy(options):
     way = options["way"]
@@ -72,6 +77,7 @@ def tell(events, options):
 
 number = 5
 """
+WANTED = "wanted are names, or pairs of a name and a dictionary"
 POINTS = {
     "plabctl.inventories odd": "read",
     "plabctl.occupancy odd": "busy",
@@ -107,7 +113,15 @@ def test_a_real_tick_reads_its_inventory_and_tells_its_sink(tmp_path: Path, site
         ("raise", "ValueError: no list today"),
         ("hang", "it did not answer within 0.5 s"),
         ("name", "'a;b' is neither a host name nor an address"),
-        ("type", "neither a name nor a name with variables that are texts"),
+        ("type", "the plug-in 'odd': item 1: pc1: 5 among its variables is no text"),
+        (
+            "items",
+            (
+                "3 rows left out: the plug-in 'odd': item 2: 5 is neither a name nor a pair of a name and a "
+                "dictionary of texts; the plug-in 'odd': item 3: pc1: its variables are 7, not a dictionary of texts; "
+                "the plug-in 'odd': item 4: ('pc3', {}, 1) is neither a name nor a pair"
+            ),
+        ),
     ],
 )
 def test_an_inventory_that_fails_changes_nothing(tmp_path: Path, way: str, fault: str) -> None:
@@ -118,7 +132,32 @@ def test_an_inventory_that_fails_changes_nothing(tmp_path: Path, way: str, fault
     said = shop.run("tick")
 
     assert (said.code, fault in said.err) == (1, True), said
-    assert shop.pools() == {"pc1": "good"}
+    assert shop.pools() == {"pc1": "good", **({"pc2": "good"} if way == "items" else {})}
+
+
+@pytest.mark.parametrize(
+    ("listed", "items"),
+    [
+        ([], []),
+        (["pc1", ("pc2", None)], [("pc1", None), ("pc2", None)]),
+        ({"pc1": {"site": "north"}, "pc2": {}}, [("pc1", {"site": "north"}), ("pc2", {})]),
+        ([["pc1", [("site", "north")]], ("pc2", 7)], [("pc1", {"site": "north"}), ("pc2", "7")]),
+        ([None, 5, ("pc3", {}, 1), (5, {})], [(None, each) for each in ("None", "5", "('pc3', {}, 1)", "(5, {})")]),
+        (["x" * 70, ["x" * 70]], [("x" * 70, None), (None, f"['{'x' * 58}")]),
+    ],
+)
+def test_what_a_plug_in_lists_is_taken_apart(listed: object, items: list[object]) -> None:
+    plugin = Plugin()
+    plugin._value = lambda _: listed
+    assert plugin.list_nodes({}) == items
+
+
+@pytest.mark.parametrize("value", [5, None, "pc1", b"pc1"])
+def test_what_lists_nothing_is_told(value: object) -> None:
+    plugin = Plugin()
+    plugin._value = lambda _: value
+    with pytest.raises(TypeError, match=f"^it returned a value of type {type(value).__name__}, {WANTED}$"):
+        plugin.list_nodes({})
 
 
 def test_a_real_tick_spares_what_its_occupancy_source_calls_busy(tmp_path: Path, site: Path) -> None:
@@ -163,7 +202,7 @@ def test_an_occupancy_source_may_give(
         ("raise", "the plug-in 'odd' failed: ValueError: no whiteboard today"),
         ("hang", "the plug-in 'odd' failed: it did not answer within 0.3 s"),
         ("exit", "the plug-in 'odd' failed: SystemExit: 0"),
-        ("whole", "the plug-in 'odd' failed: TypeError: 'int' object is not iterable"),
+        ("whole", f"the plug-in 'odd' failed: TypeError: it returned a value of type int, {WANTED}"),
         (
             "class",
             (
