@@ -28,7 +28,6 @@ Values = Mapping[str, Any]
 DEFAULT_POOLS: Mapping[str, Values] = {"good": {}, "bad": {}}
 _VERDICT_STAGES = ("setup", "up", "check")
 _DEFAULT_POOL = PoolSettings("", GOOD, "")
-_DEFAULT_RECIPE = _DEFAULT_POOL.recipe
 _DEFAULTS = cast(Settings, ROOT.defaults)
 _EXPERIMENT, _DEFAULT_ENTRY_POOL = _DEFAULTS.experiment, _DEFAULTS.entry_pool
 
@@ -95,7 +94,7 @@ def check_across_keys(values: Values, broken: Collection[str], base: Base) -> It
     users: dict[str, str] = {}
     for name, pool in read_pools(values).items():
         if f"pool.{name}.recipe" not in broken:
-            users.setdefault(pool.get("recipe", _DEFAULT_RECIPE), name)
+            users.setdefault(pool.get("recipe", _DEFAULT_POOL.recipe), name)
         if "liveness" in pool:
             from plabctl.config.liveness_keys import check_recipe  # few files have it
 
@@ -183,8 +182,9 @@ def _list_choices(values: Values) -> Iterator[tuple[str, Kind, Values, object]]:
         for number, each in enumerate(values.get(point, ()), 1):
             if "kind" in each:
                 yield f"{point}[{number}]", each["kind"], each, each["kind"].keys.defaults
-    if "kind" in (executor := values.get("executor", {})):
-        yield "executor", executor["kind"], executor, executor["kind"].keys.defaults
+    if executor := values.get("executor"):
+        runs: Kind = executor.get("kind") or find_builtin("executor", _DEFAULTS.executor.kind)
+        yield "executor", runs, executor, runs.keys.defaults
 
 
 def _check_recipe(

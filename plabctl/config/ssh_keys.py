@@ -115,6 +115,14 @@ EXECUTOR = Table(
     "executor",
     ExecutorSettings(),
     Key("kind", KindName("executor", by_name=True), text="How the tests are run.", example='"threads"'),
+    Key(
+        "second_opinion",
+        Flag(),
+        text="Whether a good node that fails a test, or a login, is looked at again from another place than that; "
+        "where it passes there, it stays good and the way to it is told as lost. Only with a kind that tests from "
+        "several places; see policy.md. false because it tells nodes from ways only where there is another place.",
+        example="true",
+    ),
     text="What runs the tests.",
 )
 DEADLINES = Table(

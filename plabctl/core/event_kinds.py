@@ -23,6 +23,8 @@ EVENT_KINDS = (
     "node-absent",
     "node-back",
     "node-renamed",
+    "path-lost",
+    "path-back",
     "void",
     "late",
     "probe",

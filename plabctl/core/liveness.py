@@ -32,7 +32,8 @@ LEAST_SPACING_S = 60.0
 """Ticks come once a minute, and a login is not free for the node either."""
 LOGIN_CAUSES = frozenset({Cause.DNS, Cause.CONNECT, Cause.HOST_KEY, Cause.AUTH, Cause.PROTOCOL})
 """Causes of failures that a mere login sees."""
-_SILENT_CAUSES = LOGIN_CAUSES | {Cause.DEADLINE}
+SILENT_CAUSES = LOGIN_CAUSES | {Cause.DEADLINE}
+"""Those of a login that is not answered."""
 _NOTHING = Liveness()
 _DEFAULTS = LivenessSettings()
 
@@ -67,7 +68,7 @@ def read_look(report: Report, *, is_login: bool) -> Look:
     if report.outcome is Outcome.PASS:
         answered = True
     elif report.outcome is Outcome.FAIL:
-        answered = is_login and report.cause not in _SILENT_CAUSES
+        answered = is_login and report.cause not in SILENT_CAUSES
     return Look(answered, report.started_at, report.seconds, report.cause, report.reason)
 
 
@@ -105,7 +106,7 @@ def has_answered(report: Report) -> bool | None:
     is_at_login = not report.stages or report.stages[-1].stage == "connect"
     if is_at_login and report.is_cut:
         return None
-    return not (is_at_login and report.cause in _SILENT_CAUSES)
+    return not (is_at_login and report.cause in SILENT_CAUSES)
 
 
 def plan_checks(
@@ -149,6 +150,11 @@ def call_check(member: Member, now: float, why: str = "called") -> Member:
     return replace(member, liveness=replace(before, due_at=due_at, called=why))
 
 
+def call_test(member: Member, now: float) -> Member:
+    """Return `member` with its set-up test due at once."""
+    return replace(member, due_at=min(member.due_at, now), interval_s=0.0)
+
+
 def judge_check(member: Member, look: Look, own: PoolSettings, now: float, *, is_guarded: bool = False) -> Judgement:
     """Return what a check that ended at `now` makes of a member of the pool `own`.
 
@@ -180,7 +186,7 @@ def has_changed(member: Member, *, is_good: bool) -> bool:
 def _judge_in_bad(member: Member, *, answered: bool, was_silent: bool, now: float) -> Member:
     """Call the test at an answer after silence; passes in a row keep the time between them."""
     is_called = is_change(answered=answered, is_good=False, was_silent=was_silent) and not member.ok_streak
-    return _call_test(member, now) if is_called else member
+    return call_test(member, now) if is_called else member
 
 
 def _judge_in_good(
@@ -189,7 +195,7 @@ def _judge_in_good(
     if member.suspicion:
         return Judgement(_plan_none(member))
     if look.answered:
-        return Judgement(_call_test(member, now) if was_silent else member)
+        return Judgement(call_test(member, now) if was_silent else member)
     if member.liveness and member.liveness.is_mute:
         return Judgement(member)
     limit, apart_s = (own.liveness.silences, own.liveness.apart_s) if own.liveness else (0, 0.0)
@@ -197,7 +203,7 @@ def _judge_in_good(
     if not may_leave:
         # A test has found the same already, and a person keeps the node here: silence is no change any more.
         is_known = was_silent and member.fail_streak
-        return Judgement(member if is_known else _call_test(member, now))
+        return Judgement(member if is_known else call_test(member, now))
     known = member.liveness or _NOTHING
     if known.silences < limit:
         again = replace(known, due_at=round(now + apart_s, 3), called=f"silent {_format_times(known.silences)}")
@@ -218,11 +224,6 @@ def _leave(member: Member, look: Look, own: PoolSettings, now: float, silences: 
         suspicion=suspicion,
     )
     return Judgement(left, Move("suspect", own.name, own.goes_to, now, SILENCE, reason))
-
-
-def _call_test(member: Member, now: float) -> Member:
-    """Return `member` with its set-up test due at once."""
-    return replace(member, due_at=min(member.due_at, now), interval_s=0.0)
 
 
 def _note_answer(before: Liveness, now: float, *, answered: bool | None) -> Liveness:

@@ -26,6 +26,8 @@ class Liveness:
     """How many logins in a row have failed; 0 when it answered last."""
     called: str = ""
     """Why a check was called ahead of its time, in words; it goes before all that merely has become due."""
+    silent_from: str | None = None
+    """The vantage from which all of these failed; None where none did, or several, or nobody asked."""
     false_alarms: int = 0
     """How many tests in a row passed here on this machine while logins failed; see `is_mute`."""
 
@@ -38,6 +40,25 @@ class Liveness:
     def is_silent(self) -> bool:
         """Return whether it was silent when last seen."""
         return self.silences > 0
+
+
+@dataclass(frozen=True, slots=True)
+class LostWay:
+    """The way from a vantage to a node that is reached from elsewhere only: see `plabctl.core.vantage`."""
+
+    vantage: str
+    since_at: float
+    """When the node was first seen to fail from there."""
+    seen_at: float
+    """When it was last seen so."""
+    look_at: float
+    """When it is looked at again, after the next test that passes."""
+    reached_from: str = ""
+    """From where the node was reached meanwhile."""
+    is_told: bool = False
+    """Whether it is sure, and told."""
+    is_asked: bool = False
+    """Whether a check was called that looks at it."""
 
 
 def count_false_alarms(known: Liveness, *, passed: bool | None, by_login: bool) -> int:

@@ -24,7 +24,7 @@ from plabctl.typed import TYPE_CHECKING
 from plabctl.values import dataclass, field
 
 if TYPE_CHECKING:
-    from plabctl.core.liveness_record import Liveness  # most states have none
+    from plabctl.core.liveness_record import Liveness, LostWay  # most states have none
 
 NO_LABELS = frozenset({"ssh_host", "ssh_port", "ssh_user", "ssh_key", "ssh_jump", "recipe", "site"})
 """The variables of a node that mean something to us; all others are labels."""
@@ -125,6 +125,8 @@ class Member:
     """Why its next test is ahead of its time, in words: see `plabctl.core.neighbours`."""
     vantage: str = ""
     """Where its last test was made from; empty: from this machine."""
+    lost_ways: tuple[LostWay, ...] = ()
+    """The vantages from which it is not reached although it is from others: see `plabctl.core.vantage`."""
 
     @property
     def home_pool(self) -> str:

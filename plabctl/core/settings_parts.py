@@ -135,6 +135,8 @@ class ExecutorSettings:
     kind: str = "threads"
     options: object = None
     """The values of the keys that only its kind has."""
+    second_opinion: bool = False
+    """Whether a failure is looked at from another vantage before it counts: see `plabctl.core.vantage`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ from plabctl.core.pools.base import Pool, Reading
 from plabctl.core.pools.experiment import explain_death, judge_vnode
 from plabctl.core.state import FALSE_ALARMS_TOPIC, Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
+from plabctl.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plabctl.core.second_opinion import Opinions
 
 
 def settle(
@@ -59,6 +63,7 @@ class _Batch:
         self._notes: NoteChanges = {}
         self._failed: dict[str, str] = {}
         """What good nodes did of which nothing was amiss before, by name."""
+        self._opinions: Opinions | None = None
 
     def settle(self, report: Report) -> None:
         """Apply `report` if its token is current, else record it as late."""
@@ -77,6 +82,17 @@ class _Batch:
         else:
             self._judge_member(claim, report)
 
+    def _find_opinions(self, report: Report) -> Opinions | None:
+        """Return what judges reports from several vantages; None where all are made from this machine."""
+        is_wanted = self._settings.executor.second_opinion
+        if self._opinions is None and (is_wanted or report.vantage):
+            from plabctl.core.second_opinion import Opinions  # most testbeds have one vantage
+
+            self._opinions = Opinions(self._state, self._settings, self._guard, self._now)
+        if self._opinions:
+            self._opinions.note_vantage(report.vantage)
+        return self._opinions if is_wanted else None
+
     def build_changes(self) -> Changes:
         """Return the changes of the reports settled so far, and of asking those who stand beside what failed."""
         called: Iterable[Member] = ()
@@ -84,13 +100,17 @@ class _Batch:
             from plabctl.core.neighbours import call_neighbours  # most batches have no such failure
 
             called = call_neighbours(self._state, self._settings, self._failed, self._members, self._now, self._guard)
+        opinions = self._opinions
         return Changes(
             members=(*self._members.values(), *called),
             vnodes=tuple(vnode for vnode in self._vnodes.values() if vnode),
             gone=tuple(key for key, vnode in self._vnodes.items() if vnode is None),
             released=tuple(self._released),
-            events=tuple(self._events),
-            notes=self._notes | self._timeouts.build_note() | file_leftovers(self._state, self._left, self._now),
+            events=(*self._events, *(opinions.events if opinions else ())),
+            notes=self._notes
+            | self._timeouts.build_note()
+            | file_leftovers(self._state, self._left, self._now)
+            | (opinions.build_note() if opinions else {}),
         )
 
     def _judge_member(self, claim: Claim, report: Report) -> None:
@@ -106,7 +126,8 @@ class _Batch:
             member = replace(member, address=report.address)
         if report.vantage != member.vantage and found.outcome is not Outcome.UNKNOWN:
             member = replace(member, vantage=report.vantage)
-        is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member)
+        opinions = self._find_opinions(report)
+        is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member, report.vantage)
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)
         self._note_failure(member, judgement.member, "failed")
@@ -115,6 +136,7 @@ class _Batch:
         if after.asked_early and found.cause is not Cause.INTERRUPTED:
             after = replace(after, asked_early="")
         after = liveness.plan_after_test(after, self._pools[after.pool].own, found, reading.roll, now)
+        after = opinions.judge_test(member, after, claim, found) if opinions else after
         self._members[report.node] = self._timeouts.learn(claim.recipe, found, after)
         if after.liveness and after.liveness.is_mute and FALSE_ALARMS_TOPIC not in self._state.notes:
             self._notes[FALSE_ALARMS_TOPIC] = {"count": 1}  # ticks look for others once there is one
@@ -133,8 +155,12 @@ class _Batch:
         pool = self._pools.get(member.pool) if member else None
         if not (member and pool) or claim.superseded or report.cause is Cause.INTERRUPTED:
             return
-        look = liveness.read_look(report, is_login=liveness.is_login(pool.own, self._settings.recipes))
-        judgement = liveness.judge_check(member, look, pool.own, self._now, is_guarded=self._is_guarded(member))
+        is_guarded = self._is_guarded(member, report.vantage)
+        if opinions := self._find_opinions(report):
+            judgement = opinions.judge_check(member, claim, report, pool.own, is_guarded=is_guarded)
+        else:
+            look = liveness.read_look(report, is_login=liveness.is_login(pool.own, self._settings.recipes))
+            judgement = liveness.judge_check(member, look, pool.own, self._now, is_guarded=is_guarded)
         self._note_failure(member, judgement.member, "fell silent")
         self._members[report.node] = judgement.member
         if judgement.move:
@@ -174,8 +200,11 @@ class _Batch:
     def _find_member(self, report: Report) -> Member | None:
         return self._members.get(report.node) or self._state.member(report.node)
 
-    def _is_guarded(self, member: Member) -> bool:
-        return bool(self._guard.scopes) and self._guard.holds(member.home_pool, self._state.node(member.node))
+    def _is_guarded(self, member: Member, vantage: str) -> bool:
+        if not self._guard.scopes:
+            return False
+        node = self._state.node(member.node)
+        return self._guard.holds_vantage(vantage) or self._guard.holds(member.home_pool, node)
 
 
 def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:

@@ -25,6 +25,8 @@ LOST_SOURCES_TOPIC = "lost-sources"
 
 FALSE_ALARMS_TOPIC = "false-alarms"
 """The topic of the note that there are nodes that pass tests and answer no login: see `plabctl.core.false_alarms`."""
+VANTAGES_TOPIC = "vantages"
+"""The topic of the note that tests are made from several vantages: see `plabctl.core.vantage`."""
 OCCUPANCY_TOPIC = "occupancy "
 """How the topics of the notes of occupancy sources begin: see `plabctl.core.occupancy`."""
 

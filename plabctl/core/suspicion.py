@@ -24,6 +24,8 @@ class Suspicion:
     failed_at: float
     by_silence: bool = False
     """It failed no test: see `SILENCE`."""
+    vantage: str | None = None
+    """The vantage from which alone it was seen to fail; None where that was several, or nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ Pure. A kind is one module beside this one with one instance of an `ExecutorKind
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
+from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Kind
 from plabctl.core.model import Cause, Outcome, Report
 from plabctl.core.settings import ExecutorSettings
@@ -53,6 +55,16 @@ class Executor(Protocol):
 
 class ExecutorKind(Kind, ABC):
     """One kind of executor. Its `help` says how it runs the tests: `side by side, from this machine`."""
+
+    has_vantages: bool = False
+    """Whether it may test a node from one place or from another, and heeds `Assignment.away_from`."""
+
+    def check(self, given: Mapping[str, Any], defaults: Any) -> Iterator[tuple[str, str]]:
+        """Yield that a second opinion cannot be had where all tests are made from one place."""
+        yield from super().check(given, defaults)
+        if given.get("second_opinion") and not self.has_vantages:
+            what = f"the kind {quote(self.name)} tests from one place only, allowed: false"
+            yield "second_opinion", what
 
     @abstractmethod
     def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:

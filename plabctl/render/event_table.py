@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from plabctl.core.events import MACHINE
+from plabctl.core.guard.model import describe_effect
 from plabctl.core.model import Event
 from plabctl.core.suspicion import SILENCE
 from plabctl.render import experiment_events
@@ -132,8 +133,9 @@ def _format_what(event: Event) -> str:
         case "guarded":
             words = _join(f"{_format_step(data)}, its move is held by the guard", reason)
         case "guard-on" | "guard-off":
-            held = "moves to bad are held" if kind == "guard-on" else "moves to bad go on"
-            words = _join(f"{kind.replace('-', ' ')} for {get_text(data, 'scope')}, {held}", reason)
+            scope = get_text(data, "scope")
+            held = describe_effect(scope, is_on=kind == "guard-on")
+            words = _join(f"{kind.replace('-', ' ')} for {scope}, {held}", reason)
         case "fault-over":
             words = f"{_join('fault over', reason)}, since {_format_instant(data, 'since_at')}"
         case "transition":

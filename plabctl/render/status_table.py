@@ -70,10 +70,15 @@ def build_data_listing(context: ViewContext, names: Iterable[str], form: str) ->
 
 
 def format_guard_lines(guard: GuardView, now: float) -> list[str]:
-    """Return a line for people about each scope whose moves to bad are held."""
+    """Return a line for people about each scope that is guarded."""
+    if not guard.scopes:
+        return []
+    from plabctl.core.guard.model import describe_effect
+
     return [
-        f"guard came on for {scope.scope} {format_ago(scope.since_at, now)}, moves to bad are held: {scope.reason}"
-        for scope in guard.scopes or ()
+        f"guard came on for {scope.scope} {format_ago(scope.since_at, now)}, {describe_effect(scope.scope)}: "
+        f"{scope.reason}"
+        for scope in guard.scopes
     ]
 
 

@@ -102,6 +102,14 @@ def _add_checks(policy: Policy, between: int) -> Policy:
     return _change_pools(policy, liveness=LivenessSettings(between=between))
 
 
+def _set_apart(policy: Policy, minutes: int) -> Policy:
+    pools = policy.settings.pools.values()
+    if not has_checks(policy):
+        raise UsageFault("'+apart' says when a silent check is repeated, and there are none", hint="+checks before it")
+    between = max(pool.liveness.between for pool in pools if pool.liveness)
+    return _change_pools(policy, liveness=LivenessSettings(between=between, apart_s=60.0 * minutes))
+
+
 def _add_neighbours(policy: Policy, count: int) -> Policy:
     guard = replace(policy.settings.guard, neighbours=count)
     return replace(policy, settings=replace(policy.settings, guard=guard))
@@ -114,16 +122,18 @@ def _change_pools(policy: Policy, **changes: Any) -> Policy:
 
 EXTRAS: Mapping[str, Callable[[Policy, int], Policy]] = {
     "checks": _add_checks,
+    "apart": _set_apart,
     "neighbours": _add_neighbours,
     "test-busy": lambda policy, _: _change_pools(policy, busy="test"),
     "test-released": lambda policy, _: _change_pools(policy, at_release="test"),
 }
 """What may follow the name of a policy, as in `age+checks`: liveness checks between two tests in both pools; how many
-neighbours a failure calls; that busy nodes are tested; that released ones are tested before they are offered. Without
-them a named policy makes no checks, calls nobody, and spares busy nodes."""
-_COUNTED: Mapping[str, int] = {"checks": 8, "neighbours": 2}
+minutes after a silent check it is repeated; how many neighbours a failure calls; that busy nodes are tested; that
+released ones are tested before they are offered. Without them a named policy makes no checks, calls nobody, and spares
+busy nodes."""
+_COUNTED: Mapping[str, int] = {"checks": 8, "apart": 5, "neighbours": 2}
 """Those that may be given a number, and the number that they have without."""
-_MOST: Mapping[str, int] = {"checks": MOST_CHECKS, "neighbours": MOST_NEIGHBOURS}
+_MOST: Mapping[str, int] = {"checks": MOST_CHECKS, "apart": 60, "neighbours": MOST_NEIGHBOURS}
 
 
 def _default(name: str, *, is_good: bool) -> Backoff:

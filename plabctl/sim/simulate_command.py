@@ -154,11 +154,11 @@ _STEPS = 1000
 def command(form: str | None, header: bool, color: str, picture: str | None, **given: Any) -> None:
     """Compare policies on what nodes really did, with the same code that decides in a tick.
 
-    TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by
-    its name, used in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this
-    installation; or any configuration file. After the name of a back-off, +checks adds eight liveness checks between
-    two tests (+checks=12 twelve), +neighbours lets a failure call two nodes of its site, or checks of all if there are
-    checks; with --busy, +test-busy tests nodes in use too, and +test-released offers released nodes only after a test.
+    TRACE is CSV, gzipped or not: node,start,end,state with seconds, and up or down. A policy is a back-off by its name,
+    in both pools with its defaults; 2007, what Emulab's monitor did then; configured, the one of this installation; or
+    any configuration file. After a back-off, +checks adds eight liveness checks between two tests (+checks=12 twelve),
+    +apart repeats a silent one after five minutes, +neighbours lets a failure call two nodes of its site, or checks of
+    all if there are checks; +test-busy tests nodes in use too, +test-released offers them after that only with a test.
 
     TESTS, SLOT-S (the seconds that tests take) and MOVES are per node and day. BROKEN is the share of node-time spent
     in good while down, IDLE in bad while up; HARM is BROKEN plus half of IDLE. 2H-BROKEN is the chance that a node

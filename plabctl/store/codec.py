@@ -12,7 +12,7 @@ from functools import cache
 from plabctl.core.model import Cause, Claim, Event, Goal, Hold, Leftover, Member, Node, Outcome, TickMark, Verdict
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
-from plabctl.store.shapes import Doc, Part, RowSource, Shape, copy_plain, copy_plain_object
+from plabctl.store.shapes import Doc, Part, RowSource, Shape, copy_plain, copy_plain_object, make_tuple_part
 from plabctl.typed import TYPE_CHECKING, Any
 from plabctl.values import MISSING
 
@@ -29,24 +29,19 @@ def make_nested_part(shape: Shape[Any]) -> Part:
     return Part([dict], shape.put, shape.get)
 
 
-def _make_tuple_part(shape: Shape[Any]) -> Part:
-    return Part(
-        [list],
-        lambda values: [shape.put(value) for value in values],
-        lambda docs: tuple(shape.get(doc) for doc in docs),
-    )
-
-
 def make_object_part(name: str) -> Part:
     """Return how a field that holds a plain object is stored."""
     return Part([dict], lambda value: copy_plain_object(value, name), lambda stored: stored)
 
 
-@cache
-def _load_liveness() -> Shape[Any]:
-    from plabctl.core.liveness_record import Liveness  # most states have none
+def _make_late_part(name: str) -> Part:
+    @cache
+    def load() -> Shape[Any]:
+        from plabctl.core import liveness_record  # most states have nothing of it
 
-    return Shape(Liveness)
+        return Shape(getattr(liveness_record, name))
+
+    return Part([dict], lambda value: load().put(value), lambda doc: load().get(doc))
 
 
 _HOLD = Shape(Hold)
@@ -72,11 +67,12 @@ _MEMBER = Shape(
         "suspicion": make_nested_part(_SUSPICION),
         "hold": make_nested_part(_HOLD),
         "last": make_nested_part(_VERDICT),
-        "leftovers": _make_tuple_part(_LEFTOVER),
+        "leftovers": make_tuple_part(_LEFTOVER),
         "uptime": make_nested_part(_UPTIME),
         "slowest_s": make_object_part("slow"),
-        "flaps": _make_tuple_part(_FLAP),
-        "liveness": Part([dict], lambda value: _load_liveness().put(value), lambda doc: _load_liveness().get(doc)),
+        "flaps": make_tuple_part(_FLAP),
+        "liveness": _make_late_part("Liveness"),
+        "lost_ways": make_tuple_part(_make_late_part("LostWay")),
         "strike_ats": Part([list], list, lambda stored: tuple(map(_read_number, stored))),
     },
     stored_as={

@@ -134,6 +134,15 @@ class Shape(Generic[T]):
         )
 
 
+def make_tuple_part(shape: Shape[Any] | Part) -> Part:
+    """Return how a field that holds several values of that shape is stored."""
+    return Part(
+        [list],
+        lambda values: [shape.put(value) for value in values],
+        lambda docs: tuple(shape.get(doc) for doc in docs),
+    )
+
+
 def _keep(stored: Any) -> Any:
     return stored
 

@@ -38,6 +38,7 @@ from plabctl.sinks.tell import Drop
 from tests.builders import NOW, make_claim, make_inventory, make_member, make_order, make_report, make_settings
 from tests.core.experiments.virtual_testbed import VirtualTestbed, wanted
 from tests.core.guard.test_evaluate import all_names, stepped, world
+from tests.core.second_opinions import TwoVantages, make_opinionated, waiting
 from tests.memory_state import MemoryState
 
 SETTINGS = make_settings()
@@ -49,7 +50,7 @@ CONTEXT = SinkContext(
 def build_examples() -> dict[str, Event]:
     """Return an event of each kind."""
     found: dict[str, Event] = {}
-    for source in (_orders, _tests, _strikes, _guard, _inventories, _experiments, _drops, _names, _faults):
+    for source in (_orders, _tests, _strikes, _guard, _ways, _inventories, _experiments, _drops, _names, _faults):
         for event in source():
             found.setdefault(event.kind, event)
     return {kind: found[kind] for kind in EVENT_KINDS}
@@ -112,6 +113,16 @@ def _guard() -> Iterable[Event]:
     stepped(state, dict.fromkeys(names, "pass"), NOW + 3)
     guards = [event for event in state.outbox if event.kind.startswith("guard")]
     return [replace(event, node=event.node and "pc1") for event in guards]
+
+
+def _ways() -> Iterable[Event]:
+    """Yield what comes of a node that one of two vantages does not reach for an hour."""
+    testbed = TwoVantages(
+        make_opinionated(), lambda _node, where, _now: "fail" if where == "north" else "pass", waiting("pc1")
+    )
+    found = testbed.run(3600.0)
+    testbed.sight = lambda *_: "pass"
+    return [event for event in (*found, *testbed.run(7200.0)) if event.kind.startswith("path")]
 
 
 def _inventories() -> Iterable[Event]:

@@ -5,6 +5,7 @@ import pytest
 
 from plabctl.core.backoffs.adaptive import ADAPTIVE
 from plabctl.core.pools.good import GoodOptions
+from plabctl.core.settings_parts import LivenessSettings
 from plabctl.errors import ConfigError, UsageFault
 from plabctl.kinds import builtin_names
 from plabctl.sim.policies import COMPARED, NAMED, build_named, find_policy, make_bare, stretch
@@ -69,6 +70,16 @@ def test_what_follows_a_name_changes_the_policy_of_that_name() -> None:
     assert plain.pools["good"].liveness is None
     assert (busy.busy, busy.at_release, released.busy, released.at_release) == ("test", "check", "spare", "test")
     assert checked.pools["good"].backoff == plain.pools["good"].backoff
+
+
+def test_a_silent_check_is_repeated_so_many_minutes_later() -> None:
+    later = find_policy("age+checks=6+apart=10").settings.pools["good"].liveness
+
+    assert later == LivenessSettings(between=6, apart_s=600.0)
+    with pytest.raises(UsageFault, match="and there are none"):
+        find_policy("age+apart")
+    with pytest.raises(UsageFault, match="at most 60"):
+        find_policy("age+checks+apart=61")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plabctl.core import model
 from plabctl.core.due_rows import build_due_row
-from plabctl.core.liveness import Liveness
+from plabctl.core.liveness_record import Liveness, LostWay
 from plabctl.core.model import Claim, Event, Leftover, Member, Node, TickMark
 from plabctl.core.suspicion import Flap, Suspicion
 from plabctl.core.uptime import UptimeStats
@@ -23,7 +23,7 @@ from tests.memory_state import build_check_row
 
 # Values are given their real constructors, which hypothesis reads, at their first use.
 _ = (make_member(), make_claim(), make_mark(), make_node(), Event("", 0.0, "", None, ""), Liveness())
-vars(model)["Liveness"] = Liveness  # which only type checkers see there
+vars(model).update(Liveness=Liveness, LostWay=LostWay)  # which only type checkers see there
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)

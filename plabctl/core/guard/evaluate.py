@@ -12,7 +12,7 @@ from plabctl.core.guard.rollback import roll_back
 from plabctl.core.guard.sightings import Sighting, hear, is_counted, list_sightings
 from plabctl.core.model import Event, Goal, Outcome, Report
 from plabctl.core.settings import Settings
-from plabctl.core.state import Changes, State
+from plabctl.core.state import VANTAGES_TOPIC, Changes, State
 from plabctl.durations import format_duration
 from plabctl.values import replace
 
@@ -33,7 +33,8 @@ def evaluate(
             heard |= hear(state, settings, report)
         elif is_counted(state, settings, report):
             fresh[report.node] = report
-    is_quiet = not before.scopes and not before.is_undecided and not is_cut_off
+    lost = _find_lost(state, settings, before, now)
+    is_quiet = not before.scopes and not before.is_undecided and not is_cut_off and not lost
     outcomes = (*(report.outcome for report in fresh.values()), *heard.values())
     if is_quiet and all(outcome is Outcome.PASS for outcome in outcomes):
         return before, Changes()
@@ -42,17 +43,39 @@ def evaluate(
     found = _find_reasons(sightings, settings)
     if is_cut_off:
         found = {MONITOR: "no canary answers, so this machine seems to be cut off"}
+    found |= lost
     watches = {
         scope: GuardedScope(scope, before.scopes[scope].since_at if scope in before.scopes else now, why)
         for scope, why in found.items()
     }
-    is_undecided = not found and _is_undecided(sightings, settings)
+    is_undecided = found.keys() == lost.keys() and _is_undecided(sightings, settings)
     guard = Guard(watches, settings.guard.site_label, blind_until_at, is_undecided, now)
     changes = _build_changes(before, guard, now)
     if watches.keys() - before.scopes.keys():
-        back = roll_back(state, settings, guard, now)
-        changes = replace(changes, members=back.members, events=(*changes.events, *back.events))
+        changes = _add_beginning(changes, state, settings, before, guard, now)
     return guard, changes
+
+
+def _add_beginning(
+    changes: Changes, state: State, settings: Settings, before: Guard, guard: Guard, now: float
+) -> Changes:
+    """Return `changes` with what is done once when scopes come on: moves are rolled back, ways count anew."""
+    back = roll_back(state, settings, guard, now)
+    notes = dict(changes.notes or {})
+    if guard.list_vantages():
+        from plabctl.core.guard.lost_vantages import forget_returns
+
+        notes |= forget_returns(state, before, guard.scopes)
+    return replace(changes, members=back.members, events=(*changes.events, *back.events), notes=notes or None)
+
+
+def _find_lost(state: State, settings: Settings, before: Guard, now: float) -> dict[str, str]:
+    """Return the vantages from which too many nodes are lost, as scopes, with the reason of each."""
+    if not settings.executor.second_opinion or VANTAGES_TOPIC not in state.notes:
+        return {}
+    from plabctl.core.guard.lost_vantages import find_lost_vantages  # most testbeds have one vantage
+
+    return find_lost_vantages(state, settings, before, now)
 
 
 def _find_reasons(sightings: Sequence[Sighting], settings: Settings) -> dict[str, str]:

@@ -17,9 +17,13 @@ MONITOR = "monitor"
 """The scope of everything: our own connection, or our own machine."""
 
 
+VANTAGE = "vantage "
+"""How the scope begins of a vantage from which many nodes are not reached that are from others."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuardedScope:
-    """One scope that is guarded: `monitor`, `pool NAME` or `site NAME`."""
+    """One scope that is guarded: `monitor`, `pool NAME`, `site NAME` or `vantage NAME`."""
 
     scope: str
     since_at: float
@@ -48,10 +52,31 @@ class Guard:
         watch = self._find_scope(pool, node)
         return watch.why if watch else ""
 
+    def holds_vantage(self, vantage: str) -> bool:
+        """Return whether failures that were seen from that vantage move nobody."""
+        return bool(self.scopes) and build_vantage_scope(vantage) in self.scopes
+
+    def list_vantages(self) -> list[str]:
+        """Return the vantages that are guarded: what can be tested from elsewhere is."""
+        found = [scope.removeprefix(VANTAGE) for scope in self.scopes if scope.startswith(VANTAGE)]
+        return ["" if name == MONITOR else name for name in found]
+
     def _find_scope(self, pool: str, node: Node | None) -> GuardedScope | None:
         site = node.variables.get(self.site_label) if node else None
         scopes = (MONITOR, f"pool {pool}", f"site {site}")
         return next((self.scopes[scope] for scope in scopes if scope in self.scopes), None)
+
+
+def build_vantage_scope(vantage: str) -> str:
+    """Return the scope of a vantage; the empty one is this machine."""
+    return f"{VANTAGE}{vantage or MONITOR}"
+
+
+def describe_effect(scope: str, *, is_on: bool = True) -> str:
+    """Return in words what a guard of that scope does while it is on, or what follows when it goes off."""
+    if scope.startswith(VANTAGE):
+        return "nodes are tested from elsewhere" if is_on else "nodes are tested from there again"
+    return "moves to bad are held" if is_on else "moves to bad go on"
 
 
 UNGUARDED = Guard()

@@ -1,0 +1,89 @@
+"""Second opinions: what fails from one place is looked at from another, and a way that is lost moves nobody.
+
+Pure. `plabctl.core.second_opinion` judges what is seen from several vantages, `plabctl.core.guard.lost_vantages` that
+many ways from one of them are lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from plabctl.core.due_rows import NodeFields
+from plabctl.core.guard.model import Guard
+from plabctl.core.liveness_record import LostWay
+from plabctl.core.model import Member, Node
+from plabctl.core.notes import Document, NoteKind, NoteReader
+from plabctl.core.settings import Settings
+from plabctl.core.state import VANTAGES_TOPIC, Changes, State
+
+_LOST: NodeFields[tuple[tuple[LostWay, ...]]] = NodeFields(tuple, ("lost_ways",))
+
+
+class Tally(NamedTuple):
+    """How many ways from one vantage are lost, and how many are back since its guard came on."""
+
+    lost: int = 0
+    back: int = 0
+
+
+def _decode(reader: NoteReader) -> dict[str, Tally]:
+    rows = reader.read_objects("vantages")
+    return {name: Tally(row.read_count("lost"), row.read_count("back")) for name, row in rows.items()}
+
+
+def _encode(tallies: Mapping[str, Tally]) -> Document:
+    rows = {name: {key: count for key, count in each._asdict().items() if count} for name, each in tallies.items()}
+    return {"vantages": rows} if rows else {}
+
+
+VANTAGES_NOTE: NoteKind[Mapping[str, Tally]] = NoteKind(VANTAGES_TOPIC, _decode, _encode)
+"""The vantages from which tests were made, or ways are lost, by name; none where all was done from this machine."""
+
+
+def name_vantage(vantage: str) -> str:
+    """Return what people call a vantage."""
+    return vantage or "monitor"
+
+
+def find_away(node: Node, member: Member, settings: Settings, guard: Guard) -> str | None:
+    """Return the vantage that the next probe of the node is not to be made from; None if any will do."""
+    lost, guarded = [way.vantage for way in member.lost_ways], guard.list_vantages()
+    site = node.variables.get(settings.guard.site_label)
+    if site in {*lost, *guarded}:
+        return site
+    # What is seen from where the way is lost tells nothing of the node; a second look from the same place does.
+    unfit = [*lost[-1:], *guarded]
+    return unfit[0] if unfit else find_doubted(member, settings)
+
+
+def is_look(member: Member) -> bool:
+    """Return whether the check of the member that is due is to look whether a lost way works again."""
+    is_called = member.liveness is not None and bool(member.liveness.called)
+    return is_called and any(way.is_asked for way in member.lost_ways)
+
+
+def find_doubted(member: Member, settings: Settings) -> str | None:
+    """Return the vantage from which alone the node was seen to fail since it was good; None if there is none."""
+    if member.suspicion:
+        return member.suspicion.vantage
+    own, known = settings.pools.get(member.pool), member.liveness
+    return known.silent_from if own and own.is_good and known and known.is_silent else None
+
+
+def note_lost_ways(state: State, settings: Settings) -> Changes:
+    """Return the change by which the state says how many ways are lost; none where it says so already.
+
+    Nodes may have gone meanwhile, and second opinions may be asked for no more.
+    """
+    if VANTAGES_TOPIC not in state.notes:
+        return Changes()
+    known = VANTAGES_NOTE.read(state.notes)
+    if not any(tally.lost for tally in known.values()):
+        return Changes()
+    counts = dict.fromkeys(known, 0)
+    for (ways,) in state.select(_LOST) if settings.executor.second_opinion else ():
+        for way in ways:
+            counts[way.vantage] = counts.get(way.vantage, 0) + way.is_told
+    after = {name: known.get(name, Tally())._replace(lost=count) for name, count in counts.items()}
+    return Changes() if after == known else Changes(notes=VANTAGES_NOTE.write(after))

@@ -1,0 +1,136 @@
+"""A vantage from which many nodes are lost is guarded: they are tested from elsewhere, and nothing else happens."""
+
+import pytest
+
+from plabctl.core.guard.lost_vantages import find_lost_vantages
+from plabctl.core.guard.model import GUARD_NOTE, Guard, GuardedScope, describe_effect, read_guard
+from plabctl.core.liveness_record import LostWay
+from plabctl.core.model import Event, Member, Outcome, Verdict
+from plabctl.core.settings import GuardSettings
+from plabctl.core.vantage import VANTAGES_NOTE, Tally
+from tests.builders import NOW
+from tests.core.second_opinions import TwoVantages, list_kinds, make_opinionated, waiting
+
+HOUR = 3600.0
+SCOPE = "vantage north"
+PASSED = Verdict(Outcome.PASS, None, "", NOW - 60.0, 1.0)
+
+
+def seen(node: str, *, lost: bool, at: float = NOW - 60.0, vantage: str = "north") -> Member:
+    """A good node that was looked at from a vantage, and reached or not."""
+    ways = (LostWay(vantage, at, at, NOW + HOUR, "south", is_told=True),) if lost else ()
+    return waiting(node, probed_at=at, last=PASSED, vantage="south" if lost else vantage, lost_ways=ways)
+
+
+def find(members: list[Member], before: Guard | None = None, back: int = 0, site: str = "lab") -> dict[str, str]:
+    settings = make_opinionated()
+    testbed = TwoVantages(settings, lambda *_: "pass", *members, site=site)
+    lost = sum(bool(member.lost_ways) for member in members)
+    testbed.state.notes.update({k: v for k, v in VANTAGES_NOTE.write({"north": Tally(lost, back)}).items() if v})
+    return find_lost_vantages(testbed.state, settings, before or Guard(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("lost", "reached", "is_guarded"),
+    [(3, 9, True), (2, 8, False), (2, 0, True), (1, 0, False), (2, 1, False), (4, 4, False), (5, 5, True)],
+)
+def test_the_guard_comes_on_by_the_share_or_when_nothing_of_a_site_is_reached(
+    lost: int, reached: int, *, is_guarded: bool
+) -> None:
+    nodes = [seen(f"l{number}", lost=True) for number in range(lost)]
+    nodes += [seen(f"r{number}", lost=False) for number in range(reached)]
+
+    found = find(nodes)
+
+    assert (SCOPE in found) is is_guarded
+
+
+def test_what_was_seen_long_ago_or_from_elsewhere_does_not_count() -> None:
+    assert find([seen("a", lost=True, at=NOW - HOUR), seen("b", lost=True, at=NOW - HOUR)]) == {}
+    here = [seen(f"s{number}", lost=False, vantage="south") for number in range(5)]
+    assert SCOPE in find([seen("a", lost=True), seen("b", lost=True), *here])
+
+
+def test_nodes_without_a_site_are_no_site() -> None:
+    assert find([seen("a", lost=True), seen("b", lost=True)], site="") == {}
+
+
+def test_the_guard_stays_on_until_as_many_ways_are_back_as_are_lost() -> None:
+    on = Guard({SCOPE: GuardedScope(SCOPE, NOW - HOUR, "many are lost")})
+    long_ago = [seen(f"n{number}", lost=True, at=NOW - HOUR) for number in range(3)]
+
+    assert find(long_ago, on, back=2) == {SCOPE: "many are lost"}
+    assert find(long_ago, on, back=3) == {}
+    assert find(long_ago[:1], on) == {}
+
+
+def make_site(count: int = 4) -> TwoVantages:
+    nodes = (waiting(f"n{number}", due_at=NOW + 60.0 * number) for number in range(count))
+    settings = make_opinionated(guard=GuardSettings(neighbours=0))
+    return TwoVantages(settings, lambda _node, vantage, _now: "fail" if vantage == "north" else "pass", *nodes)
+
+
+def told(events: list[Event]) -> list[str]:
+    return [f"{event.kind} {event.data['scope']}" for event in events if event.kind.startswith("guard")]
+
+
+def test_once_the_vantage_is_guarded_its_nodes_are_tested_from_elsewhere_and_no_more_become_suspects() -> None:
+    testbed = make_site()
+
+    events = testbed.run(HOUR)
+
+    assert told(events) == ["guard-on vantage north"]
+    assert list_kinds(events).count("suspect") == 2, "two are enough to tell"
+    late = [where for node, what, where in testbed.probes if node in {"n2", "n3"} and what == "test"]
+    assert {*late} == {"south"}
+    assert read_guard(testbed.state).scopes[SCOPE].why == (
+        "all 2 nodes of site lab looked at from there are reached from elsewhere only"
+    )
+    assert {testbed.member(f"n{number}").pool for number in range(4)} == {"good"}
+
+
+def test_when_the_ways_are_back_the_guard_goes_off_and_the_nodes_are_tested_from_there() -> None:
+    testbed = make_site()
+    testbed.run(HOUR)
+    testbed.sight = lambda *_: "pass"
+
+    events = testbed.run(4 * HOUR)
+
+    assert told(events) == ["guard-off vantage north"]
+    assert list_kinds(events) == ["path-back", "guard-off", "path-back"]
+    assert {testbed.member(f"n{number}").vantage for number in range(4)} == {"north"}
+
+
+def test_a_failure_from_a_guarded_vantage_moves_nobody_and_is_looked_at_from_elsewhere_at_once() -> None:
+    testbed = make_site(1)
+    scopes = {SCOPE: GuardedScope(SCOPE, NOW, "many are lost")}
+    testbed.settings = make_opinionated(is_on=True)
+    claimed_before = testbed.choose
+    testbed.choose = lambda claim: "north" if not testbed.probes else claimed_before(claim)  # type: ignore[method-assign]
+    testbed.state.notes.update({k: v for k, v in GUARD_NOTE.write(Guard(scopes)).items() if v})
+    testbed.state.notes.update({k: v for k, v in VANTAGES_NOTE.write({"north": Tally(5)}).items() if v})
+
+    events = testbed.run(1.0)
+
+    assert "transition" not in list_kinds(events)
+    assert testbed.member("n0").pool == "good"
+
+
+def test_a_node_that_is_dead_is_confirmed_from_elsewhere_while_the_vantage_is_guarded() -> None:
+    testbed = make_site()
+    testbed.run(HOUR)
+    testbed.sight = lambda node, vantage, _now: "fail" if vantage == "north" or node == "n3" else "pass"
+    testbed.probes.clear()
+
+    events = testbed.run(2 * HOUR)
+
+    assert testbed.member("n3").pool == "bad"
+    assert list_kinds(events).count("transition") == 1
+    first = [(what, where) for node, what, where in testbed.probes if node == "n3"][:2]
+    assert first == [("test", "south")] * 2
+
+
+def test_what_a_guard_does_is_told_in_words() -> None:
+    assert describe_effect(SCOPE) == "nodes are tested from elsewhere"
+    assert describe_effect(SCOPE, is_on=False) == "nodes are tested from there again"
+    assert describe_effect("pool good") == "moves to bad are held"

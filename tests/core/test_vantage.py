@@ -1,0 +1,74 @@
+"""From where the next probe of a node is made, and how many ways are lost."""
+
+import pytest
+
+from plabctl.core.guard.model import Guard, GuardedScope
+from plabctl.core.liveness_record import Liveness, LostWay
+from plabctl.core.model import Member
+from plabctl.core.state import Changes
+from plabctl.core.suspicion import Suspicion
+from plabctl.core.vantage import VANTAGES_NOTE, Tally, find_away, is_look, note_lost_ways
+from plabctl.values import replace
+from tests.builders import NOW, make_member, make_node, make_state
+from tests.core.second_opinions import make_opinionated
+
+OWN = make_opinionated(between=8)
+LOST = LostWay("north", NOW, NOW, NOW, "south", is_told=True)
+SUSPECT = Suspicion("good", NOW, 1, NOW, vantage="south")
+
+
+def guarding(*vantages: str) -> Guard:
+    scopes = (f"vantage {vantage}" for vantage in vantages)
+    return Guard({scope: GuardedScope(scope, NOW, "") for scope in scopes})
+
+
+@pytest.mark.parametrize(
+    ("member", "site", "guarded", "away"),
+    [
+        (make_member(), "lab", (), None),
+        (make_member(suspicion=SUSPECT), "lab", (), "south"),
+        (make_member(suspicion=replace(SUSPECT, vantage="")), "lab", (), ""),
+        (make_member(liveness=Liveness(silences=1, silent_from="south")), "lab", (), "south"),
+        (make_member(pool="bad", liveness=Liveness(silences=1, silent_from="south")), "lab", (), None),
+        (make_member(lost_ways=(LOST,)), "lab", (), "north"),
+        (make_member(lost_ways=(LOST,), suspicion=SUSPECT), "lab", (), "north"),
+        (make_member(lost_ways=(LOST, replace(LOST, vantage="east"))), "north", (), "north"),
+        (make_member(lost_ways=(LOST, replace(LOST, vantage="east"))), "lab", (), "east"),
+        (make_member(), "lab", ("north",), "north"),
+        (make_member(), "lab", ("monitor",), ""),
+        (make_member(suspicion=SUSPECT), "lab", ("north",), "north"),
+        (make_member(suspicion=SUSPECT), "north", ("north",), "north"),
+    ],
+)
+def test_a_probe_is_made_away_from_what_says_nothing_else_from_the_failure(
+    member: Member, site: str, guarded: tuple[str, ...], away: str | None
+) -> None:
+    assert find_away(make_node(site=site), member, OWN, guarding(*guarded)) == away
+
+
+def test_only_a_check_that_was_called_for_it_looks_at_the_way() -> None:
+    asked = (replace(LOST, is_asked=True),)
+
+    assert is_look(make_member(lost_ways=asked, liveness=Liveness(NOW, called="is the way lost")))
+    assert not is_look(make_member(lost_ways=asked, liveness=Liveness(NOW)))
+    assert not is_look(make_member(lost_ways=(LOST,), liveness=Liveness(NOW, called="released")))
+
+
+def test_the_ways_that_are_lost_are_counted_anew_when_nodes_have_gone() -> None:
+    state = make_state(make_member(lost_ways=(LOST, replace(LOST, vantage="east", is_told=False))))
+    assert note_lost_ways(state, OWN) == Changes()
+
+    state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(3, 1), "south": Tally()})))
+    state.apply(note_lost_ways(state, OWN))
+
+    assert VANTAGES_NOTE.read(state.notes) == {"north": Tally(1, 1), "south": Tally(), "east": Tally()}
+    assert note_lost_ways(state, OWN) == Changes()
+
+
+def test_without_second_opinions_no_way_counts_as_lost() -> None:
+    state = make_state(make_member(lost_ways=(LOST,)))
+    state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(1)})))
+
+    state.apply(note_lost_ways(state, make_opinionated(is_on=False)))
+
+    assert VANTAGES_NOTE.read(state.notes) == {"north": Tally()}
