@@ -19,7 +19,7 @@ from plabctl.errors import PlabctlError, ReportFault
 from plabctl.files.atomic import read_start, replace_shared
 from plabctl.files.locks import poll_lock
 from plabctl.files.private import open_private
-from plabctl.files.trusted import open_trusted
+from plabctl.files.trusted import is_inside, open_trusted
 from plabctl.render.data_formats import format_json
 from plabctl.render.status_table import build_data_listing
 
@@ -86,7 +86,7 @@ def _replace(app: App, path: str, content: bytes) -> None:
     folder, name = os.path.split(path)
     opened = open_trusted(folder, os.O_RDONLY | os.O_DIRECTORY, owners=app.settings.origin.owners)
     try:
-        if os.path.samestat(os.fstat(opened.fd), os.stat(app.settings.state_dir)):
+        if is_inside(opened.path, app.settings.state_dir):
             raise ReportFault("it is in the state directory, where others may read nothing", hint=_ELSEWHERE)
         if not _is_ours(opened.fd, name):
             raise ReportFault("there is something else, which is not replaced", hint=_ELSEWHERE)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from plabctl.app.context import App
 from plabctl.app.due_sources import find_due_inventories, name_stamp
 from plabctl.app.plan_inventories import SourceChanges, make_key_finder, plan_sources
+from plabctl.app.reading_locks import lock_due
 from plabctl.core import absences, enrolment, node_orders
 from plabctl.core.settings import InventorySettings
 from plabctl.core.source_note import SourceNote, make_source_note
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
 
 
 def sync_due_inventories(app: App) -> list[InventoryFault]:
-    """Read the inventories that are due and change the nodes; return what went wrong, one fault a source."""
-    inventories = find_due_inventories(app)
-    return list_faults(sync_inventories(app, inventories)) if inventories else []
+    """Read the inventories that are due and change the nodes; return what went wrong, one fault a source.
+
+    One that another tick is reading is left to it.
+    """
+    if not app.settings.inventories:
+        return []
+    with lock_due(app, find_due_inventories, name_stamp, app.settings.inventories) as inventories:
+        return list_faults(sync_inventories(app, inventories)) if inventories else []
 
 
 def sync_inventories(

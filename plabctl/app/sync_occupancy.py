@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plabctl.app.due_sources import find_due_occupancies, name_occupancy_stamp
+from plabctl.app.reading_locks import lock_due
 from plabctl.core.names import fold_name
 from plabctl.core.occupancy import read_fault
 from plabctl.core.occupancy_changes import OccupancyReading, plan_occupancy
@@ -28,9 +29,12 @@ _UNREAD_HINT = f"what it said last holds for its `stale_after`; {_HINT}"
 
 
 def sync_due_occupancies(app: App) -> list[OccupancyFault]:
-    """Read the occupancy sources that are due, and note what they say; return what went wrong, one fault a source."""
-    sources = find_due_occupancies(app)
-    return sync_occupancies(app, sources) if sources else []
+    """Read the occupancy sources that are due, and note what they say; return what went wrong, one fault a source.
+
+    One that another tick is reading is left to it.
+    """
+    with lock_due(app, find_due_occupancies, name_occupancy_stamp, app.settings.occupancies) as sources:
+        return sync_occupancies(app, sources) if sources else []
 
 
 def sync_occupancies(app: App, sources: Sequence[OccupancySettings]) -> list[OccupancyFault]:

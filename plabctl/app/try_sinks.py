@@ -34,11 +34,12 @@ def try_sinks(app: App, names: Sequence[str]) -> Iterator[Trial]:
     """
     sinks = [(kind.suggest_name(sink), kind, sink) for sink in app.settings.sinks if (kind := _find(sink.kind))]
     known = [name for name, kind, _ in sinks if kind.reaches_people]
-    for name in names:
-        if name not in known:
-            raise UsageFault(f"no sink that notifies people is called {name!r}{suggest(name, known)}")
     if not known:
         raise UsageFault("no sink notifies people", hint='add a [[sink]] with kind = "apprise"; see: docs/notices.md')
+    for name in names:
+        if name not in known:
+            hint = f"they are: {', '.join(known)}"
+            raise UsageFault(f"no sink that notifies people is called {name!r}{suggest(name, known)}", hint=hint)
     context = SinkContext(app.settings.state_dir, app.settings.origin)
     for name, kind, sink in sinks:
         if kind.reaches_people and (not names or name in names):

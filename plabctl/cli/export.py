@@ -95,6 +95,8 @@ def ansible(
     if wrapper is not None:
         if is_list or host is not None:
             raise UsageFault("--wrapper writes a program; --list and --host are what Ansible calls it with")
+        if not (wrapper.strip() and wrapper.isprintable()):
+            raise UsageFault(f"--wrapper names no file: {wrapper!r}")
         arguments = ["ansible", *_repeat_labels(labels), *(["--as-self"] if as_self else []), *nodes]
         export_nodes.write_wrapper(wrapper, config, arguments)
         return

@@ -37,4 +37,4 @@ def test(names: tuple[str, ...], quiet: bool, config: str | None) -> None:
             output.write_line(f"{trial.name}: {trial.where} took it in {format_duration(trial.seconds)}")
             output.flush()
     if errors:
-        raise HookFault("; ".join(errors))
+        raise HookFault("\n".join(errors))

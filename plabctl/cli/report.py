@@ -38,8 +38,8 @@ def command(directory: str | None, opens: bool, config: str | None) -> int:
     from plabctl.app.due_page import record_page
     from plabctl.app.write_page import write_page
 
-    if directory is not None and not directory.strip():
-        raise UsageFault("-O names no directory: it is empty")
+    if directory is not None and not (directory.strip() and directory.isprintable()):
+        raise UsageFault(f"-O names no directory: {directory!r}")
     app = open_app(config)
     place = directory or app.settings.report.dir
     if not place:

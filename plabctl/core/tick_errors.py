@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from plabctl.core.state import State
 
 _LONG_S = 60.0
+_NOTED = frozenset({ProblemKind.SINK, ProblemKind.INVENTORY, ProblemKind.OCCUPANCY})
+"""Of these the state says what is wrong now: a `sink sync` or `inventory sync` may have mended it since the tick."""
 _PARTIAL = {
-    ProblemKind.SINK: Severity.WARNING,
-    ProblemKind.INVENTORY: Severity.WARNING,
-    ProblemKind.OCCUPANCY: Severity.WARNING,
     ProblemKind.STATUS_FILE: Severity.WARNING,
     ProblemKind.PAGE: Severity.WARNING,
     ProblemKind.PLUGINS: Severity.CRITICAL,
@@ -32,14 +31,10 @@ _PARTIAL = {
 
 def judge_failure(failure: TickFailure, state: State, settings: Settings, now: float) -> list[Problem]:
     """Return with which error ticks end; nothing when that is a problem of its own already."""
-    if failure.kind is ProblemKind.INVENTORY and find_inventory_problems(state, settings):
-        return []
-    if failure.kind is ProblemKind.OCCUPANCY and find_occupancy_problems(state, settings, now):
+    if failure.kind in _NOTED:
         return []
     if failure.kind is ProblemKind.PLUGINS and list(find_disabled_pools(state, settings)):
         return []
-    if failure.kind is ProblemKind.SINK:
-        return []  # the state says which sinks fail now: `sink sync` may have brought one in line since
     lasted_s = now - failure.since_at
     times = "once" if failure.count == 1 else f"{failure.count} times"
     lasts = f" (for {format_duration(lasted_s)}, {times})" if lasted_s >= _LONG_S else ""

@@ -18,7 +18,7 @@ from contextlib import suppress
 from plabctl.errors import PageFault, Untrusted
 from plabctl.files.atomic import read_start, remove, replace_shared
 from plabctl.files.locks import poll_lock
-from plabctl.files.trusted import open_trusted, user_name
+from plabctl.files.trusted import is_inside, open_trusted, user_name
 
 MARKER = ".plabctl-page"
 """The file that says that a directory is ours. Its content is the caller's."""
@@ -41,11 +41,13 @@ class PageFolder:
 
     def __init__(self, path: str, owners: Collection[int] = (), *, not_in: str = "", wait_s: float = 0.0) -> None:
         self.path = path
+        if not_in and is_inside(path, not_in):
+            raise PageFault("it is in the state directory, where others may read nothing", hint=_ELSEWHERE)
         self._fd = _open_folder(path, owners)
         self._parts: dict[str, int] = {}
         try:
             found = os.fstat(self._fd)
-            _refuse_unsafe(found, not_in, owners)
+            _refuse_unsafe(found, owners)
             self._mode = stat.S_IMODE(found.st_mode) & ~0o022
             self._group = found.st_gid
             self.file_mode = 0o644 if found.st_mode & _FOR_ALL == _FOR_ALL else 0o640
@@ -133,9 +135,7 @@ def _open_folder(path: str, owners: Collection[int]) -> int:
         return open_trusted(path, _FOLDER, owners=owners).fd
 
 
-def _refuse_unsafe(found: os.stat_result, not_in: str, owners: Collection[int]) -> None:
-    if not_in and os.path.isdir(not_in) and os.path.samestat(found, os.stat(not_in)):
-        raise PageFault("it is the state directory, where others may read nothing", hint=_ELSEWHERE)
+def _refuse_unsafe(found: os.stat_result, owners: Collection[int]) -> None:
     if found.st_uid not in {os.geteuid(), 0, *owners}:
         raise PageFault(f"it belongs to {user_name(found.st_uid)}", hint=_ELSEWHERE)
     if found.st_mode & stat.S_IWOTH:

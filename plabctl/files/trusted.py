@@ -102,6 +102,12 @@ def user_name(uid: int) -> str:
         return f"user {uid}"
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """Return whether `path` is `folder` or something below it, wherever links lead; neither has to be there."""
+    real = os.path.realpath(folder)
+    return os.path.commonpath([os.path.realpath(path), real]) == real
+
+
 class _Walk:
     """The way from the root folder to a file, one name at a time; `fd` is the folder reached so far."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from plabctl.core.keys.path_types import FilePath
@@ -18,7 +18,7 @@ from plabctl.core.keys.types import Flag, Whole
 from plabctl.core.settings_parts import MAX_NODE_SERIES
 from plabctl.errors import Untrusted
 from plabctl.files.atomic import read_start, replace_shared
-from plabctl.files.trusted import open_trusted
+from plabctl.files.trusted import is_inside, open_trusted
 from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
 from plabctl.values import dataclass
 
@@ -132,19 +132,13 @@ def _open_folder(path: str, state_dir: str, origin: Origin) -> Iterator[int]:
     except OSError as fault:
         raise ValueError(f"its directory cannot be used: {(fault.strerror or str(fault)).lower()}") from fault
     try:
-        if _is_same(opened.fd, state_dir):
+        if is_inside(opened.path, state_dir):
             raise ValueError("it is in the state directory, where others may read nothing")
         if not _is_ours(opened.fd, name):
             raise ValueError("there is something else, which is not replaced")
         yield opened.fd
     finally:
         os.close(opened.fd)
-
-
-def _is_same(folder: int, path: str) -> bool:
-    with suppress(FileNotFoundError):  # there is no state yet
-        return os.path.samestat(os.fstat(folder), os.stat(path))
-    return False
 
 
 def _is_ours(folder: int, name: str) -> bool:

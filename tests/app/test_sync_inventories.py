@@ -1,5 +1,11 @@
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +23,7 @@ from plabctl.inventories.fetch import fetch
 from plabctl.values import replace
 from tests.app.installation import Installation
 from tests.builders import make_inventory, make_occupancy
+from tests.lab.wait_until import wait_until
 
 
 def with_list(folder: Path, *lines: str) -> Installation:
@@ -280,6 +287,68 @@ def test_an_inventory_is_read_at_its_interval_and_a_tick_in_between_is_idle(tmp_
     here.tick()
 
     assert is_idle(here.app)
+
+
+SLOW = "echo $$ >>{0}/readings; while test -e {0}/wait; do sleep 0.02; done; echo n1"
+"""A reading that takes as long as a file is there, and is counted."""
+
+
+@contextmanager
+def reading_slowly(folder: Path) -> Iterator[tuple[Installation, subprocess.Popen[str]]]:
+    """Give an installation whose inventory a tick is reading, and that tick."""
+    (folder / "wait").touch()
+    command = ("sh", "-c", SLOW.format(folder))
+    source = make_inventory("command", command=command, every_s=300.0, timeout_s=20.0)
+    here = Installation(folder, inventories=(source,))
+    here.add("own")
+    tick = here.spawn_tick()
+    try:
+        assert wait_until(lambda: count_readings(folder) == 1)
+        yield here, tick
+    finally:
+        (folder / "wait").unlink(missing_ok=True)
+        tick.kill()
+        tick.communicate()
+
+
+def count_readings(folder: Path) -> int:
+    path = folder / "readings"
+    return len(path.read_text().split()) if path.exists() else 0
+
+
+def test_a_source_that_a_tick_is_reading_is_left_to_it(tmp_path: Path) -> None:
+    with reading_slowly(tmp_path) as (here, tick):
+        here.tick()
+        assert here.pools() == {"own": "good"}, "this tick goes on with what there is"
+        assert count_readings(tmp_path) == 1
+        (tmp_path / "wait").unlink()
+        assert tick.wait(30) == 0
+        assert here.pools() == {"own": "good", "n1": "good"}
+        here.tick()
+        assert count_readings(tmp_path) == 1
+
+
+def test_a_tick_that_was_killed_keeps_no_source_from_being_read(tmp_path: Path) -> None:
+    with reading_slowly(tmp_path) as (here, tick):
+        tick.kill()
+        tick.wait()
+        (tmp_path / "wait").unlink()
+        here.tick()
+        assert here.pools() == {"own": "good", "n1": "good"}
+        assert count_readings(tmp_path) == 2
+
+
+def test_a_tick_that_was_stopped_keeps_a_source_for_no_longer_than_readings_take(tmp_path: Path) -> None:
+    with reading_slowly(tmp_path) as (here, tick):
+        tick.send_signal(signal.SIGSTOP)
+        (tmp_path / "wait").unlink()
+        here.tick()
+        assert count_readings(tmp_path) == 1
+        [lock] = here.app.state_dir.glob("inventory-*.lock")
+        long_ago = time.time() - 100.0
+        os.utime(lock, (long_ago, long_ago))
+        here.tick()
+        assert here.pools() == {"own": "good", "n1": "good"}
 
 
 def test_a_node_with_a_known_host_key_is_the_same_node_under_another_name_and_address(tmp_path: Path) -> None:

@@ -198,6 +198,7 @@ def test_a_tick_that_fails_writes_them_too(desk: Desk) -> None:
 
 SOMETHING_ELSE = "there is something else, which is not replaced"
 SPOILT = (
+    ("mkdir state/texts; ln -s state/texts texts", "it is in the state directory, where others may read nothing"),
     ("mkdir texts; ln -s /etc/passwd texts/plabctl.prom", SOMETHING_ELSE),
     ("true", "there is no such directory"),
     ("mkdir texts; echo precious >texts/plabctl.prom", SOMETHING_ELSE),

@@ -176,6 +176,7 @@ def test_the_wrapper_is_written_over_nothing(used_desk: Desk) -> None:
 
     said = used_desk.run("export", "ansible", "--wrapper", "nodes")
     missing = used_desk.run("export", "ansible", "--wrapper", "no/nodes")
+    assert used_desk.run("export", "ansible", "--wrapper", "").err == "plabctl: --wrapper names no file: ''\n"
 
     assert (said.code, "nodes exists already" in said.err) == (1, True)
     assert (used_desk.folder / "nodes").read_text() == "mine"

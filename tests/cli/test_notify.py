@@ -83,6 +83,17 @@ def test_without_such_a_sink_it_says_how_to_get_one(desk: Desk) -> None:
     assert 'no sink notifies people\n  hint: add a [[sink]] with kind = "apprise"; see: docs/notices.md' in said.err
 
 
+def test_what_fails_is_told_in_a_line_for_each_service(used_desk: Desk, web: WebServer) -> None:
+    add_sinks(used_desk, web)
+    web.status = 503
+    said = used_desk.run("notify", "test")
+    assert said.code == 1
+    assert [line.partition(": F")[0] for line in said.err.splitlines()] == ["plabctl: json", "plabctl: ops: json"]
+    said = used_desk.run("notify", "test", "opps")
+    assert said.code == 2
+    assert said.err.splitlines()[1] == "  hint: they are: json, ops"
+
+
 def test_what_is_secret_is_shown_nowhere(used_desk: Desk, web: WebServer) -> None:
     add_sinks(used_desk, web, count=1)
     web.status = 403

@@ -113,7 +113,9 @@ NOT_OURS: dict[str, tuple[Callable[[Path], object], str]] = {
     "marker": (make_link_for_marker, f"'{MARKER}' in it is no regular file"),
     "link": (make_link_for_part, "'node' in it is no directory"),
     "away/place": (lambda _: None, "no such file or directory"),
-    "state": (lambda _: None, "it is the state directory"),
+    "state": (lambda _: None, "it is in the state directory"),
+    "state/page": (lambda _: None, "it is in the state directory"),
+    "way/page": (lambda place: place.parent.symlink_to("state"), "it is in the state directory"),
 }
 
 
@@ -169,10 +171,10 @@ def test_without_a_directory_it_says_how_to_name_one(used_desk: Desk) -> None:
 
     assert said.code == 2
     assert "-O DIR" in said.err
-    for empty in ("", " "):
-        said = used_desk.run("report", "-O", empty)
+    for name in ("", " ", "a\nb"):
+        said = used_desk.run("report", "-O", name)
         assert (said.code, said.out) == (2, "")
-        assert said.err == "plabctl: -O names no directory: it is empty\n"
+        assert said.err == f"plabctl: -O names no directory: {name!r}\n"
 
 
 def test_a_history_that_cannot_be_read_is_told_on_the_page(used_desk: Desk) -> None:

@@ -86,7 +86,7 @@ def test_a_long_tick_that_began_when_all_was_well_is_no_failure(began_s: float, 
         (ProblemKind.CLOCK, CRITICAL, "ticks fail: no way (for 2h, 120 times)"),
         (ProblemKind.FAILING, CRITICAL, "ticks fail: no way (for 2h, 120 times)"),
         (ProblemKind.PLUGINS, CRITICAL, "no way (for 2h, 120 times)"),
-        (ProblemKind.INVENTORY, WARNING, "no way (for 2h, 120 times)"),
+        (ProblemKind.STATUS_FILE, WARNING, "no way (for 2h, 120 times)"),
     ],
 )
 @pytest.mark.parametrize("last_success_at", [None, NOW - 7200.0])
@@ -101,9 +101,10 @@ def test_the_error_with_which_ticks_end_is_told_once(
     assert (problem.since_at, problem.remedy) == (NOW - 7200.0, "set ssh.key")
 
 
-def test_sinks_are_at_fault_for_as_long_as_the_state_says_so() -> None:
-    """Whoever mends one may bring it in line before the next tick."""
-    failure = TickFailure(ProblemKind.SINK, "slurm: no way", "", NOW - 600.0, NOW - 20.0, 2)
+@pytest.mark.parametrize("kind", [ProblemKind.SINK, ProblemKind.INVENTORY, ProblemKind.OCCUPANCY])
+def test_sinks_and_sources_are_at_fault_for_as_long_as_the_state_says_so(kind: ProblemKind) -> None:
+    """Whoever mends one may bring it in line, or read it, before the next tick."""
+    failure = TickFailure(kind, "slurm: no way", "", NOW - 600.0, NOW - 20.0, 2)
 
     assert not found(failure=failure)
 

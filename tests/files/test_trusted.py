@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.errors import Untrusted
-from plabctl.files.trusted import open_trusted
+from plabctl.files.trusted import is_inside, open_trusted
 from tests.lab import second_user
 from tests.lab.second_user import SECOND_USER, as_user
 
@@ -178,3 +178,15 @@ def test_no_descriptor_is_left_open(yard: Path) -> None:
             continue
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_is_inside_a_folder_is_seen_through_links(tmp_path: Path) -> None:
+    (tmp_path / "state" / "slots").mkdir(parents=True)
+    (tmp_path / "state2").mkdir()
+    (tmp_path / "link").symlink_to("state")
+    inside = ["state", "state/slots", "state/none/deeper", "link", "link/../state/x", "state2/../state"]
+    outside = ["state2", ".", "link/../x", "none"]
+    for names, is_one in ((inside, True), (outside, False)):
+        found = {name: is_inside(f"{tmp_path}/{name}", f"{tmp_path}/link") for name in names}
+        assert found == dict.fromkeys(names, is_one)
+    assert is_inside(str(tmp_path), "/")
