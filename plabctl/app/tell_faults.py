@@ -24,6 +24,7 @@ from plabctl.core.lost_sources import forget_occupancy, note_lost_sources
 from plabctl.core.problems import Problem, ProblemKind, TickFailure
 from plabctl.core.state import Changes, State
 from plabctl.core.surroundings import Surroundings
+from plabctl.core.vantage import note_lost_ways
 from plabctl.values import replace
 from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals
@@ -105,7 +106,7 @@ def _put(
         found = find_faults(replace(context, state=state, around=around))
         return fault_events.tell_faults(state, found, context.now, random.Random())
 
-    looks = (note_lost_sources, forget_occupancy, note_mute_nodes)
+    looks = (note_lost_sources, forget_occupancy, note_mute_nodes, note_lost_ways)
     if any(look(context.state, app.settings) for look in looks) or tell(context.state):
         with app.store.session() as session:
             for look in looks:

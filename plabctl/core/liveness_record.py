@@ -61,6 +61,11 @@ class LostWay:
     """Whether a check was called that looks at it."""
 
 
+def name_vantage(vantage: str) -> str:
+    """Return what people call a vantage."""
+    return vantage or "monitor"
+
+
 def count_false_alarms(known: Liveness, *, passed: bool | None, by_login: bool) -> int:
     """Return how many tests in a row have passed without a login while logins failed, with one that has just ended.
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 from plabctl.core import liveness
 from plabctl.core.events import MACHINE
 from plabctl.core.guard.model import Guard
-from plabctl.core.liveness_record import LostWay
+from plabctl.core.liveness_record import LostWay, name_vantage
 from plabctl.core.model import Claim, Event, Member, Outcome, Report
 from plabctl.core.notes import NoteChanges
 from plabctl.core.pools.base import Judgement
 from plabctl.core.settings import PoolSettings, Settings
 from plabctl.core.state import State
-from plabctl.core.vantage import VANTAGES_NOTE, Tally, find_doubted, name_vantage
+from plabctl.core.vantage import VANTAGES_NOTE, Tally, find_doubted
 from plabctl.values import replace
 
 LOOK_AGAIN_S, LONGEST_S = 300.0, 3600.0

@@ -41,11 +41,6 @@ VANTAGES_NOTE: NoteKind[Mapping[str, Tally]] = NoteKind(VANTAGES_TOPIC, _decode,
 """The vantages from which tests were made, or ways are lost, by name; none where all was done from this machine."""
 
 
-def name_vantage(vantage: str) -> str:
-    """Return what people call a vantage."""
-    return vantage or "monitor"
-
-
 def find_away(node: Node, member: Member, settings: Settings, guard: Guard) -> str | None:
     """Return the vantage that the next probe of the node is not to be made from; None if any will do."""
     lost, guarded = [way.vantage for way in member.lost_ways], guard.list_vantages()

@@ -18,7 +18,7 @@ from plabctl.render import next_moves, next_test, stage_timeouts
 from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import describe_event
 from plabctl.render.listing import Cell, Line
-from plabctl.render.login_lines import explain_login
+from plabctl.render.login_lines import explain_login, explain_ways
 from plabctl.render.node_page import OUTPUT_BAR
 from plabctl.render.pool_reason import (
     COMMAND,
@@ -81,6 +81,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         *format_busy_lines(subject, context),
         *_explain_next_test(subject, context),
         *explain_login(subject, context),
+        *explain_ways(subject, context),
         *_explain_moves(subject, context),
         *format_hold_lines(subject.member, context.now),
         *format_vnode_lines(subject, context.now),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from plabctl.core.liveness_record import name_vantage
 from plabctl.core.settings import PoolSettings
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Line
-from plabctl.render.times import format_ago, format_until
+from plabctl.render.times import format_ago, format_clock, format_until
 from plabctl.views.logins import LoginView, view_login
 from plabctl.views.node import ViewContext
 from plabctl.views.node_record import NodeRecord
@@ -31,6 +32,25 @@ def explain_login(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
     pool = context.settings.pools.get(subject.member.pool)
     if lines and pool and pool.liveness:
         yield "", Cell(_format_rule(pool, subject, context.now))
+
+
+def format_way_lines(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    """Yield the ways to the node that are lost: since when, and from where it is reached."""
+    ways = [way for way in subject.member.lost_ways if way.is_told]
+    for number, way in enumerate(ways):
+        lost, other = name_vantage(way.vantage), name_vantage(way.reached_from)
+        text = f"not reached from {lost} since {format_clock(way.since_at, context.now)}, but from {other}"
+        yield "" if number else "way lost", Cell(text, "suspect")
+
+
+def explain_ways(subject: NodeRecord, context: ViewContext) -> Iterator[Line]:
+    """Yield the same, and what follows from it."""
+    yield from format_way_lines(subject, context)
+    for way in subject.member.lost_ways:
+        if way.is_told:
+            when = "" if way.look_at <= context.now else f" that ends after {format_clock(way.look_at, context.now)}"
+            where = name_vantage(way.vantage)
+            yield "", Cell(f"tested from elsewhere; a login from {where} follows the first passed test{when}")
 
 
 def _format_answer(view: LoginView, now: float) -> str:

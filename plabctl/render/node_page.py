@@ -14,7 +14,7 @@ from plabctl.render import next_moves, next_test
 from plabctl.render.data_formats import format_document
 from plabctl.render.event_table import build_event_row, describe_event, format_vantage
 from plabctl.render.listing import Cell, Line, Row, get_text
-from plabctl.render.login_lines import format_login_lines
+from plabctl.render.login_lines import format_login_lines, format_way_lines
 from plabctl.render.pool_reason import (
     format_busy_lines,
     format_hold_lines,
@@ -55,6 +55,7 @@ def build_lines(subject: NodeRecord, context: ViewContext) -> list[Line]:
         *_format_remedy(subject, context),
         *_format_next_test(subject, context),
         *format_login_lines(subject, context),
+        *format_way_lines(subject, context),
         *_format_return(subject, context),
         *format_hold_lines(subject.member, context.now),
         *format_vnode_lines(subject, context.now),

@@ -81,6 +81,8 @@ def _build_remark_cell(node: NodeView, now: float) -> Cell:
         parts.append(f"busy{by} since {format_clock(node.busy_since_at, now)}")
     if (reason := _find_reason(node)) is not None:
         parts.append(reason)
+    if node.lost_from is not None:
+        parts.append(f"not reached from {node.lost_from.replace(',', ', ')}")
     needed = node.passes_needed
     if needed is not None and not node.is_suspect and not node.hold and (needed > 1 or node.ok_streak):
         parts.append(f"needs {format_passes(needed)}, {_format_next_pass(node, now)}")

@@ -6,19 +6,20 @@ needs of the node's record and `NodeFacts` does not have yet is a field there. J
 """
 
 # Annotations are not postponed here: NamedTuple compiles postponed ones one by one, in every short command.
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from plabctl.core.due_rows import NodeFields
 from plabctl.core.flap import compute_penalty, count_passes_to_go
 from plabctl.core.model import NO_LABELS, Claim, Goal, Hold, Member, Node, Verdict
 from plabctl.core.settings import Settings
-from plabctl.core.state import State
+from plabctl.core.state import VANTAGES_TOPIC, State
 from plabctl.core.suspicion import Suspicion
 from plabctl.core.usable import explain_unusable
 from plabctl.typed import TYPE_CHECKING, NamedTuple
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
+    from plabctl.core.node_reach import Reach
     from plabctl.core.occupancy import Use
     from plabctl.core.problems import Problem
     from plabctl.core.surroundings import LockReport, Surroundings
@@ -127,13 +128,17 @@ class NodeView(NamedTuple):
     """Since when somebody uses it, as far as an occupancy source says."""
     answered_at: "float | None" = None
     """When it last let us log in, for a test or for a mere login; only where there are mere logins."""
+    vantage: "str | None" = None
+    """Where its last test was made from; only where tests are made from several places."""
+    lost_from: "str | None" = None
+    """The vantages from which it is not reached, separated by commas; it is from others."""
 
 
 NODE_COLUMNS = (
     "name", "pool", "since_at", "due_at", "testing", "held", "suspect", "ok_streak", "fail_streak", "passes_needed",
     "penalty", "last.outcome", "last.cause", "last.at", "last.seconds", "last.reason", "site", "labels",
     "experiments", "absent_since_at", "usable", "why_not", "stuck_since_at", "busy_by", "busy_since_at",
-    "answered_at",
+    "answered_at", "vantage", "lost_from",
 )  # fmt: skip
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
 
@@ -170,7 +175,7 @@ def _build_node_view(
         hold,
         asked,
         own.get("site"),
-        None if NO_LABELS.issuperset(own) else _find_labels(own),
+        None if NO_LABELS.issuperset(own) else {key: value for key, value in own.items() if key not in NO_LABELS},
         experiments,
         gone,
         why_not is None,
@@ -183,7 +188,11 @@ def view_node(node: Node, member: Member, claim: Claim | None, settings: Setting
     """Return the view of one node whose record is at hand; `claim` is that of the test that runs on it."""
     facts = NODE_FACTS.read(node, member)
     view = _build_node_view(facts, settings, settings.good_pools, now, is_testing=claim is not None)
-    return view._replace(answered_at=member.liveness.answered_at) if member.liveness else view
+    if member.liveness is None and not member.vantage and not member.lost_ways:
+        return view
+    from plabctl.core.node_reach import find_reach
+
+    return view._replace(**find_reach(member))
 
 
 def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int:
@@ -196,10 +205,6 @@ def _count_passes_needed(node: NodeFacts, settings: Settings, now: float) -> int
     return count_passes_to_go(node, settings.flap, max(now, node.due_at))
 
 
-def _find_labels(variables: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in variables.items() if key not in NO_LABELS}
-
-
 def list_node_views(
     context: ViewContext, names: Iterable[str], seen: Mapping[str, NodeFacts] | None = None
 ) -> Iterator[NodeView]:
@@ -208,21 +213,24 @@ def list_node_views(
     claims = context.claims
     guests = _find_guests(state)
     good_pools = settings.good_pools
-    busy, answers = context.busy, _find_answers(context)
+    busy, find_more = context.busy, _load_reach(context)
     for name in names:
         node = state.select_one(NODE_FACTS, name) if seen is None else seen.get(name)
         if node is not None:
             own = guests.get(name)
             view = _build_node_view(node, settings, good_pools, now, is_testing=name in claims, experiments=own)
-            view = view._replace(answered_at=answers.get(name)) if answers else view
+            view = view._replace(**find_more(name)) if find_more else view
             yield add_use(view, busy.get(name)) if busy else view
 
 
-def _find_answers(context: ViewContext) -> Mapping[str, float | None]:
-    if not any(pool.liveness for pool in context.settings.pools.values()):
-        return {}
-    rows = context.state.select(NodeFields(tuple, ("node", "liveness")))
-    return {name: own.answered_at for name, own in rows if own}
+def _load_reach(context: ViewContext) -> "Callable[[str], Reach] | None":
+    """Return what finds the fields that only some testbeds have, by the name of a node; None where there are none."""
+    has_checks = any(pool.liveness for pool in context.settings.pools.values())
+    if not has_checks and VANTAGES_TOPIC not in context.state.notes:
+        return None
+    from plabctl.core.node_reach import make_reach
+
+    return make_reach(context.state, has_checks=has_checks)
 
 
 def add_use(view: NodeView, use: "Use | None") -> NodeView:

@@ -88,5 +88,7 @@ def _make_reader(column: str) -> Callable[[NodeView], Any]:
     if column.startswith("last."):
         part = column.removeprefix("last.")
         return lambda view: getattr(view.last, part, None) or None
+    if column == "vantage":  # nodes that are tested from elsewhere, because the way is lost, are told from others
+        return lambda view: f"{view.vantage}, not from {view.lost_from}" if view.lost_from else view.vantage
     own = column if column in NodeView._fields else f"is_{column}"
     return lambda view: getattr(view, own)

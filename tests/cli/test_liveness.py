@@ -40,7 +40,7 @@ def test_the_status_says_when_each_node_last_answered(asked: Desk) -> None:
     wide = asked.ok("status", "-o", "wide")
     assert "ANSWERED" in wide
     assert "1m40s ago" in wide
-    assert asked.ok("status", "-o", "tsv", "--header").splitlines()[0].split("\t")[-1] == "answered_at"
+    assert "answered_at" in asked.ok("status", "-o", "tsv", "--header").splitlines()[0].split("\t")
 
 
 def test_a_status_that_is_read_from_a_file_says_the_same(asked: Desk) -> None:
