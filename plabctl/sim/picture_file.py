@@ -19,9 +19,11 @@ def refuse_picture(path: str | None) -> None:
     if path is None:
         return
     if Path(path).suffix not in _FORMATS:
-        raise UsageFault(f"'{path}' is not a picture format", hint=f"its name ends in {' or '.join(_FORMATS)}")
+        raise UsageFault(f"'{path}' is no name of a picture", hint=f"it must end in {' or '.join(_FORMATS)}")
     if not Path(path).absolute().parent.is_dir():
         raise UsageFault(f"'{path}' cannot be written: no such directory", hint="make it first")
+    if Path(path).is_dir():
+        raise UsageFault(f"'{path}' cannot be written: is a directory", hint="name a file")
     if Path(path).suffix == ".png":
         _load_pixel_library()
 

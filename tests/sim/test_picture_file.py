@@ -35,3 +35,16 @@ def test_what_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(PlabctlError, match=r"harm\.svg' cannot be written: is a directory"):
         write_picture(f"{tmp_path}/harm.svg", SVG)
+
+
+def test_what_cannot_be_written_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "harm.svg").mkdir()
+    for name, why in (
+        ("harm.svg", "cannot be written: is a directory"),
+        ("no/harm.svg", "cannot be written: no such directory"),
+        ("harm.jpg", "is no name of a picture"),
+        ("", "is no name of a picture"),
+    ):
+        path = f"{tmp_path}/{name}" if name else ""
+        with pytest.raises(UsageFault, match=why):
+            refuse_picture(path)

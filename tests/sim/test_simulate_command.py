@@ -176,7 +176,7 @@ def test_sites_that_fail_together_and_ways_that_are_cut(desk: Desk) -> None:
         (("--site-failures", "0.5"), 2, "--site-failures needs sites"),
         (("--site-nodes", "2", "--site-failures", "1"), 2, "1.0 is not in the range 0<=x<1"),
         (("--vantages", "2"), 2, "--vantages makes no difference while no way is cut"),
-        (("--plot", "harm.gif"), 2, "'harm.gif' is not a picture format"),
+        (("--plot", "harm.gif"), 2, "'harm.gif' is no name of a picture"),
         (("--plot", "no/where.svg"), 2, "no such directory"),
     ],
 )
