@@ -19,7 +19,7 @@ from tests.torture.scenarios import ENVIRON, Look, Scenario, happened, list_outb
 UNCERTAIN = "did not confirm"
 _OURS = {
     "state.json", "state.json.previous", "state.lock", "deliver.lock", "slots", "ticks", "history.db",
-    "last_tick", "last_success", "known_hosts", "known_hosts.lock",
+    "last_tick", "last_success", "tick_took", "known_hosts", "known_hosts.lock",
 }  # fmt: skip
 _OLD_S = 100_000.0
 _LINE_AND_HINT = 2
