@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from plabctl.core.backoffs.additive import ADDITIVE
 from plabctl.core.backoffs.base import Backoff
-from plabctl.core.liveness_record import Liveness
+from plabctl.core.liveness_record import Liveness, LostWay
 from plabctl.core.model import Cause, Member, Outcome, Report
 from plabctl.core.pools.base import Judgement, Pool, Reading
 from plabctl.core.recipe import Become, Recipe, Transport
@@ -32,7 +32,7 @@ _AGES_S = (0.0, 3600.0, 30 * 86400.0)
 _MAX_WORDS = 200
 _END_OF_TIME = 250e9
 """No instant and no duration reaches it: the year 9892, in seconds."""
-_LATE = {"Liveness": Liveness}
+_LATE = {"Liveness": Liveness, "LostWay": LostWay}
 """What `plabctl.core.model` names in types of fields and does not import."""
 
 
