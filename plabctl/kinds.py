@@ -83,6 +83,7 @@ POINTS: Mapping[str, Point] = {
     "executor": Point(
         {
             "threads": "plabctl.executors.threads:THREADS",
+            "dask": "plabctl.executors.dask.kind:DASK",
         },
         "",
     ),

@@ -6,13 +6,15 @@ Tests: `tests/app/test_tick.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from plabctl.app.context import App
 from plabctl.app.goals import TickGoal
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.core import claim as claiming
 from plabctl.core import fairness
-from plabctl.core.assign import Job, assign
+from plabctl.core.assign import Job, assign, rebuild_assignment
+from plabctl.core.model import Claim
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.store.session import Session
@@ -39,11 +41,58 @@ def find_dead_claims(state: State, slots: Slots, claimant: claiming.Claimant, no
         if claim.tick == claimant.mark.id:
             continue
         why = claiming.find_void_reason(claim, claimant, now)
-        if why is None and (claim.slot in slots.held or slots.is_free(claim.slot)):
+        if why is None and not claim.elsewhere and (claim.slot in slots.held or slots.is_free(claim.slot)):
             why = "its tick is gone"
         if why:
             dead[name] = why
     return dead
+
+
+def is_current(state: Session, claim: Claim) -> bool:
+    """Return whether `claim` still stands in the state: others may have voided it meanwhile."""
+    stored = state.claims.get(claim.key)
+    return stored is not None and stored.token == claim.token
+
+
+def is_anything_to_do(app: App, slots_in_use: SlotsInUse, slots: Slots) -> bool:
+    """Return whether something is due, or a test is made elsewhere for which no tick waits any more."""
+    state = app.store.snapshot()
+    if claiming.list_candidates(state, app.settings, app.clock.now()):
+        return True
+    return slots_in_use.is_elsewhere and any(
+        claim.elsewhere and slots.is_free(claim.slot) for claim in state.claims.values()
+    )
+
+
+def _adopt_orphans(
+    state: Session,
+    settings: Settings,
+    slots_in_use: SlotsInUse,
+    slots: Slots,
+    claimant: claiming.Claimant,
+    now: float,
+    *,
+    may_take: bool,
+) -> int:
+    """Take over the tests that are made elsewhere and whose tick is gone; return how many are left over.
+
+    They are outstanding, whoever began them, so they come before all that is to be begun.
+    """
+    waiting_count, adopted = 0, []
+    for claim in state.claims.values():
+        is_orphan = claim.elsewhere and claim.tick != claimant.mark.id and not slots_in_use.has(claim)
+        if not is_orphan or not (claim.slot in slots.held or slots.is_free(claim.slot)):
+            continue
+        slot = slots_in_use.take_one(claim.slot) if may_take else None
+        if slot is None:
+            waiting_count += 1
+            continue
+        own = replace(claim, tick=claimant.mark.id, slot=slot)
+        adopted.append(own)
+        remaining_s = claiming.compute_remaining_s(claim, claimant, now)
+        slots_in_use.adopt(own, rebuild_assignment(state, settings, claim), remaining_s)
+    state.apply(Changes(claims=tuple(adopted)))
+    return waiting_count
 
 
 def claim_members(
@@ -64,6 +113,11 @@ def claim_members(
     dead = find_dead_claims(state, slots, claimant, now)
     if dead:
         state.apply(claiming.void_claims(state, dead, now))
+    if claimant.elsewhere:
+        slots_in_use.reserved_count = _adopt_orphans(
+            state, settings, slots_in_use, slots, claimant, now, may_take=tick_goal is None
+        )
+        slots_in_use.start_in_hand()
     rows = tick_goal.find_due(state, settings, now) if tick_goal else claiming.list_candidates(state, settings, now)
     slots_in_use.take_slots(min(len(rows) + slots_in_use.in_hand_count, settings.window) - len(slots_in_use.idle))
     free = list(slots_in_use.idle)

@@ -10,7 +10,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from plabctl.app import cron_check, crontab, jump_check, source_check, ssh_check, state_check, trust_check
+from plabctl.app import (
+    cron_check,
+    crontab,
+    executor_check,
+    jump_check,
+    source_check,
+    ssh_check,
+    state_check,
+    trust_check,
+)
 from plabctl.app.context import PLUGIN_HINT, App, list_plugin_faults, open_app
 from plabctl.app.due_page import NOTE_NAME, find_written_time
 from plabctl.app.findings import Finding, Level, fail, ok, warn
@@ -61,6 +70,7 @@ def _check_parts(app: App) -> Iterator[Finding]:
     nodes = _list_nodes(app)
     yield from ssh_check.check(app.settings, nodes, app.clock.now())
     yield from jump_check.check(app, nodes)
+    yield from executor_check.check(app, nodes)
     yield from source_check.check(app.settings, [finding.text for finding in files])
     yield from _check_history(app)
     yield from _check_page(app)

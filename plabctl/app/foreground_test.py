@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from plabctl.app.context import App
 from plabctl.app.signals import Stop
@@ -21,6 +22,8 @@ from plabctl.core.model import Member, Node, Report, StageRun
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.selection import suggest_name
 from plabctl.errors import NoSuchNode, Refused, StoreBusy
+from plabctl.executors.base import RemoteExecutor
+from plabctl.kinds import find
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.target import Targets
 from plabctl.store.slots import Slots
@@ -101,6 +104,8 @@ def run_test(app: App, assignment: Assignment, on_stage: Callable[[StageRun], No
                 while not stages.empty():
                     looks.add(stages.get())
             looks.flush()
+            if find("executor", app.settings.executor.kind).is_elsewhere:
+                _end_remote(cast("RemoteExecutor", runner), reports[0], on_stage)
             return ForegroundResult(reports[0], stop.exit_code)
     finally:
         slots.close()
@@ -126,6 +131,14 @@ class StageFilter:
         held, self._held = self._held, None
         if held:
             self._on_stage(held)
+
+
+def _end_remote(runner: RemoteExecutor, report: Report, on_stage: Callable[[StageRun], None]) -> None:
+    """Show the stages of a test that was made elsewhere, and leave nothing of it there."""
+    for stage in report.stages:
+        on_stage(stage)
+    runner.acknowledge()
+    runner.detach()
 
 
 def _take_slot(app: App, slots: Slots, stop: Stop) -> None:

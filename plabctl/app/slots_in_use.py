@@ -13,17 +13,18 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from plabctl.app.capacity import compute_capacity
 from plabctl.app.context import App
 from plabctl.core.assign import Job
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Claim, Report
+from plabctl.kinds import find
 from plabctl.store.slots import Slots
 
 if TYPE_CHECKING:
-    from plabctl.executors.base import Executor
+    from plabctl.executors.base import Executor, RemoteExecutor
 
 IDLE_S = 60.0
 """A tick uses a slot or gives it back within moments; this long after that it must be stuck."""
@@ -49,10 +50,14 @@ class SlotsInUse:
     def __init__(self, app: App, slots: Slots) -> None:
         self._app = app
         self._slots = slots
+        self.is_elsewhere: bool = find("executor", app.settings.executor.kind).is_elsewhere
+        """Whether other machines make the tests."""
         self._running: dict[str, Claim] = {}
         self._in_hand: deque[_InHand] = deque()
         self._idle: list[int] = []
         self._moved: dict[str, Claim] = {}
+        self.reserved_count = 0
+        """How many slots are left alone, for tests that are made elsewhere and that nobody has taken over yet."""
 
     @property
     def running_count(self) -> int:
@@ -63,6 +68,11 @@ class SlotsInUse:
     def in_hand_count(self) -> int:
         """How many claims wait for a slot of ours."""
         return len(self._in_hand)
+
+    @property
+    def waits_for_step(self) -> bool:
+        """Whether claims in hand may begin in idle slots once a step has looked for tests of dead ticks."""
+        return self.is_elsewhere and bool(self._in_hand and self._idle)
 
     @property
     def idle(self) -> tuple[int, ...]:
@@ -81,9 +91,45 @@ class SlotsInUse:
 
         Each takes up the next claim in hand, or is idle.
         """
-        if limit > 0:
-            for slot in self._slots.take(min(limit, self._capacity - len(self._slots.held))):
-                self._occupy(slot)
+        room = min(limit, self._capacity - len(self._slots.held))
+        for slot in self._slots.take(room, but_leave=self.reserved_count):
+            self._occupy(slot)
+
+    def poll_slots(self, limit: int) -> None:
+        """Do as `take_slots`, between two steps.
+
+        Where tests are made elsewhere they are idle until then: a step looks whether the test of a dead tick goes on.
+        """
+        if not self.is_elsewhere:
+            self.take_slots(limit)
+            return
+        for slot in self._slots.take(min(limit, self._capacity - len(self._slots.held)), but_leave=self.reserved_count):
+            self._keep_idle(slot)
+
+    def start_in_hand(self) -> None:
+        """Have idle slots take up the claims in hand."""
+        while self._idle and self._in_hand:
+            self._occupy(self._idle.pop(0))
+
+    def take_one(self, wanted: int) -> int | None:
+        """Lock a slot and return it, `wanted` if that can be had, else any; None when the window is full."""
+        if wanted in self._idle:
+            self._idle.remove(wanted)
+            return wanted
+        if self._slots.take_this(wanted):
+            return wanted
+        taken = [self._idle.pop()] if self._idle else self._slots.take(1)
+        return taken[0] if taken else None
+
+    def has(self, claim: Claim) -> bool:
+        """Return whether this process runs the claim, or keeps it in hand."""
+        return claim.token in self._running or any(each.claim.token == claim.token for each in self._in_hand)
+
+    def adopt(self, claim: Claim, assignment: Assignment, remaining_s: float) -> None:
+        """Wait in the slot of `claim` for the report of a test that another process had begun elsewhere."""
+        self._running[claim.token] = claim
+        self._mark(claim.slot, claim.until_uptime_s)
+        self._remote.adopt(assignment, claim.started_at, remaining_s)
 
     def launch(self, jobs: Iterable[Job]) -> None:
         """Start each job in its slot if that is idle, else keep it in hand. The claims must be committed."""
@@ -97,16 +143,17 @@ class SlotsInUse:
     def collect(self, timeout_s: float) -> list[Report]:
         """Return the reports of probes that ended, waiting up to `timeout_s` for a first one.
 
-        Each slot that comes free takes up the next claim in hand, or is idle.
+        Each slot that comes free takes up the next claim in hand, or is idle. A report from elsewhere may be late.
         """
         if not self._running:
             time.sleep(timeout_s)
             return []
         reports = self._executor.wait(timeout_s)
         for report in reports:
-            slot = self._running.pop(report.token).slot
+            claim = self._running.pop(report.token, None)
             self._moved.pop(report.token, None)
-            self._occupy(slot)
+            if claim:
+                self._occupy(claim.slot)
         return reports
 
     def pop_moved(self) -> tuple[Claim, ...]:
@@ -132,8 +179,21 @@ class SlotsInUse:
             self._slots.release(slot)
         self._idle.clear()
 
+    def acknowledge(self) -> None:
+        """Tell an executor elsewhere that what it has reported is recorded. Call it only after that commit."""
+        if self.is_elsewhere and "_executor" in self.__dict__:
+            self._remote.acknowledge()
+
+    def close(self) -> None:
+        """Give the connection of an executor elsewhere back, with what is to be said over it."""
+        if self.is_elsewhere and "_executor" in self.__dict__:
+            self._remote.detach()
+
     def interrupt(self) -> None:
-        """Interrupt every running probe; each reports that at once."""
+        """Interrupt every running probe; each reports that at once. Those made elsewhere go on, for the next tick."""
+        if self._running and self.is_elsewhere:
+            for token in self._running.keys() - self._remote.detach():
+                self._slots.release(self._running.pop(token).slot)
         if self._running:
             self._executor.interrupt()
 
@@ -144,19 +204,26 @@ class SlotsInUse:
 
         return make_executor(self._app)
 
+    @property
+    def _remote(self) -> RemoteExecutor:
+        return cast("RemoteExecutor", self._executor)
+
     @cached_property
     def _capacity(self) -> int:
         return compute_capacity()
 
     def _occupy(self, slot: int) -> None:
         if not self._in_hand:
-            self._idle.append(slot)
-            self._mark(slot, self._app.clock.uptime() + IDLE_S)
+            self._keep_idle(slot)
             return
         in_hand = self._in_hand.popleft()
         claim = replace(in_hand.claim, slot=slot)
         self._moved[claim.token] = claim
         self._start(claim, in_hand.assignment)
+
+    def _keep_idle(self, slot: int) -> None:
+        self._idle.append(slot)
+        self._mark(slot, self._app.clock.uptime() + IDLE_S)
 
     def _mark(self, slot: int, until_uptime_s: float | None) -> None:
         """Record in `slot` by when something must have happened, so that others can see whether this tick is stuck."""

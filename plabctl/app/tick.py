@@ -24,11 +24,11 @@ from plabctl.app.sync_sources import sync_due_sources
 from plabctl.app.tell_faults import put_faults
 from plabctl.clock import read_boot_id
 from plabctl.core import adaptive_scale, fairness, outbox
-from plabctl.core.claim import Claimant, give_back, list_candidates
+from plabctl.core.claim import Claimant, give_back
 from plabctl.core.events import make_token
 from plabctl.core.experiments import membership
 from plabctl.core.guard import evaluate
-from plabctl.core.model import Cause, Claim, Outcome, Report, TickMark
+from plabctl.core.model import Cause, Outcome, Report, TickMark
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
@@ -115,14 +115,9 @@ def run_tick(
     or written, and the fault of a source, after all else is done, when one could not be read.
     """
     faults = sync_due_sources(app) if tick_goal is None else []
-    rng = random.Random()
-    claimant = Claimant(TickMark(make_token(rng), app.clock.now()), read_boot_id(), rng)
-    slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)
-    slots_in_use = SlotsInUse(app, slots)
-    canaries = Canaries(app.settings.guard.canary, app.clock)
-    run = TickRun(app, slots_in_use, slots, make_delivery(app, tick_goal), stop, claimant, canaries, tick_goal)
-    if tick_goal or list_candidates(app.store.snapshot(), app.settings, app.clock.now()):
-        slots_in_use.prepare()  # before older ticks are told to claim no more: their slots would wait for our imports
+    run = make_run(app, stop, tick_goal)
+    if tick_goal or claim_slots.is_anything_to_do(app, run.slots_in_use, run.slots):
+        run.slots_in_use.prepare()  # before older ticks are told to claim no more: slots would wait for our imports
     step(run)
     if tick_goal:
         run.delivery.record_outbox()  # what a person orders is in the history at once
@@ -134,12 +129,23 @@ def run_tick(
         if is_step_due(run):
             step(run)
         on_progress(run.settled_count, run.settled_count + run.left_count)
+    run.slots_in_use.close()
     if tick_goal is None and not stop:
         put_faults(app, run.delivery.note_outbox)
     run.delivery.finish(lambda: bool(stop))
     if faults:
         raise faults[0]
     return run.settled_count
+
+
+def make_run(app: App, stop: Stop, tick_goal: TickGoal | None) -> TickRun:
+    """Return a tick that begins now."""
+    rng = random.Random()
+    slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)
+    in_use, canaries = SlotsInUse(app, slots), Canaries(app.settings.guard.canary, app.clock)
+    mark = TickMark(make_token(rng), app.clock.now())
+    claimant = Claimant(mark, read_boot_id(), rng, elsewhere=in_use.is_elsewhere)
+    return TickRun(app, in_use, slots, make_delivery(app, tick_goal), stop, claimant, canaries, tick_goal)
 
 
 def wait(run: TickRun) -> None:
@@ -150,7 +156,7 @@ def wait(run: TickRun) -> None:
     needs_slot = wanted and not run.is_leaving
     run.reports += run.slots_in_use.collect(POLL_S if needs_slot or run.reports else CHECK_S)
     if needs_slot and not run.slots_in_use.idle:
-        run.slots_in_use.take_slots(wanted)
+        run.slots_in_use.poll_slots(wanted)
 
 
 def is_step_due(run: TickRun) -> bool:
@@ -162,7 +168,7 @@ def is_step_due(run: TickRun) -> bool:
     if run.is_newest and run.goal is None and run.app.store.newest_tick() not in {run.claimant.mark.id, None}:
         run.is_newest = False
         return True
-    can_claim = run.slots_in_use.idle and run.waiting_count
+    can_claim = run.slots_in_use.idle and (run.waiting_count or run.slots_in_use.waits_for_step)
     waits_for_others = run.goal and (not run.slots_in_use.running_count or rested_s > GOAL_POLL_S)
     return bool(run.reports or run.stop or waits_for_others or can_claim or run.delivery.has_result)
 
@@ -199,6 +205,7 @@ def step(run: TickRun) -> None:
         for claim, assignment in taken.impossible
     ]
     run.slots_in_use.release_idle()
+    run.slots_in_use.acknowledge()
     run.delivery.after_commit()
     run.delivery.start()
 
@@ -217,17 +224,13 @@ def settle_reports(run: TickRun, state: Session, now: float, *, is_cut_off: bool
     state.apply(changes)
     run.is_guarded = bool(watch.scopes)
     state.apply(settle(state, reports, build_pools(settings), now, rng, watch))
-    given = [claim for claim in run.slots_in_use.give_back(everything=run.is_leaving) if is_current(state, claim)]
-    moved = [claim for claim in run.slots_in_use.pop_moved() if is_current(state, claim)]
+    given = [
+        claim for claim in run.slots_in_use.give_back(everything=run.is_leaving) if claim_slots.is_current(state, claim)
+    ]
+    moved = [claim for claim in run.slots_in_use.pop_moved() if claim_slots.is_current(state, claim)]
     run.last_batch = max(len(reports), len(moved))
     state.apply(give_back(state, given))
     state.apply(Changes(claims=tuple(replace(state.claims[claim.key], slot=claim.slot) for claim in moved)))
-
-
-def is_current(state: Session, claim: Claim) -> bool:
-    """Return whether `claim` still stands in the state: others may have voided it meanwhile."""
-    stored = state.claims.get(claim.key)
-    return stored is not None and stored.token == claim.token
 
 
 def claim_due(run: TickRun, state: Session, now: float) -> claim_slots.ClaimResult:

@@ -22,4 +22,4 @@ def make_executor(app: App, on_stage: OnStage | None = None) -> Executor:
     prober.prepare()
     own = app.settings.executor
     kind: ExecutorKind = find("executor", own.kind)
-    return kind.build(own, prober, app.clock)
+    return kind.build(own, prober, app.clock, app.settings.state_dir)

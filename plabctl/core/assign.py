@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from plabctl.core.assignment import Assignment
-from plabctl.core.claim import Claimant, build_vnode_name
+from plabctl.core.claim import GRACE_S, Claimant, build_vnode_name
 from plabctl.core.due_rows import Due
 from plabctl.core.events import make_token
 from plabctl.core.model import Claim, Goal, Leftover, Node
@@ -78,6 +78,20 @@ def _make_finder(state: State, settings: Settings) -> Callable[[Due], str | None
         return vantage.find_away(node, member, settings, guard)
 
     return find
+
+
+def rebuild_assignment(state: State, settings: Settings, claim: Claim) -> Assignment:
+    """Return what is needed of the assignment of a claim that another tick made, to report for it."""
+    return Assignment(
+        node=state.node(claim.node) or Node(claim.node),
+        token=claim.token,
+        recipe=settings.recipes.get(claim.recipe, Recipe(claim.recipe)),
+        vnode=claim.vnode,
+        pool=claim.pool,
+        deadline_s=max(0.0, claim.deadline_at - claim.started_at - GRACE_S),
+        experiment=claim.experiment,
+        goal=claim.goal,
+    )
 
 
 def _plan_test(

@@ -43,6 +43,10 @@ class Assignment:
     """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
     away_from: str | None = None
     """The vantage that it is not to be made from, if there is another; None: any will do."""
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    """What stands in the script files of its recipes, by path, for a prober on another machine."""
+    host_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Lines of known_hosts for the servers on the way, by their names there; likewise."""
 
     @property
     def key(self) -> str:

@@ -32,6 +32,8 @@ class Claimant:
     boot: str
     rng: Random
     uptime_s: float | None = None
+    elsewhere: bool = False
+    """Its probes are made by other machines."""
 
     @property
     def begin_by_uptime_s(self) -> float | None:
@@ -56,6 +58,7 @@ class Claimant:
             goal=assignment.goal,
             until_uptime_s=None if uptime_s is None else round(uptime_s + longest_s, 3),
             away_from=assignment.away_from,
+            elsewhere=self.elsewhere,
         )
 
 
@@ -66,9 +69,18 @@ def build_vnode_name(token: str) -> str:
 
 def find_void_reason(claim: Claim, claimant: Claimant, now: float) -> str | None:
     """Return why `claim` is void by itself; None when only its slot's lock can tell whether its holder lives."""
-    if claim.boot != claimant.boot:
+    is_of_boot = claim.boot == claimant.boot
+    if not is_of_boot and not claim.elsewhere:
         return "the machine was rebooted meanwhile"
-    return None if claim.is_running(now, claimant.uptime_s) else "its deadline has passed"
+    is_running = claim.is_running(now, claimant.uptime_s if is_of_boot else None)
+    return None if is_running else "its deadline has passed"
+
+
+def compute_remaining_s(claim: Claim, claimant: Claimant, now: float) -> float:
+    """Return the seconds until the deadline of `claim`, which is not void."""
+    if claim.boot == claimant.boot and claim.until_uptime_s is not None and claimant.uptime_s is not None:
+        return claim.until_uptime_s - claimant.uptime_s
+    return claim.deadline_at - now
 
 
 def void_claims(state: State, dead: Mapping[str, str], now: float) -> Changes:

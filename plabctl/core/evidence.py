@@ -231,6 +231,7 @@ CAUSES: Mapping[Cause, Evidence] = {
             Case("stood still", "whether this machine was asleep, stopped or overloaded"),
         ),
     ),
+    Cause.EXECUTOR: Evidence(About.US, "no worker made the test", "the scheduler and workers: `plabctl doctor`"),
     Cause.INTERRUPTED: Evidence(
         About.US, "the tick was told to stop, or died", "nothing: the node is due again at once"
     ),

@@ -205,7 +205,7 @@ def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterat
         for each in find_disabled_pools(state, settings):
             yield Problem(ProblemKind.PLUGINS, each.reason, each.remedy, subject=each.pool)
     if counts.unknown:
-        from plabctl.core.untestable import find_broken_jump_hosts, find_fruitless_pools
+        from plabctl.core.untestable import find_broken_jump_hosts, find_failed_executor, find_fruitless_pools
 
         for is_local, each in find_fruitless_pools(state, settings):
             kind = ProblemKind.LOCAL if is_local else ProblemKind.UNKNOWN
@@ -213,6 +213,9 @@ def _check_pools(state: State, settings: Settings, counts: NodeCounts) -> Iterat
             yield Problem(kind, each.reason, each.remedy, severity=severity, subject=each.pool)
         for host, each in find_broken_jump_hosts(state):
             yield Problem(ProblemKind.JUMP, each.reason, each.remedy, severity=Severity.WARNING, subject=host)
+        if found := find_failed_executor(state):
+            severity = Severity.CRITICAL if found[0] else Severity.WARNING
+            yield Problem(ProblemKind.EXECUTOR, found[1].reason, found[1].remedy, severity=severity)
     if counts.stuck:
         from plabctl.core.strikes import judge_stuck_nodes
 

@@ -155,7 +155,8 @@ class Member:
 class Claim:
     """A member taken for a probe.
 
-    It is void when its slot can be locked by somebody else, when the machine was booted since, or past its deadline.
+    It is void when its slot can be locked by somebody else, when the machine was booted since, or past its deadline;
+    one whose probe is made elsewhere outlives the tick and the boot, and is void past its deadline alone.
     """
 
     node: str
@@ -177,6 +178,9 @@ class Claim:
     """Its deadline as seconds since the boot: the clock may be set while it runs."""
     away_from: str | None = None
     """The vantage that it is not to be made from, if there is another; None: any will do."""
+
+    elsewhere: bool = False
+    """Its probe is made by another machine."""
 
     def is_running(self, now: float, uptime_s: float | None = None) -> bool:
         """Return whether the deadline of its probe is still ahead.

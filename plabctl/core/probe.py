@@ -58,6 +58,8 @@ class Cause(StrEnum):
     """The recipe itself declined to judge (exit code 75, or 3 of a monitoring plug-in)."""
     LOCAL = "local"
     """Our own fault: descriptors, memory, a missing key, the resolver."""
+    EXECUTOR = "executor"
+    """What was to run the probe elsewhere did not: the scheduler or a worker."""
     INTERRUPTED = "interrupted"
     """The tick was told to stop, or died."""
 

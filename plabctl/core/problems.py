@@ -33,6 +33,7 @@ class ProblemKind(StrEnum):
     DISK = "disk"
     UNKNOWN = "unknown"
     JUMP = "jump"
+    EXECUTOR = "executor"
     STATUS_FILE = "status-file"
     PAGE = "page"
     CERTIFICATE = "certificate"

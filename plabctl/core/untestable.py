@@ -60,8 +60,8 @@ def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[boo
     for node, pool, last in state.select(_LAST_TEST):
         if pool not in open_pools or last is None or last.cause is Cause.INTERRUPTED:
             continue
-        if last.cause is Cause.JUMP and find_jump_host(last.reason):
-            continue  # the jump host is told instead, by `find_broken_jump_hosts`
+        if (last.cause is Cause.JUMP and find_jump_host(last.reason)) or last.cause is Cause.EXECUTOR:
+            continue  # the jump host, or the executor, is told instead, by the functions below
         if last.outcome is Outcome.UNKNOWN:
             found.setdefault(pool, []).append((node, last))
         else:
@@ -78,6 +78,27 @@ def find_fruitless_pools(state: State, settings: Settings) -> Iterator[tuple[boo
         else:
             reason = f"{what}, all tests are unknown: {last.reason or last.cause or 'without a reason'}"
             yield False, Untestable(pool, reason, f"look what the test does: plabctl test {node}")
+
+
+def find_failed_executor(state: State) -> tuple[bool, Untestable] | None:
+    """Return what keeps an executor elsewhere from testing, by the last test of each node; None when nothing does.
+
+    With it comes whether that is so of all nodes that were tested.
+    """
+    failed: list[tuple[float, str, Verdict]] = []
+    is_all = True
+    for node, last, absent_since_at in state.select(_LAST_SEEN):
+        if last is None or absent_since_at is not None:
+            continue
+        if last.cause is Cause.EXECUTOR:
+            failed.append((last.at, node, last))
+        else:
+            is_all = False
+    if not failed:
+        return None
+    _, _, last = max(failed, key=lambda each: each[:2])
+    reason = f"{last.reason}; not tested for that: {format_count(len(failed), 'node')}"
+    return is_all, Untestable("", reason, "look at scheduler and workers: plabctl doctor")
 
 
 def find_broken_jump_hosts(state: State) -> Iterator[tuple[str, Untestable]]:

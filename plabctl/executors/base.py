@@ -6,14 +6,14 @@ Pure. A kind is one module beside this one with one instance of an `ExecutorKind
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
 from plabctl.core.keys.formatting import quote
 from plabctl.core.keys.table import Kind
-from plabctl.core.model import Cause, Outcome, Report
+from plabctl.core.model import Cause, Node, Outcome, Report
 from plabctl.core.settings import ExecutorSettings
 
 
@@ -26,6 +26,14 @@ class Prober(Protocol):
 
     def interrupt(self) -> None:
         """Make all probes return soon; does not block."""
+        ...
+
+
+class PackingProber(Prober, Protocol):
+    """One that can also make an assignment ready for a prober elsewhere."""
+
+    def pack(self, assignment: Assignment) -> Assignment | str:
+        """Return it with the files of this machine that it takes, or why they cannot be read."""
         ...
 
 
@@ -53,6 +61,31 @@ class Executor(Protocol):
         ...
 
 
+class RemoteExecutor(Executor, Protocol):
+    """One whose assignments are carried out elsewhere, and outlive the process that handed them in."""
+
+    def adopt(self, assignment: Assignment, started_at: float, remaining_s: float) -> None:
+        """Wait for what comes of an assignment that another process handed in, for `remaining_s` at most."""
+        ...
+
+    def acknowledge(self) -> None:
+        """Note that the reports handed out so far are recorded, and need be kept no longer."""
+        ...
+
+    def detach(self) -> frozenset[str]:
+        """Leave what runs elsewhere to whoever adopts it, and close; return the tokens of what runs here."""
+        ...
+
+
+class Remark(NamedTuple):
+    """A line for `plabctl doctor`: what was found, and what to do about it if that is anything."""
+
+    text: str
+    advice: str = ""
+    is_grave: bool = False
+    """Nothing can be tested."""
+
+
 class ExecutorKind(Kind, ABC):
     """One kind of executor. Its `help` says how it runs the tests: `side by side, from this machine`."""
 
@@ -66,9 +99,19 @@ class ExecutorKind(Kind, ABC):
             what = f"the kind {quote(self.name)} tests from one place only, allowed: false"
             yield "second_opinion", what
 
+    is_elsewhere: bool = False
+    """Whether it makes a `RemoteExecutor`: claims made through it are void by their deadline alone."""
+
     @abstractmethod
-    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:
-        """Return an executor with these settings; `prober` is what probes from this machine."""
+    def build(self, own: ExecutorSettings, prober: PackingProber, clock: Clock, state_dir: str) -> Executor:
+        """Return an executor with these settings; `prober` is what probes from this machine.
+
+        Raise ConfigError when something that the settings name will not do.
+        """
+
+    def diagnose(self, own: ExecutorSettings, clock: Clock, nodes: Iterable[Node]) -> Iterator[Remark]:
+        """Yield what was found out about what it needs beyond this machine, to test these nodes; may take seconds."""
+        yield from ()
 
 
 def report_expired(job: Assignment, clock: Clock) -> Report | None:

@@ -170,7 +170,7 @@ class ThreadsKind(ExecutorKind):
     name = "threads"
     help = "side by side, from this machine"
 
-    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:
+    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock, state_dir: str) -> Executor:
         """Return an executor that probes in threads of this process."""
         return ThreadExecutor(prober, clock)
 

@@ -7,7 +7,7 @@ server for its keys stands in `plabctl.probes.scan_host_keys`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from plabctl.core.model import Cause
@@ -37,6 +37,8 @@ class KnownHosts:
         self._owners = owners
         self._host_ca = host_ca
         self._authorities: tuple[HostKey, ...] = ()
+        self._carried: dict[str, KnownKeys] = {}
+        """What another machine knows, by server."""
         self._lock = threading.Lock()
         self._keys: KnownKeys | None = None
         self._error = "" if str(path) else "no file of known host keys is configured ('known_hosts' under [ssh])"
@@ -58,11 +60,16 @@ class KnownHosts:
 
     def find(self, label: str) -> tuple[HostKey, ...]:
         """Return the keys known for a server that are not revoked, the kind we like best first."""
-        return self._load_keys().find(label)
+        keys = self._load_keys().find(label)
+        if carried := self._carried.get(label.lower()):
+            keys = tuple(dict.fromkeys((*carried.find(label), *keys)))
+            keys = tuple(key for key in keys if not self.is_revoked(label, key))
+        return keys
 
     def is_revoked(self, label: str, key: HostKey) -> bool:
         """Return whether the file revokes `key` for a server."""
-        return self._load_keys().is_revoked(label, key)
+        carried = self._carried.get(label.lower())
+        return self._load_keys().is_revoked(label, key) or (carried is not None and carried.is_revoked(label, key))
 
     def knows(self, label: str) -> bool:
         """Return whether a server can be accepted: a key or an authority is known for it, also without its port."""
@@ -74,11 +81,24 @@ class KnownHosts:
 
     def has_revoked(self, label: str) -> bool:
         """Return whether the file revokes any key for a server."""
-        return self._load_keys().has_revoked(label)
+        carried = self._carried.get(label.lower())
+        return self._load_keys().has_revoked(label) or (carried is not None and carried.has_revoked(label))
 
     def find_authorities(self, label: str) -> frozenset[HostKey]:
         """Return the authorities whose certificates are believed for a server."""
-        return self._load_keys().find_authorities(label)
+        found = self._load_keys().find_authorities(label)
+        if carried := self._carried.get(label.lower()):
+            found = frozenset(key for key in found | carried.find_authorities(label) if not self.is_revoked(label, key))
+        return found
+
+    def format_lines(self, label: str) -> tuple[str, ...]:
+        """Return what the files say of a server, as lines for `carry` on another machine."""
+        return self._load_keys().format_lines(label)
+
+    def carry(self, lines: Mapping[str, Sequence[str]]) -> None:
+        """Take what another machine knows of servers, by name, in place of what it knew before; nothing is written."""
+        for label, own in lines.items():
+            self._carried[label.lower()] = KnownKeys(own)
 
     def _read(self) -> KnownKeys:
         return KnownKeys(known_hosts_file.read(self._path, self._owners), self._authorities)

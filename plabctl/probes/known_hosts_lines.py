@@ -95,6 +95,15 @@ class KnownKeys:
             found = [key for key in found if not self.is_revoked(label, key)]
         return tuple(sorted(found, key=lambda key: KINDS.index(key.kind)))
 
+    def format_lines(self, label: str) -> tuple[str, ...]:
+        """Return lines that say of this server alone what all lines say of it."""
+        keys = self._plain.get(label.lower(), []) + _select(self._matched, label)
+        marked = ((_AUTHORITY, self._authorities), (_REVOKED, self._revoked))
+        return (
+            *(key.format_line(label) for key in keys),
+            *(f"{mark} {key.format_line(label)}" for mark, entries in marked for key in _select(entries, label)),
+        )
+
     def find_authorities(self, label: str) -> frozenset[HostKey]:
         """Return the authorities, none of them revoked, whose certificates are believed for a server."""
         return frozenset(key for key in _select(self._authorities, label) if not self.is_revoked(label, key))

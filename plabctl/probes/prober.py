@@ -20,11 +20,12 @@ from plabctl.core.recipe import Transport
 from plabctl.core.settings import ANYWHERE, Origin, SshSettings
 from plabctl.probes.cancellation import Cancellation
 from plabctl.probes.deferred_imports import defer_imports
+from plabctl.probes.known_hosts_lines import strip_port
 from plabctl.probes.local_shell import LocalShell
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.probe_run import ProbeRun
 from plabctl.probes.shell import Shell
-from plabctl.probes.stage_runner import OnStage
+from plabctl.probes.stage_runner import OnStage, read_script
 from plabctl.probes.target import Targets
 from plabctl.probes.watchdog import Watchdog
 
@@ -57,7 +58,8 @@ class Prober:
         # Re-entrant, because a signal handler may interrupt the very thread that holds it.
         self._lock = threading.RLock()
         self._ssh: Ssh | None = None
-        self._cancellations: set[Cancellation] = set()
+        self._cancellations: dict[Cancellation, str] = {}
+        """Of the probes that run, each with its token."""
         self._is_interrupted = False
 
     def prepare(self) -> None:
@@ -92,7 +94,7 @@ class Prober:
                 raise
             return shell
 
-        with self._follow_interrupts() as cancellation:
+        with self._follow_interrupts(assignment.token) as cancellation:
             try:
                 with suppress(RuntimeError):  # no thread to be had: whatever needs one will say so
                     # It does nothing but keep the pulse going while the probe is under way.
@@ -122,25 +124,54 @@ class Prober:
         if self._ssh is not None:
             self._ssh.jump_hosts.interrupt()
 
+    def cancel(self, token: str) -> None:
+        """Cut the probe with this token if it runs; does not block."""
+        with self._lock:
+            cuts = [cancellation for cancellation, own in self._cancellations.items() if own == token]
+        for cancellation in cuts:
+            cancellation.request()
+
+    def pack(self, assignment: Assignment) -> Assignment | str:
+        """Return the assignment with what a prober elsewhere needs of this machine: scripts, and known host keys.
+
+        Keys of ours are no part of that. Where something cannot be read, return why, in words.
+        """
+        recipes = {id(each): each for each in (assignment.recipe, *(recipe for _, recipe in assignment.leftovers))}
+        stages = [stage for recipe in recipes.values() for stage in recipe.stages.values()]
+        try:
+            scripts = {stage.script: read_script(stage.script, self._origin.owners) for stage in stages if stage.script}
+            host_keys: dict[str, tuple[str, ...]] = {}
+            if any(recipe.transport is Transport.SSH for recipe in recipes.values()):
+                known = self._load_ssh().known
+                known.load()
+                target = self._targets.find(assignment.node)
+                labels = {name for each in (target, *target.jumps) for name in (each.label, strip_port(each.label))}
+                host_keys = {label: known.format_lines(label) for label in sorted(labels)}
+        except ProbeError as error:
+            return error.reason
+        return replace(assignment, scripts=scripts, host_keys=host_keys)
+
     @contextmanager
-    def _follow_interrupts(self) -> Iterator[Cancellation]:
+    def _follow_interrupts(self, token: str) -> Iterator[Cancellation]:
         """Yield what `interrupt` requests while the body runs, or has requested already."""
         cancellation = Cancellation()
         with self._lock:
-            self._cancellations.add(cancellation)
+            self._cancellations[cancellation] = token
             if self._is_interrupted:
                 cancellation.request()
         try:
             yield cancellation
         finally:
             with self._lock:
-                self._cancellations.discard(cancellation)
+                self._cancellations.pop(cancellation, None)
 
     def _open_local(self, cancellation: Cancellation) -> LocalShell:
         limit, folder = self._settings.output_limit, self._origin.folder
         return LocalShell(cancellation, self._watchdog, self._clock, limit, folder)
 
     def _connect(self, assignment: Assignment, end: float, cancellation: Cancellation) -> tuple[Shell, str]:
+        if assignment.host_keys:
+            self._load_ssh().known.carry(assignment.host_keys)
         target = replace(self._targets.find(assignment.node), address=assignment.address)
         return self._load_ssh().connect(target, end, cancellation, assignment.connect_timeout_s)
 

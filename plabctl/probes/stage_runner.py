@@ -93,7 +93,8 @@ class StageRunner:
         return ran
 
     def _build_text(self, name: str, stage: Stage, vnodes: Sequence[str]) -> str:
-        script = _read_script(stage.script, self._owners) if stage.script else ""
+        scripts = self._job.scripts
+        script = (scripts.get(stage.script) or read_script(stage.script, self._owners)) if stage.script else ""
         texts = [script or fill_placeholders(stage.run, build_values(self._job, vnode)) for vnode in vnodes]
         if len(vnodes) > 1:
             return build_batch(zip(vnodes, texts, strict=True))
@@ -158,7 +159,7 @@ class StageRunner:
             self._on_stage(run)
 
 
-def _read_script(path: str, owners: Collection[int]) -> str:
+def read_script(path: str, owners: Collection[int]) -> str:
     """Return a script, which root, the current user or `owners` alone may have written; raise ProbeError."""
     try:
         opened = open_trusted(path, owners=owners, file_only=True)

@@ -50,9 +50,10 @@ class Slots:
         """The slots that this process holds."""
         return frozenset(self._held)
 
-    def take(self, limit: int) -> list[int]:
+    def take(self, limit: int, *, but_leave: int = 0) -> list[int]:
         """Hold up to `limit` more slots and return their numbers, lowest first; fewer or none when the window is full.
 
+        So many as `but_leave` are left free.
         Raises StoreError when the lock files cannot be made. Short of descriptors, it takes fewer.
         """
         if limit <= 0:
@@ -60,8 +61,18 @@ class Slots:
         with as_store_error("take a slot in", self._path), self._take_turn() as mine:
             # In our turn no other process takes a slot, so what we count cannot grow; slots that come free meanwhile
             # only make us take too few, and we are asked again soon.
-            room = min(limit, self._window - self._count_held()) if mine else 0
+            room = min(limit, self._window - self._count_held() - but_leave) if mine else 0
             return self._take_free(room)
+
+    def take_this(self, slot: int) -> bool:
+        """Hold `slot` too and return whether that was possible, within the window or not; raise StoreError."""
+        if slot in self._held:
+            return False
+        with as_store_error("take a slot in", self._path), self._take_turn() as mine:
+            fd = self._lock(slot) if mine else None
+        if fd is not None:
+            self._held[slot] = fd
+        return fd is not None
 
     def release(self, slot: int) -> None:
         """Give a slot back; it must be held by this process."""

@@ -25,8 +25,13 @@ def lowest(requirement: str) -> str:
 
 
 def constraints(text: str) -> list[str]:
-    """Return a constraint for each dependency of the project whose pyproject.toml is `text`."""
-    return [lowest(requirement) for requirement in tomllib.loads(text)["project"]["dependencies"]]
+    """Return a constraint for each dependency of the project whose pyproject.toml is `text`.
+
+    Those of the extra `dask` are among them: modules of the package import them.
+    """
+    project = tomllib.loads(text)["project"]
+    wanted = [*project["dependencies"], *project.get("optional-dependencies", {}).get("dask", [])]
+    return [lowest(requirement) for requirement in wanted]
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ LIBRARIES = (
     "ClusterShell",
     "click",
     "cryptography",
+    "distributed",
     "fabric",
     "invoke",
     "jinja2",
@@ -86,6 +87,7 @@ SESSION = (
     "notify test",
     "report -O page",
     "check --max-age 1h",
+    "worker tcp://127.0.0.1:1 --site north --check",
     "doctor",
     "cron print",
     "completion bash",
@@ -96,6 +98,7 @@ SESSION = (
 
 EXITS = {
     "trust pc1": {1},  # nobody listens there
+    "worker tcp://127.0.0.1:1 --site north --check": {1},  # nor there
     "sink sync --dry-run": {2},  # there is no Slurm to keep in line
     "notify test": {2},  # nobody is to be notified
     "doctor": {0, 1},  # whether this machine has a cron that runs ticks is not the question here

@@ -17,7 +17,9 @@ COMPARED = [field.name for field in fields(Settings) if field.name != "digest"]
 
 
 def uncommented(text: str) -> str:
-    """The sample with every key set: in it, `#key` is a key and `# word` a comment."""
+    """The sample with every key set: in it, `#key` is a key and `# word` a comment; of executors the default alone."""
+    first, _, rest = text.partition("\n#[executor]\n")
+    text = f"{first}\n{rest.partition(chr(10) * 2)[2]}"
     return "\n".join(
         line[1:] if line.startswith("#") and line[1:2] not in {" ", ""} else line for line in text.split("\n")
     )

@@ -26,7 +26,7 @@ def test_there_is_a_row_for_each_cause() -> None:
 
 @pytest.mark.parametrize("cause", Cause)
 def test_only_what_speaks_about_the_node_is_a_failure(cause: Cause) -> None:
-    about_us = {Cause.LOCAL, Cause.JUMP, Cause.NO_OPINION, Cause.INTERRUPTED}
+    about_us = {Cause.LOCAL, Cause.JUMP, Cause.EXECUTOR, Cause.NO_OPINION, Cause.INTERRUPTED}
 
     assert (CAUSES[cause].about is About.NODE) == (cause not in about_us)
     assert find_outcome(cause) is (Outcome.UNKNOWN if cause in about_us else Outcome.FAIL)

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "plabctl init /etc": "writes outside the test's folder",
     "plabctl sink sync": "needs Slurm; is run by tests/cli",
     "plabctl notify test": "needs a service that takes notices; is run by tests/cli",
+    "plabctl worker": "needs a scheduler; is run by tests/executors/dask",
     "plabctl simulate --since": "needs a past; is run by tests/cli",
 }
 EXAMPLES = sorted({example for verb in all_commands() for example in verb.examples})

@@ -40,7 +40,7 @@ class PairKind(ExecutorKind):
     help = "from two places"
     has_vantages = True
 
-    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock) -> Executor:
+    def build(self, own: ExecutorSettings, prober: Prober, clock: Clock, state_dir: str) -> Executor:
         """Return an executor of threads whose probes are made from there."""
         return ThreadExecutor(_Pair(prober), clock)
 

@@ -1,0 +1,148 @@
+"""A worker: a Dask worker in this process, which asks for each test that it is offered and makes it with our prober.
+
+I/O. The tests and their reports outlive a connection to the scheduler: when that is lost they go on, and the next
+connection begins with what runs and what was not acknowledged. Dask's own worker is made anew each time.
+Tests: `tests/executors/dask/test_cluster.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+
+import dask
+from distributed import Worker
+
+import plabctl
+from plabctl.clock import Clock
+from plabctl.executors.dask.bench import Bench, CancellingProber
+from plabctl.executors.dask.link import LinkFault, OtherVersion, build_security, open_link
+from plabctl.executors.dask.options import DaskOptions
+from plabctl.executors.dask.protocol import PROTOCOL, Message
+
+_PAUSE_S = 1.0
+_REGISTER_S = 15.0
+_LEAVE_S = 1.5
+"""How long a worker that is told to end has for its last reports."""
+_QUIET = {
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.diagnostics.nvml": False,
+    "logging.distributed": "critical",
+}
+"""What Dask does of its own accord that is no use here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a worker stands: its name, its site, and how many tests it makes at once."""
+
+    name: str
+    site: str
+    slots: int
+
+
+OnNote = Callable[[str], None]
+"""Is told in words what becomes of the connection, each thing once."""
+
+
+def run_worker(own: DaskOptions, post: Post, prober: CancellingProber, clock: Clock, note: OnNote) -> int:
+    """Make tests until a signal says that it is enough; return the exit code. What runs then is interrupted."""
+    with dask.config.set(_QUIET), TemporaryDirectory(prefix="plabctl-worker-") as folder:
+        return asyncio.run(_Session(own, post, note, folder).run(prober, clock))
+
+
+def _stop(stop: asyncio.Future[int], code: int) -> None:
+    if not stop.done():
+        stop.set_result(code)
+
+
+class _Session:
+    """The connections of one worker, one after the other."""
+
+    def __init__(self, own: DaskOptions, post: Post, note: OnNote, folder: str) -> None:
+        self._own, self._post, self._folder = own, post, folder
+        self._note = note
+        self._said = ""
+        self._security = build_security(own)
+
+    async def run(self, prober: CancellingProber, clock: Clock) -> int:
+        """Serve until a signal comes; return the exit code."""
+        loop = asyncio.get_running_loop()
+        stop: asyncio.Future[int] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stop, stop, 128 + number)
+        bench = Bench(prober, clock)
+        async with asyncio.TaskGroup() as group:  # what one of them raises ends all
+            looking, serving = group.create_task(bench.look()), group.create_task(self._serve(bench))
+            code = await stop
+            bench.interrupt()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(bench.is_empty.wait(), _LEAVE_S)
+            looking.cancel()
+            serving.cancel()
+        return code
+
+    async def _serve(self, bench: Bench) -> None:
+        while True:
+            try:
+                await self._try_link()
+                await self._stay_connected(bench)
+            except LinkFault as fault:
+                self._say(str(fault))
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _try_link(self) -> None:
+        """Raise LinkFault when there is no scheduler that knows plabctl."""
+        with suppress(OtherVersion):  # it takes us all the same, to be able to say so
+            comm, _ = await open_link(self._own, self._security, "")
+            comm.abort()
+
+    async def _stay_connected(self, bench: Bench) -> None:
+        """Be a worker of the scheduler until the connection is lost."""
+        worker = Worker(
+            self._own.scheduler,
+            nthreads=1,
+            memory_limit=0,
+            local_directory=self._folder,
+            dashboard=False,
+            security=self._security,
+            silence_logs=None,
+        )
+        handlers: dict[str, Callable[..., None]]
+        handlers = {"offer": bench.on_offer, "drop": bench.on_drop, "run": bench.on_run, "cancel": bench.on_cancel}
+        handlers |= {"ack": bench.on_ack, "welcome": self._on_welcome}
+        worker.stream_handlers.update({f"plabctl-{op}": handler for op, handler in handlers.items()})
+
+        def send(message: Message) -> None:
+            with suppress(OSError):  # the next connection begins with what was not acknowledged
+                worker.batched_stream.send(message)
+
+        try:
+            async with asyncio.timeout(_REGISTER_S):
+                await worker
+            post = {"name": self._post.name, "site": self._post.site, "slots": self._post.slots}
+            version = {"protocol": PROTOCOL, "version": plabctl.__version__}
+            bench.send = send
+            send({"op": "plabctl-hello", **version, **post, **bench.build_hello()})
+            await worker.finished()
+            self._say(f"the connection to the scheduler at {self._own.scheduler} is lost")
+        except (OSError, TimeoutError, ValueError) as error:
+            raise LinkFault(f"the scheduler at {self._own.scheduler} does not take this worker: {error}") from error
+        finally:
+            bench.send = lambda _: None
+            with suppress(OSError, TimeoutError):
+                await worker.close(timeout=1)
+
+    def _on_welcome(self, problem: str) -> None:
+        self._say(f"no tests are given to this worker: {problem}" if problem else "ready")
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._note(text)

@@ -1,0 +1,150 @@
+"""Real processes on loopback, with TLS: one scheduler and three workers for all tests; vnodes are counted."""
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plabctl.executors.dask.check import ask_scheduler
+from plabctl.executors.dask.options import DaskOptions
+from tests.lab.dask_cluster import Authority, Cluster, Monitor, running
+from tests.lab.wait_until import wait_until
+
+pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.timeout(180)]
+
+WORKERS = {"w1": "north", "w2": "north", "w3": "south"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory(prefix="plabctl-dask-") as folder, Cluster(Path(folder).resolve()) as found:
+        for name, site in WORKERS.items():
+            found.start_worker(name, site)
+        found.await_ready(*WORKERS)
+        yield found
+
+
+@pytest.fixture
+def monitor(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Monitor]:
+    found = Monitor(cluster, request.node.name.replace("[", "-").replace("]", ""))
+    yield found
+    assert found.made_twice() == ""
+    found.clear()
+
+
+def test_nodes_are_tested_by_workers_of_their_site(monitor: Monitor) -> None:
+    monitor.add("north", "n1", "n2")
+    monitor.add("south", "s1")
+    monitor.add("nowhere", "x1")
+
+    assert monitor.run("tick") == ""
+
+    probes = monitor.history("probe")
+    assert {(event["node"], event["outcome"]) for event in probes} == {
+        (name, "pass") for name in ("n1", "n2", "s1", "x1")
+    }
+    where = {event["node"]: event["vantage"] for event in probes}
+    assert (where["n1"], where["n2"], where["s1"]) == ("north", "north", "south")
+    assert where["x1"] in {"north", "south"}
+    assert monitor.live() == []
+    assert monitor.history("late", "void") == []
+
+
+def test_the_next_tick_takes_over_what_a_killed_one_had_begun(monitor: Monitor) -> None:
+    names = [f"n{number}" for number in range(10)]
+    monitor.add("north", *names)
+    monitor.configure(sleep=3)
+    with running(monitor.start("tick")) as tick:
+        assert wait_until(lambda: len(monitor.live()) == 4)
+        tick.send_signal(signal.SIGKILL)
+        tick.wait()
+        assert monitor.run("tick") == ""
+
+    assert monitor.live() == []
+    assert monitor.most_at_once() == 4
+    probes = monitor.history("probe")
+    # What the killed tick kept in hand was never begun.
+    assert {event["cause"] for event in probes if event["outcome"] == "unknown"} <= {"interrupted"}
+    assert sum(event["outcome"] == "pass" for event in probes) == 2 * len(names)
+    assert monitor.history("late", "void", "suspect") == []
+
+
+def test_what_a_lost_worker_was_at_is_unknown_and_its_vnode_goes(cluster: Cluster, monitor: Monitor) -> None:
+    monitor.add("west", "a", "b")
+    monitor.configure(sleep=3, seconds="4s", more='[ssh]\nconnect_timeout = "1s"\n')
+    for name in ("w4", "w5"):
+        cluster.start_worker(name, "west", slots=1)
+    cluster.await_ready("w4", "w5")
+    with running(monitor.start("tick")) as tick:
+        assert wait_until(lambda: len(monitor.live()) == 2)
+        cluster.kill("w4")  # without a word
+        cluster.kill("w5", signal.SIGTERM)
+        cluster.start_worker("w4", "west", slots=2)
+        assert tick.wait(90) == 0
+
+    unknown = [event for event in monitor.history("probe") if event["outcome"] == "unknown"]
+    reasons = sorted((event["cause"], event["reason"]) for event in unknown)
+    (lost, why), interrupted = reasons
+    assert (lost, interrupted) == ("executor", ("interrupted", "interrupted"))
+    assert " at site 'west' was lost while it made this test" in why
+    monitor.configure()
+    monitor.run("retest", "a", "b")
+    monitor.run("tick")  # the new worker tears down what the others have left
+    assert monitor.live() == []
+    assert sum(event["outcome"] != "pass" for event in monitor.history("probe")) == 2
+    assert monitor.history("suspect", "late") == []
+    cluster.kill("w4")
+
+
+def test_a_scheduler_that_is_killed_and_comes_back_loses_no_report(cluster: Cluster, monitor: Monitor) -> None:
+    monitor.add("south", "s1", "s2")
+    monitor.configure(sleep=4)
+    with running(monitor.start("tick")) as tick:
+        assert wait_until(lambda: len(monitor.live()) == 2)
+        cluster.kill("scheduler")
+        cluster.start_scheduler()
+        assert tick.wait(90) == 0
+
+    probes = monitor.history("probe")
+    assert [event["outcome"] for event in probes] == ["pass"] * 4
+    assert monitor.history("late", "void") == []
+    assert monitor.live() == []
+    assert wait_until(lambda: monitor.run("doctor", code=1).count("slots busy") == len(WORKERS))
+
+
+def test_reports_that_nobody_waits_for_any_more_are_recorded_as_late(cluster: Cluster, monitor: Monitor) -> None:
+    monitor.add("south", "s1")
+    monitor.configure(sleep=2)
+    with running(monitor.start("tick")) as tick:
+        assert wait_until(lambda: len(monitor.live()) == 1)
+        tick.send_signal(signal.SIGTERM)
+        assert tick.wait(10) == 143
+    monitor.run("node", "rm", "s1", "--yes")
+    assert wait_until(lambda: monitor.live() == [])
+    monitor.add("south", "s2")
+    monitor.run("tick")
+
+    assert [(event["node"], event["outcome"]) for event in monitor.history("late")] == [("s1", "pass")]
+
+
+def test_what_is_wrong_is_told_and_no_node_is_blamed(
+    cluster: Cluster, monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = Authority(tmp_path / "theirs")
+    cert, key = theirs.issue("machine")
+    stranger = Monitor(cluster, "stranger", ca=theirs.path, cert=cert, key=key)
+    stranger.add("north", "n1")
+    stranger.run("tick")
+
+    ((event),) = stranger.history("probe")
+    assert (event["outcome"], event["cause"], event["pool"]) == ("unknown", "executor", "bad")
+    assert event["reason"].startswith(f"TLS with the scheduler at {cluster.address} failed: ")
+    assert "TLS with the scheduler" in stranger.run("check", code=2)
+    assert "FAIL  dask: TLS with the scheduler" in stranger.run("doctor", code=1)
+
+    monkeypatch.setattr("plabctl.executors.dask.link.PROTOCOL", 99)
+    own = DaskOptions(cluster.address, str(cluster.authority.path), str(cluster.cert), str(cluster.key))
+    workers, fault = ask_scheduler(own)
+    assert (workers, "another version than this one" in fault) == ([], True)

@@ -1,0 +1,238 @@
+"""A Dask cluster on loopback with TLS: a scheduler, workers that are `plabctl worker`, and monitors that use them.
+
+I/O: processes, each with a folder and a configuration of its own; all end with the `with` block. Vnodes are folders in
+one place, so that it can be counted how often each was made, what is left, and how many tests ran at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from tests.lab.fork_server import ROOT, fork_server
+from tests.lab.leftover_processes import SHARED
+from tests.lab.sshd import free_port
+from tests.lab.wait_until import wait_until
+
+PLABCTL = str(Path(sys.executable).with_name("plabctl"))
+_PATIENCE_S = 60.0
+_RECIPE = """
+[recipe.folder]
+transport = "local"
+setup = {{ run = "sh {folder}/setup {{vnode}} {{node}}", timeout = "{seconds}" }}
+check = {{ run = "sleep {sleep}", timeout = "{seconds}" }}
+teardown = {{ run = "sh {folder}/teardown {{vnode}}", timeout = "{seconds}" }}
+"""
+_SETUP = """\
+cd {folder} || exit 75
+mkdir live/$1 made/$1 || { echo $1 >>twice; exit 1; }
+echo "$2 $(ls live | wc -l)" >>begun
+"""
+_TEARDOWN = "cd {folder} && {{ rmdir live/$1 2>/dev/null || test ! -e live/$1; }}\n"
+
+
+class Authority:
+    """An authority of one's own, in `folder`; `issue` makes certificates that it signs."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {folder.name}")])
+        certificate = self._sign(self._name, self._key, is_ca=True)
+        self.path = folder / "ca.pem"
+        self.path.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+    def issue(self, name: str, *, days: int = 1) -> tuple[Path, Path]:
+        """Return the paths of a new certificate and its key; with negative `days` it has expired."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key, days=days)
+        paths = self._folder / f"{name}.pem", self._folder / f"{name}-key.pem"
+        paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+        paths[1].touch(mode=0o600)
+        paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return paths
+
+    def _sign(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int = 1, is_ca: bool = False
+    ) -> x509.Certificate:
+        end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(end - dt.timedelta(days=2))
+            .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+class Cluster:
+    """A scheduler and its workers. `worker(name, site, slots)` starts one more."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.authority = Authority(folder / "tls")
+        self.cert, self.key = self.authority.issue("machine")
+        self.port = free_port()
+        self.address = f"tls://127.0.0.1:{self.port}"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        for name in ("live", "made"):
+            (folder / name).mkdir()
+        (folder / "setup").write_text(_SETUP.replace("{folder}", str(folder)))
+        (folder / "teardown").write_text(_TEARDOWN.format(folder=folder))
+        self.start_scheduler()
+
+    def __enter__(self) -> Self:
+        """Return the cluster, whose scheduler is starting."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all processes."""
+        for process in self.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+
+    def start_scheduler(self, *, preload: bool = True) -> None:
+        """Start the scheduler, again on the same port."""
+        tls = ["--tls-ca-file", self.authority.path, "--tls-cert", self.cert, "--tls-key", self.key]
+        more = ["--preload", "plabctl.executors.dask.scheduler"] if preload else []
+        argv = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port)]
+        self._start("scheduler", [*argv, "--protocol", "tls", "--no-dashboard", *map(str, tls), *more])
+
+    def start_worker(self, name: str, site: str, slots: int = 8, *, more: str = "") -> None:
+        """Start a worker; it serves when `has_workers` says so."""
+        own = self.folder / name
+        own.mkdir(exist_ok=True)
+        config = own / "plabctl.toml"
+        config.write_text(f'state_dir = "state"\n{self.executor()}{more}')
+        self._start(
+            name, [PLABCTL, "worker", self.address, "--site", site, "--slots", str(slots), "--config", str(config)]
+        )
+
+    def executor(self, **changes: object) -> str:
+        """Return the `[executor]` table of a configuration."""
+        values = {"scheduler": self.address, "ca": self.authority.path, "cert": self.cert, "key": self.key, **changes}
+        lines = (f'{name} = "{value}"' for name, value in values.items())
+        return "\n".join(["[executor]", 'kind = "dask"', *lines]) + "\n"
+
+    def await_ready(self, *names: str) -> None:
+        """Wait until these workers serve."""
+        for name in names:
+            assert wait_until(lambda name=name: b"ready" in self.log(name), within_s=_PATIENCE_S), self.log(name)  # type: ignore[misc]
+
+    def log(self, name: str) -> bytes:
+        """Return what a process has written since it was started."""
+        return (self.folder / f"{name}.log").read_bytes()
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """End a process and wait for that."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        process.wait(10)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a process a signal."""
+        self.processes[name].send_signal(number)
+
+    def _start(self, name: str, argv: list[str]) -> None:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment, cwd=self.folder)
+        self.processes[name] = process
+        SHARED.add(process.pid)  # it ends with the cluster, not with the test that started it
+
+
+class Monitor:
+    """An installation that has its tests made by a cluster; `sleep` and `seconds` are of its recipe."""
+
+    def __init__(self, cluster: Cluster, name: str, *, window: int = 4, **executor: object) -> None:
+        self.cluster = cluster
+        self.folder = cluster.folder / name
+        self.folder.mkdir()
+        self._window, self._executor = window, executor
+        self.configure()
+
+    def configure(self, sleep: float = 0.2, seconds: str = "10s", more: str = "") -> None:
+        """Write the configuration anew."""
+        pools = "".join(f'[pool.{name}]\nrecipe = "folder"\n' for name in ("good", "bad"))
+        recipe = _RECIPE.format(folder=self.cluster.folder, sleep=sleep, seconds=seconds)
+        head = f'state_dir = "state"\nwindow = {self._window}\n'
+        (self.folder / "plabctl.toml").write_text(
+            head + self.cluster.executor(**self._executor) + pools + recipe + more
+        )
+
+    def argv(self, *args: str) -> list[str]:
+        """Return the command line of `plabctl ARGS` here."""
+        return [PLABCTL, *args, "--config", str(self.folder / "plabctl.toml")]
+
+    def run(self, *args: str, code: int = 0) -> str:
+        """Run `plabctl ARGS`, insist on its exit code, and return what it printed."""
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        environment |= {"PLABCTL_STATE_DIR": str(self.folder / "fallback"), "PYTHONPATH": str(ROOT)}
+        done = fork_server().run(self.argv(*args)[1:], self.folder, environment, None, 100.0)
+        assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start `plabctl ARGS`."""
+        return subprocess.Popen(self.argv(*args), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def add(self, site: str, *names: str) -> None:
+        """Add nodes of a site."""
+        self.run("node", "add", *names, "--set", f"site={site}")
+
+    def history(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return what happened, of these kinds."""
+        text = self.run("history", "-o", "json")
+        found: list[dict[str, Any]] = json.loads(text)["events"]
+        return [event for event in found if event["kind"] in kinds]
+
+    def live(self) -> list[str]:
+        """Return the vnodes that are there."""
+        return sorted(path.name for path in (self.cluster.folder / "live").iterdir())
+
+    def most_at_once(self) -> int:
+        """Return how many vnodes were there at once at most."""
+        lines = (self.cluster.folder / "begun").read_text().splitlines()
+        return max(int(line.split()[1]) for line in lines)
+
+    def made_twice(self) -> str:
+        """Return the vnodes that were made twice."""
+        path = self.cluster.folder / "twice"
+        return path.read_text() if path.exists() else ""
+
+    def clear(self) -> None:
+        """Forget what was counted."""
+        (self.cluster.folder / "begun").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a process ended when the block ends."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
