@@ -16,7 +16,7 @@ from tests.torture.finding import Finding
 from tests.torture.options import TortureOptions
 
 ROOT = Path(__file__).parents[2]
-FILES = ("tests/sim/test_published.py", "tests/sim/test_policy_figures.py")
+FILES = ("tests/sim/test_published.py", "tests/sim/test_policy_figures.py", "tests/sim/test_second_look.py")
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto")
 
 

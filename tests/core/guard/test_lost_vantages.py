@@ -1,14 +1,20 @@
 """A vantage from which many nodes are lost is guarded: they are tested from elsewhere, and nothing else happens."""
 
+from random import Random
+
 import pytest
 
 from plabctl.core.guard.lost_vantages import find_lost_vantages
 from plabctl.core.guard.model import GUARD_NOTE, Guard, GuardedScope, describe_effect, read_guard
 from plabctl.core.liveness_record import LostWay
 from plabctl.core.model import Event, Member, Outcome, Verdict
+from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import GuardSettings
+from plabctl.core.settle import settle
+from plabctl.core.state import Changes
 from plabctl.core.vantage import VANTAGES_NOTE, Tally
-from tests.builders import NOW
+from plabctl.values import replace
+from tests.builders import NOW, make_claim, make_report
 from tests.core.second_opinions import TwoVantages, list_kinds, make_opinionated, waiting
 
 HOUR = 3600.0
@@ -51,6 +57,12 @@ def test_what_was_seen_long_ago_or_from_elsewhere_does_not_count() -> None:
     assert SCOPE in find([seen("a", lost=True), seen("b", lost=True), *here])
 
 
+def test_a_way_that_nobody_looked_at_lately_does_not_count_although_its_node_was_tested() -> None:
+    old = [replace(seen(name, lost=True), lost_ways=seen(name, lost=True, at=NOW - HOUR).lost_ways) for name in "ab"]
+
+    assert find(old) == {}
+
+
 def test_nodes_without_a_site_are_no_site() -> None:
     assert find([seen("a", lost=True), seen("b", lost=True)], site="") == {}
 
@@ -89,6 +101,13 @@ def test_once_the_vantage_is_guarded_its_nodes_are_tested_from_elsewhere_and_no_
     assert {testbed.member(f"n{number}").pool for number in range(4)} == {"good"}
 
 
+def test_ways_that_came_back_before_the_guard_came_on_do_not_end_it() -> None:
+    testbed = make_site()
+    testbed.state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(0, back=7)})))
+
+    assert told(testbed.run(HOUR)) == ["guard-on vantage north"]
+
+
 def test_when_the_ways_are_back_the_guard_goes_off_and_the_nodes_are_tested_from_there() -> None:
     testbed = make_site()
     testbed.run(HOUR)
@@ -101,19 +120,40 @@ def test_when_the_ways_are_back_the_guard_goes_off_and_the_nodes_are_tested_from
     assert {testbed.member(f"n{number}").vantage for number in range(4)} == {"north"}
 
 
-def test_a_failure_from_a_guarded_vantage_moves_nobody_and_is_looked_at_from_elsewhere_at_once() -> None:
+def guarded_node() -> TwoVantages:
+    """One node, while the vantage that does not reach it is guarded for others."""
     testbed = make_site(1)
-    scopes = {SCOPE: GuardedScope(SCOPE, NOW, "many are lost")}
-    testbed.settings = make_opinionated(is_on=True)
-    claimed_before = testbed.choose
-    testbed.choose = lambda claim: "north" if not testbed.probes else claimed_before(claim)  # type: ignore[method-assign]
-    testbed.state.notes.update({k: v for k, v in GUARD_NOTE.write(Guard(scopes)).items() if v})
-    testbed.state.notes.update({k: v for k, v in VANTAGES_NOTE.write({"north": Tally(5)}).items() if v})
+    guard = Guard({SCOPE: GuardedScope(SCOPE, NOW, "many are lost")})
+    notes = {**GUARD_NOTE.write(guard), **VANTAGES_NOTE.write({"north": Tally(5)})}
+    testbed.state.apply(Changes(notes=notes))
+    return testbed
 
-    events = testbed.run(1.0)
 
-    assert "transition" not in list_kinds(events)
+def test_a_failure_seen_from_a_guarded_vantage_is_looked_at_from_elsewhere_at_once_and_moves_nobody() -> None:
+    testbed = guarded_node()
+    claim = make_claim("n0", started_at=NOW)  # from before the guard came on: it asks for no vantage
+    testbed.state.apply(Changes(claims=(claim,)))
+    report = replace(make_report("n0", "fail"), vantage="north")
+    guard = read_guard(testbed.state)
+
+    changes = settle(testbed.state, [report], build_pools(testbed.settings), NOW, Random(1), guard)
+    testbed.state.apply(changes)
+
+    assert list_kinds(changes.events) == []
+    assert (testbed.member("n0").pool, testbed.member("n0").due_at) == ("good", NOW)
+    assert list_kinds(testbed.step()) == []
+    assert testbed.probes == [("n0", "test", "south")]
+    assert testbed.member("n0").suspicion is None
+
+
+def test_where_a_guarded_vantage_is_the_only_one_its_failures_wait_as_under_any_guard() -> None:
+    testbed = guarded_node()
+    testbed.vantages = ("north",)
+
+    assert list_kinds(testbed.step()) == []
+
     assert testbed.member("n0").pool == "good"
+    assert testbed.member("n0").due_at == testbed.now + 300.0
 
 
 def test_a_node_that_is_dead_is_confirmed_from_elsewhere_while_the_vantage_is_guarded() -> None:
