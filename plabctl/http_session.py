@@ -11,7 +11,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
@@ -22,6 +22,8 @@ from plabctl.errors import UsageFault
 
 MAX_BYTES = 64 * 1024**2
 """How long the body of one answer may be."""
+Take = Callable[[bytes], object]
+"""Is given the body of an answer, piece by piece."""
 _CHUNK = 64 * 1024
 _SHOWN = 120
 
@@ -78,14 +80,22 @@ class HttpSession:
         self._connection.close()
 
     def request(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        take: Take | None = None,
     ) -> HttpReply:
-        """Return the answer to a request for `path` below the URL; raise UsageFault when there is none in time."""
+        """Return the answer to a request for `path` below the URL; raise UsageFault when there is none in time.
+
+        With `take`, the body of an answer that is 200 goes there, and is empty in what is returned.
+        """
         found: list[HttpReply | Exception] = []
 
         def work() -> None:
             try:
-                found.append(self._exchange(method, path, headers or {}, body))
+                found.append(self._exchange(method, path, headers or {}, body, take))
             except (OSError, http.client.HTTPException, UsageFault, ValueError) as error:
                 found.append(error)
 
@@ -110,7 +120,9 @@ class HttpSession:
             words = f"answered {reply.status} {clean_words(reply.reason)}".rstrip()
             raise self._fault(f"{words}: {clean_words(said)}" if said else words)
 
-    def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> HttpReply:
+    def _exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, take: Take | None
+    ) -> HttpReply:
         left = max(0.001, self._end - time.monotonic())
         self._connection.timeout = left
         if own := self._connection.sock:
@@ -124,7 +136,9 @@ class HttpSession:
             self._connection.close()  # the server ended it after the last answer, as it may
             response = self._send(method, path, headers, body)
         with response:
-            content = self._read(response)
+            parts: list[bytes] = []
+            self._read(response, take if take and response.status == http.HTTPStatus.OK else parts.append)
+            content = b"".join(parts)
         return HttpReply(response.status, response.reason, cast("Mapping[str, str]", response.headers), content)
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> http.client.HTTPResponse:
@@ -132,16 +146,15 @@ class HttpSession:
         self._socket = self._connection.sock  # which is the answer's alone when the server ends the connection
         return self._connection.getresponse()
 
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        parts, size = [], 0
+    def _read(self, response: http.client.HTTPResponse, take: Take) -> None:
+        size = 0
         while not self._is_closed and (part := response.read(_CHUNK)):
-            parts.append(part)
             size += len(part)
             if size > self._max_bytes:
                 raise self._fault(f"answered more than {self._max_bytes // 1024**2} MiB")
+            take(part)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
-        return b"".join(parts)
 
     def _describe(self, error: Exception) -> UsageFault:
         if isinstance(error, UsageFault):

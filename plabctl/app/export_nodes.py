@@ -103,16 +103,18 @@ def pick_host(export: Export, name: str) -> Export:
     return Export(found, export.access, export.remarks)
 
 
-def build_call(config: str | None, arguments: Sequence[str], source: str | None = None) -> list[str]:
+def build_call(config: str | None, arguments: Sequence[str], sources: Sequence[str] = ()) -> list[str]:
     """Return the command that calls `plabctl export` with these arguments from anywhere.
 
-    It reads this installation, or the status file `source`.
+    It reads this installation, or the status that `sources` tell.
     """
     from plabctl.app.crontab import build_job, find_program
+    from plabctl.app.sources import make_absolute
 
     kind, *more = arguments
-    if source is not None:
-        return [*find_program(sys.argv[0]), "export", kind, "--from", os.path.abspath(source), *more]
+    if sources:
+        given = [part for source in sources for part in ("--from", make_absolute(source))]
+        return [*find_program(sys.argv[0]), "export", kind, *given, *more]
     job = build_job(open_app(config).settings, os.environ)
     variables = [f"{name}={value}" for name, value in job.variables]
     return [*(["env", *variables] if variables else []), *job.program, "export", kind, "--config", job.config, *more]

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +24,7 @@ from plabctl.app.read_curves import read_curves
 from plabctl.core.event_kinds import EVENT_KINDS
 from plabctl.core.model import Event
 from plabctl.core.names import sort_names
+from plabctl.core.steadiness import compute_good_ratio
 from plabctl.errors import PageFault, StoreBusy, StoreError, Untrusted
 from plabctl.files.page_folder import PageFolder, explain
 from plabctl.history.database import History
@@ -31,8 +32,9 @@ from plabctl.history.past_rows import PastHistory
 from plabctl.render.data_formats import format_json
 from plabctl.render.html.pages import Pages, find_page_name
 from plabctl.render.listing import Listing
+from plabctl.values import replace
 from plabctl.views.curves import Curves
-from plabctl.views.node import NODE_COLUMNS, ViewContext
+from plabctl.views.node import NODE_COLUMNS, NodeView, ViewContext
 from plabctl.views.page import DAY_S, PageNode, PageView, count_conditions, list_attention, list_page_nodes
 from plabctl.views.status import build_status_view
 
@@ -127,13 +129,22 @@ def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> No
     NodePages(folder, pages, Path(context.settings.state_dir)).write(view)
     by_name = {node.view.name: node.view for node in view.nodes}
     rows = [by_name[name] for name in sort_names(by_name)]
-    status = "".join(format_json(Listing("nodes", rows, NODE_COLUMNS, head=view.head)))
+    head = replace(view.head, every_seconds=view.every_s)
+    status = "".join(format_json(Listing("nodes", _add_ratios(context, rows), NODE_COLUMNS, head=head)))
     folder.write("status.json", _encode(status))
     for pool in view.head.counts:
         folder.write(f"badge/{pool}.svg", _encode(pages.render_badge(pool)))
     folder.remove("badge", folder.list_names("badge") - {f"{pool}.svg" for pool in view.head.counts})
     folder.write("feed.atom", _encode(pages.render_feed()))
     folder.write(INDEX, _encode(pages.render_index()))
+
+
+def _add_ratios(context: ViewContext, views: Iterable[NodeView]) -> Iterator[NodeView]:
+    """Yield the views with what `rank` goes by, for those who have no state."""
+    members = {member.node: member for member in context.state.members()}
+    for view in views:
+        ratio = compute_good_ratio(members[view.name], context.settings, context.now) if view.name in members else None
+        yield view._replace(steadiness_ratio=ratio)
 
 
 class NodePages:

@@ -5,18 +5,17 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
 
 from plabctl.app.context import open_app
 from plabctl.app.queries import look_at_locks, read_context_of
-from plabctl.app.status_source import read_status_file
 from plabctl.cli.error_report import escape_control
 from plabctl.cli.options import long_config_option, make_command, source_option
 from plabctl.cli.output import write_line
 from plabctl.cli.time_types import Duration
+from plabctl.core.find_problems import TICKS_COME_S
 from plabctl.errors import InvalidConfig, StateDamaged, StateTooNew
 from plabctl.render.nagios import (
     Health,
@@ -76,8 +75,7 @@ def _read_range(_ctx: click.Context, _param: click.Parameter, text: str | None) 
     "--max-age",
     metavar="DURATION",
     type=Duration(),
-    default="3m",
-    help="The greatest age of the last tick (default: 3m).",
+    help="The greatest age of the last tick, and of what --from reads (default: 3m).",
 )
 @click.option(
     "-w",
@@ -113,14 +111,14 @@ def _read_range(_ctx: click.Context, _param: click.Parameter, text: str | None) 
 @long_config_option
 def command(
     *,
-    max_age: float,
+    max_age: float | None,
     warn: NagiosRange | None,
     crit: NagiosRange | None,
     warn_unusable: NagiosRange | None,
     crit_unusable: NagiosRange | None,
     warn_bad: int | None,
     crit_bad: int | None,
-    source: str | None,
+    sources: tuple[str, ...],
     config: str | None,
 ) -> int:
     """Report in one line whether plabctl does its work, and how many nodes are good; a Nagios plug-in.
@@ -130,14 +128,14 @@ def command(
     of all nodes, such as 10%.
     """
     limits = HealthLimits(
-        max_age,
+        TICKS_COME_S if max_age is None else max_age,
         _choose_limit("--warning", warn, "--warn-bad", warn_bad),
         _choose_limit("--critical", crit, "--crit-bad", crit_bad),
         warn_unusable,
         crit_unusable,
     )
     try:
-        context = _read_context(config, source, max_age)
+        context = _read_context(config, sources, max_age)
     except (InvalidConfig, StateDamaged, StateTooNew) as error:  # with which every tick fails, too
         why = "; ".join(error.faults) if isinstance(error, InvalidConfig) else f"{error}"
         write_line(escape_control(format_line(Health.CRITICAL, f"ticks fail: {why}")))
@@ -155,9 +153,11 @@ def _choose_limit(name: str, given: NagiosRange | None, count_name: str, count: 
     return given if count is None else build_least(count)
 
 
-def _read_context(config: str | None, source: str | None, max_age_s: float) -> ViewContext:
-    if source is not None:
-        return read_status_file(source, time.time(), max_age_s)
+def _read_context(config: str | None, sources: tuple[str, ...], max_age_s: float | None) -> ViewContext:
+    if sources:
+        from plabctl.app.monitors import read_source
+
+        return read_source(sources, max_age_s)
     app = open_app(config)
     context = read_context_of(app)
     if context.sight is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 import click
@@ -146,7 +145,7 @@ def nodeset(
     node: str | None,
     is_section: bool,
     labels: tuple[str, ...],
-    source: str | None,
+    sources: tuple[str, ...],
     config: str | None,
 ) -> None:
     """Print the nodes as groups for ClusterShell, so that `clush -g usable` and `@plab:bad` are known.
@@ -161,9 +160,9 @@ def nodeset(
         raise UsageFault("--group, --list, --all, --groups-of and --source are different questions", hint="give one")
     if is_section:
         arguments = ["nodeset", *_repeat_labels(labels), *nodes]
-        output.write([nodeset_groups.format_section(export_nodes.build_call(config, arguments, source))])
+        output.write([nodeset_groups.format_section(export_nodes.build_call(config, arguments, sources))])
         return
-    context = _read_file(source) if source else queries.read_context(config)
+    context = _read_sources(sources) if sources else queries.read_context(config)
     export = export_nodes.collect_plain(context, nodes)
     groups = nodeset_groups.build_groups(export, context.settings.pools, labels)
     if group is not None:
@@ -195,10 +194,10 @@ def _repeat_labels(labels: Iterable[str]) -> list[str]:
     return [part for label in labels for part in ("--by", label)]
 
 
-def _read_file(path: str) -> ViewContext:
-    from plabctl.app.status_source import read_status_file
+def _read_sources(sources: tuple[str, ...]) -> ViewContext:
+    from plabctl.app.monitors import read_source
 
-    return read_status_file(path, time.time())
+    return read_source(sources)
 
 
 def _write(text: str, remarks: Iterable[str]) -> None:

@@ -87,9 +87,11 @@ def source_option(function: Function) -> Function:
     """Add `--from`."""
     return click.option(
         "--from",
-        "source",
-        metavar="FILE",
-        help="Read a status file (`[report] status_file`), not the state and the configuration.",
+        "sources",
+        metavar="SOURCE",
+        multiple=True,
+        help="Read a status file, the directory or address of a page, or another configuration; may be repeated, and "
+        "be NAME=SOURCE.",
     )(function)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from typing import Any
 
 import click
 
@@ -15,12 +16,13 @@ from plabctl.app import queries
 from plabctl.cli import output
 from plabctl.cli.candidates import complete_faults
 from plabctl.cli.options import config_option, listing_options, make_command, nodes_argument, pool_option, source_option
+from plabctl.cli.time_types import Duration
 from plabctl.core.model import Cause, Outcome
 from plabctl.errors import NoSuchNode, UsageFault
 from plabctl.render import status_table
 from plabctl.render.listing import Listing
 from plabctl.values import dataclass, replace
-from plabctl.views.node import ViewContext
+from plabctl.views.node import NODE_COLUMNS, ViewContext
 from plabctl.views.status_changes import StatusChanges
 
 _PACE_S = 0.5
@@ -38,13 +40,14 @@ plabctl status --watch
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be listed, and in which order."""
+    """What is to be listed, in which order, and which of it is a fault."""
 
     nodes: tuple[str, ...]
     pools: tuple[str, ...]
     sort: str | None
-    cause: Cause | None
+    cause: str | None
     by: str | None
+    fail_on: str | None
 
     def list_names(self, context: ViewContext) -> list[str]:
         """Return the names of the nodes; raise NoSuchNode, NoSuchPool, or UsageFault for a field that is none."""
@@ -54,7 +57,7 @@ class _Wanted:
         from plabctl.views.status_order import filter_cause, sort_names_by
 
         if self.cause is not None:
-            names = list(filter_cause(context, names, self.cause))
+            names = list(filter_cause(context, names, Cause(self.cause)))
         return names if self.sort is None else sort_names_by(context, names, self.sort)
 
     def list_names_if_any(self, context: ViewContext) -> list[str]:
@@ -111,49 +114,92 @@ def _list_tests(context: ViewContext, names: list[str]) -> dict[str, tuple[Outco
     help="Exit with 1 when a listed node is in this pool, or is not usable.",
 )
 @source_option
+@click.option(
+    "--max-age",
+    metavar="DURATION",
+    type=Duration(),
+    help="With --from: how old a status may be (default: 3m, and what its page takes to be written anew).",
+)
 @config_option
 def command(
-    nodes: tuple[str, ...],
     *,
-    pools: tuple[str, ...],
     form: str | None,
     header: bool,
     color: str,
-    by: str | None,
-    sort: str | None,
-    cause: str | None,
     watch: bool,
-    fail_on: str | None,
-    source: str | None,
+    sources: tuple[str, ...],
+    max_age: float | None,
     config: str | None,
+    **asked: Any,
 ) -> int:
     """Show which nodes are good, which are bad, and why.
 
     All nodes if no NODES are given. The totals always count all nodes.
+
+    With --from, it is the status that another machine wrote; several are shown as one, and a source that is old or
+    cannot be read is told and hides no other. The exit code is 1 when one cannot be read, and 74 when none can.
     """
-    if by and sort:
-        raise UsageFault("--by has an order of its own", hint="give --by or --sort")
-    wanted = _Wanted(nodes, pools, sort, Cause(cause) if cause else None, by)
+    wanted = _Wanted(**asked)
+    _check_options(wanted, sources, max_age, watch=watch)
     how = output.choose_form(form, header=header, color=color)
-    if watch and source:
-        raise UsageFault(
-            "--watch looks at the state, and --from at a file", hint="run: watch plabctl status --from FILE"
-        )
     if watch:
         how = replace(how, pages=False)
         is_stream = form is None and not how.is_for_people
         return _watch(config, wanted, replace(how, name="jsonl") if is_stream else how)
-    context = _read_source(source) if source else queries.read_context(config)
-    queries.check_pool_names(context, (*pools, *([fail_on] if fail_on and fail_on != queries.UNUSABLE else [])))
+    if sources and _are_several(sources):
+        return _show_several(sources, max_age, wanted, how)
+    context = _read_source(sources, max_age) if sources else queries.read_context(config)
+    fail_on = wanted.fail_on
+    queries.check_pool_names(context, (*wanted.pools, *([fail_on] if fail_on and fail_on != queries.UNUSABLE else [])))
     names = wanted.list_names(context)
     output.show_listing(wanted.build_listing(context, names, how.name), how)
     return int(bool(fail_on) and queries.is_any_in(context, names, fail_on or ""))
 
 
-def _read_source(source: str) -> ViewContext:
-    from plabctl.app.status_source import read_status_file
+def _check_options(wanted: _Wanted, sources: tuple[str, ...], max_age: float | None, *, watch: bool) -> None:
+    if wanted.by and wanted.sort:
+        raise UsageFault("--by has an order of its own", hint="give --by or --sort")
+    if watch and sources:
+        hint = "run: watch plabctl status --from SOURCE"
+        raise UsageFault("--watch looks at the state, and --from at a file", hint=hint)
+    if max_age is not None and not sources:
+        raise UsageFault("--max-age is for --from", hint="how old ticks may be is told by: plabctl check --max-age")
 
-    return read_status_file(source, time.time())
+
+def _are_several(sources: tuple[str, ...]) -> bool:
+    from plabctl.app.monitors import is_one
+
+    return not is_one(sources)
+
+
+def _read_source(sources: tuple[str, ...], max_age_s: float | None) -> ViewContext:
+    from plabctl.app.monitors import read_source
+
+    return read_source(sources, max_age_s)
+
+
+def _show_several(sources: tuple[str, ...], max_age_s: float | None, wanted: _Wanted, how: output.Form) -> int:
+    from plabctl.app.monitors import Monitors
+    from plabctl.app.several import Asked, Several
+    from plabctl.render.group_table import build_group_listing
+
+    by = None if how.name in {"name", "nodeset"} else wanted.by
+    cause = None if wanted.cause is None else Cause(wanted.cause)
+    asked = Asked(wanted.nodes, wanted.pools, cause, by, wanted.sort, wanted.fail_on)
+    with closing(Monitors(sources, max_age_s)) as monitors:
+        found = Several(monitors, asked)
+        status = found.build_status()
+        if by is not None:
+            listing = build_group_listing(found.groups, by, status, found.settings)
+        elif how.is_for_people:
+            listing = status_table.build_status_listing(status, found.settings, by_need=wanted.sort is None)
+        else:
+            listing = Listing("nodes", status.nodes, NODE_COLUMNS, head=status.head)
+        output.show_listing(listing, how)
+    if not how.is_for_people:
+        for note in found.list_notes():
+            output.write_note(f"plabctl: {note}")
+    return int(found.is_failing or not found.survey.are_all_read)
 
 
 def _watch(config: str | None, wanted: _Wanted, how: output.Form) -> int:

@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     UNUSABLE = "unusable"
     STUCK = "stuck"
     LIVENESS = "liveness"
+    MONITOR = "monitor"
 
 
 class Severity(StrEnum):
@@ -65,6 +66,8 @@ class Problem:
     severity: Severity = Severity.CRITICAL
     subject: str | None = None
     """What it is about, where several things may have such a problem at once: a source, a sink, a pool, a lock."""
+    monitor: str | None = None
+    """Which of several monitors has it."""
 
     @property
     def is_critical(self) -> bool:

@@ -25,8 +25,10 @@ STUCK = "stuck"
 """`@stuck` stands for the nodes that do not return before a person releases them, unless a pool has that name."""
 BUSY = "busy"
 """`@busy` stands for those that somebody uses, where an occupancy source is configured, unless a pool has that name."""
-_GLOB = re.compile(r"[*?]")
-_NOT_PLAIN = re.compile(r"[*?\[\]=]|^[@!]")
+GLOB = re.compile(r"[*?]")
+"""What makes a word a pattern."""
+NOT_PLAIN = re.compile(r"[*?\[\]=]|^[@!]")
+"""What no name of a node has."""
 _PART = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
 _SHOWN = 10
 _LONGEST = 80
@@ -56,7 +58,7 @@ def select_nodes(words: Sequence[str], state: State, settings: Settings, now: fl
         if word.startswith("!"):
             left_out.update(_expand_left_out(word[1:], state, settings, now))
             continue
-        matches = _expand_word(word, state, settings, now)
+        matches = expand_word(word, state, settings, now)
         found.update(matches)
         is_broad = is_broad or len(matches) > 1
     if not found:
@@ -75,7 +77,7 @@ def split_words(words: Sequence[str]) -> list[str]:
 def read_plain_names(words: Sequence[str]) -> tuple[str, ...] | None:
     """Return the names in `words`, sorted, each once; None when it takes the state to tell what they mean."""
     names = {fold_name(word): word for word in split_words(words)}.values()
-    is_plain = names and not any(_NOT_PLAIN.search(name) for name in names)
+    is_plain = names and not any(NOT_PLAIN.search(name) for name in names)
     return tuple(sort_names(names)) if is_plain else None
 
 
@@ -107,7 +109,8 @@ def suggest_name(word: str, names: Iterable[str], otherwise: str) -> str:
     return f"the nearest name is {like!r}" if like else otherwise
 
 
-def _expand_word(word: str, state: State, settings: Settings, now: float) -> list[str]:
+def expand_word(word: str, state: State, settings: Settings, now: float) -> list[str]:
+    """Return the nodes that a word without `!` means; raise NoSuchNode or NoSuchPool when that is none."""
     if word.startswith("@"):
         return _expand_group(word[1:], state, settings, now)
     if name := find_name(word, state):
@@ -117,7 +120,7 @@ def _expand_word(word: str, state: State, settings: Settings, now: float) -> lis
         return _list_labelled(label, value, state)
     if "[" in word or "]" in word:
         return _expand_brackets(word, state)
-    if _GLOB.search(word):
+    if GLOB.search(word):
         return _expand_glob(word, state)
     raise build_unknown_node_error(word, state, settings.pools)
 
@@ -135,7 +138,7 @@ def _expand_group(group: str, state: State, settings: Settings, now: float) -> l
 def _expand_left_out(word: str, state: State, settings: Settings, now: float) -> list[str]:
     """Return the nodes that `word` means; that a pool is empty, or no node usable, is no error here."""
     try:
-        return _expand_word(word, state, settings, now)
+        return expand_word(word, state, settings, now)
     except NoSuchNode:
         if word.startswith("@"):
             return []
@@ -185,7 +188,7 @@ def _expand_brackets(word: str, state: State) -> list[str]:
         hint = "in brackets stand numbers and ranges, such as pc[1-3,7].lab"
         shown = word if len(word) <= _LONGEST else f"{word[:_LONGEST]}..."
         raise NoSuchNode(f"{shown!r} is not a set of nodes: {error}", hint=hint) from error
-    if _GLOB.search(word):
+    if GLOB.search(word):
         return [name for glob in names for name in _expand_glob(glob, state)]
     known = {fold_name(name): name for name in state.names()}
     if missing := [name for name in names if fold_name(name) not in known]:

@@ -46,7 +46,7 @@ def make_object_writer(cls: type, dumps: Callable[[object], str]) -> Writer:
     """
     space: Space = {"quote": encode_basestring, **_INSTANTS}
     lines, parts, comma = [], [repr("{")], ""
-    for key, name, kind in sorted((get_key(name), name, kind) for name, kind in _describe_fields(cls)):
+    for key, name, kind in sorted((get_key(name), name, kind) for name, kind in describe_fields(cls)):
         value = _write_json_field(name, kind.removesuffix(" | None"), get_digits(cls, name), space, dumps)
         is_empty_unknown = (cls.__name__, name) in EMPTY_IS_UNKNOWN
         if is_empty_unknown or kind.endswith("| None"):
@@ -85,7 +85,7 @@ def _write_json_field(name: str, kind: str, digits: int, space: Space, dumps: Ca
 
 def make_line_writer(cls: type, columns: Sequence[str]) -> Writer:
     """Return what writes the line of a view of the class; raise KeyError for a column that it has no field for."""
-    kinds = {get_key(name): (name, kind) for name, kind in _describe_fields(cls)}
+    kinds = {get_key(name): (name, kind) for name, kind in describe_fields(cls)}
     space: Space = {**_INSTANTS, "cell": format_cell, "number": _format_number}
     lines, cells = [], []
     for head, inner in _group_columns(columns):
@@ -134,14 +134,20 @@ def _group_columns(columns: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _compile(cls: type, body: Sequence[str], space: Space) -> Writer:
     """Return a function of one view of the class; `body` has its fields as variables, and what is in `space`."""
-    names = [name for name, _ in _describe_fields(cls)]
+    names = [name for name, _ in describe_fields(cls)]
     unpack = [f"{', '.join(names)}, = view"] if issubclass(cls, tuple) else [f"{name} = view.{name}" for name in names]
-    exec("\n ".join(["def write(view):", *unpack, *body]), space)  # noqa: S102 - of names of fields, as `values` does
-    write: Writer = space["write"]  # type: ignore[assignment]  # just defined
+    write: Writer = compile_function("write", "view", [*unpack, *body], space)
     return write
 
 
-def _describe_fields(cls: type) -> list[tuple[str, str]]:
+def compile_function(name: str, argument: str, body: Sequence[str], space: Space) -> Callable[[Any], Any]:
+    """Return a function of one argument with the lines of `body`, which uses what is in `space`."""
+    exec("\n ".join([f"def {name}({argument}):", *body]), space)  # noqa: S102 - of names of fields, as `values` does
+    made: Callable[[Any], Any] = space[name]  # type: ignore[assignment]  # just defined
+    return made
+
+
+def describe_fields(cls: type) -> list[tuple[str, str]]:
     """Return the names of the fields of a class of views, and their types as text."""
     if issubclass(cls, tuple):
         types: Mapping[str, object] = cls.__annotations__

@@ -20,11 +20,14 @@ from plabctl.views.node import NodeView
 _GUESTS_SHOWN = 2
 
 
-def build_columns(settings: Settings, now: float, tests: Mapping[str, Sequence[Outcome]]) -> tuple[Column, ...]:
+def build_columns(
+    settings: Settings, now: float, tests: Mapping[str, Sequence[Outcome]], *, has_monitors: bool = False
+) -> tuple[Column, ...]:
     """Return the columns of `status` for people, as seen at `now`; their rows are views of nodes.
 
-    `tests` are the outcomes of their last tests, oldest first, by node.
+    `tests` are the outcomes of their last tests, oldest first, by node. With `has_monitors` nodes are of several.
     """
+    monitor = (Column("MONITOR", lambda node: Cell(node.monitor or "")),) if has_monitors else ()
     styles = list_pool_styles(settings)
     spares = {pool.name for pool in settings.pools.values() if pool.busy == "spare"}
     is_asked = any(pool.liveness for pool in settings.pools.values())
@@ -32,6 +35,7 @@ def build_columns(settings: Settings, now: float, tests: Mapping[str, Sequence[O
     return (
         Column("STATE", lambda node: build_state_cell(node, styles)),
         Column("NODE", lambda node: Cell(node.name), is_name=True),
+        *monitor,
         Column("FOR", lambda node: Cell(format_age(node.since_at, now)), rank=3),
         Column("LAST TEST", lambda node: _build_last_cell(node, now), rank=2),
         Column("NEXT", lambda node: _build_next_cell(node, now, spares), rank=4),

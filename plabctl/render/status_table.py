@@ -15,6 +15,7 @@ from plabctl.views.node import NODE_COLUMNS, ViewContext, list_node_views
 
 if TYPE_CHECKING:
     from plabctl.core.model import Outcome
+    from plabctl.core.settings import Settings
     from plabctl.views.status import GuardView, StatusView
 
 _TICK_S = 60
@@ -32,16 +33,25 @@ def build_listing(
     Nodes that need a person come first, unless the order of `names` is to be kept. `tests` are the outcomes of their
     last tests, by node.
     """
-    from plabctl.render.status_columns import build_columns
     from plabctl.views.status import build_status_view
-    from plabctl.views.status_order import sort_by_need
 
     status = build_status_view(context, names)
+    return build_status_listing(status, context.settings, by_need=by_need, tests=tests)
+
+
+def build_status_listing(
+    status: StatusView, settings: Settings, *, by_need: bool, tests: Mapping[str, Sequence[Outcome]] | None = None
+) -> Listing:
+    """Return a status for people, as `build_listing`."""
+    from plabctl.render.status_columns import build_columns
+    from plabctl.views.status_order import sort_by_need
+
+    has_monitors = status.head.sources is not None
     return Listing(
         plural="nodes",
         rows=sort_by_need(status.nodes) if by_need else status.nodes,
         fields=NODE_COLUMNS,
-        columns=build_columns(context.settings, context.now, tests or {}),
+        columns=build_columns(settings, status.head.generated_at, tests or {}, has_monitors=has_monitors),
         warnings=list_warnings(status),
         footer=format_footer(status),
     )
@@ -53,7 +63,11 @@ def list_warnings(status: StatusView) -> tuple[str, ...]:
     What the line under the table says anyway is left out.
     """
     head = status.head
-    problems = [problem.reason for problem in head.problems or () if problem.kind != "no-nodes"]
+    problems = [
+        f"{problem.monitor}: {problem.reason}" if problem.monitor else problem.reason
+        for problem in head.problems or ()
+        if problem.kind != "no-nodes"
+    ]
     return (*format_guard_lines(head.guard, head.generated_at), *problems)
 
 
@@ -88,7 +102,8 @@ def format_footer(status: StatusView) -> str:
 
     head, totals = status.head, status.totals
     if not totals.nodes:
-        return "no nodes yet: plabctl node add NAME"
+        return "no nodes yet: plabctl node add NAME" if head.sources is None else "no nodes"
+    of_monitors = "" if head.sources is None else f" of {format_count(len(head.sources), 'monitor')}"
     now = head.generated_at
     parts = [f"{count} {pool}" for pool, count in totals.pools.items()]
     stuck = totals.counts.stuck
@@ -102,7 +117,7 @@ def format_footer(status: StatusView) -> str:
     extras = [f"{count} {word}" for count, word in counts if count]
     of_these = f" ({', '.join(extras)})" if extras else ""
     line = [
-        f"{format_count(totals.nodes, 'node')}: {', '.join(parts)}{of_these}",
+        f"{format_count(totals.nodes, 'node')}{of_monitors}: {', '.join(parts)}{of_these}",
         f"window {head.window.size} ({head.window.in_use} in use)",
         "no tick yet" if head.last_tick_at is None else f"last tick {format_ago(head.last_tick_at, now)}",
     ]

@@ -39,16 +39,14 @@ class ViewContext:
     """What else was seen beside the state; None when nobody looked."""
     told: "list[Problem] | None" = None
     """What is wrong, if somebody else found it out: who wrote the status file that this is read from."""
+    views: "Mapping[str, NodeView] | None" = None  # as that file has them
 
     @property
     def claims(self) -> Mapping[str, Claim]:
         """The claims that a test stands behind, by member: in a slot that a process holds; no mere logins."""
-        check = Goal.LIVENESS
-        claims = {key: claim for key, claim in self.state.claims.items() if claim.goal is not check}
-        if self.sight is None:
-            return {key: claim for key, claim in claims.items() if claim.is_running(self.now)}
-        held = self.sight.held_slots
-        return {key: claim for key, claim in claims.items() if claim.slot in held}
+        claims = {key: claim for key, claim in self.state.claims.items() if claim.goal is not Goal.LIVENESS}
+        held = None if self.sight is None else self.sight.held_slots
+        return {key: it for key, it in claims.items() if (it.is_running(self.now) if held is None else it.slot in held)}
 
     @property
     def busy(self) -> "Mapping[str, Use]":
@@ -132,13 +130,17 @@ class NodeView(NamedTuple):
     """Where its last test was made from; only where tests are made from several places."""
     lost_from: "str | None" = None
     """The vantages from which it is not reached, separated by commas; it is from others."""
+    monitor: "str | None" = None
+    """Which monitor tests it; only where several are shown as one."""
+    steadiness_ratio: "float | None" = None
+    """The share of recent time that it spent in good; only where somebody may rank it who has no state."""
 
 
 NODE_COLUMNS = (
     "name", "pool", "since_at", "due_at", "testing", "held", "suspect", "ok_streak", "fail_streak", "passes_needed",
     "penalty", "last.outcome", "last.cause", "last.at", "last.seconds", "last.reason", "site", "labels",
     "experiments", "absent_since_at", "usable", "why_not", "stuck_since_at", "busy_by", "busy_since_at",
-    "answered_at", "vantage", "lost_from",
+    "answered_at", "vantage", "lost_from", "monitor",
 )  # fmt: skip
 """The columns of `status -o tsv`: new ones are only ever added at the end; `last.outcome` is a field of `last`."""
 
@@ -209,16 +211,17 @@ def list_node_views(
     context: ViewContext, names: Iterable[str], seen: Mapping[str, NodeFacts] | None = None
 ) -> Iterator[NodeView]:
     """Yield the view of each of these nodes; `seen` are the facts of all nodes, if they have been read already."""
+    if context.views is not None:
+        yield from (view for name in names if (view := context.views.get(name)))
+        return
     state, settings, now = context.state, context.settings, context.now
-    claims = context.claims
-    guests = _find_guests(state)
-    good_pools = settings.good_pools
+    claims, guests, good_pools = context.claims, _find_guests(state), settings.good_pools
     busy, find_more = context.busy, _load_reach(context)
     for name in names:
         node = state.select_one(NODE_FACTS, name) if seen is None else seen.get(name)
         if node is not None:
-            own = guests.get(name)
-            view = _build_node_view(node, settings, good_pools, now, is_testing=name in claims, experiments=own)
+            own, runs = guests.get(name), name in claims
+            view = _build_node_view(node, settings, good_pools, now, is_testing=runs, experiments=own)
             view = view._replace(**find_more(name)) if find_more else view
             yield add_use(view, busy.get(name)) if busy else view
 

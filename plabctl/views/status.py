@@ -104,6 +104,23 @@ class GuardView:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceView:
+    """One of several monitors. None is unknown: nothing could be read."""
+
+    monitor: str
+    source: str
+    """The path or the address."""
+    is_stale: bool
+    """Whether the status is older than it may be, or of a time to come."""
+    generated_at: float | None = None
+    rev: int | None = None
+    last_tick_at: float | None = None
+    nodes_count: int | None = None
+    fault: str | None = None
+    """Why it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusHead:
     """What stands beside the nodes."""
 
@@ -119,6 +136,10 @@ class StatusHead:
     """When a tick last ended without an error."""
     good_pools: Sequence[str]
     """The pools whose nodes are offered."""
+    every_seconds: float | None = None
+    """How old it gets before it is written anew; None where that is done with every tick."""
+    sources: Sequence[SourceView] | None = None
+    """The monitors that it is about; None for this one."""
 
 
 @dataclass(frozen=True, slots=True)

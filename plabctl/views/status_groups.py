@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from plabctl.core.model import Outcome
 from plabctl.values import dataclass
@@ -42,6 +43,8 @@ class NodeGroup:
     names: Sequence[str]
     unusable: Sequence[str]
     """The names of those that are not usable."""
+    monitors: Mapping[str, int] | None = None
+    """How many of them each of several monitors tests."""
 
 
 def group_nodes(context: ViewContext, names: Iterable[str], by: str) -> list[NodeGroup]:
@@ -50,13 +53,47 @@ def group_nodes(context: ViewContext, names: Iterable[str], by: str) -> list[Nod
     `by` is `reason`, a column of TSV, or a label. Raise UsageFault for anything else.
     """
     views = list(list_node_views(context, names))
-    read = find_reason if by == REASON else find_reader(by, views)
+    return sort_groups(group_views(views, by, find_reason if by == REASON else find_reader(by, views)))
+
+
+def group_views(views: Iterable[NodeView], by: str, read: Callable[[NodeView], Any]) -> list[NodeGroup]:
+    """Return the nodes in groups of those of which `read` gives the same."""
     groups: dict[str | None, list[NodeView]] = {}
     for view in views:
         value = read(view)
         if value is not None or by != REASON:
             groups.setdefault(None if value is None else str(value), []).append(view)
-    made = [_make_group(value, members) for value, members in groups.items()]
+    return [_make_group(value, members) for value, members in groups.items()]
+
+
+def merge_groups(found: Iterable[NodeGroup]) -> list[NodeGroup]:
+    """Return groups of several monitors as those of all, in their order."""
+    groups: dict[str | None, list[NodeGroup]] = {}
+    for group in found:
+        groups.setdefault(group.value, []).append(group)
+    return sort_groups(_merge(value, parts) for value, parts in groups.items())
+
+
+def _merge(value: str | None, parts: Sequence[NodeGroup]) -> NodeGroup:
+    pools: Counter[str] = Counter()
+    monitors: Counter[str] = Counter()
+    for part in parts:
+        pools.update(part.pools)
+        monitors.update(part.monitors or {})
+    return NodeGroup(
+        value,
+        sum(part.count for part in parts),
+        sum(part.usable_count for part in parts),
+        pools,
+        min(part.since_at for part in parts),
+        [name for part in parts for name in part.names],
+        [name for part in parts for name in part.unusable],
+        monitors or None,
+    )
+
+
+def sort_groups(made: Iterable[NodeGroup]) -> list[NodeGroup]:
+    """Return the groups with those first that have the most nodes that are not usable, and no value last."""
     return sorted(made, key=lambda group: (group.value is None, group.usable_count - group.count, -group.count))
 
 
@@ -70,6 +107,7 @@ def _make_group(value: str | None, members: Sequence[NodeView]) -> NodeGroup:
         min(view.since_at for view in members),
         [view.name for view in members],
         unusable,
+        Counter(view.monitor for view in members if view.monitor) or None,
     )
 
 

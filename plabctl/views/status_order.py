@@ -55,13 +55,17 @@ def sort_names_by(context: ViewContext, names: Iterable[str], field: str) -> lis
     `field` is a column of TSV, the same without `_at` or `last.` (`since`, `reason`), or a label. Raise UsageFault for
     anything else.
     """
-    views = list(list_node_views(context, names))
+    return [view.name for view in sort_views_by(list(list_node_views(context, names)), field)]
+
+
+def sort_views_by(views: Sequence[NodeView], field: str) -> list[NodeView]:
+    """Return the views of nodes by a field, as `sort_names_by`."""
     read = find_reader(field.removeprefix("-"), views)
-    found = [(build_sort_key(value) if isinstance(value, str) else value, view.name) for view in views
+    found = [(build_sort_key(value) if isinstance(value, str) else value, place) for place, view in enumerate(views)
              if (value := read(view)) is not None]  # fmt: skip
-    with_value = [name for _, name in sorted(found, key=lambda pair: pair[0], reverse=field.startswith("-"))]
+    with_value = [place for _, place in sorted(found, key=lambda pair: pair[0], reverse=field.startswith("-"))]
     seen = set(with_value)
-    return [*with_value, *(view.name for view in views if view.name not in seen)]
+    return [*(views[place] for place in with_value), *(view for place, view in enumerate(views) if place not in seen)]
 
 
 def find_reader(field: str, views: Sequence[NodeView]) -> Callable[[NodeView], Any]:

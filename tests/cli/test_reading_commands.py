@@ -269,7 +269,7 @@ def test_the_status_comes_in_groups_in_every_form(used_desk: Desk) -> None:
     (line,) = used_desk.ok("status", "--by", "reason").splitlines()
     document = json.loads(used_desk.ok("status", "--by", "site", "-o", "json"))
 
-    assert line.split("\t")[4:] == ["pc2", "pc2"]
+    assert line.split("\t")[4:] == ["pc2", "pc2", ""]
     assert [(group["value"], group["count"], group["usable_count"]) for group in document["groups"]] == [
         ("north", 2, 1)
     ]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app import status_source
+from plabctl.app import sources
 from plabctl.app.context import open_app
-from plabctl.app.status_source import read_status_file
+from plabctl.app.monitors import read_source
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from tests.cli.console import CONFIG, Desk
@@ -152,8 +152,8 @@ def test_what_is_no_status_is_unknown(reported: Desk, text: str) -> None:
 
     assert reported.run("check", "--from", str(path)).code == 3
     assert reported.run("status", "--from", str(path)).code == 74
-    with pytest.raises(StoreError, match="is not a status document"):
-        read_status_file(str(path), time.time())
+    with pytest.raises(StoreError, match=r"not a status document|is a status of version 99, and this"):
+        read_source([str(path)])
 
 
 def test_one_that_is_not_there_is_unknown(reported: Desk) -> None:
@@ -259,7 +259,7 @@ def test_a_lack_of_memory_after_a_commit_ends_nothing(reported: Desk, monkeypatc
 def test_a_pipe_that_nobody_writes_to_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = str(desk.folder / "pipe")
     os.mkfifo(pipe)
-    monkeypatch.setattr(status_source, "_READ_S", 0.1)
+    monkeypatch.setattr(sources, "READ_S", 0.1)
 
     with pytest.raises(StoreError, match=r"cannot read '.*/pipe': nothing came from it within 0\.1 s"):
-        status_source.read_status_file(pipe, time.time())
+        read_source([pipe])

@@ -58,6 +58,8 @@ VIEWS: st.SearchStrategy[NodeView] = st.builds(
     busy_by=st.none() | TEXTS,
     busy_since_at=st.none() | NUMBERS,
     answered_at=st.none() | NUMBERS,
+    monitor=st.none() | TEXTS,
+    steadiness_ratio=st.none() | NUMBERS,
 )
 
 
@@ -164,4 +166,6 @@ VIEW = NodeView(
     why_not=None,
     stuck_since_at=None,
     answered_at=None,
+    monitor=None,
+    steadiness_ratio=None,
 )

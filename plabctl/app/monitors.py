@@ -1,0 +1,178 @@
+"""Read several monitors as one, each from its source, in bounded memory.
+
+I/O. Sources are gone through twice. First each is read as a whole, several at once, and of each is kept what was asked
+for: counts, names, groups. Then it is known what is wrong with which, and those that can be read are read again, one
+after the other, for their nodes. The files stay open meanwhile, so that both times it is the same that is read.
+`plabctl.app.sources` opens them, `plabctl.views.monitors` sums up.
+Tests: `tests/cli/test_from.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from plabctl.app.fork_map import map_in_processes
+from plabctl.app.sources import Opened, open_sources, parse_sources
+from plabctl.app.status_source import RowTest, ToldStatus, build_context, read_status
+from plabctl.core.names import sort_names
+from plabctl.core.problems import Problem
+from plabctl.errors import PlabctlError, StoreError
+from plabctl.files.spool import make_reader
+from plabctl.store.tables import pause_collection
+from plabctl.views.monitors import Claims, MonitorRead, sum_heads, sum_totals
+from plabctl.views.node import ViewContext
+from plabctl.views.status import StatusHead, Totals, build_status_view
+
+_LARGE = 4 * 1024**2
+"""So many bytes of statuses are worth processes of their own: some 60 ms."""
+_SECONDS = 300.0
+"""After so long a process is given up: a file system may have lost its server."""
+
+T = TypeVar("T")
+Fold = Callable[[ViewContext, ToldStatus], T]
+"""What is kept of one monitor."""
+
+
+class Survey(NamedTuple, Generic[T]):
+    """What was found at all sources, and what was kept of those that could be read."""
+
+    head: StatusHead
+    totals: Totals
+    monitors: Sequence[MonitorRead]
+    kept: Sequence[T]
+    claimed: Sequence[Problem]
+    """The nodes that two monitors claim."""
+
+    @property
+    def are_all_read(self) -> bool:
+        """Whether no source failed."""
+        return len(self.kept) == len(self.monitors)
+
+
+class Monitors:
+    """Several monitors, whose sources are open until `close`; a status may be `max_age_s` old before it is stale."""
+
+    def __init__(self, words: Sequence[str], max_age_s: float | None = None) -> None:
+        self._opened = open_sources(parse_sources(words))
+        self.now = time.time()
+        self._max_age_s = max_age_s
+        self._contexts: dict[int, ViewContext] = {}
+
+    def close(self) -> None:
+        """Close the sources."""
+        for each in self._opened:
+            if each.fd >= 0:
+                os.close(each.fd)
+
+    def survey(self, fold: Fold[T], keep: RowTest | None = None) -> Survey[T]:
+        """Return what all sources tell; `fold` sees of each the nodes that `keep` wants.
+
+        Raise StoreError when none can be read.
+        """
+
+        def work(each: Opened) -> tuple[MonitorRead, Sequence[str], Sequence[T]]:
+            read, told, context = self._read(each, keep)
+            if told is None or context is None:
+                return read, (), ()
+            absent = set(told.absent)
+            names = [name for own in told.names.values() for name in own if name not in absent]
+            return read, names, (fold(context, told),)
+
+        is_large = sum(each.size for each in self._opened) > _LARGE
+        if is_large:
+            found = map_in_processes(work, self._opened, _SECONDS)
+        else:
+            found = {number: work(each) for number, each in enumerate(self._opened)}
+        claims, monitors = Claims(), []
+        kept: list[T] = []
+        for number, each in enumerate(self._opened):
+            lost = MonitorRead(each.source.name, each.path, f"'{each.path}' could not be read to its end")
+            read, names, results = found.get(number, (lost, (), ()))
+            claims.add(read.name, names)
+            monitors.append(read)
+            kept += results
+        if not kept:
+            raise StoreError("\n".join(f"{each.name}: {each.fault}" for each in monitors), hint=monitors[0].hint)
+        totals = sum_totals([each.totals for each in monitors if each.totals is not None])
+        claimed = claims.list_problems()
+        return Survey(sum_heads(monitors, totals, claimed, self.now), totals, monitors, kept, claimed)
+
+    def list_contexts(self) -> Iterator[ViewContext]:
+        """Yield what views are built from for each monitor that can be read, with all its nodes."""
+        for each in self._opened:
+            _, _, context = self._read(each, None)
+            if context is not None:
+                yield context
+
+    def _read(self, each: Opened, keep: RowTest | None) -> tuple[MonitorRead, ToldStatus | None, ViewContext | None]:
+        name = each.source.name
+        try:
+            if each.error is not None:
+                raise each.error
+            told = self._read_told(each, keep)
+        except PlabctlError as error:
+            return MonitorRead(name, each.path, f"{error}", error.hint), None, None
+        except OSError as error:
+            return MonitorRead(name, each.path, f"cannot read '{each.path}': {error.strerror or error}"), None, None
+        context = build_context(told, self.now, self._max_age_s)
+        problems = context.told or ()
+        is_stale = len(problems) > len(told.head.problems or ())
+        return MonitorRead(name, each.path, "", "", told.head, told.totals, problems, is_stale), told, context
+
+    def _read_told(self, each: Opened, keep: RowTest | None) -> ToldStatus:
+        if each.config:
+            return read_installation(each.config, each.source.name)
+        with pause_collection():
+            return read_status(make_reader(each.fd, each.offset), each.path, keep, each.source.name)
+
+
+def is_one(words: Sequence[str]) -> bool:
+    """Return whether these name one source that has no name: what it tells is shown as on its machine."""
+    sources = parse_sources(words)
+    return len(sources) == 1 and not sources[0].is_named
+
+
+def read_source(words: Sequence[str], max_age_s: float | None = None) -> ViewContext:
+    """Return what views are built from, as the one source tells it; raise StoreError when it tells nothing.
+
+    A status older than `max_age_s` is told as a problem.
+    """
+    (opened,) = open_sources(parse_sources(words))
+    if opened.error is not None:
+        raise opened.error
+    if opened.config:
+        from plabctl.app.queries import read_context
+
+        return read_context(opened.config)
+    try:
+        with pause_collection():
+            told = read_status(make_reader(opened.fd, opened.offset), opened.path)
+    except OSError as error:
+        raise StoreError(f"cannot read '{opened.path}': {error.strerror or error}") from error
+    finally:
+        os.close(opened.fd)
+    return build_context(told, time.time(), max_age_s)
+
+
+def read_installation(config: str, monitor: str = "") -> ToldStatus:
+    """Return what the status of the installation of that configuration would tell; raise PlabctlError."""
+    from plabctl.app.context import open_app
+    from plabctl.app.queries import read_context_of
+
+    context = read_context_of(open_app(config))
+    status = build_status_view(context, sort_names(context.state.names()))
+    names: dict[str, list[str]] = {}
+    views = [view._replace(monitor=monitor or None) for view in status.nodes]
+    for view in views:
+        names.setdefault(view.pool, []).append(view.name)
+    return ToldStatus(
+        status.head,
+        status.totals,
+        names,
+        [view.name for view in views if not view.is_usable],
+        [view.name for view in views if view.absent_since_at is not None],
+        views,
+    )

@@ -1,0 +1,48 @@
+"""Work in several processes."""
+
+import os
+import signal
+import threading
+import time
+
+from plabctl.app.fork_map import map_in_processes
+from plabctl.views.status import WindowView
+
+
+def test_each_thing_is_worked_on_once_in_another_process() -> None:
+    found = map_in_processes(lambda number: (number * number, os.getpid()), range(7), 30.0)
+
+    assert [found[place][0] for place in range(7)] == [0, 1, 4, 9, 16, 25, 36]
+    if len(os.sched_getaffinity(0)) > 1:
+        assert os.getpid() not in {pid for _, pid in found.values()}
+
+
+def test_values_of_ours_and_long_ones_come_back() -> None:
+    found = map_in_processes(lambda size: WindowView(size, len("x" * size)), [10, 3_000_000], 30.0)
+
+    assert found == {0: WindowView(10, 10), 1: WindowView(3_000_000, 3_000_000)}
+
+
+def test_a_process_that_is_killed_or_fails_or_hangs_takes_only_its_own_with_it() -> None:
+    def work(what: str) -> str:
+        match what:
+            case "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hangs":
+                time.sleep(60)
+        return what
+
+    if len(os.sched_getaffinity(0)) > 1:
+        assert map_in_processes(work, ["dies", "well"], 30.0) == {1: "well"}
+        assert map_in_processes(work, ["hangs", "well"], 0.5) == {1: "well"}
+
+
+def test_a_process_with_threads_is_not_forked() -> None:
+    is_over = threading.Event()
+    thread = threading.Thread(target=is_over.wait)
+    thread.start()
+    try:
+        assert map_in_processes(lambda _: os.getpid(), [1, 2], 30.0) == {0: os.getpid(), 1: os.getpid()}
+    finally:
+        is_over.set()
+        thread.join()

@@ -1,0 +1,300 @@
+"""Several monitors in one view: `--from SOURCE` more than once."""
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.console import Desk, Said
+from tests.lab.web_pages import WebPages, serving_pages
+
+HOUR_S = 3600.0
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two monitors, each with its page: lyon tests pc1, which is good, and pc2, which is bad; nancy a1 and a2, too."""
+    folder = tmp_path_factory.mktemp("sites")
+    for name, nodes in (("lyon", ("pc1", "pc2")), ("nancy", ("a1", "a2"))):
+        (folder / name).mkdir()
+        desk = Desk(folder / name)
+        desk.break_node(nodes[1])
+        desk.ok("node", "add", *nodes, "--set", f"site={name}", "--set", "rack=r1")
+        desk.ok("tick")
+        desk.ok("tick")
+        desk.ok("report", "-O", "page")
+    return folder
+
+
+@pytest.fixture
+def far(sites: Path, tmp_path: Path) -> Desk:
+    """A machine without a state and a configuration, with what it needs of the others as files."""
+    desk = Desk(tmp_path)
+    desk.config.unlink()
+    for name in ("lyon", "nancy"):
+        shutil.copytree(sites / name / "page", tmp_path / name)
+    return desk
+
+
+@pytest.fixture(scope="module")
+def web(sites: Path) -> Iterator[WebPages]:
+    with serving_pages() as pages:
+        pages.folders = {name: sites / name / "page" for name in ("lyon", "nancy")}
+        yield pages
+
+
+BOTH = ("--from", "lyon", "--from", "nancy")
+
+
+def document(desk: Desk, name: str) -> Any:
+    return json.loads((desk.folder / name / "status.json").read_text())
+
+
+def alter(desk: Desk, name: str, **values: object) -> None:
+    (desk.folder / name / "status.json").write_text(json.dumps({**document(desk, name), **values}))
+
+
+def iso(at: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def names_of(said: str) -> list[str]:
+    return [line.split("\t")[0] for line in said.splitlines()]
+
+
+def test_the_nodes_of_all_are_there_each_with_its_monitor(far: Desk) -> None:
+    lines = far.ok("status", *BOTH, "-o", "tsv", "--header").splitlines()
+    table = far.ok("status", *BOTH, "-o", "table")
+    told = json.loads(far.ok("status", *BOTH, "-o", "json"))
+
+    assert lines[0].split("\t")[-1] == "monitor"
+    assert [(line.split("\t")[0], line.split("\t")[-1]) for line in lines[1:]] == [
+        ("pc1", "lyon"), ("pc2", "lyon"), ("a1", "nancy"), ("a2", "nancy"),
+    ]  # fmt: skip
+    assert table.splitlines()[0].split()[:3] == ["STATE", "NODE", "MONITOR"]
+    assert "4 nodes of 2 monitors: 2 good, 2 bad" in table
+    assert [(row["name"], row["monitor"]) for row in told["nodes"]][::3] == [("pc1", "lyon"), ("a2", "nancy")]
+    assert [(row["monitor"], row["nodes_count"], row["stale"]) for row in told["sources"]] == [
+        ("lyon", 2, False), ("nancy", 2, False),
+    ]  # fmt: skip
+    assert told["counts"] == {"good": 2, "bad": 2}
+    assert names_of(far.ok("status", *BOTH, "-o", "csv"))[0].startswith("name,pool,")
+
+
+def test_one_is_as_on_its_machine_unless_it_has_a_name(far: Desk, sites: Path) -> None:
+    own = Desk(sites / "lyon").ok("status", "-o", "tsv")
+
+    assert far.ok("status", "--from", "lyon", "-o", "tsv") == own
+    assert far.ok("status", "--from", "L=lyon", "-o", "tsv") == own.replace("\n", "L\n")
+    assert far.ok("status", "--from", str(sites / "lyon/plabctl.toml"), "-o", "tsv") == own, "a configuration"
+    assert far.ok("status", "--from", str(sites / "lyon/state"), "-o", "tsv") == own, "the state beside one"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["pc1"], ["pc1"]),
+        (["*2"], ["pc2", "a2"]),
+        (["pc1,a[1-2]"], ["pc1", "a1", "a2"]),
+        (["PC1", "site=nancy", "!a1"], ["pc1", "a2"]),
+        (["!pc*"], ["a1", "a2"]),
+        (["@usable"], ["pc1", "a1"]),
+        (["-p", "bad"], ["pc2", "a2"]),
+        (["--cause", "setup"], ["pc2", "a2"]),
+        (["--sort", "-name"], ["pc2", "pc1", "a2", "a1"]),
+        (["--sort", "-monitor", "@bad"], ["a2", "pc2"]),
+    ],
+)
+def test_nodes_are_chosen_over_all(far: Desk, arguments: list[str], expected: list[str]) -> None:
+    assert far.ok("status", *BOTH, *arguments, "-o", "name").split() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["zz"], 1, "no node is named 'zz'"),
+        (["pc[1-3]"], 1, "no node is named 'pc3'"),
+        (["pc1", "!pc1"], 1, "no node is left"),
+        (["rack=r9"], 1, "no node has rack=r9"),
+        (["-p", "ugly"], 1, "no pool is named 'ugly'"),
+        (["@ugly"], 1, "no pool is named 'ugly'"),
+        (["--by", "colour"], 2, "no column or label is named 'colour'"),
+        (["--sort", "colour"], 2, "no column or label is named 'colour'"),
+        (["--watch"], 2, "--watch looks at the state"),
+        (["--from", "lyon"], 2, "a source is named twice"),
+        (["--from", "nancy=lyon/status.json"], 2, "two monitors would be called 'nancy'"),
+        (["--from", "x=http://u:secret@127.0.0.1/"], 2, "an address with a password is not taken"),
+        (["--from", "none*.json"], 2, "no file matches"),
+        (["--from", ""], 2, "--from names nothing"),
+    ],
+)
+def test_what_none_has_is_refused(far: Desk, arguments: list[str], code: int, words: str) -> None:
+    said = far.run("status", *BOTH, *arguments, "-o", "tsv")
+
+    assert (said.code, said.out) == (code, "")
+    assert words in said.err
+    assert "secret" not in said.err
+
+
+def test_groups_are_over_all(far: Desk) -> None:
+    (group,) = json.loads(far.ok("status", *BOTH, "--by", "reason", "-o", "json"))["groups"]
+    by_monitor = far.ok("status", *BOTH, "--by", "monitor", "-o", "tsv")
+
+    assert (group["count"], group["names"], group["monitors"]) == (2, ["pc2", "a2"], {"lyon": 1, "nancy": 1})
+    assert [line.split("\t")[:3] for line in by_monitor.splitlines()] == [["lyon", "2", "1"], ["nancy", "2", "1"]]
+    assert "lyon nancy" in far.ok("status", *BOTH, "--by", "rack", "-o", "table")
+
+
+def test_a_fault_can_be_asked_for(far: Desk) -> None:
+    assert far.run("status", *BOTH, "pc1", "a1", "--fail-on", "unusable").code == 0
+    assert far.run("status", *BOTH, "--fail-on", "unusable").code == 1
+    assert far.run("status", *BOTH, "--by", "reason", "--fail-on", "good").code == 1
+    assert far.run("status", *BOTH, "--fail-on", "ugly").code == 1
+
+
+def test_what_is_old_is_told_and_shown(far: Desk) -> None:
+    alter(far, "nancy", generated_at=iso(time.time() - HOUR_S))
+
+    table = far.ok("status", *BOTH, "-o", "table")
+    tsv = far.run("status", *BOTH, "-o", "tsv")
+    told = json.loads(far.ok("status", *BOTH, "-o", "json"))
+
+    assert table.startswith("! nancy: the status is 1h")
+    assert "a1" in table
+    assert (tsv.code, len(tsv.out.splitlines())) == (0, 4)
+    assert tsv.err.startswith("plabctl: nancy: the status is 1h")
+    assert [row["stale"] for row in told["sources"]] == [False, True]
+    assert [(row["monitor"], row["kind"]) for row in told["problems"]] == [("nancy", "status-file")]
+    assert far.run("status", *BOTH, "-o", "tsv", "--max-age", "2h").err == ""
+
+
+def test_a_page_may_be_as_old_as_it_gets_before_it_is_written_anew(far: Desk) -> None:
+    alter(far, "nancy", generated_at=iso(time.time() - 400))
+
+    assert far.run("status", *BOTH, "-o", "tsv").err == ""
+    assert "the status is 6m4" in far.run("status", *BOTH, "-o", "tsv", "--max-age", "3m").err
+
+
+def test_names_that_two_claim_are_told(far: Desk) -> None:
+    rows = document(far, "nancy")["nodes"]
+    gone = {**rows[0], "name": "pc2", "absent_since_at": rows[0]["since_at"]}
+    alter(far, "nancy", nodes=[*rows, {**rows[0], "name": "PC1"}, gone])
+
+    said = far.run("status", *BOTH, "-o", "tsv")
+
+    words = "1 node is claimed by lyon and nancy: PC1"
+    assert (said.code, said.err) == (0, f"plabctl: {words}\n"), "one that is absent there is not claimed"
+    assert far.ok("status", *BOTH, "-o", "table").startswith(f"! {words}\n")
+    assert [row["kind"] for row in json.loads(far.ok("status", *BOTH, "-o", "json"))["problems"]] == ["monitor"]
+
+
+def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
+    """One clear line each, in less time than monitoring systems give."""
+    far.folder.joinpath("empty").mkdir()
+    os.mkfifo(far.folder / "pipe")
+    (far.folder / "old.json").write_text(json.dumps({**document(far, "lyon"), "schema_version": 2}))
+    (far.folder / "cut.json").write_bytes((far.folder / "lyon/status.json").read_bytes()[:-20])
+    with (far.folder / "huge.json").open("wb") as file:
+        file.write(b'{"nodes":[')
+        file.truncate(1024**3)
+    web.answers["/html/status.json"] = lambda handler: web.send(handler, 200, b"<!DOCTYPE html><p>Log in")
+    web.answers["/moved/status.json"] = lambda handler: web.send(handler, 301, Location="https://example.org/")
+    web.answers["/endless/status.json"] = _send_for_ever
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        wrong = {
+            "none": ("none", "cannot read 'none': No such file or directory"),
+            "empty": ("empty", "'empty' has no status.json"),
+            "pipe": ("pipe", "cannot read 'pipe': nothing came from it within "),
+            "newer": ("old.json", "is a status of version 2, and this plabctl reads version 1"),
+            "cut": ("cut.json", "is not a status document"),
+            "huge": ("huge.json", "has 1024 MiB"),
+            "zero": ("/dev/zero", "is not a status document"),
+            "html": (f"{web.url}/html/", "is a page of HTML, not a status document"),
+            "moved": (f"{web.url}/moved/", "redirects to 'https://example.org/', which is not followed"),
+            "gone": (f"{web.url}/nothing", "answered 404"),
+            "endless": (f"{web.url}/endless/", "did not answer within"),
+            "tls": (web.url.replace("http:", "https:"), "no TLS can be agreed on"),
+            "silent": (f"http://127.0.0.1:{silent.getsockname()[1]}", "did not answer within"),
+            "refused": ("http://127.0.0.1:1", "cannot be reached: connection refused"),
+        }
+        sources = [part for name, (place, _) in wrong.items() for part in ("--from", f"{name}={place}")]
+        began = time.monotonic()
+        said = far.run("status", *sources, "--from", "lyon", "-o", "tsv")
+        took_s = time.monotonic() - began
+
+    assert (said.code, names_of(said.out)) == (1, ["pc1", "pc2"])
+    lines = dict(line.removeprefix("plabctl: ").split(": ", 1) for line in said.err.splitlines())
+    assert [name for name, (_, words) in wrong.items() if words not in lines.get(name, "")] == [], lines
+    assert list(lines) == list(wrong)
+    assert took_s < 30, "each has a deadline of five seconds, and all have it at once"
+
+
+def _send_for_ever(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):
+        handler.wfile.write(b'{"nodes":[')
+        while True:
+            handler.wfile.write(b" ")
+            time.sleep(0.05)
+
+
+def test_when_nothing_can_be_read_that_is_an_error(far: Desk) -> None:
+    said = far.run("status", "--from", "a=none", "--from", "b=nothing", "-o", "json")
+
+    assert (said.code, said.out) == (74, "")
+    assert [line.split(":")[1].strip() for line in said.err.splitlines()[:2]] == ["a", "b"]
+
+
+def test_an_address_is_asked_only_for_what_is_new(far: Desk, web: WebPages) -> None:
+    page = web.folders["lyon"]
+    web.folders["copy"] = far.folder / "lyon"
+    sources = ("--from", f"lyon={web.url}/copy", "--from", f"{web.url}/nancy/status.json")
+    web.counts.clear()
+
+    first = far.ok("status", *sources, "-o", "tsv")
+    second = far.ok("status", *sources, "-o", "tsv")
+    alter(far, "lyon", rev=999)
+    told = json.loads(far.ok("status", *sources, "-o", "json"))
+
+    assert first == second
+    assert [line.split("\t")[-1] for line in first.splitlines()] == ["lyon", "lyon", "127.0.0.1", "127.0.0.1"]
+    assert web.counts == {200: 3, 304: 3}, "one had changed"
+    assert told["sources"][0]["rev"] == 999
+    kept = far.folder / ".cache/plabctl"
+    assert (kept.stat().st_mode & 0o777, len(list(kept.iterdir()))) == (0o700, 2)
+    assert page.exists()
+
+
+def test_several_as_one_are_a_source_again(far: Desk) -> None:
+    (far.folder / "region.json").write_text(far.ok("status", *BOTH, "-o", "json"))
+
+    lines = far.ok("status", "--from", "region.json", "--from", "x=lyon/status.json", "-o", "tsv", "a*").splitlines()
+
+    assert [line.split("\t")[-1] for line in lines] == ["region/nancy", "region/nancy"]
+
+
+def test_what_others_wrote_does_not_act_on_the_terminal(far: Desk) -> None:
+    rows = document(far, "nancy")["nodes"]
+    rows[1]["last"]["reason"] = "\x1b]0;title\x07bad\u202e"
+    alter(far, "nancy", nodes=rows)
+
+    for form in ("table", "tsv"):
+        assert "\x1b" not in far.ok("status", *BOTH, "-o", form)
+
+
+def test_no_state_is_made(far: Desk) -> None:
+    before = sorted(path.name for path in far.folder.iterdir())
+
+    said: Said = far.run("status", *BOTH)
+
+    assert said.code == 0
+    assert sorted(path.name for path in far.folder.iterdir()) == before
