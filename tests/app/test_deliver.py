@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app.deliver import record_events
+from plabctl.app.record_events import record_events
 from plabctl.core.settings import SinkSettings
 from plabctl.core.sink_health import SINKS_NOTE
 from plabctl.errors import HookFault, StoreError

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import change_nodes as use
+from plabctl.app.background import Background
 from plabctl.app.invocation import tick as whole_tick
 from plabctl.core.histogram import find_class
 from plabctl.errors import PlabctlError, StoreError
@@ -164,7 +165,7 @@ def test_on_a_read_only_disk_everything_can_be_looked_at_and_nothing_is_probed(
     assert read_only.pools() == {"n1": "bad"}
     assert read_only.history() == []
     with pytest.raises(StoreError, match="read-only file system") as caught:
-        whole_tick(str(read_only.folder / "plabctl.toml"))
+        whole_tick(str(read_only.folder / "plabctl.toml"), Background(may_outlive=False))
     assert caught.value.hint
     with pytest.raises(StoreError, match="read-only file system"):
         read_only.tick()
