@@ -16,7 +16,7 @@ MATRIX = [
     *(f"A{number}" for number in range(1, 23)),
     *(f"B{number}" for number in range(1, 27)),
     *(f"C{number}" for number in range(1, 26)),
-    *(f"D{number}" for number in range(1, 36)),
+    *(f"D{number}" for number in range(1, 37)),
     *(f"E-{number}" for number in range(1, 10)),
 ]
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
