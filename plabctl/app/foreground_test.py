@@ -138,7 +138,7 @@ def _end_remote(runner: RemoteExecutor, report: Report, on_stage: Callable[[Stag
     for stage in report.stages:
         on_stage(stage)
     runner.acknowledge()
-    runner.detach()
+    runner.close()
 
 
 def _take_slot(app: App, slots: Slots, stop: Stop) -> None:

@@ -187,7 +187,7 @@ class SlotsInUse:
     def close(self) -> None:
         """Give the connection of an executor elsewhere back, with what is to be said over it."""
         if self.is_elsewhere and "_executor" in self.__dict__:
-            self._remote.detach()
+            self._remote.close()
 
     def interrupt(self) -> None:
         """Interrupt every running probe; each reports that at once. Those made elsewhere go on, for the next tick."""

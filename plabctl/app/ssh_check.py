@@ -14,6 +14,7 @@ from plabctl.core.model import Node
 from plabctl.core.recipe import Transport
 from plabctl.core.settings import HostKeys, Settings, SshSettings
 from plabctl.errors import ConfigError, PlabctlError
+from plabctl.kinds import find
 from plabctl.probes.host_keys import KnownHosts, read_authorities
 from plabctl.probes.probe_error import ProbeError
 from plabctl.probes.ssh_config import SshConfig, find_files
@@ -29,7 +30,9 @@ def check(settings: Settings, nodes: Sequence[Node], now: float | None = None) -
     """
     if not certificate_check.uses_ssh(settings):
         return
-    if settings.ssh.key or not _has_own_keys(settings.ssh, nodes):
+    if _is_key_elsewhere(settings):
+        pass  # keys are where the tests are made
+    elif settings.ssh.key or not _has_own_keys(settings.ssh, nodes):
         yield from key_check.check(settings.ssh.key, agent=settings.ssh.agent)
     yield from _check_host_ca(settings)
     if now is not None:
@@ -48,7 +51,7 @@ def require_key(settings: Settings, list_nodes: Callable[[], Iterable[Node]]) ->
 
     Nodes may have keys of their own, by ssh_config or by their variables; `list_nodes` is called when that matters.
     """
-    if not certificate_check.uses_ssh(settings):
+    if not certificate_check.uses_ssh(settings) or _is_key_elsewhere(settings):
         return
     is_needed = bool(settings.ssh.key) or not _has_own_keys(settings.ssh, list_nodes())
     for finding in (
@@ -62,6 +65,11 @@ def require_key(settings: Settings, list_nodes: Callable[[], Iterable[Node]]) ->
 def list_host_ca_faults(settings: Settings) -> list[str]:
     """Return what is wrong with the files of authorities for host certificates."""
     return [f"ssh.host_ca: {found.text}" for found in _check_host_ca(settings) if found.level is Level.FAIL]
+
+
+def _is_key_elsewhere(settings: Settings) -> bool:
+    """Return whether other machines log in to the nodes, and this one has no key for when they cannot be reached."""
+    return not settings.ssh.key and bool(find("executor", settings.executor.kind).is_elsewhere)
 
 
 def _check_host_ca(settings: Settings) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Run": {
         "tick": "Test the nodes that are due and move them; for cron.",
         "test": "Run the set-up test on one node and show each stage.",
-        "worker": "Make tests for a monitor elsewhere, as a worker of a Dask cluster.",
+        "worker": "Make tests for a monitor on another machine.",
         "cron": "The crontab line: print, install, remove, check.",
         "sink": "What plabctl keeps in line, such as Slurm: sync.",
         "notify": "Notices to people: test.",

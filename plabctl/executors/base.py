@@ -73,7 +73,11 @@ class RemoteExecutor(Executor, Protocol):
         ...
 
     def detach(self) -> frozenset[str]:
-        """Leave what runs elsewhere to whoever adopts it, and close; return the tokens of what runs here."""
+        """Leave what runs elsewhere to whoever adopts it; return the tokens of what runs here."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back, after all that is to be said over it; takes a second at most."""
         ...
 
 

@@ -36,6 +36,7 @@ PARTS = {
     "reach": "what the client can do when the nodes are other machines",
     "login": "one login, nothing else running",
     "liveness": "what a liveness check costs, here and on the node",
+    "workers": "tests made by workers of a Dask cluster against threads",
 }
 
 

@@ -118,7 +118,10 @@ class Cluster:
         tls = ["--tls-ca-file", self.authority.path, "--tls-cert", self.cert, "--tls-key", self.key]
         more = ["--preload", "plabctl.executors.dask.scheduler"] if preload else []
         argv = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port)]
-        self._start("scheduler", [*argv, "--protocol", "tls", "--no-dashboard", *map(str, tls), *more])
+        self._start(
+            "scheduler",
+            [*argv, "--protocol", "tls", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *map(str, tls), *more],
+        )
 
     def start_worker(self, name: str, site: str, slots: int = 8, *, more: str = "") -> None:
         """Start a worker; it serves when `has_workers` says so."""
@@ -133,7 +136,7 @@ class Cluster:
     def executor(self, **changes: object) -> str:
         """Return the `[executor]` table of a configuration."""
         values = {"scheduler": self.address, "ca": self.authority.path, "cert": self.cert, "key": self.key, **changes}
-        lines = (f"{name} = {'true' if value is True else json.dumps(str(value))}" for name, value in values.items())
+        lines = (f'{name} = "{value}"' for name, value in values.items())
         return "\n".join(["[executor]", 'kind = "dask"', *lines]) + "\n"
 
     def await_ready(self, *names: str) -> None:

@@ -367,3 +367,29 @@ def test_a_file_with_a_name_elsewhere_is_not_written_to(tmp_path: Path, name: st
         KnownHosts(tmp_path / "known_hosts").learn("a", HostKey("ssh-ed25519", b"key"))
 
     assert victim.read_text() == "precious\n"
+
+
+def test_what_another_machine_knows_of_a_server_is_replaced_as_a_whole_and_never_written(tmp_path: Path) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    lines = [ONE.format_line("n1,n2"), f"@cert-authority {RSA.format_line('*')}", f"@revoked {TWO.format_line('n1')}"]
+    theirs.write_text("".join(f"{line}\n" for line in lines))
+    there, here = KnownHosts(theirs), KnownHosts(ours)
+
+    here.carry({"n1": there.format_lines("n1")})
+    assert here.find("n1") == (ONE,)
+    assert here.find_authorities("N1") == {RSA}
+    assert here.is_revoked("n1", TWO)
+    assert (here.find("n2"), here.find_authorities("n2"), here.has_revoked("n2")) == ((), frozenset(), False)
+
+    here.carry({"n1": [TWO.format_line("n1")]})  # as after `plabctl trust --changed` there
+    assert (here.find("n1"), here.find_authorities("n1")) == ((TWO,), frozenset())
+    assert not ours.exists()
+
+
+def test_what_either_machine_revokes_is_revoked(tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    ours.write_text(f"{ONE.format_line('n1')}\n@revoked {TWO.format_line('n1')}\n")
+    here = KnownHosts(ours)
+
+    here.carry({"n1": [TWO.format_line("n1"), f"@revoked {ONE.format_line('n1')}"]})
+    assert here.find("n1") == ()

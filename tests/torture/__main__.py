@@ -33,6 +33,7 @@ PARTS: dict[str, str] = {
     "limits": "whole ticks with too few descriptors, threads, bytes of memory or bytes in a file",
     "calls": "killed and failed at every call on the state directory, for every command that writes it",
     "kills": "a thousand kills among ticks and operators, and a checker over the record",
+    "workers": "workers, scheduler and ticks killed, stopped and ended at random: no vnode twice, none left",
 }
 
 

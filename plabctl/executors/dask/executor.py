@@ -26,8 +26,7 @@ PATIENCE_S = 10.0
 """How long a test waits for a connection to the scheduler."""
 MARGIN_S = 15.0
 """How long before the latest time a test must begin: its report has a way to go, and its claim must not end before."""
-_REPORT_S = 5.0
-"""How long a report may take from a worker."""
+_REPORT_S = 5.0  # that a report may take from a worker
 _LOOK_S = 0.02  # between looks at tests that run here
 
 
@@ -52,8 +51,7 @@ class DaskExecutor:
         self._jobs: dict[str, _Job] = {}
         self._told: list[str] = []
         """What was handed out since the last `acknowledge`."""
-        self._reported: set[str] = set()
-        """All that came in: the scheduler repeats what it is asked for."""
+        self._reported: set[str] = set()  # all that came in: the scheduler repeats what it is asked for
         self._ready: list[Report] = []
         self._offset_s: float | None = None
         """What to add to an uptime of ours for one of the scheduler; None while there is no connection."""
@@ -131,7 +129,7 @@ class DaskExecutor:
             self._told.clear()
 
     def interrupt(self) -> None:
-        """Have everything that runs ended; `wait` reports each probe within 1.5 s."""
+        """Have everything that runs ended; `wait` reports each within 1.5 s."""
         if self._interrupted_at is None:
             self._interrupted_at = self._clock.uptime()
             self._link.send(*({"op": "cancel", "token": token} for token in list(self._jobs)))
@@ -140,10 +138,13 @@ class DaskExecutor:
             self._inbox.put({"op": "wake"})
 
     def detach(self) -> frozenset[str]:
-        """Leave what runs at workers to whoever adopts it, and close; return the tokens of what runs here."""
+        """Leave what runs at workers to whoever adopts it; return the tokens of what runs here."""
         self._jobs.clear()
-        self._link.close()
         return frozenset(self._local_tokens)
+
+    def close(self) -> None:
+        """Give the connection back, after all that is to be said over it; takes a second at most."""
+        self._link.close()
 
     def _await_message(self, timeout_s: float) -> None:
         with suppress(queue.Empty):

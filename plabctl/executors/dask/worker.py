@@ -29,6 +29,7 @@ _REGISTER_S = 15.0
 _LEAVE_S = 1.5
 """How long a worker that is told to end has for its last reports."""
 _QUIET = {
+    "distributed.worker.http.routes": [],
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
@@ -107,6 +108,9 @@ class _Session:
         """Be a worker of the scheduler until the connection is lost."""
         worker = Worker(
             self._own.scheduler,
+            # Whoever reaches such a port may have code run: nobody needs to, as we are the ones who connect.
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
             nthreads=1,
             memory_limit=0,
             local_directory=self._folder,

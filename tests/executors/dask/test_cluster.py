@@ -1,6 +1,5 @@
 """Real processes on loopback, with TLS: one scheduler and three workers for all tests; vnodes are counted."""
 
-import json
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ import pytest
 from plabctl.executors.dask.check import ask_scheduler
 from plabctl.executors.dask.options import DaskOptions
 from tests.lab.dask_cluster import Authority, Cluster, Monitor, running
+from tests.lab.ssh_keys import make_key, public
+from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
 
 pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.timeout(180)]
@@ -53,21 +54,17 @@ def test_nodes_are_tested_by_workers_of_their_site(monitor: Monitor) -> None:
     assert monitor.history("late", "void") == []
 
 
-def test_a_node_that_fails_at_one_site_is_looked_at_from_another_and_stays_good(cluster: Cluster) -> None:
-    monitor = Monitor(cluster, "second-opinion", second_opinion=True)
-    where = f"case $PWD in {cluster.folder}/w[12]*) exit 2;; esac"
-    monitor.configure(more=f'[recipe.sited]\ntransport = "local"\ncheck = {{ run = "{where}" }}\n')
-    monitor.run("node", "add", "n1", "--set", "site=north", "--set", "recipe=sited")
-    monitor.run("move", "n1", "good", "--reason", "it works")
-    monitor.run("tick")
+def test_workers_listen_on_loopback_alone(cluster: Cluster) -> None:
+    found = {name: listening(cluster.processes[name].pid) for name in (*WORKERS, "scheduler")}
 
-    assert [event["kind"] for event in monitor.history("suspect", "refuted", "transition")][-2:] == [
-        "suspect",
-        "refuted",
-    ]
-    seen = [(event["vantage"], event["outcome"]) for event in monitor.history("probe")]
-    assert seen == [("north", "fail"), ("south", "pass")]
-    assert json.loads(monitor.run("status", "-o", "json"))["nodes"][0]["vantage"] == "south"
+    assert set().union(*found.values()) == {"0100007F"}
+
+
+def listening(pid: int) -> set[str]:
+    """Return the addresses on which a process listens, as the kernel writes them."""
+    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in links}
 
 
 def test_the_next_tick_takes_over_what_a_killed_one_had_begun(monitor: Monitor) -> None:
@@ -166,3 +163,33 @@ def test_what_is_wrong_is_told_and_no_node_is_blamed(
     own = DaskOptions(cluster.address, str(cluster.authority.path), str(cluster.cert), str(cluster.key))
     workers, fault = ask_scheduler(own)
     assert (workers, "another version than this one" in fault) == ([], True)
+
+
+@pytest.mark.sshd
+def test_keys_stay_at_the_worker_and_host_keys_and_scripts_come_from_the_monitor(
+    cluster: Cluster, monitor: Monitor, tmp_path: Path
+) -> None:
+    with Sshd(tmp_path / "sshd") as sshd:
+        cluster.start_worker("w6", "far", more=f'[ssh]\nuser = "{sshd.user}"\nkey = "{sshd.key}"\n')
+        cluster.await_ready("w6")
+        (monitor.folder / "look.sh").write_text("test -n {vnode} && echo seen\n")  # a script has no placeholders
+        recipe = '[recipe.script]\ncheck = { script = "look.sh" }\n'
+        monitor.configure(more=recipe)
+        (monitor.folder / "state").mkdir(mode=0o700)
+        (monitor.folder / "state/known_hosts").write_text(sshd.known_hosts())
+        monitor.run("node", "add", "f1", *_set(*sshd.variables(), "site=far", "recipe=script"))
+        assert monitor.run("tick") == ""
+        assert {(event["outcome"], event["vantage"]) for event in monitor.history("probe")} == {("pass", "far")}
+
+        other = public(make_key(tmp_path / "other")).read_text().split()[:2]
+        label = sshd.known_hosts().split()[0]
+        (monitor.folder / "state/known_hosts").write_text(f"{label} {' '.join(other)}\n")
+        monitor.run("retest", "f1")
+        monitor.run("tick")
+        last = max(monitor.history("probe"), key=lambda event: event["at"])
+        assert (last["cause"], "the host key has changed" in last["reason"]) == ("host-key", True)
+        cluster.kill("w6")
+
+
+def _set(*pairs: str) -> list[str]:
+    return [word for pair in pairs for word in ("--set", pair)]
