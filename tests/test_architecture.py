@@ -63,6 +63,7 @@ FILE_CALLS = {"open", "fdopen", "replace", "rename", "link", "symlink", "fsync",
 FILE_CALLS_ELSEWHERE = {
     "cli/entry.py": "opens /dev/null in place of a standard stream that is closed",
     "cli/error_report.py": "the same for an output that nobody reads",
+    "app/background.py": "the same in a process that outlives its tick",
     "store/commit.py": "keeps the present state as the previous generation, by a second name",
     "store/lock_report.py": "opens directories, to ask who has locked them",
     "app/last_error.py": "opens directories, to lock them",

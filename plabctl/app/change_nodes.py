@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from plabctl.app.context import App
-from plabctl.app.deliver import try_record_events
+from plabctl.app.record_events import try_record_events
 from plabctl.app.undo_orders import list_undo_commands
 from plabctl.core import enrolment, node_orders
 from plabctl.core.model import Hold, Member, Node

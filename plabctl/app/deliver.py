@@ -16,14 +16,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from plabctl.app import sink_runs
+from plabctl.app.background import LEAST_S, Background
 from plabctl.app.context import App
-from plabctl.app.due_sources import TICK_PREFIX, find_synced_sinks
-from plabctl.app.sink_report import build_drop_events, build_hook_fault, build_note
+from plabctl.app.due_sources import TICK_PREFIX
+from plabctl.app.sink_report import build_drop_events, build_hook_fault, build_note, forget_memories
 from plabctl.app.sink_runs import Round, SinkRuns
+from plabctl.app.sink_threads import R, SinkThreads
 from plabctl.core.model import Event
-from plabctl.core.notes import NoteChanges
-from plabctl.core.settings import Settings
-from plabctl.core.sink_health import RECEIPTS_NOTE, SINK_MEMORY_NOTE, SINKS_NOTE, is_due, list_failing
+from plabctl.core.sink_health import RECEIPTS_NOTE, SINKS_NOTE, is_due, list_failing
 from plabctl.core.state import Changes, State
 from plabctl.errors import PlabctlError, StoreError
 from plabctl.files.locks import open_locked
@@ -65,6 +65,7 @@ class Delivery:
         self._started_at = app.clock.now()
         self._occasion = Occasion((), (), {}, (), is_last=False, is_newest=False)
         self._fault: PlabctlError | None = None
+        self._patience_s = float("inf")  # for so long sinks are still waited for
         self._context = SinkContext(app.settings.state_dir, app.settings.origin, describe=sink_runs.describe)
         self._runs = SinkRuns(app, self._context)
         for sink in app.settings.all_sinks:
@@ -129,7 +130,7 @@ class Delivery:
     def build_changes(self, state: State) -> Changes:
         """Return the changes that say who was told of what, for the commit under way."""
         result, ended = self._result, self._runs.threads.take()
-        forgotten = _forget_memories(state, self._app.settings)
+        forgotten = forget_memories(state, self._app.settings)
         if result is None and not ended:
             return Changes(notes=forgotten or None)
         found = result.found if result else Round()
@@ -149,13 +150,14 @@ class Delivery:
             self._unlock()
             self._next_at = self._app.clock.monotonic() + PAUSE_S
 
-    def finish(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    def finish(self, is_stopped: Callable[[], bool] = lambda: False, background: Background | None = None) -> None:
         """Tell what is left, as far as that is done soon, and let other processes deliver.
 
-        A sink that was begun to be told is waited for, unless `is_stopped`. Raise the error for which something could
-        not be told, now or earlier; it waits.
+        A sink that was begun to be told is waited for, unless `is_stopped`; what takes longer than the `background`
+        has patience goes on there. Raise the error for which something could not be told, now or earlier; it waits.
         """
         self._runs.end_soon(BEGIN_S)
+        self._patience_s = background.patience_s if background else float("inf")
         try:
             if self._worker:
                 self._worker.join()
@@ -164,10 +166,24 @@ class Delivery:
             self._wait_for_sinks(is_stopped)
         finally:
             self._unlock()
+            if background:
+                background.patience_s = max(LEAST_S, self._patience_s)
+                if self.is_telling:
+                    background.add(self.go_on)
         if self._fault:
             raise self._fault
         if failing := list_failing(self._occasion.health, but=TICK_PREFIX):
             raise build_hook_fault(failing, self._app.clock.now())
+
+    @property
+    def is_telling(self) -> bool:
+        """Return whether a sink is being told something, or was, and the state does not say so yet."""
+        return self._runs.threads.is_running
+
+    def go_on(self, is_stopped: Callable[[], bool]) -> None:
+        """Wait for the sinks for which `finish` had no patience, unless `is_stopped`, and commit how it went."""
+        self._patience_s = float("inf")
+        self._wait_for_sinks(is_stopped)
 
     def _empty_outbox(self) -> None:
         tried: set[str] = set()
@@ -180,16 +196,25 @@ class Delivery:
             tried.update(event.id for event in self._occasion.events)
             self._fault = None
             self._deliver(self._occasion._replace(is_last=True))
-            self._runs.threads.wait(QUICK_S, for_all=True)
+            self._wait(self._runs.threads, QUICK_S, for_all=True)
             self._commit()
 
     def _wait_for_sinks(self, is_stopped: Callable[[], bool]) -> None:
         longest_s = max((sink.timeout_s for sink in self._occasion.sinks), default=0.0)
-        end = self._app.clock.monotonic() + BEGIN_S + longest_s + _SLACK_S
-        while self._runs.threads.is_running and not is_stopped() and self._app.clock.monotonic() < end:
-            self._runs.threads.wait(_LOOK_S)
-            if self._runs.threads.has_ended:
+        self._wait_for(self._runs.threads, BEGIN_S + longest_s + _SLACK_S, is_stopped)
+
+    def _wait_for(self, threads: SinkThreads[R], seconds: float, is_stopped: Callable[[], bool]) -> None:
+        """Wait for `threads` and commit what comes of them, unless the patience is over or `is_stopped`."""
+        end = self._app.clock.monotonic() + seconds
+        while threads.is_running and self._patience_s > 0 and not is_stopped() and self._app.clock.monotonic() < end:
+            self._wait(threads, _LOOK_S)
+            if threads.has_ended:
                 self._commit()
+
+    def _wait(self, threads: SinkThreads[R], seconds: float, *, for_all: bool = False) -> None:
+        began = self._app.clock.monotonic()
+        threads.wait(min(seconds, max(0.0, self._patience_s)), for_all=for_all)
+        self._patience_s -= self._app.clock.monotonic() - began
 
     def _commit(self) -> None:
         with self._app.store.session() as state:
@@ -223,28 +248,3 @@ class Delivery:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _forget_memories(state: State, settings: Settings) -> NoteChanges:
-    """Return the change that makes no tick look any more for sinks that are gone, all of those with a memory."""
-    if SINK_MEMORY_NOTE.topic not in state.notes or find_synced_sinks(settings.sinks):
-        return {}
-    return SINK_MEMORY_NOTE.write(None)
-
-
-def record_events(app: App, events: Sequence[Event]) -> None:
-    """Write the committed `events` into the history at once, for a command that has just made some of them.
-
-    They stay in the outbox, from which the next tick takes them when all are told. Raise StoreError when the history
-    cannot be written.
-    """
-    Delivery(app).record(events)
-
-
-def try_record_events(app: App, events: Sequence[Event]) -> str:
-    """Write the committed `events` into the history at once; return what to warn of when that failed."""
-    try:
-        record_events(app, events)
-    except (PlabctlError, OSError) as error:
-        return f"the change is made; the next tick will tell the history of it ({error})"
-    return ""

@@ -154,14 +154,12 @@ class Restoration:
 
 
 def restore(app: App) -> Restoration:
-    """Bring the previous generation of the state back.
+    """Bring the latest whole state back.
 
-    Raise Refused when the state is sound, StateDamaged when the previous generation is damaged too.
+    Raise Refused when the state is sound, StateDamaged when there is none that is whole.
     """
-    previous = app.store.previous()
     restored = app.store.restore()
-    saved_at = previous.saved_at if previous else restored.head.saved_at
-    return Restoration(restored.head.rev, saved_at, restored.head.node_count, restored.kept)
+    return Restoration(restored.rev, restored.found.saved_at, restored.found.node_count, restored.kept)
 
 
 def list_written_paths(app: App) -> list[tuple[str, str]]:
@@ -171,8 +169,9 @@ def list_written_paths(app: App) -> list[tuple[str, str]]:
         (settings.path, "the configuration; written once, by `plabctl init`"),
         (str(folder), "the state directory"),
         (f"{folder}/state.json", "nodes, pools, claims, events that are not delivered yet"),
-        (f"{folder}/state.json.previous", "the state before the last change"),
-        (f"{folder}/state.json.damaged-*", "damaged states, set aside by `plabctl doctor --restore`"),
+        (f"{folder}/state.journal.*", "what was changed since the state file was written, and before that"),
+        (f"{folder}/state.json.previous", "the state file before it was last written"),
+        (f"{folder}/state.*.damaged-*", "damaged states, set aside by `plabctl doctor --restore`"),
         (
             f"{folder}/state.tmp-*",
             "temporary files of killed processes; removed by the first commit a day later",

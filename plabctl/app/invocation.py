@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from plabctl.app.background import Background
     from plabctl.app.goals import OnProgress
     from plabctl.core.problems import ProblemKind
     from plabctl.core.settings import Settings
@@ -91,9 +92,10 @@ def is_clock_settling(app: App) -> bool:
     return bool(why)
 
 
-def tick(config_path: str | None, watch: Watch | None = None) -> int:
+def tick(config_path: str | None, background: Background, watch: Watch | None = None) -> int:
     """Run one tick and return the exit code; what `watch` gives is told how it goes, if there is something to do.
 
+    What it leaves to do for sinks goes to `background`.
     On a machine that was booted a moment ago and does not know the time yet it does nothing.
     Raise ConfigError, ClockFault or StoreError, and PluginFault, ReportFault or PageFault after all else is done.
     """
@@ -101,12 +103,14 @@ def tick(config_path: str | None, watch: Watch | None = None) -> int:
     if is_clock_settling(app):
         return 0
     _load_reports(app)
-    code = _tick(app, watch)  # whoever remembers how it failed calls `report_failure`
+    code = _tick(app, background, watch)  # whoever remembers how it failed calls `report_failure`
     _write_reports(app, has_time=not code)
     return code
 
 
-def report_failure(config_path: str | None, kind: ProblemKind | None, *, may_tell: bool) -> None:
+def report_failure(
+    config_path: str | None, kind: ProblemKind | None, background: Background, *, may_tell: bool
+) -> None:
     """Write the error that the tick just ended with, which was remembered, for others, as far as that is possible.
 
     If it `may_tell`, the history and the sinks are told as well. `kind` is the problem that it is a case of, if any.
@@ -114,9 +118,9 @@ def report_failure(config_path: str | None, kind: ProblemKind | None, *, may_tel
     with suppress(PlabctlError):  # what went wrong before is worse
         app = open_app(config_path)
         if may_tell:
-            from plabctl.app.tell_faults import tell_failure
+            from plabctl.app.tell_failures import tell_failure
 
-            tell_failure(app, kind)
+            tell_failure(app, kind, background)
         _write_reports(app, has_time=kind != "page")
 
 
@@ -158,61 +162,45 @@ def _is_page_due(app: App) -> bool:
     return is_page_due(app)
 
 
-def _tick(app: App, watch: Watch | None) -> int:
+def _tick(app: App, background: Background, watch: Watch | None) -> int:
     changed_at = find_access_change(app)  # since the last beat
     idle = changed_at is None and is_idle(app)
     if changed_at is not None:
         retest_refused(app, changed_at)  # if the state is locked, there is no beat, and the next tick sees the change
     app.store.beat()
-    code = 0 if idle else _entered(app, watch)
+    code = 0 if idle else _enter(app, background, watch)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
         app.store.beat(SUCCESS_NAME)
     return code
 
 
-def _entered(app: App, watch: Watch | None) -> int:
+def _enter(app: App, background: Background, watch: Watch | None) -> int:
     """Run a tick that has something to do, so that it can be seen whether it ends; return its exit code."""
     from plabctl.clock import read_boot_id
     from plabctl.store.tick_log import enter_tick
 
+    background.prepare(app)
     with enter_tick(app.settings.state_dir, read_boot_id(), app.clock.now(), app.settings.origin.owners):
-        return _run(app, watch)
+        return _run(app, background, watch)
 
 
-def _run(app: App, watch: Watch | None) -> int:
+def _run(app: App, background: Background, watch: Watch | None) -> int:
     # Imported here: an idle tick needs none of it.
     from contextlib import nullcontext
+    from importlib import import_module
 
     from plabctl.app.goals import ignore_progress
     from plabctl.app.signals import Stop
     from plabctl.app.ssh_check import require_key
     from plabctl.app.tick import run_tick
 
+    import_module("plabctl.app.tell_failures")  # as above: the tick may fail
     require_key(app.settings, lambda: app.store.snapshot().nodes())
     stop = Stop()
     with watch() if watch else nullcontext(ignore_progress) as on_progress, stop.listen():
-        run_tick(app, stop, on_progress=on_progress)
+        run_tick(app, stop, on_progress=on_progress, background=background)
     return stop.exit_code
-
-
-def classify_error(error: PlabctlError) -> ProblemKind:
-    """Return which problem it is that a tick ends with this error."""
-    from plabctl import errors
-    from plabctl.core.problems import ProblemKind
-
-    kinds = (
-        (errors.ConfigError, ProblemKind.CONFIG),
-        (errors.StoreError, ProblemKind.STATE),
-        (errors.ClockFault, ProblemKind.CLOCK),
-        (errors.InventoryFault, ProblemKind.INVENTORY),
-        (errors.OccupancyFault, ProblemKind.OCCUPANCY),
-        (errors.HookFault, ProblemKind.SINK),
-        (errors.ReportFault, ProblemKind.STATUS_FILE),
-        (errors.PageFault, ProblemKind.PAGE),
-        (errors.PluginFault, ProblemKind.PLUGINS),
-    )
-    return next((kind for type_, kind in kinds if isinstance(error, type_)), ProblemKind.FAILING)
 
 
 def find_last_error(config_path: str | None) -> LastError:
@@ -223,7 +211,7 @@ def find_last_error(config_path: str | None) -> LastError:
         return _build_last_error(config_path)
 
 
-def record_success(config_path: str | None, now: float) -> str | None:
+def record_success(config_path: str | None, background: Background, now: float) -> str | None:
     """Return what to say when the error that ticks ended with is over, and forget it.
 
     A source is read only now and then: until that is done without a fault, its error is not over.
@@ -231,14 +219,14 @@ def record_success(config_path: str | None, now: float) -> str | None:
     last_error = find_last_error(config_path)
     if not last_error.has_error:
         return None
-    from plabctl.app.tell_faults import tell_recovery
+    from plabctl.app.tell_failures import tell_recovery
     from plabctl.core.tick_errors import find_inventory_problems, find_occupancy_problems
 
     app = open_app(config_path)
     state = app.store.snapshot()
     if find_inventory_problems(state, app.settings) or find_occupancy_problems(state, app.settings, now):
         return None
-    with tell_recovery(app, last_error.list_failures()):
+    with tell_recovery(app, last_error.list_failures(), background):
         return last_error.record_success(now)
 
 

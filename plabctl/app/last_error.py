@@ -19,7 +19,8 @@ from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plabctl.core.error_throttle import RepeatedError
-    from plabctl.core.problems import TickFailure
+    from plabctl.core.problems import ProblemKind, TickFailure
+    from plabctl.errors import PlabctlError
 
 
 _OTHERS_MAY_WRITE = 0o022
@@ -119,6 +120,25 @@ class LastError:
             return False
         os.close(opened.fd)
         return opened.status.st_uid == os.geteuid() and not opened.status.st_mode & _OTHERS_MAY_WRITE
+
+
+def classify_error(error: PlabctlError) -> ProblemKind:
+    """Return which problem it is that a tick ends with this error."""
+    from plabctl import errors
+    from plabctl.core.problems import ProblemKind
+
+    kinds = (
+        (errors.ConfigError, ProblemKind.CONFIG),
+        (errors.StoreError, ProblemKind.STATE),
+        (errors.ClockFault, ProblemKind.CLOCK),
+        (errors.InventoryFault, ProblemKind.INVENTORY),
+        (errors.OccupancyFault, ProblemKind.OCCUPANCY),
+        (errors.HookFault, ProblemKind.SINK),
+        (errors.ReportFault, ProblemKind.STATUS_FILE),
+        (errors.PageFault, ProblemKind.PAGE),
+        (errors.PluginFault, ProblemKind.PLUGINS),
+    )
+    return next((kind for type_, kind in kinds if isinstance(error, type_)), ProblemKind.FAILING)
 
 
 def find_failure(paths: Iterable[str], after: float, now: float) -> TickFailure | None:

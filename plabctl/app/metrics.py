@@ -15,6 +15,9 @@ from plabctl.app.queries import read_context_of
 from plabctl.errors import StoreError
 from plabctl.history.counters import Counters
 from plabctl.history.history_file import HISTORY_NAME
+from plabctl.store.current import list_journals
+from plabctl.store.head import STATE_NAME
+from plabctl.store.journal import name_journal
 from plabctl.store.tick_log import read_last_seconds
 from plabctl.views.metrics import MetricsSource, MetricsView, build_metrics_view
 
@@ -28,14 +31,14 @@ def read_metrics(app: App, max_nodes: int) -> MetricsView:
     counts = None
     with suppress(StoreError), Counters(app.state_dir) as counters:
         counts = counters.read_counts()
-    settings, head = app.settings, app.store.head()
+    settings, journals = app.settings, list_journals(str(app.state_dir)) if app.state_dir.is_dir() else ()
     history = app.state_dir / HISTORY_NAME
     source = MetricsSource(
         counts,
         {each.name: app.store.last_beat(name_stamp(each.name)) for each in settings.inventories},
         {each.name: app.store.last_beat(name_occupancy_stamp(each.name)) for each in settings.occupancies},
         sum(_find_size(f"{history}{end}") for end in ("", "-wal")),
-        head.bytes_ if head else 0,
+        sum(_find_size(str(app.state_dir / name)) for name in (STATE_NAME, *map(name_journal, journals))),
         max_nodes,
         read_last_seconds(app.state_dir),
     )

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from plabctl.app.due_sources import find_synced_sinks
 from plabctl.app.sink_runs import EndedRun, Round
 from plabctl.core.events import MACHINE
 from plabctl.core.model import Event
 from plabctl.core.notes import NoteChanges
+from plabctl.core.settings import Settings
 from plabctl.core.sink_health import (
     GIVE_UP_AFTER_S,
+    SINK_MEMORY_NOTE,
     SINKS_NOTE,
     SinkHealth,
     Sinks,
@@ -21,6 +24,7 @@ from plabctl.core.sink_health import (
     note_success,
     note_waiting,
 )
+from plabctl.core.state import State
 from plabctl.errors import HookFault
 from plabctl.history.sink_queues import QueueSpec
 from plabctl.sinks.tell import Drop
@@ -70,6 +74,13 @@ def _build_drop_event(spec: QueueSpec, drop: Drop, now: float) -> Event:
     }
     # The same again, when we are killed before what was dropped is forgotten.
     return Event(f"dropped-{spec.key}-{drop.upto}", now, "dropped", None, MACHINE, data)
+
+
+def forget_memories(state: State, settings: Settings) -> NoteChanges:
+    """Return the change that makes no tick look any more for sinks that are gone, all of those with a memory."""
+    if SINK_MEMORY_NOTE.topic not in state.notes or find_synced_sinks(settings.sinks):
+        return {}
+    return SINK_MEMORY_NOTE.write(None)
 
 
 def build_hook_fault(failing: Sequence[SinkHealth], now: float) -> HookFault:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _LOCK_WAIT_S = 10.0
 """How long it is waited for another process that is at it; then what we have seen is left to the next tick."""
 _LOCK_LOOK_S = 0.05
-_LOOK_S = 0.5
 _SLACK_S = 5.0
 
 
@@ -72,6 +71,11 @@ class SyncingDelivery(Delivery):
         """Return whether something was told, or done, that the state is to say now."""
         return super().has_result or self._syncs.threads.has_ended
 
+    @property
+    def is_telling(self) -> bool:
+        """Return whether a sink is being told something, or brought in line, and the state does not say so yet."""
+        return super().is_telling or self._syncs.threads.is_running
+
     def note_outbox(self, state: State) -> None:
         """Take note of the outbox as it is about to be committed, and of nodes that moved."""
         super().note_outbox(state)
@@ -99,13 +103,12 @@ class SyncingDelivery(Delivery):
 
     def _wait_for_sinks(self, is_stopped: Callable[[], bool]) -> None:
         super()._wait_for_sinks(is_stopped)
-        end = self._app.clock.monotonic() + 2 * self._syncs.longest_s + _SLACK_S
         self._syncs.begin(is_last=True)
-        while self._syncs.threads.is_running and not is_stopped() and self._app.clock.monotonic() < end:
-            self._syncs.threads.wait(_LOOK_S)
-            if self._syncs.threads.has_ended:
-                self._commit()
-            self._syncs.begin(is_last=True)
+        self._wait_for(self._syncs.threads, 2 * self._syncs.longest_s + _SLACK_S, is_stopped)
+
+    def _commit(self) -> None:
+        super()._commit()
+        self._syncs.begin(is_last=True)  # what has become due by what is committed
 
 
 class _SyncRuns:

@@ -20,6 +20,7 @@ from plabctl.counts import format_count
 from plabctl.durations import format_duration
 from plabctl.errors import ConfigError, PlabctlError, StoreError, Untrusted
 from plabctl.files.trusted import open_trusted, user_name
+from plabctl.store.documents import Snapshot
 from plabctl.store.lock_report import read_lock_report
 from plabctl.store.mounts import HINT, find_file_system
 from plabctl.store.store import Store
@@ -104,7 +105,7 @@ def _check_state(app: App) -> Iterator[Finding]:
     if app.clock.now() < EARLIEST:
         yield fail("clock", "it was never set: it shows a time before plabctl existed", "set the clock")
     try:
-        snapshot = app.store.snapshot()
+        snapshot = app.store.snapshot(anew=True)
     except StoreError as error:
         yield fail(topic, str(error), error.hint)
         yield from _check_previous(app, is_needed=True)
@@ -115,6 +116,7 @@ def _check_state(app: App) -> Iterator[Finding]:
     head, now = snapshot.head, app.clock.now()  # in this order: the state may have been saved a moment ago
     age = format_duration(max(now - head.saved_at, 0))
     yield ok(topic, f"{format_count(head.node_count, 'node')}, revision {head.rev}, saved {age} ago, checksum correct")
+    yield from _report_torn(snapshot, now)
     yield from _check_previous(app, is_needed=False)
     ahead = head.saved_at - now
     if ahead > CLOCK_SLACK_S:
@@ -128,11 +130,22 @@ def _check_state(app: App) -> Iterator[Finding]:
         check_pools(app.settings, snapshot)
     except ConfigError as error:
         yield from (fail("pools", fault, error.hint) for fault in error.faults)
-    damaged = sorted(app.state_dir.glob("state.json.damaged-*"))
+    damaged = sorted(app.state_dir.glob("state.*.damaged-*"))
     if damaged:
         yield warn(
             topic, f"{len(damaged)} damaged files were set aside, such as '{damaged[-1]}'", "delete them when done"
         )
+
+
+def _report_torn(snapshot: Snapshot, now: float) -> Iterator[Finding]:
+    """Yield what is known of commits that were cut off: nobody was told that they were done, and nothing is lost."""
+    if snapshot.torn_bytes:
+        what = f"{format_count(snapshot.torn_bytes, 'byte')} of a commit that was cut off, or is being written now"
+        yield ok("journal", f"it ends with {what}; the next commit drops what was cut off")
+    if snapshot.dropped:
+        at, size = snapshot.dropped
+        age = format_duration(max(now - at, 0))
+        yield ok("journal", f"{format_count(size, 'byte')} of a commit that was cut off were dropped {age} ago")
 
 
 def _check_previous(app: App, *, is_needed: bool) -> Iterator[Finding]:

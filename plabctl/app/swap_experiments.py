@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plabctl.app.context import App
-from plabctl.app.deliver import try_record_events
 from plabctl.app.goals import WaitForGone, WaitForUp
+from plabctl.app.record_events import try_record_events
 from plabctl.app.run_goal import run_goal
 from plabctl.core.experiments import membership, swaps
 from plabctl.core.experiments.model import Experiment, Vnode

@@ -11,30 +11,21 @@ Tests: `tests/cli/test_faults_told.py`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 from plabctl.app.context import App
-from plabctl.app.deliver import Delivery, record_events
 from plabctl.app.queries import read_context_of
 from plabctl.core import fault_events
 from plabctl.core.false_alarms import note_mute_nodes
 from plabctl.core.find_problems import find_problems
 from plabctl.core.lost_sources import forget_occupancy, note_lost_sources
-from plabctl.core.problems import Problem, ProblemKind, TickFailure
+from plabctl.core.problems import Problem, TickFailure
 from plabctl.core.state import Changes, State
 from plabctl.core.surroundings import Surroundings
 from plabctl.core.vantage import note_lost_ways
 from plabctl.values import replace
 from plabctl.views.node import ViewContext
 from plabctl.views.status import count_totals
-
-_DELIVERED = frozenset({ProblemKind.SINK, ProblemKind.INVENTORY, ProblemKind.OCCUPANCY})
-"""What a tick ends with after it has told the sinks."""
-_PARTIAL = _DELIVERED | {ProblemKind.PLUGINS, ProblemKind.STATUS_FILE, ProblemKind.PAGE}
-"""What keeps no tick from telling of it."""
-_TELLABLE = _PARTIAL | {ProblemKind.CONFIG}
-"""What may leave a tick able to write the state: where that is locked or failed just now, it is not tried again."""
 
 
 def put_faults(app: App, note_outbox: Callable[[State], None]) -> None:
@@ -46,36 +37,7 @@ def put_faults(app: App, note_outbox: Callable[[State], None]) -> None:
     context = read_context_of(app)
     failure = context.around.failure if context.around else None
     is_told = failure is not None and failure.kind in fault_events.FAULTS_NOTE.read(context.state.notes)
-    _put(app, context, failure if is_told else None, note_outbox)
-
-
-def tell_failure(app: App, kind: ProblemKind | None) -> None:
-    """Tell with what the tick has just ended, which was remembered, as far as that is possible: it raises nothing."""
-    if kind is not None and kind not in _TELLABLE:
-        return  # it is told when it is over
-    with suppress(Exception):  # what went wrong before is worse, and was said
-        context = read_context_of(app)
-        _put(app, context, context.around.failure if context.around else None)
-        if kind in _DELIVERED:
-            record_events(app, app.store.snapshot().outbox)
-        else:
-            _deliver(app)
-
-
-@contextmanager
-def tell_recovery(app: App, failures: Iterable[TickFailure]) -> Iterator[None]:
-    """Tell that the last of `failures`, with which ticks ended, is over; the block forgets them. Nothing is raised.
-
-    If no tick could tell of it before, as the configuration could not be read, both its begin and its end are told.
-    """
-    failure = max((each for each in failures if each.kind not in _PARTIAL), key=lambda each: each.last_at, default=None)
-    if failure:
-        with suppress(Exception):  # the tick is done, and the next that has something to do tells what is over
-            _put(app, read_context_of(app), failure)
-    yield
-    with suppress(Exception):
-        _put(app, read_context_of(app), None)
-        _deliver(app)
+    put_found(app, context, failure if is_told else None, note_outbox)
 
 
 def find_faults(context: ViewContext) -> list[Problem]:
@@ -94,12 +56,13 @@ def find_faults(context: ViewContext) -> list[Problem]:
     )
 
 
-def _put(
+def put_found(
     app: App,
     context: ViewContext,
     failure: TickFailure | None,
     note_outbox: Callable[[State], None] = lambda _state: None,
 ) -> None:
+    """Put what began and what is over into the outbox, as `put_faults`, while ticks end with `failure`."""
     around = replace(context.around or Surroundings(), failure=failure)
 
     def tell(state: State) -> Changes:
@@ -113,9 +76,3 @@ def _put(
                 session.apply(look(session, app.settings))
             session.apply(tell(session))
             note_outbox(session)
-
-
-def _deliver(app: App) -> None:
-    delivery = Delivery(app)
-    delivery.note_outbox(app.store.snapshot())
-    delivery.finish()

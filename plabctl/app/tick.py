@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from plabctl.app import claim_slots
+from plabctl.app.background import Background
 from plabctl.app.canaries import Canaries
 from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
@@ -107,12 +108,12 @@ def run_tick(
     tick_goal: TickGoal | None = None,
     on_begun: Callable[[], None] = lambda: None,
     on_progress: OnProgress = ignore_progress,
+    background: Background | None = None,
 ) -> int:
     """Fetch, claim, probe, settle and deliver until nothing is due; return how many probes were settled.
 
-    With a goal, what it asks for is done here and now, or waited for when another tick is at it, and nothing else is
-    claimed; `on_begun` is called once what the goal orders is committed. Raise StoreError when the state cannot be read
-    or written, and the fault of a source, after all else is done, when one could not be read.
+    With a goal, only what it asks for is done, or waited for when another tick is at it; `on_begun` is called once its
+    orders are committed. Slow sinks are left to `background`. Raise StoreError, or in the end the fault of a source.
     """
     faults = sync_due_sources(app) if tick_goal is None else []
     run = make_run(app, stop, tick_goal)
@@ -132,7 +133,7 @@ def run_tick(
     run.slots_in_use.close()
     if tick_goal is None and not stop:
         put_faults(app, run.delivery.note_outbox)
-    run.delivery.finish(lambda: bool(stop))
+    run.delivery.finish(lambda: bool(stop), background)
     if faults:
         raise faults[0]
     return run.settled_count
@@ -143,8 +144,7 @@ def make_run(app: App, stop: Stop, tick_goal: TickGoal | None) -> TickRun:
     rng = random.Random()
     slots = Slots(app.state_dir, app.settings.window, app.settings.origin.owners)
     in_use, canaries = SlotsInUse(app, slots), Canaries(app.settings.guard.canary, app.clock)
-    mark = TickMark(make_token(rng), app.clock.now())
-    claimant = Claimant(mark, read_boot_id(), rng, elsewhere=in_use.is_elsewhere)
+    claimant = Claimant(TickMark(make_token(rng), app.clock.now()), read_boot_id(), rng, elsewhere=in_use.is_elsewhere)
     return TickRun(app, in_use, slots, make_delivery(app, tick_goal), stop, claimant, canaries, tick_goal)
 
 

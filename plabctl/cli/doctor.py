@@ -21,7 +21,7 @@ plabctl doctor --paths
 
 
 @make_command("doctor", example=_EXAMPLE)
-@click.option("--restore", is_flag=True, help="Replace a damaged state with the one before its last change.")
+@click.option("--restore", is_flag=True, help="Replace a damaged state with the latest whole one.")
 @click.option("--paths", is_flag=True, help="List every file that plabctl writes.")
 @config_option
 def command(restore: bool, paths: bool, config: str | None) -> int:
@@ -49,7 +49,7 @@ def _restore(config: str | None) -> int:
         f"restored the state of {saved}: {format_count(done.node_count, 'node')}, now revision {done.rev}"
     )
     output.write_line(f"the damaged file is kept: {done.kept}" if done.kept else "there was no damaged file to keep")
-    output.write_note("what the lost change said is lost with it; the history still has it: plabctl history")
+    output.write_note("what was changed after that is lost; the history still has it: plabctl history")
     return 0
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plabctl.app.background import Background
 from plabctl.app.context import open_app
-from plabctl.app.invocation import classify_error, find_last_error, record_success, report_failure, tick
+from plabctl.app.invocation import find_last_error, record_success, report_failure, tick
+from plabctl.app.last_error import classify_error
 from plabctl.cli import output
 from plabctl.cli.error_report import run_reporting_errors
 from plabctl.cli.options import config_option, find_actor, listing_options, make_command, nodes_argument
@@ -52,14 +54,14 @@ def command(
 
 def _tick(config: str | None, *, is_watched: bool) -> int:
     """Run one tick and remember how it ended; say every error where somebody watches, else what is new."""
-    last_error = find_last_error(config)
+    last_error, background = find_last_error(config), Background(may_outlive=not is_watched)
     kind: ProblemKind | None = None
     may_tell = True
 
     def work() -> int:
         nonlocal kind, may_tell
         try:
-            return tick(config, output.open_test_bar if is_watched else None)
+            return tick(config, background, output.open_test_bar if is_watched else None)
         except PlabctlError as error:
             kind = classify_error(error)
             raise
@@ -69,26 +71,26 @@ def _tick(config: str | None, *, is_watched: bool) -> int:
 
     def complain(text: str) -> str | None:
         said = last_error.record_failure(text, time.time(), kind or "")
-        report_failure(config, kind, may_tell=may_tell)
+        report_failure(config, kind, background, may_tell=may_tell)
         return text if is_watched else said
 
-    sinks = _begin_sinks(config)
+    sinks = _begin_sinks(config, background)
     code = run_reporting_errors(work, complain)
-    if code == 0 and (over := record_success(config, time.time())) and not is_watched:
+    if code == 0 and (over := record_success(config, background, time.time())) and not is_watched:
         output.write_note(over)
-    for remark in sinks.end(code, says_all=is_watched) if sinks else ():
+    for remark in sinks.end(code, background, says_all=is_watched) if sinks else ():
         output.write_note(f"plabctl: {remark}")
-    return code
+    return background.end(code)
 
 
-def _begin_sinks(config: str | None) -> TickSinks | None:
+def _begin_sinks(config: str | None, background: Background) -> TickSinks | None:
     """Tell the sinks that are told of ticks that one begins; return what tells them how it ended, if there are any."""
     with suppress(PlabctlError):  # the tick tells what is wrong
         app = open_app(config)
         if app.settings.eventless_sinks:
             from plabctl.app.tick_sinks import begin_tick  # few have such sinks
 
-            return begin_tick(app)
+            return begin_tick(app, background)
     return None
 
 

@@ -13,7 +13,7 @@ from plabctl.core.model import Event
 from plabctl.core.state import Changes
 
 MAX_BYTES = 32 * 1024**2
-"""Records of some 40,000 tests that print little; a commit takes a quarter of a second then."""
+"""Records of some 40,000 tests that print little; reading the state takes a quarter of a second more then."""
 _ROOM = 3 / 4
 """So much of that is left when there was more: not every step has to look for what can go."""
 _EVENT_BYTES = 500

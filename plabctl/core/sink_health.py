@@ -39,6 +39,8 @@ class SinkHealth:
     """When it is tried again."""
     dropped_count: int = 0
     """How many events it will never be told of, since it began to fail."""
+    is_unheard: bool = False
+    """Whether it failed behind the back of a tick that had ended, so that the next one is to say so."""
 
     @property
     def is_synced(self) -> bool:
@@ -61,6 +63,7 @@ def _decode(reader: NoteReader) -> Sinks:
             row.read_text("last_error", ""),
             row.read_number("next_at", 0.0),
             row.read_count("dropped_count"),
+            row.read_flag("is_unheard"),
         )
         for key, row in reader.read_objects("sinks").items()
     }

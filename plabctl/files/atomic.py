@@ -22,7 +22,7 @@ _SHARED = 0o640
 
 
 class Unconfirmed(OSError):
-    """The file is in place, but the disk did not confirm that it will survive a power cut."""
+    """The new content is in place, or may be, but the disk did not confirm that it will survive a power cut."""
 
 
 def build_temp_name(purpose: str = "") -> str:
@@ -70,7 +70,7 @@ def replace_file(
     finally:
         remove(temp, dir_fd=dir_fd)  # after the replace it is not there any more
     try:
-        sync_dir(folder or ".") if dir_fd is None else os.fsync(dir_fd)
+        sync_dir((folder or ".") if dir_fd is None else dir_fd)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Unconfirmed(error.errno, f"it was replaced, but the disk did not confirm it: {reason}", path) from error
@@ -122,6 +122,42 @@ def append_line(path: str, line: str) -> None:
         os.close(fd)
     if not size:
         sync_dir(os.path.dirname(path) or ".")
+
+
+def append_at(path: str, offset: int, data: bytes, *, dir_fd: int | None = None, drops: bool = False) -> None:
+    """Make `data` what an existing file says from `offset` on, durably; the caller holds its lock.
+
+    With `dir_fd`, `path` is a name in that directory. With `drops`, something stands there, and that it is gone is made
+    durable first. Raise OSError when the file says nothing from `offset` on, or what there is of `data`; Unconfirmed
+    when all of it may be there, at once or after a power cut.
+    """
+    fd = open_private(path, os.O_WRONLY | os.O_APPEND, dir_fd=dir_fd)
+    is_written = False
+    try:
+        os.ftruncate(fd, offset)
+        if drops:
+            os.fdatasync(fd)
+        try:
+            write_all(fd, data)
+            is_written = True
+            os.fdatasync(fd)
+        except BaseException:
+            _take_back(fd, offset, is_written=is_written)
+            raise
+    finally:
+        os.close(fd)
+
+
+def _take_back(fd: int, offset: int, *, is_written: bool) -> None:
+    try:
+        os.ftruncate(fd, offset)
+        if is_written:  # some of it, or all, may be on the disk
+            os.fdatasync(fd)
+    except OSError as error:
+        if is_written:
+            reason = (error.strerror or str(error)).lower()
+            what = f"the disk confirmed neither what was appended nor that it was taken back: {reason}"
+            raise Unconfirmed(error.errno, what) from error
 
 
 def write_all(fd: int, *parts: bytes | memoryview) -> None:

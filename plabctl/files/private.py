@@ -32,6 +32,8 @@ _HINTS: dict[int | None, str] = {
     errno.EDQUOT: "free some space within the quota; nothing was changed",
     errno.EFBIG: "raise the limit on file sizes (`ulimit -f`); nothing was changed",
     errno.EIO: "check that disk (`dmesg`) before anything else; nothing was changed",
+    errno.EINVAL: "set `state_dir` to a local disk: this file system cannot do that; nothing was changed",
+    errno.EOPNOTSUPP: "set `state_dir` to a local disk: this file system cannot do that; nothing was changed",
     errno.ELOOP: "a symbolic link is there, which is not followed: find out who put it there, then remove it",
     errno.ENOTDIR: "set `state_dir` to a directory",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
@@ -147,9 +149,12 @@ def _make_dir(path: str) -> None:
         sync_dir(parent)
 
 
-def sync_dir(path: str) -> None:
-    """Make the names in directory `path` durable; raise OSError when the disk does not confirm it."""
-    fd = os.open(path, _READ_DIR)
+def sync_dir(folder: str | int) -> None:
+    """Make the names in a directory durable, a path or an open one; raise OSError when the disk does not confirm it."""
+    if isinstance(folder, int):
+        os.fsync(folder)
+        return
+    fd = os.open(folder, _READ_DIR)
     try:
         os.fsync(fd)
     finally:

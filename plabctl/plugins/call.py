@@ -53,6 +53,8 @@ class PluginHost:
     def __init__(self) -> None:
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._starter = 0
+        """The process that started it: we may be forked from that."""
         self._channel: socket.socket | None = None
         self._fault = ""
         self._slow_s = 0.0
@@ -119,7 +121,7 @@ class PluginHost:
         import subprocess
 
         ours, theirs = socket.socketpair()
-        self._channel = ours
+        self._channel, self._starter = ours, os.getpid()
         output = _STDERR if os.environ.get("PLABCTL_DEBUG") == "1" else subprocess.DEVNULL
         code = _CODE.format(path=ascii(sys.path), descriptor=theirs.fileno())
         with theirs:
@@ -146,12 +148,17 @@ class PluginHost:
             time.sleep(_LOOK_S)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        code = self._process.wait()
+        is_ours, code = self._starter == os.getpid(), self._process.wait()
+        if not is_ours:  # how it ended the process knows that we were forked from
+            return "it ended its process"
         return f"it was ended by signal {-code}" if code < 0 else f"it ended its process with exit code {code}"
 
 
 def _is_dead(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # of the process that we were forked from: who ends it need not wait
+        return True
 
 
 class _Values(pickle.Unpickler):

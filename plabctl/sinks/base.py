@@ -216,7 +216,7 @@ class TickSinkKind(SinkKind):
     is_eventless = is_ticked = True
     left_out = frozenset({"on", "timeout"})
     limit_s = 5.0
-    """How long a tick that has ended waits for it at most."""
+    """How long it may take after the tick has ended, in seconds."""
     hears_begin = False
     """Whether it is told of the begin as well."""
 

@@ -26,6 +26,7 @@ from plabctl.store.tables import (
     NOTES,
     OUTBOX,
     TICK_ID,
+    TORN_ID,
     VNODES,
     Tables,
     find_saved_boot,
@@ -202,11 +203,26 @@ class DocumentState:
 
 
 class Snapshot(DocumentState):
-    """The state as it was at one commit, for reading only. `head` is None when nothing was ever written."""
+    """The state as it was at one commit, for reading only.
 
-    def __init__(self, head: Head | None, tables: Tables) -> None:
+    `head` is None when nothing was ever written. `torn_bytes` is how much there is of a commit after that which was cut
+    off, unless it is being written.
+    """
+
+    def __init__(self, head: Head | None, tables: Tables, torn_bytes: int = 0) -> None:
         super().__init__(head.rev if head else 0, tables)
         self.head = head
+        self.torn_bytes = torn_bytes
+
+    @property
+    def dropped(self) -> tuple[float, int] | None:
+        """When the last commit that was cut off was dropped, and how many bytes there were of it."""
+        doc = self._tables[META].get(TORN_ID)
+        return None if doc is None else _decode(_decode_torn, META, TORN_ID, doc)
+
+
+def _decode_torn(_: str, doc: Doc) -> tuple[float, int]:
+    return float(doc["at"]), int(doc["bytes"])
 
 
 def _load_experiment_codec() -> ModuleType:

@@ -17,20 +17,25 @@ from plabctl.values import dataclass
 
 STATE_NAME = "state.json"
 PREVIOUS_NAME = "state.json.previous"
+JOURNAL_PREFIX = "state.journal."
 LOCK_NAME = "state.lock"
 SLOTS_NAME = "slots"
 TICKS_NAME = "ticks"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+JOURNALED_SINCE = 4
+"""The first version whose state files have a journal beside them."""
 MAX_STATE_BYTES = 512 * 1024 * 1024
 """More than a million nodes; a larger file is none of ours."""
 
 _CHUNK = 256 * 1024
-_LONGEST_LINE = 1024
+LONGEST_LINE = 1024
 _VERSION = rb'\{"plabctl":\{"schema_version":(\d{1,9})[,}]'
+OPEN, CLOSED = b",\n", b"}\n"
+"""How the line of a head ends: the first one of a state file, and that of a record in a journal."""
 _TICK = r"[0-9A-Za-z_-]{0,64}"
 _CHECKSUM = b'"checksum":"crc32:'
-_CHECKSUM_DIGITS = 8
-RESTORE_HINT = "run `plabctl doctor --restore` to go back to the state before the last change"
+CHECKSUM_DIGITS = 8
+RESTORE_HINT = "run `plabctl doctor --restore` to go back to the latest whole state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,13 @@ class Head:
     bytes_: int
 
 
-def build_head_line(head: Head, body: bytes | memoryview) -> bytes:
-    """Return the first line for `body`, which begins after it."""
+def build_head_line(head: Head, body: bytes | memoryview, *, after: int = 0, end: bytes = OPEN) -> tuple[bytes, int]:
+    """Return the line that says `head` of `body`, and its checksum, which continues the checksum `after`."""
     if not re.fullmatch(_TICK, head.tick):
-        raise AssertionError(f"the id {head.tick!r} of a tick would break the first line")
+        raise AssertionError(f"the id {head.tick!r} of a tick would break the line")
     covered = _format_covered(head)
-    return covered + _format_proof(_compute_checksum(covered, body))
+    checksum = compute_checksum(covered, body, after=after)
+    return covered + format_proof(checksum) + end, checksum
 
 
 def _format_covered(head: Head) -> bytes:
@@ -67,31 +73,37 @@ def _format_covered(head: Head) -> bytes:
     ).encode()
 
 
-def _format_proof(checksum: int) -> bytes:
-    return f'"checksum":"crc32:{checksum:08x}"}},\n'.encode()
+def format_proof(checksum: int) -> bytes:
+    """Return how the line of a head with that checksum ends, but for what follows its closing brace."""
+    return f'"checksum":"crc32:{checksum:08x}"}}'.encode()
 
 
-def _compute_checksum(*parts: bytes | memoryview) -> int:
-    """Return the CRC-32 of `parts`: against accidents it is enough, and it need not be loaded first."""
-    checksum = 0
+def compute_checksum(*parts: bytes | memoryview, after: int = 0) -> int:
+    """Return the CRC-32 of `parts`, which continues the checksum `after`.
+
+    Against accidents it is enough, and it need not be loaded first.
+    """
     for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum
+        after = zlib.crc32(part, after)
+    return after
 
 
-def read_head(path: str) -> Head | None:
-    """Return the head of the file, verified against the whole file; None when there is no file.
+def read_head(path: str, most: int = MAX_STATE_BYTES) -> HeadLine | None:
+    """Return the first line of the file, verified against the whole file; None when there is no file.
 
-    Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
+    It is not verified when more than `most` bytes would have to be read for that. Raises StateDamaged, StateTooNew, or
+    StoreError when it cannot be read.
     """
     file = open_for_reading(path)
     if file is None:
         return None
     with as_store_error("read", path), file:
         refuse_size(path, os.fstat(file.fileno()).st_size)
-        data = file.read(_LONGEST_LINE)
-        line = _parse_first_line(path, data)
-        checksum = _compute_checksum(line.covered)
+        data = file.read(LONGEST_LINE)
+        line = parse_head_line(path, data)
+        if line.head.bytes_ > most:
+            return line
+        checksum = compute_checksum(line.covered)
         size = 0
         chunk = memoryview(bytearray(_CHUNK))
         part = memoryview(data)[line.length :]
@@ -100,11 +112,11 @@ def read_head(path: str) -> Head | None:
             size += len(part)
             part = chunk[: file.readinto(chunk)]
     _refuse_unless_whole(path, line, size, checksum)
-    return line.head
+    return line
 
 
-def peek_head(path: str) -> Head | None:
-    """Return the head of the file, unverified, reading no more than its first line; None when there is no file.
+def peek_head(path: str) -> HeadLine | None:
+    """Return the first line of the file, unverified, reading no more than its first line; None when there is no file.
 
     Raises StateDamaged, StateTooNew, or StoreError when it cannot be read.
     """
@@ -112,18 +124,18 @@ def peek_head(path: str) -> Head | None:
     if file is None:
         return None
     with as_store_error("read", path), file:
-        return _parse_first_line(path, file.read(_LONGEST_LINE)).head
+        return parse_head_line(path, file.read(LONGEST_LINE))
 
 
-def verify_head(path: str, data: bytes) -> Head:
-    """Return the head of a whole file's bytes, verified against them; raise StateDamaged or StateTooNew."""
-    line = _parse_first_line(path, data[:_LONGEST_LINE])
+def verify_head(path: str, data: bytes) -> HeadLine:
+    """Return the first line of a whole file's bytes, verified against them; raise StateDamaged or StateTooNew."""
+    line = parse_head_line(path, data[:LONGEST_LINE])
     body = memoryview(data)[line.length :]
-    _refuse_unless_whole(path, line, len(body), _compute_checksum(line.covered, body))
-    return line.head
+    _refuse_unless_whole(path, line, len(body), compute_checksum(line.covered, body))
+    return line
 
 
-class _Line:
+class HeadLine:
     """The head with what proves it: the bytes that the checksum covers, the checksum, and the line's length."""
 
     __slots__ = ("checksum", "covered", "head", "length")
@@ -135,13 +147,16 @@ class _Line:
         self.length = length
 
 
-def _parse_first_line(path: str, data: bytes) -> _Line:
-    """Return what the line says; one of ours is what would be written of that. A pattern for it is slow to compile."""
+def parse_head_line(path: str, data: bytes, end: bytes = OPEN) -> HeadLine:
+    """Return what the line at the beginning of `data` says; raise StateDamaged or StateTooNew.
+
+    One of ours is what would be written of that. A pattern for it is slow to compile.
+    """
     if not data:
         raise build_damage_error(path, "it is empty")
     covered, _, proof = data.partition(_CHECKSUM)
-    *values, end = (field.rpartition(b":")[2] for field in covered.split(b","))
-    if len(values) != len(Head.__slots__) or end:
+    *values, after = (field.rpartition(b":")[2] for field in covered.split(b","))
+    if len(values) != len(Head.__slots__) or after:
         raise _build_foreign_error(path, data)
     schema, rev, saved_at, wake_at, tick, nodes, size = values
     try:
@@ -154,13 +169,13 @@ def _parse_first_line(path: str, data: bytes) -> _Line:
             node_count=int(nodes),
             bytes_=int(size),
         )
-        checksum = int(proof[:_CHECKSUM_DIGITS], 16)
+        checksum = int(proof[:CHECKSUM_DIGITS], 16)
     except ValueError as error:
         raise _build_foreign_error(path, data, "its first line holds a number that is none") from error
-    line = _format_covered(head) + _format_proof(checksum)
+    line = _format_covered(head) + format_proof(checksum) + end
     if head.schema_version > SCHEMA_VERSION or not data.startswith(line):
         raise _build_foreign_error(path, data)
-    return _Line(head, covered, checksum, len(line))
+    return HeadLine(head, covered, checksum, len(line))
 
 
 def _build_foreign_error(
@@ -176,7 +191,7 @@ def _build_foreign_error(
     return build_damage_error(path, why)
 
 
-def _refuse_unless_whole(path: str, line: _Line, size: int, checksum: int) -> None:
+def _refuse_unless_whole(path: str, line: HeadLine, size: int, checksum: int) -> None:
     if size != line.head.bytes_:
         raise build_damage_error(
             path, f"it was written with {line.head.bytes_} bytes after the first line and now has {size}"
@@ -192,10 +207,31 @@ def refuse_size(path: str, size: int) -> None:
 
 
 def refuse_lost_state(state_dir: str) -> None:
-    """Raise StateDamaged when the state file is missing and its previous generation is not."""
-    if os.path.lexists(os.path.join(state_dir, PREVIOUS_NAME)):
-        path = os.path.join(state_dir, STATE_NAME)
-        raise StateDamaged(f"'{path}' is gone, but its previous generation is there", hint=RESTORE_HINT)
+    """Raise StateDamaged when the state file is missing, and its journal or its previous generation is not.
+
+    A journal without any commit proves nothing: the first commit of all makes it before the state file.
+    """
+    try:
+        found = [
+            name
+            for name in os.listdir(state_dir)
+            if name == PREVIOUS_NAME or (name.startswith(JOURNAL_PREFIX) and has_commit(f"{state_dir}/{name}"))
+        ]
+    except OSError:  # there is no such directory, or it is told by what reads in it
+        return
+    path = os.path.join(state_dir, STATE_NAME)
+    if found and not os.path.lexists(path):  # or it was made since the caller looked for it
+        raise StateDamaged(f"'{path}' is gone, but '{min(found)}' is there", hint=RESTORE_HINT)
+
+
+def has_commit(path: str) -> bool:
+    """Return whether there is more in a journal than its first line, or what there is of that; raise StoreError."""
+    file = open_for_reading(path)
+    if file is None:
+        return False
+    with as_store_error("read", path), file:
+        data = file.read(LONGEST_LINE + 1)
+    return len(data) > (data.find(b"\n") + 1 or LONGEST_LINE)
 
 
 def build_damage_error(path: str, why: str) -> StateDamaged:

@@ -5,14 +5,16 @@ I/O through its storage. Go on with `plabctl.core.state`, whose `State` and `Cha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tinydb import TinyDB
-from tinydb.table import Document, Table
+from tinydb.table import Table
 
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store import codec
+from plabctl.store.current import Current
 from plabctl.store.documents import DocumentState
 from plabctl.store.head import Head
 from plabctl.store.shapes import Doc
@@ -25,11 +27,27 @@ class NamedTable(Table):
 
     document_id_class = str  # type: ignore[assignment]  # tinydb declares numbers and documents that it may be changed
 
+    def put(self, docs: Mapping[str, Doc]) -> None:
+        """File `docs`, each under its name; those that they replace stay as they are, as others may be reading them."""
+        self._update_table(lambda table: table.update(docs))
+
+    def _update_table(self, updater: Callable[[dict[str, Doc]], None]) -> None:  # type: ignore[override]
+        """Change the table in place: TinyDB would copy all its documents, twice."""
+        tables = self._storage.read() or {}
+        updater(tables[self.name])
+        self._storage.write(tables)
+        self.clear_cache()
+
 
 class NamedTinyDB(TinyDB):
     """A TinyDB of such tables."""
 
     table_class = NamedTable
+
+    if TYPE_CHECKING:
+
+        def table(self, name: str, **kwargs: Any) -> NamedTable:
+            """Return the table of that name."""
 
 
 class _Ended(dict[str, dict[str, Doc]]):
@@ -70,6 +88,11 @@ class Session(DocumentState):
         """When the state was last changed; 0 if never."""
         return self._storage.saved_at
 
+    @property
+    def current(self) -> Current | None:
+        """The state in memory, to go on with; only after a commit or when nothing was changed."""
+        return self._storage.current
+
     def end(self) -> None:
         """Let go of the documents: the next session loads its own, and two copies would be held."""
         self._tables = _Ended()
@@ -79,6 +102,7 @@ class Session(DocumentState):
         if not self._is_open:
             raise AssertionError("changes that failed are not committed")
         if not self._storage.is_changed:
+            self._storage.confirm()
             return None
         self._assert_invariants()
         head = self._storage.commit(now)
@@ -134,26 +158,9 @@ class Session(DocumentState):
         return docs
 
     def _put(self, name: str, docs: Mapping[str, Doc]) -> None:
-        """File `docs`; one operation for those that are there already and one for the new ones, not one for each."""
-        there = self._tables[name]
-        table = self._db.table(name)
-        known = [id_ for id_ in docs if id_ in there]
-        if known:
-            replacements = iter([docs[id_] for id_ in known])
-
-            # TinyDB calls this once for each id, in the order given.
-            def replace(doc: Doc) -> None:
-                new = next(replacements)
-                doc.clear()
-                doc.update(new)
-
-            table.update(replace, doc_ids=known)  # type: ignore[arg-type]
-        if len(known) < len(docs):
-            table.insert_multiple(
-                Document(doc, id_)  # type: ignore[arg-type]
-                for id_, doc in docs.items()
-                if id_ not in there
-            )
+        if docs:
+            self._db.table(name).put(docs)
+            self._storage.note_put(name, docs)
 
     def _drop(self, name: str, ids: Collection[str]) -> None:
         if not ids:
@@ -162,6 +169,7 @@ class Session(DocumentState):
         if missing:
             raise AssertionError(f"there is no {missing[0]!r} in '{name}' to take out")
         self._db.table(name).remove(doc_ids=ids)  # type: ignore[arg-type]
+        self._storage.note_dropped(name, ids)
 
     def _assert_invariants(self) -> None:
         # That every node is in exactly one health pool needs no check: its member is a part of its document.

@@ -14,14 +14,18 @@ from plabctl.clock import Clock
 from plabctl.contexts import contextmanager
 from plabctl.errors import ClockFault
 from plabctl.files.private import as_store_error, open_private, open_private_dir, refuse_planted_dir
-from plabctl.store.head import PREVIOUS_NAME, STATE_NAME, Head, peek_head, read_head, refuse_lost_state
+from plabctl.store.head import PREVIOUS_NAME, Head, read_head, refuse_lost_state
+from plabctl.store.journal import peek_state
 from plabctl.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plabctl.store.current import Current
     from plabctl.store.documents import Snapshot
     from plabctl.store.restore import Restored
     from plabctl.store.session import Session
 
+_VERIFIED_BYTES = 64 * 1024
+"""A state file up to this size is verified also by those who want to know its head only."""
 BEAT_NAME = "last_tick"
 SUCCESS_NAME = "last_success"
 """Its time is that of the last tick that ended without an error."""
@@ -56,24 +60,30 @@ class Store:
         self._network_disk = network_disk
         self._owners = owners
         self._is_seen = False
+        self._has_read = False
+        self._kept: list[Current] = []
+        """The state as it was last used. Whoever uses it takes it out meanwhile: another thread may look."""
         self.on_commit: Callable[[], None] | None = None
         """Called after each commit, without the lock."""
 
     def head(self) -> Head | None:
-        """Return the verified head of the state, None when there is no state yet; the nodes are not parsed."""
-        head = read_head(self._build_reading_path(STATE_NAME))
+        """Return the head of the state, None when there is no state yet; the nodes are not parsed.
+
+        The end of the journal is verified, and the state file unless it is large.
+        """
+        head = self._peek(_VERIFIED_BYTES)
         if head is None:
             refuse_lost_state(self._dir)
         return head
 
     def newest_tick(self) -> str | None:
         """Return the id of the newest tick that claimed; None when there was none. Costs next to nothing."""
-        head = peek_head(self._build_reading_path(STATE_NAME))
+        head = self._peek()
         return (head.tick or None) if head else None
 
     def saved_at(self) -> float:
         """Return when the state was last changed; 0 if never. Costs next to nothing."""
-        head = peek_head(self._build_reading_path(STATE_NAME))
+        head = self._peek()
         return head.saved_at if head else 0.0
 
     def explain_clock_doubt(self) -> str:
@@ -87,22 +97,32 @@ class Store:
         is_same_boot = _is_this_boot(self.snapshot().saved_boot)
         return clock_skew.explain_distrust(now, saved_at, uptime_s, is_same_boot=is_same_boot)
 
-    def snapshot(self) -> Snapshot:
-        """Return the whole state for reading; an empty one when there is none yet."""
+    def snapshot(self, *, anew: bool = False) -> Snapshot:
+        """Return the whole state for reading; an empty one when there is none yet. `anew`: all of it is verified."""
         # Imported here: an idle tick reads the head only, and needs none of the nouns.
+        from plabctl.store.current import catch_up, read_current
         from plabctl.store.documents import Snapshot
-        from plabctl.store.tables import empty_tables, read_documents
+        from plabctl.store.tables import empty_tables
 
-        found = read_documents(self._build_reading_path(STATE_NAME))
-        if found is None:
+        self._refuse_planted_dir()
+        kept = self._pop_kept()
+        if kept and (anew or not catch_up(kept, self._dir)):
+            kept = None
+        current = kept or read_current(self._dir)
+        if current is None:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
+        tables = current.tables
+        if kept or self._has_read:  # whoever looks twice will look again
+            self._kept.append(current)
+            tables = {name: table.copy() for name, table in tables.items()}
+        self._has_read = True
         # Documents hold no cycles: the collector has nothing to find in them. Once only: freezing at every read would
         # keep the garbage of all earlier reads. We remember that ourselves: gc.get_freeze_count() counts one by one.
         if not Store._has_frozen:
             Store._has_frozen = True
             gc.freeze()
-        return Snapshot(*found)
+        return Snapshot(current.head, tables, len(current.rest))
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -118,12 +138,14 @@ class Store:
         from plabctl.store.tables import pause_collection
 
         with self._lock() as dir_fd, pause_collection():
-            session = Session(StagedStorage(self._dir, dir_fd))
+            session = Session(StagedStorage(self._dir, dir_fd, self._pop_kept()))
             try:
                 opened_at = self._rebase_clock(session)
                 yield session
                 # Were the clock set back meanwhile, what was decided before would lie ahead, and nobody would see why.
                 head = session.commit(max(opened_at, self._clock.now()))
+                if session.current:
+                    self._kept[:] = [session.current]
             finally:
                 session.end()
         if head and self.on_commit:
@@ -156,7 +178,8 @@ class Store:
 
     def previous(self) -> Head | None:
         """Return the verified head of the previous generation, None when there is none."""
-        return read_head(self._build_reading_path(PREVIOUS_NAME))
+        line = read_head(self._build_reading_path(PREVIOUS_NAME))
+        return line.head if line else None
 
     def restore(self) -> Restored:
         """Go back from a damaged or lost state file to its previous generation.
@@ -193,6 +216,19 @@ class Store:
                 yield dir_fd
         finally:
             os.close(dir_fd)
+
+    def _pop_kept(self) -> Current | None:
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return None
+
+    def _peek(self, most: int = 0) -> Head | None:
+        self._refuse_planted_dir()
+        return peek_state(self._dir, most)
+
+    def _refuse_planted_dir(self) -> None:
+        self._build_reading_path("")
 
     def _build_reading_path(self, name: str) -> str:
         """Return the path of a file to read; raise StoreError when a stranger leads there, once looked at."""

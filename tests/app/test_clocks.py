@@ -235,9 +235,9 @@ class BusyStore(Store):
         with others.session() as state:
             state.apply(Changes(notes={"tick": {"at": clock.now()}}))
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, anew: bool = False) -> Snapshot:
         self._let_a_tick_come()
-        return super().snapshot()
+        return super().snapshot(anew=anew)
 
     def saved_at(self) -> float:
         self._let_a_tick_come()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.app import due_page, invocation
+from plabctl.app.background import Background
 from plabctl.app.context import App, open_app
 from plabctl.app.due_page import NOTE_NAME, is_page_due, write_due_page
 from plabctl.errors import PageFault
@@ -103,7 +104,7 @@ def test_it_is_written_without_a_lock_or_a_slot(desk: Desk, app: App, monkeypatc
         seen.append(next(iter(app.store.snapshot().members())).last is not None)
 
     monkeypatch.setattr(due_page, "write_due_page", look)
-    invocation.tick(str(desk.config))
+    invocation.tick(str(desk.config), Background(may_outlive=False))
 
     assert seen == [(frozenset(), (), (), 0), True]
 
@@ -199,5 +200,5 @@ def test_the_page_tells_that_ticks_fail(desk: Desk, app: App) -> None:
 def test_a_tick_that_is_ended_writes_none(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invocation, "_tick", lambda *_: 143)
 
-    assert invocation.tick(str(desk.config)) == 143
+    assert invocation.tick(str(desk.config), Background(may_outlive=False)) == 143
     assert not (desk.folder / "page").exists()

@@ -32,6 +32,7 @@ EARLY = {
     "difflib": "mistyped words of the configuration and of commands, before anything is claimed",
     "tomllib": "the configuration, before anything is claimed",
     "plabctl.config.liveness_keys": "the configuration, before anything is claimed",
+    "plabctl.app.systemd_unit": "where systemd runs ticks, before there are two processes",
     "plabctl.app.tick_sinks": "where there are such sinks, before anything is claimed",
     "urllib.request": "by a sink of kind ping, as the tick begins",
     "urllib.error": "as above",
@@ -49,7 +50,7 @@ import ast, json, sys
 from pathlib import Path
 import plabctl.cli.tick, plabctl.cli.main, plabctl.app.invocation, plabctl.app.tick, plabctl.app.ssh_check
 import plabctl.app.wiring, plabctl.app.capacity, plabctl.app.last_error, plabctl.store.session, plabctl.store.storage
-import plabctl.app.status_file, plabctl.app.due_page
+import plabctl.app.status_file, plabctl.app.due_page, plabctl.app.tell_failures
 from plabctl.app import preload
 
 def imported(node):

@@ -1,5 +1,6 @@
 import fcntl
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,25 @@ def test_a_sound_state_is_all_ok(tmp_path: Path) -> None:
     assert "ok    state: 2 nodes, revision 2, saved 0s ago, checksum correct" in said(app)
     assert "ok    lock: acquired and released" in said(app)
     assert "ok    slots: 0 of 4 in use" in said(app)
+
+
+def test_a_commit_that_was_cut_off_is_told_before_and_after_it_was_dropped(tmp_path: Path) -> None:
+    app = make_app(tmp_path)
+    with app.store.session() as session:
+        session.apply(Changes(notes={"x": {"y": 2}}))
+    (journal,) = tmp_path.glob("state/state.journal.2")
+    journal.write_bytes(journal.read_bytes()[:-7])
+
+    assert faults(app) == ""
+    before = [line for line in said(app) if "journal" in line]
+    assert re.fullmatch(
+        r"ok    journal: it ends with \d+ bytes of a commit that was cut off, or is being written now; .*", before[0]
+    )
+    with app.store.session() as session:
+        session.apply(Changes(notes={"x": {"y": 3}}))
+    after = [line for line in said(app) if "journal" in line]
+    assert len(before) == len(after) == 1
+    assert re.fullmatch(r"ok    journal: \d+ bytes of a commit that was cut off were dropped 0s ago", after[0])
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Short:
     most: int
 
 
-IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 58)
+IDLE = Short("tick", frozenset(), frozenset({"app", "cli", "config", "core", "files", "store"}), 59)
 STATUS = [
     Short(f"status {form}".strip(), frozenset(libraries), IDLE.folders | {"render", "views"}, 78)
     for form, libraries in (("-o json", {"json"}), ("-o tsv", ()), ("-o name", ()), ("", ()))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.cli.console import Desk, Said
+from tests.state_files import read_state_files
 
 
 def pool_of(desk: Desk, name: str) -> str:
@@ -327,15 +328,15 @@ def test_a_tick_of_some_nodes_tests_these_and_no_others(used_desk: Desk) -> None
 
 def test_a_dry_run_changes_nothing(desk: Desk) -> None:
     desk.ok("node", "add", "pc1", "pc2")
-    before = (desk.folder / "state/state.json").read_bytes()
+    before = read_state_files(desk.folder / "state")
     rows = json.loads(desk.ok("tick", "--dry-run", "-o", "json"))["tests"]
 
     assert [row["name"] for row in rows] == ["pc1", "pc2"]
-    assert (desk.folder / "state/state.json").read_bytes() == before
+    assert read_state_files(desk.folder / "state") == before
 
 
 def test_a_test_in_the_foreground_records_nothing(used_desk: Desk) -> None:
-    before = (used_desk.folder / "state/state.json").read_bytes()
+    before = read_state_files(used_desk.folder / "state")
     good, bad = used_desk.run("test", "pc1"), used_desk.run("test", "pc2")
 
     assert (good.code, bad.code) == (0, 1)
@@ -343,7 +344,7 @@ def test_a_test_in_the_foreground_records_nothing(used_desk: Desk) -> None:
     assert "│ hello [/x] from pc1" in good.out
     assert "passed in" in good.out
     assert "failed (setup)" in bad.out
-    assert (used_desk.folder / "state/state.json").read_bytes() == before
+    assert read_state_files(used_desk.folder / "state") == before
     assert json.loads(used_desk.run("test", "pc2", "-o", "json").out)["outcome"] == "fail"
 
 

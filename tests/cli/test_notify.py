@@ -53,6 +53,31 @@ def test_a_test_is_sent_to_all_or_to_those_that_are_named(used_desk: Desk, web: 
     assert "no sink that notifies people is called 'opps', did you mean \"ops\"?" in said.err
 
 
+def test_a_fault_of_the_page_is_in_a_notice_at_once_though_nothing_else_is_to_do(
+    used_desk: Desk, web: WebServer
+) -> None:
+    own = (
+        used_desk.config.read_text()
+        + f'\n[[sink]]\nkind = "apprise"\nurl = "json://127.0.0.1:{web.port}"\napart = "0s"\n'
+    )
+
+    def tick(folder: str) -> int:
+        used_desk.config.write_text(f'{own}[report]\ndir = "{folder}"\n')
+        return used_desk.run("tick").code
+
+    assert [tick("page"), tick("page")] == [0, 0]
+    web.requests.clear()
+    (used_desk.folder / "thesis").write_text("mine")
+
+    assert tick("thesis") == 1
+    assert wait_until(lambda: len(web.requests) == 1)
+    assert f"the page in '{used_desk.folder}/thesis' cannot be written" in web.requests[0].json["message"]
+    assert tick("page") == 0, "the page there is not due"
+    assert used_desk.ok("check").startswith("PLABCTL OK - ")
+    assert wait_until(lambda: len(web.requests) == 2)
+    assert "over" in web.requests[1].json["message"]
+
+
 def test_a_notice_outlives_the_tick_that_sends_it(used_desk: Desk, web: WebServer) -> None:
     add_sinks(used_desk, web, count=1)
     web.pause_s = 1.0

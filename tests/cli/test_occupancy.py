@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.console import Desk
+from tests.state_files import read_tables
 
 SOURCE = """
 [[occupancy]]
@@ -205,13 +206,14 @@ def test_what_holds_is_said_of_a_bad_row_and_of_rubbish(busy_desk: Desk, printed
 
 
 def test_the_note_of_the_last_source_goes_with_it(busy_desk: Desk) -> None:
+    assert "occupancy" in str(read_tables(busy_desk.folder / "state"))
     busy_desk.config.write_text(busy_desk.config.read_text().replace(SOURCE, ""))
     busy_desk.ok("retest", "pc2")
     tests = list_tests(busy_desk, "pc1")
 
     busy_desk.ok("tick")
 
-    assert "occupancy" not in (busy_desk.folder / "state" / "state.json").read_text()
+    assert "occupancy" not in str(read_tables(busy_desk.folder / "state"))
     assert list_tests(busy_desk, "pc1") == tests, "nobody said that it is free, and it was not due"
 
 

@@ -14,6 +14,7 @@ from typing import cast
 import pytest
 
 from plabctl.app import access_changes, host_key_offers, invocation
+from plabctl.app.background import Background
 from plabctl.app.context import App, open_app
 from plabctl.app.host_key_offers import KeyOffer, accept_keys
 from plabctl.clock import SystemClock
@@ -188,7 +189,9 @@ def test_nodes_that_refused_our_key_are_due_once_the_configuration_names_another
     impatient = Store(app.settings.state_dir, app.clock, lock_timeout_s=0.05)
     monkeypatch.setattr(invocation, "open_app", lambda _path: App(app.settings, app.clock, impatient))
     with app.store.session(), pytest.raises(StoreBusy):
-        invocation.tick(str(desk.config))  # the next one has the same reason to test the node
+        invocation.tick(
+            str(desk.config), Background(may_outlive=False)
+        )  # the next one has the same reason to test the node
     desk.ok("tick")
     (row,) = json.loads(desk.ok("status", "-o", "json"))["nodes"]
     assert (row["pool"], row["last"]["outcome"]) == ("good", "pass")

@@ -15,6 +15,7 @@ from plabctl.core.clock_skew import (
     rebase_instants,
 )
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.liveness_record import LostWay
 from plabctl.core.model import Hold, Leftover, Member, Node, Outcome, Verdict
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Flap, Suspicion
@@ -52,6 +53,14 @@ def test_a_clock_is_believed_from_the_year_on_in_which_it_can_have_been_set(now:
 def after(state: MemoryState, now: float = BEFORE) -> MemoryState:
     state.apply(rebase_instants(state, now))
     return state
+
+
+def test_a_lost_way_is_looked_at_again_soon_however_far_ahead_that_was() -> None:
+    way = LostWay("north", NOW, NOW, NOW + DAY_S, "south", is_told=True)
+
+    (kept,) = member_of(after(make_state(make_member(lost_ways=(way,))))).lost_ways
+
+    assert kept == LostWay("north", BEFORE, BEFORE, BEFORE, "south", is_told=True)
 
 
 def member_of(state: MemoryState, name: str = "n1") -> Member:

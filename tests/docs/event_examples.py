@@ -246,8 +246,13 @@ batch = true
 ## When it gets it
 
 Each sink has a queue of its own, which is the history: it is told of the events in their order, one run after the
-other, and no sink waits for another. Ticks do not wait for each other's sinks either: a tick that has nothing else to
-do begins to tell for 30 seconds, lets what it began come to its end or time-out, and leaves the rest to the next.
+other, and no sink waits for another. A tick that has nothing else to do waits half a second for its sinks, of all kinds
+together, and ends. What takes longer goes on in a process that outlives it: for 30 seconds that begins to tell what
+waits, lets what it began come to its end or time-out, and leaves the rest to the next tick. As one process at a time
+tells a sink, there are at most as many of these as sinks. How it went, `check` says at once and the next tick.
+
+`plabctl tick` on a terminal waits to the end and says what went wrong itself, and so does one that is the first process
+of a container, or whose unit of systemd has no `KillMode=process`: there its end would be that of all that it leaves.
 
 - **At least once.** A command that exits with 0 took the event. One that was killed with its tick gets it again, with
   the same `id`.

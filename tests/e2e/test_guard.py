@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.site import Site
 from tests.lab.hosts import Lab
 from tests.lab.wait_until import wait_until
+from tests.state_files import read_tables
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
 
@@ -21,8 +22,8 @@ check = { run = "true", timeout = "20s" }
 
 
 def records(site: Site) -> dict[str, dict[str, object]]:
-    """What the state file remembers of each node, but for when it was tested and how long that took."""
-    nodes = json.loads((site.folder / "state" / "state.json").read_text())["nodes"]
+    """What the state remembers of each node, but for when it was tested and how long that took."""
+    nodes = read_tables(site.folder / "state")["nodes"]
     passing = {"last", "due_at", "interval_s", "probed_at", "slow"}
     return {
         name: {key: kept for key, kept in doc["member"].items() if key not in passing} for name, doc in nodes.items()

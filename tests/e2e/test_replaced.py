@@ -13,6 +13,7 @@ from plabctl.store.head import SCHEMA_VERSION
 from tests.e2e.site import Site
 from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
+from tests.state_files import read_state_files
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.sshd]
 
@@ -133,7 +134,7 @@ def test_an_installation_that_is_not_whole_says_so_and_changes_nothing(tmp_path:
             key=tmp_path / "key", recipe="here", more=_RECIPES.format(live="x", hold="y", folder=".", more="")
         )
         site.add({"pc1": {}})
-        before = (site.folder / "state/state.json").read_bytes()
+        before = read_state_files(site.folder / "state")
         (site.package / "app/tick.py").unlink()
 
         said = site.run("tick", code=75)
@@ -143,7 +144,7 @@ def test_an_installation_that_is_not_whole_says_so_and_changes_nothing(tmp_path:
             "  hint: unless it is being upgraded just now, reinstall it\n"
         )
         assert site.run("tick", code=75) == "", "it is said once an hour"
-        assert (site.folder / "state/state.json").read_bytes() == before
+        assert read_state_files(site.folder / "state") == before
 
 
 def test_a_tick_of_the_old_version_writes_nothing_over_what_the_new_one_wrote(tmp_path: Path) -> None:

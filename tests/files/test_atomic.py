@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.files.atomic import Unconfirmed, append_line, replace_file, sweep, write_new
+from plabctl.files.atomic import Unconfirmed, append_at, append_line, replace_file, sweep, write_new
 from plabctl.files.trusted import PlantedFile
 from tests.store.failing_calls import at_call, fail
 
@@ -111,3 +111,51 @@ def test_what_killed_processes_left_is_removed_after_a_day(tmp_path: Path, *, by
     assert names_in(tmp_path) == ["state.json", "state.tmp-error-2-cd"]
     if isinstance(folder, int):
         os.close(folder)
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync"])
+def test_what_cannot_be_appended_is_taken_back(tmp_path: Path, call: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old, and a torn end")
+
+    with at_call(1, fail(errno.ENOSPC), (call,)), pytest.raises(OSError, match="No space") as caught:
+        append_at(str(path), 3, b" and new")
+
+    assert not isinstance(caught.value, Unconfirmed)
+    assert path.read_bytes() == b"old"
+    append_at(str(path), 3, b" and new")
+    assert path.read_bytes() == b"old and new"
+
+
+@pytest.mark.parametrize("failing", [("fdatasync",), ("ftruncate", "fdatasync")])
+def test_what_is_neither_confirmed_nor_taken_back_is_unconfirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    real = os.write
+
+    def write_then_fail_at_all(fd: int, data: bytes) -> int:
+        for name in failing:
+            monkeypatch.setattr(os, name, refuse)
+        return real(fd, data)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "write", write_then_fail_at_all)
+    with pytest.raises(Unconfirmed, match="neither what was appended nor that it was taken back"):
+        append_at(str(path), 3, b" and new")
+
+    assert path.read_bytes() == (b"old and new" if "ftruncate" in failing else b"old")
+
+
+def test_nothing_is_appended_to_a_file_with_another_name_or_to_none(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        append_at(str(tmp_path / "file"), 0, b"new")
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "other").hardlink_to(tmp_path / "file")
+    with pytest.raises(PlantedFile):
+        append_at(str(tmp_path / "file"), 3, b"new")
+
+    assert (tmp_path / "other").read_bytes() == b"old"

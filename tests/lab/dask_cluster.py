@@ -136,7 +136,7 @@ class Cluster:
     def executor(self, **changes: object) -> str:
         """Return the `[executor]` table of a configuration."""
         values = {"scheduler": self.address, "ca": self.authority.path, "cert": self.cert, "key": self.key, **changes}
-        lines = (f'{name} = "{value}"' for name, value in values.items())
+        lines = (f"{name} = {'true' if value is True else json.dumps(str(value))}" for name, value in values.items())
         return "\n".join(["[executor]", 'kind = "dask"', *lines]) + "\n"
 
     def await_ready(self, *names: str) -> None:

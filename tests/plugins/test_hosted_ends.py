@@ -14,6 +14,7 @@ from plabctl.plugins.host import Plugin
 from plabctl.plugins.hosted_ends import HostedOccupancy, HostedOptions
 from plabctl.values import replace
 from tests.builders import NOW
+from tests.lab.wait_until import wait_until
 from tests.plugins.packages import EXAMPLE, install, place
 from tests.plugins.test_plugins import PLAIN_GOOD, Shop
 
@@ -263,8 +264,20 @@ def test_two_sinks_of_one_plugin_do_not_wait_for_each_other(tmp_path: Path) -> N
 
     shop.ok("tick")
 
-    slow, quick = (float((tmp_path / name).read_text()) for name in ("slow", "quick"))
-    assert quick < slow - 1
+    slow, quick = tmp_path / "slow", tmp_path / "quick"
+    assert wait_until(lambda: slow.exists() and slow.read_text().endswith("\n")), "the tick is over before"
+    assert float(quick.read_text()) < float(slow.read_text()) - 1
+
+
+def test_a_sink_that_hangs_is_given_up_in_the_background_and_told_of_by_the_next_tick(tmp_path: Path) -> None:
+    config = '[[sink]]\nkind = "odd"\non = ["transition"]\ntimeout = "1s"\noptions = { seconds = 60 }\n'
+    shop = Shop(tmp_path, place(tmp_path / "site", "odd_ends", ENDS, POINTS), CONFIG + config)
+    shop.ok("node", "add", "pc1")
+
+    shop.ok("tick")
+
+    assert wait_until(lambda: "it did not answer within 1 s" in shop.run("check").out)
+    assert "it did not answer within 1 s" in shop.run("tick").err
 
 
 def test_what_is_no_function_is_told_by_config_check(tmp_path: Path) -> None:

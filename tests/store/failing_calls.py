@@ -1,8 +1,8 @@
 """Make the Nth call to the system fail, or be the last one of this process. For the tests of commits.
 
-Run as a program, it kills one child for each call of a commit: `faults.py SOURCE_DIR PLACE`. Every child works on a
-copy of SOURCE_DIR, PLACE/N, and leaves a file `acknowledged` there when its commit returned. Prints the number of
-calls.
+Run as a program, it kills one child for each call of a commit: `failing_calls.py SOURCE_DIR PLACE [fold]`. Every child
+works on a copy of SOURCE_DIR, PLACE/N, and leaves a file `acknowledged` there when its commit returned. With `fold`,
+the commit folds the journal. Prints the number of calls.
 """
 
 import os
@@ -20,7 +20,20 @@ from plabctl.store.store import Store
 from tests.builders import make_mark
 from tests.manual_clock import ManualClock
 
-CALLS = ("open", "write", "fsync", "link", "replace", "fchmod", "unlink", "close", "ftruncate", "pwrite", "mkdir")
+CALLS = (
+    "open",
+    "write",
+    "fsync",
+    "fdatasync",
+    "link",
+    "replace",
+    "fchmod",
+    "unlink",
+    "close",
+    "ftruncate",
+    "pwrite",
+    "mkdir",
+)
 Act = Callable[[str, Callable[..., Any], tuple[Any, ...]], Any]
 
 
@@ -89,6 +102,8 @@ def kill_at_every_call(source: Path, place: Path) -> int:
 
 
 if __name__ == "__main__":
-    import plabctl.store.session  # noqa: F401 - once, not in each child
+    from plabctl.store import storage  # once, not in each child
 
+    if "fold" in sys.argv:
+        storage._LEAST_BYTES = storage._LARGEST_SHARE = 0
     print(kill_at_every_call(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -12,25 +12,53 @@ import pytest
 
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
+from plabctl.store import storage
 from plabctl.store.store import Store
-from tests.builders import make_mark, make_member, make_node
+from tests.builders import NOW, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
 from tests.store.failing_calls import at_call, commit, fail
 
 ROOT = Path(__file__).parents[2]
 TEMP = "state.tmp-*"
-ERRORS = [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.EACCES]
+ERRORS = [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.EACCES, errno.EINVAL]
+
+
+WAYS = ["append", "fold", "whole"]
+"""What the next commit does: it appends to the journal; it folds that as well; it writes the state file, as the first
+one does and the one after an earlier version."""
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def state_dir(tmp_path: Path) -> Path:
-    """A state after a few commits, so that there is a previous generation."""
+def state_dir(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state after a few commits and folds, so that there is a previous generation."""
+    for name in ("_LEAST_BYTES", "_LARGEST_SHARE"):
+        monkeypatch.setattr(storage, name, 0)
     state_dir = tmp_path / "state"
     with Store(state_dir, ManualClock()).session() as session:
         session.apply(Changes(nodes=(make_node(),), members=(make_member(),)))
     commit(state_dir, "older")
     commit(state_dir, "old")
+    if way != "fold":
+        monkeypatch.undo()
+    if way == "whole":
+        take_journal_away(state_dir)
     return state_dir
+
+
+def take_journal_away(state_dir: Path) -> None:
+    """Make the state one of version 3, which knew no journal."""
+    tables = Store(state_dir, ManualClock()).snapshot()._tables
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "SCHEMA_VERSION", 3)
+        _, line, body = storage.serialize(tables, 3, NOW)
+    (state_dir / "state.json").write_bytes(line + body)
+    for journal in state_dir.glob("state.journal.*"):
+        journal.unlink()
 
 
 def tick_of(state_dir: Path) -> str:
@@ -56,9 +84,9 @@ def error_of(state_dir: Path) -> StoreError | None:
 
 @pytest.mark.parametrize("number", ERRORS, ids=errno.errorcode.__getitem__)
 def test_an_error_of_the_system_at_any_call_leaves_the_old_state_or_is_reported_as_uncertain(
-    state_dir: Path, number: int
+    state_dir: Path, way: str, number: int
 ) -> None:
-    names = ("open", "write", "fsync", "link", "replace", "fchmod", "mkdir")
+    names = ("open", "write", "fsync", "fdatasync", "link", "replace", "fchmod", "mkdir")
     ends: list[str] = []
     for call in range(1, len(calls_of_a_commit(state_dir)) + 1):
         copy = state_dir.with_name(f"copy-{call}")
@@ -72,16 +100,16 @@ def test_an_error_of_the_system_at_any_call_leaves_the_old_state_or_is_reported_
         commit(copy, "next")
         assert tick_of(copy) == "next", "the next one comes through"
 
-    assert ends.count("CommitUncertain") == 1, "only the directory's fsync"
-    assert ends.count("StoreError") >= 6
+    assert ends.count("CommitUncertain") == (way == "whole"), "only the directory's last fsync"
+    assert ends.count("StoreError") >= (6 if way == "whole" else 3)
 
 
 def test_killed_at_any_call_the_state_is_old_or_new_and_nothing_acknowledged_is_lost(
-    state_dir: Path, tmp_path: Path
+    state_dir: Path, way: str, tmp_path: Path
 ) -> None:
     place = tmp_path / "killed"
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/store/failing_calls.py", state_dir, place],
+        [sys.executable, ROOT / "tests/store/failing_calls.py", state_dir, place, way],
         capture_output=True,
         text=True,
         check=True,
@@ -95,20 +123,25 @@ def test_killed_at_any_call_the_state_is_old_or_new_and_nothing_acknowledged_is_
         assert not (copy / "acknowledged").exists() or ends[-1] == "new"
         previous = Store(copy, ManualClock()).previous()
         assert previous is not None, "the generation before is whole as well"
-        assert previous.rev in {2, 3}
+        assert previous.rev in {2, 3, 4}
         commit(copy, "next")
         assert tick_of(copy) == "next"
-    assert int(done.stdout) >= 12
+    assert int(done.stdout) >= {"append": 6, "fold": 20, "whole": 12}[way]
     assert ends == sorted(ends, reverse=True), "old, then new, and never back"
     assert set(ends) == {"old", "new"}
 
 
-def test_everything_is_durable_before_the_commit_returns_and_in_the_right_order(state_dir: Path) -> None:
-    calls = [call for call in calls_of_a_commit(state_dir) if call in {"write", "fsync", "link", "replace"}]
+def test_everything_is_durable_before_the_commit_returns_and_in_the_right_order(state_dir: Path, way: str) -> None:
+    seen = calls_of_a_commit(state_dir)
+    calls = [call for call in seen if call in {"write", "fsync", "fdatasync", "link", "replace"}]
 
-    assert calls == ["write", "write", "fsync", "link", "replace", "replace", "fsync"]
+    append = ["write", "fdatasync"]
+    before = ["fsync", "fdatasync"]  # what another process wrote: it may have died before it did that
+    journal, base = ["write", "fsync", "fsync"], ["write", "write", "fsync", "link", "replace", "replace", "fsync"]
+    assert calls == {"append": before + append, "fold": before + append + journal + base, "whole": journal + base}[way]
 
 
+@pytest.mark.parametrize("way", ["fold", "whole"], indirect=True)
 def test_without_hard_links_the_previous_generation_is_a_copy(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(errno.EPERM, "no hard links here")
@@ -173,8 +206,12 @@ def test_a_full_file_system_leaves_the_old_state_and_the_next_commit_recovers(tm
         filler = place / "filler"
         subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], stderr=subprocess.DEVNULL, check=False)
 
-        with pytest.raises(StoreError, match="no space left on device") as caught:
-            commit(state_dir)
+        large = Changes(notes={"large": {"text": "x" * 9000}}, tick=make_mark("never"))
+        with (
+            pytest.raises(StoreError, match="no space left on device") as caught,
+            Store(state_dir, ManualClock()).session() as session,
+        ):
+            session.apply(large)
         assert "free some space" in caught.value.hint
         assert (tick_of(state_dir), list(state_dir.glob(TEMP))) == ("old", [])
 

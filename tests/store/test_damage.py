@@ -34,7 +34,10 @@ def commit(state_dir: Path, tick: str) -> None:
 
 
 @pytest.fixture
-def state_dir(tmp_path: Path) -> Path:
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state of which each commit was folded, so that the state file and its previous generation say the same."""
+    for name in ("_LEAST_BYTES", "_LARGEST_SHARE"):
+        monkeypatch.setattr(storage, name, 0)
     state_dir = tmp_path / "state"
     for tick in ("t1", "t2", "t3"):
         commit(state_dir, tick)
@@ -68,6 +71,14 @@ def refusals(state_dir: Path, *, deep: bool = True) -> list[StoreError]:
             way()
         errors.append(caught.value)
     return errors
+
+
+def put_alone(state_dir: Path, content: bytes) -> Path:
+    """A state directory in which there is nothing but a state file of that content."""
+    alone = state_dir.with_name("alone")
+    alone.mkdir(mode=0o700)
+    (alone / "state.json").write_bytes(content)
+    return alone
 
 
 GOOD = with_head(BODY)
@@ -120,10 +131,10 @@ def test_a_damaged_file_is_refused_with_advice_and_left_alone(state_dir: Path, c
 
 
 def test_the_corpus_is_damaged_by_what_it_says_and_not_by_how_it_is_made(state_dir: Path) -> None:
-    (state_dir / "state.json").write_bytes(GOOD)
+    alone = put_alone(state_dir, GOOD)
 
-    assert open_store(state_dir).head() is not None
-    assert list(open_store(state_dir).snapshot().names()) == []
+    assert open_store(alone).head() is not None
+    assert list(open_store(alone).snapshot().names()) == []
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -217,8 +228,8 @@ def test_a_file_of_absurd_size_is_refused_before_it_is_read(state_dir: Path) -> 
 
 def test_an_entry_of_unknown_shape_is_named_when_it_is_asked_for(state_dir: Path) -> None:
     nodes = b'"nodes":{"n1":{"member":{"pool":"good","since_at":1,"due_at":1,"surprise":2}}}'
-    (state_dir / "state.json").write_bytes(with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1))
-    state = open_store(state_dir).snapshot()
+    alone = put_alone(state_dir, with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1))
+    state = open_store(alone).snapshot()
 
     for ask in (lambda: state.member("n1"), lambda: list(state.members())):
         with pytest.raises(StateDamaged, match="'n1' in 'nodes'"):
@@ -227,8 +238,8 @@ def test_an_entry_of_unknown_shape_is_named_when_it_is_asked_for(state_dir: Path
 
 def test_an_entry_that_lacks_what_a_list_shows_is_told_by_every_list(state_dir: Path) -> None:
     nodes = b'"nodes":{"n1":{"member":{}}}'
-    (state_dir / "state.json").write_bytes(with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1))
-    state = open_store(state_dir).snapshot()
+    alone = put_alone(state_dir, with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1))
+    state = open_store(alone).snapshot()
 
     lists: list[Callable[[], object]] = [
         lambda: list(state.select(NODE_FACTS)),
@@ -249,8 +260,8 @@ def test_restore_brings_the_previous_generation_back(state_dir: Path) -> None:
     restored = open_store(state_dir).restore()
 
     state = open_store(state_dir).snapshot()
-    assert state.tick == make_mark("t2")
-    assert state.rev == restored.head.rev == 4, "the count of commits does not go back"
+    assert state.tick == make_mark("t3"), "nothing is lost: the journal of the previous generation goes on from it"
+    assert state.rev == restored.rev == 4, "the count of commits does not go back"
     assert restored.kept is not None
     assert Path(restored.kept).read_bytes() == b"{}"
     commit(state_dir, "t4")
@@ -261,7 +272,16 @@ def test_restore_brings_a_lost_state_back(state_dir: Path) -> None:
     (state_dir / "state.json").unlink()
 
     assert open_store(state_dir).restore().kept is None
-    assert open_store(state_dir).snapshot().tick == make_mark("t2")
+    assert open_store(state_dir).snapshot().tick == make_mark("t3")
+
+
+def test_restore_brings_the_previous_generation_back_alone_where_no_journal_is_whole(state_dir: Path) -> None:
+    for path in (state_dir / "state.json", *state_dir.glob("state.journal.*")):
+        path.write_bytes(b"{}")
+
+    restored = open_store(state_dir).restore()
+
+    assert (restored.found.rev, open_store(state_dir).snapshot().tick) == (2, make_mark("t2"))
 
 
 def test_the_damaged_file_is_kept_once_however_often_it_is_restored(state_dir: Path) -> None:

@@ -34,9 +34,9 @@ def large(tmp_path: Path) -> Path:
 def test_a_large_state_is_verified_to_its_end(large: Path) -> None:
     sound = large.read_bytes()
     before = descriptors()
-    head = read_head(str(large))
-    assert head is not None
-    assert head.bytes_ > LARGE
+    line = read_head(str(large))
+    assert line is not None
+    assert line.head.bytes_ > LARGE
 
     for place in (len(sound) // 2, len(sound) - 1):
         large.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
@@ -50,7 +50,7 @@ def test_a_large_state_is_verified_to_its_end(large: Path) -> None:
 
 @pytest.mark.parametrize("tick", ['"', "a\nb", "x" * 65], ids=["quote", "line break", "long"])
 def test_the_id_of_a_tick_that_would_break_the_line_is_not_written(tick: str) -> None:
-    with pytest.raises(AssertionError, match="would break the first line"):
+    with pytest.raises(AssertionError, match="would break the line"):
         build_head_line(Head(SCHEMA_VERSION, 1, 0.0, None, tick, 0, 2), b"{}")
 
 

@@ -17,6 +17,7 @@ from plabctl.core.liveness import Liveness
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import ClockFault, StoreBusy, StoreError
+from plabctl.store import storage
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
@@ -64,7 +65,6 @@ def test_the_head_tells_what_an_idle_tick_needs(store: Store, state_dir: Path) -
 
     assert head is not None
     assert (head.rev, head.saved_at, head.wake_at, head.node_count) == (1, NOW, NOW + 60, 1)
-    assert head.bytes_ == len((state_dir / "state.json").read_bytes().split(b"\n", 1)[1])
 
 
 @pytest.mark.parametrize(("fields", "wake_at"), [({}, NOW + 20), ({"absent_since_at": NOW}, None)])
@@ -107,12 +107,14 @@ def test_the_state_file_is_one_json_document(store: Store, state_dir: Path) -> N
     assert list(document["nodes"]) == ["n1"]
 
 
-def test_the_generation_before_is_kept(store: Store) -> None:
+def test_the_generation_before_is_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LEAST_BYTES", "_LARGEST_SHARE"):
+        monkeypatch.setattr(storage, name, 0)
     commit(store, ONE, Changes(tick=make_mark("t2")), Changes(tick=make_mark("t3")))
 
     previous = store.previous()
     assert previous is not None
-    assert previous.rev == 2
+    assert previous.rev == 2, "its journal goes on from there"
 
 
 def test_a_session_without_changes_writes_nothing(store: Store, state_dir: Path) -> None:
@@ -322,11 +324,12 @@ def test_the_last_change_and_the_newest_tick_are_known_at_a_glance(store: Store)
 
 
 def test_what_is_read_is_kept_from_the_collector_of_garbage_and_no_more_when_it_is_read_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(store, ONE)
     monkeypatch.setattr(Store, "_has_frozen", False)
     gc.unfreeze()
+    store = Store(state_dir, ManualClock(NOW))
     first = store.snapshot()
     kept = gc.get_freeze_count()
     second = store.snapshot()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from plabctl.app.deliver import record_events
+from plabctl.app.record_events import record_events
 from plabctl.clock import SystemClock
 from plabctl.core import enrolment, node_orders
 from plabctl.core.assignment import Assignment

@@ -1,5 +1,6 @@
 """Real processes on loopback, with TLS: one scheduler and three workers for all tests; vnodes are counted."""
 
+import json
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -52,6 +53,23 @@ def test_nodes_are_tested_by_workers_of_their_site(monitor: Monitor) -> None:
     assert where["x1"] in {"north", "south"}
     assert monitor.live() == []
     assert monitor.history("late", "void") == []
+
+
+def test_a_node_that_fails_at_one_site_is_looked_at_from_another_and_stays_good(cluster: Cluster) -> None:
+    monitor = Monitor(cluster, "second-opinion", second_opinion=True)
+    where = f"case $PWD in {cluster.folder}/w[12]*) exit 2;; esac"
+    monitor.configure(more=f'[recipe.sited]\ntransport = "local"\ncheck = {{ run = "{where}" }}\n')
+    monitor.run("node", "add", "n1", "--set", "site=north", "--set", "recipe=sited")
+    monitor.run("move", "n1", "good", "--reason", "it works")
+    monitor.run("tick")
+
+    assert [event["kind"] for event in monitor.history("suspect", "refuted", "transition")][-2:] == [
+        "suspect",
+        "refuted",
+    ]
+    seen = [(event["vantage"], event["outcome"]) for event in monitor.history("probe")]
+    assert seen == [("north", "fail"), ("south", "pass")]
+    assert json.loads(monitor.run("status", "-o", "json"))["nodes"][0]["vantage"] == "south"
 
 
 def test_workers_listen_on_loopback_alone(cluster: Cluster) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from plabctl.app import change_nodes as order_desk
 from plabctl.app.context import App
-from plabctl.app.deliver import record_events
 from plabctl.app.goals import RetestGoal, TickGoal, WaitForGone, WaitForUp
 from plabctl.app.invocation import is_clock_settling, is_idle
+from plabctl.app.record_events import record_events
 from plabctl.app.tick import run_tick
 from plabctl.core.experiments import membership
 from plabctl.core.experiments import swaps as experiment_orders
