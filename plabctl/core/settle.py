@@ -127,6 +127,8 @@ class _Batch:
         if report.vantage != member.vantage and found.outcome is not Outcome.UNKNOWN:
             member = replace(member, vantage=report.vantage)
         opinions = self._find_opinions(report)
+        if member.lost_ways and not opinions:  # they were seen before that was turned off
+            member = replace(member, lost_ways=())
         is_guarded = found.outcome is Outcome.FAIL and self._is_guarded(member, report.vantage)
         reading = Reading(found, now, self._rng.random(), is_guarded, self._scale)
         judgement = self._pools[member.pool].judge(member, reading)

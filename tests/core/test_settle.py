@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plabctl.core import leftovers
 from plabctl.core.claim import void_claims
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
+from plabctl.core.liveness_record import LostWay
 from plabctl.core.model import Cause, Goal, Leftover, Report
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settle import settle
@@ -65,6 +66,15 @@ def test_a_probe_that_found_nothing_out_leaves_where_the_last_test_was_made_from
     changes = settle(state, [make_report(outcome="unknown", cause=Cause.LOCAL)], POOLS, NOW, Random(1))
 
     assert [member.vantage for member in changes.members] == ["north"]
+
+
+def test_without_second_opinions_lost_ways_are_forgotten() -> None:
+    way = LostWay("north", NOW, NOW, NOW, "south", is_told=True)
+    state = make_state(make_member(lost_ways=(way,)), claims=[make_claim()])
+
+    changes = settle(state, [make_report()], POOLS, NOW, Random(1))
+
+    assert [member.lost_ways for member in changes.members] == [()]
 
 
 def test_a_vnode_that_dies_early_again_is_told_in_its_events_and_its_state() -> None:
