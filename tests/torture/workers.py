@@ -139,7 +139,7 @@ def _fall_back(cluster: Cluster) -> list[Finding]:
     """Return whether tests are made from here once the scheduler has been unreachable for long enough."""
     lonely = Monitor(cluster, "lonely", scheduler="tcp://127.0.0.1:9", fallback_after="1s")
     lonely.add("north", "n1")
-    lonely.run("tick")
+    said = lonely.run("tick")
     told = lonely.run("check", code=2)
     lonely.run("retest", "n1")
     lonely.run("tick")
@@ -147,5 +147,6 @@ def _fall_back(cluster: Cluster) -> list[Finding]:
     is_made_here = {(event["outcome"], event.get("vantage", "")) for event in others} == {("pass", "")}
     return [
         Finding("without a scheduler", first["cause"], "executor", first["cause"] == "executor" and "refused" in told),
+        Finding("what the tick says of it", repr(said), "nothing", not said),
         Finding("after a while, made from here", str(len(others)), "2", is_made_here and len(others) == 2),
     ]

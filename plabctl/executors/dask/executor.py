@@ -25,7 +25,7 @@ from plabctl.executors.threads import INTERRUPT_S, ThreadExecutor
 PATIENCE_S = 10.0
 """How long a test waits for a connection to the scheduler."""
 MARGIN_S = 15.0
-"""How long before the latest time a test must begin: its report has a way to go, and its claim must not end before."""
+"""How long before the latest time a test must begin: its report must come before its claim ends."""
 _REPORT_S = 5.0  # that a report may take from a worker
 _LOOK_S = 0.02  # between looks at tests that run here
 
@@ -45,16 +45,14 @@ class DaskExecutor:
     """An executor as `plabctl.executors.base` describes it; one thread owns it."""
 
     def __init__(self, own: DaskOptions, prober: PackingProber, clock: Clock, monitor: str, fallback: Fallback) -> None:
-        self._own, self._prober, self._clock = own, prober, clock
-        self._fallback = fallback
+        self._own, self._prober, self._clock, self._fallback = own, prober, clock, fallback
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._jobs: dict[str, _Job] = {}
         self._told: list[str] = []
         """What was handed out since the last `acknowledge`."""
-        self._reported: set[str] = set()  # all that came in: the scheduler repeats what it is asked for
+        self._reported: set[str] = set()  # all: the scheduler repeats what it is asked for
         self._ready: list[Report] = []
-        self._offset_s: float | None = None
-        """What to add to an uptime of ours for one of the scheduler; None while there is no connection."""
+        self._offset_s: float | None = None  # from our uptime to the scheduler's; None: there is no connection
         self._fault = "the scheduler does not answer"
         self._local: ThreadExecutor | None = None
         self._local_tokens: set[str] = set()
@@ -143,7 +141,7 @@ class DaskExecutor:
         return frozenset(self._local_tokens)
 
     def close(self) -> None:
-        """Give the connection back, after all that is to be said over it; takes a second at most."""
+        """Give the connection back, once all is said; takes a second at most."""
         self._link.close()
 
     def _await_message(self, timeout_s: float) -> None:
@@ -231,6 +229,8 @@ class DaskExecutor:
             del self._jobs[report.token]
             # By our clock: that of the worker may be another.
             report = replace(report, started_at=max(job.started_at, round(self._clock.now() - report.seconds, 3)))
+        if report.cause is Cause.LOCAL:  # "this machine" is not the reader's
+            report = replace(report, reason=f"at {report.vantage}: {report.reason}")
         self._ready.append(report)
 
     def _report_overdue(self) -> None:

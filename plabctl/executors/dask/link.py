@@ -7,6 +7,7 @@ Tests: `tests/executors/dask/test_cluster.py`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ class LinkFault(Exception):
 
 def build_security(own: DaskOptions) -> Security:
     """Return how Dask encrypts: by our own authority alone, or not at all."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we tell what matters, in our own words
     if not own.scheduler.startswith("tls://"):
         return Security()
     return Security(

@@ -34,7 +34,6 @@ _QUIET = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.diagnostics.nvml": False,
-    "logging.distributed": "critical",
 }
 """What Dask does of its own accord that is no use here."""
 

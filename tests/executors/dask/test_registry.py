@@ -239,4 +239,7 @@ class AtMostOnce(RuleBasedStateMachine):
 
 
 AtMostOnce.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-TestAtMostOnce = AtMostOnce.TestCase
+
+
+class TestAtMostOnce(AtMostOnce.TestCase):  # type: ignore[valid-type,misc]  # hypothesis makes it
+    """The machine, as a test."""
