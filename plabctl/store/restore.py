@@ -142,9 +142,7 @@ def _list_heads(state_dir: str) -> Iterator[Head]:
         names = os.listdir(state_dir)
     for name in names:
         if name in {STATE_NAME, PREVIOUS_NAME} or name.startswith(JOURNAL_PREFIX):
-            path = os.path.join(state_dir, name)
-            with suppress(StoreError):
-                yield from list_heads(path)
+            yield from list_heads(os.path.join(state_dir, name))  # one that is missed could be given a second time
 
 
 def _keep_damaged(state_dir: str, dir_fd: int) -> str | None:
