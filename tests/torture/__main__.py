@@ -32,6 +32,8 @@ PARTS: dict[str, str] = {
     "mutants": "small changes to what decides and to what keeps the state whole, each of which a test has to notice",
     "limits": "whole ticks with too few descriptors, threads, bytes of memory or bytes in a file",
     "calls": "killed and failed at every call on the state directory, for every command that writes it",
+    "folds": "writers and readers of one state, interleaved call by call, with folds, kills, errors and power cuts",
+    "power": "the power cut at every call of a commit, a fold, a restore, with every loss that a disk may show",
     "kills": "a thousand kills among ticks and operators, and a checker over the record",
     "workers": "workers, scheduler and ticks killed, stopped and ended at random: no vnode twice, none left",
 }
