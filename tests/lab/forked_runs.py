@@ -70,13 +70,14 @@ class Job:
     """What to run: `plabctl ARGV` in each of `folders`, after as many calls of a kind as `futile` says for it.
 
     Standard output and error go into the files `out` and `err` of the folder. With `keep_generations` each state that
-    is committed is kept, as `generation-REV.json`.
+    is committed is kept, in a folder `generation-REV`. With `folds` each commit folds the journal.
     """
 
     argv: Sequence[str]
     folders: Sequence[str]
     futile: Sequence[tuple[str, int]] = ()
     keep_generations: bool = False
+    folds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,10 @@ def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: in
         os.close(fd)
     if job["keep_generations"]:
         _keep_generations()
+    if job["folds"]:
+        from plabctl.store import storage
+
+        storage._LEAST_BYTES = storage._LARGEST_SHARE = 0
     from plabctl.app import deliver, tick
     from plabctl.cli.entry import main
 
@@ -175,17 +180,19 @@ def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: in
 
 
 def _keep_generations() -> None:
-    from plabctl.store import commit, storage
+    from plabctl.store.storage import StagedStorage
 
-    real = commit.replace_state
+    real = StagedStorage.commit
 
-    def kept(state_dir: str, *args: object, **kwargs: object) -> None:
-        real(state_dir, *args, **kwargs)  # type: ignore[arg-type]
-        text = Path(state_dir, "state.json").read_text()
-        rev = json.loads(text)["plabctl"]["rev"]
-        Path(f"generation-{rev}.json").write_text(text)
+    def kept(self: StagedStorage, now: float) -> object:
+        head = real(self, now)
+        place = Path(f"generation-{head.rev}")
+        place.mkdir()
+        for path in Path(self._state_dir).glob("state.j*"):
+            shutil.copy(path, place)
+        return head
 
-    storage.replace_state = kept  # type: ignore[attr-defined]
+    StagedStorage.commit = kept  # type: ignore[assignment,method-assign]
 
 
 if __name__ == "__main__":

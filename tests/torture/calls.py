@@ -124,7 +124,9 @@ def _reference(conditions: Scenario, place: Path) -> tuple[Reference, list[Call]
     for folder in (peace, traced):
         shutil.copytree(base, folder)
     before = Look() if conditions.is_damaged else look(base / "state")
-    (done,) = run_forked(Job(conditions.argv, [str(peace)], keep_generations=True), place / "peace.job", ENVIRON)
+    (done,) = run_forked(
+        Job(conditions.argv, [str(peace)], keep_generations=True, folds=conditions.folds), place / "peace.job", ENVIRON
+    )
     assert done.code == 0, (peace / "err").read_text()
     states = {rev: [each] for rev, each in generations(peace, before).items()}
     last = look(peace / "state")
@@ -132,7 +134,9 @@ def _reference(conditions: Scenario, place: Path) -> tuple[Reference, list[Call]
     states[last.rev] = [before, last] if conditions.is_beside else [last]
     log = place / "log"
     argv = [*_TRACE, "-e", "trace=%file,%desc,fsync,fdatasync", "-o", str(log)]
-    (child,) = run_forked(Job(conditions.argv, [str(traced)]), place / "traced.job", ENVIRON, argv)
+    (child,) = run_forked(
+        Job(conditions.argv, [str(traced)], folds=conditions.folds), place / "traced.job", ENVIRON, argv
+    )
     assert child.code == 0, (traced / "err").read_text()
     everything = list(parse_calls(log.read_text().splitlines()))
     theirs = [call for call in everything if call.pid != child.pid and call.touches(str(traced / "state"))]
@@ -183,7 +187,7 @@ class _Batch:
         for name in sorted(names):
             argv += ["-e", f"inject={name}:{how}:when={limit[name]}"]
         futile = [(point.name, limit[point.name] - point.number) for point in points]
-        job = Job(self.scenario.argv, [str(folder) for folder in folders], futile)
+        job = Job(self.scenario.argv, [str(folder) for folder in folders], futile, folds=self.scenario.folds)
         return run_forked(job, self.place / "job", ENVIRON, argv)
 
     def _hits(self) -> dict[int, Call]:

@@ -38,7 +38,7 @@ MODULES = (
     "core/clock_skew.py", "core/histogram.py", "core/outbox.py", "core/steadiness.py", "core/forecast.py",
     "core/selection.py", "core/events.py",
     "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",
-    "store/codec.py", "store/tables.py", "store/storage.py", "store/store.py",
+    "store/codec.py", "store/tables.py", "store/storage.py", "store/store.py", "store/journal.py", "store/current.py",
     "store/experiment_codec.py", "store/documents.py", "store/shapes.py",
     "files/private.py", "files/atomic.py", "files/locks.py",
 )  # fmt: skip

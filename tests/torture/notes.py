@@ -6,27 +6,34 @@ state, so the notes stand in the order of the commits. Go on with `tests.torture
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plabctl.store.head import Head
+
+_LEAST_BYTES, _LARGEST_SHARE = 1024, 0.1
 
 
 def main(notes: str, who: str, argv: list[str]) -> int:
     """Run plabctl and return its exit code."""
     from plabctl.cli.entry import main as plabctl
-    from plabctl.store import commit, storage
+    from plabctl.store import storage
 
-    real = commit.replace_state
     descriptor = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    real = storage.StagedStorage.commit
 
-    def noted(state_dir: str, dir_fd: int, *parts: bytes | memoryview, keep_previous: bool = True) -> None:
-        line = bytes(parts[0])
-        rev = json.loads(line.rstrip(b",\n") + b"}")["plabctl"]["rev"]
+    def noted(self: storage.StagedStorage, now: float) -> Head:
+        rev = self.rev + 1
         os.write(descriptor, f"about {who} {rev}\n".encode())
-        real(state_dir, dir_fd, *parts, keep_previous=keep_previous)
+        head = real(self, now)
         os.write(descriptor, f"made {who} {rev}\n".encode())
+        return head
 
-    storage.replace_state = noted  # type: ignore[attr-defined]
+    storage.StagedStorage.commit = noted  # type: ignore[method-assign]
+    # So small a state would rarely be folded.
+    storage._LEAST_BYTES, storage._LARGEST_SHARE = _LEAST_BYTES, _LARGEST_SHARE
     sys.argv = ["plabctl", *argv]
     return plabctl()
 

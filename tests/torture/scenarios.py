@@ -5,8 +5,8 @@ I/O: makes those states by running plabctl. Go on with `tests.torture.calls`.
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -87,7 +87,8 @@ class Scenario:
     """`plabctl ARGV` in a folder that `steps` lead to; `is_done` tells by the state whether it was carried out.
 
     `then` is a command that must work afterwards, whatever happened. A tick `goes_on`: some of it may be done. What
-    changes another file than the state `is_beside`.
+    changes another file than the state `is_beside`. With `folds` each commit folds the journal. Of a state that is to
+    be restored, `damaged` is the file that is damaged first.
     """
 
     name: str
@@ -96,8 +97,9 @@ class Scenario:
     is_done: Callable[[Look], bool]
     then: Sequence[str] = ("node", "add", "zz9")
     goes_on: bool = False
-    is_damaged: bool = False
     is_beside: bool = False
+    folds: bool = False
+    damaged: str = ""
 
     def prepare(self, folder: Path) -> None:
         """Make the folder."""
@@ -106,8 +108,27 @@ class Scenario:
         (folder / "more.csv").write_text("name,site\nnew1,north\nnew2,south\n")
         for step in self.steps:
             run(folder, *step)
-        if self.is_damaged:
-            (folder / "state/state.json").write_text("{}")
+        if self.damaged:
+            _damage(folder / "state", self.damaged)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Return whether the state has to be restored."""
+        return bool(self.damaged)
+
+
+def _damage(state_dir: Path, what: str) -> None:
+    """Make the state file, or the last record of its journal, one that plabctl never wrote."""
+    path = state_dir / "state.json"
+    if what == "state file":
+        path.write_text("{}")
+        return
+    rev = json.loads(path.read_bytes())["plabctl"]["rev"]
+    journal = state_dir / f"state.journal.{rev}"
+    whole = journal.read_text()
+    begin, found, end = whole.rpartition('"put"')
+    assert found, "there is no commit in the journal"
+    journal.write_text(f'{begin}"pat"{end}')
 
 
 def run(folder: Path, *argv: str) -> str:
@@ -146,7 +167,14 @@ ALL = (
         ("doctor", "--restore"),
         (*_TESTED, ("hold", "pc1", "-r", "mine"), ("hold", "pc2", "-r", "lost")),
         lambda look: look.has("pc1", "held: mine"),
-        is_damaged=True,
+        damaged="state file",
+    ),
+    Scenario(
+        "doctor --restore, of a damaged journal",
+        ("doctor", "--restore"),
+        (*_TESTED, ("hold", "pc1", "-r", "mine"), ("hold", "pc2", "-r", "lost")),
+        lambda look: look.has("pc1", "held: mine"),
+        damaged="journal",
     ),
     Scenario(
         "tick",
@@ -163,6 +191,18 @@ ALL = (
         lambda look: "vnode web/pc1 up" in look.rest,
         then=_TICK,
         goes_on=True,
+    ),
+    Scenario(
+        "move, and fold", ("move", "pc1", "bad", "-r", "x"), _TESTED, lambda look: look.has("pc1", "bad"), folds=True
+    ),
+    Scenario(
+        "tick, and fold",
+        _TICK,
+        (*_TESTED, ("node", "add", "pc9")),
+        lambda look: look.has("pc9", "good", "2/0") and not look.rest,
+        then=_TICK,
+        goes_on=True,
+        folds=True,
     ),
 )
 
@@ -184,10 +224,8 @@ def trusting(port: int) -> Scenario:
 def generations(folder: Path, base: Look) -> dict[int, Look]:
     """Return what each state says that a run kept in the folder, by its `rev`; and the one that it began with."""
     found = {base.rev: base}
-    for path in folder.glob("generation-*.json"):
-        place = folder / path.stem
-        place.mkdir()
-        shutil.copy(path, place / "state.json")
+    for place in folder.glob("generation-*"):
+        place.chmod(0o700)
         each = look(place)
         found[each.rev] = each
     return found

@@ -27,7 +27,7 @@ from tests.torture.scenarios import CONFIG, PLABCTL
 NAMES = (
     "state.json", "state.json.previous", "state.lock", "slots", "slots/0001", "ticks", "ticks/0001", "deliver.lock",
     "last_tick", "last_success", "history.db", "history.db-wal", "history.db-shm", "known_hosts", "known_hosts.lock",
-    "tick-error", "tick_took",
+    "tick-error", "tick_took", "state.journal.1", "state.journal.2",
 )  # fmt: skip
 COMMANDS = (
     "node add c --set site=x", "tick", "status -o json", "move a good --reason x", "hold a --reason x", "history",
