@@ -19,7 +19,7 @@ from plabctl.app.sources import Opened, open_sources, parse_sources
 from plabctl.app.status_source import RowTest, ToldStatus, build_context, read_status
 from plabctl.core.names import sort_names
 from plabctl.core.problems import Problem
-from plabctl.errors import PlabctlError, StoreError
+from plabctl.errors import PlabctlError, StoreError, UsageFault
 from plabctl.files.spool import make_reader
 from plabctl.store.tables import pause_collection
 from plabctl.views.monitors import Claims, MonitorRead, sum_heads, sum_totals
@@ -138,9 +138,12 @@ def is_one(words: Sequence[str]) -> bool:
 def read_source(words: Sequence[str], max_age_s: float | None = None) -> ViewContext:
     """Return what views are built from, as the one source tells it; raise StoreError when it tells nothing.
 
-    A status older than `max_age_s` is told as a problem.
+    A status older than `max_age_s` is told as a problem. Raise UsageFault for several sources.
     """
-    (opened,) = open_sources(parse_sources(words))
+    sources = parse_sources(words)
+    if len(sources) > 1:
+        raise UsageFault("this is read from one source", hint="several are shown as one by: plabctl status, check")
+    (opened,) = open_sources(sources)
     if opened.error is not None:
         raise opened.error
     if opened.config:

@@ -5,6 +5,7 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from plabctl.cli.time_types import Duration
 from plabctl.core.find_problems import TICKS_COME_S
 from plabctl.errors import InvalidConfig, StateDamaged, StateTooNew
 from plabctl.render.nagios import (
+    Affected,
     Health,
     HealthLimits,
     find_affected,
@@ -27,7 +29,7 @@ from plabctl.render.nagios import (
 )
 from plabctl.render.nagios_range import NagiosRange, build_least, parse_range
 from plabctl.views.node import ViewContext
-from plabctl.views.status import count_totals
+from plabctl.views.status import Totals, count_totals
 
 _EXAMPLE = """\
 plabctl check --max-age 3m
@@ -124,6 +126,7 @@ def command(
     """Report in one line whether plabctl does its work, and how many nodes are good; a Nagios plug-in.
 
     Exits with 0 OK, 1 WARNING, 2 CRITICAL, or 3 UNKNOWN when plabctl cannot tell. Performance data follows the bar.
+    With --from, it is about all monitors; a source that cannot be read is UNKNOWN, unless another is CRITICAL.
     A RANGE is one of monitoring plug-ins: 5 alerts above 5, 2: below 2, @1:3 from 1 to 3. Its bounds may be percentages
     of all nodes, such as 10%.
     """
@@ -134,17 +137,42 @@ def command(
         warn_unusable,
         crit_unusable,
     )
+    if sources and _are_several(sources):
+        return _check_several(sources, limits, max_age)
     try:
         context = _read_context(config, sources, max_age)
     except (InvalidConfig, StateDamaged, StateTooNew) as error:  # with which every tick fails, too
         why = "; ".join(error.faults) if isinstance(error, InvalidConfig) else f"{error}"
         write_line(escape_control(format_line(Health.CRITICAL, f"ticks fail: {why}")))
         return int(Health.CRITICAL)
-    counted, affected = count_totals(context), find_affected(context)
+    return _report(context, count_totals(context), find_affected(context), limits)
+
+
+def _report(
+    context: ViewContext, counted: Totals, affected: Affected, limits: HealthLimits, unread: Sequence[str] = ()
+) -> int:
+    """Write the line and return the exit code; `unread` says which of several monitors cannot be read, and why."""
     health, words = judge_health(context, counted, limits, affected)
+    if unread:
+        told = "; ".join(unread)
+        is_worst = health is not Health.CRITICAL
+        health, words = (Health.UNKNOWN, f"{told}; {words}") if is_worst else (health, f"{words}; {told}")
     performance = format_performance_data(context, counted, limits, affected)
     write_line(escape_control(format_line(health, words, performance)))
     return int(health)
+
+
+def _are_several(sources: tuple[str, ...]) -> bool:
+    from plabctl.app.monitors import is_one
+
+    return not is_one(sources)
+
+
+def _check_several(sources: tuple[str, ...], limits: HealthLimits, max_age_s: float | None) -> int:
+    from plabctl.app.several_health import read_health
+
+    found = read_health(sources, max_age_s)
+    return _report(found.context, found.totals, found.affected, limits, found.unread)
 
 
 def _choose_limit(name: str, given: NagiosRange | None, count_name: str, count: int | None) -> NagiosRange | None:

@@ -41,6 +41,8 @@ from plabctl.values import dataclass
 
 _COUNT, _DAYS, _FIT = 100, 30.0, "pl05"
 _SHORTEST_S = 0.001
+SAMPLE = 10_000
+"""So many generated nodes are simulated at most: each fails by itself, so that a sample tells what more of them do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +54,39 @@ class Comparison:
     policies: tuple[Policy, ...]
     conditions: Conditions
     budget: Budget | None
+    stands_for: float = 1.0
+    """How many nodes each of those that are simulated stands for."""
 
     def compute_scores(self, progress: Progress) -> Iterator[Score]:
-        """Yield the figures of each policy as they come."""
-        return compare(self.world, self.policies, self.conditions, self.budget, progress)
+        """Yield the figures of each policy as they come: those that grow with the nodes as of all that are meant."""
+        for score in compare(self.world, self.policies, self.conditions, self.budget, progress):
+            if self.stands_for == 1.0:
+                yield score
+                continue
+            busy_count = score.busy_count * self.stands_for
+            yield replace(score, nodes_count=self.nodes_count, busy_count=busy_count, window=self.window)
+
+    @property
+    def window(self) -> int | None:
+        """How many tests run at once over all of them, None for as many as are due."""
+        return None if self.conditions.window is None else round(self.conditions.window * self.stands_for)
+
+    @property
+    def nodes_count(self) -> int:
+        """How many nodes are meant."""
+        return round(len(self.world.lives) * self.stands_for)
 
     @property
     def head(self) -> dict[str, object]:
         """What was simulated, for programs."""
         return {
             "world": self.title,
-            "nodes_count": len(self.world.lives),
+            "nodes_count": self.nodes_count,
+            "sample_count": len(self.world.lives),
             "days": round(self.world.length_s / DAY_S, 3),
             "budget": None if self.budget is None else {str(self.budget.cost): self.budget.amount},
             **list_conditions(self.conditions, has_checks=self.has_checks),
+            "window": self.window,
         }
 
     @property
@@ -77,7 +98,7 @@ class Comparison:
     def footer(self) -> str:
         """What was simulated, in two lines for people."""
         around = self.conditions
-        window = f"a window of {around.window}" if around.window else "as many at once as are due"
+        window = f"a window of {self.window}" if self.window else "as many at once as are due"
         days = f"{self.world.length_s / DAY_S:.1f} days, the first {format_duration(around.warm_up_s)} not counted"
         told = [
             f"tests of {format_duration(around.up_s)} up and {format_duration(around.down_s)} down, {window}",
@@ -86,8 +107,9 @@ class Comparison:
             told.append(f"{100 * around.false_ratio:.3g} % fail falsely")
         told += describe_surroundings(around, has_checks=self.has_checks)
         if not around.window and any(_is_adaptive(policy) for policy in self.policies):
-            told.append(f"adaptive plans for {-(-len(self.world.lives) // NODES_PER_SLOT)} slots")
-        return f"{self.title}: {len(self.world.lives)} nodes, {days}\n{'; '.join(told)}; seed {around.seed}"
+            told.append(f"adaptive plans for {-(-self.nodes_count // NODES_PER_SLOT)} slots")
+        sample = f" (told from a sample of {len(self.world.lives)})" if self.stands_for > 1.0 else ""
+        return f"{self.title}: {self.nodes_count} nodes{sample}, {days}\n{'; '.join(told)}; seed {around.seed}"
 
 
 def prepare(options: SimOptions) -> Comparison:
@@ -98,19 +120,22 @@ def prepare(options: SimOptions) -> Comparison:
     world = world.thin(options.every)
     if options.days:
         world = world.truncate(options.days * DAY_S)
-    world = world.shift(options.shift_s, Random(f"shift {options.seed}")).add_dead(options.dead)
+    stands_for = max(1.0, (options.nodes or 0) / SAMPLE)
+    dead = round(options.dead / stands_for)
+    world = world.shift(options.shift_s, Random(f"shift {options.seed}")).add_dead(dead)
     warm_up_s = min(DAY_S, round(world.length_s / 2, 3)) if options.warm_up_s is None else options.warm_up_s
     if world.length_s <= warm_up_s:
         lasts, left_out = format_duration(world.length_s), format_duration(warm_up_s)
         raise UsageFault(f"{title} lasts {lasts}, and the first {left_out} are not counted", hint="see --warm-up")
-    conditions = replace(conditions, window=options.window, seed=options.seed, warm_up_s=warm_up_s)
+    window = None if options.window is None else max(1, round(options.window / stands_for))
+    conditions = replace(conditions, window=window, seed=options.seed, warm_up_s=warm_up_s)
     given = {name: value for name in ("up_s", "down_s", "false_ratio") if (value := getattr(options, name)) is not None}
     if not all(given.get(name, 1) >= _SHORTEST_S for name in ("up_s", "down_s")):
         raise UsageFault("the duration of a test must be more than 0", hint="see --pass-takes and --fail-takes")
     world, conditions = surround(world, replace(conditions, **given), options)
     _refuse_idle_extras(world, policies, conditions)
     _refuse_window(world, policies, conditions)
-    comparison = Comparison(title, world, policies, conditions, budget)
+    comparison = Comparison(title, world, policies, conditions, budget, stands_for)
     refuse_idle_logins(options, has_checks=comparison.has_checks)
     return comparison
 
@@ -162,7 +187,7 @@ def _build_synthetic(options: SimOptions) -> tuple[str, World, Conditions]:
         like = find_nearest(name, FITS)
         raise UsageFault(f"no fit is named {name!r}", hint=f"{like}?" if like else f"the fits: {', '.join(FITS)}")
     length_s = (options.days or _DAYS) * DAY_S
-    count, spread = options.nodes or _COUNT, options.spread or 0.0
+    count, spread = min(options.nodes or _COUNT, SAMPLE), options.spread or 0.0
     world = make_world(FITS[name], count=count, length_s=length_s, seed=options.seed, spread=spread)
     return f"generated by {name}", world, Conditions()
 

@@ -35,14 +35,16 @@ _STEPS = 1000
     "--since", "since_s", metavar="DURATION", type=Duration(), help="Use this much of the history, such as 30d."
 )
 @click.option("--synthetic", metavar="FIT", help="Generate a testbed (default: pl05, 100 nodes).")
-@click.option("--nodes", type=click.IntRange(1, 100_000), help="Number of nodes to generate.")
+@click.option(
+    "--nodes", type=click.IntRange(1, 10_000_000), help="Number of nodes; of more than 10000 a sample is generated."
+)
 @click.option(
     "--spread", type=click.FloatRange(0, 5), help="How much the nodes differ from each other (real testbeds: 1 to 1.5)."
 )
 @click.option("--policy", "-p", "words", metavar="NAME|FILE", multiple=True, help="A policy to compare.")
 @click.option(
     "--window",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(1, 1_000_000),
     help="Tests at once (default: as many as are due); not with checks, neighbours, jobs or cuts.",
 )
 @click.option(

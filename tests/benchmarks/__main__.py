@@ -30,6 +30,7 @@ PARTS = {
     "inventory": "a reading of 20,000 hosts with nothing new",
     "stats": "1,000,000 events of a month: time and memory of statistics",
     "page": "the page of 1,000 and of 10,000 nodes: size and time",
+    "monitors": "fifty monitors of 20,000 nodes each in one view",
     "backlog": "busy slots while ticks overlap and probes differ in length",
     "swapin": "an experiment of 500 vnodes, forty at once",
     "slow": "a thousand slow probes at once",

@@ -160,6 +160,12 @@ def test_a_fault_can_be_asked_for(far: Desk) -> None:
     assert far.run("status", *BOTH, "--fail-on", "ugly").code == 1
 
 
+def test_groups_for_clustershell_come_from_one(far: Desk) -> None:
+    assert far.ok("export", "nodeset", "--from", "lyon", "--group", "usable") == "pc1\n"
+    said = far.run("export", "nodeset", *BOTH)
+    assert (said.code, said.err.splitlines()[0]) == (2, "plabctl: this is read from one source")
+
+
 def test_what_is_old_is_told_and_shown(far: Desk) -> None:
     alter(far, "nancy", generated_at=iso(time.time() - HOUR_S))
 

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.sim import comparison
+from plabctl.sim.compare import Progress
+from plabctl.sim.score import Score
+from plabctl.sim.sim_options import SimOptions
+from plabctl.values import replace
 from tests.cli.console import Desk
 
 SMALL = ("simulate", "--nodes", "5", "--days", "3")
@@ -92,6 +97,29 @@ def test_an_equal_budget_is_spent_by_all(desk: Desk) -> None:
     for row in rows["policies"]:
         assert row["tests_per_node_day"] == pytest.approx(12, rel=0.05)
         assert row["scale"] > 1
+
+
+def test_a_million_nodes_are_told_from_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more nodes are made and tested than so many, whatever is asked for; what grows with the nodes is of all."""
+    monkeypatch.setattr(comparison, "SAMPLE", 20)
+
+    def play(nodes: int, window: int) -> tuple[comparison.Comparison, Score, int]:
+        scene = comparison.prepare(SimOptions(words=("additive",), days=3.0, nodes=nodes, window=window))
+        progress = Progress(lambda _: None)
+        (score,) = scene.compute_scores(progress)
+        return scene, score, progress.probe_count
+
+    few, few_score, few_count = play(nodes=20, window=2)
+    many, score, count = play(nodes=1_000_000, window=100_000)
+
+    assert (len(many.world.lives), count) == (20, few_count)
+    assert (score.nodes_count, score.window) == (1_000_000, 100_000)
+    assert score.busy_count == pytest.approx(few_score.busy_count * 50_000)
+    assert replace(score, nodes_count=20, window=2, busy_count=few_score.busy_count) == few_score, "all else is a share"
+    assert (many.head["nodes_count"], many.head["sample_count"]) == (1_000_000, 20)
+    assert "1000000 nodes (told from a sample of 20)" in many.footer
+    assert "a window of 100000" in many.footer
+    assert "sample" not in few.footer
 
 
 def test_checks_are_shown_where_there_are_any(desk: Desk) -> None:
