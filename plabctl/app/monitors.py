@@ -19,6 +19,7 @@ from plabctl.app.sources import Opened, open_sources, parse_sources
 from plabctl.app.status_source import RowTest, ToldStatus, build_context, read_status
 from plabctl.core.names import sort_names
 from plabctl.core.problems import Problem
+from plabctl.core.steadiness import compute_good_ratio
 from plabctl.errors import PlabctlError, StoreError, UsageFault
 from plabctl.files.spool import make_reader
 from plabctl.store.tables import pause_collection
@@ -168,7 +169,14 @@ def read_installation(config: str, monitor: str = "") -> ToldStatus:
     context = read_context_of(open_app(config))
     status = build_status_view(context, sort_names(context.state.names()))
     names: dict[str, list[str]] = {}
-    views = [view._replace(monitor=monitor or None) for view in status.nodes]
+    members = {member.node: member for member in context.state.members()}
+    views = [
+        view._replace(
+            monitor=monitor or None,
+            steadiness_ratio=compute_good_ratio(members[view.name], context.settings, context.now),
+        )
+        for view in status.nodes
+    ]
     for view in views:
         names.setdefault(view.pool, []).append(view.name)
     return ToldStatus(

@@ -9,7 +9,7 @@ import click
 
 from plabctl.app import queries
 from plabctl.cli import output
-from plabctl.cli.options import config_option, listing_options, make_command, pool_option
+from plabctl.cli.options import config_option, listing_options, make_command, pool_option, source_option
 from plabctl.render import rank_table
 
 _EXAMPLE = """\
@@ -23,17 +23,40 @@ plabctl rank -p bad -o json
 @click.option("--top", "-n", metavar="K", type=click.IntRange(1), help="Only the K steadiest.")
 @pool_option
 @listing_options
+@source_option
 @config_option
 def command(
-    top: int | None, pools: tuple[str, ...], form: str | None, header: bool, color: str, config: str | None
-) -> None:
+    *,
+    top: int | None,
+    pools: tuple[str, ...],
+    form: str | None,
+    header: bool,
+    color: str,
+    sources: tuple[str, ...],
+    config: str | None,
+) -> int:
     """Rank the usable nodes, the steadiest first, with the reasons.
 
     The score is the share of recent time that a node spent in good (a week ago counts half), reduced for flapping. An
     experiment with --count takes nodes in this order.
+
+    With --from, nodes of pages, or of other configurations, are ranked together; a status file does not say enough.
     """
+    how = output.choose_form(form, header=header, color=color)
+    if sources:
+        return _rank_several(sources, pools, top, how)
     context = queries.read_context(config)
     queries.check_pool_names(context, pools)
-    output.show_listing(
-        rank_table.build_listing(context, pools, top), output.choose_form(form, header=header, color=color)
-    )
+    output.show_listing(rank_table.build_listing(context, pools, top), how)
+    return 0
+
+
+def _rank_several(sources: tuple[str, ...], pools: tuple[str, ...], top: int | None, how: output.Form) -> int:
+    from plabctl.app.several_ranking import rank_several
+
+    found = rank_several(sources, pools, top)
+    output.show_listing(rank_table.build_ranking_listing(found.ranking, found.head, found.faults), how)
+    if not how.is_for_people:
+        for fault in found.faults:
+            output.write_note(f"plabctl: {fault}")
+    return int(bool(found.faults))

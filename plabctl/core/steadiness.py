@@ -52,12 +52,16 @@ def rank_nodes(members: Iterable[Member], settings: Settings, now: float) -> lis
 def _rank_node(member: Member, settings: Settings, now: float) -> RankedNode:
     ratio = compute_good_ratio(member, settings, now)
     flaps = compute_penalty(member, settings.flap, now)
-    reasons = [
-        f"good {ratio:.0%} of the last week",
-        f"in {member.pool} for {format_duration(float(int(max(0.0, now - member.since_at))))}",
-    ]
+    stay_s, is_suspect = now - member.since_at, member.suspicion is not None
+    reasons = describe_steadiness(ratio, member.pool, stay_s, flaps, is_suspect=is_suspect)
+    return RankedNode(member.node, ratio / (1.0 + flaps), ratio, tuple(reasons))
+
+
+def describe_steadiness(ratio: float, pool: str, stay_s: float, flaps: float, *, is_suspect: bool) -> list[str]:
+    """Return in words what a score is made of; the node has been in `pool` for `stay_s` seconds."""
+    reasons = [f"good {ratio:.0%} of the last week", f"in {pool} for {format_duration(float(int(max(0.0, stay_s))))}"]
     if flaps >= 0.05:  # less would be shown as nothing
         reasons.append(f"flap penalty {flaps:.1f}")
-    if member.suspicion:
+    if is_suspect:
         reasons.append("its last test failed")
-    return RankedNode(member.node, ratio / (1.0 + flaps), ratio, tuple(reasons))
+    return reasons

@@ -6,22 +6,26 @@ Tests: `tests/cli/test_reading_commands.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from plabctl.counts import format_count
 from plabctl.durations import format_duration
 from plabctl.render.listing import Cell, Column, Listing
-from plabctl.views.list_head import build_list_head
+from plabctl.views.list_head import ListHead, build_list_head
 from plabctl.views.node import ViewContext
 from plabctl.views.ranking import RankedNodeView, Ranking, rank_pools
 
-FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because", "busy_by", "busy_since_at")
+FIELDS = ("rank", "name", "score", "good_ratio", "pool", "site", "because", "busy_by", "busy_since_at", "monitor")
 """The columns of `rank -o tsv`: new ones are only ever added at the end."""
 
 
 def build_listing(context: ViewContext, pools: Collection[str], top: int | None) -> Listing:
     """Return the nodes of `pools`, the usable ones when none is named, the `top` steadiest or all."""
-    ranking = rank_pools(context, pools, top)
+    return build_ranking_listing(rank_pools(context, pools, top), build_list_head(context))
+
+
+def build_ranking_listing(ranking: Ranking, head: ListHead, faults: Sequence[str] = ()) -> Listing:
+    """Return a ranking, with what is missing in it above."""
     return Listing(
         plural="nodes",
         rows=ranking.nodes,
@@ -29,13 +33,14 @@ def build_listing(context: ViewContext, pools: Collection[str], top: int | None)
         columns=(
             Column("RANK", lambda node: Cell(str(node.rank))),
             Column("NODE", lambda node: Cell(node.name), is_name=True),
+            Column("MONITOR", lambda node: Cell(node.monitor or "")),
             Column("SCORE", lambda node: Cell(f"{node.score:.3f}")),
             Column("BECAUSE", lambda node: Cell(node.because), rank=1, flexible=True),
             Column("BUSY", _build_busy_cell, rank=3),
             Column("SITE", lambda node: Cell(node.site or ""), rank=2),
         ),
-        head=build_list_head(context),
-        warnings=_format_warnings(ranking),
+        head=head,
+        warnings=(*faults, *_format_warnings(ranking)),
         footer=_format_footer(ranking),
     )
 

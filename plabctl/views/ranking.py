@@ -29,6 +29,8 @@ class RankedNodeView(NamedTuple):
     """Who uses it, in words; None also where nobody says."""
     busy_since_at: float | None
     """Since when somebody uses it."""
+    monitor: str | None = None
+    """Which monitor tests it; only where several are ranked together."""
 
 
 @dataclass(frozen=True, slots=True)
