@@ -69,7 +69,8 @@ def _measure_sweep(options: Options) -> list[Row]:
         _hand_over(beds[1], cluster)
         used: list[float] = []
         far = _watch(cluster, beds[1].contestant(WORKER, "tick"), used)
-        results = alternate([beds[0].contestant(THREADS, "tick"), far], options.repeats(5))
+        here_too = beds[0].contestant(THREADS, "tick")
+        results = alternate([here_too, far], options.repeats(5), warm_up=not options.quick)
     if lost := [line for bed in beds for line in bed.lost]:
         raise Failed(f"tests that failed: {lost[:3]}")
     here, near = (median(results, name, _cpu) / count for name in (THREADS, WORKER))
