@@ -37,14 +37,17 @@ def test_it_has_all_its_files_and_names_the_first(used_desk: Desk) -> None:
     assert 'href="node/pc2.html"' in text
 
 
-def test_its_status_is_what_the_status_prints(used_desk: Desk, page: Path) -> None:
+def test_its_status_is_what_the_status_prints_and_what_rank_goes_by(used_desk: Desk, page: Path) -> None:
     used_desk.ok("node", "add", "pc10", "-q")
     used_desk.ok("report", "-O", "page")
     shown = json.loads(used_desk.ok("status", "-o", "json"))
 
     written = json.loads((page / "status.json").read_text())
+    ratios = [row.pop("steadiness_ratio") for row in written["nodes"]]
 
+    assert written.pop("every_seconds") == 300.0
     assert {**written, "generated_at": ""} == {**shown, "generated_at": ""}
+    assert all(0.0 <= ratio <= 1.0 for ratio in ratios)
 
 
 def test_only_pages_of_nodes_that_changed_are_written_anew(used_desk: Desk, page: Path) -> None:
