@@ -1,12 +1,14 @@
 """A state of plain dictionaries, which decisions cannot tell from that of the store. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from plabctl.core.due_rows import Due, NodeFields, Row, build_due_row
+from plabctl.core.claim import list_unclaimed
+from plabctl.core.due_rows import Due, NodeFields, Row, build_due_row, build_vnode_due_row
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.notes import Document
+from plabctl.core.shortlist import Shortlist, shorten
 from plabctl.core.state import Changes
 
 
@@ -96,6 +98,10 @@ class MemoryState:
         rows = [row for member in present if (row := build_check_row(member))]
         return [row for row in rows if not now < row.due_at <= latest_at]
 
+    def shortlist(self, now: float, count: int, *, latest_at: float, pools: Collection[str]) -> Shortlist:
+        """Return the first of those that may be probed now, and how many there are in all."""
+        return shorten(list_unclaimed(self, now, latest_at=latest_at, pools=pools), count, now)
+
     def vnode(self, key: str) -> Vnode | None:
         """Return the member of an experiment that is filed under that key."""
         return self._vnodes.get(key)
@@ -135,16 +141,3 @@ class MemoryState:
         assert self._nodes.keys() == self._members.keys(), "every node is in exactly one health pool"
         homes = {vnode.experiment for vnode in self._vnodes.values()}
         assert homes <= self.experiments.keys(), "every vnode belongs to an experiment"
-
-
-def build_vnode_due_row(vnode: Vnode) -> Due:
-    """Return the light row of a member of an experiment; its pool is the experiment."""
-    return Due(
-        vnode.node,
-        vnode.experiment,
-        vnode.due_at,
-        None,
-        vnode.since_at if vnode.probed_at is None else vnode.probed_at,
-        vnode.interval_s,
-        vnode.experiment,
-    )

@@ -14,6 +14,7 @@ from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.core import claim as claiming
 from plabctl.core import fairness
 from plabctl.core.assign import Job, assign, rebuild_assignment
+from plabctl.core.due_rows import Due
 from plabctl.core.model import Claim
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
@@ -57,7 +58,7 @@ def is_current(state: Session, claim: Claim) -> bool:
 def is_anything_to_do(app: App, slots_in_use: SlotsInUse, slots: Slots) -> bool:
     """Return whether something is due, or a test is made elsewhere for which no tick waits any more."""
     state = app.store.snapshot()
-    if claiming.list_candidates(state, app.settings, app.clock.now()):
+    if claiming.shortlist_candidates(state, app.settings, app.clock.now(), 0).total:
         return True
     return slots_in_use.is_elsewhere and any(
         claim.elsewhere and slots.is_free(claim.slot) for claim in state.claims.values()
@@ -95,6 +96,13 @@ def _adopt_orphans(
     return waiting_count
 
 
+def _list_due(state: State, settings: Settings, tick_goal: TickGoal | None, now: float) -> list[Due] | None:
+    """Return what may be claimed, where all of that has to be looked at; None where the first of it will do."""
+    if tick_goal:
+        return tick_goal.find_due(state, settings, now)
+    return claiming.list_candidates(state, settings, now) if settings.occupancies else None
+
+
 def claim_members(
     state: Session,
     settings: Settings,
@@ -110,26 +118,28 @@ def claim_members(
 
     With a goal, only what it asks for is claimed; filling the window is left to the newest tick.
     """
-    dead = find_dead_claims(state, slots, claimant, now)
-    if dead:
+    if dead := find_dead_claims(state, slots, claimant, now):
         state.apply(claiming.void_claims(state, dead, now))
     if claimant.elsewhere:
         slots_in_use.reserved_count = _adopt_orphans(
             state, settings, slots_in_use, slots, claimant, now, may_take=tick_goal is None
         )
         slots_in_use.start_in_hand()
-    rows = tick_goal.find_due(state, settings, now) if tick_goal else claiming.list_candidates(state, settings, now)
-    slots_in_use.take_slots(min(len(rows) + slots_in_use.in_hand_count, settings.window) - len(slots_in_use.idle))
+    rows = _list_due(state, settings, tick_goal, now)
+    total = claiming.shortlist_candidates(state, settings, now, 0).total if rows is None else len(rows)
+    slots_in_use.take_slots(min(total + slots_in_use.in_hand_count, settings.window) - len(slots_in_use.idle))
     free = list(slots_in_use.idle)
     if slots.held:
         # The claims kept in hand name a slot that we hold, so that others see them alive; see `Flight.moved`.
         free += [min(slots.held)] * max(0, ahead - slots_in_use.in_hand_count)
+    if rows is None:
+        rows = claiming.shortlist_candidates(state, settings, now, len(free)).rows
     shares = fairness.compute_shares(state, settings, now)
-    choice = claiming.choose_rows(rows, state.claims.values(), len(free), now, shares)
-    jobs, changes = assign(state, settings, choice.rows, free, claimant, now)
+    chosen = claiming.choose_rows(rows, state.claims.values(), len(free), now, shares).rows
+    jobs, changes = assign(state, settings, chosen, free, claimant, now)
     state.apply(changes)
-    if tick_goal is None and state.tick != claimant.mark and (jobs or choice.waiting_count):
+    if tick_goal is None and state.tick != claimant.mark and total:
         state.apply(Changes(tick=claimant.mark))
     possible = tuple(job for job in jobs if job.claim.recipe in settings.recipes)
     impossible = tuple(job for job in jobs if job.claim.recipe not in settings.recipes)
-    return ClaimResult(possible, impossible, choice.waiting_count)
+    return ClaimResult(possible, impossible, total - len(chosen))

@@ -1,7 +1,7 @@
 """One invocation of `plabctl tick`: idle at once, or a whole tick; and the memory of what it complained about.
 
 I/O. Nearly all invocations end in `end_idle`, so nothing is imported before that which only a busy tick needs.
-Tests: `tests/app/test_directory.py`.
+Tests: `tests/app/test_directory.py`, `tests/app/test_idle_fold.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from plabctl.app.last_error import LastError
 from plabctl.config.locate import find_state_dir
 from plabctl.contexts import suppress
 from plabctl.core.clock_skew import SETTLES_S, is_set_back
-from plabctl.errors import ClockFault, PlabctlError, ReportFault
+from plabctl.errors import ClockFault, PlabctlError, ReportFault, StoreError
+from plabctl.store.journal import IDLE_SHARE, is_worth_folding
 from plabctl.store.store import BEAT_NAME, SUCCESS_NAME
 from plabctl.typed import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def end_idle(config_path: str | None) -> bool:
             or is_clock_settling(app)
             or find_access_change(app)
             or not is_idle(app)
+            or is_worth_folding(app.settings.state_dir)
             or _build_last_error(config_path, app.settings).has_error
         ):
             return False
@@ -169,6 +171,10 @@ def _tick(app: App, background: Background, watch: Watch | None) -> int:
         retest_refused(app, changed_at)  # if the state is locked, there is no beat, and the next tick sees the change
     app.store.beat()
     code = 0 if idle else _enter(app, background, watch)
+    if idle and is_worth_folding(app.settings.state_dir):
+        # What is in the journal is durable: that it cannot be folded now is no fault.
+        with suppress(StoreError), app.store.session() as state:
+            state.fold(IDLE_SHARE)
     if not code:
         check_plugins(app.settings)  # which all else did not have to wait for
         app.store.beat(SUCCESS_NAME)

@@ -192,10 +192,10 @@ def step(run: TickRun) -> None:
         state.apply(outbox.trim_outbox(state.outbox, now, run.claimant.rng))
         run.delivery.note_outbox(state)
     run.has_begun = True
-    # Launching is not counted: the first one imports fabric, and slots would stand idle for four times as long.
+    # Not counted: launching, as the first imports fabric, and slots would stand idle for long; nor a rare new base.
     ended = run.app.clock.monotonic()
     # Others wait for the slots of a tick that is leaving.
-    run.rest_until = ended + compute_rest(ended - began, is_leaving=run.is_leaving)
+    run.rest_until = ended + compute_rest(ended - began - state.fold_s, is_leaving=run.is_leaving)
     if run.goal and not taken.jobs:
         run.rest_until += OTHERS_POLL_S
     run.waiting_count = taken.waiting_count

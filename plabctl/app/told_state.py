@@ -7,7 +7,7 @@ Tests: `tests/cli/test_status_file.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plabctl.core.due_rows import Due, NodeFields, Row
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
@@ -15,6 +15,7 @@ from plabctl.core.liveness_record import Liveness
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.core.names import fold_name
 from plabctl.core.notes import Document, Notes
+from plabctl.core.shortlist import Shortlist
 from plabctl.core.state import GUARD_TOPIC, OCCUPANCY_TOPIC
 from plabctl.core.suspicion import Suspicion
 from plabctl.core.usable import FELL_SILENT, UNTESTED
@@ -103,6 +104,10 @@ class ToldState:
     def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return nothing, as `due`."""
         return []
+
+    def shortlist(self, now: float, count: int, *, latest_at: float, pools: Collection[str]) -> Shortlist:
+        """Return nothing, as `due`."""
+        return Shortlist([], 0)
 
     def _build_member(self, view: NodeView) -> Member:
         is_silent = view.why_not == FELL_SILENT

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
 from plabctl.core import events
 from plabctl.core.assignment import Assignment
-from plabctl.core.due_rows import PLACEMENT, Due
+from plabctl.core.due_rows import PLACEMENT, Due, build_due_row, build_vnode_due_row
 from plabctl.core.fairness import EQUAL, ONE, Share
 from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
 from plabctl.core.settings import Settings
+from plabctl.core.shortlist import Rank, Shortlist, rank_by_pool, shorten
 from plabctl.core.state import Changes, State
 
 GRACE_S = 60.0
@@ -133,27 +134,51 @@ def list_candidates(state: State, settings: Settings, now: float, *, only: Colle
     A member that would have to wait longer than the longest wait there is counts as due: the clock was set back. Nodes
     that are absent are not tested, nor are vnodes on them; nor are busy nodes, see `plabctl.core.spared`.
     """
+    latest_at, pools = now + settings.longest_wait_s, settings.pools.keys() - settings.disabled
     if only is None:
-        rows = state.due(now, latest_at=now + settings.longest_wait_s)
+        rows = _list_tests(state, state.due(now, latest_at=latest_at), pools)
     else:
-        rows = [row for row in state.due(float("inf")) if row.key in only]
-    claims = state.claims
-    # Who asks for a node by name gets it tested, even where nothing else is.
-    pools = settings.pools.keys() - (settings.disabled if only is None else set())
-    rows = [row for row in rows if row.key not in claims and (row.experiment or row.pool in pools)]
-    rows = [row for row in rows if not row.experiment or not _is_spared(state, row)]
+        # Who asks for a node by name gets it tested, even where nothing else is.
+        rows = _list_tests(state, _list_named(state, only), settings.pools.keys())
     if settings.occupancies:
         from plabctl.core.spared import drop_busy  # few have such a source
 
         rows = drop_busy(rows, state, settings, now)
-    return rows if only is not None else rows + _list_checks(state, settings, rows, pools, now)
+    return rows if only is not None else rows + _list_checks(state, rows, pools, now, latest_at)
 
 
-def _list_checks(
-    state: State, settings: Settings, tests: Iterable[Due], pools: Collection[str], now: float
-) -> list[Due]:
+def list_unclaimed(state: State, now: float, *, latest_at: float, pools: Collection[str]) -> list[Due]:
+    """Return the members of these pools and of experiments that may be probed now, whoever uses their nodes."""
+    rows = _list_tests(state, state.due(now, latest_at=latest_at), pools)
+    return rows + _list_checks(state, rows, pools, now, latest_at)
+
+
+def shortlist_candidates(state: State, settings: Settings, now: float, count: int) -> Shortlist:
+    """Return those of `list_candidates` that can be chosen for `count` slots, and how many there are in all."""
+    if settings.occupancies:
+        return shorten(list_candidates(state, settings, now), count, now)
+    pools = settings.pools.keys() - settings.disabled
+    return state.shortlist(now, count, latest_at=now + settings.longest_wait_s, pools=pools)
+
+
+def _list_named(state: State, keys: Iterable[str]) -> Iterator[Due]:
+    """Yield the rows of these members, whatever their time; nodes that are absent have none."""
+    for key in keys:
+        if (member := state.member(key)) and member.absent_since_at is None:
+            yield build_due_row(member)
+        elif vnode := state.vnode(key):
+            yield build_vnode_due_row(vnode)
+
+
+def _list_tests(state: State, due: Iterable[Due], pools: Collection[str]) -> list[Due]:
+    claims = state.claims
+    rows = [row for row in due if row.key not in claims and (row.experiment or row.pool in pools)]
+    return [row for row in rows if not row.experiment or not _is_spared(state, row)]
+
+
+def _list_checks(state: State, tests: Iterable[Due], pools: Collection[str], now: float, latest_at: float) -> list[Due]:
     """Return the liveness checks that may be made now: of nodes that are not about to be tested, nor claimed."""
-    checks = state.due_checks(now, latest_at=now + settings.longest_wait_s)
+    checks = state.due_checks(now, latest_at=latest_at)
     taken = {row.node for row in tests if not row.experiment} | state.claims.keys() if checks else set()
     return [row for row in checks if row.node not in taken and row.pool in pools]
 
@@ -197,11 +222,12 @@ def choose_rows(
     """
     requested = [row for row in rows if row.requested_at is not None]
     chosen = heapq.nsmallest(count, requested, key=lambda row: (row.requested_at, row.node))
-    queues = _build_queues(rows, count - len(chosen), now)
+    ranked = rank_by_pool(rows, count - len(chosen), now)
+    queues = {pool: queue[::-1] for pool, queue in ranked.items()}
     holds = Counter(claim.pool for claim in claims)
     holds.update(row.pool for row in chosen)
 
-    def turn(name: str) -> tuple[bool, float, float, _Ranked]:
+    def turn(name: str) -> tuple[bool, float, float, tuple[Rank, Due]]:
         share = shares.get(name, ONE)
         held = holds[name]
         return held >= share.reserve, held / share.weight, share.used_s / share.weight, queues[name][-1]
@@ -213,20 +239,3 @@ def choose_rows(
         if not queues[pool]:
             del queues[pool]
     return Choice(tuple(chosen), len(rows) - len(chosen))
-
-
-_Ranked = tuple[float, float, str, Due]
-
-
-def _build_queues(rows: Iterable[Due], wanted: int, now: float) -> dict[str, list[_Ranked]]:
-    """Return each pool's most urgent rows, at most `wanted`, the most urgent last; each behind what ranks it."""
-    by_pool: dict[str, list[_Ranked]] = {}
-    if wanted <= 0:
-        return by_pool
-    at_once = float("-inf")
-    for row in rows:
-        node, pool, due_at, requested_at, waiting_since_at, interval_s, *_ = row
-        if requested_at is None:
-            urgency = -(now - waiting_since_at) / interval_s if interval_s > 0 else at_once
-            by_pool.setdefault(pool, []).append((urgency, due_at, node, row))
-    return {pool: heapq.nsmallest(wanted, queue)[::-1] for pool, queue in by_pool.items()}

@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from plabctl.core.model import Hold, Member, Node, build_key
 from plabctl.core.suspicion import Suspicion
-from plabctl.typed import Generic, NamedTuple, TypeVar
+from plabctl.typed import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from plabctl.core.experiments.model import Vnode  # most states have none
 
 Row = TypeVar("Row", bound=tuple[object, ...])
 
@@ -89,4 +92,17 @@ def build_due_row(member: Member) -> Due:
         member.requested_at,
         member.since_at if member.probed_at is None else member.probed_at,
         member.interval_s,
+    )
+
+
+def build_vnode_due_row(vnode: "Vnode") -> Due:
+    """Return the light row of a member of an experiment; its pool is the experiment."""
+    return Due(
+        vnode.node,
+        vnode.experiment,
+        vnode.due_at,
+        None,
+        vnode.since_at if vnode.probed_at is None else vnode.probed_at,
+        vnode.interval_s,
+        vnode.experiment,
     )

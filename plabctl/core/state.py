@@ -7,7 +7,7 @@ Tests: `tests/store/test_state_protocol.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.typed import TYPE_CHECKING, Protocol
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from plabctl.core.due_rows import Due, NodeFields, Row
     from plabctl.core.experiments.model import Experiment, Vnode  # most states have none
     from plabctl.core.notes import Document, Notes
+    from plabctl.core.shortlist import Shortlist
 
 GUARD_TOPIC = "guard"
 """The topic of the guard's note: a caller can see that there is none without loading `plabctl.core.guard.model`."""
@@ -102,6 +103,12 @@ class State(Protocol):
 
     def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the liveness checks that are due, as `due` does for tests."""
+
+    def shortlist(self, now: float, count: int, *, latest_at: float, pools: Collection[str]) -> Shortlist:
+        """Return the first of those that may be probed now, and how many there are in all.
+
+        They are those of `plabctl.core.claim.list_unclaimed`, as `plabctl.core.shortlist.shorten` shortens them.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ Tests: `tests/store/test_journal.py`.
 
 from __future__ import annotations
 
-import heapq
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from plabctl.clock import UNKNOWN_BOOT, read_boot_id
 from plabctl.errors import StateDamaged
@@ -42,12 +41,10 @@ from plabctl.store.tables import (
     NODES,
     OUTBOX,
     TABLE_NAMES,
-    WAKING,
+    Index,
+    Kind,
     Tables,
-    compute_wake_at,
     find_saved_boot,
-    find_wake_at,
-    list_wakes,
     parse_json,
     pause_collection,
     read_documents,
@@ -73,8 +70,23 @@ class Current:
         """What stands there: nothing, or what there is of a commit that was cut off."""
         self.is_confirmed = False
         """Whether this process knows that all before is durable: whoever wrote it may have died before it was."""
-        self._wakes: list[tuple[float, str, str]] | None = None
-        self._has_looked = False
+        self.is_shared = False
+        """Whether a snapshot has the same tables."""
+        self._indices: dict[type[Index], Any] = {}
+
+    def index(self, kind: type[Kind]) -> Kind:
+        """Return the index of that kind over the tables; it is made when it is asked for, and kept."""
+        found: Kind | None = self._indices.get(kind)
+        if found is None:
+            found = self._indices[kind] = kind(self.tables)
+        return found
+
+    def detach_snapshots(self) -> None:
+        """Leave the tables to the snapshots that have them; to be called before anything is changed."""
+        if self.is_shared:
+            self.is_shared, self.tables = False, {name: table.copy() for name, table in self.tables.items()}
+            for index in self._indices.values():
+                index.tables = self.tables
 
     @property
     def journal_name(self) -> str:
@@ -101,38 +113,28 @@ class Current:
         new = [name for name in put.get(NODES, ()) if name in gone or name not in nodes]
         if len(nodes) - len(gone) + len(new) != record.head.node_count:
             raise build_damage_error(path, f"revision {record.head.rev} has another number of nodes than it says")
+        self.detach_snapshots()
         for table, ids in dropped.items():
             for id_ in ids:
                 self.tables[table].pop(id_, None)  # what came and went in one commit was never there
+            self.note(table, ids)
         for table, docs in put.items():
             self.tables[table].update(docs)
-            self.note_wakes(table, docs)
+            self.note(table, docs)
         self.head = record.head
 
-    def note_wakes(self, table: str, docs: Mapping[str, Any]) -> None:
-        """Remember when something has to be done about documents that are new or changed."""
-        if self._wakes is not None and table in WAKING:
-            for id_, doc in docs.items():
-                if (at := find_wake_at(table, doc)) is not None:
-                    heapq.heappush(self._wakes, (at, table, id_))
+    def note(self, table: str, ids: Iterable[str]) -> None:
+        """Take note that these documents were added, changed or taken away."""
+        for index in self._indices.values():
+            index.note(table, ids)
 
     def find_wake_at(self) -> float | None:
         """Return what `compute_wake_at` does; from the second time on without a look at every document."""
         if self.tables[CLAIMS] or self.tables[OUTBOX]:
             return 0.0
-        if self._wakes is None:
-            if not self._has_looked:
-                self._has_looked = True
-                return compute_wake_at(self.tables)
-            self._wakes = [(at, table, id_) for table, id_, at in list_wakes(self.tables)]
-            heapq.heapify(self._wakes)
-        while self._wakes:
-            at, table, id_ = self._wakes[0]
-            doc = self.tables[table].get(id_)
-            if doc is not None and find_wake_at(table, doc) == at:
-                return at
-            heapq.heappop(self._wakes)  # it was changed since
-        return None
+        from plabctl.store.wake_heap import WakeHeap
+
+        return self.index(WakeHeap).find_first()
 
 
 def read_changes(record: Record, path: str) -> tuple[Mapping[str, Sequence[str]], Tables]:

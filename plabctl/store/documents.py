@@ -9,14 +9,14 @@ Tests: `tests/store/test_state_protocol.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import ModuleType
 
 from plabctl.core.model import Claim, Event, Member, Node, TickMark
 from plabctl.errors import StateDamaged
 from plabctl.store import codec
-from plabctl.store.head import RESTORE_HINT, Head
+from plabctl.store.head import RESTORE_HINT
 from plabctl.store.shapes import Doc
 from plabctl.store.tables import (
     CLAIMS,
@@ -28,6 +28,7 @@ from plabctl.store.tables import (
     TICK_ID,
     TORN_ID,
     VNODES,
+    Kind,
     Tables,
     find_saved_boot,
 )
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from plabctl.core.due_rows import Due, NodeFields, Row
     from plabctl.core.experiments.model import Experiment, Vnode
     from plabctl.core.notes import Notes
+    from plabctl.core.shortlist import Shortlist
+    from plabctl.store.current import Current
 
 T = TypeVar("T")
 
@@ -154,52 +157,39 @@ class DocumentState:
 
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
-        try:
-            return Counter(doc["member"]["pool"] for doc in self._tables[NODES].values())
-        except (KeyError, TypeError) as error:
-            raise _build_error(NODES, "?", error) from error
+        return read_documents_of(NODES, lambda: Counter(doc["member"]["pool"] for doc in self._tables[NODES].values()))
 
     def recent(self, since_at: float) -> Iterator[Member]:
         """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
-        never = float("-inf")
-        for name, doc in self._tables[NODES].items():
-            member = doc["member"]
-            if member.get("probed_at", never) >= since_at or (
-                "liveness" in member and member["liveness"].get("answered_at", never) >= since_at
-            ):
-                yield _decode(codec.decode_member, NODES, name, doc)
+        from plabctl.store.recent_index import RecentIndex
+
+        docs = self._tables[NODES]
+        for name in read_documents_of(NODES, lambda: self._find_index(RecentIndex).list_recent(since_at)):
+            yield _decode(codec.decode_member, NODES, name, docs[name])
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest_at`; claimed or not, in no order."""
-        try:
-            rows = [
-                codec.decode_due(name, member)
-                for name, doc in self._tables[NODES].items()
-                if not now < (member := doc["member"])["due_at"] <= latest_at and "absent_since_at" not in member
-            ]
-            vnodes = self._tables[VNODES].values()
-            return rows + [
-                codec.decode_due(doc["node"], doc, doc["experiment"])
-                for doc in vnodes
-                if not now < doc["due_at"] <= latest_at
-            ]
-        except (KeyError, TypeError) as error:
-            raise _build_error(NODES, "?", error) from error
+        from plabctl.store.due_documents import list_due
+
+        return read_documents_of(NODES, lambda: list_due(self._tables, now, latest_at))
 
     def due_checks(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the liveness checks whose time has come, or lies after `latest_at`; claimed or not, in no order."""
-        never = float("inf")
-        try:
-            return [
-                codec.decode_check(name, member)
-                for name, doc in self._tables[NODES].items()
-                if "liveness" in (member := doc["member"])
-                and (due_at := member["liveness"].get("due_at", never)) != never
-                and not now < due_at <= latest_at
-                and "absent_since_at" not in member
-            ]
-        except (AttributeError, KeyError, TypeError) as error:
-            raise _build_error(NODES, "?", error) from error
+        from plabctl.store.due_documents import list_due_checks
+
+        return read_documents_of(NODES, lambda: list_due_checks(self._tables, now, latest_at))
+
+    def shortlist(self, now: float, count: int, *, latest_at: float, pools: Collection[str]) -> Shortlist:
+        """Return the first of those that may be probed now, and how many there are in all."""
+        from plabctl.store.due_index import DueIndex
+
+        return read_documents_of(
+            NODES, lambda: self._find_index(DueIndex).shortlist(now, count, latest_at=latest_at, pools=pools)
+        )
+
+    def _find_index(self, kind: type[Kind]) -> Kind:
+        """Return an index of the tables: it is made anew, unless somebody keeps it."""
+        return kind(self._tables)
 
 
 class Snapshot(DocumentState):
@@ -209,16 +199,21 @@ class Snapshot(DocumentState):
     off, unless it is being written.
     """
 
-    def __init__(self, head: Head | None, tables: Tables, torn_bytes: int = 0) -> None:
-        super().__init__(head.rev if head else 0, tables)
-        self.head = head
-        self.torn_bytes = torn_bytes
+    def __init__(self, current: Current | None, tables: Tables) -> None:
+        self.head = current.head if current else None
+        super().__init__(self.head.rev if self.head else 0, tables)
+        self.torn_bytes = len(current.rest) if current else 0
+        self._current = current
 
     @property
     def dropped(self) -> tuple[float, int] | None:
         """When the last commit that was cut off was dropped, and how many bytes there were of it."""
         doc = self._tables[META].get(TORN_ID)
         return None if doc is None else _decode(_decode_torn, META, TORN_ID, doc)
+
+    def _find_index(self, kind: type[Kind]) -> Kind:
+        current = self._current
+        return current.index(kind) if current and current.tables is self._tables else super()._find_index(kind)
 
 
 def _decode_torn(_: str, doc: Doc) -> tuple[float, int]:
@@ -230,6 +225,14 @@ def _load_experiment_codec() -> ModuleType:
     from plabctl.store import experiment_codec
 
     return experiment_codec
+
+
+def read_documents_of(table: str, read: Callable[[], T]) -> T:
+    """Return what `read` finds in the documents of a table; raise StateDamaged for one that cannot be read."""
+    try:
+        return read()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _build_error(table, "?", error) from error
 
 
 def _decode(decode: Callable[[str, Doc], T], table: str, id_: str, doc: Doc) -> T:

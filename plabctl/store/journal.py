@@ -42,6 +42,10 @@ from plabctl.typed import NamedTuple
 from plabctl.values import replace
 
 _RECORD_LINES = 2
+IDLE_SHARE = 0.125
+"""Of the state file: a larger journal is folded by a tick that has nothing else to do."""
+_LEAST_BYTES, _MOST_BASE_BYTES = 64 * 1024, 64 * 1024**2
+"""Nobody notices whether a shorter journal is read; a larger state takes a tick too long."""
 
 
 class Place(NamedTuple):
@@ -171,6 +175,21 @@ def peek_state(state_dir: str, most: int = 0) -> Head | None:
 def read_most(file: FileIO) -> bytes:
     """Return what a file says, but no more than a state may have; raise OSError."""
     return file.read(min(os.fstat(file.fileno()).st_size, MAX_STATE_BYTES))
+
+
+def is_worth_folding(state_dir: str) -> bool:
+    """Return whether readers are spared much when the journal is folded now, which takes little as the state is small.
+
+    Costs next to nothing. Raises StateDamaged, StateTooNew, or StoreError.
+    """
+    path = os.path.join(state_dir, STATE_NAME)
+    line = peek_head(path)
+    if line is None or line.head.bytes_ > _MOST_BASE_BYTES:
+        return False
+    with as_store_error("read", path), suppress(FileNotFoundError):
+        size = os.stat(os.path.join(state_dir, name_journal(line.head.rev))).st_size
+        return size > max(_LEAST_BYTES, IDLE_SHARE * line.head.bytes_)
+    return False
 
 
 def list_heads(path: str) -> Iterator[Head]:

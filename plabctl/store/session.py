@@ -5,21 +5,24 @@ I/O through its storage. Go on with `plabctl.core.state`, whose `State` and `Cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinydb import TinyDB
 from tinydb.table import Table
 
+from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
 from plabctl.store import codec
 from plabctl.store.current import Current
-from plabctl.store.documents import DocumentState
+from plabctl.store.documents import DocumentState, read_documents_of
+from plabctl.store.due_index import DueIndex
 from plabctl.store.head import Head
+from plabctl.store.outbox_index import OutboxIndex
 from plabctl.store.shapes import Doc
 from plabctl.store.storage import StagedStorage
-from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES
+from plabctl.store.tables import CLAIMS, EXPERIMENTS, META, NODES, NOTES, OUTBOX, TICK_ID, VNODES, Kind
 
 
 class NamedTable(Table):
@@ -80,13 +83,34 @@ class Session(DocumentState):
         except (ValueError, KeyError) as error:
             raise StoreError(f"the change cannot be stored: {error}") from error
         self._is_open = True
-        self.__dict__.pop("claims", None)
-        self.__dict__.pop("outbox", None)
+
+    @property
+    def outbox(self) -> Sequence[Event]:
+        """The events not yet told to all, oldest first."""
+        return read_documents_of(OUTBOX, lambda: self._find_index(OutboxIndex).list_events())
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many nodes are in each pool that has any."""
+        return self._find_index(DueIndex).counts() or super().counts()
+
+    def _find_index(self, kind: type[Kind]) -> Kind:
+        current = self._storage.current
+        return current.index(kind) if current else super()._find_index(kind)
 
     @property
     def saved_at(self) -> float:
         """When the state was last changed; 0 if never."""
         return self._storage.saved_at
+
+    def fold(self, share: float) -> None:
+        """Write the state file anew when its journal is larger than this share of it; raise StoreError."""
+        self._storage.confirm()
+        self._storage.fold(share)
+
+    @property
+    def fold_s(self) -> float:
+        """How many seconds of the commit were spent on a whole new state file, which few commits write."""
+        return self._storage.fold_s
 
     @property
     def current(self) -> Current | None:
@@ -116,6 +140,8 @@ class Session(DocumentState):
             self._apply_experiments(changes)
         self._drop(CLAIMS, changes.released)
         self._put(CLAIMS, {claim.key: codec.encode_claim(claim) for claim in changes.claims})
+        if changes.released or changes.claims:
+            self.__dict__.pop("claims", None)
         self._drop(OUTBOX, changes.delivered & self._tables[OUTBOX].keys())
         known = self._tables[OUTBOX].keys()
         self._put(OUTBOX, {event.id: codec.encode_event(event) for event in changes.events if event.id not in known})
@@ -173,7 +199,7 @@ class Session(DocumentState):
 
     def _assert_invariants(self) -> None:
         # That every node is in exactly one health pool needs no check: its member is a part of its document.
-        claims = self._tables[CLAIMS]
-        unknown = claims.keys() - self._tables[NODES].keys() - self._tables[VNODES].keys()
+        nodes, vnodes = self._tables[NODES], self._tables[VNODES]
+        unknown = [key for key in self._tables[CLAIMS] if key not in nodes and key not in vnodes]
         if unknown:
             raise AssertionError(f"claims for unknown members: {sorted(unknown)}")

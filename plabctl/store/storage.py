@@ -7,7 +7,8 @@ journal is folded: the state file is written anew, with an empty journal. Go on 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -64,10 +65,14 @@ class StagedStorage(Storage):
             known = read_current(state_dir)
         if known is None:
             refuse_lost_state(state_dir)
+        else:
+            known.detach_snapshots()
         self.current = known
         self.rev = known.head.rev if known else 0
         self.saved_at = known.head.saved_at if known else 0.0
         self.tables: Tables = known.tables if known else empty_tables()
+        self.fold_s = 0.0
+        """How many seconds it took to write the state file anew; 0 if that was not done."""
         self._put: dict[str, dict[str, None]] = {}
         self._dropped: dict[str, dict[str, None]] = {}
 
@@ -88,11 +93,13 @@ class StagedStorage(Storage):
         """Remember that these documents were added or replaced."""
         self._put.setdefault(name, {}).update(dict.fromkeys(docs))
         if self.current:
-            self.current.note_wakes(name, docs)
+            self.current.note(name, docs)
 
-    def note_dropped(self, name: str, ids: Iterable[str]) -> None:
+    def note_dropped(self, name: str, ids: Collection[str]) -> None:
         """Remember that these documents are gone; one that comes back stands last."""
         put, dropped = self._put.get(name, {}), self._dropped.setdefault(name, {})
+        if self.current:
+            self.current.note(name, ids)
         for id_ in ids:
             put.pop(id_, None)
             dropped[id_] = None
@@ -142,24 +149,19 @@ class StagedStorage(Storage):
             return
         has_previous = os.path.lexists(os.path.join(self._state_dir, PREVIOUS_NAME))
         if not has_previous or current.place.offset > max(_LEAST_BYTES, share * current.base.head.bytes_):
+            began = time.monotonic()
             current.base, current.place = write_base(
                 self._state_dir, self._dir_fd, self.tables, current.head.rev, current.head.saved_at
             )
+            self.fold_s = time.monotonic() - began
 
     def _append(self, current: Current, place: Place, now: float) -> None:
         if current.rest:
             torn = {"at": now, "bytes": len(current.rest)}
             self.tables[META][TORN_ID] = torn
             self.note_put(META, {TORN_ID: torn})
-        head = Head(
-            SCHEMA_VERSION,
-            self.rev + 1,
-            now,
-            current.find_wake_at(),
-            find_newest_tick(self.tables),
-            len(self.tables[NODES]),
-            0,
-        )
+        tick, node_count = find_newest_tick(self.tables), len(self.tables[NODES])
+        head = Head(SCHEMA_VERSION, self.rev + 1, now, current.find_wake_at(), tick, node_count, 0)
         record = build_record(head, _dump(self._list_changes()), place.checksum)
         _refuse_size(current.base.head.bytes_ + place.offset + len(record.data))
         self.confirm()

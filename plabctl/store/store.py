@@ -60,7 +60,6 @@ class Store:
         self._network_disk = network_disk
         self._owners = owners
         self._is_seen = False
-        self._has_read = False
         self._kept: list[Current] = []
         """The state as it was last used. Whoever uses it takes it out meanwhile: another thread may look."""
         self.on_commit: Callable[[], None] | None = None
@@ -105,24 +104,21 @@ class Store:
         from plabctl.store.tables import empty_tables
 
         self._refuse_planted_dir()
-        kept = self._pop_kept()
-        if kept and (anew or not catch_up(kept, self._dir)):
-            kept = None
-        current = kept or read_current(self._dir)
+        current = self._pop_kept()
+        if current is None or anew or not catch_up(current, self._dir):
+            current = read_current(self._dir)
         if current is None:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
-        tables = current.tables
-        if kept or self._has_read:  # whoever looks twice will look again
-            self._kept.append(current)
-            tables = {name: table.copy() for name, table in tables.items()}
-        self._has_read = True
         # Documents hold no cycles: the collector has nothing to find in them. Once only: freezing at every read would
         # keep the garbage of all earlier reads. We remember that ourselves: gc.get_freeze_count() counts one by one.
         if not Store._has_frozen:
             Store._has_frozen = True
             gc.freeze()
-        return Snapshot(current.head, tables, len(current.rest))
+        current.is_shared = True
+        found = Snapshot(current, current.tables)
+        self._kept.append(current)
+        return found
 
     @contextmanager
     def session(self) -> Iterator[Session]:

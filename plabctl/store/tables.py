@@ -9,13 +9,13 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from plabctl.contexts import contextmanager
 from plabctl.files.private import as_store_error, build_store_error, open_for_reading
 from plabctl.store.head import SCHEMA_VERSION, HeadLine, build_damage_error, refuse_size, verify_head
 from plabctl.store.shapes import Doc
-from plabctl.typed import Any, cast
+from plabctl.typed import Any, Protocol, TypeVar, cast
 
 HEAD_KEY = "plabctl"
 NODES, CLAIMS, OUTBOX, NOTES, META = "nodes", "claims", "outbox", "notes", "meta"
@@ -185,3 +185,17 @@ def find_saved_boot(tables: Tables) -> str:
 def find_newest_tick(tables: Tables) -> str:
     """Return the id of the newest tick that claimed, empty if there was none."""
     return str(tables[META].get(TICK_ID, {}).get("id", ""))
+
+
+class Index(Protocol):
+    """What is kept beside the tables, so that a question does not take a look at all documents."""
+
+    tables: Tables
+
+    def __init__(self, tables: Tables) -> None: ...
+
+    def note(self, table: str, ids: Iterable[str]) -> None:
+        """Take note that these documents were added, changed or taken away."""
+
+
+Kind = TypeVar("Kind", bound=Index)

@@ -18,6 +18,7 @@ from plabctl.app.signals import Stop
 from plabctl.app.slots_in_use import SlotsInUse
 from plabctl.app.sync_occupancy import sync_due_occupancies
 from plabctl.clock import SystemClock
+from plabctl.core import claim
 from plabctl.core.occupancy import find_busy, make_occupancy_note
 from plabctl.store.store import Store
 from plabctl.values import replace
@@ -185,7 +186,7 @@ def die(settings_path: str, point: str) -> None:
     points: dict[str, tuple[object, str]] = {
         "read": (sync_occupancy, "plan_occupancy"),
         "noted": (sync_occupancy, "read_fault"),
-        "claim": (tick, "list_candidates"),
+        "claim": (claim, "list_candidates"),
         "claimed": (SlotsInUse, "launch"),
     }
     owner, name = points[point]

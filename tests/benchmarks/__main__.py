@@ -26,6 +26,7 @@ PARTS = {
     "jump": "the same 200 nodes behind one jump host",
     "idle": "CPU of commands that have nothing to do, at 1,000 nodes",
     "large": "100,000 nodes: time, memory, growth, the store's own work",
+    "growth": "a backlog at 1,000 and at 100,000 nodes: tests a second, bytes written",
     "history": "10,000,000 events: what looks at them cost, and what events take on the disk",
     "inventory": "a reading of 20,000 hosts with nothing new",
     "stats": "1,000,000 events of a month: time and memory of statistics",

@@ -7,6 +7,7 @@ I/O. Wall time and peak memory of whole processes; then the store's own work, ti
 import json
 
 from tests.benchmarks.measure import alternate, helper, median, middle, ratio
+from tests.benchmarks.measure import run as run_once
 from tests.benchmarks.options import Options
 from tests.benchmarks.table import Row, seconds
 from tests.benchmarks.testbed import Plan, Testbed
@@ -26,6 +27,7 @@ def run(options: Options) -> list[Row]:
     return [
         *_commands(beds, options.repeats(5)),
         *_settles(beds[100_000], options.repeats(5)),
+        *_orders(beds[100_000], options.repeats(5)),
         *_tick_work(_bed_with_forty_due(options), options.repeats(3)),
     ]
 
@@ -63,7 +65,21 @@ def _settles(bed: Testbed, rounds: int) -> list[Row]:
         bare.append(_timed("orjson", bed))
     found = middle([mine / floor for mine, floor in zip(own, bare, strict=True)])
     what = "settle of 40 reports at 100,000 against orjson load and save"
-    return [Row(what, seconds(middle(own)), seconds(middle(bare)), found, 3.0)]
+    return [Row(what, seconds(middle(own)), seconds(middle(bare)), found, 0.1)]
+
+
+def _orders(bed: Testbed, rounds: int) -> list[Row]:
+    """Move one node after the other, and look at it."""
+    bed.renew()
+    taken = []
+    for number in range(-1, rounds):
+        name = f"n{number + 1:06}"
+        moved = run_once(bed.contestant("move", "move", name, "bad", "--reason", "disk"))
+        taken.append((moved.wall_s, run_once(bed.contestant("show", "show", name)).wall_s))
+    taken = taken[1:] if rounds > 1 else taken  # the first commit of all writes a whole state file
+    found = middle([moved / shown for moved, shown in taken])
+    own, other = (middle(column) for column in zip(*taken, strict=True))
+    return [Row("move at 100,000 against show", seconds(own), seconds(other), found, 1.2)]
 
 
 def _tick_work(bed: Testbed, rounds: int) -> list[Row]:

@@ -18,7 +18,7 @@ FAR = 1e12
 
 
 def settle(config: Path, state: Path) -> float:
-    """Settle 40 reports of claims that were committed before, as a tick does it."""
+    """Settle 40 reports of claims that were committed before, as the tick does it that made them."""
     from plabctl.clock import SystemClock
     from plabctl.config.load import load
     from plabctl.core.assign import assign
@@ -30,13 +30,13 @@ def settle(config: Path, state: Path) -> float:
 
     settings, rng, now = load(str(config)), Random(1), round(time.time(), 3)
     claimant = Claimant(TickMark("t", now), "boot", rng)
-    with Store(state, SystemClock()).session() as session:
+    store = Store(state, SystemClock())
+    with store.session() as session:
         rows = session.due(FAR)[:MANY]
         _, changes = assign(session, settings, rows, range(MANY), claimant, now)
         session.apply(changes)
     reports = [Report(claim.node, claim.token, Outcome.PASS, None, "", now, 1.0) for claim in changes.claims]
     pools = build_pools(settings)
-    store = Store(state, SystemClock())
     gc.collect()
     started = time.perf_counter()
     with store.session() as session:

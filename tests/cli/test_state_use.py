@@ -46,9 +46,9 @@ class CountingDesk(Desk):
     [
         ("retest pc1 --wait", 4, 1, 3),
         ("retest pc1 pc2", 1, 1, 1),
-        ("retest @good --yes", 2, 2, 1),
+        ("retest @good --yes", 2, 1, 1),
         ("move pc1 bad -r disk", 1, 1, 1),
-        ("move @good bad -r disk --yes", 2, 2, 1),
+        ("move @good bad -r disk --yes", 2, 1, 1),
         ("hold pc1 -r disk", 1, 1, 1),
         ("node rm pc1", 1, 1, 1),
         ("node add pc3", 1, 1, 1),

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plabctl.core.due_rows import build_vnode_due_row
 from plabctl.core.experiments.model import Experiment, Vnode
 from plabctl.store import codec, experiment_codec
-from tests.memory_state import build_vnode_due_row
 from tests.store.test_codec import TEXT, through_the_file
 
 

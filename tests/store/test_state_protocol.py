@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plabctl.core.due_rows import PLACEMENT, build_due_row
+from plabctl.core.due_rows import PLACEMENT, build_due_row, build_vnode_due_row
 from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.liveness import Liveness, call_check
 from plabctl.core.model import Cause, Event, Goal, Hold, Leftover, Node, Outcome, TickMark, Verdict
@@ -20,7 +20,7 @@ from plabctl.store.store import Store
 from plabctl.views.node import NODE_FACTS
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
-from tests.memory_state import MemoryState, build_vnode_due_row
+from tests.memory_state import MemoryState
 
 Play = Callable[..., State]
 """Applies changes one after the other and returns the state as it is then."""
