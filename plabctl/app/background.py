@@ -29,6 +29,8 @@ LEAST_S = 0.1
 _PR_SET_PDEATHSIG = 1
 _STANDARD_STREAMS = 3
 _INIT = 1
+_UNDER_SYSTEMD = "INVOCATION_ID"
+"""The variable that systemd sets; cron passes it on to nobody."""
 _STOPPED = frozenset({130, 143})
 
 GoOn = Callable[[Callable[[], bool]], None]
@@ -40,8 +42,9 @@ class Background:
 
     def __init__(self, *, may_outlive: bool) -> None:
         """With `may_outlive` false all is done before the tick ends, as for a person who watches it."""
-        # The end of the first process of a container is the end of all others in it.
-        self._may_outlive = may_outlive and os.getpid() != _INIT
+        # The end of the first process of a container is the end of all others in it, and that often ends with its only
+        # child: a small init does, and so does a script.
+        self._may_outlive = may_outlive and not _may_end_container()
         self._word: int | None = None
         self._left: list[GoOn] = []
         self.patience_s = float("inf")
@@ -99,8 +102,14 @@ class Background:
         for number in range(_STANDARD_STREAMS):  # cron waits until nobody has its pipes open
             os.dup2(nowhere, number)
         os.close(nowhere)
+        _close_inherited()
         os.write(self._word, bytes([exit_code]))
         os.close(self._word)
+
+
+def _may_end_container() -> bool:
+    """Return whether this is the first process there is, or its child; systemd is one that goes on: it is asked."""
+    return os.getpid() == _INIT or (os.getppid() == _INIT and _UNDER_SYSTEMD not in os.environ)
 
 
 def _has_sinks(app: App) -> bool:
@@ -110,7 +119,7 @@ def _has_sinks(app: App) -> bool:
 
 def _find_rule() -> Callable[[], bool]:
     """Return what says whether the process in front is to wait for the other even when the tick is over."""
-    if "INVOCATION_ID" not in os.environ:  # systemd sets it; cron passes it on to nobody
+    if _UNDER_SYSTEMD not in os.environ:
         return lambda: False
     # Imported here: few need it, and when the tick is over another version may be in its place.
     from plabctl.app.systemd_unit import ends_all_processes
@@ -135,9 +144,22 @@ def _wait_in_front(pid: int, reader: int, must_wait: Callable[[], bool]) -> NoRe
         os._exit(word[0])
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code < 0:
-        signal.signal(-code, signal.SIG_DFL)
+        with suppress(OSError):  # SIGKILL cannot be handled otherwise
+            signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(abs(code))
+
+
+def _close_inherited() -> None:
+    """Close what the caller had open besides the standard streams, such as the lock of flock(1)."""
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return
+    for number in numbers:
+        with suppress(OSError):  # the one by which they were listed
+            if number >= _STANDARD_STREAMS and os.get_inheritable(number):  # Python opens none that is
+                os.close(number)
 
 
 def _die_with(front: int) -> None:

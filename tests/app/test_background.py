@@ -196,6 +196,52 @@ def test_whoever_is_killed_and_whenever_nothing_is_lost_and_the_order_stays(wait
     assert len(told) <= len(ADDED) + 2, "what was under way when a process was killed is told again, and no more"
 
 
+def test_a_tick_that_the_kernel_kills_ends_as_if_it_had_been_one_process(waiting: Desk) -> None:
+    """As when memory is short: the process that works is the larger one."""
+    with waiting.running("tick", "-c", str(waiting.config)) as process:
+        assert wait_until(lambda: len(find_ticks(waiting)) > 1)
+        for pid in set(find_ticks(waiting)) - {process.pid}:
+            os.kill(pid, signal.SIGKILL)
+        said = process.communicate(timeout=SOON_S)
+
+    assert (process.returncode, said) == (-signal.SIGKILL, ("", ""))
+
+
+def test_the_lock_of_a_caller_is_let_go_when_the_tick_ends(waiting: Desk) -> None:
+    """As `flock FILE plabctl tick` has it in a crontab: the next tick is not to be left out."""
+    lock = waiting.folder / "lock"
+    command = ["flock", "-n", str(lock), *waiting.command("tick", "-c", str(waiting.config))]
+    done = subprocess.run(
+        command, cwd=waiting.folder, env=waiting.environ, capture_output=True, check=False, timeout=SOON_S
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert find_background(waiting)
+    assert subprocess.run(["flock", "-n", str(lock), "true"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("pid", "parent", "unit", "may_outlive"),
+    [(1, 0, "", False), (7, 1, "", False), (7, 1, "4f", True), (8, 7, "", True)],
+    ids=["is first", "under a small init", "under systemd", "under cron"],
+)
+def test_the_first_process_of_a_container_and_its_child_wait(
+    waiting: Desk, monkeypatch: pytest.MonkeyPatch, pid: int, parent: int, unit: str, may_outlive: bool
+) -> None:
+    monkeypatch.setattr("os.getpid", lambda: pid)
+    monkeypatch.setattr("os.getppid", lambda: parent)
+    monkeypatch.setattr("os.fork", lambda: None)
+    monkeypatch.setattr("plabctl.app.background._die_with", lambda _front: None)
+    monkeypatch.setenv("INVOCATION_ID", unit) if unit else monkeypatch.delenv("INVOCATION_ID", raising=False)
+
+    background = Background(may_outlive=True)
+    background.prepare(open_app(str(waiting.config)))
+
+    if background._word is not None:
+        os.close(background._word)
+    assert (background.patience_s == PATIENCE_S) == may_outlive
+
+
 def test_a_tick_that_is_told_to_stop_leaves_nothing_behind(waiting: Desk) -> None:
     with waiting.running("tick", "-c", str(waiting.config)) as process:
         assert wait_until((waiting.folder / "began").exists)
