@@ -57,6 +57,8 @@ class Opinions:
             return after
         if found.outcome is Outcome.FAIL:
             after = self._note_failure(before, after, claim, found.vantage)
+            if before.home_pool != after.home_pool:
+                after = self._doubt_anew(after, found)
         else:
             after = self._find_again(after, found)
             after = self._doubt(before, after, found.vantage) if _may_be_silence(before) else after
@@ -108,6 +110,16 @@ class Opinions:
             return after
         since_at = before.suspicion.failed_at if before.suspicion else now
         return replace(after, lost_ways=(*after.lost_ways, LostWay(doubted, since_at, now, now, vantage)))
+
+    def _doubt_anew(self, after: Member, report: Report) -> Member:
+        """Tell the lost ways of a node that is confirmed to fail from elsewhere as over: nobody knows.
+
+        It is still tested from elsewhere, and they are looked at once it passes.
+        """
+        for way in after.lost_ways:
+            self._tell_back(way, report, f"it fails from {name_vantage(report.vantage)}, too")
+        ways = (replace(way, is_told=False, is_asked=False, look_at=self._now) for way in after.lost_ways)
+        return replace(after, lost_ways=tuple(ways)) if after.lost_ways else after
 
     def _find_again(self, after: Member, report: Report) -> Member:
         """Drop the way from which the node was reached now, and those that nobody looks at any more."""

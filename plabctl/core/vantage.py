@@ -17,7 +17,7 @@ from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.core.settings import Settings
 from plabctl.core.state import VANTAGES_TOPIC, Changes, State
 
-_LOST: NodeFields[tuple[tuple[LostWay, ...]]] = NodeFields(tuple, ("lost_ways",))
+_LOST: NodeFields[tuple[tuple[LostWay, ...], float | None]] = NodeFields(tuple, ("lost_ways", "absent_since_at"))
 
 
 class Tally(NamedTuple):
@@ -69,7 +69,7 @@ def find_doubted(member: Member, settings: Settings) -> str | None:
 def note_lost_ways(state: State, settings: Settings) -> Changes:
     """Return the change by which the state says how many ways are lost; none where it says so already.
 
-    Nodes may have gone meanwhile, and second opinions may be asked for no more.
+    Nodes may be gone or absent meanwhile, and second opinions may be asked for no more.
     """
     if VANTAGES_TOPIC not in state.notes:
         return Changes()
@@ -77,8 +77,8 @@ def note_lost_ways(state: State, settings: Settings) -> Changes:
     if not any(tally.lost for tally in known.values()):
         return Changes()
     counts = dict.fromkeys(known, 0)
-    for (ways,) in state.select(_LOST) if settings.executor.second_opinion else ():
-        for way in ways:
+    for ways, absent_since_at in state.select(_LOST) if settings.executor.second_opinion else ():
+        for way in ways if absent_since_at is None else ():
             counts[way.vantage] = counts.get(way.vantage, 0) + way.is_told
     after = {name: known.get(name, Tally())._replace(lost=count) for name, count in counts.items()}
     return Changes() if after == known else Changes(notes=VANTAGES_NOTE.write(after))

@@ -146,8 +146,22 @@ def test_a_node_that_dies_while_a_way_to_it_is_lost_is_found_dead_from_elsewhere
 
     events = testbed.run(1.0)
 
-    assert list_kinds(events) == ["suspect", "transition"]
+    assert list_kinds(events) == ["suspect", "transition", "path-back"]
+    assert told(events, "path-back") == ["it fails from south, too"]
     assert [where for _, _, where in testbed.probes] == ["south", "south"]
+
+
+def test_a_node_that_recovers_is_found_good_from_elsewhere_and_the_way_is_told_as_lost_again() -> None:
+    testbed = bed(always("fail"), waiting(lost_ways=(make_lost(),)))
+    testbed.run(HOUR)
+    testbed.sight = blind("north")
+    testbed.probes.clear()
+
+    events = testbed.run(2 * HOUR)
+
+    assert list_kinds(events)[:2] == ["transition", "path-lost"]
+    assert {where for _, what, where in testbed.probes if what == "test"} == {"south"}
+    assert testbed.member().pool == "good"
 
 
 def test_a_silent_check_is_repeated_from_elsewhere_and_an_answer_calls_no_test() -> None:

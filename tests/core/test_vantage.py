@@ -55,7 +55,8 @@ def test_only_a_check_that_was_called_for_it_looks_at_the_way() -> None:
 
 
 def test_the_ways_that_are_lost_are_counted_anew_when_nodes_have_gone() -> None:
-    state = make_state(make_member(lost_ways=(LOST, replace(LOST, vantage="east", is_told=False))))
+    absent = make_member("n2", lost_ways=(LOST,), absent_since_at=NOW)
+    state = make_state(make_member(lost_ways=(LOST, replace(LOST, vantage="east", is_told=False))), absent)
     assert note_lost_ways(state, OWN) == Changes()
 
     state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(3, 1), "south": Tally()})))

@@ -10,9 +10,11 @@ from plabctl.core.state import Changes
 from plabctl.core.vantage import VANTAGES_NOTE, Tally
 from plabctl.render.login_lines import explain_ways, format_way_lines
 from plabctl.render.status_columns import build_columns
+from plabctl.render.status_table import format_guard_lines
 from plabctl.values import replace
 from plabctl.views.node import NodeView, ViewContext, list_node_views, view_node
 from plabctl.views.node_record import NodeRecord
+from plabctl.views.status import GuardView, ScopeView
 from plabctl.views.status_groups import group_nodes
 from tests.builders import NOW, make_member, make_settings, make_state
 
@@ -85,6 +87,14 @@ def test_the_table_remarks_that_a_way_is_lost(context: ViewContext) -> None:
     (remark,) = (column for column in build_columns(context.settings, NOW, {}) if column.title == "REMARK")
 
     assert [remark.cell(view).text for view in views(context)][:2] == ["", "not reached from north"]
+
+
+def test_a_guarded_vantage_is_told_first() -> None:
+    view = GuardView("on", [ScopeView("vantage north", NOW - 300, "all 3 nodes of site lab are lost")])
+
+    assert format_guard_lines(view, NOW) == [
+        "guard came on for vantage north 5m ago, nodes are tested from elsewhere: all 3 nodes of site lab are lost"
+    ]
 
 
 def test_the_pages_of_a_node_say_since_when_and_what_follows(context: ViewContext) -> None:

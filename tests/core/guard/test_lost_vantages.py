@@ -120,6 +120,15 @@ def test_when_the_ways_are_back_the_guard_goes_off_and_the_nodes_are_tested_from
     assert {testbed.member(f"n{number}").vantage for number in range(4)} == {"north"}
 
 
+def test_the_guard_goes_off_when_the_lost_nodes_fail_from_elsewhere_too() -> None:
+    testbed = make_site(2)
+    testbed.run(HOUR)
+    testbed.sight = lambda *_: "fail"
+
+    assert told(testbed.run(HOUR)) == ["guard-off vantage north"]
+    assert {testbed.member(f"n{number}").pool for number in range(2)} == {"bad"}
+
+
 def guarded_node() -> TwoVantages:
     """One node, while the vantage that does not reach it is guarded for others."""
     testbed = make_site(1)
