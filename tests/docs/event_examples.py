@@ -251,8 +251,10 @@ together, and ends. What takes longer goes on in a process that outlives it: for
 waits, lets what it began come to its end or time-out, and leaves the rest to the next tick. As one process at a time
 tells a sink, there are at most as many of these as sinks. How it went, `check` says at once and the next tick.
 
-`plabctl tick` on a terminal waits to the end and says what went wrong itself, and so does one that is the first process
-of a container, or whose unit of systemd has no `KillMode=process`: there its end would be that of all that it leaves.
+`plabctl tick` on a terminal waits to the end and says what went wrong itself. So does one that is the first process of
+a container or a child of that (`docker run --init`), or whose unit of systemd has no `KillMode=process`: there its end
+would be that of all that it leaves. In other surroundings that end what is left, such as a script in a script in a
+container, a sink that takes longer than half a second is killed with it and told again by the next tick.
 
 - **At least once.** A command that exits with 0 took the event. One that was killed with its tick gets it again, with
   the same `id`.
