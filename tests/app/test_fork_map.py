@@ -5,10 +5,19 @@ import signal
 import threading
 import time
 
+import pytest
+
 from plabctl.app.fork_map import map_in_processes
 from plabctl.views.status import WindowView
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process fork whatever threads other tests have left in it."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("alone")
 def test_each_thing_is_worked_on_once_in_another_process() -> None:
     found = map_in_processes(lambda number: (number * number, os.getpid()), range(7), 30.0)
 
@@ -23,8 +32,12 @@ def test_values_of_ours_and_long_ones_come_back() -> None:
     assert found == {0: WindowView(10, 10), 1: WindowView(3_000_000, 3_000_000)}
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_process_that_is_killed_or_fails_or_hangs_takes_only_its_own_with_it() -> None:
+    ours = os.getpid()
+
     def work(what: str) -> str:
+        assert os.getpid() != ours, "it is not this process that dies"
         match what:
             case "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
