@@ -31,7 +31,7 @@ recipe = "bench"
 transport = "local"
 check = {{ run = "true", timeout = "30s" }}
 """
-BACKLOG = '{ kind = "fixed", base = "1s", jitter = "0s" }'
+BACKLOG = '{ kind = "fixed", base = "100ms", jitter = "0s" }'
 """So soon due again that 1,000 nodes are a backlog for as long as it takes."""
 STEADY = '{ kind = "additive" }'
 FEW, MANY = 1_000, 100_000
