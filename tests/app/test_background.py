@@ -232,6 +232,7 @@ def test_the_first_process_of_a_container_and_its_child_wait(
     monkeypatch.setattr("os.getppid", lambda: parent)
     monkeypatch.setattr("os.fork", lambda: None)
     monkeypatch.setattr("plabctl.app.background._die_with", lambda _front: None)
+    monkeypatch.setattr("threading.active_count", lambda: 1)  # other tests may have left some
     monkeypatch.setenv("INVOCATION_ID", unit) if unit else monkeypatch.delenv("INVOCATION_ID", raising=False)
 
     background = Background(may_outlive=True)
@@ -276,6 +277,7 @@ def test_without_a_second_process_the_tick_waits(waiting: Desk, monkeypatch: pyt
         raise BlockingIOError
 
     monkeypatch.setattr("os.fork", fail)
+    monkeypatch.setattr("threading.active_count", lambda: 1)  # other tests may have left some
     background = Background(may_outlive=True)
     background.prepare(open_app(str(waiting.config)))
 

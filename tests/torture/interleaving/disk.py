@@ -29,6 +29,7 @@ class Staged(MemoryState):
     def __init__(self, base: State) -> None:
         self.__dict__.update({name: copy(value) for name, value in base.__dict__.items()})
         self.is_changed = False
+        self.fold_s = 0.0
 
     def apply(self, changes: Changes) -> None:
         if changes:

@@ -75,9 +75,9 @@ class SimSlots:
     def held(self) -> frozenset[int]:
         return frozenset(slot for slot, holder in self._kernel.slots.items() if holder is self._me)
 
-    def take(self, limit: int) -> list[int]:
+    def take(self, limit: int, *, but_leave: int = 0) -> list[int]:
         slots = self._kernel.slots
-        room = min(limit, self._window - len(slots))
+        room = min(limit, self._window - len(slots) - but_leave)
         taken = [slot for slot in range(1, self._window + 1) if slot not in slots][: max(0, room)]
         slots.update(dict.fromkeys(taken, self._me))
         return taken
