@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,10 +87,20 @@ class Site:
         )
 
     def tick(self, *, code: int = 0) -> None:
-        """Let time pass until every node is due, and tick."""
+        """Let time pass until every node is due, tick, and wait until what it left to do is done."""
         time.sleep(0.25)
         said = self.desk.run("tick")
         assert said.code == code, said
+        assert wait_until(lambda: not self.is_ticking(), within_s=60)
+
+    def is_ticking(self) -> bool:
+        """Return whether a process of a tick is still there: one that ended may have left one that tells Slurm."""
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                is_ours = b"fork_server" in (path / "cmdline").read_bytes()
+                if is_ours and (path / "cwd").readlink() == self.desk.folder:
+                    return True
+        return False
 
     def break_nodes(self, *names: str) -> None:
         for name in names:
