@@ -139,7 +139,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
 
 
 # What has tests of ten seconds and more comes first: none of them begins when all else is done.
-_LONG = ("tests/e2e/", "tests/torture/", "tests/benchmarks/", "tests/docs/test_readme.py", "tests/plugins/")
+_LONG = (
+    "tests/e2e/",
+    "tests/torture/",
+    "tests/benchmarks/",
+    "tests/docs/test_readme.py",
+    "tests/executors/dask/",
+    "tests/plugins/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
