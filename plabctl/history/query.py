@@ -84,7 +84,8 @@ def find(connection: sqlite3.Connection, asked: Question) -> Iterable[int]:
         return sorted(_find_places(connection, asked, _limit_places(span), "order by seq desc limit ?", asked.limit))
     if span.row_count is not None and _find_last(connection, span) - span.first > 2 * span.row_count:
         # A clock was wrong once: the rows of the time are not together.
-        return sorted(_find_places(connection, asked, _limit_time(asked), "limit ?", -1))
+        wanted = [*_limit_time(asked), ("+seq > ?", asked.after)]
+        return sorted(_find_places(connection, asked, wanted, "limit ?", -1))
     return _walk(connection, asked, span)
 
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plabctl.history import query as search
@@ -234,7 +234,11 @@ QUESTIONS = st.builds(
 )
 
 
+EARLY, AHEAD = (NOW - 7200, "late", "a", "{}"), (NOW + 30 * 86400, "late", "a", "{}")
+
+
 @pytest.mark.parametrize("few", [0, 10_000])
+@example(rows=[*[EARLY] * 3, AHEAD, *[EARLY] * 4], asked=Question(since_at=NOW + 86400, after=4))
 @given(rows=ROWS, asked=QUESTIONS)
 def test_whatever_the_clock_did_the_rows_asked_for_are_found(
     few: int, rows: list[tuple[float, str, str, str]], asked: Question
