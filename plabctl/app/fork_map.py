@@ -20,20 +20,21 @@ R = TypeVar("R")
 _MOST_PROCESSES = 8
 
 
-def map_in_processes(work: Callable[[T], R], items: Sequence[T], seconds: float) -> dict[int, R]:
-    """Return what `work` gives for each item, by its place; those are missing that were not done after so many seconds.
+def map_in_processes(work: Callable[[T], R], items: Sequence[T], seconds: float | None = None) -> dict[int, R]:
+    """Return what `work` gives for each item, by the item's place.
 
-    What it gives must be such that it can be pickled. With one processor, or in a process with threads, which would be
-    cut short in a child, all is done here.
+    Items are missing whose process failed, or did not get to them in so many seconds. What `work` gives must be such
+    that it can be pickled. With one item or one processor, or in a process with threads, which would be cut short in a
+    child, all is done here, and what `work` raises is raised.
     """
     count = min(len(items), len(os.sched_getaffinity(0)), _MOST_PROCESSES)
-    if count == 1 or threading.active_count() > 1:
+    if count <= 1 or threading.active_count() > 1:
         return {number: work(item) for number, item in enumerate(items)}
     found: dict[int, R] = {}
     children: list[tuple[Connection, int]] = []
     try:
         children.extend(_fork(work, items, range(first, len(items), count)) for first in range(count))
-        _collect([end for end, _ in children], found, time.monotonic() + seconds)
+        _collect([end for end, _ in children], found, None if seconds is None else time.monotonic() + seconds)
     finally:
         for end, pid in children:
             end.close()
@@ -60,8 +61,8 @@ def _fork(work: Callable[[T], R], items: Sequence[T], places: Sequence[int]) -> 
         os._exit(code)
 
 
-def _collect(ends: list[Connection], found: dict[int, R], until: float) -> None:
-    while ends and (ready := set(wait(ends, max(0.0, until - time.monotonic())))):
+def _collect(ends: list[Connection], found: dict[int, R], until: float | None) -> None:
+    while ends and (ready := set(wait(ends, None if until is None else max(0.0, until - time.monotonic())))):
         for end in [each for each in ends if each in ready]:
             try:
                 place, result = end.recv()

@@ -8,17 +8,15 @@ Tests: `tests/cli/test_report.py`, `tests/app/test_write_page.py`.
 from __future__ import annotations
 
 import json
-import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from plabctl.app.context import App
+from plabctl.app.fork_map import map_in_processes
 from plabctl.app.queries import read_context_of
 from plabctl.app.read_curves import read_curves
 from plabctl.core.event_kinds import EVENT_KINDS
@@ -47,11 +45,9 @@ _MOST_MOVES = 100
 _LEAST_SHOWN_S = 10.0
 _OF_NODES = tuple(kind for kind in EVENT_KINDS if kind != "vnode-probe")
 _MOST_EVENTS = 10
-_MOST_PROCESSES = 4
 _LEAST_PART = 200
 """So many pages of nodes are worth a process: some 300 ms."""
 INDEX = "index.html"
-T = TypeVar("T")
 
 
 class WrittenPage(NamedTuple):
@@ -165,11 +161,19 @@ class NodePages:
             for node in view.nodes
             if (name := find_page_name(node.view.name)) not in there or known.get(name) != marks[name]
         ]
-        in_parts(changed, partial(self._write_some, has_events=not view.history_fault))
+        self._write_pages(changed, has_events=not view.history_fault)
         self._folder.remove("node", there - marks.keys())
         self._folder.write_marker(_encode(json.dumps({"digest": self._digest, "pages": marks})))
 
-    def _write_some(self, changed: Sequence[tuple[str, PageNode]], *, has_events: bool) -> None:
+    def _write_pages(self, changed: Sequence[tuple[str, PageNode]], *, has_events: bool) -> None:
+        """Write the pages, in several processes where they are many."""
+        count = max(1, len(changed) // _LEAST_PART)
+        parts = [changed[place::count] for place in range(count)]
+        done = map_in_processes(lambda part: self._write_part(part, has_events=has_events), parts)
+        for number in set(range(count)) - done.keys():  # what failed there is raised here
+            self._write_part(parts[number], has_events=has_events)
+
+    def _write_part(self, changed: Sequence[tuple[str, PageNode]], *, has_events: bool) -> None:
         with self._history:
             for name, node in changed:
                 text = self._pages.render_node(node, self._list_events(node.view.name) if has_events else [])
@@ -184,37 +188,6 @@ class NodePages:
 
     def _list_events(self, name: str) -> Sequence[Event]:
         return [record.event for record in self._history.read(nodes=[name], kinds=_OF_NODES, limit=_MOST_EVENTS)][::-1]
-
-
-def in_parts(items: Sequence[T], work: Callable[[Sequence[T]], None]) -> None:
-    """Do `work` on all `items`: on a part of them in each of several processes where they are many.
-
-    A process of which a part failed is one too few: its part is done once more here, where what is raised is told.
-    """
-    # Threads, such as those of the demo, would be cut short in a child.
-    has_threads = threading.active_count() > 1
-    count = 1 if has_threads else max(1, min(os.cpu_count() or 1, _MOST_PROCESSES, len(items) // _LEAST_PART))
-    children: list[tuple[int, Sequence[T]]] = []
-    try:
-        children.extend((_fork(part, work), part) for part in (items[place::count] for place in range(1, count)))
-        work(items[::count])
-    finally:
-        failed = [part for pid, part in children if os.waitpid(pid, 0)[1]]
-    for part in failed:
-        work(part)
-
-
-def _fork(items: Sequence[T], work: Callable[[Sequence[T]], None]) -> int:
-    """Return the id of a process that does `work` and ends with 0, or with another code when that fails."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        work(items)
-        code = 0
-    finally:
-        os._exit(code)
 
 
 def _mark(node: PageNode) -> str:
