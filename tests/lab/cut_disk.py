@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from threading import get_ident
 from typing import Any
 from unittest import mock
 
@@ -196,18 +197,27 @@ class _Watched:
         self._fault = fault
         self._on_read = on_read
         self._is_dead = False
+        self._asking: set[int] = set()
+        """The threads in which `fault` is being asked: what it does itself, in other folders, is not watched."""
 
     def wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         """Return what takes the place of a call that may change something."""
         play = getattr(self, f"_{name}")
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            thread = get_ident()
+            if thread in self._asking or (name == "open" and not _is_for_writing(args[1])):
+                return real(*args, **kwargs)
             where = self._find(args[0], kwargs)
-            if where is None or (name == "open" and not _is_for_writing(args[1])):
+            if where is None:
                 return real(*args, **kwargs)
             if self._is_dead:
                 raise Died
-            found = self._fault(name)
+            self._asking.add(thread)
+            try:
+                found = self._fault(name)
+            finally:
+                self._asking.discard(thread)
             if name == "write" and found:
                 play(real, where, (args[0], bytes(args[1])[: len(args[1]) // 2]), kwargs)
             if isinstance(found, Died):
@@ -222,7 +232,8 @@ class _Watched:
         """Return what takes the place of a call that only looks."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not (len(args) > 1 and _is_for_writing(args[1])) and self._find(args[0], kwargs) is not None:
+            is_writing = len(args) > 1 and _is_for_writing(args[1])
+            if not is_writing and get_ident() not in self._asking and self._find(args[0], kwargs) is not None:
                 self._on_read()
             return real(*args, **kwargs)
 

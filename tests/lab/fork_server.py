@@ -22,10 +22,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.lab import leftover_processes
 
@@ -181,8 +181,8 @@ def _report_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) ->
     os.close(reply)
 
 
-def _become(request: Mapping[str, Any]) -> None:
-    """Be `plabctl ARGV` from here on, and end with it: as Python does, but for taking so many modules apart."""
+def _become(request: Mapping[str, Any]) -> NoReturn:
+    """Be `plabctl ARGV` from here on, and end with it."""
     os.chdir(request["folder"])
     os.umask(request["umask"])
     os.environ.clear()
@@ -192,9 +192,14 @@ def _become(request: Mapping[str, Any]) -> None:
     sys.path[2:2] = request["environ"]["PYTHONPATH"].split(os.pathsep)[1:]  # behind the folder and the first of it
     importlib.invalidate_caches()
     sys.argv[1:] = request["argv"]
+    end_with(lambda: runpy.run_module("plabctl", run_name="__main__", alter_sys=True))
+
+
+def end_with(command: Callable[[], object]) -> NoReturn:
+    """Run `command` and end the process as Python does, except for taking all modules apart, which takes long."""
     code = 0
     try:
-        runpy.run_module("plabctl", run_name="__main__", alter_sys=True)
+        command()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     threading._shutdown()  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -21,6 +22,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
+
+from tests.lab.fork_server import end_with
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _ANY_TRACER = (0x59616D61, ctypes.c_ulong(-1))  # prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
@@ -117,6 +121,8 @@ def run_forked(job: Job, path: Path, environ: Mapping[str, str], trace: Sequence
 def _main(path: Path) -> None:
     job = json.loads(path.read_text())
     _load(job["argv"], path)
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page of what is loaded
     _LIBC.prctl(*_ANY_TRACER, 0, 0, 0)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -154,7 +160,7 @@ def _load(argv: Sequence[str], path: Path) -> None:
     shutil.rmtree(trial)
 
 
-def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: int) -> None:
+def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: int) -> NoReturn:
     """Be `plabctl ARGV`, in the folder; end with it."""
     signal.alarm(_LONGEST_S)
     os.chdir(folder)
@@ -176,7 +182,7 @@ def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: in
     sys.argv = ["plabctl", *map(str, job["argv"])]  # type: ignore[call-overload]
     for _ in range(count):
         EXTRA_CALLS[name]()
-    sys.exit(main())
+    end_with(lambda: sys.exit(main()))
 
 
 def _keep_generations() -> None:

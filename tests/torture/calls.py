@@ -8,6 +8,8 @@ with `tests.torture.scenarios`, `tests.torture.fault_checks` and `tests.lab.fork
 from __future__ import annotations
 
 import shutil
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +26,16 @@ from tests.torture.options import TortureOptions
 from tests.torture.scenarios import ALL, ENVIRON, Look, Scenario, generations, look, trusting
 
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT")
+ACTIONS = ("SIGKILL", *ERRORS)
 _TRACE = ("strace", "-f", "-y", "-s", "0", "-e", "signal=none")
 _ROOM = 64
 """Other threads of the command make calls of the same names; they must not make as many as we act at."""
-_AT_A_TIME = 60
+_AT_A_TIME = 240
+"""Runs of one process that has the command loaded, which takes as long as ten runs."""
 _PROCESSES = 2
 _SHORT, _SHORT_POINTS = 5, 5
 _ATTEMPTS = 3
+_MOST_TOLD = 20
 
 
 def missing() -> str:
@@ -44,10 +49,27 @@ class Tally:
 
     scenario: str
     counts: Counter[str] = field(default_factory=Counter)
-    """How many points there were, by what was done there; and how many of them were missed."""
+    """How many points there were, by what was done there; and how many `calls` the command makes in peace."""
     faults: list[str] = field(default_factory=list)
     unreachable: list[str] = field(default_factory=list)
     disorders: list[str] = field(default_factory=list)
+
+    @property
+    def point_count(self) -> int:
+        """Return at how many points something was done."""
+        return sum(self.counts[action] for action in ACTIONS)
+
+    def show_counts(self) -> str:
+        """Return how many points there were by what was done there, as text."""
+        return ", ".join(f"{action} {self.counts[action]}" for action in ACTIONS)
+
+    def tell(self, seconds: float) -> None:
+        """Print what came of it, for those who watch, or end the run before all is done."""
+        wrong = [*self.faults, *self.unreachable, *self.disorders]
+        lines = [
+            f"{self.scenario}: {self.point_count} points ({self.show_counts()}), {len(wrong)} wrong, {seconds:.0f} s"
+        ]
+        print("\n  ".join(lines + wrong[:_MOST_TOLD]), file=sys.stderr, flush=True)
 
 
 def run(options: TortureOptions) -> list[Finding]:
@@ -56,20 +78,21 @@ def run(options: TortureOptions) -> list[Finding]:
         scenarios = [*ALL, trusting(sshd.port)]
         if not options.whole:
             scenarios = options.dice().sample(scenarios, _SHORT)
-        tallies = list(pool.map(lambda conditions: sweep(conditions, options), scenarios))
-    counts: Counter[str] = sum((histogram.counts for histogram in tallies), Counter())
-    points = str(counts["SIGKILL"] + sum(counts[error] for error in ERRORS))
-    each = ", ".join(f"{what} {counts[what]}" for what in ("SIGKILL", *ERRORS))
-    every = "every call" if options.whole else f"calls chosen by the seed, of {counts['calls']}"
-    faults = [fault for histogram in tallies for fault in histogram.faults]
+        # Those that take longest stand last.
+        tallies = list(pool.map(lambda conditions: sweep(conditions, options), reversed(scenarios)))
+    total = Tally("all", sum((tally.counts for tally in tallies), Counter()))
+    points = str(total.point_count)
+    every = "every call" if options.whole else f"calls chosen by the seed, of {total.counts['calls']}"
+    faults = [fault for tally in tallies for fault in tally.faults]
     lost = [fault for fault in faults if fault.startswith("lost")]
     unreadable = [fault for fault in faults if fault.startswith("unreadable")]
     others = [fault for fault in faults if not fault.startswith(("lost", "unreadable"))]
-    unreachable = [each for histogram in tallies for each in histogram.unreachable]
-    early = [each for histogram in tallies for each in histogram.disorders]
+    unreachable = [each for tally in tallies for each in tally.unreachable]
+    early = [each for tally in tallies for each in tally.disorders]
     return [
         Finding("commands that write the state", str(len(tallies))),
-        Finding(f"points at {every} on the state directory ({each})", points),
+        Finding(f"points at {every} on the state directory ({total.show_counts()})", points),
+        *(Finding(f"of them, {each.scenario} ({each.show_counts()})", str(each.point_count)) for each in tallies),
         none_of("state files unreadable", unreadable, points),
         none_of("acknowledged changes lost", lost, points),
         none_of("mixtures, half told changes, bugs, next commands that fail, files left behind", others, points),
@@ -81,28 +104,27 @@ def run(options: TortureOptions) -> list[Finding]:
 def sweep(conditions: Scenario, options: TortureOptions) -> Tally:
     """Do to the calls of one command what can be done to them."""
     place = options.folder / conditions.name.replace(" ", "-").replace(",", "")
-    base = place / "base"
+    base, began = place / "base", time.monotonic()
     conditions.prepare(base)
-    histogram = Tally(conditions.name)
+    tally = Tally(conditions.name)
     reference, trace = _reference(conditions, place)
     directory = str(place / "traced" / "0" / "state")
     found = [call for call in trace if call.touches(directory)]
-    histogram.counts["calls"] = len(found)
-    histogram.disorders = [f"{conditions.name}: {each}" for each in disorders(trace, directory)]
+    tally.counts["calls"] = len(found)
+    tally.disorders = [f"{conditions.name}: {each}" for each in disorders(trace, directory)]
     highest: dict[str, int] = {call.name: call.number for call in trace}  # the numbers grow
     for action, chosen in _chosen(conditions, found, options):
-        histogram.unreachable += [call.delivered(directory) for call in chosen if call.name not in EXTRA_CALLS]
+        tally.unreachable += [call.delivered(directory) for call in chosen if call.name not in EXTRA_CALLS]
         points = [call for call in chosen if call.name in EXTRA_CALLS]
         for first in range(0, len(points), _AT_A_TIME):
             missed = points[first : first + _AT_A_TIME]
             for attempt in range(_ATTEMPTS):
                 batch = _Batch(conditions, reference, place / f"{action}-{first}-{attempt}", base, action, highest)
-                missed = batch.run(missed, directory, histogram) if missed else []
-            histogram.unreachable += [
-                f"{conditions.name}: {action} at {point.delivered(directory)}" for point in missed
-            ]
+                missed = batch.run(missed, directory, tally) if missed else []
+            tally.unreachable += [f"{conditions.name}: {action} at {point.delivered(directory)}" for point in missed]
     shutil.rmtree(place)
-    return histogram
+    tally.tell(time.monotonic() - began)
+    return tally
 
 
 def _chosen(conditions: Scenario, found: Sequence[Call], options: TortureOptions) -> Iterator[tuple[str, list[Call]]]:
@@ -153,7 +175,7 @@ class _Batch:
     action: str
     highest: Mapping[str, int]
 
-    def run(self, points: Sequence[Call], directory: str, histogram: Tally) -> list[Call]:
+    def run(self, points: Sequence[Call], directory: str, tally: Tally) -> list[Call]:
         """Do `action` at each of the points, each in a run of its own, and judge what is left.
 
         Return the points that were not met: on a busy machine a command may take another way.
@@ -168,14 +190,14 @@ class _Batch:
             where = f"{self.scenario.name}: {self.action} at {point.delivered(directory)}"
             hit = hits.get(child.pid)
             if hit and hit.name == point.name and hit.touches(str(folder / "state")):
-                histogram.counts[self.action] += 1
+                tally.counts[self.action] += 1
             else:
                 missed.append(point)
-            histogram.faults += [f"{fault}; {where}" for fault in judge(self.reference, folder, child)]
+            tally.faults += [f"{fault}; {where}" for fault in judge(self.reference, folder, child)]
         names = [str(folder) for folder in folders]
         for folder, child in zip(folders, after(self.scenario, names, self.place / "after.job"), strict=True):
             where = f"{self.scenario.name}: {self.action} at {points[folders.index(folder)].delivered(directory)}"
-            histogram.faults += [f"{fault}; {where}" for fault in self.reference.end(folder, child)]
+            tally.faults += [f"{fault}; {where}" for fault in self.reference.end(folder, child)]
         shutil.rmtree(self.place)
         return missed
 

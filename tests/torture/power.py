@@ -13,11 +13,15 @@ import errno
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -34,6 +38,7 @@ from tests.torture.options import TortureOptions
 
 FAULTS = ("killed", "EIO", "ENOSPC")
 _SHORT_CASES = 60
+_TOLD_EVERY = 100
 _RECOVERED = 0.15
 """The share of the directories after a power cut on which the next commit is made, and the power cut again."""
 _PROMISED = ("state.json", "state.journal.")
@@ -43,17 +48,17 @@ Files = Mapping[str, bytes]
 
 def run(options: TortureOptions) -> list[Finding]:
     """Play all cases, or some."""
-    counts: Counter[str] = Counter()
-    faults: list[str] = []
-    with in_memory(options.folder) as folder:
-        cases = list(list_cases(folder / "begin"))
-        if not options.whole:
-            cases = options.dice().sample(cases, _SHORT_CASES)
-        for number, case in enumerate(cases):
-            faults += Play(case, folder / str(number), options.dice(str(case)), counts).run()
+    if options.whole:
+        share_count = os.cpu_count() or 1
+        with ProcessPoolExecutor(share_count, get_context("spawn")) as processes:
+            parts = list(processes.map(partial(play, options, share_count), range(share_count)))
+    else:
+        parts = [play(options)]
+    counts = sum((part[0] for part in parts), Counter[str]())
+    faults = [fault for part in parts for fault in part[1]]
     return [
-        Finding("cases: a state, a command with a fault or none, and another command", str(len(cases))),
-        Finding("of them with a fault at a call", str(sum(case.at > 0 for case in cases))),
+        Finding("cases: a state, a command with a fault or none, and another command", str(counts["cases"])),
+        Finding("of them with a fault at a call", str(counts["with a fault"])),
         Finding("moments at which the power was cut", str(counts["cuts"])),
         Finding("directories that may be left, each another one", str(counts["left"])),
         Finding("of them gone on with, and the power cut again", str(counts["recovered"])),
@@ -61,6 +66,27 @@ def run(options: TortureOptions) -> list[Finding]:
             "unreadable, with less than was acknowledged or more than was not refused", faults, str(counts["left"])
         ),
     ]
+
+
+def play(options: TortureOptions, share_count: int = 1, share: int = 0) -> tuple[Counter[str], list[str]]:
+    """Play the cases of one share, every one of them or some; return the counts and what is wrong."""
+    counts: Counter[str] = Counter()
+    faults: list[str] = []
+    with in_memory(options.folder) as folder:
+        cases = list(list_cases(folder / "begin"))[share::share_count]
+        if not options.whole:
+            cases = options.dice().sample(cases, _SHORT_CASES)
+        for number, case in enumerate(cases, 1):
+            found = Play(case, folder / str(number), options.dice(str(case)), counts).run()
+            faults += found
+            counts["cases"] += 1
+            counts["with a fault"] += case.at > 0
+            if options.whole and (found or number % _TOLD_EVERY == 0):
+                said = (
+                    f"share {share}: {number} of {len(cases)} cases, {counts['left']} directories, {len(faults)} wrong"
+                )
+                print("\n  ".join([said, *found]), file=sys.stderr, flush=True)
+    return counts, faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,10 +385,14 @@ def folding(is_always: bool) -> Iterator[None]:
         yield
 
 
+def _read_another() -> str:
+    return "another boot"
+
+
 @contextmanager
 def another_boot() -> Iterator[None]:
     """Let the machine have been booted anew in the block."""
     with ExitStack() as stack:
         for module in (current, storage):
-            stack.enter_context(mock.patch.object(module, "read_boot_id", return_value="another boot"))
+            stack.enter_context(mock.patch.object(module, "read_boot_id", _read_another))
         yield
