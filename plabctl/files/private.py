@@ -88,50 +88,60 @@ def open_private(path: str, flags: int, *, dir_fd: int | None = None) -> int:
     return fd
 
 
-def open_private_dir(path: str, owners: Collection[int] = ()) -> int:
+def open_private_dir(path: str, owners: Collection[int] = (), known: os.stat_result | None = None) -> int:
     """Open the state directory for writing in it, made 0700 when it is missing; return its descriptor.
 
-    Folders and links that lead to it may belong to `owners` (user ids) too. Raises StoreError when it cannot be made or
-    opened, when others could write in it, or when they could make its name lead to another directory: they could change
-    the state under us, or have us write where we should not.
+    Folders and links that lead to it may belong to `owners` (user ids) too. `known` is what it was before: it must
+    still be the same. Raises StoreError when it is not, when it cannot be made or opened, when others could write in
+    it, or when they could make its name lead to another directory: they could change the state under us, or have us
+    write where we should not.
     """
     try:
         with as_store_error("open the state directory", path):
             try:
                 opened = open_trusted(path, _READ_DIR, owners=owners)
             except FileNotFoundError:  # what there is of the way was found to be trusted
+                if known:
+                    raise _build_moved_error(path) from None
                 _make_dir(path)
                 opened = open_trusted(path, _READ_DIR, owners=owners)
     except Untrusted as error:
         raise _build_untrusted_error(path, error) from error
     try:
-        _refuse_unless_ours(opened.status, path)
+        _refuse_unless_ours(opened.status, path, known)
     except BaseException:
         os.close(opened.fd)
         raise
     return opened.fd
 
 
-def refuse_planted_dir(path: str, owners: Collection[int] = ()) -> None:
-    """Raise StoreError when somebody else could have the directory at `path` read in place of the one that is meant.
+def refuse_planted_dir(path: str, owners: Collection[int] = ()) -> os.stat_result | None:
+    """Return what the directory at `path` is, None when it is missing or cannot be opened.
 
-    `owners` are as for `open_private_dir`. The directory itself may belong to another user where its parent is not
-    open to all: root looks at the state of a plabctl that runs as a user of its own. A missing directory is no error.
+    Raise StoreError when somebody else could have it read in place of the one that is meant. `owners` are as for
+    `open_private_dir`. The directory itself may belong to another user where its parent is not open to all: root looks
+    at the state of a plabctl that runs as a user of its own.
     """
     try:
         opened = open_trusted(path, _SEE_DIR, owners=owners)
     except Untrusted as error:
         raise _build_untrusted_error(path, error) from error
     except OSError:  # reported by what reads the files in it
-        return
+        return None
     try:
         owner = opened.status.st_uid
         if os.lstat(os.path.dirname(opened.path)).st_mode & stat.S_IWOTH and owner not in {0, os.geteuid(), *owners}:
             raise _build_untrusted_error(path, Untrusted(f"it belongs to {user_name(owner)}"))
         if opened.status.st_mode & stat.S_IWOTH:
             raise StoreError(f"other users may write in the state directory '{path}'", hint=f"run: chmod go-w '{path}'")
+        return opened.status
     finally:
         os.close(opened.fd)
+
+
+def _build_moved_error(path: str) -> StoreError:
+    what = f"the state directory '{path}' was moved or replaced since this command first used it"
+    return StoreError(what, hint="nothing was written there; run it again")
 
 
 def _build_untrusted_error(path: str, error: Untrusted) -> StoreError:
@@ -161,7 +171,9 @@ def sync_dir(folder: str | int) -> None:
         os.close(fd)
 
 
-def _refuse_unless_ours(found: os.stat_result, path: str) -> None:
+def _refuse_unless_ours(found: os.stat_result, path: str, known: os.stat_result | None) -> None:
+    if known and not os.path.samestat(known, found):
+        raise _build_moved_error(path)
     if found.st_uid != os.geteuid():
         # Also for root: files made by root in another user's directory would lock that user's ticks out.
         owner = user_name(found.st_uid)

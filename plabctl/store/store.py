@@ -60,6 +60,8 @@ class Store:
         self._network_disk = network_disk
         self._owners = owners
         self._is_seen = False
+        self._found: os.stat_result | None = None
+        """What the directory was when it was first used: one that was moved or replaced since is not written into."""
         self._kept: list[Current] = []
         """The state as it was last used. Whoever uses it takes it out meanwhile: another thread may look."""
         self.on_commit: Callable[[], None] | None = None
@@ -154,7 +156,7 @@ class Store:
         """
         now = self._clock.now()
         # It refuses a directory where others may write: a tick with no work looks at no other file of it.
-        os.close(open_private_dir(self._dir, self._owners))
+        os.close(self._open_dir())
         for path in map(self._build_path, names or (BEAT_NAME,)):
             with as_store_error("touch", path):
                 fd = open_private(path, os.O_WRONLY | os.O_CREAT)
@@ -204,7 +206,7 @@ class Store:
         from plabctl.store.lock import lock_state
         from plabctl.store.mounts import refuse_network
 
-        dir_fd = open_private_dir(self._dir, self._owners)
+        dir_fd = self._open_dir()
         try:
             if not self._network_disk:
                 refuse_network(self._dir)
@@ -212,6 +214,11 @@ class Store:
                 yield dir_fd
         finally:
             os.close(dir_fd)
+
+    def _open_dir(self) -> int:
+        fd = open_private_dir(self._dir, self._owners, self._found)
+        self._found = os.fstat(fd)
+        return fd
 
     def _pop_kept(self) -> Current | None:
         try:
@@ -229,8 +236,7 @@ class Store:
     def _build_reading_path(self, name: str) -> str:
         """Return the path of a file to read; raise StoreError when a stranger leads there, once looked at."""
         if not self._is_seen:
-            refuse_planted_dir(self._dir, self._owners)
-            self._is_seen = True
+            self._found, self._is_seen = refuse_planted_dir(self._dir, self._owners), True
         return self._build_path(name)
 
     def _build_path(self, name: str) -> str:

@@ -255,6 +255,17 @@ def test_a_tick_that_is_told_to_stop_leaves_nothing_behind(waiting: Desk) -> Non
     assert wait_until(lambda: not find_ticks(waiting), within_s=5.0)
 
 
+def test_a_process_whose_state_directory_was_moved_ends_and_makes_no_other(waiting: Desk) -> None:
+    assert tick(waiting) == (0, "")
+    assert find_background(waiting)
+    (waiting.folder / "state").rename(waiting.folder / "moved")
+
+    (waiting.folder / "go").touch()
+
+    assert wait_until(lambda: not find_ticks(waiting))
+    assert not (waiting.folder / "state").exists()
+
+
 def test_where_the_end_of_the_tick_would_end_all_it_waits(waiting: Desk) -> None:
     """As systemd does with the other processes of a unit; for the first process of a container it is the same."""
     code = (

@@ -13,7 +13,7 @@ ROOT = DOCS.parent
 TEXT = (DOCS / "reliability.md").read_text()
 ROWS = re.findall(r"^\| ([A-E]-?\d+) \| (.*) \|$", TEXT, re.MULTILINE)
 MATRIX = [
-    *(f"A{number}" for number in range(1, 25)),
+    *(f"A{number}" for number in range(1, 26)),
     *(f"B{number}" for number in range(1, 29)),
     *(f"C{number}" for number in range(1, 26)),
     *(f"D{number}" for number in range(1, 37)),
