@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app import queries
 from plabctl.app.context import open_app
@@ -26,40 +27,74 @@ if TYPE_CHECKING:
 _PROGRAM = 0o755
 
 
-def collect_plain(context: ViewContext, words: tuple[str, ...]) -> Export:
-    """Return the nodes that `words` select, without the way to them; with no words, all that are not absent.
+class Way(Enum):
+    """What an export says of the way to a node."""
 
-    Raise NoSuchNode or NoSuchPool.
-    """
-    nodes = [ExportedNode(view, node.variables) for view, node in _list_nodes(context, words)]
-    return Export(nodes)
+    UNTOLD = "nothing"
+    VARIABLES = "the node's variables, from which it follows"
+    WHERE_KNOWN = "address, port, user, keys and jump hosts where they are known"
+    ALWAYS = "the same, and a node without them is not in it"
 
 
-def collect_reachable(context: ViewContext, words: tuple[str, ...], *, logs_in_as_self: bool) -> Export:
-    """Return the same with the way to each; without user, keys and known hosts for people who log in as themselves."""
+class Wanted(NamedTuple):
+    """Which nodes an export has, and what it says of the way to them."""
+
+    words: tuple[str, ...]
+    """What selects them; with none, all that are not absent."""
+    way: Way = Way.UNTOLD
+    logs_in_as_self: bool = False
+    """Without user, keys and known hosts: it is for people who log in as themselves."""
+
+
+class Collected(NamedTuple):
+    """What is exported, and the pools there are."""
+
+    export: Export
+    pools: Collection[str]
+    notes: Sequence[str] = ()
+    """What is wrong with the sources that it comes from."""
+    is_partial: bool = False
+    """Whether one of them could not be read."""
+
+
+def collect(context: ViewContext, wanted: Wanted) -> Collected:
+    """Return the nodes that are wanted; raise NoSuchNode or NoSuchPool."""
+    export = export_nodes(context, queries.list_chosen(context, wanted.words), wanted)
+    return Collected(export, context.settings.pools)
+
+
+def export_nodes(context: ViewContext, names: Iterable[str], wanted: Wanted) -> Export:
+    """Return those of the nodes of these names that are wanted; they have no way where `context` does not know it."""
+    found = _list_nodes(context, names, wanted)
+    if wanted.way in {Way.UNTOLD, Way.VARIABLES} or not knows_way(context):
+        return Export([ExportedNode(view, node.variables) for view, node in found])
     from plabctl.probes.probe_error import ProbeError
     from plabctl.probes.target import Targets
 
-    ssh = context.settings.ssh
-    targets = Targets(ssh)
+    ssh, is_own = context.settings.ssh, wanted.logs_in_as_self
+    targets, access = Targets(ssh), SshAccess(is_personal=True) if is_own else _find_access(ssh)
     nodes = []
-    remarks = list(_list_ssh_remarks(ssh, logs_in_as_self=logs_in_as_self))
-    for view, node in _list_nodes(context, words):
+    remarks = list(_list_ssh_remarks(ssh, logs_in_as_self=is_own))
+    for view, node in found:
         try:
-            server, jumps = _find_way(targets, node, ssh, logs_in_as_self=logs_in_as_self)
+            server, jumps = _find_way(targets, node, ssh, logs_in_as_self=is_own)
         except ProbeError as error:
             remarks.append(f"{view.name}: plabctl knows no way to it: {error.reason}")
             nodes.append(ExportedNode(view, node.variables))
             continue
-        nodes.append(ExportedNode(view, node.variables, server, jumps))
-    return Export(nodes, SshAccess(is_personal=True) if logs_in_as_self else _find_access(ssh), tuple(remarks))
+        nodes.append(ExportedNode(view, node.variables, server, jumps, access))
+    return Export(nodes, remarks)
 
 
-def _list_nodes(context: ViewContext, words: tuple[str, ...]) -> Iterator[tuple[NodeView, Node]]:
-    names = queries.list_chosen(context, words)
+def knows_way(context: ViewContext) -> bool:
+    """Return whether it is known how nodes are reached: that stands in the configuration, and in no status."""
+    return bool(context.settings.path)
+
+
+def _list_nodes(context: ViewContext, names: Iterable[str], wanted: Wanted) -> Iterator[tuple[NodeView, Node]]:
     for view in list_node_views(context, names):
         node = context.state.node(view.name)
-        if node is not None and (words or view.absent_since_at is None):
+        if node is not None and (wanted.words or view.absent_since_at is None):
             yield view, node
 
 
@@ -100,7 +135,7 @@ def pick_host(export: Export, name: str) -> Export:
     found = [node for node in export.nodes if node.view.name.lower() == name.lower()]
     if not found:
         raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
-    return Export(found, export.access, export.remarks)
+    return Export(found, export.remarks)
 
 
 def build_call(config: str | None, arguments: Sequence[str], sources: Sequence[str] = ()) -> list[str]:
@@ -113,18 +148,19 @@ def build_call(config: str | None, arguments: Sequence[str], sources: Sequence[s
 
     kind, *more = arguments
     if sources:
+        # Ansible and ClusterShell take nothing from a program that fails: one source would hide all others.
         given = [part for source in sources for part in ("--from", make_absolute(source))]
-        return [*find_program(sys.argv[0]), "export", kind, *given, *more]
+        return [*find_program(sys.argv[0]), "export", kind, *given, "--ignore-failed-read", *more]
     job = build_job(open_app(config).settings, os.environ)
     variables = [f"{name}={value}" for name, value in job.variables]
     return [*(["env", *variables] if variables else []), *job.program, "export", kind, "--config", job.config, *more]
 
 
-def write_wrapper(path: str, config: str | None, arguments: Sequence[str]) -> None:
+def write_wrapper(path: str, config: str | None, arguments: Sequence[str], sources: Sequence[str] = ()) -> None:
     """Write a program for `ansible -i` that prints this export; raise Refused when there is such a file already."""
     from plabctl.files.atomic import remove, write_new
 
-    call = shlex.join(build_call(config, arguments))
+    call = shlex.join(build_call(config, arguments, sources))
     text = f'#!/bin/sh\n# Written by: plabctl export ansible --wrapper\nexec {call} "$@"\n'
     try:
         write_new(path, text.encode(), public=True)

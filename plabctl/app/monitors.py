@@ -23,6 +23,7 @@ from plabctl.core.steadiness import compute_good_ratio
 from plabctl.errors import PlabctlError, StoreError, UsageFault
 from plabctl.files.spool import make_reader
 from plabctl.store.tables import pause_collection
+from plabctl.values import replace
 from plabctl.views.monitors import Claims, MonitorRead, sum_heads, sum_totals
 from plabctl.views.node import ViewContext
 from plabctl.views.status import StatusHead, Totals, build_status_view
@@ -51,6 +52,15 @@ class Survey(NamedTuple, Generic[T]):
     def are_all_read(self) -> bool:
         """Whether no source failed."""
         return len(self.kept) == len(self.monitors)
+
+    def list_notes(self) -> Iterator[str]:
+        """Yield what is wrong with sources, a line each: for forms in which it has no place."""
+        for each in self.monitors:
+            if each.head is None:
+                yield f"{each.name}: {each.fault}"
+            elif each.is_stale:
+                yield f"{each.name}: {each.problems[0].reason}"
+        yield from (problem.reason for problem in self.claimed)
 
 
 class Monitors:
@@ -101,33 +111,33 @@ class Monitors:
         claimed = claims.list_problems()
         return Survey(sum_heads(monitors, totals, claimed, self.now), totals, monitors, kept, claimed)
 
-    def list_contexts(self) -> Iterator[ViewContext]:
-        """Yield what views are built from for each monitor that can be read, with all its nodes."""
+    def list_contexts(self) -> Iterator[tuple[str, ViewContext]]:
+        """Yield the name of each monitor that can be read, and what views are built from, with all its nodes."""
         for each in self._opened:
             _, _, context = self._read(each, None)
             if context is not None:
-                yield context
+                yield each.source.name, context
 
     def _read(self, each: Opened, keep: RowTest | None) -> tuple[MonitorRead, ToldStatus | None, ViewContext | None]:
         name = each.source.name
         try:
             if each.error is not None:
                 raise each.error
-            told = self._read_told(each, keep)
+            told, context = self._read_told(each, keep)
         except PlabctlError as error:
             return MonitorRead(name, each.path, f"{error}", error.hint), None, None
         except OSError as error:
             return MonitorRead(name, each.path, f"cannot read '{each.path}': {error.strerror or error}"), None, None
-        context = build_context(told, self.now, self._max_age_s)
         problems = context.told or ()
         is_stale = len(problems) > len(told.head.problems or ())
         return MonitorRead(name, each.path, "", "", told.head, told.totals, problems, is_stale), told, context
 
-    def _read_told(self, each: Opened, keep: RowTest | None) -> ToldStatus:
+    def _read_told(self, each: Opened, keep: RowTest | None) -> tuple[ToldStatus, ViewContext]:
         if each.config:
-            return read_installation(each.config, each.source.name)
+            return _read_installation(each.config, each.source.name)
         with pause_collection():
-            return read_status(make_reader(each.fd, each.offset), each.path, keep, each.source.name)
+            told = read_status(make_reader(each.fd, each.offset), each.path, keep, each.source.name)
+        return told, build_context(told, self.now, self._max_age_s)
 
 
 def is_one(words: Sequence[str]) -> bool:
@@ -161,8 +171,11 @@ def read_source(words: Sequence[str], max_age_s: float | None = None) -> ViewCon
     return build_context(told, time.time(), max_age_s)
 
 
-def read_installation(config: str, monitor: str = "") -> ToldStatus:
-    """Return what the status of the installation of that configuration would tell; raise PlabctlError."""
+def _read_installation(config: str, monitor: str) -> tuple[ToldStatus, ViewContext]:
+    """Return what the status of the installation of that configuration would tell; raise PlabctlError.
+
+    What views are built from has the views of that status beside its own state and settings.
+    """
     from plabctl.app.context import open_app
     from plabctl.app.queries import read_context_of
 
@@ -172,14 +185,14 @@ def read_installation(config: str, monitor: str = "") -> ToldStatus:
     members = {member.node: member for member in context.state.members()}
     views = [
         view._replace(
-            monitor=monitor or None,
+            monitor=monitor,
             steadiness_ratio=compute_good_ratio(members[view.name], context.settings, context.now),
         )
         for view in status.nodes
     ]
     for view in views:
         names.setdefault(view.pool, []).append(view.name)
-    return ToldStatus(
+    told = ToldStatus(
         status.head,
         status.totals,
         names,
@@ -187,3 +200,4 @@ def read_installation(config: str, monitor: str = "") -> ToldStatus:
         [view.name for view in views if view.absent_since_at is not None],
         views,
     )
+    return told, replace(context, told=list(status.head.problems or ()), views={view.name: view for view in views})

@@ -107,17 +107,8 @@ class Several:
             views = sort_views_by(list(views), self._asked.sort)
         return StatusView(self.survey.head, self.survey.totals, views)
 
-    def list_notes(self) -> Iterator[str]:
-        """Yield what is wrong with sources, a line each: for forms in which it has no place."""
-        for each in self.survey.monitors:
-            if each.head is None:
-                yield f"{each.name}: {each.fault}"
-            elif each.is_stale:
-                yield f"{each.name}: {each.problems[0].reason}"
-        yield from (problem.reason for problem in self.survey.claimed)
-
     def _list_views(self) -> Iterable[NodeView]:
-        for context in self._monitors.list_contexts():
+        for _, context in self._monitors.list_contexts():
             yield from self._asked.list_views(context)[0]
 
     def _fold(self, context: ViewContext, _: ToldStatus) -> Part:
@@ -146,14 +137,18 @@ class Several:
         for pool in (*asked.pools, *fail_on):
             if pool not in pools:
                 raise build_unknown_pool_error(f"{pool}", pools)
-        everywhere = set.intersection(*(set(part.missing) for part in parts))
-        for word in parts[0].missing:
-            if word in everywhere:
-                raise parts[0].missing[word]
+        refuse_missing([part.missing for part in parts])
         if split_words(asked.nodes) and not (asked.pools or asked.cause or any(part.nodes_count for part in parts)):
             raise NoSuchNode("no node is left", hint="the words that begin with ! leave out all that the others mean")
         if all(part.fault for part in parts) and parts[0].fault:
             raise parts[0].fault
+
+
+def refuse_missing(missing: Sequence[Mapping[str, PlabctlError]]) -> None:
+    """Raise why a word means no node when it means none of any monitor."""
+    for word, error in missing[0].items():
+        if all(word in each for each in missing):
+            raise error
 
 
 def _read_nothing(_: NodeView) -> None:

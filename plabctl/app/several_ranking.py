@@ -23,11 +23,14 @@ from plabctl.views.ranking import RankedNodeView, Ranking
 
 
 class SeveralRanking(NamedTuple):
-    """The nodes of all monitors in one order. `faults` says what is missing, and why."""
+    """The nodes of all monitors in one order."""
 
     head: ListHead
     ranking: Ranking
-    faults: Sequence[str]
+    notes: Sequence[str]
+    """What is wrong with monitors, a line each."""
+    is_partial: bool
+    """Whether the nodes of one are missing."""
 
 
 def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) -> SeveralRanking:
@@ -37,22 +40,23 @@ def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) 
     """
     with closing(Monitors(words)) as monitors:
         survey = monitors.survey(_fold)
-        contexts = list(monitors.list_contexts())
+        contexts = [context for _, context in monitors.list_contexts()]
         now = monitors.now
     for pool in pools:
         if pool not in survey.totals.pools:
             raise build_unknown_pool_error(pool, survey.totals.pools)
-    faults = [f"{each.name}: {each.fault}" for each in survey.monitors if each.head is None]
+    notes = [*survey.list_notes()]
     for is_told, each in zip(survey.kept, (each for each in survey.monitors if each.head is not None), strict=True):
         if not is_told:
-            faults.append(f"{each.name}: its status does not say how steady nodes were: name its page")
+            notes.append(f"{each.name}: its status does not say how steady nodes were: name its page")
     if not any(survey.kept):
-        raise StoreError("\n".join(faults), hint="the status.json of a page says it")
+        raise StoreError("\n".join(notes), hint="the status.json of a page says it")
     found = [view for context in contexts for view in _list_ranked(context, pools)]
     found.sort(key=lambda view: (-_score(view), build_sort_key(view.name)))
     rows = tuple(_build_row(place, view, now) for place, view in enumerate(found[:top], 1))
     wanted = tuple(sorted(pools or survey.head.good_pools))
-    return SeveralRanking(ListHead(now, survey.head.rev), Ranking(rows, len(found), wanted), faults)
+    is_partial = not survey.are_all_read or not all(survey.kept)
+    return SeveralRanking(ListHead(now, survey.head.rev), Ranking(rows, len(found), wanted), notes, is_partial)
 
 
 def _fold(_: ViewContext, told: ToldStatus) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import click
 
-from plabctl.app import export_nodes, queries
+from plabctl.app import export_nodes
+from plabctl.app.export_nodes import Collected, Wanted, Way
+from plabctl.app.queries import read_context
 from plabctl.cli import output
 from plabctl.cli.options import Function, config_option, make_command, make_group, nodes_argument, source_option
 from plabctl.errors import UsageFault
-from plabctl.views.node import ViewContext
 
 _EXAMPLE = """\
 plabctl export ansible --wrapper plab-nodes
@@ -32,6 +33,7 @@ plabctl export nodeset > plab.yaml
 plabctl export nodeset --group usable
 plabctl export nodeset --groups-of pc1.example.org
 plabctl export nodeset --source > plab.conf
+plabctl export nodeset --from status.json --group usable
 """
 _CSV = """\
 plabctl export csv > nodes.csv
@@ -55,12 +57,26 @@ def self_option(function: Function) -> Function:
     )(function)
 
 
+def sources_option(function: Function) -> Function:
+    """Add `--from`, and what goes with it."""
+    option = click.option(
+        "--ignore-failed-read",
+        "is_lenient",
+        is_flag=True,
+        help="With --from: exit with 0 although a source cannot be read, for programs that would take nothing then.",
+    )
+    return source_option(option(function))
+
+
 @make_group("export", example=_EXAMPLE)
 def command() -> None:
     """Give the nodes to other tools, each in its own form.
 
     Nothing is changed and no tick waits. Without NODES these are all nodes but absent ones; a node that NODES name is
     there whatever its state.
+
+    With --from, they are the nodes of other monitors, each of them once. A source that is old or cannot be read hides
+    no other and is told on standard error; when one cannot be read, the exit code is 1, and 74 when none can.
     """
 
 
@@ -73,6 +89,7 @@ def command() -> None:
 )
 @by_option
 @self_option
+@sources_option
 @config_option
 def ansible(
     nodes: tuple[str, ...],
@@ -82,14 +99,16 @@ def ansible(
     wrapper: str | None,
     labels: tuple[str, ...],
     as_self: bool,
+    sources: tuple[str, ...],
+    is_lenient: bool,
     config: str | None,
-) -> None:
+) -> int:
     """Print an inventory for Ansible.
 
     Groups are plab (all), plab_usable, plab_unusable, plab_held, plab_suspect, plab_stuck, plab_busy, plab_absent,
     plab_pool_POOL, plab_site_SITE and plab_label_LABEL_VALUE, with _ in place of what Ansible takes in no name. Each
     node has the address, port, user, key and jump hosts by which plabctl reaches it, and plab_pool, plab_usable,
-    plab_why_not, plab_site and plab_labels.
+    plab_why_not, plab_site and plab_labels; with several monitors also plab_monitor, and is in plab_monitor_MONITOR.
     """
     if wrapper is not None:
         if is_list or host is not None:
@@ -97,33 +116,37 @@ def ansible(
         if not (wrapper.strip() and wrapper.isprintable()):
             raise UsageFault(f"--wrapper names no file: {wrapper!r}")
         arguments = ["ansible", *_repeat_labels(labels), *(["--as-self"] if as_self else []), *nodes]
-        export_nodes.write_wrapper(wrapper, config, arguments)
-        return
+        export_nodes.write_wrapper(wrapper, config, arguments, sources)
+        return 0
     from plabctl.render import ansible_inventory
 
-    context = queries.read_context(config)
-    export = export_nodes.collect_reachable(context, nodes, logs_in_as_self=as_self)
+    found = _collect(config, sources, Wanted(nodes, Way.WHERE_KNOWN, as_self))
     if host is not None:
-        output.write([ansible_inventory.format_host(export_nodes.pick_host(export, host))])
-        return
-    text, remarks = ansible_inventory.format_list(export, context.settings.pools, labels)
-    _write(text, (*export.remarks, *remarks))
+        picked = export_nodes.pick_host(found.export, host)
+        return _write(ansible_inventory.format_host(picked), found, is_lenient=is_lenient)
+    text, remarks = ansible_inventory.format_list(found.export, found.pools, labels)
+    return _write(text, found, (*found.export.remarks, *remarks), is_lenient=is_lenient)
 
 
 @make_command("ssh-config", example=_SSH_CONFIG, parent=command)
 @nodes_argument(required=False)
 @self_option
+@sources_option
 @config_option
-def ssh_config(nodes: tuple[str, ...], *, as_self: bool, config: str | None) -> None:
+def ssh_config(
+    nodes: tuple[str, ...], *, as_self: bool, sources: tuple[str, ...], is_lenient: bool, config: str | None
+) -> int:
     """Print a block for each node, for Include in an ssh_config.
 
     It has the address, port, user, key, known hosts and jump hosts by which plabctl reaches the node, so that `ssh
     NODE` logs in as a test does. Usable or not, held or busy: a node is there.
+
+    With --from, sources are configurations on this machine: how nodes are reached is in no page and no status file.
     """
     from plabctl.render.ssh_config_text import format_ssh_config
 
-    export = export_nodes.collect_reachable(queries.read_context(config), nodes, logs_in_as_self=as_self)
-    _write("".join(format_ssh_config(export)), export.remarks)
+    found = _collect(config, sources, Wanted(nodes, Way.ALWAYS, as_self))
+    return _write("".join(format_ssh_config(found.export)), found, found.export.remarks, is_lenient=is_lenient)
 
 
 @make_command("nodeset", example=_NODESET, parent=command)
@@ -134,7 +157,7 @@ def ssh_config(nodes: tuple[str, ...], *, as_self: bool, config: str | None) -> 
 @click.option("--groups-of", "node", metavar="NODE", help="Print the groups of this node.")
 @click.option("--source", "is_section", is_flag=True, help="Print a section for groups.conf.d, which calls this.")
 @by_option
-@source_option
+@sources_option
 @config_option
 def nodeset(
     nodes: tuple[str, ...],
@@ -146,13 +169,15 @@ def nodeset(
     is_section: bool,
     labels: tuple[str, ...],
     sources: tuple[str, ...],
+    is_lenient: bool,
     config: str | None,
-) -> None:
+) -> int:
     """Print the nodes as groups for ClusterShell, so that `clush -g usable` and `@plab:bad` are known.
 
-    Groups are all, usable, unusable, held, suspect, stuck, busy, absent, each pool by its name, site=SITE and
-    LABEL=VALUE. What is printed is a file for groups.d of ClusterShell, true when it was written; with --source it is a
-    section for groups.conf.d, by which ClusterShell asks plabctl each time.
+    Groups are all, usable, unusable, held, suspect, stuck, busy, absent, each pool by its name, site=SITE,
+    LABEL=VALUE, and monitor=MONITOR where there are several. What is printed is a file for groups.d of ClusterShell,
+    true when it was written; with --source it is a section for groups.conf.d, by which ClusterShell asks plabctl each
+    time.
     """
     from plabctl.render import nodeset_groups
 
@@ -161,46 +186,51 @@ def nodeset(
     if is_section:
         arguments = ["nodeset", *_repeat_labels(labels), *nodes]
         output.write([nodeset_groups.format_section(export_nodes.build_call(config, arguments, sources))])
-        return
-    context = _read_sources(sources) if sources else queries.read_context(config)
-    export = export_nodes.collect_plain(context, nodes)
-    groups = nodeset_groups.build_groups(export, context.settings.pools, labels)
-    if group is not None:
-        output.write([nodeset_groups.format_group(groups, group)])
-    elif is_all:
-        output.write([nodeset_groups.format_group(groups, nodeset_groups.ALL)])
+        return 0
+    found = _collect(config, sources, Wanted(nodes))
+    groups = nodeset_groups.build_groups(found.export, found.pools, labels)
+    remarks: Iterable[str] = ()
+    if is_all or group is not None:
+        text = nodeset_groups.format_group(groups, nodeset_groups.ALL if group is None else group)
     elif node is not None:
-        output.write(f"{name}\n" for name in nodeset_groups.list_groups_of(groups, node))
+        text = "".join(f"{name}\n" for name in nodeset_groups.list_groups_of(groups, node))
     else:
+        remarks = groups.remarks
         text = "".join(f"{name}\n" for name in groups.nodes) if is_list else nodeset_groups.format_file(groups)
-        _write(text, groups.remarks)
+    return _write(text, found, remarks, is_lenient=is_lenient)
 
 
 @make_command("csv", example=_CSV, parent=command)
 @nodes_argument(required=False)
+@sources_option
 @config_option
-def csv(nodes: tuple[str, ...], *, config: str | None) -> None:
+def csv(nodes: tuple[str, ...], *, sources: tuple[str, ...], is_lenient: bool, config: str | None) -> int:
     """Print names and variables as CSV, as an [[inventory]] of kind file and `plabctl node import` read them.
 
     How the nodes are, and what a test said, is in `plabctl status -o csv`.
     """
     from plabctl.render.node_csv import format_csv
 
-    lines, remarks = format_csv(export_nodes.collect_plain(queries.read_context(config), nodes))
-    _write("".join(lines), remarks)
+    found = _collect(config, sources, Wanted(nodes, Way.VARIABLES))
+    lines, remarks = format_csv(found.export)
+    return _write("".join(lines), found, remarks, is_lenient=is_lenient)
 
 
 def _repeat_labels(labels: Iterable[str]) -> list[str]:
     return [part for label in labels for part in ("--by", label)]
 
 
-def _read_sources(sources: tuple[str, ...]) -> ViewContext:
-    from plabctl.app.monitors import read_source
+def _collect(config: str | None, sources: tuple[str, ...], wanted: Wanted) -> Collected:
+    if sources:
+        from plabctl.app.several_export import collect_from
 
-    return read_source(sources)
+        return collect_from(sources, wanted)
+    return export_nodes.collect(read_context(config), wanted)
 
 
-def _write(text: str, remarks: Iterable[str]) -> None:
+def _write(text: str, found: Collected, remarks: Iterable[str] = (), *, is_lenient: bool) -> int:
+    """Write the text, then what is wrong with its sources and other remarks; return the exit code."""
     output.write([text])
-    for remark in remarks:
+    for remark in (*found.notes, *remarks):
         output.write_note(f"plabctl: {remark}")
+    return int(found.is_partial and not is_lenient)

@@ -197,7 +197,7 @@ def _show_several(sources: tuple[str, ...], max_age_s: float | None, wanted: _Wa
             listing = Listing("nodes", status.nodes, NODE_COLUMNS, head=status.head)
         output.show_listing(listing, how)
     if not how.is_for_people:
-        for note in found.list_notes():
+        for note in found.survey.list_notes():
             output.write_note(f"plabctl: {note}")
     return int(found.is_failing or not found.survey.are_all_read)
 

@@ -14,6 +14,7 @@ from plabctl.render.data_formats import dumps
 from plabctl.render.ssh_options import build_proxy_command, list_options
 from plabctl.views.exports import Export, ExportedNode, SshAccess, SshServer
 from plabctl.views.node_groups import (
+    MONITOR,
     POOL,
     SITE,
     STATE,
@@ -47,29 +48,32 @@ def format_list(export: Export, pools: Collection[str], labels: Sequence[str]) -
         names[facet]: {"hosts": [name for name in found if name not in taken]} for facet, found in groups.items()
     }
     listing[ALL] = {"children": [names[facet] for facet in groups if facet.kind == POOL and not facet.is_label]}
-    listing["_meta"] = {"hostvars": {node.view.name: _build_variables(node, export.access) for node in nodes}}
+    listing["_meta"] = {"hostvars": {node.view.name: _build_variables(node) for node in nodes}}
     return dumps(listing) + "\n", [*remarks, *list_unknown_labels(groups, labels)]
 
 
 def format_host(export: Export) -> str:
     """Return what `--host` prints for the one node of the export."""
-    return dumps(_build_variables(export.nodes[0], export.access)) + "\n"
+    return dumps(_build_variables(export.nodes[0])) + "\n"
 
 
 def _name_group(facet: Facet) -> str:
     value = replace_odd(facet.value, _ODD)
     if facet.is_label:
-        return f"plab_site_{value}" if facet.kind == SITE else f"plab_label_{replace_odd(facet.kind, _ODD)}_{value}"
+        is_ours = facet.kind in {SITE, MONITOR}
+        return f"plab_{facet.kind}_{value}" if is_ours else f"plab_label_{replace_odd(facet.kind, _ODD)}_{value}"
     return f"plab_{value}" if facet.kind == STATE else f"plab_pool_{value}"
 
 
-def _build_variables(node: ExportedNode, access: SshAccess) -> dict[str, object]:
+def _build_variables(node: ExportedNode) -> dict[str, object]:
     view, server = node.view, node.server
     found: dict[str, object] = {"plab_pool": view.pool, "plab_usable": view.is_usable}
     if view.why_not is not None:
         found["plab_why_not"] = _mark(view.why_not)
     if view.site is not None:
         found["plab_site"] = _mark(view.site)
+    if view.monitor is not None:
+        found["plab_monitor"] = _mark(view.monitor)
     if view.labels:
         found["plab_labels"] = {key: _mark(value) for key, value in view.labels.items()}
     if server is None:
@@ -81,7 +85,7 @@ def _build_variables(node: ExportedNode, access: SshAccess) -> dict[str, object]
         found["ansible_ssh_private_key_file"] = server.keys[0]
         server = server._replace(keys=server.keys[1:])
     # What differs between nodes has been said, so that it is the same for most, and made once.
-    if text := _format_arguments(server._replace(host="", port=0, user=""), node.jumps, access):
+    if text := _format_arguments(server._replace(host="", port=0, user=""), node.jumps, node.access):
         found["ansible_ssh_common_args"] = text
     return found
 

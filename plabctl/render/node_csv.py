@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from plabctl.core.model import NO_LABELS
-from plabctl.views.exports import Export
+from plabctl.views.exports import Export, ExportedNode
 
 _NAME = "name"
 _FORMULA = r"'*[=+\-@]"
@@ -19,16 +19,21 @@ _SPECIAL = r"[\",\n]"
 
 def format_csv(export: Export) -> tuple[Iterator[str], list[str]]:
     """Return the lines, the header first, and remarks on labels that are called otherwise than their column."""
-    columns, remarks = _name_columns(node.variables for node in export.nodes)
+    columns, remarks = _name_columns(map(_list_values, export.nodes))
     titles = sorted(set(columns.values()), key=lambda title: (title not in NO_LABELS, title))
 
     def list_lines() -> Iterator[str]:
         yield ",".join((_NAME, *titles)) + "\n"
         for node in export.nodes:
-            cells = {columns[key]: value for key, value in node.variables.items()}
+            cells = {columns[key]: value for key, value in _list_values(node).items()}
             yield ",".join((node.view.name, *(_format_cell(cells.get(title, "")) for title in titles))) + "\n"
 
     return list_lines(), remarks
+
+
+def _list_values(node: ExportedNode) -> Mapping[str, str]:
+    monitor = node.view.monitor
+    return node.variables if monitor is None else {"monitor": monitor, **node.variables}
 
 
 def _name_columns(rows: Iterable[Mapping[str, str]]) -> tuple[dict[str, str], list[str]]:

@@ -24,8 +24,8 @@ def build_listing(context: ViewContext, pools: Collection[str], top: int | None)
     return build_ranking_listing(rank_pools(context, pools, top), build_list_head(context))
 
 
-def build_ranking_listing(ranking: Ranking, head: ListHead, faults: Sequence[str] = ()) -> Listing:
-    """Return a ranking, with what is missing in it above."""
+def build_ranking_listing(ranking: Ranking, head: ListHead, notes: Sequence[str] = ()) -> Listing:
+    """Return a ranking, with what is wrong with its monitors above."""
     return Listing(
         plural="nodes",
         rows=ranking.nodes,
@@ -40,7 +40,7 @@ def build_ranking_listing(ranking: Ranking, head: ListHead, faults: Sequence[str
             Column("SITE", lambda node: Cell(node.site or ""), rank=2),
         ),
         head=head,
-        warnings=(*faults, *_format_warnings(ranking)),
+        warnings=(*notes, *_format_warnings(ranking)),
         footer=_format_footer(ranking),
     )
 

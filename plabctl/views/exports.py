@@ -29,7 +29,7 @@ class SshServer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SshAccess:
-    """What holds for the way to every node."""
+    """What holds for the way to every node of an installation."""
 
     known_hosts: str = ""
     """The file of known host keys; empty: that of whoever logs in."""
@@ -50,6 +50,7 @@ class ExportedNode(NamedTuple):
     server: SshServer | None = None
     jumps: tuple[SshServer, ...] = ()
     """The jump hosts on the way, the first one first."""
+    access: SshAccess = SshAccess()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +58,4 @@ class Export:
     """The nodes, sorted, and what a person should know about them, one line each."""
 
     nodes: Sequence[ExportedNode]
-    access: SshAccess = SshAccess()
-    remarks: tuple[str, ...] = ()
+    remarks: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Groups of nodes by what is so of them: usable, held, their pool, their site, other labels.
+"""Groups of nodes by what is so of them: usable, held, their pool, their site, their monitor, other labels.
 
 Pure. What a group is called is the affair of the tool that reads it, which accepts few characters in a name.
 """
@@ -12,7 +12,7 @@ from zlib import crc32
 
 from plabctl.views.node import NodeView
 
-STATE, POOL, SITE = "state", "pool", "site"
+STATE, POOL, SITE, MONITOR = "state", "pool", "site", "monitor"
 MAX_NAME = 100
 """How many characters of a value a name has at most."""
 _STATES: Mapping[str, Callable[[NodeView], object]] = {
@@ -40,8 +40,8 @@ def group_nodes(
 ) -> dict[Facet, list[str]]:
     """Return the names of the nodes of each group, in their order; a state or pool may have none.
 
-    There is a group for each value of `site` and of each of `labels`; a label of several values, `a,b`, has the node in
-    several groups.
+    There is a group for each monitor where there are several, for each value of `site` and of each of `labels`; a label
+    of several values, `a,b`, has the node in several groups.
     """
     groups: dict[Facet, list[str]] = {Facet(STATE, name): [] for name in _STATES}
     groups.update((Facet(POOL, name), []) for name in pools)
@@ -51,6 +51,8 @@ def group_nodes(
         given = {**{label: (view.labels or {}).get(label) for label in labels}, SITE: view.site}
         for label, value in given.items():
             facets += [Facet(label, part, is_label=True) for part in _split(value)]
+        if view.monitor is not None:
+            facets.append(Facet(MONITOR, view.monitor, is_label=True))
         for facet in dict.fromkeys(facets):
             groups.setdefault(facet, []).append(view.name)
     return groups

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app.export_nodes import collect_reachable
+from plabctl.app.export_nodes import Wanted, Way, collect
 from plabctl.core.settings import SshSettings
 from plabctl.probes import target
 from plabctl.probes.ssh_config import SshConfig, SshConfigFiles
@@ -32,7 +32,7 @@ def test_ssh_config_says_where_they_are(tmp_path: Path, monkeypatch: pytest.Monk
     ssh = SshSettings("plab", key="/k/id", known_hosts="/k/known", use_ssh_config=True)
     context = make_context(make_pair("pc1"), make_pair("pc2"), settings=make_settings(ssh=ssh))
 
-    export = collect_reachable(context, (), logs_in_as_self=False)
+    export = collect(context, Wanted((), Way.ALWAYS)).export
 
     hosts = json.loads(format_list(export, [], [])[0])["_meta"]["hostvars"]
     assert (hosts["pc1"]["ansible_host"], hosts["pc1"]["ansible_user"]) == ("10.9.9.9", "plab")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_from import BOTH, alter, document, far, iso, sites
+from tests.cli.monitors import BOTH, WITH_MONITORS, alter, document, iso
 
-__all__ = ["far", "sites"]
+pytestmark = WITH_MONITORS
 
 
 def check(desk: Any, *arguments: str) -> tuple[int, str, str]:

@@ -2,68 +2,20 @@
 
 import json
 import os
-import shutil
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.console import Desk, Said
-from tests.lab.web_pages import WebPages, serving_pages
+from tests.cli.monitors import BOTH, WITH_MONITORS, alter, document, iso
+from tests.lab.web_pages import WebPages
 
+pytestmark = WITH_MONITORS
 HOUR_S = 3600.0
-
-
-@pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two monitors, each with its page: lyon tests pc1, which is good, and pc2, which is bad; nancy a1 and a2, too."""
-    folder = tmp_path_factory.mktemp("sites")
-    for name, nodes in (("lyon", ("pc1", "pc2")), ("nancy", ("a1", "a2"))):
-        (folder / name).mkdir()
-        desk = Desk(folder / name)
-        desk.break_node(nodes[1])
-        desk.ok("node", "add", *nodes, "--set", f"site={name}", "--set", "rack=r1")
-        desk.ok("tick")
-        desk.ok("tick")
-        desk.ok("report", "-O", "page")
-    return folder
-
-
-@pytest.fixture
-def far(sites: Path, tmp_path: Path) -> Desk:
-    """A machine without a state and a configuration, with what it needs of the others as files."""
-    desk = Desk(tmp_path)
-    desk.config.unlink()
-    for name in ("lyon", "nancy"):
-        shutil.copytree(sites / name / "page", tmp_path / name)
-    return desk
-
-
-@pytest.fixture(scope="module")
-def web(sites: Path) -> Iterator[WebPages]:
-    with serving_pages() as pages:
-        pages.folders = {name: sites / name / "page" for name in ("lyon", "nancy")}
-        yield pages
-
-
-BOTH = ("--from", "lyon", "--from", "nancy")
-
-
-def document(desk: Desk, name: str) -> Any:
-    return json.loads((desk.folder / name / "status.json").read_text())
-
-
-def alter(desk: Desk, name: str, **values: object) -> None:
-    (desk.folder / name / "status.json").write_text(json.dumps({**document(desk, name), **values}))
-
-
-def iso(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 def names_of(said: str) -> list[str]:
@@ -158,12 +110,6 @@ def test_a_fault_can_be_asked_for(far: Desk) -> None:
     assert far.run("status", *BOTH, "--fail-on", "unusable").code == 1
     assert far.run("status", *BOTH, "--by", "reason", "--fail-on", "good").code == 1
     assert far.run("status", *BOTH, "--fail-on", "ugly").code == 1
-
-
-def test_groups_for_clustershell_come_from_one(far: Desk) -> None:
-    assert far.ok("export", "nodeset", "--from", "lyon", "--group", "usable") == "pc1\n"
-    said = far.run("export", "nodeset", *BOTH)
-    assert (said.code, said.err.splitlines()[0]) == (2, "plabctl: this is read from one source")
 
 
 def test_what_is_old_is_told_and_shown(far: Desk) -> None:

@@ -1,13 +1,14 @@
 """`plabctl rank --from SOURCE`: the nodes of several monitors in one order."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from tests.cli.console import Desk
-from tests.cli.test_from import BOTH, alter, document, far, sites
+from tests.cli.monitors import BOTH, WITH_MONITORS, alter, document, iso
 
-__all__ = ["far", "sites"]
+pytestmark = WITH_MONITORS
 
 
 def test_the_usable_nodes_of_all_are_ranked_together(far: Any) -> None:
@@ -58,3 +59,15 @@ def test_what_does_not_say_enough_is_told(far: Any) -> None:
     assert (alone.code, alone.out) == (74, "")
     assert far.run("rank", *BOTH, "--from", "gone", "-o", "table").out.startswith("! gone: cannot read 'gone'")
     assert far.run("rank", *BOTH, "-p", "ugly").code == 1
+
+
+def test_what_is_old_and_what_two_claim_is_told(far: Any) -> None:
+    alter(far, "lyon", generated_at=iso(time.time() - 3600))
+    alter(far, "nancy", nodes=[*document(far, "nancy")["nodes"], document(far, "lyon")["nodes"][0]])
+
+    said = far.run("rank", *BOTH, "-o", "tsv")
+
+    assert said.code == 0
+    assert said.err.splitlines()[1] == "plabctl: 1 node is claimed by lyon and nancy: pc1"
+    assert said.err.startswith("plabctl: lyon: the status is 1h")
+    assert "! 1 node is claimed by lyon and nancy: pc1\n" in far.ok("rank", *BOTH, "-o", "table")

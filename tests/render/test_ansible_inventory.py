@@ -18,7 +18,7 @@ def export(*names: str, variables: dict[str, str] | None = None, **server: Any) 
     context = make_context(*(make_pair(name, variables=variables) for name in names))
     reached = SshServer("10.0.0.1", 22)._replace(**server)
     views = list_node_views(context, names)
-    return Export([ExportedNode(view, {}, reached) for view in views], SshAccess("/k/known", "yes"))
+    return Export([ExportedNode(view, {}, reached, (), SshAccess("/k/known", "yes")) for view in views])
 
 
 def test_a_node_has_its_way_and_its_state() -> None:

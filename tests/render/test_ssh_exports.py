@@ -31,8 +31,9 @@ UNWRITABLE = ["/k/\nProxyCommand evil", "/k/${HOME}/x", "/k/\rx", "/k/\x1b[31m"]
 def write(*nodes: tuple[str, SshServer, Sequence[SshServer]], access: SshAccess | None = None) -> str:
     context = make_context(*(make_pair(name) for name, _, _ in nodes))
     views = {view.name: view for view in list_node_views(context, context.state.names())}
-    exported = [ExportedNode(views[name], {}, server, tuple(jumps)) for name, server, jumps in nodes]
-    return "".join(format_ssh_config(Export(exported, access or SshAccess())))
+    own = access or SshAccess()
+    exported = [ExportedNode(views[name], {}, server, tuple(jumps), own) for name, server, jumps in nodes]
+    return "".join(format_ssh_config(Export(exported)))
 
 
 def ask(folder: Path, text: str, name: str) -> dict[str, list[str]]:
