@@ -34,6 +34,10 @@ def test_every_decision_has_its_mutants_and_nothing_else() -> None:
     assert "pass" in found["without `g(a)`"]
 
 
+def test_the_list_of_survivors_is_about_lines_that_there_are() -> None:
+    assert mutants.list_forgotten(mutants.every_mutant()) == [], "quote these lines as they are now, or take them out"
+
+
 def test_mutants_of_some_modules_are_noticed(tmp_path: Path) -> None:
     broken = [finding for finding in mutants.run(TortureOptions(tmp_path, seed=1, whole=False)) if not finding.holds]
 
