@@ -18,6 +18,7 @@ from plabctl.cli.options import (
     quiet_option,
     yes_option,
 )
+from plabctl.errors import CommitUncertain, StoreBusy, StoreError, Untrusted
 from plabctl.render.change_report import count_nodes
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from plabctl.app.context import App
     from plabctl.app.host_key_offers import KeyOffer
+    from plabctl.views.changes import ChangeResult
 
 _EXAMPLE = """\
 plabctl trust pc1.example.org
@@ -73,13 +75,27 @@ def trust_nodes(app: App, names: Sequence[str], *, changed: bool = False, yes: b
         confirm(f"accept the keys of {count_nodes(accepted)}?", yes=yes, why=_WHY, refusal=refusal)
         host_key_offers.accept_keys(app, wanted)
     if wanted or is_way_new:
-        order = change_nodes.build_order(app, find_actor(), "host key accepted")
-        done = change_nodes.retest_accepted(app, names if is_way_new else accepted, order)
+        done = _retest(app, names if is_way_new else accepted)
         if accepted and not quiet:
             output.write_note(f"accepted: {accepted[0] if len(accepted) == 1 else count_nodes(accepted)}; due now")
         if done.warning:
             output.write_note(f"plabctl: {done.warning}")
     return int(refused + count > 0)
+
+
+def _retest(app: App, names: Sequence[str]) -> ChangeResult:
+    """Make the nodes due whose keys were accepted, and say that they were accepted if that fails."""
+    order = change_nodes.build_order(app, find_actor(), "host key accepted")
+    try:
+        return change_nodes.retest_accepted(app, names, order)
+    except CommitUncertain:
+        raise
+    except (StoreError, StoreBusy, Untrusted) as error:
+        which = names[0] if len(names) == 1 else count_nodes(names)
+        raise type(error)(
+            f"the keys were accepted, but {which} cannot be made due now: {error}",
+            hint="mend that, then: plabctl retest NODE...",
+        ) from error
 
 
 def _show(offers: Iterable[KeyOffer], *, changed: bool, quiet: bool) -> tuple[list[KeyOffer], int]:

@@ -87,6 +87,18 @@ def test_a_node_refused_for_its_host_key_is_due_once_that_is_accepted(desk: Desk
     assert "host key accepted" in desk.ok("history", "-o", "tsv")
 
 
+def test_where_the_state_cannot_be_changed_it_says_that_the_key_was_accepted(desk: Desk, server: EmbeddedNode) -> None:
+    connect(desk, server)
+    (desk.folder / "state/state.lock").unlink()
+    (desk.folder / "state/state.lock").mkdir()
+    said = desk.run("trust", "pc1", "--yes")
+
+    assert said.code == 74
+    assert said.err.startswith("plabctl: the keys were accepted, but pc1 cannot be made due now: cannot ")
+    assert "nothing was changed" not in said.err
+    assert "(known)" in desk.ok("trust", "pc1")
+
+
 def test_a_changed_key_needs_more_than_a_yes(desk: Desk, server: EmbeddedNode) -> None:
     connect(desk, server)
     known = desk.folder / "state/known_hosts"

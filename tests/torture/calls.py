@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.lab.forked_runs import EXTRA_CALLS, Child, Job, run_forked
@@ -152,8 +152,10 @@ def _reference(conditions: Scenario, place: Path) -> tuple[Reference, list[Call]
     assert done.code == 0, (peace / "err").read_text()
     states = {rev: [each] for rev, each in generations(peace, before).items()}
     last = look(peace / "state")
-    # A restore has its own way to the disk, and what lies beside the state has no generations.
-    states[last.rev] = [before, last] if conditions.is_beside else [last]
+    states[last.rev] = [last]  # a restore has its own way to the disk
+    if conditions.is_beside:
+        # What lies beside the state has no generations, and is changed first.
+        states[before.rev] = [before, replace(before, rest=tuple(sorted({*before.rest, *last.list_known()})))]
     log = place / "log"
     argv = [*_TRACE, "-e", "trace=%file,%desc,fsync,fdatasync", "-o", str(log)]
     (child,) = run_forked(

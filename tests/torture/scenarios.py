@@ -54,6 +54,10 @@ class Look:
         """Return whether there is a node of that name and its line has all the words."""
         return name in self.nodes and all(word in self.nodes[name] for word in words)
 
+    def list_known(self) -> list[str]:
+        """Return the lines of known_hosts."""
+        return [line for line in self.rest if line.startswith("known ")]
+
 
 def look(state_dir: Path) -> Look:
     """Return what the state there says, every document of it decoded; raise StoreError."""
@@ -87,7 +91,7 @@ class Scenario:
     """`plabctl ARGV` in a folder that `steps` lead to; `is_done` tells by the state whether it was carried out.
 
     `then` is a command that must work afterwards, whatever happened. A tick `goes_on`: some of it may be done. What
-    changes another file than the state `is_beside`. With `folds` each commit folds the journal. Of a state that is to
+    changes another file before the state `is_beside`. With `folds` each commit folds the journal. Of a state that is to
     be restored, `damaged` is the file that is damaged first.
     """
 
@@ -208,10 +212,10 @@ ALL = (
 
 
 def trusting(port: int) -> Scenario:
-    """Return the one for which an sshd has to listen."""
+    """Return the one for which an sshd has to listen: it changes known_hosts, and then the state."""
     where = ("--set", "ssh_host=127.0.0.1", "--set", f"ssh_port={port}")
     other = ("node", "add", "pc5", "--set", "ssh_host=localhost", "--set", f"ssh_port={port}")
-    steps = (_ADD, ("node", "add", "pc4", *where), other, ("trust", "pc5", "--yes"))
+    steps = (_ADD, ("node", "add", "pc4", *where), other, ("trust", "pc5", "--yes"), _TICK)  # none is due any more
     return Scenario(
         "trust",
         ("trust", "pc4", "--yes"),
