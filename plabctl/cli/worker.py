@@ -1,7 +1,4 @@
-"""`plabctl worker`: make tests for a monitor elsewhere.
-
-Tests: `tests/executors/dask/test_cluster.py`.
-"""
+"""`plabctl worker`: make tests for a monitor elsewhere. What it does then: `plabctl.executors.dask.worker`."""
 
 from __future__ import annotations
 

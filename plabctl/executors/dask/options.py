@@ -41,7 +41,17 @@ def is_scheduler(text: str) -> bool:
     scheme, _, place = text.partition("://")
     host, _, port = place.rpartition(":")
     is_port = port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT
-    return scheme in {"tls", "tcp"} and is_port and bool(host) and host.isprintable() and not set(host) & set(" /@?#")
+    return scheme in {"tls", "tcp"} and is_port and _is_host(host)
+
+
+def _is_host(text: str) -> bool:
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            ipaddress.IPv6Address(text[1:-1])
+        except ValueError:
+            return False
+        return True
+    return bool(text) and text.isprintable() and not set(text) & set(" /@?#:[]")
 
 
 def explain_missing_tls(scheduler: str) -> str:

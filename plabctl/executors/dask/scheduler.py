@@ -136,8 +136,11 @@ async def _pass_on(queue: asyncio.Queue[Message], comm: Comm) -> None:
 async def dask_setup(scheduler: Scheduler) -> None:
     """Add our part to a scheduler that starts, and end it if it listens to others without TLS."""
     for listener in scheduler.listeners:
-        address = listener.contact_address
+        # Not its contact address: for one that listens everywhere that is a guess, on some machines 127.0.1.1.
+        address = listener.listen_address
         if not address.startswith("tls://") and not is_loopback(address):
             # Any other error of a preload Dask merely logs.
-            raise SystemExit(f"plabctl: a scheduler at {address} needs --tls-ca-file, --tls-cert and --tls-key")
+            raise SystemExit(
+                f"plabctl: a scheduler that listens at {address} needs --tls-ca-file, --tls-cert and --tls-key"
+            )
     scheduler.add_plugin(TestBroker(scheduler))

@@ -30,6 +30,10 @@ def test_all_keys_have_a_place(tmp_path: Path) -> None:
     [
         ("", "executor.scheduler: "),
         ('scheduler = "tcp://10.0.0.1:8786"\n', "is not encrypted, which only a scheduler on this machine may be"),
+        ('scheduler = "tcp://0.0.0.0:8786"\n', "is not encrypted, which only a scheduler on this machine may be"),
+        ('scheduler = "tcp://[::]:8786"\n', "is not encrypted, which only a scheduler on this machine may be"),
+        ('scheduler = "tcp://dask.example.org:1"\n', "is not encrypted, which only a scheduler on this machine may be"),
+        ('scheduler = "tcp://127.0.0.1.nip.io:1"\n', "is not encrypted, which only a scheduler on this machine may be"),
         ('scheduler = "tls://h:8786"\n', "executor.ca: missing, TLS needs it"),
         ('scheduler = "h:8786"\n', "allowed: tls://HOST:PORT, or tcp://127.0.0.1:PORT"),
         ('scheduler = "tls://h"\n', "allowed: tls://HOST:PORT"),
@@ -46,12 +50,23 @@ def test_each_fault_is_told(tmp_path: Path, text: str, fault: str) -> None:
 
 
 def test_on_this_machine_it_need_not_be_tls(tmp_path: Path) -> None:
-    assert load_options(tmp_path, 'scheduler = "tcp://127.0.0.1:8786"\n') == DaskOptions("tcp://127.0.0.1:8786")
-    assert load_options(tmp_path, 'scheduler = "tcp://[::1]:8786"\n') == DaskOptions("tcp://[::1]:8786")
+    for address in ("tcp://127.0.0.1:8786", "tcp://127.3.2.1:8786", "tcp://[::1]:8786", "tcp://localhost:8786"):
+        assert load_options(tmp_path, f'scheduler = "{address}"\n') == DaskOptions(address)
 
 
 @pytest.mark.parametrize(
-    "text", ["tls://:1", "tls://a b:1", "tls://u@h:1", "tls://h:99999", "http://h:1", "tls://h:1/x"]
+    "text",
+    [
+        "tls://:1",
+        "tls://a b:1",
+        "tls://u@h:1",
+        "tls://h:99999",
+        "http://h:1",
+        "tls://h:1/x",
+        "tls://fd00::2:1",
+        "tls://[h]:1",
+        "tcp://[::1:1",
+    ],
 )
 def test_what_is_no_scheduler(text: str) -> None:
     assert not is_scheduler(text)
