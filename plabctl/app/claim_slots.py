@@ -65,7 +65,28 @@ def is_anything_to_do(app: App, slots_in_use: SlotsInUse, slots: Slots) -> bool:
     )
 
 
-def _adopt_orphans(
+def give_back(state: Session, slots_in_use: SlotsInUse, *, everything: bool) -> None:
+    """Give up claims in hand, all of them or the stale ones."""
+    given = slots_in_use.give_back(everything=everything)
+    state.apply(claiming.give_back(state, [claim for claim in given if is_current(state, claim)]))
+
+
+def find_orphans(state: State, slots: Slots, claimant: claiming.Claimant, now: float) -> list[Claim]:
+    """Return the claims of others whose tests are made elsewhere and whose tick is gone.
+
+    These tests go on, so each counts against the window as long as its claim is not void.
+    """
+    return [
+        claim
+        for claim in state.claims.values()
+        if claim.elsewhere
+        and claim.tick != claimant.mark.id
+        and claiming.find_void_reason(claim, claimant, now) is None
+        and (claim.slot in slots.held or slots.is_free(claim.slot))
+    ]
+
+
+def _heed_orphans(
     state: Session,
     settings: Settings,
     slots_in_use: SlotsInUse,
@@ -73,27 +94,29 @@ def _adopt_orphans(
     claimant: claiming.Claimant,
     now: float,
     *,
-    may_take: bool,
-) -> int:
-    """Take over the tests that are made elsewhere and whose tick is gone; return how many are left over.
+    may_adopt: bool,
+) -> None:
+    """Take over the tests that are made elsewhere and whose tick is gone; leave slots for those that are left over.
 
-    They are outstanding, whoever began them, so they come before all that is to be begun.
+    They come before all that is to be begun. Call it with the slots locked that are to be used: a tick that is killed
+    later had its own.
     """
-    waiting_count, adopted = 0, []
-    for claim in state.claims.values():
-        is_orphan = claim.elsewhere and claim.tick != claimant.mark.id and not slots_in_use.has(claim)
-        if not is_orphan or not (claim.slot in slots.held or slots.is_free(claim.slot)):
+    left_count, adopted = 0, []
+    for claim in find_orphans(state, slots, claimant, now):
+        if slots_in_use.has(claim):
             continue
-        slot = slots_in_use.take_one(claim.slot) if may_take else None
+        slot = slots_in_use.take_one(claim.slot) if may_adopt else None
         if slot is None:
-            waiting_count += 1
+            left_count += 1
             continue
         own = replace(claim, tick=claimant.mark.id, slot=slot)
         adopted.append(own)
         remaining_s = claiming.compute_remaining_s(claim, claimant, now)
         slots_in_use.adopt(own, rebuild_assignment(state, settings, claim), remaining_s)
     state.apply(Changes(claims=tuple(adopted)))
-    return waiting_count
+    if slots_in_use.reserve(left_count):
+        give_back(state, slots_in_use, everything=True)  # they may name a slot that was given up
+    slots_in_use.start_in_hand()
 
 
 def _list_due(state: State, settings: Settings, tick_goal: TickGoal | None, now: float) -> list[Due] | None:
@@ -120,14 +143,14 @@ def claim_members(
     """
     if dead := find_dead_claims(state, slots, claimant, now):
         state.apply(claiming.void_claims(state, dead, now))
-    if claimant.elsewhere:
-        slots_in_use.reserved_count = _adopt_orphans(
-            state, settings, slots_in_use, slots, claimant, now, may_take=tick_goal is None
-        )
-        slots_in_use.start_in_hand()
+    slots_in_use.heeds_orphans = claimant.elsewhere or any(claim.elsewhere for claim in state.claims.values())
     rows = _list_due(state, settings, tick_goal, now)
     total = claiming.shortlist_candidates(state, settings, now, 0).total if rows is None else len(rows)
+    slots_in_use.reserved_count = 0  # until they are counted anew
     slots_in_use.take_slots(min(total + slots_in_use.in_hand_count, settings.window) - len(slots_in_use.idle))
+    if slots_in_use.heeds_orphans:
+        may_adopt = claimant.elsewhere and tick_goal is None
+        _heed_orphans(state, settings, slots_in_use, slots, claimant, now, may_adopt=may_adopt)
     free = list(slots_in_use.idle)
     if slots.held:
         # The claims kept in hand name a slot that we hold, so that others see them alive; see `Flight.moved`.

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from plabctl.app.claim_slots import find_orphans
 from plabctl.app.context import App
 from plabctl.app.signals import Stop
 from plabctl.app.wiring import make_executor
+from plabctl.clock import read_boot_id
 from plabctl.core.assignment import Assignment
+from plabctl.core.claim import Claimant
 from plabctl.core.events import make_token
-from plabctl.core.model import Member, Node, Report, StageRun
+from plabctl.core.model import Member, Node, Report, StageRun, TickMark
 from plabctl.core.recipe import Recipe, Transport
 from plabctl.core.selection import suggest_name
 from plabctl.errors import NoSuchNode, Refused, StoreBusy
@@ -143,9 +146,22 @@ def _end_remote(runner: RemoteExecutor, report: Report, on_stage: Callable[[Stag
 
 def _take_slot(app: App, slots: Slots, stop: Stop) -> None:
     end = app.clock.monotonic() + SLOT_WAIT_S
-    while not slots.take(1):
+    while not _has_taken_slot(app, slots):
         if stop:
             raise KeyboardInterrupt
         if app.clock.monotonic() > end:
             raise StoreBusy(f"all {app.settings.window} slots of the window are in use", hint="try again in a moment")
         time.sleep(_LOOK_S)
+
+
+def _has_taken_slot(app: App, slots: Slots) -> bool:
+    """Hold a slot, if any is free that no test elsewhere takes whose tick is gone; return whether there was one."""
+    taken, now = slots.take(1), app.clock.now()
+    if not taken:
+        return False
+    # In this order: a tick that is killed after we have taken ours had its own.
+    observer = Claimant(TickMark("", now), read_boot_id(), random.Random(), app.clock.uptime())
+    if len(find_orphans(app.store.snapshot(), slots, observer, now)) <= slots.count_free():
+        return True
+    slots.release(taken[0])
+    return False

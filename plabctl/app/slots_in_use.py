@@ -56,8 +56,10 @@ class SlotsInUse:
         self._in_hand: deque[_InHand] = deque()
         self._idle: list[int] = []
         self._moved: dict[str, Claim] = {}
+        self.heeds_orphans = self.is_elsewhere
+        """Whether there may be tests that are made elsewhere and whose tick is gone. Then slots are idle at first."""
         self.reserved_count = 0
-        """How many slots are left alone, for tests that are made elsewhere and that nobody has taken over yet."""
+        """How many slots are left alone for them."""
 
     @property
     def running_count(self) -> int:
@@ -72,7 +74,7 @@ class SlotsInUse:
     @property
     def waits_for_step(self) -> bool:
         """Whether claims in hand may begin in idle slots once a step has looked for tests of dead ticks."""
-        return self.is_elsewhere and bool(self._in_hand and self._idle)
+        return self.heeds_orphans and bool(self._in_hand and self._idle)
 
     @property
     def idle(self) -> tuple[int, ...]:
@@ -89,22 +91,23 @@ class SlotsInUse:
     def take_slots(self, limit: int) -> None:
         """Lock up to `limit` more slots, as many as this process has room for.
 
-        Each takes up the next claim in hand, or is idle.
+        Each takes up the next claim in hand, or is idle. Where tests are made elsewhere they are all idle, until a step
+        has looked whether the test of a dead tick goes on.
         """
         room = min(limit, self._capacity - len(self._slots.held))
         for slot in self._slots.take(room, but_leave=self.reserved_count):
-            self._occupy(slot)
+            if self.heeds_orphans:
+                self._keep_idle(slot)
+            else:
+                self._occupy(slot)
 
-    def poll_slots(self, limit: int) -> None:
-        """Do as `take_slots`, between two steps.
-
-        Where tests are made elsewhere they are idle until then: a step looks whether the test of a dead tick goes on.
-        """
-        if not self.is_elsewhere:
-            self.take_slots(limit)
-            return
-        for slot in self._slots.take(min(limit, self._capacity - len(self._slots.held)), but_leave=self.reserved_count):
-            self._keep_idle(slot)
+    def reserve(self, count: int) -> bool:
+        """Leave `count` slots to tests elsewhere; return whether idle ones had to be unlocked for that."""
+        self.reserved_count = count
+        missing = count - self._slots.count_free() if count and self._idle else 0
+        for _ in range(min(missing, len(self._idle))):
+            self._slots.release(self._idle.pop())
+        return missing > 0
 
     def start_in_hand(self) -> None:
         """Have idle slots take up the claims in hand."""

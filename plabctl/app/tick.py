@@ -17,6 +17,7 @@ from plabctl.app.background import Background
 from plabctl.app.canaries import Canaries
 from plabctl.app.context import App, check_pools
 from plabctl.app.deliver import Delivery
+from plabctl.app.drop_recorded import drop_recorded
 from plabctl.app.goals import OnProgress, TickGoal, ignore_progress
 from plabctl.app.signals import Stop
 from plabctl.app.sink_sync import make_delivery
@@ -25,7 +26,7 @@ from plabctl.app.sync_sources import sync_due_sources
 from plabctl.app.tell_faults import put_faults
 from plabctl.clock import read_boot_id
 from plabctl.core import adaptive_scale, fairness, outbox
-from plabctl.core.claim import Claimant, give_back
+from plabctl.core.claim import Claimant
 from plabctl.core.events import make_token
 from plabctl.core.experiments import membership
 from plabctl.core.guard import evaluate
@@ -156,7 +157,7 @@ def wait(run: TickRun) -> None:
     needs_slot = wanted and not run.is_leaving
     run.reports += run.slots_in_use.collect(POLL_S if needs_slot or run.reports else CHECK_S)
     if needs_slot and not run.slots_in_use.idle:
-        run.slots_in_use.poll_slots(wanted)
+        run.slots_in_use.take_slots(wanted)
 
 
 def is_step_due(run: TickRun) -> bool:
@@ -169,7 +170,8 @@ def is_step_due(run: TickRun) -> bool:
         run.is_newest = False
         return True
     can_claim = run.slots_in_use.idle and (run.waiting_count or run.slots_in_use.waits_for_step)
-    waits_for_others = run.goal and (not run.slots_in_use.running_count or rested_s > GOAL_POLL_S)
+    looks_again = (run.goal or run.slots_in_use.reserved_count) and rested_s > GOAL_POLL_S
+    waits_for_others = looks_again or (run.goal and not run.slots_in_use.running_count)
     return bool(run.reports or run.stop or waits_for_others or can_claim or run.delivery.has_result)
 
 
@@ -194,7 +196,6 @@ def step(run: TickRun) -> None:
     run.has_begun = True
     # Not counted: launching, as the first imports fabric, and slots would stand idle for long; nor a rare new base.
     ended = run.app.clock.monotonic()
-    # Others wait for the slots of a tick that is leaving.
     run.rest_until = ended + compute_rest(ended - began - state.fold_s, is_leaving=run.is_leaving)
     if run.goal and not taken.jobs:
         run.rest_until += OTHERS_POLL_S
@@ -216,6 +217,8 @@ def settle_reports(run: TickRun, state: Session, now: float, *, is_cut_off: bool
     Claims that run in another slot than they were made for say so from now on.
     """
     reports, run.reports = run.reports, []
+    if run.slots_in_use.is_elsewhere:
+        reports = drop_recorded(run.app, state, reports)
     settings, rng = run.app.settings, run.claimant.rng
     run.settled_count += len(reports)
     state.apply(fairness.count_use(state, reports, now))
@@ -224,12 +227,9 @@ def settle_reports(run: TickRun, state: Session, now: float, *, is_cut_off: bool
     state.apply(changes)
     run.is_guarded = bool(watch.scopes)
     state.apply(settle(state, reports, build_pools(settings), now, rng, watch))
-    given = [
-        claim for claim in run.slots_in_use.give_back(everything=run.is_leaving) if claim_slots.is_current(state, claim)
-    ]
+    claim_slots.give_back(state, run.slots_in_use, everything=run.is_leaving)
     moved = [claim for claim in run.slots_in_use.pop_moved() if claim_slots.is_current(state, claim)]
     run.last_batch = max(len(reports), len(moved))
-    state.apply(give_back(state, given))
     state.apply(Changes(claims=tuple(replace(state.claims[claim.key], slot=claim.slot) for claim in moved)))
 
 

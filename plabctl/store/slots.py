@@ -64,6 +64,11 @@ class Slots:
             room = min(limit, self._window - self._count_held() - but_leave) if mine else 0
             return self._take_free(room)
 
+    def count_free(self) -> int:
+        """Return how many more slots may be held now, over all processes; raise StoreError."""
+        with as_store_error("look at a slot in", self._path):
+            return self._window - self._count_held()
+
     def take_this(self, slot: int) -> bool:
         """Hold `slot` too and return whether that was possible, within the window or not; raise StoreError."""
         if slot in self._held:

@@ -55,8 +55,9 @@ def test_slots_are_taken_up_to_the_limit_and_the_window(state_dir: Path) -> None
 def test_two_holders_share_one_window(state_dir: Path) -> None:
     one, two = Slots(state_dir, 4), Slots(state_dir, 4)
 
-    assert (one.take(3), two.take(3), one.take(1)) == ([1, 2, 3], [4], [])
+    assert (one.take(3), two.count_free(), two.take(3), one.take(1)) == ([1, 2, 3], 1, [4], [])
     one.release(2)
+    assert (one.count_free(), two.count_free()) == (1, 1)
     assert two.take(3) == [2]
 
 
