@@ -177,10 +177,11 @@ def test_an_older_tick_leaves_the_window_to_the_newest(tmp_path: Path) -> None:
 
 
 def test_a_killed_tick_costs_no_node_anything_and_its_debris_is_torn_down(tmp_path: Path) -> None:
-    here = Installation(tmp_path, setup=f"test -e {tmp_path}/go || sleep 60", window=3)
+    setup = f"touch {tmp_path}/{{node}}.begun; test -e {tmp_path}/go || sleep 60"
+    here = Installation(tmp_path, setup=setup, window=3)
     here.add("n1", "n2", "n3")
     doomed = here.spawn_tick()
-    until(lambda: len(here.store.snapshot().claims) == 3)
+    until(lambda: len(list(tmp_path.glob("*.begun"))) == 3)  # one that is being forked would hold its slot on
     vnodes = {claim.vnode for claim in here.store.snapshot().claims.values()}
     doomed.kill()
     doomed.communicate()

@@ -62,6 +62,7 @@ class ContainerNode:
         path = "SetEnv PATH=/run/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         # The first line of its kind wins; ours is in place of the one that only sets SHLVL.
         (folder / "sshd_config").write_text(config_text(Path("/mnt"), "127.0.0.1", 22, [f"{path} SHLVL=2"]))
+        self._servers: list[subprocess.Popen[bytes]] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         (folder / "known_hosts").write_text(known_hosts_line(["127.0.0.1"], self.port, self._host_key) + "\n")
@@ -93,6 +94,11 @@ class ContainerNode:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def await_logouts(self, within_s: float = 20.0) -> None:
+        """Wait until each sshd has ended, as it does a moment after its client; raise TimeoutExpired."""
+        while self._servers:
+            self._servers.pop().wait(within_s)
+
     def _serve(self) -> None:
         argv = [*self.within(), program("sshd"), "-i", "-f", "/mnt/sshd_config", "-E", "/mnt/log"]
         with contextlib.suppress(OSError):  # the listener was closed
@@ -101,6 +107,7 @@ class ContainerNode:
                 with sock:
                     stream = sock.fileno()
                     server = subprocess.Popen(argv, stdin=stream, stdout=stream, stderr=subprocess.DEVNULL)
+                self._servers.append(server)
                 threading.Thread(target=server.wait, daemon=True).start()
 
 

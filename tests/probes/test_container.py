@@ -119,6 +119,7 @@ def ground(shared: Ground, name: str) -> Iterator[Ground]:
     if why := shared.missing(name):
         pytest.skip(why)
     yield shared
+    shared.node.await_logouts()
     assert shared.seen(name) == set()
     assert shared.links() == []
     assert "plabctl" not in shared.node.run("ls /run /tmp")
