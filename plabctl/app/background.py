@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from plabctl.app.context import App
-from plabctl.app.signals import Stop
+from plabctl.app.signals import STOP_CODES, Stop
 from plabctl.contexts import suppress
 from plabctl.errors import PlabctlError
 
@@ -31,7 +31,6 @@ _STANDARD_STREAMS = 3
 _INIT = 1
 _UNDER_SYSTEMD = "INVOCATION_ID"
 """The variable that systemd sets; cron passes it on to nobody."""
-_STOPPED = frozenset({130, 143})
 
 GoOn = Callable[[Callable[[], bool]], None]
 """Does the rest of some work, unless the given function says that it is to stop."""
@@ -82,7 +81,7 @@ class Background:
 
     def end(self, exit_code: int) -> int:
         """Return the exit code if nothing is left; else end the tick with it, and this process when all is done."""
-        if self._word is None or not self._left or exit_code in _STOPPED:
+        if self._word is None or not self._left or exit_code in STOP_CODES:
             return exit_code
         stop = Stop()
         with stop.listen():

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOP_CODES = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
+"""The exit codes of a process that was asked to stop."""
+
 
 class Stop:
     """Whether this process was asked to stop, and by which signal."""

@@ -18,6 +18,7 @@ from plabctl.app.background import Background
 from plabctl.app.context import App
 from plabctl.app.due_sources import find_tick_sinks, name_sync_stamp
 from plabctl.app.metrics import read_metrics
+from plabctl.app.signals import STOP_CODES
 from plabctl.app.sink_threads import SinkThreads
 from plabctl.core.sink_health import SINKS_NOTE, SinkHealth, note_failure
 from plabctl.core.state import Changes, State
@@ -31,7 +32,6 @@ from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
 from plabctl.store.store import Store
 from plabctl.values import replace
 
-_STOPPED = frozenset({130, 143})
 _STOPPED_S = 1.0
 """How long is waited when somebody wants the tick to end."""
 _LOOK_S = 0.5
@@ -90,7 +90,7 @@ class TickSinks:
 
         What takes longer than the `background` has patience goes on there, and the next tick returns what went wrong.
         """
-        clock, is_stopped = self._app.clock, exit_code in _STOPPED
+        clock, is_stopped = self._app.clock, exit_code in STOP_CODES
         for key, kind in self._kinds.items():
             broken = ToldTick(key, kind.describe(self._sinks[key]), "plabctl failed, see the message before")
             end = clock.monotonic() + kind.limit_s

@@ -1,7 +1,7 @@
-"""Second opinions: what fails from one place is looked at from another, and a way that is lost moves nobody.
+"""Which vantage the next probe of a node is not to be made from, and how many ways are lost from each.
 
-Pure. `plabctl.core.second_opinion` judges what is seen from several vantages, `plabctl.core.guard.lost_vantages` that
-many ways from one of them are lost.
+Pure. Go on with `plabctl.core.second_opinion`, which judges what is seen from several vantages, and with
+`plabctl.core.guard.lost_vantages`, which judges that many ways from one of them are lost.
 """
 
 from __future__ import annotations

@@ -93,6 +93,8 @@ class Remark(NamedTuple):
 class ExecutorKind(Kind, ABC):
     """One kind of executor. Its `help` says how it runs the tests: `side by side, from this machine`."""
 
+    is_elsewhere: bool = False
+    """Whether it makes a `RemoteExecutor`: claims made through it are void by their deadline alone."""
     has_vantages: bool = False
     """Whether it may test a node from one place or from another, and heeds `Assignment.away_from`."""
 
@@ -102,9 +104,6 @@ class ExecutorKind(Kind, ABC):
         if given.get("second_opinion") and not self.has_vantages:
             what = f"the kind {quote(self.name)} tests from one place only, allowed: false"
             yield "second_opinion", what
-
-    is_elsewhere: bool = False
-    """Whether it makes a `RemoteExecutor`: claims made through it are void by their deadline alone."""
 
     @abstractmethod
     def build(self, own: ExecutorSettings, prober: PackingProber, clock: Clock, state_dir: str) -> Executor:

@@ -19,10 +19,10 @@ from plabctl.typed import TYPE_CHECKING, NamedTuple
 from plabctl.values import dataclass
 
 if TYPE_CHECKING:
-    from plabctl.core.node_reach import Reach
     from plabctl.core.occupancy import Use
     from plabctl.core.problems import Problem
     from plabctl.core.surroundings import LockReport, Surroundings
+    from plabctl.views.node_reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def view_node(node: Node, member: Member, claim: Claim | None, settings: Setting
     view = _build_node_view(facts, settings, settings.good_pools, now, is_testing=claim is not None)
     if member.liveness is None and not member.vantage and not member.lost_ways:
         return view
-    from plabctl.core.node_reach import find_reach
+    from plabctl.views.node_reach import find_reach
 
     return view._replace(**find_reach(member))
 
@@ -231,7 +231,7 @@ def _load_reach(context: ViewContext) -> "Callable[[str], Reach] | None":
     has_checks = any(pool.liveness for pool in context.settings.pools.values())
     if not has_checks and VANTAGES_TOPIC not in context.state.notes:
         return None
-    from plabctl.core.node_reach import make_reach
+    from plabctl.views.node_reach import make_reach
 
     return make_reach(context.state, has_checks=has_checks)
 

@@ -1,8 +1,6 @@
-"""What only some testbeds have to say of a node: when it last answered, and from where it is reached.
+"""The fields of `NodeView` that only some testbeds have: when a node last answered, and from where it is reached.
 
-Pure. Loaded where pools make liveness checks, or tests are made from several vantages. Fields are those of
-`plabctl.views.node.NodeView`.
-Tests: `tests/views/test_node_reach.py`.
+Pure. `plabctl.views.node` loads this where pools make liveness checks, or tests are made from several vantages.
 """
 
 from __future__ import annotations
