@@ -11,12 +11,14 @@ import datetime as dt
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,12 +45,32 @@ mkdir live/$1 made/$1 || { echo $1 >>twice; exit 1; }
 echo "$2 $(ls live | wc -l)" >>begun
 """
 _TEARDOWN = "cd {folder} && {{ rmdir live/$1 2>/dev/null || test ! -e live/$1; }}\n"
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    **dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    ),
+)
 
 
 class Authority:
-    """An authority of one's own, in `folder`; `issue` makes certificates that it signs."""
+    """An authority of one's own, in `folder`; `issue` makes certificates that it signs.
 
-    def __init__(self, folder: Path) -> None:
+    Those of a `bare` one lack the extensions without which Python from 3.13 on takes none.
+    """
+
+    def __init__(self, folder: Path, *, bare: bool = False) -> None:
+        self._is_bare = bare
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -72,7 +94,7 @@ class Authority:
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int = 1, is_ca: bool = False
     ) -> x509.Certificate:
         end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -81,8 +103,26 @@ class Authority:
             .not_valid_before(end - dt.timedelta(days=2))
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
         )
+        if not self._is_bare:
+            own, issuer = key.public_key(), self._key.public_key()
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
+            builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
+            if is_ca:
+                builder = builder.add_extension(_SIGNS, critical=True)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def make_tls_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have certificates checked as Python does by default from 3.13 on."""
+    usual = ssl.create_default_context
+
+    def make_context(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        context = usual(*args, **kwargs)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", make_context)
 
 
 class Cluster:

@@ -6,8 +6,10 @@ Tests: `tests/executors/dask/test_certificates.py`.
 
 from __future__ import annotations
 
+import ssl
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -19,6 +21,8 @@ from plabctl.executors.dask.options import DaskOptions
 from plabctl.files.trusted import open_trusted
 
 _MOST_BYTES = 256 * 1024
+_FLIGHTS = 3
+"""So often each end of a handshake has its turn, and one more."""
 
 
 def require_certificates(own: DaskOptions, now: float) -> None:
@@ -80,9 +84,31 @@ def _compare(own: DaskOptions, texts: dict[str, bytes], now: datetime) -> Iterat
     elif not any(_is_signed_by(certificate, authority) for authority in authorities):
         yield "cert", f"'{own.cert}' is not signed by '{own.ca}'", "have it signed by that authority"
     else:
-        yield from _check_dates("cert", own.cert, certificate, now)
+        faults = [*_check_dates("cert", own.cert, certificate, now)]
         for authority in authorities:
-            yield from _check_dates("ca", own.ca, authority, now)
+            faults += _check_dates("ca", own.ca, authority, now)
+        if not faults and (why := _try_handshake(own)):
+            faults = [("cert", f"TLS does not take '{own.cert}': {why}", "make it as docs/dask.md says")]
+        yield from faults
+
+
+def _try_handshake(own: DaskOptions) -> str:
+    """Return why this Python would refuse a client with these files, as its versions differ in that; or ""."""
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=own.ca)
+    server.verify_mode = ssl.CERT_REQUIRED
+    client = ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        for context in (server, client):
+            context.load_cert_chain(own.cert, own.key)
+        ends = client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True)
+        for end in ends * _FLIGHTS:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLError as error:
+        return getattr(error, "verify_message", "") or str(error.reason).lower().replace("_", " ")
+    return ""
 
 
 def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

@@ -10,7 +10,7 @@ from plabctl.errors import ConfigError
 from plabctl.executors.dask.certificates import find_faults, require_certificates
 from plabctl.executors.dask.options import DaskOptions
 from plabctl.values import replace
-from tests.lab.dask_cluster import Authority
+from tests.lab.dask_cluster import Authority, make_tls_strict
 
 
 @pytest.fixture
@@ -85,3 +85,13 @@ def test_each_fault_is_told(
 
     assert key == name
     assert words in text
+
+
+def test_those_that_this_python_does_not_take_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tls_strict(monkeypatch)
+    assert faults_of(make_options(Authority(tmp_path / "ours"))) == []
+    ((key, text),) = faults_of(make_options(Authority(tmp_path / "bare", bare=True)))
+
+    assert key == "cert"
+    assert text.startswith("TLS does not take '")
+    assert "key usage" in text or "Key Identifier" in text
