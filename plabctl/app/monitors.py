@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from plabctl.app.fetch_source import STATS
 from plabctl.app.fork_map import map_in_processes
 from plabctl.app.sources import Opened, open_sources, parse_sources
 from plabctl.app.status_source import RowTest, ToldStatus, build_context, read_status
@@ -117,6 +118,11 @@ class Monitors:
             _, _, context = self._read(each, None)
             if context is not None:
                 yield each.source.name, context
+
+    def open_stats(self, survey: Survey[T]) -> list[Opened]:
+        """Open the statistics of those monitors that could be read, in their order; whoever asks closes them."""
+        pairs = zip(self._opened, survey.monitors, strict=True)
+        return open_sources([each.source for each, read in pairs if read.head is not None], STATS)
 
     def _read(self, each: Opened, keep: RowTest | None) -> tuple[MonitorRead, ToldStatus | None, ViewContext | None]:
         name = each.source.name

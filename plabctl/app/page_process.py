@@ -12,25 +12,30 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 
 from plabctl.app.context import open_app
 from plabctl.app.due_page import BUSY, DEADLINE_S, record_page
+from plabctl.app.page_stats import write_due_stats
 from plabctl.app.write_page import write_page
 from plabctl.errors import PageFault, PlabctlError, StoreBusy
 from plabctl.files.page_folder import find_marker_time
 
 _NICE = 10
+_SPARE_S = 20.0
+"""To write the statistics takes longer than to read the history alone."""
 
 
 def main(config: str) -> None:
     """Write the page of this configuration; end the process, with what went wrong as its error."""
     os.nice(_NICE)
     signal.alarm(round(DEADLINE_S) + 1)  # also when the tick is gone
+    end = time.monotonic() + DEADLINE_S - _SPARE_S
     try:
         app = open_app(config)
         report = app.settings.report
         try:
-            written = write_page(app, report.dir)
+            written = write_page(app, report.dir, then=partial(write_due_stats, end=end))
         except StoreBusy:
             _refuse_stuck(report.dir, 2 * DEADLINE_S + report.every_s)
             sys.exit(BUSY)

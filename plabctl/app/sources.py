@@ -1,7 +1,8 @@
 """Where a status comes from: a file, the directory of a page, an address, or a configuration on this machine.
 
 I/O. Several sources are opened side by side, each with a deadline, and what is wrong with one is told of that one.
-Go on with `plabctl.app.status_source` for what is in a status, and with `plabctl.app.monitors` for several as one.
+`plabctl.app.fetch_source` asks an address. Go on with `plabctl.app.status_source` for what is in a status, and with
+`plabctl.app.monitors` for several as one.
 Tests: `tests/app/test_sources.py`.
 """
 
@@ -18,20 +19,18 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from plabctl.app.fetch_source import STATS, STATUS, fetch
 from plabctl.app.status_source import MAX_BYTES
 from plabctl.errors import PlabctlError, StoreError, UsageFault
 from plabctl.files.spool import HEADER, Cache, open_rereadable
-from plabctl.http_session import HttpSession
 
-FILE = "status.json"
-"""What the status is called in the directory of a page."""
 MAX_SOURCES = 500
 READ_S = 5.0
 """Monitoring systems give their plug-ins ten seconds."""
-_MAX_FETCHED = 256 * 1024**2
 _MAX_PIPED = 64 * 1024**2
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)=(.+)", re.DOTALL)
 _GLOB = re.compile(r"[*?\[]")
+_NO_STATS = "ticks write it beside a page once an hour (`[report] dir`), and so does: plabctl report --stats"
 _OFTEN = frozenset({"config", "index", "plabctl", "status"})
 """Files of these names say nothing by them."""
 
@@ -127,15 +126,18 @@ def _derive_name(place: str) -> str:
     return (stem if is_named else os.path.basename(path if os.path.isdir(path) else os.path.dirname(path))) or place
 
 
-def open_sources(sources: Sequence[Source]) -> list[Opened]:
-    """Open the sources side by side, and return what was found, in their order; none takes longer than `READ_S`."""
+def open_sources(sources: Sequence[Source], file: str = STATUS) -> list[Opened]:
+    """Open the status of the sources, or their `STATS`, side by side, and return what was found, in their order.
+
+    None takes longer than `READ_S`.
+    """
     seconds = READ_S
     end = time.monotonic() + seconds
     found: dict[int, Opened] = {}
     cache = Cache(_find_cache()) if any(source.is_remote for source in sources) else None
 
     def work(number: int, source: Source) -> None:
-        found[number] = _open(source, cache, max(0.1, end - time.monotonic()))
+        found[number] = _open(source, file, cache, max(0.1, end - time.monotonic()))
 
     # Daemons: neither the resolver nor a file system that has lost its server knows a deadline.
     threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in enumerate(sources)]
@@ -153,11 +155,14 @@ def open_sources(sources: Sequence[Source]) -> list[Opened]:
     ]
 
 
-def _open(source: Source, cache: Cache | None, seconds: float) -> Opened:
+def _open(source: Source, file: str, cache: Cache | None, seconds: float) -> Opened:
     try:
+        if file == STATS and (error := _explain_status_alone(source)):
+            raise error
         if source.is_remote and cache:
-            return _fetch(source, cache, seconds)
-        return _open_file(source, seconds)
+            address, fd = fetch(source.place, file, cache, seconds, hint=_NO_STATS if file == STATS else "")
+            return Opened(source, address, fd, HEADER)
+        return _open_file(source, file, seconds)
     except StoreError as error:
         return Opened(source, source.place, error=error)
     except OSError as error:
@@ -166,15 +171,26 @@ def _open(source: Source, cache: Cache | None, seconds: float) -> Opened:
         return Opened(source, source.place, error=StoreError(f"cannot read '{source.place}': {why}", hint=hint))
 
 
-def _open_file(source: Source, seconds: float) -> Opened:
+def _explain_status_alone(source: Source) -> StoreError | None:
+    """Return why the source has no statistics, if its name says so: beside any other file is who knows what."""
+    name = os.path.basename(urlsplit(source.place).path if source.is_remote else source.place)
+    if not name.endswith(".json") or name == STATUS or os.path.isdir(source.place):
+        return None
+    return StoreError(f"'{source.place}' has a status and no past", hint="name its page, or its configuration")
+
+
+def _open_file(source: Source, file: str, seconds: float) -> Opened:
     path = source.place
     if os.path.isdir(path):
-        if os.path.exists(file := os.path.join(path, FILE)):
-            path = file
-        else:
+        if not os.path.exists(os.path.join(path, STATUS)):
             return Opened(source, path, config=_find_config(path))
+        path = os.path.join(path, file)
     elif path.endswith(".toml"):
         return Opened(source, path, config=path)
+    elif file == STATS:
+        path = os.path.join(os.path.dirname(path), file)
+    if file == STATS and not os.path.lexists(path):
+        raise StoreError(f"there is no '{path}'", hint=_NO_STATS)
     fd = open_rereadable(path, _MAX_PIPED, seconds)
     if (size := os.fstat(fd).st_size) > MAX_BYTES:
         os.close(fd)
@@ -188,7 +204,9 @@ def _find_config(folder: str) -> str:
     from plabctl.config.locate import LOCAL_CONFIG, list_config_paths
 
     if not os.path.exists(os.path.join(folder, "state.json")):
-        raise StoreError(f"'{folder}' has no {FILE}", hint="it is the directory of a page that `plabctl report` wrote")
+        raise StoreError(
+            f"'{folder}' has no {STATUS}", hint="it is the directory of a page that `plabctl report` wrote"
+        )
     beside = os.path.join(os.path.dirname(os.path.abspath(folder)), LOCAL_CONFIG)
     for path in (beside, *list_config_paths(os.environ)):
         with suppress(PlabctlError, OSError):
@@ -196,51 +214,6 @@ def _find_config(folder: str) -> str:
                 return path
     what = f"'{folder}' is a state directory, and which of its pools are good stands in its configuration"
     raise StoreError(what, hint="name that: --from /etc/plabctl/config.toml")
-
-
-def _fetch(source: Source, cache: Cache, seconds: float) -> Opened:
-    """Return the status that the address has now: the one that is cached, if that is still the same."""
-    address = build_address(source.place, FILE)
-    kept = cache.find(address)
-    parts = urlsplit(address)
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
-    try:
-        base = f"{parts.scheme}://{parts.netloc}"
-        with HttpSession(base, seconds, max_bytes=_MAX_FETCHED) as session:
-            headers = {"Accept": "application/json", **({"If-None-Match": kept[1]} if kept else {})}
-            is_same = False
-
-            def fill(write: object) -> str:
-                nonlocal is_same
-                reply = session.request("GET", path, headers, take=write)  # type: ignore[arg-type]  # it writes bytes
-                is_same = kept is not None and reply.status == 304
-                if not is_same:
-                    if 300 <= reply.status < 400:
-                        raise StoreError(_describe_redirect(address, reply.headers.get("Location", "")))
-                    session.require_ok(reply)
-                return "" if is_same else reply.headers.get("ETag", "")
-
-            fd = cache.fetch(address, fill)
-    except UsageFault as error:
-        said = f"{error}".removeprefix(base)
-        raise StoreError(f"{address}{said}") from error
-    if is_same and kept:
-        os.close(fd)
-        fd = kept[0]
-    return Opened(source, address, fd, HEADER)
-
-
-def _describe_redirect(address: str, target: str) -> str:
-    shown = "".join(char if char.isprintable() else "?" for char in target)[:200]
-    return f"{address}: redirects to '{shown}', which is not followed: name that address, if it is the right one"
-
-
-def build_address(place: str, file: str) -> str:
-    """Return the address of the document `file` of the page at an address, which may name its status."""
-    parts = urlsplit(place)
-    folder = parts.path if not parts.path.endswith(".json") else parts.path.rpartition("/")[0]
-    path = parts.path if parts.path.endswith(".json") and file == FILE else f"{folder.rstrip('/')}/{file}"
-    return parts._replace(path=path, fragment="").geturl()
 
 
 def _find_cache() -> str:

@@ -5,22 +5,29 @@ I/O: reads the history; the state is at hand already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from plabctl.core.model import Event, Member, Node
 from plabctl.core.stats.place import PastTest, read_test
 from plabctl.core.stats.replay import RENAMED, Past, PoolRules, Replay
 from plabctl.core.stats.tally import Span
+from plabctl.errors import StoreError
 from plabctl.history.past_rows import PastHistory
 from plabctl.views.node import ViewContext
 
+T = TypeVar("T")
 _LEAD_S = 3600.0
 """Tests are read from a longest wait before the span on, and this: a test takes a while, and may wait for a slot."""
 
 
-def read_past(context: ViewContext, span: Span, *, keeps_trails: bool = False) -> Past:
-    """Return what every node did in `span`, as far as the history goes back, with `keeps_trails` all its places."""
+def read_past(context: ViewContext, span: Span, *, keeps_trails: bool = False, most_s: float | None = None) -> Past:
+    """Return what every node did in `span`, as far as the history goes back, with `keeps_trails` all its places.
+
+    Raise StoreError when the history cannot be read, or when that takes longer than `most_s` seconds.
+    """
     settings, now = context.settings, context.now
     rules = PoolRules(settings.good_pools, settings.entry_pool)
     with PastHistory(Path(settings.state_dir)) as history:
@@ -32,12 +39,21 @@ def read_past(context: ViewContext, span: Span, *, keeps_trails: bool = False) -
         renames = [(str(event.data.get("from")), str(event.node)) for event in waiting if event.kind == RENAMED]
         replay.open(list_known(context), [*history.list_renames(), *renames])
         where = history.find_range(span.since - settings.longest_wait_s - _LEAD_S, span.until)
-        for found in history.read_past(where):
+        rows = history.read_past(where)
+        for found in rows if most_s is None else _give_up_after(most_s, rows):
             take(replay, found)
         replay.rename_later(history.list_renames(after=where.last))
         for event in waiting:
             take(replay, read_test(event) or event)
         return Past(replay.finish(), rules, span, begins_at, history.skipped_count)
+
+
+def _give_up_after(seconds: float, rows: Iterable[T]) -> Iterator[T]:
+    end = time.monotonic() + seconds
+    for row in rows:
+        if time.monotonic() > end:
+            raise StoreError(f"its history takes longer than {seconds:.0f} s to read")
+        yield row
 
 
 def take(replay: Replay, found: PastTest | Event) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +48,7 @@ _MOST_EVENTS = 10
 _LEAST_PART = 200
 """So many pages of nodes are worth a process: some 300 ms."""
 INDEX = "index.html"
+Afterwards = Callable[[PageFolder, ViewContext], None]
 
 
 class WrittenPage(NamedTuple):
@@ -58,8 +59,8 @@ class WrittenPage(NamedTuple):
     seconds: float
 
 
-def write_page(app: App, path: str, *, wait_s: float = 0.0) -> WrittenPage:
-    """Write the page into the directory at `path`.
+def write_page(app: App, path: str, *, wait_s: float = 0.0, then: Afterwards | None = None) -> WrittenPage:
+    """Write the page into the directory at `path`; when that is done, `then` may write something beside it.
 
     Raise StoreError when the state cannot be read, StoreBusy when another process writes there for longer than
     `wait_s`, PageFault when the directory is not ours or cannot be written.
@@ -73,12 +74,15 @@ def write_page(app: App, path: str, *, wait_s: float = 0.0) -> WrittenPage:
             context = read_context_of(app)
             view = collect(context)
             _write_files(folder, context, view)
+            took_s = time.monotonic() - began
+            if then:
+                then(folder, context)
         finally:
             folder.close()
     except (OSError, PageFault, Untrusted) as error:
         what, hint = explain(error)
         raise PageFault(f"the page in '{path}' cannot be written: {what}", hint=hint) from error
-    return WrittenPage(f"{path}/{INDEX}", view.head.rev, time.monotonic() - began)
+    return WrittenPage(f"{path}/{INDEX}", view.head.rev, took_s)
 
 
 def collect(context: ViewContext) -> PageView:

@@ -28,14 +28,21 @@ _WAIT_S = 30.0
     help="An empty directory, one that is not there yet, or an earlier page (default: `[report] dir`).",
 )
 @click.option("--open", "opens", is_flag=True, help="Show it in a browser.")
+@click.option(
+    "--stats",
+    "has_stats",
+    is_flag=True,
+    help="Also write stats.json, which `stats --from` reads; with `[report] dir` ticks write it once an hour.",
+)
 @config_option
-def command(directory: str | None, opens: bool, config: str | None) -> int:
+def command(directory: str | None, *, opens: bool, has_stats: bool, config: str | None) -> int:
     """Write a page with all nodes for a browser, and print where it is.
 
     DIR gets `index.html`, a page for each node, `status.json`, badges and a feed. Nothing on it comes from elsewhere:
     any web server can serve it, and a browser can open it as it is. With `[report] dir` ticks keep it up to date.
     """
     from plabctl.app.due_page import record_page
+    from plabctl.app.page_stats import write_stats
     from plabctl.app.write_page import write_page
 
     if directory is not None and not (directory.strip() and directory.isprintable()):
@@ -44,7 +51,7 @@ def command(directory: str | None, opens: bool, config: str | None) -> int:
     place = directory or app.settings.report.dir
     if not place:
         raise UsageFault("no directory is named", hint="give one with -O DIR, or set `[report] dir`")
-    written = write_page(app, os.path.abspath(place), wait_s=_WAIT_S)
+    written = write_page(app, os.path.abspath(place), wait_s=_WAIT_S, then=write_stats if has_stats else None)
     with suppress(PlabctlError, OSError):  # whoever may not write there is no tick
         record_page(app, os.path.abspath(place), written.rev, written.seconds)
     output.write_line(written.path)

@@ -10,8 +10,9 @@ import click
 
 from plabctl.app import queries, stats_queries
 from plabctl.cli import output
-from plabctl.cli.options import config_option, make_command, nodes_argument, output_options, pool_option
+from plabctl.cli.options import config_option, make_command, nodes_argument, output_options, pool_option, source_option
 from plabctl.cli.time_types import Instant
+from plabctl.clock import SystemClock
 from plabctl.core.selection import build_unknown_node_error
 from plabctl.core.stats.replay import Past, PastNode
 from plabctl.core.stats.tally import Span
@@ -28,6 +29,7 @@ plabctl stats @bad --since 7d
 plabctl stats --since 2026-11-01 --until 2026-12-01 --by site -o csv
 plabctl stats @bad --since 7d -o svg > bad.svg
 plabctl stats --at 'yesterday 14:30' -p good -o name
+plabctl stats --from plabctl.toml --by site
 """
 _DAYS_S = 30 * 86400.0
 _LEAST_S = 1.0
@@ -56,8 +58,11 @@ class _Asked:
 @click.option("--at", metavar="INSTANT", type=Instant(), help="Where nodes were at an instant, such as 2d or 14:30.")
 @pool_option
 @output_options(*FOR_PEOPLE, *FORMS, _PICTURE)
+@source_option
 @config_option
-def command(form: str | None, header: bool, color: str, config: str | None, **asked: Any) -> None:
+def command(
+    form: str | None, *, header: bool, color: str, sources: tuple[str, ...], config: str | None, **asked: Any
+) -> int:
     """Show how usable nodes were, the worst first.
 
     Shares are of the time in which a node was known. An outage is a stretch of time out of good, unless the first
@@ -67,13 +72,38 @@ def command(form: str | None, header: bool, color: str, config: str | None, **as
     -o svg draws a row for each node, those of a site together, with what it was at each time.
 
     With --at: which nodes were good and usable then; -p limits the list to a pool, as it was then.
+
+    With --from, it is about several monitors: by pages, which tell of the last 30 days (`[report] days`), or by
+    configurations on this machine, of which any span is read. --by monitor compares them. What is old or cannot be read
+    is told and hides no other; the exit code is 1 when one cannot be read, and 74 when none can.
     """
-    context, question = queries.read_context(config), _Asked(**asked)
+    question = _Asked(**asked)
+    if sources:
+        return _show_several(sources, question, form, output.choose_form(form, header=header, color=color))
+    context = queries.read_context(config)
     if form == _PICTURE:
         output.write([_draw(context, question)])
     else:
         listing = _build_listing(context, question)
         output.show_listing(listing, output.choose_form(form, header=header, color=color))
+    return 0
+
+
+def _show_several(sources: tuple[str, ...], asked: _Asked, form: str | None, how: output.Form) -> int:
+    from plabctl.app.several_stats import StatsAsked, read_several_stats
+
+    if asked.at is not None or form == _PICTURE:
+        what = "-o svg" if asked.at is None else "--at"
+        raise UsageFault(f"{what} needs the history of one monitor", hint="give its --config, on its machine")
+    now = SystemClock().now()
+    is_any_span = asked.since is None and asked.until is None
+    wanted = StatsAsked(_choose_span(asked, now), is_any_span, asked.nodes, asked.pools, asked.by)
+    found = read_several_stats(sources, wanted)
+    output.show_listing(stats_table.build_listing(found.head, found.views, found.notes), how)
+    if not how.is_for_people:
+        for note in found.notes:
+            output.write_note(f"plabctl: {note}")
+    return int(found.is_partial)
 
 
 def _draw(context: ViewContext, asked: _Asked) -> str:

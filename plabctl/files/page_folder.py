@@ -76,6 +76,13 @@ class PageFolder:
         part, _, base = name.rpartition("/")
         replace_shared(self._open_part(part), base, content, self.file_mode)
 
+    def find_time(self, name: str) -> float | None:
+        """Return when a file was last written; None when it is not there."""
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
+        except FileNotFoundError:
+            return None
+
     def list_names(self, part: str) -> set[str]:
         """Return the names in a part, without those that begin with a dot."""
         return {name for name in os.listdir(self._open_part(part)) if not name.startswith(".")}

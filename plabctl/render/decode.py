@@ -86,10 +86,14 @@ def _make_readers(clean: Clean) -> dict[str, Callable[[Any], object]]:
     def read_map(value: Any) -> dict[str, str]:
         return {read_text(key): read_text(inner) for key, inner in value.items()}
 
+    def read_counts(value: Any) -> dict[str, int]:
+        return {read_text(key): _read_whole(inner) for key, inner in value.items()}
+
     return {
         "str": read_text,
         "Sequence[str]": read_texts,
         "Mapping[str, str]": read_map,
+        "Mapping[str, int]": read_counts,
         "bool": _read_flag,
         "int": _read_whole,
         "float": _read_number,

@@ -43,6 +43,7 @@ FIELDS = (
     "slot_seconds",
     "causes",
     "login_sees_ratio",
+    "monitor",
 )
 """The columns of `stats -o tsv`: new ones are only ever added at the end."""
 PLACE_FIELDS = ("name", "pool", "good", "usable", "held", "absent", "why_not", "site")
@@ -53,8 +54,8 @@ _ALL_WELL, _ILL = 0.99, 0.9
 _CAUSES_IN_FOOTER = 3
 
 
-def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
-    """Return the statistics of nodes or groups as a listing."""
+def build_listing(head: StatsHead, views: Sequence[StatsView], notes: Sequence[str] = ()) -> Listing:
+    """Return the statistics of nodes or groups as a listing, with what is wrong with monitors above."""
     return Listing(
         plural="nodes" if head.by is None else "groups",
         rows=views,
@@ -63,6 +64,7 @@ def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
             Column("NODE", lambda view: Cell(view.name or "", "faint" if view.is_removed else ""), is_name=True)
             if head.by is None
             else build_group_column(head.by, lambda view: view.name),
+            Column("MONITOR", lambda view: Cell(view.monitor or ""), rank=1),
             Column("NODES", lambda view: Cell(_format_or_blank(view.nodes_count or 0)), rank=1),
             Column("USABLE", lambda view: _build_share_cell(view.usable_ratio)),
             Column("OUTAGES", lambda view: Cell(_format_outages(view)), rank=2),
@@ -80,6 +82,7 @@ def build_listing(head: StatsHead, views: Sequence[StatsView]) -> Listing:
             Column("CAUSES", lambda view: Cell(_format_causes(view.causes)), rank=1, flexible=True),
         ),
         head=head,
+        warnings=tuple(notes),
         footer=_format_footer(head),
     )
 
@@ -176,8 +179,11 @@ def _format_footer(head: StatsHead) -> str:
         "" if total.login_sees_ratio is None else f"a login sees {_format_share(total.login_sees_ratio)} of failures",
     ]
     span = f"{format_local(head.since_at)} to {format_local(head.until_at)}"
+    count = format_count(total.nodes_count or 0, "node")
+    if head.sources is not None:
+        count += f" of {format_count(sum(each.fault is None for each in head.sources), 'monitor')}"
     lines = [
-        f"{span} · {format_count(total.nodes_count or 0, 'node')}",
+        f"{span} · {count}",
         " · ".join(filter(None, parts)),
         *_format_begin(head.history_begins_at, head.since_at),
     ]

@@ -18,15 +18,15 @@ from plabctl.values import dataclass, replace
 from plabctl.views.node import ViewContext
 
 _RATIO_DIGITS = 5
+SHARES = ("usable_ratio", "good_ratio", "held_ratio", "absent_ratio")
+"""Fields that are shares of the time in which a node was known."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatsView:
     """What a node, or several, did in a span of time. None is unknown, or does not apply."""
 
-    DIGITS = MappingProxyType(
-        dict.fromkeys(("usable_ratio", "good_ratio", "held_ratio", "absent_ratio", "login_sees_ratio"), _RATIO_DIGITS)
-    )
+    DIGITS = MappingProxyType(dict.fromkeys((*SHARES, "login_sees_ratio"), _RATIO_DIGITS))
 
     name: str | None
     """The node, or the site or the value of the label; None for those that have none, and for all nodes together."""
@@ -63,6 +63,24 @@ class StatsView:
     """How many tests failed of each cause, the commonest first."""
     login_sees_ratio: float | None
     """The share of those failures that a mere login would have seen; None without failures."""
+    monitor: str | None = None
+    """Which monitor tests the node; only where several are shown as one."""
+
+
+class StatsSource(NamedTuple):
+    """One of several monitors. None is unknown: nothing could be read."""
+
+    monitor: str
+    source: str
+    """The path or the address."""
+    generated_at: float | None = None
+    since_at: float | None = None
+    until_at: float | None = None
+    history_begins_at: float | None = None
+    nodes_count: int | None = None
+    """How many of its nodes are counted here."""
+    fault: str | None = None
+    """Why it cannot be read."""
 
 
 class StatsHead(NamedTuple):
@@ -78,6 +96,8 @@ class StatsHead(NamedTuple):
     by: str | None
     """What the rows are groups of; None for nodes."""
     total: StatsView
+    sources: Sequence[StatsSource] | None = None
+    """The monitors that it is about; None for this one."""
 
 
 def choose_past_nodes(context: ViewContext, past: Past, chosen: Collection[str] | None) -> dict[str, PastNode]:
@@ -114,10 +134,11 @@ def view_stats(
         by,
         _view_group(None, nodes.values()),
     )
-    return head, sorted(views, key=_rank_worst)
+    return head, sorted(views, key=rank_worst)
 
 
-def _rank_worst(view: StatsView) -> tuple[object, ...]:
+def rank_worst(view: StatsView) -> tuple[object, ...]:
+    """Return by what the worst come first."""
     is_unknown = view.usable_ratio is None
     return (
         is_unknown,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app.sources import build_address, make_absolute, parse_sources
+from plabctl.app.fetch_source import build_address
+from plabctl.app.sources import make_absolute, parse_sources
 from plabctl.errors import UsageFault
 
 

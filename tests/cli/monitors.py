@@ -23,7 +23,7 @@ def make_sites(folder: Path) -> Path:
         desk.ok("node", "add", *nodes, "--set", f"site={name}", "--set", "rack=r1")
         desk.ok("tick")
         desk.ok("tick")
-        desk.ok("report", "-O", "page")
+        desk.ok("report", "-O", "page", "--stats")
     return folder
 
 
