@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from plabctl.app.context import App
 from plabctl.app.record_events import try_record_events
@@ -18,9 +19,14 @@ from plabctl.core.model import Hold, Member, Node
 from plabctl.core.selection import Selection, find_names, select_nodes
 from plabctl.core.state import Changes, State
 from plabctl.errors import UsageFault
+from plabctl.nodesets import MAX_NODES
 from plabctl.render.change_report import build_undo_command
 from plabctl.render.times import format_local
+from plabctl.store.tables import pause_collection
 from plabctl.views.changes import Change, ChangeResult
+
+if TYPE_CHECKING:
+    from plabctl.store.session import Session
 
 MAX_REASON = 500
 
@@ -84,7 +90,7 @@ def retest(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeRe
         if not order.takes_busy:
             refuse_busy(app, state, names)
         changes = node_orders.retest(state, names, order)
-        return changes, ChangeResult(tuple(Change(member.node, "", "due now") for member in changes.members))
+        return changes, ChangeResult(tuple(Change(name, "", "due now") for name in names))
 
     return _commit(app, names, decide)
 
@@ -118,9 +124,8 @@ def hold(app: App, names: Sequence[str], order: node_orders.Order, until_at: flo
             )
             for member in changes.members
         ]
-        return changes, ChangeResult(
-            tuple(done), tuple(list_undo_commands(state, app.settings, changes.members, order.now))
-        )
+        undo = list_undo_commands(state, app.settings, changes.members, order.now)
+        return changes, ChangeResult(tuple(done), tuple(undo))
 
     return _commit(app, names, decide)
 
@@ -132,26 +137,26 @@ def release(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeR
         changes = node_orders.release(state, names, order)
         released = [member.node for member in changes.members]
         done = [Change(name, _describe_hold(state, name, order.now), "released, due now") for name in released]
-        return changes, ChangeResult(
-            tuple(done), tuple(list_undo_commands(state, app.settings, changes.members, order.now))
-        )
+        undo = list_undo_commands(state, app.settings, changes.members, order.now)
+        return changes, ChangeResult(tuple(done), tuple(undo))
 
     return _commit(app, names, decide)
 
 
 def add_nodes(app: App, nodes: Sequence[Node], order: node_orders.Order, *, replacing: bool) -> ChangeResult:
     """Add the nodes to the entry pool; with `replacing`, give those that are there the new variables."""
+    in_words = f"added to {app.settings.entry_pool}, due now"
 
-    def decide(state: State, _: Sequence[str]) -> tuple[Changes, ChangeResult]:
-        changes = enrolment.add_nodes(state, app.settings, nodes, order, replacing=replacing)
-        new = {node.name for node in changes.nodes if state.node(node.name) is None}
-        entry = app.settings.entry_pool
-        done = [
-            Change(name, "", f"added to {entry}, due now" if name in new else _describe_changed(name, changes))
-            for name in (node.name for node in changes.nodes)
-        ]
-        added = [node.name for node in changes.nodes if node.name in new]
-        return changes, ChangeResult(tuple(done), (build_undo_command(["node", "rm"], added),) if added else ())
+    def decide(state: Session, _: object) -> tuple[Changes, ChangeResult]:
+        done: list[Change] = []
+        for changes in enrolment.add_nodes_in_parts(state, app.settings, nodes, order, replacing=replacing):
+            changed = _describe_changed(changes)
+            new = {name for name in changed if state.node(name) is None}
+            done += (Change(name, "", in_words if name in new else words) for name, words in changed.items())
+            state.apply(changes)
+        added = [each.node for each in done if each.after == in_words]
+        can_undo = 0 < len(added) <= MAX_NODES  # a set of more is not read
+        return Changes(), ChangeResult(tuple(done), (build_undo_command(["node", "rm"], added),) if can_undo else ())
 
     return _commit(app, (), decide)
 
@@ -165,10 +170,11 @@ def set_variables(
         changes = enrolment.set_variables(state, names, settings, unset, order)
         done: list[Change] = []
         undo: dict[tuple[str, ...], list[str]] = {}
+        changed = _describe_changed(changes)
         for node in changes.nodes:
             before = state.node(node.name)
             old = before.variables if before else {}
-            done.append(Change(node.name, "", _describe_changed(node.name, changes)))
+            done.append(Change(node.name, "", changed[node.name]))
             back = [f"{key}={value}" for key, value in old.items() if node.variables.get(key) != value]
             gone = [f"--unset={key}" for key in node.variables if key not in old]
             undo.setdefault((*back, *gone), []).append(node.name)
@@ -177,9 +183,10 @@ def set_variables(
     return _commit(app, names, decide)
 
 
-def _describe_changed(name: str, changes: Changes) -> str:
-    is_due = any(member.node == name for member in changes.members)
-    return f"variables changed{', due now' if is_due else ''}"
+def _describe_changed(changes: Changes) -> dict[str, str]:
+    """Return in words what is new of each node that was there."""
+    due = {member.node for member in changes.members}
+    return {node.name: f"variables changed{', due now' if node.name in due else ''}" for node in changes.nodes}
 
 
 def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> ChangeResult:
@@ -192,7 +199,8 @@ def remove_nodes(app: App, names: Sequence[str], order: node_orders.Order) -> Ch
             node = state.node(name)
             settings = (f"--set={key}={value}" for key, value in (node.variables if node else {}).items())
             undo.setdefault(tuple(settings), []).append(name)
-        done = tuple(Change(name, _find_pool(state, name), "removed") for name in changes.removed)
+        pools = {name: member.pool for name in changes.removed if (member := state.member(name))}
+        done = tuple(Change(name, pools.get(name, ""), "removed") for name in changes.removed)
         return changes, ChangeResult(done, _build_undo_commands("add", undo))
 
     return _commit(app, names, decide)
@@ -204,20 +212,15 @@ def _build_undo_commands(verb: str, names: Mapping[tuple[str, ...], Sequence[str
 
 
 def _commit(
-    app: App, names: Sequence[str], decide: Callable[[State, Sequence[str]], tuple[Changes, ChangeResult]]
+    app: App, names: Sequence[str], decide: Callable[[Session, Sequence[str]], tuple[Changes, ChangeResult]]
 ) -> ChangeResult:
-    # The nodes may have been chosen from a snapshot; a tick may have moved or removed some since. `decide` looks again
-    # under the lock, so that what is said here is what was changed.
-    with app.store.session() as state:
-        changes, done = decide(state, find_names(names, state))
-        state.apply(changes)
-        outbox = tuple(state.outbox)
-    return replace(done, warning=try_record_events(app, outbox))
-
-
-def _find_pool(state: State, name: str) -> str:
-    member = state.member(name)
-    return member.pool if member else ""
+    with pause_collection():
+        # A tick may have moved or removed some since: `decide` looks again, and says what is changed under the lock.
+        with app.store.session() as state:
+            changes, done = decide(state, find_names(names, state))
+            state.apply(changes)
+            outbox = tuple(state.outbox)
+        return replace(done, warning=try_record_events(app, outbox))
 
 
 def _find_hold(state: State, name: str, now: float) -> Hold | None:

@@ -20,6 +20,7 @@ from plabctl.inventories.base import decode_text
 from plabctl.inventories.node_list import find_name_fault, parse_nodes, parse_settings, refuse_misspelt
 from plabctl.inventories.reading import quote_text
 from plabctl.inventories.row_parsers import expand_word
+from plabctl.store.tables import pause_collection
 
 MAX_BYTES = 64 * 1024**2
 
@@ -92,7 +93,8 @@ def read_nodes(app: App, path: str) -> list[Node]:
         text = decode_text(raw, where)
     except OSError as error:
         raise UsageFault(f"{where} cannot be read: {error.strerror or error}") from error
-    return _check_nodes(app, parse_nodes(text, where))
+    with pause_collection():
+        return _check_nodes(app, parse_nodes(text, where))
 
 
 def _check_nodes(app: App, nodes: list[Node]) -> list[Node]:

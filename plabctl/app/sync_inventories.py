@@ -102,7 +102,8 @@ def _apply(app: App, state: Session, plan: SourceChanges) -> None:
     if changes.back:
         state.apply(absences.mark_back(state, changes.back, order))
     if fresh := (*changes.joins, *changes.changed):
-        state.apply(enrolment.add_nodes(state, app.settings, fresh, order, replacing=True))
+        for part in enrolment.add_nodes_in_parts(state, app.settings, fresh, order, replacing=True):
+            state.apply(part)
     if changes.absent:
         state.apply(absences.mark_absent(state, changes.absent, order, source.grace_s))
     if changes.leaves:

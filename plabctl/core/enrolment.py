@@ -5,10 +5,11 @@ Pure. Each function returns the changes, or raises `Refused` and changes nothing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from plabctl.core import leftovers
+from plabctl.core.events import make_token
 from plabctl.core.experiments.membership import detach_vnodes
 from plabctl.core.model import Event, Member, Node
 from plabctl.core.names import OPERATOR, fold_name
@@ -18,6 +19,9 @@ from plabctl.core.state import Changes, State
 from plabctl.errors import Refused
 
 _ADDRESS = ("ssh_host", "ssh_port", "ssh_user")
+_PART = 10_000
+"""So many nodes are added at once; what is made of them on the way takes some 10 MB."""
+_REPLACE_HINT = "--replace replaces their variables"
 _REACHED_BY = (*_ADDRESS, "ssh_key", "ssh_jump")
 
 
@@ -32,25 +36,68 @@ def add_nodes(
     Names are compared without regard to case; a node that is there keeps the one it has.
     Raise `Refused` when a node is there already and `replacing` is false. A node that is the same stays untouched.
     """
-    names = {fold_name(name): name for name in state.names()}
-    nodes = [_take_known_name(node, names, state) for node in nodes]
-    known = [node.name for node in nodes if state.node(node.name)]
-    if known and not replacing:
-        raise Refused(f"{format_names(known)} known already", hint="--replace replaces their variables")
-    new = [replace(node, added_at=order.now) for node in nodes if not state.node(node.name)]
-    left, notes = leftovers.claim_leftovers(state, [node.name for node in new], order.now)
-    members = [
-        Member(node.name, settings.entry_pool, order.now, order.now, leftovers=left.get(node.name, ())) for node in new
-    ]
-    happened = [event for node in new for event in _build_events("node-added", node, order, pool=settings.entry_pool)]
-    changes = change_nodes(state, [node for node in nodes if state.node(node.name)], order)
+    new, known = _find_known(state, nodes, replacing=replacing)
+    added, changes = _add_new(state, settings, new, order), change_nodes(state, known, order)
     return replace(
         changes,
-        nodes=(*new, *changes.nodes),
-        members=(*members, *changes.members),
-        events=(*happened, *changes.events),
+        nodes=(*added.nodes, *changes.nodes),
+        members=(*added.members, *changes.members),
+        events=(*added.events, *changes.events),
+        notes=added.notes,
+    )
+
+
+def add_nodes_in_parts(
+    state: State, settings: Settings, nodes: Sequence[Node], order: Order, *, replacing: bool = False
+) -> Iterator[Changes]:
+    """Yield what `add_nodes` returns in parts, each to be applied before the next is asked for.
+
+    So of a million nodes not all values are in memory beside the documents that are made of them. Raise `Refused`
+    before the first part.
+    """
+    new, known = _find_known(state, nodes, replacing=replacing)
+    for start in range(0, len(new), _PART):
+        yield _add_new(state, settings, new[start : start + _PART], order)
+    if known:
+        yield change_nodes(state, known, order)
+
+
+def _find_known(state: State, nodes: Sequence[Node], *, replacing: bool) -> tuple[Sequence[Node], Sequence[Node]]:
+    """Return the nodes that are new, and those that are there, under the names that they have there."""
+    names = {fold_name(name): name for name in state.names()}
+    new, known = [], []
+    for node in nodes:
+        name = names.get(fold_name(node.name))
+        if name is None:
+            new.append(node)
+        else:
+            known.append(node if name == node.name or state.node(node.name) else replace(node, name=name))
+    if known and not replacing:
+        raise Refused(f"{format_names([node.name for node in known])} known already", hint=_REPLACE_HINT)
+    return new, known
+
+
+def _add_new(state: State, settings: Settings, nodes: Sequence[Node], order: Order) -> Changes:
+    pool, now = settings.entry_pool, order.now
+    left, notes = leftovers.claim_leftovers(state, [node.name for node in nodes], now)
+    return Changes(
+        nodes=tuple(Node(node.name, node.variables, node.source, now) for node in nodes),
+        members=tuple(Member(node.name, pool, now, now, leftovers=left.get(node.name, ())) for node in nodes),
+        events=tuple(_build_added_events(nodes, order, pool)),
         notes=notes,
     )
+
+
+def _build_added_events(nodes: Sequence[Node], order: Order, pool: str) -> Iterator[Event]:
+    """Yield the events of new nodes: alike but for the node, so that the state can keep very many of them as one."""
+    token, alike = make_token(order.rng), dict[str, Mapping[str, object]]()
+    for node in nodes:
+        data = alike.get(node.source)
+        if data is None:
+            given = {"reason": order.reason, "source": node.source, "pool": pool}
+            data = alike[node.source] = {key: value for key, value in given.items() if value}
+        own = {**data, "variables": dict(node.variables)} if node.variables else data
+        yield Event(f"{token}-{node.name}", order.now, "node-added", node.name, order.actor, own)
 
 
 def change_nodes(state: State, nodes: Sequence[Node], order: Order) -> Changes:
@@ -69,7 +116,8 @@ def change_nodes(state: State, nodes: Sequence[Node], order: Order) -> Changes:
         changed.append(
             replace(before, variables=node.variables, source=before.source if is_same_source else node.source)
         )
-        happened.extend(_build_events("node-changed", node, order))
+        variables = dict(node.variables) or None
+        happened.extend(build_events("node-changed", [node.name], order, source=node.source, variables=variables))
         if is_reached_otherwise(before, node):
             due.append(node.name)
         if any(before.variables.get(name) != node.variables.get(name) for name in _ADDRESS):
@@ -120,11 +168,6 @@ def set_variables(
     return changes
 
 
-def _take_known_name(node: Node, names: Mapping[str, str], state: State) -> Node:
-    name = names.get(fold_name(node.name), node.name)
-    return node if name == node.name or state.node(node.name) else replace(node, name=name)
-
-
 def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
     """Forget the nodes; a probe that is running ends by itself and is recorded as late.
 
@@ -141,9 +184,3 @@ def remove_nodes(state: State, names: Sequence[str], order: Order) -> Changes:
     strays = detach_vnodes(state, names, order.now)
     notes = leftovers.file_leftovers(state, left, order.now)
     return Changes(removed=tuple(names), vnodes=strays, released=released, events=tuple(happened), notes=notes)
-
-
-def _build_events(kind: str, node: Node, order: Order, **data: object) -> tuple[Event, ...]:
-    if node.variables:
-        data["variables"] = dict(node.variables)
-    return build_events(kind, [node.name], order, source=node.source, **data)

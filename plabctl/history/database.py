@@ -26,11 +26,11 @@ from plabctl.history.prune import prune
 from plabctl.history.query import MAX_SEQ, NEWEST_QUERY, Question, find
 from plabctl.history.tables import COUNTER_TABLE, OUTCOMES_QUERY
 
-_INSERT = f"""insert into event (seq, id, at, kind, node, actor, data)
-values (({NEWEST_QUERY}) + 1, ?, ?, ?, ?, ?, ?)
-on conflict (id) do nothing
-"""
-_INSERT_OUTPUT = "insert into output (seq, at, stages) select seq, at, ? from event where id = ?"
+_KNOWN_QUERY = "select id from event where id in (select value from json_each(?))"
+_INSERT = "insert into event (seq, id, at, kind, node, actor, data) values (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_OUTPUT = "insert into output (seq, at, stages) values (?, ?, ?)"
+_ROWS_AT_ONCE = 500
+"""What stages printed may come to a quarter of a megabyte in each of them."""
 _COUNT = """insert into counter (name, labels, value) values (?, ?, ?)
 on conflict (name, labels) do update set value = value + excluded.value
 """
@@ -78,14 +78,10 @@ class History:
         with self._connect(for_writing=True) as connection, connection:
             connection.execute("begin immediate")
             _note_disorder(connection, events)
-            new = []
-            for event in events:
-                row, stages = encode_row(event)
-                if connection.execute(_INSERT, row).rowcount:
-                    new.append(event)
-                    if stages:
-                        connection.execute(_INSERT_OUTPUT, (stages, event.id))
-            _count(connection, new)
+            for start in range(0, len(events), _ROWS_AT_ONCE):
+                new = _list_new(connection, events[start : start + _ROWS_AT_ONCE])
+                _insert(connection, new)
+                _count(connection, new)
 
     def prune(self, settings: HistorySettings, now: float) -> int:
         """Remove a few of the rows that are older than they are kept; return how many. Others that write go first."""
@@ -185,6 +181,23 @@ class History:
             raise build_history_error(self._path, error) from error
         except (ValueError, TypeError) as error:
             raise StoreError(f"an event of '{self._path}' cannot be written or read: {error}") from error
+
+
+def _list_new(connection: sqlite3.Connection, events: Sequence[Event]) -> list[Event]:
+    """Return those of `events` that are not recorded yet, each once."""
+    found: dict[str, Event] = {}
+    for event in events:
+        found.setdefault(event.id, event)
+    for (id_,) in connection.execute(_KNOWN_QUERY, (json.dumps(list(found)),)):
+        del found[id_.decode()]
+    return list(found.values())
+
+
+def _insert(connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    newest = int(connection.execute(NEWEST_QUERY).fetchone()[0])
+    rows = [(seq, *encode_row(event)) for seq, event in enumerate(events, newest + 1)]
+    connection.executemany(_INSERT, [(seq, *row) for seq, row, _ in rows])
+    connection.executemany(_INSERT_OUTPUT, [(seq, row[1], stages) for seq, row, stages in rows if stages])
 
 
 def _count(connection: sqlite3.Connection, events: Sequence[Event]) -> None:

@@ -31,6 +31,9 @@ _SUSPICIOUS = re.compile(r"[^ -~]|\\[ubfr]")
 _NEVER = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but newline and tab, and half pairs: no text of ours has them."""
 
+_dump = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+"""As `json.dumps` does, which makes an encoder for each value."""
+
 Row = tuple[object, object, object, object, object, object, object]
 """`id, at, kind, node, actor, data, stages` as SQLite gives them; text comes as bytes."""
 
@@ -48,10 +51,6 @@ def encode_row(event: Event) -> tuple[tuple[str, float, str, str | None, str, st
     if len(text) > MOST_BYTES:
         text = _dump(_drop_output(event.data))
     return row, text
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def decode_row(row: Row) -> Event | None:

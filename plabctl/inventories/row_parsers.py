@@ -26,6 +26,8 @@ _NO_CONTENT = r"\s*(?:[#]|//|;(?:\s|$)|$)"
 _REMARKS = ("#", "//")
 _NODE_LISTS = ("nodes", "hosts", "results", "items")
 """The keys under which programs put a list of nodes into a JSON object."""
+_NO_VARIABLES: Mapping[str, str] = {}
+"""Of every row that has none: a million rows need no dictionary each."""
 _NO_MACHINES = ("0.", "127.", "255.255.255.255", "::1", "fe00::", "ff")
 """How addresses in a hosts file begin that are this machine or none."""
 
@@ -78,10 +80,7 @@ def _parse_plain(lines: Iterable[str], where: str) -> Iterator[Row]:
         if end > 1 and is_address(words[0].partition("%")[0]) and "=" not in words[1]:
             yield from _parse_hosts_row(str(number), words[:end], in_hosts_file)
         elif end:
-            more = words[1:end]
-            if more and is_address(more[0]):
-                more[0] = f"ssh_host={more[0]}"
-            variables, fault = _parse_pairs(more)
+            variables, fault = _parse_variables(words[1:end]) if end > 1 else (_NO_VARIABLES, "")
             names = expand_word(words[0])
             expanded_count += len(names) - 1
             if expanded_count > MAX_EXPANDED:
@@ -105,6 +104,8 @@ def expand_word(word: str) -> list[str]:
 
 def _split_endpoint(row: Row) -> Row:
     """Return `row` with the user and the port that its name has as variables; what these say outright counts more."""
+    if "@" not in row.name and ":" not in row.name:
+        return row  # nearly all of a million
     found = re.fullmatch(_ENDPOINT, row.name)
     if not found or row.fault:
         return row
@@ -125,6 +126,12 @@ def _parse_hosts_row(place: str, words: list[str], seen: set[str]) -> Iterator[R
     seen.add(folded)
     variables, fault = _parse_pairs(word for word in more if "=" in word)
     yield Row(place, name, {"ssh_host": address, **variables}, fault)
+
+
+def _parse_variables(words: list[str]) -> tuple[dict[str, str], str]:
+    """Return the variables in what follows a name, where an address may come first, and what is wrong with them."""
+    first, *rest = words
+    return _parse_pairs([f"ssh_host={first}", *rest] if is_address(first) else words)
 
 
 def _parse_pairs(words: Iterable[str]) -> tuple[dict[str, str], str]:

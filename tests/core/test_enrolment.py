@@ -82,3 +82,30 @@ def test_a_hold_and_the_pool_are_not_changed_with_the_address() -> None:
     (member,) = enrolment.set_variables(state, ["n1"], {"ssh_port": "23"}, (), make_order()).members
 
     assert (member.pool, member.hold) == ("good", held.hold)
+
+
+def test_parts_are_what_the_whole_is_and_events_are_alike() -> None:
+    names = [f"n{number}" for number in range(25_000)]
+    nodes = [make_node(name, **({"site": "oslo"} if name == "n7" else {})) for name in names]
+    whole, state = MemoryState(), MemoryState()
+    whole.apply(enrolment.add_nodes(whole, SETTINGS, nodes, make_order()))
+    parts = []
+    for part in enrolment.add_nodes_in_parts(state, SETTINGS, nodes, make_order()):
+        parts.append(len(part.nodes))
+        state.apply(part)
+
+    assert max(parts) < 25_000
+    assert sum(parts) == 25_000
+    assert list(state.nodes()) == list(whole.nodes())
+    assert list(state.members()) == list(whole.members())
+    assert [(event.kind, event.node, event.data) for event in state.outbox] == [
+        (event.kind, event.node, event.data) for event in whole.outbox
+    ]
+    assert len({event.id for event in state.outbox}) == 25_000
+
+
+def test_no_part_is_made_where_a_node_is_there_already() -> None:
+    parts = enrolment.add_nodes_in_parts(make_listed(), SETTINGS, [make_node("n2"), make_node("n1")], make_order())
+
+    with pytest.raises(Refused, match="'n1' is known already"):
+        next(parts)

@@ -106,3 +106,9 @@ def test_moves_and_orders_stay_however_many_they_are() -> None:
     events = [an_event(number, "transition") for number in range(100_000)]
 
     assert not outbox.trim_outbox(events, NOW, RNG)
+
+
+def test_what_can_not_be_dropped_takes_no_record_its_place() -> None:
+    events = [an_event(number, "node-added") for number in range(100_000)]
+
+    assert not outbox.trim_outbox([*events, an_event(0, output=LOUD)], NOW, RNG)

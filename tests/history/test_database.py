@@ -326,3 +326,13 @@ def test_instants_that_go_back_are_found_all_the_same(
                 found = [[row.id for _, row in history.walk(asked) if row] for asked in before]
                 wanted = [f"e{hour}" for hour in hours if hour < since]
                 assert found == [wanted, wanted[-3:]]
+
+
+def test_of_events_given_twice_at_once_the_first_counts_and_keeps_its_output(history: History) -> None:
+    stages = [{"stage": "check", "seconds": 0.1, "exit_code": 0, "output": "hello", "truncated": False}]
+    first, same = (Event("a", NOW, "probe", "n1", "plabctl", {"stages": stages, "seconds": n}) for n in (1, 2))
+    history.record([first, event("b"), same])
+    history.record([event("c"), same])
+
+    assert [(record.seq, record.event.id) for record in history.read()] == [(1, "a"), (2, "b"), (3, "c")]
+    assert history.read()[0].event.data == {"stages": stages, "seconds": 1}
