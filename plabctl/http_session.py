@@ -162,7 +162,7 @@ class HttpSession:
         if isinstance(error, TimeoutError):
             words = f"did not answer within {self._timeout_s:g} s"
         elif isinstance(error, ssl.SSLCertVerificationError):
-            words = f"its certificate is not believed: {clean_words(error.verify_message)}"
+            words = f"its certificate is not believed: {clean_words(error.verify_message).rstrip('.')}"
         elif isinstance(error, ssl.SSLError):
             words = f"no TLS can be agreed on: {clean_words(error.reason or str(error))}"
         elif isinstance(error, http.client.IncompleteRead | http.client.RemoteDisconnected | ConnectionResetError):

@@ -7,6 +7,7 @@ Tests: `tests/cli/test_from.py`, `tests/app/test_sources.py`.
 from __future__ import annotations
 
 import os
+import ssl
 from urllib.parse import urlsplit
 
 from plabctl.errors import StoreError, UsageFault
@@ -15,6 +16,9 @@ from plabctl.http_session import HttpSession
 
 STATUS, STATS = "status.json", "stats.json"
 """What the status, and the statistics, are called in the directory of a page."""
+_ANOTHER_NAME, _ANOTHER_TIME = "name the host that its certificate is for", "renew it there, or set the clock here"
+_ADVICE = {9: _ANOTHER_TIME, 10: _ANOTHER_TIME, 62: _ANOTHER_NAME, 64: _ANOTHER_NAME}
+"""By the number that OpenSSL has for what is wrong with a certificate (X509_V_ERR)."""
 _MAX_FETCHED = 256 * 1024**2
 
 
@@ -47,7 +51,7 @@ def fetch(place: str, file: str, cache: Cache, seconds: float, *, hint: str = ""
             fd = cache.fetch(address, fill)
     except UsageFault as error:
         said = f"{error}".removeprefix(base)
-        raise StoreError(f"{address}{said}", hint=hint) from error
+        raise StoreError(f"{address}{said}", hint=_advise(error.__cause__) or hint) from error
     if is_same and kept:
         os.close(fd)
         fd = kept[0]
@@ -57,6 +61,13 @@ def fetch(place: str, file: str, cache: Cache, seconds: float, *, hint: str = ""
 def _describe_redirect(address: str, target: str) -> str:
     shown = "".join(char if char.isprintable() else "?" for char in target)[:200]
     return f"{address}: redirects to '{shown}', which is not followed: name that address, if it is the right one"
+
+
+def _advise(error: BaseException | None) -> str:
+    """Return what to do about a certificate that is not believed."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return ""
+    return _ADVICE.get(error.verify_code, "name a file with its authority's certificate in SSL_CERT_FILE")
 
 
 def build_address(place: str, file: str) -> str:

@@ -58,7 +58,7 @@ class Survey(NamedTuple, Generic[T]):
         """Yield what is wrong with sources, a line each: for forms in which it has no place."""
         for each in self.monitors:
             if each.head is None:
-                yield f"{each.name}: {each.fault}"
+                yield each.describe_fault()
             elif each.is_stale:
                 yield f"{each.name}: {each.problems[0].reason}"
         yield from (problem.reason for problem in self.claimed)
@@ -107,7 +107,7 @@ class Monitors:
             monitors.append(read)
             kept += results
         if not kept:
-            raise StoreError("\n".join(f"{each.name}: {each.fault}" for each in monitors), hint=monitors[0].hint)
+            raise StoreError("\n".join(each.describe_fault() for each in monitors))
         totals = sum_totals([each.totals for each in monitors if each.totals is not None])
         claimed = claims.list_problems()
         return Survey(sum_heads(monitors, totals, claimed, self.now), totals, monitors, kept, claimed)

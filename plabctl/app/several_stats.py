@@ -109,7 +109,7 @@ def read_several_stats(words: Sequence[str], asked: StatsAsked) -> SeveralStats:
     told = [part for part in parts if part.total is not None]
     notes = [*survey.list_notes(), *_list_notes(parts, monitors.now)]
     if not told:
-        raise StoreError("\n".join(notes), hint=parts[0].hint)
+        raise StoreError("\n".join(notes))
     _refuse_missing(survey.kept, told)
     rows = chain.from_iterable(part.rows for part in told)
     views = list(rows) if asked.by is None else [*group_stats(rows, lambda view: view.name).values()]
@@ -212,7 +212,7 @@ def _list_notes(parts: Sequence[_Part], now: float) -> Iterator[str]:
     for part in parts:
         name, source = part.source.monitor, part.source
         if source.fault is not None:
-            yield f"{name}: {source.fault}"
+            yield f"{name}: {source.fault}{f'; {part.hint}' if part.hint else ''}"
         elif source.until_at is not None and now - (source.generated_at or now) > _SLACK_S:
             yield f"{name}: its statistics are {format_duration(round(now - (source.generated_at or now)))} old"
         if name in lengths and lengths[name] != max(lengths.values()):

@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -31,6 +31,10 @@ _MAX_PIPED = 64 * 1024**2
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)=(.+)", re.DOTALL)
 _GLOB = re.compile(r"[*?\[]")
 _NO_STATS = "ticks write it beside a page once an hour (`[report] dir`), and so does: plabctl report --stats"
+_HINTS: Mapping[type, str] = {
+    FileNotFoundError: "is plabctl to write it? set `[report] status_file`",
+    PermissionError: "whoever runs this must be allowed to read it",
+}
 _OFTEN = frozenset({"config", "index", "plabctl", "status"})
 """Files of these names say nothing by them."""
 
@@ -167,8 +171,10 @@ def _open(source: Source, file: str, cache: Cache | None, seconds: float) -> Ope
         return Opened(source, source.place, error=error)
     except OSError as error:
         why = error.strerror or error
-        hint = "is plabctl to write it? set `[report] status_file`" if isinstance(error, FileNotFoundError) else ""
-        return Opened(source, source.place, error=StoreError(f"cannot read '{source.place}': {why}", hint=hint))
+        hint = _HINTS.get(type(error), "")
+        return Opened(
+            source, source.place, error=StoreError(f"cannot read '{error.filename or source.place}': {why}", hint=hint)
+        )
 
 
 def _explain_status_alone(source: Source) -> StoreError | None:

@@ -32,6 +32,10 @@ class MonitorRead(NamedTuple):
     """What is wrong there, and that its status is old."""
     is_stale: bool = False
 
+    def describe_fault(self) -> str:
+        """Return why it cannot be read, and what to do about it."""
+        return f"{self.name}: {self.fault}{f'; {self.hint}' if self.hint else ''}"
+
 
 class Claims:
     """Which node is whose, to find those that two monitors test: each would change it under the other."""

@@ -150,9 +150,8 @@ def test_what_cannot_be_read_or_is_old_hides_no_other(far: Desk, form: str) -> N
     one = far.run("export", form, "--from", "nancy")
 
     assert [words for words in ("pc1", "a1") if words not in said.out] == []
-    assert said.err.startswith(
-        "plabctl: gone: cannot read 'gone': No such file or directory\nplabctl: nancy: the status "
-    )
+    assert said.err.startswith("plabctl: gone: cannot read 'gone': No such file or directory; is plabctl to write it?")
+    assert "\nplabctl: nancy: the status is " in said.err
     assert (said.code, lenient.code, lost.code, one.code) == (1, 0, 74, 0)
     assert (lenient.out, lenient.err) == (said.out, said.err)
     assert (lost.out, "cannot read 'gone'" in lost.err) == ("", True)

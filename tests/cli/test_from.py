@@ -2,17 +2,21 @@
 
 import json
 import os
+import shutil
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from plabctl.app.monitors import Monitors
 from tests.cli.console import Desk, Said
 from tests.cli.monitors import BOTH, WITH_MONITORS, alter, document, iso
-from tests.lab.web_pages import WebPages
+from tests.lab.dask_cluster import Authority
+from tests.lab.second_user import SECOND_USER, as_user
+from tests.lab.web_pages import WebPages, serving_pages
 
 pytestmark = WITH_MONITORS
 HOUR_S = 3600.0
@@ -187,6 +191,61 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
     assert [name for name, (_, words) in wrong.items() if words not in lines.get(name, "")] == [], lines
     assert list(lines) == list(wrong)
     assert took_s < 30, "each has a deadline of five seconds, and all have it at once"
+
+
+def test_a_certificate_is_believed_by_its_authority_its_name_and_its_time(far: Desk, sites: Path) -> None:
+    """Four servers of one process; the authority of three of them is believed."""
+    own, other = Authority(far.folder / "own"), Authority(far.folder / "other")
+    with ExitStack() as stack:
+
+        def serve(issuer: Authority, name: str, days: int = 1, address: str = "127.0.0.1") -> str:
+            pages = stack.enter_context(serving_pages(issuer.issue(name, days=days, address=address)))
+            pages.folders = {"p": sites / "nancy/page"}
+            return f"{pages.url}/p"
+
+        wrong = {
+            "strange": (serve(other, "strange"), "unable to get local issuer certificate", "in SSL_CERT_FILE"),
+            "expired": (
+                serve(own, "expired", days=-1),
+                "certificate has expired",
+                "renew it there, or set the clock here",
+            ),
+            "another": (
+                serve(own, "another", address="127.0.0.9"),
+                "IP address mismatch, certificate is not valid for '127.0.0.1'",
+                "name the host that its certificate is for",
+            ),
+        }
+        sources = [part for name, (place, *_) in wrong.items() for part in ("--from", f"{name}={place}")]
+        asked = ("status", *sources, "--from", f"nancy={serve(own, 'right')}", "-o", "tsv")
+
+        said = far.run(*asked, environ={"SSL_CERT_FILE": str(own.path)})
+        nobody = far.run(*asked)
+
+    assert (said.code, names_of(said.out)) == (1, ["a1", "a2"])
+    for line, (name, (place, why, what_to_do)) in zip(said.err.splitlines(), wrong.items(), strict=True):
+        assert line.startswith(f"plabctl: {name}: {place}/status.json: its certificate is not believed: "), line
+        assert (why in line, line.endswith(what_to_do)) == (True, True), line
+    assert (nobody.code, nobody.err.count("in SSL_CERT_FILE")) == (74, 4)
+
+
+@pytest.mark.root
+def test_a_file_that_another_user_may_not_read_is_told(far: Desk, yard: Path) -> None:
+    for name in ("lyon", "nancy"):
+        shutil.copytree(far.folder / name, yard / name)
+    for path in (yard / "lyon", yard / "lyon/status.json"):
+        path.chmod(0o755)
+    (yard / "nancy/status.json").chmod(0o600)
+    (yard / "nancy").chmod(0o755)
+
+    def look() -> str:
+        with closing(Monitors([f"{yard}/lyon", f"{yard}/nancy"])) as monitors:
+            survey = monitors.survey(lambda context, _: len(list(context.state.names())))
+            return f"{survey.kept} {list(survey.list_notes())}"
+
+    assert look() == "[2, 2] []", "root may"
+    fault = f"nancy: cannot read '{yard}/nancy/status.json': Permission denied"
+    assert as_user(SECOND_USER, look) == f"[2] {[f'{fault}; whoever runs this must be allowed to read it']}"
 
 
 def _send_for_ever(handler: BaseHTTPRequestHandler) -> None:

@@ -131,7 +131,8 @@ def test_a_page_says_no_other_span_and_an_installation_any(far: Desk, sites: Pat
     )
 
     assert (said.code, said.out) == (1, "a2\na1\n")
-    assert said.err == "plabctl: lyon: 'lyon/stats.json' is about the last 30d alone\n"
+    words = "'lyon/stats.json' is about the last 30d alone; name the configuration, on its machine"
+    assert said.err == f"plabctl: lyon: {words}\n"
     assert far.ok("stats", *BOTH, "--since", "30d", "-o", "name"), "which is what they have"
 
 

@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,11 +80,14 @@ class Authority:
         self.path = folder / "ca.pem"
         self.path.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, days: int = 1) -> tuple[Path, Path]:
-        """Return the paths of a new certificate and its key; with negative `days` it has expired."""
+    def issue(self, name: str, *, days: int = 1, address: str = "") -> tuple[Path, Path]:
+        """Return the paths of a new certificate and its key; with negative `days` it has expired.
+
+        It is for the host with that address, if one is given.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key, days=days)
+        certificate = self._sign(subject, key, days=days, address=address)
         paths = self._folder / f"{name}.pem", self._folder / f"{name}-key.pem"
         paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
         paths[1].touch(mode=0o600)
@@ -91,7 +95,13 @@ class Authority:
         return paths
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int = 1, is_ca: bool = False
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        days: int = 1,
+        is_ca: bool = False,
+        address: str = "",
     ) -> x509.Certificate:
         end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
         builder = (
@@ -104,6 +114,9 @@ class Authority:
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         )
+        if address:
+            names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+            builder = builder.add_extension(names, critical=False)
         if not self._is_bare:
             own, issuer = key.public_key(), self._key.public_key()
             builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)

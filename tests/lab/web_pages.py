@@ -1,5 +1,6 @@
 """A web server on loopback with pages that a test chooses, each with an ETag; it counts what it was asked."""
 
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,8 +48,8 @@ class WebPages:
 
 
 @contextmanager
-def serving_pages() -> Iterator[WebPages]:
-    """Serve until the end of the block."""
+def serving_pages(certificate: tuple[Path, Path] | None = None) -> Iterator[WebPages]:
+    """Serve until the end of the block; with TLS, if there is a certificate, which comes with its key."""
     pages = WebPages()
 
     class Handler(BaseHTTPRequestHandler):
@@ -60,9 +61,14 @@ def serving_pages() -> Iterator[WebPages]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who believes no certificate hangs up
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
-    pages.url = f"http://127.0.0.1:{server.server_port}"
+    pages.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
     try:
         yield pages
     finally:
