@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from plabctl.core.due_rows import NodeFields
-from plabctl.core.guard.model import Guard
+from plabctl.core.guard.model import Guard, read_guard
 from plabctl.core.liveness_record import LostWay
 from plabctl.core.model import Member, Node
 from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.core.settings import Settings
 from plabctl.core.state import VANTAGES_TOPIC, Changes, State
 
+_NAMED: NodeFields[tuple[str, tuple[LostWay, ...], float | None]] = NodeFields(
+    tuple, ("node", "lost_ways", "absent_since_at")
+)
 _LOST: NodeFields[tuple[tuple[LostWay, ...], float | None]] = NodeFields(tuple, ("lost_ways", "absent_since_at"))
 
 
@@ -82,3 +85,16 @@ def note_lost_ways(state: State, settings: Settings) -> Changes:
             counts[way.vantage] = counts.get(way.vantage, 0) + way.is_told
     after = {name: known.get(name, Tally())._replace(lost=count) for name, count in counts.items()}
     return Changes() if after == known else Changes(notes=VANTAGES_NOTE.write(after))
+
+
+def list_lost_ways(state: State) -> dict[str, list[str]]:
+    """Return the nodes that are reached from other vantages only, by the vantage; none of one that is guarded."""
+    if VANTAGES_TOPIC not in state.notes or not any(tally.lost for tally in VANTAGES_NOTE.read(state.notes).values()):
+        return {}
+    found: dict[str, list[str]] = {}
+    for node, ways, absent_since_at in state.select(_NAMED):
+        for way in ways if absent_since_at is None else ():
+            if way.is_told:
+                found.setdefault(way.vantage, []).append(node)
+    guarded = read_guard(state).list_vantages()
+    return {vantage: nodes for vantage, nodes in sorted(found.items()) if vantage not in guarded}

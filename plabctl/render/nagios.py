@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from plabctl.core.find_problems import describe_late_tick
+from plabctl.core.liveness_record import name_vantage
 from plabctl.core.problems import Severity
+from plabctl.core.state import VANTAGES_TOPIC, State
 from plabctl.core.usable import explain_unusable
 from plabctl.nodesets import fold_nodeset
 from plabctl.render.nagios_range import NagiosRange
@@ -84,10 +86,23 @@ def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits, af
     found += _judge_count("not usable", affected.unusable, total, limits.warn_unusable, limits.crit_unusable)
     found.sort(key=lambda each: -each[0])
     pools = ", ".join(f"{count} {pool}" for pool, count in counted.pools.items())
-    words = [*(reason for _, reason in found), f"{total} node{'s' * (total != 1)}: {pools}"]
+    lost = _describe_lost_ways(context.state)
+    words = [*(reason for _, reason in found), *lost, f"{total} node{'s' * (total != 1)}: {pools}"]
     if context.last_tick_at is not None:
         words.append(f"last tick {format_ago(context.last_tick_at, context.now)}")
     return max((health for health, _ in found), default=Health.OK), "; ".join(words)
+
+
+def _describe_lost_ways(state: State) -> list[str]:
+    """Return which nodes are not reached from everywhere; they are tested all the same, so that is no alarm."""
+    if VANTAGES_TOPIC not in state.notes:
+        return []
+    from plabctl.core.vantage import list_lost_ways  # most testbeds have one vantage
+
+    return [
+        f"not reached from {name_vantage(vantage)}, but from elsewhere: {_shorten(fold_nodeset(nodes))}"
+        for vantage, nodes in list_lost_ways(state).items()
+    ]
 
 
 def _judge_count(

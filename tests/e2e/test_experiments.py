@@ -245,7 +245,7 @@ def test_every_vnode_that_is_wanted_is_up_once_and_no_other_is_left(bed: Bed) ->
     bed.configure(every=f"{EVERY_S:g}s", check="6s")
     bed.add(list(bed.hosts))
     site.run("trust", "*", "--yes")
-    with Watch(bed.lab.network, PORT) as watch:
+    with Watch([bed.lab.network.pid], PORT) as watch:
         site.start("tick")
         site.run("experiment", "swapin", "named", "--nodes", ",".join(list(bed.hosts)[:NAMED]), "--yes")
         site.run("experiment", "swapin", "everywhere", "--all-nodes")

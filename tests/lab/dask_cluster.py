@@ -14,7 +14,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
@@ -28,11 +28,13 @@ from cryptography.x509.oid import NameOID
 
 from tests.lab.fork_server import ROOT, fork_server
 from tests.lab.leftover_processes import SHARED
+from tests.lab.network import ADDRESS, Network
 from tests.lab.sshd import free_port
 from tests.lab.wait_until import wait_until
 
 PLABCTL = str(Path(sys.executable).with_name("plabctl"))
 _PATIENCE_S = 60.0
+_PORT = 8786
 _RECIPE = """
 [recipe.folder]
 transport = "local"
@@ -139,14 +141,16 @@ def make_tls_strict(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Cluster:
-    """A scheduler and its workers. `worker(name, site, slots)` starts one more."""
+    """A scheduler and its workers, on loopback or in a network of their own; `start_worker` starts one more."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: Network | None = None) -> None:
         self.folder = folder
         self.authority = Authority(folder / "tls")
         self.cert, self.key = self.authority.issue("machine")
-        self.port = free_port()
-        self.address = f"tls://127.0.0.1:{self.port}"
+        self.network = network
+        self._host = ADDRESS if network else "127.0.0.1"
+        self.port = _PORT if network else free_port()
+        self.address = f"tls://{self._host}:{self.port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("live", "made"):
             (folder / name).mkdir()
@@ -170,21 +174,27 @@ class Cluster:
         """Start the scheduler, again on the same port."""
         tls = ["--tls-ca-file", self.authority.path, "--tls-cert", self.cert, "--tls-key", self.key]
         more = ["--preload", "plabctl.executors.dask.scheduler"] if preload else []
-        argv = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port)]
+        argv = [sys.executable, "-m", "dask", "scheduler", "--host", self._host, "--port", str(self.port)]
         self._start(
             "scheduler",
             [*argv, "--protocol", "tls", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *map(str, tls), *more],
+            self.inside(),
         )
 
-    def start_worker(self, name: str, site: str, slots: int = 8, *, more: str = "") -> None:
-        """Start a worker; it serves when `has_workers` says so."""
+    def inside(self) -> list[str]:
+        """Return what to put before a command that is to reach the scheduler."""
+        return self.network.inside() if self.network else []
+
+    def start_worker(
+        self, name: str, site: str, slots: int = 8, *, more: str = "", inside: Sequence[str] | None = None
+    ) -> None:
+        """Start a worker, maybe `inside` another network; `await_ready` waits until it serves."""
         own = self.folder / name
         own.mkdir(exist_ok=True)
         config = own / "plabctl.toml"
         config.write_text(f'state_dir = "state"\n{self.executor()}{more}')
-        self._start(
-            name, [PLABCTL, "worker", self.address, "--site", site, "--slots", str(slots), "--config", str(config)]
-        )
+        argv = [PLABCTL, "worker", self.address, "--site", site, "--slots", str(slots), "--config", str(config)]
+        self._start(name, argv, self.inside() if inside is None else inside)
 
     def executor(self, **changes: object) -> str:
         """Return the `[executor]` table of a configuration."""
@@ -211,10 +221,10 @@ class Cluster:
         """Send a process a signal."""
         self.processes[name].send_signal(number)
 
-    def _start(self, name: str, argv: list[str]) -> None:
+    def _start(self, name: str, argv: Sequence[str], inside: Sequence[str]) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment, cwd=self.folder)
+            process = subprocess.Popen([*inside, *argv], stdout=log, stderr=log, env=environment, cwd=self.folder)
         self.processes[name] = process
         SHARED.add(process.pid)  # it ends with the cluster, not with the test that started it
 
@@ -246,23 +256,34 @@ class Monitor:
         """Run `plabctl ARGS`, insist on its exit code, and return what it printed."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
         environment |= {"PLABCTL_STATE_DIR": str(self.folder / "fallback"), "PYTHONPATH": str(ROOT)}
-        done = fork_server().run(self.argv(*args)[1:], self.folder, environment, None, 100.0)
+        network = self.cluster.network
+        space = f"/proc/{network.pid}/ns/net" if network else ""
+        done = fork_server().run(self.argv(*args)[1:], self.folder, environment, None, 100.0, network=space)
         assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """Start `plabctl ARGS`."""
-        return subprocess.Popen(self.argv(*args), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        argv = [*self.cluster.inside(), *self.argv(*args)]
+        return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def add(self, site: str, *names: str) -> None:
         """Add nodes of a site."""
         self.run("node", "add", *names, "--set", f"site={site}")
 
+    def status(self) -> list[dict[str, Any]]:
+        """Return the nodes as `status -o json` has them."""
+        found: list[dict[str, Any]] = json.loads(self.run("status", "-o", "json"))["nodes"]
+        return found
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """Return what happened, oldest first."""
+        found: list[dict[str, Any]] = json.loads(self.run("history", "-o", "json"))["events"]
+        return found
+
     def history(self, *kinds: str) -> list[dict[str, Any]]:
         """Return what happened, of these kinds."""
-        text = self.run("history", "-o", "json")
-        found: list[dict[str, Any]] = json.loads(text)["events"]
-        return [event for event in found if event["kind"] in kinds]
+        return [event for event in self.read_history() if event["kind"] in kinds]
 
     def live(self) -> list[str]:
         """Return the vnodes that are there."""

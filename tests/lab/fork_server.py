@@ -8,6 +8,7 @@ tests.lab.fork_server DESCRIPTOR`, the descriptor being a socket over which `For
 from __future__ import annotations
 
 import atexit
+import ctypes
 import functools
 import gc
 import importlib
@@ -32,6 +33,7 @@ from tests.lab import leftover_processes
 ROOT = Path(__file__).parents[2]
 _AT_START = ("PYTHON", "LANG", "LC_")
 """Variables that Python reads at its start, by how they begin."""
+_CLONE_NEWNET = 0x40000000
 _LONGEST = 32_768
 """What fits into a pipe or a packet at once, in bytes."""
 _LATE = ("fabric", "rich.live", "rich.progress", "rich.table", "sqlite3", "tinydb")
@@ -58,9 +60,19 @@ class ForkServer:
         leftover_processes.SHARED.add(self._process.pid)
 
     def run(
-        self, argv: Sequence[str], folder: Path, environ: Mapping[str, str], stdin: str | None, timeout_s: float
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        stdin: str | None,
+        timeout_s: float,
+        *,
+        network: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run `plabctl ARGV` with pipes around it, or without input; raise TimeoutExpired."""
+        """Run `plabctl ARGV` with pipes around it, or without input; raise TimeoutExpired.
+
+        `network` is the path of another network namespace to run it in.
+        """
         with ExitStack() as ours, ExitStack() as theirs:
             reply, out, err = [_open_pipe(ours, theirs) for _ in range(3)]
             if stdin is None:
@@ -71,6 +83,7 @@ class ForkServer:
                 os.close(sink)
             theirs.callback(os.close, source)
             request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), "umask": _umask()}
+            request["network"] = network
             socket.send_fds(self._channel, [json.dumps(request).encode()], [source, out[1], err[1], reply[1]])
             theirs.close()
             # Two lines, which come at once if we are late: the process id, and at its end the exit code.
@@ -183,6 +196,9 @@ def _report_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) ->
 
 def _become(request: Mapping[str, Any]) -> NoReturn:
     """Be `plabctl ARGV` from here on, and end with it."""
+    if request["network"]:
+        with Path(request["network"]).open("rb") as space:
+            ctypes.CDLL(None).setns(space.fileno(), _CLONE_NEWNET)  # os.setns is new in Python 3.12
     os.chdir(request["folder"])
     os.umask(request["umask"])
     os.environ.clear()

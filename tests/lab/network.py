@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,10 +21,12 @@ from tests.lab.sshd import children
 from tests.lab.wait_until import wait_until
 
 PREFIX = "10.213"
+ADDRESS = f"{PREFIX}.0.1"
+"""Where we are."""
 _KEEPER = f"""
 ip link set lo up
 ip link add lab type bridge
-ip addr add {PREFIX}.0.1/16 dev lab
+ip addr add {ADDRESS}/16 dev lab
 ip link set lab up
 echo ready
 exec cat >/dev/null
@@ -32,7 +34,7 @@ exec cat >/dev/null
 
 
 class Network:
-    """The test's own network; we are `10.213.0.1` in it."""
+    """The test's own network; we are `ADDRESS` in it."""
 
     def __init__(self) -> None:
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -64,18 +66,20 @@ class Network:
 
 
 class Watch:
-    """Counts our own connections to one port while its `with` block runs: `most` is how many there were at once.
+    """Counts connections to one port while its `with` block runs: `most` is how many there were at once.
 
-    The kernel's list of them is read every few milliseconds. It has what processes that live hold open, and nothing of
-    one that was killed. Reading takes a while, in which some end and others begin; those that stand in two readings,
-    one after the other, were there together. So a count above a window proves that the window was exceeded.
+    `pids` are processes, one in each network from which they are made. The kernel's list of connections is read every
+    `every_s`, which takes milliseconds. It has what processes that live hold open, and nothing of one that was killed.
+    Reading takes a while, in which some end and others begin; those that stand in two readings, one after the other,
+    were there together. So a count above a window proves that the window was exceeded.
     """
 
     _ESTABLISHED = "01"
 
-    def __init__(self, network: Network, port: int) -> None:
-        self._table = Path(f"/proc/{network.pid}/net/tcp")
+    def __init__(self, pids: Iterable[int], port: int, *, every_s: float = 0.015) -> None:
+        self._tables = [Path(f"/proc/{pid}/net/tcp") for pid in pids]
         self._far_end = f":{port:04X}"
+        self._every_s = every_s
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.most = 0
@@ -89,10 +93,10 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        before: set[str] = set()
-        while not self._is_over.wait(0.015):
-            rows = [line.split() for line in self._table.read_text().splitlines()[1:]]
-            now = {row[1] for row in rows if row[3] == self._ESTABLISHED and row[2].endswith(self._far_end)}
+        before: set[tuple[str, str]] = set()
+        while not self._is_over.wait(self._every_s):
+            rows = [line.split() for table in self._tables for line in table.read_text().splitlines()[1:]]
+            now = {(row[1], row[2]) for row in rows if row[3] == self._ESTABLISHED and row[2].endswith(self._far_end)}
             self.most = max(self.most, len(before & now))
             before = now
 

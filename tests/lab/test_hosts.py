@@ -79,7 +79,7 @@ def test_a_host_that_is_rebooted_forgets_all_but_its_sshd(lab: Lab) -> None:
 
 
 def test_connections_that_are_open_together_are_counted(lab: Lab) -> None:
-    with Watch(lab.network, PORT) as watch, ThreadPoolExecutor(3) as pool:
+    with Watch([lab.network.pid], PORT) as watch, ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda _: ssh(lab, lab.hosts[1], "sleep 1").returncode, range(2)))
     assert done == [0, 0]
     assert watch.most == 2

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from plabctl.core.liveness_record import LostWay
 from plabctl.core.state import Changes
 from plabctl.core.surroundings import Surroundings
+from plabctl.core.vantage import VANTAGES_NOTE, Tally
 from plabctl.render.nagios import (
     Health,
     HealthLimits,
@@ -216,3 +218,21 @@ def test_an_absent_node_does_not_wait_for_its_first_test() -> None:
 
     assert health is Health.CRITICAL
     assert words.startswith("no node is usable: 2 bad;")
+
+
+def test_nodes_that_one_vantage_does_not_reach_are_named_and_are_no_alarm() -> None:
+    way = LostWay("north", NOW - 900.0, NOW - 60.0, NOW + 60.0, "south", is_told=True)
+    doubted = replace(way, vantage="west", is_told=False)
+    lost = [make_pair(f"pc{number}.lab", vantage="south", lost_ways=(way, doubted)) for number in (1, 2)]
+    context = make_context(*lost, make_pair("pc3.lab", absent_since_at=NOW - 60.0, lost_ways=(way,)))
+    assert verdict(context, HealthLimits(180.0)) == (Health.OK, "3 nodes: 3 good, 0 bad; last tick 22s ago")
+
+    assert isinstance(context.state, MemoryState)
+    context.state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(2)})))
+    words = "not reached from north, but from elsewhere: pc[1-2].lab; 3 nodes: 3 good, 0 bad; last tick 22s ago"
+    assert verdict(context, HealthLimits(180.0)) == (Health.OK, words)
+
+    context.state.apply(
+        Changes(notes={"guard": {"scopes": {"vantage north": {"since_at": NOW, "reason": "all 3 lost"}}}})
+    )
+    assert "but from elsewhere" not in verdict(context, HealthLimits(180.0))[1], "its guard says it"
