@@ -54,7 +54,7 @@ def serve(app: App, own: DaskOptions, site: str, slots: int, note: Callable[[str
     """Make tests until a signal comes; return the exit code. Raise ConfigError or Refused."""
     try:
         from plabctl.executors.dask.certificates import require_certificates
-        from plabctl.executors.dask.worker import Post, run_worker
+        from plabctl.executors.dask.worker import Profile, run_worker
     except ImportError as error:
         raise Refused(f"{MISSING}: {error}", hint=INSTALL_HINT) from error
     require_certificates(own, app.clock.now())
@@ -63,4 +63,4 @@ def serve(app: App, own: DaskOptions, site: str, slots: int, note: Callable[[str
             raise ConfigError([f"ssh.{finding.topic}: {finding.text}"], hint=finding.advice)
     prober = Prober(app.settings.ssh, app.clock, origin=app.settings.origin)
     prober.prepare()
-    return run_worker(own, Post(socket.gethostname(), site, slots), prober, app.clock, note)
+    return run_worker(own, Profile(socket.gethostname(), site, slots), prober, app.clock, note)

@@ -8,6 +8,7 @@ Tests: `tests/probes/test_prober.py`.
 from __future__ import annotations
 
 import socket
+from typing import Any, ClassVar
 
 import paramiko
 
@@ -52,7 +53,7 @@ class BoundedTransport(paramiko.Transport):
     """A transport that ends with `offence` set when the node breaks a bound."""
 
     _kex_info = bound_exchanges(paramiko.Transport._kex_info)  # type: ignore[attr-defined]  # paramiko's way
-    _channel_handler_table = {  # noqa: RUF012 - paramiko looks its handlers up in a table of the class
+    _channel_handler_table: ClassVar[dict[int, Any]] = {
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         paramiko.common.MSG_CHANNEL_DATA: _feed,
         paramiko.common.MSG_CHANNEL_EXTENDED_DATA: _feed_extended,

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import paramiko
 from paramiko.kex_gex import KexGexSHA256
@@ -248,7 +248,7 @@ KINDS: tuple[str, ...] = (*RAW, *EXCHANGES, *AT_LOGIN, *IN_STAGE, *BETWEEN)
 class _Liar(paramiko.Transport):
     """The other side of one connection, which takes any key exchange that a lie is made of."""
 
-    _channel_handler_table = {  # noqa: RUF012 - paramiko's way
+    _channel_handler_table: ClassVar[dict[int, Any]] = {
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         # A refusal of what it asks for would make paramiko close the channel.
         paramiko.common.MSG_CHANNEL_FAILURE: lambda channel, message: None,

@@ -12,7 +12,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from distributed.comm import Comm, CommClosedError, connect
 from distributed.security import Security
@@ -99,6 +98,22 @@ def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+async def pass_on(queue: asyncio.Queue[Message], comm: Comm) -> None:
+    """Send what comes into the queue until the connection is lost."""
+    with suppress(OSError):
+        while True:
+            await _send_queued(queue, comm, await queue.get())
+
+
+async def _send_queued(queue: asyncio.Queue[Message], comm: Comm, *first: Message) -> None:
+    """Send what is in the queue, several messages at once where they have gathered."""
+    batch = list(first)
+    while not queue.empty():
+        batch.append(queue.get_nowait())
+    if batch:
+        await comm.write(batch, serializers=["msgpack"])
+
+
 class Link:
     """The connection; all but `_run` and what it calls is for the thread that made it.
 
@@ -160,7 +175,7 @@ class Link:
         self._receive({**first, "op": "up"})
         for message in first["rest"]:
             self._receive(message)
-        sender = asyncio.ensure_future(self._pass_on(comm))
+        sender = asyncio.ensure_future(pass_on(self._outgoing, comm))
         try:
             while True:
                 for message in await comm.read(deserializers=["msgpack"]):
@@ -173,19 +188,7 @@ class Link:
                 await self._flush(comm)
             comm.abort()
 
-    async def _pass_on(self, comm: Comm) -> None:
-        with suppress(OSError):
-            while True:
-                batch = [await self._outgoing.get()]
-                await self._write(comm, batch)
-
     async def _flush(self, comm: Comm) -> None:
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_FLUSH_S / 2):
-                await self._write(comm, [])
-
-    async def _write(self, comm: Comm, batch: list[Any]) -> None:
-        while not self._outgoing.empty():
-            batch.append(self._outgoing.get_nowait())
-        if batch:
-            await comm.write(batch, serializers=["msgpack"])
+                await _send_queued(self._outgoing, comm)

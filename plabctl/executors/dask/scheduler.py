@@ -17,6 +17,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 
 import plabctl
 from plabctl.clock import SystemClock
+from plabctl.executors.dask.link import pass_on
 from plabctl.executors.dask.options import is_loopback
 from plabctl.executors.dask.protocol import PROTOCOL, Message
 from plabctl.executors.dask.registry import Registry
@@ -67,7 +68,7 @@ class TestBroker(SchedulerPlugin):  # type: ignore[misc]  # Dask is not type-che
         self._count += 1
         client = f"monitor-{self._count}"
         queue = self._queues[client] = asyncio.Queue()
-        sender = asyncio.ensure_future(_pass_on(queue, comm))
+        sender = asyncio.ensure_future(pass_on(queue, comm))
         try:
             self._registry.attach(client, monitor, self._clock.uptime())
             self._send()
@@ -121,16 +122,6 @@ class TestBroker(SchedulerPlugin):  # type: ignore[misc]  # Dask is not type-che
             elif stream := self._scheduler.stream_comms.get(to):
                 with suppress(OSError):  # it is being lost, of which we shall be told
                     stream.send(message)
-
-
-async def _pass_on(queue: asyncio.Queue[Message], comm: Comm) -> None:
-    """Send what is in the queue, several messages at once where they have gathered."""
-    with suppress(OSError):
-        while True:
-            batch = [await queue.get()]
-            while not queue.empty():
-                batch.append(queue.get_nowait())
-            await comm.write(batch, serializers=["msgpack"])
 
 
 async def dask_setup(scheduler: Scheduler) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from tempfile import TemporaryDirectory
 
 import dask
@@ -19,10 +19,10 @@ from distributed import Worker
 
 import plabctl
 from plabctl.clock import Clock
-from plabctl.executors.dask.bench import Bench, CancellingProber
 from plabctl.executors.dask.link import LinkFault, OtherVersion, build_security, open_link
 from plabctl.executors.dask.options import DaskOptions
 from plabctl.executors.dask.protocol import PROTOCOL, Message
+from plabctl.executors.dask.running_tests import CancellingProber, RunningTests
 
 _PAUSE_S = 1.0
 _REGISTER_S = 15.0
@@ -39,8 +39,8 @@ _QUIET = {
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """Where a worker stands: its name, its site, and how many tests it makes at once."""
+class Profile:
+    """How a worker presents itself: its name, its site, and how many tests it makes at once."""
 
     name: str
     site: str
@@ -51,10 +51,10 @@ OnNote = Callable[[str], None]
 """Is told in words what becomes of the connection, each thing once."""
 
 
-def run_worker(own: DaskOptions, post: Post, prober: CancellingProber, clock: Clock, note: OnNote) -> int:
+def run_worker(own: DaskOptions, profile: Profile, prober: CancellingProber, clock: Clock, note: OnNote) -> int:
     """Make tests until a signal says that it is enough; return the exit code. What runs then is interrupted."""
     with dask.config.set(_QUIET), TemporaryDirectory(prefix="plabctl-worker-") as folder:
-        return asyncio.run(_Session(own, post, note, folder).run(prober, clock))
+        return asyncio.run(_Session(own, profile, note, folder).run(prober, clock))
 
 
 def _stop(stop: asyncio.Future[int], code: int) -> None:
@@ -65,8 +65,8 @@ def _stop(stop: asyncio.Future[int], code: int) -> None:
 class _Session:
     """The connections of one worker, one after the other."""
 
-    def __init__(self, own: DaskOptions, post: Post, note: OnNote, folder: str) -> None:
-        self._own, self._post, self._folder = own, post, folder
+    def __init__(self, own: DaskOptions, profile: Profile, note: OnNote, folder: str) -> None:
+        self._own, self._profile, self._folder = own, profile, folder
         self._note = note
         self._said = ""
         self._security = build_security(own)
@@ -77,22 +77,22 @@ class _Session:
         stop: asyncio.Future[int] = loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _stop, stop, 128 + number)
-        bench = Bench(prober, clock)
+        tests = RunningTests(prober, clock)
         async with asyncio.TaskGroup() as group:  # what one of them raises ends all
-            looking, serving = group.create_task(bench.look()), group.create_task(self._serve(bench))
+            looking, serving = group.create_task(tests.look()), group.create_task(self._serve(tests))
             code = await stop
-            bench.interrupt()
+            tests.interrupt()
             with suppress(TimeoutError):
-                await asyncio.wait_for(bench.is_empty.wait(), _LEAVE_S)
+                await asyncio.wait_for(tests.is_empty.wait(), _LEAVE_S)
             looking.cancel()
             serving.cancel()
         return code
 
-    async def _serve(self, bench: Bench) -> None:
+    async def _serve(self, tests: RunningTests) -> None:
         while True:
             try:
                 await self._try_link()
-                await self._stay_connected(bench)
+                await self._stay_connected(tests)
             except LinkFault as fault:
                 self._say(str(fault))
             await asyncio.sleep(_PAUSE_S)
@@ -103,7 +103,7 @@ class _Session:
             comm, _ = await open_link(self._own, self._security, "")
             comm.abort()
 
-    async def _stay_connected(self, bench: Bench) -> None:
+    async def _stay_connected(self, tests: RunningTests) -> None:
         """Be a worker of the scheduler until the connection is lost."""
         worker = Worker(
             self._own.scheduler,
@@ -118,8 +118,8 @@ class _Session:
             silence_logs=None,
         )
         handlers: dict[str, Callable[..., None]]
-        handlers = {"offer": bench.on_offer, "drop": bench.on_drop, "run": bench.on_run, "cancel": bench.on_cancel}
-        handlers |= {"ack": bench.on_ack, "welcome": self._on_welcome}
+        handlers = {"offer": tests.on_offer, "drop": tests.on_drop, "run": tests.on_run, "cancel": tests.on_cancel}
+        handlers |= {"ack": tests.on_ack, "welcome": self._on_welcome}
         worker.stream_handlers.update({f"plabctl-{op}": handler for op, handler in handlers.items()})
 
         def send(message: Message) -> None:
@@ -129,16 +129,15 @@ class _Session:
         try:
             async with asyncio.timeout(_REGISTER_S):
                 await worker
-            post = {"name": self._post.name, "site": self._post.site, "slots": self._post.slots}
             version = {"protocol": PROTOCOL, "version": plabctl.__version__}
-            bench.send = send
-            send({"op": "plabctl-hello", **version, **post, **bench.build_hello()})
+            tests.send = send
+            send({"op": "plabctl-hello", **version, **asdict(self._profile), **tests.build_hello()})
             await worker.finished()
             self._say(f"the connection to the scheduler at {self._own.scheduler} is lost")
         except (OSError, TimeoutError, ValueError) as error:
             raise LinkFault(f"the scheduler at {self._own.scheduler} does not take this worker: {error}") from error
         finally:
-            bench.send = lambda _: None
+            tests.send = lambda _: None
             with suppress(OSError, TimeoutError):
                 await worker.close(timeout=1)
 

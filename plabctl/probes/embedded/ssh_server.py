@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 import paramiko
 from paramiko.common import (
@@ -93,7 +94,7 @@ class ServerTransport(paramiko.Transport):
     """
 
     _active_check_timeout = 1.0
-    _channel_handler_table = {  # noqa: RUF012 - paramiko looks its handlers up in a table of the class
+    _channel_handler_table: ClassVar[dict[int, Any]] = {
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _answer_then_start,
     }

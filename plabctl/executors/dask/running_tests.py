@@ -52,7 +52,7 @@ class _Announcing:
         self._prober.interrupt()
 
 
-class Bench:
+class RunningTests:
     """The tests of this process, whatever becomes of its connections; used by the event loop's thread alone."""
 
     def __init__(self, prober: CancellingProber, clock: Clock) -> None:
