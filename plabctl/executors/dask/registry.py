@@ -50,8 +50,7 @@ class Registry:
 
     def add_worker(self, address: str, hello: Mapping[str, Any], now: float) -> None:
         """Note a worker, with the tests that it is running and the reports that it still has."""
-        site, name = str(hello["site"]), str(hello["name"])
-        worker = Worker(address, name, site, int(hello["slots"]), str(hello["version"]))
+        worker = Worker(address, str(hello["name"]), str(hello["site"]), int(hello["slots"]), str(hello["version"]))
         if hello["protocol"] != PROTOCOL:
             worker.problem = f"it runs plabctl {worker.version}, of another version than the scheduler"
         self._workers[address] = worker
@@ -89,7 +88,8 @@ class Registry:
         if job is None or not is_offered or now >= job.begin_by:
             if job and is_offered:
                 self._take_back(job)  # for the next sweep to refuse
-            worker.tokens.discard(token)
+            if not (job and job.phase is Phase.BEGUN and job.worker == address):  # or it was offered twice, and runs
+                worker.tokens.discard(token)
             self._out.append((address, {"op": "plabctl-drop", "token": token}))
             self._dispatch(now)
             return

@@ -177,6 +177,18 @@ def test_a_test_that_is_cancelled_before_it_began_never_begins() -> None:
     assert sent(registry) == [("w1", "plabctl-drop", "t")]
 
 
+def test_a_worker_that_asks_again_for_what_it_runs_gets_no_more_tests_by_that() -> None:
+    """As one does whose answer was so late that the test was offered to it a second time."""
+    registry = make_registry(("w1", "north"))
+    begin(registry, "a")
+    begin(registry, "b")
+
+    registry.accept("w1", "a", NOW)
+    registry.submit("c1", job("c"), NOW)
+
+    assert sent(registry) == [("w1", "plabctl-drop", "a")]
+
+
 TOKENS, WORKERS = st.sampled_from(["t1", "t2", "t3"]), st.sampled_from(["w1", "w2", "w3"])
 
 
