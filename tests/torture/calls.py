@@ -28,6 +28,7 @@ from tests.torture.scenarios import ALL, ENVIRON, Look, Scenario, generations, l
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT")
 ACTIONS = ("SIGKILL", *ERRORS)
 _TRACE = ("strace", "-f", "-y", "-s", "0", "-e", "signal=none")
+_EVERYTHING = "trace=%file,%desc,fsync,fdatasync"
 _ROOM = 64
 """Other threads of the command make calls of the same names; they must not make as many as we act at."""
 _AT_A_TIME = 240
@@ -119,7 +120,8 @@ def sweep(conditions: Scenario, options: TortureOptions) -> Tally:
         for first in range(0, len(points), _AT_A_TIME):
             missed = points[first : first + _AT_A_TIME]
             for attempt in range(_ATTEMPTS):
-                batch = _Batch(conditions, reference, place / f"{action}-{first}-{attempt}", base, action, highest)
+                folder, is_slow = place / f"{action}-{first}-{attempt}", attempt > 0
+                batch = _Batch(conditions, reference, folder, base, action, highest, is_slow)
                 missed = batch.run(missed, directory, tally) if missed else []
             tally.unreachable += [f"{conditions.name}: {action} at {point.delivered(directory)}" for point in missed]
     shutil.rmtree(place)
@@ -157,7 +159,7 @@ def _reference(conditions: Scenario, place: Path) -> tuple[Reference, list[Call]
         # What lies beside the state has no generations, and is changed first.
         states[before.rev] = [before, replace(before, rest=tuple(sorted({*before.rest, *last.list_known()})))]
     log = place / "log"
-    argv = [*_TRACE, "-e", "trace=%file,%desc,fsync,fdatasync", "-o", str(log)]
+    argv = [*_TRACE, "-e", _EVERYTHING, "-o", str(log)]
     (child,) = run_forked(
         Job(conditions.argv, [str(traced)], folds=conditions.folds), place / "traced.job", ENVIRON, argv
     )
@@ -176,6 +178,8 @@ class _Batch:
     base: Path
     action: str
     highest: Mapping[str, int]
+    is_slow: bool
+    """Trace as much as when the calls were counted: how many steps a tick takes depends on how long they last."""
 
     def run(self, points: Sequence[Call], directory: str, tally: Tally) -> list[Call]:
         """Do `action` at each of the points, each in a run of its own, and judge what is left.
@@ -207,7 +211,8 @@ class _Batch:
         names = {point.name for point in points}
         limit = {name: self.highest[name] + _ROOM for name in names}
         how = "signal=SIGKILL" if self.action == "SIGKILL" else f"error={self.action}"
-        argv = [*_TRACE, "-e", f"trace={','.join(sorted(names))}", "-o", str(self.place / "log")]
+        traced = _EVERYTHING if self.is_slow else f"trace={','.join(sorted(names))}"
+        argv = [*_TRACE, "-e", traced, "-o", str(self.place / "log")]
         for name in sorted(names):
             argv += ["-e", f"inject={name}:{how}:when={limit[name]}"]
         futile = [(point.name, limit[point.name] - point.number) for point in points]
