@@ -5,8 +5,10 @@ I/O. Several may be at work at once: each has a copy and a server (`tests.tortur
 """
 
 import ast
+import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +20,12 @@ from typing import Any, Self
 from tests.torture.mutations import Mutation, mutated
 
 ROOT = Path(__file__).parents[2]
-SUITES = ("tests/core", "tests/files", "tests/store")
+SUITES = ("tests/store", "tests/core", "tests/files")
+_TESTS = re.compile(r"^Tests: `([^`]+)`", re.MULTILINE)
 LIMIT_S = 40
 """Of processor time: what uses more does not end."""
 MOST_TESTS_S = 10.0
-"""Seconds of other tests than its module's own that a mutant is put to, the quickest first."""
+"""Seconds of the processor of other tests than its module's own that a mutant is put to, the quickest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,12 @@ class Bench:
             return self._own_of(mutant.file)
         line = _function_at(source, mutant.mutation.line)
         # The store is tested in processes of its own, too, of which the trace knows nothing.
+        own = _own(mutant.file)
         called = [
-            (not test.startswith(_own(mutant.file)), found["seconds"], test)
+            (not test.startswith(own), found["seconds"], test)
             for test, found in self.traces.items()
             if [mutant.file, line] in found["calls"]
-            or (test.startswith(_own(mutant.file)) and (line == 0 or mutant.file.startswith("store/")))
+            or (test.startswith(own) and (line == 0 or mutant.file.startswith("store/")))
         ]
         chosen: list[str] = []
         seconds = 0.0
@@ -145,14 +149,17 @@ class Bench:
         return chosen
 
     def _own_of(self, file: str) -> list[str]:
-        first, further = _own(file)
-        return [first, *(str(path.relative_to(self.folder)) for path in self.folder.glob(f"{further}*.py"))]
+        patterns = [begin if begin.endswith(".py") else f"{begin}*.py" for begin in _own(file)]
+        return [str(path.relative_to(self.folder)) for pattern in patterns for path in self.folder.glob(pattern)]
 
 
-def _own(file: str) -> tuple[str, str]:
-    """Return how the names of the tests of a module begin."""
+@functools.cache
+def _own(file: str) -> tuple[str, ...]:
+    """Return how the names of the tests of a module begin: of its twin, else of those that its docstring names."""
     folder, _, name = file.removesuffix(".py").rpartition("/")
-    return f"tests/{folder}/test_{name}.py", f"tests/{folder}/test_{name}_"
+    twin = f"tests/{folder}/test_{name}"
+    named = _TESTS.findall((ROOT / "plabctl" / file).read_text())
+    return (f"{twin}.py", f"{twin}_", *named)
 
 
 def _function_at(source: str, line: int) -> int:

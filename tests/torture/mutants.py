@@ -111,7 +111,10 @@ def _work(bench: Bench, waiting: deque[Mutant], end: float) -> Iterator[tuple[Mu
             mutant = waiting.popleft()
         except IndexError:
             return
-        yield mutant, bench.is_killed(mutant)
+        is_killed = bench.is_killed(mutant)
+        if not is_killed and mutant.key not in explained():
+            print(f"no test noticed {mutant}\n    {len(waiting)} mutants are left", file=sys.stderr, flush=True)
+        yield mutant, is_killed
 
 
 def main() -> int:
