@@ -132,11 +132,10 @@ def refuse_altered_end(path: str, rev: int, rest: bytes, *, is_same_boot: bool) 
     A process that dies leaves the beginning of what it wrote. What it wrote to the end can be wrong only after the
     machine went down meanwhile: `is_same_boot` says that it did not.
     """
-    lines = rest.split(b"\n")
-    is_whole = len(lines) == _RECORD_LINES + 1 and not lines[-1]
-    if len(lines) > _RECORD_LINES + 1 or (len(lines) == _RECORD_LINES + 1 and (lines[-1] or is_same_boot)):
+    count = rest.count(b"\n")
+    if count > _RECORD_LINES or (count == _RECORD_LINES and (is_same_boot or not rest.endswith(b"\n"))):
         raise build_damage_error(path, f"what comes after revision {rev} was altered after plabctl wrote it")
-    line = _parse_line(path, rest, rest.index(b"\n") + 1) if is_whole else None
+    line = _parse_line(path, rest, rest.index(b"\n") + 1) if count == _RECORD_LINES else None
     if line and line.head.rev != rev + 1:
         raise build_damage_error(path, f"revision {line.head.rev} comes after revision {rev}")
 

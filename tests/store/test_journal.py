@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 import threading
 import zlib
 from collections.abc import Callable
@@ -14,16 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plabctl.clock import UNKNOWN_BOOT
+from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import CommitUncertain, StateDamaged, StateTooNew, StoreError
 from plabctl.store import commit as commit_module
 from plabctl.store import current as current_module
+from plabctl.store import journal as journal_module
 from plabctl.store import storage
 from plabctl.store.current import read_current
+from plabctl.store.head import LONGEST_LINE, SCHEMA_VERSION
 from plabctl.store.journal import build_record
 from plabctl.store.store import Store
 from plabctl.values import replace
-from tests.builders import NOW, make_mark, make_member, make_node
+from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
 from tests.store.failing_calls import at_call, fail
 
@@ -285,6 +289,9 @@ def test_what_a_power_cut_left_of_the_last_commit_is_dropped_after_the_boot(
     with monkeypatch.context() as patch:
         patch.setattr(current_module, "read_boot_id", lambda: "another")
         assert count_of(state_dir) == 3
+        head = open_store(state_dir).head()
+    assert head is not None
+    assert head.rev == 5
 
 
 def test_what_was_altered_while_the_machine_was_up_is_damage(state_dir: Path) -> None:
@@ -303,6 +310,30 @@ def test_what_was_altered_while_the_machine_was_up_is_damage(state_dir: Path) ->
     last_line = whole.rfind(b"\n", 0, -1)
     # Without one of its two line ends, the last record looks cut off.
     assert set(missed) <= {last_line, len(whole) - 1}
+
+
+@pytest.mark.parametrize(
+    ("boot", "more", "what"),
+    [
+        ("this", b"", "was altered"),
+        ("another", b"", "revision 7 comes after revision 5"),
+        ("another", b"more", "was altered"),
+    ],
+)
+def test_a_gap_of_revisions_is_damage_also_after_a_boot(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, boot: str, more: bytes, what: str
+) -> None:
+    current = read_current(str(state_dir))
+    assert current is not None
+    assert current.place is not None
+    record = build_record(replace(current.head, rev=7), b'{"drop":{},"put":{}}', current.place.checksum)
+    with find_journal(state_dir).open("ab") as file:
+        file.write(record.data + more)
+    if boot == "another":
+        monkeypatch.setattr(current_module, "read_boot_id", lambda: boot)
+
+    with pytest.raises(StateDamaged, match=what):
+        open_store(state_dir).snapshot()
 
 
 @pytest.mark.parametrize("what", ["one record", "the journal of another", "no journal", "only the first line"])
@@ -554,6 +585,107 @@ def test_restore_goes_back_to_the_last_record_before_the_damage(state_dir: Path)
 
 def journal_with(whole: bytes) -> bytes:
     return whole.replace(b'"is":2', b'"is":7')
+
+
+def test_the_end_of_a_journal_is_no_record_of_what_does_not_fit_before_it(state_dir: Path) -> None:
+    journal = find_journal(state_dir)
+    whole = journal.read_bytes()
+    checksums = re.findall(rb'crc32:([0-9a-f]{8})"', whole)
+    journal.write_bytes(whole.replace(checksums[-2], b"nonsense"))
+    head = open_store(state_dir).head()
+    assert head is not None
+    assert head.rev == 3, "the last record continues what can no longer be read"
+
+    journal.write_bytes(whole[whole.index(b"{", whole.rindex(b'"put"')) :])
+    with pytest.raises(StateDamaged, match="no record of any commit"):
+        open_store(state_dir).head()
+
+
+def test_a_record_of_a_later_plabctl_is_told_as_that(state_dir: Path) -> None:
+    current = read_current(str(state_dir))
+    assert current is not None
+    assert current.place is not None
+    head = replace(current.head, rev=6, schema_version=SCHEMA_VERSION + 1)
+    with find_journal(state_dir).open("ab") as file:
+        file.write(build_record(head, b'{"drop":{},"put":{}}', current.place.checksum).data)
+
+    for read in (open_store(state_dir).snapshot, open_store(state_dir).head):
+        with pytest.raises(StateTooNew):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended"),
+    [
+        (Changes(claims=(make_claim("n1"),)), Changes(released=("n1",))),
+        (Changes(events=(Event("e1", NOW, "probe", "n1", "plabctl", {}),)), Changes(delivered=frozenset({"e1"}))),
+    ],
+    ids=["a claim", "an event"],
+)
+def test_what_has_to_be_done_at_once_stands_at_the_end_of_the_journal(
+    state_dir: Path, begun: Changes, ended: Changes
+) -> None:
+    store = open_store(state_dir)
+    for changes, wake_at in ((begun, 0.0), (ended, NOW + 60)):
+        commit(store, changes)
+        head = store.head()
+        assert head is not None
+        assert head.wake_at == wake_at
+
+
+def test_a_lost_journal_is_told_also_to_who_reads_its_end_only(state_dir: Path) -> None:
+    find_journal(state_dir).unlink()
+
+    with pytest.raises(StateDamaged, match="is gone: the changes since the state file was written"):
+        open_store(state_dir).head()
+
+
+def test_the_end_of_a_journal_is_found_before_a_long_record_that_was_cut_off(folded: Path) -> None:
+    with find_journal(folded).open("ab") as file:
+        file.write(b"x" * (LONGEST_LINE + 1))
+
+    head = open_store(folded).head()
+
+    assert head is not None
+    assert head.rev == open_store(folded).snapshot().rev == 6
+
+
+def test_a_journal_is_worth_folding_when_it_is_larger_than_a_share_of_the_state_file(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, journal = read_current(str(state_dir)), find_journal(state_dir)
+    assert base is not None
+    size, base_bytes = journal.stat().st_size, base.base.head.bytes_
+
+    def is_worth_it(least: int, share_bytes: int, most_base_bytes: int = base_bytes) -> bool:
+        monkeypatch.setattr(journal_module, "_LEAST_BYTES", least)
+        monkeypatch.setattr(journal_module, "IDLE_SHARE", share_bytes / base_bytes)
+        monkeypatch.setattr(journal_module, "_MOST_BASE_BYTES", most_base_bytes)
+        return journal_module.is_worth_folding(str(state_dir))
+
+    assert is_worth_it(size - 1, 0)
+    assert not is_worth_it(size, 0)
+    assert is_worth_it(0, size - 1)
+    assert not is_worth_it(0, size + 1)
+    assert not is_worth_it(size - 1, 0, base_bytes - 1)
+    journal.unlink()
+    assert not is_worth_it(0, 0)
+    (state_dir / "state.json").unlink()
+    assert not is_worth_it(0, 0)
+
+
+def test_the_heads_in_a_file_are_listed_from_its_first_line_on(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_revs(name: str) -> list[int]:
+        return [head.rev for head in journal_module.list_heads(str(state_dir / name))]
+
+    journal = find_journal(state_dir)
+    assert list_revs("state.json") == [2]
+    assert list_revs(journal.name) == [2, 3, 4, 5]
+    assert list_revs("none") == []
+    monkeypatch.setattr(journal_module, "MAX_STATE_BYTES", journal.stat().st_size - 1)  # a file of any size is read
+    assert list_revs(journal.name) == [2, 3, 4]
 
 
 def test_a_lost_state_file_is_told_by_its_journal(state_dir: Path) -> None:
