@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app import queries
 from plabctl.app.context import open_app
+from plabctl.core.names import is_alias
 from plabctl.core.settings import HostKeys, SshSettings
+from plabctl.counts import format_count
 from plabctl.errors import NoSuchNode, PlabctlError, Refused
 from plabctl.views.exports import Export, ExportedNode, SshAccess, SshServer
 from plabctl.views.node import NodeView, ViewContext, list_node_views
@@ -65,9 +67,11 @@ def collect(context: ViewContext, wanted: Wanted) -> Collected:
 
 def export_nodes(context: ViewContext, names: Iterable[str], wanted: Wanted) -> Export:
     """Return those of the nodes of these names that are wanted; they have no way where `context` does not know it."""
+    names, odd = _part_odd(names) if not knows_way(context) else (names, [])
     found = _list_nodes(context, names, wanted)
     if wanted.way in {Way.UNTOLD, Way.VARIABLES} or not knows_way(context):
-        return Export([ExportedNode(view, node.variables) for view, node in found])
+        remarks = [f"{format_count(len(odd), 'node')} left out: nothing may be called {odd[0]!r}"] if odd else []
+        return Export([ExportedNode(view, node.variables) for view, node in found], remarks)
     from plabctl.probes.probe_error import ProbeError
     from plabctl.probes.target import Targets
 
@@ -89,6 +93,14 @@ def export_nodes(context: ViewContext, names: Iterable[str], wanted: Wanted) -> 
 def knows_way(context: ViewContext) -> bool:
     """Return whether it is known how nodes are reached: that stands in the configuration, and in no status."""
     return bool(context.settings.path)
+
+
+def _part_odd(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the names that nodes may have, and others, which a status may have: tools take them for who knows what."""
+    parts: tuple[list[str], list[str]] = [], []
+    for name in names:
+        parts[not is_alias(name)].append(name)
+    return parts
 
 
 def _list_nodes(context: ViewContext, names: Iterable[str], wanted: Wanted) -> Iterator[tuple[NodeView, Node]]:

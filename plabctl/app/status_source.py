@@ -147,7 +147,7 @@ class _Tally:
 
 def sort_pools(pools: Mapping[str, object], good: Sequence[str]) -> list[str]:
     """Return the names of the pools in the order of most configurations: the good ones first."""
-    return [*sorted(good), *sorted(pools.keys() - set(good))]
+    return [*sorted(pools.keys() & set(good)), *sorted(pools.keys() - set(good))]
 
 
 def build_context(told: ToldStatus, now: float, max_age_s: float | None = None) -> ViewContext:
@@ -218,7 +218,9 @@ def _read_problem(row: Mapping[str, Any]) -> Problem:
     since_at = _read_optional(row, "since_at")
     severity, subject = Severity(row["severity"]), row.get("subject")
     reason, remedy = _clean(row["reason"]), _clean(row["remedy"])
-    return Problem(kind, reason, remedy, since_at=since_at, severity=severity, subject=subject and _clean(subject))
+    monitor = _clean(row["monitor"]) if "monitor" in row else None  # of a status of several
+    subject = subject and _clean(subject)
+    return Problem(kind, reason, remedy, since_at=since_at, severity=severity, subject=subject, monitor=monitor)
 
 
 def _clean(text: str) -> str:

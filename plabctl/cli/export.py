@@ -125,7 +125,7 @@ def ansible(
         picked = export_nodes.pick_host(found.export, host)
         return _write(ansible_inventory.format_host(picked), found, is_lenient=is_lenient)
     text, remarks = ansible_inventory.format_list(found.export, found.pools, labels)
-    return _write(text, found, (*found.export.remarks, *remarks), is_lenient=is_lenient)
+    return _write(text, found, remarks, is_lenient=is_lenient)
 
 
 @make_command("ssh-config", example=_SSH_CONFIG, parent=command)
@@ -146,7 +146,7 @@ def ssh_config(
     from plabctl.render.ssh_config_text import format_ssh_config
 
     found = _collect(config, sources, Wanted(nodes, Way.ALWAYS, as_self))
-    return _write("".join(format_ssh_config(found.export)), found, found.export.remarks, is_lenient=is_lenient)
+    return _write("".join(format_ssh_config(found.export)), found, is_lenient=is_lenient)
 
 
 @make_command("nodeset", example=_NODESET, parent=command)
@@ -231,6 +231,6 @@ def _collect(config: str | None, sources: tuple[str, ...], wanted: Wanted) -> Co
 def _write(text: str, found: Collected, remarks: Iterable[str] = (), *, is_lenient: bool) -> int:
     """Write the text, then what is wrong with its sources and other remarks; return the exit code."""
     output.write([text])
-    for remark in (*found.notes, *remarks):
+    for remark in (*found.notes, *found.export.remarks, *remarks):
         output.write_note(f"plabctl: {remark}")
     return int(found.is_partial and not is_lenient)

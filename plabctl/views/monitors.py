@@ -100,7 +100,11 @@ def sum_heads(monitors: Sequence[MonitorRead], totals: Totals, claimed: Sequence
         for scope in head.guard.scopes or ()
     ]
     problems = [*map(_tell_unread, (each for each in monitors if each.head is None)), *claimed]
-    problems += [replace(problem, monitor=each.name) for each, _ in read for problem in each.problems]
+    problems += [
+        replace(problem, monitor=f"{each.name}/{problem.monitor}" if problem.monitor else each.name)
+        for each, _ in read
+        for problem in each.problems
+    ]
     ticks = [head.last_tick_at for _, head in read if head.last_tick_at is not None]
     ends = [head.last_success_at for _, head in read if head.last_success_at is not None]
     return StatusHead(

@@ -16,7 +16,7 @@ from plabctl.core.stats.runs import Run, compute_usable_ratio
 from plabctl.values import dataclass
 from plabctl.views.curves import Curves
 from plabctl.views.node import NodeView
-from plabctl.views.status import StatusHead, Totals
+from plabctl.views.status import SourceView, StatusHead, Totals
 
 DAY_S = 86400.0
 
@@ -81,6 +81,16 @@ class AttentionGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class PageMonitor:
+    """One of several monitors on a page."""
+
+    source: SourceView
+    address: str
+    """The address of its own page; empty where that is not on the web."""
+    usable_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     """The whole page."""
 
@@ -104,6 +114,8 @@ class PageView:
     """What was; None when the history cannot be read."""
     history_fault: str = ""
     """Why what the history would tell is missing."""
+    monitors: Sequence[PageMonitor] = ()
+    """The monitors that it is about, where these are several: then there is no past, and no page of a node."""
 
     @property
     def generated_at(self) -> float:
@@ -135,6 +147,15 @@ def list_page_nodes(nodes: Iterable[NodeView], curves: Curves | None = None, day
 def _build_site_key(node: PageNode) -> tuple[bool, list[str | int], list[str | int]]:
     site = node.view.site
     return site is None, build_sort_key(site or ""), build_sort_key(node.view.name)
+
+
+def view_monitors(sources: Iterable[SourceView], nodes: Iterable[PageNode]) -> list[PageMonitor]:
+    """Return what there is to say of each monitor beside its nodes."""
+    usable = Counter(node.view.monitor for node in nodes if node.view.is_usable)
+    return [
+        PageMonitor(each, f"{each.source.rpartition('/')[0]}/" if "://" in each.source else "", usable[each.monitor])
+        for each in sources
+    ]
 
 
 def count_conditions(nodes: Iterable[PageNode]) -> dict[Condition, int]:

@@ -142,6 +142,20 @@ def test_a_node_that_two_reach_differently_has_no_way(own: Desk) -> None:
 
 
 @pytest.mark.parametrize("form", ["ansible", "nodeset", "csv"])
+def test_a_name_that_no_node_may_have_reaches_no_tool(far: Desk, form: str) -> None:
+    rows = document(far, "nancy")["nodes"]
+    odd = ["-oProxyCommand=reboot", "a b", "$(reboot)", "=cmd|x"]
+    alter(far, "nancy", nodes=[*rows, *({**rows[0], "name": name} for name in odd)])
+
+    for sources in (BOTH, ("--from", "nancy")):
+        said = far.run("export", form, *sources)
+        assert said.code == 0
+        assert [name for name in ("reboot", "a b", "cmd") if name in said.out] == []
+        assert "a1" in said.out or "a[1-2]" in said.out
+        assert "4 nodes left out: nothing may be called " in said.err
+
+
+@pytest.mark.parametrize("form", ["ansible", "nodeset", "csv"])
 def test_what_cannot_be_read_or_is_old_hides_no_other(far: Desk, form: str) -> None:
     alter(far, "nancy", generated_at=iso(1e9))
     asked = ("export", form, "--from", "gone", *BOTH)

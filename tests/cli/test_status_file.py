@@ -133,6 +133,13 @@ def test_a_node_that_is_not_as_documented_is_no_status(reported: Desk, change: d
     assert reported.run("status", "--from", path, "-o", "table").code == 74
 
 
+def test_a_good_pool_of_which_nothing_else_is_said_is_none(reported: Desk) -> None:
+    path = alter(reported, good_pools=["elsewhere"], counts={})
+
+    assert reported.run("status", "--from", path, "-o", "table").code == 0
+    assert reported.run("check", "--from", path).code == 0
+
+
 def test_a_status_of_a_later_format_is_not_guessed_at(reported: Desk) -> None:
     assert reported.run("check", "--from", alter(reported, schema_version=2)).code == 3
 

@@ -35,6 +35,7 @@ BEFORE = {
     'printf \'[[inventory]]\\nkind = "file"\\npath = "nodes.txt"\\n\' >>plabctl.toml',
     "plabctl release": f"plabctl hold {ONE} --reason x",
     "plabctl check --from": "plabctl status -o json >status.json",
+    "plabctl report -O all": "plabctl report -O page",
     "plabctl export nodeset --from": "plabctl status -o json >status.json",
     "plabctl check -w": f"plabctl move {TWO} good --reason repaired",
     "plabctl doctor --restore": "cp state/state.json.previous good && echo x >state/state.json",

@@ -17,8 +17,16 @@ from plabctl.core.stats.runs import NodeState, Run
 from plabctl.render.html.pages import Pages, _fold, find_page_name
 from plabctl.views.curves import Curves, GuardSpan, NodeStrip, WindowUse, build_pool_curve, sort_strips
 from plabctl.views.node import NodeView, ViewContext, list_node_views
-from plabctl.views.page import AttentionGroup, Condition, PageView, count_conditions, list_attention, list_page_nodes
-from plabctl.views.status import build_status_view
+from plabctl.views.page import (
+    AttentionGroup,
+    Condition,
+    PageMonitor,
+    PageView,
+    count_conditions,
+    list_attention,
+    list_page_nodes,
+)
+from plabctl.views.status import SourceView, build_status_view
 from tests.builders import NOW, make_member, make_settings
 from tests.memory_state import MemoryState
 
@@ -116,6 +124,21 @@ def test_hostile_text_makes_no_tag_and_no_attribute(text: str) -> None:
     hostile = [outline(page) for page in render_all(make_view(text))]
 
     assert hostile == plain
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_monitors_make_no_tag_either(text: str) -> None:
+    def outline_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
+        view = make_view(text, curves=None)
+        nodes = [replace(node, view=node.view._replace(monitor=text)) for node in view.nodes]
+        told = (SourceView(text, "/srv/page", is_stale=True, generated_at=NOW, nodes_count=3), f"http://x/{text}")
+        lost = (SourceView(text, text, is_stale=False, fault=text), "")
+        problems = [Problem(ProblemKind.MONITOR, text, text, monitor=text)]
+        several = [PageMonitor(source, address, 1) for source, address in (told, lost)]
+        head = replace(view.head, problems=problems)
+        return outline(Pages(replace(view, head=head, nodes=nodes, monitors=several)).render_index())
+
+    assert outline_of(text) == outline_of("plain")
 
 
 @pytest.mark.parametrize("text", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
