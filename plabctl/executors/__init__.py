@@ -1,1 +1,1 @@
-"""What runs many probes at once: one module for each kind of executor. Start with `base`."""
+"""What runs many probes at once: a module or a package for each kind of executor. Start with `base`."""

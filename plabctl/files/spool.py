@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import stat
 import tempfile
 import time
@@ -17,9 +18,9 @@ from contextlib import suppress
 from hashlib import blake2b
 
 from plabctl.files.atomic import build_temp_name, remove, sweep, write_all
-from plabctl.files.patient import read_in_time
 from plabctl.files.private import PRIVATE_DIR, open_private
 
+_CHUNK = 1024**2
 HEADER = 2048
 """So many bytes at the beginning of a cached file say what it is."""
 _PURPOSE = "fetched"
@@ -36,8 +37,8 @@ def open_temporary() -> int:
 def open_rereadable(path: str, most_bytes: int, seconds: float) -> int:
     """Open what is at `path` for `os.pread`; return a descriptor.
 
-    Of what is no regular file at most `most_bytes` are taken. Raise TimeoutError when they, or its end, did not come
-    within so many seconds; IsADirectoryError or another OSError.
+    Of what is no regular file, such as the pipe of `<(command)`, at most `most_bytes` are taken. Raise TimeoutError
+    when they, or its end, did not come within so many seconds; IsADirectoryError or another OSError.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -46,15 +47,32 @@ def open_rereadable(path: str, most_bytes: int, seconds: float) -> int:
             return os.dup(fd)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(path)
+        content = _read_in_time(fd, most_bytes, seconds)
     finally:
         os.close(fd)
     put_aside = open_temporary()
     try:
-        write_all(put_aside, read_in_time(path, most_bytes, seconds))
+        write_all(put_aside, content)
     except BaseException:
         os.close(put_aside)
         raise
     return put_aside
+
+
+def _read_in_time(fd: int, most_bytes: int, seconds: float) -> bytes:
+    end = time.monotonic() + seconds
+    parts, left = [], most_bytes
+    ready = select.poll()
+    ready.register(fd, select.POLLIN)
+    while left > 0:
+        if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
+            raise TimeoutError(f"nothing came from it within {seconds:g} s")
+        part = os.read(fd, min(left, _CHUNK))
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def make_reader(fd: int, offset: int = 0) -> Callable[[int], bytes]:

@@ -1,6 +1,8 @@
 """Files that are read twice, and what was fetched."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,14 +64,8 @@ def test_a_file_is_read_where_it_is_and_a_pipe_is_put_aside(tmp_path: Path) -> N
     os.close(reading)
 
 
-def test_what_has_no_end_is_cut_and_what_does_not_come_is_given_up(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-
+def test_what_has_no_end_is_cut() -> None:
     assert content_of(open_rereadable("/dev/zero", 10, 5.0), 0) == bytes(10)
-    with pytest.raises(TimeoutError):
-        open_rereadable(str(tmp_path / "pipe"), 10, 0.1)
-    with pytest.raises(IsADirectoryError):
-        open_rereadable(str(tmp_path), 10, 0.1)
 
 
 def test_what_was_fetched_is_found_by_its_address_with_its_tag(cache: Cache, folder: Path) -> None:
@@ -135,3 +131,44 @@ def test_what_nobody_has_fetched_for_long_goes(cache: Cache, folder: Path) -> No
     cache.close()
 
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["nobody-writes", "writes-nothing"])
+def test_a_pipe_that_says_nothing_is_given_up(tmp_path: Path, *, is_open: bool) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    keeper = os.open(path, os.O_RDWR) if is_open else None
+    began = time.monotonic()
+    try:
+        with pytest.raises(TimeoutError, match=r"within 0\.2 s"):
+            open_rereadable(str(path), 100, 0.2)
+    finally:
+        if keeper is not None:
+            os.close(keeper)
+    assert 0.2 <= time.monotonic() - began < 5.0
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("wb") as pipe:
+            pipe.write(b"first ")
+            pipe.flush()
+            time.sleep(0.05)
+            pipe.write(b"second")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert content_of(open_rereadable(str(path), 100, 10.0), 0) == b"first second"
+    finally:
+        writer.join(10.0)
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_rereadable(str(tmp_path / "none"), 100, 1.0)
+    with pytest.raises(IsADirectoryError):
+        open_rereadable(str(tmp_path), 100, 1.0)
