@@ -33,6 +33,13 @@ from tests.lab.sshd import free_port
 from tests.lab.wait_until import wait_until
 
 PLABCTL = str(Path(sys.executable).with_name("plabctl"))
+_OTHER_VERSION = """
+import runpy, plabctl, plabctl.executors.dask.protocol as protocol
+plabctl.__version__, protocol.PROTOCOL = "9.9", 99
+runpy.run_module("plabctl", run_name="__main__")
+"""
+OTHER_VERSION = (sys.executable, "-c", _OTHER_VERSION)
+"""A plabctl of another version, with which the present one cannot talk."""
 _PATIENCE_S = 60.0
 _PORT = 8786
 _RECIPE = """
@@ -186,15 +193,34 @@ class Cluster:
         return self.network.inside() if self.network else []
 
     def start_worker(
-        self, name: str, site: str, slots: int = 8, *, more: str = "", inside: Sequence[str] | None = None
+        self,
+        name: str,
+        site: str,
+        slots: int = 8,
+        *,
+        more: str = "",
+        inside: Sequence[str] | None = None,
+        program: Sequence[str] = (PLABCTL,),
+        port: int | None = None,
     ) -> None:
-        """Start a worker, maybe `inside` another network; `await_ready` waits until it serves."""
+        """Start a worker; `await_ready` waits until it serves.
+
+        It may be `inside` another network, another `program`, and reach the scheduler by another `port`.
+        """
         own = self.folder / name
         own.mkdir(exist_ok=True)
         config = own / "plabctl.toml"
         config.write_text(f'state_dir = "state"\n{self.executor()}{more}')
-        argv = [PLABCTL, "worker", self.address, "--site", site, "--slots", str(slots), "--config", str(config)]
+        where = [self.address if port is None else f"tls://127.0.0.1:{port}", "--site", site, "--slots", str(slots)]
+        argv = [*program, "worker", *where, "--config", str(config)]
         self._start(name, argv, self.inside() if inside is None else inside)
+
+    def start_plain_worker(self, name: str) -> None:
+        """Start a worker of Dask that knows nothing of plabctl; its scheduler lets it in."""
+        files = {"--tls-ca-file": self.authority.path, "--tls-cert": self.cert, "--tls-key": self.key}
+        tls = [str(word) for pair in files.items() for word in pair]
+        argv = [sys.executable, "-m", "dask", "worker", self.address, "--no-nanny", "--no-dashboard", *tls]
+        self._start(name, [*argv, "--dashboard-address", "127.0.0.1:0"], self.inside())
 
     def executor(self, **changes: object) -> str:
         """Return the `[executor]` table of a configuration."""

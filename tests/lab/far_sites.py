@@ -36,7 +36,18 @@ enabled = false
 class FarSites:
     """Hosts `n01`, `n02` and so on, and a worker at each of `sites`, which says how many tests it makes at once."""
 
-    def __init__(self, folder: Path, hosts: int, sites: Mapping[str, int], *, window: int, sleep: float = 0.3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hosts: int,
+        sites: Mapping[str, int],
+        *,
+        window: int,
+        sleep: float = 0.3,
+        every: str = "1h",
+        connect_timeout: str = "1s",
+    ) -> None:
+        self._every, self._connect_timeout = every, connect_timeout
         self._folder, self._sites, self._window = folder, sites, window
         self._lab = Lab(folder / "lab", hosts)
         self._stack = ExitStack()
@@ -107,10 +118,13 @@ class FarSites:
     def _make_monitor(self) -> Monitor:
         monitor = Monitor(self.cluster, "monitor", window=self._window, second_opinion=True)
         monitor.configure(more=self._ssh() + _RECIPE.format(sleep=self._sleep))
+        config = monitor.folder / "plabctl.toml"
+        backoff = f'backoff = {{ kind = "fixed", base = "{self._every}", jitter = "0s" }}\n'
+        config.write_text(config.read_text().replace('recipe = "folder"\n', f'recipe = "folder"\n{backoff}'))
         (monitor.folder / "state").mkdir(mode=0o700)
         known_hosts = "".join(host.known_hosts() for host in self.hosts)
         (monitor.folder / "state/known_hosts").write_text(known_hosts)
         return monitor
 
     def _ssh(self, key: str = "") -> str:
-        return f'[ssh]\nuser = "root"\nconnect_timeout = "1s"\n{f"key = {key!r}" if key else ""}\n'
+        return f'[ssh]\nuser = "root"\nconnect_timeout = "{self._connect_timeout}"\n{f"key = {key!r}" if key else ""}\n'

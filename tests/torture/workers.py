@@ -15,6 +15,7 @@ from random import Random
 
 from tests.lab.dask_cluster import Cluster, Monitor
 from tests.lab.leftover_processes import SHARED
+from tests.torture import lost_ways, worker_faults
 from tests.torture.finding import Finding, none_of
 from tests.torture.options import TortureOptions
 
@@ -43,7 +44,11 @@ def run(options: TortureOptions) -> list[Finding]:
         cluster.await_ready(*SITES)
         chaos = _Chaos(cluster, options.dice())
         chaos.run(options.count(240, 20))
-        return [*chaos.judge(), *_fall_back(cluster)]
+        found = [*chaos.judge(), *_fall_back(cluster)]
+    if options.whole:
+        found += worker_faults.run(options.folder / "faults")
+        found += lost_ways.run(options.folder / "ways", options.dice("ways"))
+    return found
 
 
 class _Chaos:

@@ -7,7 +7,7 @@ Tests: `tests/executors/dask/test_cluster.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 from plabctl.counts import format_count
@@ -20,7 +20,9 @@ from plabctl.executors.dask.protocol import Message
 _SOON_S = 14 * 86400.0
 
 
-def diagnose(own: DaskOptions, now: float, sites: Mapping[str, int]) -> Iterator[Remark]:
+def diagnose(
+    own: DaskOptions, now: float, sites: Mapping[str, int], *, second_opinion: bool = False
+) -> Iterator[Remark]:
     """Yield what is wrong with certificates, scheduler and workers; `sites` says how many nodes are at each site."""
     if own.scheduler.startswith("tls://"):
         faults = list(find_faults(own, now))
@@ -41,16 +43,21 @@ def diagnose(own: DaskOptions, now: float, sites: Mapping[str, int]) -> Iterator
         advice = f"it gets no tests: {problem}" if problem else ""
         yield Remark(text, advice)
     if sites:
-        yield from _check_sites({worker["site"] for worker in workers if not worker["problem"]}, sites)
+        there = {worker["site"] for worker in workers if not worker["problem"]}
+        yield from check_sites(there, sites, second_opinion=second_opinion)
 
 
-def _check_sites(there: set[str], sites: Mapping[str, int]) -> Iterator[Remark]:
+def check_sites(there: Collection[str], sites: Mapping[str, int], *, second_opinion: bool) -> Iterator[Remark]:
+    """Yield which sites of nodes have no worker that can be used, given the sites that have one."""
     if not there:
         yield Remark("no worker can be used: nothing is tested", "start one: plabctl worker", is_grave=True)
         return
     for site in sorted(sites.keys() - there - {""}):
         what = f"there is no worker at site '{site}', which has {format_count(sites[site], 'node')}"
         yield Remark(what, f"start one there; until then they are tested from: {', '.join(sorted(there))}")
+    if second_opinion and len(there) == 1:
+        what = f"all workers are at site '{min(there)}': no failure can be looked at from another"
+        yield Remark(what, "start one at another site, or set: executor.second_opinion = false")
 
 
 def ask_scheduler(own: DaskOptions) -> tuple[list[Message], str]:

@@ -115,7 +115,7 @@ class DaskKind(ExecutorKind):
             return
         assert isinstance(own.options, DaskOptions)
         sites = Counter(node.variables.get(own.options.site_label, "") for node in nodes)
-        yield from diagnose(own.options, clock.now(), sites)
+        yield from diagnose(own.options, clock.now(), sites, second_opinion=own.second_opinion)
 
 
 DASK = DaskKind()

@@ -10,7 +10,7 @@ import pytest
 from plabctl.executors.dask.check import ask_scheduler
 from plabctl.executors.dask.options import DaskOptions
 from tests.lab import requirements
-from tests.lab.dask_cluster import Authority, Cluster, Monitor, running
+from tests.lab.dask_cluster import OTHER_VERSION, Authority, Cluster, Monitor, running
 from tests.lab.ssh_keys import make_key, public
 from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
@@ -170,6 +170,8 @@ def test_reports_that_nobody_waits_for_any_more_are_recorded_as_late(cluster: Cl
 def test_what_is_wrong_is_told_and_no_node_is_blamed(
     cluster: Cluster, monitor: Monitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cluster.start_plain_worker("plain")
+    cluster.start_worker("odd", "abroad", program=OTHER_VERSION)
     theirs = Authority(tmp_path / "theirs")
     cert, key = theirs.issue("machine")
     stranger = Monitor(cluster, "stranger", ca=theirs.path, cert=cert, key=key)
@@ -181,6 +183,17 @@ def test_what_is_wrong_is_told_and_no_node_is_blamed(
     assert event["reason"].startswith(f"TLS with the scheduler at {cluster.address} failed: ")
     assert "TLS with the scheduler" in stranger.run("check", code=2)
     assert "FAIL  dask: TLS with the scheduler" in stranger.run("doctor", code=1)
+
+    assert wait_until(lambda: b"no tests are given" in cluster.log("odd"), within_s=60)
+    assert wait_until(lambda: b"Registered to" in cluster.log("plain"), within_s=60)
+    monitor.add("abroad", "a1", "a2")
+    monitor.run("tick")
+    assert {event["outcome"] for event in monitor.history("probe")} == {"pass"}
+    told = monitor.run("doctor", code=1)
+    assert "at site 'abroad': 0 of 8 slots busy; it gets no tests: it runs plabctl 9.9, of another version" in told
+    assert "there is no worker at site 'abroad', which has 2 nodes" in told
+    for name in ("odd", "plain"):
+        cluster.kill(name)
 
     monkeypatch.setattr("plabctl.executors.dask.link.PROTOCOL", 99)
     own = DaskOptions(cluster.address, str(cluster.authority.path), str(cluster.cert), str(cluster.key))

@@ -7,6 +7,8 @@ from distributed import Scheduler
 
 from plabctl.executors.dask.scheduler import dask_setup
 
+pytestmark = pytest.mark.xdist_group("dask")  # whose process has loaded Dask
+
 
 async def _set_up(address: str) -> None:
     async with Scheduler(
