@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from plabctl.core.model import Event
-from plabctl.store import codec
+from plabctl.store.event_groups import decode_events
 from plabctl.store.tables import OUTBOX, Tables
 
 
@@ -18,11 +18,11 @@ class OutboxIndex:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        self._events: dict[str, Event] = {}
+        self._events: dict[str, list[Event]] = {}
         self._changed: dict[str, None] = dict.fromkeys(tables[OUTBOX])
 
     def note(self, table: str, ids: Iterable[str]) -> None:
-        """Remember that these documents are added or gone; none of them is ever replaced."""
+        """Remember that these documents are added or gone."""
         if table == OUTBOX:
             for id_ in ids:
                 self._changed.pop(id_, None)  # what comes back stands last
@@ -34,6 +34,6 @@ class OutboxIndex:
         for id_ in self._changed:
             self._events.pop(id_, None)
             if id_ in docs:
-                self._events[id_] = codec.decode_event(id_, docs[id_])
+                self._events[id_] = decode_events(id_, docs[id_])
         self._changed.clear()
-        return list(self._events.values())
+        return [event for events in self._events.values() for event in events]

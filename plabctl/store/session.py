@@ -18,6 +18,7 @@ from plabctl.store import codec
 from plabctl.store.current import Current
 from plabctl.store.documents import DocumentState, read_documents_of
 from plabctl.store.due_index import DueIndex
+from plabctl.store.event_groups import drop_events, encode_events
 from plabctl.store.head import Head
 from plabctl.store.outbox_index import OutboxIndex
 from plabctl.store.shapes import Doc
@@ -142,9 +143,12 @@ class Session(DocumentState):
         self._put(CLAIMS, {claim.key: codec.encode_claim(claim) for claim in changes.claims})
         if changes.released or changes.claims:
             self.__dict__.pop("claims", None)
-        self._drop(OUTBOX, changes.delivered & self._tables[OUTBOX].keys())
+        if changes.delivered:
+            gone, left = drop_events(self._tables[OUTBOX], changes.delivered)
+            self._drop(OUTBOX, gone)
+            self._put(OUTBOX, left)
         known = self._tables[OUTBOX].keys()
-        self._put(OUTBOX, {event.id: codec.encode_event(event) for event in changes.events if event.id not in known})
+        self._put(OUTBOX, encode_events([event for event in changes.events if event.id not in known]))
         if changes.tick:
             self._put(META, {TICK_ID: codec.encode_tick(changes.tick)})
         notes = changes.notes or {}
