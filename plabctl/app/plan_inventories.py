@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from plabctl.app.context import App
-from plabctl.core.due_rows import PLACEMENT
+from plabctl.core.due_rows import NodeFields
 from plabctl.core.inventory_changes import (
     InventoryChanges,
     Listing,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _ROWS_NAMED = 3
 """So many bad rows are told with what is wrong with them, and of all how many they are."""
+_ABSENCES: NodeFields[tuple[str, float | None]] = NodeFields(tuple, ("node", "absent_since_at"))
 Known = Mapping[str, tuple[Node, float | None]]
 """Every node, by name, with the instant since which it is absent."""
 
@@ -84,7 +85,7 @@ def plan_sources(
 ) -> list[SourceChanges]:
     """Return what the readings change, source by source; nothing is changed here."""
     now = app.clock.now()
-    absent_since_at = {placement.node: placement.absent_since_at for placement in state.select(PLACEMENT)}
+    absent_since_at = dict(state.select(_ABSENCES))
     known = {node.name: (node, absent_since_at.get(node.name)) for node in state.nodes()}
     here = {fold_name(name): name for name in known}
     listings = {source.name: _build_listing(found.reading, here) for source, found in fetched if not found.fault}

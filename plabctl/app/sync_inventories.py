@@ -21,6 +21,7 @@ from plabctl.core.source_note import SourceNote, make_source_note
 from plabctl.core.state import Changes
 from plabctl.errors import InventoryFault, UsageFault
 from plabctl.inventories.fetch import fetch
+from plabctl.store.tables import pause_collection
 from plabctl.views.sources import SourceView, list_source_views
 
 if TYPE_CHECKING:
@@ -45,16 +46,17 @@ def sync_inventories(
 
     With `is_accepted` a person has seen what they drop, and it is believed at once. In a rehearsal nothing is changed.
     """
-    fetched = [(inventory, fetch(inventory, app.settings.origin)) for inventory in inventories]
-    find_keys = make_key_finder(app)
-    plans = plan_sources(app, app.store.snapshot(), fetched, find_keys, is_accepted=is_accepted)
-    if is_rehearsal:
-        return plans
-    if any(plans):
-        with app.store.session() as state:
-            plans = plan_sources(app, state, fetched, find_keys, is_accepted=is_accepted)
-            for plan in plans:
-                _apply(app, state, plan)
+    with pause_collection():
+        fetched = [(inventory, fetch(inventory, app.settings.origin)) for inventory in inventories]
+        find_keys = make_key_finder(app)
+        plans = plan_sources(app, app.store.snapshot(), fetched, find_keys, is_accepted=is_accepted)
+        if is_rehearsal:
+            return plans
+        if any(plans):
+            with app.store.session() as state:
+                plans = plan_sources(app, state, fetched, find_keys, is_accepted=is_accepted)
+                for plan in plans:
+                    _apply(app, state, plan)
     for inventory in inventories:
         app.store.beat(name_stamp(inventory.name))
     return plans

@@ -54,11 +54,11 @@ def sync(names: tuple[str, ...], is_rehearsal: bool, is_accepted: bool, quiet: b
     """
     app = open_app(config)
     sources = use.choose_sources(app, names)
-    before = {node.name: node for node in app.store.snapshot().nodes()}
+    before = app.store.snapshot()
     plans = use.sync_inventories(app, sources, is_accepted=is_accepted, is_rehearsal=is_rehearsal)
     if not quiet:
         for plan in plans:
-            lines = list(inventory_table.format_inventory_changes(plan.source.name, plan.changes, before))
+            lines = list(inventory_table.format_inventory_changes(plan.source.name, plan.changes, before.node))
             output.write(f"{line}\n" for line in lines)
             if plan.note.remark:
                 output.write_note(f"{plan.source.name}: {plan.note.remark}")

@@ -6,7 +6,7 @@ Tests: `tests/cli/test_inventory.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from plabctl.core.inventory_changes import InventoryChanges
 from plabctl.core.model import Node
@@ -63,14 +63,16 @@ def _build_every_cell(source: SourceView) -> Cell:
     return Cell("" if source.every_seconds is None else format_duration(source.every_seconds))
 
 
-def format_inventory_changes(source: str, changes: InventoryChanges, before: dict[str, Node]) -> Iterator[str]:
-    """Yield one line for each node that a reading of `source` changes; `before` are the nodes as they were, by name."""
+def format_inventory_changes(
+    source: str, changes: InventoryChanges, find: Callable[[str], Node | None]
+) -> Iterator[str]:
+    """Yield one line for each node that a reading of `source` changes; `find` returns a node as it was before."""
     for node in changes.joins:
         yield f"{node.name}: joins ({source})"
     for old, node in changes.renamed:
         yield f"{old}: is {node.name} from now on ({source})"
     for node in changes.changed:
-        yield f"{node.name}: {_describe_change(before.get(node.name), node)} ({source})"
+        yield f"{node.name}: {_describe_change(find(node.name), node)} ({source})"
     for name in changes.back:
         yield f"{name}: is back ({source})"
     for name in changes.absent:

@@ -227,7 +227,7 @@ def encode_note(note: Mapping[str, object]) -> Doc:
 
 
 def _read_texts(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(type(text) is str for text in value.values()):
+    if not isinstance(value, dict) or (value and set(map(type, value.values())) != {str}):
         raise ValueError(f"variables are texts by name, not {value!r}")
     return value
 
