@@ -70,7 +70,7 @@ class _Chaos:
 
     def run(self, seconds: float) -> None:
         """Let it happen for so long, and then all end in peace."""
-        watch = threading.Thread(target=self._count)
+        watch = threading.Thread(target=self._count, daemon=True)
         watch.start()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -150,8 +150,9 @@ def _fall_back(cluster: Cluster) -> list[Finding]:
     lonely.run("tick")
     first, *others = lonely.history("probe")
     is_made_here = {(event["outcome"], event.get("vantage", "")) for event in others} == {("pass", "")}
+    is_told = first["cause"] == "executor" and "refused" in told
     return [
-        Finding("without a scheduler", first["cause"], "executor", first["cause"] == "executor" and "refused" in told),
+        Finding("without a scheduler", first["cause"], "executor", is_told, "" if is_told else told),
         Finding("what the tick says of it", repr(said), "nothing", not said),
         Finding("after a while, made from here", str(len(others)), "2", is_made_here and len(others) == 2),
     ]

@@ -28,6 +28,8 @@ _PAUSE_S = 1.0
 _REGISTER_S = 15.0
 _LEAVE_S = 1.5
 """How long a worker that is told to end has for its last reports."""
+_CLOSE_S = 3.0
+"""How long is waited for a connection to close: when it broke, Dask may be at that for half a minute, or for ever."""
 _QUIET = {
     "distributed.worker.http.routes": [],
     "distributed.worker.memory.terminate": False,
@@ -139,7 +141,8 @@ class _Session:
         finally:
             tests.send = lambda _: None
             with suppress(OSError, TimeoutError):
-                await worker.close(timeout=1)
+                async with asyncio.timeout(_CLOSE_S):
+                    await worker.close(timeout=1)
 
     def _on_welcome(self, problem: str) -> None:
         self._say(f"no tests are given to this worker: {problem}" if problem else "ready")
