@@ -26,6 +26,7 @@ from plabctl.store.current import read_current
 from plabctl.store.head import LONGEST_LINE, SCHEMA_VERSION
 from plabctl.store.journal import build_record
 from plabctl.store.store import Store
+from plabctl.store.tables import read_documents
 from plabctl.values import replace
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
@@ -214,10 +215,55 @@ def test_a_process_that_goes_on_follows_a_fold_of_another(state_dir: Path, monke
         commit(open_store(state_dir), add("b"))
     commit(open_store(state_dir), add("c"))
 
+    monkeypatch.setattr(current_module, "read_documents", None)  # all of it was in the journal
     commit(store, add("d"))
-
     assert sorted(store.snapshot().names()) == ["a", "b", "c", "d", "n1"]
+    monkeypatch.undo()
     assert count_nodes(state_dir) == 5
+
+
+def test_a_process_that_goes_on_is_told_that_the_state_file_is_gone(state_dir: Path) -> None:
+    store = open_store(state_dir)
+    commit(store, add("a"))
+    (state_dir / "state.json").unlink()
+
+    for read in (store.snapshot, lambda: commit(store, add("b"))):
+        with pytest.raises(StateDamaged, match="is gone"):
+            read()
+
+
+def test_a_reader_that_was_overtaken_by_two_folds_looks_again(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    always_fold(monkeypatch)
+    real, is_overtaken = read_documents, False
+
+    def read(path: str) -> object:
+        nonlocal is_overtaken
+        found = real(path)
+        if not is_overtaken:
+            is_overtaken = True
+            for number in (8, 9):
+                commit(open_store(state_dir), note(number))
+        return found
+
+    monkeypatch.setattr(current_module, "read_documents", read)
+
+    assert count_of(state_dir) == 9
+
+
+def test_a_session_that_goes_on_knows_what_others_made_due_and_took_away(state_dir: Path) -> None:
+    store = open_store(state_dir)
+
+    def list_due() -> list[str]:
+        with store.session() as session:
+            found = session.shortlist(NOW + 1, 9, latest_at=NOW + 9000, pools={"good"})
+        return sorted(row.node for row in found.rows)
+
+    commit(store, add("a", due_in_s=-1))
+    assert list_due() == ["a"]
+    commit(open_store(state_dir), add("b", due_in_s=-1))
+    assert list_due() == ["a", "b"]
+    commit(open_store(state_dir), Changes(removed=("a",)))
+    assert list_due() == ["b"]
 
 
 def test_a_snapshot_stays_as_it_was_read(state_dir: Path) -> None:

@@ -21,7 +21,7 @@ from tests.torture.mutations import Mutation, mutated
 
 ROOT = Path(__file__).parents[2]
 SUITES = ("tests/store", "tests/core", "tests/files")
-_TESTS = re.compile(r"^Tests: `([^`]+)`", re.MULTILINE)
+_TESTS = re.compile(r"^Tests: `([^`]+)\.py`", re.MULTILINE)
 LIMIT_S = 40
 """Of processor time: what uses more does not end."""
 MOST_TESTS_S = 10.0
@@ -157,9 +157,8 @@ class Bench:
 def _own(file: str) -> tuple[str, ...]:
     """Return how the names of the tests of a module begin: of its twin, else of those that its docstring names."""
     folder, _, name = file.removesuffix(".py").rpartition("/")
-    twin = f"tests/{folder}/test_{name}"
     named = _TESTS.findall((ROOT / "plabctl" / file).read_text())
-    return (f"{twin}.py", f"{twin}_", *named)
+    return tuple(f"{each}{end}" for each in (f"tests/{folder}/test_{name}", *named) for end in (".py", "_"))
 
 
 def _function_at(source: str, line: int) -> int:
