@@ -20,13 +20,14 @@ FOLDERS = ("plabctl.core", "plabctl.history", "plabctl.probes", "plabctl.sinks",
 """Where a tick works while its probes run."""
 SPARED = frozenset({"plabctl.core.backoffs", "plabctl.probes.embedded"})
 """Folders in them that are left out: back-offs are kinds and come with the configuration; the other is for the demo."""
-LIBRARIES = (
+OTHERS = (
     "encodings.idna",  # looking any name up
     "ipaddress",  # names of nodes that are addresses
+    "plabctl.views.node_reach",  # the status file, where there are liveness checks or several vantages
     "pwd",  # messages that name a user
     "traceback",  # reporting a bug
 )
-"""What only some code paths import from the standard library."""
+"""What only some code paths import, beside what is in these folders."""
 
 COLLECT_AT = (5000, 10, 10)
 """How many new objects make the collector look through them, in place of 700, and after how many such looks it looks
@@ -40,7 +41,7 @@ def load() -> None:
         for folder in FOLDERS:
             for name in _list_modules(folder):
                 import_module(name)
-        for name in LIBRARIES:
+        for name in OTHERS:
             import_module(name)
         if len(sys.modules) > count:
             gc.freeze()  # all this stays, and need not be looked through again; not at each call, for garbage stays too

@@ -74,7 +74,7 @@ for name, module in list(sys.modules.items()):
                 for node in ast.walk(function):
                     if isinstance(node, ast.Import | ast.ImportFrom):
                         missed |= {each for each in imported(node) if each not in sys.modules}
-print(json.dumps([sorted(missed), sorted(set(preload.LIBRARIES) & before)]))
+print(json.dumps([sorted(missed), sorted(set(preload.OTHERS) & before)]))
 """
 
 
