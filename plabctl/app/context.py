@@ -6,6 +6,8 @@ Tests: `tests/app/test_state_check.py`.
 
 from __future__ import annotations
 
+import os
+
 from plabctl.clock import Clock, SystemClock
 from plabctl.config.load import load
 from plabctl.core.settings import Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from plabctl.core.state import State
 
+_FOUND: dict[str, os.stat_result] = {}
+"""What state directories were when this process first used them."""
 PLUGIN_HINT = "fix or remove the package that provides it, or name another; check again with: plabctl config check"
 
 
@@ -42,7 +46,8 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
     """Return the installation that `config_path`, or the first configuration found, describes; nothing is written."""
     clock = clock or SystemClock()
     settings = load(config_path)
-    store = Store(settings.state_dir, clock, network_disk=settings.network_disk, owners=settings.origin.owners)
+    owners, network_disk = settings.origin.owners, settings.network_disk
+    store = Store(settings.state_dir, clock, network_disk=network_disk, owners=owners, found=_FOUND)
     app = App(settings, clock, store)
     if settings.report.status_file:
         # By name, as that module stands on this one; and only with such a file.
@@ -50,6 +55,13 @@ def open_app(config_path: str | None = None, clock: Clock | None = None) -> App:
 
         store.on_commit = import_module("plabctl.app.status_file").StatusFile(app).note_commit
     return app
+
+
+def duplicate(app: App) -> App:
+    """Return the same installation with a store of its own, for another thread."""
+    settings, owners = app.settings, app.settings.origin.owners
+    store = Store(settings.state_dir, app.clock, network_disk=True, owners=owners, found=app.store.found)
+    return App(settings, app.clock, store)
 
 
 def list_plugin_faults(settings: Settings) -> list[str]:

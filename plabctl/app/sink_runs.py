@@ -14,7 +14,7 @@ from functools import partial
 from importlib import import_module
 from typing import NamedTuple
 
-from plabctl.app.context import App
+from plabctl.app.context import App, duplicate
 from plabctl.app.due_sources import name_eventless_sinks
 from plabctl.app.sink_threads import SinkThreads
 from plabctl.core.model import Event
@@ -26,7 +26,6 @@ from plabctl.history.sink_queues import Queue, QueueSpec, SinkQueues
 from plabctl.sinks.base import SinkContext
 from plabctl.sinks.queue_setup import Occasion, set_up_queues
 from plabctl.sinks.tell import Drop, TellSummary, build_specs, find_kind, tell_sink
-from plabctl.store.store import Store
 
 BATCH_WAIT_S = 60.0
 """The longest that an event waits to be sent in a batch with others."""
@@ -180,10 +179,8 @@ class SinkRuns:
 
     def _read_nodes(self) -> Mapping[str, Mapping[str, str]]:
         """Return the variables of all nodes, read anew: the store of the tick is not for other threads."""
-        settings = self._app.settings
-        store = Store(settings.state_dir, self._app.clock, network_disk=True, owners=settings.origin.owners)
         with suppress(StoreError):  # what happened is told all the same
-            return {node.name: node.variables for node in store.snapshot().nodes()}
+            return {node.name: node.variables for node in duplicate(self._app).store.snapshot().nodes()}
         return {}
 
     def _build_lock_path(self, number: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from plabctl.app.context import App
+from plabctl.app.context import App, duplicate
 from plabctl.app.deliver import Delivery
 from plabctl.app.due_sources import find_due_syncs, find_sync_kind, find_synced_sinks, name_sync_stamp
 from plabctl.app.queries import read_context_of
@@ -27,7 +27,6 @@ from plabctl.errors import StoreError
 from plabctl.files.locks import poll_lock
 from plabctl.files.private import as_store_error, open_private
 from plabctl.sinks.base import Scene, SinkContext, SyncResult
-from plabctl.store.store import Store
 
 if TYPE_CHECKING:
     from plabctl.app.goals import TickGoal
@@ -182,19 +181,18 @@ def _sync(
     app: App, number: int, key: str, sink: SinkSettings, context: SinkContext, *, is_rehearsal: bool = False
 ) -> SyncResult | None:
     """Bring one system in line; return None when another process does so for too long. Raise StoreError."""
-    settings = app.settings
-    path = f"{settings.state_dir}/sync-{number}.lock"
+    path = f"{app.settings.state_dir}/sync-{number}.lock"
     with as_store_error("lock", path):
         descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         if not poll_lock(descriptor, _LOCK_WAIT_S, _LOCK_LOOK_S):
             return None
         # Read anew: the store of the tick is not for other threads, and another process may have changed the state.
-        store = Store(settings.state_dir, app.clock, network_disk=True, owners=settings.origin.owners)
-        scene = read_scene(App(settings, app.clock, store), key)
+        own = duplicate(app)
+        scene = read_scene(own, key)
         result = find_sync_kind(sink).sync(sink, scene, sink.timeout_s, context, is_rehearsal=is_rehearsal)
         if not (is_rehearsal or result.error):
-            store.beat(name_sync_stamp(key))
+            own.store.beat(name_sync_stamp(key))
         return result
     finally:
         os.close(descriptor)

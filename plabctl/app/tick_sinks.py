@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from plabctl.app.background import Background
-from plabctl.app.context import App
+from plabctl.app.context import App, duplicate
 from plabctl.app.due_sources import find_tick_sinks, name_sync_stamp
 from plabctl.app.metrics import read_metrics
 from plabctl.app.signals import STOP_CODES
@@ -29,7 +29,6 @@ from plabctl.files.private import open_private
 from plabctl.kinds import find
 from plabctl.render.metrics_text import format_metrics
 from plabctl.sinks.base import SinkContext, TickEnd, TickSinkKind
-from plabctl.store.store import Store
 from plabctl.values import replace
 
 _STOPPED_S = 1.0
@@ -161,11 +160,7 @@ class TickSinks:
         return ToldTick(key, kind.describe(sink), error)
 
     def _write_metrics(self, max_nodes: int) -> str:
-        app = self._app
-        store = Store(app.settings.state_dir, app.clock, network_disk=True, owners=app.settings.origin.owners)
-        return "".join(
-            format_metrics(read_metrics(App(app.settings, app.clock, store), max_nodes).families, "prometheus")
-        )
+        return "".join(format_metrics(read_metrics(duplicate(self._app), max_nodes).families, "prometheus"))
 
     def _note(self, told: list[ToldTick], *, is_heard: bool) -> list[str]:
         """Note in the state what goes wrong now and did not before, or the other way round; return what is new.

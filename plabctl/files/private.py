@@ -91,24 +91,24 @@ def open_private(path: str, flags: int, *, dir_fd: int | None = None) -> int:
 def open_private_dir(path: str, owners: Collection[int] = (), known: os.stat_result | None = None) -> int:
     """Open the state directory for writing in it, made 0700 when it is missing; return its descriptor.
 
-    Folders and links that lead to it may belong to `owners` (user ids) too. `known` is what it was before: it must
-    still be the same. Raises StoreError when it is not, when it cannot be made or opened, when others could write in
-    it, or when they could make its name lead to another directory: they could change the state under us, or have us
-    write where we should not.
+    Folders and links that lead to it may belong to `owners` (user ids) too. `known` is as for `refuse_moved_dir`.
+    Raises StoreError when it is another one, when it cannot be made or opened, when others could write in it, or when
+    they could make its name lead to another directory: they could change the state under us, or have us write where we
+    should not.
     """
     try:
         with as_store_error("open the state directory", path):
             try:
                 opened = open_trusted(path, _READ_DIR, owners=owners)
             except FileNotFoundError:  # what there is of the way was found to be trusted
-                if known:
-                    raise _build_moved_error(path) from None
+                refuse_moved_dir(path, known, None)
                 _make_dir(path)
                 opened = open_trusted(path, _READ_DIR, owners=owners)
     except Untrusted as error:
         raise _build_untrusted_error(path, error) from error
     try:
-        _refuse_unless_ours(opened.status, path, known)
+        refuse_moved_dir(path, known, opened.status)
+        _refuse_unless_ours(opened.status, path)
     except BaseException:
         os.close(opened.fd)
         raise
@@ -139,9 +139,11 @@ def refuse_planted_dir(path: str, owners: Collection[int] = ()) -> os.stat_resul
         os.close(opened.fd)
 
 
-def _build_moved_error(path: str) -> StoreError:
-    what = f"the state directory '{path}' was moved or replaced since this command first used it"
-    return StoreError(what, hint="nothing was written there; run it again")
+def refuse_moved_dir(path: str, known: os.stat_result | None, found: os.stat_result | None) -> None:
+    """Raise StoreError when the directory at `path` was `known` and is now `found`, another one or none."""
+    if known and not (found and os.path.samestat(known, found)):
+        what = f"the state directory '{path}' was moved or replaced since this command first used it"
+        raise StoreError(what, hint="nothing was written there; run it again")
 
 
 def _build_untrusted_error(path: str, error: Untrusted) -> StoreError:
@@ -171,9 +173,7 @@ def sync_dir(folder: str | int) -> None:
         os.close(fd)
 
 
-def _refuse_unless_ours(found: os.stat_result, path: str, known: os.stat_result | None) -> None:
-    if known and not os.path.samestat(known, found):
-        raise _build_moved_error(path)
+def _refuse_unless_ours(found: os.stat_result, path: str) -> None:
     if found.st_uid != os.geteuid():
         # Also for root: files made by root in another user's directory would lock that user's ticks out.
         owner = user_name(found.st_uid)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from plabctl.clock import Clock
 from plabctl.contexts import contextmanager
 from plabctl.errors import ClockFault
-from plabctl.files.private import as_store_error, open_private, open_private_dir, refuse_planted_dir
+from plabctl.files.private import as_store_error, open_private, open_private_dir, refuse_moved_dir, refuse_planted_dir
 from plabctl.store.head import PREVIOUS_NAME, Head, read_head, refuse_lost_state
 from plabctl.store.journal import peek_state
 from plabctl.typed import TYPE_CHECKING
@@ -39,7 +39,8 @@ class Store:
     Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
     StateTooNew, or StoreError when the file cannot be read, or when somebody else leads us to another one. Changing
     ones refuse a directory on a file system that is not known to be local, unless `network_disk` allows it. `owners`
-    are those besides root and the current user to whom folders may belong that lead to the directory.
+    are those besides root and the current user to whom folders may belong that lead to the directory. `found` is what
+    directories were when they were first used by this process, by path: one that was moved or replaced is used no more.
     """
 
     _has_frozen = False
@@ -53,6 +54,7 @@ class Store:
         lock_timeout_s: float = 10.0,
         network_disk: bool = False,
         owners: Collection[int] = (),
+        found: dict[str, os.stat_result] | None = None,
     ) -> None:
         self._dir = os.fspath(state_dir)
         self._clock = clock
@@ -60,8 +62,7 @@ class Store:
         self._network_disk = network_disk
         self._owners = owners
         self._is_seen = False
-        self._found: os.stat_result | None = None
-        """What the directory was when it was first used: one that was moved or replaced since is not written into."""
+        self.found = {} if found is None else found
         self._kept: list[Current] = []
         """The state as it was last used. Whoever uses it takes it out meanwhile: another thread may look."""
         self.on_commit: Callable[[], None] | None = None
@@ -105,7 +106,7 @@ class Store:
         from plabctl.store.documents import Snapshot
         from plabctl.store.tables import empty_tables
 
-        self._refuse_planted_dir()
+        self._build_reading_path("")
         current = self._pop_kept()
         if current is None or anew or not catch_up(current, self._dir):
             current = read_current(self._dir)
@@ -157,7 +158,7 @@ class Store:
         now = self._clock.now()
         # It refuses a directory where others may write: a tick with no work looks at no other file of it.
         os.close(self._open_dir())
-        for path in map(self._build_path, names or (BEAT_NAME,)):
+        for path in (os.path.join(self._dir, name) for name in names or (BEAT_NAME,)):
             with as_store_error("touch", path):
                 fd = open_private(path, os.O_WRONLY | os.O_CREAT)
                 try:
@@ -216,8 +217,8 @@ class Store:
             os.close(dir_fd)
 
     def _open_dir(self) -> int:
-        fd = open_private_dir(self._dir, self._owners, self._found)
-        self._found = os.fstat(fd)
+        fd = open_private_dir(self._dir, self._owners, self.found.get(self._dir))
+        self.found[self._dir] = os.fstat(fd)
         return fd
 
     def _pop_kept(self) -> Current | None:
@@ -227,19 +228,17 @@ class Store:
             return None
 
     def _peek(self, most: int = 0) -> Head | None:
-        self._refuse_planted_dir()
-        return peek_state(self._dir, most)
-
-    def _refuse_planted_dir(self) -> None:
         self._build_reading_path("")
+        return peek_state(self._dir, most)
 
     def _build_reading_path(self, name: str) -> str:
         """Return the path of a file to read; raise StoreError when a stranger leads there, once looked at."""
         if not self._is_seen:
-            self._found, self._is_seen = refuse_planted_dir(self._dir, self._owners), True
-        return self._build_path(name)
-
-    def _build_path(self, name: str) -> str:
+            status = refuse_planted_dir(self._dir, self._owners)
+            refuse_moved_dir(self._dir, self.found.get(self._dir), status)
+            self._is_seen = True
+            if status:
+                self.found[self._dir] = status
         return os.path.join(self._dir, name)
 
 
