@@ -16,7 +16,7 @@ from plabctl.app.export_nodes import Collected, Wanted, Way, collect, export_nod
 from plabctl.app.monitors import Monitors, is_one, read_source
 from plabctl.app.several import refuse_missing
 from plabctl.app.status_source import ToldStatus
-from plabctl.core.names import build_sort_key, fold_name, sort_names
+from plabctl.core.names import build_sort_key, fold_name
 from plabctl.core.part_selection import select_part
 from plabctl.core.problems import ProblemKind
 from plabctl.errors import PlabctlError, StoreError
@@ -71,7 +71,7 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
     found: dict[str, list[ExportedNode]] = {}
     remarks: list[str] = []
     for name, context in monitors.list_contexts():
-        export = export_nodes(context, sort_names(_select(context, wanted)[0]), wanted)
+        export = export_nodes(context, _select(context, wanted)[0], wanted)
         for node in export.nodes:
             found.setdefault(fold_name(node.view.name), []).append(node)
         remarks += [f"{name}: {remark}" for remark in export.remarks]

@@ -179,8 +179,14 @@ def _open(source: Source, file: str, cache: Cache | None, seconds: float) -> Ope
 
 def _explain_status_alone(source: Source) -> StoreError | None:
     """Return why the source has no statistics, if its name says so: beside any other file is who knows what."""
-    name = os.path.basename(urlsplit(source.place).path if source.is_remote else source.place)
-    if not name.endswith(".json") or name == STATUS or os.path.isdir(source.place):
+    if source.is_remote:
+        name = os.path.basename(urlsplit(source.place).path)
+        is_alone = name.endswith(".json") and name != STATUS
+    else:
+        name = os.path.basename(source.place)
+        is_alone = name != STATUS and not name.endswith(".toml") and os.path.exists(source.place)
+        is_alone = is_alone and not os.path.isdir(source.place)
+    if not is_alone:
         return None
     return StoreError(f"'{source.place}' has a status and no past", hint="name its page, or its configuration")
 
@@ -211,7 +217,7 @@ def _find_config(folder: str) -> str:
 
     if not os.path.exists(os.path.join(folder, "state.json")):
         raise StoreError(
-            f"'{folder}' has no {STATUS}", hint="it is the directory of a page that `plabctl report` wrote"
+            f"'{folder}' has no {STATUS}", hint="name the directory of a page, which `plabctl report` writes"
         )
     beside = os.path.join(os.path.dirname(os.path.abspath(folder)), LOCAL_CONFIG)
     for path in (beside, *list_config_paths(os.environ)):

@@ -66,7 +66,7 @@ def _read_in_time(fd: int, most_bytes: int, seconds: float) -> bytes:
     ready.register(fd, select.POLLIN)
     while left > 0:
         if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
-            raise TimeoutError(f"nothing came from it within {seconds:g} s")
+            raise TimeoutError(f"nothing came from it within {round(seconds, 1):g} s")
         part = os.read(fd, min(left, _CHUNK))
         if not part:
             break

@@ -151,7 +151,9 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
         nodes=[{**json.loads((far.folder / "huge/stats.json").read_text())["nodes"][0], "slot_seconds": 1e300}],
     )
     change(far, "odd", nodes=[{"name": "x"}])
-    shutil.copy(far.folder / "nancy/status.json", far.folder / "alone.json")
+    for name in ("alone.json", "odd-name"):
+        shutil.copy(far.folder / "nancy/status.json", far.folder / name)
+    (far.folder / "stats.json").write_text("of somebody else")
     web.folders["bare"] = far.folder / "none"
     wrong = {
         "none": ("none", "there is no 'none/stats.json'"),
@@ -163,6 +165,7 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
         "huge": ("huge", "are no statistics of nodes"),
         "odd": ("odd", "are no statistics of nodes"),
         "alone": ("alone.json", "'alone.json' has a status and no past"),
+        "file": ("odd-name", "'odd-name' has a status and no past"),
         "bare": (f"{web.url}/bare", "/bare/stats.json: answered 404"),
         "gone": ("gone", "cannot read 'gone': No such file or directory"),
     }
