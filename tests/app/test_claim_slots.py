@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.app import foreground_test
+from plabctl.app import foreground_test, tick
 from plabctl.app.goals import RetestGoal, TickGoal
 from plabctl.app.signals import Stop
-from plabctl.app.tick import GOAL_POLL_S, TickRun, is_step_due, make_run, step, wait
+from plabctl.app.tick import TickRun, is_step_due, make_run, step, wait
 from plabctl.core.settings import ExecutorSettings
 from plabctl.core.state import Changes
 from plabctl.errors import StoreBusy
@@ -137,16 +137,19 @@ def test_after_a_change_to_threads_what_is_outstanding_elsewhere_still_counts(si
     assert len(farm.nodes) == WINDOW, "nothing more went there"
 
 
-def test_a_tick_that_waits_for_such_a_slot_looks_again(site: Installation, farm: Farm) -> None:
+def test_a_tick_that_waits_for_such_a_slot_looks_again(
+    site: Installation, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tick, "GOAL_POLL_S", 60.0)
     kill(begin(site))
     use_threads(site)
     site.add("m0")
     run = begin(site)
     void_claims(site)
 
-    run.rest_until -= GOAL_POLL_S
+    run.rest_until = site.clock.monotonic() - 30.0
     assert not is_step_due(run)
-    run.rest_until -= 0.1
+    run.rest_until -= 30.0
     assert is_step_due(run)
     step(run)
     assert run.slots_in_use.running_count > 0
