@@ -105,7 +105,7 @@ class HttpSession:
         worker.join(max(0.0, self._end - time.monotonic()))
         if not found:
             self.close()
-            raise self._fault(f"did not answer within {self._timeout_s:g} s")
+            raise self._fault(f"did not answer within {round(self._timeout_s, 1):g} s")
         if isinstance(found[0], Exception):
             self.close()
             raise self._describe(found[0]) from found[0]
@@ -160,7 +160,7 @@ class HttpSession:
         if isinstance(error, UsageFault):
             return error
         if isinstance(error, TimeoutError):
-            words = f"did not answer within {self._timeout_s:g} s"
+            words = f"did not answer within {round(self._timeout_s, 1):g} s"
         elif isinstance(error, ssl.SSLCertVerificationError):
             words = f"its certificate is not believed: {clean_words(error.verify_message).rstrip('.')}"
         elif isinstance(error, ssl.SSLError):

@@ -43,6 +43,8 @@ def fetch(place: str, file: str, cache: Cache, seconds: float, *, hint: str = ""
                 reply = session.request("GET", path, headers, take=write)  # type: ignore[arg-type]  # it writes bytes
                 is_same = kept is not None and reply.status == 304
                 if not is_same:
+                    if reply.status == 304:  # unless it is asked whether there is anything new
+                        raise StoreError(f"{address}: answered 304 Not Modified, which it was not asked", hint=hint)
                     if 300 <= reply.status < 400:
                         raise StoreError(_describe_redirect(address, reply.headers.get("Location", "")))
                     session.require_ok(reply)
@@ -59,6 +61,8 @@ def fetch(place: str, file: str, cache: Cache, seconds: float, *, hint: str = ""
 
 
 def _describe_redirect(address: str, target: str) -> str:
+    if not target:
+        return f"{address}: redirects, and does not say where to"
     shown = "".join(char if char.isprintable() else "?" for char in target)[:200]
     return f"{address}: redirects to '{shown}', which is not followed: name that address, if it is the right one"
 

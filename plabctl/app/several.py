@@ -14,7 +14,7 @@ from plabctl.app.queries import UNUSABLE
 from plabctl.app.status_source import RowTest, ToldStatus, build_settings
 from plabctl.core.model import Cause
 from plabctl.core.names import sort_names
-from plabctl.core.part_selection import select_part
+from plabctl.core.part_selection import SEE_ALL, select_part
 from plabctl.core.selection import build_unknown_pool_error, split_words
 from plabctl.core.settings import Settings
 from plabctl.errors import NoSuchNode, PlabctlError, UsageFault
@@ -146,9 +146,10 @@ class Several:
 
 def refuse_missing(missing: Sequence[Mapping[str, PlabctlError]]) -> None:
     """Raise why a word means no node when it means none of any monitor."""
-    for word, error in missing[0].items():
+    for word in missing[0]:
         if all(word in each for each in missing):
-            raise error
+            # One of them may know what was meant.
+            raise max((each[word] for each in missing), key=lambda error: error.hint != SEE_ALL)
 
 
 def _read_nothing(_: NodeView) -> None:

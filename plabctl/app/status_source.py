@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from plabctl.app.json_stream import NotJson, Read, read_object
 from plabctl.app.told_state import TOLD, ToldState
 from plabctl.core.find_problems import TICKS_COME_S
+from plabctl.core.names import MAX_NAME
 from plabctl.core.occupancy import OccupancySettings
 from plabctl.core.pools.bad import BAD
 from plabctl.core.pools.good import GOOD
@@ -38,6 +39,8 @@ _IS_NONE, _HINT = "is not a status document", "it must have what `status -o json
 _AHEAD_S = TICKS_COME_S
 _LONGEST = 2000
 """Characters kept of a text."""
+_MOST_SLOTS = 1_000_000
+"""Of all monitors together; a slot in use takes memory here."""
 
 RowTest = Callable[[Mapping[str, Any]], bool]
 """Says of a node, as JSON has it, whether it is wanted."""
@@ -111,6 +114,8 @@ class _Tally:
         name, pool = row["name"], row["pool"]
         if name.__class__ is not str or pool.__class__ is not str or not (name + pool).isprintable():
             raise TypeError
+        if len(name) > MAX_NAME:
+            raise ValueError
         if pool in self._names:
             self._names[pool].append(name)
         else:
@@ -194,15 +199,29 @@ def _read_head(document: Mapping[str, Any]) -> StatusHead:
     return StatusHead(
         generated_at=read_instant(document["generated_at"]),
         rev=int(document["rev"]),
-        window=WindowView(int(window["size"]), int(window["in_use"])),
+        window=WindowView(_read_count(window["size"], _MOST_SLOTS), _read_count(window["in_use"])),
         guard=_read_guard(guard),
-        counts={str(pool): int(count) for pool, count in document["counts"].items()},
+        counts={_read_pool(pool): int(count) for pool, count in document["counts"].items()},
         problems=[_read_problem(row) for row in document.get("problems", ())] or None,
         last_tick_at=_read_optional(document, "last_tick_at"),
         last_success_at=_read_optional(document, "last_success_at"),
-        good_pools=[str(pool) for pool in document["good_pools"]],
+        good_pools=[_read_pool(pool) for pool in document["good_pools"]],
         every_seconds=float(document["every_seconds"]) if "every_seconds" in document else None,
     )
+
+
+def _read_count(given: Any, most: float = inf) -> int:
+    number = int(given)
+    if not 0 <= number <= most:
+        raise ValueError
+    return number
+
+
+def _read_pool(name: str) -> str:
+    """Return the name of a pool; raise ValueError for one that would act on a terminal."""
+    if not name.isprintable():
+        raise ValueError
+    return name
 
 
 def _read_guard(guard: Mapping[str, Any]) -> GuardView:

@@ -15,6 +15,9 @@ from plabctl.core.state import State
 from plabctl.errors import NoSuchNode, NoSuchPool, PlabctlError
 from plabctl.nodesets import expand_nodeset
 
+SEE_ALL = "see: plabctl status --from SOURCE"
+"""What to do about a name that is unlike any there is."""
+
 
 def select_part(
     words: Sequence[str], state: State, settings: Settings, now: float
@@ -25,6 +28,7 @@ def select_part(
     found: set[str] = set(known.values()) if all(word.startswith("!") for word in parts) else set()
     left_out: set[str] = set()
     missing: dict[str, PlabctlError] = {}
+    shorts: dict[str, str] = {}
     for word in parts:
         plain = word.removeprefix("!")
         chosen = left_out if word.startswith("!") else found
@@ -32,7 +36,10 @@ def select_part(
             if name := known.get(fold_name(plain)):
                 chosen.add(name)
             else:
-                missing[word] = NoSuchNode(f"no node is named {plain!r}", hint="see: plabctl status --from", word=plain)
+                shorts = shorts or {name.partition(".")[0]: known[name] for name in known}
+                full = shorts.get(fold_name(plain))
+                hint = f"the full name is {full!r}" if full else SEE_ALL
+                missing[word] = NoSuchNode(f"no node is named {plain!r}", hint=hint, word=plain)
             continue
         try:
             chosen.update(expand_word(plain, state, settings, now))

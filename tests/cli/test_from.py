@@ -100,6 +100,14 @@ def test_what_none_has_is_refused(far: Desk, arguments: list[str], code: int, wo
     assert "secret" not in said.err
 
 
+def test_who_has_a_full_name_is_told_by_the_short_one(far: Desk) -> None:
+    nodes = [{**row, "name": f"{row['name']}.example.org"} for row in document(far, "nancy")["nodes"]]
+    alter(far, "nancy", nodes=nodes)
+
+    assert "the full name is 'a2.example.org'" in far.run("status", *BOTH, "A2").err
+    assert "plabctl status --from SOURCE" in far.run("status", *BOTH, "A3").err
+
+
 def test_groups_are_over_all(far: Desk) -> None:
     (group,) = json.loads(far.ok("status", *BOTH, "--by", "reason", "-o", "json"))["groups"]
     by_monitor = far.ok("status", *BOTH, "--by", "monitor", "-o", "tsv")
@@ -163,6 +171,8 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
         file.truncate(1024**3)
     web.answers["/html/status.json"] = lambda handler: web.send(handler, 200, b"<!DOCTYPE html><p>Log in")
     web.answers["/moved/status.json"] = lambda handler: web.send(handler, 301, Location="https://example.org/")
+    web.answers["/nowhere/status.json"] = lambda handler: web.send(handler, 302)
+    web.answers["/same/status.json"] = lambda handler: web.send(handler, 304)
     web.answers["/endless/status.json"] = _send_for_ever
     with socket.create_server(("127.0.0.1", 0)) as silent:
         wrong = {
@@ -175,6 +185,8 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
             "zero": ("/dev/zero", "is not a status document"),
             "html": (f"{web.url}/html/", "is a page of HTML, not a status document"),
             "moved": (f"{web.url}/moved/", "redirects to 'https://example.org/', which is not followed"),
+            "nowhere": (f"{web.url}/nowhere/", "redirects, and does not say where to"),
+            "same": (f"{web.url}/same/", "answered 304 Not Modified"),
             "gone": (f"{web.url}/nothing", "answered 404"),
             "endless": (f"{web.url}/endless/", "did not answer within"),
             "tls": (web.url.replace("http:", "https:"), "no TLS can be agreed on"),

@@ -122,7 +122,15 @@ def test_a_file_from_the_future_is_told_because_it_would_never_grow_old(reported
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": 5}, {"penalty": "x"}, {"pool": 7}, {"labels": 5}, {"since_at": 12345}, {"ok_streak": None}],
+    [
+        {"name": 5},
+        {"name": "n" * 254},
+        {"penalty": "x"},
+        {"pool": 7},
+        {"labels": 5},
+        {"since_at": 12345},
+        {"ok_streak": None},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_node_that_is_not_as_documented_is_no_status(reported: Desk, change: dict[str, object]) -> None:
@@ -148,6 +156,23 @@ def test_a_window_without_bounds_costs_nothing(reported: Desk) -> None:
     path = alter(reported, window={"size": 40, "in_use": 10**12})
 
     assert "in_use=40;" in reported.run("check", "--from", path).out
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"window": {"size": 10**12, "in_use": 10**12}},
+        {"window": {"size": 40, "in_use": -1}},
+        {"counts": {"\x1b[31m": 1}},
+        {"good_pools": ["\n"]},
+    ],
+    ids=["a window that takes all memory", "fewer than no slots", "a pool", "a good pool"],
+)
+def test_a_head_that_plabctl_does_not_write_is_no_status(reported: Desk, values: dict[str, object]) -> None:
+    said = reported.run("check", "--from", alter(reported, **values))
+
+    assert said.code == 3
+    assert "is not a status document" in said.out
 
 
 @pytest.mark.parametrize(
