@@ -75,13 +75,13 @@ class MemoryState:
         node = self._nodes.get(name)
         return None if node is None else fields.read(node, self._members[name])
 
-    def recent(self, since_at: float) -> Iterable[Member]:
-        """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
+    def recent(self, since_at: float) -> Iterable[tuple[Node, Member]]:
+        """Return the nodes whose last probe ended, or whose login last answered, at `since_at` or later."""
         found = []
         for member in self._members.values():
             answered_at = member.liveness.answered_at if member.liveness else None
             if any(at is not None and at >= since_at for at in (member.probed_at, answered_at)):
-                found.append(member)
+                found.append((self._nodes[member.node], member))
         return found
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:

@@ -93,7 +93,7 @@ class ToldState:
         """Return how many nodes are in each pool that has any."""
         return Counter(view.pool for view in self.views.values())
 
-    def recent(self, since_at: float) -> Iterable[Member]:
+    def recent(self, since_at: float) -> Iterable[tuple[Node, Member]]:
         """Return nothing: who only reads judges nobody."""
         return ()
 

@@ -92,8 +92,8 @@ class State(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Return how many nodes are in each pool that has any."""
 
-    def recent(self, since_at: float) -> Iterable[Member]:
-        """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
+    def recent(self, since_at: float) -> Iterable[tuple[Node, Member]]:
+        """Return the nodes whose last probe ended, or whose login last answered, at `since_at` or later."""
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the members of pools and experiments whose time has come, claimed or not, in no order; none absent.

@@ -1,8 +1,7 @@
 """The state as it is now: the state file, and what its journal says was changed since.
 
 I/O. Reading takes no lock: a journal only grows, and the one before is kept until the state file is written once more,
-so whoever read a state file finds its journal, or that there is a newer state file. Go on with `plabctl.store.storage`,
-which changes the state.
+so whoever read a state file finds its journal, or a newer state file. `plabctl.store.storage` changes the state.
 Tests: `tests/store/test_journal.py`.
 """
 
@@ -72,6 +71,8 @@ class Current:
         """Whether this process knows that all before is durable: whoever wrote it may have died before it was."""
         self.is_shared = False
         """Whether a snapshot has the same tables."""
+        self.failed_at = 0
+        """How long the journal was when a fold failed last; 0 if none did."""
         self._indices: dict[type[Index], Any] = {}
 
     def index(self, kind: type[Kind]) -> Kind:
@@ -159,8 +160,7 @@ def read_current(state_dir: str) -> Current | None:
     path = os.path.join(state_dir, STATE_NAME)
     turn, last = 0, None
     while True:
-        found = read_documents(path)
-        if found is None:
+        if (found := read_documents(path)) is None:
             return None
         current = Current(*found)
         turn = turn + 1 if current.base.checksum == last else 1
@@ -185,7 +185,7 @@ def catch_up(current: Current, state_dir: str) -> bool:
     # The state file was written anew. All that it says was in the journal before, which is kept until the next time.
     if not _follow(current, state_dir, is_last=False) or current.rest or not _is_fold(line.head, current.head):
         return False
-    current.base, current.place, current.is_confirmed = line, None, False
+    current.base, current.place, current.is_confirmed, current.failed_at = line, None, False, 0
     return _follow(current, state_dir, is_last=False)
 
 

@@ -163,13 +163,11 @@ class DocumentState:
         """Return how many nodes are in each pool that has any."""
         return read_documents_of(NODES, lambda: Counter(doc["member"]["pool"] for doc in self._tables[NODES].values()))
 
-    def recent(self, since_at: float) -> Iterator[Member]:
-        """Return the members whose last probe ended, or whose login last answered, at `since_at` or later."""
+    def recent(self, since_at: float) -> list[tuple[Node, Member]]:
+        """Return the nodes whose last probe ended, or whose login last answered, at `since_at` or later."""
         from plabctl.store.recent_index import RecentIndex
 
-        docs = self._tables[NODES]
-        for name in read_documents_of(NODES, lambda: self._find_index(RecentIndex).list_recent(since_at)):
-            yield _decode(codec.decode_member, NODES, name, docs[name])
+        return read_documents_of(NODES, lambda: self._find_index(RecentIndex).list_recent(since_at))
 
     def due(self, now: float, *, latest_at: float = float("inf")) -> list[Due]:
         """Return the members whose time has come, or lies after `latest_at`; claimed or not, in no order."""

@@ -10,6 +10,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from math import inf
 
+from plabctl.core.model import Member, Node
+from plabctl.store import codec
 from plabctl.store.shapes import Doc
 from plabctl.store.tables import NODES, Tables
 
@@ -25,14 +27,16 @@ class RecentIndex:
         self._seen_at: dict[str, float] = {}
         self._entries: list[tuple[float, str]] = []
         """In the order of time; one that `_seen_at` does not confirm is stale."""
+        self._decoded: dict[str, tuple[Node, Member]] = {}
+        """What was made of the documents of these nodes: of thousands that were seen lately few change in a step."""
 
     def note(self, table: str, ids: Iterable[str]) -> None:
         """Remember that these documents are added, changed or gone."""
         if table == NODES and self._since_at < inf:
             self._changed.update(ids)
 
-    def list_recent(self, since_at: float) -> list[str]:
-        """Return the names of the nodes that `State.recent` yields, by time; raise KeyError, TypeError as it reads."""
+    def list_recent(self, since_at: float) -> list[tuple[Node, Member]]:
+        """Return what `State.recent` does, by time; raise KeyError, TypeError or ValueError for what cannot be read."""
         if since_at < self._since_at:
             self._build(since_at)
         for name in self._changed:
@@ -43,17 +47,25 @@ class RecentIndex:
         for at, name in self._entries[:first]:
             if self._seen_at.get(name) == at:
                 del self._seen_at[name]
+                self._decoded.pop(name, None)
         del self._entries[:first]
-        return [name for at, name in self._entries if self._seen_at.get(name) == at]
+        decoded = self._decoded
+        for at, name in self._entries:
+            if name not in decoded and self._seen_at.get(name) == at:
+                doc = self.tables[NODES][name]
+                decoded[name] = codec.decode_node(name, doc), codec.decode_member(name, doc)
+        return [decoded[name] for at, name in self._entries if self._seen_at.get(name) == at]
 
     def _build(self, since_at: float) -> None:
         self._changed.clear()
+        self._decoded.clear()
         found = {name: find_seen_at(doc) for name, doc in self.tables[NODES].items()}
         self._seen_at = {name: at for name, at in found.items() if at >= since_at}
         self._entries = sorted((at, name) for name, at in self._seen_at.items())
 
     def _take(self, name: str, doc: Doc | None) -> None:
         before = self._seen_at.pop(name, None)
+        self._decoded.pop(name, None)
         if doc is None:
             return
         at = find_seen_at(doc)

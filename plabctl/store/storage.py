@@ -148,12 +148,15 @@ class StagedStorage(Storage):
         if current is None or current.place is None or current.head.rev == current.base.head.rev or current.rest:
             return
         has_previous = os.path.lexists(os.path.join(self._state_dir, PREVIOUS_NAME))
-        if not has_previous or current.place.offset > max(_LEAST_BYTES, share * current.base.head.bytes_):
-            began = time.monotonic()
-            current.base, current.place = write_base(
-                self._state_dir, self._dir_fd, self.tables, current.head.rev, current.head.saved_at
-            )
-            self.fold_s = time.monotonic() - began
+        new_bytes = current.place.offset - current.failed_at
+        if (has_previous or current.failed_at) and new_bytes <= max(_LEAST_BYTES, share * current.base.head.bytes_):
+            return
+        began = time.monotonic()
+        current.failed_at = current.place.offset  # a full disk is full at the next commit, too: others write to it
+        head = current.head
+        current.base, current.place = write_base(self._state_dir, self._dir_fd, self.tables, head.rev, head.saved_at)
+        current.failed_at = 0
+        self.fold_s = time.monotonic() - began
 
     def _append(self, current: Current, place: Place, now: float) -> None:
         if current.rest:

@@ -116,7 +116,9 @@ def check(state: State, now: float, count: int = 3) -> None:
     assert choose_rows(found.rows, state.claims.values(), count, now).rows == chosen.rows
     assert state.counts() == Counter(member.pool for member in state.members())
     assert list(state.outbox) == list(decode_outbox(state))
-    assert {member.node for member in state.recent(now - RECENT_S)} == find_recent(state, now - RECENT_S)
+    found_lately = state.recent(now - RECENT_S)
+    assert {node.name for node, _ in found_lately} == find_recent(state, now - RECENT_S)
+    assert all((node, member) == (state.node(node.name), state.member(node.name)) for node, member in found_lately)
 
 
 @settings(max_examples=60)

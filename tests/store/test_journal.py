@@ -555,6 +555,32 @@ def test_a_fold_that_fails_is_no_failure_of_the_commit(state_dir: Path, monkeypa
     assert list_names(state_dir) == before
 
 
+def test_a_fold_that_failed_is_tried_again_when_as_much_was_added_and_by_the_next_process(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_LEAST_BYTES", 1000)
+    store = open_store(state_dir)
+    for number in range(2):
+        commit(store, note(number))  # the first fold of all keeps a previous generation
+    tries: list[str] = []
+
+    def fail(name: str, *_: object, **__: object) -> None:
+        tries.append(name)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commit_module, "write_new", fail)
+        numbers = iter(range(2, 1000))
+        while len(tries) < 3:
+            commit(store, note(next(numbers)))
+        commit_count = next(numbers)
+        assert commit_count > 12, "each record has some 250 bytes"
+        commit(open_store(state_dir), note(commit_count))
+        assert len(tries) == 4
+    commit(open_store(state_dir), note(7))
+    assert count_of(state_dir) == 7
+
+
 def make_failing(error: BaseException) -> Callable[..., None]:
     def fail(*_: object, **__: object) -> None:
         raise error

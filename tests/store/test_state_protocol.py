@@ -333,8 +333,8 @@ def test_the_recent_are_those_tested_since(play: Play) -> None:
     times = {"before": NOW - 1, "then": NOW, "after": NOW + 1, "never": None}
     state = play(*(one_node(name, probed_at=at) for name, at in times.items()))
 
-    assert sorted(member.node for member in state.recent(NOW)) == ["after", "then"]
-    assert sorted(member.node for member in state.recent(0.0)) == ["after", "before", "then"]
+    assert sorted(node.name for node, _ in state.recent(NOW)) == ["after", "then"]
+    assert sorted(node.name for node, _ in state.recent(0.0)) == ["after", "before", "then"]
 
 
 def test_every_change_counts(play: Play) -> None:

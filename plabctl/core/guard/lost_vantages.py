@@ -58,9 +58,9 @@ def _count_seen(state: State, settings: Settings, vantages: set[str], now: float
     """Return what was lately seen of good nodes from these vantages."""
     since_at = now - settings.guard.within_s
     seen: dict[str, Places] = {}
-    for member in state.recent(since_at):
-        own, node = settings.pools.get(member.pool), state.node(member.node)
-        if own is None or node is None or not (own.is_good or member.is_suspect):
+    for node, member in state.recent(since_at):
+        own = settings.pools.get(member.pool)
+        if own is None or not (own.is_good or member.is_suspect):
             continue
         site = node.variables.get(settings.guard.site_label, "")
         for vantage, is_lost in _list_sights(member, since_at):

@@ -72,11 +72,11 @@ def restore_member(member: Member, flap: Flap, settings: Settings, now: float) -
 
 def _find_moves(state: State, settings: Settings, guard: Guard, now: float) -> Iterator[tuple[Member, Flap]]:
     """Yield the members with a move to take back, each with the first such move."""
-    for member in state.recent(now - settings.guard.within_s):
+    for node, member in state.recent(now - settings.guard.within_s):
         if member.is_held(now):
             continue
         for flap in (*keep_relevant(member.flaps, settings.guard, now), *_build_suspect_flap(member)):
-            if flap.before.pool in settings.pools and guard.holds(flap.before.pool, state.node(member.node)):
+            if flap.before.pool in settings.pools and guard.holds(flap.before.pool, node):
                 yield member, flap
                 break
 

@@ -43,14 +43,15 @@ def list_sightings(
     until `blind_until_at` says nothing.
     """
     label = settings.guard.site_label
-    seen: dict[str, Member] = {member.node: member for member in state.recent(now - settings.guard.within_s)}
+    since_at = now - settings.guard.within_s
+    seen = {node.name: (node, member) for node, member in state.recent(since_at)}
     for name in (*fresh, *heard):
-        member = state.member(name)
-        if member:
-            seen[name] = member
-    for name, member in seen.items():
-        pool, node = _find_home_pool(member, settings), state.node(name)
-        if pool is None or node is None:
+        found, one = state.node(name), state.member(name)
+        if found and one:
+            seen[name] = found, one
+    for name, (node, member) in seen.items():
+        pool = _find_home_pool(member, settings)
+        if pool is None:
             continue
         was_blind = member.probed_at is not None and member.probed_at <= blind_until_at
         report = fresh.get(name)
@@ -59,7 +60,6 @@ def list_sightings(
         is_tested = outcome is not Outcome.FAIL or not is_silence
         if not report and settings.pools[member.pool].is_good:
             known = heard.get(name) or (None if was_blind else _find_silence(member, settings))
-            since_at = now - settings.guard.within_s
             outcome, is_tested = _add_check(member, outcome, known, since_at, is_silence=is_silence)
         if outcome:
             yield Sighting(name, pool, node.variables.get(label), outcome, is_tested)
