@@ -6,7 +6,6 @@ Go on with `plabctl.store.session`.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Collection, Iterator
 
@@ -42,9 +41,6 @@ class Store:
     are those besides root and the current user to whom folders may belong that lead to the directory. `found` is what
     directories were when they were first used by this process, by path: one that was moved or replaced is used no more.
     """
-
-    _has_frozen = False
-    """Whether this process has told the collector to leave alone what had been read."""
 
     def __init__(
         self,
@@ -104,7 +100,7 @@ class Store:
         # Imported here: an idle tick reads the head only, and needs none of the nouns.
         from plabctl.store.current import catch_up, read_current
         from plabctl.store.documents import Snapshot
-        from plabctl.store.tables import empty_tables
+        from plabctl.store.tables import empty_tables, freeze_once
 
         self._build_reading_path("")
         current = self._pop_kept()
@@ -113,11 +109,7 @@ class Store:
         if current is None:
             refuse_lost_state(self._dir)
             return Snapshot(None, empty_tables())
-        # Documents hold no cycles: the collector has nothing to find in them. Once only: freezing at every read would
-        # keep the garbage of all earlier reads. We remember that ourselves: gc.get_freeze_count() counts one by one.
-        if not Store._has_frozen:
-            Store._has_frozen = True
-            gc.freeze()
+        freeze_once()
         current.is_shared = True
         found = Snapshot(current, current.tables)
         self._kept.append(current)
@@ -134,10 +126,11 @@ class Store:
         # TinyDB is imported before the lock is taken, and only by those who write.
         from plabctl.store.session import Session
         from plabctl.store.storage import StagedStorage
-        from plabctl.store.tables import pause_collection
+        from plabctl.store.tables import freeze_once, pause_collection
 
         with self._lock() as dir_fd, pause_collection():
             session = Session(StagedStorage(self._dir, dir_fd, self._pop_kept()))
+            freeze_once()
             try:
                 opened_at = self._rebase_clock(session)
                 yield session

@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 
 from plabctl.contexts import contextmanager
 from plabctl.files.private import as_store_error, build_store_error, open_for_reading
@@ -89,6 +90,15 @@ def pause_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@cache
+def freeze_once() -> None:
+    """Tell the collector to leave alone what was read: documents hold no cycles, so there is nothing to find in them.
+
+    Once only: freezing at every read would keep the garbage of all earlier reads.
+    """
+    gc.freeze()
 
 
 def _parse(path: str, data: bytes) -> Tables:

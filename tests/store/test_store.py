@@ -19,6 +19,7 @@ from plabctl.core.state import Changes
 from plabctl.errors import ClockFault, StoreBusy, StoreError
 from plabctl.store import storage
 from plabctl.store.store import Store
+from plabctl.store.tables import freeze_once
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
 from tests.store.failing_calls import descriptors
@@ -323,13 +324,17 @@ def test_the_last_change_and_the_newest_tick_are_known_at_a_glance(store: Store)
     assert store.newest_tick() == "tick-7"
 
 
+@pytest.mark.parametrize("is_changed", [False, True])
 def test_what_is_read_is_kept_from_the_collector_of_garbage_and_no_more_when_it_is_read_again(
-    store: Store, state_dir: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, state_dir: Path, is_changed: bool
 ) -> None:
     commit(store, ONE)
-    monkeypatch.setattr(Store, "_has_frozen", False)
+    freeze_once.cache_clear()
     gc.unfreeze()
     store = Store(state_dir, ManualClock(NOW))
+    if is_changed:
+        commit(store, ONE)
+        assert gc.get_freeze_count() > 0
     first = store.snapshot()
     kept = gc.get_freeze_count()
     second = store.snapshot()
