@@ -163,15 +163,22 @@ def most_at_once(log: Path) -> int:
 
 
 def test_an_older_tick_leaves_the_window_to_the_newest(tmp_path: Path) -> None:
-    here = Installation(tmp_path, setup="sleep 0.5", window=2)
+    own = f"{tmp_path}/{{node}}"
+    setup = f"touch {own}.begun; until test -e {own}.go || test -e {tmp_path}/all.go; do sleep 0.05; done"
+    here = Installation(tmp_path, setup=setup, timeout_s=60.0, window=2)
     here.add(*(f"n{number}" for number in range(12)))
     older = here.spawn_tick()
-    until(here.store.newest_tick)
+    until(lambda: len(list(tmp_path.glob("*.begun"))) == 2)
+    first = here.store.newest_tick()
     newer = here.spawn_tick()
+    until(lambda: here.store.newest_tick() != first)
+    for path in tmp_path.glob("*.begun"):
+        path.with_suffix(".go").touch()
 
     older.communicate(timeout=30)
 
     assert newer.poll() is None, "the older one must end while the newer still fills the window"
+    (tmp_path / "all.go").touch()
     newer.communicate(timeout=60)
     assert set(here.pools().values()) == {"good"}
 
