@@ -241,7 +241,7 @@ class Cluster:
         """End a process and wait for that."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        process.wait(10)
+        process.wait(_PATIENCE_S)  # which takes a busy machine longer than the worker
 
     def signal(self, name: str, number: int) -> None:
         """Send a process a signal."""
