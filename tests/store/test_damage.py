@@ -305,8 +305,14 @@ def test_there_is_nothing_to_restore_where_nothing_was_written(tmp_path: Path) -
         open_store(tmp_path / "state").restore()
 
 
-@pytest.mark.parametrize("previous", [b"", b"{}", None], ids=["empty", "object", "missing"])
-def test_without_a_sound_previous_generation_restore_changes_nothing(state_dir: Path, previous: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("previous", "what"),
+    [(b"", "nothing was restored"), (b"{}", "nothing was restored"), (None, "has no previous generation")],
+    ids=["empty", "object", "missing"],
+)
+def test_without_a_sound_previous_generation_restore_changes_nothing(
+    state_dir: Path, previous: bytes | None, what: str
+) -> None:
     path = state_dir / "state.json.previous"
     path.unlink()
     if previous is not None:
@@ -314,7 +320,7 @@ def test_without_a_sound_previous_generation_restore_changes_nothing(state_dir: 
     (state_dir / "state.json").write_bytes(b"{}")
     names = sorted(state_dir.iterdir())
 
-    with pytest.raises(StateDamaged) as caught:
+    with pytest.raises(StateDamaged, match=what) as caught:
         open_store(state_dir).restore()
 
     assert "--restore" not in caught.value.hint
@@ -322,9 +328,10 @@ def test_without_a_sound_previous_generation_restore_changes_nothing(state_dir: 
     assert sorted(state_dir.iterdir()) == names
 
 
-def test_a_state_with_an_unreadable_entry_can_be_restored(state_dir: Path) -> None:
+@pytest.mark.parametrize("rev", [1, 99], ids=["older than its journal", "the latest"])
+def test_a_state_with_an_unreadable_entry_can_be_restored(state_dir: Path, rev: int) -> None:
     nodes = b'"nodes":{"n1":{"member":{"pool":7}}}'
-    (state_dir / "state.json").write_bytes(with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1))
+    (state_dir / "state.json").write_bytes(with_head(BODY.replace(b'"nodes":{}', nodes), nodes=1, rev=rev))
 
     open_store(state_dir).restore()
 

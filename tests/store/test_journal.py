@@ -26,7 +26,7 @@ from plabctl.store.current import read_current
 from plabctl.store.head import LONGEST_LINE, SCHEMA_VERSION
 from plabctl.store.journal import build_record
 from plabctl.store.store import Store
-from plabctl.store.tables import read_documents
+from plabctl.store.tables import find_saved_boot
 from plabctl.values import replace
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
@@ -232,22 +232,58 @@ def test_a_process_that_goes_on_is_told_that_the_state_file_is_gone(state_dir: P
             read()
 
 
-def test_a_reader_that_was_overtaken_by_two_folds_looks_again(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    always_fold(monkeypatch)
-    real, is_overtaken = read_documents, False
+def fold_beside(monkeypatch: pytest.MonkeyPatch, state_dir: Path, name: str, commits: int) -> None:
+    """Let another process commit and fold so often, and then commit once more, right after the first call of `name`."""
+    real: Callable[..., object] = getattr(current_module, name)
 
-    def read(path: str) -> object:
-        nonlocal is_overtaken
-        found = real(path)
-        if not is_overtaken:
-            is_overtaken = True
-            for number in (8, 9):
+    def call(*args: object) -> object:
+        monkeypatch.setattr(current_module, name, real)
+        found = real(*args)
+        with pytest.MonkeyPatch.context() as patch:
+            always_fold(patch)
+            for number in range(commits):
                 commit(open_store(state_dir), note(number))
+        commit_without_fold(state_dir)
         return found
 
-    monkeypatch.setattr(current_module, "read_documents", read)
+    monkeypatch.setattr(current_module, name, call)
 
-    assert count_of(state_dir) == 9
+
+@pytest.mark.parametrize("commits", [1, 2], ids=["its journal is there", "its journal is gone"])
+def test_a_reader_that_was_overtaken_by_a_fold_looks_again(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    fold_beside(monkeypatch, state_dir, "read_documents", commits)
+
+    assert count_of(state_dir) == 11
+
+
+def test_a_process_that_goes_on_and_was_overtaken_while_it_followed_a_fold_reads_anew(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(state_dir)
+    commit(store, note(5))
+    with monkeypatch.context() as patch:
+        always_fold(patch)
+        commit(open_store(state_dir), note(6))
+    fold_beside(monkeypatch, state_dir, "_is_fold", 2)
+
+    assert store.snapshot().notes["count"] == {"is": 11}
+
+
+def test_what_others_folded_is_made_durable_before_a_process_that_goes_on_appends(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(state_dir)
+    commit_without_fold(store)
+    with monkeypatch.context() as patch:
+        always_fold(patch)
+        commit(open_store(state_dir), note(6))
+
+    with at_call(0, fail(0), ("fsync", "fdatasync", "write")) as seen:
+        commit_without_fold(store)
+
+    assert seen == ["fsync", "fdatasync", "write", "fdatasync"]
 
 
 def test_a_session_that_goes_on_knows_what_others_made_due_and_took_away(state_dir: Path) -> None:
@@ -258,8 +294,15 @@ def test_a_session_that_goes_on_knows_what_others_made_due_and_took_away(state_d
             found = session.shortlist(NOW + 1, 9, latest_at=NOW + 9000, pools={"good"})
         return sorted(row.node for row in found.rows)
 
-    commit(store, add("a", due_in_s=-1))
+    with store.session() as session:
+        session.apply(add("a", due_in_s=-1))
     assert list_due() == ["a"]
+    with store.session() as session:
+        session.apply(Changes(removed=("n1",)))
+        session.apply(add("n2", due_in_s=-1))
+        assert session.shortlist(NOW + 1, 9, latest_at=NOW + 9000, pools={"good"}).total == 2
+        session.apply(Changes(removed=("n2",)))
+        assert session.shortlist(NOW + 1, 9, latest_at=NOW + 9000, pools={"good"}).total == 1
     commit(open_store(state_dir), add("b", due_in_s=-1))
     assert list_due() == ["a", "b"]
     commit(open_store(state_dir), Changes(removed=("a",)))
@@ -500,7 +543,7 @@ def test_where_the_boot_is_not_known_a_record_that_is_wrong_may_be_torn(
     [
         b'{"drop":{},"put":{"nodes":"ab"}}', b'{"drop":{"nodes":"ab"},"put":{}}', b'{"drop":{},"put":{"odd":{}}}',
         b'{"drop":{"nodes":[1]},"put":{}}', b'{"put":{}}', b"[]", b'{"drop":[],"put":[]}', b"nonsense",
-        b'{"drop":{"nodes":["n1"]},"put":{}}',
+        b'{"drop":{"nodes":["n1"]},"put":{}}', b'{"drop":{},"put":{"nodes":{"n1":{"member":{"pool":7}}}}}',
     ],
 )  # fmt: skip
 def test_a_record_that_is_whole_and_says_nonsense_is_damage_and_restore_goes_back_to_before_it(
@@ -514,9 +557,10 @@ def test_a_record_that_is_whole_and_says_nonsense_is_damage_and_restore_goes_bac
         file.write(record.data)
 
     with pytest.raises(StateDamaged):
-        open_store(state_dir).snapshot()
+        open_store(state_dir).snapshot().member("n1")
     open_store(state_dir).restore()
     assert (count_of(state_dir), count_nodes(state_dir)) == (3, 1)
+    assert open_store(state_dir).snapshot().member("n1") is not None
 
 
 @pytest.mark.parametrize("call", ["write", "fdatasync"])
@@ -636,14 +680,36 @@ def test_restore_loses_nothing_when_only_the_state_file_is_damaged(folded: Path)
     assert count_of(folded) == 12
 
 
+def test_restore_of_a_lost_state_keeps_no_damaged_file_and_a_journal_without_commit_is_none(folded: Path) -> None:
+    (folded / "state.json").write_bytes(b"{}")
+    open_store(folded).restore()
+    assert len([*folded.glob("*.damaged-*")]) == 1, "the state file, and not the journal that says nothing"
+
+    commit_without_fold(folded)
+    (folded / "state.json").unlink()
+    assert open_store(folded).restore().kept is None
+
+
+def test_after_a_boot_the_next_commit_says_which_one_it_was(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "read_boot_id", lambda: "another")
+    commit_without_fold(state_dir)
+
+    current = read_current(str(state_dir))
+    assert current is not None
+    assert find_saved_boot(current.tables) == "another"
+
+
 def commit_without_fold(state: Path | Store) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(storage, "_LEAST_BYTES", 10**9)
         commit(open_store(state) if isinstance(state, Path) else state, note(11))
 
 
-def test_restore_goes_back_to_the_last_record_before_the_damage(state_dir: Path) -> None:
+@pytest.mark.parametrize("has_previous", [True, False])
+def test_restore_goes_back_to_the_last_record_before_the_damage(state_dir: Path, has_previous: bool) -> None:
     journal = find_journal(state_dir)
+    if not has_previous:
+        (state_dir / "state.json.previous").unlink()
     whole = journal.read_bytes()
     journal.write_bytes(whole.replace(b'"is":2', b'"is":7'))
 
@@ -652,7 +718,8 @@ def test_restore_goes_back_to_the_last_record_before_the_damage(state_dir: Path)
     assert count_of(state_dir) == 1
     assert (restored.found.rev, restored.rev) == (3, 6), "two commits are lost, and their numbers not used again"
     assert restored.kept is not None
-    assert Path(restored.kept).read_bytes() == journal_with(whole)
+    assert journal_with(whole) in [path.read_bytes() for path in state_dir.glob("*.damaged-*")]
+    assert not has_previous or Path(restored.kept).read_bytes() == journal_with(whole)
 
 
 def journal_with(whole: bytes) -> bytes:
@@ -781,6 +848,8 @@ def test_a_state_of_version_3_is_brought_forward_by_its_next_commit(tmp_path: Pa
     (state_dir / "state.json").write_bytes(content)
     store = open_store(state_dir)
     assert (store.snapshot().rev, store.head() is not None) == (8, True)
+    with store.session() as session:
+        assert session.rev == 8
 
     commit(store, Changes(tick=make_mark("t")))
 

@@ -55,8 +55,9 @@ def copy_state(source: Path, target: Path) -> None:
         shutil.copy(path, target / path.name)
 
 
+@pytest.mark.parametrize("without", ["", "state.journal.2"])
 def test_a_state_file_of_another_history_with_the_same_rev_is_no_fold_of_this_one(
-    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(state_dir, other)
@@ -64,6 +65,8 @@ def test_a_state_file_of_another_history_with_the_same_rev_is_no_fold_of_this_on
     add(here, "here")
     fold_always(monkeypatch)
     add(open_store(other, NOW + 1), "there")
+    if without:  # the journal of our own, which leads up to that rev, stays
+        (other / without).unlink()
     copy_state(other, state_dir)
 
     assert names_of(here) == names_of(open_store(state_dir)) == ["n1", "n2", "n3", "n4", "there"]
