@@ -101,7 +101,7 @@ def read_several_stats(words: Sequence[str], asked: StatsAsked) -> SeveralStats:
         _refuse_unknown(survey, asked)
         opened = monitors.open_stats(survey)
         try:
-            parts = _read_all(opened, survey.kept, partial(_read_part, asked, is_one(words)))
+            parts = _read_all(opened, survey.kept, partial(_read_part, asked, is_one(words), monitors.now))
         finally:
             for each in opened:
                 if each.fd >= 0:
@@ -110,7 +110,10 @@ def read_several_stats(words: Sequence[str], asked: StatsAsked) -> SeveralStats:
     notes = [*survey.list_notes(), *_list_notes(parts, monitors.now)]
     if not told:
         raise StoreError("\n".join(notes))
-    _refuse_missing(survey.kept, told)
+    found = {name for part in told for name in part.found}
+    refuse_missing(
+        [{word: why for word, why in each.missing.items() if fold_name(word) not in found} for each in survey.kept]
+    )
     rows = chain.from_iterable(part.rows for part in told)
     views = list(rows) if asked.by is None else [*group_stats(rows, lambda view: view.name).values()]
     head = _build_head(survey, parts, asked.by, monitors.now)
@@ -130,11 +133,9 @@ def _choose(asked: StatsAsked, context: ViewContext, _: ToldStatus) -> _Chosen:
     views = context.views or {}
     if asked.pools:
         names = {name for name in names if views[name].pool in asked.pools}
-    values = {name: (views[name].labels or {}).get(asked.label or "") for name in names}
-    is_all = not (asked.nodes or asked.pools)
-    return _Chosen(
-        None if is_all else names, missing, {name: value for name, value in values.items() if value is not None}
-    )
+    labels = ((name, (views[name].labels or {}).get(asked.label or "")) for name in names)
+    values = {name: value for name, value in labels if value is not None}
+    return _Chosen(names if asked.nodes or asked.pools else None, missing, values)
 
 
 def _refuse_unknown(survey: Survey[_Chosen], asked: StatsAsked) -> None:
@@ -145,31 +146,28 @@ def _refuse_unknown(survey: Survey[_Chosen], asked: StatsAsked) -> None:
         raise UsageFault(f"no node has the label {asked.label!r}", hint="see: plabctl status --from SOURCE -o wide")
 
 
-def _refuse_missing(kept: Sequence[_Chosen], told: Sequence[_Part]) -> None:
-    found = {name for part in told for name in part.found}
-    missing = [{word: why for word, why in each.missing.items() if fold_name(word) not in found} for each in kept]
-    refuse_missing(missing)
-
-
 def _read_all(opened: Sequence[Opened], kept: Sequence[_Chosen], work: partial[_Part]) -> Sequence[_Part]:
     pairs = list(zip(opened, kept, strict=True))
     if sum(each.size for each in opened) <= _LARGE:
         return [work(pair) for pair in pairs]
     found = map_in_processes(work, pairs, _SECONDS)
-    lost = (
-        StatsSource(each.source.name, each.path, fault=f"'{each.path}' could not be read to its end") for each in opened
-    )
-    return [found.get(number) or _Part(source) for number, source in enumerate(lost)]
+    lost = (_fail(each, f"'{each.path}' could not be read to its end") for each in opened)
+    return [found.get(number) or failed for number, failed in enumerate(lost)]
 
 
-def _read_part(asked: StatsAsked, is_alone: bool, pair: tuple[Opened, _Chosen]) -> _Part:
+def _fail(opened: Opened, fault: str, hint: str = "") -> _Part:
+    return _Part(StatsSource(opened.source.name, opened.path, fault=fault), hint=hint)
+
+
+def _read_part(asked: StatsAsked, is_alone: bool, now: float, pair: tuple[Opened, _Chosen]) -> _Part:
     opened, chosen = pair
-    name, path = opened.source.name, opened.path
+    name = opened.source.name
     try:
         told = _read_told(opened, asked, "" if is_alone else name)
-    except (PlabctlError, OSError) as error:
-        fault = f"cannot read '{path}': {error.strerror or error}" if isinstance(error, OSError) else f"{error}"
-        return _Part(StatsSource(name, path, fault=fault), hint=getattr(error, "hint", ""))
+    except PlabctlError as error:
+        return _fail(opened, f"{error}", error.hint)
+    except OSError as error:
+        return _fail(opened, f"cannot read '{opened.path}': {error.strerror or error}")
     views, gone = told.views, chosen.gone
     if chosen.names is not None:
         views = [view for view in views if view.name in chosen.names or fold_name(view.name or "") in gone]
@@ -183,7 +181,14 @@ def _read_part(asked: StatsAsked, is_alone: bool, pair: tuple[Opened, _Chosen]) 
         rows = [*group_stats(views, read).values()]
     head = told.head
     source = StatsSource(
-        name, path, head.generated_at, head.since_at, head.until_at, head.history_begins_at, total.nodes_count
+        name,
+        opened.path,
+        is_stale=now - head.generated_at > _SLACK_S,
+        generated_at=head.generated_at,
+        since_at=head.since_at,
+        until_at=head.until_at,
+        history_begins_at=head.history_begins_at,
+        nodes_count=total.nodes_count,
     )
     return _Part(source, total, rows, found)
 
@@ -213,19 +218,20 @@ def _list_notes(parts: Sequence[_Part], now: float) -> Iterator[str]:
         name, source = part.source.monitor, part.source
         if source.fault is not None:
             yield f"{name}: {source.fault}{f'; {part.hint}' if part.hint else ''}"
-        elif source.until_at is not None and now - (source.generated_at or now) > _SLACK_S:
+        elif source.is_stale:
             yield f"{name}: its statistics are {format_duration(round(now - (source.generated_at or now)))} old"
         if name in lengths and lengths[name] != max(lengths.values()):
             yield f"{name}: its statistics are of {format_duration(lengths[name] * 3600)}, those of others of more"
 
 
 def _build_head(survey: Survey[_Chosen], parts: Sequence[_Part], by: str | None, now: float) -> StatsHead:
-    told = [part for part in parts if part.total is not None]
-    others = iter(parts)
-    every = [
-        StatsSource(each.name, each.source, fault=each.fault) if each.head is None else next(others).source
-        for each in survey.monitors
-    ]
+    told, others, every = [part for part in parts if part.total is not None], iter(parts), []
+    for each in survey.monitors:
+        if each.head is None:
+            every.append(StatsSource(each.name, each.source, fault=each.fault))
+        else:
+            source = next(others).source
+            every.append(source._replace(is_stale=source.is_stale or each.is_stale))
     sources = [part.source for part in told]
     begins = [each.history_begins_at for each in sources if each.history_begins_at is not None]
     totals = [part.total for part in told if part.total is not None]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from plabctl.app.json_stream import NotJson, Read, read_object
 from plabctl.app.queries import read_context
 from plabctl.app.stats_queries import read_past
+from plabctl.core.names import MAX_NAME
 from plabctl.core.stats.tally import Span
 from plabctl.errors import StoreError
 from plabctl.probes.clean import clean_line
@@ -83,7 +84,7 @@ def _name_monitor(row: Any, monitor: str) -> Any:
 
 def _check(view: StatsView, nodes_count: int | None = None) -> StatsView:
     """Return the view; raise ValueError for figures that cannot be, or that are not of so many nodes."""
-    if view.nodes_count != nodes_count:
+    if view.nodes_count != nodes_count or len(view.name or "") > MAX_NAME:
         raise ValueError
     numbers = (value for name in StatsView.__slots__ if isinstance(value := getattr(view, name), int | float))
     if not all(0 <= number <= _MOST for number in numbers):

@@ -73,6 +73,8 @@ class StatsSource(NamedTuple):
     monitor: str
     source: str
     """The path or the address."""
+    is_stale: bool = False
+    """Whether its status, or its statistics, are older than they may be."""
     generated_at: float | None = None
     since_at: float | None = None
     until_at: float | None = None

@@ -137,7 +137,7 @@ def test_a_page_says_no_other_span_and_an_installation_any(far: Desk, sites: Pat
 
 
 def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
-    for name in ("none", "cut", "html", "newer", "tried", "groups", "huge", "odd"):
+    for name in ("none", "cut", "html", "newer", "tried", "groups", "huge", "odd", "long", "share", "fewer"):
         shutil.copytree(far.folder / "nancy", far.folder / name)
     (far.folder / "none/stats.json").unlink()
     (far.folder / "cut/stats.json").write_bytes((far.folder / "nancy/stats.json").read_bytes()[:-9])
@@ -145,12 +145,16 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
     change(far, "newer", schema_version=2)
     (far.folder / "tried/stats.json").write_text('{"schema_version":1,"fault":"its history is \\u001b[31mtoo long"}')
     (far.folder / "groups/stats.json").write_text(far.ok("stats", "--from", "nancy", "--by", "site", "-o", "json"))
-    change(
-        far,
-        "huge",
-        nodes=[{**json.loads((far.folder / "huge/stats.json").read_text())["nodes"][0], "slot_seconds": 1e300}],
-    )
-    change(far, "odd", nodes=[{"name": "x"}])
+    nancy = json.loads((far.folder / "nancy/stats.json").read_text())
+    first, second = nancy["nodes"]
+    for name, changed in (
+        ("huge", {"slot_seconds": 1e300}),
+        ("long", {"name": "x" * 254}),
+        ("share", {"good_ratio": 2}),
+    ):
+        change(far, name, nodes=[{**first, **changed}, second])
+    change(far, "fewer", nodes=[first])
+    change(far, "odd", nodes=[{"name": "x"}, second])
     for name in ("alone.json", "odd-name"):
         shutil.copy(far.folder / "nancy/status.json", far.folder / name)
     (far.folder / "stats.json").write_text("of somebody else")
@@ -164,6 +168,9 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
         "groups": ("groups", "are no statistics of nodes"),
         "huge": ("huge", "are no statistics of nodes"),
         "odd": ("odd", "are no statistics of nodes"),
+        "long": ("long", "are no statistics of nodes"),
+        "share": ("share", "are no statistics of nodes"),
+        "fewer": ("fewer", "are no statistics of nodes"),
         "alone": ("alone.json", "'alone.json' has a status and no past"),
         "file": ("odd-name", "'odd-name' has a status and no past"),
         "bare": (f"{web.url}/bare", "/bare/stats.json: answered 404"),
@@ -197,6 +204,7 @@ def test_what_is_old_or_shorter_or_claimed_twice_is_told(far: Desk) -> None:
     said = far.run("stats", *BOTH, "-o", "name")
 
     assert said.code == 0
+    assert [source["stale"] for source in read(far, *BOTH)["sources"]] == [True, False]
     assert said.err.splitlines() == [
         "plabctl: 1 node is claimed by lyon and nancy: pc1",
         "plabctl: lyon: its statistics are 3d old",
