@@ -20,12 +20,15 @@ from plabctl.store.commit import keep_as
 from plabctl.store.current import Current, list_journals, read_changes, read_current
 from plabctl.store.documents import DocumentState
 from plabctl.store.head import (
+    CLOSED,
     JOURNAL_PREFIX,
     JOURNALED_SINCE,
+    LONGEST_LINE,
     PREVIOUS_NAME,
     STATE_NAME,
     Head,
     has_commit,
+    parse_head_line,
     peek_head,
     refuse_lost_state,
 )
@@ -35,6 +38,9 @@ from plabctl.store.tables import Tables, empty_tables, read_documents
 
 _DAMAGED_INFIX = ".damaged-"
 _HASH_DIGITS = 16
+_MOST_LOST = 1_000_000
+"""More commits than a journal has before it is folded: each has some hundred bytes, and that many are no quarter of
+the largest state file."""
 
 
 class Restored(NamedTuple):
@@ -68,10 +74,8 @@ def restore(state_dir: str, dir_fd: int, now: float) -> Restored:
     else:
         raise Refused(f"'{path}' is sound: there is nothing to restore" if found else f"there is no state in '{path}'")
     whole = _find_latest(state_dir, path)
-    last_rev = max((head.rev for head in _list_heads(state_dir)), default=0)
+    rev = _choose_rev(state_dir, whole.head.rev)
     kept = _keep_damaged(state_dir, dir_fd)
-    # The count of commits never goes back, and what others know as one commit never means another.
-    rev = max(last_rev, whole.head.rev) + 1
     write_base(state_dir, dir_fd, whole.tables, rev, now, keep_previous=False)
     return Restored(whole.head, rev, kept)
 
@@ -134,6 +138,32 @@ def _decode_all(rev: int, tables: Tables) -> None:
     members = (*state.nodes(), *state.members(), *state.vnodes())
     for _ in (*members, state.experiments, state.claims, state.outbox, state.tick):
         pass
+
+
+def _choose_rev(state_dir: str, found_rev: int) -> int:
+    """Return a rev that no commit has had: the count never goes back, and none that others know means another."""
+    last_rev = max((head.rev for head in _list_heads(state_dir)), default=0)
+    return max(last_rev, found_rev) + (1 if _has_last_head(state_dir) else _MOST_LOST)
+
+
+def _has_last_head(state_dir: str) -> bool:
+    """Return whether the head of the last commit can still be read."""
+    base = None
+    with suppress(StoreError):
+        base = peek_head(os.path.join(state_dir, STATE_NAME))
+    if base and base.head.schema_version < JOURNALED_SINCE:
+        return True
+    rev = max(list_journals(state_dir), default=-1)
+    file = open_for_reading(os.path.join(state_dir, name_journal(rev))) if not base or rev >= base.head.rev else None
+    if file is None:
+        return False
+    with as_store_error("read", file.name), file:
+        size = os.fstat(file.fileno()).st_size
+        data = os.pread(file.fileno(), LONGEST_LINE, max(0, size - LONGEST_LINE))
+    with suppress(StoreError):
+        last = data[data.rfind(b"\n", 0, -1) + 1 :]
+        return parse_head_line(STATE_NAME, last, CLOSED).length == len(last)
+    return False
 
 
 def _list_heads(state_dir: str) -> Iterator[Head]:

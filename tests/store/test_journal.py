@@ -722,6 +722,21 @@ def test_restore_goes_back_to_the_last_record_before_the_damage(state_dir: Path,
     assert not has_previous or Path(restored.kept).read_bytes() == journal_with(whole)
 
 
+@pytest.mark.parametrize("loss", ["the journal", "what it says", "the end of its last line"])
+def test_a_rev_is_not_given_again_when_that_of_the_last_commit_is_lost(state_dir: Path, loss: str) -> None:
+    journal = find_journal(state_dir)
+    whole = journal.read_bytes()
+    last = open_store(state_dir).snapshot().rev
+    if loss == "the journal":
+        journal.unlink()
+    else:
+        journal.write_bytes(b"" if loss == "what it says" else whole[:-12] + b"?" + whole[-11:])
+
+    restored = open_store(state_dir).restore()
+
+    assert restored.found.rev < last < restored.rev
+
+
 def journal_with(whole: bytes) -> bytes:
     return whole.replace(b'"is":2', b'"is":7')
 
