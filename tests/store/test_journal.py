@@ -787,6 +787,45 @@ def test_what_has_to_be_done_at_once_stands_at_the_end_of_the_journal(
         assert head.wake_at == wake_at
 
 
+def test_a_commit_that_would_make_the_state_too_large_with_its_journal_is_refused(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, size = read_current(str(state_dir)), find_journal(state_dir).stat().st_size
+    assert base is not None
+    monkeypatch.setattr(storage, "MAX_STATE_BYTES", base.base.head.bytes_ + size + 100)
+
+    with pytest.raises(StoreError, match="at most"):
+        commit(open_store(state_dir), Changes(notes={"large": {"text": "x" * 100}}))
+
+    assert count_of(state_dir) == 3
+
+
+def test_a_journal_with_a_torn_end_is_not_folded(state_dir: Path) -> None:
+    with find_journal(state_dir).open("ab") as file:
+        file.write(b'{"drop":{')
+    before = (state_dir / "state.json").read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch, open_store(state_dir).session() as session:
+        always_fold(patch)
+        session.fold(0)
+
+    assert (state_dir / "state.json").read_bytes() == before
+    assert open_store(state_dir).snapshot().torn_bytes == 9
+
+
+def test_a_restore_of_a_lost_state_that_fails_leaves_no_journal_of_its_own(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (state_dir / "state.json").unlink()
+    before = list_names(state_dir)
+    monkeypatch.setattr(commit_module, "replace_file", make_failing(OSError(28, "No space left on device")))
+
+    with pytest.raises(StoreError, match="no space left"):
+        open_store(state_dir).restore()
+
+    assert {name for name in list_names(state_dir) if ".damaged-" not in name} == before
+
+
 def test_a_lost_journal_is_told_also_to_who_reads_its_end_only(state_dir: Path) -> None:
     find_journal(state_dir).unlink()
 

@@ -22,6 +22,13 @@ def test_tables_that_are_no_json_are_refused() -> None:
         serialize(tables, 1, 0.0)
 
 
+def test_tables_that_are_too_large_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "MAX_STATE_BYTES", 300)
+
+    with pytest.raises(StoreError, match="at most 300"):
+        serialize({**empty_tables(), "notes": {"a": {"text": "x" * 300}}}, 1, 0.0)
+
+
 def test_what_nobody_wrote_yet_was_never_saved(tmp_path: Path) -> None:
     with Store(tmp_path / "state", ManualClock()).session() as session:
         assert (session.saved_at, session.rev) == (0.0, 0)
