@@ -60,7 +60,7 @@ class NagiosCommand(click.Command):
 
 
 def _exit_unknown(words: str) -> click.exceptions.Exit:
-    write_line(escape_control(format_line(Health.UNKNOWN, words)))
+    write_line(escape_control(format_line(Health.UNKNOWN, "; ".join(words.splitlines()))))
     return click.exceptions.Exit(Health.UNKNOWN)
 
 

@@ -83,3 +83,4 @@ def test_when_none_can_be_read_it_is_unknown(far: Any) -> None:
 
     assert found.code == 3
     assert found.out.startswith("PLABCTL UNKNOWN - a: cannot read 'none': ")
+    assert "; b: cannot read 'none.json': " in found.out

@@ -107,7 +107,9 @@ def _try_handshake(own: DaskOptions) -> str:
             with suppress(ssl.SSLWantReadError):
                 end.do_handshake()
     except ssl.SSLError as error:
-        return getattr(error, "verify_message", "") or str(error.reason).lower().replace("_", " ")
+        return getattr(error, "verify_message", "") or (error.reason or "it cannot read these files").lower().replace(
+            "_", " "
+        )
     return ""
 
 

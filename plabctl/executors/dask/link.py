@@ -23,6 +23,8 @@ from plabctl.executors.dask.protocol import PROTOCOL, Message
 CONNECT_S = 5.0
 _PAUSE_S = 1.0
 _FLUSH_S = 1.0
+_NO_TLS = "WRONG_VERSION_NUMBER"
+"""How OpenSSL calls an answer that is no TLS."""
 
 
 class LinkFault(Exception):
@@ -83,6 +85,7 @@ def explain(scheduler: str, error: BaseException) -> str:
     for each in causes:
         if isinstance(each, ssl.SSLError):
             what = getattr(each, "verify_message", "") or (each.reason or str(each)).lower().replace("_", " ")
+            what = "what listens there does not speak TLS" if each.reason == _NO_TLS else what
             return f"TLS with the scheduler at {scheduler} failed: {what}"
     last = causes[-1]
     if isinstance(last, OSError) and last.strerror:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from plabctl.core.names import is_host
 from plabctl.values import dataclass
 
 MISSING = "Dask is not installed here"
@@ -51,7 +52,7 @@ def _is_host(text: str) -> bool:
         except ValueError:
             return False
         return True
-    return bool(text) and text.isprintable() and not set(text) & set(" /@?#:[]")
+    return is_host(text) and ":" not in text
 
 
 def explain_missing_tls(scheduler: str) -> str:

@@ -62,6 +62,11 @@ def _swap(own: DaskOptions, authority: Authority) -> DaskOptions:
     return replace(own, cert=own.key)
 
 
+def _lose_line_ends(own: DaskOptions, authority: Authority) -> DaskOptions:
+    Path(own.key).write_bytes(Path(own.key).read_bytes().replace(b"\n", b"\r"))
+    return own
+
+
 def _forget(own: DaskOptions, authority: Authority) -> DaskOptions:
     Path(own.cert).unlink()
     return own
@@ -75,6 +80,7 @@ def _forget(own: DaskOptions, authority: Authority) -> DaskOptions:
         (_expire, "cert", "expired on 20"),
         (_come_early, "cert", "is not valid before"),
         (_swap, "cert", "is no certificate in PEM"),
+        (_lose_line_ends, "cert", "': it cannot read these files"),
         (_forget, "cert", "cannot be read: no such file or directory"),
     ],
 )

@@ -15,6 +15,7 @@ from tests.lab.dask_cluster import OTHER_VERSION, Authority, Cluster, Monitor, r
 from tests.lab.ssh_keys import make_key, public
 from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until as wait_briefly
+from tests.lab.web_pages import serving_pages
 
 pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.timeout(180)]
 
@@ -231,3 +232,14 @@ def test_keys_stay_at_the_worker_and_host_keys_and_scripts_come_from_the_monitor
 
 def _set(*pairs: str) -> list[str]:
     return [word for pair in pairs for word in ("--set", pair)]
+
+
+def test_what_does_not_speak_tls_is_told(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("machine")
+    with serving_pages() as web:
+        address = web.url.replace("http:", "tls:")
+        found = ask_scheduler(DaskOptions(address, str(authority.path), str(cert), str(key)))
+
+    fault = f"TLS with the scheduler at {address} failed: what listens there does not speak TLS"
+    assert found == ([], fault)

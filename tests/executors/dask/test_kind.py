@@ -66,6 +66,9 @@ def test_on_this_machine_it_need_not_be_tls(tmp_path: Path) -> None:
         "tls://fd00::2:1",
         "tls://[h]:1",
         "tcp://[::1:1",
+        "tls://h,i:1",
+        "tls://..:1",
+        "tls://h%20:1",
     ],
 )
 def test_what_is_no_scheduler(text: str) -> None:
