@@ -52,7 +52,7 @@ def read_page_stats(read: Read, place: str, monitor: str) -> ToldStats:
     def take(row: Any) -> None:
         try:
             views.append(_check(make_view(_name_monitor(row, monitor))))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             faults.append(error)
 
     try:
@@ -70,7 +70,7 @@ def read_page_stats(read: Read, place: str, monitor: str) -> ToldStats:
         if faults:
             raise faults[0]
         return ToldStats(_read_head(document, _check(make_view(document["total"]), len(views))), views)
-    except (NotJson, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (NotJson, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StoreError(f"'{place}' are no statistics of nodes", hint=_HINT) from error
 
 

@@ -79,7 +79,7 @@ def read_status(read: Read, place: str, keep: RowTest | None = None, monitor: st
     except NotJson as error:
         words = f"is {error}, not a status document" if f"{error}" else _IS_NONE
         raise StoreError(f"'{place}' {words}", hint=_HINT) from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StoreError(f"'{place}' {_IS_NONE}", hint=_HINT) from error
     return tally.close(head)
 
@@ -107,7 +107,7 @@ class _Tally:
                 if self._monitor:  # of which that may be the status of several
                     row["monitor"] = f"{self._monitor}/{row['monitor']}" if "monitor" in row else self._monitor
                 self._views.append(self._read(row))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             self.fault = self.fault or error
 
     def _count(self, row: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ def test_a_page_says_no_other_span_and_an_installation_any(far: Desk, sites: Pat
 
 
 def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
-    for name in ("none", "cut", "html", "newer", "tried", "groups", "huge", "odd", "long", "share", "fewer"):
+    for name in ("none", "cut", "html", "newer", "tried", "groups", "huge", "digits", "odd", "long", "share", "fewer"):
         shutil.copytree(far.folder / "nancy", far.folder / name)
     (far.folder / "none/stats.json").unlink()
     (far.folder / "cut/stats.json").write_bytes((far.folder / "nancy/stats.json").read_bytes()[:-9])
@@ -149,6 +149,7 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
     first, second = nancy["nodes"]
     for name, changed in (
         ("huge", {"slot_seconds": 1e300}),
+        ("digits", {"slot_seconds": 10**400}),
         ("long", {"name": "x" * 254}),
         ("share", {"good_ratio": 2}),
     ):
@@ -167,6 +168,7 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
         "tried": ("tried", "'tried/stats.json' has no statistics: its history is "),
         "groups": ("groups", "are no statistics of nodes"),
         "huge": ("huge", "are no statistics of nodes"),
+        "digits": ("digits", "are no statistics of nodes"),
         "odd": ("odd", "are no statistics of nodes"),
         "long": ("long", "are no statistics of nodes"),
         "share": ("share", "are no statistics of nodes"),

@@ -126,6 +126,7 @@ def test_a_file_from_the_future_is_told_because_it_would_never_grow_old(reported
         {"name": 5},
         {"name": "n" * 254},
         {"penalty": "x"},
+        {"penalty": 10**400},
         {"pool": 7},
         {"labels": 5},
         {"since_at": 12345},
@@ -165,8 +166,9 @@ def test_a_window_without_bounds_costs_nothing(reported: Desk) -> None:
         {"window": {"size": 40, "in_use": -1}},
         {"counts": {"\x1b[31m": 1}},
         {"good_pools": ["\n"]},
+        {"every_seconds": 10**400},
     ],
-    ids=["a window that takes all memory", "fewer than no slots", "a pool", "a good pool"],
+    ids=["a window that takes all memory", "fewer than no slots", "a pool", "a good pool", "too long a number"],
 )
 def test_a_head_that_plabctl_does_not_write_is_no_status(reported: Desk, values: dict[str, object]) -> None:
     said = reported.run("check", "--from", alter(reported, **values))
