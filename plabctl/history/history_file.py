@@ -114,6 +114,15 @@ def _read_format(path: Path, connection: sqlite3.Connection) -> int:
 
 def build_history_error(path: Path, error: sqlite3.Error) -> StoreError:
     """Return the error to raise for what SQLite says of the history at `path`."""
-    name = str(getattr(error, "sqlite_errorname", ""))
+    name, words = str(getattr(error, "sqlite_errorname", "")), f"{error}"
+    if name.startswith("SQLITE_IOERR") and _is_full(path):
+        name, words = "SQLITE_FULL", "no space left on device"  # of its log and its locks SQLite says it otherwise
     hint = next((hint for prefix, hint in _HINTS.items() if name.startswith(prefix)), "")
-    return StoreError(f"the history '{path}' cannot be used: {error}", hint=hint)
+    return StoreError(f"the history '{path}' cannot be used: {words}", hint=hint)
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False

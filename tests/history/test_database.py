@@ -263,6 +263,17 @@ def test_a_full_file_system_is_told_and_what_was_recorded_stays(mount: Path) -> 
 
 
 @pytest.mark.lab
+def test_a_file_system_that_was_full_before_is_told_as_that(mount: Path) -> None:
+    with History(mount) as history:
+        history.record([event("a")])
+    subprocess.run(["dd", "if=/dev/zero", f"of={mount}/filler", "bs=4k"], stderr=subprocess.DEVNULL, check=False)
+
+    with History(mount) as history, pytest.raises(StoreError, match="no space left on device") as caught:
+        history.record([event("b")])
+    assert caught.value.hint.startswith("free some space")
+
+
+@pytest.mark.lab
 def test_without_any_space_no_history_is_begun(mount: Path) -> None:
     subprocess.run(["dd", "if=/dev/zero", f"of={mount}/filler", "bs=4k"], stderr=subprocess.DEVNULL, check=False)
 
