@@ -1,6 +1,7 @@
 """A hook that hangs, fails, floods or cannot be run costs a warning: the tick goes on, and ends in time."""
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from plabctl.clock import SystemClock
 from plabctl.core.sink_health import SINKS_NOTE
 from plabctl.core.state import Changes
 from plabctl.store.store import Store
-from tests.cli.console import Desk
+from tests.cli.console import Desk, Said
 from tests.lab.wait_until import wait_until
 
 pytestmark = pytest.mark.timeout(120)
@@ -72,18 +73,26 @@ def test_a_hook_that_does_not_work_costs_a_warning_and_nothing_else(
 def test_a_hook_that_fails_makes_one_mail_and_is_said_to_be_well_when_it_is(tmp_path: Path) -> None:
     desk = desk_with(tmp_path, ["/bin/sh", "-c", "test -e go"])
 
-    said = [desk.run("tick") for _ in range(4)]
+    first, *others = [tick_until_told(desk), *(desk.run("tick") for _ in range(3))]
 
-    assert [bool(each.err) for each in said] == [True, False, False, False]
-    assert [each.code for each in said] == [1, 1, 1, 1], "also while it is left alone"
+    assert first.code == 1
+    assert [(each.err, each.code) for each in others] == [("", 1)] * 3, "also while it is left alone"
     assert "hook '/bin/sh': exit code 1; " in desk.run("doctor").out
     (tmp_path / "go").touch()
     with Store(tmp_path / "state", SystemClock()).session() as state:
         waiting = {key: replace(each, next_at=0.0) for key, each in SINKS_NOTE.read(state.notes).items()}
         state.apply(Changes(notes=SINKS_NOTE.write(waiting)))
-    last = desk.run("tick")
+    last = tick_until_told(desk)
     assert last.code == 0
-    assert last.err.startswith("plabctl: all is well again; what had failed 4 times over")
+    assert re.match(r"plabctl: all is well again; what had failed \d+ times over", last.err)
+
+
+def tick_until_told(desk: Desk) -> Said:
+    """Tick until one says something: the tick in which it happens may end before, on a busy machine."""
+    deadline = time.monotonic() + 60
+    while not (said := desk.run("tick")).err:
+        assert time.monotonic() < deadline, said
+    return said
 
 
 def test_what_cannot_be_told_now_is_told_later(tmp_path: Path) -> None:
