@@ -18,6 +18,7 @@ from tests.lab import requirements
 from tests.lab.dask_cluster import running
 from tests.lab.far_sites import FarSites
 from tests.lab.hosts import Host
+from tests.lab.wait_until import wait_until
 from tests.torture.finding import Finding, none_of
 
 SITES = {"north": 3, "south": 3, "west": 3}
@@ -51,7 +52,7 @@ class _Chaos:
         far = self._far
         far.add(**{site: [host for host in far.hosts if self._cuttable[host.name] == site] for site in SITES})
         self._begin_tick()
-        time.sleep(8)
+        assert wait_until(self._are_all_good, within_s=60, every_s=1)
         begun = len(far.monitor.history("transition"))
         end = time.monotonic() + CHAOS_S
         while time.monotonic() < end:
@@ -76,7 +77,9 @@ class _Chaos:
 
     def _judge(self, begun: int, left: list[str]) -> list[Finding]:
         far = self._far
-        moved = [f"{event['node']}: {event['reason']}" for event in far.monitor.history("transition")[begun:]]
+        moves = far.monitor.history("transition")[begun:]
+        steps = far.tell_steps() if moves else {}
+        moved = [f"{move['node']}: {move['reason']}: {', '.join(steps[move['node']])}" for move in moves]
         told, back = far.monitor.history("path-lost"), far.monitor.history("path-back")
         probes = far.monitor.history("probe")
         of = str(len(probes))
@@ -90,6 +93,9 @@ class _Chaos:
             none_of("vnodes left at the hosts", far.list_left(), of),
             Finding("connections at once", str(far.watch.most), f"at most {WINDOW}", 0 < far.watch.most <= WINDOW),
         ]
+
+    def _are_all_good(self) -> bool:
+        return all(node["pool"] == "good" for node in self._far.monitor.status())
 
     def _list_ways(self) -> list[str]:
         return [f"{node['name']}: {node['lost_from']}" for node in self._far.monitor.status() if node.get("lost_from")]

@@ -131,7 +131,7 @@ def a_busy_node_is_tested(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("mistake", "often"),
     [
-        (any_report_counts, {"stop": 5, "wait_long": 5, "order": 3}),
+        (any_report_counts, {"stop": 20, "wait_long": 20, "order": 3}),
         (one_slot_too_many, {}),
         (a_void_claim_leaves_no_debris, {}),
         (a_removed_node_leaves_none, {}),
