@@ -36,7 +36,7 @@ def assign(
     on the node: after a crash the vnode can be torn down by that name.
     """
     timeouts = LearnedTimeouts(state.notes, settings)
-    find_away = _make_finder(state, settings) if settings.executor.second_opinion else None
+    list_away = _make_lister(state, settings) if settings.executor.second_opinion else None
     jobs, named = [], []
     for row, slot in zip(rows, slots, strict=False):
         token = make_token(claimant.rng)
@@ -56,28 +56,28 @@ def assign(
             assignment = _plan_vnode(state, settings, assignment, now)
         else:
             assignment = _plan_test(state, settings, assignment, timeouts, now)
-        if find_away:
-            assignment = replace(assignment, away_from=find_away(row))
+        if list_away:
+            assignment = replace(assignment, away_from=list_away(row))
         jobs.append(Job(claimant.claim(assignment, slot, now), assignment))
         if vnode := state.vnode(row.key) if row.experiment else None:
             named.append(replace(vnode, vnode=assignment.vnode))
     return jobs, Changes(claims=tuple(job.claim for job in jobs), vnodes=tuple(named))
 
 
-def _make_finder(state: State, settings: Settings) -> Callable[[Due], str | None]:
-    """Return what finds the vantage that the probe of a row is not to be made from."""
+def _make_lister(state: State, settings: Settings) -> Callable[[Due], tuple[str, ...]]:
+    """Return what lists the vantages that the probe of a row is not to be made from."""
     from plabctl.core import vantage  # most testbeds have one
     from plabctl.core.guard.model import read_guard
 
     guard = read_guard(state)
 
-    def find(row: Due) -> str | None:
-        node, member = state.node(row.node), state.member(row.node)
-        if node is None or member is None or (row.is_check and vantage.is_look(member)):
-            return None
-        return vantage.find_away(node, member, settings, guard)
+    def list_away(row: Due) -> tuple[str, ...]:
+        member = state.member(row.node)
+        if member is None or (row.is_check and vantage.is_look(member)):
+            return ()
+        return vantage.list_away(member, settings, guard)
 
-    return find
+    return list_away
 
 
 def rebuild_assignment(state: State, settings: Settings, claim: Claim) -> Assignment:

@@ -41,8 +41,8 @@ class Assignment:
     """Of several addresses of the node the one to try first: `Member.address`."""
     lowered: Mapping[str, float] = field(default_factory=dict)
     """The stages whose time-outs were lowered to a learned deadline, each with the seconds it had before."""
-    away_from: str | None = None
-    """The vantage that it is not to be made from, if there is another; None: any will do."""
+    away_from: tuple[str, ...] = ()
+    """The vantages that it is not to be made from, if there is another; those come first that tell least."""
     scripts: Mapping[str, str] = field(default_factory=dict)
     """What stands in the script files of its recipes, by path, for a prober on another machine."""
     host_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -176,8 +176,8 @@ class Claim:
     goal: Goal = Goal.TEST
     until_uptime_s: float | None = None
     """Its deadline as seconds since the boot: the clock may be set while it runs."""
-    away_from: str | None = None
-    """The vantage that it is not to be made from, if there is another; None: any will do."""
+    away_from: tuple[str, ...] = ()
+    """The vantages that it is not to be made from, if there is another; those come first that tell least."""
 
     elsewhere: bool = False
     """Its probe is made by another machine."""

@@ -71,7 +71,7 @@ class Opinions:
         """Return what a liveness check makes of a member of the pool `own`, as `liveness.judge_check` does."""
         look = liveness.read_look(report, is_login=liveness.is_login(own, self._settings.recipes))
         vantage, now = report.vantage, self._now
-        if claim.away_from != vantage and any(way.vantage == vantage for way in member.lost_ways):
+        if vantage not in claim.away_from and any(way.vantage == vantage for way in member.lost_ways):
             return Judgement(self._judge_look(member, report, look, own))
         doubted = find_doubted(member, self._settings)
         known = member.liveness
@@ -100,7 +100,7 @@ class Opinions:
         else:
             others = known.silent_from if known and known.is_silent else vantage
         after = replace(after, suspicion=replace(suspicion, vantage=vantage if others == vantage else None))
-        is_early = after.is_guarded and self._guard.holds_vantage(vantage) and claim.away_from != vantage
+        is_early = after.is_guarded and self._guard.holds_vantage(vantage) and vantage not in claim.away_from
         return replace(after, due_at=self._now, interval_s=0.0) if is_early else after
 
     def _doubt(self, before: Member, after: Member, vantage: str) -> Member:

@@ -1,4 +1,4 @@
-"""Which vantage the next probe of a node is not to be made from, and how many ways are lost from each.
+"""Which vantages the next probe of a node is not to be made from, and how many ways are lost from each.
 
 Pure. Go on with `plabctl.core.second_opinion`, which judges what is seen from several vantages, and with
 `plabctl.core.guard.lost_vantages`, which judges that many ways from one of them are lost.
@@ -6,13 +6,13 @@ Pure. Go on with `plabctl.core.second_opinion`, which judges what is seen from s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from plabctl.core.due_rows import NodeFields
 from plabctl.core.guard.model import Guard, read_guard
 from plabctl.core.liveness_record import LostWay
-from plabctl.core.model import Member, Node
+from plabctl.core.model import Member
 from plabctl.core.notes import Document, NoteKind, NoteReader
 from plabctl.core.settings import Settings
 from plabctl.core.state import VANTAGES_TOPIC, Changes, State
@@ -44,15 +44,23 @@ VANTAGES_NOTE: NoteKind[Mapping[str, Tally]] = NoteKind(VANTAGES_TOPIC, _decode,
 """The vantages from which tests were made, or ways are lost, by name; none where all was done from this machine."""
 
 
-def find_away(node: Node, member: Member, settings: Settings, guard: Guard) -> str | None:
-    """Return the vantage that the next probe of the node is not to be made from; None if any will do."""
-    lost, guarded = [way.vantage for way in member.lost_ways], guard.list_vantages()
-    site = node.variables.get(settings.guard.site_label)
-    if site in {*lost, *guarded}:
-        return site
-    # What is seen from where the way is lost tells nothing of the node; a second look from the same place does.
-    unfit = [*lost[-1:], *guarded]
-    return unfit[0] if unfit else find_doubted(member, settings)
+def list_away(member: Member, settings: Settings, guard: Guard) -> tuple[str, ...]:
+    """Return the vantages that the next probe of the member is not to be made from, those first that tell least.
+
+    What is seen from where the way is lost, or many ways are, tells nothing of the node. A second look from the same
+    place does, where there is no other.
+    """
+    doubted = find_doubted(member, settings)
+    unfit = [*(way.vantage for way in member.lost_ways), *guard.list_vantages()]
+    return tuple(dict.fromkeys(unfit if doubted is None else [*unfit, doubted]))
+
+
+def find_fit(vantages: Collection[str], away_from: Sequence[str]) -> set[str]:
+    """Return those of `vantages` that a probe is to be made from: none of `away_from`, or of as many as leave one."""
+    for count in range(len(away_from), 0, -1):
+        if fit := {*vantages}.difference(away_from[:count]):
+            return fit
+    return {*vantages}
 
 
 def is_look(member: Member) -> bool:

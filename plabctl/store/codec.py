@@ -83,7 +83,8 @@ _MEMBER = Shape(
         "refused_since_at": "turned_away_at",
     },
 )
-_CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__)})
+_NAMES = Part([list], list, lambda stored: tuple(map(_read_text, stored)))
+_CLAIM = Shape(Claim, "node", {"goal": Part([str], str, _GOALS.__getitem__), "away_from": _NAMES})
 _EVENT = Shape(Event, "id", {"data": make_object_part("data")})
 _TICK = Shape(TickMark)
 VERDICT = make_nested_part(_VERDICT)

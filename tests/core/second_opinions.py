@@ -13,6 +13,7 @@ from plabctl.core.settings import ExecutorSettings, Settings
 from plabctl.core.settings_parts import LivenessSettings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
+from plabctl.core.vantage import find_fit
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_node, make_settings
 from tests.memory_state import MemoryState
@@ -44,7 +45,8 @@ class TwoVantages:
 
     def choose(self, claim: Claim) -> str:
         """The vantage that the executor takes."""
-        return next((each for each in self.vantages if each != claim.away_from), self.vantages[0])
+        fit = find_fit(self.vantages, claim.away_from)
+        return next(each for each in self.vantages if each in fit)
 
     def step(self) -> tuple[Event, ...]:
         """Claim what is due, probe it, and settle it a second later."""

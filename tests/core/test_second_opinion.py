@@ -94,13 +94,26 @@ def test_a_held_failure_that_was_seen_from_both_may_be_looked_at_from_either() -
     held = waiting(suspicion=Suspicion("good", NOW - 86400.0, 7, NOW - 60.0, vantage="north"), fail_streak=1)
     guard = Guard({"pool good": GuardedScope("pool good", NOW, "many fail")})
     testbed = bed(always("fail"), held)
-    testbed.state.apply(Changes(claims=(make_claim(away_from="north"),)))
+    testbed.state.apply(Changes(claims=(make_claim(away_from=("north",)),)))
     report = replace(make_report(outcome="fail"), vantage="south")
 
     changes = settle(testbed.state, [report], build_pools(testbed.settings), NOW, Random(1), guard)
 
     (after,) = changes.members
     assert after.suspicion == Suspicion("good", NOW - 86400.0, 7, NOW - 60.0, vantage=None)
+
+
+def test_a_node_to_which_a_way_is_lost_already_is_looked_at_from_a_third_vantage() -> None:
+    testbed = bed(
+        lambda _node, vantage, _now: "pass" if vantage == "east" else "fail", waiting(lost_ways=(make_lost(),))
+    )
+    testbed.vantages = ("north", "south", "east")
+
+    events = testbed.run(120.0)
+
+    assert [where for _, _, where in testbed.probes][:2] == ["south", "east"]
+    assert "transition" not in list_kinds(events)
+    assert testbed.member().pool == "good"
 
 
 def test_where_there_is_no_other_vantage_a_failure_is_confirmed_from_the_same() -> None:
@@ -352,7 +365,7 @@ def test_without_second_opinions_vantages_change_nothing_but_what_is_told_of_the
             events += testbed.step()
             members.append(replace(testbed.member(), vantage=""))
             testbed.now += 57.0
-        assert all(claim.away_from is None for claim in testbed.state.claims.values())
+        assert all(claim.away_from == () for claim in testbed.state.claims.values())
         bare = [
             replace(event, data={key: value for key, value in event.data.items() if key != "vantage"})
             for event in events

@@ -7,9 +7,9 @@ from plabctl.core.liveness_record import Liveness, LostWay
 from plabctl.core.model import Member
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
-from plabctl.core.vantage import VANTAGES_NOTE, Tally, find_away, is_look, note_lost_ways
+from plabctl.core.vantage import VANTAGES_NOTE, Tally, find_fit, is_look, list_away, note_lost_ways
 from plabctl.values import replace
-from tests.builders import NOW, make_member, make_node, make_state
+from tests.builders import NOW, make_member, make_state
 from tests.core.second_opinions import make_opinionated
 
 OWN = make_opinionated(between=8)
@@ -23,27 +23,44 @@ def guarding(*vantages: str) -> Guard:
 
 
 @pytest.mark.parametrize(
-    ("member", "site", "guarded", "away"),
+    ("member", "guarded", "away"),
     [
-        (make_member(), "lab", (), None),
-        (make_member(suspicion=SUSPECT), "lab", (), "south"),
-        (make_member(suspicion=replace(SUSPECT, vantage="")), "lab", (), ""),
-        (make_member(liveness=Liveness(silences=1, silent_from="south")), "lab", (), "south"),
-        (make_member(pool="bad", liveness=Liveness(silences=1, silent_from="south")), "lab", (), None),
-        (make_member(lost_ways=(LOST,)), "lab", (), "north"),
-        (make_member(lost_ways=(LOST,), suspicion=SUSPECT), "lab", (), "north"),
-        (make_member(lost_ways=(LOST, replace(LOST, vantage="east"))), "north", (), "north"),
-        (make_member(lost_ways=(LOST, replace(LOST, vantage="east"))), "lab", (), "east"),
-        (make_member(), "lab", ("north",), "north"),
-        (make_member(), "lab", ("monitor",), ""),
-        (make_member(suspicion=SUSPECT), "lab", ("north",), "north"),
-        (make_member(suspicion=SUSPECT), "north", ("north",), "north"),
+        (make_member(), (), ()),
+        (make_member(suspicion=SUSPECT), (), ("south",)),
+        (make_member(suspicion=replace(SUSPECT, vantage="")), (), ("",)),
+        (make_member(suspicion=replace(SUSPECT, vantage=None)), (), ()),
+        (make_member(liveness=Liveness(silences=1, silent_from="south")), (), ("south",)),
+        (make_member(pool="bad", liveness=Liveness(silences=1, silent_from="south")), (), ()),
+        (make_member(lost_ways=(LOST,)), (), ("north",)),
+        (make_member(lost_ways=(LOST,), suspicion=SUSPECT), (), ("north", "south")),
+        (make_member(lost_ways=(LOST, replace(LOST, vantage="east"))), (), ("north", "east")),
+        (make_member(), ("north",), ("north",)),
+        (make_member(), ("monitor",), ("",)),
+        (make_member(suspicion=SUSPECT), ("north",), ("north", "south")),
+        (make_member(suspicion=SUSPECT, lost_ways=(LOST,)), ("south", "north"), ("north", "south")),
     ],
 )
 def test_a_probe_is_made_away_from_what_says_nothing_else_from_the_failure(
-    member: Member, site: str, guarded: tuple[str, ...], away: str | None
+    member: Member, guarded: tuple[str, ...], away: tuple[str, ...]
 ) -> None:
-    assert find_away(make_node(site=site), member, OWN, guarding(*guarded)) == away
+    assert list_away(member, OWN, guarding(*guarded)) == away
+
+
+@pytest.mark.parametrize(
+    ("away", "fit"),
+    [
+        ((), {"north", "south", "east"}),
+        (("north",), {"south", "east"}),
+        (("north", "south"), {"east"}),
+        (("east", "north", "south"), {"south"}),
+        (("elsewhere", "east", "south", "north"), {"north"}),
+    ],
+)
+def test_of_vantages_that_tell_little_the_best_is_taken_where_there_is_no_other(
+    away: tuple[str, ...], fit: set[str]
+) -> None:
+    assert find_fit({"north", "south", "east"}, away) == fit
+    assert find_fit({"north"}, away) == {"north"}
 
 
 def test_only_a_check_that_was_called_for_it_looks_at_the_way() -> None:

@@ -9,6 +9,7 @@ from plabctl.clock import Clock
 from plabctl.core.assignment import Assignment
 from plabctl.core.model import Report
 from plabctl.core.settings import ExecutorSettings
+from plabctl.core.vantage import find_fit
 from plabctl.executors.base import Executor, ExecutorKind, Prober
 from plabctl.executors.threads import ThreadExecutor
 from plabctl.values import replace
@@ -26,7 +27,7 @@ class _Pair:
 
     def probe(self, assignment: Assignment) -> Report:
         """Probe from the first place that is not to be avoided."""
-        vantage = next(each for each in VANTAGES if each != assignment.away_from)
+        vantage = next(each for each in VANTAGES if each in find_fit(VANTAGES, assignment.away_from))
         own = assignment.node.variables
         port = own.get(f"{vantage}_port", own["ssh_port"])
         node = replace(assignment.node, variables={**own, "ssh_port": port})

@@ -142,7 +142,7 @@ class Registry:
             begin_by=float(message["begin_by"]),
             end_by=float(message["end_by"]),
             site=str(message["site"]),
-            away_from=message["away_from"],
+            away_from=tuple(message["away_from"]),
             document=str(message["document"]),
             since=now,
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from plabctl.core.vantage import find_fit
 from plabctl.executors.dask.protocol import Message
 
 
@@ -42,7 +43,7 @@ class Job:
     begin_by: float = 0.0
     end_by: float = 0.0
     site: str = ""
-    away_from: str | None = None
+    away_from: tuple[str, ...] = ()
     document: str = ""
     worker: str = ""
     vantage: str = ""
@@ -85,5 +86,6 @@ def pick_worker(job: Job, workers: Iterable[Worker]) -> Worker | None:
 def choose_from(job: Job, workers: Iterable[Worker]) -> Sequence[Worker]:
     """Return the workers that may make a test: elsewhere if it is to be, and at the node's site if any are."""
     usable = [worker for worker in workers if not worker.problem]
-    elsewhere = [worker for worker in usable if job.away_from is None or worker.site != job.away_from] or usable
+    fit = find_fit({worker.site for worker in usable}, job.away_from)
+    elsewhere = [worker for worker in usable if worker.site in fit]
     return [worker for worker in elsewhere if worker.site == job.site] or elsewhere

@@ -20,7 +20,7 @@ ASSIGNMENT = Assignment(
     goal=Goal.SETUP,
     leftovers=((Leftover("v0", "r", 1.0), RECIPE),),
     lowered={"check": 60.0},
-    away_from="",
+    away_from=("", "north"),
     scripts={"/x": "echo \udc80\n"},
     host_keys={"n1": ("n1 ssh-ed25519 AAAA",)},
 )

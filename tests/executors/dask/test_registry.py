@@ -1,5 +1,6 @@
 """What the scheduler decides, without a network: above all that no test is begun twice, whatever happens in between."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import settings
@@ -17,9 +18,9 @@ def hello(name: str = "w", site: str = "north", slots: int = 2, **more: Any) -> 
     return {**own, "running": {}, "reports": {}, **more}
 
 
-def job(token: str, site: str = "north", away_from: str | None = None, begin_by: float = NOW + 45) -> Message:
+def job(token: str, site: str = "north", away_from: Sequence[str] = (), begin_by: float = NOW + 45) -> Message:
     times = {"begin_by": begin_by, "end_by": begin_by + 100}
-    return {"token": token, "site": site, "away_from": away_from, "document": f"<{token}>", **times}
+    return {"token": token, "site": site, "away_from": list(away_from), "document": f"<{token}>", **times}
 
 
 def make_registry(*workers: tuple[str, str]) -> Registry:
@@ -62,7 +63,16 @@ def test_a_test_goes_to_a_worker_of_its_site_and_its_report_back() -> None:
 def test_a_second_look_is_made_from_another_site_where_there_is_one() -> None:
     registry = make_registry(("w1", "south"), ("w2", "north"))
 
-    registry.submit("c1", job("t", away_from="north"), NOW)
+    registry.submit("c1", job("t", away_from=["north"]), NOW)
+    assert sent(registry) == [("w1", "plabctl-offer", "t")]
+    registry.remove_worker("w1", NOW)
+    assert sent(registry) == [("w2", "plabctl-offer", "t")]
+
+
+def test_of_several_places_that_tell_little_the_last_is_taken_where_there_is_no_other() -> None:
+    registry = make_registry(("w1", "east"), ("w2", "north"), ("w3", "south"))
+
+    registry.submit("c1", job("t", away_from=["south", "north"]), NOW)
     assert sent(registry) == [("w1", "plabctl-offer", "t")]
     registry.remove_worker("w1", NOW)
     assert sent(registry) == [("w2", "plabctl-offer", "t")]
