@@ -53,7 +53,6 @@ class _Chaos:
         far.add(**{site: [host for host in far.hosts if self._cuttable[host.name] == site] for site in SITES})
         self._begin_tick()
         assert wait_until(self._are_all_good, within_s=60, every_s=1)
-        begun = len(far.monitor.history("transition"))
         end = time.monotonic() + CHAOS_S
         while time.monotonic() < end:
             self._ticks = [tick for tick in self._ticks if tick.poll() is None]
@@ -73,11 +72,11 @@ class _Chaos:
             tick.terminate()
             tick.wait()
         far.monitor.run("tick")  # which takes over what they have left
-        return self._judge(begun, left)
+        return self._judge(left)
 
-    def _judge(self, begun: int, left: list[str]) -> list[Finding]:
+    def _judge(self, left: list[str]) -> list[Finding]:
         far = self._far
-        moves = far.monitor.history("transition")[begun:]
+        moves = [move for move in far.monitor.history("transition") if move["to"] == "bad"]
         steps = far.tell_steps() if moves else {}
         moved = [f"{move['node']}: {move['reason']}: {', '.join(steps[move['node']])}" for move in moves]
         told, back = far.monitor.history("path-lost"), far.monitor.history("path-back")
