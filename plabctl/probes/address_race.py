@@ -7,12 +7,16 @@ budget. Go on with `plabctl.probes.connect`, which asks the resolver before.
 from __future__ import annotations
 
 import errno
+import fcntl
 import math
 import os
 import select
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Sequence
+from contextlib import suppress
 
 from plabctl.clock import Clock
 from plabctl.core.model import Cause, Outcome
@@ -24,6 +28,8 @@ Address = tuple[socket.AddressFamily, tuple[str, int]]
 _HEAD_START_S = 0.25
 """How long an address is tried alone before the next one is tried beside it: the default of RFC 8305, section 5."""
 _PENDING = (0, errno.EINPROGRESS)
+_END_OF_STREAM = 1
+"""TCP counts its end as a byte; no packet of SSH is that short."""
 
 
 class PromptSocket(socket.socket):
@@ -33,10 +39,15 @@ class PromptSocket(socket.socket):
     the kernel puts off for 40 ms when it sees nothing to send along. TCP_NODELAY helps against this only on our side.
     `peer` is the address that it connects to; `address` is that as a text where the node has several and it is not the
     first: the one to try first next time.
+
+    Nothing that it has sent arrives after its end: where something is not acknowledged then, or the process is killed,
+    the connection is reset. The kernel would send it again for minutes otherwise, and a set-up that arrives when the
+    network is mended makes a vnode of which nobody knows any more.
     """
 
     def __init__(self, peer: Address) -> None:
         super().__init__(peer[0], socket.SOCK_STREAM)
+        self._linger(is_on=True)
         self.peer = peer
         self.address = ""
 
@@ -50,6 +61,25 @@ class PromptSocket(socket.socket):
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self.setsockopt(socket.SOL_SOCKET, option, limit)
         self.settimeout(None)
+
+    def shutdown(self, how: int, /) -> None:
+        """End reads and writes as usual; with an orderly end of the connection where all has arrived."""
+        super().shutdown(how)
+        self.keep_farewell()
+
+    def keep_farewell(self) -> None:
+        """Let what is sent from now on arrive after the end, if all that was sent before has arrived."""
+        with suppress(OSError, ValueError):  # it was closed by its owner meanwhile
+            if self._count_unacknowledged() <= _END_OF_STREAM:
+                self._linger(is_on=False)
+
+    def _linger(self, *, is_on: bool) -> None:
+        """With a time of zero this is how a socket is told to reset the connection and forget what was not sent."""
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", is_on, 0))
+
+    def _count_unacknowledged(self) -> int:
+        answer = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read as usual, then let the acknowledgement go."""
