@@ -49,7 +49,7 @@ ONLY_IN = {
     "tinydb": ("store/",),
     "sqlite3": ("history/",),
     "apprise": ("sinks/notice_sender.py", "sinks/apprise_urls.py"),
-    "fcntl": ("files/",),
+    "fcntl": ("files/", "probes/address_race.py"),  # locks of files, and how much of a connection has not arrived
     "subprocess": (
         "process.py",
         "plugins/call.py",  # a process that lives as long as we do, talked to over a socket
