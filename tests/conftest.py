@@ -1,5 +1,6 @@
 """What all tests share: tests that need a machine of a certain kind say so by a mark, and are skipped with a reason."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -149,12 +150,25 @@ _LONG = (
 )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the collector of garbage from walking through what is collected, here and in all tests: it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     for item in items:
-        if item.get_closest_marker("slurm"):
+        marks = {mark.name for mark in item.iter_markers()}
+        if "slurm" in marks:
             item.add_marker(pytest.mark.xdist_group("slurm"))  # one cluster for all
-        if item.get_closest_marker("chromium"):
+        if "chromium" in marks:
             item.add_marker(pytest.mark.xdist_group("chromium"))  # one browser for all
         for mark, missing in (
             ("lab", requirements.for_lab),
@@ -164,5 +178,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             ("chromium", requirements.for_chromium),
             ("prometheus", requirements.for_prometheus),
         ):
-            if item.get_closest_marker(mark) and (reason := missing()):
+            if mark in marks and (reason := missing()):
                 item.add_marker(pytest.mark.skip(reason=reason))
