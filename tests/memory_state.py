@@ -29,6 +29,7 @@ class MemoryState:
         self.tick: TickMark | None = None
         self.claims: dict[str, Claim] = {}
         self.outbox: list[Event] = []
+        self._untold: set[str] = set()
         self.notes: dict[str, Document] = {}
         self._nodes: dict[str, Node] = {}
         self._members: dict[str, Member] = {}
@@ -128,9 +129,12 @@ class MemoryState:
             del self.claims[key]
         for claim in changes.claims:
             self.claims[claim.key] = claim
-        self.outbox = [event for event in self.outbox if event.id not in changes.delivered]
-        known = {event.id for event in self.outbox}
-        self.outbox.extend(event for event in changes.events if event.id not in known)
+        if changes.delivered:
+            self.outbox = [event for event in self.outbox if event.id not in changes.delivered]
+            self._untold -= changes.delivered
+        new = [event for event in changes.events if event.id not in self._untold]
+        self.outbox += new
+        self._untold.update(event.id for event in new)  # beside the outbox, which grows long where nothing is delivered
         self.tick = changes.tick or self.tick
         for topic, note in (changes.notes or {}).items():
             if note is None:
