@@ -71,7 +71,6 @@ class Monitors:
         self._opened = open_sources(parse_sources(words))
         self.now = time.time()
         self._max_age_s = max_age_s
-        self._contexts: dict[int, ViewContext] = {}
 
     def close(self) -> None:
         """Close the sources."""
@@ -112,11 +111,16 @@ class Monitors:
         claimed = claims.list_problems()
         return Survey(sum_heads(monitors, totals, claimed, self.now), totals, monitors, kept, claimed)
 
-    def list_contexts(self) -> Iterator[tuple[str, ViewContext]]:
-        """Yield the name of each monitor that can be read, and what views are built from, with all its nodes."""
-        for each in self._opened:
-            _, _, context = self._read(each, None)
-            if context is not None:
+    def list_contexts(self, survey: Survey[T]) -> Iterator[tuple[str, ViewContext]]:
+        """Yield the name of each monitor that could be read, and what views are built from, with all its nodes.
+
+        Raise StoreError when one cannot be read that the survey could read: it must have looked at all nodes.
+        """
+        for each, before in zip(self._opened, survey.monitors, strict=True):
+            if before.head is not None:
+                read, _, context = self._read(each, None)
+                if context is None:
+                    raise StoreError(read.describe_fault())
                 yield each.source.name, context
 
     def open_stats(self, survey: Survey[T]) -> list[Opened]:

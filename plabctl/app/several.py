@@ -108,7 +108,7 @@ class Several:
         return StatusView(self.survey.head, self.survey.totals, views)
 
     def _list_views(self) -> Iterable[NodeView]:
-        for _, context in self._monitors.list_contexts():
+        for _, context in self._monitors.list_contexts(self.survey):
             yield from self._asked.list_views(context)[0]
 
     def _fold(self, context: ViewContext, _: ToldStatus) -> Part:

@@ -58,7 +58,7 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
         missing = _select(context, wanted)[1]
         return _Part([*context.settings.pools], missing, knows_way(context))
 
-    survey = monitors.survey(fold, None if wanted.words else lambda _: False)
+    survey = monitors.survey(fold)
     refuse_missing([part.missing for part in survey.kept])
     read = [each.name for each in survey.monitors if each.head is not None]
     wayless = [name for name, part in zip(read, survey.kept, strict=True) if not part.knows_way]
@@ -70,7 +70,7 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
         raise StoreError("\n".join(notes), hint=_REMEDY)
     found: dict[str, list[ExportedNode]] = {}
     remarks: list[str] = []
-    for name, context in monitors.list_contexts():
+    for name, context in monitors.list_contexts(survey):
         export = export_nodes(context, _select(context, wanted)[0], wanted)
         for node in export.nodes:
             found.setdefault(fold_name(node.view.name), []).append(node)

@@ -79,8 +79,8 @@ def _refuse_itself(words: Sequence[str], path: str) -> None:
 
 def _collect(words: Sequence[str]) -> tuple[PageView, Sequence[str], bool]:
     with closing(Monitors(words)) as monitors:
-        survey = monitors.survey(lambda *_: None, lambda _: False)
-        views = [view for _, context in monitors.list_contexts() for view in (context.views or {}).values()]
+        survey = monitors.survey(lambda *_: None)
+        views = [view for _, context in monitors.list_contexts(survey) for view in (context.views or {}).values()]
     nodes = list_page_nodes(views)
     nodes.sort(key=lambda node: build_sort_key(node.view.monitor or ""))
     report = ReportSettings()

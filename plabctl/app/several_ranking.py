@@ -40,7 +40,7 @@ def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) 
     """
     with closing(Monitors(words)) as monitors:
         survey = monitors.survey(_fold)
-        contexts = [context for _, context in monitors.list_contexts()]
+        contexts = [context for _, context in monitors.list_contexts(survey)]
         now = monitors.now
     for pool in pools:
         if pool not in survey.totals.pools:

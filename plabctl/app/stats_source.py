@@ -23,8 +23,6 @@ from plabctl.values import replace
 from plabctl.views.stats import SHARES, StatsHead, StatsView, choose_past_nodes, view_stats
 
 _LONGEST = 2000
-_MOST = 1e15
-"""No count and no number of seconds is larger: their sums stay numbers."""
 _HINT = "it must have what `stats -o json` prints"
 
 
@@ -86,12 +84,7 @@ def _check(view: StatsView, nodes_count: int | None = None) -> StatsView:
     """Return the view; raise ValueError for figures that cannot be, or that are not of so many nodes."""
     if view.nodes_count != nodes_count or len(view.name or "") > MAX_NAME:
         raise ValueError
-    numbers = (value for name in StatsView.__slots__ if isinstance(value := getattr(view, name), int | float))
-    if not all(0 <= number <= _MOST for number in numbers):
-        raise ValueError
-    if any((getattr(view, share) or 0.0) > 1 for share in SHARES) or any(
-        not 0 <= n <= _MOST for n in view.causes.values()
-    ):
+    if any((getattr(view, share) or 0.0) > 1 for share in SHARES):
         raise ValueError
     return view
 

@@ -25,7 +25,7 @@ from plabctl.core.surroundings import HeldLock, LockKind, LockReport, NodeCounts
 from plabctl.durations import format_duration
 from plabctl.errors import StoreError
 from plabctl.probes.clean import clean_line
-from plabctl.render.decode import make_object_reader, read_instant
+from plabctl.render.decode import make_object_reader, read_instant, read_number
 from plabctl.render.listing import SCHEMA_VERSION
 from plabctl.views.node import NodeView, ViewContext
 from plabctl.views.status import GuardView, ScopeView, StatusHead, Totals, WindowView
@@ -75,13 +75,12 @@ def read_status(read: Read, place: str, keep: RowTest | None = None, monitor: st
             )
         if tally.fault:
             raise tally.fault
-        head = _read_head(document)
+        return tally.close(_read_head(document))
     except NotJson as error:
         words = f"is {error}, not a status document" if f"{error}" else _IS_NONE
         raise StoreError(f"'{place}' {words}", hint=_HINT) from error
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StoreError(f"'{place}' {_IS_NONE}", hint=_HINT) from error
-    return tally.close(head)
 
 
 class _Tally:
@@ -206,7 +205,7 @@ def _read_head(document: Mapping[str, Any]) -> StatusHead:
         last_tick_at=_read_optional(document, "last_tick_at"),
         last_success_at=_read_optional(document, "last_success_at"),
         good_pools=[_read_pool(pool) for pool in document["good_pools"]],
-        every_seconds=float(document["every_seconds"]) if "every_seconds" in document else None,
+        every_seconds=read_number(document["every_seconds"]) if "every_seconds" in document else None,
     )
 
 

@@ -2,8 +2,8 @@
 
 Pure. As there, all follows from the names and types of a view's fields, so that a new field needs nothing here. For
 each class of views a function is compiled that reads an object in one expression, because there may be a million.
-Whoever wrote the object is not trusted: a value of another type raises TypeError, ValueError or KeyError, and text that
-cannot be shown goes through `clean`.
+Whoever wrote the object is not trusted: a value of another type, or a number that none of ours can be, raises
+TypeError, ValueError or KeyError, and text that cannot be shown goes through `clean`.
 Tests: `tests/render/test_decode.py`.
 """
 
@@ -23,6 +23,8 @@ _DEFAULTS = {("Verdict", "reason"): "''", ("Hold", "reason"): "''", ("Hold", "is
 """What stands for a field that is left out though it is never None."""
 _CAUSES = {cause.value: cause for cause in Cause}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_MOST = 1e15
+"""No count and no number of seconds is larger: their sums stay numbers. None is below zero."""
 _MINUTES_KEPT = 16_384
 _MINUTE, _ISO = len("2026-11-22T12:00"), len("2026-11-22T12:00:00Z")
 
@@ -96,7 +98,7 @@ def _make_readers(clean: Clean) -> dict[str, Callable[[Any], object]]:
         "Mapping[str, int]": read_counts,
         "bool": _read_flag,
         "int": _read_whole,
-        "float": _read_number,
+        "float": read_number,
         "Cause": _CAUSES.get,  # one of a later version is not known here, and no reason to refuse all
         "Outcome": _OUTCOMES.__getitem__,
     }
@@ -111,10 +113,15 @@ def _read_flag(value: Any) -> bool:
 def _read_whole(value: Any) -> int:
     if value.__class__ is not int:
         raise TypeError
+    if not 0 <= value <= _MOST:
+        raise ValueError
     return int(value)
 
 
-def _read_number(value: Any) -> float:
+def read_number(value: Any) -> float:
+    """Return a number as JSON has it; raise TypeError or ValueError for what is none, or none of ours."""
     if value.__class__ is not float and value.__class__ is not int:
         raise TypeError
+    if not 0 <= value <= _MOST:
+        raise ValueError
     return float(value)

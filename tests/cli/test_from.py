@@ -205,6 +205,33 @@ def test_what_cannot_be_read_hides_no_other(far: Desk, web: WebPages) -> None:
     assert took_s < 30, "each has a deadline of five seconds, and all have it at once"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"due_at": "soon"}, {"last": {"outcome": "pass", "at": "lately", "seconds": 1}}, {"penalty": -1}, {"labels": 5}],
+    ids=str,
+)
+def test_a_node_that_is_none_is_found_by_all_who_show_nodes(far: Desk, change: dict[str, object]) -> None:
+    first, *others = document(far, "nancy")["nodes"]
+    alter(far, "nancy", nodes=[{**first, **change}, *others])
+
+    for command in (
+        ("status",), ("rank",), ("export", "nodeset"), ("export", "ansible"), ("report", "-O", "both"),
+    ):  # fmt: skip
+        said = far.run(*command, *BOTH)
+        assert (said.code, said.out.count("pc1") > 0) == (1, command[0] != "report"), said
+        assert "plabctl: nancy: 'nancy/status.json' is not a status document" in said.err, said
+
+
+def test_an_instant_that_is_none_hides_no_other_from_those_who_count(far: Desk) -> None:
+    first, *others = document(far, "nancy")["nodes"]
+    alter(far, "nancy", nodes=[{**first, "due_at": "0 o'clock"}, *others])
+
+    assert far.run("check", *BOTH).out.startswith("PLABCTL UNKNOWN - nancy: 'nancy/status.json' is not a status")
+    assert "2 nodes: 1 good, 1 bad" in far.run("check", *BOTH).out
+    for arguments in (("status", "--by", "reason"), ("stats",)):
+        assert "'nancy/status.json' is not a status document" in far.run(*arguments, *BOTH).err
+
+
 def test_a_certificate_is_believed_by_its_authority_its_name_and_its_time(far: Desk, sites: Path) -> None:
     """Four servers of one process; the authority of three of them is believed."""
     own, other = Authority(far.folder / "own"), Authority(far.folder / "other")

@@ -167,8 +167,9 @@ def test_a_window_without_bounds_costs_nothing(reported: Desk) -> None:
         {"counts": {"\x1b[31m": 1}},
         {"good_pools": ["\n"]},
         {"every_seconds": 10**400},
+        {"every_seconds": "nan"},
     ],
-    ids=["a window that takes all memory", "fewer than no slots", "a pool", "a good pool", "too long a number"],
+    ids=["a window that takes all memory", "fewer than no slots", "a pool", "a good pool", "too long a number", "none"],
 )
 def test_a_head_that_plabctl_does_not_write_is_no_status(reported: Desk, values: dict[str, object]) -> None:
     said = reported.run("check", "--from", alter(reported, **values))

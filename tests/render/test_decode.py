@@ -61,10 +61,11 @@ def test_what_is_left_out_is_unknown_and_what_is_new_is_not_looked_at() -> None:
         {"since_at": 1}, {"ok_streak": None}, {"ok_streak": True}, {"ok_streak": 1.5}, {"usable": 1},
         {"last": {"outcome": "gremlins"}},
         {"last": 5}, {"hold": []}, {"experiments": "e1"},
+        {"penalty": -1}, {"penalty": float("inf")}, {"penalty": float("nan")}, {"ok_streak": -1}, {"ok_streak": 10**16},
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_of_another_type_is_refused(change: dict[str, object]) -> None:
+def test_what_no_view_has_is_refused(change: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError, KeyError, AttributeError)):
         READ({**PLAIN, **change})
 
