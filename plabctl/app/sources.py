@@ -51,7 +51,7 @@ class Source(NamedTuple):
     @property
     def is_remote(self) -> bool:
         """Whether it is asked over HTTP."""
-        return self.place.startswith(("http://", "https://"))
+        return "://" in self.place
 
 
 class Opened(NamedTuple):
@@ -108,17 +108,27 @@ def _expand(place: str) -> list[str]:
     if not place:
         raise UsageFault("--from names nothing", hint="give a status file, the directory of a page, or its address")
     if "://" in place:
-        parts = urlsplit(place)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not place.isprintable() or " " in place:
-            raise UsageFault(f"{place!r} is no address", hint="it begins with http:// or https://, and names a host")
-        if parts.username is not None or parts.password is not None:
-            raise UsageFault("an address with a password is not taken: all users of this machine could see it")
+        _refuse_address(place)
         return [place]
     if not _GLOB.search(place) or os.path.lexists(place):
         return [place]
     if matches := sorted(glob.glob(place)):
         return matches
     raise UsageFault(f"no file matches {place!r}")
+
+
+def _refuse_address(place: str) -> None:
+    """Raise UsageFault for what is no address, or has a password."""
+    try:
+        parts = urlsplit(place)
+        _ = parts.port  # raises for one that is no number, or too large
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and place.isprintable() and " " not in place
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UsageFault(f"{place!r} is no address", hint="it begins with http:// or https://, and names a host")
+    if parts.username is not None or parts.password is not None:
+        raise UsageFault("an address with a password is not taken: all users of this machine could see it")
 
 
 def _derive_name(place: str) -> str:

@@ -48,10 +48,24 @@ def test_there_is_a_limit(tmp_path: Path) -> None:
         parse_sources([f"{number}.json" for number in range(501)])
 
 
-@pytest.mark.parametrize("word", ["ftp://x/", "http://", "https:///x", "http://x/ y", "http://x/\x1b"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "ftp://x/", "http://", "https:///x", "http://x/ y", "http://x/\x1b", "http://[::1/", "http://x:99999/",
+        "http://x:a/",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_is_refused(word: str) -> None:
     with pytest.raises(UsageFault, match="is no address"):
         parse_sources([word])
+
+
+def test_a_scheme_may_be_in_capitals() -> None:
+    (source,) = parse_sources(["HTTPS://x/plab"])
+
+    assert (source.is_remote, source.name, build_address(source.place, "status.json")) == (
+        True, "x", "https://x/plab/status.json",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
