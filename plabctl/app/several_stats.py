@@ -169,9 +169,10 @@ def _read_part(asked: StatsAsked, is_alone: bool, now: float, pair: tuple[Opened
     except OSError as error:
         return _fail(opened, f"cannot read '{opened.path}': {error.strerror or error}")
     views, gone = told.views, chosen.gone
-    if chosen.names is not None:
-        views = [view for view in views if view.name in chosen.names or fold_name(view.name or "") in gone]
     found = {fold_name(view.name or "") for view in views if gone} & gone
+    if chosen.names is not None:
+        also = set() if asked.pools else found  # what is gone is in no pool
+        views = [view for view in views if view.name in chosen.names or fold_name(view.name or "") in also]
     total = told.head.total if len(views) == len(told.views) else sum_stats(views, None)
     rows: Sequence[StatsView] = views
     if asked.by is not None:

@@ -214,6 +214,16 @@ def test_what_is_old_or_shorter_or_claimed_twice_is_told(far: Desk) -> None:
     ]
 
 
+def test_a_node_that_is_gone_is_there_by_its_name_and_in_no_pool(far: Desk) -> None:
+    nancy = json.loads((far.folder / "nancy/stats.json").read_text())
+    gone = {**nancy["nodes"][0], "name": "A9", "removed": True}
+    change(far, "nancy", nodes=[*nancy["nodes"], gone], total={**nancy["total"], "nodes_count": 3})
+
+    assert far.ok("stats", *BOTH, "a9", "pc1", "-o", "name").split() == ["A9", "pc1"]
+    assert far.ok("stats", *BOTH, "a9", "pc1", "-p", "good", "-o", "name").split() == ["pc1"]
+    assert far.ok("stats", *BOTH, "a9", "-p", "good", "-o", "name") == ""
+
+
 def test_several_as_one_are_a_source_again(far: Desk) -> None:
     (far.folder / "region").mkdir()
     for command, file in (("status", "status.json"), ("stats", "stats.json")):
