@@ -28,7 +28,7 @@ def encode_events(events: Sequence[Event]) -> dict[str, Doc]:
         groups.setdefault(_find_key(event), []).append(event)
     docs: dict[str, Doc] = {}
     for key, group in groups.items():
-        if len(group) < LEAST or not key[0]:
+        if len(group) < LEAST or not key[0] or key[0] in docs:
             docs |= {event.id: codec.encode_event(event) for event in group}
         else:
             docs[key[0]] = _encode_group(key[0], group)

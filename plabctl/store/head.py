@@ -1,8 +1,9 @@
 """The first line of the state file, and the proof that the rest is whole.
 
 I/O. The file is one JSON document. Its first line is the head; the checksum in it covers everything else: the head's
-other fields and every byte after the line. So an idle tick learns what it needs by hashing, without parsing the nodes.
-Go on with `plabctl.store.documents`, where the rest is read.
+other fields and every byte after the line. A record of the journal ends with such a line, too, so an idle tick learns
+what it needs from the last one, without parsing the nodes: see `plabctl.store.journal`. Go on with
+`plabctl.store.tables`, where the rest is read.
 """
 
 from __future__ import annotations

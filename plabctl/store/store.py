@@ -35,11 +35,12 @@ ERROR_PREFIX = "tick-error-"
 class Store:
     """The state in `state_dir`; the directory is made when something is written for the first time.
 
-    Reading methods take no lock: the state file is only ever replaced as a whole. They raise StateDamaged,
-    StateTooNew, or StoreError when the file cannot be read, or when somebody else leads us to another one. Changing
-    ones refuse a directory on a file system that is not known to be local, unless `network_disk` allows it. `owners`
-    are those besides root and the current user to whom folders may belong that lead to the directory. `found` is what
-    directories were when they were first used by this process, by path: one that was moved or replaced is used no more.
+    Reading methods take no lock: the state file is only ever replaced as a whole, and its journal only grows. They
+    raise StateDamaged, StateTooNew, or StoreError when one of them cannot be read, or when somebody else leads us to
+    another one. Changing ones refuse a directory on a file system that is not known to be local, unless `network_disk`
+    allows it. `owners` are those besides root and the current user to whom folders may belong that lead to the
+    directory. `found` is what directories were when they were first used by this process, by path: one that was moved
+    or replaced is used no more.
     """
 
     def __init__(
@@ -174,10 +175,10 @@ class Store:
         return line.head if line else None
 
     def restore(self) -> Restored:
-        """Go back from a damaged or lost state file to its previous generation.
+        """Go back from a damaged or lost state to the latest whole one.
 
-        Raises Refused when the state is sound, StateTooNew when a later plabctl wrote it, StateDamaged when the
-        previous generation is damaged too or missing; then nothing is changed.
+        Raises Refused when the state is sound, StateTooNew when a later plabctl wrote it, StateDamaged when there is no
+        whole state; then nothing is changed.
         """
         from plabctl.store.restore import restore
 

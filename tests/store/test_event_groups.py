@@ -73,6 +73,13 @@ def test_of_two_imports_each_is_a_group_and_a_few_more_events_are_not() -> None:
     assert decode_all(docs) == events
 
 
+def test_two_kinds_of_one_order_are_not_filed_in_place_of_each_other() -> None:
+    added = make_many()
+    changed = [make_event(f"n{number}", kind="node-changed") for number in range(event_groups.LEAST)]
+
+    assert decode_all(encode_events([*added, *changed])) == [*added, *changed]
+
+
 def test_a_value_that_json_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON cannot hold"):
         encode_events([*make_many(), make_event("odd", load=float("nan"))])
