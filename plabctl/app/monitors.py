@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from plabctl.app.fetch_source import STATS
@@ -35,8 +35,9 @@ _SECONDS = 300.0
 """After so long a process is given up: a file system may have lost its server."""
 
 T = TypeVar("T")
-Fold = Callable[[ViewContext, ToldStatus], T]
-"""What is kept of one monitor."""
+Item = TypeVar("Item")
+Summarize = Callable[[ViewContext, ToldStatus], T]
+"""Returns what is kept of one monitor."""
 
 
 class Survey(NamedTuple, Generic[T]):
@@ -78,8 +79,8 @@ class Monitors:
             if each.fd >= 0:
                 os.close(each.fd)
 
-    def survey(self, fold: Fold[T], keep: RowTest | None = None) -> Survey[T]:
-        """Return what all sources tell; `fold` sees of each the nodes that `keep` wants.
+    def survey(self, summarize: Summarize[T], keep: RowTest | None = None) -> Survey[T]:
+        """Return what all sources tell; `summarize` sees of each the nodes that `keep` wants.
 
         Raise StoreError when none can be read.
         """
@@ -90,17 +91,13 @@ class Monitors:
                 return read, (), ()
             absent = set(told.absent)
             names = [name for own in told.names.values() for name in own if name not in absent]
-            return read, names, (fold(context, told),)
+            return read, names, (summarize(context, told),)
 
-        is_large = sum(each.size for each in self._opened) > _LARGE
-        if is_large:
-            found = map_in_processes(work, self._opened, _SECONDS)
-        else:
-            found = {number: work(each) for number, each in enumerate(self._opened)}
+        found = read_each(work, self._opened, self._opened)
         claims, monitors = Claims(), []
         kept: list[T] = []
         for number, each in enumerate(self._opened):
-            lost = MonitorRead(each.source.name, each.path, f"'{each.path}' could not be read to its end")
+            lost = MonitorRead(each.source.name, each.path, describe_loss(each))
             read, names, results = found.get(number, (lost, (), ()))
             claims.add(read.name, names)
             monitors.append(read)
@@ -148,6 +145,21 @@ class Monitors:
         with pause_collection():
             told = read_status(make_reader(each.fd, each.offset), each.path, keep, each.source.name)
         return told, build_context(told, self.now, self._max_age_s)
+
+
+def read_each(work: Callable[[Item], T], items: Sequence[Item], opened: Sequence[Opened]) -> Mapping[int, T]:
+    """Return what `work` gives for each item, by its place: in several processes where what was opened is large.
+
+    Items are missing whose process failed, or took too long.
+    """
+    if sum(each.size for each in opened) > _LARGE:
+        return map_in_processes(work, items, _SECONDS)
+    return {number: work(item) for number, item in enumerate(items)}
+
+
+def describe_loss(opened: Opened) -> str:
+    """Return what is wrong with a source that is missing in what `read_each` returns."""
+    return f"'{opened.path}' could not be read to its end"
 
 
 def is_one(words: Sequence[str]) -> bool:

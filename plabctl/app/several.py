@@ -82,7 +82,7 @@ class Several:
     def __init__(self, monitors: Monitors, asked: Asked) -> None:
         self._monitors = monitors
         self._asked = asked
-        self.survey: Survey[Part] = monitors.survey(self._fold, asked.build_test())
+        self.survey: Survey[Part] = monitors.survey(self._summarize, asked.build_test())
         self._check()
 
     @property
@@ -111,7 +111,7 @@ class Several:
         for _, context in self._monitors.list_contexts(self.survey):
             yield from self._asked.list_views(context)[0]
 
-    def _fold(self, context: ViewContext, _: ToldStatus) -> Part:
+    def _summarize(self, context: ViewContext, _: ToldStatus) -> Part:
         asked = self._asked
         views, missing = asked.list_views(context)
         chosen = list(views)

@@ -54,11 +54,11 @@ def collect_from(words: Sequence[str], wanted: Wanted) -> Collected:
 
 
 def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
-    def fold(context: ViewContext, _: ToldStatus) -> _Part:
+    def summarize(context: ViewContext, _: ToldStatus) -> _Part:
         missing = _select(context, wanted)[1]
         return _Part([*context.settings.pools], missing, knows_way(context))
 
-    survey = monitors.survey(fold)
+    survey = monitors.survey(summarize)
     refuse_missing([part.missing for part in survey.kept])
     read = [each.name for each in survey.monitors if each.head is not None]
     wayless = [name for name, part in zip(read, survey.kept, strict=True) if not part.knows_way]

@@ -34,7 +34,7 @@ class SeveralHealth(NamedTuple):
 def read_health(words: Sequence[str], max_age_s: float | None) -> SeveralHealth:
     """Return how the monitors that `words` name are; raise StoreError when none can be read."""
     with closing(Monitors(words, max_age_s)) as monitors:
-        survey = monitors.survey(_fold, lambda _: False)
+        survey = monitors.survey(_list_affected, lambda _: False)
         now = monitors.now
     head = survey.head
     problems = [
@@ -57,7 +57,7 @@ def read_health(words: Sequence[str], max_age_s: float | None) -> SeveralHealth:
     return SeveralHealth(context, survey.totals, affected, unread)
 
 
-def _fold(_: ViewContext, told: ToldStatus) -> tuple[Sequence[str], Sequence[str]]:
+def _list_affected(_: ViewContext, told: ToldStatus) -> tuple[Sequence[str], Sequence[str]]:
     """Return the names of the nodes that are bad, and of those that are not usable."""
     good = set(told.head.good_pools)
     return [name for pool, names in told.names.items() if pool not in good for name in names], told.unusable

@@ -39,7 +39,7 @@ def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) 
     Raise NoSuchPool, and StoreError when no source can be read, or when none says how steady its nodes are.
     """
     with closing(Monitors(words)) as monitors:
-        survey = monitors.survey(_fold)
+        survey = monitors.survey(_says_steadiness)
         contexts = [context for _, context in monitors.list_contexts(survey)]
         now = monitors.now
     for pool in pools:
@@ -59,7 +59,7 @@ def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) 
     return SeveralRanking(ListHead(now, survey.head.rev), Ranking(rows, len(found), wanted), notes, is_partial)
 
 
-def _fold(_: ViewContext, told: ToldStatus) -> bool:
+def _says_steadiness(_: ViewContext, told: ToldStatus) -> bool:
     """Return whether the monitor says how steady its nodes are, if it has any."""
     return not told.views or any(view.steadiness_ratio is not None for view in told.views)
 

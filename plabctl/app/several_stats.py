@@ -14,8 +14,7 @@ from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
-from plabctl.app.fork_map import map_in_processes
-from plabctl.app.monitors import Monitors, Survey, is_one
+from plabctl.app.monitors import Monitors, Survey, describe_loss, is_one, read_each
 from plabctl.app.page_stats import EVERY_S
 from plabctl.app.several import refuse_missing
 from plabctl.app.sources import Opened
@@ -33,8 +32,6 @@ from plabctl.views.several_stats import group_stats, sum_stats
 from plabctl.views.stats import StatsHead, StatsSource, StatsView, rank_worst
 
 SITE, MONITOR = "site", "monitor"
-_LARGE = 4 * 1024**2
-_SECONDS = 300.0
 _SLACK_S = 2 * EVERY_S
 """Statistics that are written once an hour may be so old, and may be of a span that began so much earlier."""
 
@@ -147,12 +144,8 @@ def _refuse_unknown(survey: Survey[_Chosen], asked: StatsAsked) -> None:
 
 
 def _read_all(opened: Sequence[Opened], kept: Sequence[_Chosen], work: partial[_Part]) -> Sequence[_Part]:
-    pairs = list(zip(opened, kept, strict=True))
-    if sum(each.size for each in opened) <= _LARGE:
-        return [work(pair) for pair in pairs]
-    found = map_in_processes(work, pairs, _SECONDS)
-    lost = (_fail(each, f"'{each.path}' could not be read to its end") for each in opened)
-    return [found.get(number) or failed for number, failed in enumerate(lost)]
+    found = read_each(work, list(zip(opened, kept, strict=True)), opened)
+    return [found.get(number) or _fail(each, describe_loss(each)) for number, each in enumerate(opened)]
 
 
 def _fail(opened: Opened, fault: str, hint: str = "") -> _Part:

@@ -1,12 +1,15 @@
 """A desk for every test that types commands."""
 
+import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from plabctl.app import monitors
 from tests.cli.console import Desk
 from tests.cli.monitors import make_sites
 from tests.lab.web_pages import WebPages, serving_pages
@@ -67,6 +70,14 @@ def far(sites: Path, tmp_path: Path) -> Desk:
     for name in ("lyon", "nancy"):
         shutil.copytree(sites / name / "page", tmp_path / name)
     return desk
+
+
+@pytest.fixture
+def forked_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process read sources in others, as it reads large ones where there are several processors."""
+    monkeypatch.setattr(monitors, "_LARGE", 0)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
 
 
 @pytest.fixture(scope="session")

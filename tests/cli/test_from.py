@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import time
 from contextlib import ExitStack, closing, suppress
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from plabctl.app.monitors import Monitors
+from plabctl.app.status_source import ToldStatus
+from plabctl.views.node import ViewContext
 from tests.cli.console import Desk, Said
 from tests.cli.monitors import BOTH, WITH_MONITORS, alter, document, iso
 from tests.lab.dask_cluster import Authority
@@ -285,6 +288,23 @@ def test_a_file_that_another_user_may_not_read_is_told(far: Desk, yard: Path) ->
     assert look() == "[2, 2] []", "root may"
     fault = f"nancy: cannot read '{yard}/nancy/status.json': Permission denied"
     assert as_user(SECOND_USER, look) == f"[2] {[f'{fault}; whoever runs this must be allowed to read it']}"
+
+
+@pytest.mark.usefixtures("forked_readers")
+def test_a_reader_that_is_killed_takes_only_its_own_source_with_it(sites: Path) -> None:
+    ours = os.getpid()
+
+    def summarize(context: ViewContext, _: ToldStatus) -> list[str]:
+        assert os.getpid() != ours
+        if "a1" in context.state.names():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [*context.state.names()]
+
+    with closing(Monitors([f"{sites}/lyon/page", f"nancy={sites}/nancy/page"])) as monitors:
+        survey = monitors.survey(summarize)
+
+    assert survey.kept == [["pc1", "pc2"]]
+    assert [*survey.list_notes()] == [f"nancy: '{sites}/nancy/page/status.json' could not be read to its end"]
 
 
 def _send_for_ever(handler: BaseHTTPRequestHandler) -> None:

@@ -1,7 +1,9 @@
 """`plabctl stats --from SOURCE`: how usable the nodes of several monitors were."""
 
 import json
+import os
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from plabctl.app import several_stats
+from plabctl.app.json_stream import Read
+from plabctl.app.stats_source import ToldStats, read_page_stats
+from plabctl.core.stats.tally import Span
 from plabctl.history.database import History
 from tests.cli.console import Desk
 from tests.cli.monitors import BOTH, WITH_MONITORS, alter, document, iso
@@ -222,6 +228,25 @@ def test_a_node_that_is_gone_is_there_by_its_name_and_in_no_pool(far: Desk) -> N
     assert far.ok("stats", *BOTH, "a9", "pc1", "-o", "name").split() == ["A9", "pc1"]
     assert far.ok("stats", *BOTH, "a9", "pc1", "-p", "good", "-o", "name").split() == ["pc1"]
     assert far.ok("stats", *BOTH, "a9", "-p", "good", "-o", "name") == ""
+
+
+@pytest.mark.usefixtures("forked_readers")
+def test_a_reader_that_is_killed_takes_only_its_own_source_with_it(
+    sites: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_or_die(read: Read, place: str, monitor: str) -> ToldStats:
+        if monitor == "nancy":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read_page_stats(read, place, monitor)
+
+    monkeypatch.setattr(several_stats, "read_page_stats", read_or_die)
+    now = time.time()
+    asked = several_stats.StatsAsked(Span(now - 30 * 86400.0, now), is_any_span=True)
+
+    found = several_stats.read_several_stats([f"{sites}/lyon/page", f"nancy={sites}/nancy/page"], asked)
+
+    assert ({view.name for view in found.views}, found.is_partial) == ({"pc1", "pc2"}, True)
+    assert found.notes == [f"nancy: '{sites}/nancy/page/stats.json' could not be read to its end"]
 
 
 def test_several_as_one_are_a_source_again(far: Desk) -> None:
