@@ -245,6 +245,4 @@ def claim_due(run: TickRun, state: Session, now: float) -> claim_slots.ClaimResu
         return claim_slots.ClaimResult()
     check_pools(settings, state)
     ahead = min(settings.window, 2 * run.last_batch + MIN_AHEAD)
-    return claim_slots.claim_members(
-        state, settings, run.slots_in_use, run.slots, run.claimant, now, ahead=ahead, tick_goal=run.goal
-    )
+    return claim_slots.ClaimStep(state, settings, run.slots_in_use, run.slots, run.claimant, now).claim(ahead, run.goal)
