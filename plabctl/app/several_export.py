@@ -1,8 +1,8 @@
 """Collect the nodes of several monitors for other tools, each node once.
 
 I/O, through `plabctl.app.monitors`. How nodes are reached stands in a configuration on this machine and in no status.
-A node that two monitors claim is as the one sees it that thinks worse of it, so that it is usable only if both say so;
-where they reach it differently nobody can say which machine is meant, and it has no way.
+A node that two monitors claim is as the one sees it that thinks worse of it, so that it is usable, and selected as
+such, only if both say so; where they reach it differently nobody can say which machine is meant, and it has no way.
 Tests: `tests/cli/test_export_from.py`.
 """
 
@@ -31,8 +31,17 @@ class _Part(NamedTuple):
     """What is known of one monitor before its nodes are collected."""
 
     pools: Sequence[str]
+    selected: frozenset[str]
+    """The names, in lower case, of the nodes that words select; none where all are wanted."""
     missing: Mapping[str, PlabctlError]
     knows_way: bool
+
+
+class _Seen(NamedTuple):
+    """A node as one monitor sees it, and whether it is wanted as such."""
+
+    node: ExportedNode
+    is_selected: bool
 
 
 def collect_from(words: Sequence[str], wanted: Wanted) -> Collected:
@@ -55,8 +64,9 @@ def collect_from(words: Sequence[str], wanted: Wanted) -> Collected:
 
 def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
     def summarize(context: ViewContext, _: ToldStatus) -> _Part:
-        missing = _select(context, wanted)[1]
-        return _Part([*context.settings.pools], missing, knows_way(context))
+        names, missing = _select(context, wanted)
+        selected = frozenset(map(fold_name, names)) if wanted.words else frozenset[str]()
+        return _Part([*context.settings.pools], selected, missing, knows_way(context))
 
     survey = monitors.survey(summarize)
     refuse_missing([part.missing for part in survey.kept])
@@ -68,12 +78,15 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
     is_needed = wanted.way is Way.ALWAYS
     if is_needed and len(wayless) == len(read):
         raise StoreError("\n".join(notes), hint=_REMEDY)
-    found: dict[str, list[ExportedNode]] = {}
+    selected = frozenset[str]().union(*(part.selected for part in survey.kept))
+    found: dict[str, list[_Seen]] = {}
     remarks: list[str] = []
     for name, context in monitors.list_contexts(survey):
-        export = export_nodes(context, _select(context, wanted)[0], wanted)
+        own = _select(context, wanted)[0]
+        others = {each for each in context.state.names() if fold_name(each) in selected}
+        export = export_nodes(context, own | others, wanted)
         for node in export.nodes:
-            found.setdefault(fold_name(node.view.name), []).append(node)
+            found.setdefault(fold_name(node.view.name), []).append(_Seen(node, node.view.name in own))
         remarks += [f"{name}: {remark}" for remark in export.remarks]
     nodes = sorted(_choose_each(found, remarks), key=lambda node: build_sort_key(node.view.name))
     pools = dict.fromkeys(pool for part in survey.kept for pool in part.pools)
@@ -87,16 +100,18 @@ def _select(context: ViewContext, wanted: Wanted) -> tuple[set[str], Mapping[str
     return select_part(wanted.words, context.state, context.settings, context.now)
 
 
-def _choose_each(found: Mapping[str, Sequence[ExportedNode]], remarks: list[str]) -> Iterator[ExportedNode]:
+def _choose_each(found: Mapping[str, Sequence[_Seen]], remarks: list[str]) -> Iterator[ExportedNode]:
     """Yield each node once, and add a remark on each that is left without a way."""
-    for nodes in found.values():
-        if len(nodes) == 1:
-            yield nodes[0]
+    for seen in found.values():
+        if len(seen) == 1:
+            yield seen[0].node
             continue
         # One that is absent at a monitor has left it.
-        there = [node for node in nodes if node.view.absent_since_at is None] or nodes
-        chosen = min(there, key=lambda node: node.view.is_usable)
-        reached = [node for node in there if node.server is not None]
+        there = [each for each in seen if each.node.view.absent_since_at is None] or seen
+        chosen, is_selected = min(there, key=lambda each: (each.node.view.is_usable, not each.is_selected))
+        if not is_selected:
+            continue
+        reached = [each.node for each in there if each.node.server is not None]
         if len({_list_addresses(node) for node in reached}) > 1:
             chosen, reached = chosen._replace(server=None, jumps=()), []
             remarks.append(f"{chosen.view.name}: monitors reach it differently, so it is not said how")

@@ -124,9 +124,28 @@ def test_a_node_that_two_claim_is_usable_only_if_both_say_so(far: Desk) -> None:
     assert len(lyon) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["@usable"], "a1"),
+        (["@bad"], "PC1,a2,pc2"),
+        (["!@bad"], "a1"),
+        (["pc1"], "PC1"),
+        (["site=lyon"], "pc2"),
+    ],
+)
+def test_a_node_that_two_claim_is_selected_as_it_is_there(far: Desk, words: list[str], expected: str) -> None:
+    nancy = document(far, "nancy")["nodes"]
+    both = document(far, "lyon")["nodes"][1]
+    alter(far, "nancy", nodes=[*nancy, {**nancy[1], "name": "PC1"}, {**both, "site": "nancy"}])
+
+    assert far.ok("export", "nodeset", *BOTH, *words, "--all") == f"{expected}\n"
+
+
 def test_a_node_that_two_reach_differently_has_no_way(own: Desk) -> None:
     for name, host in (("lyon", "10.0.0.1"), ("nancy", "10.9.9.9")):
-        own.ok("node", "add", "both", "--set", f"ssh_host={host}", "-q", "--config", f"{name}/plabctl.toml")
+        ways = ("--set", f"ssh_host={host}", "--set", f"rack={name}")
+        own.ok("node", "add", "both", *ways, "-q", "--config", f"{name}/plabctl.toml")
         own.ok("node", "add", "same", "-q", "--config", f"{name}/plabctl.toml")
 
     said = own.run("export", "ssh-config", *INSTALLED)
@@ -138,6 +157,7 @@ def test_a_node_that_two_reach_differently_has_no_way(own: Desk) -> None:
     ]
     assert "Host same\n" in said.out
     assert "Host both\n" not in said.out
+    assert "Host both\n" not in own.ok("export", "ssh-config", *INSTALLED, "rack=lyon")
     assert "ansible_host" not in json.loads(own.ok("export", "ansible", *INSTALLED, "--host", "both"))
 
 
