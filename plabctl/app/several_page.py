@@ -57,7 +57,7 @@ def write_several_page(words: Sequence[str], path: str, *, wait_s: float = 0.0, 
     files = _render_files(view)
     if has_stats:
         now = view.head.generated_at
-        asked = StatsAsked(Span(now - ReportSettings().days * DAY_S, now), is_any_span=True)
+        asked = StatsAsked(Span(now - ReportSettings().days * DAY_S, now), is_any_span=True, is_for_page=True)
         try:
             found = read_several_stats(words, asked)
         except StoreError as error:

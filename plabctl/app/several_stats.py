@@ -44,6 +44,8 @@ class StatsAsked(NamedTuple):
     nodes: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
     by: str | None = None
+    is_for_page: bool = False
+    """Whether nodes are of their monitor also where it is the only one, and has no name."""
 
     @property
     def label(self) -> str | None:
@@ -88,17 +90,18 @@ class _Part(NamedTuple):
 
 
 def read_several_stats(words: Sequence[str], asked: StatsAsked) -> SeveralStats:
-    """Return the statistics of the monitors that `words` name; nodes of one without a name have no `monitor`.
+    """Return the statistics of the monitors that `words` name; nodes of one alone without a name have no `monitor`.
 
     Raise NoSuchNode, NoSuchPool or UsageFault for what no monitor has, StoreError when none can be read.
     """
     needs_nodes = bool(asked.nodes or asked.pools or asked.label)
+    is_alone = is_one(words) and not asked.is_for_page
     with closing(Monitors(words)) as monitors:
         survey = monitors.survey(partial(_choose, asked), None if needs_nodes else lambda _: False)
         _refuse_unknown(survey, asked)
         opened = monitors.open_stats(survey)
         try:
-            parts = _read_all(opened, survey.kept, partial(_read_part, asked, is_one(words), monitors.now))
+            parts = _read_all(opened, survey.kept, partial(_read_part, asked, is_alone, monitors.now))
         finally:
             for each in opened:
                 if each.fd >= 0:
@@ -114,7 +117,7 @@ def read_several_stats(words: Sequence[str], asked: StatsAsked) -> SeveralStats:
     rows = chain.from_iterable(part.rows for part in told)
     views = list(rows) if asked.by is None else [*group_stats(rows, lambda view: view.name).values()]
     head = _build_head(survey, parts, asked.by, monitors.now)
-    if is_one(words):
+    if is_alone:
         head = head._replace(sources=None)
     is_partial = not survey.are_all_read or len(told) < len(parts)
     return SeveralStats(head, sorted(views, key=rank_worst), notes, is_partial)

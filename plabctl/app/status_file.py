@@ -26,6 +26,11 @@ from plabctl.render.status_table import build_data_listing
 PACE_S = 5.0
 """How often a long tick writes it at most: for very many nodes it costs more than a commit."""
 _LOCK_WAIT_S, _PAUSE_S = 2.0, 0.01
+_HINT = "its directory must exist, belong to plabctl's user, and have a group that this user may give files to"
+_ELSEWHERE = "name another file in `[report] status_file`"
+_START = 65_536
+_SIGN = b'"generated_at":'
+"""What stands in so many bytes at the beginning of a status."""
 
 
 class StatusFile:
@@ -63,14 +68,6 @@ def write_status_file(app: App) -> None:
         raise ReportFault(f"the status file '{path}' cannot be written: {error.strerror}", hint=_HINT) from error
     except PlabctlError as error:
         raise ReportFault(f"the status file '{path}' cannot be written: {error}", hint=error.hint or _HINT) from error
-
-
-_HINT = "its directory must exist, belong to plabctl's user, and have a group that this user may give files to"
-
-
-_ELSEWHERE = "name another file in `[report] status_file`"
-_START = 65_536
-_SIGN = b'"generated_at":'
 
 
 def _is_ours(folder: int, name: str) -> bool:

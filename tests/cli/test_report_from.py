@@ -40,11 +40,16 @@ def test_it_has_the_nodes_of_all_and_how_each_monitor_is(far: Desk, web: WebPage
     }, "each monitor has pages of its nodes itself"  # fmt: skip
 
 
-def test_it_is_a_source_again_and_so_are_its_statistics(far: Desk) -> None:
-    far.ok("report", *BOTH, "-O", "all", "--stats")
+@pytest.mark.parametrize(
+    ("given", "named"), [(BOTH, BOTH), (("--from", "lyon"), ("--from", "lyon=lyon"))], ids=["several", "one"]
+)
+def test_it_is_a_source_again_and_so_are_its_statistics(
+    far: Desk, given: tuple[str, ...], named: tuple[str, ...]
+) -> None:
+    far.ok("report", *given, "-O", "all", "--stats")
 
     for command in ("status", "stats"):
-        page, monitors = (far.ok(command, *sources, "-o", "tsv") for sources in (("--from", "all"), BOTH))
+        page, monitors = (far.ok(command, *sources, "-o", "tsv") for sources in (("--from", "all"), named))
         assert sorted(page.splitlines()) == sorted(monitors.splitlines())
 
 
