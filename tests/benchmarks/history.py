@@ -64,7 +64,7 @@ def _commands(folder: Path, short: Path, count: int, options: Options) -> list[R
         )
         for name, place in places.items()
     ]
-    results = alternate(contestants, options.repeats(9))
+    results = alternate(contestants, options.repeats(9), warm_up=options.warm_up)
     long, yardstick = places
     wall_s, short_s = median(results, long), median(results, yardstick)
     return [
@@ -86,7 +86,8 @@ def _people(folder: Path, count: int, options: Options) -> list[Row]:
     for name, words in PEOPLE.items():
         script = f'"$0" {words} --config {folder / CONFIG} | head >/dev/null'
         argv = ("sh", "-c", script, options.installation.plabctl)
-        results = alternate([Contestant(name, argv, before=partial(cool, folder))], options.repeats(9))
+        contestant = Contestant(name, argv, before=partial(cool, folder))
+        results = alternate([contestant], options.repeats(9), warm_up=options.warm_up)
         wall_s = median(results, name)
         rows.append(Row(f"{name} of {count:,} events, cold: wall, s", seconds(wall_s), "", wall_s, MOST_S))
     return rows

@@ -24,7 +24,8 @@ def run(options: Options) -> list[Row]:
     versions = {name: program(name) for name in ("clush", "ansible")}
     others = [Contestant(name, (path, "--version")) for name, path in versions.items() if path]
     bare = Contestant(BARE, (options.installation.python, "-c", "pass"))
-    results = alternate([bare, *(command for command, _ in commands), *others], options.repeats(15))
+    contestants = [bare, *(command for command, _ in commands), *others]
+    results = alternate(contestants, options.repeats(15), warm_up=options.warm_up)
     rows = [
         Row(
             f"CPU of {command.name} against {BARE}",

@@ -33,9 +33,9 @@ def run(options: Options) -> list[Row]:
             *(peer.contestant(nodes) for peer in others if peer.argv),
         ]
         rounds = options.repeats(5)
-        results = alternate(contestants, rounds)
+        results = alternate(contestants, rounds, warm_up=options.warm_up)
     lost = sorted(line for bed in beds.values() for line in bed.lost)
-    sweeps = len(beds) * (rounds + 1)
+    sweeps = len(beds) * (rounds + options.warm_up)
     title = "nodes lost in these sweeps" + (f", such as {lost[0]}" if lost else "")
     sweep = f"sweep of {count} behind one jump host against"
     return [

@@ -25,18 +25,19 @@ def run(options: Options) -> list[Row]:
         for size, count in sizes.items()
     }
     return [
-        *_commands(beds, options.repeats(5)),
+        *_commands(beds, options.repeats(5), warm_up=options.warm_up),
         *_settles(beds[100_000], options.repeats(5)),
         *_orders(beds[100_000], options.repeats(5)),
         *_tick_work(_bed_with_forty_due(options), options.repeats(3)),
     ]
 
 
-def _commands(beds: dict[int, Testbed], rounds: int) -> list[Row]:
+def _commands(beds: dict[int, Testbed], rounds: int, *, warm_up: bool) -> list[Row]:
     rows = []
     for command, words in {"idle tick": ("tick",), "status -o tsv": ("status", "-o", "tsv")}.items():
         names = {size: f"{command}, {size:,} nodes" for size in beds}
-        results = alternate([bed.contestant(names[size], *words) for size, bed in beds.items()], rounds)
+        contestants = [bed.contestant(names[size], *words) for size, bed in beds.items()]
+        results = alternate(contestants, rounds, warm_up=warm_up)
         walls = {size: median(results, name) for size, name in names.items()}
         most = median(results, names[100_000], lambda taken: taken.peak_mib)
         rows += [

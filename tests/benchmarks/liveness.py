@@ -39,7 +39,7 @@ def run(options: Options) -> list[Row]:
             _watch_far(nodes, _make_contestant(checked, count), far[CHECKS]),
             _watch_far(nodes, tested.contestant(TESTS, "tick"), far[TESTS]),
         ]
-        results = alternate(contestants, options.repeats(5))
+        results = alternate(contestants, options.repeats(5), warm_up=options.warm_up)
         sent = _count_bytes(options, nodes)
     if tested.lost:
         raise Failed(f"tests that failed: {tested.lost[:3]}")

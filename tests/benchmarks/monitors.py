@@ -27,7 +27,7 @@ def run(options: Options) -> list[Row]:
     names = {folder: f"status --by reason, {count} files of {nodes:,} nodes" for folder, count in
              (("all", FILES), ("few", FEW))}  # fmt: skip
     contestants = [_make_contestant(options, names[folder], options.folder / folder) for folder in names]
-    results = alternate(contestants, options.repeats(3))
+    results = alternate(contestants, options.repeats(3), warm_up=options.warm_up)
     every, few = names["all"], names["few"]
     wall_s, cpu_s = median(results, every), median(results, every, lambda taken: taken.cpu_s)
     mib = median(results, every, lambda taken: taken.peak_mib)

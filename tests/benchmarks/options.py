@@ -24,6 +24,11 @@ class Options:
         """Return how many nodes to use."""
         return quick if self.quick else full
 
+    @property
+    def warm_up(self) -> bool:
+        """Whether all is run once before it counts."""
+        return not self.quick
+
     def repeats(self, full: int) -> int:
         """Return how many rounds to make."""
         return self.rounds or (1 if self.quick else full)

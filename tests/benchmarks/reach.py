@@ -37,7 +37,8 @@ def _short(options: Options) -> list[Row]:
         xargs = next(peer for peer in peers(nodes, "true") if peer.name.startswith("xargs"))
         others = [library("fabric", nodes, "true", checked=False), xargs]
         contestants = [bed.contestant(OURS, "tick"), *(peer.contestant(nodes) for peer in others)]
-        results = alternate([pinned(who) for who in contestants], options.repeats(2))
+        contestants = [pinned(who) for who in contestants]
+        results = alternate(contestants, options.repeats(2), warm_up=options.warm_up)
     own = f"{count / median(results, OURS):.0f}/s"
     rows = []
     for goal, name, least in (("G3", FABRIC, 1.30), ("G3b", xargs.name, 2.5)):

@@ -44,9 +44,9 @@ def run(options: Options) -> list[Row]:
             beds[1].contestant(THREE, "tick"),
         ]
         rounds = options.repeats(5)
-        results = alternate(contestants, rounds)
+        results = alternate(contestants, rounds, warm_up=options.warm_up)
     lost = sorted(line for bed in beds for line in bed.lost)
-    sweeps = 2 * (rounds + 1)
+    sweeps = 2 * (rounds + options.warm_up)
     return [
         *(_row(results, peer, count) for peer in others),
         *_stages(results),

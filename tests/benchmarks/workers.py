@@ -70,7 +70,7 @@ def _measure_sweep(options: Options) -> list[Row]:
         used: list[float] = []
         far = _watch(cluster, beds[1].contestant(WORKER, "tick"), used)
         here_too = beds[0].contestant(THREADS, "tick")
-        results = alternate([here_too, far], options.repeats(5), warm_up=not options.quick)
+        results = alternate([here_too, far], options.repeats(5), warm_up=options.warm_up)
     if lost := [line for bed in beds for line in bed.lost]:
         raise Failed(f"tests that failed: {lost[:3]}")
     here, near = (median(results, name, _cpu) / count for name in (THREADS, WORKER))
