@@ -51,11 +51,12 @@ class _SharedProcesses:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+        if fixturedef.scope == "function":
+            return (yield)
         before = leftover_processes.running()
         value = yield
-        if fixturedef.scope != "function":
-            # A test may ask for it as late as in its body, where its processes look like those of the test.
-            leftover_processes.SHARED.update(leftover_processes.running() - before)
+        # A test may ask for it as late as in its body, where its processes look like those of the test.
+        leftover_processes.SHARED.update(leftover_processes.running() - before)
         return value
 
 

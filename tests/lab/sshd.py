@@ -167,10 +167,14 @@ class Sshd:
 def children(pid: int) -> list[int]:
     """Return the children of a process; none when it is gone."""
     try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        found: list[int] = []
+        # A process of tests comes to have hundreds of threads, and with objects for paths it takes four times as long.
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:  # noqa: PTH123
+                found += map(int, file.read().split())
     except OSError:
         return []
+    return found
 
 
 def descendants(pid: int) -> list[int]:
