@@ -17,7 +17,6 @@ from plabctl.core.find_problems import describe_late_tick
 from plabctl.core.problems import Problem, ProblemKind
 from plabctl.core.surroundings import Surroundings
 from plabctl.render.nagios import Affected
-from plabctl.values import replace
 from plabctl.views.node import ViewContext
 from plabctl.views.status import Totals
 
@@ -37,15 +36,16 @@ def read_health(words: Sequence[str], max_age_s: float | None) -> SeveralHealth:
         survey = monitors.survey(_list_affected, lambda _: False)
         now = monitors.now
     head = survey.head
-    problems = [
-        problem if problem.monitor is None else replace(problem, reason=f"{problem.monitor}: {problem.reason}")
-        for problem in head.problems or ()
-        if not (problem.kind is ProblemKind.MONITOR and problem.is_critical)
-    ]
+    problems: list[Problem] = []
+    unread: list[str] = []
+    for problem in head.problems or ():
+        if problem.kind is ProblemKind.MONITOR and problem.is_critical:
+            unread.append(problem.words)  # also one that a source could not read, which has several itself
+        else:
+            problems.append(problem)
     for each in survey.monitors:
         if each.head is not None and each.head.last_tick_at is None:
-            words_of_it, remedy = describe_late_tick(None, now)
-            problems.insert(0, Problem(ProblemKind.NO_TICK, f"{each.name}: {words_of_it}", remedy))
+            problems.insert(0, Problem(ProblemKind.NO_TICK, *describe_late_tick(None, now), monitor=each.name))
     state = ToldState((), now, head.rev, head.guard)
     settings, around = build_settings(head, has_answers=False), Surroundings(head.last_success_at)
     last_tick_at = now if head.last_tick_at is None else head.last_tick_at
@@ -53,7 +53,6 @@ def read_health(words: Sequence[str], max_age_s: float | None) -> SeveralHealth:
     affected = Affected(
         [name for bad, _ in survey.kept for name in bad], [name for _, unusable in survey.kept for name in unusable]
     )
-    unread = [f"{each.name}: {each.fault}" for each in survey.monitors if each.head is None]
     return SeveralHealth(context, survey.totals, affected, unread)
 
 

@@ -74,6 +74,11 @@ class Problem:
         """Whether plabctl does not do its work."""
         return self.severity is Severity.CRITICAL
 
+    @property
+    def words(self) -> str:
+        """What it is, after the monitor that has it where there are several."""
+        return f"{self.monitor}: {self.reason}" if self.monitor else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class TickFailure:

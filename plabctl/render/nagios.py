@@ -74,7 +74,7 @@ def find_affected(context: ViewContext) -> Affected:
 def judge_health(context: ViewContext, counted: Totals, limits: HealthLimits, affected: Affected) -> tuple[Health, str]:
     """Return how plabctl is, and why in words: the worst first, then the nodes and the last tick."""
     problems = find_current_problems(context, counted, limits.max_age_s)
-    found = [(_HEALTH[problem.severity], problem.reason) for problem in problems]
+    found = [(_HEALTH[problem.severity], problem.words) for problem in problems]
     if context.last_tick_at is None:
         found.append((Health.CRITICAL, describe_late_tick(None, context.now)[0]))
     found += [(Health.WARNING, line) for line in format_guard_lines(build_guard_view(context.state), context.now)]

@@ -63,11 +63,7 @@ def list_warnings(status: StatusView) -> tuple[str, ...]:
     What the line under the table says anyway is left out.
     """
     head = status.head
-    problems = [
-        f"{problem.monitor}: {problem.reason}" if problem.monitor else problem.reason
-        for problem in head.problems or ()
-        if problem.kind != "no-nodes"
-    ]
+    problems = [problem.words for problem in head.problems or () if problem.kind != "no-nodes"]
     return (*format_guard_lines(head.guard, head.generated_at), *problems)
 
 

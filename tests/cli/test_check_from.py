@@ -78,6 +78,18 @@ def test_one_that_cannot_be_read_is_unknown_unless_it_is_worse(far: Any, limit: 
     assert "4 nodes: 2 good, 2 bad" in found.out
 
 
+def test_what_a_source_of_several_says_of_each_is_told_with_the_name_of_each(far: Any) -> None:
+    region = far.run("status", "--from", "lyon", "--from", "gone", "-o", "json")
+    (far.folder / "region.json").write_text(region.out)
+
+    several = far.run("check", "--from", "region.json", "--from", "nancy", "--max-age", "1h")
+    alone = far.run("check", "--from", "region.json", "--max-age", "1h")
+
+    words = "gone: cannot read 'gone': No such file or directory; "
+    assert (several.code, several.out.startswith(f"PLABCTL UNKNOWN - region/{words}")) == (3, True), several
+    assert (alone.code, alone.out.startswith(f"PLABCTL CRITICAL - {words}")) == (2, True), alone
+
+
 def test_when_none_can_be_read_it_is_unknown(far: Any) -> None:
     found = far.run("check", "--from", "a=none", "--from", "b=none.json")
 
