@@ -1,12 +1,11 @@
 """Which nodes were seen lately, kept in the order of time: the guard asks that at every step in which a test failed.
 
 Pure. It is built once from the tables, and told from then on which documents were changed.
-Tests: `tests/store/test_due_index.py`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable
 from math import inf
 
@@ -64,15 +63,17 @@ class RecentIndex:
         self._entries = sorted((at, name) for name, at in self._seen_at.items())
 
     def _take(self, name: str, doc: Doc | None) -> None:
-        before = self._seen_at.pop(name, None)
+        self._seen_at.pop(name, None)
         self._decoded.pop(name, None)
         if doc is None:
             return
         at = find_seen_at(doc)
         if at >= self._since_at:
             self._seen_at[name] = at
-            if at != before:
-                insort(self._entries, (at, name))
+            entry = at, name
+            place = bisect_left(self._entries, entry)
+            if self._entries[place : place + 1] != [entry]:  # nor is there a stale one, from before it was another
+                self._entries.insert(place, entry)
 
 
 def find_seen_at(doc: Doc) -> float:
