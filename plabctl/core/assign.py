@@ -69,12 +69,15 @@ def _make_lister(state: State, settings: Settings) -> Callable[[Due], tuple[str,
     from plabctl.core import vantage  # most testbeds have one
     from plabctl.core.guard.model import read_guard
 
-    guard = read_guard(state)
+    guard, known = read_guard(state), vantage.VANTAGES_NOTE.read(state.notes)
 
     def list_away(row: Due) -> tuple[str, ...]:
         member = state.member(row.node)
-        if member is None or (row.is_check and vantage.is_look(member)):
+        if member is None:
             return ()
+        looked_from = vantage.find_look(member) if row.is_check else None
+        if looked_from is not None:
+            return vantage.list_others(member, looked_from, known)
         return vantage.list_away(member, settings, guard)
 
     return list_away

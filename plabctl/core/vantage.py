@@ -63,10 +63,17 @@ def find_fit(vantages: Collection[str], away_from: Sequence[str]) -> set[str]:
     return {*vantages}
 
 
-def is_look(member: Member) -> bool:
-    """Return whether the check of the member that is due is to look whether a lost way works again."""
-    is_called = member.liveness is not None and bool(member.liveness.called)
-    return is_called and any(way.is_asked for way in member.lost_ways)
+def find_look(member: Member) -> str | None:
+    """Return the vantage from which the check of the member that is due is to look at a lost way; None if at none."""
+    if member.liveness is None or not member.liveness.called:
+        return None
+    return next((way.vantage for way in member.lost_ways if way.is_asked), None)
+
+
+def list_others(member: Member, vantage: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return what a look from `vantage` is not to be made from: all others, those first that do not reach the node."""
+    others = [*(way.vantage for way in member.lost_ways), *known]
+    return tuple(dict.fromkeys(each for each in others if each != vantage))
 
 
 def find_doubted(member: Member, settings: Settings) -> str | None:

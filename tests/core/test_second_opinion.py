@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 
 from plabctl.core.guard.model import Guard, GuardedScope
 from plabctl.core.liveness_record import Liveness, LostWay
-from plabctl.core.model import Claim, Event, Member
+from plabctl.core.model import Claim, Event, Member, Outcome, Verdict
 from plabctl.core.pools.base import build_pools
 from plabctl.core.settings import GuardSettings
 from plabctl.core.settle import settle
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
+from plabctl.core.vantage import VANTAGES_NOTE, Tally
 from plabctl.values import replace
 from tests.builders import NOW, make_claim, make_report
 from tests.core.second_opinions import Sight, TwoVantages, list_kinds, make_opinionated, waiting
 
 HOUR = 3600.0
+PASSED = Verdict(Outcome.PASS, None, "", NOW - HOUR, 1.0)
 CHECKED = Liveness(NOW, 600.0, NOW - 600.0)
 
 
@@ -101,6 +103,7 @@ def test_a_held_failure_that_was_seen_from_both_may_be_looked_at_from_either() -
 
     (after,) = changes.members
     assert after.suspicion == Suspicion("good", NOW - 86400.0, 7, NOW - 60.0, vantage=None)
+    assert after.due_at > NOW, "that a vantage is guarded would be another thing"
 
 
 def test_a_node_to_which_a_way_is_lost_already_is_looked_at_from_a_third_vantage() -> None:
@@ -114,6 +117,37 @@ def test_a_node_to_which_a_way_is_lost_already_is_looked_at_from_a_third_vantage
     assert [where for _, _, where in testbed.probes][:2] == ["south", "east"]
     assert "transition" not in list_kinds(events)
     assert testbed.member().pool == "good"
+
+
+def test_of_two_lost_ways_each_is_looked_at_and_told_by_itself() -> None:
+    testbed = bed(blind("north", "west"), waiting(lost_ways=(make_lost(),)))
+    testbed.vantages = ("north", "west", "south")
+    testbed.state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(3)})))
+
+    assert told(testbed.run(2 * HOUR), "path-lost") == ["not reached from west, but from south: no answer"]
+    assert {where for _, what, where in testbed.probes if what == "liveness"} == {"north", "west"}
+    assert [way.vantage for way in testbed.member().lost_ways] == ["north", "west"]
+
+    testbed.sight = blind("west")
+    assert told(testbed.run(2 * HOUR), "path-back") == ["reached again from north"]
+    assert [way.vantage for way in testbed.member().lost_ways] == ["west"]
+    known = {"north": Tally(2, 1), "west": Tally(1), "south": Tally()}
+    assert VANTAGES_NOTE.read(testbed.state.notes) == known
+
+
+@pytest.mark.parametrize(
+    ("is_told", "why"), [(True, "is the way from west still lost"), (False, "is the way from west lost")]
+)
+def test_a_look_is_at_one_way_at_a_time(why: str, *, is_told: bool) -> None:
+    due = make_lost(vantage="west", look_at=NOW, is_told=is_told)
+    testbed = bed(always("pass"), waiting(lost_ways=(make_lost(is_asked=True), due)))
+    testbed.vantages = ("north", "west", "south")
+
+    testbed.step()
+
+    after = testbed.member()
+    asked = replace(due, is_asked=True, look_at=testbed.now + HOUR)
+    assert (after.lost_ways, after.liveness and after.liveness.called) == ((make_lost(), asked), why)
 
 
 def test_where_there_is_no_other_vantage_a_failure_is_confirmed_from_the_same() -> None:
@@ -154,11 +188,11 @@ def test_a_way_that_works_again_is_told_and_the_node_is_tested_from_there() -> N
 
 
 def test_a_node_that_dies_while_a_way_to_it_is_lost_is_found_dead_from_elsewhere() -> None:
-    testbed = bed(blind("north"), waiting(lost_ways=(make_lost(),)))
-    testbed.sight = always("fail")
+    testbed = bed(always("fail"), waiting(lost_ways=(make_lost(is_asked=True),)))
 
     events = testbed.run(1.0)
 
+    assert testbed.member().lost_ways == (make_lost(is_told=False, look_at=NOW + 2.0),)
     assert list_kinds(events) == ["suspect", "transition", "path-back"]
     assert told(events, "path-back") == ["it fails from south, too"]
     assert [where for _, _, where in testbed.probes] == ["south", "south"]
@@ -189,6 +223,7 @@ def test_a_silent_check_is_repeated_from_elsewhere_and_an_answer_calls_no_test()
     ]
     assert list_kinds(events) == ["path-lost"]
     assert (testbed.member().due_at, testbed.member().suspicion) == (NOW + HOUR, None)
+    assert testbed.member().liveness == replace(CHECKED, due_at=NOW + 602.0, answered_at=NOW + 2.0)
 
 
 def test_a_silence_that_nothing_explains_calls_the_test() -> None:
@@ -204,6 +239,55 @@ def test_a_silence_that_nothing_explains_calls_the_test() -> None:
     assert [what for _, what, _ in testbed.probes] == ["liveness", "liveness", "liveness", "test"]
 
 
+def look_from_there(word: str, *, is_told: bool = False, **fields: Any) -> Member:
+    """What a look from where a way is doubted, or lost, makes of a node whose test is not due."""
+    way = make_lost(is_told=is_told, is_asked=True)
+    known = {"probed_at": NOW - 2 * HOUR, "liveness": Liveness(NOW, called="is it lost"), "lost_ways": (way,)}
+    testbed = bed(always(word), waiting(due_at=NOW + HOUR, **{**known, **fields}), between=8)
+    testbed.step()
+    assert testbed.probes == [("n1", "liveness", "north")]
+    return testbed.member()
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_called"),
+    [
+        ({}, True),
+        ({"probed_at": None}, True),
+        ({"probed_at": NOW - HOUR}, False),
+        ({"is_told": True}, False),
+        ({"pool": "bad"}, False),
+        ({"suspicion": Suspicion("good", NOW - 86400.0, 7, NOW - 60.0)}, False),
+    ],
+)
+def test_a_moment_of_silence_calls_the_test_of_a_good_node_that_was_not_tested_since(
+    fields: dict[str, Any], *, is_called: bool
+) -> None:
+    after = look_from_there("pass", **fields)
+
+    assert (after.lost_ways, after.due_at) == ((), NOW + 1.0 if is_called else NOW + HOUR)
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_way_from_where_the_node_is_silent_is_looked_at_again_when_it_has_been_lost_for_as_long(
+    *, is_told: bool
+) -> None:
+    lost = make_lost(seen_at=NOW + 1.0, look_at=NOW + 1.0 + HOUR)
+
+    assert look_from_there("fail", is_told=is_told).lost_ways == (lost,)
+    assert look_from_there("unknown", is_told=is_told).lost_ways == (make_lost(is_told=is_told),)
+
+
+def test_after_a_silence_a_test_that_passes_from_elsewhere_is_enough_once_the_way_is_found_to_work() -> None:
+    silent = replace(CHECKED, due_at=NOW + HOUR, silences=1, silent_from="north")
+    testbed = bed(always("pass"), waiting(last=PASSED, liveness=silent), between=8)
+
+    testbed.run(1.0)
+
+    assert testbed.probes == [("n1", "test", "south"), ("n1", "liveness", "north")]
+    assert testbed.member().lost_ways == ()
+
+
 def test_a_node_that_is_silent_from_both_leaves_as_a_suspect_that_any_vantage_may_test() -> None:
     testbed = bed(always("fail"), waiting(due_at=NOW + HOUR, liveness=CHECKED), between=8)
 
@@ -213,6 +297,51 @@ def test_a_node_that_is_silent_from_both_leaves_as_a_suspect_that_any_vantage_ma
     assert list_kinds(events) == ["suspect"]
     assert testbed.member().suspicion == Suspicion("good", NOW - 86400.0, 7, NOW + 2, by_silence=True)
     assert list_kinds(testbed.step()) == ["transition"]
+
+
+def test_a_node_that_is_silent_from_the_only_vantage_is_tested_from_another_once_there_is_one() -> None:
+    testbed = bed(blind("north"), waiting(due_at=NOW + HOUR, liveness=CHECKED), between=8)
+    testbed.vantages = ("north",)
+    testbed.step()
+    assert list_kinds(testbed.step()) == ["suspect"]
+
+    testbed.vantages = ("north", "south")
+    assert list_kinds(testbed.run(1.0)) == ["refuted", "path-lost"]
+    assert testbed.probes[2:] == [("n1", "test", "south"), ("n1", "liveness", "north")]
+
+
+@pytest.mark.parametrize("word", ["pass", "fail"])
+def test_a_check_of_a_suspect_says_nothing_of_the_failure_that_a_test_saw(word: str) -> None:
+    suspicion = Suspicion("good", NOW - 86400.0, 7, NOW - 60.0, vantage="north")
+    suspect = waiting(pool="bad", due_at=NOW + HOUR, suspicion=suspicion, liveness=CHECKED)
+    testbed = bed(always(word), suspect, between=8)
+
+    testbed.step()
+
+    assert testbed.probes == [("n1", "liveness", "south")]
+    assert (testbed.member().suspicion, testbed.member().lost_ways) == (suspicion, ())
+
+
+@pytest.mark.parametrize(("word", "looks"), [("pass", ["south", "north"]), ("fail", ["south", "east"])])
+def test_a_lost_way_is_looked_at_after_a_check_that_was_answered(word: str, looks: list[str]) -> None:
+    lost = waiting(due_at=NOW + HOUR, liveness=CHECKED, lost_ways=(make_lost(look_at=NOW),))
+    testbed = bed(always(word), lost, between=8)
+    testbed.vantages = ("north", "south", "east")
+
+    testbed.step()
+    testbed.step()
+
+    assert [where for _, _, where in testbed.probes] == looks
+
+
+def test_a_way_that_is_lost_already_is_not_lost_once_more() -> None:
+    testbed = bed(blind("north"), waiting(lost_ways=(make_lost(),)))
+    testbed.vantages = ("north",)
+    assert list_kinds(testbed.step()) == ["suspect"]
+
+    testbed.vantages = ("north", "south")
+    assert list_kinds(testbed.run(1.0)) == ["refuted"]
+    assert [way.vantage for way in testbed.member().lost_ways] == ["north"]
 
 
 def test_while_a_way_is_lost_checks_are_made_from_elsewhere_and_count() -> None:

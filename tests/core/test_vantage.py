@@ -2,12 +2,21 @@
 
 import pytest
 
-from plabctl.core.guard.model import Guard, GuardedScope
+from plabctl.core.guard.model import GUARD_NOTE, Guard, GuardedScope
 from plabctl.core.liveness_record import Liveness, LostWay
 from plabctl.core.model import Member
 from plabctl.core.state import Changes
 from plabctl.core.suspicion import Suspicion
-from plabctl.core.vantage import VANTAGES_NOTE, Tally, find_fit, is_look, list_away, note_lost_ways
+from plabctl.core.vantage import (
+    VANTAGES_NOTE,
+    Tally,
+    find_fit,
+    find_look,
+    list_away,
+    list_lost_ways,
+    list_others,
+    note_lost_ways,
+)
 from plabctl.values import replace
 from tests.builders import NOW, make_member, make_state
 from tests.core.second_opinions import make_opinionated
@@ -30,7 +39,9 @@ def guarding(*vantages: str) -> Guard:
         (make_member(suspicion=replace(SUSPECT, vantage="")), (), ("",)),
         (make_member(suspicion=replace(SUSPECT, vantage=None)), (), ()),
         (make_member(liveness=Liveness(silences=1, silent_from="south")), (), ("south",)),
+        (make_member(liveness=Liveness(silences=0, silent_from="south")), (), ()),
         (make_member(pool="bad", liveness=Liveness(silences=1, silent_from="south")), (), ()),
+        (make_member(pool="gone", liveness=Liveness(silences=1, silent_from="south")), (), ()),
         (make_member(lost_ways=(LOST,)), (), ("north",)),
         (make_member(lost_ways=(LOST,), suspicion=SUSPECT), (), ("north", "south")),
         (make_member(lost_ways=(LOST, replace(LOST, vantage="east"))), (), ("north", "east")),
@@ -64,11 +75,18 @@ def test_of_vantages_that_tell_little_the_best_is_taken_where_there_is_no_other(
 
 
 def test_only_a_check_that_was_called_for_it_looks_at_the_way() -> None:
-    asked = (replace(LOST, is_asked=True),)
+    asked = (replace(LOST, vantage="east", is_asked=True),)
 
-    assert is_look(make_member(lost_ways=asked, liveness=Liveness(NOW, called="is the way lost")))
-    assert not is_look(make_member(lost_ways=asked, liveness=Liveness(NOW)))
-    assert not is_look(make_member(lost_ways=(LOST,), liveness=Liveness(NOW, called="released")))
+    assert find_look(make_member(lost_ways=(LOST, *asked), liveness=Liveness(NOW, called="is the way lost"))) == "east"
+    assert find_look(make_member(lost_ways=asked)) is None
+    assert find_look(make_member(lost_ways=asked, liveness=Liveness(NOW))) is None
+    assert find_look(make_member(lost_ways=(LOST,), liveness=Liveness(NOW, called="released"))) is None
+
+
+def test_a_look_at_a_way_is_made_from_no_other_vantage_and_least_from_where_another_is_lost() -> None:
+    member = make_member(lost_ways=(replace(LOST, vantage="east"), LOST))
+
+    assert list_others(member, "north", {"south": Tally(), "east": Tally(), "north": Tally()}) == ("east", "south")
 
 
 def test_the_ways_that_are_lost_are_counted_anew_when_nodes_have_gone() -> None:
@@ -90,3 +108,17 @@ def test_without_second_opinions_no_way_counts_as_lost() -> None:
     state.apply(note_lost_ways(state, make_opinionated(is_on=False)))
 
     assert VANTAGES_NOTE.read(state.notes) == {"north": Tally()}
+
+
+def test_lost_ways_are_listed_but_those_from_a_guarded_vantage_and_to_absent_nodes() -> None:
+    east, doubted = replace(LOST, vantage="east"), replace(LOST, vantage="west", is_told=False)
+    absent = make_member("n3", lost_ways=(LOST,), absent_since_at=NOW)
+    state = make_state(make_member("n1", lost_ways=(LOST, east, doubted)), make_member("n2", lost_ways=(LOST,)), absent)
+    assert list_lost_ways(state) == {}
+
+    state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(), "south": Tally()})))
+    assert list_lost_ways(state) == {}, "second opinions were turned off"
+    state.apply(Changes(notes=VANTAGES_NOTE.write({"north": Tally(2), "south": Tally()})))
+    assert list_lost_ways(state) == {"east": ["n1"], "north": ["n1", "n2"]}
+    state.apply(Changes(notes=GUARD_NOTE.write(guarding("north"))))
+    assert list_lost_ways(state) == {"east": ["n1"]}

@@ -149,7 +149,8 @@ def test_a_failure_seen_from_a_guarded_vantage_is_looked_at_from_elsewhere_at_on
     testbed.state.apply(changes)
 
     assert list_kinds(changes.events) == []
-    assert (testbed.member("n0").pool, testbed.member("n0").due_at) == ("good", NOW)
+    after = testbed.member("n0")
+    assert (after.pool, after.due_at, after.interval_s) == ("good", NOW, 0.0)
     assert list_kinds(testbed.step()) == []
     assert testbed.probes == [("n0", "test", "south")]
     assert testbed.member("n0").suspicion is None
