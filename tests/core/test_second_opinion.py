@@ -62,6 +62,7 @@ def test_a_node_that_passes_from_elsewhere_stays_good_as_if_nothing_had_happened
     assert (after.pool, after.since_at, after.ok_streak, after.penalty) == (before.pool, before.since_at, 8, 0.0)
     assert list_kinds(events) == ["suspect", "refuted", "path-lost"]
     assert told(events, "path-lost") == ["not reached from north, but from south: no answer"]
+    assert after.lost_ways == (LostWay("north", NOW + 1.0, NOW + 3.0, NOW + 303.0, "south", is_told=True),)
 
 
 def test_what_was_lost_for_a_moment_is_no_lost_way() -> None:
@@ -319,7 +320,10 @@ def test_a_check_of_a_suspect_says_nothing_of_the_failure_that_a_test_saw(word: 
     testbed.step()
 
     assert testbed.probes == [("n1", "liveness", "south")]
-    assert (testbed.member().suspicion, testbed.member().lost_ways) == (suspicion, ())
+    after = testbed.member()
+    assert after.liveness
+    assert after.liveness.silent_from == {"pass": None, "fail": "south"}[word]
+    assert (after.suspicion, after.lost_ways) == (suspicion, ())
 
 
 @pytest.mark.parametrize(("word", "looks"), [("pass", ["south", "north"]), ("fail", ["south", "east"])])
@@ -400,6 +404,16 @@ def test_what_tells_nothing_leaves_the_doubt_as_it_is() -> None:
     testbed.sight = blind("north")
     events = testbed.run(600.0)
     assert list_kinds(events) == ["refuted", "path-lost"]
+
+
+def test_a_check_that_tells_nothing_leaves_the_doubt_as_it_is() -> None:
+    silent = replace(CHECKED, silences=1, silent_from="north")
+    testbed = bed(always("unknown"), waiting(due_at=NOW + HOUR, liveness=silent), between=8)
+
+    testbed.step()
+
+    assert testbed.probes == [("n1", "liveness", "south")]
+    assert testbed.member().liveness == replace(silent, due_at=NOW + 600.0)
 
 
 Spans = Sequence[tuple[float, float]]
