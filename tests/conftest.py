@@ -140,6 +140,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
     return scheduler
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case after the beginning of a long text: a name goes to all processes, and to the environment."""
+    return f"{ascii(val[:_LONG_TEXT])[1:-1]}..." if isinstance(val, str) and len(val) > _LONG_TEXT else None
+
+
+_LONG_TEXT = 500
 # What has tests of ten seconds and more comes first: none of them begins when all else is done.
 _LONG = (
     "tests/e2e/",
