@@ -1,7 +1,6 @@
 """The queue of a pool: its members that are due, in heaps of about the same interval each.
 
 Pure. `plabctl.store.due_index` fills it.
-Tests: `tests/store/test_due_index.py`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def encode_events(events: Sequence[Event]) -> dict[str, Doc]:
         if len(group) < LEAST or not key[0] or key[0] in docs:
             docs |= {event.id: codec.encode_event(event) for event in group}
         else:
-            docs[key[0]] = _encode_group(key[0], group)
+            docs[key[0]] = _encode_group(group)
     return docs
 
 
@@ -41,13 +41,13 @@ def _find_key(event: Event) -> _Key:
     return (id_ if dash and node == event.node else ""), event.at, event.kind, event.actor
 
 
-def _encode_group(id_: str, group: Sequence[Event]) -> Doc:
-    first = group[0].data
-    common = dict(first)
+def _encode_group(group: Sequence[Event]) -> Doc:
+    first = group[0]
+    common = dict(first.data)
     for event in group:
-        if event.data is not first:
+        if event.data is not first.data:
             common = {key: value for key, value in common.items() if key in event.data and event.data[key] == value}
-    doc = codec.encode_event(Event(id_, group[0].at, group[0].kind, None, group[0].actor, common))
+    doc = codec.encode_event(Event("", first.at, first.kind, None, first.actor, common))
     nodes: dict[str, Doc | None] = {}
     for event in group:
         has_own = len(event.data) > len(common)

@@ -2,7 +2,6 @@
 
 Pure. It is built from the tables when it is asked for the second time, which few commands do, and told from then on
 which documents were changed.
-Tests: `tests/store/test_storage.py`.
 """
 
 from __future__ import annotations

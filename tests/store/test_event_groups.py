@@ -80,6 +80,14 @@ def test_two_kinds_of_one_order_are_not_filed_in_place_of_each_other() -> None:
     assert decode_all(encode_events([*added, *changed])) == [*added, *changed]
 
 
+def test_events_whose_ids_do_not_end_in_their_node_are_filed_one_by_one() -> None:
+    events = [Event(f"aa-late-{number}", NOW, "late", f"{number}", "ada") for number in range(event_groups.LEAST)]
+    docs = encode_events(events)
+
+    assert len(docs) == len(events)
+    assert decode_all(docs) == events
+
+
 def test_a_value_that_json_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON cannot hold"):
         encode_events([*make_many(), make_event("odd", load=float("nan"))])

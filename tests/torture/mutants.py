@@ -36,10 +36,10 @@ MODULES = (
     "core/leftovers.py", "core/pools/experiment.py", "core/experiments/membership.py",
     "core/assign.py", "core/experiments/swaps.py", "core/experiments/node_choice.py",
     "core/clock_skew.py", "core/histogram.py", "core/outbox.py", "core/steadiness.py", "core/forecast.py",
-    "core/selection.py", "core/events.py", "core/shortlist.py",
+    "core/selection.py", "core/events.py", "core/shortlist.py", "core/vantage.py", "core/second_opinion.py",
     "store/lock.py", "store/commit.py", "store/slots.py", "store/head.py", "store/restore.py", "store/session.py",
     "store/codec.py", "store/tables.py", "store/storage.py", "store/store.py", "store/journal.py", "store/current.py",
-    "store/experiment_codec.py", "store/documents.py", "store/shapes.py",
+    "store/experiment_codec.py", "store/event_groups.py", "store/documents.py", "store/shapes.py",
     "store/due_index.py", "store/due_queue.py", "store/recent_index.py", "store/outbox_index.py", "store/wake_heap.py",
     "files/private.py", "files/atomic.py", "files/locks.py",
 )  # fmt: skip
