@@ -146,7 +146,7 @@ def pick_host(export: Export, name: str) -> Export:
     """Return the export of that one node, in whatever case it is called; raise NoSuchNode if it is not there."""
     found = [node for node in export.nodes if node.view.name.lower() == name.lower()]
     if not found:
-        raise NoSuchNode(f"no node is named {name!r}", hint="see: plabctl node list")
+        raise NoSuchNode(f"no node is named {name!r}", hint="the names that there are: the same without --host")
     return Export(found, export.remarks)
 
 

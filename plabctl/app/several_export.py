@@ -23,7 +23,7 @@ from plabctl.errors import PlabctlError, StoreError
 from plabctl.views.exports import Export, ExportedNode
 from plabctl.views.node import ViewContext
 
-_WAYLESS = "its status does not say how its nodes are reached"
+_NO_WAY = "its status does not say how its nodes are reached"
 _REMEDY = "name its configuration, on its machine"
 
 
@@ -54,9 +54,9 @@ def collect_from(words: Sequence[str], wanted: Wanted) -> Collected:
         context = read_source(words)
         notes = [problem.reason for problem in context.told or () if problem.kind is ProblemKind.STATUS_FILE]
         if not knows_way(context) and wanted.way is Way.ALWAYS:
-            raise StoreError(_WAYLESS, hint=_REMEDY)
+            raise StoreError(_NO_WAY, hint=_REMEDY)
         if not knows_way(context) and wanted.way is not Way.UNTOLD:
-            notes.append(_WAYLESS)
+            notes.append(_NO_WAY)
         return collect(context, wanted)._replace(notes=notes)
     with closing(Monitors(words)) as monitors:
         return _collect_several(monitors, wanted)
@@ -71,12 +71,12 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
     survey = monitors.survey(summarize)
     refuse_missing([part.missing for part in survey.kept])
     read = [each.name for each in survey.monitors if each.head is not None]
-    wayless = [name for name, part in zip(read, survey.kept, strict=True) if not part.knows_way]
+    without_way = [name for name, part in zip(read, survey.kept, strict=True) if not part.knows_way]
     notes = [*survey.list_notes()]
     if wanted.way is not Way.UNTOLD:
-        notes += [f"{name}: {_WAYLESS}" for name in wayless]
+        notes += [f"{name}: {_NO_WAY}" for name in without_way]
     is_needed = wanted.way is Way.ALWAYS
-    if is_needed and len(wayless) == len(read):
+    if is_needed and len(without_way) == len(read):
         raise StoreError("\n".join(notes), hint=_REMEDY)
     selected = frozenset[str]().union(*(part.selected for part in survey.kept))
     found: dict[str, list[_Seen]] = {}
@@ -90,7 +90,7 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
         remarks += [f"{name}: {remark}" for remark in export.remarks]
     nodes = sorted(_choose_each(found, remarks), key=lambda node: build_sort_key(node.view.name))
     pools = dict.fromkeys(pool for part in survey.kept for pool in part.pools)
-    is_partial = not survey.are_all_read or bool(is_needed and wayless)
+    is_partial = not survey.are_all_read or bool(is_needed and without_way)
     return Collected(Export(nodes, remarks), pools, notes, is_partial)
 
 
