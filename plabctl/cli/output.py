@@ -98,8 +98,8 @@ def write_note(line: str) -> None:
     write_error(line)
 
 
-def show_listing(listing: Listing, form: Form) -> None:
-    """Write the listing in this form."""
+def show_listing(listing: Listing, form: Form, notes: Iterable[str] = ()) -> None:
+    """Write the listing in this form; one for programs has no place for `notes`, which go to standard error then."""
     if form.is_for_people:
         from plabctl.render import text_table
 
@@ -109,6 +109,8 @@ def show_listing(listing: Listing, form: Form) -> None:
     from plabctl.render import data_formats
 
     write(data_formats.render(listing, form.name, header=form.header))
+    for note in notes:
+        write_note(f"plabctl: {note}")
 
 
 @contextmanager

@@ -55,8 +55,6 @@ def _rank_several(sources: tuple[str, ...], pools: tuple[str, ...], top: int | N
     from plabctl.app.several_ranking import rank_several
 
     found = rank_several(sources, pools, top)
-    output.show_listing(rank_table.build_ranking_listing(found.ranking, found.head, found.notes), how)
-    if not how.is_for_people:
-        for note in found.notes:
-            output.write_note(f"plabctl: {note}")
+    listing = rank_table.build_ranking_listing(found.ranking, found.head, found.notes)
+    output.show_listing(listing, how, found.notes)
     return int(found.is_partial)

@@ -99,10 +99,7 @@ def _show_several(sources: tuple[str, ...], asked: _Asked, form: str | None, how
     is_any_span = asked.since is None and asked.until is None
     wanted = StatsAsked(_choose_span(asked, now), is_any_span, asked.nodes, asked.pools, asked.by)
     found = read_several_stats(sources, wanted)
-    output.show_listing(stats_table.build_listing(found.head, found.views, found.notes), how)
-    if not how.is_for_people:
-        for note in found.notes:
-            output.write_note(f"plabctl: {note}")
+    output.show_listing(stats_table.build_listing(found.head, found.views, found.notes), how, found.notes)
     return int(found.is_partial)
 
 

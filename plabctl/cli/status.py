@@ -195,10 +195,7 @@ def _show_several(sources: tuple[str, ...], max_age_s: float | None, wanted: _Wa
             listing = status_table.build_status_listing(status, found.settings, by_need=wanted.sort is None)
         else:
             listing = Listing("nodes", status.nodes, NODE_COLUMNS, head=status.head)
-        output.show_listing(listing, how)
-    if not how.is_for_people:
-        for note in found.survey.list_notes():
-            output.write_note(f"plabctl: {note}")
+        output.show_listing(listing, how, found.survey.list_notes())
     return int(found.is_failing or not found.survey.are_all_read)
 
 
