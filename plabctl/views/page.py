@@ -7,7 +7,7 @@ Tests: `tests/render/html/test_pages.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from plabctl.core.model import Event, Outcome
@@ -151,11 +151,22 @@ def _build_site_key(node: PageNode) -> tuple[bool, list[str | int], list[str | i
 
 def view_monitors(sources: Iterable[SourceView], nodes: Iterable[PageNode]) -> list[PageMonitor]:
     """Return what there is to say of each monitor beside its nodes."""
-    usable = Counter(node.view.monitor for node in nodes if node.view.is_usable)
+    every = list(sources)
+    names = {each.monitor for each in every}
+    usable = Counter[str]()
+    for monitor, count in Counter(node.view.monitor or "" for node in nodes if node.view.is_usable).items():
+        usable[_find_source(monitor, names)] += count
     return [
         PageMonitor(each, f"{each.source.rpartition('/')[0]}/" if "://" in each.source else "", usable[each.monitor])
-        for each in sources
+        for each in every
     ]
+
+
+def _find_source(monitor: str, names: Collection[str]) -> str:
+    """Return the source that a monitor is told by: itself, or one that has several, `region` of `region/lyon`."""
+    while monitor and monitor not in names:
+        monitor = monitor.rpartition("/")[0]
+    return monitor
 
 
 def count_conditions(nodes: Iterable[PageNode]) -> dict[Condition, int]:

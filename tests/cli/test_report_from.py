@@ -73,6 +73,15 @@ def test_what_is_old_or_cannot_be_read_stands_at_its_top_and_hides_no_other(far:
     assert (far.folder / "all/index.html").read_bytes() == before
 
 
+def test_the_nodes_of_a_source_of_several_count_for_it(far: Desk) -> None:
+    (far.folder / "region.json").write_text(far.ok("status", *BOTH, "-o", "json"))
+
+    far.ok("report", "--from", "region.json", "--from", "lyon", "-O", "all")
+
+    text = read_text(far.folder / "all")
+    assert [words for words in ("region 4 2 ", "lyon 2 1 ") if words not in text] == [], text
+
+
 def test_what_others_call_a_pool_is_no_path(far: Desk) -> None:
     rows = document(far, "nancy")["nodes"]
     name = "../../../evil"
