@@ -24,6 +24,8 @@ _RANGE = re.compile(r"\s*(-?\d+)\s*-\s*(-?\d+)\s*(?:/\s*(\d+)\s*)?")
 _NUMBER = re.compile(r"\d+")
 _PLAIN_NAME = re.compile(r"[A-Za-z._-]*(?:[0-9]{1,9}[A-Za-z._-]+)*(?:[0-9]{1,9})?")
 _NUMBERS = re.compile(r"([0-9]+)")
+_LONG_NUMBER = re.compile(r"\d{101}")
+"""ClusterShell takes none."""
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 _MANY = 200
 _LONGEST = 80
@@ -90,6 +92,9 @@ def fold_nodeset(names: Collection[str]) -> str:
     """Return the names as one pattern, such as `pc[1-12].lab,x7`; empty for none."""
     if (plain := _fold_plainly(names)) is not None:
         return plain
+    if long := sorted(filter(_LONG_NUMBER.search, names)):
+        rest = fold_nodeset([name for name in names if not _LONG_NUMBER.search(name)])
+        return ",".join(filter(None, [rest, *long]))
     # ClusterShell folds by all numbers of a name. The time for that grows with the square of how many patterns are left
     # when one number is folded, so where those are very many, only one number is.
     groups = min((_group_by_number(names, which) for which in (_LAST_NUMBER, _NUMBER)), key=len)

@@ -114,6 +114,14 @@ def test_any_text_is_a_set_or_refused(text: str) -> None:
     assert all(type(name) is str for name in found)
 
 
+@pytest.mark.parametrize("digits", [101, 250])
+def test_a_number_too_long_to_fold_by_is_left_as_it_is(digits: int) -> None:
+    name = f"n{'9' * digits}"
+
+    assert fold_nodeset([name]) == name
+    assert fold_nodeset([name, "x1", "n01", "x2", "n1"]).count(name) == 1
+
+
 @given(st.sets(NAMES, min_size=1, max_size=40))
 def test_what_is_folded_unfolds_to_the_same_names(names: set[str]) -> None:
     parts = split_words([fold_nodeset(names)])
