@@ -75,11 +75,6 @@ class _Shown(NamedTuple):
     """Whether it is worth while to log in the next time."""
 
 
-def scan_server(host: str, port: int, timeout_s: float, clock: Clock | None = None) -> HostKeyScan:
-    """Return the host keys that the server offers, as `scan_target` does."""
-    return scan_target(Target("", host, port, "", ""), timeout_s, clock)
-
-
 def scan_target(
     target: Target,
     timeout_s: float,

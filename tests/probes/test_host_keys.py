@@ -17,13 +17,17 @@ from plabctl.probes import known_hosts_file
 from plabctl.probes.host_keys import KnownHosts, trust_keys
 from plabctl.probes.known_hosts_lines import HostKey
 from plabctl.probes.probe_error import ProbeError
-from plabctl.probes.scan_host_keys import scan_server
-from plabctl.probes.target import build_label
+from plabctl.probes.scan_host_keys import HostKeyScan, scan_target
+from plabctl.probes.target import Target, build_label
 from tests.probes.openssh import Sshd, free_port, make_key, needs_sshd
 
 ONE = HostKey("ssh-ed25519", b"one")
 TWO = HostKey("ssh-ed25519", b"two")
 RSA = HostKey("ssh-rsa", b"three")
+
+
+def scan_server(host: str, port: int, timeout_s: float) -> HostKeyScan:
+    return scan_target(Target("", host, port, "", ""), timeout_s)
 
 
 @pytest.fixture(scope="module")
