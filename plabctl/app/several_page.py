@@ -19,7 +19,7 @@ from plabctl.app.monitors import Monitors
 from plabctl.app.several_stats import StatsAsked, read_several_stats
 from plabctl.app.sources import parse_sources
 from plabctl.app.write_page import INDEX
-from plabctl.core.names import build_sort_key, is_pool_name
+from plabctl.core.names import build_sort_key
 from plabctl.core.settings_parts import ReportSettings
 from plabctl.core.stats.tally import Span
 from plabctl.errors import PageFault, StoreBusy, StoreError, Untrusted, UsageFault
@@ -105,9 +105,7 @@ def _collect(words: Sequence[str]) -> tuple[PageView, Sequence[str], bool]:
 def _render_files(view: PageView) -> dict[str, str]:
     pages = Pages(view)
     status = Listing("nodes", [node.view for node in view.nodes], NODE_COLUMNS, head=view.head)
-    # What others call a pool is not taken for part of a path.
-    pools = [pool for pool in view.head.counts if is_pool_name(pool)]
-    badges = {f"badge/{pool}.svg": pages.render_badge(pool) for pool in pools}
+    badges = {f"badge/{pool}.svg": pages.render_badge(pool) for pool in view.badge_pools}
     return {INDEX: pages.render_index(), STATUS: "".join(format_json(status)), **badges}
 
 

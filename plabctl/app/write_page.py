@@ -132,9 +132,9 @@ def _write_files(folder: PageFolder, context: ViewContext, view: PageView) -> No
     head = replace(view.head, every_seconds=view.every_s)
     status = "".join(format_json(Listing("nodes", _add_ratios(context, rows), NODE_COLUMNS, head=head)))
     folder.write("status.json", _encode(status))
-    for pool in view.head.counts:
+    for pool in view.badge_pools:
         folder.write(f"badge/{pool}.svg", _encode(pages.render_badge(pool)))
-    folder.remove("badge", folder.list_names("badge") - {f"{pool}.svg" for pool in view.head.counts})
+    folder.remove("badge", folder.list_names("badge") - {f"{pool}.svg" for pool in view.badge_pools})
     folder.write("feed.atom", _encode(pages.render_feed()))
     folder.write(INDEX, _encode(pages.render_index()))
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from plabctl.core.model import Event, Outcome
-from plabctl.core.names import build_sort_key
+from plabctl.core.names import build_sort_key, is_pool_name
 from plabctl.core.stats.runs import Run, compute_usable_ratio
 from plabctl.values import dataclass
 from plabctl.views.curves import Curves
@@ -116,6 +116,11 @@ class PageView:
     """Why what the history would tell is missing."""
     monitors: Sequence[PageMonitor] = ()
     """The monitors that it is about, where these are several: then there is no past, and no page of a node."""
+
+    @property
+    def badge_pools(self) -> list[str]:
+        """The pools that have a badge: what another monitor calls a pool may be taken for part of a path."""
+        return [pool for pool in self.head.counts if is_pool_name(pool)]
 
     @property
     def generated_at(self) -> float:

@@ -91,6 +91,7 @@ def test_what_others_call_a_pool_is_no_path(far: Desk) -> None:
 
     assert list_files(far.folder / "all") == {MARKER, "index.html", "status.json", "badge/good.svg", "badge/bad.svg"}
     assert not list(far.folder.parent.rglob("*evil*"))
+    assert "evil.svg" not in (far.folder / "all/index.html").read_text(), "and no link"
 
 
 @pytest.mark.parametrize(
