@@ -72,6 +72,8 @@ class Monitors:
         self._opened = open_sources(parse_sources(words))
         self.now = time.time()
         self._max_age_s = max_age_s
+        self.lost: list[str] = []
+        """What is wrong with sources that the survey could read, and `list_contexts` could not, a line each."""
 
     def close(self) -> None:
         """Close the sources."""
@@ -111,14 +113,15 @@ class Monitors:
     def list_contexts(self, survey: Survey[T]) -> Iterator[tuple[str, ViewContext]]:
         """Yield the name of each monitor that could be read, and what views are built from, with all its nodes.
 
-        Raise StoreError when one cannot be read that the survey could read: it must have looked at all nodes.
+        The survey must have looked at all nodes. What was changed since, and cannot be read any more, is in `lost`.
         """
         for each, before in zip(self._opened, survey.monitors, strict=True):
             if before.head is not None:
                 read, _, context = self._read(each, None)
                 if context is None:
-                    raise StoreError(read.describe_fault())
-                yield each.source.name, context
+                    self.lost.append(read.describe_fault())
+                else:
+                    yield each.source.name, context
 
     def open_stats(self, survey: Survey[T]) -> list[Opened]:
         """Open the statistics of those monitors that could be read, in their order; whoever asks closes them."""

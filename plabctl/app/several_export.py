@@ -88,9 +88,10 @@ def _collect_several(monitors: Monitors, wanted: Wanted) -> Collected:
         for node in export.nodes:
             found.setdefault(fold_name(node.view.name), []).append(_Seen(node, node.view.name in own))
         remarks += [f"{name}: {remark}" for remark in export.remarks]
+    notes += monitors.lost
     nodes = sorted(_choose_each(found, remarks), key=lambda node: build_sort_key(node.view.name))
     pools = dict.fromkeys(pool for part in survey.kept for pool in part.pools)
-    is_partial = not survey.are_all_read or bool(is_needed and without_way)
+    is_partial = not survey.are_all_read or bool(monitors.lost) or bool(is_needed and without_way)
     return Collected(Export(nodes, remarks), pools, notes, is_partial)
 
 

@@ -99,7 +99,7 @@ def _collect(words: Sequence[str]) -> tuple[PageView, Sequence[str], bool]:
         shown_s=0.0,
         monitors=view_monitors(head.sources or (), nodes),
     )
-    return view, [*survey.list_notes()], not survey.are_all_read
+    return view, [*survey.list_notes(), *monitors.lost], bool(monitors.lost) or not survey.are_all_read
 
 
 def _render_files(view: PageView) -> dict[str, str]:

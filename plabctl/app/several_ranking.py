@@ -45,7 +45,7 @@ def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) 
     for pool in pools:
         if pool not in survey.totals.pools:
             raise build_unknown_pool_error(pool, survey.totals.pools)
-    notes = [*survey.list_notes()]
+    notes = [*survey.list_notes(), *monitors.lost]
     for is_told, each in zip(survey.kept, (each for each in survey.monitors if each.head is not None), strict=True):
         if not is_told:
             notes.append(f"{each.name}: its status does not say how steady nodes were: name its page")
@@ -55,7 +55,7 @@ def rank_several(words: Sequence[str], pools: Collection[str], top: int | None) 
     found.sort(key=lambda view: (-_score(view), build_sort_key(view.name)))
     rows = tuple(_build_row(place, view, now) for place, view in enumerate(found[:top], 1))
     wanted = tuple(sorted(pools or survey.head.good_pools))
-    is_partial = not survey.are_all_read or not all(survey.kept)
+    is_partial = not survey.are_all_read or bool(monitors.lost) or not all(survey.kept)
     return SeveralRanking(ListHead(now, survey.head.rev), Ranking(rows, len(found), wanted), notes, is_partial)
 
 

@@ -196,7 +196,9 @@ def _show_several(sources: tuple[str, ...], max_age_s: float | None, wanted: _Wa
         else:
             listing = Listing("nodes", status.nodes, NODE_COLUMNS, head=status.head)
         output.show_listing(listing, how, found.survey.list_notes())
-    return int(found.is_failing or not found.survey.are_all_read)
+    for fault in monitors.lost:  # known only after its nodes were to be shown
+        output.write_note(f"plabctl: {fault}")
+    return int(found.is_failing or bool(monitors.lost) or not found.survey.are_all_read)
 
 
 def _watch(config: str | None, wanted: _Wanted, how: output.Form) -> int:

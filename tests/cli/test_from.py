@@ -9,10 +9,14 @@ import time
 from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from plabctl.app import several_export, several_page, several_ranking
+from plabctl.app.export_nodes import Wanted
 from plabctl.app.monitors import Monitors
+from plabctl.app.several import Asked, Several
 from plabctl.app.status_source import ToldStatus
 from plabctl.views.node import ViewContext
 from tests.cli.console import Desk, Said
@@ -315,6 +319,34 @@ def _send_for_ever(handler: BaseHTTPRequestHandler) -> None:
         while True:
             handler.wfile.write(b" ")
             time.sleep(0.05)
+
+
+def test_one_that_is_written_anew_while_it_is_read_hides_no_other(far: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `status -o json > FILE` does: the shell empties the file that others have open."""
+    survey, text = Monitors.survey, (far.folder / "nancy/status.json").read_text()
+    words = [f"{far.folder}/lyon", f"{far.folder}/nancy"]
+
+    def survey_and_empty(*arguments: Any) -> Any:
+        found = survey(*arguments)
+        (far.folder / "nancy/status.json").write_text("")
+        return found
+
+    monkeypatch.setattr(Monitors, "survey", survey_and_empty)
+    for read in (
+        lambda: several_export.collect_from(words, Wanted(())),
+        lambda: several_ranking.rank_several(words, (), None),
+        lambda: several_page.write_several_page(words, f"{far.folder}/all"),
+    ):
+        (far.folder / "nancy/status.json").write_text(text)
+        found = read()
+        assert found.is_partial
+        assert [note for note in found.notes if note.startswith("nancy: ") and "is empty" in note], found.notes
+
+    (far.folder / "nancy/status.json").write_text(text)
+    with closing(Monitors(words)) as monitors:
+        several = Several(monitors, Asked())
+        assert [view.name for view in several.build_status().nodes] == ["pc1", "pc2"]
+        assert [note.partition(":")[0] for note in monitors.lost] == ["nancy"]
 
 
 def test_when_nothing_can_be_read_that_is_an_error(far: Desk) -> None:
