@@ -177,9 +177,11 @@ def test_slot_seconds_go_by_weight_also_when_there_are_fewer_slots_than_pools(
     """However long their probes take, and whoever's members are due at once before all others."""
     seconds = (4.0, 9.0, 30.0)
     names = ("good", "bad", "exp")
+    # Twice as many as its share of the window comes to: there is always somebody due.
+    slots = [2 * window * weight / sum(weights) for weight in weights]
     jobs = {
-        name: [Job(0.0, took, 0.0 if name == "exp" else 600.0) for _ in range(int(window * 1400 / took))]
-        for name, took in zip(names, seconds, strict=True)
+        name: [Job(0.0, took, 0.0 if name == "exp" else 600.0) for _ in range(int(slot * 1400 / took))]
+        for name, took, slot in zip(names, seconds, slots, strict=True)
     }
     shares = {name: Share(weight) for name, weight in zip(names, weights, strict=True)}
 
