@@ -1,49 +1,93 @@
 """Who comes first of a crowd that waits, set against a look at all of it."""
 
-import hypothesis.strategies as st
+from random import Random
+from typing import Any
+
 import pytest
-from hypothesis import given, settings
 
 from plabctl.core.claim import list_unclaimed
 from plabctl.core.due_rows import Due
+from plabctl.core.experiments.model import Vnode, VnodeState
+from plabctl.core.liveness import Liveness
 from plabctl.core.model import Member
 from plabctl.core.shortlist import shorten
 from plabctl.store import codec, due_index
 from plabctl.store.documents import DocumentState
 from plabctl.store.due_index import DueIndex
 from plabctl.store.due_queue import DueQueue, IntervalClass, build_entry
-from plabctl.store.tables import NODES, empty_tables
-from tests.builders import NOW, make_member, make_node
+from plabctl.store.experiment_codec import encode_vnode
+from plabctl.store.tables import CLAIMS, NODES, VNODES, empty_tables
+from tests.builders import NOW, make_claim, make_member, make_node
 
-instants = st.sampled_from([0.0, 10.0, 20.0, 3000.0])
-waiting = st.builds(
-    make_member,
-    node=st.sampled_from([f"n{number}" for number in range(14)]),
-    due_at=st.builds(lambda s: NOW - s, instants),
-    probed_at=st.none() | st.builds(lambda s: NOW + 15.0 - s, instants),
-    interval_s=st.sampled_from([0.0, 0.5, 60.0, 61.0, 62.0, 3600.0]),
-    requested_at=st.none() | st.none() | st.builds(lambda s: NOW - s, instants),
-)
-crowds = st.lists(waiting, min_size=4, max_size=14, unique_by=lambda member: member.node)
+NAMES = [f"n{number}" for number in range(20)]
+SECONDS = (-3000.0, -20.0, -10.0, 0.0, 4.0, 9.0, 14.0, 30.0)
+INTERVALS = (0.0, 0.5, 60.0, 61.0, 62.0, 3600.0)
 
 
-@settings(max_examples=40)
-@given(st.lists(st.tuples(crowds, st.sampled_from([0.0, 5.0, 4000.0])), min_size=1, max_size=3), st.integers(1, 4))
-def test_those_come_first_that_are_most_urgent(steps: list[tuple[list[Member], float]], count: int) -> None:
-    tables, now = empty_tables(), NOW
-    kept = DueIndex(tables)
-    for crowd, after_s in steps:
-        now += after_s
-        for member in crowd:
-            doc = codec.encode_node(make_node(member.node), codec.encode_member(member))
-            tables[NODES][member.node] = doc
-        kept.note(NODES, [member.node for member in crowd])
+def make_crowd(dice: Random, count: int) -> list[Member]:
+    """Members of which most are due, some with the same interval and some with nearly that."""
 
-        found = kept.shortlist(now, count, latest_at=now + 1.0, pools=("good",))
-        rows = list_unclaimed(DocumentState(1, tables), now, latest_at=now + 1.0, pools=("good",))
-        wanted = shorten(rows, count, now)
-        assert found.total == wanted.total
-        assert sorted(found.rows, key=str) == sorted(wanted.rows, key=str)
+    def choose_time(share: float) -> float | None:
+        return NOW + dice.choice(SECONDS) if dice.random() < share else None
+
+    return [
+        make_member(
+            name,
+            dice.choice(["good", "good", "good", "bad", "closed"]),
+            due_at=NOW + dice.choice(SECONDS),
+            probed_at=choose_time(0.8),
+            interval_s=dice.choice(INTERVALS),
+            requested_at=choose_time(0.3),
+            absent_since_at=choose_time(0.2),
+            liveness=Liveness(choose_time(0.7), 200.0) if dice.random() < 0.3 else None,
+        )
+        for name in dice.sample(NAMES, count)
+    ]
+
+
+def change(kept: DueIndex, dice: Random) -> None:
+    """Add and change members and vnodes, remove some, claim some and release others."""
+    nodes, vnodes, claims = (kept.tables[name] for name in (NODES, VNODES, CLAIMS))
+    put(kept, *make_crowd(dice, dice.randint(0, 4)))
+    for name in dice.sample(NAMES, 2):
+        state = dice.choice([VnodeState.PENDING, VnodeState.LEAVING])
+        vnode = Vnode("exp", name, state, NOW, NOW + dice.choice(SECONDS), interval_s=dice.choice(INTERVALS))
+        vnodes[vnode.key] = encode_vnode(vnode)
+        kept.note(VNODES, [vnode.key])
+    gone = dice.choice(NAMES)
+    for table, key in ((nodes, gone), (vnodes, f"exp/{gone}")):
+        table.pop(key, None)
+    kept.note(NODES, [gone])
+    kept.note(VNODES, [f"exp/{gone}"])
+    released = [*claims]
+    claims.clear()
+    for key in dice.sample(sorted({*nodes, *vnodes}), min(len(nodes), 2)):
+        claims[key] = codec.encode_claim(make_claim(key.rpartition("/")[2], experiment="exp" if "/" in key else ""))
+    kept.note(CLAIMS, [*released, *claims])
+
+
+def put(kept: DueIndex, *members: Member) -> None:
+    for member in members:
+        kept.tables[NODES][member.node] = codec.encode_node(make_node(member.node), codec.encode_member(member))
+    kept.note(NODES, [member.node for member in members])
+
+
+def test_those_come_first_that_are_most_urgent() -> None:
+    pools = ("good", "bad")
+    for seed in range(80):
+        dice, now, kept = Random(seed), NOW, DueIndex(empty_tables())
+        put(kept, *make_crowd(dice, len(NAMES)))
+        for _ in range(5):
+            now += dice.choice([0.0, 5.0, 5.0, 4000.0, -15.0])
+            latest_at, count = now + dice.choice([1.0, 15.0, 40.0]), dice.randint(0, 4)
+            change(kept, dice)
+
+            found = kept.shortlist(now, count, latest_at=latest_at, pools=pools)
+            state = DocumentState(1, kept.tables)
+            wanted = shorten(list_unclaimed(state, now, latest_at=latest_at, pools=pools), count, now)
+            assert (seed, found.total) == (seed, wanted.total)
+            assert sorted(found.rows, key=str) == sorted(wanted.rows, key=str), seed
+            assert kept.counts() == state.counts(), seed
 
 
 def make_class(*intervals: float) -> IntervalClass:
@@ -72,22 +116,25 @@ def test_intervals_that_differ_more_are_in_other_classes() -> None:
 
 def test_what_is_stale_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(due_index, "_SLACK", 10)
-    tables = empty_tables()
-    kept = DueIndex(tables)
+    kept = DueIndex(empty_tables())
     counts = []
     for seconds in range(60):
-        for name in ("asked", "waits", "sleeps"):
-            member = make_member(
-                name,
-                due_at=NOW + (90.0 - seconds) * (name == "sleeps"),
-                probed_at=NOW - seconds,
-                interval_s=3600.0,
-                requested_at=NOW - seconds if name == "asked" else None,
-            )
-            tables[NODES][name] = codec.encode_node(make_node(name), codec.encode_member(member))
-        kept.note(NODES, tables[NODES])
+        known: dict[str, Any] = {"probed_at": NOW - seconds, "interval_s": 3600.0}
+        asked, waits = make_member("asked", requested_at=NOW - seconds, **known), make_member("waits", **known)
+        put(kept, asked, waits, make_member("sleeps", due_at=NOW + 90.0 - seconds, **known))
         kept.shortlist(NOW, 1, latest_at=NOW + 100.0, pools=("good",))
         queue = kept._queues["good", False]
         counts.append(len(kept._sleeping) + sum(len(each.heap) for each in (queue.requested, *queue.list_classes())))
 
     assert 12 < max(counts) <= 2 * 3 + 10 + 3
+
+
+def test_how_many_are_in_each_pool_is_known_after_every_change() -> None:
+    kept = DueIndex(empty_tables())
+    put(kept, make_member("n1"), make_member("n2"))
+    assert kept.counts() is None, "it was not asked for anything yet"
+    kept.shortlist(NOW, 1, latest_at=NOW, pools=("good",))
+    assert kept.counts() == {"good": 2}
+
+    put(kept, make_member("n2", "bad"))
+    assert kept.counts() == {"good": 1, "bad": 1}
