@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plabctl.core.experiments.model import Experiment
+from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
@@ -50,3 +50,19 @@ def test_a_value_that_cannot_be_stored_is_told_and_nothing_of_its_session_is_com
         store_it()
 
     assert store.head() is None
+
+
+def test_what_ends_is_gone_also_when_nothing_else_is_changed(session: Session) -> None:
+    vnode = Vnode("exp", "n1", VnodeState.PENDING, NOW, NOW)
+    session.apply(Changes(experiments=(Experiment("exp", "process", "ada", NOW),), claims=(make_claim(),)))
+    session.apply(Changes(vnodes=(vnode,)))
+    assert list(session.vnodes()) == [vnode]
+
+    session.apply(Changes(gone=(vnode.key,)))
+    assert list(session.vnodes()) == []
+    session.apply(Changes(forgotten=("exp",)))
+    assert dict(session.experiments) == {}
+    session.apply(Changes(released=("n1",), notes={"a": {"n": 1}, "b": {}}))
+    assert dict(session.claims) == {}
+    session.apply(Changes(notes={"a": None, "unknown": None}))
+    assert dict(session.notes) == {"b": {}}
