@@ -6,7 +6,15 @@ import pytest
 
 from plabctl.core.state import Changes
 from plabctl.errors import StateDamaged, StateTooNew
-from plabctl.store.head import SCHEMA_VERSION, Head, build_head_line, read_head
+from plabctl.store.head import (
+    LONGEST_LINE,
+    SCHEMA_VERSION,
+    Head,
+    build_head_line,
+    has_commit,
+    read_head,
+    refuse_lost_state,
+)
 from plabctl.store.store import Store
 from tests.manual_clock import ManualClock
 from tests.store.failing_calls import descriptors
@@ -81,3 +89,48 @@ def test_a_state_of_a_later_version_is_refused_also_when_its_line_has_our_shape(
 
     with pytest.raises(StateTooNew, match=f"its schema version is {SCHEMA_VERSION + 1}"):
         read_head(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "has_one"),
+    [
+        (None, False),
+        (b"", False),
+        (b"half a l", False),
+        (b"line\n", False),
+        (b"line\nr", True),
+        (b"x" * LONGEST_LINE, False),
+        (b"x" * (LONGEST_LINE + 1), True),
+    ],
+    ids=["no file", "empty", "half a line", "a line", "more", "a long line", "a longer line"],
+)
+def test_a_journal_has_a_commit_if_there_is_more_than_its_first_line(
+    tmp_path: Path, content: bytes | None, *, has_one: bool
+) -> None:
+    path = tmp_path / "state.journal.3"
+    if content is not None:
+        path.write_bytes(content)
+
+    assert has_commit(str(path)) is has_one
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["state.json.previous"], "state.json.previous"),
+        (["state.journal.3"], "state.journal.3"),
+        (["notes.txt"], ""),
+        (["state.json.previous", "state.json"], ""),
+    ],
+)
+def test_a_state_file_is_lost_if_what_comes_with_it_is_there(tmp_path: Path, names: list[str], told: str) -> None:
+    refuse_lost_state(str(tmp_path / "none"))
+    (tmp_path / "state.journal.1").write_bytes(b"line\n")
+    for name in names:
+        (tmp_path / name).write_bytes(b"line\nrecord")
+
+    if told:
+        with pytest.raises(StateDamaged, match=f"is gone, but '{told}' is there"):
+            refuse_lost_state(str(tmp_path))
+    else:
+        refuse_lost_state(str(tmp_path))

@@ -9,10 +9,13 @@ from plabctl.core.experiments.model import Experiment, Vnode, VnodeState
 from plabctl.core.model import Event
 from plabctl.core.state import Changes
 from plabctl.errors import StoreError
+from plabctl.store import storage
+from plabctl.store.head import peek_head
 from plabctl.store.session import Session
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
+from tests.store.failing_calls import at_call, fail
 
 
 @pytest.fixture
@@ -66,3 +69,32 @@ def test_what_ends_is_gone_also_when_nothing_else_is_changed(session: Session) -
     assert dict(session.claims) == {}
     session.apply(Changes(notes={"a": None, "unknown": None}))
     assert dict(session.notes) == {"b": {}}
+
+
+@pytest.fixture
+def journaled(store: Store) -> Store:
+    for tick in ("first", "second", "third"):
+        with store.session() as session:
+            session.apply(Changes(tick=make_mark(tick)))
+    return store
+
+
+def test_the_journal_is_folded_when_a_session_is_told_to(journaled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"{journaled._dir}/state.json"
+    before = peek_head(path)
+    monkeypatch.setattr(storage, "_LEAST_BYTES", 0)
+
+    with journaled.session() as session:
+        session.fold(0.0)
+
+    after = peek_head(path)
+    assert before
+    assert after
+    assert (before.head.rev, after.head.rev) == (2, 3)
+
+
+def test_what_another_process_wrote_is_durable_when_a_session_without_a_change_ends(journaled: Store) -> None:
+    with at_call(0, fail(0), ("fsync", "fdatasync")) as seen, Store(journaled._dir, ManualClock(NOW)).session():
+        pass
+
+    assert seen == ["fdatasync"], "it may have died before it was"
