@@ -24,7 +24,7 @@ def run(options: Options) -> list[Row]:
     """Measure; return the rows."""
     rows = []
     for full, (events, most_mib, most_s) in GOALS.items():
-        nodes = options.count(full, full // 50)
+        nodes = options.count(full, full // 500)
         place = options.folder / f"page-{full}"
         place.mkdir(mode=0o700)
         helper("pagework", str(place), str(nodes), str(options.count(events, nodes * 60)))
