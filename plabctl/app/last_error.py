@@ -55,11 +55,12 @@ class LastError:
 
         from plabctl.core.error_throttle import throttle_error
 
+        any(map(self._make, self._paths))  # so that there is one to lock
         with _lock(self._paths):
             complaint, message = throttle_error(self._read(), text, now, kind)
             content = json.dumps(asdict(complaint)).encode()
             for path in self._paths:
-                if self._make(path, may_make=path == self._paths[-1]) and _write(path, content):
+                if self._make(path) and _write(path, content):
                     self._forget(path)
                     return message
         return text
@@ -95,15 +96,15 @@ class LastError:
             if path != but:
                 remove(path)  # what is not ours to remove stays unread behind a newer one
 
-    def _make(self, path: str, *, may_make: bool) -> bool:
-        """Return whether the directory of `path` is there and ours; with `may_make` make it if it is missing.
+    def _make(self, path: str) -> bool:
+        """Return whether the directory of `path` is there and ours; make it if it is missing and the last of them.
 
         A configured state directory is for the store to make: it may be a file system that is not mounted.
         """
         try:
             return self._is_ours(path, must_exist=True)
         except FileNotFoundError:  # what there is of the way was found to be trusted
-            if may_make:
+            if path == self._paths[-1]:
                 with suppress(OSError):
                     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             return self._is_ours(path)
@@ -184,7 +185,7 @@ def _lock(paths: Sequence[str]) -> Iterator[None]:
 
     held = []
     try:
-        for directory in map(os.path.dirname, paths):  # of which the last may not be there yet
+        for directory in map(os.path.dirname, paths):
             with suppress(OSError):
                 held.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
         for descriptor in held:

@@ -4,6 +4,8 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,21 @@ def test_it_lies_in_the_default_one_as_long_as_the_configured_one_is_not_there(t
     state.mkdir()
     assert last_error.record_failure("plabctl: disk full", NOW + 60) is None
     assert (len(files(state)), len(files(default))) == (1, 0)
+
+
+def test_of_ticks_that_fail_at_once_one_says_so_also_the_first_time(tmp_path: Path) -> None:
+    count = 8
+    start = threading.Barrier(count)
+
+    def fail(_: int) -> str | None:
+        last_error = LastError([str(tmp_path / "state"), str(tmp_path / "default")], "x")
+        start.wait(20)
+        return last_error.record_failure("plabctl: no key", NOW)
+
+    with ThreadPoolExecutor(count) as pool:
+        said = list(pool.map(fail, range(count)))
+
+    assert [text for text in said if text] == ["plabctl: no key"]
 
 
 def test_what_can_be_remembered_nowhere_is_always_said(tmp_path: Path) -> None:
