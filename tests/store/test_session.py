@@ -15,7 +15,7 @@ from plabctl.store.session import Session
 from plabctl.store.store import Store
 from tests.builders import NOW, make_claim, make_mark, make_member, make_node
 from tests.manual_clock import ManualClock
-from tests.store.failing_calls import at_call, fail
+from tests.store.failing_calls import at_call, descriptors, fail
 
 
 @pytest.fixture
@@ -94,7 +94,9 @@ def test_the_journal_is_folded_when_a_session_is_told_to(journaled: Store, monke
 
 
 def test_what_another_process_wrote_is_durable_when_a_session_without_a_change_ends(journaled: Store) -> None:
+    before = descriptors()
     with at_call(0, fail(0), ("fsync", "fdatasync")) as seen, Store(journaled._dir, ManualClock(NOW)).session():
         pass
 
     assert seen == ["fdatasync"], "it may have died before it was"
+    assert descriptors() == before
