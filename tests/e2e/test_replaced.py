@@ -156,13 +156,13 @@ def test_a_tick_of_the_old_version_writes_nothing_over_what_the_new_one_wrote(tm
 
         site.upgrade()
         site.run("hold", "good", "--reason", "not now")
+        written = read_state_files(site.folder / "state")
         site.hold.unlink()
 
         assert tick.wait(timeout=120) == StateTooNew.exit_code
         assert "was written by a newer plabctl" in site.output()
-        nodes = site.status()["nodes"]
-        assert nodes["good"]["held"], "what the new version was told stands"
-        assert not any(node["last"]["cause"] for node in nodes.values() if "last" in node and "cause" in node["last"])
+        assert read_state_files(site.folder / "state") == written
+        assert site.status()["nodes"]["good"]["held"], "what the new version was told stands"
         site.run("tick", code=1)  # the hook still fails
         found = {name: (node["pool"], node["last"].get("cause", "")) for name, node in site.status()["nodes"].items()}
         assert found == {**KINDS, "gone": ("bad", "connect")}
