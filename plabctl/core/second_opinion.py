@@ -3,7 +3,8 @@
 Pure. Only with `second_opinion`, and an executor that tests from several places. The rules:
 
 - The retest of a suspect, and the look that follows a silent liveness check, ask for another vantage than the failure.
-  What fails from both is judged as ever, and so is what could be looked at from one vantage only.
+  What fails from both is judged as ever, and so is what could be looked at from one vantage only, as there is no other
+  or all others are guarded.
 - What passes there is good as if nothing had happened. If the node was silent at first, the way to it is in doubt: one
   login from the first vantage decides. Answered, the way works, and the node's test is called as after any silence;
   silent, the way is lost, which is told once.

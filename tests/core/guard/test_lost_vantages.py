@@ -180,6 +180,14 @@ def test_a_node_that_is_dead_is_confirmed_from_elsewhere_while_the_vantage_is_gu
     assert first == [("test", "south")] * 2
 
 
+def test_where_all_other_vantages_are_guarded_a_failure_is_confirmed_from_the_same() -> None:
+    testbed = guarded_node()
+    testbed.sight = lambda _node, vantage, _now: "pass" if vantage == "north" else "fail"
+
+    assert list_kinds(testbed.run(600.0))[:2] == ["suspect", "transition"]
+    assert [where for _, _, where in testbed.probes][:2] == ["south", "south"]
+
+
 def test_what_a_guard_does_is_told_in_words() -> None:
     assert describe_effect(SCOPE) == "nodes are tested from elsewhere"
     assert describe_effect(SCOPE, is_on=False) == "nodes are tested from there again"
