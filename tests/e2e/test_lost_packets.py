@@ -70,6 +70,7 @@ def test_a_set_up_that_was_lost_on_the_way_is_not_made_later(lab: Lab, tmp_path:
             if is_killed:
                 tick.send_signal(signal.SIGKILL)
             tick.wait(60)
+            assert not any(list_unsent(place)), "it would be sent again"
             place.mend(host)
             assert wait_until(lambda: not list_unsent(place), within_s=30)
             assert not wait_until(lambda: bool(list_live(host)), within_s=1)

@@ -100,10 +100,13 @@ class _Chaos:
         found = []
         guarded: set[str] = set()
         for event in self._far.monitor.history("transition", "guard-on", "guard-off"):
-            if event["kind"] == "transition":
-                found += [event] if event["to"] == "bad" and len(guarded) < len(SITES) - 1 else []
-            elif event["scope"].startswith("vantage "):
-                (guarded.add if event["kind"] == "guard-on" else guarded.discard)(event["scope"])
+            match event["kind"]:
+                case "guard-on" if event["scope"].startswith("vantage "):
+                    guarded.add(event["scope"])
+                case "guard-off":
+                    guarded.discard(event["scope"])
+                case "transition" if event["to"] == "bad" and len(guarded) < len(SITES) - 1:
+                    found.append(event)
         return found
 
     def _are_all_good(self) -> bool:
