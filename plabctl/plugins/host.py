@@ -56,15 +56,14 @@ class Plugin:
             return place, check_value.list_sides(self._value)[0].name
         return place, self._value if point == "recipe" else None
 
-    def settle_in(self, settings: Settings) -> None:
-        """Take the settings that its pools are made with; back-offs of other plug-ins in them are loaded here, too."""
+    def try_pool(self, pool: str, settings: Settings) -> None:
+        """Take the settings that its pools are made with, and let one of them judge plain cases.
+
+        Back-offs of other plug-ins in the settings are loaded here, too.
+        """
         self._settings = settings
         self._pools.clear()
-
-    def try_pool(self, pool: str) -> None:
-        """Let the kind of pool judge plain cases."""
-        assert self._settings is not None, "it was given before"
-        check_value.try_pool(self._pool(pool), self._settings)
+        check_value.try_pool(self._pool(pool), settings)
 
     def judge(self, pool: str, member: Member, reading: Reading) -> Judgement:
         """Return what the kind of pool makes of a report; raise TypeError or ValueError if it cannot be applied."""

@@ -104,12 +104,11 @@ class HostedPoolKind(PoolKind):
         yield from self._side.check(given, defaults)
 
     def prepare(self, own: PoolSettings, settings: Settings) -> None:
-        """Let the plug-in know the settings and judge some plain cases."""
+        """Let the plug-in know the settings and judge some plain cases, in the time of loading: nothing is locked."""
         if self.fault:
             return
         try:
-            self.host.call("settle_in", settings)
-            self.host.call("try_pool", own.name)
+            self.host.call("try_pool", own.name, settings, limit_s=LOAD_S)
         except PluginFault as error:
             self.fault = f"the plug-in {self.name!r} cannot be used: {error}"
 

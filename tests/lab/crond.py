@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +83,7 @@ class Cron:
 
     def __init__(self, folder: Path, *, minute_s: float = 1.0) -> None:
         self.folder = folder
+        self.minute_s = minute_s
         self._speed = 60.0 / minute_s
         self._keeper: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -168,8 +170,9 @@ class Cron:
         """Kill cron; what it started goes on."""
         assert self._daemon
         for pid in descendants(self._daemon.pid):
-            if "cron" in Path(f"/proc/{pid}/comm").read_text(errors="replace"):
-                os.kill(pid, signal.SIGKILL)
+            with suppress(FileNotFoundError, ProcessLookupError):  # one of them may end meanwhile
+                if "cron" in Path(f"/proc/{pid}/comm").read_text(errors="replace"):
+                    os.kill(pid, signal.SIGKILL)
         end(self._daemon)
 
     def mails(self) -> list[str]:

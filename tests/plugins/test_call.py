@@ -234,10 +234,9 @@ def test_a_judgement_that_the_state_cannot_hold_is_none(room: Path, host: Plugin
     place(room / "site", "broken", POOL.format(answer=answer), {"plabctl.pools broken": "it"})
     host.call("load", "pool", "broken", limit_s=LOAD_S)
     settings = make_settings()
-    host.call("settle_in", settings)
     reading = Reading(Report("pc1", "t", Outcome.PASS, None, "", NOW, 1.0), NOW, 0.5)
 
-    host.call("try_pool", "good")
+    host.call("try_pool", "good", settings)
     with pytest.raises(PluginFault, match=r"TypeError|ValueError"):
         host.call("judge", "good", make_member(), reading)
 
@@ -246,7 +245,7 @@ def test_a_judgement_comes_back_as_it_was_made(room: Path, host: PluginHost) -> 
     place(room / "site", "sound", POOL.format(answer="super().judge(member, reading)"), {"plabctl.pools sound": "it"})
     assert host.call("load", "pool", "sound", limit_s=LOAD_S) == ("sound:it", "good")
     settings = make_settings()
-    host.call("settle_in", settings)
+    host.call("try_pool", "good", settings)
     member: Any = make_member(ok_streak=3)
     reading = Reading(Report("pc1", "t", Outcome.PASS, None, "", NOW, 1.0), NOW, 0.5)
 

@@ -391,6 +391,16 @@ class it(GoodPool):
         return super().passed(member, reading)
 """
 
+SLOW_TO_MAKE = """
+import time
+from plabctl.core.pools.good import GoodPool
+
+class it(GoodPool):
+    def __init__(self, *given):
+        time.sleep(1.5)
+        super().__init__(*given)
+"""
+
 
 class TestBounded:
     """Each with real commands: what a call may do is tested one by one in tests/config/test_plugincall.py."""
@@ -441,6 +451,13 @@ class TestBounded:
             shop.ok("hold", "pc1", "--reason", "mine")
             assert time.monotonic() - began < 8
             assert tick.wait(30) == 1
+
+    def test_a_pool_has_more_time_to_be_tried_than_to_judge_in_use(self, tmp_path: Path) -> None:
+        site = place(tmp_path / "site", "slow", SLOW_TO_MAKE, {"plabctl.pools broken": "it"})
+        shop = Shop(tmp_path, site, REST + AS_KIND)
+
+        assert "no errors found" in shop.ok("config", "check")
+        assert shop.run("tick") == Said(0, "", "")
 
     def test_a_plug_in_that_sleeps_when_it_is_imported_is_given_up(self, tmp_path: Path) -> None:
         site = place(tmp_path / "site", "broken", "import time\ntime.sleep(600)\n", {POOLS: "it"})
