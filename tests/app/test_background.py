@@ -25,7 +25,6 @@ from tests.cli.recording_server import RecordingServer, record_requests
 from tests.lab.receivers import open_silent_port
 from tests.lab.wait_until import wait_until
 
-pytestmark = pytest.mark.timeout(120)
 HANG_S = 40
 """The time-out of sinks that hang: a tick that waited for one would take as long."""
 SOON_S = 15.0

@@ -81,7 +81,6 @@ def test_the_tests_found_two_nodes_usable(tools: Tools) -> None:
     assert tools.ok("status", "@usable", "-o", "name").split() == ["Pc2.lab", "pc1.lab"]
 
 
-@pytest.mark.timeout(180)
 def test_ansible_reads_the_inventory_and_pings_the_usable_nodes(tools: Tools) -> None:
     tools.ok("export", "ansible", "--wrapper", "nodes")
 

@@ -53,7 +53,6 @@ def ask(port: int, query: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.prometheus
-@pytest.mark.timeout(90)
 def test_a_real_prometheus_scrapes_what_a_tick_wrote(used_desk: Desk) -> None:
     folder = used_desk.folder
     (folder / "texts").mkdir()

@@ -12,7 +12,6 @@ from tests.lab.wait_until import wait_until
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.timeout(180),
     pytest.mark.skipif(not shutil.which("strace"), reason="needs strace"),
 ]
 SLOW_S = 0.25

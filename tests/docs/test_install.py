@@ -50,7 +50,7 @@ def test_the_first_line_brings_what_the_others_need() -> None:
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not has_venv(), reason="needs Debian's python3, 3.11 or later, with python3-venv")
 def test_the_lines_install_plabctl(tmp_path: Path) -> None:
     for name in ("plabctl", "docs/man", "docs/completion", "pyproject.toml", "README.md", "LICENSE"):

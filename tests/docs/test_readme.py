@@ -13,7 +13,7 @@ PAGES = [page for page in written_pages() if "```console" in page.read_text()]
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_what_the_page_says_is_what_happens(page: Path, tmp_path: Path) -> None:
     with Sandbox(tmp_path / "stage") as stage:

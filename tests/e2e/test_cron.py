@@ -11,7 +11,7 @@ from tests.lab.requirements import program
 from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab]
 
 THEIRS = "# mine\n0 5 * * * true # 100\\%\n"
 

@@ -24,7 +24,7 @@ from tests.lab.hosts import PORT, Host, Lab
 from tests.lab.network import Watch
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("busy"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("busy"), pytest.mark.timeout(600)]
 
 COUNT = 20
 WINDOW = 8

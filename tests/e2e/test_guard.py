@@ -10,7 +10,7 @@ from tests.lab.hosts import Lab
 from tests.lab.wait_until import wait_until
 from tests.state_files import read_tables
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(600)]
 
 COUNT = 40
 FEW = 7

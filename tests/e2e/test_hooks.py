@@ -15,8 +15,6 @@ from plabctl.store.store import Store
 from tests.cli.console import Desk, Said
 from tests.lab.wait_until import wait_until
 
-pytestmark = pytest.mark.timeout(120)
-
 HOOK = """
 [[hook]]
 on = ["transition"]

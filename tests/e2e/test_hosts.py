@@ -10,7 +10,7 @@ from tests.e2e.site import Site
 from tests.lab.hosts import Host, Lab
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(600)]
 
 COUNT = 12
 

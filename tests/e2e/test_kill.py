@@ -9,7 +9,7 @@ from tests.e2e.site import Site
 from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.sshd, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.sshd]
 
 WINDOW = 4
 RECIPE = """

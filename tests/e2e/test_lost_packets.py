@@ -16,7 +16,7 @@ from tests.lab.hosts import Host, Lab
 from tests.lab.outposts import Outpost
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts")]
 
 # That which makes the vnode is the second stage, so that the test can tell when it is about to be sent.
 RECIPE = """

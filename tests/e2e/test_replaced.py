@@ -15,7 +15,7 @@ from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
 from tests.state_files import read_state_files
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.sshd]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.sshd]
 
 _PROGRAM = """\
 # plabctl from a folder of its own. Once that is gone whatever is still to be loaded is refused, and written down:

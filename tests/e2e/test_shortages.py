@@ -11,8 +11,6 @@ from tests.lab.requirements import program
 from tests.lab.sshd import Sshd
 from tests.probes.openssh import make_key
 
-pytestmark = [pytest.mark.timeout(120)]
-
 _PROBES = """
 import os, resource, sys
 from plabctl.clock import SystemClock

@@ -19,7 +19,7 @@ from tests.cli.console import ROOT, Desk
 from tests.lab.slurm import NODES, Slurm
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slurm]
 
 USED, IDLE, CUT, CALM = NODES[:4]
 CONFIG = """

@@ -14,8 +14,6 @@ from tests.lab.ssh_keys import make_key
 from tests.lab.sshd import Sshd, descendants
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.timeout(120)]
-
 END_S = 3.0
 """What writing the state and the end of the process may cost on a busy machine."""
 RECIPE = """

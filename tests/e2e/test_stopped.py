@@ -11,7 +11,7 @@ from tests.e2e.site import Site
 from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.sshd]
+pytestmark = [pytest.mark.sshd]
 
 _SLOW = """
 [recipe.slow]

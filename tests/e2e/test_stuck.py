@@ -14,8 +14,6 @@ import pytest
 from tests.e2e.site import Site
 from tests.lab.wait_until import wait_until
 
-pytestmark = pytest.mark.timeout(120)
-
 _SLOW = """
 [recipe.slow]
 transport = "local"

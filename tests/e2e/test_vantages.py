@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.far_sites import FarSites
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("dask"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("dask")]
 
 WINDOW = 3
 

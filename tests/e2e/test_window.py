@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.site import Site
 from tests.lab.sshd import Sshd
 
-pytestmark = [pytest.mark.sshd, pytest.mark.xdist_group("busy"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.sshd, pytest.mark.xdist_group("busy"), pytest.mark.timeout(600)]
 
 WINDOW = 12
 NODES = 72

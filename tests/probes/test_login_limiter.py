@@ -71,7 +71,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_sshd
-@pytest.mark.timeout(120)
 def test_a_window_of_probes_onto_an_sshd_with_two_startups_fails_none(tmp_path: Path) -> None:
     sshd = Sshd(tmp_path / "sshd", "MaxStartups 2:100:3", "LogLevel VERBOSE")
     slow = sshd.settings(connect_timeout_s=20.0)

@@ -7,7 +7,7 @@ import pytest
 from tests.torture import calls
 from tests.torture.options import TortureOptions
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 @pytest.mark.skipif(bool(calls.missing()), reason=calls.missing())

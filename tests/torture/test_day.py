@@ -5,7 +5,7 @@ import pytest
 from tests.torture import day
 from tests.torture.options import TortureOptions
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 def test_no_minute_of_cron_is_missed_and_no_mail_is_sent_but_for_a_reason(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.torture.options import TortureOptions
 
 
 @pytest.mark.sshd
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_some_kills(tmp_path: Path) -> None:
     findings = kills.run(TortureOptions(tmp_path, seed=7, whole=False))
 

@@ -17,7 +17,7 @@ from tests.lab.sshd import Sshd
 from tests.lab.wait_until import wait_until as wait_briefly
 from tests.lab.web_pages import serving_pages
 
-pytestmark = [pytest.mark.xdist_group("dask"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("dask")]
 
 # On a machine with ten times as much to do as it can, a scheduler takes twenty seconds to start.
 wait_until = partial(wait_briefly, within_s=60)
