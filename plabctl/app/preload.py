@@ -7,6 +7,7 @@ that nobody has to keep a list of their modules. What is a kind has been loaded 
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 from collections.abc import Iterator
@@ -38,14 +39,18 @@ def load() -> None:
     """Import all that a tick which probes may need; raise ImportError when the installation is incomplete."""
     count = len(sys.modules)
     with defer_imports(), pause_collection():
-        for folder in FOLDERS:
-            for name in _list_modules(folder):
+        for name in _list_all():
+            if name not in sys.modules:
                 import_module(name)
-        for name in OTHERS:
-            import_module(name)
         if len(sys.modules) > count:
             gc.freeze()  # all this stays, and need not be looked through again; not at each call, for garbage stays too
     gc.set_threshold(*COLLECT_AT)
+
+
+@functools.cache
+def _list_all() -> tuple[str, ...]:
+    """Return the names of all of them, as they are when this process asks first: later there may be others."""
+    return (*(name for folder in FOLDERS for name in _list_modules(folder)), *OTHERS)
 
 
 def _list_modules(folder: str) -> Iterator[str]:
