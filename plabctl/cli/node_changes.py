@@ -16,7 +16,7 @@ from plabctl.cli import output
 from plabctl.cli.options import Function, confirm
 from plabctl.core.selection import Selection, find_names, read_plain_names
 from plabctl.errors import Refused
-from plabctl.render.change_report import count_nodes, fold_changes, format_changes
+from plabctl.render.change_report import count_nodes, fold_changes, format_changes, list_undo_lines
 from plabctl.views.changes import ChangeResult
 
 _FEW = 20
@@ -73,7 +73,7 @@ def print_changes(done: ChangeResult, *, quiet: bool) -> None:
         is_folded = len(done.changes) > _FEW and sys.stdout.isatty()
         output.write(f"{line}\n" for line in (fold_changes(done) if is_folded else format_changes(done)))
         output.flush()
-        for undo in done.undo:
+        for undo in list_undo_lines(done):
             output.write_note(f"undo: {undo}")
     if done.warning:
         output.write_note(f"plabctl: {done.warning}")

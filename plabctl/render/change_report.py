@@ -12,6 +12,8 @@ from plabctl.counts import format_count
 from plabctl.views.changes import Change, ChangeResult
 
 _NAMES_SHOWN = 20
+_MAX_ARGUMENT = 128 * 1024 - 1
+"""How many bytes the kernel takes for one argument of a command, by execve(2)."""
 
 
 def format_changes(done: ChangeResult) -> Iterator[str]:
@@ -34,6 +36,11 @@ def count_nodes(names: Collection[str]) -> str:
     from plabctl.nodesets import fold_nodeset
 
     return f"{format_count(len(names), 'node')} ({fold_nodeset(names)})"
+
+
+def list_undo_lines(done: ChangeResult) -> list[str]:
+    """Return the command lines that undo it, without those of so many nodes that no shell could run them."""
+    return [command for command in done.undo if len(command.encode()) <= _MAX_ARGUMENT]
 
 
 def _describe(change: Change) -> str:

@@ -1,11 +1,13 @@
 """What changed, and the command that undoes it."""
 
 import shlex
+import subprocess
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plabctl.render.change_report import build_undo_command, fold_changes, format_changes
+from plabctl.render.change_report import build_undo_command, fold_changes, format_changes, list_undo_lines
 from plabctl.views.changes import Change, ChangeResult
 
 
@@ -20,6 +22,16 @@ def test_folded_what_changed_alike_is_one_line() -> None:
     changes = (Change("n1", "good", "bad"), Change("n7", "", "due now"), Change("n2", "good", "bad"))
 
     assert list(fold_changes(ChangeResult(changes))) == ["2 nodes (n[1-2]): good -> bad", "1 node (n7): due now"]
+
+
+def test_an_undo_that_no_shell_takes_is_not_printed() -> None:
+    names = [f"n{rack}-{place * 3}-{place}" for rack in range(200) for place in range(100)]
+    long, short = build_undo_command(["node", "rm"], names), build_undo_command(["node", "rm"], names[:100])
+
+    with pytest.raises(OSError, match="Argument list too long"):
+        subprocess.run(["true", *shlex.split(long)], check=True)
+    subprocess.run(["true", *shlex.split(short)], check=True)
+    assert list_undo_lines(ChangeResult((), (long, short))) == [short]
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
