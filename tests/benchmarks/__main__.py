@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.benchmarks.measure import Failed
 from tests.benchmarks.nodes import missing
 from tests.benchmarks.options import Options
-from tests.benchmarks.sealed import seal
+from tests.benchmarks.sealed import own_account, seal
 from tests.benchmarks.table import Row, draw
 from tests.benchmarks.testbed import Installation
 
@@ -62,8 +62,9 @@ def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="plabctl-bench-", ignore_cleanup_errors=True) as folder:
         options = Options(Path(folder), Installation(Path(folder) / "venv"), given.quick, given.rounds, given.against)
-        for name in given.part or PARTS:
-            failed |= not _run_part(name, options)
+        with own_account(Path(folder)):
+            for name in given.part or PARTS:
+                failed |= not _run_part(name, options)
     return int(failed)
 
 

@@ -33,7 +33,7 @@ def run(options: Options) -> list[Row]:
     for place, size in ((folder, count), (short, count // 10_000)):
         place.mkdir(mode=0o700)
         helper("historywork", "build", str(place), str(size))
-    rows = [*_looks(folder, count, options), *_commands(folder, short, count, options), *_sizes(folder)]
+    rows = [*_looks(folder, count, options), *_commands(folder, short, count, options), *_sizes(folder, options)]
     (folder / "state" / "history.db").unlink()  # some gigabytes, which the other parts may need
     return rows
 
@@ -93,8 +93,8 @@ def _people(folder: Path, count: int, options: Options) -> list[Row]:
     return rows
 
 
-def _sizes(folder: Path) -> list[Row]:
-    sizes = json.loads(helper("historywork", "sizes", str(folder)))
+def _sizes(folder: Path, options: Options) -> list[Row]:
+    sizes = json.loads(helper("historywork", "sizes", str(folder), str(options.count(20_000, 500))))
     whole = sizes["whole"]
     parts = {"output": "its stages", "event_by_time": "its place by time", "event_by_node": "its place by node"}
     rows = [

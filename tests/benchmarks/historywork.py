@@ -28,7 +28,6 @@ BARE = {
     "hour": ("select * from event where at >= ? order by +seq", HOUR_S),
     "node": (f"select * from event where +at >= ? and node = '{NODE}' order by +seq", MONTH_S),
 }
-WEIGHED = 20_000
 
 
 def build(folder: Path, count: int) -> None:
@@ -100,30 +99,30 @@ def _timed(folder: Path, work: Callable[[str], int], name: str) -> tuple[float, 
     return time.perf_counter() - started, found
 
 
-def sizes(folder: Path) -> None:
-    """Print how many bytes a usual event takes, and how many of them are for each index."""
+def sizes(folder: Path, count: int) -> None:
+    """Print how many bytes each of `count` usual events takes, and how many of them are for each index."""
     from plabctl.core.model import Event
     from plabctl.history.database import History
 
     state = folder / "weighed"
     state.mkdir(mode=0o700)
     with History(state) as history:
-        history.record([Event(f"{n * 7919:016x}-probe", 1.8e9 + n, *_usual(n)) for n in range(WEIGHED)])
+        history.record([Event(f"{n * 7919:016x}-probe", 1.8e9 + n, *_usual(n)) for n in range(count)])
     path = state / "history.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        found = {"whole": _weight(connection)}
+        found = {"whole": _measure_bytes(connection) / count}
         before = found["whole"]
         for kind, part in (("table", "output"), ("index", "event_by_time"), ("index", "event_by_node")):
             connection.execute(f"drop {kind} {part}")
-            after = _weight(connection)
+            after = _measure_bytes(connection) / count
             found[part], before = before - after, after
     print(json.dumps(found))
 
 
-def _weight(connection: sqlite3.Connection) -> float:
+def _measure_bytes(connection: sqlite3.Connection) -> int:
     connection.execute("vacuum")
     (pages,), (size,) = (connection.execute(f"pragma {name}").fetchone() for name in ("page_count", "page_size"))
-    return float(pages * size / WEIGHED)
+    return int(pages * size)
 
 
 def _usual(number: int) -> tuple[str, str, str, dict[str, object]]:

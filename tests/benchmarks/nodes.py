@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.benchmarks.sealed import account, close_account
+from tests.benchmarks.sealed import account
 
 SSHD = "/usr/sbin/sshd"
 PER_DAEMON = 200
@@ -78,7 +78,7 @@ class Nodes:
         self.folder = Path(tempfile.mkdtemp(prefix="plabctl-bench-"))
         self.folder.chmod(0o755)
         self.stub = stub
-        self.user = account(self.folder)
+        self.user = account()
         daemons = 1 if stub else -(-count // PER_DAEMON)
         self.ports = _free_ports(daemons)
         self.addresses = [(f"127.0.{1 + n // 250}.{1 + n % 250}", self.ports[n % daemons]) for n in range(count)]
@@ -151,7 +151,6 @@ class Nodes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(daemon.pid, signal.SIGTERM)
             daemon.wait()
-        close_account()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def quiet(self) -> None:

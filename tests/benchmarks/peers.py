@@ -3,6 +3,7 @@
 I/O (their configuration files). A tool that is not installed is left out, and the table says so.
 """
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,7 @@ def library(
     )
 
 
+@functools.cache
 def _has(library: str, python: str) -> bool:
     module = {"parallel-ssh": "pssh"}.get(library, library)
     argv = [python, "-c", f"import {module}"]

@@ -7,6 +7,8 @@ namespace. Without root, plain loopback and one's own account serve. Go on with 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 INSIDE = "PLABCTL_BENCH_SEALED"
@@ -22,23 +24,27 @@ def seal() -> None:
     os.execvp("unshare", ["unshare", "--net", "--mount", "--", *inside, *sys.argv[1:]])
 
 
-def account(folder: Path) -> str:
-    """Return the account to log in to: a plain one that exists in this mount namespace only, or one's own.
+@contextmanager
+def own_account(folder: Path) -> Iterator[None]:
+    """Have the account to log in to for the block: a plain one that exists in this mount namespace only.
 
-    A shell of its own keeps root's start-up files out of the figures.
+    A shell of its own keeps root's start-up files out of the figures. Without a namespace nothing is done.
     """
     if not os.environ.get(INSIDE):
-        return Path.home().owner()
+        yield
+        return
     # The whole directory: a mount over the file alone is gone as soon as anybody on the machine adds an account.
     copy = folder / "etc"
     subprocess.run(["cp", "-a", "/etc", str(copy)], check=True)
     with (copy / "passwd").open("a") as accounts:
         accounts.write(f"{ACCOUNT}:x:65533:65533::/:/bin/sh\n")
     subprocess.run(["mount", "--bind", str(copy), "/etc"], check=True)
-    return ACCOUNT
-
-
-def close_account() -> None:
-    """Take back what `account` did to this namespace."""
-    if os.environ.get(INSIDE):
+    try:
+        yield
+    finally:
         subprocess.run(["umount", "--lazy", "/etc"], check=True)
+
+
+def account() -> str:
+    """Return the account to log in to: that of `own_account`, or one's own."""
+    return ACCOUNT if os.environ.get(INSIDE) else Path.home().owner()
