@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tests.lab.fork_server import ROOT, ForkedProcess, can_fork, fork_server
+from tests.lab.network import Network
+from tests.lab.outposts import Outpost
+
 PLABCTL = Path(sys.executable).parent / "plabctl"
+Process = subprocess.Popen[bytes] | ForkedProcess
 
 # A tick lasts until nothing is due. With an hour between probes, a test says by `retest` what is due.
 _CONFIG = """\
@@ -48,19 +53,23 @@ max_ratio = 1.0
 class Site:
     """One installation; what it started ends with its `with` block.
 
-    `inside` is put before each command, to run it in another network or file system. `program` is what is run.
+    Commands run in `network`, if any. `inside` is put before each, to run it in another file system, say. `program` is
+    what is run. Where that shows the same, processes are forked from one that has plabctl loaded.
     """
 
-    def __init__(self, folder: Path, *, inside: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, inside: Sequence[str] = (), network: Network | Outpost | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.program = str(PLABCTL)
         self.config = folder / "plabctl.toml"
         # Whoever enters another file system stands at its root.
-        self.inside = [*inside, "sh", "-c", 'cd "$0" && exec "$@"', str(folder)] if inside else []
-        self._started: list[subprocess.Popen[bytes]] = []
-        self.environ = {key: value for key, value in os.environ.items() if not key.startswith(("PLABCTL", "COLUMNS"))}
-        self.environ["PLABCTL_STATE_DIR"] = str(folder / "unused")
+        prefix = network.inside() if network else inside
+        self.inside = [*prefix, "sh", "-c", 'cd "$0" && exec "$@"', str(folder)] if prefix else []
+        self.network = network
+        self._started: list[Process] = []
+        foreign = ("PLABCTL", "COLUMNS", "PYTHON", "LANG")
+        self.environ = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+        self.environ |= {"PLABCTL_STATE_DIR": str(folder / "unused"), "LANG": "C.UTF-8"}
 
     def configure(
         self,
@@ -85,32 +94,51 @@ class Site:
 
     def run(self, *args: str, code: int = 0, text: str = "", timeout_s: float = 90.0) -> str:
         """Run `plabctl ARGS` in the folder, insist on its exit code, and return what it printed."""
-        done = subprocess.run(
-            self.argv(*args),
-            cwd=self.folder,
-            env=self.environ,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-        )
-        assert done.returncode == code, f"plabctl {args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def start(self, *args: str) -> subprocess.Popen[bytes]:
-        """Start `plabctl ARGS` in the folder; what it prints goes into the file `output` there."""
-        with (self.folder / "output").open("ab") as output:
-            process = subprocess.Popen(
+        if self._can_fork(*args, text):
+            done = fork_server().run(args, self.folder, self._forked, text, timeout_s, network=self._space)
+        else:
+            done = subprocess.run(
                 self.argv(*args),
                 cwd=self.folder,
                 env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                input=text,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout_s,
             )
+        assert done.returncode == code, f"plabctl {args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def start(self, *args: str) -> Process:
+        """Start `plabctl ARGS` in the folder; what it prints goes into the file `output` there."""
+        process: Process
+        with (self.folder / "output").open("ab") as output:
+            if self._can_fork(*args):
+                process = fork_server().start(args, self.folder, self._forked, output.fileno(), network=self._space)
+            else:
+                process = subprocess.Popen(
+                    self.argv(*args),
+                    cwd=self.folder,
+                    env=self.environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
         self._started.append(process)
         return process
+
+    def _can_fork(self, *texts: str) -> bool:
+        is_other_place = self.inside and not self.network
+        return self.program == str(PLABCTL) and not is_other_place and can_fork(self._forked, *texts)
+
+    @property
+    def _forked(self) -> dict[str, str]:
+        return {**self.environ, "PYTHONPATH": str(ROOT)}
+
+    @property
+    def _space(self) -> str:
+        return f"/proc/{self.network.pid}/ns/net" if self.network else ""
 
     def __enter__(self) -> Self:
         return self

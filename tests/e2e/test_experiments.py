@@ -67,7 +67,7 @@ class Bed:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
-        self.site = Site(folder, inside=lab.network.inside())
+        self.site = Site(folder, network=lab.network)
         self.dice = random.Random(SEED)
         self.hosts = {host.name: host for host in lab.hosts}
         self.cut: list[Host] = []

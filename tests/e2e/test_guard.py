@@ -38,7 +38,7 @@ def told(site: Site, kind: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("far", [False, True], ids=["no route here", "silence beyond"])
 def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path, far: bool) -> None:
     with Lab(tmp_path / "lab", 1) as lab:
-        site = Site(tmp_path / "site", inside=lab.network.inside())
+        site = Site(tmp_path / "site", network=lab.network)
         site.configure(key=lab.key, window=20, recipe="light", connect_timeout="1s", more=_LIGHT)
         host = lab.hosts[0].address
         # Without a route of our own every test says so. Silence beyond can be told from dead nodes by a canary at once;
@@ -80,7 +80,7 @@ def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path
 
 def test_without_a_canary_what_was_confirmed_before_the_share_was_reached_is_taken_back(tmp_path: Path) -> None:
     with Lab(tmp_path / "lab", 1) as lab:
-        site = Site(tmp_path / "site", inside=lab.network.inside())
+        site = Site(tmp_path / "site", network=lab.network)
         site.configure(key=lab.key, window=20, recipe="light", connect_timeout="1s", more=_LIGHT)
         host = lab.hosts[0].address
         site.config.write_text(site.config.read_text().replace("[guard]\nmax_ratio = 1.0\n", ""))

@@ -31,7 +31,7 @@ def round_of_ticks(site: Site, *nodes: str) -> None:
 
 
 def test_each_machine_is_where_it_belongs_and_one_that_is_repaired_comes_back(lab: Lab, tmp_path: Path) -> None:
-    site = Site(tmp_path / "site", inside=lab.network.inside())
+    site = Site(tmp_path / "site", network=lab.network)
     site.run("init")
     site.configure(key=lab.key)
     site.run("config", "check")

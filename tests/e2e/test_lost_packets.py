@@ -44,7 +44,7 @@ def list_unsent(place: Outpost) -> list[int]:
 
 def make_site(lab: Lab, place: Outpost, folder: Path) -> Site:
     (lab.hosts[0].folder / "live").mkdir()
-    site = Site(folder, inside=place.inside())
+    site = Site(folder, network=place)
     site.run("init")
     site.configure(key=lab.key, recipe="waiting", more=RECIPE)
     site.add({host.name: {"ssh_host": host.address} for host in lab.hosts})

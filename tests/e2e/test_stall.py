@@ -67,7 +67,7 @@ def test_a_session_that_freezes_in_a_stage_holds_the_tick_up_no_longer_than_allo
 
 @pytest.mark.lab
 def test_a_link_that_is_cut_in_mid_stage_holds_the_tick_up_no_longer_than_allowed(tmp_path: Path) -> None:
-    with Lab(tmp_path / "lab", 1) as lab, Site(tmp_path / "site", inside=lab.network.inside()) as site:
+    with Lab(tmp_path / "lab", 1) as lab, Site(tmp_path / "site", network=lab.network) as site:
         (host,) = lab.hosts
         site.configure(key=lab.key, recipe="slow", connect_timeout="5s", more=RECIPE)
         site.add({host.name: {"ssh_host": host.address}})

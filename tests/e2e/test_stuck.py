@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.site import Site
+from tests.e2e.site import Process, Site
 from tests.lab.wait_until import wait_until
 
 _SLOW = """
@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-def a_busy_tick(site: Site) -> "subprocess.Popen[bytes]":
+def a_busy_tick(site: Site) -> Process:
     """Return a tick that has filled the window."""
     tick = site.start("tick")
     assert wait_until(lambda: len(list(site.folder.glob("began.*"))) == 2)

@@ -16,6 +16,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -24,15 +25,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from tests.lab import leftover_processes
 
 ROOT = Path(__file__).parents[2]
-_AT_START = ("PYTHON", "LANG", "LC_")
-"""Variables that Python reads at its start, by how they begin."""
+_AT_START = ("PYTHON", "LANG", "LC_", "LD_")
+"""Variables that Python and the loader read at the start, by how they begin."""
 _CLONE_NEWNET = 0x40000000
 _LONGEST = 32_768
 """What fits into a pipe or a packet at once, in bytes."""
@@ -74,7 +75,7 @@ class ForkServer:
         `network` is the path of another network namespace to run it in.
         """
         with ExitStack() as ours, ExitStack() as theirs:
-            reply, out, err = [_open_pipe(ours, theirs) for _ in range(3)]
+            out, err = _open_pipe(ours, theirs), _open_pipe(ours, theirs)
             if stdin is None:
                 source = os.open(os.devnull, os.O_RDONLY)
             else:
@@ -82,21 +83,83 @@ class ForkServer:
                 os.write(sink, stdin.encode())
                 os.close(sink)
             theirs.callback(os.close, source)
-            request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), "umask": _umask()}
-            request["network"] = network
-            socket.send_fds(self._channel, [json.dumps(request).encode()], [source, out[1], err[1], reply[1]])
+            process = ours.enter_context(self._fork(argv, folder, environ, network, [source, out[1], err[1]]))
             theirs.close()
-            # Two lines, which come at once if we are late: the process id, and at its end the exit code.
-            told = ours.enter_context(open(reply[0], encoding="ascii", closefd=False))
-            pid = int(told.readline())
             try:
                 texts = _read_both(out[0], err[0], time.monotonic() + timeout_s)
             except BaseException as error:
-                os.kill(pid, signal.SIGKILL)
+                process.kill()
                 if isinstance(error, TimeoutError):
                     raise subprocess.TimeoutExpired(list(argv), timeout_s) from None
                 raise
-            return subprocess.CompletedProcess(list(argv), int(told.readline()), *texts)
+            return subprocess.CompletedProcess(list(argv), process.wait(), *texts)
+
+    def start(
+        self, argv: Sequence[str], folder: Path, environ: Mapping[str, str], output: int, *, network: str = ""
+    ) -> ForkedProcess:
+        """Start `plabctl ARGV` without input; what it prints goes to the descriptor `output`."""
+        with Path(os.devnull).open("rb") as nothing:
+            return self._fork(argv, folder, environ, network, [nothing.fileno(), output, output])
+
+    def _fork(
+        self, argv: Sequence[str], folder: Path, environ: Mapping[str, str], network: str, streams: list[int]
+    ) -> ForkedProcess:
+        request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), "umask": _umask()}
+        request["network"] = network
+        reply, theirs = os.pipe()
+        socket.send_fds(self._channel, [json.dumps(request).encode()], [*streams, theirs])
+        os.close(theirs)
+        return ForkedProcess(reply)
+
+
+class ForkedProcess:
+    """What tests use of `subprocess.Popen`, for a process that the server has forked and waits for."""
+
+    def __init__(self, reply: int) -> None:
+        # Two lines: the process id, and at its end the exit code.
+        self._told = os.fdopen(reply, "rb", buffering=0)
+        self.pid = int(self._told.readline())
+        self.returncode: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._told.close()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self._look(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when it has ended; raise TimeoutExpired."""
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(["plabctl"], timeout or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Tell it to stop."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+    def _look(self, timeout_s: float | None) -> int | None:
+        if self.returncode is None:
+            waiter = select.poll()
+            waiter.register(self._told)
+            if waiter.poll(None if timeout_s is None else timeout_s * 1000):
+                self.returncode = int(self._told.readline())
+                self._told.close()
+        return self.returncode
 
 
 @functools.cache
@@ -190,7 +253,9 @@ def _report_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) ->
     pid, reply = key.data
     selector.unregister(key.fileobj)
     os.close(key.fd)
-    os.write(reply, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with suppress(BrokenPipeError):  # nobody waits for it any more
+        os.write(reply, f"{code}\n".encode())
     os.close(reply)
 
 
