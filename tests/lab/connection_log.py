@@ -18,10 +18,10 @@ _WRAPPER = """\
 # A connection is told by the client's port and by the process that serves it: a port alone may be taken again.
 set -- $SSH_CONNECTION
 me=$2.$PPID port=$(printf %04X "$4") connected=
-while read -r _ here there state _; do
-	# 01 is a connection that neither end has closed.
-	case $here.$state in *:$port.01) connected="$connected $((0x${{there##*:}}))" ;; esac
-done </proc/net/tcp
+# 01 is a connection that neither end has closed. The shell would read the list by single bytes.
+for each in $(sed -n "s/^ *[0-9]*: [0-9A-F]*:$port [0-9A-F]*:\\([0-9A-F]*\\) 01 .*/\\1/p" /proc/net/tcp); do
+	connected="$connected $((0x$each))"
+done
 echo "+ $me$connected" >>'{ledger}'
 sh -c "${{SSH_ORIGINAL_COMMAND:-:}}"
 code=$?
