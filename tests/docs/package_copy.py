@@ -16,7 +16,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.lab.fork_server import ROOT, fork_server
+
 _BLOCK = re.compile(r"^(?:\*\*([^*\n]+)\*\*\n\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -47,6 +48,11 @@ class Example:
                 (folder / name).write_text(text.replace(f"{old}\n", f"{new}\n"))
 
 
+def read_headings(page: Path) -> list[str]:
+    """Return the headings of a page, under each of which is an example."""
+    return re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
+
+
 def read_example(page: Path, heading: str) -> Example:
     """Return the example under a heading of a page."""
     (section,) = [
@@ -67,24 +73,19 @@ def read_example(page: Path, heading: str) -> Example:
     return Example(modules, lines, config)
 
 
-def copy_package(source: Path, folder: Path) -> Path:
+def copy_package(folder: Path) -> Path:
     """Copy the package, compiled modules included, into `folder` and return that."""
-    shutil.copytree(source / "plabctl", folder / "plabctl")
+    half_written = shutil.ignore_patterns("*.pyc.*")  # by another test, of which there is nothing a moment later
+    shutil.copytree(ROOT / "plabctl", folder / "plabctl", ignore=half_written)
     return folder
 
 
 def run_plabctl(package: Path, folder: Path, words: str) -> subprocess.CompletedProcess[str]:
     """Run `plabctl WORDS` of the package in `folder`, where a `plabctl.toml` stands."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return subprocess.run(
-        [sys.executable, "-m", "plabctl", "--config", "plabctl.toml", *words.split()],
-        cwd=folder,
-        env={**environ, "PYTHONPATH": str(package), "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environ |= {"PYTHONPATH": str(package), "NO_COLOR": "1"}
+    argv = ["--config", "plabctl.toml", *words.split()]
+    return fork_server(libraries_only=True).run(argv, folder, environ, None, 60.0)
 
 
 def check_row_of_map(tour: Path, row_name: str, heading: str, files: Collection[str]) -> None:

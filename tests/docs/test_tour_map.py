@@ -10,14 +10,15 @@ from plabctl.probes.embedded.ssh_node import EmbeddedNode
 from plabctl.render.listing import FOR_PEOPLE, FORMS
 from tests.cli.console import CONFIG
 from tests.docs.package_copy import (
-    ROOT,
     Example,
     check_row_of_map,
     check_types,
     copy_package,
     read_example,
+    read_headings,
     run_plabctl,
 )
+from tests.lab.fork_server import ROOT
 
 TOUR, PAGE = ROOT / "docs/tour.md", ROOT / "docs/extending.md"
 LOOK = tuple(f"status -o {form}" for form in (*FOR_PEOPLE, *FORMS) if form != "nodeset")  # which folds the names
@@ -217,20 +218,14 @@ CHANGES = (
 NAMES = [change.row for change in CHANGES]
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package, compiled by its first use, of which each test takes one of its own."""
-    return copy_package(ROOT, tmp_path_factory.mktemp("package"))
-
-
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
 def test_the_map_names_the_files_of_the_change_and_how_many(change: Change) -> None:
     check_row_of_map(TOUR, change.row, change.heading, change.example.files)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)
-def test_a_change_as_the_page_says_works_for_users(change: Change, package: Path, tmp_path: Path) -> None:
-    own, desk, example = copy_package(package, tmp_path / "copy"), tmp_path / "desk", change.example
+def test_a_change_as_the_page_says_works_for_users(change: Change, tmp_path: Path) -> None:
+    own, desk, example = copy_package(tmp_path / "copy"), tmp_path / "desk", change.example
     example.apply(own)
     desk.mkdir()
     public, _ = make_key(desk / "key"), make_key(desk / "host_key")
@@ -262,5 +257,5 @@ def test_a_change_as_the_page_says_works_for_users(change: Change, package: Path
         assert text in (desk / name).read_text()
 
 
-def test_the_type_checker_agrees_with_all_changes(package: Path, tmp_path: Path) -> None:
-    check_types(copy_package(package, tmp_path), [change.example for change in CHANGES])
+def test_the_type_checker_agrees_with_all_changes(tmp_path: Path) -> None:
+    check_types(copy_package(tmp_path), [read_example(PAGE, heading) for heading in read_headings(PAGE)])

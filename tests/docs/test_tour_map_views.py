@@ -14,14 +14,13 @@ from plabctl.store.store import Store
 from tests.builders import make_member, make_node
 from tests.cli.console import CONFIG
 from tests.docs.package_copy import (
-    ROOT,
     Example,
     check_row_of_map,
-    check_types,
     copy_package,
     read_example,
     run_plabctl,
 )
+from tests.lab.fork_server import ROOT
 
 TOUR, PAGE = ROOT / "docs/tour.md", ROOT / "docs/extending.md"
 MANY = 100
@@ -46,18 +45,12 @@ CHANGES = (COLUMN, FORM)
 NAMES = [change.row for change in CHANGES]
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package, of which each test takes one of its own."""
-    return copy_package(ROOT, tmp_path_factory.mktemp("package"))
-
-
 @pytest.fixture
-def changed(package: Path, tmp_path: Path) -> Callable[[Change], Path]:
+def changed(tmp_path: Path) -> Callable[[Change], Path]:
     """Returns a copy of the package with the change."""
 
     def make(change: Change) -> Path:
-        own = copy_package(package, tmp_path / "copy")
+        own = copy_package(tmp_path / "copy")
         change.example.apply(own)
         return own
 
@@ -142,7 +135,3 @@ def test_a_new_form_is_there_for_every_list(changed: Callable[[Change], Path], d
     assert show(own, desk, "tick --dry-run -o markdown").startswith("| name |")
     for form in ("table", "wide", "tsv", "json", "jsonl", "csv", "name"):
         assert "n1" in show(own, desk, f"status -o {form}")
-
-
-def test_the_type_checker_agrees_with_both_changes(package: Path, tmp_path: Path) -> None:
-    check_types(copy_package(package, tmp_path), [change.example for change in CHANGES])

@@ -2,7 +2,8 @@
 
 I/O. Such a process has the working directory, the environment, the pipes and the umask that it is given, and ends as
 any other. What it cannot show is what a start of Python does: who is after that starts one. Run as `python -m
-tests.lab.fork_server DESCRIPTOR`, the descriptor being a socket over which `ForkServer` asks for processes.
+tests.lab.fork_server DESCRIPTOR LIBRARIES_ONLY`, the descriptor being a socket over which `ForkServer` asks for
+processes.
 """
 
 from __future__ import annotations
@@ -47,14 +48,18 @@ def can_fork(environ: Mapping[str, str], *texts: str) -> bool:
 
 
 class ForkServer:
-    """A process that forks others."""
+    """A process that forks others.
 
-    def __init__(self) -> None:
+    With `libraries_only` it has loaded what plabctl imports but nothing of plabctl, which each process then imports as
+    it does at a start of Python: from the first place that its PYTHONPATH names, where a changed copy may be.
+    """
+
+    def __init__(self, *, libraries_only: bool = False) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pipe = subprocess.PIPE  # as its children have: Python fits its streams to them at the start
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.lab.fork_server", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.lab.fork_server", str(theirs.fileno()), str(int(libraries_only))],
                 cwd="/", env=_basis(), stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         # It ends with us, when the socket is closed.
@@ -163,9 +168,9 @@ class ForkedProcess:
 
 
 @functools.cache
-def fork_server() -> ForkServer:
+def fork_server(*, libraries_only: bool = False) -> ForkServer:
     """Return the one of this process."""
-    return ForkServer()
+    return ForkServer(libraries_only=libraries_only)
 
 
 def _basis() -> dict[str, str]:
@@ -210,7 +215,7 @@ def _read_both(out: int, err: int, until: float) -> list[str]:
     return [b"".join(each).decode().replace("\r\n", "\n").replace("\r", "\n") for each in parts.values()]
 
 
-def _load() -> None:
+def _load(*, libraries_only: bool) -> None:
     import plabctl
 
     for module in pkgutil.walk_packages(plabctl.__path__, "plabctl."):
@@ -218,6 +223,9 @@ def _load() -> None:
             importlib.import_module(module.name)
     for name in _LATE:
         importlib.import_module(name)
+    if libraries_only:
+        for name in [each for each in sys.modules if each.partition(".")[0] == "plabctl"]:
+            del sys.modules[name]
     gc.collect()
     gc.freeze()
 
@@ -270,7 +278,8 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
     os.environ.update(request["environ"])
     time.tzset()
     sys.path[0] = request["folder"]
-    sys.path[2:2] = request["environ"]["PYTHONPATH"].split(os.pathsep)[1:]  # behind the folder and the first of it
+    sys.path[1:2] = request["environ"]["PYTHONPATH"].split(os.pathsep)
+    sys.dont_write_bytecode = bool(request["environ"].get("PYTHONDONTWRITEBYTECODE"))
     importlib.invalidate_caches()
     sys.argv[1:] = request["argv"]
     end_with(lambda: runpy.run_module("plabctl", run_name="__main__", alter_sys=True))
@@ -293,7 +302,7 @@ def end_with(command: Callable[[], object]) -> NoReturn:
 def main() -> None:
     """Serve whoever holds the other end of the socket."""
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        _load()
+        _load(libraries_only=sys.argv[2] == "1")
         request = _serve(channel)
     if request is not None:
         _become(request)
