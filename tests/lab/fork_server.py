@@ -1,9 +1,9 @@
 """Run plabctl in processes that are forked from one which has it loaded: to start Python costs more than most commands.
 
 I/O. Such a process has the working directory, the environment, the pipes and the umask that it is given, and ends as
-any other. What it cannot show is what a start of Python does: who is after that starts one. Run as `python -m
-tests.lab.fork_server DESCRIPTOR LIBRARIES_ONLY`, the descriptor being a socket over which `ForkServer` asks for
-processes.
+any other. What it cannot show is what a start of Python does: who is after that starts one. It may also be another
+module, which wants plabctl loaded. Run as `python -m tests.lab.fork_server DESCRIPTOR LIBRARIES_ONLY`, the descriptor
+being a socket over which `ForkServer` asks for processes.
 """
 
 from __future__ import annotations
@@ -52,15 +52,16 @@ class ForkServer:
 
     With `libraries_only` it has loaded what plabctl imports but nothing of plabctl, which each process then imports as
     it does at a start of Python: from the first place that its PYTHONPATH names, where a changed copy may be.
+    `at_start` are variables that Python reads at its start, beside the usual.
     """
 
-    def __init__(self, *, libraries_only: bool = False) -> None:
+    def __init__(self, *, libraries_only: bool = False, **at_start: str) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pipe = subprocess.PIPE  # as its children have: Python fits its streams to them at the start
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.lab.fork_server", str(theirs.fileno()), str(int(libraries_only))],
-                cwd="/", env=_basis(), stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[theirs.fileno()],
+                cwd="/", env=_basis() | at_start, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         # It ends with us, when the socket is closed.
         leftover_processes.SHARED.add(self._process.pid)
@@ -74,8 +75,10 @@ class ForkServer:
         timeout_s: float,
         *,
         network: str = "",
+        umask: int | None = None,
+        module: str = "plabctl",
     ) -> subprocess.CompletedProcess[str]:
-        """Run `plabctl ARGV` with pipes around it, or without input; raise TimeoutExpired.
+        """Run `plabctl ARGV`, or another module, with pipes around it, or without input; raise TimeoutExpired.
 
         `network` is the path of another network namespace to run it in.
         """
@@ -88,7 +91,8 @@ class ForkServer:
                 os.write(sink, stdin.encode())
                 os.close(sink)
             theirs.callback(os.close, source)
-            process = ours.enter_context(self._fork(argv, folder, environ, network, [source, out[1], err[1]]))
+            how = {"network": network, "umask": _umask() if umask is None else umask, "module": module}
+            process = ours.enter_context(self._fork(argv, folder, environ, how, [source, out[1], err[1]]))
             theirs.close()
             try:
                 texts = _read_both(out[0], err[0], time.monotonic() + timeout_s)
@@ -104,13 +108,18 @@ class ForkServer:
     ) -> ForkedProcess:
         """Start `plabctl ARGV` without input; what it prints goes to the descriptor `output`."""
         with Path(os.devnull).open("rb") as nothing:
-            return self._fork(argv, folder, environ, network, [nothing.fileno(), output, output])
+            how = {"network": network, "umask": _umask(), "module": "plabctl"}
+            return self._fork(argv, folder, environ, how, [nothing.fileno(), output, output])
 
     def _fork(
-        self, argv: Sequence[str], folder: Path, environ: Mapping[str, str], network: str, streams: list[int]
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        how: Mapping[str, object],
+        streams: list[int],
     ) -> ForkedProcess:
-        request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), "umask": _umask()}
-        request["network"] = network
+        request = {"argv": list(argv), "folder": str(folder), "environ": dict(environ), **how}
         reply, theirs = os.pipe()
         socket.send_fds(self._channel, [json.dumps(request).encode()], [*streams, theirs])
         os.close(theirs)
@@ -268,7 +277,7 @@ def _report_end(selector: selectors.BaseSelector, key: selectors.SelectorKey) ->
 
 
 def _become(request: Mapping[str, Any]) -> NoReturn:
-    """Be `plabctl ARGV` from here on, and end with it."""
+    """Be `plabctl ARGV`, or the other module, from here on, and end with it."""
     if request["network"]:
         with Path(request["network"]).open("rb") as space:
             ctypes.CDLL(None).setns(space.fileno(), _CLONE_NEWNET)  # os.setns is new in Python 3.12
@@ -278,11 +287,11 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
     os.environ.update(request["environ"])
     time.tzset()
     sys.path[0] = request["folder"]
-    sys.path[1:2] = request["environ"]["PYTHONPATH"].split(os.pathsep)
+    sys.path[1:2] = request["environ"].get("PYTHONPATH", str(ROOT)).split(os.pathsep)
     sys.dont_write_bytecode = bool(request["environ"].get("PYTHONDONTWRITEBYTECODE"))
     importlib.invalidate_caches()
     sys.argv[1:] = request["argv"]
-    end_with(lambda: runpy.run_module("plabctl", run_name="__main__", alter_sys=True))
+    end_with(lambda: runpy.run_module(request["module"], run_name="__main__", alter_sys=True))
 
 
 def end_with(command: Callable[[], object]) -> NoReturn:

@@ -1,18 +1,15 @@
 """One command of plabctl run many times over, each in a process and a folder of its own, from one that has it loaded.
 
-I/O. Run as `python -m tests.lab.forked_runs JOB`, JOB being the path of a file as `Job` writes it. It loads what the
-command takes, says `ready` on standard output, waits for a line on standard input, and begets one child after the
-other. Before it runs the command, a child makes some calls to the system that come to nothing: whoever traces it, and
-acts at the Mth call of a kind, acts at the Nth of the command when M - N of them were made before. Go on with
-`tests.lab.strace`.
+I/O. Run as `tests.lab.forked_runs JOB` by a `ForkServer`, JOB being the path of a file as `Job` writes it. It begets
+one child after the other, with a strace attached to the parent of them all, if that is wanted. Before it runs the
+command, a child makes some calls to the system that come to nothing: whoever traces it, and acts at the Mth call of a
+kind, acts at the Nth of the command when M - N of them were made before. Go on with `tests.lab.strace`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import gc
-import importlib
+import functools
 import json
 import os
 import shutil
@@ -22,13 +19,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from tests.lab.fork_server import end_with
+from tests.lab.fork_server import ForkServer, end_with
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _ANY_TRACER = (0x59616D61, ctypes.c_ulong(-1))  # prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
 _LONGEST_S = 100
+_ALL_S = 3600.0
 _NULL = ctypes.c_void_p()
 _BUFFER = ctypes.create_string_buffer(8)
 # Calls that come to nothing, by the name the kernel has for them.
@@ -92,40 +90,47 @@ class Child:
     code: int
 
 
+@functools.cache
+def seeded_server() -> ForkServer:
+    """Return the one whose processes make the same calls in the same order, whatever stands in their sets."""
+    return ForkServer(PYTHONHASHSEED="0")
+
+
 def run_forked(job: Job, path: Path, environ: Mapping[str, str], trace: Sequence[str] = ()) -> list[Child]:
     """Run `job`, with its file at `path`; `trace` is the command line of a strace that attaches to it, if any."""
-    path.write_text(json.dumps(asdict(job)))
-    argv = [sys.executable, "-m", "tests.lab.forked_runs", str(path)]
-    with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin
-        assert server.stdout
-        try:
-            assert server.stdout.readline() == "ready\n", "the process does not get ready"
-            tracer = None
-            if trace:
-                tracer = subprocess.Popen([*trace, "-p", str(server.pid)], stderr=subprocess.PIPE, text=True)
-                assert tracer.stderr
-                said = tracer.stderr.readline()
-                assert "attached" in said, said
-            server.stdin.write("go\n")
-            server.stdin.flush()
-            found = json.loads(server.stdout.readline())
-            if tracer:
-                tracer.communicate()
-        except BaseException:
-            server.kill()
-            raise
-    return [Child(*each) for each in found]
+    path.write_text(json.dumps(asdict(job) | {"trace": trace}))
+    done = seeded_server().run([str(path)], path.parent, environ, None, _ALL_S, module="tests.lab.forked_runs")
+    assert done.returncode == 0, done.stderr
+    return [Child(*each) for each in json.loads(done.stdout)]
 
 
 def _main(path: Path) -> None:
     job = json.loads(path.read_text())
-    _load(job["argv"], path)
-    gc.collect()
-    gc.freeze()  # a collection in a child would copy every page of what is loaded
-    _LIBC.prctl(*_ANY_TRACER, 0, 0, 0)
-    print("ready", flush=True)
-    sys.stdin.readline()
+    (go, let_go), (told, tell) = os.pipe(), os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        _LIBC.prctl(*_ANY_TRACER, 0, 0, 0)
+        os.read(go, 1)
+        found = _run_all(job)
+        os.write(tell, json.dumps(found).encode())
+        os._exit(0)
+    os.close(tell)
+    tracer = None
+    if job["trace"]:
+        tracer = subprocess.Popen([*job["trace"], "-p", str(parent)], stderr=subprocess.PIPE, text=True)
+        assert tracer.stderr
+        said = tracer.stderr.readline()
+        assert "attached" in said, said
+    os.write(let_go, b"go")
+    with os.fdopen(told) as pipe:
+        print(pipe.read())
+    assert os.waitpid(parent, 0)[1] == 0
+    if tracer:
+        tracer.communicate()
+
+
+def _run_all(job: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Beget the children; return the process id and the exit code of each."""
     futile = job["futile"] or [("close", 0)] * len(job["folders"])
     found = []
     for folder, (name, count) in zip(job["folders"], futile, strict=True):
@@ -134,33 +139,10 @@ def _main(path: Path) -> None:
             _become_plabctl(job, folder, name, count)
         status = os.waitpid(pid, 0)[1]
         found.append((pid, os.waitstatus_to_exitcode(status)))
-    print(json.dumps(found), flush=True)
+    return found
 
 
-def _load(argv: Sequence[str], path: Path) -> None:
-    """Import what the command imports, learnt from a child that runs it in a copy of the first folder."""
-    job = json.loads(path.read_text())
-    trial, list_ = path.with_suffix(".trial"), path.with_suffix(".modules")
-    shutil.copytree(job["folders"][0], trial)
-    if os.fork() == 0:
-        import atexit
-
-        def note() -> None:
-            list_.write_text("\n".join(sys.modules))
-
-        atexit.register(note)
-        leave = os._exit  # as an idle tick ends
-        os._exit = lambda code: note() or leave(code)  # type: ignore[assignment,func-returns-value]
-        _become_plabctl({**job, "keep_generations": False}, str(trial), "close", 0)
-    os.wait()
-    for name in list_.read_text().splitlines():
-        if name not in sys.modules and name != "__main__":
-            with contextlib.suppress(ImportError):  # a part of a compiled library
-                importlib.import_module(name)
-    shutil.rmtree(trial)
-
-
-def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: int) -> NoReturn:
+def _become_plabctl(job: Mapping[str, Any], folder: str, name: str, count: int) -> NoReturn:
     """Be `plabctl ARGV`, in the folder; end with it."""
     signal.alarm(_LONGEST_S)
     os.chdir(folder)
@@ -179,7 +161,7 @@ def _become_plabctl(job: Mapping[str, object], folder: str, name: str, count: in
 
     # What a tick does while it waits depends on how long that takes: it would make other calls at every run.
     deliver.PAUSE_S = tick.CHECK_S = float(_LONGEST_S)
-    sys.argv = ["plabctl", *map(str, job["argv"])]  # type: ignore[call-overload]
+    sys.argv = ["plabctl", *job["argv"]]
     for _ in range(count):
         EXTRA_CALLS[name]()
     end_with(lambda: sys.exit(main()))

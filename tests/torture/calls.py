@@ -32,7 +32,7 @@ _EVERYTHING = "trace=%file,%desc,fsync,fdatasync"
 _ROOM = 64
 """Other threads of the command make calls of the same names; they must not make as many as we act at."""
 _AT_A_TIME = 240
-"""Runs of one process that has the command loaded, which takes as long as ten runs."""
+"""Runs that one strace attends to, which takes as long to be attached as some runs."""
 _PROCESSES = 2
 _SHORT, _SHORT_POINTS = 5, 5
 _ATTEMPTS = 3

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from plabctl.clock import SystemClock
 from plabctl.history.database import History
 from plabctl.store.store import Store
+from tests.lab.forked_runs import seeded_server
 
 PLABCTL = Path(sys.executable).with_name("plabctl")
 # Nothing becomes due again by itself, however long all of it lasts.
@@ -40,6 +40,7 @@ ENVIRON = {
     "PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "USER": "ada",
     "LOGNAME": "ada", "PYTHONPATH": str(Path(__file__).parents[2]),
 }  # fmt: skip
+_DEADLINE_S = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _damage(state_dir: Path, what: str) -> None:
 
 def run(folder: Path, *argv: str) -> str:
     """Run `plabctl ARGV` in the folder, insist that it works, and return what it said."""
-    done = subprocess.run([PLABCTL, *argv], cwd=folder, env=ENVIRON, capture_output=True, text=True, check=False)
+    done = seeded_server().run(argv, folder, ENVIRON, None, _DEADLINE_S)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

@@ -6,15 +6,14 @@ run, ticks fail and succeed, and all that was written, said, mailed or could be 
 
 import json
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from tests.lab.fork_server import fork_server
 from tests.torture.finding import Finding, none_of
 from tests.torture.options import TortureOptions
-from tests.torture.scenarios import PLABCTL
 
 # Another run of the tests on this machine has other words: `ps` shows its commands, too.
 HOOK, LIST, RUN, PRINTED, VARIABLE, KEY, SET = (f"kanari{os.getpid()}n{number}vogelvogelx7" for number in range(7))
@@ -55,6 +54,8 @@ COMMANDS = (
     "history -o jsonl", "config show", "config show -o json", "config check", "doctor", "doctor --paths", "rank",
     "pool list", "pool show good", "inventory sync", "cron print", "check", "test a", "tick",
 )  # fmt: skip
+_LONGEST = 1 << 21
+"""More bytes than a command line may have."""
 
 
 def run(options: TortureOptions) -> Iterator[Finding]:
@@ -87,10 +88,7 @@ def run(options: TortureOptions) -> Iterator[Finding]:
 
 def _plabctl(folder: Path, command: str) -> str:
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "MY_TOKEN": SET}
-    name, *rest = command.split()
-    done = subprocess.run(
-        [PLABCTL, name, *rest], cwd=folder, env=environ, check=False, capture_output=True, text=True, timeout=60
-    )
+    done = fork_server().run(command.split(), folder, environ, None, 60.0)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout + done.stderr
 
@@ -116,12 +114,21 @@ class Lookout:
     def _look(self) -> None:
         while not self._is_over.wait(0.01):
             self.looks += 1
-            for entry in Path("/proc").iterdir():
+            for entry in os.scandir("/proc"):
                 if not entry.name.isdigit() or int(entry.name) == os.getpid():
                     continue
                 try:
-                    line = (entry / "cmdline").read_bytes()
+                    line = _read(f"{entry.path}/cmdline")
                 except OSError:
                     continue
                 if any(word in line for word in self._words):
                     self.found.add(line.replace(b"\0", b" ").decode(errors="replace"))
+
+
+def _read(path: str) -> bytes:
+    """Return what is in the file; of some hundred files each time, a `Path` of each would cost more than to read it."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(fd, _LONGEST)
+    finally:
+        os.close(fd)

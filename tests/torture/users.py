@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import second_user
+from tests.lab.fork_server import fork_server
 from tests.lab.second_user import KINDS, SECOND_USER, Trap, run_as_second_user
 from tests.torture import planted_names, secrets
 from tests.torture.finding import Finding, none_of
@@ -71,10 +72,13 @@ class Yard:
             "PLABCTL_STATE_DIR": f"{self.folder}/own",
         }
         try:
-            done = subprocess.run(
-                argv, cwd="/", env=environ, capture_output=True, text=True, timeout=_DEADLINE_S, umask=self.umask,
-                stdin=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
+            if before:
+                done = subprocess.run(
+                    argv, cwd="/", env=environ, capture_output=True, text=True, timeout=_DEADLINE_S, umask=self.umask,
+                    stdin=subprocess.DEVNULL, check=False,
+                )  # fmt: skip
+            else:
+                done = fork_server().run(argv[1:], Path("/"), environ, None, _DEADLINE_S, umask=self.umask)
         except subprocess.TimeoutExpired:
             return -1, "it did not end"
         return done.returncode, done.stdout + done.stderr
