@@ -1,8 +1,8 @@
 """A whole installation in a temporary folder, with recipes that run here, so that a tick is real and needs no sshd."""
 
 import os
-import subprocess
-import sys
+import pickle
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from plabctl.core.settings import Settings
 from plabctl.history.database import History, Record
 from plabctl.store.store import Store
 from tests.builders import make_order, make_settings
+from tests.lab.fork_server import ROOT, ForkedProcess, fork_server
 
 
 class Installation:
@@ -84,34 +85,12 @@ class Installation:
         assert not found.skipped, "plabctl wrote a row that it does not take for its own"
         return found
 
-    def spawn_tick(self, *names: str) -> subprocess.Popen[str]:
+    def spawn_tick(self, *names: str) -> ForkedProcess:
         """Start a tick in a process of its own, from the same settings."""
-        code = (
-            "import sys, pickle\n"
-            "from plabctl.app.context import App\n"
-            "from plabctl.app.goals import RetestGoal\n"
-            "from plabctl.app.signals import Stop\n"
-            "from plabctl.app.tick import run_tick\n"
-            "from plabctl.clock import SystemClock\n"
-            "from plabctl.store.store import Store\n"
-            "settings = pickle.load(open(sys.argv[1], 'rb'))\n"
-            "clock = SystemClock()\n"
-            "stop = Stop()\n"
-            "with stop.listen():\n"
-            "    tick_goal = RetestGoal(sys.argv[2:]) if sys.argv[2:] else None\n"
-            "    run_tick(App(settings, clock, Store(settings.state_dir, clock)), stop, tick_goal=tick_goal)\n"
-            "sys.exit(stop.exit_code)\n"
-        )
-        import pickle
-
-        path = self.folder / "settings.pickle"
-        path.write_bytes(pickle.dumps(self.settings))
-        return subprocess.Popen(
-            [sys.executable, "-c", code, str(path), *names],
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        handle, output = tempfile.mkstemp(dir=self.folder, prefix="output-")
+        os.close(handle)
+        settings = Path(f"{output}.settings")
+        settings.write_bytes(pickle.dumps(self.settings))
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        module, argv = "tests.app.spawned_tick", [str(settings), *names]
+        return fork_server().start(argv, ROOT, environ, Path(output), module=module)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from plabctl.views.status import count_totals, find_current_problems
 from tests.app.installation import Installation
 from tests.app.test_tick import until
 from tests.builders import make_inventory, make_order
+from tests.lab.fork_server import ForkedProcess
 from tests.manual_clock import ManualClock
 
 MINUTES_S = 190.0
@@ -71,7 +71,7 @@ def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None
 
 
 @contextmanager
-def ticking(here: Installation) -> Iterator[subprocess.Popen[str]]:
+def ticking(here: Installation) -> Iterator[ForkedProcess]:
     """Run a tick in a process of its own; hand it over when it probes, and wait for its end."""
     with here.spawn_tick() as process:
         try:

@@ -1,6 +1,5 @@
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from plabctl.inventories.fetch import fetch
 from plabctl.values import replace
 from tests.app.installation import Installation
 from tests.builders import make_inventory, make_occupancy
+from tests.lab.fork_server import ForkedProcess
 from tests.lab.wait_until import wait_until
 
 
@@ -294,7 +294,7 @@ SLOW = "echo $$ >>{0}/readings; while test -e {0}/wait; do sleep 0.02; done; ech
 
 
 @contextmanager
-def reading_slowly(folder: Path) -> Iterator[tuple[Installation, subprocess.Popen[str]]]:
+def reading_slowly(folder: Path) -> Iterator[tuple[Installation, ForkedProcess]]:
     """Give an installation whose inventory a tick is reading, and that tick."""
     (folder / "wait").touch()
     command = ("sh", "-c", SLOW.format(folder))

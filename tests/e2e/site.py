@@ -113,17 +113,18 @@ class Site:
     def start(self, *args: str) -> Process:
         """Start `plabctl ARGS` in the folder; what it prints goes into the file `output` there."""
         process: Process
-        with (self.folder / "output").open("ab") as output:
-            if self._can_fork(*args):
-                process = fork_server().start(args, self.folder, self._forked, output.fileno(), network=self._space)
-            else:
+        output = self.folder / "output"
+        if self._can_fork(*args):
+            process = fork_server().start(args, self.folder, self._forked, output, network=self._space)
+        else:
+            with output.open("ab") as file:
                 process = subprocess.Popen(
                     self.argv(*args),
                     cwd=self.folder,
                     env=self.environ,
                     stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
+                    stdout=file,
+                    stderr=file,
                 )
         self._started.append(process)
         return process

@@ -65,6 +65,7 @@ class ForkServer:
             )  # fmt: skip
         # It ends with us, when the socket is closed.
         leftover_processes.SHARED.add(self._process.pid)
+        leftover_processes.PARENTS.add(self._process.pid)
 
     def run(
         self,
@@ -104,12 +105,22 @@ class ForkServer:
             return subprocess.CompletedProcess(list(argv), process.wait(), *texts)
 
     def start(
-        self, argv: Sequence[str], folder: Path, environ: Mapping[str, str], output: int, *, network: str = ""
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        output: Path,
+        *,
+        network: str = "",
+        module: str = "plabctl",
     ) -> ForkedProcess:
-        """Start `plabctl ARGV` without input; what it prints goes to the descriptor `output`."""
-        with Path(os.devnull).open("rb") as nothing:
-            how = {"network": network, "umask": _umask(), "module": "plabctl"}
-            return self._fork(argv, folder, environ, how, [nothing.fileno(), output, output])
+        """Start `plabctl ARGV`, or another module, without input; what it prints goes to the end of `output`."""
+        with Path(os.devnull).open("rb") as nothing, output.open("ab") as out:
+            how = {"network": network, "umask": _umask(), "module": module}
+            streams = [nothing.fileno(), out.fileno(), out.fileno()]
+            process = self._fork(argv, folder, environ, how, streams)
+        process.output = output
+        return process
 
     def _fork(
         self,
@@ -134,12 +145,13 @@ class ForkedProcess:
         self._told = os.fdopen(reply, "rb", buffering=0)
         self.pid = int(self._told.readline())
         self.returncode: int | None = None
+        self.output = Path(os.devnull)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._told.close()
+        self.wait()
 
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
@@ -151,6 +163,11 @@ class ForkedProcess:
         if code is None:
             raise subprocess.TimeoutExpired(["plabctl"], timeout or 0.0)
         return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """Return what it has printed when it has ended; raise TimeoutExpired."""
+        self.wait(timeout)
+        return self.output.read_text(), None
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""

@@ -22,15 +22,17 @@ from tests.lab.sshd import children, descendants
 WAIT_S = 10.0
 SHARED: set[int] = set()
 """Processes that live longer than one test, such as the sshd that a session's tests use."""
+PARENTS: set[int] = set()
+"""Those of them that start others in our place, and wait for them."""
 
 
 def running() -> set[int]:
-    """Return the processes that this one has started and nobody has waited for yet."""
+    """Return the processes that this one has started, or had started, and nobody has waited for yet."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:  # there is none: that costs nothing, to look at each thread for its own does
         return set()
-    return set(children(os.getpid()))
+    return {pid for parent in (os.getpid(), *PARENTS) for pid in children(parent)}
 
 
 def described(pid: int) -> str:
