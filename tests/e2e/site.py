@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.lab.fork_server import ROOT, ForkedProcess, can_fork, fork_server
+from tests.lab.fork_server import ROOT, Process, can_fork, fork_server
 from tests.lab.network import Network
 from tests.lab.outposts import Outpost
 
 PLABCTL = Path(sys.executable).parent / "plabctl"
-Process = subprocess.Popen[bytes] | ForkedProcess
 
 # A tick lasts until nothing is due. With an hour between probes, a test says by `retest` what is due.
 _CONFIG = """\

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.site import Process, Site
+from tests.e2e.site import Site
+from tests.lab.fork_server import Process
 from tests.lab.wait_until import wait_until
 
 _SLOW = """

@@ -14,7 +14,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
@@ -26,13 +26,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.lab.fork_server import ROOT, fork_server
+from tests.lab.fork_server import ROOT, Process, dask_fork_server
 from tests.lab.leftover_processes import SHARED
 from tests.lab.network import ADDRESS, Network
+from tests.lab.outposts import Outpost
 from tests.lab.sshd import free_port
 from tests.lab.wait_until import wait_until
 
-PLABCTL = str(Path(sys.executable).with_name("plabctl"))
 _OTHER_VERSION = """
 import runpy, plabctl, plabctl.executors.dask.protocol as protocol
 plabctl.__version__, protocol.PROTOCOL = "9.9", 99
@@ -148,17 +148,21 @@ def make_tls_strict(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Cluster:
-    """A scheduler and its workers, on loopback or in a network of their own; `start_worker` starts one more."""
+    """A scheduler and its workers, on loopback or in a network of their own; `start_worker` starts one more.
 
-    def __init__(self, folder: Path, network: Network | None = None) -> None:
+    When it `is_forked` they are forked from a process that has loaded all that they import, and use more memory for it.
+    """
+
+    def __init__(self, folder: Path, network: Network | None = None, *, is_forked: bool = False) -> None:
         self.folder = folder
         self.authority = Authority(folder / "tls")
         self.cert, self.key = self.authority.issue("machine")
         self.network = network
+        self.is_forked = is_forked
         self._host = ADDRESS if network else "127.0.0.1"
         self.port = _PORT if network else free_port()
         self.address = f"tls://{self._host}:{self.port}"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         for name in ("live", "made"):
             (folder / name).mkdir()
         (folder / "setup").write_text(_SETUP.replace("{folder}", str(folder)))
@@ -181,16 +185,9 @@ class Cluster:
         """Start the scheduler, again on the same port."""
         tls = ["--tls-ca-file", self.authority.path, "--tls-cert", self.cert, "--tls-key", self.key]
         more = ["--preload", "plabctl.executors.dask.scheduler"] if preload else []
-        argv = [sys.executable, "-m", "dask", "scheduler", "--host", self._host, "--port", str(self.port)]
-        self._start(
-            "scheduler",
-            [*argv, "--protocol", "tls", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", *map(str, tls), *more],
-            self.inside(),
-        )
-
-    def inside(self) -> list[str]:
-        """Return what to put before a command that is to reach the scheduler."""
-        return self.network.inside() if self.network else []
+        quiet = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+        where = ["--host", self._host, "--port", str(self.port), "--protocol", "tls"]
+        self._start("scheduler", "dask", ["scheduler", *where, *quiet, *map(str, tls), *more], self.network)
 
     def start_worker(
         self,
@@ -199,28 +196,27 @@ class Cluster:
         slots: int = 8,
         *,
         more: str = "",
-        inside: Sequence[str] | None = None,
-        program: Sequence[str] = (PLABCTL,),
+        network: Outpost | None = None,
+        program: Sequence[str] = (),
         port: int | None = None,
     ) -> None:
         """Start a worker; `await_ready` waits until it serves.
 
-        It may be `inside` another network, another `program`, and reach the scheduler by another `port`.
+        It may be in another `network`, another `program`, and reach the scheduler by another `port`.
         """
         own = self.folder / name
         own.mkdir(exist_ok=True)
         config = own / "plabctl.toml"
         config.write_text(f'state_dir = "state"\n{self.executor()}{more}')
         where = [self.address if port is None else f"tls://127.0.0.1:{port}", "--site", site, "--slots", str(slots)]
-        argv = [*program, "worker", *where, "--config", str(config)]
-        self._start(name, argv, self.inside() if inside is None else inside)
+        self._start(name, "plabctl", ["worker", *where, "--config", str(config)], network or self.network, program)
 
     def start_plain_worker(self, name: str) -> None:
         """Start a worker of Dask that knows nothing of plabctl; its scheduler lets it in."""
         files = {"--tls-ca-file": self.authority.path, "--tls-cert": self.cert, "--tls-key": self.key}
         tls = [str(word) for pair in files.items() for word in pair]
-        argv = [sys.executable, "-m", "dask", "worker", self.address, "--no-nanny", "--no-dashboard", *tls]
-        self._start(name, [*argv, "--dashboard-address", "127.0.0.1:0"], self.inside())
+        quiet = ["--no-nanny", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+        self._start(name, "dask", ["worker", self.address, *quiet, *tls], self.network)
 
     def executor(self, **changes: object) -> str:
         """Return the `[executor]` table of a configuration."""
@@ -247,12 +243,43 @@ class Cluster:
         """Send a process a signal."""
         self.processes[name].send_signal(number)
 
-    def _start(self, name: str, argv: Sequence[str], inside: Sequence[str]) -> None:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen([*inside, *argv], stdout=log, stderr=log, env=environment, cwd=self.folder)
-        self.processes[name] = process
+    def run(self, args: Sequence[str], folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run `plabctl ARGS` where the scheduler can be reached."""
+        return dask_fork_server().run(args, folder, environ, None, 100.0, network=_space(self.network))
+
+    def start(
+        self,
+        module: str,
+        args: Sequence[str],
+        log: Path,
+        network: Network | Outpost | None,
+        program: Sequence[str] = (),
+    ) -> Process:
+        """Start `python -m MODULE ARGS`, or `PROGRAM ARGS`; what it prints goes to the end of `log`."""
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+        if self.is_forked and not program:
+            space = _space(network)
+            return dask_fork_server().start(args, self.folder, environ, log, network=space, module=module)
+        argv = [*(network.inside() if network else []), *(program or (sys.executable, "-m", module)), *args]
+        with log.open("ab") as file:
+            return subprocess.Popen(argv, stdout=file, stderr=file, env=environ, cwd=self.folder)
+
+    def _start(
+        self,
+        name: str,
+        module: str,
+        args: Sequence[str],
+        network: Network | Outpost | None,
+        program: Sequence[str] = (),
+    ) -> None:
+        log = self.folder / f"{name}.log"
+        log.write_bytes(b"")
+        process = self.processes[name] = self.start(module, args, log, network, program)
         SHARED.add(process.pid)  # it ends with the cluster, not with the test that started it
+
+
+def _space(network: Network | Outpost | None) -> str:
+    return f"/proc/{network.pid}/ns/net" if network else ""
 
 
 class Monitor:
@@ -275,23 +302,20 @@ class Monitor:
         )
 
     def argv(self, *args: str) -> list[str]:
-        """Return the command line of `plabctl ARGS` here."""
-        return [PLABCTL, *args, "--config", str(self.folder / "plabctl.toml")]
+        """Return the arguments of `plabctl ARGS` here."""
+        return [*args, "--config", str(self.folder / "plabctl.toml")]
 
     def run(self, *args: str, code: int = 0) -> str:
         """Run `plabctl ARGS`, insist on its exit code, and return what it printed."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
         environment |= {"PLABCTL_STATE_DIR": str(self.folder / "fallback"), "PYTHONPATH": str(ROOT)}
-        network = self.cluster.network
-        space = f"/proc/{network.pid}/ns/net" if network else ""
-        done = fork_server().run(self.argv(*args)[1:], self.folder, environment, None, 100.0, network=space)
+        done = self.cluster.run(self.argv(*args), self.folder, environment)
         assert done.returncode == code, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
-    def start(self, *args: str) -> subprocess.Popen[bytes]:
+    def start(self, *args: str) -> Process:
         """Start `plabctl ARGS`."""
-        argv = [*self.cluster.inside(), *self.argv(*args)]
-        return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self.cluster.start("plabctl", self.argv(*args), Path(os.devnull), self.cluster.network)
 
     def add(self, site: str, *names: str) -> None:
         """Add nodes of a site."""
@@ -331,7 +355,7 @@ class Monitor:
 
 
 @contextlib.contextmanager
-def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def running(process: Process) -> Iterator[Process]:
     """Have a process ended when the block ends."""
     try:
         yield process

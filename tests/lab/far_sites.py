@@ -61,7 +61,7 @@ class FarSites:
                 self.outposts[site] = Outpost(self._lab.network, number)
                 stack.callback(self.outposts[site].close)
             (self._folder / "dask").mkdir()
-            self.cluster = stack.enter_context(Cluster(self._folder / "dask", self._lab.network))
+            self.cluster = stack.enter_context(Cluster(self._folder / "dask", self._lab.network, is_forked=True))
             for site in self._sites:
                 self.start_worker(site)
             for host in self.hosts:
@@ -85,7 +85,7 @@ class FarSites:
     def start_worker(self, site: str) -> None:
         """Start the worker of a site."""
         own = self._ssh(key=str(self._lab.key))
-        self.cluster.start_worker(site, site, self._sites[site], more=own, inside=self.outposts[site].inside())
+        self.cluster.start_worker(site, site, self._sites[site], more=own, network=self.outposts[site])
 
     def add(self, **sites: Sequence[Host]) -> None:
         """Let hosts be nodes of these sites."""

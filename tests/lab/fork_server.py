@@ -40,6 +40,9 @@ _LONGEST = 32_768
 """What fits into a pipe or a packet at once, in bytes."""
 _LATE = ("fabric", "rich.live", "rich.progress", "rich.table", "sqlite3", "tinydb")
 """What plabctl imports where it is used."""
+_DASK = "plabctl.executors.dask."
+_LATE_OF_DASK = ("dask.__main__", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker")
+"""What the programs of Dask import."""
 
 
 def can_fork(environ: Mapping[str, str], *texts: str) -> bool:
@@ -52,15 +55,17 @@ class ForkServer:
 
     With `libraries_only` it has loaded what plabctl imports but nothing of plabctl, which each process then imports as
     it does at a start of Python: from the first place that its PYTHONPATH names, where a changed copy may be.
-    `at_start` are variables that Python reads at its start, beside the usual.
+    Only `with_dask` it has loaded Dask, which takes as long as all else. `at_start` are variables that Python reads at
+    its start, beside the usual.
     """
 
-    def __init__(self, *, libraries_only: bool = False, **at_start: str) -> None:
+    def __init__(self, *, libraries_only: bool = False, with_dask: bool = False, **at_start: str) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pipe = subprocess.PIPE  # as its children have: Python fits its streams to them at the start
+        options = [f"--{name}" for name, is_so in (("libraries", libraries_only), ("dask", with_dask)) if is_so]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.lab.fork_server", str(theirs.fileno()), str(int(libraries_only))],
+                [sys.executable, "-m", "tests.lab.fork_server", str(theirs.fileno()), *options],
                 cwd="/", env=_basis() | at_start, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         # It ends with us, when the socket is closed.
@@ -193,10 +198,19 @@ class ForkedProcess:
         return self.returncode
 
 
+Process = subprocess.Popen[bytes] | ForkedProcess
+
+
 @functools.cache
 def fork_server(*, libraries_only: bool = False) -> ForkServer:
     """Return the one of this process."""
     return ForkServer(libraries_only=libraries_only)
+
+
+@functools.cache
+def dask_fork_server() -> ForkServer:
+    """Return the one of this process that has Dask loaded; its processes write line by line."""
+    return ForkServer(with_dask=True, PYTHONUNBUFFERED="1")
 
 
 def _basis() -> dict[str, str]:
@@ -241,13 +255,13 @@ def _read_both(out: int, err: int, until: float) -> list[str]:
     return [b"".join(each).decode().replace("\r\n", "\n").replace("\r", "\n") for each in parts.values()]
 
 
-def _load(*, libraries_only: bool) -> None:
+def _load(*, libraries_only: bool, with_dask: bool) -> None:
     import plabctl
 
     for module in pkgutil.walk_packages(plabctl.__path__, "plabctl."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and (with_dask or not module.name.startswith(_DASK)):
             importlib.import_module(module.name)
-    for name in _LATE:
+    for name in (*_LATE, *(_LATE_OF_DASK if with_dask else ())):
         importlib.import_module(name)
     if libraries_only:
         for name in [each for each in sys.modules if each.partition(".")[0] == "plabctl"]:
@@ -328,7 +342,7 @@ def end_with(command: Callable[[], object]) -> NoReturn:
 def main() -> None:
     """Serve whoever holds the other end of the socket."""
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        _load(libraries_only=sys.argv[2] == "1")
+        _load(libraries_only="--libraries" in sys.argv, with_dask="--dask" in sys.argv)
         request = _serve(channel)
     if request is not None:
         _become(request)

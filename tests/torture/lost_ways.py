@@ -8,7 +8,6 @@ the only site that is not guarded: what moves then is as promised.
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ from plabctl.core.second_opinion import LOOK_AGAIN_S
 from tests.lab import requirements
 from tests.lab.dask_cluster import running
 from tests.lab.far_sites import FarSites
+from tests.lab.fork_server import Process
 from tests.lab.hosts import Host
 from tests.lab.wait_until import wait_until
 from tests.torture.finding import Finding, none_of
@@ -47,7 +47,7 @@ class _Chaos:
         self._cuttable = {host.name: list(SITES)[number % len(SITES)] for number, host in enumerate(far.hosts)}
         """From where alone the way to each host is ever lost."""
         self._cut: set[str] = set()
-        self._ticks: list[subprocess.Popen[bytes]] = []
+        self._ticks: list[Process] = []
         self._killed = self._cuts = 0
 
     def run(self) -> list[Finding]:

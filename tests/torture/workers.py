@@ -6,7 +6,6 @@ I/O: processes on loopback, with TLS. Of a worker that is killed the stages go o
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from tests.lab.dask_cluster import Cluster, Monitor
+from tests.lab.fork_server import Process
 from tests.lab.leftover_processes import SHARED
 from tests.torture import lost_ways, worker_faults
 from tests.torture.finding import Finding, none_of
@@ -63,7 +63,7 @@ class _Chaos:
         config.write_text(text)
         for site in ("north", "south"):
             self._monitor.add(site, *(f"{site}{number}" for number in range(12)))
-        self._ticks: list[subprocess.Popen[bytes]] = []
+        self._ticks: list[Process] = []
         self._done: dict[str, int] = {}
         self._most = 0
         self._is_over = threading.Event()

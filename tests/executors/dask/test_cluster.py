@@ -32,7 +32,10 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Sshd | None:
 
 @pytest.fixture(scope="module")
 def cluster(sshd: Sshd | None) -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="plabctl-dask-") as folder, Cluster(Path(folder).resolve()) as found:
+    with (
+        tempfile.TemporaryDirectory(prefix="plabctl-dask-") as folder,
+        Cluster(Path(folder).resolve(), is_forked=True) as found,
+    ):
         for name, site in WORKERS.items():
             own = f'[ssh]\nuser = "{sshd.user}"\nkey = "{sshd.key}"\n' if sshd and name == "w3" else ""
             found.start_worker(name, site, more=own)
