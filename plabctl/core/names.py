@@ -37,7 +37,7 @@ POOL_NAME = "a name of lower-case letters, digits, - and _, beginning with a let
 
 def is_alias(text: str) -> bool:
     """Return whether `text` can name a node whose address stands in its variable `ssh_host`."""
-    return is_host(text) or (len(text) <= MAX_NAME and re.fullmatch(_ALIAS, text) is not None)
+    return (len(text) <= MAX_NAME and re.fullmatch(_ALIAS, text) is not None) or is_host(text)
 
 
 def is_host(text: str) -> bool:

@@ -116,6 +116,8 @@ def take_address(variables: dict[str, str], key: str) -> dict[str, str]:
     too long for a variable, or no address but, say, that of a building.
     """
     given = variables.get(key, "")
+    if not given:
+        return variables
     if len(given) > MAX_VALUE:
         given = re.sub(r"[,;\s]+[^,;\s]*$", "", given[: MAX_VALUE + 1])
         variables = {**variables, key: given}

@@ -7,7 +7,7 @@ Pure. Says only what the form of the text demands; whether names and variables a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from plabctl.core.names import fold_name, is_address
 from plabctl.errors import UsageFault
@@ -70,14 +70,13 @@ def _parse_plain(lines: Iterable[str], where: str) -> Iterator[Row]:
     is_first = True
     expanded_count = 0
     for number, line in enumerate(lines, 1):
-        # A remark begins at the start or after a blank, so that a value may have a `#` in it.
         words = line.split()
-        end = next((place for place, word in enumerate(words) if word == ";" or word.startswith(_REMARKS)), len(words))
+        end = _find_remark(words) if "#" in line or ";" in line or "//" in line else len(words)
         is_title = is_first and is_header(words[:end])
         is_first = is_first and not end
         if is_title:
             continue
-        if end > 1 and is_address(words[0].partition("%")[0]) and "=" not in words[1]:
+        if end > 1 and "=" not in words[1] and is_address(words[0].partition("%")[0]):
             yield from _parse_hosts_row(str(number), words[:end], in_hosts_file)
         elif end:
             variables, fault = _parse_variables(words[1:end]) if end > 1 else (_NO_VARIABLES, "")
@@ -87,6 +86,11 @@ def _parse_plain(lines: Iterable[str], where: str) -> Iterator[Row]:
                 raise UsageFault(f"{where}:{number}: sets of more than {MAX_EXPANDED:,} nodes together")
             for name in names:
                 yield _split_endpoint(Row(str(number), name, variables, fault))
+
+
+def _find_remark(words: Sequence[str]) -> int:
+    """Return where a remark begins: at the start or after a blank, so that a value may have a `#` in it."""
+    return next((place for place, word in enumerate(words) if word == ";" or word.startswith(_REMARKS)), len(words))
 
 
 def expand_word(word: str) -> list[str]:
@@ -131,7 +135,7 @@ def _parse_hosts_row(place: str, words: list[str], seen: set[str]) -> Iterator[R
 def _parse_variables(words: list[str]) -> tuple[dict[str, str], str]:
     """Return the variables in what follows a name, where an address may come first, and what is wrong with them."""
     first, *rest = words
-    return _parse_pairs([f"ssh_host={first}", *rest] if is_address(first) else words)
+    return _parse_pairs([f"ssh_host={first}", *rest] if "=" not in first and is_address(first) else words)
 
 
 def _parse_pairs(words: Iterable[str]) -> tuple[dict[str, str], str]:

@@ -50,6 +50,8 @@ def is_ssh_config(lines: Iterable[str]) -> bool:
     """Return whether `lines` have a line `Host NAME` and then one of those that describe it."""
     has_host = False
     for line in lines:
+        if not has_host and line.lstrip()[:4].lower() != "host":
+            continue
         match = _LINE.fullmatch(line.strip())
         keyword = match[1].lower() if match else ""
         has_host = has_host or keyword == "host"
