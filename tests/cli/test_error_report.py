@@ -184,7 +184,7 @@ def test_a_reader_that_leaves_is_no_fault(desk: Desk, form: str) -> None:
         process.stdout.close()
 
         assert process.stderr.read() == ""
-        assert process.wait(20) == 141
+        assert process.wait(60) == 141
 
 
 def test_ctrl_c_is_130_and_silent(used_desk: Desk) -> None:
@@ -194,7 +194,7 @@ def test_ctrl_c_is_130_and_silent(used_desk: Desk) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         assert process.stderr.read() == ""
 
 

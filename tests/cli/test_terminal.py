@@ -7,7 +7,6 @@ import re
 import select
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,8 @@ from tests.cli.console import Desk
 
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 PATIENCE_S = 30.0
-OWN_TERMINAL = (
-    "import fcntl, os, sys, termios\n"
-    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C becomes a signal\n"
-    "os.execv(sys.argv[1], sys.argv[1:])\n"
-)
+OWN_TERMINAL = ': <>"$0"; exec "$@"'
+"""A session that opens a terminal has it as its own, so that Ctrl-C becomes a signal."""
 
 
 class Terminal:
@@ -76,7 +72,7 @@ def terminal(
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-c", OWN_TERMINAL, *desk.command(*arguments)],
+        ["sh", "-c", OWN_TERMINAL, os.ttyname(theirs), *desk.command(*arguments)],
         cwd=desk.folder,
         env={**desk.environ, **(environ or {})},
         stdin=theirs,
