@@ -31,6 +31,8 @@ from tests.builders import NOW, make_member, make_settings
 from tests.memory_state import MemoryState
 
 ATOM = "{http://www.w3.org/2005/Atom}"
+Outline = list[tuple[str, tuple[str, ...]]]
+"""The tags of a page, each with the names of its attributes."""
 MONTH_S = 30 * 86400.0
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -114,31 +116,44 @@ def render_all(view: PageView) -> Iterator[str]:
     yield from (pages.render_node(node, view.moves) for node in view.nodes)
 
 
-def outline(page: str) -> list[tuple[str, tuple[str, ...]]]:
+def outline(page: str) -> Outline:
     return [(tag, tuple(attrs)) for tag, attrs in read(page).tags]
 
 
+def outline_all(text: str) -> list[Outline]:
+    return [outline(page) for page in render_all(make_view(text))]
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Outline]:
+    return outline_all("plain")
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_makes_no_tag_and_no_attribute(text: str) -> None:
-    plain = [outline(page) for page in render_all(make_view())]
-    hostile = [outline(page) for page in render_all(make_view(text))]
+def test_hostile_text_makes_no_tag_and_no_attribute(text: str, plain: list[Outline]) -> None:
+    assert outline_all(text) == plain
 
-    assert hostile == plain
+
+def outline_several(text: str) -> Outline:
+    """Of the page of several monitors."""
+    view = make_view(text, curves=None)
+    nodes = [replace(node, view=node.view._replace(monitor=text)) for node in view.nodes]
+    told = (SourceView(text, "/srv/page", is_stale=True, generated_at=NOW, nodes_count=3), f"http://x/{text}")
+    lost = (SourceView(text, text, is_stale=False, fault=text), "")
+    problems = [Problem(ProblemKind.MONITOR, text, text, monitor=text)]
+    several = [PageMonitor(source, address, 1) for source, address in (told, lost)]
+    head = replace(view.head, problems=problems)
+    return outline(Pages(replace(view, head=head, nodes=nodes, monitors=several)).render_index())
+
+
+@pytest.fixture(scope="module")
+def plain_several() -> Outline:
+    return outline_several("plain")
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_monitors_make_no_tag_either(text: str) -> None:
-    def outline_of(text: str) -> list[tuple[str, tuple[str, ...]]]:
-        view = make_view(text, curves=None)
-        nodes = [replace(node, view=node.view._replace(monitor=text)) for node in view.nodes]
-        told = (SourceView(text, "/srv/page", is_stale=True, generated_at=NOW, nodes_count=3), f"http://x/{text}")
-        lost = (SourceView(text, text, is_stale=False, fault=text), "")
-        problems = [Problem(ProblemKind.MONITOR, text, text, monitor=text)]
-        several = [PageMonitor(source, address, 1) for source, address in (told, lost)]
-        head = replace(view.head, problems=problems)
-        return outline(Pages(replace(view, head=head, nodes=nodes, monitors=several)).render_index())
-
-    assert outline_of(text) == outline_of("plain")
+def test_hostile_monitors_make_no_tag_either(text: str, plain_several: Outline) -> None:
+    assert outline_several(text) == plain_several
 
 
 @pytest.mark.parametrize("text", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
