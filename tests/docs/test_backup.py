@@ -13,6 +13,8 @@ from plabctl.errors import StateDamaged
 from plabctl.store.store import Store
 from tests.builders import NOW, make_member, make_node
 from tests.docs.pages import DOCS
+from tests.lab.sshd import descendants
+from tests.lab.wait_until import wait_until
 from tests.manual_clock import ManualClock
 
 
@@ -71,6 +73,24 @@ def test_a_copy_taken_among_writers_is_whole_and_can_be_put_back(state_dir: Path
     assert count_of(state_dir) == copied
     commit(state_dir, copied + 1)
     assert count_of(state_dir) == copied + 1
+
+
+def test_a_copy_that_waits_for_a_fold_takes_the_journal_after_it(state_dir: Path, tmp_path: Path) -> None:
+    copy, *_ = find_commands(state_dir, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    with Store(state_dir, ManualClock(NOW)).session() as session:
+        session.apply(Changes(notes={"count": {"is": 7}, "long": {"is": "so long that it is folded" * 1000}}))
+        copying = subprocess.Popen(copy, shell=True)
+        assert wait_until(lambda: is_waiting(copying))
+
+    assert copying.wait(60) == 0
+    assert count_of(tmp_path / "elsewhere") == 7
+
+
+def is_waiting(copying: subprocess.Popen[bytes]) -> bool:
+    """Return whether flock(1) is there, as `copying` or below."""
+    found = [copying.pid, *descendants(copying.pid)]
+    return any(Path(f"/proc/{pid}/comm").read_text() == "flock\n" for pid in found)
 
 
 def test_a_copy_put_back_without_its_journal_is_refused(state_dir: Path, tmp_path: Path) -> None:
