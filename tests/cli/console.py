@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.lab.fork_server import can_fork, fork_server
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
+"""For what hangs."""
 
 CONFIG = """
 state_dir = "state"

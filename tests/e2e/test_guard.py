@@ -1,6 +1,7 @@
 """The monitor loses its own network while forty nodes are good: nobody moves, it is said once, and it passes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,18 @@ pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("hosts"), pytest.mark.tim
 
 COUNT = 40
 FEW = 7
+QUICK, PATIENT = "1s", "20s"
+"""How long a connection may take: where none can come, and where all must."""
 """A share of them that is not yet a guard's."""
 _LIGHT = """
 [recipe.light]
 check = { run = "true", timeout = "20s" }
 """
+
+
+def wait_for_connections(site: Site, seconds: str) -> None:
+    text = site.config.read_text()
+    site.config.write_text(re.sub('connect_timeout = ".*"', f'connect_timeout = "{seconds}"', text))
 
 
 def records(site: Site) -> dict[str, dict[str, object]]:
@@ -39,7 +47,7 @@ def told(site: Site, kind: str) -> list[dict[str, object]]:
 def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path, far: bool) -> None:
     with Lab(tmp_path / "lab", 1) as lab:
         site = Site(tmp_path / "site", network=lab.network)
-        site.configure(key=lab.key, window=20, recipe="light", connect_timeout="1s", more=_LIGHT)
+        site.configure(key=lab.key, window=20, recipe="light", connect_timeout=PATIENT, more=_LIGHT)
         host = lab.hosts[0].address
         # Without a route of our own every test says so. Silence beyond can be told from dead nodes by a canary at once;
         # by their share only when that is reached, and until then suspects may be confirmed.
@@ -52,6 +60,7 @@ def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path
         assert site.pools() == good
         moves = len(told(site, "transition"))
 
+        wait_for_connections(site, QUICK)
         if far:
             lab.hosts[0].cut_link()
         else:
@@ -64,6 +73,7 @@ def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path
         assert len(told(site, "guard-on")) == 1
         assert json.loads(site.run("status", "-o", "json"))["guard"]["state"] == "on"
 
+        wait_for_connections(site, PATIENT)
         if far:
             lab.hosts[0].mend_link()
         else:
@@ -81,7 +91,7 @@ def test_a_monitor_that_is_cut_off_moves_no_node_and_says_so_once(tmp_path: Path
 def test_without_a_canary_what_was_confirmed_before_the_share_was_reached_is_taken_back(tmp_path: Path) -> None:
     with Lab(tmp_path / "lab", 1) as lab:
         site = Site(tmp_path / "site", network=lab.network)
-        site.configure(key=lab.key, window=20, recipe="light", connect_timeout="1s", more=_LIGHT)
+        site.configure(key=lab.key, window=20, recipe="light", connect_timeout=PATIENT, more=_LIGHT)
         host = lab.hosts[0].address
         site.config.write_text(site.config.read_text().replace("[guard]\nmax_ratio = 1.0\n", ""))
         site.add({f"node-{number:03}": {"ssh_host": host} for number in range(COUNT)})
@@ -94,6 +104,7 @@ def test_without_a_canary_what_was_confirmed_before_the_share_was_reached_is_tak
         assert set(site.pools().values()) == {"good"}
         moves = len(told(site, "transition"))
 
+        wait_for_connections(site, QUICK)
         lab.hosts[0].cut_link()
         site.run("retest", *(f"node-{number:03}" for number in range(FEW)), "--yes")
         assert site.run("tick") == ""
@@ -108,6 +119,7 @@ def test_without_a_canary_what_was_confirmed_before_the_share_was_reached_is_tak
         assert {event["cause"] for event in back} == {"guard"}
         assert [event["scope"] for event in told(site, "guard-on")] == ["pool good"]
 
+        wait_for_connections(site, PATIENT)
         lab.hosts[0].mend_link()
         assert wait_until(lambda: lab.run(["bash", "-c", f"exec 3<>/dev/tcp/{host}/22"]).returncode == 0)
         for _ in range(2):

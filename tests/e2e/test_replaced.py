@@ -35,7 +35,7 @@ sys.exit(main())
 _RECIPES = """
 [recipe.each]
 setup = {{ run = "echo up" }}
-check = {{ run = "[ -e {live} ] || exit 0; while [ -e {hold} ]; do sleep 0.05; done; case $PLABCTL_KIND in fails) exit 3;; slow) sleep 600;; {more} esac", timeout = "6s" }}
+check = {{ run = "[ -e {live} ] || exit 0; while [ -e {hold} ]; do sleep 0.05; done; case $PLABCTL_KIND in fails) exit 3;; slow) sleep 600;; {more} esac", timeout = "20s" }}
 teardown = {{ run = "echo down" }}
 
 [recipe.here]

@@ -16,9 +16,10 @@ pytestmark = [pytest.mark.sshd]
 _SLOW = """
 [recipe.slow]
 check = { run = "[ ! -e FLAG ] || sleep 600", timeout = "2s" }
+teardown = { run = "true", timeout = "30s" }
 """
 STOPPED_S = 4.0
-"""Longer than the stage may take, and than a connection may."""
+"""Longer than the stage may take, and than a connection may; not as long as a test may take with its teardown."""
 
 
 def test_a_stopped_tick_moves_no_node_and_counts_nothing(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -166,14 +166,25 @@ class Cron:
         codes = {(row[0], row[1]): int(row[3]) for row in rows if row[2] == "ended"}
         return [Run(int(at) / 1000, codes.get((at, pid))) for at, pid, word, *_ in rows if word == verb]
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let cron stand still meanwhile."""
+        self._signal(signal.SIGSTOP)
+        yield
+        self._signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Kill cron; what it started goes on."""
+        assert self._daemon
+        self._signal(signal.SIGKILL)
+        end(self._daemon)
+
+    def _signal(self, number: int) -> None:
         assert self._daemon
         for pid in descendants(self._daemon.pid):
             with suppress(FileNotFoundError, ProcessLookupError):  # one of them may end meanwhile
                 if "cron" in Path(f"/proc/{pid}/comm").read_text(errors="replace"):
-                    os.kill(pid, signal.SIGKILL)
-        end(self._daemon)
+                    os.kill(pid, number)
 
     def mails(self) -> list[str]:
         """Return the mails that cron sent."""
