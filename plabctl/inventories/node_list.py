@@ -224,8 +224,6 @@ def _judge_key(key: str) -> tuple[str, str]:
 def _find_fault(key: str, value: str) -> str:
     if len(value) > MAX_VALUE or not value.isprintable():
         fault = f"the value of {key!r} must be at most {MAX_VALUE} printable characters"
-    elif not key.startswith("ssh_"):
-        fault = ""
     elif key == "ssh_port" and not (value.isascii() and value.isdigit() and 0 < int(value) <= _MAX_PORT):
         fault = f"ssh_port is {quote_text(value)}, not a port from 1 to {_MAX_PORT}"
     elif key == "ssh_host" and not is_server(value):
