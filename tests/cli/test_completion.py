@@ -86,7 +86,7 @@ def test_a_shell_takes_the_script(desk: Desk, shell: str) -> None:
     assert "_PLABCTL_COMPLETE" in script
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
-    subprocess.run([shell, "-n"], input=script, text=True, check=True, timeout=30)
+    subprocess.run([shell, "-n"], input=script, text=True, check=True, timeout=60)
 
 
 READY = "ready> "

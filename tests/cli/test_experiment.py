@@ -265,7 +265,7 @@ def test_swapped_out_while_somebody_waits_for_it_to_come_up(site: Desk) -> None:
         while "other" not in site.ok("experiment", "list", "-o", "name"):
             assert waiting.poll() is None
         site.ok("experiment", "swapout", "other")
-        _, err = waiting.communicate(timeout=30)
+        _, err = waiting.communicate(timeout=60)
 
     assert waiting.returncode == 1
     assert "swapped out meanwhile" in err

@@ -45,7 +45,7 @@ def serve(*command: str, folder: Path) -> Iterator[None]:
 def ask(port: int, query: str) -> list[dict[str, object]]:
     """What a Prometheus answers to a query; nothing while it is not there yet."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={quote(query)}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={quote(query)}", timeout=60) as answer:
             found: list[dict[str, object]] = json.load(answer)["data"]["result"]
     except OSError:
         return []

@@ -18,7 +18,7 @@ import pytest
 from tests.cli.console import Desk
 
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 OWN_TERMINAL = ': <>"$0"; exec "$@"'
 """A session that opens a terminal has it as its own, so that Ctrl-C becomes a signal."""
 

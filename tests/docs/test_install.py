@@ -70,7 +70,7 @@ def test_the_lines_install_plabctl(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=580,
     )
 
     if done.returncode and "Failed to establish a new connection" in done.stdout + done.stderr:

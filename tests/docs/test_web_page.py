@@ -24,10 +24,10 @@ def find_block(language: str) -> str:
 
 def fetch(url: str) -> tuple[str, str]:
     """The type and the text of what is there; the server may take a moment to listen."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
-            with urlopen(url, timeout=10) as answer:
+            with urlopen(url, timeout=60) as answer:
                 return answer.headers.get_content_type(), answer.read().decode()
         except OSError:
             assert time.monotonic() < end

@@ -45,7 +45,7 @@ def ask(folder: Path, text: str, name: str) -> dict[str, list[str]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, list[str]] = {}
