@@ -6,7 +6,6 @@ Pure. `plabctl.core.claim` chooses, for health pools and experiments alike; `pla
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from plabctl.core.assignment import Assignment
@@ -18,6 +17,7 @@ from plabctl.core.recipe import Recipe
 from plabctl.core.settings import LivenessSettings, Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
+from plabctl.values import replace
 
 
 class Job(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from plabctl.core.model import Claim, Goal, Leftover, Member, TickMark
 from plabctl.core.settings import Settings
 from plabctl.core.shortlist import Rank, Shortlist, rank_by_pool, shorten
 from plabctl.core.state import Changes, State
+from plabctl.values import replace
 
 GRACE_S = 60.0
 """How much longer than its longest probe a claim lives: time to start the probe, and to settle it."""

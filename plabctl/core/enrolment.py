@@ -6,7 +6,6 @@ Pure. Each function returns the changes, or raises `Refused` and changes nothing
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from plabctl.core import leftovers
 from plabctl.core.events import make_token
@@ -17,6 +16,7 @@ from plabctl.core.node_orders import Order, build_events, find_members, format_n
 from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.errors import Refused
+from plabctl.values import replace
 
 _ADDRESS = ("ssh_host", "ssh_port", "ssh_user")
 _PART = 10_000

@@ -7,7 +7,7 @@ etcd's on the revision at which a key was modified. `plabctl.app.change_nodes` c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from plabctl.core import events
@@ -18,6 +18,7 @@ from plabctl.core.settings import Settings
 from plabctl.core.state import Changes, State
 from plabctl.core.steadiness import compute_good_ratio
 from plabctl.errors import Refused
+from plabctl.values import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ failed.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plabctl.core.model import Cause, Member, Outcome, Report
+from plabctl.values import replace
 
 LONGEST_S = 3600.0
 

@@ -6,7 +6,6 @@ Pure. A report counts only while its token is current; everything else about jud
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from random import Random
 
 from plabctl.core import adaptive_scale, events, liveness, readiness, refusals
@@ -21,6 +20,7 @@ from plabctl.core.pools.experiment import explain_death, judge_vnode
 from plabctl.core.state import FALSE_ALARMS_TOPIC, Changes, State
 from plabctl.core.timeouts import LearnedTimeouts
 from plabctl.typed import TYPE_CHECKING
+from plabctl.values import replace
 
 if TYPE_CHECKING:
     from plabctl.core.second_opinion import Opinions
@@ -217,6 +217,8 @@ def _drop_lost_suspicion(member: Member, pools: Mapping[str, Pool]) -> Member:
 
 def _drop_torn_down(member: Member, claim: Claim, report: Report) -> Member:
     """Return `member` with only those leftovers that may still be there by the report."""
+    if not (member.leftovers or report.left):
+        return member
     kept = tuple(piece for piece in member.leftovers if piece.vnode in report.left)
     return replace(member, leftovers=add_leftovers(replace(member, leftovers=kept), claim, report.left))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -24,6 +24,7 @@ from plabctl.core.model import Member, Outcome, Report, StageRun
 from plabctl.core.notes import Document, NoteChanges, NoteKind, NoteReader, Notes
 from plabctl.core.recipe import Become, Recipe, Transport
 from plabctl.core.settings import Settings
+from plabctl.values import replace
 
 CONNECT = "connect"
 SHARE = 0.95
