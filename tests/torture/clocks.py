@@ -20,6 +20,7 @@ from plabctl.core.model import Node
 from plabctl.core.state import Changes
 from plabctl.store.store import Store
 from tests.builders import make_member
+from tests.lab.fork_server import ROOT, fork_server
 from tests.lab.requirements import libfaketime
 from tests.manual_clock import ManualClock
 from tests.torture.finding import Finding, none_of
@@ -29,6 +30,7 @@ WINDOW = 2
 NAMES = [f"n{number}" for number in range(5)]
 LONGEST_S = 120
 DAY_S = 86400
+_DEADLINE_S = 120.0
 STEPS = {"an hour back": -3600, "a day back": -DAY_S, "ten years back": -3652 * DAY_S, "a day ahead": DAY_S}
 UNSET = {"1970": -56 * 366 * DAY_S}
 ZONES = ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia", "right/Europe/Berlin", ":/none", "XYZ-14"]
@@ -88,14 +90,16 @@ class Site:
 
     def run(self, *words: str, shift_s: float = 0, zone: str = "") -> subprocess.CompletedProcess[str]:
         """Run plabctl with its clock shifted and in that zone."""
-        environ = {**os.environ, "PLABCTL_CONFIG": str(self.folder / "plabctl.toml")}
-        if shift_s:
-            shift = {"LD_PRELOAD": libfaketime() or "", "FAKETIME": f"{shift_s:+.0f}", "DONT_FAKE_MONOTONIC": "1"}
-            environ |= {**shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+        environ |= {"PLABCTL_CONFIG": f"{self.folder}/plabctl.toml", "PLABCTL_STATE_DIR": f"{self.folder}/unused"}
         environ |= {"TZ": zone} if zone else {}
+        if not shift_s:
+            return fork_server().run(words, self.folder, environ, None, _DEADLINE_S)
+        environ |= {"LD_PRELOAD": libfaketime() or "", "FAKETIME": f"{shift_s:+.0f}", "DONT_FAKE_MONOTONIC": "1"}
+        environ |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         command = [sys.executable, "-m", "plabctl", *words]
         return subprocess.run(
-            command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=_DEADLINE_S, check=False
         )
 
     def status(self, shift_s: float = 0, zone: str = "") -> Any:
