@@ -18,6 +18,7 @@ import pytest
 from plabctl.errors import StoreError
 from plabctl.store import slots as slots_module
 from plabctl.store.slots import Slots
+from tests.lab.wait_until import wait_until
 from tests.store.failing_calls import descriptors
 
 WORKER = """
@@ -269,7 +270,6 @@ def test_a_full_disk_is_told_in_one_line(state_dir: Path, monkeypatch: pytest.Mo
     assert "free some space" in caught.value.hint
 
 
-@pytest.mark.timeout(60)
 def test_many_processes_and_random_kills_never_hold_more_than_the_window(state_dir: Path, tmp_path: Path) -> None:
     """The kernel's own list of locks is the judge: it knows nothing of our counting."""
     window, narrow = 6, 4
@@ -277,10 +277,11 @@ def test_many_processes_and_random_kills_never_hold_more_than_the_window(state_d
     workers = [start(state_dir, window, log, seed) for seed in range(5)]
     highest, kills = 0, 0
     try:
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
+        began = time.monotonic()
+        # On a busy machine a worker may take seconds to begin.
+        while (past_s := time.monotonic() - began) < 5 or (past_s < 60 and (kills < 5 or highest < window)):
             highest = max(highest, locks_held(state_dir))
-            if kills < 12 and time.monotonic() > until - 5 + kills * 0.35:
+            if kills < 12 and past_s > kills * 0.35:
                 victim = workers.pop(0)
                 victim.send_signal(signal.SIGKILL)
                 victim.communicate()
@@ -305,14 +306,18 @@ def test_a_lowered_window_holds_however_many_take_at_once(state_dir: Path, tmp_p
         wide.release(slot)
     workers = [start(state_dir, 5, log, seed) for seed in range(5)]
     time.sleep(3)
-    lines = log.read_text().split()  # now: a worker that is killed writes nothing about the slots it gives back
+    wait_until(lambda: len(holders := count_holders(log)) > 100 and max(holders) + len(wide.held) >= 5)
+    holders = count_holders(log)  # now: a worker that is killed writes nothing about the slots it gives back
     for worker in workers:
         worker.kill()
         worker.communicate()
 
-    holders = list(accumulate(1 if line == "+" else -1 for line in lines))
     assert len(holders) > 100
     assert max(holders) + len(wide.held) == 5, "the window was reached and never exceeded"
+
+
+def count_holders(log: Path) -> list[int]:
+    return list(accumulate(1 if line == "+" else -1 for line in log.read_text().split()))
 
 
 def start(state_dir: Path, window: int, log: Path, seed: int) -> "subprocess.Popen[bytes]":

@@ -97,7 +97,7 @@ def _quieten(site: Site, place: Path) -> None:
         if not (list(place.iterdir()) or state.claims or state.experiments):
             break
         time.sleep(1.0)
-    wait_until(lambda: not list(place.iterdir()), within_s=5)
+    wait_until(lambda: not list(place.iterdir()), within_s=60)
 
 
 def _state(site: Site) -> Snapshot:
