@@ -15,7 +15,7 @@ from plabctl.plugins.hosted_ends import HostedOccupancy, HostedOptions
 from plabctl.values import replace
 from tests.builders import NOW
 from tests.lab.wait_until import wait_until
-from tests.plugins.packages import EXAMPLE, install, place
+from tests.plugins.packages import place
 from tests.plugins.test_plugins import PLAIN_GOOD, Shop
 
 CONFIG = f"""
@@ -88,11 +88,7 @@ POINTS = {
 }
 
 
-@pytest.fixture(scope="module", name="site")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return install(EXAMPLE, tmp_path_factory.mktemp("ends"))
-
-
+@pytest.mark.xdist_group("plugins")
 def test_a_real_tick_reads_its_inventory_and_tells_its_sink(tmp_path: Path, site: Path) -> None:
     shop = Shop(tmp_path, site, CONFIG + BOTH.format(folder=tmp_path))
 
@@ -161,6 +157,7 @@ def test_what_lists_nothing_is_told(value: object) -> None:
         plugin.list_nodes({})
 
 
+@pytest.mark.xdist_group("plugins")
 def test_a_real_tick_spares_what_its_occupancy_source_calls_busy(tmp_path: Path, site: Path) -> None:
     source = f'[[occupancy]]\nkind = "whiteboard"\noptions = {{ file = "{tmp_path}/whiteboard" }}\n'
     shop = Shop(tmp_path, site, CONFIG + source)

@@ -14,7 +14,9 @@ from plabctl.core.recipe import Become, Recipe, Stage, Transport
 from plabctl.plugins.check_value import check_recipe
 from plabctl.values import replace
 from tests.cli.console import ROOT, Desk, Said
-from tests.plugins.packages import EXAMPLE, install, place
+from tests.plugins.packages import place
+
+pytestmark = pytest.mark.xdist_group("plugins")  # the example is installed once for all
 
 CONFIG = """
 state_dir = "state"
@@ -38,12 +40,6 @@ PLAIN_GOOD = """
 kind = "good"
 recipe = "plain"
 """
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the example package is installed."""
-    return install(EXAMPLE, tmp_path_factory.mktemp("plugins"))
 
 
 class Shop(Desk):
