@@ -201,16 +201,19 @@ class ForkedProcess:
 Process = subprocess.Popen[bytes] | ForkedProcess
 
 
-@functools.cache
-def fork_server(*, libraries_only: bool = False) -> ForkServer:
-    """Return the one of this process."""
-    return ForkServer(libraries_only=libraries_only)
+def fork_server(*, libraries_only: bool = False, with_dask: bool = False, **at_start: str) -> ForkServer:
+    """Return the one of this process with these options, also to threads that ask for it at once."""
+    with _STARTING:
+        return _start_server(libraries_only=libraries_only, with_dask=with_dask, **at_start)
 
 
-@functools.cache
+_STARTING = threading.Lock()
+_start_server = functools.cache(ForkServer)
+
+
 def dask_fork_server() -> ForkServer:
     """Return the one of this process that has Dask loaded; its processes write line by line."""
-    return ForkServer(with_dask=True, PYTHONUNBUFFERED="1")
+    return fork_server(with_dask=True, PYTHONUNBUFFERED="1")
 
 
 def _basis() -> dict[str, str]:

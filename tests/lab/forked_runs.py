@@ -9,7 +9,6 @@ kind, acts at the Nth of the command when M - N of them were made before. Go on 
 from __future__ import annotations
 
 import ctypes
-import functools
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.lab.fork_server import ForkServer, end_with
+from tests.lab.fork_server import ForkServer, end_with, fork_server
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _ANY_TRACER = (0x59616D61, ctypes.c_ulong(-1))  # prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
@@ -90,10 +89,12 @@ class Child:
     code: int
 
 
-@functools.cache
 def seeded_server() -> ForkServer:
-    """Return the one whose processes make the same calls in the same order, whatever stands in their sets."""
-    return ForkServer(PYTHONHASHSEED="0")
+    """Return the one whose processes make the same calls in the same order, whatever stands in their sets and memory.
+
+    How often memory is asked for by mmap(2) depends on what a process has had before; by brk(2), that is no call here.
+    """
+    return fork_server(PYTHONHASHSEED="0", PYTHONMALLOC="malloc", MALLOC_MMAP_MAX_="0", MALLOC_ARENA_MAX="1")
 
 
 def run_forked(job: Job, path: Path, environ: Mapping[str, str], trace: Sequence[str] = ()) -> list[Child]:
