@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from math import inf
 
 import pytest
 
@@ -219,24 +220,27 @@ def test_csv_is_an_inventory(used_desk: Desk) -> None:
     assert used_desk.ok("export", "csv") == before
 
 
+MOST_STARTS = 16
+
+
 def test_a_thousand_nodes_take_a_fifth_of_a_second(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """A start of Python takes 12.5 ms of CPU where one of these takes 0.2 s: 16 times that."""
     desk.config.write_text(f'{CONFIG}{SSH}jump = ["plab@gate"]\n')
     rows = [f"pc{at}.lab ssh_host=10.0.{at // 250}.{at % 250} site=s{at % 20} rack=r{at % 50}" for at in range(1000)]
     desk.ok("node", "import", "-", "-q", stdin="\n".join(rows))
     start = [sys.executable, "-c", "pass"]
-    found: dict[str, list[float]] = {}
+    ratios = dict.fromkeys(("ansible --by rack", "ssh-config", "nodeset", "csv"), inf)
 
-    for _ in range(2):
-        for words in ("ansible --by rack", "ssh-config", "nodeset", "csv"):
+    for _ in range(6):  # the least counts: what else the machine does only ever adds
+        for words in [each for each, ratio in ratios.items() if ratio >= MOST_STARTS]:
             # Each beside starts of Python of its own, as the machine is busy now and idle then.
             starts_s = (measure_cpu(desk, start) + measure_cpu(desk, start)) / 2
-            found.setdefault(words, []).append(measure_cpu(desk, desk.command("export", *words.split())) / starts_s)
+            took_s = measure_cpu(desk, desk.command("export", *words.split()))
+            ratios[words] = min(ratios[words], took_s / starts_s)
 
-    ratios = {words: min(each) for words, each in found.items()}
     with capsys.disabled():
         print("\n", ", ".join(f"{words}: {ratio:.1f}" for words, ratio in ratios.items()))
-    assert max(ratios.values()) < 16
+    assert max(ratios.values()) < MOST_STARTS
 
 
 def measure_cpu(desk: Desk, call: Sequence[str]) -> float:
