@@ -80,11 +80,13 @@ def has_timeout(request: pytest.FixtureRequest, node: SmallNode) -> Iterator[Non
 
 @pytest.mark.usefixtures("has_timeout")
 def test_what_is_not_up_in_time_is_ended_there(node: SmallNode) -> None:
-    recipe = make_recipe(setup="true", up=Stage(run="sleep 77; true", timeout_s=4, every_s=4), teardown="true")
+    recipe = make_recipe(
+        setup="true", up=Stage(run="sleep 77; true", timeout_s=4, every_s=4), teardown=Stage(run="true", timeout_s=30)
+    )
     report = probe(node.settings(), recipe)
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.UP_TIMEOUT)
-    assert report.left == (), report
+    assert report.left == (), str(report)
     assert wait_until(lambda: "sleep 77" not in node.running())
 
 
