@@ -7,10 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
-# Three processes for each core, as tests wait for more than half of their time: for a deadline, an sshd, a minute of
+# Two processes for each core, as tests wait for half of their time: for a deadline, an sshd, a minute of
 # cron. They are handed out by file, long ones first (tests/conftest.py); those that stand in each other's way carry a
 # group and stay in one process.
-WORKERS := $(shell expr "$$(nproc)" '*' 3)
+WORKERS := $(shell expr "$$(nproc)" '*' 2)
 PYTEST_FLAGS ?= -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10
 
 SOURCES := $(shell find plabctl -name '*.py')
