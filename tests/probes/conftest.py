@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from plabctl.probes import remote_shell
 from tests.probes.office import Office
 from tests.probes.openssh import Sshd
 from tests.probes.stalling_servers import StallingServer
@@ -22,6 +23,12 @@ def own_sshd(tmp_path: Path) -> Iterator[Sshd]:
     server = Sshd(tmp_path / "sshd")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a node whose stage was late have more than half a second to show that it is still there, for its teardown."""
+    monkeypatch.setattr(remote_shell, "_ANSWER_S", 20.0)
 
 
 @pytest.fixture

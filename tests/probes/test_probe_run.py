@@ -313,6 +313,7 @@ class TestDeadlines:
         assert ("teardown" in stages_of(report)) == (goal not in {Goal.CHECK, Goal.LIVENESS})
         assert time.monotonic() - start < 1 + 8
 
+    @pytest.mark.usefixtures("patience")
     @pytest.mark.parametrize("goal", [Goal.TEST, Goal.SETUP])
     def test_the_deadline_in_mid_setup_leaves_the_teardown_its_time(self, site: Site, goal: Goal) -> None:
         recipe = site.recipe(setup=SLOW, teardown=Stage(run="sleep 0.3", timeout_s=5))

@@ -156,6 +156,7 @@ def test_a_vnode_that_never_comes_up_fails_after_its_time(sshd: Sshd) -> None:
     assert time.monotonic() - start < 2 + 10 + 1
 
 
+@pytest.mark.usefixtures("patience")
 def test_a_stage_that_is_late_is_cut_and_torn_down_over_the_same_connection(sshd: Sshd) -> None:
     setup = Stage(run="echo on it; sleep 60", timeout_s=2)
     report = probe(sshd.settings(), make_recipe(setup=setup, teardown="true"))

@@ -54,6 +54,7 @@ def test_the_reason_is_the_last_line_of_a_long_output(sshd: Sshd) -> None:
     assert report.reason == "disk full"
 
 
+@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("stream", ["1", "2"])
 def test_a_flood_is_cut_off_within_bounds(sshd: Sshd, stream: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -133,6 +134,7 @@ def test_all_stages_go_to_one_shell_on_the_node(sshd: Sshd) -> None:
     assert await_end(int(readers[0]), 5)
 
 
+@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("end", ["exec sleep 60", "yes", "kill -9 $reader; sleep 60"])
 def test_after_a_stage_that_was_cut_off_there_is_another_shell(sshd: Sshd, end: str) -> None:
     setup = Stage(run=f"{READER}; {end}", timeout_s=2)

@@ -78,11 +78,9 @@ def has_timeout(request: pytest.FixtureRequest, node: SmallNode) -> Iterator[Non
         path.symlink_to(target)
 
 
-@pytest.mark.usefixtures("has_timeout")
+@pytest.mark.usefixtures("has_timeout", "patience")
 def test_what_is_not_up_in_time_is_ended_there(node: SmallNode) -> None:
-    recipe = make_recipe(
-        setup="true", up=Stage(run="sleep 77; true", timeout_s=4, every_s=4), teardown=Stage(run="true", timeout_s=30)
-    )
+    recipe = make_recipe(setup="true", up=Stage(run="sleep 77; true", timeout_s=4, every_s=4), teardown="true")
     report = probe(node.settings(), recipe)
 
     assert (report.outcome, report.cause) == (Outcome.FAIL, Cause.UP_TIMEOUT)
