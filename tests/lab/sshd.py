@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -69,6 +70,11 @@ def free_port(address: str = "127.0.0.1") -> int:
         return port
 
 
+_SETPRIV = shutil.which("setpriv")
+END_WITH_US = [_SETPRIV, "--pdeathsig", "TERM"] if _SETPRIV else []
+"""The kernel ends the server when the tests are killed, which clean nothing up then."""
+
+
 class Sshd:
     """One sshd in `folder`; `extra` are further lines of its configuration, which win over ours."""
 
@@ -120,7 +126,7 @@ class Sshd:
         with self.log.open("ab") as log:
             begin = log.tell()
             self._process = subprocess.Popen(
-                [program("sshd"), "-D", "-e", "-f", str(config)],
+                [*END_WITH_US, program("sshd"), "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

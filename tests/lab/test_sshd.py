@@ -1,9 +1,13 @@
+import os
+import signal
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.lab.fork_server import ROOT
 from tests.lab.requirements import program
 from tests.lab.sshd import Sshd, descendants, is_alive
 from tests.lab.wait_until import wait_until
@@ -48,3 +52,27 @@ def test_nothing_of_it_is_left(tmp_path: Path) -> None:
 
         assert running.result().returncode != 0
         assert wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+_START = """
+import sys
+from pathlib import Path
+from tests.lab.sshd import Sshd
+with Sshd(Path(sys.argv[1])) as sshd:
+    print(sshd.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_it_ends_when_the_tests_are_killed(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", _START, str(tmp_path / "sshd")]
+    with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tests:
+        assert tests.stdout
+        pid = int(tests.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        tests.kill()
+
+    has_ended = wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    if not has_ended:
+        os.kill(pid, signal.SIGKILL)
+    assert has_ended

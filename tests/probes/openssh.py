@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from plabctl.core.settings import SshSettings
+from tests.lab.sshd import END_WITH_US
 
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 needs_sshd = pytest.mark.sshd
@@ -34,11 +35,6 @@ def free_port() -> int:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-_SETPRIV = shutil.which("setpriv")
-_END_WITH_US = [_SETPRIV, "--pdeathsig", "TERM"] if _SETPRIV else []
-"""The kernel ends the server when the tests are killed, which clean nothing up then."""
 
 
 class Sshd:
@@ -79,7 +75,7 @@ class Sshd:
         log = (self.directory / "log").open("ab")
         assert PROGRAM is not None
         self.process = subprocess.Popen(
-            [*_END_WITH_US, *self._before, PROGRAM, "-D", "-e", "-f", self.directory / "config"], stderr=log
+            [*END_WITH_US, *self._before, PROGRAM, "-D", "-e", "-f", self.directory / "config"], stderr=log
         )
         log.close()
         deadline = time.monotonic() + 10

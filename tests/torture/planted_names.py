@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.executables import executable_folder
-from tests.lab.fork_server import fork_server
 from tests.lab.second_user import SECOND_USER, run_as_second_user
 from tests.torture.finding import Finding, none_of
 from tests.torture.options import TortureOptions
+from tests.torture.scenarios import PLABCTL
 
 CONFIG = """
 state_dir = "state"
@@ -78,7 +78,10 @@ class Lot:
     def run(self, command: str, *config: str) -> tuple[int, str]:
         """Run plabctl as root in the other user's folder; return its exit code and what it said."""
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.his), "PLABCTL_STATE_DIR": f"{self.folder}/default"}
-        done = fork_server().run([*command.split(), *config], self.his, environ, None, _DEADLINE_S)
+        done = subprocess.run(
+            [PLABCTL, *command.split(), *config], cwd=self.his, env=environ, capture_output=True, text=True,
+            timeout=_DEADLINE_S, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
 
