@@ -18,7 +18,7 @@ from tests.lab.wait_until import wait_until
 _SLOW = """
 [recipe.slow]
 transport = "local"
-setup = { run = "touch FOLDER/began.{node}; [ ! -e FOLDER/slow ] || sleep 300", timeout = "10m" }
+setup = { run = "touch FOLDER/began.{node}; while [ -e FOLDER/slow ]; do sleep 0.2; done", timeout = "10m" }
 """
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +31,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         made.add({f"n{number}": {"rack": str(number)} for number in (1, 2, 3)})
         (made.folder / "slow").touch()
         yield made
+        (made.folder / "slow").unlink(missing_ok=True)  # which ends what killed ticks have left
 
 
 def a_busy_tick(site: Site) -> Process:
